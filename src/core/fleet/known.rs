@@ -1,0 +1,150 @@
+//! What is remembered: the content of the state file, without its layout.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AppName, ConfigDigest, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId,
+    StoredConfig, VolumeId,
+};
+
+/// What the state file says. Holds what we *sent*, never what the platform added.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The app that this state is of.
+    pub app: AppName,
+    /// The provider by name.
+    pub provider: String,
+    /// The scope that the Machines belong to; none before the first apply.
+    pub lineage: Option<Lineage>,
+    /// Rises by one with every change of content; 0 is a state that was never written.
+    pub serial: u64,
+    /// The run that wrote this content.
+    pub run: Option<RunId>,
+    /// Digest of the file that this one came from.
+    pub parent: Option<String>,
+    /// The newest release that we made or saw.
+    pub release: Option<u64>,
+    /// Protected groups; outlives the manifest that set it (RULES 33).
+    pub protect: BTreeSet<GroupName>,
+    /// Machines that `state rm` took out, ignored until they are imported again.
+    pub ignored: BTreeSet<MachineId>,
+    /// Creates whose outcome was unknown when their run ended.
+    pub pending: Vec<Pending>,
+    /// The last 50 runs, oldest first.
+    pub runs: Vec<RunRecord>,
+    /// The last 10 releases, oldest first.
+    pub releases: Vec<ReleaseRecord>,
+    /// Configs by their digest; exactly those that machines and releases name.
+    pub configs: BTreeMap<ConfigDigest, StoredConfig>,
+    /// Machines by id.
+    pub machines: BTreeMap<MachineId, KnownMachine>,
+}
+
+/// One remembered Machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownMachine {
+    /// Its name.
+    pub name: MachineName,
+    /// Its group.
+    pub group: GroupName,
+    /// Where it is.
+    pub region: Region,
+    /// The config that we sent.
+    pub config: ConfigDigest,
+    /// The intent that made it; none for an adopted one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<LaunchId>,
+    /// Its volumes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeId>,
+    /// The Machines that it stands by for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standby_for: Vec<MachineId>,
+}
+
+/// A create that may or may not have happened; the next plan spends this id first (RULES 4).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    /// Its launch id.
+    pub launch: LaunchId,
+    /// For which group.
+    pub group: GroupName,
+    /// Where.
+    pub region: Region,
+}
+
+/// One run as the state remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRecord {
+    /// The run.
+    pub run: RunId,
+    /// The serial that it wrote.
+    pub serial: u64,
+    /// When it ended, RFC 3339.
+    pub at: String,
+    /// Who ran it.
+    pub by: String,
+    /// Which verb (`apply`, `destroy`).
+    pub command: String,
+    /// `complete`, `failed`, `interrupted`.
+    pub outcome: String,
+    /// Commit that was applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+/// One release: which config and placement each group had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseRecord {
+    /// Release number.
+    pub release: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who made it.
+    pub by: String,
+    /// Config digest and Machines per region, by group.
+    pub groups: BTreeMap<GroupName, ReleasedGroup>,
+}
+
+/// A group in a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleasedGroup {
+    /// Its config.
+    pub config: ConfigDigest,
+    /// Machines per region.
+    pub placement: BTreeMap<Region, u32>,
+}
+
+impl Known {
+    /// The state of an app that was never applied.
+    pub fn empty(app: AppName, provider: impl Into<String>) -> Self {
+        Self {
+            app,
+            provider: provider.into(),
+            lineage: None,
+            serial: 0,
+            run: None,
+            parent: None,
+            release: None,
+            protect: BTreeSet::new(),
+            ignored: BTreeSet::new(),
+            pending: Vec::new(),
+            runs: Vec::new(),
+            releases: Vec::new(),
+            configs: BTreeMap::new(),
+            machines: BTreeMap::new(),
+        }
+    }
+
+    /// The config that we last sent to this Machine.
+    pub fn sent(&self, id: &MachineId) -> Option<&StoredConfig> {
+        self.configs.get(&self.machines.get(id)?.config)
+    }
+}

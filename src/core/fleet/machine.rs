@@ -1,0 +1,316 @@
+//! What exists: Machines as a provider reports them, and one snapshot of an app's world.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, RunId, VolumeId,
+};
+
+/// One Machine as its provider reports it now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The platform's id.
+    pub id: MachineId,
+    /// Unique in the app; those that Aeroform makes end in the launch id.
+    pub name: MachineName,
+    /// The process group it says it belongs to; none for a Machine of no group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+    /// Where it runs.
+    pub region: Region,
+    /// What it does now.
+    pub state: MachineState,
+    /// Changes with every new version; never stored.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instance: String,
+    /// Its config without our bookkeeping; absent when its host cannot be asked (RULES 9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<MachineConfig>,
+    /// Our bookkeeping on it.
+    #[serde(default)]
+    pub stamps: Stamps,
+    /// Attached volumes in the order of the config's mounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeId>,
+    /// Machines that it stands by for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standby_for: Vec<MachineId>,
+    /// Whether its host answers; a missing status is ok (RULES 9).
+    #[serde(default)]
+    pub host: HostStatus,
+    /// Taken out of the proxy's rotation.
+    #[serde(default)]
+    pub cordoned: bool,
+    /// Results of its checks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckStatus>,
+    /// Who manages it.
+    #[serde(default)]
+    pub management: Management,
+    /// When it was made, RFC 3339; orders "newest", never compared with our clock.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub created_at: String,
+    /// Its own stable port, with a provider that gives each Machine one (`local`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Process id of its supervisor or main process, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Where it answers (`http://127.0.0.1:8100`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Restarts since its last start, where known.
+    #[serde(default)]
+    pub restarts: u32,
+    /// What a person should know about its state ("supervisor is gone", "exit code 3").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// The lifecycle of a Machine, with the platform's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MachineState {
+    /// Being prepared.
+    Created,
+    /// Booting.
+    Starting,
+    /// Running.
+    Started,
+    /// Being stopped.
+    Stopping,
+    /// Not running.
+    Stopped,
+    /// Being suspended.
+    Suspending,
+    /// Suspended with its memory.
+    Suspended,
+    /// Changing to a new version.
+    Replacing,
+    /// Could not start or gave up restarting.
+    Failed,
+    /// Being destroyed.
+    Destroying,
+    /// Gone.
+    Destroyed,
+}
+
+impl MachineState {
+    /// The platform's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Starting => "starting",
+            Self::Started => "started",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::Suspending => "suspending",
+            Self::Suspended => "suspended",
+            Self::Replacing => "replacing",
+            Self::Failed => "failed",
+            Self::Destroying => "destroying",
+            Self::Destroyed => "destroyed",
+        }
+    }
+
+    /// Whether it will change by itself.
+    pub fn is_transient(self) -> bool {
+        match self {
+            Self::Created
+            | Self::Starting
+            | Self::Stopping
+            | Self::Suspending
+            | Self::Replacing
+            | Self::Destroying => true,
+            Self::Started | Self::Stopped | Self::Suspended | Self::Failed | Self::Destroyed => {
+                false
+            }
+        }
+    }
+
+    /// Whether an update leaves it running: started, starting and failed Machines are launched, all
+    /// others stay as they are (RULES 23).
+    pub fn runs(self) -> bool {
+        matches!(self, Self::Started | Self::Starting | Self::Failed)
+    }
+
+    /// Whether it is gone or on its way out.
+    pub fn is_gone(self) -> bool {
+        matches!(self, Self::Destroying | Self::Destroyed)
+    }
+}
+
+/// Whether the host of a Machine or volume answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostStatus {
+    /// It answers, or nothing says otherwise.
+    #[default]
+    Ok,
+    /// Not known.
+    Unknown,
+    /// It does not answer.
+    Unreachable,
+}
+
+/// Who manages a Machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Management {
+    /// Aeroform made it or has adopted it: it bears our stamps.
+    #[default]
+    Ours,
+    /// Fly Launch manages it (`fly_platform_version = v2`): it may be adopted.
+    Launch,
+    /// A release-command, console or test Machine, or a leftover canary: named, never adopted.
+    Special,
+    /// Anything else: named, never touched.
+    Stranger,
+}
+
+/// Result of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// Check name.
+    pub name: String,
+    /// Its last result.
+    pub status: CheckState,
+    /// What it printed or answered; foreign text.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    /// When it last ran, RFC 3339; empty if it never did. A gate counts a result only when this
+    /// changed after our change (RULES 29).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub updated_at: String,
+}
+
+/// The last result of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// It passed.
+    Passing,
+    /// It has not run yet, or fails within its grace period.
+    Warning,
+    /// It failed.
+    Critical,
+}
+
+impl CheckState {
+    /// The platform's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passing => "passing",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Our bookkeeping on a Machine (metadata `aeroform_*` on the wire). Outside the config, its digest,
+/// drift and changes (RULES 1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stamps {
+    /// Scope that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Lineage>,
+    /// Serial that the run which last changed it was to write.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<u64>,
+    /// That run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Digest of what that run wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<String>,
+    /// Launch id of its create; a copy by another tool has the stamp without the name (RULES 4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launch: Option<String>,
+    /// Commit that was applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Who applied it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// Its group was protected (RULES 33).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub protect: bool,
+}
+
+/// A volume as the provider reports it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// The platform's id.
+    pub id: VolumeId,
+    /// Its name, the `source` of a mount.
+    pub name: String,
+    /// Where it is.
+    pub region: Region,
+    /// GB.
+    pub size_gb: u32,
+    /// The Machine that has it.
+    pub attached_to: Option<MachineId>,
+    /// Whether its host answers.
+    #[serde(default)]
+    pub host: HostStatus,
+}
+
+/// What a provider says of an app's scope and of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// The provider's id of this incarnation of the app; becomes the lineage.
+    pub scope: Lineage,
+    /// How many Machines the app has by the provider's own count: the second witness beside the list
+    /// (RULES 8).
+    pub machine_count: u64,
+    /// What it can do.
+    pub capabilities: Capabilities,
+}
+
+/// What a provider can do and how fast it may be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent abilities, not a state machine"
+)]
+pub struct Capabilities {
+    /// Gives each Machine one stable port, the lowest free from this base on.
+    pub port_base: Option<u16>,
+    /// Cordon and uncordon mean something.
+    pub cordon: bool,
+    /// Machines can be leased.
+    pub leases: bool,
+    /// Volumes are real.
+    pub volumes: bool,
+    /// Sizes and images are enforced; where false, plan and docs say so once.
+    pub enforces_sizes: bool,
+    /// How often to look at a Machine whose gate is awaited, milliseconds.
+    pub poll_ms: u64,
+    /// Most calls per second for one (action, id) and the burst on top; 0 means no limit.
+    pub calls_per_second: u32,
+    /// Burst of the same.
+    pub burst: u32,
+}
+
+/// One snapshot of an app's world. After it was taken, the plan asks nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The app.
+    pub app: AppName,
+    /// What the provider says of the scope and itself.
+    pub description: Description,
+    /// All Machines that the list had, plus known ones that only answered by id; by id.
+    pub machines: BTreeMap<MachineId, Machine>,
+    /// Known Machines that the list lacked and that are gone by their own id (404 or destroyed).
+    pub gone: Vec<MachineId>,
+    /// Known Machines that the list lacked but that exist by id: the list lags (RULES 8).
+    pub lagging: Vec<MachineId>,
+    /// Volumes.
+    pub volumes: Vec<Volume>,
+    /// The platform's newest release number, where it can be read.
+    pub release: Option<u64>,
+}

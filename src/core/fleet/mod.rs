@@ -1,0 +1,32 @@
+//! The nouns that everything else speaks about: apps, groups, Machines, their configuration, and the
+//! calls that change them.
+//!
+//! This module decides nothing and prints nothing. Start at [`machine`] for what exists, [`desired`]
+//! for what is wanted, [`known`] for what is remembered and [`call`] for what can be done.
+
+pub mod call;
+pub mod config;
+pub mod desired;
+pub mod digest;
+pub mod ids;
+pub mod known;
+pub mod machine;
+pub mod normal;
+pub mod overlay;
+
+pub use call::{Call, Receipt, Until};
+pub use config::MachineConfig;
+pub use desired::{
+    Base, Count, Desired, DesiredGroup, Limit, Moved, MovedMachine, Places, Policy, Regions,
+    Strategy,
+};
+pub use digest::{ConfigDigest, StoredConfig};
+pub use ids::{
+    AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
+};
+pub use known::{Known, KnownMachine, Pending, ReleaseRecord, RunRecord};
+pub use machine::{
+    Capabilities, CheckState, CheckStatus, Description, HostStatus, Machine, MachineState,
+    Management, Observed, Stamps, Volume,
+};
+pub use overlay::{Effect, FieldChange};

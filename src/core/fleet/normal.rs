@@ -1,0 +1,252 @@
+//! One spelling for everything that the platform rewrites (RULES 3), so that equal means equal.
+//!
+//! The only place that knows which spellings are the same. Nothing here decides who owns a field.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::MachineConfig;
+
+/// Metadata keys that are bookkeeping, never configuration (RULES 1).
+pub fn is_bookkeeping(key: &str) -> bool {
+    key == "fly_builder_id"
+        || key == "fly_platform_version"
+        || key == "fly_process_group"
+        || ["aeroform_", "fly_release_", "fly_flyctl_", "fly_bluegreen_"]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+}
+
+/// The config as a tree in which equal configs are equal trees: no bookkeeping, no volume ids, no
+/// standbys, no empty values, one spelling of durations, autostop, images, header and handler order.
+pub fn normalised(config: &MachineConfig) -> Value {
+    let mut config = config.clone();
+    config.standbys = None;
+    if let Some(metadata) = &mut config.metadata {
+        metadata.retain(|key, _| !is_bookkeeping(key));
+    }
+    if let Some(env) = &mut config.env {
+        env.remove("FLY_STANDBY_FOR");
+    }
+    for mount in config.mounts.iter_mut().flatten() {
+        mount.volume = None;
+    }
+    if let Some(image) = &mut config.image {
+        *image = normal_image(image);
+    }
+    let stop_timeout = config
+        .stop_config
+        .as_mut()
+        .and_then(|stop| stop.timeout.as_mut());
+    let services = config.services.iter_mut().flatten();
+    let mut checks: Vec<_> = config
+        .checks
+        .iter_mut()
+        .flat_map(BTreeMap::values_mut)
+        .collect();
+    for service in services {
+        if let Some(autostop) = &mut service.autostop {
+            *autostop = normal_autostop(autostop);
+        }
+        for port in service.ports.iter_mut().flatten() {
+            if let Some(handlers) = &mut port.handlers {
+                handlers.sort();
+            }
+        }
+        checks.extend(service.checks.iter_mut().flatten());
+    }
+    for check in checks {
+        let durations = [
+            &mut check.grace_period,
+            &mut check.interval,
+            &mut check.timeout,
+        ];
+        for text in durations.into_iter().flatten() {
+            *text = normal_duration(text);
+        }
+        if let Some(headers) = &mut check.headers {
+            headers.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+    }
+    if let Some(text) = stop_timeout {
+        *text = normal_duration(text);
+    }
+    let mut tree = config.to_value();
+    drop_empty(&mut tree);
+    tree
+}
+
+/// Removes `null`, `[]` and `{}` at every depth; they all mean "missing".
+pub(super) fn drop_empty(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for child in map.values_mut() {
+                drop_empty(child);
+            }
+            map.retain(|_, child| !is_empty(child));
+        }
+        Value::Array(items) => {
+            for child in items {
+                drop_empty(child);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn normal_autostop(value: &Value) -> Value {
+    match value {
+        Value::Bool(false) => Value::from("off"),
+        Value::Bool(true) => Value::from("stop"),
+        other => other.clone(),
+    }
+}
+
+/// A reference with a digest is the same with and without a tag.
+fn normal_image(image: &str) -> String {
+    let Some((name, digest)) = image.split_once('@') else {
+        return image.to_owned();
+    };
+    let slash = name.rfind('/').map_or(0, |at| at + 1);
+    let name = name[slash..]
+        .find(':')
+        .map_or(name, |colon| &name[..slash + colon]);
+    format!("{name}@{digest}")
+}
+
+/// `60s`, `1m` and `1m0s` become `1m0s`; what is no duration stays as it is.
+fn normal_duration(text: &str) -> String {
+    match parse_duration(text) {
+        Some(nanos) => format_duration(nanos),
+        None => text.to_owned(),
+    }
+}
+
+/// Reads a Go duration (`1m0s`, `1.5h`, `250ms`) as nanoseconds; `0` needs no unit.
+pub fn parse_duration(text: &str) -> Option<u64> {
+    if text == "0" {
+        return Some(0);
+    }
+    let mut rest = text;
+    let mut total: f64 = 0.0;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let unit_end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
+        let unit = match &rest[..unit_end] {
+            "ns" => 1.0,
+            "us" | "µs" | "μs" => 1e3,
+            "ms" => 1e6,
+            "s" => 1e9,
+            "m" => 60e9,
+            "h" => 3600e9,
+            _ => return None,
+        };
+        total += number * unit;
+        rest = &rest[unit_end..];
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "the guard keeps it within u64, and no sign is ever read"
+    )]
+    (total < u64::MAX as f64).then_some(total.round() as u64)
+}
+
+/// Writes nanoseconds as Go does: `1h0m0s`, `1m30s`, `1.5s`, `250ms`.
+pub fn format_duration(nanos: u64) -> String {
+    let fraction = |value: u64, unit: u64, name: &str| {
+        let text = format!(
+            "{:09}",
+            u128::from(value % unit) * 1_000_000_000 / u128::from(unit)
+        );
+        let text = text.trim_end_matches('0');
+        let dot = if text.is_empty() { "" } else { "." };
+        format!("{}{dot}{text}{name}", value / unit)
+    };
+    let seconds = nanos / 1_000_000_000;
+    match nanos {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{nanos}ns"),
+        1_000..1_000_000 => fraction(nanos, 1_000, "µs"),
+        1_000_000..1_000_000_000 => fraction(nanos, 1_000_000, "ms"),
+        _ => {
+            let rest = fraction(nanos - (seconds / 60) * 60_000_000_000, 1_000_000_000, "s");
+            match (seconds / 3600, seconds / 60 % 60) {
+                (0, 0) => rest,
+                (0, minutes) => format!("{minutes}m{rest}"),
+                (hours, minutes) => format!("{hours}h{minutes}m{rest}"),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn durations_have_one_spelling() {
+        for (text, normal) in [
+            ("60s", "1m0s"),
+            ("1m", "1m0s"),
+            ("1.5h", "1h30m0s"),
+            ("1500ms", "1.5s"),
+            ("250ms", "250ms"),
+            ("0", "0s"),
+            ("10 s", "10 s"),
+            ("abc", "abc"),
+        ] {
+            assert_eq!(normal_duration(text), normal, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_platform_rewrites_is_equal() {
+        let ours = json!({
+            "env": {"A": "1"},
+            "image": "registry.fly.io/shop:deployment-1@sha256:abc",
+            "services": [{"internal_port": 80, "autostop": "stop",
+                "ports": [{"port": 443, "handlers": ["http", "tls"]}],
+                "checks": [{"interval": "60s"}]}],
+            "metadata": {"fly_process_group": "web"}
+        });
+        let theirs = json!({
+            "env": {"A": "1", "FLY_STANDBY_FOR": "x"}, "dns": {}, "statics": [], "restart": null,
+            "image": "registry.fly.io/shop@sha256:abc",
+            "services": [{"internal_port": 80, "autostop": true, "force_instance_key": null,
+                "ports": [{"port": 443, "handlers": ["tls", "http"]}],
+                "checks": [{"interval": "1m0s"}]}],
+            "metadata": {"fly_release_id": "r", "aeroform_run": "x"}, "standbys": ["a"]
+        });
+        let read = |value| normalised(&MachineConfig::from_value(value).unwrap());
+        assert_eq!(read(ours), read(theirs));
+    }
+
+    #[test]
+    fn unknown_fields_are_carried_at_every_depth() {
+        let value = json!({"new": {"a": 1}, "services": [{"internal_port": 1, "x": [1],
+            "ports": [{"port": 2, "y": true}]}]});
+        let config = MachineConfig::from_value(value.clone()).unwrap();
+        assert_eq!(config.to_value(), value);
+    }
+}

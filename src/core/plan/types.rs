@@ -1,0 +1,498 @@
+//! The shape of a plan, of the events while it is carried out, and of what came of each step.
+//!
+//! Data only. `reason`, `message` and `hint` are for people; no code branches on them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::fleet::{
+    AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineId,
+    MachineName, MachineState, Region, RunId, StoredConfig, VolumeId,
+};
+
+/// Version of the plan's JSON and saved form.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Everything that an apply would do, and everything that was seen on the way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`FORMAT_VERSION`].
+    pub format_version: u32,
+    /// The app.
+    pub app: AppName,
+    /// The provider by name.
+    pub provider: String,
+    /// The scope; none when planned offline from no state.
+    pub lineage: Option<Lineage>,
+    /// Serial of the state that it was made from.
+    pub serial: u64,
+    /// Digest of what is wanted.
+    pub desired: String,
+    /// Whether the provider was read; without it the plan comes from the state alone.
+    pub online: bool,
+    /// How many Machines were read or known.
+    pub machines: usize,
+    /// Whether it takes everything away (`aeroform destroy`).
+    pub destroys_app: bool,
+    /// Every group, wanted or existing, in order of name.
+    pub groups: Vec<GroupChange>,
+    /// In an order in which they may run; `needs` only points backwards.
+    pub steps: Vec<Step>,
+    /// The pools that steps name, by index.
+    pub pools: Vec<Pool>,
+    /// What differs between the state and the world.
+    pub drift: Vec<Drift>,
+    /// Why not: what was held back, and what it waits for.
+    pub notes: Vec<Note>,
+    /// What a person should look at; nothing is held back for it.
+    pub warnings: Vec<Note>,
+    /// Guards that refuse; the plan is shown but not applied.
+    pub refusals: Vec<Note>,
+    /// The state changes without a step (a protect flag, a moved group's record), one line each.
+    pub records: Vec<Note>,
+    /// Ids of every Machine in each touched group and region, for the check of a fresh snapshot.
+    pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
+}
+
+/// Index of a step in [`Plan::steps`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepId(pub u32);
+
+/// Index of a pool in [`Plan::pools`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PoolId(pub u32);
+
+/// A set of steps of which only so many run at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// For people (`web: update, rolling`).
+    pub name: String,
+    /// How many at once; the executor's own `--parallelism` holds on top.
+    pub size: usize,
+    /// The first step of the pool runs alone, gate included, before the others.
+    pub first_alone: bool,
+    /// What a failure in it does to its steps that have not begun: they are not started, or go on.
+    pub stops_on_failure: bool,
+}
+
+/// One node of the plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its index.
+    pub id: StepId,
+    /// Steps that must be done before it; it starts only when all ended in [`Outcome::Done`].
+    pub needs: Vec<StepId>,
+    /// Its pool; a barrier has none.
+    pub pool: Option<PoolId>,
+    /// What it is.
+    pub work: Work,
+}
+
+/// What a step is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Nothing by itself: phases meet here, so that edges grow with the number of steps and not its
+    /// square.
+    Barrier {
+        /// For people (`web: all created`).
+        name: String,
+    },
+    /// One change of one Machine.
+    Change(Box<Change>),
+}
+
+/// One change of one Machine: a fixed sequence of calls, and no choice but its branches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// What is done.
+    pub action: Action,
+    /// The Machine's group after the change.
+    pub group: GroupName,
+    /// Where it is.
+    pub region: Region,
+    /// Which Machine.
+    pub machine: Target,
+    /// Why, for people.
+    pub reason: String,
+    /// The fields that change; empty for creates and destroys.
+    pub changes: Vec<FieldChange>,
+    /// What must still be true of the Machine when it is touched; none for creates.
+    pub pin: Option<Pin>,
+    /// How the change is known to have worked.
+    pub gate: GateKind,
+    /// What else may happen instead, shown before it does.
+    pub branches: Vec<Branch>,
+    /// What the Machine was doing when the plan was made.
+    pub state: Option<MachineState>,
+}
+
+/// Which Machine a change is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Its id; none for one that is to be created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<MachineId>,
+    /// Its name.
+    pub name: MachineName,
+}
+
+/// What is done to a Machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Action {
+    /// It is made.
+    Create {
+        /// The intent; the name ends in it.
+        launch: LaunchId,
+        /// Its own port, with a provider that gives each Machine one.
+        port: Option<u16>,
+        /// It is a standby of these.
+        standby_for: Vec<Standby>,
+        /// It takes the place of this one, which a later step destroys.
+        replaces: Option<MachineId>,
+        /// Volumes that it gets, in the order of its mounts.
+        volumes: Vec<VolumeId>,
+    },
+    /// It gets a new config.
+    Update {
+        /// Machines that it stands by for afterwards.
+        standby_for: Vec<Standby>,
+    },
+    /// It goes to another group, with that group's config.
+    Move {
+        /// The group it comes from.
+        from: GroupName,
+    },
+    /// It goes for good.
+    Destroy {
+        /// Why it goes.
+        removal: Removal,
+        /// Volumes that are left unattached.
+        leaves: Vec<VolumeId>,
+    },
+    /// It is taken into the state; no call is made.
+    Adopt,
+    /// It leaves the state; no call is made.
+    Forget,
+}
+
+/// A Machine that a standby watches: one that exists, or one that this plan creates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standby {
+    /// It exists.
+    Machine(MachineId),
+    /// That step creates it.
+    Step(StepId),
+}
+
+/// Why a Machine is destroyed. Guards and consent ask this, never the words of the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Removal {
+    /// Its group is not wanted any more.
+    GroupRemoved,
+    /// Its group has too many.
+    CountLowered,
+    /// Its group has too many in this region and gets another elsewhere.
+    Rebalanced,
+    /// Another Machine took its place.
+    Replaced,
+    /// A `[[removed]]` entry or a verb names it.
+    Named,
+    /// The whole app goes.
+    AppDestroyed,
+}
+
+/// What must still be true of a Machine when it is touched (RULES 24).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Which.
+    pub id: MachineId,
+    /// Where.
+    pub region: Region,
+    /// Digest of its normalised config; none when its host could not be asked.
+    pub config: Option<ConfigDigest>,
+    /// Its volumes.
+    pub volumes: Vec<VolumeId>,
+    /// The Machines that it stands by for.
+    pub standby_for: Vec<MachineId>,
+}
+
+/// How a change is known to have worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateKind {
+    /// The call's answer is enough.
+    None,
+    /// It has settled (a stopped Machine that stays stopped).
+    Settled,
+    /// It is started.
+    Started,
+    /// It is started and every check that it reports passes, at least one being reported.
+    Healthy,
+    /// It is gone.
+    Gone,
+}
+
+/// A choice that carrying out a step may have to make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Branch {
+    /// No room on its host: replaced instead.
+    NoRoomReplaced,
+    /// No room on its host and it has a volume: its group stops here.
+    NoRoomStops,
+}
+
+/// One group before and after.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupChange {
+    /// Its name.
+    pub name: GroupName,
+    /// Its command as written.
+    pub command: Option<String>,
+    /// Machines before, standbys included.
+    pub before: u32,
+    /// Machines after, standbys included.
+    pub after: u32,
+    /// What happens to it.
+    pub verdict: GroupVerdict,
+    /// Machines per region, before and after.
+    pub regions: BTreeMap<Region, (u32, u32)>,
+    /// Why the count is what it is, and how to change it, where nobody wrote one.
+    pub why: Option<String>,
+    /// The group that its Machines come from, when `[[moved]]` renamed it.
+    pub moved_from: Option<GroupName>,
+    /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`).
+    pub strategy: String,
+    /// Size of its Machines where written (`shared-cpu-2x 1 GB`).
+    pub size: Option<String>,
+}
+
+/// What happens to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupVerdict {
+    /// It is new.
+    Added,
+    /// It goes.
+    Removed,
+    /// Something of it changes.
+    Changed,
+    /// Nothing of it changes.
+    Unchanged,
+}
+
+/// One difference between the state and the world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drift {
+    /// What kind.
+    pub kind: DriftKind,
+    /// Which Machine.
+    pub machine: Target,
+    /// Its group.
+    pub group: GroupName,
+    /// Where.
+    pub region: Region,
+    /// Fields that differ from what we sent, sent → there.
+    pub changes: Vec<FieldChange>,
+}
+
+/// Kinds of drift.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriftKind {
+    /// Fields that we own have other values; they will be put back.
+    Changed,
+    /// A known Machine is gone.
+    Missing,
+    /// A Machine was added outside.
+    Added,
+}
+
+/// Something said about the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// Stable code (`protected_group`).
+    pub code: String,
+    /// The group that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+    /// What, for people.
+    pub message: String,
+    /// What to do, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// How many steps of each kind. A replacement is one, though two steps do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// New Machines.
+    pub create: usize,
+    /// Updates in place.
+    pub update: usize,
+    /// Replacements.
+    pub replace: usize,
+    /// Moves between groups.
+    #[serde(rename = "move")]
+    pub moves: usize,
+    /// Destroys, without the old halves of replacements.
+    pub destroy: usize,
+    /// Taken into the state.
+    pub adopt: usize,
+    /// Dropped from the state.
+    pub forget: usize,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is so.
+    Done,
+    /// It is not so, for certain.
+    Failed {
+        /// Stable code of the failure (`gate_timeout`, `conflict`, …).
+        code: String,
+        /// What happened, for people.
+        message: String,
+        /// What to do, for people.
+        hint: Option<String>,
+    },
+    /// It may or may not be so; the next run settles it.
+    Unknown {
+        /// What was not answered, for people.
+        message: String,
+    },
+    /// Not begun, because this step did not end in Done.
+    Skipped {
+        /// That step.
+        because: StepId,
+    },
+    /// Not begun, because the run was interrupted or its pool stopped.
+    NotStarted,
+}
+
+/// A step's end, with what it left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The Machine as last seen; of a create also when its gate failed, so that nothing made is lost.
+    pub machine: Option<Machine>,
+    /// The config that was sent in its remembered form, if any was.
+    pub sent: Option<StoredConfig>,
+}
+
+/// Something that happened while a plan was carried out: the contract between the executor and every
+/// reporter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run began.
+    Started {
+        /// The run.
+        run: RunId,
+        /// The app.
+        app: AppName,
+        /// Changes that it has, barriers not counted.
+        steps: usize,
+    },
+    /// Something about one step.
+    Step {
+        /// Which.
+        step: StepId,
+        /// What.
+        #[serde(flatten)]
+        what: StepEvent,
+    },
+    /// A signal came: nothing new is started.
+    Interrupted,
+}
+
+/// What happened to one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "step_event", rename_all = "snake_case")]
+pub enum StepEvent {
+    /// It began.
+    Began,
+    /// It waits; always said, with what for and how long at most.
+    Waiting {
+        /// What for (`check http-8080`, `rate limit`, `lease held by …`).
+        on: String,
+        /// Milliseconds from now after which it is given up.
+        up_to_ms: Option<u64>,
+    },
+    /// It is tried again after a failure that may pass.
+    Retrying {
+        /// Why.
+        cause: String,
+    },
+    /// It ended.
+    Ended(Outcome),
+}
+
+impl Plan {
+    /// The changes among the steps, with their ids.
+    pub fn changes(&self) -> impl Iterator<Item = (StepId, &Change)> {
+        self.steps.iter().filter_map(|step| match &step.work {
+            Work::Change(change) => Some((step.id, &**change)),
+            Work::Barrier { .. } => None,
+        })
+    }
+
+    /// How many steps of each kind.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for (_, change) in self.changes() {
+            match &change.action {
+                Action::Create { replaces: None, .. } => summary.create += 1,
+                Action::Create {
+                    replaces: Some(_), ..
+                } => summary.replace += 1,
+                Action::Update { .. } => summary.update += 1,
+                Action::Move { .. } => summary.moves += 1,
+                Action::Destroy {
+                    removal: Removal::Replaced,
+                    ..
+                } => {}
+                Action::Destroy {
+                    removal:
+                        Removal::GroupRemoved
+                        | Removal::CountLowered
+                        | Removal::Rebalanced
+                        | Removal::Named
+                        | Removal::AppDestroyed,
+                    ..
+                } => summary.destroy += 1,
+                Action::Adopt => summary.adopt += 1,
+                Action::Forget => summary.forget += 1,
+            }
+        }
+        summary
+    }
+
+    /// Whether an apply would change neither a Machine nor the state.
+    pub fn is_empty(&self) -> bool {
+        self.changes().next().is_none() && self.records.is_empty()
+    }
+
+    /// Whether an apply would call the provider at all.
+    pub fn calls_provider(&self) -> bool {
+        self.changes()
+            .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
+    }
+}
+
+impl Summary {
+    /// Whether everything is zero.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,120 @@
+//! Everything that a program takes from outside besides its arguments and files: clock, new ids,
+//! environment variables, host and user. One struct, so that tests fix them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest, Sha256};
+
+use crate::core::fleet::RunId;
+
+/// The surroundings of the program. Variables that it reads beyond the usual ones (`HOME`,
+/// `XDG_STATE_HOME`, `NO_COLOR`, `CLICOLOR_FORCE`, `CI`, `USER`):
+///
+/// - `AEROFORM_STATE_DIR`: folder of the journal and of provider `local`, instead of
+///   `$XDG_STATE_HOME/aeroform` or `~/.local/state/aeroform`.
+/// - `AEROFORM_TEST_TIME`: a fixed RFC 3339 time, for tests.
+/// - `AEROFORM_TEST_SEED`: ids are derived from this text and a counter instead of drawn, for tests.
+#[derive(Clone)]
+pub struct Env {
+    vars: Arc<BTreeMap<String, String>>,
+    drawn: Arc<AtomicU64>,
+}
+
+impl Env {
+    /// The surroundings of this process; variables that are not UTF-8 are left out.
+    pub fn of_process() -> Self {
+        let vars = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Self::of(vars)
+    }
+
+    /// Surroundings made for a test.
+    pub fn of(vars: BTreeMap<String, String>) -> Self {
+        Self {
+            vars: Arc::new(vars),
+            drawn: Arc::default(),
+        }
+    }
+
+    /// A variable that is set and not empty.
+    pub fn var(&self, name: &str) -> Option<&str> {
+        self.vars
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Now, RFC 3339 in UTC with whole seconds.
+    pub fn now(&self) -> String {
+        if let Some(fixed) = self.var("AEROFORM_TEST_TIME") {
+            return fixed.to_owned();
+        }
+        let now = jiff::Timestamp::now();
+        jiff::Timestamp::from_second(now.as_second())
+            .unwrap_or(now)
+            .to_string()
+    }
+
+    /// A new run id: 10 base32 letters.
+    pub fn new_run_id(&self) -> RunId {
+        let count = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let bytes = match self.var("AEROFORM_TEST_SEED") {
+            Some(seed) => Sha256::digest(format!("{seed}/{count}")).to_vec(),
+            None => random_bytes(),
+        };
+        let text = BASE32_NOPAD.encode(&bytes[..10])[..10].to_ascii_lowercase();
+        RunId::new(text).expect("lower-case base32 is a valid run id")
+    }
+
+    /// The folder of everything that belongs to this user and not to a project.
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        if let Some(dir) = self.var("AEROFORM_STATE_DIR") {
+            return Some(dir.into());
+        }
+        if let Some(dir) = self.var("XDG_STATE_HOME") {
+            return Some(PathBuf::from(dir).join("aeroform"));
+        }
+        Some(PathBuf::from(self.var("HOME")?).join(".local/state/aeroform"))
+    }
+
+    /// Who runs this, for locks and records.
+    pub fn user(&self) -> String {
+        ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
+            .iter()
+            .find_map(|name| self.var(name))
+            .unwrap_or("unknown")
+            .to_owned()
+    }
+
+    /// The name of this host.
+    pub fn host(&self) -> String {
+        rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned()
+    }
+
+    /// The commit that is applied, where a pipeline says it.
+    pub fn commit(&self) -> Option<String> {
+        ["GITHUB_SHA", "CI_COMMIT_SHA"]
+            .iter()
+            .find_map(|name| self.var(name))
+            .map(str::to_owned)
+    }
+}
+
+fn random_bytes() -> Vec<u8> {
+    let mut bytes = vec![0; 16];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    assert_eq!(
+        filled,
+        Ok(bytes.len()),
+        "the kernel answers 16 random bytes whole"
+    );
+    bytes
+}

@@ -1,0 +1,90 @@
+//! What a run has begun and what came of it, so that a run that died can be settled.
+//!
+//! Nothing depends on the journal: with it lost, the next run finds its own Machines by name. It
+//! belongs to a lineage, never to a folder (RULES 42), and holds no value of any variable.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::fleet::{ConfigDigest, Lineage, MachineId, RunId};
+use crate::core::plan::{Outcome, StepId};
+
+/// Keeps runs and their results. Calls are short and blocking; each returns when what it wrote is
+/// durable.
+pub trait Journal: Send + Sync {
+    /// Writes the run before its first call: the saved form of the plan is the intent.
+    fn begin(&self, run: &RunRow) -> Result<(), JournalError>;
+
+    /// Adds results of steps, in one transaction.
+    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError>;
+
+    /// Marks how the run stands.
+    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError>;
+
+    /// The runs of this lineage that are not closed, oldest first, with their results.
+    fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError>;
+}
+
+/// One run as it is written before its first call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRow {
+    /// The run.
+    pub run: RunId,
+    /// Whose it is.
+    pub lineage: Lineage,
+    /// Serial of the state that it started from.
+    pub serial: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// Which verb.
+    pub command: String,
+    /// The saved form of the plan, JSON.
+    pub plan: String,
+}
+
+/// What came of one step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultRow {
+    /// Which step.
+    pub step: StepId,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The Machine, where there is one.
+    pub machine: Option<MachineId>,
+    /// Digest of the config that was sent.
+    pub config: Option<ConfigDigest>,
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// Calls may be under way.
+    Running,
+    /// Its calls are over, its state is not published.
+    Unpublished,
+    /// Nothing of it is left to do.
+    Closed,
+}
+
+/// A run that is not closed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenRun {
+    /// What was written at its beginning.
+    pub row: RunRow,
+    /// How it stands.
+    pub status: RunStatus,
+    /// What is known to have come of its steps.
+    pub results: Vec<ResultRow>,
+}
+
+/// Why the journal could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal {place}: {message}")]
+pub struct JournalError {
+    /// Where it is.
+    pub place: String,
+    /// What is wrong.
+    pub message: String,
+}

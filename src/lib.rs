@@ -1,0 +1,10 @@
+//! Aeroform: plan and apply for process groups.
+//!
+//! The library behind the `aeroform` program. Read docs/architecture.md for the map of the house and
+//! the arrows that are allowed between its rooms; start in the code at [`core`].
+
+pub mod core;
+pub mod env;
+pub mod journal;
+pub mod provider;
+pub mod store;

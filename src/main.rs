@@ -1,0 +1,3 @@
+//! The `aeroform` program: parse, run, exit code.
+
+fn main() {}

@@ -1,0 +1,152 @@
+//! What carries out calls: the [`Provider`] trait, which every place that Machines run on implements.
+//!
+//! A provider decides nothing: it describes, lists, answers for one Machine, makes one change, waits
+//! and reads logs. It retries nothing by itself and never hides an unknown outcome behind an error
+//! that looks certain.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::core::fleet::{
+    AppName, Call, Description, GroupName, Machine, MachineId, Receipt, Until, Volume,
+};
+
+/// A place that runs Machines. Every method names the app, so that one provider serves many.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The provider's name as manifests write it (`local`).
+    fn name(&self) -> &'static str;
+
+    /// The scope of the app, the provider's own count of its Machines, and what it can do.
+    async fn describe(&self, app: &AppName) -> Result<Description, ProviderError>;
+
+    /// Every Machine and volume of the app, in any order. Destroyed ones may be among them.
+    async fn list(&self, app: &AppName) -> Result<Listing, ProviderError>;
+
+    /// One Machine; an error of class [`ErrorClass::NotFound`] when it does not exist.
+    async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError>;
+
+    /// Makes one change and returns when the provider has taken it, not when it has settled. An error
+    /// of class [`ErrorClass::Unknown`] means that it may have happened.
+    async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError>;
+
+    /// Waits until the Machine is in that state and returns it, or fails with
+    /// [`ErrorClass::Transient`] once `at_most` has passed. May return early with that class when it
+    /// can tell that waiting is in vain. Dropping the future stops waiting and leaves nothing behind.
+    async fn wait(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        until: Until,
+        at_most: Duration,
+    ) -> Result<Machine, ProviderError>;
+
+    /// Sends log lines to `sink` until it says that it has enough or, without `follow`, until all
+    /// there are were sent.
+    async fn logs(
+        &self,
+        app: &AppName,
+        query: &LogQuery,
+        sink: &mut LogSink<'_>,
+    ) -> Result<(), ProviderError>;
+}
+
+/// What a list answered.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listing {
+    /// The Machines.
+    pub machines: Vec<Machine>,
+    /// The volumes.
+    pub volumes: Vec<Volume>,
+}
+
+/// Takes one log line and says whether more are wanted.
+pub type LogSink<'a> = dyn FnMut(LogLine) -> bool + Send + 'a;
+
+/// Which log lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogQuery {
+    /// Whose.
+    pub of: LogsOf,
+    /// Go on as lines come.
+    pub follow: bool,
+    /// Only so many of the newest that are there already.
+    pub tail: Option<usize>,
+}
+
+/// Whose logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogsOf {
+    /// Every Machine's.
+    App,
+    /// Those of one group.
+    Group(GroupName),
+    /// One Machine's.
+    Machine(MachineId),
+}
+
+/// One line of a Machine's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// Whose.
+    pub machine: MachineId,
+    /// Its group.
+    pub group: Option<GroupName>,
+    /// When, RFC 3339 in UTC.
+    pub at: String,
+    /// The text without its line end; foreign text, not yet made safe for a terminal.
+    pub text: String,
+}
+
+/// What an error means for what may be done next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// The request is wrong; the same again fails the same way.
+    Invalid,
+    /// Something else was faster: another version, a name that is taken, a lease that is held.
+    Conflict,
+    /// There is no such Machine or app.
+    NotFound,
+    /// Too fast; not before that much time has passed, where known.
+    RateLimited(Option<Duration>),
+    /// It certainly did not happen and may work when tried again.
+    Transient,
+    /// It may have happened.
+    Unknown,
+    /// Nothing will work until a person has looked (no access, broken installation).
+    Fatal,
+}
+
+/// Why a provider did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderError {
+    /// What it means.
+    pub class: ErrorClass,
+    /// Stable code (`port_in_use`).
+    pub code: &'static str,
+    /// What happened, for people; foreign text inside is not yet made safe for a terminal.
+    pub message: String,
+    /// What to do, for people.
+    pub hint: Option<String>,
+}
+
+impl ProviderError {
+    /// An error without a hint.
+    pub fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            code,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
