@@ -1,6 +1,9 @@
 //! A pure stage for planner tests: builders for what is wanted, and a world that carries plans out
 //! without asking anybody.
 
+#![allow(dead_code, reason = "each test binary uses its part of the stage")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
@@ -14,20 +17,20 @@ use aeroform::core::plan::{
 };
 use serde_json::json;
 
-pub fn group_name(name: &str) -> GroupName {
+pub(crate) fn group_name(name: &str) -> GroupName {
     GroupName::new(name).unwrap()
 }
 
-pub fn region(name: &str) -> Region {
+pub(crate) fn region(name: &str) -> Region {
     Region::new(name).unwrap()
 }
 
-pub fn id(name: &str) -> MachineId {
+pub(crate) fn id(name: &str) -> MachineId {
     MachineId::new(name).unwrap()
 }
 
 /// A group that runs `bin/<name>`.
-pub fn group(name: &str) -> DesiredGroup {
+pub(crate) fn group(name: &str) -> DesiredGroup {
     DesiredGroup {
         command: Some(format!("bin/{name}")),
         template: MachineConfig::from_value(json!({
@@ -50,7 +53,7 @@ pub fn group(name: &str) -> DesiredGroup {
 }
 
 /// Short words for what tests say about groups.
-pub trait GroupWords: Sized {
+pub(crate) trait GroupWords: Sized {
     fn with(self, change: impl FnOnce(&mut DesiredGroup)) -> Self;
 
     fn count(self, n: u32) -> Self {
@@ -111,7 +114,7 @@ fn merge(tree: &mut serde_json::Value, patch: serde_json::Value) {
     }
 }
 
-pub fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
+pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
     Desired {
         app: AppName::new("shop").unwrap(),
         provider: "test".to_owned(),
@@ -129,7 +132,7 @@ pub fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -
     }
 }
 
-pub fn moved(from: &str, to: &str) -> Moved {
+pub(crate) fn moved(from: &str, to: &str) -> Moved {
     Moved {
         from: group_name(from),
         to: group_name(to),
@@ -139,17 +142,17 @@ pub fn moved(from: &str, to: &str) -> Moved {
 
 /// A state and a world that belong together.
 #[derive(Clone)]
-pub struct Stage {
-    pub known: Known,
-    pub observed: Observed,
+pub(crate) struct Stage {
+    pub(crate) known: Known,
+    pub(crate) observed: Observed,
     made: u32,
     runs: u32,
     /// Each Machine that is created gets a volume of its own when its config has a mount.
-    pub volumes: bool,
+    pub(crate) volumes: bool,
 }
 
 impl Stage {
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let app = AppName::new("shop").unwrap();
         Self {
             known: Known::empty(app.clone(), "test"),
@@ -176,18 +179,18 @@ impl Stage {
     }
 
     /// A stage on which this was applied already.
-    pub fn with(desired: &Desired) -> Self {
+    pub(crate) fn with(desired: &Desired) -> Self {
         let mut stage = Self::empty();
         stage.apply(desired);
         stage
     }
 
-    pub fn plan(&self, desired: &Desired) -> Plan {
+    pub(crate) fn plan(&self, desired: &Desired) -> Plan {
         self.plan_with(desired, &Options::default())
     }
 
     /// Every plan of every test is read a second time and planned a second time.
-    pub fn plan_with(&self, desired: &Desired, options: &Options) -> Plan {
+    pub(crate) fn plan_with(&self, desired: &Desired, options: &Options) -> Plan {
         let made = plan(desired, &self.known, Some(&self.observed), options);
         let findings = check(&made, desired, &self.known, Some(&self.observed));
         assert_eq!(findings, [], "{:#?}", made.summary_lines());
@@ -198,14 +201,14 @@ impl Stage {
         made
     }
 
-    pub fn offline(&self, desired: &Desired) -> Plan {
+    pub(crate) fn offline(&self, desired: &Desired) -> Plan {
         let made = plan(desired, &self.known, None, &Options::default());
         assert_eq!(check(&made, desired, &self.known, None), []);
         made
     }
 
     /// Plans, carries the plan out, and sees that nothing is left to do.
-    pub fn apply(&mut self, desired: &Desired) -> Plan {
+    pub(crate) fn apply(&mut self, desired: &Desired) -> Plan {
         let made = self.plan(desired);
         assert_eq!(made.refusals, [], "refused: {:#?}", made.summary_lines());
         self.carry_out(desired, &made);
@@ -218,7 +221,7 @@ impl Stage {
         made
     }
 
-    pub fn carry_out(&mut self, desired: &Desired, made: &Plan) {
+    pub(crate) fn carry_out(&mut self, desired: &Desired, made: &Plan) {
         self.runs += 1;
         let run = RunId::new(format!("run{}", self.runs)).unwrap();
         let mut results = Vec::with_capacity(made.steps.len());
@@ -363,12 +366,12 @@ impl Stage {
     }
 
     /// Another tool's hand on a Machine.
-    pub fn touch(&mut self, machine: &str, change: impl FnOnce(&mut Machine)) {
+    pub(crate) fn touch(&mut self, machine: &str, change: impl FnOnce(&mut Machine)) {
         change(self.observed.machines.get_mut(machine).unwrap());
     }
 
     /// `fly scale count +1` and `machine clone`: a copy with all metadata under another name.
-    pub fn clone_machine(&mut self, machine: &str, as_id: &str) {
+    pub(crate) fn clone_machine(&mut self, machine: &str, as_id: &str) {
         let mut copy = self.observed.machines[machine].clone();
         copy.id = id(as_id);
         copy.name =
@@ -378,7 +381,7 @@ impl Stage {
         self.observed.description.machine_count += 1;
     }
 
-    pub fn lose(&mut self, machine: &str) {
+    pub(crate) fn lose(&mut self, machine: &str) {
         let id = id(machine);
         self.observed.machines.remove(&id).unwrap();
         self.observed.gone.push(id);

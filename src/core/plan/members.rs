@@ -240,15 +240,14 @@ pub(super) fn drifted(
                 other.known.map(|k| &k.config) == member.known.map(|k| &k.config)
                     && other.seen.and_then(|s| s.config.as_ref()) == Some(config)
             };
-            let changes = match compared.iter().find(|(other, _)| same(other)) {
-                Some((_, changes)) => changes.clone(),
-                None => {
-                    let there = StoredConfig::of(config, &observed.description.scope);
-                    let back = overlay::stored_for(sent, &there, sent);
-                    let changes = overlay::tree_changes(&back, there.tree());
-                    compared.push((member, changes.clone()));
-                    changes
-                }
+            let changes = if let Some((_, changes)) = compared.iter().find(|(o, _)| same(o)) {
+                changes.clone()
+            } else {
+                let there = StoredConfig::of(config, &observed.description.scope);
+                let back = overlay::stored_for(sent, &there, sent);
+                let changes = overlay::tree_changes(&back, there.tree());
+                compared.push((member, changes.clone()));
+                changes
             };
             if !changes.is_empty() {
                 found.push(Drift {

@@ -96,7 +96,7 @@ pub(super) fn decide<'a>(
                 Group {
                     desired,
                     name,
-                    group,
+                    wanted: group,
                     members,
                     vanished: &vanished,
                 }
@@ -154,7 +154,7 @@ fn adopted<'a>(members: &[Member<'a>]) -> Vec<(Member<'a>, String)> {
 struct Group<'g, 'a> {
     desired: &'a Desired,
     name: &'g GroupName,
-    group: &'a DesiredGroup,
+    wanted: &'a DesiredGroup,
     members: Vec<Member<'a>>,
     vanished: &'g [&'g Vanished<'a>],
 }
@@ -162,7 +162,7 @@ struct Group<'g, 'a> {
 impl<'a> Group<'_, 'a> {
     fn decide(self, lineage: &'a Lineage) -> Decision<'a> {
         let mut decision = Decision {
-            wanted: Some(self.group),
+            wanted: Some(self.wanted),
             ..Decision::default()
         };
         let (standbys, primaries): (Vec<_>, Vec<_>) = self
@@ -181,8 +181,8 @@ impl<'a> Group<'_, 'a> {
         let home = self.home();
         let spread = Spread {
             target: target.primaries,
-            regions: &self.group.regions,
-            max_per_region: self.group.max_per_region,
+            regions: &self.wanted.regions,
+            max_per_region: self.wanted.max_per_region,
             current: &current,
             with_volume: &with_volume,
             default: home.as_ref(),
@@ -191,7 +191,7 @@ impl<'a> Group<'_, 'a> {
         let layout = match spread.layout() {
             Ok(layout) => layout,
             Err(error) => {
-                decision.refusal = Some(self.no_layout(error, target.primaries));
+                decision.refusal = Some(self.no_layout(&error, target.primaries));
                 decision.members = self.members;
                 return decision;
             }
@@ -199,7 +199,7 @@ impl<'a> Group<'_, 'a> {
         if !layout.held_by_volumes.is_empty() {
             decision.notes.push(self.held(&layout.held_by_volumes));
         }
-        let mut fields = Fields::of(Some(self.group), lineage);
+        let mut fields = Fields::of(Some(self.wanted), lineage);
         self.place(
             &layout.counts,
             primaries,
@@ -220,7 +220,7 @@ impl<'a> Group<'_, 'a> {
 
     /// A standby whose group has services is none any more (facts/fly-toml-to-machine.md 9).
     fn stands_by(&self, member: &Member<'_>) -> bool {
-        member.is_standby() && !self.group.template.has_services()
+        member.is_standby() && !self.wanted.template.has_services()
     }
 
     fn home(&self) -> Option<Region> {
@@ -251,17 +251,17 @@ impl<'a> Group<'_, 'a> {
                 .filter(|v| v.known.standby_for.is_empty() != standby);
             count(of.count())
         };
-        match self.group.count {
+        match self.wanted.count {
             Count::Written(n) => Target {
                 primaries: n,
-                standbys: self.group.standby.unwrap_or(0),
+                standbys: self.wanted.standby.unwrap_or(0),
                 why: None,
             },
             Count::Unwritten if self.members.is_empty() && self.vanished.is_empty() => self.fresh(),
             Count::Unwritten => Target {
                 primaries: count(primaries.len()) + vanished(false),
                 standbys: self
-                    .group
+                    .wanted
                     .standby
                     .unwrap_or_else(|| count(standbys.len()) + vanished(true)),
                 why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
@@ -271,19 +271,19 @@ impl<'a> Group<'_, 'a> {
 
     /// Fly's own rule for a new group (facts/fly-toml-to-machine.md 10.2), and one per written region.
     fn fresh(&self) -> Target {
-        let template = &self.group.template;
+        let template = &self.wanted.template;
         let name = self.name;
         let (rule, standby, why) = if template.has_mounts() {
             (1, 0, "it has a mount")
-        } else if !self.group.ha {
+        } else if !self.wanted.ha {
             (1, 0, "`ha = false`")
         } else if template.has_services() {
             (2, 0, "it has services")
         } else {
             (1, 1, "it has no services")
         };
-        let standby = self.group.standby.unwrap_or(standby);
-        let regions = match &self.group.regions {
+        let standby = self.wanted.standby.unwrap_or(standby);
+        let regions = match &self.wanted.regions {
             crate::core::fleet::Regions::List(list) => count(list.len()),
             crate::core::fleet::Regions::Unwritten | crate::core::fleet::Regions::Exact(_) => 1,
         };
@@ -297,7 +297,7 @@ impl<'a> Group<'_, 'a> {
         } else {
             "Fly's rule for a new group"
         };
-        let why = if self.group.ha && !template.has_mounts() {
+        let why = if self.wanted.ha && !template.has_mounts() {
             format!(
                 "{number}: {why} ({source}); for another number write `count` in `[groups.{name}]`, \
                  or `ha = false` for 1"
@@ -314,9 +314,9 @@ impl<'a> Group<'_, 'a> {
         }
     }
 
-    fn no_layout(&self, error: NoLayout, target: u32) -> Note {
+    fn no_layout(&self, error: &NoLayout, target: u32) -> Note {
         let name = self.name;
-        match error {
+        match *error {
             NoLayout::TooFew { room } => note(
                 "no_room_in_regions",
                 format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
@@ -387,6 +387,11 @@ impl<'a> Group<'_, 'a> {
                         Removal::Rebalanced
                     };
                     lowering = lowering.saturating_sub(1);
+                    let why = if keep == 0 {
+                        "none is wanted in its region"
+                    } else {
+                        why
+                    };
                     decision.gone.push(gone(member, removal, why, fields));
                 }
             }
@@ -484,7 +489,7 @@ impl<'a> Group<'_, 'a> {
     }
 
     fn needs_its_volume(&self, member: &Member<'_>) -> bool {
-        let wanted = self.group.template.mounts.iter().flatten();
+        let wanted = self.wanted.template.mounts.iter().flatten();
         let has = |name: &Option<String>| {
             let mounts = member
                 .seen
@@ -526,8 +531,8 @@ impl<'a> Group<'_, 'a> {
                 matches!(c.how, How::Replace | How::ReplaceOldFirst)
                     && watches.contains(c.member.id)
             });
-            let new_ones = self.group.standby.is_some() && !decision.creates.is_empty();
-            let lost = if self.group.standby.is_some() {
+            let new_ones = self.wanted.standby.is_some() && !decision.creates.is_empty();
+            let lost = if self.wanted.standby.is_some() {
                 watches != stay
             } else {
                 !watches.iter().any(|id| stay.contains(*id))
