@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use aeroform::core::fleet::{
     AppName, Base, Capabilities, Count, Description, Desired, DesiredGroup, GroupName, Known,
     Limit, Lineage, Machine, MachineConfig, MachineId, MachineState, Moved, Observed, Places,
-    Policy, Region, Regions, RunId, Stamps, StoredConfig, Strategy,
+    Policy, Region, Regions, RunId, Stamps, StoredConfig, Strategy, VolumeId,
 };
 use aeroform::core::plan::{
     Action, Change, Options, Outcome, Plan, RunFacts, Standby, StepId, StepResult, adopted, check,
@@ -124,7 +124,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
             .collect(),
         moved: Vec::new(),
         moved_machines: Vec::new(),
-        removed_machines: Default::default(),
+        removed_machines: std::collections::BTreeSet::new(),
         policy: Policy::default(),
         primary_region: Some(region("ams")),
         image: None,
@@ -257,16 +257,6 @@ impl Stage {
     ) -> StepResult {
         let lineage = self.observed.description.scope.clone();
         let group = desired.groups.get(&change.group);
-        let stored = || StoredConfig::of(&group.unwrap().template, &lineage);
-        let watched = |list: &[Standby]| -> Vec<MachineId> {
-            let resolve = |standby: &Standby| match standby {
-                Standby::Machine(id) => id.clone(),
-                Standby::Step(StepId(step)) => {
-                    results[*step as usize].machine.as_ref().unwrap().id.clone()
-                }
-            };
-            list.iter().map(resolve).collect()
-        };
         let stamps = Stamps {
             lineage: Some(lineage.clone()),
             serial: Some(self.known.serial + 1),
@@ -276,80 +266,15 @@ impl Stage {
             ..Stamps::default()
         };
         match &change.action {
-            Action::Create {
-                launch,
-                port,
-                standby_for,
-                volumes,
-                ..
-            } => {
-                self.made += 1;
-                let standby_for = watched(standby_for);
-                let mut volumes = volumes.clone();
-                if self.volumes && volumes.is_empty() && group.unwrap().template.has_mounts() {
-                    let name = format!("vol_{:04}", self.made);
-                    volumes.push(aeroform::core::fleet::VolumeId::new(name).unwrap());
-                }
-                let machine = Machine {
-                    id: id(&format!("m{:05}", self.made)),
-                    name: change.machine.name.clone(),
-                    group: Some(change.group.clone()),
-                    region: change.region.clone(),
-                    state: if standby_for.is_empty() {
-                        MachineState::Started
-                    } else {
-                        MachineState::Stopped
-                    },
-                    config: Some(group.unwrap().config_for(
-                        Base::default(),
-                        &volumes,
-                        &standby_for,
-                    )),
-                    stamps: Stamps {
-                        launch: Some(launch.to_string()),
-                        ..stamps
-                    },
-                    volumes,
-                    standby_for,
-                    port: *port,
-                    created_at: format!(
-                        "2026-01-01T00:{:02}:{:02}Z",
-                        self.made / 60 % 60,
-                        self.made % 60
-                    ),
-                    ..blank()
-                };
-                self.observed
-                    .machines
-                    .insert(machine.id.clone(), machine.clone());
-                done(Some(machine), Some(stored()))
+            Action::Create { standby_for, .. } => {
+                let standby_for = watched(standby_for, results);
+                self.create(group.unwrap(), change, standby_for, stamps)
             }
-            Action::Update { .. } | Action::Move { .. } => {
-                let id = change.machine.id.as_ref().unwrap();
-                let sent = self.known.sent(id).cloned();
-                let machine = self.observed.machines.get_mut(id).unwrap();
-                let base = Base {
-                    existing: machine.config.as_ref(),
-                    sent: sent.as_ref(),
-                };
-                if let Action::Update { standby_for } = &change.action {
-                    machine.standby_for = watched(standby_for);
-                }
-                machine.config = Some(group.unwrap().config_for(
-                    base,
-                    &machine.volumes,
-                    &machine.standby_for,
-                ));
-                machine.group = Some(change.group.clone());
-                machine.stamps = Stamps {
-                    launch: machine.stamps.launch.clone(),
-                    ..stamps
-                };
-                if machine.state == MachineState::Failed {
-                    machine.state = MachineState::Started;
-                }
-                done(Some(machine.clone()), Some(stored()))
+            Action::Update { standby_for } => {
+                let standby_for = watched(standby_for, results);
+                self.update(group.unwrap(), change, Some(standby_for), stamps)
             }
+            Action::Move { .. } => self.update(group.unwrap(), change, None, stamps),
             Action::Destroy { .. } => {
                 self.observed
                     .machines
@@ -365,6 +290,88 @@ impl Stage {
         }
     }
 
+    fn create(
+        &mut self,
+        group: &DesiredGroup,
+        change: &Change,
+        standby_for: Vec<MachineId>,
+        stamps: Stamps,
+    ) -> StepResult {
+        let Action::Create {
+            launch,
+            port,
+            volumes,
+            ..
+        } = &change.action
+        else {
+            unreachable!()
+        };
+        self.made += 1;
+        let mut volumes = volumes.clone();
+        if self.volumes && volumes.is_empty() && group.template.has_mounts() {
+            volumes.push(VolumeId::new(format!("vol_{:04}", self.made)).unwrap());
+        }
+        let runs = standby_for.is_empty();
+        let machine = Machine {
+            id: id(&format!("m{:05}", self.made)),
+            name: change.machine.name.clone(),
+            group: Some(change.group.clone()),
+            region: change.region.clone(),
+            state: if runs {
+                MachineState::Started
+            } else {
+                MachineState::Stopped
+            },
+            config: Some(group.config_for(Base::default(), &volumes, &standby_for)),
+            stamps: Stamps {
+                launch: Some(launch.to_string()),
+                ..stamps
+            },
+            volumes,
+            standby_for,
+            port: *port,
+            created_at: format!(
+                "2026-01-01T00:{:02}:{:02}Z",
+                self.made / 60 % 60,
+                self.made % 60
+            ),
+            ..blank()
+        };
+        self.observed
+            .machines
+            .insert(machine.id.clone(), machine.clone());
+        let sent = StoredConfig::of(&group.template, &self.observed.description.scope);
+        done(Some(machine), Some(sent))
+    }
+
+    fn update(
+        &mut self,
+        group: &DesiredGroup,
+        change: &Change,
+        standby_for: Option<Vec<MachineId>>,
+        stamps: Stamps,
+    ) -> StepResult {
+        let id = change.machine.id.as_ref().unwrap();
+        let before = self.known.sent(id).cloned();
+        let machine = self.observed.machines.get_mut(id).unwrap();
+        let base = Base {
+            existing: machine.config.as_ref(),
+            sent: before.as_ref(),
+        };
+        machine.standby_for = standby_for.unwrap_or_else(|| machine.standby_for.clone());
+        machine.config = Some(group.config_for(base, &machine.volumes, &machine.standby_for));
+        machine.group = Some(change.group.clone());
+        machine.stamps = Stamps {
+            launch: machine.stamps.launch.clone(),
+            ..stamps
+        };
+        if machine.state == MachineState::Failed {
+            machine.state = MachineState::Started;
+        }
+        let sent = StoredConfig::of(&group.template, &self.observed.description.scope);
+        done(Some(machine.clone()), Some(sent))
+    }
+
     /// Another tool's hand on a Machine.
     pub(crate) fn touch(&mut self, machine: &str, change: impl FnOnce(&mut Machine)) {
         change(self.observed.machines.get_mut(machine).unwrap());
@@ -376,7 +383,7 @@ impl Stage {
         copy.id = id(as_id);
         copy.name =
             aeroform::core::fleet::MachineName::new(format!("aged-thunder-{as_id}")).unwrap();
-        copy.created_at = "2026-02-01T00:00:00Z".to_owned();
+        "2026-02-01T00:00:00Z".clone_into(&mut copy.created_at);
         self.observed.machines.insert(copy.id.clone(), copy);
         self.observed.description.machine_count += 1;
     }
@@ -387,6 +394,14 @@ impl Stage {
         self.observed.gone.push(id);
         self.observed.description.machine_count -= 1;
     }
+}
+
+fn watched(list: &[Standby], results: &[StepResult]) -> Vec<MachineId> {
+    let resolve = |standby: &Standby| match standby {
+        Standby::Machine(id) => id.clone(),
+        Standby::Step(StepId(step)) => results[*step as usize].machine.as_ref().unwrap().id.clone(),
+    };
+    list.iter().map(resolve).collect()
 }
 
 fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::members::Fleet;
 use super::notes::{machines, note};
-use super::reconcile::{Decision, Gone};
+use super::reconcile::{Changed, Decision, Gone, How};
 use super::types::{Note, Removal};
 use crate::core::fleet::{Desired, GroupName, Known, MachineConfig};
 
@@ -62,11 +62,15 @@ fn protect(desired: &Desired, name: &GroupName, decision: &Decision<'_>) -> Opti
         .iter()
         .filter(|gone| lowers(gone.removal))
         .count();
-    let volumes = decision
+    let left = decision
         .gone
         .iter()
         .map(|gone| gone.leaves.len())
         .sum::<usize>();
+    let volumes = left
+        + replaced_leaving(decision)
+            .map(|c| c.member.volumes().len())
+            .sum::<usize>();
     if lost == 0 && volumes == 0 {
         return None;
     }
@@ -94,6 +98,14 @@ fn protect(desired: &Desired, name: &GroupName, decision: &Decision<'_>) -> Opti
     )
 }
 
+/// Replacements whose successor cannot have the old one's volume.
+fn replaced_leaving<'d, 'a>(
+    decision: &'d Decision<'a>,
+) -> impl Iterator<Item = &'d Changed<'a>> + use<'d, 'a> {
+    let leaves = |c: &&Changed<'_>| c.how == How::Replace && !c.member.volumes().is_empty();
+    decision.changed.iter().filter(leaves)
+}
+
 /// Whether a removal makes a group smaller.
 fn lowers(removal: Removal) -> bool {
     match removal {
@@ -117,6 +129,11 @@ fn max_destroy(
         .flat_map(|d| &d.gone)
         .filter(counts)
         .count();
+    let replaced: usize = decisions
+        .values()
+        .map(|d| replaced_leaving(d).count())
+        .sum();
+    let destroys = destroys + replaced;
     let allowed = limit.at_most(fleet_size);
     (destroys > allowed).then(|| {
         note(

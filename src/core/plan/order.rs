@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::intents::Intents;
 use super::members::{Member, Vanished};
-use super::reconcile::{Changed, Decision, Gone, How};
+use super::reconcile::{Changed, Decision, Gone, How, Role};
 use super::types::{
     Action, Branch, Change, GateKind, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
 };
@@ -152,11 +152,11 @@ impl Build<'_, '_> {
         let (created, mut primaries) = self.creates(name, decision, gate);
         let created = self.barrier(format!("{name}: all created"), created);
         let updated = self.updates(name, group, decision, &mut primaries, created);
-        let standbys = self.standbys(name, decision, &primaries, created);
-        let mut ends: Vec<StepId> = created.into_iter().chain(updated).chain(standbys).collect();
-        // With everything behind the creates, waiting for those alone would be waiting twice.
-        if ends.len() > 1 && created.is_some() {
-            ends.remove(0);
+        let updated = self.barrier(format!("{name}: all updated"), updated);
+        let standing = updated.or(created);
+        let mut ends = self.standbys(name, decision, &mut primaries, standing);
+        if ends.is_empty() {
+            ends.extend(standing);
         }
         let stands = self.barrier(format!("{name}: up to date"), ends);
         self.destroys(name, &decision.gone, stands);
@@ -244,7 +244,7 @@ impl Build<'_, '_> {
         let (warm, cold): (Vec<_>, Vec<_>) = decision
             .changed
             .iter()
-            .filter(|c| c.how != How::Repoint)
+            .filter(|c| c.role == Role::Primary)
             .partition(runs);
         let gate = gate(group);
         let mut ends = Vec::new();
@@ -275,26 +275,6 @@ impl Build<'_, '_> {
                 ends.push(self.update(name, change, primaries, pool, after, gate));
             }
         }
-        let done = self.barrier(format!("{name}: all updated"), ends);
-        let mut ends: Vec<StepId> = done.into_iter().collect();
-        let repointed: Vec<_> = decision
-            .changed
-            .iter()
-            .filter(|c| c.how == How::Repoint)
-            .collect();
-        if !repointed.is_empty() {
-            let pool = self.pool(format!("{name}: standbys"), repointed.len(), false, false);
-            let needs: Vec<StepId> = done.or(after).into_iter().collect();
-            for change in repointed {
-                let action = Action::Update {
-                    standby_for: primaries.watched(),
-                };
-                let reason = change.reason.clone();
-                let mut step = of_member(&change.member, action, reason, GateKind::Settled);
-                step.pin = Some(change.pin.clone());
-                ends.push(self.push(Some(pool), needs.clone(), Work::Change(Box::new(step))));
-            }
-        }
         ends
     }
 
@@ -309,21 +289,16 @@ impl Build<'_, '_> {
     ) -> StepId {
         let member = &changed.member;
         let needs: Vec<StepId> = after.into_iter().collect();
-        let standby_for = if member.is_standby() && !primaries.stay.contains(member.id) {
-            member
-                .standby_for()
-                .iter()
-                .cloned()
-                .map(Standby::Machine)
-                .collect()
-        } else {
-            Vec::new()
+        let standby_for = match changed.role {
+            Role::Primary => Vec::new(),
+            Role::Standby => watching(member),
+            Role::Repointed => primaries.watched(),
         };
         let action = match (how_in_place(changed.how), &member.moved_from) {
             (true, Some(from)) => Action::Move { from: from.clone() },
             (true, None) => Action::Update { standby_for },
             (false, _) => {
-                let (create, last) = self.replace(name, changed, pool, &needs, gate);
+                let (create, last) = self.replace(name, changed, standby_for, pool, &needs, gate);
                 if primaries.stay.remove(member.id) {
                     primaries.new.push(create);
                 }
@@ -349,17 +324,12 @@ impl Build<'_, '_> {
         &mut self,
         name: &GroupName,
         changed: &Changed<'_>,
+        standby_for: Vec<Standby>,
         pool: PoolId,
         needs: &[StepId],
         gate: GateKind,
     ) -> (StepId, StepId) {
         let member = &changed.member;
-        let standby_for = member
-            .standby_for()
-            .iter()
-            .cloned()
-            .map(Standby::Machine)
-            .collect();
         let old = Some(member.id.clone());
         let mut new = self.create(name, member.region, &changed.reason, standby_for, old, gate);
         new.changes.clone_from(&changed.changes);
@@ -384,24 +354,29 @@ impl Build<'_, '_> {
         (if old_first { last } else { first }, last)
     }
 
+    /// Standbys that change and new ones, once everything that they may watch stands.
     fn standbys(
         &mut self,
         name: &GroupName,
         decision: &Decision<'_>,
-        primaries: &Primaries,
+        primaries: &mut Primaries,
         after: Option<StepId>,
     ) -> Vec<StepId> {
-        if decision.standbys.is_empty() {
+        let changed: Vec<_> = decision
+            .changed
+            .iter()
+            .filter(|c| c.role != Role::Primary)
+            .collect();
+        let total = changed.len() + decision.standbys.len();
+        if total == 0 {
             return Vec::new();
         }
-        let pool = self.pool(
-            format!("{name}: create standbys"),
-            decision.standbys.len(),
-            false,
-            false,
-        );
-        let needs: Vec<StepId> = after.into_iter().collect();
+        let pool = self.pool(format!("{name}: standbys"), total, false, false);
         let mut ids = Vec::new();
+        for change in changed {
+            ids.push(self.update(name, change, primaries, pool, after, GateKind::Settled));
+        }
+        let needs: Vec<StepId> = after.into_iter().collect();
         for region in &decision.standbys {
             let watched = primaries.watched();
             let change = self.create(name, region, "standby", watched, None, GateKind::Settled);
@@ -444,9 +419,18 @@ impl Primaries {
     }
 }
 
+fn watching(member: &Member<'_>) -> Vec<Standby> {
+    member
+        .standby_for()
+        .iter()
+        .cloned()
+        .map(Standby::Machine)
+        .collect()
+}
+
 fn how_in_place(how: How) -> bool {
     match how {
-        How::Update | How::Move | How::Repoint => true,
+        How::Update | How::Move => true,
         How::Replace | How::ReplaceOldFirst => false,
     }
 }

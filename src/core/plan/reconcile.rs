@@ -46,6 +46,17 @@ pub(super) struct Changed<'a> {
     pub(super) changes: Vec<FieldChange>,
     pub(super) reason: String,
     pub(super) pin: Pin,
+    pub(super) role: Role,
+}
+
+/// Whether a Machine that changes is a primary, and what becomes of what a standby watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Primary,
+    /// It watches whom it watched.
+    Standby,
+    /// It watches its group's primaries as they are after the plan.
+    Repointed,
 }
 
 /// How a Machine changes.
@@ -57,8 +68,6 @@ pub(super) enum How {
     Replace,
     /// The new one needs the old one's volume.
     ReplaceOldFirst,
-    /// Only whom it stands by for changes.
-    Repoint,
 }
 
 /// A Machine that goes.
@@ -177,7 +186,9 @@ impl<'a> Group<'_, 'a> {
         }
         decision.why = target.why;
         let current = self.current(&primaries);
-        let with_volume = tally(primaries.iter().filter(|m| !m.volumes().is_empty()));
+        // A group that has no mount any more leaves its volumes wherever they are.
+        let keeps = |m: &&Member<'_>| self.wanted.template.has_mounts() && !m.volumes().is_empty();
+        let with_volume = tally(primaries.iter().filter(keeps));
         let home = self.home();
         let spread = Spread {
             target: target.primaries,
@@ -452,6 +463,7 @@ impl<'a> Group<'_, 'a> {
             reason,
             pin: fields.pin(member),
             member: member.clone(),
+            role: Role::Primary,
         });
     }
 
@@ -470,6 +482,7 @@ impl<'a> Group<'_, 'a> {
                 reason: "its host does not answer".to_owned(),
                 pin: fields.pin(member),
                 member: member.clone(),
+                role: Role::Primary,
             });
         } else {
             let refusal = note(
@@ -486,6 +499,22 @@ impl<'a> Group<'_, 'a> {
             );
             decision.refusal.get_or_insert(refusal);
         }
+    }
+
+    /// With a written number of standbys each watches all primaries; else one is re-pointed when a
+    /// Machine that it watches is replaced or none of them stays.
+    fn must_repoint(&self, member: &Member<'a>, decision: &Decision<'a>) -> bool {
+        let watches: BTreeSet<_> = member.standby_for().iter().collect();
+        let stay: BTreeSet<_> = decision.primaries.iter().map(|p| p.id).collect();
+        let replaced = |c: &Changed<'_>| {
+            matches!(c.how, How::Replace | How::ReplaceOldFirst) && watches.contains(c.member.id)
+        };
+        let lost = if self.wanted.standby.is_some() {
+            watches != stay || !decision.creates.is_empty()
+        } else {
+            !watches.iter().any(|id| stay.contains(*id))
+        };
+        lost || decision.changed.iter().any(replaced)
     }
 
     fn needs_its_volume(&self, member: &Member<'_>) -> bool {
@@ -523,28 +552,25 @@ impl<'a> Group<'_, 'a> {
             ));
         }
         for member in &standbys {
+            let repoint = self.must_repoint(member, decision);
             let before = decision.changed.len();
             self.change(member, fields, decision);
-            let watches: BTreeSet<_> = member.standby_for().iter().collect();
-            let stay: BTreeSet<_> = decision.primaries.iter().map(|p| p.id).collect();
-            let replaced = decision.changed.iter().any(|c| {
-                matches!(c.how, How::Replace | How::ReplaceOldFirst)
-                    && watches.contains(c.member.id)
-            });
-            let new_ones = self.wanted.standby.is_some() && !decision.creates.is_empty();
-            let lost = if self.wanted.standby.is_some() {
-                watches != stay
-            } else {
-                !watches.iter().any(|id| stay.contains(*id))
-            };
-            if decision.changed.len() == before && (lost || replaced || new_ones) {
+            if repoint && decision.changed.len() == before {
                 decision.changed.push(Changed {
-                    how: How::Repoint,
+                    how: How::Update,
                     changes: Vec::new(),
                     reason: "the Machines that it stands by for change".to_owned(),
                     pin: fields.pin(member),
                     member: member.clone(),
+                    role: Role::Repointed,
                 });
+            }
+            for changed in &mut decision.changed[before..] {
+                changed.role = if repoint {
+                    Role::Repointed
+                } else {
+                    Role::Standby
+                };
             }
         }
         let region = wanted

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::members::Fleet;
 use super::notes::note;
-use super::reconcile::{Decision, How};
+use super::reconcile::{Decision, Role};
 use super::types::Note;
 use crate::core::fleet::{Desired, GroupName, MachineConfig, Strategy};
 
@@ -145,7 +145,7 @@ pub(super) fn strategy(decision: &Decision<'_>) -> String {
     let running = decision
         .changed
         .iter()
-        .filter(|c| c.how != How::Repoint)
+        .filter(|c| c.role == Role::Primary)
         .filter(|c| {
             c.member
                 .state()
