@@ -1,6 +1,8 @@
 //! The planner by example: each test reads like a line of its specification. Every plan here is also
 //! read by `check` and planned twice (see `support::Stage`).
 
+mod check;
+#[path = "../support/mod.rs"]
 mod support;
 
 use aeroform::core::fleet::{HostStatus, Limit, MachineState, Management};
