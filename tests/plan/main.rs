@@ -1,6 +1,8 @@
 //! The planner by example: each test reads like a line of its specification. Every plan here is also
 //! read by `check` and planned twice (see `support::Stage`).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod check;
 #[path = "../support/mod.rs"]
 mod support;
@@ -715,7 +717,7 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
     assert_eq!(saved.differences(&unrelated.plan(&wanted)), [""; 0]);
     let mut other = stage.clone();
     other.touch("m00001", |machine| {
-        machine.config.as_mut().unwrap().schedule = Some("daily".to_owned())
+        machine.config.as_mut().unwrap().schedule = Some("daily".to_owned());
     });
     other.clone_machine("m00001", "e0001");
     assert_snapshot!(saved.differences(&other.plan(&wanted)).join("\n"), @"
