@@ -1,0 +1,10 @@
+//! aeroform.toml: what fly.toml cannot say (DESIGN 3).
+//!
+//! Reads keys and checks what one entry says by itself; what has to agree with fly.toml is checked in
+//! [`super::join`].
+
+pub(super) mod document;
+pub(super) mod groups;
+pub(super) mod moved;
+
+pub(super) use document::{Aeroform, read};

@@ -1,0 +1,117 @@
+//! A whole fly.toml, read section by section; which group gets what is decided in [`super::template`].
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::core::fleet::config::{
+    File as MachineFile, Guest, Metrics, Mount, Restart, Service, Static, StopConfig,
+};
+use crate::core::fleet::{AppName, Region};
+
+use super::super::diagnostics::shown;
+use super::super::tree::{At, Fields, File};
+use super::checks::Named;
+use super::deploy::Deploy;
+use super::experimental::Experimental;
+use super::groups::For;
+use super::processes::{self, Process};
+use super::{
+    checks, deploy, environment, experimental, files, metrics, mounts, restart, services, vm,
+};
+use toml::de::DeTable;
+
+/// What fly.toml says.
+pub(in super::super) struct Document {
+    pub(in super::super) app: Option<At<AppName>>,
+    /// Whether an app is written, be it a valid one or not.
+    pub(in super::super) has_app: bool,
+    /// Where `app` is written, for what has no place of its own.
+    pub(in super::super) app_span: Option<Range<usize>>,
+    pub(in super::super) primary_region: Option<Region>,
+    pub(in super::super) processes: Vec<Process>,
+    pub(in super::super) image: Option<String>,
+    pub(in super::super) deploy: Deploy,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) http_service: Option<For<Service>>,
+    pub(super) services: Vec<For<Service>>,
+    pub(super) checks: Vec<For<Named>>,
+    pub(super) vms: Vec<For<Guest>>,
+    pub(super) mounts: Vec<For<Mount>>,
+    pub(super) restarts: Vec<For<Restart>>,
+    pub(super) metrics: Vec<For<Metrics>>,
+    pub(super) statics: Vec<Static>,
+    pub(super) files: Vec<MachineFile>,
+    pub(super) stop: Option<StopConfig>,
+    pub(super) experimental: Experimental,
+    pub(super) swap_size_mb: Option<u32>,
+}
+
+/// Reads every section of a parsed fly.toml.
+pub(in super::super) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Document {
+    let mut fields = Fields::new(file, tree, 0..0, String::new());
+    let app = fields.string("app").filter(|app| !app.value.is_empty());
+    let dedicated = fields.text("host_dedication_id");
+    let experimental = experimental::read(&mut fields);
+    if let Some(command) = fields.string("console_command") {
+        processes::words(file, "`console_command`", &command.value, &command.span);
+    }
+    let document = Document {
+        has_app: app.is_some(),
+        app_span: app.as_ref().map(|app| app.span.clone()),
+        app: app.and_then(|app| app_name(file, app)),
+        primary_region: fields
+            .string("primary_region")
+            .filter(|region| !region.value.is_empty())
+            .and_then(|written| region(file, "primary_region", written)),
+        processes: processes::read(&mut fields),
+        image: deploy::image(&mut fields).map(|image| image.value),
+        deploy: deploy::read(&mut fields),
+        env: environment::read(&mut fields),
+        http_service: services::http_service(&mut fields),
+        services: services::services(&mut fields),
+        checks: checks::read(&mut fields),
+        vms: vm::read(&mut fields, dedicated.as_deref()),
+        mounts: mounts::read(&mut fields),
+        restarts: restart::read(&mut fields),
+        metrics: metrics::read(&mut fields),
+        statics: metrics::statics(&mut fields),
+        files: files::read(&mut fields),
+        stop: restart::stop(&mut fields, experimental.kill_timeout.clone()),
+        swap_size_mb: fields
+            .integer("swap_size_mb", 0..u32::MAX)
+            .map(|at| at.value)
+            .filter(|mb| *mb > 0),
+        experimental,
+    };
+    // Containers and test Machines: read by flyctl, and by nobody here yet.
+    fields.accept(&["machine_config", "container", "machine_checks"]);
+    fields.finish();
+    document
+}
+
+fn app_name(file: &File<'_>, app: At<String>) -> Option<At<AppName>> {
+    match AppName::new(app.value) {
+        Ok(value) => Some(At::new(value, app.span)),
+        Err(error) => {
+            let message = format!("{} is not an app name", shown(&error.text));
+            file.bad_value(app.span, message, Some(error.rule.to_owned()));
+            None
+        }
+    }
+}
+
+/// A region's code, or a report of why it is none.
+pub(in super::super) fn region(file: &File<'_>, key: &str, written: At<String>) -> Option<Region> {
+    let error = match Region::new(written.value) {
+        Ok(region) => return Some(region),
+        Err(error) => error,
+    };
+    let lower = error.text.trim().to_lowercase();
+    let help = match Region::new(lower) {
+        Ok(region) => format!("did you mean `{region}`?"),
+        Err(_) => error.rule.to_owned(),
+    };
+    let message = format!("`{key}`: {} is not a region", shown(&error.text));
+    file.bad_value(written.span, message, Some(help));
+    None
+}

@@ -1,0 +1,319 @@
+//! Puts fly.toml and aeroform.toml together, and checks what only both of them can tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::fleet::{
+    Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, Places, Regions,
+};
+
+use super::aeroform::Aeroform;
+use super::aeroform::groups::GroupSettings;
+use super::diagnostics::{Diagnostic, shown};
+use super::fly::document::Document;
+use super::fly::groups::Groups;
+use super::fly::processes::Process;
+use super::fly::template::{Template, templates};
+use super::missing_command;
+use super::settings::{Overrides, Settings};
+use super::tree::{At, File};
+
+/// Both manifests, read.
+pub(super) struct Both<'j> {
+    pub(super) fly: &'j File<'j>,
+    pub(super) document: &'j Document,
+    /// aeroform.toml, where there is one.
+    pub(super) aero: Option<&'j File<'j>>,
+    pub(super) aeroform: &'j Aeroform,
+    pub(super) settings: &'j Settings,
+    pub(super) overrides: &'j Overrides,
+}
+
+impl Both<'_> {
+    /// What is wanted; none when no app is named.
+    pub(super) fn desired(&self) -> Option<Desired> {
+        let groups = Groups::of(&self.document.processes);
+        let templates = templates(self.fly, self.document, &groups);
+        self.check_groups(&groups);
+        self.check_moves(&groups);
+        let image = self.image();
+        let written: BTreeMap<_, _> = self
+            .aeroform
+            .groups
+            .iter()
+            .map(|group| (&group.name.value, group))
+            .collect();
+        let processes: BTreeMap<_, _> = self
+            .document
+            .processes
+            .iter()
+            .map(|process| (&process.name.value, process))
+            .collect();
+        let groups: BTreeMap<_, _> = templates
+            .into_iter()
+            .map(|(name, template)| {
+                let settings = written.get(&name).copied();
+                let process = processes.get(&name).copied();
+                let group = self.group(&name, template, process, settings, image.as_ref());
+                (name, group)
+            })
+            .collect();
+        let moves = &self.aeroform.moves;
+        Some(Desired {
+            app: self.app()?,
+            provider: self.settings.provider.clone(),
+            groups,
+            moved: self.moved(),
+            moved_machines: moves
+                .machines
+                .iter()
+                .map(|(machine, to)| MovedMachine {
+                    machine: machine.value.clone(),
+                    to: to.value.clone(),
+                })
+                .collect(),
+            removed_machines: moves.removed.iter().map(|at| at.value.clone()).collect(),
+            policy: self.aeroform.policy,
+            primary_region: self.document.primary_region.clone(),
+            image,
+            has_processes: !self.document.processes.is_empty(),
+        })
+    }
+
+    fn app(&self) -> Option<crate::core::fleet::AppName> {
+        if let Some(app) = &self.overrides.app {
+            return Some(app.clone());
+        }
+        if !self.document.has_app {
+            self.fly.report(
+                Diagnostic::error("no_app", format!("{} names no app", self.fly.source.path))
+                    .at(self.fly.place(0..0, ""))
+                    .help("add `app = \"name\"` as its first line"),
+            );
+        }
+        Some(self.document.app.as_ref()?.value.clone())
+    }
+
+    /// RULES 18.
+    fn image(&self) -> Option<String> {
+        let written = self.aeroform.image.clone();
+        self.overrides
+            .image
+            .clone()
+            .or(written)
+            .or_else(|| self.document.image.clone())
+    }
+
+    fn group(
+        &self,
+        name: &GroupName,
+        template: Template,
+        process: Option<&Process>,
+        settings: Option<&GroupSettings>,
+        image: Option<&String>,
+    ) -> DesiredGroup {
+        let service = template.service;
+        let mut config = MachineConfig {
+            image: image.cloned(),
+            ..template.config
+        };
+        let mut command = process
+            .map(|process| process.command.value.clone())
+            .filter(|text| !text.is_empty());
+        if self.settings.provider == "local" {
+            if let Some((text, words)) = settings.and_then(|settings| settings.command.clone()) {
+                config.init.get_or_insert_default().cmd = Some(words);
+                command = Some(text);
+            }
+            // A command that cannot be split has been told already.
+            if !missing_command::runs_something(&config) && command.is_none() {
+                self.fly
+                    .report(missing_command::diagnostic(self, name, process));
+            }
+        }
+        if let (Some(settings), Some(service)) = (settings, service) {
+            self.check_standby(settings, service);
+        }
+        DesiredGroup {
+            command,
+            template: config,
+            count: count(settings),
+            regions: settings
+                .and_then(|settings| settings.regions.clone())
+                .unwrap_or(Regions::Unwritten),
+            max_per_region: settings.and_then(|settings| settings.max_per_region),
+            standby: settings.and_then(|settings| Some(settings.standby.as_ref()?.value)),
+            ha: settings.and_then(|settings| settings.ha).unwrap_or(true),
+            protect: settings.is_some_and(|settings| settings.protect),
+            strategy: self.document.deploy.strategy,
+            wait_timeout_s: self.document.deploy.wait_timeout_s,
+            places: Places {
+                group: process.map(|p| self.fly.source.line_ref(p.name.span.start)),
+                settings: self
+                    .aero
+                    .zip(settings)
+                    .map(|(aero, settings)| aero.source.line_ref(settings.span.start)),
+            },
+        }
+    }
+
+    /// RULES 15: a standby would never serve, and a service wants all Machines to.
+    fn check_standby(&self, settings: &GroupSettings, service: std::ops::Range<usize>) {
+        let (Some(aero), Some(standby)) = (self.aero, &settings.standby) else {
+            return;
+        };
+        if standby.value == 0 {
+            return;
+        }
+        let name = shown(settings.name.value.as_str());
+        aero.report(
+            Diagnostic::error(
+                "standby_with_services",
+                format!("group {name} has services, and a standby cannot serve"),
+            )
+            .at(aero.place(standby.span.clone(), ""))
+            .also(self.fly.place(service, "its service"))
+            .help("take `standby` away: with services, every Machine serves"),
+        );
+    }
+
+    /// RULES 15: settings of a group that is not there are a slip, unless the group was renamed.
+    fn check_groups(&self, groups: &Groups) {
+        let Some(aero) = self.aero else {
+            return;
+        };
+        let renamed: BTreeSet<_> = self
+            .aeroform
+            .moves
+            .groups
+            .iter()
+            .map(|moved| &moved.from.value)
+            .collect();
+        for group in &self.aeroform.groups {
+            let name = &group.name.value;
+            if !groups.names.contains(name) && !renamed.contains(name) {
+                let message = format!(
+                    "[groups] has settings for {}, which is not a process group of {}",
+                    shown(name.as_str()),
+                    self.fly.source.path
+                );
+                undefined(aero, groups, &group.name, message);
+            }
+        }
+    }
+
+    /// RULES 17.
+    fn check_moves(&self, groups: &Groups) {
+        let Some(aero) = self.aero else {
+            return;
+        };
+        let moves = &self.aeroform.moves;
+        let mut seen: BTreeMap<&GroupName, &At<GroupName>> = BTreeMap::new();
+        for moved in &moves.groups {
+            let from = &moved.from.value;
+            if groups.names.contains(from) {
+                aero.report(self.still_defined(aero, &moved.from));
+            }
+            if let Some(first) = seen.insert(from, &moved.from) {
+                aero.report(
+                    Diagnostic::error(
+                        "moved_twice",
+                        format!("group {} is moved twice", shown(from.as_str())),
+                    )
+                    .at(aero.place(moved.from.span.clone(), "again here"))
+                    .also(aero.place(first.span.clone(), "first here"))
+                    .help("a group's Machines can become those of one other group only"),
+                );
+            }
+        }
+        let groups_to = moves.groups.iter().map(|moved| &moved.to);
+        for to in groups_to.chain(moves.machines.iter().map(|(_, to)| to)) {
+            if !groups.names.contains(&to.value) {
+                let name = shown(to.value.as_str());
+                let message = format!("[[moved]] goes to {name}, which is not a process group");
+                undefined(aero, groups, to, message);
+            }
+        }
+        let mut machines = BTreeMap::new();
+        for machine in moves
+            .machines
+            .iter()
+            .map(|(machine, _)| machine)
+            .chain(&moves.removed)
+        {
+            if let Some(first) = machines.insert(&machine.value, machine) {
+                aero.report(
+                    Diagnostic::error(
+                        "machine_twice",
+                        format!("Machine `{}` is moved or removed twice", machine.value),
+                    )
+                    .at(aero.place(machine.span.clone(), "again here"))
+                    .also(aero.place(first.span.clone(), "first here"))
+                    .help("keep one of the two"),
+                );
+            }
+        }
+    }
+
+    fn still_defined(&self, aero: &File<'_>, from: &At<GroupName>) -> Diagnostic {
+        let name = shown(from.value.as_str());
+        let message = format!("[[moved]] renames {name}, and {name} is still a process group");
+        let process = self
+            .document
+            .processes
+            .iter()
+            .find(|p| p.name.value == from.value);
+        let diagnostic = Diagnostic::error("moved_from_defined", message)
+            .at(aero.place(from.span.clone(), "renamed here"));
+        let diagnostic = match process {
+            Some(process) => diagnostic.also(
+                self.fly
+                    .place(process.name.span.clone(), "still defined here"),
+            ),
+            None => diagnostic,
+        };
+        diagnostic.help(format!(
+            "take {name} out of [processes], or the [[moved]] out of {}",
+            aero.source.path
+        ))
+    }
+
+    fn moved(&self) -> Vec<Moved> {
+        let place = |at: usize| {
+            self.aero
+                .map(|aero| aero.source.line_ref(at))
+                .unwrap_or_default()
+        };
+        let moved = self.aeroform.moves.groups.iter();
+        moved
+            .map(|moved| Moved {
+                from: moved.from.value.clone(),
+                to: moved.to.value.clone(),
+                place: place(moved.span.start),
+            })
+            .collect()
+    }
+}
+
+fn undefined(aero: &File<'_>, groups: &Groups, name: &At<GroupName>, message: String) {
+    let help = aero
+        .suggestion(name.value.as_str(), groups.words())
+        .unwrap_or_else(|| format!("the groups are {}", groups.list()));
+    aero.report(
+        Diagnostic::error("undefined_group", message)
+            .at(aero.place(name.span.clone(), "no such group"))
+            .help(help),
+    );
+}
+
+fn count(settings: Option<&GroupSettings>) -> Count {
+    let Some(settings) = settings else {
+        return Count::Unwritten;
+    };
+    match (&settings.regions, settings.count) {
+        (Some(Regions::Exact(map)), _) => {
+            Count::Written(map.values().fold(0, |sum, n| sum.saturating_add(*n)))
+        }
+        (_, Some(count)) => Count::Written(count),
+        (_, None) => Count::Unwritten,
+    }
+}
