@@ -120,12 +120,13 @@ impl Both<'_> {
             .map(|process| process.command.value.clone())
             .filter(|text| !text.is_empty());
         if self.settings.provider == "local" {
+            let mut told = process.is_some_and(Process::cannot_be_split);
             if let Some((text, words)) = settings.and_then(|settings| settings.command.clone()) {
+                told |= words.is_empty();
                 config.init.get_or_insert_default().cmd = Some(words);
                 command = Some(text);
             }
-            // A command that cannot be split has been told already.
-            if !missing_command::runs_something(&config) && command.is_none() {
+            if !told && !missing_command::runs_something(&config) {
                 self.fly
                     .report(missing_command::diagnostic(self, name, process));
             }
@@ -310,9 +311,7 @@ fn count(settings: Option<&GroupSettings>) -> Count {
         return Count::Unwritten;
     };
     match (&settings.regions, settings.count) {
-        (Some(Regions::Exact(map)), _) => {
-            Count::Written(map.values().fold(0, |sum, n| sum.saturating_add(*n)))
-        }
+        (Some(Regions::Exact(map)), _) => Count::Written(map.values().sum()),
         (_, Some(count)) => Count::Written(count),
         (_, None) => Count::Unwritten,
     }

@@ -4,8 +4,8 @@
 //! fly.toml keeps the meaning that flyctl gives it (facts/fly-toml-to-machine.md). Nothing here
 //! counts or places Machines, that is the planner's business, and no input makes it panic.
 //!
-//! Start at [`load()`]; [`tree`] is how a file is read, [`fly`] and [`aeroform`] what its keys mean,
-//! [`join`] what only both files together can tell.
+//! Start at [`load()`]; `tree` is how a file is read, `fly` and `aeroform` what its keys mean, `join`
+//! what only both files together can tell.
 
 mod aeroform;
 pub mod command;
@@ -16,6 +16,7 @@ mod fly;
 mod join;
 mod load;
 mod missing_command;
+mod names;
 mod nesting;
 mod settings;
 mod size;

@@ -1,6 +1,27 @@
 //! Sizes as fly.toml writes them: memory in binary units, volumes in decimal ones
 //! (facts/fly-toml-to-machine.md 6.4 and 7.1).
 
+use toml::de::DeValue;
+
+use super::tree::{At, Fields};
+
+impl Fields<'_, '_> {
+    /// A size as text, whether it is written as a string or as a number; an empty string is none.
+    pub(super) fn size(&mut self, key: &'static str, like: &str) -> Option<At<String>> {
+        let node = self.take(key)?;
+        let text = match node.get_ref() {
+            DeValue::String(text) => text.clone().into_owned(),
+            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
+            _ => {
+                let wanted = format!("a size like \"{like}\"");
+                self.file.wrong_type(&self.path(key), node, &wanted);
+                return None;
+            }
+        };
+        (!text.is_empty()).then(|| At::new(text, node.span()))
+    }
+}
+
 /// Memory in MiB: a bare whole number is MiB, a unit counts in powers of 1024, and what is less than
 /// one MiB is 0.
 pub(super) fn memory_mb(text: &str) -> Option<u32> {

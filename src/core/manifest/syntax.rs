@@ -31,13 +31,19 @@ pub(super) fn report(file: &File<'_>, errors: &[Error]) {
         file.report(if error.message() == "duplicate key" {
             duplicate(file, span, told <= SEARCHED)
         } else {
-            Diagnostic::error(
-                "syntax",
-                format!("the file is not valid TOML: {}", error.message()),
-            )
-            .at(file.place(span, ""))
+            let why = control_character(file, span.start);
+            let why = why.unwrap_or_else(|| error.message().to_owned());
+            Diagnostic::error("syntax", format!("the file is not valid TOML: {why}"))
+                .at(file.place(span, ""))
         });
     }
+}
+
+/// The parser says what it would rather have seen; a character that nobody sees has to be named.
+fn control_character(file: &File<'_>, at: usize) -> Option<String> {
+    let c = file.source.text.get(at..)?.chars().next()?;
+    let invisible = c.is_control() && !matches!(c, '\n' | '\t');
+    invisible.then(|| format!("the control character U+{:04X} stands here", u32::from(c)))
 }
 
 fn duplicate(file: &File<'_>, span: Range<usize>, search: bool) -> Diagnostic {

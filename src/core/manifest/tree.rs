@@ -165,15 +165,26 @@ impl<'s> File<'s> {
     /// A list of strings.
     pub(super) fn strings(&self, key: &str, node: &Node<'_>) -> Option<Vec<At<String>>> {
         let Some(items) = node.get_ref().as_array() else {
-            self.wrong_type(key, node, "a list of strings");
+            let found = kind(node.get_ref());
+            let message = format!("`{key}` takes a list of strings, not {found}");
+            let diagnostic = Diagnostic::error("wrong_type", message);
+            let diagnostic = diagnostic.at(self.place(node.span(), found));
+            let text = node.get_ref().as_str();
+            let help = text.map(|text| format!("write it as [{}]", serde_json::Value::from(text)));
+            self.report(Diagnostic { help, ..diagnostic });
             return None;
         };
-        Some(
-            items
-                .iter()
-                .filter_map(|item| self.string(key, item))
-                .collect(),
-        )
+        let wrong = items.iter().find(|item| !item.get_ref().is_str());
+        if let Some(item) = wrong {
+            let found = kind(item.get_ref());
+            let message = format!("`{key}` takes a list of strings, and one of these is {found}");
+            self.report(
+                Diagnostic::error("wrong_type", message).at(self.place(item.span(), found)),
+            );
+            return None;
+        }
+        let items = items.iter();
+        Some(items.filter_map(|item| self.string(key, item)).collect())
     }
 
     /// The fields of a table.
@@ -198,16 +209,17 @@ impl<'s> File<'s> {
                 .iter()
                 .filter_map(|item| self.table(key, item))
                 .collect(),
+            _ if single => {
+                self.wrong_type(key, node, "a table");
+                Vec::new()
+            }
             other => {
                 let found = kind(other);
-                self.report(
-                    Diagnostic::error(
-                        "wrong_type",
-                        format!("`{key}` takes a list of tables, not {found}"),
-                    )
+                let message = format!("`{key}` takes a list of tables, not {found}");
+                let diagnostic = Diagnostic::error("wrong_type", message)
                     .at(self.place(node.span(), found))
-                    .help(format!("write it as `[[{key}]]`")),
-                );
+                    .help(format!("write it as `[[{key}]]`"));
+                self.report(diagnostic);
                 Vec::new()
             }
         }
@@ -382,9 +394,6 @@ pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Float(_) => "a number with a fraction",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(items) if items.iter().all(|item| item.get_ref().is_table()) => {
-            "a list of tables"
-        }
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }

@@ -12,18 +12,18 @@ use super::moved::{self, Moves};
 
 /// What aeroform.toml says.
 #[derive(Debug, Default)]
-pub(in super::super) struct Aeroform {
-    pub(in super::super) provider: Option<String>,
-    pub(in super::super) config: Option<String>,
-    pub(in super::super) image: Option<String>,
-    pub(in super::super) state: Option<StateLocation>,
-    pub(in super::super) groups: Vec<GroupSettings>,
-    pub(in super::super) moves: Moves,
-    pub(in super::super) policy: Policy,
+pub(in crate::core::manifest) struct Aeroform {
+    pub(in crate::core::manifest) provider: Option<String>,
+    pub(in crate::core::manifest) config: Option<String>,
+    pub(in crate::core::manifest) image: Option<String>,
+    pub(in crate::core::manifest) state: Option<StateLocation>,
+    pub(in crate::core::manifest) groups: Vec<GroupSettings>,
+    pub(in crate::core::manifest) moves: Moves,
+    pub(in crate::core::manifest) policy: Policy,
 }
 
 /// Reads every key of a parsed aeroform.toml.
-pub(in super::super) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Aeroform {
+pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Aeroform {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
     let aeroform = Aeroform {
         provider: written(&mut fields, "provider"),

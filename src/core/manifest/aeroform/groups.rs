@@ -8,8 +8,8 @@ use toml::de::DeValue;
 use crate::core::fleet::{GroupName, Region, Regions};
 
 use super::super::diagnostics::{Diagnostic, shown};
-use super::super::fly::document::region;
 use super::super::fly::processes::words;
+use super::super::names;
 use super::super::tree::{At, Fields, File, Node, kind};
 
 /// Most Machines of one group; a longer number is a slip, and would only exhaust memory.
@@ -17,17 +17,17 @@ pub(super) const MOST: u32 = 100_000;
 
 /// One `[groups.NAME]`.
 #[derive(Debug)]
-pub(in super::super) struct GroupSettings {
-    pub(in super::super) name: At<GroupName>,
-    pub(in super::super) span: Range<usize>,
-    pub(in super::super) count: Option<u32>,
-    pub(in super::super) regions: Option<Regions>,
-    pub(in super::super) max_per_region: Option<u32>,
-    pub(in super::super) standby: Option<At<u32>>,
-    pub(in super::super) ha: Option<bool>,
-    pub(in super::super) protect: bool,
+pub(in crate::core::manifest) struct GroupSettings {
+    pub(in crate::core::manifest) name: At<GroupName>,
+    pub(in crate::core::manifest) span: Range<usize>,
+    pub(in crate::core::manifest) count: Option<u32>,
+    pub(in crate::core::manifest) regions: Option<Regions>,
+    pub(in crate::core::manifest) max_per_region: Option<u32>,
+    pub(in crate::core::manifest) standby: Option<At<u32>>,
+    pub(in crate::core::manifest) ha: Option<bool>,
+    pub(in crate::core::manifest) protect: bool,
     /// `local.command`, as written and split.
-    pub(in super::super) command: Option<(String, Vec<String>)>,
+    pub(in crate::core::manifest) command: Option<(String, Vec<String>)>,
 }
 
 /// Reads all of them, in the order of the file.
@@ -40,14 +40,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<GroupSettings> {
     entries
         .filter_map(|(name, span, node)| {
             let fields = file.table(&table.path(name), node)?;
-            let name = match GroupName::new(name) {
-                Ok(name) => At::new(name, span),
-                Err(error) => {
-                    let message = format!("{} is not a process group name", shown(&error.text));
-                    file.bad_value(span, message, Some(error.rule.to_owned()));
-                    return None;
-                }
-            };
+            let name = names::group(file, At::new(name.to_owned(), span))?;
             Some(group(fields, name))
         })
         .collect()
@@ -125,7 +118,7 @@ fn list(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     for item in items {
         let Some(region) = file
             .string(path, item)
-            .and_then(|written| region(file, path, written))
+            .and_then(|written| names::region(file, written))
         else {
             continue;
         };
@@ -152,10 +145,16 @@ fn map(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
         .into_iter()
         .filter_map(|(name, span, value)| {
             let count = file.integer(&table.path(name), value, 0..MOST + 1);
-            let region = region(file, path, At::new(name.to_owned(), span));
+            let region = names::region(file, At::new(name.to_owned(), span));
             Some((region?, count?.value))
         })
         .collect();
+    let sum: u64 = exact.values().map(|n| u64::from(*n)).sum();
+    if sum > u64::from(MOST) {
+        let message = format!("`{path}` adds up to {sum}, and the most is {MOST}");
+        file.bad_value(node.span(), message, None);
+        return None;
+    }
     (exact.len() == wanted).then_some(Regions::Exact(exact))
 }
 
@@ -256,11 +255,11 @@ fn local(fields: &mut Fields<'_, '_>, group: &GroupName) -> Option<(String, Vec<
     fields.finish();
     let command = command?;
     let whose = format!("group {}", shown(group.as_str()));
-    let words = words(file, &whose, &command.value, &command.span)?;
-    if words.is_empty() {
+    // One that cannot be split is told, and stands for a command all the same.
+    let words = words(file, &whose, &command.value, &command.span);
+    if words.as_ref().is_some_and(Vec::is_empty) {
         let message = format!("the local command of {whose} is empty");
         file.bad_value(command.span, message, None);
-        return None;
     }
-    Some((command.value, words))
+    Some((command.value, words.unwrap_or_default()))
 }

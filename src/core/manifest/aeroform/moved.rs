@@ -5,22 +5,23 @@ use std::ops::Range;
 use crate::core::fleet::{GroupName, MachineId};
 
 use super::super::diagnostics::{Diagnostic, shown};
+use super::super::names;
 use super::super::tree::{At, Fields, File};
 
 /// A renamed group.
 #[derive(Debug)]
-pub(in super::super) struct Renamed {
-    pub(in super::super) from: At<GroupName>,
-    pub(in super::super) to: At<GroupName>,
-    pub(in super::super) span: Range<usize>,
+pub(in crate::core::manifest) struct Renamed {
+    pub(in crate::core::manifest) from: At<GroupName>,
+    pub(in crate::core::manifest) to: At<GroupName>,
+    pub(in crate::core::manifest) span: Range<usize>,
 }
 
 /// All moves and removals that are written.
 #[derive(Debug, Default)]
-pub(in super::super) struct Moves {
-    pub(in super::super) groups: Vec<Renamed>,
-    pub(in super::super) machines: Vec<(At<MachineId>, At<GroupName>)>,
-    pub(in super::super) removed: Vec<At<MachineId>>,
+pub(in crate::core::manifest) struct Moves {
+    pub(in crate::core::manifest) groups: Vec<Renamed>,
+    pub(in crate::core::manifest) machines: Vec<(At<MachineId>, At<GroupName>)>,
+    pub(in crate::core::manifest) removed: Vec<At<MachineId>>,
 }
 
 /// Reads both sections.
@@ -74,30 +75,12 @@ fn differ(file: &File<'_>, from: &At<GroupName>, to: &At<GroupName>) -> bool {
 
 fn name(table: &mut Fields<'_, '_>, key: &'static str) -> Option<At<GroupName>> {
     let text = required(table, key)?;
-    match GroupName::new(text.value) {
-        Ok(name) => Some(At::new(name, text.span)),
-        Err(error) => {
-            let message = format!("{} is not a process group name", shown(&error.text));
-            table
-                .file
-                .bad_value(text.span, message, Some(error.rule.to_owned()));
-            None
-        }
-    }
+    names::group(table.file, text)
 }
 
 fn machine(table: &mut Fields<'_, '_>) -> Option<At<MachineId>> {
     let text = required(table, "machine")?;
-    match MachineId::new(text.value) {
-        Ok(id) => Some(At::new(id, text.span)),
-        Err(error) => {
-            let message = format!("{} is not a Machine id", shown(&error.text));
-            table
-                .file
-                .bad_value(text.span, message, Some(error.rule.to_owned()));
-            None
-        }
-    }
+    names::machine(table.file, text)
 }
 
 fn required(table: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String>> {

@@ -160,12 +160,12 @@ fn clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&At<u64>>, least: u
     let Some(At { value, span }) = value else {
         return;
     };
-    let (becomes, why) = match *value {
-        nanos if nanos < least => ("raised to 1 second", "less than 1 second"),
-        nanos if nanos > MINUTE => ("lowered to 1 minute", "more than 1 minute"),
+    let (why, then) = match *value {
+        nanos if nanos < least => ("less than 1 second", "raises it to 1 second"),
+        nanos if nanos > MINUTE => ("more than 1 minute", "lowers it to 1 minute"),
         _ => return,
     };
-    let message = format!("`{}` is {why}: Fly makes it be {becomes}", fields.path(key));
+    let message = format!("`{}` is {why}: Fly {then}", fields.path(key));
     let place = fields.file.place(span.clone(), "");
     fields
         .file

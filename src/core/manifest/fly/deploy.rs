@@ -17,9 +17,9 @@ const WAIT_TIMEOUT_S: u64 = 300;
 
 /// How every group is updated.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Deploy {
-    pub(in super::super) strategy: Strategy,
-    pub(in super::super) wait_timeout_s: u64,
+pub(in crate::core::manifest) struct Deploy {
+    pub(in crate::core::manifest) strategy: Strategy,
+    pub(in crate::core::manifest) wait_timeout_s: u64,
     /// Where `canary` is written: it cannot go with mounts.
     pub(super) canary: Option<At<()>>,
 }

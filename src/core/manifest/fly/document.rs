@@ -8,7 +8,7 @@ use crate::core::fleet::config::{
 };
 use crate::core::fleet::{AppName, Region};
 
-use super::super::diagnostics::shown;
+use super::super::names;
 use super::super::tree::{At, Fields, File};
 use super::checks::Named;
 use super::deploy::Deploy;
@@ -21,16 +21,16 @@ use super::{
 use toml::de::DeTable;
 
 /// What fly.toml says.
-pub(in super::super) struct Document {
-    pub(in super::super) app: Option<At<AppName>>,
+pub(in crate::core::manifest) struct Document {
+    pub(in crate::core::manifest) app: Option<At<AppName>>,
     /// Whether an app is written, be it a valid one or not.
-    pub(in super::super) has_app: bool,
+    pub(in crate::core::manifest) has_app: bool,
     /// Where `app` is written, for what has no place of its own.
-    pub(in super::super) app_span: Option<Range<usize>>,
-    pub(in super::super) primary_region: Option<Region>,
-    pub(in super::super) processes: Vec<Process>,
-    pub(in super::super) image: Option<String>,
-    pub(in super::super) deploy: Deploy,
+    pub(in crate::core::manifest) app_span: Option<Range<usize>>,
+    pub(in crate::core::manifest) primary_region: Option<Region>,
+    pub(in crate::core::manifest) processes: Vec<Process>,
+    pub(in crate::core::manifest) image: Option<String>,
+    pub(in crate::core::manifest) deploy: Deploy,
     pub(super) env: BTreeMap<String, String>,
     pub(super) http_service: Option<For<Service>>,
     pub(super) services: Vec<For<Service>>,
@@ -47,22 +47,25 @@ pub(in super::super) struct Document {
 }
 
 /// Reads every section of a parsed fly.toml.
-pub(in super::super) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Document {
+pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Document {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
-    let app = fields.string("app").filter(|app| !app.value.is_empty());
+    let app = fields.string("app");
+    let empty = app.as_ref().is_some_and(|app| app.value.is_empty());
+    let has_app = fields.has("app") && !empty;
+    let app = app.filter(|_| !empty);
     let dedicated = fields.text("host_dedication_id");
     let experimental = experimental::read(&mut fields);
     if let Some(command) = fields.string("console_command") {
         processes::words(file, "`console_command`", &command.value, &command.span);
     }
     let document = Document {
-        has_app: app.is_some(),
+        has_app,
         app_span: app.as_ref().map(|app| app.span.clone()),
-        app: app.and_then(|app| app_name(file, app)),
+        app: app.and_then(|app| names::app(file, app)),
         primary_region: fields
             .string("primary_region")
             .filter(|region| !region.value.is_empty())
-            .and_then(|written| region(file, "primary_region", written)),
+            .and_then(|written| names::region(file, written)),
         processes: processes::read(&mut fields),
         image: deploy::image(&mut fields).map(|image| image.value),
         deploy: deploy::read(&mut fields),
@@ -87,31 +90,4 @@ pub(in super::super) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Document {
     fields.accept(&["machine_config", "container", "machine_checks"]);
     fields.finish();
     document
-}
-
-fn app_name(file: &File<'_>, app: At<String>) -> Option<At<AppName>> {
-    match AppName::new(app.value) {
-        Ok(value) => Some(At::new(value, app.span)),
-        Err(error) => {
-            let message = format!("{} is not an app name", shown(&error.text));
-            file.bad_value(app.span, message, Some(error.rule.to_owned()));
-            None
-        }
-    }
-}
-
-/// A region's code, or a report of why it is none.
-pub(in super::super) fn region(file: &File<'_>, key: &str, written: At<String>) -> Option<Region> {
-    let error = match Region::new(written.value) {
-        Ok(region) => return Some(region),
-        Err(error) => error,
-    };
-    let lower = error.text.trim().to_lowercase();
-    let help = match Region::new(lower) {
-        Ok(region) => format!("did you mean `{region}`?"),
-        Err(_) => error.rule.to_owned(),
-    };
-    let message = format!("`{key}`: {} is not a region", shown(&error.text));
-    file.bad_value(written.span, message, Some(help));
-    None
 }

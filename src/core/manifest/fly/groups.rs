@@ -11,22 +11,30 @@ use super::processes::Process;
 
 /// A section together with the groups that it names.
 #[derive(Debug, Clone)]
-pub(in super::super) struct For<T> {
+pub(in crate::core::manifest) struct For<T> {
     /// Its `processes`; an empty list is as good as none.
-    pub(in super::super) processes: Vec<At<String>>,
-    pub(in super::super) span: Range<usize>,
-    pub(in super::super) body: T,
+    pub(in crate::core::manifest) processes: Vec<At<String>>,
+    /// `processes` is there and cannot be read: the section is nobody's, and that has been told.
+    failed: bool,
+    pub(in crate::core::manifest) span: Range<usize>,
+    pub(in crate::core::manifest) body: T,
 }
 
 impl<T> For<T> {
     /// Takes `processes` from the fields of a section.
     pub(super) fn of(fields: &mut Fields<'_, '_>, body: T) -> Self {
-        let processes = fields.strings("processes").unwrap_or_default();
+        let processes = fields.strings("processes");
         Self {
-            processes,
+            failed: processes.is_none() && fields.has("processes"),
+            processes: processes.unwrap_or_default(),
             span: fields.span.clone(),
             body,
         }
+    }
+
+    /// Whether it leaves open for which groups it is.
+    pub(super) fn names_none(&self) -> bool {
+        self.processes.is_empty() && !self.failed
     }
 }
 
@@ -40,17 +48,17 @@ pub(super) enum Unknown {
 }
 
 /// All groups of the app.
-pub(in super::super) struct Groups {
+pub(in crate::core::manifest) struct Groups {
     /// Their names, sorted by bytes.
-    pub(in super::super) names: BTreeSet<GroupName>,
+    pub(in crate::core::manifest) names: BTreeSet<GroupName>,
     /// The group of sections that name none.
-    pub(in super::super) default: GroupName,
+    pub(in crate::core::manifest) default: GroupName,
     /// Whether `[processes]` has at least one entry.
-    pub(in super::super) written: bool,
+    pub(in crate::core::manifest) written: bool,
 }
 
 impl Groups {
-    pub(in super::super) fn of(processes: &[Process]) -> Self {
+    pub(in crate::core::manifest) fn of(processes: &[Process]) -> Self {
         let app = GroupName::new("app").expect("`app` is a valid group name");
         let mut names: BTreeSet<_> = processes.iter().map(|p| p.name.value.clone()).collect();
         if names.is_empty() {
@@ -67,7 +75,7 @@ impl Groups {
         }
     }
 
-    pub(in super::super) fn words(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::core::manifest) fn words(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(GroupName::as_str)
     }
 
@@ -79,7 +87,7 @@ impl Groups {
         what: &str,
         unknown: Unknown,
     ) -> Option<BTreeSet<GroupName>> {
-        if section.processes.is_empty() {
+        if section.names_none() {
             return None;
         }
         let mut found = BTreeSet::new();
@@ -132,7 +140,7 @@ impl Groups {
     }
 
     /// The names for a message, at most eight of them.
-    pub(in super::super) fn list(&self) -> String {
+    pub(in crate::core::manifest) fn list(&self) -> String {
         let mut list: Vec<String> = self.words().take(8).map(shown).collect();
         if self.names.len() > list.len() {
             list.push(format!("{} more", self.names.len() - list.len()));

@@ -1,12 +1,10 @@
 //! `[[mounts]]` (facts/fly-toml-to-machine.md 7.1).
 
-use toml::de::DeValue;
-
 use crate::core::fleet::config::Mount;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::size::gigabytes;
-use super::super::tree::Fields;
+use super::super::tree::{At, Fields};
 use super::groups::For;
 
 /// Reads `mount` and `mounts`, the singular entries first.
@@ -50,23 +48,12 @@ fn entry(mut fields: Fields<'_, '_>) -> For<Mount> {
 }
 
 fn size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<u32> {
-    let node = fields.take(key)?;
-    let text = match node.get_ref() {
-        DeValue::String(text) if text.is_empty() => return None,
-        DeValue::String(text) => text.clone().into_owned(),
-        DeValue::Integer(integer) => integer.as_str().to_owned(),
-        _ => {
-            fields
-                .file
-                .wrong_type(&fields.path(key), node, "a size like \"10gb\"");
-            return None;
-        }
-    };
+    let At { value: text, span } = fields.size(key, "10gb")?;
     let gb = gigabytes(&text);
     if gb.is_none() {
         let message = format!("{} is not a size of a volume", shown(&text));
         let help = "write it like \"10gb\"; a number alone counts GB".to_owned();
-        fields.file.bad_value(node.span(), message, Some(help));
+        fields.file.bad_value(span, message, Some(help));
     }
     gb.filter(|gb| *gb > 0)
 }

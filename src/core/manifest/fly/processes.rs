@@ -9,16 +9,24 @@ use crate::core::fleet::GroupName;
 
 use super::super::command::{SplitError, split};
 use super::super::diagnostics::{Diagnostic, shown};
+use super::super::names;
 use super::super::tree::{At, Fields, File};
 
 /// One entry.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Process {
-    pub(in super::super) name: At<GroupName>,
+pub(in crate::core::manifest) struct Process {
+    pub(in crate::core::manifest) name: At<GroupName>,
     /// The command as written.
-    pub(in super::super) command: At<String>,
+    pub(in crate::core::manifest) command: At<String>,
     /// Its words; none when there is no command, or when it cannot be split.
-    pub(in super::super) words: Option<Vec<String>>,
+    pub(in crate::core::manifest) words: Option<Vec<String>>,
+}
+
+impl Process {
+    /// Whether its command is one that cannot be split, which has been told.
+    pub(in crate::core::manifest) fn cannot_be_split(&self) -> bool {
+        self.words.is_none() && !self.command.value.is_empty()
+    }
 }
 
 /// Reads the section. A list of `{name, command}` is the form of long ago; an empty list stands in
@@ -68,22 +76,16 @@ fn process(file: &File<'_>, name: At<String>, command: At<String>) -> Option<Pro
             &command.span,
         ),
     };
-    match GroupName::new(name.value) {
-        Ok(value) => Some(Process {
-            name: At::new(value, name.span),
-            command,
-            words,
-        }),
-        Err(error) => {
-            let message = format!("{} is not a process group name", shown(&error.text));
-            file.bad_value(name.span, message, Some(error.rule.to_owned()));
-            None
-        }
-    }
+    let name = names::group(file, name)?;
+    Some(Process {
+        name,
+        command,
+        words,
+    })
 }
 
 /// Splits a command and reports one that cannot be split.
-pub(in super::super) fn words(
+pub(in crate::core::manifest) fn words(
     file: &File<'_>,
     whose: &str,
     text: &str,

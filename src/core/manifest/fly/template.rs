@@ -12,17 +12,21 @@ use super::document::Document;
 use super::groups::{For, Groups, Unknown};
 
 /// A group's config, and the places that later questions are about.
-pub(in super::super) struct Template {
-    pub(in super::super) config: MachineConfig,
+pub(in crate::core::manifest) struct Template {
+    pub(in crate::core::manifest) config: MachineConfig,
     /// Its first service.
-    pub(in super::super) service: Option<Range<usize>>,
+    pub(in crate::core::manifest) service: Option<Range<usize>>,
     mount: Option<Range<usize>>,
 }
 
 type Templates = BTreeMap<GroupName, Template>;
 
 /// The template of every group.
-pub(in super::super) fn templates(file: &File<'_>, doc: &Document, groups: &Groups) -> Templates {
+pub(in crate::core::manifest) fn templates(
+    file: &File<'_>,
+    doc: &Document,
+    groups: &Groups,
+) -> Templates {
     let mut all: Templates = groups
         .names
         .iter()
@@ -109,7 +113,7 @@ fn services(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Template
         .map(|service| (service, "[http_service]"));
     let others = doc.services.iter().map(|service| (service, "[[services]]"));
     for (section, what) in http.chain(others) {
-        if section.processes.is_empty() && groups.written {
+        if section.names_none() && groups.written {
             unassigned(file, section, what, groups);
             continue;
         }
@@ -170,7 +174,7 @@ fn checks(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
 /// The port that `[http_service]` gives to the checks of a group.
 fn http_port(doc: &Document, groups: &Groups, group: &GroupName) -> Option<u16> {
     let section = doc.http_service.as_ref()?;
-    let names_it = if section.processes.is_empty() {
+    let names_it = if section.names_none() {
         *group == groups.default
     } else {
         section

@@ -1,13 +1,11 @@
 //! `[[vm]]`: CPU and memory (facts/fly-toml-to-machine.md 6), with its old names `compute` and
 //! `computes`.
 
-use toml::de::DeValue;
-
 use crate::core::fleet::config::Guest;
 
 use super::super::diagnostics::shown;
 use super::super::size::memory_mb;
-use super::super::tree::Fields;
+use super::super::tree::{At, Fields};
 use super::groups::For;
 use super::presets;
 
@@ -85,18 +83,7 @@ fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Guest {
 }
 
 fn memory(fields: &mut Fields<'_, '_>) -> Option<u32> {
-    let node = fields.take("memory")?;
-    let text = match node.get_ref() {
-        DeValue::String(text) if text.is_empty() => return None,
-        DeValue::String(text) => text.clone().into_owned(),
-        DeValue::Integer(integer) => integer.as_str().to_owned(),
-        _ => {
-            fields
-                .file
-                .wrong_type(&fields.path("memory"), node, "a size like \"512mb\"");
-            return None;
-        }
-    };
+    let At { value: text, span } = fields.size("memory", "512mb")?;
     let mb = memory_mb(&text);
     let problem = match mb {
         None => format!("{} is not an amount of memory", shown(&text)),
@@ -104,7 +91,7 @@ fn memory(fields: &mut Fields<'_, '_>) -> Option<u32> {
         Some(_) => return mb,
     };
     let help = "write it like \"512mb\" or \"1gb\"; a number alone counts MB".to_owned();
-    fields.file.bad_value(node.span(), problem, Some(help));
+    fields.file.bad_value(span, problem, Some(help));
     None
 }
 
