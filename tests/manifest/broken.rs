@@ -20,6 +20,18 @@ const IN_FLY: &[(&str, &str)] = &[
     ("a header is not closed", "app = \"a\"\n[env\nX = \"1\"\n"),
     ("several syntax errors", "app = \nkill_signal = 'x\n[[vm]\n"),
     (
+        "a long string is not closed",
+        "app = \"a\"\n[processes]\nweb = \"\"\"\nbin/web\nworker = \"w\"\n",
+    ),
+    (
+        "a path of Windows",
+        "app = \"a\"\n[env]\nHOME = \"C:\\Program\"\n",
+    ),
+    (
+        "a merge that was not finished",
+        "<<<<<<< HEAD\napp = \"a\"\n=======\napp = \"b\"\n>>>>>>> other\n",
+    ),
+    (
         "a key twice",
         "app = \"a\"\n[env]\nX = \"1\"\nY = \"2\"\nX = \"3\"\n",
     ),

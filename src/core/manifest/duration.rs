@@ -1,11 +1,13 @@
-//! Durations as fly.toml writes them: strings with units, and numbers whose unit depends on the key.
+//! Durations as fly.toml writes them: strings with units, and numbers whose unit depends on the
+//! key.
 
 use toml::de::DeValue;
 
 use crate::core::fleet::normal::{format_duration, parse_duration};
 
 use super::diagnostics::{Diagnostic, shown};
-use super::tree::{At, Fields, Node};
+use super::fields::Fields;
+use super::tree::{At, Node};
 
 /// What a bare number means (facts/fly-toml-to-machine.md 13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,8 @@ pub(super) fn diagnostic(
 ) -> Diagnostic {
     let fly = both.fly;
     let message = format!(
-        "process group {} has no command: its image would run its own, and provider `local` has no image",
+        "process group {} has no command: its image would run its own, and provider `local` has \
+         no image",
         shown(name.as_str())
     );
     let span = match process {

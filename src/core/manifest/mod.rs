@@ -1,17 +1,20 @@
-//! The manifests: fly.toml and aeroform.toml, from text to [`Desired`](crate::core::fleet::Desired).
+//! The manifests: fly.toml and aeroform.toml, from text to
+//! [`Desired`](crate::core::fleet::Desired).
 //!
 //! Pure: text comes in, values and diagnostics go out; whoever calls reads the files and prints.
 //! fly.toml keeps the meaning that flyctl gives it (facts/fly-toml-to-machine.md). Nothing here
 //! counts or places Machines, that is the planner's business, and no input makes it panic.
 //!
-//! Start at [`load()`]; `tree` is how a file is read, `fly` and `aeroform` what its keys mean, `join`
-//! what only both files together can tell.
+//! Start at [`load()`]; `tree` is how a file is read, `fly` and `aeroform` what its keys mean,
+//! `join` what only both files together can tell.
 
 mod aeroform;
+mod agree;
 pub mod command;
 pub mod diagnostics;
 mod dockerfile;
 mod duration;
+mod fields;
 mod fly;
 mod join;
 mod load;

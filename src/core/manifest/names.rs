@@ -1,4 +1,5 @@
-//! Names out of a manifest: apps, groups, regions and Machines, with the rule that a wrong one breaks.
+//! Names out of a manifest: apps, groups, regions and Machines, with the rule that a wrong one
+//! breaks.
 
 use crate::core::fleet::ids::InvalidName;
 use crate::core::fleet::{AppName, GroupName, MachineId, Region};

@@ -1,8 +1,8 @@
 //! Refuses manifests that are nested so deeply that walking them could exhaust the stack.
 //!
-//! The TOML parser limits arrays, inline tables and dotted keys one by one, but not their product:
-//! eighty inline tables whose keys have eighty parts each are 6,400 levels, and dropping such a tree
-//! recurses through all of them. One look at the text bounds the sum before anything is built.
+//! The TOML parser limits arrays, inline tables and dotted keys one by one, but not their
+//! product: eighty inline tables whose keys have eighty parts each are 6,400 levels, and dropping
+//! such a tree recurses through all of them. One look at the text bounds the sum before anything is built.
 
 use std::ops::Range;
 

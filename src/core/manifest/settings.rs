@@ -1,5 +1,5 @@
-//! What has to be known before anything else is read: which provider, which fly.toml, where the state
-//! stands.
+//! What has to be known before anything else is read: which provider, which fly.toml, where the
+//! state stands.
 
 use crate::core::fleet::AppName;
 

@@ -3,10 +3,11 @@
 
 use toml::de::DeValue;
 
-use super::tree::{At, Fields};
+use super::fields::Fields;
+use super::tree::At;
 
 impl Fields<'_, '_> {
-    /// A size as text, whether it is written as a string or as a number; an empty string is none.
+    /// A size as text, be it written as a string or as a number; an empty string is none.
     pub(super) fn size(&mut self, key: &'static str, like: &str) -> Option<At<String>> {
         let node = self.take(key)?;
         let text = match node.get_ref() {
@@ -22,8 +23,8 @@ impl Fields<'_, '_> {
     }
 }
 
-/// Memory in MiB: a bare whole number is MiB, a unit counts in powers of 1024, and what is less than
-/// one MiB is 0.
+/// Memory in MiB: a bare whole number is MiB, a unit counts in powers of 1024, and what is less
+/// than one MiB is 0.
 pub(super) fn memory_mb(text: &str) -> Option<u32> {
     if let Ok(mb) = text.parse::<u32>() {
         return Some(mb);

@@ -20,8 +20,8 @@ pub struct SourceFile<'a> {
 /// Most bytes of a line that are shown before a spot, of the spot, and after it.
 const CONTEXT: usize = 400;
 
-/// Beyond this column, columns count bytes: counting the characters of a line of a megabyte once for
-/// every mistake in it would take quadratic time.
+/// Beyond this column, columns count bytes: counting the characters of a line of a megabyte once
+/// for every mistake in it would take quadratic time.
 const COUNTED: usize = 16 * 1024;
 
 /// A manifest as text.

@@ -19,6 +19,17 @@ pub(super) fn report(file: &File<'_>, errors: &[Error]) {
         .map(|error| (error.span().unwrap_or(0..0), error))
         .collect();
     spans.sort_by_key(|(span, _)| span.start);
+    let conflict = spans
+        .iter()
+        .find(|(span, _)| is_conflict_marker(file.source.line_text(file.source.line(span.start))));
+    if let Some((span, _)) = conflict {
+        file.report(
+            Diagnostic::error("merge_conflict", "the file has a merge conflict in it")
+                .at(file.place(span.clone(), ""))
+                .help("choose between the two sides and take the marks away"),
+        );
+        return;
+    }
     let mut last_line = 0;
     let mut told = 0;
     for (span, error) in spans {
@@ -31,12 +42,37 @@ pub(super) fn report(file: &File<'_>, errors: &[Error]) {
         file.report(if error.message() == "duplicate key" {
             duplicate(file, span, told <= SEARCHED)
         } else {
-            let why = control_character(file, span.start);
-            let why = why.unwrap_or_else(|| error.message().to_owned());
-            Diagnostic::error("syntax", format!("the file is not valid TOML: {why}"))
-                .at(file.place(span, ""))
+            broken(file, span, error.message())
         });
     }
+}
+
+fn broken(file: &File<'_>, span: Range<usize>, message: &str) -> Diagnostic {
+    let why = control_character(file, span.start).unwrap_or_else(|| message.to_owned());
+    let diagnostic = Diagnostic::error("syntax", format!("the file is not valid TOML: {why}"));
+    let text = &file.source.text;
+    let opened = match message {
+        // Told at the end of the file; what is missing belongs to the last mark that opens one.
+        _ if message.starts_with("invalid multi-line basic string") => text.rfind("\"\"\""),
+        _ if message.starts_with("invalid multi-line literal string") => text.rfind("'''"),
+        _ => None,
+    };
+    match opened {
+        Some(opened) if span.start == text.len() => {
+            diagnostic.at(file.place(opened..opened + 3, "opened here and never closed"))
+        }
+        _ if message.contains("escape") => diagnostic
+            .at(file.place(span, ""))
+            .help("in \"…\" a backslash begins an escape: double it, or write the text in '…'"),
+        _ => diagnostic.at(file.place(span, "")),
+    }
+}
+
+/// Whether a line is one of those that git leaves in a file that it could not merge.
+fn is_conflict_marker(line: &str) -> bool {
+    ["<<<<<<< ", ">>>>>>> "]
+        .iter()
+        .any(|marker| line.starts_with(marker))
 }
 
 /// The parser says what it would rather have seen; a character that nobody sees has to be named.
@@ -65,8 +101,8 @@ fn duplicate(file: &File<'_>, span: Range<usize>, search: bool) -> Diagnostic {
     }
 }
 
-/// The earlier line that the duplicate on `line` repeats: the same header anywhere above, or the same
-/// key in the same table. The parser does not keep that place.
+/// The earlier line that the duplicate on `line` repeats: the same header anywhere above, or the
+/// same key in the same table. The parser does not keep that place.
 fn first_of(file: &File<'_>, line: usize, key: &str) -> Option<Range<usize>> {
     let header = |text: &str| {
         let inside = text.trim().strip_prefix('[')?.trim_start_matches('[');

@@ -1,8 +1,9 @@
 //! Short ways to a manifest for this module's tests.
 
 use super::diagnostics::Diagnostics;
+use super::fields::Fields;
 use super::source::{Source, SourceFile};
-use super::tree::{Dialect, Fields, File};
+use super::tree::{Dialect, File};
 
 /// Reads something of a fly.toml; unknown keys are not reported.
 pub(super) fn fly_fields<T>(

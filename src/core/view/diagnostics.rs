@@ -64,8 +64,8 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         .iter()
         .map(|place| (AnnotationKind::Context, place));
     for (kind, place) in primary.chain(others) {
-        // The renderer counts columns in what it is given: of a line that is shown in part, it would
-        // count wrong.
+        // The renderer counts columns in what it is given: of a line that is shown in part, it
+        // would count wrong.
         group = if is_cut(place) {
             let origin = Origin::path(&place.file)
                 .line(place.line)

@@ -5,8 +5,9 @@ use toml::de::{DeTable, DeValue};
 use crate::core::fleet::{Limit, Policy};
 
 use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
 use super::super::settings::StateLocation;
-use super::super::tree::{Fields, File};
+use super::super::tree::File;
 use super::groups::{self, GroupSettings};
 use super::moved::{self, Moves};
 

@@ -5,8 +5,9 @@ use std::ops::Range;
 use crate::core::fleet::{GroupName, MachineId};
 
 use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
 use super::super::names;
-use super::super::tree::{At, Fields, File};
+use super::super::tree::{At, File};
 
 /// A renamed group.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use crate::core::fleet::config::{Check, Header};
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::{Number, text};
-use super::super::tree::{At, Fields};
+use super::super::fields::Fields;
+use super::super::tree::At;
 use super::groups::For;
 use super::service_parts::port;
 

@@ -7,7 +7,8 @@ use crate::core::fleet::{Limit, Strategy};
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::Number;
-use super::super::tree::{At, Fields};
+use super::super::fields::Fields;
+use super::super::tree::At;
 use super::processes::words;
 
 /// flyctl's `max_unavailable`.
@@ -166,4 +167,66 @@ pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
     ]);
     fields.finish();
     image
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    fn deploy(text: &str) -> (Deploy, usize, usize) {
+        let (deploy, found) = fly_fields(&format!("[deploy]\n{text}"), read);
+        (deploy, found.errors(), found.warnings())
+    }
+
+    #[test]
+    fn max_unavailable_is_a_share_below_one_and_a_whole_number_from_there() {
+        for (text, limit) in [
+            ("", Limit::Share(0.33)),
+            ("max_unavailable = 0.5", Limit::Share(0.5)),
+            ("max_unavailable = 1", Limit::Count(1)),
+            ("max_unavailable = 2.9", Limit::Count(2)),
+        ] {
+            let rolling = Strategy::Rolling {
+                max_unavailable: limit,
+            };
+            assert_eq!(deploy(text).0.strategy, rolling, "{text}");
+        }
+        for text in [
+            "max_unavailable = 0",
+            "max_unavailable = -1",
+            "max_unavailable = nan",
+        ] {
+            assert_eq!(deploy(text).1, 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn strategies_that_are_not_built_are_rolling_with_a_warning() {
+        assert_eq!(
+            deploy("strategy = \"immediate\"").0.strategy,
+            Strategy::Immediate
+        );
+        let (deploy, errors, warnings) = deploy("strategy = \"bluegreen\"");
+        assert!(matches!(deploy.strategy, Strategy::Rolling { .. }));
+        assert_eq!((errors, warnings), (0, 1));
+    }
+
+    #[test]
+    fn the_wait_is_in_whole_seconds_and_five_minutes_if_nothing_is_said() {
+        for (text, seconds) in [
+            ("", 300),
+            ("wait_timeout = \"10m\"", 600),
+            ("wait_timeout = \"1500ms\"", 2),
+            ("wait_timeout = \"0s\"", 300),
+        ] {
+            assert_eq!(deploy(text).0.wait_timeout_s, seconds, "{text}");
+        }
+        assert_eq!(deploy("wait_timeout = 60").2, 1, "a number is nanoseconds");
+    }
+
+    #[test]
+    fn a_release_command_that_cannot_be_split_is_refused() {
+        assert_eq!(deploy("release_command = \"it's\"").1, 1);
+    }
 }

@@ -1,4 +1,5 @@
-//! A whole fly.toml, read section by section; which group gets what is decided in [`super::template`].
+//! A whole fly.toml, read section by section; which group gets what is decided in
+//! [`super::template`].
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,8 +9,9 @@ use crate::core::fleet::config::{
 };
 use crate::core::fleet::{AppName, Region};
 
+use super::super::fields::Fields;
 use super::super::names;
-use super::super::tree::{At, Fields, File};
+use super::super::tree::{At, File};
 use super::checks::Named;
 use super::deploy::Deploy;
 use super::experimental::Experimental;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
-use super::super::tree::{Fields, Node};
+use super::super::fields::Fields;
+use super::super::tree::Node;
 
-/// Reads the section. A value that is no string is printed as flyctl prints it, and a list of tables,
-/// the form of long ago, is merged with later entries winning.
+/// Reads the section. A value that is no string is printed as flyctl prints it, and a list of
+/// tables, the form of long ago, is merged with later entries winning.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     for table in fields.one_or_more("env") {

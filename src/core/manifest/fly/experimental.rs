@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use crate::core::fleet::config::Metrics;
 
 use super::super::duration::{Number, text};
-use super::super::tree::Fields;
+use super::super::fields::Fields;
 use super::service_parts::port;
 
 /// What of the section matters.
@@ -66,4 +66,20 @@ fn words(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<String>> 
     let list = fields.file.strings(&path, node)?;
     let words: Vec<String> = list.into_iter().map(|at| at.value).collect();
     (!words.is_empty()).then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn a_string_is_one_word_and_is_not_split() {
+        let text = "[experimental]\ncmd = \"run it\"\nentrypoint = [\"a\", \"b c\"]\nexec = []\n";
+        let (read, found) = fly_fields(text, read);
+        assert_eq!(read.cmd, Some(vec!["run it".to_owned()]));
+        assert_eq!(read.entrypoint.unwrap().len(), 2);
+        assert_eq!(read.exec, None);
+        assert!(found.is_empty());
+    }
 }

@@ -6,7 +6,8 @@ use std::ops::Range;
 use crate::core::fleet::GroupName;
 
 use super::super::diagnostics::{Diagnostic, shown};
-use super::super::tree::{At, Fields, File};
+use super::super::fields::Fields;
+use super::super::tree::{At, File};
 use super::processes::Process;
 
 /// A section together with the groups that it names.

@@ -2,7 +2,7 @@
 
 use crate::core::fleet::config::{Metrics, Static};
 
-use super::super::tree::Fields;
+use super::super::fields::Fields;
 use super::groups::For;
 use super::service_parts::port;
 
@@ -38,4 +38,18 @@ pub(super) fn statics(fields: &mut Fields<'_, '_>) -> Vec<Static> {
         entry
     });
     entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn one_table_and_a_list_of_them_are_both_read() {
+        let (one, _) = fly_fields("[metrics]\nport = 9091\npath = \"/m\"\n", read);
+        let (two, _) = fly_fields("[[metrics]]\nport = 1\n[[metrics]]\nport = 2\n", read);
+        assert_eq!((one.len(), two.len()), (1, 2));
+        assert_eq!(one[0].body.port, Some(9091));
+    }
 }

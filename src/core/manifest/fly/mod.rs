@@ -1,8 +1,8 @@
 //! fly.toml: its sections as flyctl reads them, and what they make of each group's Machines.
 //!
-//! One file per family of sections; each reads its keys and knows their old forms. [`groups`] says
-//! which group a section speaks of, [`template`] puts a group's MachineConfig together. Nothing here
-//! knows aeroform.toml.
+//! One file per family of sections; each reads its keys and knows their old forms. [`groups`]
+//! says which group a section speaks of, [`template`] puts a group's MachineConfig together.
+//! Nothing here knows aeroform.toml.
 
 pub(super) mod checks;
 pub(super) mod deploy;

@@ -3,8 +3,9 @@
 use crate::core::fleet::config::Mount;
 
 use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
 use super::super::size::gigabytes;
-use super::super::tree::{At, Fields};
+use super::super::tree::At;
 use super::groups::For;
 
 /// Reads `mount` and `mounts`, the singular entries first.
@@ -56,4 +57,40 @@ fn size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<u32> {
         fields.file.bad_value(span, message, Some(help));
     }
     gb.filter(|gb| *gb > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn a_mount_is_its_name_its_path_and_how_it_grows() {
+        let text = "[mounts]\nsource = \"data\"\ndestination = \"/data\"\ninitial_size = 200\n\
+            snapshot_retention = 10\nauto_extend_size_threshold = 80\n\
+            auto_extend_size_increment = \"1GB\"\nauto_extend_size_limit = \"10gb\"\n";
+        let (mounts, found) = fly_fields(text, read);
+        assert!(found.is_empty());
+        let expected = Mount {
+            name: Some("data".to_owned()),
+            path: Some("/data".to_owned()),
+            extend_threshold_percent: Some(80),
+            add_size_gb: Some(1),
+            size_gb_limit: Some(10),
+            ..Mount::default()
+        };
+        assert_eq!(mounts[0].body, expected);
+    }
+
+    #[test]
+    fn singular_entries_come_first() {
+        let text = "[[mounts]]\nsource = \"b\"\ndestination = \"/b\"\n\
+            [mount]\nsource = \"a\"\ndestination = \"/a\"\n";
+        let (mounts, _) = fly_fields(text, read);
+        let names: Vec<_> = mounts
+            .iter()
+            .filter_map(|m| m.body.name.as_deref())
+            .collect();
+        assert_eq!(names, ["a", "b"]);
+    }
 }

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 use toml::de::DeValue;
 
-use super::super::tree::{Fields, Node};
+use super::super::fields::Fields;
+use super::super::tree::Node;
 
 /// The table under a key as JSON. Its keys are the platform's business, its being a table is ours.
 pub(super) fn carried(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Value> {

@@ -9,8 +9,9 @@ use crate::core::fleet::GroupName;
 
 use super::super::command::{SplitError, split};
 use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
 use super::super::names;
-use super::super::tree::{At, Fields, File};
+use super::super::tree::{At, File};
 
 /// One entry.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use crate::core::fleet::config::{Restart, StopConfig};
 
 use super::super::diagnostics::shown;
 use super::super::duration::{Number, text};
-use super::super::tree::Fields;
+use super::super::fields::Fields;
 use super::groups::For;
 
 /// Reads `[[restart]]`.
@@ -68,4 +68,47 @@ pub(super) fn stop(fields: &mut Fields<'_, '_>, old_timeout: Option<String>) -> 
         timeout,
         ..StopConfig::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn never_is_no_on_the_wire() {
+        let text = "[[restart]]\npolicy = \"never\"\n[[restart]]\npolicy = \"on-failure\"\n\
+            retries = 10\nprocesses = [\"web\"]\n";
+        let (restarts, found) = fly_fields(text, read);
+        assert!(found.is_empty());
+        assert_eq!(restarts[0].body.policy.as_deref(), Some("no"));
+        assert_eq!(restarts[1].body.max_retries, Some(10));
+        assert_eq!(restarts[1].processes[0].value, "web");
+    }
+
+    #[test]
+    fn a_policy_has_to_be_named_and_known() {
+        for text in ["retries = 3", "policy = \"sometimes\"", "policy = 1"] {
+            let (_, found) = fly_fields(&format!("[[restart]]\n{text}\n"), read);
+            assert_eq!(found.errors(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stop_config_has_only_what_is_said() {
+        let (stop, _) = fly_fields("kill_signal = \"SIGTERM\"", |f| stop(f, None));
+        let stop = stop.unwrap();
+        assert_eq!(
+            (stop.signal.as_deref(), stop.timeout),
+            (Some("SIGTERM"), None)
+        );
+        assert_eq!(fly_fields("", |f| super::stop(f, None)).0, None);
+        let old = |f: &mut Fields<'_, '_>| super::stop(f, Some("3s".to_owned()));
+        assert_eq!(
+            fly_fields("", old).0.unwrap().timeout.as_deref(),
+            Some("3s")
+        );
+        let (both, _) = fly_fields("kill_timeout = 7", old);
+        assert_eq!(both.unwrap().timeout.as_deref(), Some("7s"));
+    }
 }

@@ -6,7 +6,8 @@ use toml::de::DeValue;
 use crate::core::fleet::config::{Concurrency, Port};
 
 use super::super::diagnostics::{Diagnostic, shown};
-use super::super::tree::{Fields, kind};
+use super::super::fields::Fields;
+use super::super::tree::kind;
 use super::options::carried;
 
 /// A port number; the old quoted form (`"8080"`) only in `[[services]]`, where flyctl patches it.
@@ -113,5 +114,51 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
             );
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn autostop_is_written_as_the_platform_writes_it() {
+        for (text, wire) in [
+            ("true", Some(Value::from(true))),
+            ("false", Some(Value::from(false))),
+            ("\"off\"", Some(Value::from(false))),
+            ("\"stop\"", Some(Value::from(true))),
+            ("\"suspend\"", Some(Value::from("suspend"))),
+            ("\"on\"", None),
+            ("1", None),
+        ] {
+            let (read, found) = fly_fields(&format!("auto_stop_machines = {text}"), autostop);
+            assert_eq!(read, wire, "{text}");
+            assert_eq!(found.errors(), usize::from(wire.is_none()), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_of_a_port_are_carried_as_they_are_written() {
+        let text = "[[ports]]\nport = 443\nstart_port = 100\nend_port = 200\n\
+            tls_options = { alpn = [\"h2\"], default_self_signed = false }\n\
+            [ports.http_options.response.headers]\nfly-request-id = false\nn = 1\nx = 1.5\n";
+        let (ports, found) = fly_fields(text, ports);
+        assert!(found.is_empty());
+        let expected = serde_json::json!({
+            "port": 443, "start_port": 100, "end_port": 200,
+            "tls_options": {"alpn": ["h2"], "default_self_signed": false},
+            "http_options": {"response": {"headers": {"fly-request-id": false, "n": 1, "x": 1.5}}}
+        });
+        assert_eq!(serde_json::to_value(&ports[0]).unwrap(), expected);
+    }
+
+    #[test]
+    fn quoted_numbers_are_for_services_only() {
+        let read = |quoted| fly_fields("p = \"80\"", |f| port(f, "p", quoted));
+        assert_eq!(read(true).0, Some(80));
+        let (none, found) = read(false);
+        assert_eq!((none, found.errors()), (None, 1));
     }
 }

@@ -4,7 +4,7 @@ use crate::core::fleet::config::{Port, Service};
 
 use super::super::diagnostics::Diagnostic;
 use super::super::duration::Number;
-use super::super::tree::Fields;
+use super::super::fields::Fields;
 use super::checks;
 use super::groups::For;
 use super::options::carried;

@@ -1,4 +1,5 @@
-//! Puts together what fly.toml says of each group's Machines (facts/fly-toml-to-machine.md 2 and 3).
+//! Puts together what fly.toml says of each group's Machines (facts/fly-toml-to-machine.md 2 and
+//! 3).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,6 +9,7 @@ use crate::core::fleet::{GroupName, MachineConfig};
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::tree::File;
+use super::checks::Named;
 use super::document::Document;
 use super::groups::{For, Groups, Unknown};
 
@@ -154,21 +156,24 @@ fn checks(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
             let mut check = section.body.check.clone();
             check.port = check.port.or_else(|| http_port(doc, groups, &name));
             if check.port.is_none() {
-                let check = shown(&section.body.name);
-                file.report(
-                    Diagnostic::error(
-                        "check_without_port",
-                        format!("check {check} has no port, and process group {} has no [http_service] to take it from", shown(name.as_str())),
-                    )
-                    .at(file.place(section.span.clone(), ""))
-                    .help("add `port = 8080`"),
-                );
+                file.report(without_port(file, section, &name));
                 continue;
             }
             let checks = template.config.checks.get_or_insert_default();
             checks.insert(section.body.name.clone(), check);
         }
     }
+}
+
+fn without_port(file: &File<'_>, section: &For<Named>, group: &GroupName) -> Diagnostic {
+    let message = format!(
+        "check {} has no port, and process group {} has no [http_service] to take it from",
+        shown(&section.body.name),
+        shown(group.as_str())
+    );
+    Diagnostic::error("check_without_port", message)
+        .at(file.place(section.span.clone(), ""))
+        .help("add `port = 8080`")
 }
 
 /// The port that `[http_service]` gives to the checks of a group.

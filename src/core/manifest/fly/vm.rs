@@ -4,8 +4,9 @@
 use crate::core::fleet::config::Guest;
 
 use super::super::diagnostics::shown;
+use super::super::fields::Fields;
 use super::super::size::memory_mb;
-use super::super::tree::{At, Fields};
+use super::super::tree::At;
 use super::groups::For;
 use super::presets;
 
@@ -98,4 +99,61 @@ fn memory(fields: &mut Fields<'_, '_>) -> Option<u32> {
 fn kernel_args(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {
     let list = fields.strings("kernel_args")?;
     Some(list.into_iter().map(|at| at.value).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    fn guest(text: &str) -> (Guest, usize) {
+        let (vms, found) = fly_fields(&format!("[[vm]]\n{text}"), |f| read(f, Some("host")));
+        (vms.into_iter().next().unwrap().body, found.errors())
+    }
+
+    #[test]
+    fn single_fields_beat_memory_and_memory_beats_the_size() {
+        let numbers = |text| {
+            let (guest, errors) = guest(text);
+            assert_eq!(errors, 0, "{text}");
+            (
+                guest.cpu_kind.unwrap(),
+                guest.cpus.unwrap(),
+                guest.memory_mb.unwrap(),
+            )
+        };
+        let of = |kind: &str, cpus, memory| (kind.to_owned(), cpus, memory);
+        assert_eq!(numbers(""), of("shared", 1, 256));
+        assert_eq!(numbers("memory = \"2gb\""), of("shared", 1, 2048));
+        assert_eq!(
+            numbers("size = \"performance-2x\""),
+            of("performance", 2, 4096)
+        );
+        assert_eq!(
+            numbers("memory = 512\nmemory_mb = 1024"),
+            of("shared", 1, 1024)
+        );
+        assert_eq!(numbers("cpus = 4"), of("shared", 4, 256));
+        assert_eq!(numbers("gpu_kind = \"l40s\""), of("performance", 8, 16384));
+    }
+
+    #[test]
+    fn the_vms_own_host_beats_the_apps() {
+        let host = |text| guest(text).0.host_dedication_id;
+        assert_eq!(host("").as_deref(), Some("host"));
+        assert_eq!(host("host_dedication_id = \"own\"").as_deref(), Some("own"));
+    }
+
+    #[test]
+    fn kernel_args_are_a_list() {
+        assert_eq!(guest("kernel_args = \"no-hlt=true\"").1, 1);
+        assert_eq!(
+            guest("kernel_args = [\"no-hlt=true\"]")
+                .0
+                .kernel_args
+                .unwrap()
+                .len(),
+            1
+        );
+    }
 }
