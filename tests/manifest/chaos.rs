@@ -55,7 +55,7 @@ fn survives(fly: &[u8], aeroform: &[u8]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn arbitrary_bytes_are_survived(fly in vec(any::<u8>(), 0..300), aeroform in vec(any::<u8>(), 0..100)) {

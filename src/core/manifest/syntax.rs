@@ -10,6 +10,9 @@ use toml::de::Error;
 use super::diagnostics::{Diagnostic, shown};
 use super::tree::File;
 
+/// Most lines that are told; a file with more is no TOML, and counting on helps nobody.
+const TOLD: usize = 1000;
+
 /// Most mistakes for which the first of two equal keys is searched.
 const SEARCHED: usize = 20;
 
@@ -36,6 +39,9 @@ pub(super) fn report(file: &File<'_>, errors: &[Error]) {
         let line = file.source.line(span.start);
         if line == last_line {
             continue;
+        }
+        if told == TOLD {
+            break;
         }
         last_line = line;
         told += 1;
