@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aeroform::core::manifest::Overrides;
+
 use crate::{on, project, rendered};
 
 /// The folder of real files; not part of the repository.
@@ -135,4 +137,21 @@ fn no_real_file_is_refused_on_this_machine_for_more_than_its_commands() {
         let others = local.diagnostics.errors() - without_command.count();
         assert_eq!(others, fly.diagnostics.errors(), "{}", path.display());
     }
+}
+
+#[test]
+fn the_examples_load_without_a_word() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let folders = std::fs::read_dir(folder).unwrap();
+    let mut count = 0;
+    for example in folders.map(|entry| entry.unwrap().path()) {
+        let Ok(fly) = std::fs::read(example.join("fly.toml")) else {
+            continue;
+        };
+        let aeroform = std::fs::read(example.join("aeroform.toml")).ok();
+        let loaded = project(&fly, aeroform.as_deref(), &Overrides::default());
+        assert!(loaded.diagnostics.is_empty(), "{}", rendered(&loaded));
+        count += 1;
+    }
+    assert!(count >= 3, "only {count} examples were read");
 }

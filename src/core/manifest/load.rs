@@ -2,7 +2,7 @@
 
 use crate::core::fleet::Desired;
 
-use super::aeroform::{self, Aeroform};
+use super::aeroform::{Aeroform, read};
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::fly::document;
 use super::join::Both;
@@ -59,13 +59,13 @@ pub fn load(
     overrides: &Overrides,
 ) -> Loaded {
     let mut diagnostics = Diagnostics::default();
-    let mut read = |file| {
+    let mut source_of = |file| {
         Source::read(file)
             .map_err(|found| diagnostics.push(*found))
             .ok()
     };
-    let fly_source = read(fly);
-    let aero_source = aeroform.map(read);
+    let fly_source = source_of(fly);
+    let aero_source = aeroform.map(source_of);
     let aero_file = match &aero_source {
         Some(Some(source)) => Some(File::new(source, Dialect::Aeroform)),
         Some(None) | None => None,
@@ -106,7 +106,7 @@ pub fn load(
 
 fn read_aeroform(file: &File<'_>) -> Option<Aeroform> {
     let tree = file.parse()?;
-    Some(aeroform::read(file, &tree))
+    Some(read(file, &tree))
 }
 
 /// Reads fly.toml and joins the two; where the syntax of one is broken, nothing is said of how they

@@ -143,7 +143,7 @@ mod tests {
 
     fn source(text: &str) -> Source<'_> {
         let bytes = text.as_bytes();
-        Source::read(SourceFile { path: "f", bytes }).unwrap_or_else(|_| unreachable!())
+        Source::read(SourceFile { path: "f", bytes }).unwrap()
     }
 
     #[test]

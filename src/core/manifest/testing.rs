@@ -12,9 +12,9 @@ pub(super) fn fly_fields<T>(
 ) -> (T, Diagnostics) {
     let bytes = text.as_bytes();
     let path = "fly.toml";
-    let source = Source::read(SourceFile { path, bytes }).ok().unwrap();
+    let source = Source::read(SourceFile { path, bytes }).expect("a string is UTF-8");
     let file = File::new(&source, Dialect::Fly);
-    let tree = file.parse().unwrap();
+    let tree = file.parse().expect("the test writes valid TOML");
     let value = read(&mut Fields::new(&file, &tree, 0..0, String::new()));
     drop(tree);
     (value, file.into_diagnostics())
