@@ -1,7 +1,7 @@
 //! What is wrong with a manifest, as data: severity, a stable code, words, places.
 //!
 //! Nothing here prints; `core::view::diagnostics` does. Text that came out of a file goes through
-//! [`shown`] before it stands in a message.
+//! `shown` before it stands in a message.
 
 use std::ops::Range;
 
