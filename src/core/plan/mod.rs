@@ -7,6 +7,7 @@
 //! results of a run into the next state, and [`saved`] is the form that is kept.
 
 mod check;
+mod decision;
 mod fields;
 mod guards;
 mod history;
