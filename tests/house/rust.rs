@@ -16,6 +16,8 @@ pub(crate) struct Source {
     pub text: String,
     /// What it names, code for tests left out.
     pub items: Vec<Item>,
+    /// Modules that it declares for tests only.
+    for_tests: Vec<Vec<String>>,
 }
 
 /// Something that a file names.
@@ -36,12 +38,22 @@ pub(crate) enum What {
     Method(String),
 }
 
-/// All source files, sorted by name.
+/// All source files, sorted by name, without those that are modules for tests only.
 pub(crate) fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     collect(&super::repository::root().join("src"), &mut files);
     files.sort();
-    files.iter().map(|file| read(file)).collect()
+    let mut sources: Vec<Source> = files.iter().map(|file| read(file)).collect();
+    let for_tests: Vec<Vec<String>> = sources
+        .iter_mut()
+        .flat_map(|s| s.for_tests.drain(..))
+        .collect();
+    sources.retain(|source| {
+        !for_tests
+            .iter()
+            .any(|module| source.module.starts_with(module))
+    });
+    sources
 }
 
 fn collect(dir: &Path, files: &mut Vec<String>) {
@@ -79,12 +91,14 @@ pub(crate) fn parse(file: &str, text: String) -> Source {
         .parse()
         .unwrap_or_else(|error| panic!("{file} is not Rust: {error}"));
     let mut items = Vec::new();
+    let for_tests = modules_for_tests(&tokens.clone().into_iter().collect::<Vec<_>>(), &module);
     walk(tokens, &module, &mut items);
     Source {
         file: file.to_owned(),
         module,
         text,
         items,
+        for_tests,
     }
 }
 
@@ -207,7 +221,7 @@ fn absolute(segments: Vec<String>, module: &[String]) -> Vec<String> {
         Some("self") => module.to_vec(),
         Some("super") => module[..module.len().saturating_sub(1)].to_vec(),
         // The program names the library by its name.
-        Some("aeroform") => Vec::new(),
+        Some("aeroform") if module == ["main"] => Vec::new(),
         _ => return segments,
     };
     for segment in rest {
@@ -228,6 +242,21 @@ fn is_test_only(tokens: &[TokenTree], at: usize) -> bool {
             if ["cfg(test)", "test"].contains(&group.stream().to_string().replace(' ', "").as_str()))
 }
 
+/// The modules in files of their own that a file declares with `#[cfg(test)]`.
+fn modules_for_tests(tokens: &[TokenTree], module: &[String]) -> Vec<Vec<String>> {
+    (0..tokens.len())
+        .filter(|at| is_test_only(tokens, *at))
+        .filter_map(|at| match &tokens[at..end_of_item(tokens, at)] {
+            [.., TokenTree::Ident(word), TokenTree::Ident(name), end]
+                if word == "mod" && is_punct(end, ';') =>
+            {
+                Some([module, &[name.to_string()]].concat())
+            }
+            _ => None,
+        })
+        .collect()
+}
+
 /// The index after the item that begins here, its attributes included.
 fn end_of_item(tokens: &[TokenTree], start: usize) -> usize {
     let mut at = start;
@@ -243,6 +272,13 @@ fn end_of_item(tokens: &[TokenTree], start: usize) -> usize {
 
 fn is_punct(token: &TokenTree, wanted: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted)
+}
+
+#[test]
+fn modules_for_tests_are_known_by_their_declaration() {
+    let text = "#[cfg(test)] mod tests; mod other; #[cfg(test)] pub(crate) mod stage;";
+    let source = parse("src/room/mod.rs", text.to_owned());
+    assert_eq!(source.for_tests, [["room", "tests"], ["room", "stage"]]);
 }
 
 #[test]

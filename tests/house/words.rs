@@ -70,6 +70,7 @@ fn text_reaches_the_terminal_only_through_ui() {
 
 #[test]
 fn variables_and_the_clock_come_in_only_through_env() {
+    let local = ["provider", "local"].map(str::to_owned);
     let found = findings(|source, item| {
         let What::Path(path) = &item.what else {
             return None;
@@ -86,7 +87,10 @@ fn variables_and_the_clock_come_in_only_through_env() {
             ["env", "var" | "var_os" | "vars" | "vars_os"]
                 | ["SystemTime" | "Timestamp" | "Zoned", "now"]
         );
-        (reads && source.file != "src/env.rs").then(|| format!("`{}` outside env", path.join("::")))
+        // A supervisor of provider `local` is a program of its own: it dates what it sees, and hands
+        // on the variables that Machines inherit.
+        let may = source.file == "src/env.rs" || source.module.starts_with(&local);
+        (reads && !may).then(|| format!("`{}` outside env", path.join("::")))
     });
     assert_none("clock and variables come from env", &found);
 }

@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decision::{Changed, Decision, Gone, How};
 use super::members::Fleet;
 use super::notes::{machines, note};
-use super::reconcile::{Changed, Decision, Gone, How};
 use super::types::{Note, Removal};
 use crate::core::fleet::{Desired, GroupName, Known, MachineConfig};
 

@@ -3,10 +3,11 @@
 //!
 //! Pure. Start at [`planner`](planner::plan) and follow it: members (who is there), reconcile (what
 //! becomes of each group), order (steps, pools, barriers), guards and history (what is refused),
-//! words (what is said). [`check`](check::check) reads the result a second time, [`record`] turns the
+//! words (what is said). [`check`](check::check) reads the result a second time, [`record()`] turns the
 //! results of a run into the next state, and [`saved`] is the form that is kept.
 
 mod check;
+mod decision;
 mod fields;
 mod guards;
 mod history;

@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decision::{Changed, Decision, Gone, How, Role};
 use super::intents::Intents;
 use super::members::{Member, Vanished};
-use super::reconcile::{Changed, Decision, Gone, How, Role};
 use super::types::{
     Action, Branch, Change, GateKind, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
 };

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::decision::Decision;
 use super::guards;
 use super::history;
 use super::intents::Intents;
@@ -11,7 +12,7 @@ use super::members::{self, Fleet};
 use super::notes::note;
 use super::options::Options;
 use super::order;
-use super::reconcile::{self, Decision, count};
+use super::reconcile::{self, count};
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::decision::{Decision, Role};
 use super::members::Fleet;
 use super::notes::note;
-use super::reconcile::{Decision, Role};
 use super::types::Note;
 use crate::core::fleet::{Desired, GroupName, MachineConfig, Strategy};
 

@@ -1,0 +1,97 @@
+//! Whether two outputs are the same but for what differs from run to run.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// What differs from run to run, and what stands for it. Runs of blanks are one, because columns are as
+/// wide as what stands in them.
+static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    [
+        (r"\b[0-9a-f]{14}\b", "<id>"),
+        (r"\b\d{4}-\d\d-\d\dT[0-9:.]+Z", "<time>"),
+        (r"\b\d\d:\d\d:\d\d\b", "<time>"),
+        (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
+        (r"\b(port|pid) +\d+", "$1 <number>"),
+        (r"\b\d+(\.\d+)? ?(ms|s)\b", "<duration>"),
+        // Run ids, and the launch ids at the end of names.
+        (r"\b[a-z2-7]*[2-7][a-z2-7]*\b", "<word>"),
+        (r" {2,}", " "),
+        (r" +\n", "\n"),
+    ]
+    .map(|(pattern, mask)| (Regex::new(pattern).expect("a valid pattern"), mask))
+    .into()
+});
+
+fn masked(text: &str) -> Vec<String> {
+    let mut text = text.to_owned();
+    for (pattern, mask) in MASKS.iter() {
+        text = pattern
+            .replace_all(&text, |found: &regex::Captures<'_>| {
+                // Only ten letters are an id of ours.
+                if *mask == "<word>" && found[0].len() != 10 {
+                    return found[0].to_owned();
+                }
+                let mut replaced = String::new();
+                found.expand(mask, &mut replaced);
+                replaced
+            })
+            .into_owned();
+    }
+    text.trim_end().lines().map(str::to_owned).collect()
+}
+
+/// Whether the lines of a command may come in any order.
+pub(crate) fn is_unordered(command: &str) -> bool {
+    command
+        .split_whitespace()
+        .any(|word| word == "apply" || word == "destroy")
+}
+
+/// Compares what a page shows with what was printed; the difference is for people.
+pub(crate) fn same(shown: &str, printed: &str, unordered: bool) -> Result<(), String> {
+    let (mut wanted, mut there) = (masked(shown), masked(printed));
+    let is_open = wanted.iter().any(|line| line == "…");
+    let same = if is_open {
+        matches(&wanted, &there)
+    } else {
+        if unordered {
+            wanted.sort();
+            there.sort();
+        }
+        wanted == there
+    };
+    if same {
+        return Ok(());
+    }
+    let list = |title: &str, text: &str| format!("-- {title}\n{}\n", text.trim_end());
+    Err(list("the page shows", shown) + &list("what happens", printed))
+}
+
+/// Whether lines match, `…` standing for any number of them.
+fn matches(wanted: &[String], there: &[String]) -> bool {
+    match wanted.split_first() {
+        None => there.is_empty(),
+        Some((first, rest)) if first == "…" => {
+            (0..=there.len()).any(|skip| matches(rest, &there[skip..]))
+        }
+        Some((first, rest)) => there.first() == Some(first) && matches(rest, &there[1..]),
+    }
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_masked_and_nothing_else() {
+    let ok = |a: &str, b: &str| same(a, b, false).is_ok();
+    assert!(ok(
+        "web-k3jd7abcde  0123456789abcd  127.0.0.1:8100  up 3 s\n",
+        "web-zz2zzzzzzz 0123456789abce 127.0.0.1:40123 up 12 s"
+    ));
+    assert!(!ok("2 to create", "3 to create"));
+    assert!(!ok("web", "worker"));
+    assert!(!ok("storefront", "storefronu"));
+    assert!(ok("a\n…\nd\n", "a\nb\nc\nd\n"));
+    assert!(!ok("a\n…\nd\n", "a\nb\n"));
+    assert!(!ok("a\nb", "b\na"));
+    assert!(same("a\nb", "b\na", true).is_ok());
+    assert!(same("a\nb", "b\nc", true).is_err());
+}
