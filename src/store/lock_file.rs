@@ -8,7 +8,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use super::{Holder, LockStatus};
+
+/// A checkout can bring a link or a pipe in the lock's place: neither is a file to truncate or wait
+/// for.
+const PLAIN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
 /// A held lock; dropping it lets it go.
 #[derive(Debug)]
@@ -28,6 +34,7 @@ impl LockFile {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
+                .custom_flags(PLAIN.bits().cast_signed())
                 .open(path)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -74,7 +81,9 @@ impl Drop for LockFile {
 /// Who holds the lock on this file. Looking takes a shared lock for an instant, which is why
 /// [`LockFile::try_take`] may miss once.
 pub(super) fn look(path: &Path) -> io::Result<LockStatus> {
-    let mut file = match File::open(path) {
+    let mut options = OpenOptions::new();
+    let plain = options.read(true).custom_flags(PLAIN.bits().cast_signed());
+    let mut file = match plain.open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockStatus::Free),
         Err(error) => return Err(error),

@@ -263,6 +263,23 @@ async fn a_lock_whose_holder_wrote_nothing_sensible_is_held_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_link_in_the_place_of_the_lock_is_not_followed() {
+    let folder = Folder::new();
+    let store = folder.store();
+    put(&store, "one").await.unwrap();
+    let precious = folder.0.path().join("precious");
+    fs::write(&precious, "precious").unwrap();
+    symlink(&precious, folder.0.path().join("state/.shop.json.lock")).unwrap();
+    let locked = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+    assert!(matches!(
+        locked.map(drop),
+        Err(StoreError::Io { what: "lock", .. })
+    ));
+    assert!(store.holder().await.is_err());
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+}
+
+#[tokio::test]
 async fn the_lock_goes_with_the_process_that_holds_it_even_by_sigkill() {
     let folder = Folder::new();
     let store = folder.store();
