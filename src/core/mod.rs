@@ -5,4 +5,6 @@
 //! nouns and go on to [`plan`] for what is decided with them.
 
 pub mod fleet;
+pub mod manifest;
 pub mod plan;
+pub mod view;

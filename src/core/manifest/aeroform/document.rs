@@ -1,0 +1,98 @@
+//! The file as a whole: settings, `[state]`, `[policy]`.
+
+use toml::de::{DeTable, DeValue};
+
+use crate::core::fleet::{Limit, Policy};
+
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
+use super::super::settings::StateLocation;
+use super::super::tree::File;
+use super::groups::{self, GroupSettings};
+use super::moved::{self, Moves};
+
+/// What aeroform.toml says.
+#[derive(Debug, Default)]
+pub(in crate::core::manifest) struct Aeroform {
+    pub(in crate::core::manifest) provider: Option<String>,
+    pub(in crate::core::manifest) config: Option<String>,
+    pub(in crate::core::manifest) image: Option<String>,
+    pub(in crate::core::manifest) state: Option<StateLocation>,
+    pub(in crate::core::manifest) groups: Vec<GroupSettings>,
+    pub(in crate::core::manifest) moves: Moves,
+    pub(in crate::core::manifest) policy: Policy,
+}
+
+/// Reads every key of a parsed aeroform.toml.
+pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Aeroform {
+    let mut fields = Fields::new(file, tree, 0..0, String::new());
+    let aeroform = Aeroform {
+        provider: written(&mut fields, "provider"),
+        config: written(&mut fields, "config"),
+        image: written(&mut fields, "image"),
+        state: state(&mut fields),
+        groups: groups::read(&mut fields),
+        moves: moved::read(&mut fields),
+        policy: policy(&mut fields),
+    };
+    fields.finish();
+    aeroform
+}
+
+/// A string that says something.
+fn written(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
+    let text = fields.string(key)?;
+    if text.value.is_empty() {
+        let message = format!("`{}` is empty", fields.path(key));
+        let help = "give it a value, or take the line away".to_owned();
+        fields.file.bad_value(text.span, message, Some(help));
+        return None;
+    }
+    Some(text.value)
+}
+
+fn state(fields: &mut Fields<'_, '_>) -> Option<StateLocation> {
+    let mut fields = fields.table("state")?;
+    let (path, url) = (written(&mut fields, "path"), written(&mut fields, "url"));
+    if path.is_some() && url.is_some() {
+        fields.file.report(
+            Diagnostic::error("state_twice", "[state] has a `path` and a `url`")
+                .at(fields.file.place(fields.span.clone(), ""))
+                .help("keep the one where the state really is"),
+        );
+    }
+    fields.finish();
+    path.map(StateLocation::Path)
+        .or(url.map(StateLocation::Url))
+}
+
+fn policy(fields: &mut Fields<'_, '_>) -> Policy {
+    let Some(mut fields) = fields.table("policy") else {
+        return Policy::default();
+    };
+    let policy = Policy {
+        max_destroy: max_destroy(&mut fields),
+    };
+    fields.finish();
+    policy
+}
+
+/// A number of Machines, or a share like `"25%"`.
+fn max_destroy(fields: &mut Fields<'_, '_>) -> Option<Limit> {
+    let node = fields.take("max_destroy")?;
+    let path = fields.path("max_destroy");
+    let DeValue::String(text) = node.get_ref() else {
+        let count = fields.file.integer(&path, node, 0..groups::MOST + 1)?;
+        return Some(Limit::Count(count.value));
+    };
+    let percent = text
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse::<f64>().ok());
+    let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
+    if percent.is_none() {
+        let message = format!("`{path}`: {} is neither a number nor a share", shown(text));
+        let help = "write 2, or \"25%\"".to_owned();
+        fields.file.bad_value(node.span(), message, Some(help));
+    }
+    Some(Limit::Share(percent? / 100.0))
+}

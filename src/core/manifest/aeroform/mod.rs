@@ -1,0 +1,11 @@
+//! aeroform.toml: what fly.toml cannot say (DESIGN 3).
+//!
+//! Reads keys and checks what one entry says by itself; what has to agree with fly.toml is checked
+//! in [`super::agree`].
+
+pub(super) mod document;
+pub(super) mod groups;
+pub(super) mod moved;
+mod regions;
+
+pub(super) use document::{Aeroform, read};

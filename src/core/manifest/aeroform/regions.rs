@@ -1,0 +1,168 @@
+//! `regions` of a group: a list that is evened out or an exact table, held against the group's
+//! numbers.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::DeValue;
+
+use crate::core::fleet::{GroupName, Region, Regions};
+
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::names;
+use super::super::tree::{At, File, Node, kind};
+use super::groups::MOST;
+
+/// `regions`: a list is evened out, a table is exact.
+pub(super) fn read(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
+    let regions = match node.get_ref() {
+        DeValue::Array(_) => list(file, path, node)?,
+        DeValue::Table(_) => map(file, path, node)?,
+        other => {
+            let found = kind(other);
+            file.report(
+                Diagnostic::error(
+                    "wrong_type",
+                    format!("`{path}` takes a list of regions or a table of numbers, not {found}"),
+                )
+                .at(file.place(node.span(), found))
+                .help("write [\"gru\", \"bog\"] to even out, or { gru = 5, bog = 3 } to be exact"),
+            );
+            return None;
+        }
+    };
+    let empty = match &regions {
+        Regions::List(list) => list.is_empty(),
+        Regions::Exact(map) => map.is_empty(),
+        Regions::Unwritten => false,
+    };
+    if empty {
+        let message = format!("`{path}` names no region");
+        let help = "name one, or take the line away: Machines then stay where they are".to_owned();
+        file.bad_value(node.span(), message, Some(help));
+        return None;
+    }
+    Some(regions)
+}
+
+/// `None` where an entry was wrong, so that nothing is said of the rest.
+fn list(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
+    let items = node.get_ref().as_array()?;
+    let mut places: BTreeMap<Region, Range<usize>> = BTreeMap::new();
+    let mut list = Vec::new();
+    for item in items {
+        let Some(region) = file
+            .string(path, item)
+            .and_then(|written| names::region(file, written))
+        else {
+            continue;
+        };
+        if let Some(first) = places.get(&region) {
+            file.report(
+                Diagnostic::error("duplicate_region", format!("`{path}` names {region} twice"))
+                    .at(file.place(item.span(), "again here"))
+                    .also(file.place(first.clone(), "first here"))
+                    .help("a list is evened out; to weigh regions write { gru = 5, bog = 3 }"),
+            );
+        } else {
+            places.insert(region.clone(), item.span());
+            list.push(region);
+        }
+    }
+    (list.len() == items.len()).then_some(Regions::List(list))
+}
+
+fn map(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
+    let table = file.table(path, node)?;
+    let entries = table.entries();
+    let wanted = entries.len();
+    let exact: BTreeMap<Region, u32> = entries
+        .into_iter()
+        .filter_map(|(name, span, value)| {
+            let count = file.integer(&table.path(name), value, 0..MOST + 1);
+            let region = names::region(file, At::new(name.to_owned(), span));
+            Some((region?, count?.value))
+        })
+        .collect();
+    let sum: u64 = exact.values().map(|n| u64::from(*n)).sum();
+    if sum > u64::from(MOST) {
+        let message = format!("`{path}` adds up to {sum}, and the most is {MOST}");
+        file.bad_value(node.span(), message, None);
+        return None;
+    }
+    (exact.len() == wanted).then_some(Regions::Exact(exact))
+}
+
+/// The regions of a group, held against its numbers.
+pub(super) struct Layout<'l> {
+    pub(super) file: &'l File<'l>,
+    pub(super) regions: &'l Regions,
+    pub(super) span: Range<usize>,
+    pub(super) name: &'l GroupName,
+}
+
+impl Layout<'_> {
+    /// An exact map gives the count; a count beside it has to be the same.
+    pub(super) fn agree_on_count(&self, count: Option<&At<u32>>) {
+        let (Regions::Exact(map), Some(count)) = (self.regions, count) else {
+            return;
+        };
+        let sum: u64 = map.values().map(|n| u64::from(*n)).sum();
+        if sum == u64::from(count.value) {
+            return;
+        }
+        let name = shown(self.name.as_str());
+        self.file.report(
+            Diagnostic::error(
+                "count_and_regions",
+                format!(
+                    "group {name} has `count = {}`, and its regions add up to {sum}",
+                    count.value
+                ),
+            )
+            .at(self.file.place(count.span.clone(), ""))
+            .also(self.file.place(self.span.clone(), format!("{sum} in all")))
+            .help("an exact table needs no `count`; to even out a count write a list of regions"),
+        );
+    }
+
+    /// No region may have to take more than `max_per_region`.
+    pub(super) fn fit(&self, count: Option<&At<u32>>, most: Option<&At<u32>>) {
+        let Some(most) = most else {
+            return;
+        };
+        let problem = match (self.regions, count) {
+            (Regions::Exact(map), _) => {
+                let over = map.iter().find(|(_, n)| **n > most.value);
+                over.map(|(region, n)| {
+                    format!(
+                        "{n} in {region} are more than `max_per_region = {}`",
+                        most.value
+                    )
+                })
+            }
+            (Regions::List(list), Some(count)) => {
+                let room = u64::from(most.value) * list.len() as u64;
+                let regions = if list.len() == 1 { "region" } else { "regions" };
+                (u64::from(count.value) > room).then(|| {
+                    format!(
+                        "{} Machines do not fit: {} {regions} with at most {} each hold {room}",
+                        count.value,
+                        list.len(),
+                        most.value
+                    )
+                })
+            }
+            (Regions::List(_) | Regions::Unwritten, _) => None,
+        };
+        if let Some(problem) = problem {
+            let name = shown(self.name.as_str());
+            self.file.report(
+                Diagnostic::error("too_many_per_region", format!("group {name}: {problem}"))
+                    .at(self.file.place(most.span.clone(), ""))
+                    .also(self.file.place(self.span.clone(), "these regions"))
+                    .help("raise `max_per_region`, or name more regions"),
+            );
+        }
+    }
+}

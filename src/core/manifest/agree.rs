@@ -1,0 +1,147 @@
+//! Where fly.toml and aeroform.toml have to agree: groups that are named, moved and kept standing
+//! by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::core::fleet::GroupName;
+
+use super::aeroform::groups::GroupSettings;
+use super::diagnostics::{Diagnostic, shown};
+use super::fly::groups::Groups;
+use super::join::Both;
+use super::tree::{At, File};
+
+impl Both<'_> {
+    /// RULES 15: a standby would never serve, and a service wants all Machines to.
+    pub(super) fn check_standby(&self, settings: &GroupSettings, service: Range<usize>) {
+        let (Some(aero), Some(standby)) = (self.aero, &settings.standby) else {
+            return;
+        };
+        if standby.value == 0 {
+            return;
+        }
+        let name = shown(settings.name.value.as_str());
+        aero.report(
+            Diagnostic::error(
+                "standby_with_services",
+                format!("group {name} has services, and a standby cannot serve"),
+            )
+            .at(aero.place(standby.span.clone(), ""))
+            .also(self.fly.place(service, "its service"))
+            .help("take `standby` away: with services, every Machine serves"),
+        );
+    }
+
+    /// RULES 15: settings of a group that is not there are a slip, unless the group was renamed.
+    pub(super) fn check_groups(&self, groups: &Groups) {
+        let Some(aero) = self.aero else {
+            return;
+        };
+        let renamed: BTreeSet<_> = self
+            .aeroform
+            .moves
+            .groups
+            .iter()
+            .map(|moved| &moved.from.value)
+            .collect();
+        for group in &self.aeroform.groups {
+            let name = &group.name.value;
+            if !groups.names.contains(name) && !renamed.contains(name) {
+                let message = format!(
+                    "[groups] has settings for {}, which is not a process group of {}",
+                    shown(name.as_str()),
+                    self.fly.source.path
+                );
+                undefined(aero, groups, &group.name, message);
+            }
+        }
+    }
+
+    /// RULES 17.
+    pub(super) fn check_moves(&self, groups: &Groups) {
+        let Some(aero) = self.aero else {
+            return;
+        };
+        let moves = &self.aeroform.moves;
+        let mut seen: BTreeMap<&GroupName, &At<GroupName>> = BTreeMap::new();
+        for moved in &moves.groups {
+            let from = &moved.from.value;
+            if groups.names.contains(from) {
+                aero.report(self.still_defined(aero, &moved.from));
+            }
+            if let Some(first) = seen.insert(from, &moved.from) {
+                aero.report(
+                    Diagnostic::error(
+                        "moved_twice",
+                        format!("group {} is moved twice", shown(from.as_str())),
+                    )
+                    .at(aero.place(moved.from.span.clone(), "again here"))
+                    .also(aero.place(first.span.clone(), "first here"))
+                    .help("a group's Machines can become those of one other group only"),
+                );
+            }
+        }
+        let groups_to = moves.groups.iter().map(|moved| &moved.to);
+        for to in groups_to.chain(moves.machines.iter().map(|(_, to)| to)) {
+            if !groups.names.contains(&to.value) {
+                let name = shown(to.value.as_str());
+                let message = format!("[[moved]] goes to {name}, which is not a process group");
+                undefined(aero, groups, to, message);
+            }
+        }
+        let mut machines = BTreeMap::new();
+        for machine in moves
+            .machines
+            .iter()
+            .map(|(machine, _)| machine)
+            .chain(&moves.removed)
+        {
+            if let Some(first) = machines.insert(&machine.value, machine) {
+                aero.report(
+                    Diagnostic::error(
+                        "machine_twice",
+                        format!("Machine `{}` is moved or removed twice", machine.value),
+                    )
+                    .at(aero.place(machine.span.clone(), "again here"))
+                    .also(aero.place(first.span.clone(), "first here"))
+                    .help("keep one of the two"),
+                );
+            }
+        }
+    }
+
+    fn still_defined(&self, aero: &File<'_>, from: &At<GroupName>) -> Diagnostic {
+        let name = shown(from.value.as_str());
+        let message = format!("[[moved]] renames {name}, and {name} is still a process group");
+        let process = self
+            .document
+            .processes
+            .iter()
+            .find(|p| p.name.value == from.value);
+        let diagnostic = Diagnostic::error("moved_from_defined", message)
+            .at(aero.place(from.span.clone(), "renamed here"));
+        let diagnostic = match process {
+            Some(process) => diagnostic.also(
+                self.fly
+                    .place(process.name.span.clone(), "still defined here"),
+            ),
+            None => diagnostic,
+        };
+        diagnostic.help(format!(
+            "take {name} out of [processes], or the [[moved]] out of {}",
+            aero.source.path
+        ))
+    }
+}
+
+fn undefined(aero: &File<'_>, groups: &Groups, name: &At<GroupName>, message: String) {
+    let help = aero
+        .suggestion(name.value.as_str(), groups.words())
+        .unwrap_or_else(|| format!("the groups are {}", groups.list()));
+    aero.report(
+        Diagnostic::error("undefined_group", message)
+            .at(aero.place(name.span.clone(), "no such group"))
+            .help(help),
+    );
+}

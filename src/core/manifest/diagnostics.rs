@@ -1,0 +1,202 @@
+//! What is wrong with a manifest, as data: severity, a stable code, words, places.
+//!
+//! Nothing here prints; `core::view::diagnostics` does. Text that came out of a file goes through
+//! [`shown`] before it stands in a message.
+
+use std::ops::Range;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing can be made of the manifest.
+    Error,
+    /// The manifest still loads.
+    Warning,
+}
+
+/// A spot in a file, with as much of its line as is worth showing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as shown to people.
+    pub file: String,
+    /// Byte range in the file.
+    pub span: Range<usize>,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The line, or the part of a long line around the spot; safe to print.
+    pub excerpt: String,
+    /// Byte range of the spot in `excerpt`.
+    pub caret: Range<usize>,
+    /// What stands beside the caret.
+    pub label: Option<String>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Stable name of this kind of mistake (`unknown_key`).
+    pub code: &'static str,
+    /// What is wrong and why.
+    pub message: String,
+    /// Where; none when it is about a file as a whole or about something that is missing.
+    pub place: Option<Place>,
+    /// Other places that take part in it.
+    pub also: Vec<Place>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake that nothing can be made of.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            place: None,
+            also: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// Something to know that does not keep the manifest from loading.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message)
+        }
+    }
+
+    /// Says where.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Names another place that takes part.
+    #[must_use]
+    pub fn also(mut self, place: Place) -> Self {
+        self.also.push(place);
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help = Some(text.into());
+        self
+    }
+}
+
+/// Everything found in the manifests of one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    items: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.items.push(diagnostic);
+    }
+
+    /// Adds all of another collection, after what is here.
+    pub fn extend(&mut self, other: Self) {
+        self.items.extend(other.items);
+    }
+
+    /// All of them: errors first, each kind in the order of the files.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        let of = |severity| move |d: &&Diagnostic| d.severity == severity;
+        let errors = self.items.iter().filter(of(Severity::Error));
+        errors.chain(self.items.iter().filter(of(Severity::Warning)))
+    }
+
+    /// How many errors.
+    pub fn errors(&self) -> usize {
+        self.count(Severity::Error)
+    }
+
+    /// How many warnings.
+    pub fn warnings(&self) -> usize {
+        self.count(Severity::Warning)
+    }
+
+    /// Whether nothing can be made of the manifest.
+    pub fn has_errors(&self) -> bool {
+        self.items.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Puts those of one file in the order in which a reader meets them.
+    pub(super) fn sort_by_place(&mut self) {
+        self.items
+            .sort_by_key(|d| d.place.as_ref().map_or(0, |place| place.span.start));
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.items.iter().filter(|d| d.severity == severity).count()
+    }
+}
+
+/// Characters that change what a terminal or a reader makes of the text around them: control
+/// characters and marks of writing direction.
+pub(super) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Text out of a file, in backticks, short, and safe to print.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut out = String::from("`");
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            out.push('…');
+            break;
+        }
+        if is_unsafe(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('`');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_a_file_is_short_and_harmless_in_a_message() {
+        assert_eq!(shown("web"), "`web`");
+        assert_eq!(shown("a\u{1b}[31m\u{202e}"), "`a\\u{1b}[31m\\u{202e}`");
+        assert_eq!(shown(&"x".repeat(1000)).chars().count(), 63);
+    }
+
+    #[test]
+    fn errors_come_before_warnings() {
+        let mut found = Diagnostics::default();
+        found.push(Diagnostic::warning("w", "one"));
+        found.push(Diagnostic::error("e", "two"));
+        let codes: Vec<_> = found.iter().map(|d| d.code).collect();
+        assert_eq!(codes, ["e", "w"]);
+        assert_eq!((found.errors(), found.warnings()), (1, 1));
+    }
+}

@@ -1,0 +1,148 @@
+//! Durations as fly.toml writes them: strings with units, and numbers whose unit depends on the
+//! key.
+
+use toml::de::DeValue;
+
+use crate::core::fleet::normal::{format_duration, parse_duration};
+
+use super::diagnostics::{Diagnostic, shown};
+use super::fields::Fields;
+use super::tree::{At, Node};
+
+/// What a bare number means (facts/fly-toml-to-machine.md 13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Number {
+    /// `kill_timeout`.
+    Seconds,
+    /// Checks of `[[services]]` and `[checks]`.
+    Milliseconds,
+    /// Everything that flyctl does not patch; hardly ever what was meant.
+    Nanoseconds,
+}
+
+impl Fields<'_, '_> {
+    /// A duration in nanoseconds; an empty string is none.
+    pub(super) fn duration(&mut self, key: &'static str, number: Number) -> Option<At<u64>> {
+        let node = self.take(key)?;
+        let nanos = match node.get_ref() {
+            DeValue::String(text) if text.is_empty() => return None,
+            DeValue::String(text) => self.written(key, node, text),
+            DeValue::Integer(integer) => {
+                let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+                let nanos = value.and_then(|value| scaled(value, number));
+                if nanos.is_none() {
+                    let text = shown(integer.as_str());
+                    let message = format!("`{}` cannot be {text}", self.path(key));
+                    self.file.bad_value(node.span(), message, None);
+                }
+                nanos.inspect(|nanos| self.explain(key, node, number, *nanos))
+            }
+            DeValue::Float(float) if number != Number::Nanoseconds => {
+                let unit = if number == Number::Seconds { "s" } else { "ms" };
+                let nanos = parse_duration(&format!("{}{unit}", float.as_str()));
+                if nanos.is_none() {
+                    let text = shown(float.as_str());
+                    let message = format!("`{}` cannot be {text}", self.path(key));
+                    self.file.bad_value(node.span(), message, None);
+                }
+                nanos
+            }
+            DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_)
+            | DeValue::Array(_)
+            | DeValue::Table(_) => {
+                let path = self.path(key);
+                self.file.wrong_type(&path, node, "a duration like \"10s\"");
+                None
+            }
+        };
+        Some(At::new(nanos?, node.span()))
+    }
+
+    fn written(&self, key: &str, node: &Node<'_>, text: &str) -> Option<u64> {
+        let nanos = parse_duration(text);
+        if nanos.is_none() {
+            let message = format!("`{}`: {} is not a duration", self.path(key), shown(text));
+            let help = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+                format!("give it a unit: \"{text}s\"")
+            } else {
+                "write it like \"500ms\", \"10s\", \"1m30s\"".to_owned()
+            };
+            self.file.bad_value(node.span(), message, Some(help));
+        }
+        nanos
+    }
+
+    /// A bare number where Fly counts nanoseconds is a mistake that nothing else would show.
+    fn explain(&self, key: &str, node: &Node<'_>, number: Number, nanos: u64) {
+        if number != Number::Nanoseconds || nanos == 0 {
+            return;
+        }
+        let path = self.path(key);
+        self.file.report(
+            Diagnostic::warning(
+                "nanoseconds",
+                format!(
+                    "Fly reads a number in `{path}` as nanoseconds: this is {}",
+                    format_duration(nanos)
+                ),
+            )
+            .at(self.file.place(node.span(), ""))
+            .help(format!(
+                "give it a unit: `{key} = \"{nanos}ms\"` or `\"{nanos}s\"`"
+            )),
+        );
+    }
+}
+
+fn scaled(value: i64, number: Number) -> Option<u64> {
+    let unit = match number {
+        Number::Seconds => 1_000_000_000,
+        Number::Milliseconds => 1_000_000,
+        Number::Nanoseconds => 1,
+    };
+    // A Go duration ends at 2^63 nanoseconds.
+    let nanos = u64::try_from(value).ok()?.checked_mul(unit)?;
+    i64::try_from(nanos).is_ok().then_some(nanos)
+}
+
+/// A duration as the platform writes it.
+pub(super) fn text(At { value, .. }: At<u64>) -> String {
+    format_duration(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn the_unit_of_a_number_depends_on_the_key() {
+        for (value, number, nanos, says) in [
+            ("\"1m30s\"", Number::Nanoseconds, Some(90_000_000_000), ""),
+            ("5", Number::Seconds, Some(5_000_000_000), ""),
+            ("1.5", Number::Seconds, Some(1_500_000_000), ""),
+            ("10000", Number::Milliseconds, Some(10_000_000_000), ""),
+            ("10000", Number::Nanoseconds, Some(10_000), "this is 10µs"),
+            ("\"\"", Number::Seconds, None, ""),
+            ("\"10\"", Number::Seconds, None, "is not a duration"),
+            ("-5", Number::Seconds, None, "cannot be"),
+            ("9223372036854775807", Number::Seconds, None, "cannot be"),
+            ("1e400", Number::Seconds, None, "cannot be"),
+            ("true", Number::Seconds, None, "takes a duration"),
+        ] {
+            let (read, found) = fly_fields(&format!("d = {value}"), |fields| {
+                fields.duration("d", number).map(|at| at.value)
+            });
+            assert_eq!(read, nanos, "{value} {number:?}");
+            let messages: Vec<_> = found.iter().map(|d| d.message.as_str()).collect();
+            assert_eq!(
+                messages.len(),
+                usize::from(!says.is_empty()),
+                "{messages:?}"
+            );
+            assert!(messages.join(" ").contains(says), "{messages:?}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The keys of one table, taken one by one with the type that each has.
+//!
+//! Remembers which keys were asked for, so that whatever is left over is an unknown key, and the
+//! known ones are what a slip may have meant.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeString, DeTable};
+
+use super::diagnostics::{Diagnostic, shown};
+use super::tree::{At, Dialect, File, Node};
+
+/// The keys of one table, asked for one by one; [`Fields::finish`] reports the rest.
+pub(super) struct Fields<'f, 't> {
+    pub(super) file: &'f File<'f>,
+    /// Where the table is: its header, or the whole of an inline table.
+    pub(super) span: Range<usize>,
+    /// Its path, as `services.ports`; empty for the file itself.
+    name: String,
+    table: &'t DeTable<'t>,
+    /// The keys that are not in lower case, by their lower-case form.
+    folded: BTreeMap<String, &'t Spanned<DeString<'t>>>,
+    asked: Vec<&'static str>,
+}
+
+impl<'f, 't> Fields<'f, 't> {
+    pub(super) fn new(
+        file: &'f File<'f>,
+        table: &'t DeTable<'t>,
+        span: Range<usize>,
+        name: String,
+    ) -> Self {
+        let folded = match file.dialect {
+            Dialect::Aeroform => BTreeMap::new(),
+            Dialect::Fly | Dialect::FlyStrict => table
+                .keys()
+                .filter(|key| key.get_ref().contains(|c: char| c.is_ascii_uppercase()))
+                .map(|key| (key.get_ref().to_ascii_lowercase(), key))
+                .collect(),
+        };
+        let asked = Vec::new();
+        Self {
+            file,
+            span,
+            name,
+            table,
+            folded,
+            asked,
+        }
+    }
+
+    /// `services.ports`: a key of this table with its path.
+    pub(super) fn path(&self, key: &str) -> String {
+        match self.name.as_str() {
+            "" => key.to_owned(),
+            name => format!("{name}.{key}"),
+        }
+    }
+
+    /// The value of a key, and from now on the key is known. `key` is in lower case.
+    pub(super) fn take(&mut self, key: &'static str) -> Option<&'t Node<'t>> {
+        Some(self.take_entry(key)?.1)
+    }
+
+    /// The same with the key's own place.
+    pub(super) fn take_entry(&mut self, key: &'static str) -> Option<(Range<usize>, &'t Node<'t>)> {
+        self.asked.push(key);
+        let (key, node) = match self.table.get_key_value(key) {
+            Some(found) => found,
+            None => self
+                .table
+                .get_key_value(&**self.folded.get(key)?.get_ref())?,
+        };
+        Some((key.span(), node))
+    }
+
+    pub(super) fn has(&self, key: &'static str) -> bool {
+        self.table.contains_key(key) || self.folded.contains_key(key)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    pub(super) fn string(&mut self, key: &'static str) -> Option<At<String>> {
+        let node = self.take(key)?;
+        self.file.string(&self.path(key), node)
+    }
+
+    /// A string as it goes into a Machine's config: an empty one is none.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+        let text = self.string(key)?.value;
+        (!text.is_empty()).then_some(text)
+    }
+
+    pub(super) fn integer(&mut self, key: &'static str, range: Range<u32>) -> Option<At<u32>> {
+        let node = self.take(key)?;
+        self.file.integer(&self.path(key), node, range)
+    }
+
+    pub(super) fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let node = self.take(key)?;
+        Some(self.file.boolean(&self.path(key), node)?.value)
+    }
+
+    pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<At<String>>> {
+        let node = self.take(key)?;
+        self.file.strings(&self.path(key), node)
+    }
+
+    pub(super) fn table(&mut self, key: &'static str) -> Option<Self> {
+        let node = self.take(key)?;
+        self.file.table(&self.path(key), node)
+    }
+
+    /// The tables of a `[[key]]`.
+    pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
+        let path = self.path(key);
+        let node = self.take(key);
+        node.map_or_else(Vec::new, |node| self.file.tables(&path, node, false))
+    }
+
+    /// The tables of a `[[key]]` that may also be written as one `[key]`.
+    pub(super) fn one_or_more(&mut self, key: &'static str) -> Vec<Self> {
+        let path = self.path(key);
+        let node = self.take(key);
+        node.map_or_else(Vec::new, |node| self.file.tables(&path, node, true))
+    }
+
+    /// Keys that are right and say nothing about Machines.
+    pub(super) fn accept(&mut self, keys: &[&'static str]) {
+        self.asked.extend(keys);
+    }
+
+    /// All entries, for a table whose keys are names; in the order of the file.
+    pub(super) fn entries(&self) -> Vec<(&'t str, Range<usize>, &'t Node<'t>)> {
+        let entries = self.table.iter();
+        let mut entries: Vec<_> = entries
+            .map(|(key, node)| (&**key.get_ref(), key.span(), node))
+            .collect();
+        entries.sort_by_key(|(_, span, _)| span.start);
+        entries
+    }
+
+    /// Reports every key that nobody asked for.
+    pub(super) fn finish(self) {
+        let any_case = self.file.dialect != Dialect::Aeroform;
+        let is_asked = |key: &str| {
+            let asked = self.asked.iter();
+            asked
+                .into_iter()
+                .any(|k| *k == key || (any_case && k.eq_ignore_ascii_case(key)))
+        };
+        let unknown = self.entries().into_iter();
+        for (key, span, _) in unknown.filter(|(key, _, _)| !is_asked(key)) {
+            let what = match self.name.as_str() {
+                "" => format!("unknown key {}", shown(key)),
+                name => format!("unknown key {} in `{name}`", shown(key)),
+            };
+            let diagnostic = match self.file.dialect {
+                Dialect::Fly => {
+                    Diagnostic::warning("unknown_key", format!("{what}: Fly ignores it"))
+                }
+                Dialect::FlyStrict | Dialect::Aeroform => Diagnostic::error("unknown_key", what),
+            };
+            let help = self.file.suggestion(key, self.asked.iter().copied());
+            let diagnostic = diagnostic.at(self.file.place(span, ""));
+            self.file.report(Diagnostic { help, ..diagnostic });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::fly_fields;
+
+    #[test]
+    fn a_key_in_lower_case_beats_the_same_key_in_another() {
+        let read = |text: &str| fly_fields(text, |fields| fields.text("app")).0;
+        assert_eq!(read("APP = \"x\"").as_deref(), Some("x"));
+        assert_eq!(read("APP = \"x\"\napp = \"y\"").as_deref(), Some("y"));
+        assert_eq!(read("app = \"\""), None);
+    }
+
+    #[test]
+    fn entries_keep_the_order_of_the_file() {
+        let (names, _) = fly_fields("[t]\nb = 1\na = 2\n", |fields| {
+            let table = fields.table("t").unwrap();
+            let entries = table.entries().into_iter();
+            entries
+                .map(|(name, _, _)| name.to_owned())
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(names, ["b", "a"]);
+    }
+
+    #[test]
+    fn numbers_are_read_in_every_notation_and_held_to_their_range() {
+        for (text, value) in [
+            ("80", Some(80)),
+            ("0x50", Some(80)),
+            ("1_000", None),
+            ("-1", None),
+            ("99999999999999999999999999", None),
+        ] {
+            let (read, found) = fly_fields(&format!("n = {text}"), |fields| {
+                fields.integer("n", 0..100).map(|at| at.value)
+            });
+            assert_eq!(read, value, "{text}");
+            assert_eq!(found.errors(), usize::from(value.is_none()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Checks: of services, and the top-level `[checks.NAME]` (facts/fly-toml-to-machine.md 4.5 and 5).
+
+use toml::de::DeValue;
+
+use crate::core::fleet::config::{Check, Header};
+
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::duration::{Number, text};
+use super::super::fields::Fields;
+use super::super::tree::At;
+use super::groups::For;
+use super::service_parts::port;
+
+const SECOND: u64 = 1_000_000_000;
+const MINUTE: u64 = 60 * SECOND;
+
+/// A top-level check with its name; its port may still have to be taken from `[http_service]`.
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) check: Check,
+}
+
+/// Reads `[checks]`: a table by name, or the old list whose entries have a `name`.
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
+    let file = fields.file;
+    let Some(node) = fields.take("checks") else {
+        return Vec::new();
+    };
+    if let DeValue::Array(_) = node.get_ref() {
+        let tables = file.tables("checks", node, false).into_iter();
+        return tables
+            .filter_map(|mut table| {
+                let Some(name) = table.string("name") else {
+                    let message = "an entry of `[[checks]]` needs a `name`";
+                    let place = file.place(table.span.clone(), "");
+                    file.report(Diagnostic::error("missing_key", message).at(place));
+                    return None;
+                };
+                Some(top_level(table, name.value))
+            })
+            .collect();
+    }
+    let Some(table) = file.table("checks", node) else {
+        return Vec::new();
+    };
+    let entries = table.entries().into_iter();
+    entries
+        .filter_map(|(name, _, value)| {
+            Some(top_level(
+                file.table(&table.path(name), value)?,
+                name.to_owned(),
+            ))
+        })
+        .collect()
+}
+
+fn top_level(mut fields: Fields<'_, '_>, name: String) -> For<Named> {
+    let file = fields.file;
+    let kind = fields.string("type");
+    if kind
+        .as_ref()
+        .is_none_or(|kind| !matches!(kind.value.as_str(), "http" | "tcp"))
+    {
+        let span = kind
+            .as_ref()
+            .map_or(fields.span.clone(), |kind| kind.span.clone());
+        file.report(
+            Diagnostic::error(
+                "bad_check",
+                format!("check {} needs the type \"http\" or \"tcp\"", shown(&name)),
+            )
+            .at(file.place(span, ""))
+            .help("add `type = \"http\"`"),
+        );
+    }
+    let mut check = http_parts(&mut fields);
+    if let Some(method) = &mut check.method {
+        // flyctl upper-cases the method of these checks, and of no others.
+        *method = method.to_uppercase();
+    }
+    let (interval, timeout, grace) = times(&mut fields, Number::Milliseconds);
+    limit(&fields, &name, "interval", interval.as_ref(), |nanos| {
+        nanos < 2 * SECOND
+    });
+    limit(&fields, &name, "timeout", timeout.as_ref(), |nanos| {
+        nanos > MINUTE
+    });
+    let check = Check {
+        r#type: kind.map(|kind| kind.value),
+        port: port(&mut fields, "port", true),
+        interval: interval.map(text),
+        timeout: timeout.map(text),
+        grace_period: grace.map(text),
+        ..check
+    };
+    fields.accept(&["name", "restart_limit"]);
+    let section = For::of(&mut fields, Named { name, check });
+    fields.finish();
+    section
+}
+
+/// flyctl refuses top-level checks beyond these limits.
+fn limit(
+    fields: &Fields<'_, '_>,
+    name: &str,
+    key: &str,
+    value: Option<&At<u64>>,
+    beyond: fn(u64) -> bool,
+) {
+    let Some(value) = value.filter(|at| beyond(at.value)) else {
+        return;
+    };
+    let rule = if key == "interval" {
+        "at least 2 seconds"
+    } else {
+        "at most 60 seconds"
+    };
+    let message = format!("the {key} of check {} has to be {rule}", shown(name));
+    fields.file.bad_value(value.span.clone(), message, None);
+}
+
+/// The checks of a service under `key`, all of one type.
+pub(super) fn of_service(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+    kind: &'static str,
+    number: Number,
+) -> Vec<Check> {
+    let tables = match number {
+        Number::Milliseconds => fields.one_or_more(key),
+        Number::Seconds | Number::Nanoseconds => fields.tables(key),
+    };
+    let checks = tables.into_iter().map(|mut table| {
+        let check = if kind == "http" {
+            http_parts(&mut table)
+        } else {
+            Check::default()
+        };
+        let (interval, timeout, grace) = times(&mut table, number);
+        for (key, value) in [("interval", &interval), ("timeout", &timeout)] {
+            clamped(&table, key, value.as_ref(), SECOND);
+        }
+        clamped(&table, "grace_period", grace.as_ref(), 0);
+        // Old keys that stand in many files and that the platform has long stopped to read.
+        table.accept(&["restart_limit", "port"]);
+        table.finish();
+        Check {
+            r#type: Some(kind.to_owned()),
+            interval: interval.map(text),
+            timeout: timeout.map(text),
+            grace_period: grace.map(text),
+            ..check
+        }
+    });
+    checks.collect()
+}
+
+/// The platform raises and lowers these times by itself, without a word.
+fn clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&At<u64>>, least: u64) {
+    let Some(At { value, span }) = value else {
+        return;
+    };
+    let (why, then) = match *value {
+        nanos if nanos < least => ("less than 1 second", "raises it to 1 second"),
+        nanos if nanos > MINUTE => ("more than 1 minute", "lowers it to 1 minute"),
+        _ => return,
+    };
+    let message = format!("`{}` is {why}: Fly {then}", fields.path(key));
+    let place = fields.file.place(span.clone(), "");
+    fields
+        .file
+        .report(Diagnostic::warning("clamped", message).at(place));
+}
+
+type Times = (Option<At<u64>>, Option<At<u64>>, Option<At<u64>>);
+
+fn times(fields: &mut Fields<'_, '_>, number: Number) -> Times {
+    (
+        fields.duration("interval", number),
+        fields.duration("timeout", number),
+        fields.duration("grace_period", number),
+    )
+}
+
+fn http_parts(fields: &mut Fields<'_, '_>) -> Check {
+    Check {
+        method: fields.text("method"),
+        path: fields.text("path"),
+        protocol: fields.text("protocol"),
+        tls_skip_verify: fields.boolean("tls_skip_verify"),
+        tls_server_name: fields.text("tls_server_name"),
+        headers: headers(fields),
+        ..Check::default()
+    }
+}
+
+/// `headers`: a table, or the old list of `{name, value}`.
+fn headers(fields: &mut Fields<'_, '_>) -> Option<Vec<Header>> {
+    let node = fields.take("headers")?;
+    let path = fields.path("headers");
+    let header = |name: String, value: String| Header {
+        name: Some(name),
+        values: Some(vec![value]),
+        ..Header::default()
+    };
+    let mut headers: Vec<Header> = if let DeValue::Array(_) = node.get_ref() {
+        let tables = fields.file.tables(&path, node, false).into_iter();
+        tables
+            .filter_map(|mut table| {
+                let found = (table.string("name"), table.string("value"));
+                table.finish();
+                Some(header(found.0?.value, found.1?.value))
+            })
+            .collect()
+    } else {
+        let table = fields.file.table(&path, node)?;
+        let entries = table.entries().into_iter();
+        entries
+            .filter_map(|(name, _, value)| {
+                let value = fields.file.string(&table.path(name), value)?;
+                Some(header(name.to_owned(), value.value))
+            })
+            .collect()
+    };
+    // flyctl writes them in random order.
+    headers.sort_by(|a, b| a.name.cmp(&b.name));
+    (!headers.is_empty()).then_some(headers)
+}

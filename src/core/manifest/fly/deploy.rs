@@ -1,0 +1,232 @@
+//! `[deploy]` and `[build]`: how Machines are updated, and which image they run
+//! (facts/fly-toml-to-machine.md 12).
+
+use toml::de::DeValue;
+
+use crate::core::fleet::{Limit, Strategy};
+
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::duration::Number;
+use super::super::fields::Fields;
+use super::super::tree::At;
+use super::processes::words;
+
+/// flyctl's `max_unavailable`.
+const MAX_UNAVAILABLE: Limit = Limit::Share(0.33);
+/// flyctl's `wait_timeout`.
+const WAIT_TIMEOUT_S: u64 = 300;
+
+/// How every group is updated.
+#[derive(Debug, Clone)]
+pub(in crate::core::manifest) struct Deploy {
+    pub(in crate::core::manifest) strategy: Strategy,
+    pub(in crate::core::manifest) wait_timeout_s: u64,
+    /// Where `canary` is written: it cannot go with mounts.
+    pub(super) canary: Option<At<()>>,
+}
+
+impl Default for Deploy {
+    fn default() -> Self {
+        Self {
+            strategy: Strategy::Rolling {
+                max_unavailable: MAX_UNAVAILABLE,
+            },
+            wait_timeout_s: WAIT_TIMEOUT_S,
+            canary: None,
+        }
+    }
+}
+
+/// Reads `[deploy]`.
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
+    let Some(mut fields) = fields.table("deploy") else {
+        return Deploy::default();
+    };
+    let name = fields
+        .string("strategy")
+        .filter(|name| !name.value.is_empty());
+    let limit = max_unavailable(&mut fields);
+    let wait = fields.duration("wait_timeout", Number::Nanoseconds);
+    for key in ["release_command", "seed_command"] {
+        if let Some(command) = fields.string(key) {
+            words(
+                fields.file,
+                &format!("`deploy.{key}`"),
+                &command.value,
+                &command.span,
+            );
+        }
+    }
+    fields.duration("release_command_timeout", Number::Nanoseconds);
+    fields.accept(&["release_command_vm"]);
+    let strategy = strategy(&fields, name.as_ref(), limit);
+    let canary = name
+        .filter(|name| name.value == "canary")
+        .map(|name| name.map(|_| ()));
+    fields.finish();
+    Deploy {
+        strategy,
+        // Fly counts nanoseconds; a wait of less than a second is rounded up to one.
+        wait_timeout_s: wait
+            .filter(|wait| wait.value > 0)
+            .map_or(WAIT_TIMEOUT_S, |wait| wait.value.div_ceil(1_000_000_000)),
+        canary,
+    }
+}
+
+fn strategy(fields: &Fields<'_, '_>, name: Option<&At<String>>, limit: Option<Limit>) -> Strategy {
+    const WORDS: [&str; 4] = ["rolling", "immediate", "canary", "bluegreen"];
+    let rolling = Strategy::Rolling {
+        max_unavailable: limit.unwrap_or(MAX_UNAVAILABLE),
+    };
+    let Some(name) = name else {
+        return rolling;
+    };
+    match name.value.as_str() {
+        "rolling" => rolling,
+        "immediate" => Strategy::Immediate,
+        "canary" | "bluegreen" => {
+            fields.file.report(
+                Diagnostic::warning(
+                    "strategy_not_supported",
+                    format!(
+                        "the strategy {} is carried out as `rolling`",
+                        shown(&name.value)
+                    ),
+                )
+                .at(fields.file.place(name.span.clone(), "")),
+            );
+            rolling
+        }
+        other => {
+            let help = fields.file.suggestion(other, WORDS);
+            let all = || format!("the strategies are {}", WORDS.join(", "));
+            fields.file.bad_value(
+                name.span.clone(),
+                format!("{} is not a strategy", shown(other)),
+                Some(help.unwrap_or_else(all)),
+            );
+            rolling
+        }
+    }
+}
+
+/// From 1 on its whole part counts Machines; below, it is a share of the group.
+fn max_unavailable(fields: &mut Fields<'_, '_>) -> Option<Limit> {
+    let node = fields.take("max_unavailable")?;
+    let number: f64 = match node.get_ref() {
+        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok()?,
+        DeValue::Float(float) => float.as_str().parse().ok()?,
+        _ => {
+            fields
+                .file
+                .wrong_type("deploy.max_unavailable", node, "a number");
+            return None;
+        }
+    };
+    if !(number > 0.0 && number <= f64::from(u32::MAX)) {
+        let message = "`deploy.max_unavailable` has to be above 0: nothing could ever be updated";
+        let help = "a number of Machines (1) or a share of the group (0.33)".to_owned();
+        fields
+            .file
+            .bad_value(node.span(), message.to_owned(), Some(help));
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked above; what is behind the point is meant to go"
+    )]
+    let whole = number as u32;
+    Some(if number >= 1.0 {
+        Limit::Count(whole)
+    } else {
+        Limit::Share(number)
+    })
+}
+
+/// Reads `[build]`: of all its keys only `image` says something about Machines.
+pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
+    let mut fields = fields.table("build")?;
+    let image = fields
+        .string("image")
+        .filter(|image| !image.value.is_empty());
+    fields.accept(&[
+        "builder",
+        "args",
+        "buildpacks",
+        "settings",
+        "builtin",
+        "dockerfile",
+        "ignorefile",
+        "build-target",
+        "build_target",
+        "compose",
+        "compression",
+        "compression_level",
+    ]);
+    fields.finish();
+    image
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    fn deploy(text: &str) -> (Deploy, usize, usize) {
+        let (deploy, found) = fly_fields(&format!("[deploy]\n{text}"), read);
+        (deploy, found.errors(), found.warnings())
+    }
+
+    #[test]
+    fn max_unavailable_is_a_share_below_one_and_a_whole_number_from_there() {
+        for (text, limit) in [
+            ("", Limit::Share(0.33)),
+            ("max_unavailable = 0.5", Limit::Share(0.5)),
+            ("max_unavailable = 1", Limit::Count(1)),
+            ("max_unavailable = 2.9", Limit::Count(2)),
+        ] {
+            let rolling = Strategy::Rolling {
+                max_unavailable: limit,
+            };
+            assert_eq!(deploy(text).0.strategy, rolling, "{text}");
+        }
+        for text in [
+            "max_unavailable = 0",
+            "max_unavailable = -1",
+            "max_unavailable = nan",
+        ] {
+            assert_eq!(deploy(text).1, 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn strategies_that_are_not_built_are_rolling_with_a_warning() {
+        assert_eq!(
+            deploy("strategy = \"immediate\"").0.strategy,
+            Strategy::Immediate
+        );
+        let (deploy, errors, warnings) = deploy("strategy = \"bluegreen\"");
+        assert!(matches!(deploy.strategy, Strategy::Rolling { .. }));
+        assert_eq!((errors, warnings), (0, 1));
+    }
+
+    #[test]
+    fn the_wait_is_in_whole_seconds_and_five_minutes_if_nothing_is_said() {
+        for (text, seconds) in [
+            ("", 300),
+            ("wait_timeout = \"10m\"", 600),
+            ("wait_timeout = \"1500ms\"", 2),
+            ("wait_timeout = \"0s\"", 300),
+        ] {
+            assert_eq!(deploy(text).0.wait_timeout_s, seconds, "{text}");
+        }
+        assert_eq!(deploy("wait_timeout = 60").2, 1, "a number is nanoseconds");
+    }
+
+    #[test]
+    fn a_release_command_that_cannot_be_split_is_refused() {
+        assert_eq!(deploy("release_command = \"it's\"").1, 1);
+    }
+}

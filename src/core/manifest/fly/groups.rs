@@ -1,0 +1,151 @@
+//! Which groups there are, and which of them a section speaks of (facts/fly-toml-to-machine.md 2).
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::core::fleet::GroupName;
+
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
+use super::super::tree::{At, File};
+use super::processes::Process;
+
+/// A section together with the groups that it names.
+#[derive(Debug, Clone)]
+pub(in crate::core::manifest) struct For<T> {
+    /// Its `processes`; an empty list is as good as none.
+    pub(in crate::core::manifest) processes: Vec<At<String>>,
+    /// `processes` is there and cannot be read: the section is nobody's, and that has been told.
+    failed: bool,
+    pub(in crate::core::manifest) span: Range<usize>,
+    pub(in crate::core::manifest) body: T,
+}
+
+impl<T> For<T> {
+    /// Takes `processes` from the fields of a section.
+    pub(super) fn of(fields: &mut Fields<'_, '_>, body: T) -> Self {
+        let processes = fields.strings("processes");
+        Self {
+            failed: processes.is_none() && fields.has("processes"),
+            processes: processes.unwrap_or_default(),
+            span: fields.span.clone(),
+            body,
+        }
+    }
+
+    /// Whether it leaves open for which groups it is.
+    pub(super) fn names_none(&self) -> bool {
+        self.processes.is_empty() && !self.failed
+    }
+}
+
+/// What becomes of a section that names a group which is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// flyctl refuses it.
+    Refused,
+    /// flyctl drops the section without a word.
+    Dropped,
+}
+
+/// All groups of the app.
+pub(in crate::core::manifest) struct Groups {
+    /// Their names, sorted by bytes.
+    pub(in crate::core::manifest) names: BTreeSet<GroupName>,
+    /// The group of sections that name none.
+    pub(in crate::core::manifest) default: GroupName,
+    /// Whether `[processes]` has at least one entry.
+    pub(in crate::core::manifest) written: bool,
+}
+
+impl Groups {
+    pub(in crate::core::manifest) fn of(processes: &[Process]) -> Self {
+        let app = GroupName::new("app").expect("`app` is a valid group name");
+        let mut names: BTreeSet<_> = processes.iter().map(|p| p.name.value.clone()).collect();
+        if names.is_empty() {
+            names.insert(app.clone());
+        }
+        let first = names
+            .first()
+            .expect("a name was inserted where there was none");
+        let default = names.get(&app).unwrap_or(first).clone();
+        Self {
+            names,
+            default,
+            written: !processes.is_empty(),
+        }
+    }
+
+    pub(in crate::core::manifest) fn words(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(GroupName::as_str)
+    }
+
+    /// The groups that a section names; `None` when it names none at all.
+    pub(super) fn named<T>(
+        &self,
+        file: &File<'_>,
+        section: &For<T>,
+        what: &str,
+        unknown: Unknown,
+    ) -> Option<BTreeSet<GroupName>> {
+        if section.names_none() {
+            return None;
+        }
+        let mut found = BTreeSet::new();
+        for written in &section.processes {
+            let name = written.value.as_str();
+            if name.is_empty() {
+                found.insert(self.default.clone());
+            } else if let Some(name) = self.names.get(name) {
+                found.insert(name.clone());
+            } else {
+                self.undefined(file, written, what, unknown);
+            }
+        }
+        Some(found)
+    }
+
+    /// The groups that a section is for, where naming none means the default group.
+    pub(super) fn members<T>(
+        &self,
+        file: &File<'_>,
+        section: &For<T>,
+        what: &str,
+        unknown: Unknown,
+    ) -> BTreeSet<GroupName> {
+        self.named(file, section, what, unknown)
+            .unwrap_or_else(|| BTreeSet::from([self.default.clone()]))
+    }
+
+    fn undefined(&self, file: &File<'_>, written: &At<String>, what: &str, unknown: Unknown) {
+        let name = shown(&written.value);
+        let message = format!("{what} names the process group {name}, which is not defined");
+        let place = file.place(written.span.clone(), "no such group");
+        let diagnostic = match unknown {
+            Unknown::Refused => Diagnostic::error("undefined_group", message),
+            Unknown::Dropped => Diagnostic::warning(
+                "undefined_group",
+                format!("{message}: Fly ignores it there"),
+            ),
+        };
+        let help = file
+            .suggestion(&written.value, self.words())
+            .unwrap_or_else(|| {
+                if self.written {
+                    format!("the groups in [processes] are {}", self.list())
+                } else {
+                    "without [processes] the only group is `app`".to_owned()
+                }
+            });
+        file.report(diagnostic.at(place).help(help));
+    }
+
+    /// The names for a message, at most eight of them.
+    pub(in crate::core::manifest) fn list(&self) -> String {
+        let mut list: Vec<String> = self.words().take(8).map(shown).collect();
+        if self.names.len() > list.len() {
+            list.push(format!("{} more", self.names.len() - list.len()));
+        }
+        list.join(", ")
+    }
+}

@@ -1,0 +1,55 @@
+//! `[[metrics]]` and `[[statics]]`: what the platform scrapes and serves by itself.
+
+use crate::core::fleet::config::{Metrics, Static};
+
+use super::super::fields::Fields;
+use super::groups::For;
+use super::service_parts::port;
+
+/// Reads `metric` and `metrics`, the singular entries first.
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Metrics>> {
+    let mut tables = fields.one_or_more("metric");
+    tables.extend(fields.one_or_more("metrics"));
+    let entries = tables.into_iter().map(|mut table| {
+        let metrics = Metrics {
+            port: port(&mut table, "port", true),
+            path: table.text("path"),
+            https: table.boolean("https"),
+            ..Metrics::default()
+        };
+        let section = For::of(&mut table, metrics);
+        table.finish();
+        section
+    });
+    entries.collect()
+}
+
+/// Reads `[[statics]]`.
+pub(super) fn statics(fields: &mut Fields<'_, '_>) -> Vec<Static> {
+    let entries = fields.tables("statics").into_iter().map(|mut table| {
+        let entry = Static {
+            guest_path: table.text("guest_path"),
+            url_prefix: table.text("url_prefix"),
+            tigris_bucket: table.text("tigris_bucket"),
+            index_document: table.text("index_document"),
+            ..Static::default()
+        };
+        table.finish();
+        entry
+    });
+    entries.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn one_table_and_a_list_of_them_are_both_read() {
+        let (one, _) = fly_fields("[metrics]\nport = 9091\npath = \"/m\"\n", read);
+        let (two, _) = fly_fields("[[metrics]]\nport = 1\n[[metrics]]\nport = 2\n", read);
+        assert_eq!((one.len(), two.len()), (1, 2));
+        assert_eq!(one[0].body.port, Some(9091));
+    }
+}

@@ -1,0 +1,23 @@
+//! fly.toml: its sections as flyctl reads them, and what they make of each group's Machines.
+//!
+//! One file per family of sections; each reads its keys and knows their old forms. [`groups`]
+//! says which group a section speaks of, [`template`] puts a group's MachineConfig together.
+//! Nothing here knows aeroform.toml.
+
+pub(super) mod checks;
+pub(super) mod deploy;
+pub(super) mod document;
+pub(super) mod environment;
+pub(super) mod experimental;
+pub(super) mod files;
+pub(super) mod groups;
+pub(super) mod metrics;
+pub(super) mod mounts;
+pub(super) mod options;
+pub(super) mod presets;
+pub(super) mod processes;
+pub(super) mod restart;
+pub(super) mod service_parts;
+pub(super) mod services;
+pub(super) mod template;
+pub(super) mod vm;

@@ -1,0 +1,135 @@
+//! `[processes]`: the groups and their commands, in the table form and in the old list form.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::DeValue;
+
+use crate::core::fleet::GroupName;
+
+use super::super::command::{SplitError, split};
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
+use super::super::names;
+use super::super::tree::{At, File};
+
+/// One entry.
+#[derive(Debug, Clone)]
+pub(in crate::core::manifest) struct Process {
+    pub(in crate::core::manifest) name: At<GroupName>,
+    /// The command as written.
+    pub(in crate::core::manifest) command: At<String>,
+    /// Its words; none when there is no command, or when it cannot be split.
+    pub(in crate::core::manifest) words: Option<Vec<String>>,
+}
+
+impl Process {
+    /// Whether its command is one that cannot be split, which has been told.
+    pub(in crate::core::manifest) fn cannot_be_split(&self) -> bool {
+        self.words.is_none() && !self.command.value.is_empty()
+    }
+}
+
+/// Reads the section. A list of `{name, command}` is the form of long ago; an empty list stands in
+/// many files and means the same as no section.
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
+    let file = fields.file;
+    let Some(node) = fields.take("processes") else {
+        return Vec::new();
+    };
+    let mut processes = Vec::new();
+    if let DeValue::Array(_) = node.get_ref() {
+        for mut entry in file.tables("processes", node, false) {
+            if entry.is_empty() {
+                continue;
+            }
+            let (name, command) = (entry.string("name"), entry.string("command"));
+            if !entry.has("name") || !entry.has("command") {
+                file.report(
+                    Diagnostic::error(
+                        "missing_key",
+                        "an entry of `[[processes]]` needs `name` and `command`",
+                    )
+                    .at(file.place(entry.span.clone(), ""))
+                    .help("write it as `[processes]` with one line per group: web = \"…\""),
+                );
+            }
+            processes.extend(name.zip(command).and_then(|(n, c)| process(file, n, c)));
+            entry.finish();
+        }
+    } else if let Some(table) = file.table("processes", node) {
+        for (name, span, value) in table.entries() {
+            let command = file.string(&table.path(name), value);
+            let name = At::new(name.to_owned(), span);
+            processes.extend(command.and_then(|command| process(file, name, command)));
+        }
+    }
+    without_duplicates(file, processes)
+}
+
+fn process(file: &File<'_>, name: At<String>, command: At<String>) -> Option<Process> {
+    let words = match command.value.as_str() {
+        "" => None,
+        text => words(
+            file,
+            &format!("process group {}", shown(&name.value)),
+            text,
+            &command.span,
+        ),
+    };
+    let name = names::group(file, name)?;
+    Some(Process {
+        name,
+        command,
+        words,
+    })
+}
+
+/// Splits a command and reports one that cannot be split.
+pub(in crate::core::manifest) fn words(
+    file: &File<'_>,
+    whose: &str,
+    text: &str,
+    span: &Range<usize>,
+) -> Option<Vec<String>> {
+    let error = match split(text) {
+        Ok(words) => return Some(words),
+        Err(error) => error,
+    };
+    let help = match error {
+        SplitError::Quote(_) => "close the quote, or escape it with a backslash",
+        SplitError::Escape => "take the last backslash away, or double it",
+    };
+    file.report(
+        Diagnostic::error(
+            "bad_command",
+            format!("the command of {whose} cannot be split into words: {error}"),
+        )
+        .at(file.place(span.clone(), ""))
+        .help(help),
+    );
+    None
+}
+
+fn without_duplicates(file: &File<'_>, processes: Vec<Process>) -> Vec<Process> {
+    let mut first: BTreeMap<GroupName, Range<usize>> = BTreeMap::new();
+    let mut kept = Vec::with_capacity(processes.len());
+    for process in processes {
+        let At { value: name, span } = process.name.clone();
+        if let Some(first) = first.get(&name) {
+            file.report(
+                Diagnostic::error(
+                    "duplicate_group",
+                    format!("process group {} is written twice", shown(name.as_str())),
+                )
+                .at(file.place(span, "again here"))
+                .also(file.place(first.clone(), "first here"))
+                .help("keep one of the two"),
+            );
+            continue;
+        }
+        first.insert(name, span);
+        kept.push(process);
+    }
+    kept
+}

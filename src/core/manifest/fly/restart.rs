@@ -1,0 +1,114 @@
+//! `[[restart]]`, `kill_signal` and `kill_timeout`: how a Machine's process ends and comes back
+//! (facts/fly-toml-to-machine.md 3.6 and 3.7).
+
+use crate::core::fleet::config::{Restart, StopConfig};
+
+use super::super::diagnostics::shown;
+use super::super::duration::{Number, text};
+use super::super::fields::Fields;
+use super::groups::For;
+
+/// Reads `[[restart]]`.
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Restart>> {
+    fields.tables("restart").into_iter().map(entry).collect()
+}
+
+fn entry(mut fields: Fields<'_, '_>) -> For<Restart> {
+    const WORDS: [&str; 3] = ["always", "on-failure", "never"];
+    let policy = fields.string("policy");
+    let word = policy.as_ref().map_or("", |policy| policy.value.as_str());
+    let wire = match word {
+        "always" | "on-failure" => Some(word.to_owned()),
+        "never" => Some("no".to_owned()),
+        _ => None,
+    };
+    if wire.is_none() && (policy.is_some() || !fields.has("policy")) {
+        let span = policy
+            .as_ref()
+            .map_or(fields.span.clone(), |policy| policy.span.clone());
+        let found = if word.is_empty() {
+            "missing".to_owned()
+        } else {
+            shown(word)
+        };
+        let message = format!(
+            "a restart policy is \"always\", \"on-failure\" or \"never\"; this one is {found}"
+        );
+        let help = match word {
+            "no" => Some("did you mean `never`?".to_owned()),
+            word => fields.file.suggestion(word, WORDS),
+        };
+        fields.file.bad_value(span, message, help);
+    }
+    let restart = Restart {
+        policy: wire,
+        max_retries: fields
+            .integer("retries", 0..u32::MAX)
+            .map(|at| at.value)
+            .filter(|retries| *retries > 0),
+        ..Restart::default()
+    };
+    let section = For::of(&mut fields, restart);
+    fields.finish();
+    section
+}
+
+/// Reads the two top-level keys; `old_timeout` is what `[experimental]` says.
+pub(super) fn stop(fields: &mut Fields<'_, '_>, old_timeout: Option<String>) -> Option<StopConfig> {
+    let signal = fields.text("kill_signal");
+    let timeout = fields
+        .duration("kill_timeout", Number::Seconds)
+        .map(text)
+        .or(old_timeout);
+    if signal.is_none() && timeout.is_none() {
+        return None;
+    }
+    Some(StopConfig {
+        signal,
+        timeout,
+        ..StopConfig::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn never_is_no_on_the_wire() {
+        let text = "[[restart]]\npolicy = \"never\"\n[[restart]]\npolicy = \"on-failure\"\n\
+            retries = 10\nprocesses = [\"web\"]\n";
+        let (restarts, found) = fly_fields(text, read);
+        assert!(found.is_empty());
+        assert_eq!(restarts[0].body.policy.as_deref(), Some("no"));
+        assert_eq!(restarts[1].body.max_retries, Some(10));
+        assert_eq!(restarts[1].processes[0].value, "web");
+    }
+
+    #[test]
+    fn a_policy_has_to_be_named_and_known() {
+        for text in ["retries = 3", "policy = \"sometimes\"", "policy = 1"] {
+            let (_, found) = fly_fields(&format!("[[restart]]\n{text}\n"), read);
+            assert_eq!(found.errors(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_stop_config_has_only_what_is_said() {
+        let (stop, _) = fly_fields("kill_signal = \"SIGTERM\"", |f| stop(f, None));
+        let stop = stop.unwrap();
+        assert_eq!(
+            (stop.signal.as_deref(), stop.timeout),
+            (Some("SIGTERM"), None)
+        );
+        assert_eq!(fly_fields("", |f| super::stop(f, None)).0, None);
+        let old = |f: &mut Fields<'_, '_>| super::stop(f, Some("3s".to_owned()));
+        assert_eq!(
+            fly_fields("", old).0.unwrap().timeout.as_deref(),
+            Some("3s")
+        );
+        let (both, _) = fly_fields("kill_timeout = 7", old);
+        assert_eq!(both.unwrap().timeout.as_deref(), Some("7s"));
+    }
+}

@@ -1,0 +1,164 @@
+//! The parts of a service: ports, load limits, autostop (facts/fly-toml-to-machine.md 4 and 13).
+
+use serde_json::Value;
+use toml::de::DeValue;
+
+use crate::core::fleet::config::{Concurrency, Port};
+
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
+use super::super::tree::kind;
+use super::options::carried;
+
+/// A port number; the old quoted form (`"8080"`) only in `[[services]]`, where flyctl patches it.
+pub(super) fn port(fields: &mut Fields<'_, '_>, key: &'static str, quoted: bool) -> Option<u16> {
+    let node = fields.take(key)?;
+    let path = fields.path(key);
+    let number = match node.get_ref() {
+        DeValue::String(text) if quoted => {
+            let number = text.parse::<u16>().ok();
+            if number.is_none() {
+                let message = format!("`{path}`: {} is not a port", shown(text));
+                fields.file.bad_value(node.span(), message, None);
+            }
+            return number;
+        }
+        _ => fields.file.integer(&path, node, 0..65536)?.value,
+    };
+    u16::try_from(number).ok()
+}
+
+/// The external ports of a `[[services]]`.
+pub(super) fn ports(fields: &mut Fields<'_, '_>) -> Vec<Port> {
+    let tables = fields.one_or_more("ports");
+    tables.into_iter().map(external).collect()
+}
+
+fn external(mut fields: Fields<'_, '_>) -> Port {
+    let handlers = fields.strings("handlers");
+    let port = Port {
+        port: port(&mut fields, "port", true),
+        start_port: port(&mut fields, "start_port", true),
+        end_port: port(&mut fields, "end_port", true),
+        force_https: fields.boolean("force_https"),
+        handlers: handlers.map(|list| list.into_iter().map(|at| at.value).collect()),
+        http_options: carried(&mut fields, "http_options"),
+        proxy_proto_options: carried(&mut fields, "proxy_proto_options"),
+        tls_options: carried(&mut fields, "tls_options"),
+        ..Port::default()
+    };
+    fields.finish();
+    port
+}
+
+/// `concurrency`; the old form `"soft,hard"` only in `[[services]]`.
+pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<Concurrency> {
+    let node = fields.take("concurrency")?;
+    let path = fields.path("concurrency");
+    if let (DeValue::String(text), true) = (node.get_ref(), quoted) {
+        let limits = text.split_once(',');
+        let number = |text: &str| text.trim().parse::<u32>().ok();
+        let Some((soft, hard)) = limits.and_then(|(s, h)| Some((number(s)?, number(h)?))) else {
+            let message = format!("`{path}`: {} is not `soft,hard`", shown(text));
+            let help = "write [services.concurrency] with type, soft_limit and hard_limit";
+            fields
+                .file
+                .bad_value(node.span(), message, Some(help.to_owned()));
+            return None;
+        };
+        return Some(Concurrency {
+            r#type: Some("requests".to_owned()),
+            soft_limit: Some(soft),
+            hard_limit: Some(hard),
+            ..Concurrency::default()
+        });
+    }
+    let mut table = fields.file.table(&path, node)?;
+    let limits = Concurrency {
+        r#type: table.text("type"),
+        soft_limit: table.integer("soft_limit", 0..u32::MAX).map(|at| at.value),
+        hard_limit: table.integer("hard_limit", 0..u32::MAX).map(|at| at.value),
+        ..Concurrency::default()
+    };
+    table.finish();
+    Some(limits)
+}
+
+/// `auto_stop_machines` in the platform's spelling: false, true or `"suspend"`.
+pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
+    const WORDS: [&str; 3] = ["off", "stop", "suspend"];
+    let node = fields.take("auto_stop_machines")?;
+    let path = fields.path("auto_stop_machines");
+    match node.get_ref() {
+        DeValue::Boolean(value) => Some(Value::from(*value)),
+        DeValue::String(text) => match text.as_ref() {
+            "off" => Some(Value::from(false)),
+            "stop" => Some(Value::from(true)),
+            "suspend" => Some(Value::from("suspend")),
+            other => {
+                let help = fields.file.suggestion(other, WORDS);
+                let message = format!(
+                    "`{path}` is \"off\", \"stop\" or \"suspend\", not {}",
+                    shown(other)
+                );
+                fields.file.bad_value(node.span(), message, help);
+                None
+            }
+        },
+        other => {
+            let found = kind(other);
+            let words = "\"off\", \"stop\" or \"suspend\"";
+            fields.file.report(
+                Diagnostic::error("wrong_type", format!("`{path}` takes {words}, not {found}"))
+                    .at(fields.file.place(node.span(), found)),
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn autostop_is_written_as_the_platform_writes_it() {
+        for (text, wire) in [
+            ("true", Some(Value::from(true))),
+            ("false", Some(Value::from(false))),
+            ("\"off\"", Some(Value::from(false))),
+            ("\"stop\"", Some(Value::from(true))),
+            ("\"suspend\"", Some(Value::from("suspend"))),
+            ("\"on\"", None),
+            ("1", None),
+        ] {
+            let (read, found) = fly_fields(&format!("auto_stop_machines = {text}"), autostop);
+            assert_eq!(read, wire, "{text}");
+            assert_eq!(found.errors(), usize::from(wire.is_none()), "{text}");
+        }
+    }
+
+    #[test]
+    fn options_of_a_port_are_carried_as_they_are_written() {
+        let text = "[[ports]]\nport = 443\nstart_port = 100\nend_port = 200\n\
+            tls_options = { alpn = [\"h2\"], default_self_signed = false }\n\
+            [ports.http_options.response.headers]\nfly-request-id = false\nn = 1\nx = 1.5\n";
+        let (ports, found) = fly_fields(text, ports);
+        assert!(found.is_empty());
+        let expected = serde_json::json!({
+            "port": 443, "start_port": 100, "end_port": 200,
+            "tls_options": {"alpn": ["h2"], "default_self_signed": false},
+            "http_options": {"response": {"headers": {"fly-request-id": false, "n": 1, "x": 1.5}}}
+        });
+        assert_eq!(serde_json::to_value(&ports[0]).unwrap(), expected);
+    }
+
+    #[test]
+    fn quoted_numbers_are_for_services_only() {
+        let read = |quoted| fly_fields("p = \"80\"", |f| port(f, "p", quoted));
+        assert_eq!(read(true).0, Some(80));
+        let (none, found) = read(false);
+        assert_eq!((none, found.errors()), (None, 1));
+    }
+}

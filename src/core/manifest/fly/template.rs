@@ -1,0 +1,258 @@
+//! Puts together what fly.toml says of each group's Machines (facts/fly-toml-to-machine.md 2 and
+//! 3).
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::core::fleet::config::{Guest, Init, Mount, Service};
+use crate::core::fleet::{GroupName, MachineConfig};
+
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::tree::File;
+use super::checks::Named;
+use super::document::Document;
+use super::groups::{For, Groups, Unknown};
+
+/// A group's config, and the places that later questions are about.
+pub(in crate::core::manifest) struct Template {
+    pub(in crate::core::manifest) config: MachineConfig,
+    /// Its first service.
+    pub(in crate::core::manifest) service: Option<Range<usize>>,
+    mount: Option<Range<usize>>,
+}
+
+type Templates = BTreeMap<GroupName, Template>;
+
+/// The template of every group.
+pub(in crate::core::manifest) fn templates(
+    file: &File<'_>,
+    doc: &Document,
+    groups: &Groups,
+) -> Templates {
+    let mut all: Templates = groups
+        .names
+        .iter()
+        .map(|name| (name.clone(), base(doc, name)))
+        .collect();
+    commands(doc, &mut all);
+    services(file, doc, groups, &mut all);
+    checks(file, doc, groups, &mut all);
+    guests(file, doc, groups, &mut all);
+    mounts(file, doc, groups, &mut all);
+    for section in &doc.metrics {
+        for name in groups.members(file, section, "[[metrics]]", Unknown::Dropped) {
+            if let Some(template) = all.get_mut(&name) {
+                template
+                    .config
+                    .metrics
+                    .get_or_insert_with(|| section.body.clone());
+            }
+        }
+    }
+    let old = doc
+        .experimental
+        .metrics
+        .as_ref()
+        .filter(|_| doc.metrics.is_empty());
+    if let (Some(metrics), Some(template)) = (old, all.get_mut(&groups.default)) {
+        template.config.metrics = Some(metrics.clone());
+    }
+    for section in &doc.restarts {
+        for name in groups.members(file, section, "[[restart]]", Unknown::Refused) {
+            if let Some(template) = all.get_mut(&name) {
+                template.config.restart = Some(section.body.clone());
+            }
+        }
+    }
+    all
+}
+
+/// What every group has.
+fn base(doc: &Document, group: &GroupName) -> Template {
+    let mut env = doc.env.clone();
+    env.insert("FLY_PROCESS_GROUP".to_owned(), group.to_string());
+    if let Some(region) = &doc.primary_region {
+        env.insert("PRIMARY_REGION".to_owned(), region.to_string());
+    }
+    let config = MachineConfig {
+        env: Some(env),
+        init: Some(Init {
+            entrypoint: doc.experimental.entrypoint.clone(),
+            exec: doc.experimental.exec.clone(),
+            swap_size_mb: doc.swap_size_mb,
+            ..Init::default()
+        }),
+        files: some(&doc.files),
+        statics: some(&doc.statics),
+        stop_config: doc.stop.clone(),
+        ..MachineConfig::default()
+    };
+    Template {
+        config,
+        service: None,
+        mount: None,
+    }
+}
+
+/// A group's own command, or the one of `[experimental]` where there is none at all.
+fn commands(doc: &Document, all: &mut Templates) {
+    let own: BTreeMap<_, _> = doc
+        .processes
+        .iter()
+        .map(|process| (&process.name.value, process))
+        .collect();
+    for (name, template) in all.iter_mut() {
+        let words = own.get(name).and_then(|process| process.words.clone());
+        let init = template.config.init.get_or_insert_default();
+        init.cmd = words.or_else(|| doc.experimental.cmd.clone());
+    }
+}
+
+fn services(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+    let http = doc
+        .http_service
+        .iter()
+        .map(|service| (service, "[http_service]"));
+    let others = doc.services.iter().map(|service| (service, "[[services]]"));
+    for (section, what) in http.chain(others) {
+        if section.names_none() && groups.written {
+            unassigned(file, section, what, groups);
+            continue;
+        }
+        for name in groups.members(file, section, what, Unknown::Refused) {
+            let Some(template) = all.get_mut(&name) else {
+                continue;
+            };
+            template.service.get_or_insert_with(|| section.span.clone());
+            template
+                .config
+                .services
+                .get_or_insert_default()
+                .push(section.body.clone());
+        }
+    }
+}
+
+fn unassigned(file: &File<'_>, section: &For<Service>, what: &str, groups: &Groups) {
+    file.report(
+        Diagnostic::error(
+            "service_without_group",
+            format!(
+                "{what} does not say which process groups serve it, and there are {}",
+                groups.list()
+            ),
+        )
+        .at(file.place(section.span.clone(), ""))
+        .help(format!("add `processes = [\"{}\"]`", groups.default)),
+    );
+}
+
+fn checks(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+    for section in &doc.checks {
+        for name in groups.members(file, section, "[checks]", Unknown::Dropped) {
+            let Some(template) = all.get_mut(&name) else {
+                continue;
+            };
+            let mut check = section.body.check.clone();
+            check.port = check.port.or_else(|| http_port(doc, groups, &name));
+            if check.port.is_none() {
+                file.report(without_port(file, section, &name));
+                continue;
+            }
+            let checks = template.config.checks.get_or_insert_default();
+            checks.insert(section.body.name.clone(), check);
+        }
+    }
+}
+
+fn without_port(file: &File<'_>, section: &For<Named>, group: &GroupName) -> Diagnostic {
+    let message = format!(
+        "check {} has no port, and process group {} has no [http_service] to take it from",
+        shown(&section.body.name),
+        shown(group.as_str())
+    );
+    Diagnostic::error("check_without_port", message)
+        .at(file.place(section.span.clone(), ""))
+        .help("add `port = 8080`")
+}
+
+/// The port that `[http_service]` gives to the checks of a group.
+fn http_port(doc: &Document, groups: &Groups, group: &GroupName) -> Option<u16> {
+    let section = doc.http_service.as_ref()?;
+    let names_it = if section.names_none() {
+        *group == groups.default
+    } else {
+        section
+            .processes
+            .iter()
+            .any(|name| name.value == group.as_str())
+    };
+    names_it.then_some(section.body.internal_port)?
+}
+
+/// `[[vm]]`: the last entry that names the group, else the first that names none.
+fn guests(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+    let mut common: Option<&Guest> = None;
+    for section in &doc.vms {
+        match groups.named(file, section, "[[vm]]", Unknown::Dropped) {
+            None => common = common.or(Some(&section.body)),
+            Some(names) => {
+                for name in names {
+                    if let Some(template) = all.get_mut(&name) {
+                        template.config.guest = Some(section.body.clone());
+                    }
+                }
+            }
+        }
+    }
+    for template in all.values_mut() {
+        template.config.guest = template.config.guest.take().or_else(|| common.cloned());
+    }
+}
+
+fn mounts(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+    for section in &doc.mounts {
+        for name in groups.members(file, section, "[[mounts]]", Unknown::Dropped) {
+            let Some(template) = all.get_mut(&name) else {
+                continue;
+            };
+            if let Some(first) = &template.mount {
+                file.report(second_mount(file, section, first, &name));
+                continue;
+            }
+            template.mount = Some(section.span.clone());
+            template.config.mounts = Some(vec![section.body.clone()]);
+        }
+    }
+    if let (Some(canary), Some(mount)) = (&doc.deploy.canary, doc.mounts.first()) {
+        file.report(
+            Diagnostic::error(
+                "canary_with_mounts",
+                "the strategy `canary` cannot go with mounts",
+            )
+            .at(file.place(canary.span.clone(), ""))
+            .also(file.place(mount.span.clone(), "the mount"))
+            .help("use `strategy = \"rolling\"`"),
+        );
+    }
+}
+
+fn second_mount(
+    file: &File<'_>,
+    section: &For<Mount>,
+    first: &Range<usize>,
+    group: &GroupName,
+) -> Diagnostic {
+    let message = format!(
+        "process group {} has two mounts, and a Machine takes one volume",
+        shown(group.as_str())
+    );
+    Diagnostic::error("two_mounts", message)
+        .at(file.place(section.span.clone(), "the second one"))
+        .also(file.place(first.clone(), "the first one"))
+        .help("give each mount its own group with `processes`")
+}
+
+fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}

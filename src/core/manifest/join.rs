@@ -1,0 +1,187 @@
+//! Puts fly.toml and aeroform.toml together; where they have to agree is in [`super::agree`].
+
+use std::collections::BTreeMap;
+
+use crate::core::fleet::{
+    AppName, Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, Places,
+    Regions,
+};
+
+use super::aeroform::Aeroform;
+use super::aeroform::groups::GroupSettings;
+use super::diagnostics::Diagnostic;
+use super::fly::document::Document;
+use super::fly::groups::Groups;
+use super::fly::processes::Process;
+use super::fly::template::{Template, templates};
+use super::missing_command;
+use super::settings::{Overrides, Settings};
+use super::tree::File;
+
+/// Both manifests, read.
+pub(super) struct Both<'j> {
+    pub(super) fly: &'j File<'j>,
+    pub(super) document: &'j Document,
+    /// aeroform.toml, where there is one.
+    pub(super) aero: Option<&'j File<'j>>,
+    pub(super) aeroform: &'j Aeroform,
+    pub(super) settings: &'j Settings,
+    pub(super) overrides: &'j Overrides,
+}
+
+impl Both<'_> {
+    /// What is wanted; none when no app is named.
+    pub(super) fn desired(&self) -> Option<Desired> {
+        let groups = Groups::of(&self.document.processes);
+        let templates = templates(self.fly, self.document, &groups);
+        self.check_groups(&groups);
+        self.check_moves(&groups);
+        let image = self.image();
+        let written: BTreeMap<_, _> = self
+            .aeroform
+            .groups
+            .iter()
+            .map(|group| (&group.name.value, group))
+            .collect();
+        let processes: BTreeMap<_, _> = self
+            .document
+            .processes
+            .iter()
+            .map(|process| (&process.name.value, process))
+            .collect();
+        let groups: BTreeMap<_, _> = templates
+            .into_iter()
+            .map(|(name, template)| {
+                let settings = written.get(&name).copied();
+                let process = processes.get(&name).copied();
+                let group = self.group(&name, template, process, settings, image.as_ref());
+                (name, group)
+            })
+            .collect();
+        let moves = &self.aeroform.moves;
+        Some(Desired {
+            app: self.app()?,
+            provider: self.settings.provider.clone(),
+            groups,
+            moved: self.moved(),
+            moved_machines: moves
+                .machines
+                .iter()
+                .map(|(machine, to)| MovedMachine {
+                    machine: machine.value.clone(),
+                    to: to.value.clone(),
+                })
+                .collect(),
+            removed_machines: moves.removed.iter().map(|at| at.value.clone()).collect(),
+            policy: self.aeroform.policy,
+            primary_region: self.document.primary_region.clone(),
+            image,
+            has_processes: !self.document.processes.is_empty(),
+        })
+    }
+
+    fn app(&self) -> Option<AppName> {
+        if let Some(app) = &self.overrides.app {
+            return Some(app.clone());
+        }
+        if !self.document.has_app {
+            self.fly.report(
+                Diagnostic::error("no_app", format!("{} names no app", self.fly.source.path))
+                    .at(self.fly.place(0..0, ""))
+                    .help("add `app = \"name\"` as its first line"),
+            );
+        }
+        Some(self.document.app.as_ref()?.value.clone())
+    }
+
+    /// RULES 18.
+    fn image(&self) -> Option<String> {
+        let written = self.aeroform.image.clone();
+        self.overrides
+            .image
+            .clone()
+            .or(written)
+            .or_else(|| self.document.image.clone())
+    }
+
+    fn group(
+        &self,
+        name: &GroupName,
+        template: Template,
+        process: Option<&Process>,
+        settings: Option<&GroupSettings>,
+        image: Option<&String>,
+    ) -> DesiredGroup {
+        let service = template.service;
+        let mut config = MachineConfig {
+            image: image.cloned(),
+            ..template.config
+        };
+        let mut command = process
+            .map(|process| process.command.value.clone())
+            .filter(|text| !text.is_empty());
+        if self.settings.provider == "local" {
+            let mut told = process.is_some_and(Process::cannot_be_split);
+            if let Some((text, words)) = settings.and_then(|settings| settings.command.clone()) {
+                told |= words.is_empty();
+                config.init.get_or_insert_default().cmd = Some(words);
+                command = Some(text);
+            }
+            if !told && !missing_command::runs_something(&config) {
+                self.fly
+                    .report(missing_command::diagnostic(self, name, process));
+            }
+        }
+        if let (Some(settings), Some(service)) = (settings, service) {
+            self.check_standby(settings, service);
+        }
+        DesiredGroup {
+            command,
+            template: config,
+            count: count(settings),
+            regions: settings
+                .and_then(|settings| settings.regions.clone())
+                .unwrap_or(Regions::Unwritten),
+            max_per_region: settings.and_then(|settings| settings.max_per_region),
+            standby: settings.and_then(|settings| Some(settings.standby.as_ref()?.value)),
+            ha: settings.and_then(|settings| settings.ha).unwrap_or(true),
+            protect: settings.is_some_and(|settings| settings.protect),
+            strategy: self.document.deploy.strategy,
+            wait_timeout_s: self.document.deploy.wait_timeout_s,
+            places: Places {
+                group: process.map(|p| self.fly.source.line_ref(p.name.span.start)),
+                settings: self
+                    .aero
+                    .zip(settings)
+                    .map(|(aero, settings)| aero.source.line_ref(settings.span.start)),
+            },
+        }
+    }
+
+    fn moved(&self) -> Vec<Moved> {
+        let place = |at: usize| {
+            self.aero
+                .map(|aero| aero.source.line_ref(at))
+                .unwrap_or_default()
+        };
+        let moved = self.aeroform.moves.groups.iter();
+        moved
+            .map(|moved| Moved {
+                from: moved.from.value.clone(),
+                to: moved.to.value.clone(),
+                place: place(moved.span.start),
+            })
+            .collect()
+    }
+}
+
+fn count(settings: Option<&GroupSettings>) -> Count {
+    let Some(settings) = settings else {
+        return Count::Unwritten;
+    };
+    match (&settings.regions, settings.count) {
+        (Some(Regions::Exact(map)), _) => Count::Written(map.values().sum()),
+        (_, Some(count)) => Count::Written(count),
+        (_, None) => Count::Unwritten,
+    }
+}

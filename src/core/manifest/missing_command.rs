@@ -1,0 +1,69 @@
+//! A group without a command: on Fly it runs its image's own, with provider `local` there is none.
+
+use crate::core::fleet::{GroupName, MachineConfig};
+
+use super::diagnostics::{Diagnostic, shown};
+use super::dockerfile;
+use super::fly::processes::Process;
+use super::join::Both;
+
+/// Whether a config says by itself what to run.
+pub(super) fn runs_something(config: &MachineConfig) -> bool {
+    let some = |words: &Option<Vec<String>>| words.as_ref().is_some_and(|words| !words.is_empty());
+    let init = config.init.as_ref();
+    init.is_some_and(|init| some(&init.exec) || some(&init.entrypoint) || some(&init.cmd))
+}
+
+/// What is missing, where, and the way out.
+pub(super) fn diagnostic(
+    both: &Both<'_>,
+    name: &GroupName,
+    process: Option<&Process>,
+) -> Diagnostic {
+    let fly = both.fly;
+    let message = format!(
+        "process group {} has no command: its image would run its own, and provider `local` has \
+         no image",
+        shown(name.as_str())
+    );
+    let span = match process {
+        Some(process) => process.command.span.clone(),
+        None => both.document.app_span.clone().unwrap_or(0..0),
+    };
+    let label = if process.is_some() {
+        "empty"
+    } else {
+        "no [processes]: the one group `app`"
+    };
+    let file = both.aero.map_or("aeroform.toml", |aero| aero.source.path);
+    let known = both
+        .overrides
+        .dockerfile
+        .as_deref()
+        .and_then(dockerfile::command);
+    let command = known.as_deref().unwrap_or("…");
+    let from = if known.is_some() {
+        " (the Dockerfile's command)"
+    } else {
+        ""
+    };
+    let table = toml_key(name.as_str());
+    // TOML's basic strings escape as JSON's do.
+    let command = serde_json::Value::from(command);
+    Diagnostic::error("no_command", message)
+        .at(fly.place(span, label))
+        .help(format!(
+            "write in {file}{from}:\n[groups.{table}.local]\ncommand = {command}"
+        ))
+}
+
+fn toml_key(name: &str) -> String {
+    let bare = name
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if bare {
+        name.to_owned()
+    } else {
+        serde_json::Value::from(name).to_string()
+    }
+}

@@ -1,0 +1,36 @@
+//! The manifests: fly.toml and aeroform.toml, from text to
+//! [`Desired`](crate::core::fleet::Desired).
+//!
+//! Pure: text comes in, values and diagnostics go out; whoever calls reads the files and prints.
+//! fly.toml keeps the meaning that flyctl gives it (facts/fly-toml-to-machine.md). Nothing here
+//! counts or places Machines, that is the planner's business, and no input makes it panic.
+//!
+//! Start at [`load()`]; `tree` is how a file is read, `fly` and `aeroform` what its keys mean,
+//! `join` what only both files together can tell.
+
+mod aeroform;
+mod agree;
+pub mod command;
+pub mod diagnostics;
+mod dockerfile;
+mod duration;
+mod fields;
+mod fly;
+mod join;
+mod load;
+mod missing_command;
+mod names;
+mod nesting;
+mod settings;
+mod size;
+mod source;
+mod suggest;
+mod syntax;
+#[cfg(test)]
+mod testing;
+mod tree;
+
+pub use diagnostics::{Diagnostic, Diagnostics, Place, Severity};
+pub use load::{Loaded, load, settings};
+pub use settings::{Overrides, Settings, StateLocation};
+pub use source::SourceFile;

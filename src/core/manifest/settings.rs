@@ -1,0 +1,79 @@
+//! What has to be known before anything else is read: which provider, which fly.toml, where the
+//! state stands.
+
+use crate::core::fleet::AppName;
+
+use super::aeroform::Aeroform;
+
+/// Where the state file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateLocation {
+    /// A path, from the folder of aeroform.toml.
+    Path(String),
+    /// A store elsewhere (`git+…`, `https://…`).
+    Url(String),
+}
+
+/// What flags, and the folder beside the files, add to the manifests.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// Beats `app`.
+    pub app: Option<AppName>,
+    /// Beats `provider`.
+    pub provider: Option<String>,
+    /// Beats every image in the files (RULES 18).
+    pub image: Option<String>,
+    /// Unknown keys in fly.toml are errors.
+    pub strict: bool,
+    /// The text of the Dockerfile beside fly.toml, if there is one; a hint quotes its command.
+    pub dockerfile: Option<String>,
+}
+
+/// The settings of aeroform.toml that are not about what is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Provider by name.
+    pub provider: String,
+    /// Path of fly.toml, from the folder of aeroform.toml.
+    pub config: String,
+    /// Where the state stands, if it is written.
+    pub state: Option<StateLocation>,
+}
+
+impl Settings {
+    /// Where the state of `app` stands.
+    pub fn state_location(&self, app: &AppName) -> StateLocation {
+        let usual = || StateLocation::Path(format!("state/{app}.json"));
+        self.state.clone().unwrap_or_else(usual)
+    }
+
+    pub(super) fn of(aeroform: &Aeroform, overrides: &Overrides) -> Self {
+        let written = aeroform.provider.clone();
+        let provider = overrides.provider.clone().or(written);
+        Self {
+            provider: provider.unwrap_or_else(|| "local".to_owned()),
+            config: aeroform
+                .config
+                .clone()
+                .unwrap_or_else(|| "fly.toml".to_owned()),
+            state: aeroform.state.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_written_has_a_usual_value() {
+        let settings = Settings::of(&Aeroform::default(), &Overrides::default());
+        assert_eq!(
+            (settings.provider.as_str(), settings.config.as_str()),
+            ("local", "fly.toml")
+        );
+        let app = AppName::new("shop").unwrap();
+        let usual = StateLocation::Path("state/shop.json".to_owned());
+        assert_eq!(settings.state_location(&app), usual);
+    }
+}

@@ -1,0 +1,182 @@
+//! The text of one manifest: bytes to UTF-8, byte offsets to lines, columns and excerpts.
+//!
+//! Knows nothing of TOML. Finding a place costs the logarithm of the number of lines and never the
+//! length of the line, so that a hostile file cannot make its own error report slow.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::diagnostics::{Diagnostic, Place, is_unsafe};
+
+/// A manifest as it was read.
+#[derive(Debug, Clone, Copy)]
+pub struct SourceFile<'a> {
+    /// Its path as shown to people.
+    pub path: &'a str,
+    /// Its content.
+    pub bytes: &'a [u8],
+}
+
+/// Most bytes of a line that are shown before a spot, of the spot, and after it.
+const CONTEXT: usize = 400;
+
+/// Beyond this column, columns count bytes: counting the characters of a line of a megabyte once
+/// for every mistake in it would take quadratic time.
+const COUNTED: usize = 16 * 1024;
+
+/// A manifest as text.
+pub(super) struct Source<'a> {
+    pub(super) path: &'a str,
+    pub(super) text: Cow<'a, str>,
+    /// Byte offset of the start of every line.
+    starts: Vec<usize>,
+}
+
+impl<'a> Source<'a> {
+    /// Takes the bytes as UTF-8; where they are not, says where and goes no further.
+    pub(super) fn read(file: SourceFile<'a>) -> Result<Self, Box<Diagnostic>> {
+        let error = match std::str::from_utf8(file.bytes) {
+            Ok(text) => return Ok(Self::of(file.path, Cow::Borrowed(text))),
+            Err(error) => error,
+        };
+        let source = Self::of(file.path, String::from_utf8_lossy(file.bytes));
+        let at = error.valid_up_to();
+        let utf16 = file.bytes.starts_with(&[0xff, 0xfe]) || file.bytes.starts_with(&[0xfe, 0xff]);
+        let message = if utf16 {
+            "the file is UTF-16, and TOML is UTF-8"
+        } else {
+            "the file is not valid UTF-8"
+        };
+        let label = file.bytes.get(at).map(|byte| format!("byte 0x{byte:02x}"));
+        let diagnostic = Diagnostic::error("not_utf8", message)
+            .at(source.place(at..at + 1, label))
+            .help("save the file as UTF-8");
+        Err(Box::new(diagnostic))
+    }
+
+    fn of(path: &'a str, text: Cow<'a, str>) -> Self {
+        let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(after_newlines).collect();
+        Self { path, text, starts }
+    }
+
+    /// The line of an offset, from 1.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset)
+    }
+
+    /// `fly.toml:7`.
+    pub(super) fn line_ref(&self, offset: usize) -> String {
+        format!("{}:{}", self.path, self.line(offset))
+    }
+
+    /// The byte offset at which a line, counted from 1, starts.
+    pub(super) fn line_start(&self, line: usize) -> usize {
+        self.starts[line - 1]
+    }
+
+    /// The text of a line, counted from 1, without its end.
+    pub(super) fn line_text(&self, line: usize) -> &str {
+        let start = self.starts[line - 1];
+        let end = self
+            .starts
+            .get(line)
+            .map_or(self.text.len(), |next| next - 1);
+        let text = &self.text[start..end];
+        text.strip_suffix('\r').unwrap_or(text)
+    }
+
+    /// The place of a byte range; whatever of it lies beyond its first line is left out.
+    pub(super) fn place(&self, span: Range<usize>, label: Option<String>) -> Place {
+        let start = self.floor(span.start.min(self.text.len()));
+        let line = self.line(start);
+        let line_start = self.starts[line - 1];
+        let line_end = line_start + self.line_text(line).len();
+        let end = self.floor(span.end.clamp(start, line_end.max(start)));
+        let from = self.floor(start.saturating_sub(CONTEXT).max(line_start));
+        let caret_end = end.min(self.floor(start + CONTEXT));
+        let to = self
+            .floor((caret_end + CONTEXT).min(line_end))
+            .max(caret_end);
+        let before = clean(&self.text[from..start], from > line_start, false);
+        let inside = clean(&self.text[start..caret_end], false, false);
+        let after = clean(&self.text[caret_end..to], false, to < line_end);
+        let prefix = &self.text[line_start..start];
+        let column = match prefix.len() {
+            0..COUNTED => prefix.chars().count() + 1,
+            bytes => bytes + 1,
+        };
+        Place {
+            file: self.path.to_owned(),
+            span: start..end,
+            line,
+            column,
+            caret: before.len()..before.len() + inside.len(),
+            excerpt: format!("{before}{inside}{after}"),
+            label,
+        }
+    }
+
+    fn floor(&self, offset: usize) -> usize {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        offset
+    }
+}
+
+fn clean(text: &str, cut_before: bool, cut_after: bool) -> String {
+    let safe = text.chars().map(|c| match c {
+        '\t' => ' ',
+        c if is_unsafe(c) => '\u{fffd}',
+        c => c,
+    });
+    let mark = |cut: bool| cut.then_some('…');
+    let start = mark(cut_before).into_iter();
+    start.chain(safe).chain(mark(cut_after)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source<'_> {
+        let bytes = text.as_bytes();
+        Source::read(SourceFile { path: "f", bytes }).unwrap_or_else(|_| unreachable!())
+    }
+
+    #[test]
+    fn lines_and_columns_count_from_one_and_columns_count_characters() {
+        let source = source("a = 1\r\né = \"ü\" x\n");
+        let place = source.place(14..15, None);
+        assert_eq!((place.line, place.column), (2, 6));
+        assert_eq!(place.excerpt, "é = \"ü\" x");
+        assert_eq!(source.line_ref(0), "f:1");
+        assert_eq!(source.place(99..120, None).line, 3);
+    }
+
+    #[test]
+    fn a_long_line_is_shown_in_part_and_a_span_of_many_lines_by_its_first() {
+        let text = format!("{}X{}\nnext", "a".repeat(5000), "b".repeat(5000));
+        let place = source(&text).place(5000..5001, None);
+        assert!(place.excerpt.len() < 900, "{}", place.excerpt.len());
+        assert_eq!(&place.excerpt[place.caret.clone()], "X");
+        assert_eq!(place.column, 5001);
+        let place = source("a = [\n1]\n").place(4..8, None);
+        assert_eq!(&place.excerpt[place.caret], "[");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_with_their_place() {
+        let refused = |bytes: &[u8]| {
+            let found = Source::read(SourceFile { path: "f", bytes }).err().unwrap();
+            let place = found.place.unwrap();
+            (found.message, place.line, place.column, place.label)
+        };
+        let (message, line, column, label) = refused(b"app = 1\n  \xff = 2");
+        assert_eq!(message, "the file is not valid UTF-8");
+        assert_eq!((line, column, label.as_deref()), (2, 3, Some("byte 0xff")));
+        assert!(refused(&[0xff, 0xfe, b'a', 0]).0.contains("UTF-16"));
+    }
+}

@@ -1,0 +1,239 @@
+//! One spanned tree of a manifest, and typed access to its values that reports what does not fit.
+//!
+//! Parses once and keeps the place of every key and value. Knows no key by name; how the keys of
+//! one table are taken is in [`super::fields`].
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
+use super::fields::Fields;
+use super::nesting;
+use super::source::Source;
+use super::suggest::did_you_mean;
+
+/// A value and where it stands.
+pub(super) type Node<'t> = Spanned<DeValue<'t>>;
+
+/// Most diagnostics of one file that are worth the search for a similar word.
+const SUGGESTED: usize = 50;
+
+/// Whose rules a file obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// flyctl reads it: keys match in any case, unknown ones are warned about.
+    Fly,
+    /// The same, with unknown keys as errors.
+    FlyStrict,
+    /// Ours: keys match exactly, unknown ones are errors.
+    Aeroform,
+}
+
+/// Something read, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) span: Range<usize>,
+}
+
+impl<T> At<T> {
+    pub(super) fn new(value: T, span: Range<usize>) -> Self {
+        Self { value, span }
+    }
+
+    pub(super) fn map<U>(self, with: impl FnOnce(T) -> U) -> At<U> {
+        At::new(with(self.value), self.span)
+    }
+}
+
+/// A manifest that is being read, and what was found wrong with it.
+pub(super) struct File<'s> {
+    pub(super) source: &'s Source<'s>,
+    pub(super) dialect: Dialect,
+    found: RefCell<Diagnostics>,
+}
+
+impl<'s> File<'s> {
+    pub(super) fn new(source: &'s Source<'s>, dialect: Dialect) -> Self {
+        let found = RefCell::default();
+        Self {
+            source,
+            dialect,
+            found,
+        }
+    }
+
+    /// The tree of the whole file; none when its syntax is broken, which is then reported.
+    pub(super) fn parse(&self) -> Option<DeTable<'_>> {
+        let text = &*self.source.text;
+        if let Some(span) = nesting::too_deep(text) {
+            self.report(
+                Diagnostic::error("too_deep", "the file is nested deeper than any manifest is")
+                    .at(self.place(span, "too many levels")),
+            );
+            return None;
+        }
+        let (tree, errors) = DeTable::parse_recoverable(text);
+        if errors.is_empty() {
+            return Some(tree.into_inner());
+        }
+        super::syntax::report(self, &errors);
+        None
+    }
+
+    pub(super) fn report(&self, diagnostic: Diagnostic) {
+        self.found.borrow_mut().push(diagnostic);
+    }
+
+    pub(super) fn place(&self, span: Range<usize>, label: impl Into<String>) -> Place {
+        let label = label.into();
+        self.source
+            .place(span, (!label.is_empty()).then_some(label))
+    }
+
+    /// Everything found, in the order of the file.
+    pub(super) fn into_diagnostics(self) -> Diagnostics {
+        let mut found = self.found.into_inner();
+        found.sort_by_place();
+        found
+    }
+
+    /// A hint at what was meant; nothing once so much is wrong that nobody will read it.
+    pub(super) fn suggestion<'c>(
+        &self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Option<String> {
+        if self.found.borrow().len() > SUGGESTED {
+            return None;
+        }
+        did_you_mean(word, candidates)
+    }
+
+    /// Reports a value of another type than the key takes.
+    pub(super) fn wrong_type(&self, key: &str, node: &Node<'_>, wanted: &str) {
+        let found = kind(node.get_ref());
+        self.report(
+            Diagnostic::error("wrong_type", format!("`{key}` takes {wanted}, not {found}"))
+                .at(self.place(node.span(), found)),
+        );
+    }
+
+    /// Reports a value that has the right type and cannot be.
+    pub(super) fn bad_value(&self, span: Range<usize>, message: String, help: Option<String>) {
+        let diagnostic = Diagnostic::error("bad_value", message).at(self.place(span, ""));
+        self.report(Diagnostic { help, ..diagnostic });
+    }
+
+    pub(super) fn string(&self, key: &str, node: &Node<'_>) -> Option<At<String>> {
+        let Some(text) = node.get_ref().as_str() else {
+            self.wrong_type(key, node, "a string");
+            return None;
+        };
+        Some(At::new(text.to_owned(), node.span()))
+    }
+
+    pub(super) fn integer(&self, key: &str, node: &Node<'_>, range: Range<u32>) -> Option<At<u32>> {
+        let Some(integer) = node.get_ref().as_integer() else {
+            self.wrong_type(key, node, "a number");
+            return None;
+        };
+        let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let value = value.and_then(|value| u32::try_from(value).ok());
+        let fits = value.filter(|value| range.contains(value));
+        if fits.is_none() {
+            let (least, most) = (range.start, range.end - 1);
+            let number = shown(integer.as_str());
+            let message = format!("`{key}` is from {least} to {most}, not {number}");
+            self.bad_value(node.span(), message, None);
+        }
+        Some(At::new(fits?, node.span()))
+    }
+
+    pub(super) fn boolean(&self, key: &str, node: &Node<'_>) -> Option<At<bool>> {
+        let Some(value) = node.get_ref().as_bool() else {
+            self.wrong_type(key, node, "true or false");
+            return None;
+        };
+        Some(At::new(value, node.span()))
+    }
+
+    /// A list of strings.
+    pub(super) fn strings(&self, key: &str, node: &Node<'_>) -> Option<Vec<At<String>>> {
+        let Some(items) = node.get_ref().as_array() else {
+            let found = kind(node.get_ref());
+            let message = format!("`{key}` takes a list of strings, not {found}");
+            let diagnostic = Diagnostic::error("wrong_type", message);
+            let diagnostic = diagnostic.at(self.place(node.span(), found));
+            let text = node.get_ref().as_str();
+            let help = text.map(|text| format!("write it as [{}]", serde_json::Value::from(text)));
+            self.report(Diagnostic { help, ..diagnostic });
+            return None;
+        };
+        let wrong = items.iter().find(|item| !item.get_ref().is_str());
+        if let Some(item) = wrong {
+            let found = kind(item.get_ref());
+            let message = format!("`{key}` takes a list of strings, and one of these is {found}");
+            self.report(
+                Diagnostic::error("wrong_type", message).at(self.place(item.span(), found)),
+            );
+            return None;
+        }
+        let items = items.iter();
+        Some(items.filter_map(|item| self.string(key, item)).collect())
+    }
+
+    /// The fields of a table.
+    pub(super) fn table<'f, 't>(&'f self, key: &str, node: &'t Node<'t>) -> Option<Fields<'f, 't>> {
+        let Some(table) = node.get_ref().as_table() else {
+            self.wrong_type(key, node, "a table");
+            return None;
+        };
+        Some(Fields::new(self, table, node.span(), key.to_owned()))
+    }
+
+    /// The entries of a list of tables; one table alone counts as a list of one where `single`.
+    pub(super) fn tables<'f, 't>(
+        &'f self,
+        key: &str,
+        node: &'t Node<'t>,
+        single: bool,
+    ) -> Vec<Fields<'f, 't>> {
+        match node.get_ref() {
+            DeValue::Table(_) if single => self.table(key, node).into_iter().collect(),
+            DeValue::Array(items) => items
+                .iter()
+                .filter_map(|item| self.table(key, item))
+                .collect(),
+            _ if single => {
+                self.wrong_type(key, node, "a table");
+                Vec::new()
+            }
+            other => {
+                let found = kind(other);
+                let message = format!("`{key}` takes a list of tables, not {found}");
+                let diagnostic = Diagnostic::error("wrong_type", message)
+                    .at(self.place(node.span(), found))
+                    .help(format!("write it as `[[{key}]]`"));
+                self.report(diagnostic);
+                Vec::new()
+            }
+        }
+    }
+}
+
+/// A value's type with its article.
+pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}

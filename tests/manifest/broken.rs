@@ -1,0 +1,437 @@
+//! A table of files broken by hand, and how each of them is told.
+
+use std::fmt::Write;
+
+use aeroform::core::manifest::Overrides;
+
+use crate::{numbered, on, project, rendered};
+
+/// A fly.toml without a mistake, for mistakes in aeroform.toml.
+const FLY: &str = "app = \"shop\"\n\n[processes]\nweb = \"bin/web\"\nworker = \"bin/work\"\n\n\
+    [[services]]\ninternal_port = 8080\nprocesses = [\"web\"]\n[[services.ports]]\nport = 443\n";
+
+/// Mistakes in fly.toml: what it is, the text.
+const IN_FLY: &[(&str, &str)] = &[
+    (
+        "a string is not closed",
+        "app = \"shop\nprimary_region = \"gru\"\n",
+    ),
+    ("a value without quotes", "app = shop\n"),
+    ("a header is not closed", "app = \"a\"\n[env\nX = \"1\"\n"),
+    ("several syntax errors", "app = \nkill_signal = 'x\n[[vm]\n"),
+    (
+        "a long string is not closed",
+        "app = \"a\"\n[processes]\nweb = \"\"\"\nbin/web\nworker = \"w\"\n",
+    ),
+    (
+        "a path of Windows",
+        "app = \"a\"\n[env]\nHOME = \"C:\\Program\"\n",
+    ),
+    (
+        "a merge that was not finished",
+        "<<<<<<< HEAD\napp = \"a\"\n=======\napp = \"b\"\n>>>>>>> other\n",
+    ),
+    (
+        "a key twice",
+        "app = \"a\"\n[env]\nX = \"1\"\nY = \"2\"\nX = \"3\"\n",
+    ),
+    (
+        "a table twice",
+        "app = \"a\"\n[env]\nX = \"1\"\n\n[env]\nY = \"2\"\n",
+    ),
+    (
+        "a group twice",
+        "app = \"a\"\n[processes]\nweb = \"a\"\nweb = \"b\"\n",
+    ),
+    (
+        "a group twice in the old form",
+        "app = \"a\"\n[[processes]]\nname = \"w\"\ncommand = \"a\"\n[[processes]]\nname = \"w\"\ncommand = \"b\"\n",
+    ),
+    ("a NUL", "app = \"a\0b\"\n"),
+    (
+        "an escape sequence in a key",
+        "app = \"a\"\n\"\\u001b[31m\" = 1\n",
+    ),
+    ("no app", "primary_region = \"ams\"\n"),
+    ("an app name with a capital", "app = \"Shop\"\n"),
+    ("a placeholder for an app", "app = \"${APP}\"\n"),
+    ("the app is a number", "app = 7\n"),
+    (
+        "a region in capitals",
+        "app = \"a\"\nprimary_region = \"GRU\"\n",
+    ),
+    (
+        "an unknown key, close to a right one",
+        "app = \"a\"\nprimary_regoin = \"gru\"\n",
+    ),
+    (
+        "an unknown key, close to none",
+        "app = \"a\"\nschedule = \"daily\"\n",
+    ),
+    (
+        "an unknown key in a table",
+        "app = \"a\"\n[[vm]]\nmemroy = \"1gb\"\n",
+    ),
+    (
+        "a process is a list",
+        "app = \"a\"\n[processes]\nweb = [\"bin/web\"]\n",
+    ),
+    (
+        "a command with an open quote",
+        "app = \"a\"\n[processes]\nweb = \"sh -c 'bin/web\"\n",
+    ),
+    (
+        "a command that ends in a backslash",
+        "app = \"a\"\n[processes]\nweb = 'bin/web \\'\n",
+    ),
+    (
+        "an old process without a command",
+        "app = \"a\"\n[[processes]]\nname = \"web\"\n",
+    ),
+    (
+        "a service names a group that is not there",
+        "app = \"a\"\n[processes]\nweb = \"w\"\n[http_service]\ninternal_port = 80\nprocesses = [\"wbe\"]\n",
+    ),
+    (
+        "a service names no group",
+        "app = \"a\"\n[processes]\nweb = \"w\"\njobs = \"j\"\n[http_service]\ninternal_port = 80\n",
+    ),
+    (
+        "a service names a group as a string",
+        "app = \"a\"\n[processes]\nweb = \"w\"\n[http_service]\ninternal_port = 80\nprocesses = \"web\"\n",
+    ),
+    (
+        "a vm names a group that is not there",
+        "app = \"a\"\n[processes]\nweb = \"w\"\n[[vm]]\nmemory = \"1gb\"\nprocesses = [\"worker\"]\n",
+    ),
+    (
+        "a group without [processes]",
+        "app = \"a\"\n[[restart]]\npolicy = \"never\"\nprocesses = [\"web\"]\n",
+    ),
+    (
+        "vm.processes is a list of tables",
+        "app = \"a\"\n[[vm]]\n[[vm.processes]]\napp = \"x\"\n",
+    ),
+    (
+        "a port beyond the last",
+        "app = \"a\"\n[http_service]\ninternal_port = 80800\n",
+    ),
+    (
+        "a port of a text",
+        "app = \"a\"\n[[services]]\ninternal_port = \"http\"\n[[services.ports]]\nport = 80\n",
+    ),
+    (
+        "a service without ports",
+        "app = \"a\"\n[[services]]\ninternal_port = 80\n",
+    ),
+    (
+        "a table where a list belongs",
+        "app = \"a\"\n[restart]\npolicy = \"always\"\n",
+    ),
+    (
+        "a restart policy in the platform's word",
+        "app = \"a\"\n[[restart]]\npolicy = \"no\"\n",
+    ),
+    (
+        "a duration without a unit",
+        "app = \"a\"\nkill_timeout = \"30\"\n",
+    ),
+    (
+        "a duration that is none",
+        "app = \"a\"\nkill_timeout = \"soon\"\n",
+    ),
+    (
+        "a number that Fly reads as nanoseconds",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\n[[http_service.checks]]\ninterval = 10000\n",
+    ),
+    (
+        "a check without a type",
+        "app = \"a\"\n[checks.alive]\nport = 80\n",
+    ),
+    (
+        "a check without a port",
+        "app = \"a\"\n[checks.alive]\ntype = \"tcp\"\n",
+    ),
+    (
+        "a check too often",
+        "app = \"a\"\n[checks.alive]\ntype = \"tcp\"\nport = 80\ninterval = \"1s\"\n",
+    ),
+    (
+        "a size that is not sold",
+        "app = \"a\"\n[[vm]]\nsize = \"shared-cpu-3x\"\n",
+    ),
+    (
+        "memory of less than a megabyte",
+        "app = \"a\"\n[[vm]]\nmemory = \"0.5\"\n",
+    ),
+    (
+        "memory in a foreign unit",
+        "app = \"a\"\n[[vm]]\nmemory = \"1 gallon\"\n",
+    ),
+    (
+        "two mounts in a group",
+        "app = \"a\"\n[[mounts]]\nsource = \"a\"\ndestination = \"/a\"\n[[mounts]]\nsource = \"b\"\ndestination = \"/b\"\n",
+    ),
+    (
+        "a mount without a path",
+        "app = \"a\"\n[mounts]\nsource = \"data\"\n",
+    ),
+    (
+        "a strategy that is none",
+        "app = \"a\"\n[deploy]\nstrategy = \"roling\"\n",
+    ),
+    (
+        "canary with mounts",
+        "app = \"a\"\n[deploy]\nstrategy = \"canary\"\n[mounts]\nsource = \"a\"\ndestination = \"/a\"\n",
+    ),
+    (
+        "nothing may ever be down",
+        "app = \"a\"\n[deploy]\nmax_unavailable = 0\n",
+    ),
+    (
+        "autostop in a wrong word",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\nauto_stop_machines = \"stopp\"\n",
+    ),
+    (
+        "an env value of many parts",
+        "app = \"a\"\n[env]\nHOSTS = [\"a\", \"b\"]\n",
+    ),
+    (
+        "a number beyond all numbers",
+        "app = \"a\"\nswap_size_mb = 99999999999999999999999\n",
+    ),
+    ("a list where [env] belongs", "app = \"a\"\nenv = \"X=1\"\n"),
+];
+
+/// Mistakes in aeroform.toml beside [`FLY`].
+const IN_AEROFORM: &[(&str, &str)] = &[
+    ("an unknown key", "imgae = \"x\"\n"),
+    ("an unknown key in a group", "[groups.web]\ncuont = 3\n"),
+    ("a key in another case", "Provider = \"fly\"\n"),
+    ("a group that is not there", "[groups.wroker]\ncount = 3\n"),
+    ("a count that is a string", "[groups.web]\ncount = \"3\"\n"),
+    ("a count below zero", "[groups.web]\ncount = -1\n"),
+    ("a count beyond reason", "[groups.web]\ncount = 5000000\n"),
+    (
+        "count and regions disagree",
+        "[groups.web]\ncount = 5\nregions = { gru = 5, bog = 3 }\n",
+    ),
+    ("regions is a string", "[groups.web]\nregions = \"gru\"\n"),
+    ("no regions", "[groups.web]\nregions = []\n"),
+    (
+        "a region twice",
+        "[groups.web]\nregions = [\"gru\", \"bog\", \"gru\"]\n",
+    ),
+    (
+        "a region map with a string",
+        "[groups.web]\nregions = { gru = \"5\" }\n",
+    ),
+    (
+        "a region map with a bad name",
+        "[groups.web]\nregions = { \"São Paulo\" = 5 }\n",
+    ),
+    (
+        "more than fit",
+        "[groups.web]\ncount = 8\nregions = [\"gru\", \"bog\"]\nmax_per_region = 3\n",
+    ),
+    (
+        "more in a region than may be",
+        "[groups.web]\nregions = { gru = 5 }\nmax_per_region = 3\n",
+    ),
+    (
+        "standby of a group with services",
+        "[groups.web]\nstandby = true\n",
+    ),
+    (
+        "standby is a string",
+        "[groups.worker]\nstandby = \"one\"\n",
+    ),
+    (
+        "moved from a group that is there",
+        "[[moved]]\nfrom = \"worker\"\nto = \"web\"\n",
+    ),
+    (
+        "moved to a group that is not there",
+        "[[moved]]\nfrom = \"old\"\nto = \"wrker\"\n",
+    ),
+    ("moved to nowhere", "[[moved]]\nfrom = \"old\"\n"),
+    (
+        "moved to itself",
+        "[[moved]]\nfrom = \"old\"\nto = \"old\"\n",
+    ),
+    (
+        "moved twice",
+        "[[moved]]\nfrom = \"old\"\nto = \"web\"\n[[moved]]\nfrom = \"old\"\nto = \"worker\"\n",
+    ),
+    (
+        "moved, a group and a Machine",
+        "[[moved]]\nfrom = \"old\"\nmachine = \"1\"\nto = \"web\"\n",
+    ),
+    (
+        "removed and moved",
+        "[[moved]]\nmachine = \"148ed\"\nto = \"web\"\n[[removed]]\nmachine = \"148ed\"\n",
+    ),
+    (
+        "a Machine id that is a path",
+        "[[removed]]\nmachine = \"../x\"\n",
+    ),
+    ("a share beyond all", "[policy]\nmax_destroy = \"125%\"\n"),
+    (
+        "two places of the state",
+        "[state]\npath = \"a.json\"\nurl = \"https://x\"\n",
+    ),
+    ("an empty provider", "provider = \"\"\n"),
+    (
+        "a local command that cannot be split",
+        "[groups.web.local]\ncommand = \"it's\"\n",
+    ),
+    (
+        "settings of the whole app where a group belongs",
+        "[groups]\ncount = 3\n",
+    ),
+];
+
+#[test]
+fn every_broken_file_is_told_with_its_place_and_a_way_out() {
+    let mut text = String::new();
+    for (what, fly) in IN_FLY {
+        let loaded = project(fly.as_bytes(), None, &on("fly"));
+        assert!(!loaded.diagnostics.is_empty(), "{what}");
+        write!(text, "═══ {what}\n\n{}", rendered(&loaded)).unwrap();
+    }
+    for (what, aeroform) in IN_AEROFORM {
+        let loaded = project(FLY.as_bytes(), Some(aeroform.as_bytes()), &on("fly"));
+        assert!(loaded.diagnostics.has_errors(), "{what}");
+        assert!(loaded.desired.is_none(), "{what}");
+        write!(text, "═══ aeroform.toml: {what}\n\n{}", rendered(&loaded)).unwrap();
+    }
+    insta::assert_snapshot!("broken", text);
+}
+
+#[test]
+fn a_group_without_a_command_cannot_run_on_this_machine() {
+    let told = |fly: &str, dockerfile: Option<&str>| {
+        let dockerfile = dockerfile.map(str::to_owned);
+        let overrides = Overrides {
+            dockerfile,
+            ..on("local")
+        };
+        rendered(&project(fly.as_bytes(), None, &overrides))
+    };
+    insta::assert_snapshot!(told("app = \"a\"\n", Some("FROM x\nCMD [\"node\", \"main.js\"]\n")), @r#"
+    error[no_command]: process group `app` has no command: its image would run its own, and provider `local` has no image
+     --> fly.toml:1:7
+      |
+    1 | app = "a"
+      |       ^^^ no [processes]: the one group `app`
+      |
+      = help: write in aeroform.toml (the Dockerfile's command):
+              [groups.app.local]
+              command = "node main.js"
+    "#);
+    insta::assert_snapshot!(told("app = \"a\"\n[processes]\nweb = \"\"\n", None), @r#"
+    error[no_command]: process group `web` has no command: its image would run its own, and provider `local` has no image
+     --> fly.toml:3:7
+      |
+    3 | web = ""
+      |       ^^ empty
+      |
+      = help: write in aeroform.toml:
+              [groups.web.local]
+              command = "…"
+    "#);
+}
+
+#[test]
+fn a_file_with_nothing_but_warnings_loads_and_strict_makes_them_errors() {
+    let fly = b"app = \"a\"\nprimary_regoin = \"gru\"\n";
+    assert!(project(fly, None, &on("fly")).desired.is_some());
+    let strict = Overrides {
+        strict: true,
+        ..on("fly")
+    };
+    let loaded = project(fly, None, &strict);
+    assert!(loaded.desired.is_none());
+    assert_eq!(loaded.diagnostics.errors(), 1);
+}
+
+#[test]
+fn twenty_are_shown_and_the_rest_is_counted() {
+    let lines: String = numbered(30, |n| format!("x{n} = 1\n"));
+    let fly = format!("app = 1\n{lines}");
+    let text = rendered(&project(fly.as_bytes(), None, &on("fly")));
+    assert_eq!(text.matches("--> fly.toml").count(), 20);
+    assert!(
+        text.ends_with("… and 11 more: 1 error, 30 warnings\n"),
+        "{text}"
+    );
+    assert!(text.starts_with("error[wrong_type]"), "{text}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told() {
+    let told = |bytes: &[u8]| rendered(&project(bytes, None, &on("fly")));
+    insta::assert_snapshot!(told(b"app = \"a\"\n# caf\xe9\n"), @"
+    error[not_utf8]: the file is not valid UTF-8
+     --> fly.toml:2:6
+      |
+    2 | # caf�
+      |      ^ byte 0xe9
+      |
+      = help: save the file as UTF-8
+    ");
+    insta::assert_snapshot!(told(b"\xff\xfea\0p\0p\0"), @"
+    error[not_utf8]: the file is UTF-16, and TOML is UTF-8
+     --> fly.toml:1:1
+      |
+    1 | ��a�p�p�
+      | ^ byte 0xff
+      |
+      = help: save the file as UTF-8
+    ");
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_are_fine() {
+    let loaded = project(
+        b"\xef\xbb\xbfapp = \"a\"\r\n[env]\r\nX = \"1\"\r\n",
+        None,
+        &on("fly"),
+    );
+    assert!(loaded.diagnostics.is_empty(), "{}", rendered(&loaded));
+    assert_eq!(loaded.desired.unwrap().app.as_str(), "a");
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let loaded = project(b"app = 1\nx = 2\n", None, &on("fly"));
+    let mut coloured = String::new();
+    aeroform::core::view::diagnostics::render(&loaded.diagnostics, true, 100, &mut coloured)
+        .unwrap();
+    assert!(coloured.contains('\u{1b}'));
+    assert_eq!(
+        anstream::adapter::strip_str(&coloured).to_string(),
+        rendered(&loaded)
+    );
+}
+
+#[test]
+fn programs_get_the_same_as_people() {
+    let loaded = project(b"app = \"a\"\nprimary_regoin = \"gru\"\n", None, &on("fly"));
+    let json = aeroform::core::view::diagnostics::json(&loaded.diagnostics);
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
+    [
+      {
+        "severity": "warning",
+        "code": "unknown_key",
+        "message": "unknown key `primary_regoin`: Fly ignores it",
+        "file": "fly.toml",
+        "line": 2,
+        "column": 1,
+        "start": 10,
+        "end": 24,
+        "help": "did you mean `primary_region`?"
+      }
+    ]
+    "#);
+}

@@ -1,0 +1,39 @@
+//! The manifests from the outside: how mistakes read, what two files mean together, that real files
+//! load, and that no bytes make it panic.
+
+mod broken;
+mod chaos;
+mod corpus;
+mod meaning;
+
+use aeroform::core::manifest::{Loaded, Overrides, SourceFile, load};
+use aeroform::core::view::diagnostics::render;
+
+/// Loads a project of one or two files.
+fn project(fly: &[u8], aeroform: Option<&[u8]>, overrides: &Overrides) -> Loaded {
+    let file = |path, bytes| SourceFile { path, bytes };
+    load(
+        file("fly.toml", fly),
+        aeroform.map(|bytes| file("aeroform.toml", bytes)),
+        overrides,
+    )
+}
+
+/// What a person sees of it, without colour.
+fn rendered(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    render(&loaded.diagnostics, false, 100, &mut text).expect("a string takes any text");
+    text
+}
+
+fn on(provider: &str) -> Overrides {
+    Overrides {
+        provider: Some(provider.to_owned()),
+        ..Overrides::default()
+    }
+}
+
+/// Many texts that differ by a number, as one.
+fn numbered(count: usize, unit: impl Fn(usize) -> String) -> String {
+    (0..count).map(unit).collect::<Vec<_>>().concat()
+}

@@ -1,0 +1,212 @@
+//! What manifests mean: the worked facts, and two files together.
+
+use aeroform::core::fleet::{Count, Desired, GroupName, Limit, Regions, Strategy};
+use aeroform::core::manifest::{Overrides, SourceFile, StateLocation, settings};
+use serde_json::{Value, json};
+
+use crate::{on, project, rendered};
+
+fn desired(fly: &str, aeroform: &str) -> Desired {
+    let loaded = project(fly.as_bytes(), Some(aeroform.as_bytes()), &on("fly"));
+    let text = rendered(&loaded);
+    loaded.desired.unwrap_or_else(|| panic!("{text}"))
+}
+
+fn template(desired: &Desired, group: &str) -> Value {
+    desired.groups[group].template.to_value()
+}
+
+#[test]
+fn an_http_service_is_one_service_on_two_ports() {
+    let fly = "app = \"shop\"\nprimary_region = \"ams\"\n[http_service]\ninternal_port = 8080\n\
+        force_https = true\nauto_stop_machines = \"stop\"\n[[http_service.checks]]\n\
+        path = \"/up\"\ninterval = \"10s\"\n";
+    assert_eq!(
+        template(&desired(fly, ""), "app"),
+        json!({
+            "env": {"FLY_PROCESS_GROUP": "app", "PRIMARY_REGION": "ams"},
+            "init": {},
+            "services": [{
+                "autostop": true,
+                "checks": [{"interval": "10s", "path": "/up", "type": "http"}],
+                "internal_port": 8080,
+                "ports": [
+                    {"port": 80, "handlers": ["http"], "force_https": true},
+                    {"port": 443, "handlers": ["http", "tls"]}
+                ],
+                "protocol": "tcp"
+            }]
+        })
+    );
+}
+
+#[test]
+fn sections_without_groups_are_for_the_default_group_and_vm_is_for_all() {
+    let fly = "app = \"shop\"\n[processes]\nweb = \"npm start\"\nworker = \"node w.js\"\n\
+        [[restart]]\npolicy = \"never\"\nretries = 3\n[[vm]]\nmemory = \"2gb\"\n\
+        [metrics]\nport = 9091\npath = \"/m\"\n[mounts]\nsource = \"data\"\ndestination = \"/data\"\n";
+    let desired = desired(fly, "");
+    let guest = json!({"cpu_kind": "shared", "cpus": 1, "memory_mb": 2048});
+    let (web, worker) = (template(&desired, "web"), template(&desired, "worker"));
+    assert_eq!(web["restart"], json!({"policy": "no", "max_retries": 3}));
+    assert_eq!(web["metrics"], json!({"port": 9091, "path": "/m"}));
+    assert_eq!(web["mounts"], json!([{"name": "data", "path": "/data"}]));
+    assert_eq!(web["init"], json!({"cmd": ["npm", "start"]}));
+    assert_eq!((&web["guest"], &worker["guest"]), (&guest, &guest));
+    for absent in ["restart", "metrics", "mounts"] {
+        assert_eq!(worker.get(absent), None, "{absent}");
+    }
+}
+
+#[test]
+fn the_default_group_is_app_where_there_is_one() {
+    let fly =
+        "app = \"x\"\n[processes]\na = \"1\"\napp = \"2\"\n[[restart]]\npolicy = \"always\"\n";
+    let desired = desired(fly, "");
+    assert_eq!(template(&desired, "a").get("restart"), None);
+    assert_eq!(
+        template(&desired, "app")["restart"],
+        json!({"policy": "always"})
+    );
+}
+
+#[test]
+fn a_vm_that_names_a_group_beats_one_that_names_none_and_the_last_named_wins() {
+    let fly = "app = \"x\"\n[processes]\na = \"1\"\nb = \"2\"\n[[vm]]\nmemory = 512\n\
+        [[vm]]\nmemory = 1024\nprocesses = [\"a\"]\n[[vm]]\nsize = \"performance-1x\"\n\
+        processes = [\"a\"]\n[[vm]]\nmemory = 4096\n";
+    let desired = desired(fly, "");
+    assert_eq!(template(&desired, "a")["guest"]["memory_mb"], 2048);
+    assert_eq!(template(&desired, "b")["guest"]["memory_mb"], 512);
+}
+
+#[test]
+fn old_forms_mean_what_flyctl_makes_of_them() {
+    let fly = "app = \"x\"\nkill_timeout = 120\nprocesses = []\n[experimental]\ncmd = \"run it\"\n\
+        metrics_port = 9000\nmetrics_path = \"/foo\"\n[[services]]\ninternal_port = \"8080\"\n\
+        concurrency = \"12,23\"\nscript_checks = []\n[[services.ports]]\nport = \"80\"\n\
+        handlers = [\"http\"]\n[[services.tcp_checks]]\ninterval = 10000\ntimeout = \"2s\"\n\
+        [services.http_checks]\nmethod = \"get\"\nheaders = [{name = \"B\", value = \"2\"}, {name = \"A\", value = \"1\"}]\n";
+    let desired = desired(fly, "");
+    let app = template(&desired, "app");
+    assert_eq!(app["init"], json!({"cmd": ["run it"]}));
+    assert_eq!(app["stop_config"], json!({"timeout": "2m0s"}));
+    assert_eq!(app["metrics"], json!({"port": 9000, "path": "/foo"}));
+    assert_eq!(
+        app["services"],
+        json!([{
+            "internal_port": 8080,
+            "concurrency": {"type": "requests", "soft_limit": 12, "hard_limit": 23},
+            "ports": [{"port": 80, "handlers": ["http"]}],
+            "checks": [
+                {"type": "tcp", "interval": "10s", "timeout": "2s"},
+                {"type": "http", "method": "get", "headers": [
+                    {"name": "A", "values": ["1"]}, {"name": "B", "values": ["2"]}]}
+            ]
+        }])
+    );
+    assert!(!desired.has_processes);
+}
+
+#[test]
+fn typed_keys_match_in_any_case_and_names_do_not() {
+    let fly = "App = \"x\"\nPrimary_Region = \"ams\"\n[ENV]\nMixed_Case = \"1\"\n";
+    let env = template(&desired(fly, ""), "app")["env"].clone();
+    let expected = json!({"FLY_PROCESS_GROUP": "app", "Mixed_Case": "1", "PRIMARY_REGION": "ams"});
+    assert_eq!(env, expected);
+}
+
+#[test]
+fn top_level_checks_take_their_port_from_the_http_service_and_shout_their_method() {
+    let fly = "app = \"x\"\n[http_service]\ninternal_port = 3000\n[checks.alive]\ntype = \"http\"\n\
+        method = \"get\"\npath = \"/\"\ninterval = 5000\n";
+    assert_eq!(
+        template(&desired(fly, ""), "app")["checks"],
+        json!({"alive": {"type": "http", "method": "GET", "path": "/", "interval": "5s", "port": 3000}})
+    );
+}
+
+#[test]
+fn a_whole_aeroform_toml_is_understood() {
+    let fly = "app = \"shop\"\n[build]\nimage = \"built\"\n[processes]\nweb = \"w\"\njobs = \"j\"\n\
+        [http_service]\ninternal_port = 80\nprocesses = [\"web\"]\n\
+        [deploy]\nmax_unavailable = 2\nwait_timeout = \"90s\"\n";
+    let aeroform = "provider = \"fly\"\nconfig = \"fly.toml\"\nimage = \"registry.example/shop@sha256:1\"\n\
+        [state]\npath = \"s.json\"\n[groups.web]\ncount = 8\nregions = [\"gru\", \"bog\"]\n\
+        max_per_region = 5\nprotect = true\n[groups.jobs]\nregions = { gru = 2, bog = 1 }\nstandby = true\n\
+        ha = false\n[groups.worker]\ncount = 1\n[[moved]]\nfrom = \"worker\"\nto = \"jobs\"\n\
+        [[moved]]\nmachine = \"148ed\"\nto = \"web\"\n[[removed]]\nmachine = \"e2865\"\n\
+        [policy]\nmax_destroy = \"25%\"\n";
+    let desired = desired(fly, aeroform);
+    let web = &desired.groups[&GroupName::new("web").unwrap()];
+    let jobs = &desired.groups[&GroupName::new("jobs").unwrap()];
+    assert_eq!(
+        desired.image.as_deref(),
+        Some("registry.example/shop@sha256:1")
+    );
+    assert_eq!(web.template.image, desired.image);
+    assert_eq!(
+        (web.count, web.max_per_region, web.protect),
+        (Count::Written(8), Some(5), true)
+    );
+    assert!(matches!(&web.regions, Regions::List(list) if list[0].as_str() == "gru"));
+    assert_eq!(
+        (jobs.count, jobs.standby, jobs.ha),
+        (Count::Written(3), Some(1), false)
+    );
+    assert_eq!(
+        web.strategy,
+        Strategy::Rolling {
+            max_unavailable: Limit::Count(2)
+        }
+    );
+    assert_eq!(web.wait_timeout_s, 90);
+    assert_eq!(web.places.group.as_deref(), Some("fly.toml:5"));
+    assert_eq!(web.places.settings.as_deref(), Some("aeroform.toml:6"));
+    assert_eq!(desired.moved[0].place, "aeroform.toml:17");
+    assert_eq!(desired.policy.max_destroy, Some(Limit::Share(0.25)));
+    assert_eq!(
+        (desired.moved_machines.len(), desired.removed_machines.len()),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_local_command_counts_on_this_machine_only() {
+    let fly = b"app = \"x\"\n[processes]\nweb = \"bin/web\"\n";
+    let aeroform = b"[groups.web.local]\ncommand = \"python3 -m http.server\"\n";
+    let words = |provider: &str| {
+        let loaded = project(fly, Some(aeroform), &on(provider));
+        let group = loaded.desired.unwrap().groups.into_values().next().unwrap();
+        (
+            group.command.unwrap(),
+            group.template.init.unwrap().cmd.unwrap().len(),
+        )
+    };
+    assert_eq!(words("local"), ("python3 -m http.server".to_owned(), 3));
+    assert_eq!(words("fly"), ("bin/web".to_owned(), 1));
+}
+
+#[test]
+fn settings_are_known_before_fly_toml_is_read() {
+    let bytes = b"config = \"deploy/fly.toml\"\n[state]\nurl = \"git+https://x\"\n";
+    let file = SourceFile {
+        path: "aeroform.toml",
+        bytes,
+    };
+    let (found, diagnostics) = settings(Some(file), &on("sim"));
+    assert!(diagnostics.is_empty());
+    assert_eq!(
+        (found.config.as_str(), found.provider.as_str()),
+        ("deploy/fly.toml", "sim")
+    );
+    assert_eq!(
+        found.state,
+        Some(StateLocation::Url("git+https://x".to_owned()))
+    );
+    let (found, _) = settings(None, &Overrides::default());
+    assert_eq!(
+        (found.config.as_str(), found.provider.as_str()),
+        ("fly.toml", "local")
+    );
+}
