@@ -21,29 +21,37 @@ use crate::core::fleet::{AppName, ConfigDigest, Known};
 /// fields of our own records are refused with their line (config bodies are carried), so that a typo
 /// never passes for an absent field.
 pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
-    let mut known = parse(text).map_err(|error| explain(text, &error))?;
+    let mut known = parse(text)?;
     if known.app != *app {
         return Err(StateError::OtherApp {
             found: known.app,
             wanted: app.clone(),
         });
     }
-    let named = named_configs(&known).map_err(|what| StateError::Damaged { line: None, what })?;
+    let named = named_configs(&known).map_err(nowhere)?;
     known.configs.retain(|digest, _| named.contains(digest));
     Ok(known)
 }
 
-fn parse(text: &str) -> Result<Known, serde_json::Error> {
+fn parse(text: &str) -> Result<Known, StateError> {
+    let mut refused = None;
+    let visitor = StateVisitor {
+        refused: &mut refused,
+    };
     let mut json = serde_json::Deserializer::from_str(text);
-    let known = json.deserialize_seq(StateVisitor)?;
-    json.end()?;
-    Ok(known)
+    let parsed = json.deserialize_seq(visitor);
+    parsed
+        .and_then(|known| json.end().map(|()| known))
+        .map_err(|error| refused.unwrap_or_else(|| explain(text, &error)))
 }
 
-/// Builds the state record by record; an error raised in here gets the record's line from the parser.
-struct StateVisitor;
+/// Builds the state record by record. What it refuses itself goes past the parser, which would give it
+/// the line where the next record begins.
+struct StateVisitor<'r> {
+    refused: &'r mut Option<StateError>,
+}
 
-impl<'de> Visitor<'de> for StateVisitor {
+impl<'de> Visitor<'de> for StateVisitor<'_> {
     type Value = Known;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,14 +59,20 @@ impl<'de> Visitor<'de> for StateVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Known, A::Error> {
+        let mut refuse = |error: StateError| {
+            let stop = A::Error::custom(&error);
+            *self.refused = Some(error);
+            stop
+        };
         let header: Header = seq
             .next_element()?
             .ok_or_else(|| A::Error::custom("the header is missing"))?;
-        if header.format != FORMAT {
-            return Err(A::Error::custom(format!(
-                "there is no format {}",
-                header.format
-            )));
+        let format = header.format;
+        if format > FORMAT {
+            return Err(refuse(StateError::TooNew { format }));
+        }
+        if format == 0 {
+            return Err(refuse(nowhere("there is no format 0".to_owned())));
         }
         let mut known = Known {
             lineage: header.lineage,
@@ -69,10 +83,17 @@ impl<'de> Visitor<'de> for StateVisitor {
             ..Known::empty(header.app, header.provider)
         };
         while let Some(record) = seq.next_element()? {
-            take(&mut known, record).map_err(A::Error::custom)?;
+            if let Err(what) = take(&mut known, record) {
+                return Err(refuse(nowhere(what)));
+            }
         }
         Ok(known)
     }
+}
+
+/// Damage whose place is a record's name.
+fn nowhere(what: String) -> StateError {
+    StateError::Damaged { line: None, what }
 }
 
 fn take(known: &mut Known, record: Record) -> Result<(), String> {
@@ -143,8 +164,7 @@ fn named_configs(known: &Known) -> Result<BTreeSet<ConfigDigest>, String> {
 /// Says in people's terms why a text did not parse.
 fn explain(text: &str, error: &serde_json::Error) -> StateError {
     if text.trim().is_empty() {
-        let what = "the file is empty".to_owned();
-        return StateError::Damaged { line: None, what };
+        return nowhere("the file is empty".to_owned());
     }
     if let Some(line) = conflict_marker(text) {
         return StateError::ConflictMarkers { line };
