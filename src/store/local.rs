@@ -207,3 +207,115 @@ pub fn write_copy(dir: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
     }
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::replace::Moment;
+    use super::*;
+
+    const MOMENTS: [Moment; 6] = [
+        Moment::Compared,
+        Moment::Created,
+        Moment::Filled,
+        Moment::Synced,
+        Moment::Renamed,
+        Moment::Durable,
+    ];
+
+    /// A store that holds `old`.
+    fn store_in(folder: &Path) -> LocalStore {
+        let store = LocalStore::new(folder.join("shop.json"), "shop.json".to_owned());
+        put(&store, "old", &mut |_| Ok(())).unwrap();
+        store
+    }
+
+    fn put(store: &LocalStore, text: &str, at: &mut AtMoment<'_>) -> Result<Version, StoreError> {
+        let version = version_of(store.load().unwrap().as_deref());
+        store.put(text, &version, at)
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_write_that_fails_at_any_moment_leaves_old_or_new_content_and_nothing_else() {
+        for (index, failing) in MOMENTS.into_iter().enumerate() {
+            let folder = tempfile::tempdir().unwrap();
+            let store = store_in(folder.path());
+            let full = || Err(io::ErrorKind::StorageFull.into());
+            let result = put(&store, "new", &mut |moment| {
+                if moment == failing { full() } else { Ok(()) }
+            });
+            match result {
+                Err(StoreError::Io { what, source, .. }) => {
+                    assert_eq!((what, source.kind()), ("write", io::ErrorKind::StorageFull));
+                }
+                other => panic!("the fault at {failing:?} did not fire: {other:?}"),
+            }
+            let expected = if index < 4 { "old" } else { "new" };
+            assert_eq!(
+                store.load().unwrap().as_deref(),
+                Some(expected),
+                "{failing:?}"
+            );
+            assert_eq!(names(folder.path()), ["shop.json"], "{failing:?}");
+        }
+    }
+
+    #[test]
+    fn a_writer_killed_at_any_moment_leaves_old_or_new_content_and_the_next_one_clears_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seen = Vec::new();
+        let mut left = Vec::new();
+        put(&store_in(folder.path()), "new", &mut |moment| {
+            // What a process that is killed now leaves behind.
+            let copy = tempfile::tempdir()?;
+            for name in names(folder.path()) {
+                fs::copy(folder.path().join(&name), copy.path().join(&name))?;
+            }
+            seen.push(moment);
+            left.push(copy);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, MOMENTS);
+        let leftovers: Vec<_> = left
+            .iter()
+            .map(|copy| names(copy.path()).len() - 1)
+            .collect();
+        assert_eq!(leftovers, [0, 1, 1, 1, 0, 0]);
+        for (index, copy) in left.iter().enumerate() {
+            let path = copy.path().join("shop.json");
+            let expected = if index < 4 { "old" } else { "new" };
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+            let store = LocalStore::new(path, "shop.json".to_owned());
+            put(&store, "next", &mut |_| Ok(())).unwrap();
+            assert_eq!(store.load().unwrap().as_deref(), Some("next"));
+            assert_eq!(names(copy.path()), ["shop.json"]);
+        }
+    }
+
+    #[test]
+    fn only_this_states_own_leftovers_are_cleared_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(folder.path());
+        let kept = [
+            ".other.json.1.tmp",
+            ".shop.json.lock",
+            ".shop.json.mine.tmp",
+        ];
+        for name in kept.into_iter().chain([".shop.json.1.tmp"]) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        put(&store, "new", &mut |_| Ok(())).unwrap();
+        let mut expected = kept.to_vec();
+        expected.push("shop.json");
+        assert_eq!(names(folder.path()), expected);
+    }
+}

@@ -119,6 +119,8 @@ fn writable_mode(target: &Path) -> io::Result<u32> {
 }
 
 fn fill(temporary: &Path, text: &str, mode: u32, at: &mut AtMoment<'_>) -> io::Result<()> {
+    // Of a killed process that had this one's id; one that is not there is no matter.
+    let _ = fs::remove_file(temporary);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
