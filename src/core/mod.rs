@@ -7,4 +7,5 @@
 pub mod fleet;
 pub mod manifest;
 pub mod plan;
+pub mod state;
 pub mod view;

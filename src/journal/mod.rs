@@ -1,7 +1,15 @@
 //! What a run has begun and what came of it, so that a run that died can be settled.
 //!
 //! Nothing depends on the journal: with it lost, the next run finds its own Machines by name. It
-//! belongs to a lineage, never to a folder (RULES 42), and holds no value of any variable.
+//! belongs to a lineage, never to a folder (RULES 42), and holds no value of any variable. Start at
+//! [`Journal`]; [`sqlite`] keeps it on disk, [`memory`] in tests, and [`contract`] is what both promise.
+
+pub mod contract;
+pub mod memory;
+pub mod sqlite;
+
+pub use memory::MemoryJournal;
+pub use sqlite::SqliteJournal;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,18 +19,24 @@ use crate::core::plan::{Outcome, StepId};
 /// Keeps runs and their results. Calls are short and blocking; each returns when what it wrote is
 /// durable.
 pub trait Journal: Send + Sync {
-    /// Writes the run before its first call: the saved form of the plan is the intent.
+    /// Writes the run before its first call: the saved form of the plan is the intent. A run that is
+    /// there already is refused.
     fn begin(&self, run: &RunRow) -> Result<(), JournalError>;
 
-    /// Adds results of steps, in one transaction.
+    /// Adds results of steps, in one transaction: all of them or none. A step may get another result
+    /// later (an unknown outcome that was settled); the last one counts.
     fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError>;
 
     /// Marks how the run stands.
     fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError>;
 
-    /// The runs of this lineage that are not closed, oldest first, with their results.
+    /// The runs of this lineage that are not closed, oldest first, with their results in the order in which
+    /// they were recorded.
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError>;
 }
+
+/// How many runs of a lineage are kept; of older ones, those that are closed go when a run begins.
+pub const RUNS_KEPT: u32 = 50;
 
 /// One run as it is written before its first call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,17 @@
 //! Where the state file is kept: the [`StateStore`] trait and its lock.
 //!
 //! A store moves text; what the text means is [`crate::core::state`]'s business. Nothing is ever
-//! written over a version that the writer has not read.
+//! written over a version that the writer has not read. Start at [`StateStore`]; [`local`] is the store
+//! that everybody has, [`memory`] the one of tests, and [`contract`] what all of them promise.
+
+pub mod contract;
+pub mod local;
+mod lock_file;
+pub mod memory;
+mod replace;
+
+pub use local::{LocalStore, write_copy};
+pub use memory::MemoryStore;
 
 use std::time::Duration;
 
@@ -27,12 +37,15 @@ pub trait StateStore: Send + Sync {
         &self,
         holder: &Holder,
         patience: Duration,
-        waiting: &mut (dyn FnMut(Option<&Holder>) + Send),
+        waiting: &mut Waiting<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError>;
 
     /// Who holds the lock now, if anybody does.
     async fn holder(&self) -> Result<LockStatus, StoreError>;
 }
+
+/// Is told who holds the lock that is waited for, where that is known.
+pub type Waiting<'a> = dyn FnMut(Option<&Holder>) + Send + 'a;
 
 /// A held lock.
 #[async_trait]

@@ -1,0 +1,205 @@
+//! Takes a text as the state, or refuses it whole and by name.
+//!
+//! The text is foreign: it may be cut off, merged by hand or written against us. One pass builds the
+//! state; only a text that failed is looked at again, to say why in people's terms.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::record::{Header, Record};
+use super::{FORMAT, StateError};
+use crate::core::fleet::{AppName, ConfigDigest, Known};
+
+/// Reads the state of this app. Accepts every format up to [`FORMAT`]; time and memory grow in
+/// proportion to the text, whatever is in it.
+///
+/// # Errors
+/// Every text that is not wholly this app's state is refused; see [`StateError`] for the cases. Unknown
+/// fields of our own records are refused with their line (config bodies are carried), so that a typo
+/// never passes for an absent field.
+pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
+    let mut known = parse(text)?;
+    if known.app != *app {
+        return Err(StateError::OtherApp {
+            found: known.app,
+            wanted: app.clone(),
+        });
+    }
+    let named = named_configs(&known).map_err(nowhere)?;
+    known.configs.retain(|digest, _| named.contains(digest));
+    Ok(known)
+}
+
+fn parse(text: &str) -> Result<Known, StateError> {
+    let mut refused = None;
+    let visitor = StateVisitor {
+        refused: &mut refused,
+    };
+    let mut json = serde_json::Deserializer::from_str(text);
+    let parsed = json.deserialize_seq(visitor);
+    parsed
+        .and_then(|known| json.end().map(|()| known))
+        .map_err(|error| refused.unwrap_or_else(|| explain(text, &error)))
+}
+
+/// Builds the state record by record. What it refuses itself goes past the parser, which would give it
+/// the line where the next record begins.
+struct StateVisitor<'r> {
+    refused: &'r mut Option<StateError>,
+}
+
+impl<'de> Visitor<'de> for StateVisitor<'_> {
+    type Value = Known;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list that begins with the state's header")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Known, A::Error> {
+        let mut refuse = |error: StateError| {
+            let stop = A::Error::custom(&error);
+            *self.refused = Some(error);
+            stop
+        };
+        let header: Header = seq
+            .next_element()?
+            .ok_or_else(|| A::Error::custom("the header is missing"))?;
+        let format = header.format;
+        if format > FORMAT {
+            return Err(refuse(StateError::TooNew { format }));
+        }
+        if format == 0 {
+            return Err(refuse(nowhere("there is no format 0".to_owned())));
+        }
+        let mut known = Known {
+            lineage: header.lineage,
+            serial: header.serial,
+            run: header.run,
+            parent: header.parent,
+            release: header.release,
+            ..Known::empty(header.app, header.provider)
+        };
+        while let Some(record) = seq.next_element()? {
+            if let Err(what) = take(&mut known, record) {
+                return Err(refuse(nowhere(what)));
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// Damage whose place is a record's name.
+fn nowhere(what: String) -> StateError {
+    StateError::Damaged { line: None, what }
+}
+
+fn take(known: &mut Known, record: Record) -> Result<(), String> {
+    let twice = |what: &str, id: &dyn fmt::Display| Err(format!("{what} `{id}` stands here twice"));
+    match record {
+        Record::Protect(group) if known.protect.contains(&group) => {
+            return twice("the protected group", &group);
+        }
+        Record::Protect(group) => {
+            known.protect.insert(group);
+        }
+        Record::Ignored(id) if known.ignored.contains(&id) => {
+            return twice("the ignored Machine", &id);
+        }
+        Record::Ignored(id) => {
+            known.ignored.insert(id);
+        }
+        Record::Pending(pending) => known.pending.push(pending),
+        Record::Machine(record) => {
+            let (id, machine) = record.split();
+            if known.machines.contains_key(&id) {
+                return twice("Machine", &id);
+            }
+            known.machines.insert(id, machine);
+        }
+        Record::Config(record) => {
+            if record.body.digest() != record.digest {
+                return Err(format!("config `{}` is not what was sent", record.digest));
+            }
+            if known
+                .configs
+                .insert(record.digest.clone(), record.body)
+                .is_some()
+            {
+                return twice("config", &record.digest);
+            }
+        }
+        Record::Release(release) => known.releases.push(release),
+        Record::Run(run) => known.runs.push(run),
+    }
+    Ok(())
+}
+
+/// The configs that Machines and releases name, all of which must be there.
+fn named_configs(known: &Known) -> Result<BTreeSet<ConfigDigest>, String> {
+    let mut named = BTreeSet::new();
+    let mut name = |digest: &ConfigDigest, by: &dyn fmt::Display| {
+        if !known.configs.contains_key(digest) {
+            return Err(format!("{by} names config `{digest}`, which is missing"));
+        }
+        if !named.contains(digest) {
+            named.insert(digest.clone());
+        }
+        Ok(())
+    };
+    for (id, machine) in &known.machines {
+        name(&machine.config, &format_args!("Machine `{id}`"))?;
+    }
+    for release in &known.releases {
+        for (group, released) in &release.groups {
+            let by = format_args!("group `{group}` of release {}", release.release);
+            name(&released.config, &by)?;
+        }
+    }
+    Ok(named)
+}
+
+/// Says in people's terms why a text did not parse.
+fn explain(text: &str, error: &serde_json::Error) -> StateError {
+    if text.trim().is_empty() {
+        return nowhere("the file is empty".to_owned());
+    }
+    if let Some(line) = conflict_marker(text) {
+        return StateError::ConflictMarkers { line };
+    }
+    if let Some(format) = newer_format(text) {
+        return StateError::TooNew { format };
+    }
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = error.to_string();
+    let message = message.strip_suffix(&place).unwrap_or(&message);
+    StateError::Damaged {
+        line: (error.line() > 0).then_some(error.line()),
+        what: if error.is_eof() {
+            format!("it ends too early ({message})")
+        } else {
+            message.to_owned()
+        },
+    }
+}
+
+fn conflict_marker(text: &str) -> Option<usize> {
+    let marks = ["<<<<<<<", "|||||||", "=======", ">>>>>>>"];
+    let at = text
+        .lines()
+        .position(|line| marks.iter().any(|mark| line.starts_with(mark)))?;
+    Some(at + 1)
+}
+
+/// The format of a text that a newer version laid out, as far as it can be known: the promise that all
+/// formats keep is `format` in the first element of a list, or in the object that is the whole file.
+fn newer_format(text: &str) -> Option<u64> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    let header = value.get(0).unwrap_or(&value);
+    header
+        .get("format")?
+        .as_u64()
+        .filter(|format| *format > FORMAT)
+}

@@ -1,0 +1,105 @@
+//! The records that a state file is made of. One JSON array: the header, then one record per line.
+//!
+//! An array with the header first, since its every other line can then open with a comma: a Machine
+//! that comes or goes is one line in a diff, the first and the last one included. A map of Machines
+//! would show a neighbour as removed and added again, in the place where people look for destroys.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::fleet::{
+    AppName, ConfigDigest, GroupName, KnownMachine, LaunchId, Lineage, MachineId, MachineName,
+    Pending, Region, ReleaseRecord, RunId, RunRecord, StoredConfig, VolumeId,
+};
+
+/// The first element.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Header {
+    pub(super) format: u64,
+    pub(super) app: AppName,
+    pub(super) provider: String,
+    #[serde(default)]
+    pub(super) lineage: Option<Lineage>,
+    pub(super) serial: u64,
+    #[serde(default)]
+    pub(super) run: Option<RunId>,
+    #[serde(default)]
+    pub(super) parent: Option<String>,
+    #[serde(default)]
+    pub(super) release: Option<u64>,
+}
+
+/// Every other element: an object with one key, the record's kind.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Record {
+    Protect(GroupName),
+    Ignored(MachineId),
+    Pending(Pending),
+    Machine(MachineRecord),
+    Config(ConfigRecord),
+    Release(ReleaseRecord),
+    Run(RunRecord),
+}
+
+/// A config under its digest.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigRecord {
+    pub(super) digest: ConfigDigest,
+    pub(super) body: StoredConfig,
+}
+
+/// A Machine with its id. Written out, since serde cannot both flatten and refuse unknown fields.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MachineRecord {
+    id: MachineId,
+    name: MachineName,
+    group: GroupName,
+    region: Region,
+    config: ConfigDigest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    launch: Option<LaunchId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    volumes: Vec<VolumeId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    standby_for: Vec<MachineId>,
+}
+
+impl MachineRecord {
+    pub(super) fn new(id: MachineId, machine: KnownMachine) -> Self {
+        let KnownMachine {
+            name,
+            group,
+            region,
+            config,
+            launch,
+            volumes,
+            standby_for,
+        } = machine;
+        Self {
+            id,
+            name,
+            group,
+            region,
+            config,
+            launch,
+            volumes,
+            standby_for,
+        }
+    }
+
+    pub(super) fn split(self) -> (MachineId, KnownMachine) {
+        let machine = KnownMachine {
+            name: self.name,
+            group: self.group,
+            region: self.region,
+            config: self.config,
+            launch: self.launch,
+            volumes: self.volumes,
+            standby_for: self.standby_for,
+        };
+        (self.id, machine)
+    }
+}

@@ -1,0 +1,441 @@
+//! The round trip, the layout, and every way in which a text is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::*;
+use crate::core::fleet::known::ReleasedGroup;
+use crate::core::fleet::{
+    AppName, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage, MachineConfig,
+    MachineId, MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord, StoredConfig,
+    VolumeId,
+};
+
+mod properties;
+
+const GOLDEN: &str = include_str!("../../../tests/golden/state-format-1.json");
+
+fn app() -> AppName {
+    AppName::new("shop").unwrap()
+}
+
+fn group(name: &str) -> GroupName {
+    GroupName::new(name).unwrap()
+}
+
+fn region(name: &str) -> Region {
+    Region::new(name).unwrap()
+}
+
+fn id(text: &str) -> MachineId {
+    MachineId::new(text).unwrap()
+}
+
+fn config(command: &str) -> StoredConfig {
+    let tree = serde_json::json!({
+        "image": "registry.example/shop@sha256:0d1c",
+        "init": {"cmd": [command]},
+        "env": {"PORT": "8080", "API_TOKEN": "hunter2"},
+        "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
+        "not_known_to_us": {"ratio": 0.1, "list": [1, "two", null, true]},
+    });
+    let lineage = Lineage::new("k2v9").unwrap();
+    StoredConfig::of(&MachineConfig::from_value(tree).unwrap(), &lineage)
+}
+
+fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMachine {
+    KnownMachine {
+        name: MachineName::new(name).unwrap(),
+        group: group(of),
+        region: region(place),
+        config: config.digest(),
+        launch: None,
+        volumes: Vec::new(),
+        standby_for: Vec::new(),
+    }
+}
+
+/// A state with something in each of its places.
+fn full() -> Known {
+    let (web, jobs, old) = (config("web"), config("jobs"), config("old"));
+    let launched = KnownMachine {
+        launch: LaunchId::new("abcdefghi2").ok(),
+        ..machine("web-abcdefghi2", "web", "gru", &web)
+    };
+    let with_volume = KnownMachine {
+        volumes: vec![VolumeId::new("vol_1").unwrap()],
+        ..machine("fond-butterfly-7", "jobs_low", "bog", &jobs)
+    };
+    let standby = KnownMachine {
+        standby_for: vec![id("148ed599c14189")],
+        ..machine("web-standby", "web", "bog", &web)
+    };
+    let placement = [(region("gru"), 1), (region("bog"), 1)].into();
+    let released = ReleasedGroup {
+        config: old.digest(),
+        placement,
+    };
+    Known {
+        lineage: Lineage::new("k2v9").ok(),
+        serial: 12,
+        run: RunId::new("7f3kabcdef").ok(),
+        parent: Some(digest("the one before")),
+        release: Some(43),
+        protect: [group("web")].into(),
+        ignored: [id("3d8d9014b32789")].into(),
+        pending: vec![Pending {
+            launch: LaunchId::new("zzzzzzzzz2").unwrap(),
+            group: group("web"),
+            region: region("gru"),
+        }],
+        runs: vec![RunRecord {
+            run: RunId::new("7f3kabcdef").unwrap(),
+            serial: 12,
+            at: "2024-05-01T12:00:00Z".to_owned(),
+            by: "ana".to_owned(),
+            command: "apply".to_owned(),
+            outcome: "complete".to_owned(),
+            commit: Some("0a1b2c3".to_owned()),
+        }],
+        releases: vec![ReleaseRecord {
+            release: 43,
+            at: "2024-05-01T12:00:00Z".to_owned(),
+            by: "ana".to_owned(),
+            groups: [(group("web"), released)].into(),
+        }],
+        configs: [web, jobs, old].map(|c| (c.digest(), c)).into(),
+        machines: [
+            (id("148ed599c14189"), launched),
+            (id("6e82d933b7d587"), with_volume),
+            (id("9080eddc29387e"), standby),
+        ]
+        .into(),
+        ..Known::empty(app(), "fly")
+    }
+}
+
+fn refusal(text: &str) -> StateError {
+    read(text, &app()).expect_err("a text that is not wholly this state is refused")
+}
+
+/// The lines that a change adds and removes.
+fn changed_lines(before: &Known, after: &Known) -> (Vec<String>, Vec<String>) {
+    let lines = |known| -> BTreeSet<String> { write(known).lines().map(str::to_owned).collect() };
+    let (before, after) = (lines(before), lines(after));
+    let added = after.difference(&before).cloned().collect();
+    (added, before.difference(&after).cloned().collect())
+}
+
+#[test]
+fn the_golden_file_of_format_1_always_reads() {
+    assert_eq!(read(GOLDEN, &app()), Ok(full()));
+}
+
+#[test]
+fn this_version_still_writes_the_golden_file_byte_by_byte() {
+    assert_eq!(write(&full()), GOLDEN);
+}
+
+#[test]
+fn a_small_state_is_laid_out_for_diff() {
+    let web = StoredConfig::of(
+        &MachineConfig {
+            image: Some("nginx".to_owned()),
+            ..MachineConfig::default()
+        },
+        &Lineage::new("k2v9").unwrap(),
+    );
+    let known = Known {
+        lineage: Lineage::new("k2v9").ok(),
+        serial: 1,
+        run: RunId::new("r1").ok(),
+        protect: [group("web")].into(),
+        configs: [(web.digest(), web.clone())].into(),
+        machines: [
+            (id("a"), machine("web-a", "web", "gru", &web)),
+            (id("b"), machine("web-b", "web", "gru", &web)),
+        ]
+        .into(),
+        ..Known::empty(app(), "local")
+    };
+    insta::assert_snapshot!(write(&known), @r#"
+    [{"format": 1, "app": "shop", "provider": "local", "lineage": "k2v9"
+     ,"serial": 1, "run": "r1"}
+    ,{"protect": "web"}
+    ,{"machine": {"id": "a", "name": "web-a", "group": "web", "region": "gru", "config": "87132e95dfbdfe0f3b4b5fc5d97e7756"}}
+    ,{"machine": {"id": "b", "name": "web-b", "group": "web", "region": "gru", "config": "87132e95dfbdfe0f3b4b5fc5d97e7756"}}
+    ,{"config": {"digest": "87132e95dfbdfe0f3b4b5fc5d97e7756", "body": {"image": "nginx"}}}
+    ]
+    "#);
+}
+
+#[test]
+fn a_state_that_was_never_written_round_trips() {
+    let empty = Known::empty(app(), "local");
+    assert_eq!(read(&write(&empty), &app()), Ok(empty));
+}
+
+#[test]
+fn one_machine_more_is_one_line_more_at_every_place() {
+    let full = full();
+    for new in ["0", "5", "zz"] {
+        let mut more = full.clone();
+        let twin = full.machines.values().next().unwrap().clone();
+        more.machines.insert(id(new), twin);
+        let (added, removed) = changed_lines(&full, &more);
+        assert_eq!(
+            (added.len(), removed.len()),
+            (1, 0),
+            "{added:?} {removed:?}"
+        );
+        assert!(added[0].contains(&format!("\"id\": \"{new}\"")));
+    }
+}
+
+#[test]
+fn two_branches_that_both_applied_conflict_on_one_line() {
+    let mut next = full();
+    next.serial += 1;
+    next.run = RunId::new("another").ok();
+    next.parent = Some(digest(&write(&full())));
+    let (added, removed) = changed_lines(&full(), &next);
+    assert_eq!(
+        (added.len(), removed.len()),
+        (1, 1),
+        "{added:?} {removed:?}"
+    );
+    for part in ["serial", "run", "parent"] {
+        assert!(added[0].contains(part), "{added:?}");
+    }
+}
+
+#[test]
+fn a_config_that_nothing_names_is_not_kept() {
+    let mut known = full();
+    let unused = config("unused");
+    known.configs.insert(unused.digest(), unused.clone());
+    let text = write(&known);
+    assert!(!text.contains(unused.digest().as_str()));
+    assert_eq!(read(&text, &app()), Ok(full()));
+}
+
+#[test]
+fn only_the_newest_runs_and_releases_are_kept_and_configs_go_with_their_release() {
+    let mut known = full();
+    let old_config = known.releases[0].groups[&group("web")].config.clone();
+    for n in 0..RUNS_KEPT as u64 {
+        known.runs.push(RunRecord {
+            serial: n,
+            ..known.runs[0].clone()
+        });
+    }
+    for n in 0..RELEASES_KEPT as u64 {
+        known.releases.push(ReleaseRecord {
+            release: 100 + n,
+            groups: BTreeMap::new(),
+            ..known.releases[0].clone()
+        });
+    }
+    let kept = read(&write(&known), &app()).unwrap();
+    assert_eq!(kept.runs, known.runs[1..]);
+    assert_eq!(kept.releases, known.releases[1..]);
+    assert!(!kept.configs.contains_key(&old_config));
+}
+
+#[test]
+fn the_order_and_the_spacing_of_a_hand_edited_text_do_not_matter() {
+    let mut records: Vec<Value> = serde_json::from_str(GOLDEN).unwrap();
+    records[1..].reverse();
+    let text = serde_json::to_string_pretty(&records).unwrap();
+    assert_eq!(read(&text, &app()), Ok(full()));
+    assert_eq!(write(&read(&text, &app()).unwrap()), GOLDEN);
+}
+
+#[test]
+fn a_secret_value_is_not_in_the_file() {
+    assert!(!GOLDEN.contains("hunter2"));
+    assert!(GOLDEN.contains("API_TOKEN"));
+}
+
+#[test]
+fn another_apps_state_is_refused_by_name() {
+    let error = read(GOLDEN, &AppName::new("store").unwrap()).unwrap_err();
+    assert_eq!(error.code(), "state_other_app");
+    insta::assert_snapshot!(error, @"the state belongs to app `shop`, not to `store`");
+}
+
+#[test]
+fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
+    for text in [
+        GOLDEN.replace("\"format\": 1", "\"format\": 2"),
+        r#"[{"format": 2, "colour": "blue"}, 17]"#.to_owned(),
+        r#"{"format": 2, "machines": {}}"#.to_owned(),
+    ] {
+        assert_eq!(refusal(&text), StateError::TooNew { format: 2 }, "{text}");
+    }
+    let error = StateError::TooNew { format: 2 };
+    insta::assert_snapshot!(error, @"the state has format 2, and this version reads formats up to 1");
+}
+
+#[test]
+fn a_format_that_never_was_is_damage() {
+    let error = refusal(&GOLDEN.replace("\"format\": 1", "\"format\": 0"));
+    insta::assert_snapshot!(error, @"the state is damaged: there is no format 0");
+}
+
+#[test]
+fn conflict_markers_are_named_with_their_line() {
+    let (first, rest) = GOLDEN.split_once('\n').unwrap();
+    let (serial, rest) = rest.split_once('\n').unwrap();
+    let text =
+        format!("{first}\n<<<<<<< HEAD\n{serial}\n=======\n{serial}\n>>>>>>> theirs\n{rest}");
+    assert_eq!(refusal(&text), StateError::ConflictMarkers { line: 2 });
+    let text = text.replace('\n', "\r\n");
+    assert_eq!(refusal(&text), StateError::ConflictMarkers { line: 2 });
+}
+
+#[test]
+fn a_text_cut_off_anywhere_is_refused_whole() {
+    for (end, _) in GOLDEN.trim_end().char_indices() {
+        let error = refusal(&GOLDEN[..end]);
+        assert_eq!(error.code(), "state_damaged", "cut at {end}: {error}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_damage_and_no_empty_state() {
+    insta::assert_snapshot!(refusal(""), @"the state is damaged: the file is empty");
+    assert_eq!(refusal(" \n"), refusal(""));
+}
+
+#[test]
+fn an_unknown_field_of_each_record_is_refused_with_its_name_and_line() {
+    // The start of each kind of record; `protect` and `ignored` are plain names.
+    let starts = [
+        "[{\"format\"",
+        ",{\"pending\": {\"launch\"",
+        ",{\"machine\": {\"id\"",
+        ",{\"config\": {\"digest\"",
+        ",{\"release\": {\"release\"",
+        ",{\"run\": {\"run\"",
+    ];
+    for start in starts {
+        let line = GOLDEN.lines().position(|line| line.starts_with(start));
+        let (before, key) = start.rsplit_once('{').unwrap();
+        let edited = format!("{before}{{\"colour\": 1, {key}");
+        let message = refusal(&GOLDEN.replacen(start, &edited, 1)).to_string();
+        assert!(message.contains("unknown field `colour`"), "{message}");
+        let place = format!("at line {}:", line.unwrap() + 1);
+        assert!(message.contains(&place), "{message}");
+    }
+}
+
+#[test]
+fn a_record_of_an_unknown_kind_is_refused() {
+    let error = refusal(&GOLDEN.replacen("{\"machine\"", "{\"machien\"", 1));
+    assert!(
+        error.to_string().contains("unknown variant `machien`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn what_stands_twice_is_refused() {
+    for kind in ["protect", "ignored", "machine", "config"] {
+        let start = format!(",{{\"{kind}\"");
+        let line = GOLDEN
+            .lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap();
+        let error = refusal(&GOLDEN.replacen(line, &format!("{line}\n{line}"), 1));
+        assert!(error.to_string().contains("twice"), "{kind}: {error}");
+    }
+    let error = refusal(&GOLDEN.replacen("\"serial\": 12", "\"serial\": 12, \"serial\": 13", 1));
+    assert!(
+        error.to_string().contains("duplicate field `serial`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_config_that_does_not_match_its_digest_is_refused_by_name() {
+    let digest = config("jobs").digest();
+    let error = refusal(&GOLDEN.replacen("[\"jobs\"]", "[\"rm -rf\"]", 1));
+    let expected = format!("the state is damaged: config `{digest}` is not what was sent");
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_config_that_is_missing_is_refused_with_who_names_it() {
+    let without = |digest: &ConfigDigest| -> String {
+        let start = format!(",{{\"config\": {{\"digest\": \"{digest}\"");
+        let lines = GOLDEN.split_inclusive('\n');
+        lines.filter(|line| !line.starts_with(&start)).collect()
+    };
+    let error = refusal(&without(&config("jobs").digest())).to_string();
+    assert!(
+        error.contains("Machine `6e82d933b7d587` names config"),
+        "{error}"
+    );
+    let error = refusal(&without(&config("old").digest())).to_string();
+    assert!(
+        error.contains("group `web` of release 43 names config"),
+        "{error}"
+    );
+}
+
+#[test]
+fn an_id_that_would_leave_its_folder_is_refused_with_its_line() {
+    let error = refusal(&GOLDEN.replacen("148ed599c14189", "../../etc", 1));
+    assert!(
+        error
+            .to_string()
+            .contains("`../../etc` is not a valid Machine id"),
+        "{error}"
+    );
+    assert!(
+        matches!(error, StateError::Damaged { line: Some(7), .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn hostile_depth_is_refused_without_a_crash() {
+    for deep in ["[".repeat(1_000_000), "[{\"config\":".repeat(300_000)] {
+        assert_eq!(refusal(&deep).code(), "state_damaged");
+    }
+}
+
+#[test]
+fn other_json_is_refused() {
+    for text in [
+        "{}",
+        "[]",
+        "null",
+        "[null]",
+        "3",
+        "{\"name\": \"left-pad\"}",
+        "[{}]",
+    ] {
+        assert_eq!(refusal(text).code(), "state_damaged", "{text}");
+    }
+    let trailing = format!("{GOLDEN}{GOLDEN}");
+    assert_eq!(refusal(&trailing).code(), "state_damaged");
+}
+
+#[test]
+fn each_refusal_says_what_to_do() {
+    let all = [
+        refusal(""),
+        StateError::TooNew { format: 2 },
+        StateError::ConflictMarkers { line: 1 },
+        StateError::OtherApp {
+            found: app(),
+            wanted: app(),
+        },
+    ];
+    let codes: BTreeSet<_> = all.iter().map(StateError::code).collect();
+    assert_eq!(codes.len(), all.len());
+    assert!(all.iter().all(|error| error.hint().len() > 20));
+}

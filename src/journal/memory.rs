@@ -1,0 +1,181 @@
+//! The journal in memory, for tests of everything that uses a journal: it can fail at a chosen write,
+//! die with its process and be lost. It keeps the contract of the real one otherwise.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus};
+use crate::core::fleet::{Lineage, RunId};
+
+/// A journal whose clones are handles of the same one, as two processes are of one file. What a call
+/// committed stays when its process crashes; what was not committed is lost.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryJournal {
+    rows: Arc<Mutex<Rows>>,
+}
+
+/// When a chosen write fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailCommit {
+    /// Before its commit: nothing of it is kept.
+    Before,
+    /// After its commit: it is kept, and its caller is told otherwise.
+    After,
+    /// The process dies before it: from then on nothing takes effect until
+    /// [`MemoryJournal::restart`].
+    CrashBefore,
+    /// The process dies after it was committed.
+    CrashAfter,
+}
+
+#[derive(Debug, Default)]
+struct Rows {
+    runs: Vec<OpenRun>,
+    commits: u64,
+    fault: Option<(u64, FailCommit)>,
+    fired: bool,
+    dead: bool,
+}
+
+impl MemoryJournal {
+    /// How many writes were asked for so far, refused ones included.
+    pub fn commits(&self) -> u64 {
+        self.inner().commits
+    }
+
+    /// Fails one write (of any kind): the first from now on is 1.
+    pub fn fail_commit(&self, which: u64, how: FailCommit) {
+        let mut rows = self.inner();
+        rows.fault = Some((rows.commits + which, how));
+        rows.fired = false;
+    }
+
+    /// Whether the chosen fault has happened; a test that asked for one asserts it.
+    pub fn fired(&self) -> bool {
+        self.inner().fired
+    }
+
+    /// Starts the process again after a crash: what was committed is there, and nothing fails any
+    /// more.
+    pub fn restart(&self) {
+        let mut rows = self.inner();
+        rows.dead = false;
+        rows.fault = None;
+    }
+
+    /// Loses everything, as if somebody had deleted the file.
+    pub fn lose(&self) {
+        self.inner().runs.clear();
+    }
+
+    /// Every run that is kept, closed ones included, oldest first.
+    pub fn runs(&self) -> Vec<OpenRun> {
+        self.inner().runs.clone()
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Rows> {
+        self.rows
+            .lock()
+            .expect("no holder of this mutex panics while it has it")
+    }
+}
+
+impl Rows {
+    /// One transaction; `work` changes nothing when it fails.
+    fn commit(
+        &mut self,
+        work: impl FnOnce(&mut Vec<OpenRun>) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        self.commits += 1;
+        let fault = match self.fault {
+            Some((which, how)) if which == self.commits => {
+                self.fired = true;
+                Some(how)
+            }
+            Some(_) | None => None,
+        };
+        let before = matches!(fault, Some(FailCommit::Before | FailCommit::CrashBefore));
+        let crash = matches!(
+            fault,
+            Some(FailCommit::CrashBefore | FailCommit::CrashAfter)
+        );
+        if self.dead || before {
+            self.dead |= crash;
+            return Err(failed("a test asked for this failure"));
+        }
+        work(&mut self.runs)?;
+        self.dead |= crash;
+        match fault {
+            Some(_) => Err(failed("a test asked for this failure")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Journal for MemoryJournal {
+    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
+        self.inner().commit(|runs| {
+            if runs.iter().any(|other| other.row.run == run.run) {
+                return Err(failed("this run is there already"));
+            }
+            runs.push(OpenRun {
+                row: run.clone(),
+                status: RunStatus::Running,
+                results: Vec::new(),
+            });
+            prune(runs, &run.lineage);
+            Ok(())
+        })
+    }
+
+    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.inner().commit(|runs| {
+            find(runs, run)?.results.extend_from_slice(rows);
+            Ok(())
+        })
+    }
+
+    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        self.inner().commit(|runs| {
+            find(runs, run)?.status = status;
+            Ok(())
+        })
+    }
+
+    fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
+        let rows = self.inner();
+        if rows.dead {
+            return Err(failed("a test asked for this failure"));
+        }
+        let open = |run: &&OpenRun| run.row.lineage == *lineage && run.status != RunStatus::Closed;
+        Ok(rows.runs.iter().filter(open).cloned().collect())
+    }
+}
+
+fn find<'a>(runs: &'a mut [OpenRun], run: &RunId) -> Result<&'a mut OpenRun, JournalError> {
+    runs.iter_mut()
+        .find(|other| other.row.run == *run)
+        .ok_or_else(|| failed("there is no such run"))
+}
+
+fn prune(runs: &mut Vec<OpenRun>, lineage: &Lineage) {
+    let of_lineage = |run: &OpenRun| run.row.lineage == *lineage;
+    let mut old = runs
+        .iter()
+        .filter(|run| of_lineage(run))
+        .count()
+        .saturating_sub(RUNS_KEPT as usize);
+    runs.retain(|run| {
+        if !of_lineage(run) || old == 0 {
+            return true;
+        }
+        old -= 1;
+        run.status != RunStatus::Closed
+    });
+}
+
+fn failed(message: &str) -> JournalError {
+    JournalError {
+        place: "in memory".to_owned(),
+        message: message.to_owned(),
+    }
+}

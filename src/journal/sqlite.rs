@@ -1,0 +1,326 @@
+//! The journal on disk: one SQLite file in the user's state folder, shared by all projects and by
+//! every process of this user.
+//!
+//! Write-ahead log with a full sync at each commit: what returned survives a power cut. A process that
+//! dies between two commits leaves the earlier one.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, params};
+
+use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus};
+use crate::core::fleet::{ConfigDigest, Lineage, MachineId, RunId};
+use crate::core::plan::StepId;
+
+/// The schema's version, kept in `user_version`.
+const VERSION: i64 = 1;
+
+/// How long a commit waits for another process's: far longer than any commit takes.
+const BUSY: Duration = Duration::from_secs(5);
+
+const SCHEMA: &str = "
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL UNIQUE,
+        lineage TEXT NOT NULL,
+        serial INTEGER NOT NULL,
+        at TEXT NOT NULL,
+        by TEXT NOT NULL,
+        command TEXT NOT NULL,
+        plan TEXT NOT NULL,
+        status TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX run_of_lineage ON run (lineage, id);
+    CREATE TABLE result (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        step INTEGER NOT NULL,
+        outcome TEXT NOT NULL,
+        machine TEXT,
+        config TEXT
+    ) STRICT;
+    CREATE INDEX result_of_run ON result (run, id);
+    PRAGMA user_version = 1;
+";
+
+/// The journal of one user on this host.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    connection: Mutex<Connection>,
+    place: String,
+}
+
+impl SqliteJournal {
+    /// Opens `journal.db` in the user's state folder; creates both where they are missing, 0600 and
+    /// 0700.
+    ///
+    /// # Errors
+    /// When it cannot be created or read, is no journal, or was written by a newer version.
+    pub fn open(dir: &Path) -> Result<Self, JournalError> {
+        let path = dir.join("journal.db");
+        let place = path.display().to_string();
+        let io_error = |error: std::io::Error| JournalError {
+            place: place.clone(),
+            message: format!("it cannot be created or opened: {error}"),
+        };
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(0o700);
+        folder.create(dir).map_err(io_error)?;
+        // SQLite gives its side files the mode of this one, and would itself create it readable.
+        let mut file = OpenOptions::new();
+        file.read(true).write(true).create(true).mode(0o600);
+        file.open(&path).map_err(io_error)?;
+
+        let explain = |error: rusqlite::Error| explain(&place, &error);
+        let mut connection = Connection::open(&path).map_err(explain)?;
+        prepare(&connection).map_err(explain)?;
+        let version = migrate(&mut connection).map_err(explain)?;
+        if version > VERSION {
+            let message = format!(
+                "it has version {version}, and this program reads versions up to {VERSION}: use the \
+                 newer aeroform, or delete the file, nothing depends on it"
+            );
+            return Err(JournalError { place, message });
+        }
+        Ok(Self {
+            connection: Mutex::new(connection),
+            place,
+        })
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .expect("no user of the connection panics while it has it")
+    }
+
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, JournalError> {
+        work(&self.connection()).map_err(|error| explain(&self.place, &error))
+    }
+
+    /// One transaction; an error from `work` undoes it whole.
+    fn change(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), JournalError> {
+        let mut connection = self.connection();
+        // Immediate: a transaction that turns from reading to writing would not wait for others.
+        connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                work(&transaction)?;
+                transaction.commit()
+            })
+            .map_err(|error| explain(&self.place, &error))
+    }
+}
+
+impl Journal for SqliteJournal {
+    fn begin(&self, row: &RunRow) -> Result<(), JournalError> {
+        self.change(|transaction| {
+            transaction.execute(
+                "INSERT INTO run (run, lineage, serial, at, by, command, plan, status)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![
+                    row.run.as_str(),
+                    row.lineage.as_str(),
+                    row.serial.cast_signed(),
+                    row.at,
+                    row.by,
+                    row.command,
+                    row.plan,
+                    status_word(RunStatus::Running),
+                ],
+            )?;
+            prune(transaction, &row.lineage)
+        })
+    }
+
+    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.change(|transaction| {
+            let id = row_id(transaction, run)?;
+            let mut insert = transaction.prepare_cached(
+                "INSERT INTO result (run, step, outcome, machine, config)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            for row in rows {
+                let outcome = serde_json::to_string(&row.outcome)
+                    .expect("an outcome of strings and numbers always serialises");
+                let machine = row.machine.as_ref().map(MachineId::as_str);
+                let config = row.config.as_ref().map(ConfigDigest::as_str);
+                insert.execute(params![id, row.step.0, outcome, machine, config])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        self.change(|transaction| {
+            let id = row_id(transaction, run)?;
+            transaction.execute(
+                "UPDATE run SET status = ?2 WHERE id = ?1",
+                params![id, status_word(status)],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
+        self.read(|connection| {
+            // One snapshot of both tables, though another process may write between the two queries.
+            let transaction = connection.unchecked_transaction()?;
+            let mut query = transaction.prepare_cached(
+                "SELECT id, run, lineage, serial, at, by, command, plan, status FROM run
+                 WHERE lineage = ?1 AND status <> ?2 ORDER BY id",
+            )?;
+            let closed = status_word(RunStatus::Closed);
+            let runs = query.query_map(params![lineage.as_str(), closed], open_run)?;
+            runs.map(|run| {
+                let (id, mut run) = run?;
+                run.results = results_of(&transaction, id)?;
+                Ok(run)
+            })
+            .collect()
+        })
+    }
+}
+
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+/// Brings an older schema to this version and returns the version that is there now.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
+    // Under the write lock: of two processes that open a new file at once, one creates the tables.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version != 0 {
+        return Ok(version);
+    }
+    transaction.execute_batch(SCHEMA)?;
+    transaction.commit()?;
+    Ok(VERSION)
+}
+
+fn prune(transaction: &Transaction<'_>, lineage: &Lineage) -> rusqlite::Result<()> {
+    transaction.execute(
+        "DELETE FROM run WHERE lineage = ?1 AND status = ?2 AND id NOT IN
+         (SELECT id FROM run WHERE lineage = ?1 ORDER BY id DESC LIMIT ?3)",
+        params![lineage.as_str(), status_word(RunStatus::Closed), RUNS_KEPT],
+    )?;
+    Ok(())
+}
+
+fn row_id(transaction: &Transaction<'_>, run: &RunId) -> rusqlite::Result<i64> {
+    transaction
+        .prepare_cached("SELECT id FROM run WHERE run = ?1")?
+        .query_row([run.as_str()], |row| row.get(0))
+}
+
+fn open_run(row: &Row<'_>) -> rusqlite::Result<(i64, OpenRun)> {
+    let serial: i64 = row.get("serial")?;
+    let run = RunRow {
+        run: parsed(row, "run", |text| RunId::new(text).ok())?,
+        lineage: parsed(row, "lineage", |text| Lineage::new(text).ok())?,
+        serial: serial.cast_unsigned(),
+        at: row.get("at")?,
+        by: row.get("by")?,
+        command: row.get("command")?,
+        plan: row.get("plan")?,
+    };
+    let status = parsed(row, "status", status_of)?;
+    let results = Vec::new();
+    let open = OpenRun {
+        row: run,
+        status,
+        results,
+    };
+    Ok((row.get("id")?, open))
+}
+
+fn results_of(connection: &Connection, run: i64) -> rusqlite::Result<Vec<ResultRow>> {
+    let mut query = connection.prepare_cached(
+        "SELECT step, outcome, machine, config FROM result WHERE run = ?1 ORDER BY id",
+    )?;
+    let results = query.query_map([run], |row| {
+        let has =
+            |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<String>>(column)?.is_some());
+        Ok(ResultRow {
+            step: StepId(row.get("step")?),
+            outcome: parsed(row, "outcome", |text| serde_json::from_str(text).ok())?,
+            machine: has("machine")?
+                .then(|| parsed(row, "machine", |text| MachineId::new(text).ok()))
+                .transpose()?,
+            config: has("config")?
+                .then(|| parsed(row, "config", ConfigDigest::parse))
+                .transpose()?,
+        })
+    })?;
+    results.collect()
+}
+
+/// A column in the type that we wrote it from; anything else means that the file was damaged.
+fn parsed<T>(
+    row: &Row<'_>,
+    column: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    parse(&text).ok_or_else(|| {
+        let index = row.as_ref().column_index(column).unwrap_or_default();
+        let message = format!("`{column}` is not what was written").into();
+        rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, message)
+    })
+}
+
+fn status_word(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Running => "running",
+        RunStatus::Unpublished => "unpublished",
+        RunStatus::Closed => "closed",
+    }
+}
+
+fn status_of(word: &str) -> Option<RunStatus> {
+    [
+        RunStatus::Running,
+        RunStatus::Unpublished,
+        RunStatus::Closed,
+    ]
+    .into_iter()
+    .find(|status| status_word(*status) == word)
+}
+
+/// What went wrong, and what to do about it.
+fn explain(place: &str, error: &rusqlite::Error) -> JournalError {
+    let message = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another process holds it for too long: look for an aeroform that hangs".to_owned()
+        }
+        Some(ErrorCode::DiskFull) => "it cannot be written: the disk is full".to_owned(),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+            format!("it cannot be written: {error}")
+        }
+        Some(ErrorCode::ConstraintViolation) => format!("this run is there already ({error})"),
+        Some(_) | None if matches!(error, rusqlite::Error::QueryReturnedNoRows) => {
+            "there is no such run".to_owned()
+        }
+        Some(_) | None => {
+            format!("it is damaged or no journal ({error}): delete the file, nothing depends on it")
+        }
+    };
+    JournalError {
+        place: place.to_owned(),
+        message,
+    }
+}

@@ -1,0 +1,321 @@
+//! The store that everybody has: a file in the project, and a lock beside it.
+//!
+//! It guards one host; the plan says so where that matters. Its calls to the file system are short
+//! and made on the spot: while a state is read or written, nothing else has anything to do.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::lock_file::{self, LockFile};
+use super::replace::{AtMoment, create_folder, replace, resolve, split};
+use super::{Holder, LockStatus, StateLock, StateStore, StoreError, Stored, Version, Waiting};
+use crate::core::state::digest;
+
+/// How often a waiter tries; a person does not notice it, and a lock is held for seconds at least.
+const POLL: Duration = Duration::from_millis(100);
+
+/// What even an impatient waiter waits: a look at the holder takes the lock for an instant.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// A state file on this host.
+#[derive(Debug, Clone)]
+pub struct LocalStore {
+    path: PathBuf,
+    shown: String,
+}
+
+impl LocalStore {
+    /// A store at `path`, called `shown` before people. Touches nothing yet: file and folder are
+    /// created by the first write or lock, 0600 and 0700; an existing file keeps its mode. A symbolic
+    /// link is followed, and what it points at is replaced.
+    pub fn new(path: PathBuf, shown: String) -> Self {
+        Self { path, shown }
+    }
+
+    fn error(&self, what: &'static str, source: io::Error) -> StoreError {
+        let place = self.shown.clone();
+        StoreError::Io {
+            what,
+            place,
+            source,
+        }
+    }
+
+    fn load(&self) -> io::Result<Option<String>> {
+        let metadata = match fs::metadata(&self.path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if metadata.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                "it is a directory",
+            ));
+        }
+        // Reading a pipe or a device may never end.
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        fs::read_to_string(&self.path).map(Some)
+    }
+
+    fn put(
+        &self,
+        text: &str,
+        if_version: &Version,
+        at: &mut AtMoment<'_>,
+    ) -> Result<Version, StoreError> {
+        let unchanged = || Ok(version_of(self.load()?.as_deref()) == *if_version);
+        let replaced = resolve(&self.path).and_then(|target| replace(&target, text, unchanged, at));
+        match replaced {
+            Ok(true) => Ok(version_of(Some(text))),
+            Ok(false) => Err(StoreError::Changed {
+                place: self.shown.clone(),
+            }),
+            Err(source) => Err(self.error("write", source)),
+        }
+    }
+
+    /// `.shop.json.lock` beside the file that is really written, so that two links to one state share
+    /// one lock.
+    fn lock_path(&self) -> io::Result<PathBuf> {
+        let target = resolve(&self.path)?;
+        let (folder, name) = split(&target)?;
+        let mut lock = std::ffi::OsString::from(".");
+        lock.push(name);
+        lock.push(".lock");
+        Ok(folder.join(lock))
+    }
+
+    fn try_lock(&self, holder: &Holder) -> io::Result<Option<LockFile>> {
+        let path = self.lock_path()?;
+        create_folder(split(&path)?.0)?;
+        LockFile::try_take(&path, holder)
+    }
+}
+
+#[async_trait]
+impl StateStore for LocalStore {
+    fn place(&self) -> String {
+        self.shown.clone()
+    }
+
+    async fn read(&self) -> Result<Stored, StoreError> {
+        let text = self.load().map_err(|source| self.error("read", source))?;
+        let version = version_of(text.as_deref());
+        Ok(Stored { text, version })
+    }
+
+    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+        self.put(text, if_version, &mut |_| Ok(()))
+    }
+
+    async fn lock(
+        &self,
+        holder: &Holder,
+        patience: Duration,
+        waiting: &mut Waiting<'_>,
+    ) -> Result<Box<dyn StateLock>, StoreError> {
+        // None is a deadline beyond what a clock can say.
+        let deadline = Instant::now().checked_add(patience.max(GRACE));
+        let mut told: Option<Option<Holder>> = None;
+        loop {
+            let taken = self.try_lock(holder);
+            if let Some(lock) = taken.map_err(|source| self.error("lock", source))? {
+                return Ok(Box::new(LocalLock(lock)));
+            }
+            let other = match self.holder().await? {
+                LockStatus::Held(other) => other,
+                // It was let go in between; the next try decides.
+                LockStatus::Free => None,
+            };
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                return Err(StoreError::Locked {
+                    holder: other.map(Box::new),
+                });
+            }
+            if patience > GRACE && told.as_ref() != Some(&other) {
+                waiting(other.as_ref());
+                told = Some(other);
+            }
+            tokio::time::sleep(left.map_or(POLL, |left| left.min(POLL))).await;
+        }
+    }
+
+    async fn holder(&self) -> Result<LockStatus, StoreError> {
+        self.lock_path()
+            .and_then(|path| lock_file::look(&path))
+            .map_err(|source| self.error("look at the lock of", source))
+    }
+}
+
+/// The held lock of a [`LocalStore`].
+#[derive(Debug)]
+struct LocalLock(LockFile);
+
+#[async_trait]
+impl StateLock for LocalLock {
+    fn is_held(&self) -> bool {
+        self.0.is_held()
+    }
+
+    async fn release(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// No text has a version of its own: a first write must not pass over a file that came meanwhile.
+fn version_of(text: Option<&str>) -> Version {
+    Version(text.map_or_else(|| "absent".to_owned(), digest))
+}
+
+/// Keeps a state that its store refused: a durable copy in `dir` for `aeroform state push`, 0600,
+/// under `name` or, where that is taken, under `name` and a number. Never writes over a file.
+///
+/// # Errors
+/// The system's; no part of a copy is left then.
+pub fn write_copy(dir: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
+    create_folder(dir)?;
+    let mut path = dir.join(name);
+    let mut number = 1;
+    let mut file = loop {
+        let mut options = OpenOptions::new();
+        match options.write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => break file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < 1000 => {
+                number += 1;
+                path = dir.join(format!("{name}.{number}"));
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::File::open(dir)?.sync_all());
+    if let Err(error) = written {
+        let _ = fs::remove_file(&path);
+        return Err(error);
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::replace::Moment;
+    use super::*;
+
+    const MOMENTS: [Moment; 6] = [
+        Moment::Compared,
+        Moment::Created,
+        Moment::Filled,
+        Moment::Synced,
+        Moment::Renamed,
+        Moment::Durable,
+    ];
+
+    /// A store that holds `old`.
+    fn store_in(folder: &Path) -> LocalStore {
+        let store = LocalStore::new(folder.join("shop.json"), "shop.json".to_owned());
+        put(&store, "old", &mut |_| Ok(())).unwrap();
+        store
+    }
+
+    fn put(store: &LocalStore, text: &str, at: &mut AtMoment<'_>) -> Result<Version, StoreError> {
+        let version = version_of(store.load().unwrap().as_deref());
+        store.put(text, &version, at)
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_write_that_fails_at_any_moment_leaves_old_or_new_content_and_nothing_else() {
+        for (index, failing) in MOMENTS.into_iter().enumerate() {
+            let folder = tempfile::tempdir().unwrap();
+            let store = store_in(folder.path());
+            let full = || Err(io::ErrorKind::StorageFull.into());
+            let result = put(&store, "new", &mut |moment| {
+                if moment == failing { full() } else { Ok(()) }
+            });
+            match result {
+                Err(StoreError::Io { what, source, .. }) => {
+                    assert_eq!((what, source.kind()), ("write", io::ErrorKind::StorageFull));
+                }
+                other => panic!("the fault at {failing:?} did not fire: {other:?}"),
+            }
+            let expected = if index < 4 { "old" } else { "new" };
+            assert_eq!(
+                store.load().unwrap().as_deref(),
+                Some(expected),
+                "{failing:?}"
+            );
+            assert_eq!(names(folder.path()), ["shop.json"], "{failing:?}");
+        }
+    }
+
+    #[test]
+    fn a_writer_killed_at_any_moment_leaves_old_or_new_content_and_the_next_one_clears_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut seen = Vec::new();
+        let mut left = Vec::new();
+        put(&store_in(folder.path()), "new", &mut |moment| {
+            // What a process that is killed now leaves behind.
+            let copy = tempfile::tempdir()?;
+            for name in names(folder.path()) {
+                fs::copy(folder.path().join(&name), copy.path().join(&name))?;
+            }
+            seen.push(moment);
+            left.push(copy);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, MOMENTS);
+        let leftovers: Vec<_> = left
+            .iter()
+            .map(|copy| names(copy.path()).len() - 1)
+            .collect();
+        assert_eq!(leftovers, [0, 1, 1, 1, 0, 0]);
+        for (index, copy) in left.iter().enumerate() {
+            let path = copy.path().join("shop.json");
+            let expected = if index < 4 { "old" } else { "new" };
+            assert_eq!(fs::read_to_string(&path).unwrap(), expected);
+            let store = LocalStore::new(path, "shop.json".to_owned());
+            put(&store, "next", &mut |_| Ok(())).unwrap();
+            assert_eq!(store.load().unwrap().as_deref(), Some("next"));
+            assert_eq!(names(copy.path()), ["shop.json"]);
+        }
+    }
+
+    #[test]
+    fn only_this_states_own_leftovers_are_cleared_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store_in(folder.path());
+        let kept = [
+            ".other.json.1.tmp",
+            ".shop.json.lock",
+            ".shop.json.mine.tmp",
+        ];
+        for name in kept.into_iter().chain([".shop.json.1.tmp"]) {
+            fs::write(folder.path().join(name), "x").unwrap();
+        }
+        put(&store, "new", &mut |_| Ok(())).unwrap();
+        let mut expected = kept.to_vec();
+        expected.push("shop.json");
+        assert_eq!(names(folder.path()), expected);
+    }
+}

@@ -1,0 +1,92 @@
+//! An OS lock on a file that is never unlinked and whose content only informs (RULES 26).
+//!
+//! It excludes other processes of this host and goes with the process that holds it, however that
+//! dies. It says nothing about other hosts.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Holder, LockStatus};
+
+/// A held lock; dropping it lets it go.
+#[derive(Debug)]
+pub(super) struct LockFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl LockFile {
+    /// Takes the lock if it is free; none when somebody holds it. The file's folder must exist.
+    pub(super) fn try_take(path: &Path, holder: &Holder) -> io::Result<Option<Self>> {
+        // Each round past the first needs somebody who removes the file at that very moment.
+        for _ in 0..10 {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(path)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            let lock = Self {
+                path: path.to_owned(),
+                file,
+            };
+            // Somebody may have removed the file between our opening and locking it: a lock on a file
+            // without a name excludes nobody.
+            if lock.is_held() {
+                lock.tell(holder)?;
+                return Ok(Some(lock));
+            }
+        }
+        Err(io::Error::other("the lock file does not stay in its place"))
+    }
+
+    /// Whether the lock still excludes others: its file has not been removed or replaced.
+    pub(super) fn is_held(&self) -> bool {
+        match (self.file.metadata(), fs::metadata(&self.path)) {
+            (Ok(ours), Ok(named)) => (ours.dev(), ours.ino()) == (named.dev(), named.ino()),
+            (_, _) => false,
+        }
+    }
+
+    fn tell(&self, holder: &Holder) -> io::Result<()> {
+        let mut text = serde_json::to_string(holder).map_err(io::Error::other)?;
+        text.push('\n');
+        self.file.set_len(0)?;
+        (&self.file).write_all(text.as_bytes())
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // So that the next holder is not shown under this one's name; closing the file unlocks it.
+        let _ = self.file.set_len(0);
+    }
+}
+
+/// Who holds the lock on this file. Looking takes a shared lock for an instant, which is why
+/// [`LockFile::try_take`] may miss once.
+pub(super) fn look(path: &Path) -> io::Result<LockStatus> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockStatus::Free),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => return Ok(LockStatus::Free),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    // 64 KiB is far beyond any holder; a file that somebody put there is not read whole.
+    let mut text = String::new();
+    let read = (&mut file).take(64 * 1024).read_to_string(&mut text);
+    let holder = read.ok().and_then(|_| serde_json::from_str(&text).ok());
+    Ok(LockStatus::Held(holder))
+}

@@ -1,0 +1,235 @@
+//! A store in memory, for tests of everything that uses a store: it can fail at a chosen write, die
+//! with its process and lose its lock. It keeps the contract of the real ones otherwise.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::{Holder, LockStatus, StateLock, StateStore, StoreError, Stored, Version, Waiting};
+
+/// How often a waiter looks.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A place in memory. Clones are clients of the same place, as two processes are of one file.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    place: Arc<Mutex<Place>>,
+}
+
+/// When a chosen write fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailWrite {
+    /// Before it took effect: refused.
+    Before,
+    /// After it took effect: its answer is lost.
+    After,
+    /// The process dies before it: from then on nothing takes effect until
+    /// [`MemoryStore::restart`].
+    CrashBefore,
+    /// The process dies after it took effect.
+    CrashAfter,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    text: Option<String>,
+    versions: u64,
+    writes: u64,
+    fault: Option<(u64, FailWrite)>,
+    fired: bool,
+    dead: bool,
+    lock: Option<(u64, Holder)>,
+    locks: u64,
+}
+
+impl MemoryStore {
+    /// A place that holds this text.
+    pub fn with_text(text: impl Into<String>) -> Self {
+        let store = Self::default();
+        store.inner().text = Some(text.into());
+        store
+    }
+
+    /// The text that is there now.
+    pub fn text(&self) -> Option<String> {
+        self.inner().text.clone()
+    }
+
+    /// How many writes were asked for so far, refused ones included.
+    pub fn writes(&self) -> u64 {
+        self.inner().writes
+    }
+
+    /// Fails one write: the first from now on is 1.
+    pub fn fail_write(&self, which: u64, how: FailWrite) {
+        let mut place = self.inner();
+        place.fault = Some((place.writes + which, how));
+        place.fired = false;
+    }
+
+    /// Whether the chosen fault has happened; a test that asked for one asserts it.
+    pub fn fired(&self) -> bool {
+        self.inner().fired
+    }
+
+    /// Starts the process again after a crash: what took effect is there, its lock is free, and
+    /// nothing fails any more.
+    pub fn restart(&self) {
+        let mut place = self.inner();
+        place.dead = false;
+        place.fault = None;
+        place.lock = None;
+    }
+
+    /// Takes the lock away from whoever holds it.
+    pub fn lose_lock(&self) {
+        self.inner().lock = None;
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Place> {
+        self.place
+            .lock()
+            .expect("no holder of this mutex panics while it has it")
+    }
+}
+
+impl Place {
+    fn version(&self) -> Version {
+        Version(self.versions.to_string())
+    }
+
+    fn put(&mut self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+        self.writes += 1;
+        let fault = match self.fault {
+            Some((which, how)) if which == self.writes => {
+                self.fired = true;
+                Some(how)
+            }
+            Some(_) | None => None,
+        };
+        if matches!(fault, Some(FailWrite::CrashBefore)) {
+            self.dead = true;
+        }
+        if self.dead || matches!(fault, Some(FailWrite::Before)) {
+            return Err(refused("write"));
+        }
+        if *if_version != self.version() {
+            return Err(StoreError::Changed {
+                place: PLACE.to_owned(),
+            });
+        }
+        self.text = Some(text.to_owned());
+        self.versions += 1;
+        match fault {
+            Some(FailWrite::After) => Err(refused("write")),
+            Some(FailWrite::CrashAfter) => {
+                self.dead = true;
+                Err(refused("write"))
+            }
+            Some(FailWrite::Before | FailWrite::CrashBefore) | None => Ok(self.version()),
+        }
+    }
+}
+
+const PLACE: &str = "memory";
+
+fn refused(what: &'static str) -> StoreError {
+    StoreError::Io {
+        what,
+        place: PLACE.to_owned(),
+        source: std::io::Error::other("a test asked for this failure"),
+    }
+}
+
+#[async_trait]
+impl StateStore for MemoryStore {
+    fn place(&self) -> String {
+        PLACE.to_owned()
+    }
+
+    async fn read(&self) -> Result<Stored, StoreError> {
+        let place = self.inner();
+        if place.dead {
+            return Err(refused("read"));
+        }
+        Ok(Stored {
+            text: place.text.clone(),
+            version: place.version(),
+        })
+    }
+
+    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+        self.inner().put(text, if_version)
+    }
+
+    async fn lock(
+        &self,
+        holder: &Holder,
+        patience: Duration,
+        waiting: &mut Waiting<'_>,
+    ) -> Result<Box<dyn StateLock>, StoreError> {
+        let deadline = Instant::now().checked_add(patience);
+        let mut told = None;
+        loop {
+            let other = {
+                let mut place = self.inner();
+                if place.dead {
+                    return Err(refused("lock"));
+                }
+                let Some((_, other)) = &place.lock else {
+                    place.locks += 1;
+                    let id = place.locks;
+                    place.lock = Some((id, holder.clone()));
+                    let store = self.clone();
+                    return Ok(Box::new(MemoryLock { store, id }));
+                };
+                other.clone()
+            };
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                return Err(StoreError::Locked {
+                    holder: Some(Box::new(other)),
+                });
+            }
+            if told.as_ref() != Some(&other) {
+                waiting(Some(&other));
+                told = Some(other);
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    async fn holder(&self) -> Result<LockStatus, StoreError> {
+        let place = self.inner();
+        let held = |(_, holder): &(u64, Holder)| LockStatus::Held(Some(holder.clone()));
+        Ok(place.lock.as_ref().map_or(LockStatus::Free, held))
+    }
+}
+
+/// The held lock of a [`MemoryStore`].
+struct MemoryLock {
+    store: MemoryStore,
+    id: u64,
+}
+
+#[async_trait]
+impl StateLock for MemoryLock {
+    fn is_held(&self) -> bool {
+        let place = self.store.inner();
+        !place.dead && place.lock.as_ref().is_some_and(|(id, _)| *id == self.id)
+    }
+
+    async fn release(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl Drop for MemoryLock {
+    fn drop(&mut self) {
+        let mut place = self.store.inner();
+        if place.lock.as_ref().is_some_and(|(id, _)| *id == self.id) {
+            place.lock = None;
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! State stores and journals against what all of them promise, and against what only a file system
+//! can do to them.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "stores/copy.rs"]
+mod copy;
+#[path = "stores/journals.rs"]
+mod journals;
+#[path = "stores/local.rs"]
+mod local;
+#[path = "stores/memory.rs"]
+mod memory;

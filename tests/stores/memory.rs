@@ -1,0 +1,97 @@
+//! The store in memory: the contract, and the faults that it can be told to have.
+
+use std::time::Duration;
+
+use aeroform::store::contract::{self, Bench};
+use aeroform::store::memory::FailWrite;
+use aeroform::store::{Holder, MemoryStore, StateStore, StoreError};
+
+struct Shared(MemoryStore);
+
+impl Bench for Shared {
+    fn client(&self) -> Box<dyn StateStore> {
+        Box::new(self.0.clone())
+    }
+
+    fn break_lock(&self) {
+        self.0.lose_lock();
+    }
+}
+
+macro_rules! keeps {
+    ($($promise:ident)*) => {$(
+        #[tokio::test(start_paused = true)]
+        async fn $promise() {
+            contract::$promise(&Shared(MemoryStore::default())).await;
+        }
+    )*};
+}
+
+keeps! {
+    a_place_that_was_never_written_has_no_text
+    what_one_client_writes_another_reads
+    a_client_can_write_again_without_reading
+    a_stale_version_is_refused
+    a_first_write_never_passes_over_another_first_write
+    two_clients_have_one_lock
+    the_holder_is_shown_while_it_holds
+    a_lock_that_was_let_go_can_be_taken
+    a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock
+    a_held_lock_keeps_nobody_from_reading
+    a_lock_that_was_lost_says_so
+}
+
+fn holder() -> Holder {
+    Holder {
+        who: "ana".to_owned(),
+        host: "host".to_owned(),
+        pid: 1,
+        command: "apply".to_owned(),
+        since: String::new(),
+        run: None,
+    }
+}
+
+async fn put(store: &MemoryStore, text: &str) -> Result<(), StoreError> {
+    let version = store.read().await?.version;
+    store.write(text, &version).await.map(drop)
+}
+
+#[tokio::test]
+async fn the_chosen_write_fails_before_or_after_it_took_effect_and_the_next_one_works() {
+    for (how, left) in [(FailWrite::Before, "one"), (FailWrite::After, "two")] {
+        let store = MemoryStore::default();
+        store.fail_write(2, how);
+        put(&store, "one").await.unwrap();
+        assert!(!store.fired());
+        assert!(put(&store, "two").await.is_err());
+        assert!(store.fired());
+        assert_eq!(store.text().as_deref(), Some(left));
+        put(&store, "three").await.unwrap();
+        assert_eq!(store.text().as_deref(), Some("three"));
+        assert_eq!(store.writes(), 3);
+    }
+}
+
+#[tokio::test]
+async fn after_a_crash_nothing_works_until_the_restart_which_finds_the_lock_free() {
+    for (how, left) in [
+        (FailWrite::CrashBefore, None),
+        (FailWrite::CrashAfter, Some("one")),
+    ] {
+        let store = MemoryStore::default();
+        let held = store
+            .lock(&holder(), Duration::ZERO, &mut |_| {})
+            .await
+            .unwrap();
+        store.fail_write(1, how);
+        assert!(put(&store, "one").await.is_err());
+        assert!(put(&store, "two").await.is_err());
+        assert!(!held.is_held());
+        store.restart();
+        assert_eq!(store.text().as_deref(), left);
+        let again = store.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+        assert!(again.is_ok());
+        put(&store, "three").await.unwrap();
+    }
+}
