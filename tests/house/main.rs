@@ -10,9 +10,12 @@
 
 mod arrows;
 mod dependencies;
+mod examples;
 mod pages;
 mod repository;
 mod rust;
+#[path = "../support/mod.rs"]
+mod support;
 mod words;
 
 /// Fails with all findings at once, so that one run shows everything that is to be done.

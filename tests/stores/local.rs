@@ -263,6 +263,7 @@ async fn a_lock_whose_holder_wrote_nothing_sensible_is_held_all_the_same() {
 }
 
 #[tokio::test]
+<<<<<<< HEAD
 async fn a_link_in_the_place_of_the_lock_is_not_followed() {
     let folder = Folder::new();
     let store = folder.store();
@@ -280,6 +281,8 @@ async fn a_link_in_the_place_of_the_lock_is_not_followed() {
 }
 
 #[tokio::test]
+=======
+>>>>>>> house-next
 async fn the_lock_goes_with_the_process_that_holds_it_even_by_sigkill() {
     let folder = Folder::new();
     let store = folder.store();
