@@ -9,6 +9,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::escape;
 use super::style::{Label, Style};
 
+/// Stands for a blank at which a line must not break; escaped text never has it.
+const GLUE: char = '\u{1}';
+/// Both sides of an arrow belong together.
+const ARROW: &str = "\u{1}→\u{1}";
+
 /// A line in the making. Everything pushed is taken for foreign text.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -67,8 +72,20 @@ impl Line {
     pub fn add(&mut self, label: Label, text: impl AsRef<str>) {
         let text = escape::safe(text.as_ref());
         if !text.is_empty() {
-            self.pieces.push((label, text.into_owned()));
+            self.pieces.push((label, text.replace(" → ", ARROW)));
         }
+    }
+
+    /// Adds a piece that is not broken at its blanks, but for those at its start.
+    pub fn add_whole(&mut self, label: Label, text: impl AsRef<str>) {
+        let text = escape::safe(text.as_ref());
+        let body = text.trim_start_matches(' ');
+        let lead = " ".repeat(text.len() - body.len());
+        let glued: String = body
+            .chars()
+            .map(|c| if c == ' ' { GLUE } else { c })
+            .collect();
+        self.pieces.push((label, lead + &glued));
     }
 
     /// Fills up with blanks to this column.
@@ -76,6 +93,11 @@ impl Line {
     pub fn to_column(self, column: usize) -> Self {
         let missing = column.saturating_sub(self.width());
         self.plain(" ".repeat(missing))
+    }
+
+    /// Whether nothing was pushed.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
     }
 
     /// Columns that it takes when it does not wrap, its indent included.
@@ -96,20 +118,25 @@ impl Line {
         let mut pen = Pen {
             style,
             out,
+            width,
+            hang,
             column: 0,
             fresh: true,
+            gap: 0,
+            run: (Label::Plain, String::new()),
         };
-        pen.blanks(self.indent.min(width / 2))?;
+        pen.blanks(self.indent.min(width / 2));
         for word in self.words() {
             if !pen.fresh && pen.column + word.gap + word.width > width {
-                pen.new_line(hang)?;
+                pen.new_line()?;
             } else {
-                pen.blanks(word.gap)?;
+                pen.blanks(word.gap);
             }
             for (label, text) in &word.pieces {
-                pen.write(*label, text, width, hang)?;
+                pen.write(*label, text)?;
             }
         }
+        pen.flush()?;
         pen.out.write_char('\n')
     }
 
@@ -149,50 +176,84 @@ impl Line {
 struct Pen<'a> {
     style: &'a Style,
     out: &'a mut dyn fmt::Write,
+    width: usize,
+    hang: usize,
     column: usize,
     /// Nothing but blanks on this line yet.
     fresh: bool,
+    /// Blanks that are written once something follows them.
+    gap: usize,
+    /// Text of one label that is painted at once.
+    run: (Label, String),
 }
 
 impl Pen<'_> {
-    fn blanks(&mut self, n: usize) -> fmt::Result {
+    fn blanks(&mut self, n: usize) {
         self.column += n;
-        (0..n).try_for_each(|_| self.out.write_char(' '))
+        self.gap += n;
     }
 
-    fn new_line(&mut self, hang: usize) -> fmt::Result {
+    fn new_line(&mut self) -> fmt::Result {
+        self.flush()?;
         self.out.write_char('\n')?;
         self.column = 0;
+        self.gap = 0;
         self.fresh = true;
-        self.blanks(hang)
+        self.blanks(self.hang);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> fmt::Result {
+        let (label, text) = &mut self.run;
+        self.style.paint(*label, text, self.out)?;
+        text.clear();
+        Ok(())
+    }
+
+    fn append(&mut self, label: Label, text: &str) -> fmt::Result {
+        let gap = std::mem::take(&mut self.gap);
+        if self.run.1.is_empty() || self.run.0 != label {
+            self.flush()?;
+            for _ in 0..gap {
+                self.out.write_char(' ')?;
+            }
+            self.run.0 = label;
+        } else {
+            self.run.1.extend(std::iter::repeat_n(' ', gap));
+        }
+        self.run
+            .1
+            .extend(text.chars().map(|c| if c == GLUE { ' ' } else { c }));
+        self.column += text.width();
+        self.fresh = false;
+        Ok(())
     }
 
     /// Writes a piece of a word, cut where the line ends.
-    fn write(&mut self, label: Label, text: &str, width: usize, hang: usize) -> fmt::Result {
+    fn write(&mut self, label: Label, text: &str) -> fmt::Result {
         let mut rest = text;
         loop {
-            let room = width.saturating_sub(self.column);
-            let end = end_within(rest, room);
-            let end = match (end, self.fresh) {
+            let room = self.width.saturating_sub(self.column);
+            let end = match (end_within(rest, room), self.fresh) {
                 // One character at least, or a very narrow terminal would never see the end.
                 (0, true) => rest.chars().next().map_or(0, char::len_utf8),
                 (end, _) => end,
             };
             let (head, tail) = rest.split_at(end);
-            if !head.is_empty() {
-                let head = if self.fresh {
-                    escape::safe_at_line_start(head)
-                } else {
-                    Cow::Borrowed(head)
-                };
-                self.style.paint(label, &head, self.out)?;
-                self.column += head.width();
-                self.fresh = false;
+            let (head, tail) = match tail {
+                "" => (head, tail),
+                // Cut at a blank after all, which then belongs to neither line.
+                tail => (head.trim_end_matches(GLUE), tail.trim_start_matches(GLUE)),
+            };
+            if self.fresh && head.starts_with("::") {
+                self.append(label, &escape::safe_at_line_start(head))?;
+            } else if !head.is_empty() {
+                self.append(label, head)?;
             }
             if tail.is_empty() {
                 return Ok(());
             }
-            self.new_line(hang)?;
+            self.new_line()?;
             rest = tail;
         }
     }
@@ -205,7 +266,7 @@ fn end_within(text: &str, columns: usize) -> usize {
     }
     let mut used = 0;
     for (at, c) in text.char_indices() {
-        used += c.width().unwrap_or(0);
+        used += c.width().unwrap_or(1);
         if used > columns {
             return at;
         }

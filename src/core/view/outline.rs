@@ -153,7 +153,7 @@ impl<'a> Outline<'a> {
         for section in &mut sections {
             section.bundles.sort_by_key(|bundle| bundle.kind);
         }
-        sections.sort_by_key(Section::goes);
+        sections.sort_by_key(Section::rank);
         Self {
             sections,
             drift: drift(plan),
@@ -179,6 +179,10 @@ impl<'a> Section<'a> {
     pub fn goes(&self) -> bool {
         self.group
             .is_some_and(|group| group.verdict == GroupVerdict::Removed)
+    }
+
+    fn rank(&self) -> u8 {
+        self.group.map_or(0, |group| rank(group.verdict))
     }
 
     /// The kind that all its changes are, if they are all of one.
@@ -246,6 +250,16 @@ impl Item<'_> {
             | Action::Adopt
             | Action::Forget => &[],
         }
+    }
+}
+
+/// The order in which groups are read: what is there and changes, what is new, what goes, what stays.
+pub fn rank(verdict: GroupVerdict) -> u8 {
+    match verdict {
+        GroupVerdict::Changed => 0,
+        GroupVerdict::Added => 1,
+        GroupVerdict::Removed => 2,
+        GroupVerdict::Unchanged => 3,
     }
 }
 

@@ -93,8 +93,13 @@ pub struct Missing {
 }
 
 impl StatusView {
-    /// Joins what was observed with what is wanted and remembered, where those are at hand.
-    pub fn of(desired: Option<&Desired>, known: Option<&Known>, observed: &Observed) -> Self {
+    /// Joins what this provider showed with what is wanted and remembered, where those are at hand.
+    pub fn of(
+        provider: &str,
+        desired: Option<&Desired>,
+        known: Option<&Known>,
+        observed: &Observed,
+    ) -> Self {
         let mut machines: Vec<MachineStatus> = observed
             .machines
             .values()
@@ -122,12 +127,9 @@ impl StatusView {
                 region: machine.region.clone(),
             })
             .collect();
-        let provider = desired.map(|d| d.provider.clone());
         Self {
             app: observed.app.clone(),
-            provider: provider
-                .or_else(|| known.map(|k| k.provider.clone()))
-                .unwrap_or_default(),
+            provider: provider.to_owned(),
             serial: known.map(|k| k.serial).filter(|serial| *serial > 0),
             groups: groups(desired, &machines, &missing),
             machines,

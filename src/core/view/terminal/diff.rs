@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::core::fleet::{FieldChange, GroupName};
+use crate::core::view::escape;
 use crate::core::view::line::{Line, Page, columns, cut};
 use crate::core::view::style::Label;
 use crate::core::view::toml_diff::{self, DiffLine, Part};
@@ -71,7 +72,9 @@ fn diff_line(line: &DiffLine, sign_at: usize, text_at: usize, page: &mut Page<'_
     match line {
         DiffLine::Changed { key, before, after } => {
             let used = text_at + columns(key) + 3;
-            let (before, after) = toml_diff::focus(before, after, room(used));
+            // Cut what will be seen, or an escape could be torn apart and a line grow too long.
+            let (before, after) = (escape::safe(before), escape::safe(after));
+            let (before, after) = toml_diff::focus(&before, &after, room(used));
             let side = |sign, label, emphasis, parts: &[Part]| {
                 let mut line = start(label, sign).push(label, format!("{key} = "));
                 for part in parts {

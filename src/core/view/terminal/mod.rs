@@ -6,10 +6,12 @@
 mod diff;
 pub mod plan;
 pub mod progress;
+pub mod questions;
 pub mod report;
 pub mod status;
 
 pub use plan::plan;
 pub use progress::event;
+pub use questions::{prompt, question};
 pub use report::report;
 pub use status::status;

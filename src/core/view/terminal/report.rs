@@ -170,19 +170,26 @@ fn verdict(report: &RunReport<'_>) -> Line {
     };
     let tally = report.tally();
     let rest = tally.total - tally.done;
+    let verb = if report.plan.destroys_app {
+        "Destroy"
+    } else {
+        "Apply"
+    };
     let line = Line::new(0);
     match report.end() {
         RunEnd::Complete => line
-            .push(Label::Good, "Apply complete:")
+            .push(Label::Good, format!("{verb} complete:"))
             .plain(format!(" {done}.")),
         RunEnd::Failed if rest == 0 => line
-            .push(Label::Error, "Apply incomplete:")
+            .push(Label::Error, format!("{verb} incomplete:"))
             .plain(format!(" {done}, but see above.")),
-        RunEnd::Failed => line.push(Label::Error, "Apply incomplete:").plain(format!(
-            " {done}; {} of {} not done.",
-            words::number(rest),
-            words::count(tally.total, "change")
-        )),
+        RunEnd::Failed => line
+            .push(Label::Error, format!("{verb} incomplete:"))
+            .plain(format!(
+                " {done}; {} of {} not done.",
+                words::number(rest),
+                words::count(tally.total, "change")
+            )),
         RunEnd::Interrupted => line.push(Label::Warning, "Interrupted:").plain(format!(
             " {done}; {} of {} not done.",
             words::number(rest),

@@ -3,9 +3,10 @@
 //!
 //! One screen: of a large group only those that need attention are listed, and the rest is counted.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::core::fleet::{CheckState, HostStatus, MachineState, Management};
+use crate::core::fleet::{CheckState, GroupName, HostStatus, MachineState, Management};
 use crate::core::view::line::{Line, Page, columns, cut};
 use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
@@ -15,6 +16,12 @@ use crate::core::view::words;
 const LISTED: usize = 16;
 /// The widest that a column gets, but the last.
 const COLUMN: usize = 30;
+
+/// Characters of a failing check's output that are shown.
+const OUTPUT: usize = 160;
+
+/// A Machine and its cells.
+type Row<'a> = (&'a MachineStatus, Cells);
 
 /// A row's cells with their labels, in the order of [`HEADS`].
 type Cells = [(Label, String); 6];
@@ -29,6 +36,10 @@ const HEADS: [(&str, u8); 6] = [
     ("PID", 5),
 ];
 
+/// Places in [`HEADS`].
+const CHECKS: usize = 3;
+const ADDRESS: usize = 4;
+
 /// Writes the status.
 pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut Page::new(style, out);
@@ -38,31 +49,27 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
         let text = "No Machines. `aeroform plan` shows what an apply would create.";
         return page.line(&Line::new(0).plain(text));
     }
-    let rows: Vec<(&MachineStatus, Cells)> = view.machines.iter().map(|m| (m, cells(m))).collect();
+    let rows: Vec<Row<'_>> = view.machines.iter().map(|m| (m, cells(m))).collect();
     let table = Table::of(rows.iter().map(|(_, cells)| cells), style.width);
+    let mut by_group: BTreeMap<Option<&GroupName>, Vec<&Row<'_>>> = BTreeMap::new();
+    for row in &rows {
+        by_group.entry(row.0.group.as_ref()).or_default().push(row);
+    }
     page.blank()?;
     table.heads(page)?;
-    let mut standbys = false;
     for group in &view.groups {
         page.blank()?;
         page.line(&group_line(group))?;
-        let own: Vec<&(&MachineStatus, Cells)> = rows
-            .iter()
-            .filter(|(machine, _)| machine.group.as_ref() == Some(&group.name))
-            .collect();
-        standbys |= own.iter().any(|(machine, _)| machine.standby);
-        machines(&own, &table, page)?;
+        let own = by_group.remove(&Some(&group.name)).unwrap_or_default();
+        machines(own, &table, page)?;
         missing(view, group, page)?;
     }
-    let strangers: Vec<&(&MachineStatus, Cells)> = rows
-        .iter()
-        .filter(|(machine, _)| machine.group.is_none())
-        .collect();
-    if !strangers.is_empty() {
+    if let Some(own) = by_group.remove(&None) {
         page.blank()?;
         page.line(&Line::new(0).push(Label::Strong, "of no group"))?;
-        machines(&strangers, &table, page)?;
+        machines(own, &table, page)?;
     }
+    let standbys = view.machines.iter().any(|machine| machine.standby);
     if standbys {
         page.blank()?;
         page.line(&Line::new(0).push(
@@ -87,7 +94,7 @@ fn group_line(group: &GroupStatus) -> Line {
     let actual = words::number(group.actual as usize);
     let (label, counts) = match group.wanted {
         _ if !group.desired => (Label::Change, format!("{actual}, no longer wanted")),
-        Some(wanted) if wanted == group.actual => (Label::Good, format!("{actual} of {wanted}")),
+        Some(wanted) if wanted == group.actual => (Label::Good, format!("{actual} of {actual}")),
         Some(wanted) => (
             Label::Change,
             format!("{actual} of {} wanted", words::number(wanted as usize)),
@@ -113,20 +120,19 @@ fn group_line(group: &GroupStatus) -> Line {
 }
 
 /// The rows of one group: of a large one those in trouble first, the rest as a count.
-fn machines(own: &[&(&MachineStatus, Cells)], table: &Table, page: &mut Page<'_>) -> fmt::Result {
-    let all = page.style.verbose || own.len() <= LISTED;
-    let mut order: Vec<&&(&MachineStatus, Cells)> = own.iter().collect();
-    if !all {
-        order.sort_by_key(|(machine, _)| !machine.troubled());
-        order.truncate(LISTED);
+fn machines(mut own: Vec<&Row<'_>>, table: &Table, page: &mut Page<'_>) -> fmt::Result {
+    let mut more = 0;
+    if !page.style.verbose && own.len() > LISTED {
+        own.sort_by_key(|(machine, _)| !machine.troubled());
+        more = own.len() - LISTED;
+        own.truncate(LISTED);
     }
-    for (machine, cells) in order {
+    for (machine, cells) in own {
         table.row(cells, page)?;
-        for line in details(machine) {
+        for line in details(machine, cells, table) {
             page.line(&line)?;
         }
     }
-    let more = if all { 0 } else { own.len() - LISTED };
     if more > 0 {
         let text = format!("+ {} more (-v shows all)", words::number(more));
         page.line(&Line::new(2).push(Label::Dim, text))?;
@@ -215,54 +221,75 @@ fn checks(machine: &MachineStatus) -> (Label, String) {
     }
 }
 
-/// What does not fit into a column.
-fn details(machine: &MachineStatus) -> Vec<Line> {
-    let mut notes: Vec<(Label, String)> = Vec::new();
+/// What does not fit into a column: what a person should know, and the columns that had no room.
+fn details(machine: &MachineStatus, cells: &Cells, table: &Table) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let squeezed = |column: usize| table.widths[column] == 0 && !cells[column].1.is_empty();
+    let failing = machine
+        .checks
+        .iter()
+        .any(|check| check.status != CheckState::Passing);
+    for (column, shown) in [(ADDRESS, true), (CHECKS, failing)] {
+        if shown && squeezed(column) {
+            let (label, text) = &cells[column];
+            lines.push(Line::new(4).push(*label, text));
+        }
+    }
+    let mut line = Line::new(4);
+    for (at, (label, text)) in remarks(machine).into_iter().enumerate() {
+        if at > 0 {
+            line.add(Label::Dim, " · ");
+        }
+        line.add(label, text);
+    }
+    lines.extend((!line.is_empty()).then_some(line));
+    let failing = machine
+        .checks
+        .iter()
+        .filter(|check| check.status == CheckState::Critical && !check.output.is_empty());
+    lines.extend(failing.map(|check| {
+        let text = format!("{}: {}", check.name, cut(&check.output, OUTPUT));
+        Line::new(4).push(Label::Destroy, text)
+    }));
+    lines
+}
+
+fn remarks(machine: &MachineStatus) -> Vec<(Label, String)> {
+    let mut found: Vec<(Label, String)> = Vec::new();
     if let Some(detail) = &machine.detail {
         let label = if machine.troubled() {
             Label::Destroy
         } else {
             Label::Dim
         };
-        notes.push((label, detail.clone()));
+        found.push((label, detail.clone()));
     }
     if machine.restarts > 0 {
         let text = format!(
             "restarted {}",
             words::count(machine.restarts as usize, "time")
         );
-        notes.push((Label::Change, text));
+        found.push((Label::Change, text));
     }
     if machine.cordoned {
-        notes.push((Label::Change, "cordoned".to_owned()));
+        found.push((Label::Change, "cordoned".to_owned()));
     }
     match machine.host {
         HostStatus::Ok => {}
-        HostStatus::Unknown => notes.push((Label::Change, "host status unknown".to_owned())),
-        HostStatus::Unreachable => notes.push((Label::Destroy, "host unreachable".to_owned())),
+        HostStatus::Unknown => found.push((Label::Change, "host status unknown".to_owned())),
+        HostStatus::Unreachable => found.push((Label::Destroy, "host unreachable".to_owned())),
     }
     match machine.management {
-        Management::Stranger => notes.push((Label::Dim, "not managed by Aeroform".to_owned())),
+        Management::Stranger => found.push((Label::Dim, "not managed by Aeroform".to_owned())),
         Management::Special => {
-            notes.push((Label::Dim, "belongs to a release or a console".to_owned()));
+            found.push((Label::Dim, "belongs to a release or a console".to_owned()));
         }
         Management::Ours | Management::Launch if !machine.known => {
-            notes.push((Label::Change, "not in the state yet".to_owned()));
+            found.push((Label::Change, "not in the state yet".to_owned()));
         }
         Management::Ours | Management::Launch => {}
     }
-    let failing = machine
-        .checks
-        .iter()
-        .filter(|check| check.status == CheckState::Critical && !check.output.is_empty());
-    notes.extend(failing.map(|check| {
-        let output = cut(&check.output, 160);
-        (Label::Destroy, format!("{}: {output}", check.name))
-    }));
-    notes
-        .into_iter()
-        .map(|(label, text)| Line::new(4).push(label, text))
-        .collect()
+    found
 }
 
 /// Widths of the columns that fit.
@@ -306,12 +333,7 @@ impl Table {
     }
 
     fn width(&self) -> usize {
-        2 + self
-            .widths
-            .iter()
-            .filter(|w| **w > 0)
-            .map(|w| w + 2)
-            .sum::<usize>()
+        self.widths.iter().filter(|w| **w > 0).map(|w| w + 2).sum()
     }
 
     fn heads(&self, page: &mut Page<'_>) -> fmt::Result {

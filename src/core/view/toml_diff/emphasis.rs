@@ -99,7 +99,8 @@ pub fn focus(before: &str, after: &str, room: usize) -> (Vec<Part>, Vec<Part>) {
     let start = if common + 8 < room {
         0
     } else {
-        common - room / 3
+        // Where both end soon after the difference, more of what comes before it has room.
+        (common - room / 3).min(longest + 1 - room)
     };
     compare(&window(before, start, room), &window(after, start, room))
 }

@@ -46,16 +46,18 @@ fn nothing(plan: &Plan) -> Line {
     if plan.destroys_app {
         return line.plain(" There is nothing left to destroy.");
     }
-    let (is, want) = if plan.machines == 1 {
+    let (is, them) = if plan.machines == 1 {
         ("is", "it")
     } else {
         ("are", "them")
     };
-    if plan.online {
-        line.plain(format!(" {machines} {is} as the manifests want {want}."))
+    if plan.machines == 0 {
+        line.plain(" There is no Machine, and none is wanted.")
+    } else if plan.online {
+        line.plain(format!(" {machines} {is} as the manifests want {them}."))
     } else {
         line.plain(format!(
-            " {machines} in the state {is} as the manifests want {want}; none was looked at."
+            " {machines} in the state {is} as wanted; nothing was looked at."
         ))
     }
 }

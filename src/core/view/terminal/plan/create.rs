@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::fleet::VolumeId;
+use crate::core::fleet::{Region, VolumeId};
 use crate::core::plan::{Action, GroupChange, Standby};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::outline::{Bundle, Item, Role};
@@ -11,6 +11,9 @@ use crate::core::view::words;
 
 /// Ports that are listed one by one per region when they do not follow each other.
 const PORTS: usize = 8;
+
+/// A text shorter than this is not broken.
+const WHOLE: usize = 24;
 
 /// Writes `+ 4 to create: 2 in gru, 2 in bog · shared-cpu-2x 1 GB`.
 pub(super) fn create(
@@ -40,34 +43,32 @@ pub(super) fn create(
     if let Some(size) = group.and_then(|group| group.size.as_deref()) {
         line.add(Label::Dim, format!(" · {size}"));
     }
-    page.line(&line)?;
-    for (region, items) in &regions {
-        let ports: Vec<u16> = items.iter().filter_map(|item| port(item)).collect();
-        let volumes: Vec<&str> = items
-            .iter()
-            .flat_map(|item| volumes(item))
-            .map(VolumeId::as_str)
-            .collect();
-        if ports.is_empty() && volumes.is_empty() {
-            continue;
-        }
-        let mut line = Line::new(8).push(Label::Dim, region).plain(" ");
-        if !ports.is_empty() {
-            let limit = if page.style.verbose {
-                usize::MAX
-            } else {
-                PORTS
-            };
-            line.add(Label::Plain, listed_ports(ports, limit));
-        }
-        if !volumes.is_empty() {
-            let s = if volumes.len() == 1 { "" } else { "s" };
-            line.add(
-                Label::Plain,
-                format!(" takes volume{s} {}", volumes.join(" ")).trim_start(),
-            );
-        }
+    let equipment: Vec<(&Region, String)> = regions
+        .iter()
+        .map(|(region, items)| (*region, equipment(items, page.style.verbose)))
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    if let ([_], [(_, text)]) = (counts.as_slice(), equipment.as_slice()) {
+        line.add(Label::Plain, format!(" · {text}"));
         page.line(&line)?;
+    } else {
+        page.line(&line)?;
+        let mut line = Line::new(8);
+        for (at, (region, text)) in equipment.iter().enumerate() {
+            if at > 0 {
+                line.add(Label::Dim, " · ");
+            }
+            line.add(Label::Dim, region);
+            line.add(Label::Plain, " ");
+            if text.len() < WHOLE {
+                line.add_whole(Label::Plain, text);
+            } else {
+                line.add(Label::Plain, text);
+            }
+        }
+        if !equipment.is_empty() {
+            page.line(&line)?;
+        }
     }
     if role == Role::Standby {
         watched(bundle, page)?;
@@ -82,6 +83,28 @@ pub(super) fn create(
         }
     }
     Ok(())
+}
+
+/// The ports and volumes of the new Machines of one region.
+fn equipment(items: &[&Item<'_>], verbose: bool) -> String {
+    let ports: Vec<u16> = items.iter().filter_map(|item| port(item)).collect();
+    let volumes: Vec<&str> = items
+        .iter()
+        .flat_map(|item| volumes(item))
+        .map(VolumeId::as_str)
+        .collect();
+    let mut texts = Vec::new();
+    if !ports.is_empty() {
+        texts.push(listed_ports(
+            ports,
+            if verbose { usize::MAX } else { PORTS },
+        ));
+    }
+    if !volumes.is_empty() {
+        let s = if volumes.len() == 1 { "" } else { "s" };
+        texts.push(format!("takes volume{s} {}", volumes.join(" ")));
+    }
+    texts.join(", ")
 }
 
 fn listed_ports(mut ports: Vec<u16>, limit: usize) -> String {

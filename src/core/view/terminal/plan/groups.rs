@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::core::plan::{Action, GroupChange, GroupVerdict, Plan};
 use crate::core::view::line::{Line, Page, columns, cut};
-use crate::core::view::outline::{Kind, Order, Outline, Section};
+use crate::core::view::outline::{self, Kind, Order, Outline, Section};
 use crate::core::view::style::Label;
 use crate::core::view::words;
 
@@ -44,11 +44,12 @@ pub(super) fn table(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> 
     let unchanged = |group: &GroupChange| group.verdict == GroupVerdict::Unchanged;
     let quiet = plan.groups.iter().filter(|group| unchanged(group)).count();
     let fold = quiet > UNCHANGED && !page.style.verbose;
-    let shown: Vec<&GroupChange> = plan
+    let mut shown: Vec<&GroupChange> = plan
         .groups
         .iter()
         .filter(|group| !(fold && unchanged(group)))
         .collect();
+    shown.sort_by_key(|group| outline::rank(group.verdict));
     let counts: Vec<String> = shown
         .iter()
         .map(|g| words::arrow(g.before, g.after))
@@ -99,7 +100,7 @@ pub(super) fn table(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> 
         page.line(&line)?;
     }
     if fold {
-        let text = format!("and {} without changes", words::count(quiet, "group"));
+        let text = format!("+ {} without changes", words::count(quiet, "group"));
         page.line(&Line::new(6).push(Label::Dim, text))?;
     }
     page.blank()
@@ -125,7 +126,8 @@ fn detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> St
                     .map(|from| format!("moved from {from}")),
             );
             parts.extend(regions(group));
-            parts.extend(section.and_then(besides_counts));
+            let moved = group.moved_from.is_some();
+            parts.extend(section.and_then(|section| besides_counts(section, moved)));
         }
         GroupVerdict::Unchanged => parts.push("no changes".to_owned()),
     }
@@ -155,6 +157,12 @@ fn fate(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> Stri
 
 /// Regions whose number of Machines changes.
 fn regions(group: &GroupChange) -> Option<String> {
+    if let Some((only, _)) = group.regions.first_key_value()
+        && group.regions.len() == 1
+    {
+        // The counts beside it say the rest.
+        return (group.before != group.after).then(|| only.to_string());
+    }
     let changed: Vec<String> = group
         .regions
         .iter()
@@ -177,12 +185,13 @@ fn regions(group: &GroupChange) -> Option<String> {
 }
 
 /// What the counts do not show: `4 to update, 2 to replace`.
-fn besides_counts(section: &Section<'_>) -> Option<String> {
+fn besides_counts(section: &Section<'_>, moved: bool) -> Option<String> {
     let mut totals: Vec<(&str, usize)> = Vec::new();
     for bundle in &section.bundles {
         let word = match bundle.kind {
             Kind::Adopt => "to adopt",
             Kind::Forget => "to forget",
+            Kind::Move(_) if moved => continue,
             Kind::Move(_) => "to move",
             Kind::Update => "to update",
             Kind::Replace(_) => "to replace",

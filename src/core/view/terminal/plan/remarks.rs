@@ -38,7 +38,7 @@ fn kind(word: &str, label: Label, notes: &[Note], page: &mut Page<'_>) -> fmt::R
         line.add(Label::Plain, &note.message);
         page.line(&line)?;
         if let Some(hint) = &note.hint {
-            page.line(&Line::new(2).hang(8).push(Label::Hint, "hint: ").plain(hint))?;
+            self::hint(hint, page)?;
         }
     }
     let more = notes.len().saturating_sub(limit);
@@ -47,4 +47,16 @@ fn kind(word: &str, label: Label, notes: &[Note], page: &mut Page<'_>) -> fmt::R
         page.line(&Line::new(0).push(label, text))?;
     }
     page.blank()
+}
+
+/// Writes a hint; what stands on lines of its own is there to be copied.
+fn hint(text: &str, page: &mut Page<'_>) -> fmt::Result {
+    let mut rows = text.lines();
+    let first = rows.next().unwrap_or("");
+    let line = Line::new(2).hang(8).push(Label::Hint, "hint: ");
+    page.line(&line.plain(first))?;
+    for row in rows {
+        page.line(&Line::new(8).push(Label::Hint, row))?;
+    }
+    Ok(())
 }

@@ -59,16 +59,20 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
     match bundle.kind {
         Kind::Create(role) => {
             create::create(role, bundle, section.group, page)?;
-            return reasons(bundle, page);
+            return if page.style.verbose {
+                reasons(bundle, page)
+            } else {
+                Ok(())
+            };
         }
         Kind::Destroy(why) => return removal::destroy(why, bundle, page),
         Kind::Adopt => page.line(
             &head(Label::Create, format!("= {n} to adopt"))
-                .push(Label::Dim, " into the state; they stay as they are"),
+                .push(Label::Dim, "  taken into the state as it is"),
         )?,
         Kind::Forget => page.line(
             &head(Label::Plain, format!(". {n} to forget"))
-                .push(Label::Dim, ": the state drops them, nothing is destroyed"),
+                .push(Label::Dim, "  dropped from the state, nothing is destroyed"),
         )?,
         Kind::Move(from) => page.line(&changed(">", &format!("to move from {from}")))?,
         Kind::Update => page.line(&changed("~", "to update in place"))?,
@@ -80,7 +84,9 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
         }
     }
     ids::ids(bundle, 8, page)?;
-    reasons(bundle, page)?;
+    if page.style.verbose || !explained(bundle) {
+        reasons(bundle, page)?;
+    }
     for text in toml_diff::shrinks(section.name, bundle.fields) {
         page.line(
             &Line::new(8)
@@ -93,7 +99,16 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
     left(bundle, page)
 }
 
-/// Why, where it says more than the lines around it.
+/// Whether the lines around it say why already: the fields that change, or the group that moves.
+fn explained(bundle: &Bundle<'_>) -> bool {
+    match bundle.kind {
+        Kind::Update => !bundle.fields.is_empty(),
+        Kind::Move(_) | Kind::Create(_) => true,
+        Kind::Adopt | Kind::Forget | Kind::Replace(_) | Kind::Destroy(_) => false,
+    }
+}
+
+/// Why.
 fn reasons(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
     let reasons = bundle.reasons();
     let limit = if page.style.verbose {
