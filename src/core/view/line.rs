@@ -4,13 +4,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::escape;
+use super::pen::{GLUE, Pen, end_within};
 use super::style::{Label, Style};
 
-/// Stands for a blank at which a line must not break; escaped text never has it.
-const GLUE: char = '\u{1}';
 /// Both sides of an arrow belong together.
 const ARROW: &str = "\u{1}→\u{1}";
 
@@ -115,29 +114,19 @@ impl Line {
         let width = style.width.max(1);
         // A deep indent on a narrow terminal would leave no room to read in.
         let hang = self.hang.min(width / 3);
-        let mut pen = Pen {
-            style,
-            out,
-            width,
-            hang,
-            column: 0,
-            fresh: true,
-            gap: 0,
-            run: (Label::Plain, String::new()),
-        };
+        let mut pen = Pen::new(style, hang, out);
         pen.blanks(self.indent.min(width / 2));
         for word in self.words() {
-            if !pen.fresh && pen.column + word.gap + word.width > width {
-                pen.new_line()?;
-            } else {
+            if pen.has_room(word.gap + word.width) {
                 pen.blanks(word.gap);
+            } else {
+                pen.new_line()?;
             }
             for (label, text) in &word.pieces {
                 pen.write(*label, text)?;
             }
         }
-        pen.flush()?;
-        pen.out.write_char('\n')
+        pen.end()
     }
 
     fn words(&self) -> Vec<Word<'_>> {
@@ -170,108 +159,6 @@ impl Line {
         }
         words
     }
-}
-
-/// Where the next character goes.
-struct Pen<'a> {
-    style: &'a Style,
-    out: &'a mut dyn fmt::Write,
-    width: usize,
-    hang: usize,
-    column: usize,
-    /// Nothing but blanks on this line yet.
-    fresh: bool,
-    /// Blanks that are written once something follows them.
-    gap: usize,
-    /// Text of one label that is painted at once.
-    run: (Label, String),
-}
-
-impl Pen<'_> {
-    fn blanks(&mut self, n: usize) {
-        self.column += n;
-        self.gap += n;
-    }
-
-    fn new_line(&mut self) -> fmt::Result {
-        self.flush()?;
-        self.out.write_char('\n')?;
-        self.column = 0;
-        self.gap = 0;
-        self.fresh = true;
-        self.blanks(self.hang);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> fmt::Result {
-        let (label, text) = &mut self.run;
-        self.style.paint(*label, text, self.out)?;
-        text.clear();
-        Ok(())
-    }
-
-    fn append(&mut self, label: Label, text: &str) -> fmt::Result {
-        let gap = std::mem::take(&mut self.gap);
-        if self.run.1.is_empty() || self.run.0 != label {
-            self.flush()?;
-            for _ in 0..gap {
-                self.out.write_char(' ')?;
-            }
-            self.run.0 = label;
-        } else {
-            self.run.1.extend(std::iter::repeat_n(' ', gap));
-        }
-        self.run
-            .1
-            .extend(text.chars().map(|c| if c == GLUE { ' ' } else { c }));
-        self.column += text.width();
-        self.fresh = false;
-        Ok(())
-    }
-
-    /// Writes a piece of a word, cut where the line ends.
-    fn write(&mut self, label: Label, text: &str) -> fmt::Result {
-        let mut rest = text;
-        loop {
-            let room = self.width.saturating_sub(self.column);
-            let end = match (end_within(rest, room), self.fresh) {
-                // One character at least, or a very narrow terminal would never see the end.
-                (0, true) => rest.chars().next().map_or(0, char::len_utf8),
-                (end, _) => end,
-            };
-            let (head, tail) = rest.split_at(end);
-            let (head, tail) = match tail {
-                "" => (head, tail),
-                // Cut at a blank after all, which then belongs to neither line.
-                tail => (head.trim_end_matches(GLUE), tail.trim_start_matches(GLUE)),
-            };
-            if self.fresh && head.starts_with("::") {
-                self.append(label, &escape::safe_at_line_start(head))?;
-            } else if !head.is_empty() {
-                self.append(label, head)?;
-            }
-            if tail.is_empty() {
-                return Ok(());
-            }
-            self.new_line()?;
-            rest = tail;
-        }
-    }
-}
-
-/// How many bytes of the text fit into so many columns.
-fn end_within(text: &str, columns: usize) -> usize {
-    if columns >= text.len() {
-        return text.len();
-    }
-    let mut used = 0;
-    for (at, c) in text.char_indices() {
-        used += c.width().unwrap_or(1);
-        if used > columns {
-            return at;
-        }
-    }
-    text.len()
 }
 
 /// The text cut to so many columns, with `…` where something is missing. Escaped first, so that the

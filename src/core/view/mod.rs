@@ -4,10 +4,12 @@
 //! Decides nothing either: whatever a view says stands in the data. Start at [`terminal`] for people
 //! and at [`json`] for programs; [`escape`] is what every foreign text passes on its way out.
 
+pub mod bundle;
 pub mod escape;
 pub mod json;
 pub mod line;
 pub mod outline;
+mod pen;
 pub mod run;
 pub mod status;
 pub mod style;

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::core::fleet::{FieldChange, GroupName, MachineId, Region, VolumeId};
+use super::bundle::{Bundle, Item, Kind, Order, Role, Why};
+use crate::core::fleet::{FieldChange, GroupName, MachineId};
 use crate::core::plan::{
     Action, Branch, Change, Drift, DriftKind, GroupChange, GroupVerdict, Plan, Removal, StepId,
 };
@@ -29,82 +30,6 @@ pub struct Section<'a> {
     pub group: Option<&'a GroupChange>,
     /// Its changes, destroys last.
     pub bundles: Vec<Bundle<'a>>,
-}
-
-/// Machines that undergo the same.
-#[derive(Debug)]
-pub struct Bundle<'a> {
-    /// What.
-    pub kind: Kind<'a>,
-    /// The fields that change.
-    pub fields: &'a [FieldChange],
-    /// What else may happen instead.
-    pub branches: &'a [Branch],
-    /// The Machines, in the plan's order.
-    pub items: Vec<Item<'a>>,
-}
-
-/// What happens to one Machine.
-#[derive(Debug, Clone, Copy)]
-pub struct Item<'a> {
-    /// The change; of a replacement, the new half.
-    pub change: &'a Change,
-    /// The old half of a replacement.
-    pub old: Option<&'a Change>,
-}
-
-/// Kinds of change as people see them, in the order in which they are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind<'a> {
-    /// Taken into the state.
-    Adopt,
-    /// Dropped from the state.
-    Forget,
-    /// Moved from that group.
-    Move(&'a GroupName),
-    /// Updated in place.
-    Update,
-    /// Another Machine takes its place.
-    Replace(Order),
-    /// Made.
-    Create(Role),
-    /// Gone for good.
-    Destroy(Why),
-}
-
-/// Which half of a replacement comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Order {
-    /// The new Machine.
-    NewFirst,
-    /// The old one: the new one needs its volume.
-    OldFirst,
-}
-
-/// What a new Machine is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// It does the work.
-    Primary,
-    /// It stands by.
-    Standby,
-}
-
-/// Why a Machine goes; [`Removal`] in an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Why {
-    /// Another Machine took its place, and no step of this plan makes that one.
-    Replaced,
-    /// Named by a person.
-    Named,
-    /// Its region has too many.
-    Rebalanced,
-    /// Its group has too many.
-    CountLowered,
-    /// Its group goes.
-    GroupRemoved,
-    /// The app goes.
-    AppDestroyed,
 }
 
 /// Machines that differ from the state in the same way.
@@ -195,64 +120,6 @@ impl<'a> Section<'a> {
     }
 }
 
-impl Bundle<'_> {
-    /// The Machines by region: the old one of a replacement.
-    pub fn by_region(&self) -> BTreeMap<&Region, Vec<&Item<'_>>> {
-        let mut regions: BTreeMap<&Region, Vec<&Item<'_>>> = BTreeMap::new();
-        for item in &self.items {
-            regions.entry(&item.change.region).or_default().push(item);
-        }
-        regions
-    }
-
-    /// The reasons that its Machines give, each once, with how many give it.
-    pub fn reasons(&self) -> Vec<(&str, usize)> {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        let mut order = Vec::new();
-        for item in &self.items {
-            let reason = item.change.reason.as_str();
-            if reason.is_empty() {
-                continue;
-            }
-            let n = counts.entry(reason).or_insert(0);
-            if *n == 0 {
-                order.push(reason);
-            }
-            *n += 1;
-        }
-        order.into_iter().map(|r| (r, counts[r])).collect()
-    }
-}
-
-impl Item<'_> {
-    /// The id by which people know the Machine: of a replacement, the old one's.
-    pub fn id(&self) -> Option<&MachineId> {
-        self.old
-            .and_then(|old| old.machine.id.as_ref())
-            .or(self.change.machine.id.as_ref())
-            .or(match &self.change.action {
-                Action::Create { replaces, .. } => replaces.as_ref(),
-                Action::Update { .. }
-                | Action::Move { .. }
-                | Action::Destroy { .. }
-                | Action::Adopt
-                | Action::Forget => None,
-            })
-    }
-
-    /// The volumes that it leaves unattached.
-    pub fn leaves(&self) -> &[VolumeId] {
-        match &self.old.unwrap_or(self.change).action {
-            Action::Destroy { leaves, .. } => leaves,
-            Action::Create { .. }
-            | Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Adopt
-            | Action::Forget => &[],
-        }
-    }
-}
-
 /// The order in which groups are read: what is there and changes, what is new, what goes, what stays.
 pub fn rank(verdict: GroupVerdict) -> u8 {
     match verdict {
@@ -331,19 +198,6 @@ fn items(plan: &Plan) -> impl Iterator<Item = (Kind<'_>, &[FieldChange], Item<'_
             }
         }
     })
-}
-
-impl Why {
-    fn of(removal: Removal) -> Self {
-        match removal {
-            Removal::GroupRemoved => Self::GroupRemoved,
-            Removal::CountLowered => Self::CountLowered,
-            Removal::Rebalanced => Self::Rebalanced,
-            Removal::Replaced => Self::Replaced,
-            Removal::Named => Self::Named,
-            Removal::AppDestroyed => Self::AppDestroyed,
-        }
-    }
 }
 
 /// A text that is equal for equal changes; field values are JSON and have no hash of their own.

@@ -7,12 +7,13 @@
 pub mod apply;
 pub mod error;
 pub mod init;
-pub mod lock;
+
 pub mod logs;
 pub mod plan;
 pub mod state;
 pub mod status;
 mod text;
+pub mod unlock;
 pub mod validate;
 pub mod version;
 

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::core::fleet::{MachineConfig, overlay};
+use crate::core::fleet::{GroupName, MachineConfig, overlay};
 
 fn diff(before: Value, after: Value) -> String {
     let config = |value| MachineConfig::from_value(value).unwrap();

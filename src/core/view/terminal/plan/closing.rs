@@ -4,8 +4,9 @@ use std::fmt;
 
 use crate::core::fleet::VolumeId;
 use crate::core::plan::{GroupVerdict, Plan};
+use crate::core::view::bundle::Item;
 use crate::core::view::line::{Line, Page};
-use crate::core::view::outline::{Item, Outline, Section};
+use crate::core::view::outline::{Outline, Section};
 use crate::core::view::style::Label;
 use crate::core::view::words;
 
@@ -27,7 +28,10 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
         }
     }
     if !plan.refusals.is_empty() {
-        let refusals = words::count(plan.refusals.len(), "refusal");
+        let refusals = match plan.refusals.len() {
+            1 => "refusal".to_owned(),
+            n => format!("{} refusals", words::number(n)),
+        };
         let text = format!("Refused: this plan cannot be applied, see the {refusals} above.");
         page.line(&Line::new(0).push(Label::Error, text))?;
     }

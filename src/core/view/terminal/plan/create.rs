@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::core::fleet::{Region, VolumeId};
 use crate::core::plan::{Action, GroupChange, Standby};
+use crate::core::view::bundle::{Bundle, Item, Role};
 use crate::core::view::line::{Line, Page};
-use crate::core::view::outline::{Bundle, Item, Role};
 use crate::core::view::style::Label;
 use crate::core::view::words;
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use crate::core::plan::{Action, GroupChange, GroupVerdict, Plan};
+use crate::core::plan::{Action, DriftKind, GroupChange, GroupVerdict, Plan};
+use crate::core::view::bundle::{Kind, Order};
 use crate::core::view::line::{Line, Page, columns, cut};
-use crate::core::view::outline::{self, Kind, Order, Outline, Section};
+use crate::core::view::outline::{self, Outline, Section};
 use crate::core::view::style::Label;
 use crate::core::view::words;
 
@@ -113,6 +114,7 @@ fn detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> St
         GroupVerdict::Added => {
             parts.push(match &group.moved_from {
                 Some(from) => format!("moved from {from}"),
+                None if vanished(plan, group) => "every Machine of it is gone".to_owned(),
                 None => "new group".to_owned(),
             });
             parts.extend(regions(group));
@@ -132,6 +134,13 @@ fn detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> St
         GroupVerdict::Unchanged => parts.push("no changes".to_owned()),
     }
     parts.join(" · ")
+}
+
+/// Whether the state has Machines of it and the world has none.
+fn vanished(plan: &Plan, group: &GroupChange) -> bool {
+    plan.drift
+        .iter()
+        .any(|drift| drift.group == group.name && drift.kind == DriftKind::Missing)
 }
 
 fn fate(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> String {

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::core::fleet::{MachineId, Region};
+use crate::core::view::bundle::Bundle;
 use crate::core::view::line::{Line, Page, columns};
-use crate::core::view::outline::Bundle;
 use crate::core::view::style::Label;
 use crate::core::view::words;
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::core::fleet::VolumeId;
+use crate::core::view::bundle::{Bundle, Why};
 use crate::core::view::line::{Line, Page};
-use crate::core::view::outline::{Bundle, Why};
 use crate::core::view::style::Label;
 use crate::core::view::words;
 

@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::{create, groups, ids, removal};
 use crate::core::plan::Branch;
+use crate::core::view::bundle::{Bundle, Item, Kind, Order};
 use crate::core::view::line::{Line, Page, cut};
-use crate::core::view::outline::{Bundle, Item, Kind, Order, Section};
+use crate::core::view::outline::Section;
 use crate::core::view::style::Label;
 use crate::core::view::terminal::diff;
 use crate::core::view::{toml_diff, words};

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// Whether the state is locked, and by whom.
 #[derive(Debug, Serialize)]
-pub struct LockDocument<'a> {
+pub struct UnlockDocument<'a> {
     format_version: u32,
     held: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,9 +29,9 @@ pub struct LockHolder<'a> {
     pub run: Option<&'a str>,
 }
 
-/// The document of a lock.
-pub fn lock(held: bool, holder: Option<LockHolder<'_>>) -> LockDocument<'_> {
-    LockDocument {
+/// The document of an unlock: whether the lock is held, and by whom where that is known.
+pub fn unlock(held: bool, holder: Option<LockHolder<'_>>) -> UnlockDocument<'_> {
+    UnlockDocument {
         format_version: super::FORMAT_VERSION,
         held,
         holder,
