@@ -8,7 +8,6 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-<<<<<<< HEAD
 use rustix::fs::OFlags;
 
 use super::{Holder, LockStatus};
@@ -17,10 +16,6 @@ use super::{Holder, LockStatus};
 /// for.
 const PLAIN: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK);
 
-=======
-use super::{Holder, LockStatus};
-
->>>>>>> house-next
 /// A held lock; dropping it lets it go.
 #[derive(Debug)]
 pub(super) struct LockFile {
@@ -39,10 +34,7 @@ impl LockFile {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-<<<<<<< HEAD
                 .custom_flags(PLAIN.bits().cast_signed())
-=======
->>>>>>> house-next
                 .open(path)?;
             match file.try_lock() {
                 Ok(()) => {}
@@ -89,13 +81,9 @@ impl Drop for LockFile {
 /// Who holds the lock on this file. Looking takes a shared lock for an instant, which is why
 /// [`LockFile::try_take`] may miss once.
 pub(super) fn look(path: &Path) -> io::Result<LockStatus> {
-<<<<<<< HEAD
     let mut options = OpenOptions::new();
     let plain = options.read(true).custom_flags(PLAIN.bits().cast_signed());
     let mut file = match plain.open(path) {
-=======
-    let mut file = match File::open(path) {
->>>>>>> house-next
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockStatus::Free),
         Err(error) => return Err(error),

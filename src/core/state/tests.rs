@@ -17,19 +17,19 @@ mod properties;
 const GOLDEN: &str = include_str!("../../../tests/golden/state-format-1.json");
 
 fn app() -> AppName {
-    AppName::new("shop").unwrap()
+    AppName::new("shop").expect("it is valid")
 }
 
 fn group(name: &str) -> GroupName {
-    GroupName::new(name).unwrap()
+    GroupName::new(name).expect("it is valid")
 }
 
 fn region(name: &str) -> Region {
-    Region::new(name).unwrap()
+    Region::new(name).expect("it is valid")
 }
 
 fn id(text: &str) -> MachineId {
-    MachineId::new(text).unwrap()
+    MachineId::new(text).expect("it is valid")
 }
 
 fn config(command: &str) -> StoredConfig {
@@ -40,13 +40,16 @@ fn config(command: &str) -> StoredConfig {
         "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
         "not_known_to_us": {"ratio": 0.1, "list": [1, "two", null, true]},
     });
-    let lineage = Lineage::new("k2v9").unwrap();
-    StoredConfig::of(&MachineConfig::from_value(tree).unwrap(), &lineage)
+    let lineage = Lineage::new("k2v9").expect("it is valid");
+    StoredConfig::of(
+        &MachineConfig::from_value(tree).expect("it is valid"),
+        &lineage,
+    )
 }
 
 fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMachine {
     KnownMachine {
-        name: MachineName::new(name).unwrap(),
+        name: MachineName::new(name).expect("it is valid"),
         group: group(of),
         region: region(place),
         config: config.digest(),
@@ -64,7 +67,7 @@ fn full() -> Known {
         ..machine("web-abcdefghi2", "web", "gru", &web)
     };
     let with_volume = KnownMachine {
-        volumes: vec![VolumeId::new("vol_1").unwrap()],
+        volumes: vec![VolumeId::new("vol_1").expect("it is valid")],
         ..machine("fond-butterfly-7", "jobs_low", "bog", &jobs)
     };
     let standby = KnownMachine {
@@ -85,12 +88,12 @@ fn full() -> Known {
         protect: [group("web")].into(),
         ignored: [id("3d8d9014b32789")].into(),
         pending: vec![Pending {
-            launch: LaunchId::new("zzzzzzzzz2").unwrap(),
+            launch: LaunchId::new("zzzzzzzzz2").expect("it is valid"),
             group: group("web"),
             region: region("gru"),
         }],
         runs: vec![RunRecord {
-            run: RunId::new("7f3kabcdef").unwrap(),
+            run: RunId::new("7f3kabcdef").expect("it is valid"),
             serial: 12,
             at: "2024-05-01T12:00:00Z".to_owned(),
             by: "ana".to_owned(),

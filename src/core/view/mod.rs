@@ -1,5 +1,23 @@
-//! Showing: from data to text for people and to JSON for programs.
+//! Saying: from a plan, an event or a snapshot to text for a terminal and JSON for programs.
 //!
-//! Pure: takes data and a writer, decides nothing.
+//! Pure: takes data and a writer; prints nothing itself and knows neither terminal nor environment.
+//! Decides nothing either: whatever a view says stands in the data. Start at [`terminal`] for people
+//! and at [`json`] for programs; [`escape`] is what every foreign text passes on its way out.
 
+pub mod bundle;
 pub mod diagnostics;
+pub mod escape;
+pub mod json;
+pub mod line;
+pub mod outline;
+mod pen;
+pub mod run;
+pub mod status;
+pub mod style;
+pub mod terminal;
+pub mod toml_diff;
+pub mod words;
+
+pub use run::{RunEnd, RunReport, StateEnd, Tally};
+pub use status::StatusView;
+pub use style::{Label, Style};

@@ -35,7 +35,7 @@ fn some_config() -> impl Strategy<Value = StoredConfig> {
             other,
             ..MachineConfig::default()
         };
-        StoredConfig::of(&config, &Lineage::new("l").unwrap())
+        StoredConfig::of(&config, &Lineage::new("l").expect("it is valid"))
     })
 }
 
@@ -46,7 +46,7 @@ fn name<T, E: std::fmt::Debug>(
 where
     T: std::fmt::Debug,
 {
-    pattern.prop_map(move |text| new(text).unwrap())
+    pattern.prop_map(move |text| new(text).expect("it is valid"))
 }
 
 fn some_group() -> impl Strategy<Value = GroupName> {

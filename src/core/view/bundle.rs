@@ -1,0 +1,154 @@
+//! Machines that undergo the very same thing, and the kinds of things.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::core::fleet::{FieldChange, GroupName, MachineId, Region, VolumeId};
+use crate::core::plan::{Action, Branch, Change, Removal};
+
+/// Machines that undergo the same.
+#[derive(Debug)]
+pub struct Bundle<'a> {
+    /// What.
+    pub kind: Kind<'a>,
+    /// The fields that change.
+    pub fields: &'a [FieldChange],
+    /// What else may happen instead.
+    pub branches: &'a [Branch],
+    /// The Machines, in the plan's order.
+    pub items: Vec<Item<'a>>,
+}
+
+/// What happens to one Machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    /// The change; of a replacement, the new half.
+    pub change: &'a Change,
+    /// The old half of a replacement.
+    pub old: Option<&'a Change>,
+}
+
+/// Kinds of change as people see them, in the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind<'a> {
+    /// Taken into the state.
+    Adopt,
+    /// Dropped from the state.
+    Forget,
+    /// Moved from that group.
+    Move(&'a GroupName),
+    /// Updated in place.
+    Update,
+    /// Another Machine takes its place.
+    Replace(Order),
+    /// Made.
+    Create(Role),
+    /// Gone for good.
+    Destroy(Why),
+}
+
+/// Which half of a replacement comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Order {
+    /// The new Machine.
+    NewFirst,
+    /// The old one: the new one needs its volume.
+    OldFirst,
+}
+
+/// What a new Machine is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// It does the work.
+    Primary,
+    /// It stands by.
+    Standby,
+}
+
+/// Why a Machine goes; [`Removal`] in an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Why {
+    /// Another Machine took its place, and no step of this plan makes that one.
+    Replaced,
+    /// Named by a person.
+    Named,
+    /// Its region has too many.
+    Rebalanced,
+    /// Its group has too many.
+    CountLowered,
+    /// Its group goes.
+    GroupRemoved,
+    /// The app goes.
+    AppDestroyed,
+}
+
+impl Bundle<'_> {
+    /// The Machines by region: the old one of a replacement.
+    pub fn by_region(&self) -> BTreeMap<&Region, Vec<&Item<'_>>> {
+        let mut regions: BTreeMap<&Region, Vec<&Item<'_>>> = BTreeMap::new();
+        for item in &self.items {
+            regions.entry(&item.change.region).or_default().push(item);
+        }
+        regions
+    }
+
+    /// The reasons that its Machines give, each once, with how many give it.
+    pub fn reasons(&self) -> Vec<(&str, usize)> {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        let mut order = Vec::new();
+        for item in &self.items {
+            let reason = item.change.reason.as_str();
+            if reason.is_empty() {
+                continue;
+            }
+            let n = counts.entry(reason).or_insert(0);
+            if *n == 0 {
+                order.push(reason);
+            }
+            *n += 1;
+        }
+        order.into_iter().map(|r| (r, counts[r])).collect()
+    }
+}
+
+impl Item<'_> {
+    /// The id by which people know the Machine: of a replacement, the old one's.
+    pub fn id(&self) -> Option<&MachineId> {
+        self.old
+            .and_then(|old| old.machine.id.as_ref())
+            .or(self.change.machine.id.as_ref())
+            .or(match &self.change.action {
+                Action::Create { replaces, .. } => replaces.as_ref(),
+                Action::Update { .. }
+                | Action::Move { .. }
+                | Action::Destroy { .. }
+                | Action::Adopt
+                | Action::Forget => None,
+            })
+    }
+
+    /// The volumes that it leaves unattached.
+    pub fn leaves(&self) -> &[VolumeId] {
+        match &self.old.unwrap_or(self.change).action {
+            Action::Destroy { leaves, .. } => leaves,
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Adopt
+            | Action::Forget => &[],
+        }
+    }
+}
+
+impl Why {
+    /// The reason as it is ordered.
+    pub(super) fn of(removal: Removal) -> Self {
+        match removal {
+            Removal::GroupRemoved => Self::GroupRemoved,
+            Removal::CountLowered => Self::CountLowered,
+            Removal::Rebalanced => Self::Rebalanced,
+            Removal::Replaced => Self::Replaced,
+            Removal::Named => Self::Named,
+            Removal::AppDestroyed => Self::AppDestroyed,
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `apply --json` and `destroy --json`: one event per line. The first line carries the version, the
+//! last one is `finished`, whatever happened.
+
+use serde::Serialize;
+
+use super::FORMAT_VERSION;
+use super::plan::{ActionWord, Part, action_word};
+use crate::core::fleet::{AppName, GroupName, Region, RunId};
+use crate::core::plan::{Event, Outcome, Plan, StepEvent, StepId, Summary, Target};
+use crate::core::view::run::{RunEnd, RunReport, StateEnd, change};
+
+/// One line.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventLine<'a> {
+    /// The run began; the first line.
+    Started {
+        /// The version of all lines.
+        format_version: u32,
+        /// The run; none when there was nothing to do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        run: Option<&'a RunId>,
+        /// The app.
+        app: &'a AppName,
+        /// Changes that it has.
+        steps: usize,
+        /// The same by kind.
+        summary: Summary,
+    },
+    /// A step began.
+    StepBegan {
+        /// Which.
+        #[serde(flatten)]
+        step: StepRef<'a>,
+    },
+    /// A step waits.
+    StepWaiting {
+        /// Which.
+        #[serde(flatten)]
+        step: StepRef<'a>,
+        /// What for.
+        on: &'a str,
+        /// Milliseconds after which it is given up.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        up_to_ms: Option<u64>,
+    },
+    /// A step is tried again.
+    StepRetrying {
+        /// Which.
+        #[serde(flatten)]
+        step: StepRef<'a>,
+        /// Why.
+        cause: &'a str,
+    },
+    /// A step ended.
+    StepEnded {
+        /// Which.
+        #[serde(flatten)]
+        step: StepRef<'a>,
+        /// `done`, `failed` (code, message, hint), `unknown` (message), `skipped` (because) or
+        /// `not_started`.
+        #[serde(flatten)]
+        outcome: &'a Outcome,
+    },
+    /// A signal came.
+    Interrupted,
+    /// The run ended; the last line.
+    Finished(Finished<'a>),
+}
+
+/// A step in a line.
+#[derive(Debug, Serialize)]
+pub struct StepRef<'a> {
+    step: StepId,
+    action: ActionWord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
+    group: &'a GroupName,
+    region: &'a Region,
+    machine: &'a Target,
+}
+
+/// The last line.
+#[derive(Debug, Serialize)]
+pub struct Finished<'a> {
+    outcome: RunWord,
+    total: usize,
+    done: usize,
+    failed: usize,
+    unknown: usize,
+    skipped: usize,
+    not_started: usize,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    findings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unpublished: Option<Unpublished<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Unpublished<'a> {
+    cause: &'a str,
+    copy: &'a str,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum RunWord {
+    Complete,
+    Failed,
+    Interrupted,
+}
+
+/// The line of an event; none for what happens to a barrier.
+pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
+    let (step, what) = match event {
+        Event::Started { run, app, steps } => {
+            return Some(EventLine::Started {
+                format_version: FORMAT_VERSION,
+                run: Some(run),
+                app,
+                steps: *steps,
+                summary: plan.summary(),
+            });
+        }
+        Event::Interrupted => return Some(EventLine::Interrupted),
+        Event::Step { step, what } => (step_ref(plan, *step)?, what),
+    };
+    Some(match what {
+        StepEvent::Began => EventLine::StepBegan { step },
+        StepEvent::Waiting { on, up_to_ms } => EventLine::StepWaiting {
+            step,
+            on,
+            up_to_ms: *up_to_ms,
+        },
+        StepEvent::Retrying { cause } => EventLine::StepRetrying { step, cause },
+        StepEvent::Ended(outcome) => EventLine::StepEnded { step, outcome },
+    })
+}
+
+/// The first line of an apply that has nothing to do and so never becomes a run.
+pub fn started_without_run(plan: &Plan) -> EventLine<'_> {
+    EventLine::Started {
+        format_version: FORMAT_VERSION,
+        run: None,
+        app: &plan.app,
+        steps: 0,
+        summary: plan.summary(),
+    }
+}
+
+/// The last line.
+pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
+    let tally = report.tally();
+    let (serial, unpublished) = match report.state {
+        StateEnd::Unchanged => (None, None),
+        StateEnd::Written { serial, .. } => (Some(*serial), None),
+        StateEnd::Unpublished { cause, copy } => (None, Some(Unpublished { cause, copy })),
+    };
+    EventLine::Finished(Finished {
+        outcome: match report.end() {
+            RunEnd::Complete => RunWord::Complete,
+            RunEnd::Failed => RunWord::Failed,
+            RunEnd::Interrupted => RunWord::Interrupted,
+        },
+        total: tally.total,
+        done: tally.done,
+        failed: tally.failed,
+        unknown: tally.unknown,
+        skipped: tally.skipped,
+        not_started: tally.not_started,
+        findings: report.findings,
+        serial,
+        unpublished,
+    })
+}
+
+fn step_ref(plan: &Plan, step: StepId) -> Option<StepRef<'_>> {
+    let change = change(plan, step)?;
+    let (action, part) = action_word(&change.action);
+    Some(StepRef {
+        step,
+        action,
+        part,
+        group: &change.group,
+        region: &change.region,
+        machine: &change.machine,
+    })
+}

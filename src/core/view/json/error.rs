@@ -1,0 +1,38 @@
+//! An error of any command.
+
+use serde::Serialize;
+
+/// `{"error": {"code", "message", "causes", "hint"?}}`.
+#[derive(Debug, Serialize)]
+pub struct ErrorDocument<'a> {
+    format_version: u32,
+    error: Body<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Body<'a> {
+    code: &'a str,
+    message: &'a str,
+    causes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+}
+
+/// The document of an error: its stable code, what happened, what caused it, nearest cause first, and
+/// what to do.
+pub fn error<'a>(
+    code: &'a str,
+    message: &'a str,
+    causes: &'a [String],
+    hint: Option<&'a str>,
+) -> ErrorDocument<'a> {
+    ErrorDocument {
+        format_version: super::FORMAT_VERSION,
+        error: Body {
+            code,
+            message,
+            causes,
+            hint,
+        },
+    }
+}

@@ -1,0 +1,23 @@
+//! For programs: every command's output as data, with a version and a schema in docs/schemas.
+//!
+//! One file per command. A type here is a promise to readers, kept apart from our own types on purpose:
+//! those may change. No value of a secret and no digest of one is in any of them. Turn a document into
+//! text with [`text`] and nothing else.
+
+pub mod apply;
+pub mod error;
+pub mod init;
+
+pub mod logs;
+pub mod plan;
+pub mod state;
+pub mod status;
+mod text;
+pub mod unlock;
+pub mod validate;
+pub mod version;
+
+pub use text::text;
+
+/// Version of every document in here; rises when a reader could break.
+pub const FORMAT_VERSION: u32 = 1;

@@ -1,0 +1,234 @@
+//! `plan --json`, and the plan inside other documents.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::FORMAT_VERSION;
+use crate::core::fleet::{
+    AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
+};
+use crate::core::plan::{
+    Action, Branch, Change, Drift, GateKind, GroupVerdict, Note, Plan, Removal, Standby, StepId,
+    Summary, Target,
+};
+
+/// A plan. Barriers, pools, pins and fences are the executor's and not in here.
+#[derive(Debug, Serialize)]
+pub struct PlanDocument<'a> {
+    format_version: u32,
+    app: &'a AppName,
+    provider: &'a str,
+    serial: u64,
+    online: bool,
+    destroys_app: bool,
+    machines: usize,
+    summary: Summary,
+    groups: Vec<Group<'a>>,
+    steps: Vec<Step<'a>>,
+    drift: &'a [Drift],
+    records: &'a [Note],
+    notes: &'a [Note],
+    warnings: &'a [Note],
+    refusals: &'a [Note],
+}
+
+#[derive(Debug, Serialize)]
+struct Group<'a> {
+    name: &'a GroupName,
+    before: u32,
+    after: u32,
+    change: GroupVerdict,
+    regions: BTreeMap<&'a Region, RegionCounts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved_from: Option<&'a GroupName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    strategy: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct RegionCounts {
+    before: u32,
+    after: u32,
+}
+
+/// What is done, in one word. Both halves of a replacement are `replace`, told apart by their part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ActionWord {
+    Create,
+    Update,
+    Replace,
+    Move,
+    Destroy,
+    Adopt,
+    Forget,
+}
+
+/// Which half of a replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Part {
+    Create,
+    Destroy,
+}
+
+#[derive(Debug, Serialize)]
+struct Step<'a> {
+    id: StepId,
+    action: ActionWord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
+    group: &'a GroupName,
+    region: &'a Region,
+    machine: &'a Target,
+    reason: &'a str,
+    changes: &'a [FieldChange],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a GroupName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<&'a MachineId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removal: Option<Removal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    standby_for: &'a [Standby],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    volumes: &'a [VolumeId],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    leaves: &'a [VolumeId],
+    gate: GateKind,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    branches: &'a [Branch],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<MachineState>,
+}
+
+/// The document of a plan.
+pub fn plan(plan: &Plan) -> PlanDocument<'_> {
+    PlanDocument {
+        format_version: FORMAT_VERSION,
+        app: &plan.app,
+        provider: &plan.provider,
+        serial: plan.serial,
+        online: plan.online,
+        destroys_app: plan.destroys_app,
+        machines: plan.machines,
+        summary: plan.summary(),
+        groups: plan.groups.iter().map(group).collect(),
+        steps: plan
+            .changes()
+            .map(|(id, change)| step(id, change))
+            .collect(),
+        drift: &plan.drift,
+        records: &plan.records,
+        notes: &plan.notes,
+        warnings: &plan.warnings,
+        refusals: &plan.refusals,
+    }
+}
+
+fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
+    Group {
+        name: &group.name,
+        before: group.before,
+        after: group.after,
+        change: group.verdict,
+        regions: group
+            .regions
+            .iter()
+            .map(|(region, (before, after))| {
+                let counts = RegionCounts {
+                    before: *before,
+                    after: *after,
+                };
+                (region, counts)
+            })
+            .collect(),
+        command: group.command.as_deref(),
+        moved_from: group.moved_from.as_ref(),
+        why: group.why.as_deref(),
+        size: group.size.as_deref(),
+        strategy: &group.strategy,
+    }
+}
+
+/// The word for an action and, of a replacement, the part.
+pub(super) fn action_word(action: &Action) -> (ActionWord, Option<Part>) {
+    match action {
+        Action::Create {
+            replaces: Some(_), ..
+        } => (ActionWord::Replace, Some(Part::Create)),
+        Action::Create { replaces: None, .. } => (ActionWord::Create, None),
+        Action::Update { .. } => (ActionWord::Update, None),
+        Action::Move { .. } => (ActionWord::Move, None),
+        Action::Destroy {
+            removal: Removal::Replaced,
+            ..
+        } => (ActionWord::Replace, Some(Part::Destroy)),
+        Action::Destroy {
+            removal:
+                Removal::GroupRemoved
+                | Removal::CountLowered
+                | Removal::Rebalanced
+                | Removal::Named
+                | Removal::AppDestroyed,
+            ..
+        } => (ActionWord::Destroy, None),
+        Action::Adopt => (ActionWord::Adopt, None),
+        Action::Forget => (ActionWord::Forget, None),
+    }
+}
+
+fn step(id: StepId, change: &Change) -> Step<'_> {
+    let (action, part) = action_word(&change.action);
+    let mut step = Step {
+        id,
+        action,
+        part,
+        group: &change.group,
+        region: &change.region,
+        machine: &change.machine,
+        reason: &change.reason,
+        changes: &change.changes,
+        from: None,
+        replaces: None,
+        removal: None,
+        port: None,
+        standby_for: &[],
+        volumes: &[],
+        leaves: &[],
+        gate: change.gate,
+        branches: &change.branches,
+        state: change.state,
+    };
+    match &change.action {
+        Action::Create {
+            launch: _,
+            port,
+            standby_for,
+            replaces,
+            volumes,
+        } => {
+            step.port = *port;
+            step.standby_for = standby_for;
+            step.replaces = replaces.as_ref();
+            step.volumes = volumes;
+        }
+        Action::Update { standby_for } => step.standby_for = standby_for,
+        Action::Move { from } => step.from = Some(from),
+        Action::Destroy { removal, leaves } => {
+            step.removal = Some(*removal);
+            step.leaves = leaves;
+        }
+        Action::Adopt | Action::Forget => {}
+    }
+    step
+}

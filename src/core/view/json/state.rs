@@ -1,0 +1,145 @@
+//! `state list --json`, `state show --json`, `state push --json`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::FORMAT_VERSION;
+use crate::core::fleet::digest::HIDDEN_PREFIX;
+use crate::core::fleet::overlay::HIDDEN;
+use crate::core::fleet::{
+    AppName, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage, MachineId,
+    MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord, VolumeId,
+};
+
+/// The remembered Machines.
+#[derive(Debug, Serialize)]
+pub struct StateList<'a> {
+    format_version: u32,
+    app: &'a AppName,
+    serial: u64,
+    machines: Vec<StateMachine<'a>>,
+}
+
+/// One remembered Machine.
+#[derive(Debug, Serialize)]
+pub struct StateMachine<'a> {
+    id: &'a MachineId,
+    name: &'a MachineName,
+    group: &'a GroupName,
+    region: &'a Region,
+    config: &'a ConfigDigest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launch: Option<&'a LaunchId>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    volumes: &'a [VolumeId],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    standby_for: &'a [MachineId],
+}
+
+/// Everything that is remembered; hidden values of variables as `(hidden)`.
+#[derive(Debug, Serialize)]
+pub struct StateShow<'a> {
+    format_version: u32,
+    app: &'a AppName,
+    provider: &'a str,
+    lineage: Option<&'a Lineage>,
+    serial: u64,
+    run: Option<&'a RunId>,
+    release: Option<u64>,
+    protect: &'a BTreeSet<GroupName>,
+    ignored: &'a BTreeSet<MachineId>,
+    pending: &'a [Pending],
+    runs: &'a [RunRecord],
+    releases: &'a [ReleaseRecord],
+    configs: BTreeMap<&'a ConfigDigest, Value>,
+    machines: Vec<StateMachine<'a>>,
+}
+
+/// A state that was published.
+#[derive(Debug, Serialize)]
+pub struct StatePush<'a> {
+    format_version: u32,
+    place: &'a str,
+    serial: u64,
+}
+
+/// The document of `state list`.
+pub fn list(known: &Known) -> StateList<'_> {
+    StateList {
+        format_version: FORMAT_VERSION,
+        app: &known.app,
+        serial: known.serial,
+        machines: machines(known),
+    }
+}
+
+/// The document of `state show`.
+pub fn show(known: &Known) -> StateShow<'_> {
+    let configs = known
+        .configs
+        .iter()
+        .map(|(digest, config)| (digest, without_digests(config.tree())));
+    StateShow {
+        format_version: FORMAT_VERSION,
+        app: &known.app,
+        provider: &known.provider,
+        lineage: known.lineage.as_ref(),
+        serial: known.serial,
+        run: known.run.as_ref(),
+        release: known.release,
+        protect: &known.protect,
+        ignored: &known.ignored,
+        pending: &known.pending,
+        runs: &known.runs,
+        releases: &known.releases,
+        configs: configs.collect(),
+        machines: machines(known),
+    }
+}
+
+/// The document of `state push`.
+pub fn push(place: &str, serial: u64) -> StatePush<'_> {
+    StatePush {
+        format_version: FORMAT_VERSION,
+        place,
+        serial,
+    }
+}
+
+fn machines(known: &Known) -> Vec<StateMachine<'_>> {
+    known
+        .machines
+        .iter()
+        .map(|(id, machine)| one(id, machine))
+        .collect()
+}
+
+fn one<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> StateMachine<'a> {
+    StateMachine {
+        id,
+        name: &machine.name,
+        group: &machine.group,
+        region: &machine.region,
+        config: &machine.config,
+        launch: machine.launch.as_ref(),
+        volumes: &machine.volumes,
+        standby_for: &machine.standby_for,
+    }
+}
+
+/// The digest of a hidden value stands in the state file to show that the value changed; it is never
+/// printed (RULES 37).
+fn without_digests(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.starts_with(HIDDEN_PREFIX) => Value::from(HIDDEN),
+        Value::Array(items) => items.iter().map(without_digests).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), without_digests(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}

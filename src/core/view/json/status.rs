@@ -1,0 +1,122 @@
+//! `status --json`.
+
+use serde::Serialize;
+
+use super::FORMAT_VERSION;
+use crate::core::fleet::{
+    AppName, CheckState, GroupName, HostStatus, MachineId, MachineName, MachineState, Management,
+    Region,
+};
+use crate::core::view::status::{MachineStatus, StatusView};
+
+/// One app's Machines as they are.
+#[derive(Debug, Serialize)]
+pub struct StatusDocument<'a> {
+    format_version: u32,
+    app: &'a AppName,
+    provider: &'a str,
+    serial: Option<u64>,
+    groups: Vec<Group<'a>>,
+    machines: Vec<Machine<'a>>,
+    missing: Vec<Missing<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Group<'a> {
+    name: &'a GroupName,
+    wanted: Option<u32>,
+    actual: u32,
+    started: u32,
+    healthy: u32,
+    desired: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Machine<'a> {
+    id: &'a MachineId,
+    name: &'a MachineName,
+    group: Option<&'a GroupName>,
+    region: &'a Region,
+    state: MachineState,
+    checks: Vec<Check<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    restarts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    standby: bool,
+    cordoned: bool,
+    host: HostStatus,
+    known: bool,
+    management: Management,
+}
+
+#[derive(Debug, Serialize)]
+struct Check<'a> {
+    name: &'a str,
+    status: CheckState,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    output: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct Missing<'a> {
+    id: &'a MachineId,
+    name: &'a MachineName,
+    group: &'a GroupName,
+    region: &'a Region,
+}
+
+/// The document of a status.
+pub fn status(view: &StatusView) -> StatusDocument<'_> {
+    let groups = view.groups.iter().map(|group| Group {
+        name: &group.name,
+        wanted: group.wanted,
+        actual: group.actual,
+        started: group.started,
+        healthy: group.healthy,
+        desired: group.desired,
+    });
+    let missing = view.missing.iter().map(|missing| Missing {
+        id: &missing.id,
+        name: &missing.name,
+        group: &missing.group,
+        region: &missing.region,
+    });
+    StatusDocument {
+        format_version: FORMAT_VERSION,
+        app: &view.app,
+        provider: &view.provider,
+        serial: view.serial,
+        groups: groups.collect(),
+        machines: view.machines.iter().map(machine).collect(),
+        missing: missing.collect(),
+    }
+}
+
+fn machine(machine: &MachineStatus) -> Machine<'_> {
+    let checks = machine.checks.iter().map(|check| Check {
+        name: &check.name,
+        status: check.status,
+        output: &check.output,
+    });
+    Machine {
+        id: &machine.id,
+        name: &machine.name,
+        group: machine.group.as_ref(),
+        region: &machine.region,
+        state: machine.state,
+        checks: checks.collect(),
+        pid: machine.pid,
+        address: machine.address.as_deref(),
+        restarts: machine.restarts,
+        detail: machine.detail.as_deref(),
+        standby: machine.standby,
+        cordoned: machine.cordoned,
+        host: machine.host,
+        known: machine.known,
+        management: machine.management,
+    }
+}

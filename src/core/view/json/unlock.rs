@@ -1,0 +1,39 @@
+//! `unlock --json`.
+
+use serde::Serialize;
+
+/// Whether the state is locked, and by whom.
+#[derive(Debug, Serialize)]
+pub struct UnlockDocument<'a> {
+    format_version: u32,
+    held: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    holder: Option<LockHolder<'a>>,
+}
+
+/// Who holds a lock, as far as they could write it down.
+#[derive(Debug, Serialize)]
+pub struct LockHolder<'a> {
+    /// Person or pipeline.
+    pub who: &'a str,
+    /// Host name.
+    pub host: &'a str,
+    /// Process id there.
+    pub pid: u32,
+    /// The command.
+    pub command: &'a str,
+    /// Since when, RFC 3339.
+    pub since: &'a str,
+    /// The run, once it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<&'a str>,
+}
+
+/// The document of an unlock: whether the lock is held, and by whom where that is known.
+pub fn unlock(held: bool, holder: Option<LockHolder<'_>>) -> UnlockDocument<'_> {
+    UnlockDocument {
+        format_version: super::FORMAT_VERSION,
+        held,
+        holder,
+    }
+}

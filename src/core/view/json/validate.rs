@@ -1,0 +1,55 @@
+//! `validate --json`.
+
+use serde::Serialize;
+
+/// What is wrong with the manifests.
+#[derive(Debug, Serialize)]
+pub struct ValidateDocument<'a> {
+    format_version: u32,
+    valid: bool,
+    diagnostics: Vec<Diagnostic<'a>>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Serialize)]
+pub struct Diagnostic<'a> {
+    /// How bad.
+    pub severity: Severity,
+    /// Stable code.
+    pub code: &'a str,
+    /// What, for people.
+    pub message: &'a str,
+    /// What stands at the place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<&'a str>,
+    /// The file as it is shown to people.
+    pub file: &'a str,
+    /// Line, from 1; none when it is about the whole file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// Column, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// What to do, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<&'a str>,
+}
+
+/// How bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Nothing can be planned.
+    Error,
+    /// It works, and probably not as meant.
+    Warning,
+}
+
+/// The document of a validation; valid means without an error.
+pub fn validate(diagnostics: Vec<Diagnostic<'_>>) -> ValidateDocument<'_> {
+    ValidateDocument {
+        format_version: super::FORMAT_VERSION,
+        valid: diagnostics.iter().all(|d| d.severity != Severity::Error),
+        diagnostics,
+    }
+}

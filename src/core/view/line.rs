@@ -1,0 +1,251 @@
+//! One line of a terminal view: labelled pieces of text that are escaped, wrapped and painted here
+//! and nowhere else, so that no view can forget to.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::escape;
+use super::pen::{GLUE, Pen, end_within};
+use super::style::{Label, Style};
+
+/// Both sides of an arrow belong together.
+const ARROW: &str = "\u{1}→\u{1}";
+
+/// A line in the making. Everything pushed is taken for foreign text.
+#[derive(Debug, Clone)]
+pub struct Line {
+    indent: usize,
+    hang: usize,
+    pieces: Vec<(Label, String)>,
+}
+
+/// Pieces without a place to break between them.
+struct Word<'a> {
+    /// Blanks before it on the same line.
+    gap: usize,
+    width: usize,
+    pieces: Vec<(Label, Cow<'a, str>)>,
+}
+
+impl Line {
+    /// A line that begins after so many blanks and goes on two blanks further in.
+    pub fn new(indent: usize) -> Self {
+        Self {
+            indent,
+            hang: indent + 2,
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Where it goes on when it wraps.
+    #[must_use]
+    pub fn hang(mut self, columns: usize) -> Self {
+        self.hang = columns;
+        self
+    }
+
+    /// The same line further in.
+    #[must_use]
+    pub fn indented(mut self, columns: usize) -> Self {
+        self.indent += columns;
+        self.hang += columns;
+        self
+    }
+
+    /// Adds a piece.
+    #[must_use]
+    pub fn push(mut self, label: Label, text: impl AsRef<str>) -> Self {
+        self.add(label, text);
+        self
+    }
+
+    /// Adds ordinary text.
+    #[must_use]
+    pub fn plain(self, text: impl AsRef<str>) -> Self {
+        self.push(Label::Plain, text)
+    }
+
+    /// Adds a piece in place.
+    pub fn add(&mut self, label: Label, text: impl AsRef<str>) {
+        let text = escape::safe(text.as_ref());
+        if !text.is_empty() {
+            self.pieces.push((label, text.replace(" → ", ARROW)));
+        }
+    }
+
+    /// Adds a piece that is not broken at its blanks, but for those at its start.
+    pub fn add_whole(&mut self, label: Label, text: impl AsRef<str>) {
+        let text = escape::safe(text.as_ref());
+        let body = text.trim_start_matches(' ');
+        let lead = " ".repeat(text.len() - body.len());
+        let glued: String = body
+            .chars()
+            .map(|c| if c == ' ' { GLUE } else { c })
+            .collect();
+        self.pieces.push((label, lead + &glued));
+    }
+
+    /// Fills up with blanks to this column.
+    #[must_use]
+    pub fn to_column(self, column: usize) -> Self {
+        let missing = column.saturating_sub(self.width());
+        self.plain(" ".repeat(missing))
+    }
+
+    /// Whether nothing was pushed.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Columns that it takes when it does not wrap, its indent included.
+    pub fn width(&self) -> usize {
+        self.indent
+            + self
+                .pieces
+                .iter()
+                .map(|(_, text)| text.width())
+                .sum::<usize>()
+    }
+
+    /// Writes it, wrapped at the style's width, with its line end.
+    pub fn write(&self, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+        let width = style.width.max(1);
+        // A deep indent on a narrow terminal would leave no room to read in.
+        let hang = self.hang.min(width / 3);
+        let mut pen = Pen::new(style, hang, out);
+        pen.blanks(self.indent.min(width / 2));
+        for word in self.words() {
+            if pen.has_room(word.gap + word.width) {
+                pen.blanks(word.gap);
+            } else {
+                pen.new_line()?;
+            }
+            for (label, text) in &word.pieces {
+                pen.write(*label, text)?;
+            }
+        }
+        pen.end()
+    }
+
+    fn words(&self) -> Vec<Word<'_>> {
+        let mut words: Vec<Word<'_>> = Vec::new();
+        let mut gap = 0;
+        let mut open = false;
+        for (label, text) in &self.pieces {
+            for part in text.split_inclusive(' ') {
+                let body = part.trim_end_matches(' ');
+                if !body.is_empty() {
+                    if !open {
+                        words.push(Word {
+                            gap,
+                            width: 0,
+                            pieces: Vec::new(),
+                        });
+                        gap = 0;
+                    }
+                    if let Some(word) = words.last_mut() {
+                        word.width += body.width();
+                        word.pieces.push((*label, Cow::Borrowed(body)));
+                    }
+                    open = true;
+                }
+                if body.len() < part.len() {
+                    gap += part.len() - body.len();
+                    open = false;
+                }
+            }
+        }
+        words
+    }
+}
+
+/// The text cut to so many columns, with `…` where something is missing. Escaped first, so that the
+/// columns are those that will be seen.
+pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+    let text = escape::safe(text);
+    if text.width() <= columns {
+        return text;
+    }
+    let end = end_within(&text, columns.saturating_sub(1));
+    Cow::Owned(format!("{}…", &text[..end]))
+}
+
+/// Columns of the text as it will be seen.
+pub fn columns(text: &str) -> usize {
+    escape::safe(text).width()
+}
+
+/// A sheet to write lines on.
+pub struct Page<'a> {
+    /// How.
+    pub style: &'a Style,
+    out: &'a mut dyn fmt::Write,
+}
+
+impl<'a> Page<'a> {
+    /// A sheet that ends up in this writer.
+    pub fn new(style: &'a Style, out: &'a mut dyn fmt::Write) -> Self {
+        Self { style, out }
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, line: &Line) -> fmt::Result {
+        line.write(self.style, self.out)
+    }
+
+    /// Writes an empty line.
+    pub fn blank(&mut self) -> fmt::Result {
+        self.out.write_char('\n')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(line: &Line, width: usize, color: bool) -> String {
+        let style = Style {
+            color,
+            width,
+            verbose: false,
+        };
+        let mut out = String::new();
+        line.write(&style, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn long_lines_go_on_further_in_and_words_stay_whole() {
+        let line = Line::new(2)
+            .push(Label::Strong, "four")
+            .plain(" words and one");
+        assert_eq!(written(&line, 12, false), "  four words\n    and one\n");
+        assert_eq!(written(&line, usize::MAX, false), "  four words and one\n");
+    }
+
+    #[test]
+    fn a_wrapped_command_cannot_reach_the_start_of_a_line() {
+        let line = Line::new(0).plain("aaaa::error::x");
+        assert!(!written(&line, 4, false).contains("\n::"));
+    }
+
+    proptest! {
+        #[test]
+        fn lines_keep_to_the_width_and_never_panic(
+            texts in prop::collection::vec("\\PC{0,30}", 0..5), width in 1_usize..60, indent in 0_usize..30,
+        ) {
+            let mut line = Line::new(indent);
+            for text in &texts {
+                line.add(Label::Create, text);
+            }
+            for row in written(&line, width, false).lines() {
+                prop_assert!(row.width() <= width.max(9) + 1, "{row:?}");
+            }
+            prop_assert!(written(&line, width, true).ends_with('\n'));
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The shape in which people read a plan: by group, and within a group one entry for all Machines that
+//! undergo the very same thing.
+//!
+//! Pure grouping, no words and no layout: the terminal and other views for people are written from it.
+//! Takes time in proportion to the plan.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::bundle::{Bundle, Item, Kind, Order, Role, Why};
+use crate::core::fleet::{FieldChange, GroupName, MachineId};
+use crate::core::plan::{
+    Action, Branch, Change, Drift, DriftKind, GroupChange, GroupVerdict, Plan, Removal, StepId,
+};
+
+/// A plan as people read it.
+#[derive(Debug)]
+pub struct Outline<'a> {
+    /// Groups with something to say, those that go last.
+    pub sections: Vec<Section<'a>>,
+    /// Drift, the same differences together.
+    pub drift: Vec<DriftBundle<'a>>,
+}
+
+/// What happens to one group.
+#[derive(Debug)]
+pub struct Section<'a> {
+    /// Its name.
+    pub name: &'a GroupName,
+    /// Its line of the plan.
+    pub group: Option<&'a GroupChange>,
+    /// Its changes, destroys last.
+    pub bundles: Vec<Bundle<'a>>,
+}
+
+/// Machines that differ from the state in the same way.
+#[derive(Debug)]
+pub struct DriftBundle<'a> {
+    /// How.
+    pub kind: DriftKind,
+    /// Their group.
+    pub group: &'a GroupName,
+    /// The fields that differ, sent → there.
+    pub fields: &'a [FieldChange],
+    /// The Machines.
+    pub items: Vec<&'a Drift>,
+}
+
+impl<'a> Outline<'a> {
+    /// Reads a plan.
+    pub fn of(plan: &'a Plan) -> Self {
+        let mut sections: BTreeMap<&GroupName, Section<'a>> = plan
+            .groups
+            .iter()
+            .map(|group| (&group.name, Section::new(&group.name, Some(group))))
+            .collect();
+        let mut places: HashMap<(&GroupName, Kind<'_>, String), usize> = HashMap::new();
+        for (kind, fields, item) in items(plan) {
+            let change = item.change;
+            let section = sections
+                .entry(&change.group)
+                .or_insert_with(|| Section::new(&change.group, None));
+            let key = (&change.group, kind, sameness(fields, &change.branches));
+            let place = *places.entry(key).or_insert(section.bundles.len());
+            match section.bundles.get_mut(place) {
+                Some(bundle) => bundle.items.push(item),
+                None => section.bundles.push(Bundle {
+                    kind,
+                    fields,
+                    branches: &change.branches,
+                    items: vec![item],
+                }),
+            }
+        }
+        let mut sections: Vec<Section<'a>> = sections
+            .into_values()
+            .filter(|section| !section.bundles.is_empty())
+            .collect();
+        for section in &mut sections {
+            section.bundles.sort_by_key(|bundle| bundle.kind);
+        }
+        sections.sort_by_key(Section::rank);
+        Self {
+            sections,
+            drift: drift(plan),
+        }
+    }
+
+    /// The section of a group.
+    pub fn section(&self, name: &GroupName) -> Option<&Section<'a>> {
+        self.sections.iter().find(|section| section.name == name)
+    }
+}
+
+impl<'a> Section<'a> {
+    fn new(name: &'a GroupName, group: Option<&'a GroupChange>) -> Self {
+        Self {
+            name,
+            group,
+            bundles: Vec::new(),
+        }
+    }
+
+    /// Whether the whole group goes.
+    pub fn goes(&self) -> bool {
+        self.group
+            .is_some_and(|group| group.verdict == GroupVerdict::Removed)
+    }
+
+    fn rank(&self) -> u8 {
+        self.group.map_or(0, |group| rank(group.verdict))
+    }
+
+    /// The kind that all its changes are, if they are all of one.
+    pub fn only_kind(&self) -> Option<Kind<'a>> {
+        let first = self.bundles.first()?.kind;
+        self.bundles
+            .iter()
+            .all(|bundle| bundle.kind == first)
+            .then_some(first)
+    }
+}
+
+/// The order in which groups are read: what is there and changes, what is new, what goes, what stays.
+pub fn rank(verdict: GroupVerdict) -> u8 {
+    match verdict {
+        GroupVerdict::Changed => 0,
+        GroupVerdict::Added => 1,
+        GroupVerdict::Removed => 2,
+        GroupVerdict::Unchanged => 3,
+    }
+}
+
+/// The changes of a plan with the halves of replacements put together.
+fn items(plan: &Plan) -> impl Iterator<Item = (Kind<'_>, &[FieldChange], Item<'_>)> {
+    let mut old_halves: HashMap<&MachineId, (StepId, &Change)> = HashMap::new();
+    let mut replaced: HashMap<&MachineId, StepId> = HashMap::new();
+    for (id, change) in plan.changes() {
+        match (&change.action, &change.machine.id) {
+            (
+                Action::Destroy {
+                    removal: Removal::Replaced,
+                    ..
+                },
+                Some(machine),
+            ) => {
+                old_halves.insert(machine, (id, change));
+            }
+            (
+                Action::Create {
+                    replaces: Some(machine),
+                    ..
+                },
+                _,
+            ) => {
+                replaced.insert(machine, id);
+            }
+            _ => {}
+        }
+    }
+    plan.changes().filter_map(move |(id, change)| {
+        let alone = |kind| Some((kind, &change.changes[..], Item { change, old: None }));
+        match &change.action {
+            Action::Adopt => alone(Kind::Adopt),
+            Action::Forget => alone(Kind::Forget),
+            Action::Move { from } => alone(Kind::Move(from)),
+            Action::Update { .. } => alone(Kind::Update),
+            Action::Create {
+                replaces: Some(machine),
+                ..
+            } => {
+                let old = old_halves.get(machine);
+                let order = match old {
+                    Some((old, _)) if *old < id => Order::OldFirst,
+                    _ => Order::NewFirst,
+                };
+                let old = old.map(|(_, change)| *change);
+                let fields = match old {
+                    Some(old) if change.changes.is_empty() => &old.changes[..],
+                    _ => &change.changes[..],
+                };
+                Some((Kind::Replace(order), fields, Item { change, old }))
+            }
+            Action::Create { standby_for, .. } => alone(Kind::Create(if standby_for.is_empty() {
+                Role::Primary
+            } else {
+                Role::Standby
+            })),
+            Action::Destroy { removal, .. } => {
+                let paired = change
+                    .machine
+                    .id
+                    .as_ref()
+                    .is_some_and(|machine| replaced.contains_key(machine));
+                if *removal == Removal::Replaced && paired {
+                    return None;
+                }
+                alone(Kind::Destroy(Why::of(*removal)))
+            }
+        }
+    })
+}
+
+/// A text that is equal for equal changes; field values are JSON and have no hash of their own.
+fn sameness(fields: &[FieldChange], branches: &[Branch]) -> String {
+    if fields.is_empty() && branches.is_empty() {
+        return String::new();
+    }
+    serde_json::to_string(&(fields, branches)).expect("plain data always serialises")
+}
+
+fn drift(plan: &Plan) -> Vec<DriftBundle<'_>> {
+    let mut bundles: Vec<DriftBundle<'_>> = Vec::new();
+    let mut places: HashMap<(&GroupName, &'static str, String), usize> = HashMap::new();
+    for drift in &plan.drift {
+        let kind = match drift.kind {
+            DriftKind::Changed => "changed",
+            DriftKind::Missing => "missing",
+            DriftKind::Added => "added",
+        };
+        let key = (&drift.group, kind, sameness(&drift.changes, &[]));
+        let place = *places.entry(key).or_insert(bundles.len());
+        match bundles.get_mut(place) {
+            Some(bundle) => bundle.items.push(drift),
+            None => bundles.push(DriftBundle {
+                kind: drift.kind,
+                group: &drift.group,
+                fields: &drift.changes,
+                items: vec![drift],
+            }),
+        }
+    }
+    bundles
+}

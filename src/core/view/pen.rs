@@ -1,0 +1,140 @@
+//! Writing a line: where it wraps, what is painted together, and that no wrapped line becomes a command.
+
+use std::fmt;
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::escape;
+use super::style::{Label, Style};
+
+/// Stands for a blank at which a line must not break; escaped text never has it.
+pub(super) const GLUE: char = '\u{1}';
+
+/// Where the next character goes.
+pub(super) struct Pen<'a> {
+    style: &'a Style,
+    out: &'a mut dyn fmt::Write,
+    width: usize,
+    hang: usize,
+    column: usize,
+    /// Nothing but blanks on this line yet.
+    fresh: bool,
+    /// Blanks that are written once something follows them.
+    gap: usize,
+    /// Text of one label that is painted at once.
+    run: (Label, String),
+}
+
+impl<'a> Pen<'a> {
+    /// At the start of a line; later lines begin at `hang`.
+    pub(super) fn new(style: &'a Style, hang: usize, out: &'a mut dyn fmt::Write) -> Self {
+        Self {
+            style,
+            out,
+            width: style.width.max(1),
+            hang,
+            column: 0,
+            fresh: true,
+            gap: 0,
+            run: (Label::Plain, String::new()),
+        }
+    }
+
+    /// Whether so many more columns fit; at the start of a line there is nowhere better.
+    pub(super) fn has_room(&self, columns: usize) -> bool {
+        self.fresh || self.column + columns <= self.width
+    }
+
+    /// Ends the line.
+    pub(super) fn end(&mut self) -> fmt::Result {
+        self.flush()?;
+        self.out.write_char('\n')
+    }
+
+    /// So many blanks, if anything follows them.
+    pub(super) fn blanks(&mut self, n: usize) {
+        self.column += n;
+        self.gap += n;
+    }
+
+    /// Goes on on the next line.
+    pub(super) fn new_line(&mut self) -> fmt::Result {
+        self.flush()?;
+        self.out.write_char('\n')?;
+        self.column = 0;
+        self.gap = 0;
+        self.fresh = true;
+        self.blanks(self.hang);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> fmt::Result {
+        let (label, text) = &mut self.run;
+        self.style.paint(*label, text, self.out)?;
+        text.clear();
+        Ok(())
+    }
+
+    fn append(&mut self, label: Label, text: &str) -> fmt::Result {
+        let gap = std::mem::take(&mut self.gap);
+        if self.run.1.is_empty() || self.run.0 != label {
+            self.flush()?;
+            for _ in 0..gap {
+                self.out.write_char(' ')?;
+            }
+            self.run.0 = label;
+        } else {
+            self.run.1.extend(std::iter::repeat_n(' ', gap));
+        }
+        self.run
+            .1
+            .extend(text.chars().map(|c| if c == GLUE { ' ' } else { c }));
+        self.column += text.width();
+        self.fresh = false;
+        Ok(())
+    }
+
+    /// Writes a piece of a word, cut where the line ends.
+    pub(super) fn write(&mut self, label: Label, text: &str) -> fmt::Result {
+        let mut rest = text;
+        loop {
+            let room = self.width.saturating_sub(self.column);
+            let end = match (end_within(rest, room), self.fresh) {
+                // One character at least, or a very narrow terminal would never see the end.
+                (0, true) => rest.chars().next().map_or(0, char::len_utf8),
+                (end, _) => end,
+            };
+            let (head, tail) = rest.split_at(end);
+            let (head, tail) = match tail {
+                "" => (head, tail),
+                // Cut at a blank after all, which then belongs to neither line.
+                tail => (head.trim_end_matches(GLUE), tail.trim_start_matches(GLUE)),
+            };
+            if self.fresh && head.starts_with("::") {
+                self.append(label, &escape::safe_at_line_start(head))?;
+            } else if !head.is_empty() {
+                self.append(label, head)?;
+            }
+            if tail.is_empty() {
+                return Ok(());
+            }
+            self.new_line()?;
+            rest = tail;
+        }
+    }
+}
+
+/// How many bytes of the text fit into so many columns.
+pub(super) fn end_within(text: &str, columns: usize) -> usize {
+    if columns >= text.len() {
+        return text.len();
+    }
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(1);
+        if used > columns {
+            return at;
+        }
+    }
+    text.len()
+}

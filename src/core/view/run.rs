@@ -1,0 +1,150 @@
+//! A run as views tell it: the running count of its steps, and what its end is told from.
+
+use crate::core::plan::{Change, Event, Outcome, Plan, StepEvent, StepId, StepResult, Work};
+
+/// How many steps have ended how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Changes that the run has.
+    pub total: usize,
+    /// Ended as planned.
+    pub done: usize,
+    /// Failed for certain.
+    pub failed: usize,
+    /// May or may not have happened.
+    pub unknown: usize,
+    /// Not begun because of another step.
+    pub skipped: usize,
+    /// Not begun because the run or its pool stopped.
+    pub not_started: usize,
+}
+
+impl Tally {
+    /// The count of results, barriers left out.
+    pub fn of<'a>(plan: &Plan, outcomes: impl Iterator<Item = &'a Outcome>) -> Self {
+        let mut tally = Self::default();
+        for (step, outcome) in plan.steps.iter().zip(outcomes) {
+            if matches!(step.work, Work::Change(_)) {
+                tally.total += 1;
+                tally.add(outcome);
+            }
+        }
+        tally
+    }
+
+    /// Counts an event of a run of this plan.
+    pub fn record(&mut self, plan: &Plan, event: &Event) {
+        match event {
+            Event::Started { steps, .. } => self.total = *steps,
+            Event::Step {
+                step,
+                what: StepEvent::Ended(outcome),
+            } if change(plan, *step).is_some() => self.add(outcome),
+            Event::Step { .. } | Event::Interrupted => {}
+        }
+    }
+
+    fn add(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Done => self.done += 1,
+            Outcome::Failed { .. } => self.failed += 1,
+            Outcome::Unknown { .. } => self.unknown += 1,
+            Outcome::Skipped { .. } => self.skipped += 1,
+            Outcome::NotStarted => self.not_started += 1,
+        }
+    }
+
+    /// How many have ended.
+    pub fn ended(&self) -> usize {
+        self.done + self.failed + self.unknown + self.skipped + self.not_started
+    }
+
+    /// Whether all of them ended as planned.
+    pub fn is_complete(&self) -> bool {
+        self.done == self.total
+    }
+}
+
+/// The change that a step makes; a barrier makes none.
+pub fn change(plan: &Plan, step: StepId) -> Option<&Change> {
+    match &plan.steps.get(step.0 as usize)?.work {
+        Work::Change(change) => Some(change),
+        Work::Barrier { .. } => None,
+    }
+}
+
+/// Everything that the end of a run is told from.
+#[derive(Debug, Clone, Copy)]
+pub struct RunReport<'a> {
+    /// What was carried out.
+    pub plan: &'a Plan,
+    /// What came of each step, by its index.
+    pub results: &'a [StepResult],
+    /// A signal came.
+    pub interrupted: bool,
+    /// What the verification afterwards found, one sentence each.
+    pub findings: &'a [String],
+    /// What became of the state file.
+    pub state: &'a StateEnd,
+    /// The command that does the rest (`aeroform apply`).
+    pub again: &'a str,
+}
+
+/// What became of the state file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateEnd {
+    /// It says the same as before.
+    Unchanged,
+    /// It was written.
+    Written {
+        /// Where.
+        place: String,
+        /// Its new serial.
+        serial: u64,
+    },
+    /// The store refused it.
+    Unpublished {
+        /// Why.
+        cause: String,
+        /// Where the copy lies.
+        copy: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// Everything is as planned, verified and published.
+    Complete,
+    /// Something is not.
+    Failed,
+    /// A signal ended it.
+    Interrupted,
+}
+
+impl RunReport<'_> {
+    /// The counts.
+    pub fn tally(&self) -> Tally {
+        Tally::of(self.plan, self.results.iter().map(|result| &result.outcome))
+    }
+
+    /// How it ended.
+    pub fn end(&self) -> RunEnd {
+        let published = !matches!(self.state, StateEnd::Unpublished { .. });
+        if self.interrupted {
+            RunEnd::Interrupted
+        } else if self.tally().is_complete() && self.findings.is_empty() && published {
+            RunEnd::Complete
+        } else {
+            RunEnd::Failed
+        }
+    }
+
+    /// The changes with what came of them.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (&Change, &Outcome)> {
+        self.results
+            .iter()
+            .zip(0_u32..)
+            .filter_map(|(result, id)| Some((change(self.plan, StepId(id))?, &result.outcome)))
+    }
+}

@@ -1,0 +1,214 @@
+//! What is there, beside what is wanted and what is remembered: the data of `aeroform status`.
+//!
+//! Joins three things by Machine id and by group. Says nothing; see [`super::terminal::status`] and
+//! [`super::json::status`].
+
+use std::collections::BTreeMap;
+
+use crate::core::fleet::{
+    AppName, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known, Machine,
+    MachineId, MachineName, MachineState, Management, Observed, Region,
+};
+
+/// One app's Machines as they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StatusView {
+    /// The app.
+    pub app: AppName,
+    /// The provider by name.
+    pub provider: String,
+    /// Serial of the state; none without one.
+    pub serial: Option<u64>,
+    /// Groups that are wanted or have Machines, by name.
+    pub groups: Vec<GroupStatus>,
+    /// Machines by group, region and id; Machines of no group come last.
+    pub machines: Vec<MachineStatus>,
+    /// Machines that the state has and the provider has not.
+    pub missing: Vec<Missing>,
+}
+
+/// A group's counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupStatus {
+    /// Its name.
+    pub name: GroupName,
+    /// How many are wanted, standbys included; none when nobody wrote it or no manifest was read.
+    pub wanted: Option<u32>,
+    /// How many there are, standbys included.
+    pub actual: u32,
+    /// How many of those are started.
+    pub started: u32,
+    /// How many of those are started and pass every check that they report.
+    pub healthy: u32,
+    /// Whether the manifests want it; true as well when none was read.
+    pub desired: bool,
+}
+
+/// One Machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MachineStatus {
+    /// Its id.
+    pub id: MachineId,
+    /// Its name.
+    pub name: MachineName,
+    /// Its group.
+    pub group: Option<GroupName>,
+    /// Where.
+    pub region: Region,
+    /// What it does.
+    pub state: MachineState,
+    /// Its checks.
+    pub checks: Vec<CheckStatus>,
+    /// Its process.
+    pub pid: Option<u32>,
+    /// Where it answers.
+    pub address: Option<String>,
+    /// Restarts since its last start.
+    pub restarts: u32,
+    /// What a person should know.
+    pub detail: Option<String>,
+    /// It stands by for others.
+    pub standby: bool,
+    /// Taken out of the proxy's rotation.
+    pub cordoned: bool,
+    /// Whether its host answers.
+    pub host: HostStatus,
+    /// Whether the state has it.
+    pub known: bool,
+    /// Who manages it.
+    pub management: Management,
+}
+
+/// A Machine that is remembered and not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Its id.
+    pub id: MachineId,
+    /// Its name.
+    pub name: MachineName,
+    /// Its group.
+    pub group: GroupName,
+    /// Where it was.
+    pub region: Region,
+}
+
+impl StatusView {
+    /// Joins what this provider showed with what is wanted and remembered, where those are at hand.
+    pub fn of(
+        provider: &str,
+        desired: Option<&Desired>,
+        known: Option<&Known>,
+        observed: &Observed,
+    ) -> Self {
+        let mut machines: Vec<MachineStatus> = observed
+            .machines
+            .values()
+            .filter(|machine| machine.state != MachineState::Destroyed)
+            .map(|machine| MachineStatus::of(machine, known))
+            .collect();
+        machines.sort_by(|a, b| {
+            let key = |m: &MachineStatus| (m.group.is_none(), m.group.clone());
+            (key(a), &a.region, &a.id).cmp(&(key(b), &b.region, &b.id))
+        });
+        let there = |id: &MachineId| {
+            observed
+                .machines
+                .get(id)
+                .is_some_and(|machine| machine.state != MachineState::Destroyed)
+        };
+        let missing: Vec<Missing> = known
+            .into_iter()
+            .flat_map(|known| &known.machines)
+            .filter(|(id, _)| !there(id))
+            .map(|(id, machine)| Missing {
+                id: id.clone(),
+                name: machine.name.clone(),
+                group: machine.group.clone(),
+                region: machine.region.clone(),
+            })
+            .collect();
+        Self {
+            app: observed.app.clone(),
+            provider: provider.to_owned(),
+            serial: known.map(|k| k.serial).filter(|serial| *serial > 0),
+            groups: groups(desired, &machines, &missing),
+            machines,
+            missing,
+        }
+    }
+}
+
+impl MachineStatus {
+    fn of(machine: &Machine, known: Option<&Known>) -> Self {
+        Self {
+            id: machine.id.clone(),
+            name: machine.name.clone(),
+            group: machine.group.clone(),
+            region: machine.region.clone(),
+            state: machine.state,
+            checks: machine.checks.clone(),
+            pid: machine.pid,
+            address: machine.address.clone(),
+            restarts: machine.restarts,
+            detail: machine.detail.clone(),
+            standby: !machine.standby_for.is_empty(),
+            cordoned: machine.cordoned,
+            host: machine.host,
+            known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
+            management: machine.management,
+        }
+    }
+
+    /// Whether it is started and passes every check that it reports.
+    pub fn healthy(&self) -> bool {
+        self.state == MachineState::Started
+            && self.host == HostStatus::Ok
+            && self.checks.iter().all(|c| c.status == CheckState::Passing)
+    }
+
+    /// Whether a person should look at it: not running although nothing says that it should not.
+    pub fn troubled(&self) -> bool {
+        let resting = self.standby || self.state.is_gone();
+        let stopped = matches!(self.state, MachineState::Stopped | MachineState::Suspended);
+        self.host != HostStatus::Ok
+            || self.state == MachineState::Failed
+            || self.checks.iter().any(|c| c.status == CheckState::Critical)
+            || (self.detail.is_some() && !resting && (stopped || !self.healthy()))
+    }
+}
+
+fn groups(
+    desired: Option<&Desired>,
+    machines: &[MachineStatus],
+    missing: &[Missing],
+) -> Vec<GroupStatus> {
+    let mut groups: BTreeMap<&GroupName, GroupStatus> = BTreeMap::new();
+    let wanted = desired.into_iter().flat_map(|desired| &desired.groups);
+    let names = wanted
+        .map(|(name, _)| name)
+        .chain(machines.iter().filter_map(|m| m.group.as_ref()))
+        .chain(missing.iter().map(|m| &m.group));
+    for name in names {
+        let group = desired.and_then(|desired| desired.groups.get(name));
+        groups.entry(name).or_insert_with(|| GroupStatus {
+            name: name.clone(),
+            wanted: group.and_then(|group| match group.count {
+                Count::Written(n) => Some(n + group.standby.unwrap_or(0)),
+                Count::Unwritten => None,
+            }),
+            actual: 0,
+            started: 0,
+            healthy: 0,
+            desired: desired.is_none() || group.is_some(),
+        });
+    }
+    for machine in machines {
+        let Some(group) = machine.group.as_ref().and_then(|name| groups.get_mut(name)) else {
+            continue;
+        };
+        group.actual += 1;
+        group.started += u32::from(machine.state == MachineState::Started);
+        group.healthy += u32::from(machine.healthy());
+    }
+    groups.into_values().collect()
+}

@@ -1,0 +1,109 @@
+//! Field changes as a TOML diff with the changed part of each value emphasised.
+
+use std::fmt;
+
+use crate::core::fleet::{FieldChange, GroupName};
+use crate::core::view::escape;
+use crate::core::view::line::{Line, Page, columns, cut};
+use crate::core::view::style::Label;
+use crate::core::view::toml_diff::{self, DiffLine, Part};
+use crate::core::view::words;
+
+/// Lines of one difference that are shown.
+const LINES: usize = 40;
+
+/// Writes the changes with headers at this indent; signs stand two columns before it.
+pub(super) fn fields(
+    group: &GroupName,
+    changes: &[FieldChange],
+    indent: usize,
+    page: &mut Page<'_>,
+) -> fmt::Result {
+    let mut left = if page.style.verbose {
+        usize::MAX
+    } else {
+        LINES
+    };
+    let mut hidden = 0;
+    for block in toml_diff::blocks(group, changes) {
+        if left == 0 {
+            hidden += block.lines.len();
+            continue;
+        }
+        let mut inner = indent;
+        if let Some(header) = &block.header {
+            let mut line = Line::new(indent).push(Label::Plain, header);
+            if let Some(which) = &block.which {
+                line.add(Label::Dim, format!("  # {which}"));
+            }
+            page.line(&line)?;
+            inner += 2;
+        }
+        for line in &block.lines {
+            if left == 0 {
+                hidden += 1;
+                continue;
+            }
+            left -= 1;
+            diff_line(line, indent - 2, inner, page)?;
+        }
+    }
+    if hidden > 0 {
+        let text = format!("+ {} (-v shows all)", words::count(hidden, "more line"));
+        page.line(&Line::new(indent).push(Label::Dim, text))?;
+    }
+    Ok(())
+}
+
+fn diff_line(line: &DiffLine, sign_at: usize, text_at: usize, page: &mut Page<'_>) -> fmt::Result {
+    let start = |label, sign: &str| {
+        Line::new(sign_at)
+            .hang(text_at + 2)
+            .push(label, sign)
+            .to_column(text_at)
+    };
+    let room = |used: usize| {
+        if page.style.verbose {
+            usize::MAX
+        } else {
+            page.style.width.saturating_sub(used)
+        }
+    };
+    match line {
+        DiffLine::Changed { key, before, after } => {
+            let used = text_at + columns(key) + 3;
+            // Cut what will be seen, or an escape could be torn apart and a line grow too long.
+            let (before, after) = (escape::safe(before), escape::safe(after));
+            let (before, after) = toml_diff::focus(&before, &after, room(used));
+            let side = |sign, label, emphasis, parts: &[Part]| {
+                let mut line = start(label, sign).push(label, format!("{key} = "));
+                for part in parts {
+                    line.add(if part.differs { emphasis } else { label }, &part.text);
+                }
+                line
+            };
+            page.line(&side("-", Label::Destroy, Label::DestroyEmphasis, &before))?;
+            page.line(&side("+", Label::Create, Label::CreateEmphasis, &after))
+        }
+        DiffLine::Removed(depth, text) => {
+            let text = cut(text, room(text_at + depth * 2).max(16));
+            let line = start(Label::Destroy, "-").plain("  ".repeat(*depth));
+            page.line(&line.push(Label::Destroy, text))
+        }
+        DiffLine::Added(depth, text) => {
+            let text = cut(text, room(text_at + depth * 2).max(16));
+            let line = start(Label::Create, "+").plain("  ".repeat(*depth));
+            page.line(&line.push(Label::Create, text))
+        }
+        DiffLine::Hidden { key, what } => page.line(
+            &start(Label::Change, "~")
+                .push(Label::Change, key)
+                .push(Label::Dim, format!(" ({what}, hidden)")),
+        ),
+        DiffLine::Reordered(key) => page.line(
+            &start(Label::Change, "~")
+                .push(Label::Change, key)
+                .push(Label::Dim, " (same entries in another order)"),
+        ),
+    }
+}

@@ -1,0 +1,17 @@
+//! For people at a terminal: what is about to happen, what is happening, what came of it, what is.
+//!
+//! Each view takes data, a [`Style`](super::Style) and a writer. Destroys and refusals come last, next
+//! to the prompt.
+
+mod diff;
+pub mod plan;
+pub mod progress;
+pub mod questions;
+pub mod report;
+pub mod status;
+
+pub use plan::plan;
+pub use progress::event;
+pub use questions::{prompt, question};
+pub use report::report;
+pub use status::status;

@@ -1,0 +1,155 @@
+//! The last lines, next to the prompt: the counts, and whatever cannot be taken back.
+
+use std::fmt;
+
+use crate::core::fleet::VolumeId;
+use crate::core::plan::{GroupVerdict, Plan};
+use crate::core::view::bundle::Item;
+use crate::core::view::line::{Line, Page};
+use crate::core::view::outline::{Outline, Section};
+use crate::core::view::style::Label;
+use crate::core::view::words;
+
+/// Names that are listed in one sentence.
+const NAMED: usize = 10;
+
+/// Writes them.
+pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> fmt::Result {
+    if plan.changes().next().is_none() {
+        page.line(&nothing(plan))?;
+    } else {
+        page.line(&counts(plan))?;
+        if !plan.calls_provider() {
+            let text = "Only the state file changes; no Machine is touched.";
+            page.line(&Line::new(0).push(Label::Dim, text))?;
+        }
+        for text in irreversible(plan, outline) {
+            page.line(&Line::new(0).push(Label::Destroy, text))?;
+        }
+    }
+    if !plan.refusals.is_empty() {
+        let refusals = match plan.refusals.len() {
+            1 => "refusal".to_owned(),
+            n => format!("{} refusals", words::number(n)),
+        };
+        let text = format!("Refused: this plan cannot be applied, see the {refusals} above.");
+        page.line(&Line::new(0).push(Label::Error, text))?;
+    }
+    Ok(())
+}
+
+fn nothing(plan: &Plan) -> Line {
+    let machines = words::count(plan.machines, "Machine");
+    let line = Line::new(0);
+    if !plan.records.is_empty() {
+        return line
+            .push(Label::Good, "No Machine changes.")
+            .plain(" Only the state file does.");
+    }
+    let line = line.push(Label::Good, "No changes.");
+    if plan.destroys_app {
+        return line.plain(" There is nothing left to destroy.");
+    }
+    let (is, them) = if plan.machines == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
+    };
+    if plan.machines == 0 {
+        line.plain(" There is no Machine, and none is wanted.")
+    } else if plan.online {
+        line.plain(format!(" {machines} {is} as the manifests want {them}."))
+    } else {
+        line.plain(format!(
+            " {machines} in the state {is} as wanted; nothing was looked at."
+        ))
+    }
+}
+
+fn counts(plan: &Plan) -> Line {
+    let summary = plan.summary();
+    let always = [
+        (summary.create, "to create", Label::Create, true),
+        (summary.update, "to update", Label::Change, true),
+        (summary.replace, "to replace", Label::Change, false),
+        (summary.moves, "to move", Label::Change, false),
+        (summary.destroy, "to destroy", Label::Destroy, true),
+        (summary.adopt, "to adopt", Label::Create, false),
+        (summary.forget, "to forget", Label::Plain, false),
+    ];
+    let mut line = Line::new(0).push(Label::Strong, "Plan:").plain(" ");
+    let mut first = true;
+    for (n, what, label, shown) in always {
+        if n == 0 && !shown {
+            continue;
+        }
+        if !first {
+            line.add(Label::Plain, ", ");
+        }
+        first = false;
+        let label = if n == 0 { Label::Plain } else { label };
+        line.add(label, format!("{} {what}", words::number(n)));
+    }
+    line.plain(".")
+}
+
+/// Sentences on what cannot be taken back.
+fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
+    let mut texts = Vec::new();
+    let goes = |section: &&Section<'_>| {
+        section
+            .group
+            .is_some_and(|group| group.verdict == GroupVerdict::Removed)
+    };
+    let groups: Vec<&str> = outline
+        .sections
+        .iter()
+        .filter(goes)
+        .map(|section| section.name.as_str())
+        .collect();
+    if plan.destroys_app {
+        texts.push(format!("Destroys every Machine of {}.", plan.app));
+    } else if !groups.is_empty() {
+        let s = if groups.len() == 1 { "" } else { "s" };
+        texts.push(format!("Destroys group{s} {}.", listed(&groups)));
+    }
+    let volumes: Vec<&str> = outline
+        .sections
+        .iter()
+        .flat_map(|section| &section.bundles)
+        .flat_map(|bundle| &bundle.items)
+        .flat_map(Item::leaves)
+        .map(VolumeId::as_str)
+        .collect();
+    if !volumes.is_empty() {
+        let s = if volumes.len() == 1 { "" } else { "s" };
+        texts.push(format!(
+            "Data stays behind on volume{s} {}.",
+            listed(&volumes)
+        ));
+    }
+    let shrinking: usize = outline
+        .sections
+        .iter()
+        .flat_map(|section| &section.bundles)
+        .filter(|bundle| bundle.fields.iter().any(|field| field.shrinks))
+        .map(|bundle| bundle.items.len())
+        .sum();
+    if shrinking > 0 {
+        texts.push(format!(
+            "Shrinks CPU or memory of {}.",
+            words::count(shrinking, "Machine")
+        ));
+    }
+    texts
+}
+
+fn listed(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(NAMED);
+    let shown = names[..names.len().min(NAMED)].join(", ");
+    if more > 0 {
+        format!("{shown} and {} more", words::number(more))
+    } else {
+        shown
+    }
+}

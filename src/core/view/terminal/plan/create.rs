@@ -1,0 +1,175 @@
+//! New Machines: how many where, how big, on which ports, with which volumes.
+
+use std::fmt;
+
+use crate::core::fleet::{Region, VolumeId};
+use crate::core::plan::{Action, GroupChange, Standby};
+use crate::core::view::bundle::{Bundle, Item, Role};
+use crate::core::view::line::{Line, Page};
+use crate::core::view::style::Label;
+use crate::core::view::words;
+
+/// Ports that are listed one by one per region when they do not follow each other.
+const PORTS: usize = 8;
+
+/// A text shorter than this is not broken.
+const WHOLE: usize = 24;
+
+/// Writes `+ 4 to create: 2 in gru, 2 in bog · shared-cpu-2x 1 GB`.
+pub(super) fn create(
+    role: Role,
+    bundle: &Bundle<'_>,
+    group: Option<&GroupChange>,
+    page: &mut Page<'_>,
+) -> fmt::Result {
+    let regions = bundle.by_region();
+    let head = match role {
+        Role::Primary => "to create",
+        Role::Standby => "to create as standby",
+    };
+    let mut line = Line::new(4).hang(8).push(
+        Label::Create,
+        format!("+ {} {head}", words::number(bundle.items.len())),
+    );
+    let counts: Vec<String> = regions
+        .iter()
+        .map(|(region, items)| match (items.len(), regions.len()) {
+            (_, 1) => format!(" in {region}"),
+            (n, _) => format!("{} in {region}", words::number(n)),
+        })
+        .collect();
+    let colon = if counts.len() > 1 { ": " } else { "" };
+    line.add(Label::Plain, format!("{colon}{}", counts.join(", ")));
+    if let Some(size) = group.and_then(|group| group.size.as_deref()) {
+        line.add(Label::Dim, format!(" · {size}"));
+    }
+    let equipment: Vec<(&Region, String)> = regions
+        .iter()
+        .map(|(region, items)| (*region, equipment(items, page.style.verbose)))
+        .filter(|(_, text)| !text.is_empty())
+        .collect();
+    if let ([_], [(_, text)]) = (counts.as_slice(), equipment.as_slice()) {
+        line.add(Label::Plain, format!(" · {text}"));
+        page.line(&line)?;
+    } else {
+        page.line(&line)?;
+        let mut line = Line::new(8);
+        for (at, (region, text)) in equipment.iter().enumerate() {
+            if at > 0 {
+                line.add(Label::Dim, " · ");
+            }
+            line.add(Label::Dim, region);
+            line.add(Label::Plain, " ");
+            if text.len() < WHOLE {
+                line.add_whole(Label::Plain, text);
+            } else {
+                line.add(Label::Plain, text);
+            }
+        }
+        if !equipment.is_empty() {
+            page.line(&line)?;
+        }
+    }
+    if role == Role::Standby {
+        watched(bundle, page)?;
+    }
+    if page.style.verbose {
+        for item in &bundle.items {
+            let line = Line::new(8)
+                .push(Label::Dim, &item.change.region)
+                .plain(" ")
+                .plain(item.change.machine.name.as_str());
+            page.line(&line)?;
+        }
+    }
+    Ok(())
+}
+
+/// The ports and volumes of the new Machines of one region.
+fn equipment(items: &[&Item<'_>], verbose: bool) -> String {
+    let ports: Vec<u16> = items.iter().filter_map(|item| port(item)).collect();
+    let volumes: Vec<&str> = items
+        .iter()
+        .flat_map(|item| volumes(item))
+        .map(VolumeId::as_str)
+        .collect();
+    let mut texts = Vec::new();
+    if !ports.is_empty() {
+        texts.push(listed_ports(
+            ports,
+            if verbose { usize::MAX } else { PORTS },
+        ));
+    }
+    if !volumes.is_empty() {
+        let s = if volumes.len() == 1 { "" } else { "s" };
+        texts.push(format!("takes volume{s} {}", volumes.join(" ")));
+    }
+    texts.join(", ")
+}
+
+fn listed_ports(mut ports: Vec<u16>, limit: usize) -> String {
+    ports.sort_unstable();
+    let runs: Vec<&[u16]> = ports
+        .chunk_by(|a, b| a.checked_add(1) == Some(*b))
+        .collect();
+    if runs.len() <= limit {
+        return words::ports(&ports);
+    }
+    let shown: usize = runs[..limit].iter().map(|run| run.len()).sum();
+    format!(
+        "{} + {} more",
+        words::ports(&ports[..shown]),
+        words::number(ports.len() - shown)
+    )
+}
+
+fn port(item: &Item<'_>) -> Option<u16> {
+    match &item.change.action {
+        Action::Create { port, .. } => *port,
+        Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => None,
+    }
+}
+
+fn volumes<'a>(item: &Item<'a>) -> &'a [VolumeId] {
+    match &item.change.action {
+        Action::Create { volumes, .. } => volumes,
+        Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => &[],
+    }
+}
+
+/// Which Machines the standbys stand by for, where they exist already.
+fn watched(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let mut ids = Vec::new();
+    let mut coming = 0_usize;
+    for item in &bundle.items {
+        if let Action::Create { standby_for, .. } = &item.change.action {
+            for watched in standby_for {
+                match watched {
+                    Standby::Machine(id) => ids.push(id.as_str()),
+                    Standby::Step(_) => coming += 1,
+                }
+            }
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    let more = ids.len().saturating_sub(PORTS);
+    ids.truncate(PORTS);
+    let mut texts = ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    if more > 0 {
+        texts.push(format!("+ {} more", words::number(more)));
+    }
+    if coming > 0 {
+        texts.push("Machines that this plan creates".to_owned());
+    }
+    let text = format!("starts when its primary's host fails: {}", texts.join(" "));
+    page.line(&Line::new(8).push(Label::Dim, text))
+}

@@ -1,0 +1,219 @@
+//! One line per group: before → after, where, and why.
+
+use std::fmt;
+
+use crate::core::plan::{Action, DriftKind, GroupChange, GroupVerdict, Plan};
+use crate::core::view::bundle::{Kind, Order};
+use crate::core::view::line::{Line, Page, columns, cut};
+use crate::core::view::outline::{self, Outline, Section};
+use crate::core::view::style::Label;
+use crate::core::view::words;
+
+/// A name longer than this is cut in the table; its section has it whole.
+const NAME: usize = 24;
+/// Regions named in a line of the table.
+const REGIONS: usize = 6;
+/// Groups without changes that are listed by name.
+const UNCHANGED: usize = 12;
+
+/// Symbol and colour of a group's changes.
+pub(super) fn mark(
+    group: Option<&GroupChange>,
+    section: Option<&Section<'_>>,
+) -> (&'static str, Label) {
+    match group.map(|group| group.verdict) {
+        Some(GroupVerdict::Added) => ("+", Label::Create),
+        Some(GroupVerdict::Removed) if section.is_some() => ("-", Label::Destroy),
+        Some(GroupVerdict::Removed) => (">", Label::Change),
+        Some(GroupVerdict::Unchanged) => (" ", Label::Dim),
+        Some(GroupVerdict::Changed) | None => match section.and_then(Section::only_kind) {
+            Some(Kind::Adopt) => ("=", Label::Create),
+            Some(Kind::Forget) => (".", Label::Dim),
+            Some(Kind::Move(_)) => (">", Label::Change),
+            Some(Kind::Replace(Order::NewFirst)) => ("+/-", Label::Change),
+            Some(Kind::Replace(Order::OldFirst)) => ("-/+", Label::Change),
+            Some(Kind::Update | Kind::Create(_) | Kind::Destroy(_)) | None => ("~", Label::Change),
+        },
+    }
+}
+
+/// Writes the table; nothing for a plan without groups.
+pub(super) fn table(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> fmt::Result {
+    if plan.groups.is_empty() {
+        return Ok(());
+    }
+    let unchanged = |group: &GroupChange| group.verdict == GroupVerdict::Unchanged;
+    let quiet = plan.groups.iter().filter(|group| unchanged(group)).count();
+    let fold = quiet > UNCHANGED && !page.style.verbose;
+    let mut shown: Vec<&GroupChange> = plan
+        .groups
+        .iter()
+        .filter(|group| !(fold && unchanged(group)))
+        .collect();
+    shown.sort_by_key(|group| outline::rank(group.verdict));
+    let counts: Vec<String> = shown
+        .iter()
+        .map(|g| words::arrow(g.before, g.after))
+        .collect();
+    let name_width = shown
+        .iter()
+        .map(|g| columns(g.name.as_str()).min(NAME))
+        .max()
+        .unwrap_or(0);
+    let count_width = counts.iter().map(|c| columns(c)).max().unwrap_or(0);
+    for (group, counts) in shown.iter().zip(&counts) {
+        let section = outline.section(&group.name);
+        let (symbol, label) = mark(Some(group), section);
+        let name_at = 6;
+        let detail_at = name_at + name_width + 2 + count_width + 3;
+        let hang = if detail_at + 24 <= page.style.width {
+            detail_at
+        } else {
+            name_at + 2
+        };
+        let loud = if label == Label::Destroy {
+            label
+        } else {
+            Label::Plain
+        };
+        let calm = if label == Label::Dim { label } else { loud };
+        let name = if calm == Label::Plain {
+            Label::Strong
+        } else {
+            calm
+        };
+        let line = Line::new(2)
+            .hang(hang)
+            .push(label, symbol)
+            .to_column(name_at)
+            .push(name, cut(group.name.as_str(), NAME))
+            .to_column(name_at + name_width + 2)
+            .push(calm, counts)
+            .to_column(detail_at)
+            .push(
+                if calm == Label::Plain {
+                    Label::Dim
+                } else {
+                    calm
+                },
+                detail(plan, group, section),
+            );
+        page.line(&line)?;
+    }
+    if fold {
+        let text = format!("+ {} without changes", words::count(quiet, "group"));
+        page.line(&Line::new(6).push(Label::Dim, text))?;
+    }
+    page.blank()
+}
+
+/// What stands behind the counts.
+fn detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> String {
+    let mut parts = Vec::new();
+    match group.verdict {
+        GroupVerdict::Added => {
+            parts.push(match &group.moved_from {
+                Some(from) => format!("moved from {from}"),
+                None if vanished(plan, group) => "every Machine of it is gone".to_owned(),
+                None => "new group".to_owned(),
+            });
+            parts.extend(regions(group));
+        }
+        GroupVerdict::Removed => parts.push(fate(plan, group, section)),
+        GroupVerdict::Changed => {
+            parts.extend(
+                group
+                    .moved_from
+                    .as_ref()
+                    .map(|from| format!("moved from {from}")),
+            );
+            parts.extend(regions(group));
+            let moved = group.moved_from.is_some();
+            parts.extend(section.and_then(|section| besides_counts(section, moved)));
+        }
+        GroupVerdict::Unchanged => parts.push("no changes".to_owned()),
+    }
+    parts.join(" · ")
+}
+
+/// Whether the state has Machines of it and the world has none.
+fn vanished(plan: &Plan, group: &GroupChange) -> bool {
+    plan.drift
+        .iter()
+        .any(|drift| drift.group == group.name && drift.kind == DriftKind::Missing)
+}
+
+fn fate(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> String {
+    if plan.destroys_app {
+        return "the whole app goes".to_owned();
+    }
+    if section.is_none() {
+        let to = plan.changes().find_map(|(_, change)| match &change.action {
+            Action::Move { from } if *from == group.name => Some(&change.group),
+            Action::Move { .. }
+            | Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => None,
+        });
+        if let Some(to) = to {
+            return format!("moved to {to}");
+        }
+    }
+    "removed from fly.toml".to_owned()
+}
+
+/// Regions whose number of Machines changes.
+fn regions(group: &GroupChange) -> Option<String> {
+    if let Some((only, _)) = group.regions.first_key_value()
+        && group.regions.len() == 1
+    {
+        // The counts beside it say the rest.
+        return (group.before != group.after).then(|| only.to_string());
+    }
+    let changed: Vec<String> = group
+        .regions
+        .iter()
+        .filter(|(_, (before, after))| before != after)
+        .map(|(region, (before, after))| match before {
+            0 if group.before == 0 => format!("{region} {after}"),
+            _ => format!("{region} {}", words::arrow(*before, *after)),
+        })
+        .collect();
+    if changed.is_empty() {
+        return None;
+    }
+    let more = changed.len().saturating_sub(REGIONS);
+    let text = changed[..changed.len().min(REGIONS)].join(", ");
+    Some(if more > 0 {
+        format!("{text} and {}", words::count(more, "more region"))
+    } else {
+        text
+    })
+}
+
+/// What the counts do not show: `4 to update, 2 to replace`.
+fn besides_counts(section: &Section<'_>, moved: bool) -> Option<String> {
+    let mut totals: Vec<(&str, usize)> = Vec::new();
+    for bundle in &section.bundles {
+        let word = match bundle.kind {
+            Kind::Adopt => "to adopt",
+            Kind::Forget => "to forget",
+            Kind::Move(_) if moved => continue,
+            Kind::Move(_) => "to move",
+            Kind::Update => "to update",
+            Kind::Replace(_) => "to replace",
+            Kind::Create(_) | Kind::Destroy(_) => continue,
+        };
+        match totals.iter_mut().find(|(w, _)| *w == word) {
+            Some((_, n)) => *n += bundle.items.len(),
+            None => totals.push((word, bundle.items.len())),
+        }
+    }
+    let texts: Vec<String> = totals
+        .into_iter()
+        .map(|(word, n)| format!("{} {word}", words::number(n)))
+        .collect();
+    (!texts.is_empty()).then(|| texts.join(", "))
+}

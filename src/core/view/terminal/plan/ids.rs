@@ -1,0 +1,80 @@
+//! Which Machines, by region, as many as a person reads.
+
+use std::fmt;
+
+use crate::core::fleet::{MachineId, Region};
+use crate::core::view::bundle::Bundle;
+use crate::core::view::line::{Line, Page, columns};
+use crate::core::view::style::Label;
+use crate::core::view::words;
+
+/// Ids that are listed per region and change.
+const IDS: usize = 8;
+/// Regions that are listed when they do not fit on one line.
+const REGIONS: usize = 6;
+
+/// Writes `gru 148ed… 6e82… · bog 3d8d…` on one line, or a line per region where that is too long;
+/// nothing where no Machine has an id yet.
+pub(super) fn ids(bundle: &Bundle<'_>, indent: usize, page: &mut Page<'_>) -> fmt::Result {
+    let regions: Vec<(&Region, Vec<&MachineId>)> = bundle
+        .by_region()
+        .into_iter()
+        .map(|(region, items)| (region, items.iter().filter_map(|item| item.id()).collect()))
+        .filter(|(_, ids): &(_, Vec<_>)| !ids.is_empty())
+        .collect();
+    if regions.is_empty() {
+        return Ok(());
+    }
+    let limit = if page.style.verbose { usize::MAX } else { IDS };
+    let mut line = Line::new(indent);
+    for (at, (region, ids)) in regions.iter().enumerate() {
+        if at > 0 {
+            line.add(Label::Dim, " · ");
+        }
+        add(&mut line, region, 0, ids, limit);
+    }
+    if line.width() <= page.style.width {
+        return page.line(&line);
+    }
+    let shown = if page.style.verbose {
+        usize::MAX
+    } else {
+        REGIONS
+    };
+    let wide = |region: &Region| columns(region.as_str());
+    let width = regions
+        .iter()
+        .take(shown)
+        .map(|(r, _)| wide(r))
+        .max()
+        .unwrap_or(0);
+    for (region, ids) in regions.iter().take(shown) {
+        let mut line = Line::new(indent).hang(indent + width + 1);
+        add(&mut line, region, width - wide(region), ids, limit);
+        page.line(&line)?;
+    }
+    let rest = regions.get(shown..).unwrap_or_default();
+    if !rest.is_empty() {
+        let machines: usize = rest.iter().map(|(_, ids)| ids.len()).sum();
+        let text = format!(
+            "+ {} with {} (-v shows all)",
+            words::count(rest.len(), "more region"),
+            words::count(machines, "Machine")
+        );
+        page.line(&Line::new(indent).push(Label::Dim, text))?;
+    }
+    Ok(())
+}
+
+fn add(line: &mut Line, region: &Region, pad: usize, ids: &[&MachineId], limit: usize) {
+    line.add(Label::Dim, region);
+    line.add(Label::Plain, " ".repeat(pad));
+    for id in ids.iter().take(limit) {
+        line.add(Label::Plain, " ");
+        line.add(Label::Plain, id.as_str());
+    }
+    let more = ids.len().saturating_sub(limit);
+    if more > 0 {
+        line.add_whole(Label::Dim, format!(" + {} more", words::number(more)));
+    }
+}

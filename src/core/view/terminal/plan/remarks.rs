@@ -1,0 +1,62 @@
+//! What the state alone records, what was held back, what to look at, and what refuses.
+
+use std::fmt;
+
+use crate::core::plan::{Note, Plan};
+use crate::core::view::line::{Line, Page};
+use crate::core::view::style::Label;
+use crate::core::view::words;
+
+/// Remarks of one kind that are shown.
+const SHOWN: usize = 20;
+
+/// Writes every kind of remark that there is; refusals last.
+pub(super) fn remarks(plan: &Plan, page: &mut Page<'_>) -> fmt::Result {
+    kind("in the state only", Label::Strong, &plan.records, page)?;
+    kind("note", Label::Hint, &plan.notes, page)?;
+    kind("warning", Label::Warning, &plan.warnings, page)?;
+    kind("refused", Label::Error, &plan.refusals, page)
+}
+
+fn kind(word: &str, label: Label, notes: &[Note], page: &mut Page<'_>) -> fmt::Result {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        SHOWN
+    };
+    for note in notes.iter().take(limit) {
+        let mut line = Line::new(0).push(label, format!("{word}:")).plain(" ");
+        // A message that names its group in backticks need not be told twice.
+        if let Some(group) = &note.group
+            && !note.message.contains(group.as_str())
+        {
+            line.add(Label::Plain, format!("group {group}: "));
+        }
+        line.add(Label::Plain, &note.message);
+        page.line(&line)?;
+        if let Some(hint) = &note.hint {
+            self::hint(hint, page)?;
+        }
+    }
+    let more = notes.len().saturating_sub(limit);
+    if more > 0 {
+        let text = format!("{word}: and {} more (-v shows all)", words::number(more));
+        page.line(&Line::new(0).push(label, text))?;
+    }
+    page.blank()
+}
+
+/// Writes a hint; what stands on lines of its own is there to be copied.
+fn hint(text: &str, page: &mut Page<'_>) -> fmt::Result {
+    let mut rows = text.lines();
+    let first = rows.next().unwrap_or("");
+    let line = Line::new(2).hang(8).push(Label::Hint, "hint: ");
+    page.line(&line.plain(first))?;
+    for row in rows {
+        page.line(&Line::new(8).push(Label::Hint, row))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! What happens to one group.
+
+use std::fmt;
+
+use super::{create, groups, ids, removal};
+use crate::core::plan::Branch;
+use crate::core::view::bundle::{Bundle, Item, Kind, Order};
+use crate::core::view::line::{Line, Page, cut};
+use crate::core::view::outline::Section;
+use crate::core::view::style::Label;
+use crate::core::view::terminal::diff;
+use crate::core::view::{toml_diff, words};
+
+/// Distinct reasons that are shown for one entry.
+const REASONS: usize = 3;
+/// Machines of a replacement whose volumes are listed.
+const LEFT: usize = 50;
+
+/// Writes the group's section and an empty line after it.
+pub(super) fn section(section: &Section<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let (symbol, label) = groups::mark(section.group, Some(section));
+    let mut head = Line::new(0).push(label, symbol).plain(" ").push(
+        if label == Label::Destroy {
+            label
+        } else {
+            Label::Strong
+        },
+        section.name.as_str(),
+    );
+    if let Some(command) = section.group.and_then(|group| group.command.as_deref()) {
+        let room = page.style.width.saturating_sub(head.width() + 2).max(16);
+        let shown = if page.style.verbose {
+            command.into()
+        } else {
+            cut(command, room)
+        };
+        head.add(Label::Dim, format!("  {shown}"));
+    }
+    page.line(&head)?;
+    if let Some(why) = section.group.and_then(|group| group.why.as_deref()) {
+        page.line(&Line::new(4).push(Label::Dim, why))?;
+    }
+    for bundle in &section.bundles {
+        entry(section, bundle, page)?;
+    }
+    page.blank()
+}
+
+fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let n = words::number(bundle.items.len());
+    let strategy = section
+        .group
+        .map(|group| group.strategy.as_str())
+        .filter(|strategy| !strategy.is_empty())
+        .map_or(String::new(), |strategy| format!(", {strategy}"));
+    let head = |label, text: String| Line::new(4).hang(8).push(label, text);
+    let changed = |symbol: &str, what: &str| {
+        head(Label::Change, format!("{symbol} {n} {what}")).push(Label::Dim, &strategy)
+    };
+    match bundle.kind {
+        Kind::Create(role) => {
+            create::create(role, bundle, section.group, page)?;
+            return if page.style.verbose {
+                reasons(bundle, page)
+            } else {
+                Ok(())
+            };
+        }
+        Kind::Destroy(why) => return removal::destroy(why, bundle, page),
+        Kind::Adopt => page.line(
+            &head(Label::Create, format!("= {n} to adopt"))
+                .push(Label::Dim, "  taken into the state as it is"),
+        )?,
+        Kind::Forget => page.line(
+            &head(Label::Plain, format!(". {n} to forget"))
+                .push(Label::Dim, "  dropped from the state, nothing is destroyed"),
+        )?,
+        Kind::Move(from) => page.line(&changed(">", &format!("to move from {from}")))?,
+        Kind::Update => page.line(&changed("~", "to update in place"))?,
+        Kind::Replace(Order::NewFirst) => {
+            page.line(&changed("+/-", "to replace, the new one first"))?;
+        }
+        Kind::Replace(Order::OldFirst) => {
+            page.line(&changed("-/+", "to replace, the old one first"))?;
+        }
+    }
+    ids::ids(bundle, 8, page)?;
+    if page.style.verbose || !explained(bundle) {
+        reasons(bundle, page)?;
+    }
+    for text in toml_diff::shrinks(section.name, bundle.fields) {
+        page.line(
+            &Line::new(8)
+                .push(Label::Error, "! shrinks ")
+                .push(Label::Destroy, text),
+        )?;
+    }
+    diff::fields(section.name, bundle.fields, 10, page)?;
+    branches(bundle, page)?;
+    left(bundle, page)
+}
+
+/// Whether the lines around it say why already: the fields that change, or the group that moves.
+fn explained(bundle: &Bundle<'_>) -> bool {
+    match bundle.kind {
+        Kind::Update => !bundle.fields.is_empty(),
+        Kind::Move(_) | Kind::Create(_) => true,
+        Kind::Adopt | Kind::Forget | Kind::Replace(_) | Kind::Destroy(_) => false,
+    }
+}
+
+/// Why.
+fn reasons(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let reasons = bundle.reasons();
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        REASONS
+    };
+    for (reason, n) in reasons.iter().take(limit) {
+        let mut line = Line::new(8);
+        if reasons.len() > 1 {
+            line.add(Label::Dim, format!("{}: ", words::number(*n)));
+        }
+        line.add(Label::Dim, reason);
+        page.line(&line)?;
+    }
+    let more = reasons.len().saturating_sub(limit);
+    if more > 0 {
+        let text = format!("+ {} (-v shows all)", words::count(more, "more reason"));
+        page.line(&Line::new(8).push(Label::Dim, text))?;
+    }
+    Ok(())
+}
+
+fn branches(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+    for branch in bundle.branches {
+        let text = match branch {
+            Branch::NoRoomReplaced => "if its host has no room: replaced by a new Machine",
+            Branch::NoRoomStops => {
+                "if its host has no room: the group stops here, its volume stays"
+            }
+        };
+        page.line(&Line::new(8).push(Label::Dim, text))?;
+    }
+    Ok(())
+}
+
+/// Volumes that replacements leave.
+fn left(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let leaving: Vec<&Item<'_>> = bundle
+        .items
+        .iter()
+        .filter(|item| !item.leaves().is_empty())
+        .collect();
+    let limit = if page.style.verbose { usize::MAX } else { LEFT };
+    for item in leaving.iter().take(limit) {
+        let id = item.id().map_or("", |id| id.as_str());
+        let mut line = Line::new(8).plain(id);
+        removal::left_behind(item.leaves(), &mut line);
+        page.line(&line)?;
+    }
+    let more = leaving.len().saturating_sub(limit);
+    if more > 0 {
+        let text = format!(
+            "+ {} that leave a volume",
+            words::count(more, "more Machine")
+        );
+        page.line(&Line::new(8).push(Label::Destroy, text))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! The plan from its first line to its last.
+
+use std::fmt;
+
+use super::{closing, drift, groups, remarks, section};
+use crate::core::plan::Plan;
+use crate::core::view::line::{Line, Page};
+use crate::core::view::outline::Outline;
+use crate::core::view::style::{Label, Style};
+use crate::core::view::words;
+
+/// Writes the plan.
+pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let outline = Outline::of(plan);
+    let page = &mut Page::new(style, out);
+    page.line(&header(plan))?;
+    page.blank()?;
+    groups::table(plan, &outline, page)?;
+    drift::drift(&outline, page)?;
+    for section in &outline.sections {
+        section::section(section, page)?;
+    }
+    remarks::remarks(plan, page)?;
+    closing::closing(plan, &outline, page)
+}
+
+/// Which app, where, from which state and how much was looked at.
+fn header(plan: &Plan) -> Line {
+    let state = match plan.serial {
+        0 => "no state yet".to_owned(),
+        serial => format!("serial {serial}"),
+    };
+    let seen = if plan.online {
+        format!("{} read", words::count(plan.machines, "Machine"))
+    } else {
+        "planned from the state alone".to_owned()
+    };
+    Line::new(0).push(Label::Strong, plan.app.as_str()).push(
+        Label::Dim,
+        format!(" · {} · {state} · {seen}", plan.provider),
+    )
+}

@@ -1,0 +1,121 @@
+//! One line for each thing that happens while a plan is carried out.
+
+use std::fmt;
+
+use crate::core::plan::{Action, Change, Event, Outcome, Plan, StepEvent};
+use crate::core::view::line::{Line, Page};
+use crate::core::view::run::{Tally, change};
+use crate::core::view::style::{Label, Style};
+use crate::core::view::words;
+
+/// A change in a few words, for a line or a progress bar (`~ web 148ed599c14189 gru`).
+pub fn subject(change: &Change) -> Line {
+    let (symbol, label) = symbol(&change.action);
+    Line::new(0)
+        .push(label, symbol)
+        .plain(" ")
+        .push(Label::Strong, change.group.as_str())
+        .plain(" ")
+        .plain(name(change))
+        .plain(" ")
+        .push(Label::Dim, &change.region)
+}
+
+fn name(change: &Change) -> &str {
+    change
+        .machine
+        .id
+        .as_ref()
+        .map_or(change.machine.name.as_str(), |id| id.as_str())
+}
+
+pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
+    match action {
+        Action::Create { replaces, .. } if replaces.is_some() => ("+/-", Label::Change),
+        Action::Create { .. } => ("+", Label::Create),
+        Action::Update { .. } => ("~", Label::Change),
+        Action::Move { .. } => (">", Label::Change),
+        Action::Destroy { .. } => ("-", Label::Destroy),
+        Action::Adopt => ("=", Label::Create),
+        Action::Forget => (".", Label::Dim),
+    }
+}
+
+/// What is being done, and what was done.
+fn verbs(action: &Action) -> (&'static str, &'static str) {
+    match action {
+        Action::Create { .. } => ("creating", "created"),
+        Action::Update { .. } => ("updating", "updated"),
+        Action::Move { .. } => ("moving", "moved"),
+        Action::Destroy { .. } => ("destroying", "destroyed"),
+        Action::Adopt => ("adopting", "adopted"),
+        Action::Forget => ("forgetting", "forgotten"),
+    }
+}
+
+/// What happens to a step, after its subject: `waits for check http, at most 30s`. None for the
+/// beginning and end of a barrier and for what the count says already.
+pub fn happening(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
+    let (doing, done) = verbs(&change.action);
+    Some(match what {
+        StepEvent::Began => (Label::Plain, doing.to_owned()),
+        StepEvent::Waiting { on, up_to_ms } => {
+            let limit = up_to_ms
+                .map(|ms| format!(", at most {}", words::span(ms)))
+                .unwrap_or_default();
+            (Label::Dim, format!("waits for {on}{limit}"))
+        }
+        StepEvent::Retrying { cause } => (Label::Change, format!("tries again: {cause}")),
+        StepEvent::Ended(Outcome::Done) => (Label::Good, done.to_owned()),
+        StepEvent::Ended(Outcome::Failed { code, message, .. }) => {
+            (Label::Error, format!("failed: {message} ({code})"))
+        }
+        StepEvent::Ended(Outcome::Unknown { message }) => {
+            (Label::Warning, format!("unknown: {message}"))
+        }
+        StepEvent::Ended(Outcome::Skipped { .. } | Outcome::NotStarted) => return None,
+    })
+}
+
+/// Writes an event as one line; nothing for what needs no line of its own.
+pub fn event(
+    plan: &Plan,
+    event: &Event,
+    tally: &Tally,
+    style: &Style,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    match event {
+        Event::Started { run, steps, .. } => {
+            let text = format!("{} (run {run})", words::count(*steps, "change"));
+            page.line(&Line::new(0).push(Label::Strong, "Applying ").plain(text))
+        }
+        Event::Interrupted => page.line(
+            &Line::new(0)
+                .push(Label::Warning, "interrupted:")
+                .plain(" nothing new is started; what runs is brought to an end"),
+        ),
+        Event::Step { step, what } => {
+            let Some(change) = change(plan, *step) else {
+                return Ok(());
+            };
+            let Some((label, text)) = happening(change, what) else {
+                return Ok(());
+            };
+            let mut line = subject(change).plain("  ").push(label, text);
+            if matches!(what, StepEvent::Ended(_)) {
+                let count = format!("  {}/{}", tally.ended(), tally.total);
+                line.add(Label::Dim, count);
+            }
+            page.line(&line)?;
+            if let StepEvent::Ended(Outcome::Failed {
+                hint: Some(hint), ..
+            }) = what
+            {
+                page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))?;
+            }
+            Ok(())
+        }
+    }
+}

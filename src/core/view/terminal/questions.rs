@@ -1,0 +1,29 @@
+//! The words of what is asked before a plan is carried out; asking is the ui's.
+
+use std::fmt;
+
+use crate::core::plan::Typed;
+use crate::core::view::line::{Line, Page};
+use crate::core::view::style::{Label, Style};
+
+/// What is asked when y answers it.
+pub const CONFIRM: &str = "Apply this plan?";
+
+/// Writes what a typed name answers: what goes, and which name.
+pub fn question(typed: &Typed, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    let line = Line::new(0)
+        .push(Label::Destroy, format!("This {}.", typed.why))
+        .push(Label::Plain, " It cannot be undone.");
+    page.line(&line)
+}
+
+/// The prompt at which it is typed.
+pub fn prompt(typed: &Typed) -> String {
+    let what = match &typed.group {
+        Some(_) => "the group's name",
+        None => "the app's name",
+    };
+    let name = crate::core::view::escape::safe(&typed.name);
+    format!("Type {what}, {name}, to go on")
+}

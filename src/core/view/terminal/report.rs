@@ -1,0 +1,208 @@
+//! The end of an apply: what is so, what is not, what nobody knows, and what to do next.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::progress::subject;
+use crate::core::plan::{Action, Change, Outcome};
+use crate::core::view::line::{Line, Page};
+use crate::core::view::run::{RunEnd, RunReport, StateEnd};
+use crate::core::view::style::{Label, Style};
+use crate::core::view::words;
+
+/// Steps of one kind of failure that are listed.
+const LISTED: usize = 8;
+
+/// Writes the report.
+pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    failures(report, page)?;
+    unknowns(report, page)?;
+    not_begun(report, page)?;
+    for finding in report.findings {
+        page.line(
+            &Line::new(0)
+                .push(Label::Error, "not verified:")
+                .plain(" ")
+                .plain(finding),
+        )?;
+    }
+    state(report.state, page)?;
+    page.line(&verdict(report))?;
+    next(report, page)
+}
+
+/// Failures of one cause together: 400 Machines that fail alike are one failure to a person.
+fn failures(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let mut causes: BTreeMap<(&str, &str, Option<&str>), Vec<&Change>> = BTreeMap::new();
+    for (change, outcome) in report.ended() {
+        if let Outcome::Failed {
+            code,
+            message,
+            hint,
+        } = outcome
+        {
+            causes
+                .entry((code, message, hint.as_deref()))
+                .or_default()
+                .push(change);
+        }
+    }
+    for ((code, message, hint), changes) in causes {
+        let line = Line::new(0)
+            .push(Label::Error, "failed:")
+            .plain(format!(" {message} "))
+            .push(Label::Dim, format!("({code})"));
+        page.line(&line)?;
+        subjects(&changes, page)?;
+        if let Some(hint) = hint {
+            page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))?;
+        }
+    }
+    Ok(())
+}
+
+fn unknowns(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let mut causes: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
+    for (change, outcome) in report.ended() {
+        if let Outcome::Unknown { message } = outcome {
+            causes.entry(message).or_default().push(change);
+        }
+    }
+    for (message, changes) in causes {
+        let line = Line::new(0)
+            .push(Label::Warning, "unknown:")
+            .plain(format!(" {message}; the next run finds out"));
+        page.line(&line)?;
+        subjects(&changes, page)?;
+    }
+    Ok(())
+}
+
+fn subjects(changes: &[&Change], page: &mut Page<'_>) -> fmt::Result {
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        LISTED
+    };
+    for change in changes.iter().take(limit) {
+        page.line(&subject(change).indented(4))?;
+    }
+    let more = changes.len().saturating_sub(limit);
+    if more > 0 {
+        let text = format!("+ {} more", words::number(more));
+        page.line(&Line::new(4).push(Label::Dim, text))?;
+    }
+    Ok(())
+}
+
+/// What was not begun, counted by group.
+fn not_begun(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+    for (change, outcome) in report.ended() {
+        match outcome {
+            Outcome::Skipped { .. } | Outcome::NotStarted => {
+                *groups.entry(change.group.as_str()).or_default() += 1;
+            }
+            Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => {}
+        }
+    }
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let total: usize = groups.values().sum();
+    let texts: Vec<String> = groups
+        .iter()
+        .map(|(group, n)| format!("{group} {}", words::number(*n)))
+        .collect();
+    let line = Line::new(0)
+        .push(Label::Warning, "not started:")
+        .plain(format!(" {}", words::count(total, "change")))
+        .push(Label::Dim, format!(" ({})", texts.join(", ")));
+    page.line(&line)
+}
+
+fn state(end: &StateEnd, page: &mut Page<'_>) -> fmt::Result {
+    match end {
+        StateEnd::Unchanged => Ok(()),
+        StateEnd::Written { place, serial } => page.line(
+            &Line::new(0)
+                .push(Label::Dim, "state: ")
+                .push(Label::Hint, place)
+                .push(Label::Dim, format!(" is at serial {serial}")),
+        ),
+        StateEnd::Unpublished { cause, copy } => {
+            let line = Line::new(0)
+                .push(Label::Error, "not published:")
+                .plain(format!(" the state was not written: {cause}"));
+            page.line(&line)?;
+            let hint = format!("nothing is lost; publish it with `aeroform state push {copy}`");
+            page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))
+        }
+    }
+}
+
+/// `Apply complete: 6 created, 4 updated, 2 destroyed.`
+fn verdict(report: &RunReport<'_>) -> Line {
+    let mut done: BTreeMap<u8, (&str, usize)> = BTreeMap::new();
+    for (change, outcome) in report.ended() {
+        if !matches!(outcome, Outcome::Done) {
+            continue;
+        }
+        let (rank, word) = match &change.action {
+            Action::Create { .. } => (0, "created"),
+            Action::Update { .. } => (1, "updated"),
+            Action::Move { .. } => (2, "moved"),
+            Action::Destroy { .. } => (3, "destroyed"),
+            Action::Adopt => (4, "adopted"),
+            Action::Forget => (5, "forgotten"),
+        };
+        done.entry(rank).or_insert((word, 0)).1 += 1;
+    }
+    let texts: Vec<String> = done
+        .values()
+        .map(|(word, n)| format!("{} {word}", words::number(*n)))
+        .collect();
+    let done = if texts.is_empty() {
+        "nothing was changed".to_owned()
+    } else {
+        texts.join(", ")
+    };
+    let tally = report.tally();
+    let rest = tally.total - tally.done;
+    let verb = if report.plan.destroys_app {
+        "Destroy"
+    } else {
+        "Apply"
+    };
+    let line = Line::new(0);
+    match report.end() {
+        RunEnd::Complete => line
+            .push(Label::Good, format!("{verb} complete:"))
+            .plain(format!(" {done}.")),
+        RunEnd::Failed if rest == 0 => line
+            .push(Label::Error, format!("{verb} incomplete:"))
+            .plain(format!(" {done}, but see above.")),
+        RunEnd::Failed => line
+            .push(Label::Error, format!("{verb} incomplete:"))
+            .plain(format!(
+                " {done}; {} of {} not done.",
+                words::number(rest),
+                words::count(tally.total, "change")
+            )),
+        RunEnd::Interrupted => line.push(Label::Warning, "Interrupted:").plain(format!(
+            " {done}; {} of {} not done.",
+            words::number(rest),
+            words::count(tally.total, "change")
+        )),
+    }
+}
+
+fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let tally = report.tally();
+    if report.end() == RunEnd::Complete || tally.done == tally.total {
+        return Ok(());
+    }
+    let text = format!("run `{}` again: it does what is left", report.again);
+    page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text))
+}

@@ -1,0 +1,137 @@
+//! What is said of one Machine, in its row and below it.
+
+use super::table::{ADDRESS, CHECKS, Cells, Table};
+use crate::core::fleet::{CheckState, HostStatus, MachineState, Management};
+use crate::core::view::line::{Line, cut};
+use crate::core::view::status::MachineStatus;
+use crate::core::view::style::Label;
+use crate::core::view::words;
+
+/// Characters of a failing check's output that are shown.
+const OUTPUT: usize = 160;
+
+/// The cells of a Machine.
+pub(super) fn cells(machine: &MachineStatus) -> Cells {
+    let state = match machine.state {
+        MachineState::Started => Label::Good,
+        MachineState::Failed | MachineState::Destroyed | MachineState::Destroying => Label::Destroy,
+        MachineState::Created
+        | MachineState::Starting
+        | MachineState::Stopping
+        | MachineState::Suspending
+        | MachineState::Replacing => Label::Change,
+        MachineState::Stopped | MachineState::Suspended => Label::Plain,
+    };
+    let dagger = if machine.standby { "†" } else { "" };
+    [
+        (Label::Plain, format!("{}{dagger}", machine.id)),
+        (Label::Dim, machine.region.to_string()),
+        (state, machine.state.as_str().to_owned()),
+        checks(machine),
+        (Label::Hint, machine.address.clone().unwrap_or_default()),
+        (
+            Label::Dim,
+            machine.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+        ),
+    ]
+}
+
+/// One check by name and result, several as a count with the worst result.
+fn checks(machine: &MachineStatus) -> (Label, String) {
+    let label = |state| match state {
+        CheckState::Passing => Label::Good,
+        CheckState::Warning => Label::Change,
+        CheckState::Critical => Label::Destroy,
+    };
+    match machine.checks.as_slice() {
+        [] => (Label::Dim, String::new()),
+        [one] => (
+            label(one.status),
+            format!("{} {}", one.name, one.status.as_str()),
+        ),
+        several => {
+            let n = |state| several.iter().filter(|c| c.status == state).count();
+            let passing = n(CheckState::Passing);
+            let worst = match (n(CheckState::Critical), n(CheckState::Warning)) {
+                (0, 0) => CheckState::Passing,
+                (0, _) => CheckState::Warning,
+                (_, _) => CheckState::Critical,
+            };
+            (
+                label(worst),
+                format!("{passing} of {} passing", several.len()),
+            )
+        }
+    }
+}
+
+/// What does not fit into a column: what a person should know, and the columns that had no room.
+pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let squeezed = |column: usize| table.lacks(column) && !cells[column].1.is_empty();
+    let failing = machine
+        .checks
+        .iter()
+        .any(|check| check.status != CheckState::Passing);
+    for (column, shown) in [(ADDRESS, true), (CHECKS, failing)] {
+        if shown && squeezed(column) {
+            let (label, text) = &cells[column];
+            lines.push(Line::new(4).push(*label, text));
+        }
+    }
+    let mut line = Line::new(4);
+    for (at, (label, text)) in remarks(machine).into_iter().enumerate() {
+        if at > 0 {
+            line.add(Label::Dim, " · ");
+        }
+        line.add(label, text);
+    }
+    lines.extend((!line.is_empty()).then_some(line));
+    let failing = machine
+        .checks
+        .iter()
+        .filter(|check| check.status == CheckState::Critical && !check.output.is_empty());
+    lines.extend(failing.map(|check| {
+        let text = format!("{}: {}", check.name, cut(&check.output, OUTPUT));
+        Line::new(4).push(Label::Destroy, text)
+    }));
+    lines
+}
+
+fn remarks(machine: &MachineStatus) -> Vec<(Label, String)> {
+    let mut found: Vec<(Label, String)> = Vec::new();
+    if let Some(detail) = &machine.detail {
+        let label = if machine.troubled() {
+            Label::Destroy
+        } else {
+            Label::Dim
+        };
+        found.push((label, detail.clone()));
+    }
+    if machine.restarts > 0 {
+        let text = format!(
+            "restarted {}",
+            words::count(machine.restarts as usize, "time")
+        );
+        found.push((Label::Change, text));
+    }
+    if machine.cordoned {
+        found.push((Label::Change, "cordoned".to_owned()));
+    }
+    match machine.host {
+        HostStatus::Ok => {}
+        HostStatus::Unknown => found.push((Label::Change, "host status unknown".to_owned())),
+        HostStatus::Unreachable => found.push((Label::Destroy, "host unreachable".to_owned())),
+    }
+    match machine.management {
+        Management::Stranger => found.push((Label::Dim, "not managed by Aeroform".to_owned())),
+        Management::Special => {
+            found.push((Label::Dim, "belongs to a release or a console".to_owned()));
+        }
+        Management::Ours | Management::Launch if !machine.known => {
+            found.push((Label::Change, "not in the state yet".to_owned()));
+        }
+        Management::Ours | Management::Launch => {}
+    }
+    found
+}

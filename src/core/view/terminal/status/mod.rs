@@ -1,0 +1,10 @@
+//! The status as a person reads it: per group what is wanted and there, then its Machines with what a
+//! person needs to reach them.
+//!
+//! One screen: of a large group only those that need attention are listed, and the rest is counted.
+
+mod cells;
+mod table;
+mod whole;
+
+pub use whole::status;

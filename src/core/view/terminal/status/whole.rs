@@ -1,0 +1,144 @@
+//! The status from its first line to its last.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::cells::{cells, details};
+use super::table::{Cells, Table};
+use crate::core::fleet::GroupName;
+use crate::core::view::line::{Line, Page};
+use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
+use crate::core::view::style::{Label, Style};
+use crate::core::view::words;
+
+/// Machines of one group that are listed.
+const LISTED: usize = 16;
+/// A Machine and its cells.
+type Row<'a> = (&'a MachineStatus, Cells);
+
+/// Writes the status.
+pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    page.line(&header(view))?;
+    if view.machines.is_empty() && view.missing.is_empty() {
+        page.blank()?;
+        let text = "No Machines. `aeroform plan` shows what an apply would create.";
+        return page.line(&Line::new(0).plain(text));
+    }
+    let rows: Vec<Row<'_>> = view.machines.iter().map(|m| (m, cells(m))).collect();
+    let table = Table::of(rows.iter().map(|(_, cells)| cells), style.width);
+    let mut by_group: BTreeMap<Option<&GroupName>, Vec<&Row<'_>>> = BTreeMap::new();
+    for row in &rows {
+        by_group.entry(row.0.group.as_ref()).or_default().push(row);
+    }
+    page.blank()?;
+    table.heads(page)?;
+    for group in &view.groups {
+        page.blank()?;
+        page.line(&group_line(group))?;
+        let own = by_group.remove(&Some(&group.name)).unwrap_or_default();
+        machines(own, &table, page)?;
+        missing(view, group, page)?;
+    }
+    if let Some(own) = by_group.remove(&None) {
+        page.blank()?;
+        page.line(&Line::new(0).push(Label::Strong, "of no group"))?;
+        machines(own, &table, page)?;
+    }
+    let standbys = view.machines.iter().any(|machine| machine.standby);
+    if standbys {
+        page.blank()?;
+        page.line(&Line::new(0).push(
+            Label::Dim,
+            "† standby: starts when the host of its primary fails",
+        ))?;
+    }
+    Ok(())
+}
+
+fn header(view: &StatusView) -> Line {
+    let state = view.serial.map_or("no state yet".to_owned(), |serial| {
+        format!("serial {serial}")
+    });
+    let n = words::count(view.machines.len(), "Machine");
+    Line::new(0)
+        .push(Label::Strong, view.app.as_str())
+        .push(Label::Dim, format!(" · {} · {state} · {n}", view.provider))
+}
+
+fn group_line(group: &GroupStatus) -> Line {
+    let actual = words::number(group.actual as usize);
+    let (label, counts) = match group.wanted {
+        _ if !group.desired => (Label::Change, format!("{actual}, no longer wanted")),
+        Some(wanted) if wanted == group.actual => (Label::Good, format!("{actual} of {actual}")),
+        Some(wanted) => (
+            Label::Change,
+            format!("{actual} of {} wanted", words::number(wanted as usize)),
+        ),
+        None => (Label::Plain, actual),
+    };
+    let mut line = Line::new(0)
+        .push(Label::Strong, group.name.as_str())
+        .plain("  ")
+        .push(label, counts)
+        .push(
+            Label::Dim,
+            format!(" · {} started", words::number(group.started as usize)),
+        );
+    let sick = group.started.saturating_sub(group.healthy);
+    if sick > 0 {
+        line.add(
+            Label::Destroy,
+            format!(" · {} not passing", words::number(sick as usize)),
+        );
+    }
+    line
+}
+
+/// The rows of one group: of a large one those in trouble first, the rest as a count.
+fn machines(mut own: Vec<&Row<'_>>, table: &Table, page: &mut Page<'_>) -> fmt::Result {
+    let mut more = 0;
+    if !page.style.verbose && own.len() > LISTED {
+        own.sort_by_key(|(machine, _)| !machine.troubled());
+        more = own.len() - LISTED;
+        own.truncate(LISTED);
+    }
+    for (machine, cells) in own {
+        table.row(cells, page)?;
+        for line in details(machine, cells, table) {
+            page.line(&line)?;
+        }
+    }
+    if more > 0 {
+        let text = format!("+ {} more (-v shows all)", words::number(more));
+        page.line(&Line::new(2).push(Label::Dim, text))?;
+    }
+    Ok(())
+}
+
+fn missing(view: &StatusView, group: &GroupStatus, page: &mut Page<'_>) -> fmt::Result {
+    let own: Vec<_> = view
+        .missing
+        .iter()
+        .filter(|missing| missing.group == group.name)
+        .collect();
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        LISTED
+    };
+    for missing in own.iter().take(limit) {
+        let line = Line::new(2)
+            .push(Label::Destroy, missing.id.as_str())
+            .push(Label::Dim, format!("  {}  ", missing.region))
+            .push(Label::Destroy, "gone")
+            .push(Label::Dim, ": the state has it, the provider has not");
+        page.line(&line)?;
+    }
+    let more = own.len().saturating_sub(limit);
+    if more > 0 {
+        let text = format!("+ {} more that are gone", words::number(more));
+        page.line(&Line::new(2).push(Label::Destroy, text))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! Which part of a changed value is the change.
+
+use similar::{ChangeTag, TextDiff};
+
+/// A part of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The text.
+    pub text: String,
+    /// Whether the other side has something else here.
+    pub differs: bool,
+}
+
+/// Above this many characters a value is not compared inside: nobody reads such a line closely, and
+/// the comparison would take long.
+const LONG: usize = 4_096;
+
+/// Blank or not, a run of letters and digits, or a single other character.
+fn tokens(text: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut start = 0;
+    let mut last_was_word = false;
+    for (at, c) in text.char_indices() {
+        let word = c.is_alphanumeric();
+        if at > start && !(word && last_was_word) {
+            tokens.push(&text[start..at]);
+            start = at;
+        }
+        last_was_word = word;
+    }
+    if start < text.len() {
+        tokens.push(&text[start..]);
+    }
+    tokens
+}
+
+/// Both values in parts. Where too little is common, all of it is the change and nothing is marked.
+fn compare(before: &str, after: &str) -> (Vec<Part>, Vec<Part>) {
+    let plain = |text: &str| {
+        vec![Part {
+            text: text.to_owned(),
+            differs: false,
+        }]
+    };
+    if before.len() + after.len() > LONG {
+        return (plain(before), plain(after));
+    }
+    let (old, new) = (tokens(before), tokens(after));
+    // No deadline: what is shown must not depend on how fast the machine is.
+    let diff = TextDiff::from_slices(&old, &new);
+    // Two quotes and an equals sign are always common; half of the text must be.
+    let common: usize = diff
+        .iter_all_changes()
+        .filter(|c| c.tag() == ChangeTag::Equal)
+        .map(|c| c.value().len())
+        .sum();
+    if common * 2 < before.len().min(after.len()) {
+        return (plain(before), plain(after));
+    }
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for change in diff.iter_all_changes() {
+        let text = change.value();
+        match change.tag() {
+            ChangeTag::Equal => {
+                push(&mut left, text, false);
+                push(&mut right, text, false);
+            }
+            ChangeTag::Delete => push(&mut left, text, true),
+            ChangeTag::Insert => push(&mut right, text, true),
+        }
+    }
+    (left, right)
+}
+
+fn push(parts: &mut Vec<Part>, text: &str, differs: bool) {
+    match parts.last_mut() {
+        Some(last) if last.differs == differs => last.text.push_str(text),
+        _ => parts.push(Part {
+            text: text.to_owned(),
+            differs,
+        }),
+    }
+}
+
+/// Both values in parts, cut to so many characters around the first difference, so that two long
+/// values that differ at their ends do not look the same.
+pub fn focus(before: &str, after: &str, room: usize) -> (Vec<Part>, Vec<Part>) {
+    let room = room.max(16);
+    let longest = before.chars().count().max(after.chars().count());
+    if longest <= room {
+        return compare(before, after);
+    }
+    let common = before
+        .chars()
+        .zip(after.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    // A few characters before the difference say where it is.
+    let start = if common + 8 < room {
+        0
+    } else {
+        // Where both end soon after the difference, more of what comes before it has room.
+        (common - room / 3).min(longest + 1 - room)
+    };
+    compare(&window(before, start, room), &window(after, start, room))
+}
+
+fn window(text: &str, start: usize, room: usize) -> String {
+    let mut shown = String::new();
+    let lead = usize::from(start > 0);
+    if lead > 0 {
+        shown.push('…');
+    }
+    let mut rest = text.chars().skip(start);
+    let length = text.chars().count().saturating_sub(start);
+    if length + lead <= room {
+        shown.extend(rest);
+    } else {
+        shown.extend(rest.by_ref().take(room.saturating_sub(lead + 1)));
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn marked(parts: &[Part]) -> String {
+        parts
+            .iter()
+            .map(|part| {
+                if part.differs {
+                    format!("<{}>", part.text)
+                } else {
+                    part.text.clone()
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn only_the_part_that_differs_is_marked() {
+        let (a, b) = focus("\"shop:v41 --fast\"", "\"shop:v42 --fast\"", 80);
+        assert_eq!(marked(&a), "\"shop:<v41> --fast\"");
+        assert_eq!(marked(&b), "\"shop:<v42> --fast\"");
+        let (a, b) = focus("\"512mb\"", "\"1gb\"", 80);
+        assert_eq!(
+            (marked(&a), marked(&b)),
+            ("\"512mb\"".into(), "\"1gb\"".into())
+        );
+    }
+
+    #[test]
+    fn long_values_are_cut_around_the_difference() {
+        let digest =
+            "registry.example/shop@sha256:0123456789abcdef0123456789abcdef0123456789abcdef";
+        let (a, b) = focus(&format!("{digest}aa"), &format!("{digest}bb"), 40);
+        assert!(
+            marked(&a).contains("aa") && marked(&b).contains("bb"),
+            "{a:?} {b:?}"
+        );
+        assert!(marked(&a).starts_with('…'));
+    }
+}

@@ -1,0 +1,16 @@
+//! Field changes in the language that people wrote: each change of a Machine's config as the lines of
+//! fly.toml that would be different.
+//!
+//! Data only, neither escaped nor laid out. Start at [`blocks()`]; `place` knows where a field stands in
+//! fly.toml, `value` how a value is written there, `emphasis` which part of a changed value is new.
+
+mod blocks;
+mod emphasis;
+mod place;
+mod value;
+
+pub use blocks::{Block, DiffLine, blocks, shrinks};
+pub use emphasis::{Part, focus};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! How values are written in fly.toml: literals, keys, command lines, whole tables.
+
+use serde_json::{Map, Value};
+
+use super::place::{Form, Table};
+
+/// The value as fly.toml would have it, still as data.
+pub(super) fn in_form(form: Form, value: &Value) -> Value {
+    match (form, value) {
+        (Form::Memory, Value::Number(mb)) => mb.as_u64().map_or_else(|| value.clone(), memory),
+        (Form::Command, Value::Array(words)) => Value::from(command(words)),
+        (Form::Policy, Value::String(policy)) if policy == "no" => Value::from("never"),
+        (Form::Headers, Value::Array(headers)) => headers_table(headers),
+        (Form::Plain | Form::Memory | Form::Command | Form::Policy | Form::Headers, other) => {
+            other.clone()
+        }
+    }
+}
+
+fn memory(mb: u64) -> Value {
+    Value::from(if mb >= 1024 && mb.is_multiple_of(1024) {
+        format!("{}gb", mb / 1024)
+    } else {
+        format!("{mb}mb")
+    })
+}
+
+/// Words as a command line that splits into them again (google/shlex: in double quotes a backslash
+/// takes the next character literally).
+fn command(words: &[Value]) -> String {
+    let quoted: Vec<String> = words
+        .iter()
+        .map(|word| match word {
+            Value::String(word) => quote_word(word),
+            other => other.to_string(),
+        })
+        .collect();
+    quoted.join(" ")
+}
+
+fn quote_word(word: &str) -> String {
+    let special = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\');
+    if !word.is_empty() && !word.starts_with('#') && !word.contains(special) {
+        return word.to_owned();
+    }
+    if word.contains('\'') {
+        format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+    } else {
+        format!("'{word}'")
+    }
+}
+
+fn headers_table(headers: &[Value]) -> Value {
+    headers
+        .iter()
+        .filter_map(|header| {
+            let name = header.get("name")?.as_str()?.to_owned();
+            let values = header.get("values").and_then(Value::as_array)?;
+            let value = match values.as_slice() {
+                [one] => one.clone(),
+                several => Value::from(several),
+            };
+            Some((name, value))
+        })
+        .collect::<Map<_, _>>()
+        .into()
+}
+
+/// A key as TOML writes it.
+pub(super) fn key(key: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !key.is_empty() && (key.chars().all(bare) || is_dotted_path(key)) {
+        key.to_owned()
+    } else {
+        string(key)
+    }
+}
+
+/// A path into the config, which is no TOML key but reads like one.
+fn is_dotted_path(key: &str) -> bool {
+    key.split('.')
+        .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+}
+
+/// A value as TOML writes it, on one line.
+pub(super) fn literal(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => string(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(literal).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(map) if map.is_empty() => "{}".to_owned(),
+        Value::Object(map) => {
+            let pairs: Vec<String> = map
+                .iter()
+                .map(|(k, v)| format!("{} = {}", key(k), literal(v)))
+                .collect();
+            format!("{{ {} }}", pairs.join(", "))
+        }
+    }
+}
+
+/// The same without the quotes of a string, for a sentence.
+pub(super) fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            literal(value)
+        }
+    }
+}
+
+fn string(text: &str) -> String {
+    let awkward = text.contains(['"', '\\']);
+    if awkward && !text.contains('\'') && !text.chars().any(char::is_control) {
+        return format!("'{text}'");
+    }
+    let text = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
+    format!("\"{text}\"")
+}
+
+/// Keys that say which entry this is; people write them first.
+const IDENTIFYING: [&str; 5] = ["internal_port", "port", "type", "name", "guest_path"];
+
+/// A table, or a list of them, as lines with their depth; plain keys first, tables after.
+pub(super) fn table_lines(table: Table, name: &str, value: &Value) -> Vec<(usize, String)> {
+    let mut lines = Vec::new();
+    push_table(table, name, value, 0, &mut lines);
+    lines
+}
+
+fn push_table(
+    table: Table,
+    name: &str,
+    value: &Value,
+    depth: usize,
+    lines: &mut Vec<(usize, String)>,
+) {
+    match value {
+        Value::Array(entries) => {
+            for entry in entries {
+                push_table(table, name, entry, depth, lines);
+            }
+        }
+        Value::Object(fields) => {
+            lines.push((depth, table.header_of(name, value)));
+            let mut own: Vec<(&String, &Value)> = fields
+                .iter()
+                .filter(|(field, _)| table.inner(field).is_none() && !named_by_header(table, field))
+                .collect();
+            own.sort_by_key(|(field, _)| !IDENTIFYING.contains(&field.as_str()));
+            for (field, value) in own {
+                let (shown, form) = table.key(field);
+                let text = format!("{} = {}", key(shown), literal(&in_form(form, value)));
+                lines.push((depth + 1, text));
+            }
+            for (field, value) in fields {
+                if let Some(inner) = table.inner(field) {
+                    push_table(inner, "", value, depth + 1, lines);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            lines.push((depth, literal(value)));
+        }
+    }
+}
+
+/// `[[services.http_checks]]` says the type already.
+fn named_by_header(table: Table, field: &str) -> bool {
+    table == Table::ServiceChecks && field == "type"
+}

@@ -1,0 +1,86 @@
+//! Numbers and short phrases as every view says them.
+
+use std::fmt::Write;
+
+/// A number with thousands set apart (`10,000`).
+pub fn number(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number and what it counts (`1 Machine`, `12 Machines`).
+pub fn count(n: usize, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", number(n))
+}
+
+/// A before and an after (`2 → 4`), or the one number when nothing changes.
+pub fn arrow(before: u32, after: u32) -> String {
+    let text = number(before as usize);
+    if before == after {
+        text
+    } else {
+        format!("{text} → {}", number(after as usize))
+    }
+}
+
+/// Ports as short as they can be written (`port 8100`, `ports 8100-8103, 8110`).
+pub fn ports(ports: &[u16]) -> String {
+    let mut sorted = ports.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut text = String::from(if sorted.len() == 1 { "port " } else { "ports " });
+    let runs = sorted.chunk_by(|a, b| a.checked_add(1) == Some(*b));
+    for (at, run) in runs.enumerate() {
+        if at > 0 {
+            text.push_str(", ");
+        }
+        let (first, last) = (run[0], run[run.len() - 1]);
+        let written = match run.len() {
+            1 => write!(text, "{first}"),
+            2 => write!(text, "{first}, {last}"),
+            _ => write!(text, "{first}-{last}"),
+        };
+        written.expect("writing to a string never fails");
+    }
+    text
+}
+
+/// A span of time for people (`4s`, `5m`, `1m 30s`, `800ms`).
+pub fn span(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match (seconds / 60, seconds % 60) {
+        (0, 0) => format!("{ms}ms"),
+        (0, s) => format!("{s}s"),
+        (m, 0) => format!("{m}m"),
+        (m, s) => format!("{m}m {s}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phrases() {
+        assert_eq!(number(0), "0");
+        assert_eq!(number(1_234_567), "1,234,567");
+        assert_eq!(count(1, "Machine"), "1 Machine");
+        assert_eq!(count(10_000, "Machine"), "10,000 Machines");
+        assert_eq!(arrow(2, 4), "2 → 4");
+        assert_eq!(ports(&[8100]), "port 8100");
+        assert_eq!(
+            ports(&[8102, 8100, 8101, 8110, 8111]),
+            "ports 8100-8102, 8110, 8111"
+        );
+        assert_eq!(span(90_000), "1m 30s");
+        assert_eq!(span(800), "800ms");
+    }
+}

@@ -1,0 +1,308 @@
+//! Short builders for plans, so that a gallery entry reads like the situation it shows.
+
+use std::collections::BTreeMap;
+
+use aeroform::core::fleet::{
+    AppName, Effect, FieldChange, GroupName, LaunchId, Lineage, MachineConfig, MachineId,
+    MachineName, MachineState, Region, VolumeId, overlay,
+};
+use aeroform::core::plan::types::FORMAT_VERSION;
+use aeroform::core::plan::{
+    Action, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Note, Plan,
+    Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
+};
+use serde_json::Value;
+
+pub(crate) fn group_name(name: &str) -> GroupName {
+    GroupName::new(name).unwrap()
+}
+
+pub(crate) fn region(name: &str) -> Region {
+    Region::new(name).unwrap()
+}
+
+pub(crate) fn id(name: &str) -> MachineId {
+    MachineId::new(name).unwrap()
+}
+
+pub(crate) fn volume(name: &str) -> VolumeId {
+    VolumeId::new(name).unwrap()
+}
+
+/// A plan of `shop` on `local` at serial 12 without anything in it.
+pub(crate) fn plan(machines: usize) -> Plan {
+    Plan {
+        format_version: FORMAT_VERSION,
+        app: AppName::new("shop").unwrap(),
+        provider: "local".to_owned(),
+        lineage: Some(Lineage::new("lineage").unwrap()),
+        serial: 12,
+        desired: "desired".to_owned(),
+        online: true,
+        machines,
+        destroys_app: false,
+        groups: Vec::new(),
+        steps: Vec::new(),
+        pools: vec![Pool {
+            name: "all".to_owned(),
+            size: 16,
+            first_alone: false,
+            stops_on_failure: true,
+        }],
+        drift: Vec::new(),
+        notes: Vec::new(),
+        warnings: Vec::new(),
+        refusals: Vec::new(),
+        records: Vec::new(),
+        fences: BTreeMap::new(),
+    }
+}
+
+pub(crate) trait Planning: Sized {
+    fn group(self, group: GroupChange) -> Self;
+    fn step(self, change: Change) -> Self;
+    fn steps(self, changes: impl IntoIterator<Item = Change>) -> Self;
+    fn barrier(self, name: &str) -> Self;
+}
+
+impl Planning for Plan {
+    fn group(mut self, group: GroupChange) -> Self {
+        self.groups.push(group);
+        self.groups.sort_by(|a, b| a.name.cmp(&b.name));
+        self
+    }
+
+    fn step(mut self, change: Change) -> Self {
+        let id = StepId(u32::try_from(self.steps.len()).unwrap());
+        self.steps.push(Step {
+            id,
+            needs: Vec::new(),
+            pool: Some(PoolId(0)),
+            work: Work::Change(Box::new(change)),
+        });
+        self
+    }
+
+    fn steps(self, changes: impl IntoIterator<Item = Change>) -> Self {
+        changes.into_iter().fold(self, Self::step)
+    }
+
+    fn barrier(mut self, name: &str) -> Self {
+        let id = StepId(u32::try_from(self.steps.len()).unwrap());
+        self.steps.push(Step {
+            id,
+            needs: Vec::new(),
+            pool: None,
+            work: Work::Barrier {
+                name: name.to_owned(),
+            },
+        });
+        self
+    }
+}
+
+/// A group whose Machines per region are `gru 2->4, bog 2`.
+pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &str) -> GroupChange {
+    let mut regions = BTreeMap::new();
+    for place in places.split(", ").filter(|place| !place.is_empty()) {
+        let (at, counts) = place.split_once(' ').unwrap();
+        let (before, after) = counts.split_once("->").unwrap_or((counts, counts));
+        regions.insert(
+            region(at),
+            (
+                before.parse::<u32>().unwrap(),
+                after.parse::<u32>().unwrap(),
+            ),
+        );
+    }
+    GroupChange {
+        name: group_name(name),
+        command: (!command.is_empty()).then(|| command.to_owned()),
+        before: regions.values().map(|(before, _)| before).sum(),
+        after: regions.values().map(|(_, after)| after).sum(),
+        verdict,
+        regions,
+        why: None,
+        moved_from: None,
+        strategy: String::new(),
+        size: None,
+    }
+}
+
+pub(crate) trait Grouping: Sized {
+    fn strategy(self, text: &str) -> Self;
+    fn size(self, text: &str) -> Self;
+    fn why(self, text: &str) -> Self;
+}
+
+impl Grouping for GroupChange {
+    fn strategy(mut self, text: &str) -> Self {
+        text.clone_into(&mut self.strategy);
+        self
+    }
+
+    fn size(mut self, text: &str) -> Self {
+        self.size = Some(text.to_owned());
+        self
+    }
+
+    fn why(mut self, text: &str) -> Self {
+        self.why = Some(text.to_owned());
+        self
+    }
+}
+
+fn change(action: Action, group: &str, at: &str, reason: &str) -> Change {
+    Change {
+        action,
+        group: group_name(group),
+        region: region(at),
+        machine: Target {
+            id: None,
+            name: MachineName::new(format!("{group}-new")).unwrap(),
+        },
+        reason: reason.to_owned(),
+        changes: Vec::new(),
+        pin: None,
+        gate: GateKind::Healthy,
+        branches: Vec::new(),
+        state: None,
+    }
+}
+
+/// The nth new Machine of a group, on its own port.
+pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
+    let launch = LaunchId::new(format!("launch{n:04}")).unwrap();
+    let name = MachineName::for_launch(&group_name(group), &launch);
+    let action = Action::Create {
+        launch,
+        port: Some(8100 + n),
+        standby_for: Vec::new(),
+        replaces: None,
+        volumes: Vec::new(),
+    };
+    let mut change = change(action, group, at, "its group has too few");
+    change.machine.name = name;
+    change
+}
+
+fn of(machine: &str, action: Action, group: &str, at: &str, reason: &str) -> Change {
+    let mut change = change(action, group, at, reason);
+    change.machine = Target {
+        id: Some(id(machine)),
+        name: MachineName::new(format!("{group}-{machine}")).unwrap(),
+    };
+    change.state = Some(MachineState::Started);
+    change
+}
+
+pub(crate) fn update(group: &str, at: &str, machine: &str, fields: &[FieldChange]) -> Change {
+    let action = Action::Update {
+        standby_for: Vec::new(),
+    };
+    let mut change = of(machine, action, group, at, "its config changes");
+    change.changes = fields.to_vec();
+    change.branches = vec![Branch::NoRoomReplaced];
+    change
+}
+
+pub(crate) fn moving(group: &str, from: &str, at: &str, machine: &str) -> Change {
+    let action = Action::Move {
+        from: group_name(from),
+    };
+    of(machine, action, group, at, "`[[moved]]`")
+}
+
+pub(crate) fn destroy(
+    group: &str,
+    at: &str,
+    machine: &str,
+    removal: Removal,
+    reason: &str,
+) -> Change {
+    let action = Action::Destroy {
+        removal,
+        leaves: Vec::new(),
+    };
+    let mut change = of(machine, action, group, at, reason);
+    change.gate = GateKind::Gone;
+    change
+}
+
+pub(crate) fn leaving(mut change: Change, left: &str) -> Change {
+    if let Action::Destroy { leaves, .. } = &mut change.action {
+        leaves.push(volume(left));
+    }
+    change
+}
+
+pub(crate) fn adopt(group: &str, at: &str, machine: &str) -> Change {
+    of(machine, Action::Adopt, group, at, "added outside")
+}
+
+pub(crate) fn forget(group: &str, at: &str, machine: &str) -> Change {
+    of(
+        machine,
+        Action::Forget,
+        group,
+        at,
+        "it does not exist any more",
+    )
+}
+
+/// Both halves of a replacement, the new one first.
+pub(crate) fn replace(group: &str, at: &str, machine: &str, n: u16, reason: &str) -> [Change; 2] {
+    let mut new = create(group, at, n);
+    reason.clone_into(&mut new.reason);
+    if let Action::Create { replaces, .. } = &mut new.action {
+        *replaces = Some(id(machine));
+    }
+    [new, destroy(group, at, machine, Removal::Replaced, reason)]
+}
+
+pub(crate) fn standby(group: &str, at: &str, n: u16, of: &str) -> Change {
+    let mut change = create(group, at, n);
+    if let Action::Create { standby_for, .. } = &mut change.action {
+        standby_for.push(Standby::Machine(id(of)));
+    }
+    change
+}
+
+/// The fields in which two configs differ.
+pub(crate) fn fields(before: Value, after: Value) -> Vec<FieldChange> {
+    let config = |value| MachineConfig::from_value(value).unwrap();
+    overlay::changes(&config(before), &config(after))
+}
+
+pub(crate) fn field(path: &[&str], before: Value, after: Value) -> FieldChange {
+    FieldChange {
+        path: path.iter().map(ToString::to_string).collect(),
+        before: Some(before),
+        after: Some(after),
+        effect: Effect::InPlace,
+        hidden: false,
+        shrinks: false,
+    }
+}
+
+pub(crate) fn drift(kind: DriftKind, group: &str, at: &str, machine: &str) -> Drift {
+    Drift {
+        kind,
+        machine: Target {
+            id: Some(id(machine)),
+            name: MachineName::new(format!("{group}-{machine}")).unwrap(),
+        },
+        group: group_name(group),
+        region: region(at),
+        changes: Vec::new(),
+    }
+}
+
+pub(crate) fn note(code: &str, group: Option<&str>, message: &str, hint: Option<&str>) -> Note {
+    Note {
+        code: code.to_owned(),
+        group: group.map(group_name),
+        message: message.to_owned(),
+        hint: hint.map(str::to_owned),
+    }
+}

@@ -1,0 +1,370 @@
+//! Statuses and runs: what is, what is happening, and what came of it.
+
+use std::collections::BTreeMap;
+
+use aeroform::core::fleet::{
+    AppName, Capabilities, CheckState, CheckStatus, ConfigDigest, Count, Description, Desired,
+    DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
+    MachineState, Management, Observed, Places, Policy, Regions, RunId, Stamps, Strategy,
+};
+use aeroform::core::plan::{Event, Outcome, Plan, StepEvent, StepId, StepResult};
+use aeroform::core::view::{RunReport, StateEnd, StatusView};
+
+use crate::build::{group_name, id, region};
+use crate::gallery;
+
+fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
+    Machine {
+        id: id(machine),
+        name: MachineName::new(format!("{group}-{machine}")).unwrap(),
+        group: Some(group_name(group)),
+        region: region(at),
+        state: MachineState::Started,
+        instance: "i1".to_owned(),
+        config: Some(MachineConfig::default()),
+        stamps: Stamps::default(),
+        volumes: Vec::new(),
+        standby_for: Vec::new(),
+        host: HostStatus::Ok,
+        cordoned: false,
+        checks: Vec::new(),
+        management: Management::Ours,
+        created_at: String::new(),
+        port: Some(8100 + n),
+        pid: Some(4200 + u32::from(n)),
+        address: None,
+        restarts: 0,
+        detail: None,
+    }
+}
+
+fn check(status: CheckState, output: &str) -> CheckStatus {
+    CheckStatus {
+        name: "http-8080".to_owned(),
+        status,
+        output: output.to_owned(),
+        updated_at: "2026-01-01T00:00:00Z".to_owned(),
+    }
+}
+
+fn served(mut served: Machine, status: CheckState, output: &str) -> Machine {
+    served.address = served.port.map(|port| format!("http://127.0.0.1:{port}"));
+    served.checks = vec![check(status, output)];
+    served
+}
+
+fn observed(machines: Vec<Machine>) -> Observed {
+    Observed {
+        app: AppName::new("shop").unwrap(),
+        description: Description {
+            scope: Lineage::new("lineage").unwrap(),
+            machine_count: machines.len() as u64,
+            capabilities: Capabilities::default(),
+        },
+        machines: machines.into_iter().map(|m| (m.id.clone(), m)).collect(),
+        gone: Vec::new(),
+        lagging: Vec::new(),
+        volumes: Vec::new(),
+        release: None,
+    }
+}
+
+fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
+    let group = |count, standby| DesiredGroup {
+        command: None,
+        template: MachineConfig::default(),
+        count,
+        regions: Regions::Unwritten,
+        max_per_region: None,
+        standby,
+        ha: true,
+        protect: false,
+        strategy: Strategy::Immediate,
+        wait_timeout_s: 300,
+        places: Places::default(),
+    };
+    Desired {
+        app: AppName::new("shop").unwrap(),
+        provider: "local".to_owned(),
+        groups: groups
+            .iter()
+            .map(|(name, count, standby)| (group_name(name), group(*count, *standby)))
+            .collect(),
+        moved: Vec::new(),
+        moved_machines: Vec::new(),
+        removed_machines: std::collections::BTreeSet::default(),
+        policy: Policy::default(),
+        primary_region: None,
+        image: None,
+        has_processes: true,
+    }
+}
+
+fn known(machines: &[&Machine]) -> Known {
+    let mut known = Known::empty(AppName::new("shop").unwrap(), "local");
+    known.serial = 13;
+    known.machines = machines
+        .iter()
+        .map(|m| {
+            let remembered = KnownMachine {
+                name: m.name.clone(),
+                group: m.group.clone().unwrap(),
+                region: m.region.clone(),
+                config: ConfigDigest::parse(&"0".repeat(32)).unwrap(),
+                launch: None,
+                volumes: Vec::new(),
+                standby_for: Vec::new(),
+            };
+            (m.id.clone(), remembered)
+        })
+        .collect::<BTreeMap<_, _>>();
+    known
+}
+
+/// Statuses with their names.
+pub(crate) fn statuses() -> Vec<(&'static str, StatusView)> {
+    vec![
+        ("healthy", healthy()),
+        ("trouble", trouble()),
+        (
+            "nothing",
+            StatusView::of("local", None, None, &observed(Vec::new())),
+        ),
+        ("large", large()),
+    ]
+}
+
+fn healthy() -> StatusView {
+    let machines = vec![
+        served(
+            machine("a1b2c3d4e5", "web", "ams", 0),
+            CheckState::Passing,
+            "",
+        ),
+        served(
+            machine("f6a7b8c9d0", "web", "ams", 1),
+            CheckState::Passing,
+            "",
+        ),
+        machine("0123456789", "worker", "ams", 2),
+        machine("abcdefabcd", "cron", "ams", 3),
+    ];
+    let state = known(&machines.iter().collect::<Vec<_>>());
+    let desired = wanted(&[
+        ("web", Count::Written(2), None),
+        ("worker", Count::Unwritten, None),
+        ("cron", Count::Written(1), None),
+    ]);
+    StatusView::of("local", Some(&desired), Some(&state), &observed(machines))
+}
+
+fn trouble() -> StatusView {
+    let mut crashed = machine("0123456789", "worker", "ams", 2);
+    crashed.state = MachineState::Failed;
+    crashed.pid = None;
+    crashed.restarts = 10;
+    crashed.detail = Some("exit code 3, gave up after 10 restarts".to_owned());
+    let mut standby = machine("abcdefabcd", "worker", "fra", 3);
+    standby.state = MachineState::Stopped;
+    standby.pid = None;
+    standby.standby_for = vec![id("0123456789")];
+    let mut stranger = machine("5555555555", "web", "ams", 9);
+    stranger.group = None;
+    stranger.management = Management::Stranger;
+    let mut orphaned = served(
+        machine("f6a7b8c9d0", "web", "ams", 1),
+        CheckState::Critical,
+        "HTTP 500: \u{1b}[31mdatabase is down\n::error::x",
+    );
+    orphaned.cordoned = true;
+    let gone = machine("9999999999", "web", "fra", 4);
+    let machines = vec![
+        served(
+            machine("a1b2c3d4e5", "web", "ams", 0),
+            CheckState::Passing,
+            "",
+        ),
+        orphaned,
+        crashed,
+        standby,
+        stranger,
+    ];
+    let state = known(&[&machines[0], &machines[2], &machines[3], &gone]);
+    let desired = wanted(&[
+        ("web", Count::Written(3), None),
+        ("jobs", Count::Written(2), None),
+    ]);
+    StatusView::of("local", Some(&desired), Some(&state), &observed(machines))
+}
+
+fn large() -> StatusView {
+    let machines: Vec<Machine> = (0..10_000)
+        .map(|n| {
+            let status = if n % 1999 == 7 {
+                CheckState::Critical
+            } else {
+                CheckState::Passing
+            };
+            served(
+                machine(&format!("148ed{n:09}"), "web", "ams", n),
+                status,
+                "timeout",
+            )
+        })
+        .collect();
+    let desired = wanted(&[("web", Count::Written(10_000), None)]);
+    StatusView::of("local", Some(&desired), None, &observed(machines))
+}
+
+/// What happens to the first changes of the plan that has one of each kind.
+pub(crate) fn events() -> Vec<Event> {
+    let step = |step, what| Event::Step {
+        step: StepId(step),
+        what,
+    };
+    vec![
+        Event::Started {
+            run: RunId::new("7f3k2m4n6p").unwrap(),
+            app: AppName::new("shop").unwrap(),
+            steps: 12,
+        },
+        step(0, StepEvent::Began),
+        step(
+            0,
+            StepEvent::Waiting {
+                on: "check http-8080".to_owned(),
+                up_to_ms: Some(300_000),
+            },
+        ),
+        step(0, StepEvent::Ended(Outcome::Done)),
+        step(6, StepEvent::Ended(Outcome::Done)),
+        step(7, StepEvent::Began),
+        step(
+            7,
+            StepEvent::Retrying {
+                cause: "the lease is held by ana".to_owned(),
+            },
+        ),
+        step(
+            7,
+            StepEvent::Ended(Outcome::Failed {
+                code: "gate_timeout".to_owned(),
+                message: "check http-8080 did not pass within 5m".to_owned(),
+                hint: Some("look at it: `aeroform logs 148ed599c14189`".to_owned()),
+            }),
+        ),
+        step(
+            8,
+            StepEvent::Ended(Outcome::Unknown {
+                message: "the answer to update was lost".to_owned(),
+            }),
+        ),
+        step(
+            12,
+            StepEvent::Ended(Outcome::Skipped { because: StepId(7) }),
+        ),
+        Event::Interrupted,
+        step(13, StepEvent::Ended(Outcome::NotStarted)),
+    ]
+}
+
+/// A run of the plan that has one of each kind.
+pub(crate) struct Run {
+    pub(crate) plan: Plan,
+    results: Vec<StepResult>,
+    interrupted: bool,
+    findings: Vec<String>,
+    state: StateEnd,
+}
+
+impl Run {
+    pub(crate) fn report(&self) -> RunReport<'_> {
+        RunReport {
+            plan: &self.plan,
+            results: &self.results,
+            interrupted: self.interrupted,
+            findings: &self.findings,
+            state: &self.state,
+            again: "aeroform apply",
+        }
+    }
+}
+
+fn written() -> StateEnd {
+    StateEnd::Written {
+        place: "state/shop.json".to_owned(),
+        serial: 13,
+    }
+}
+
+fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
+    let plan = gallery::everything_at_once();
+    let results = (0..plan.steps.len())
+        .map(|step| StepResult {
+            outcome: outcome(step),
+            machine: None,
+            sent: None,
+        })
+        .collect();
+    Run {
+        plan,
+        results,
+        interrupted: false,
+        findings: Vec::new(),
+        state,
+    }
+}
+
+fn timeout() -> Outcome {
+    Outcome::Failed {
+        code: "gate_timeout".to_owned(),
+        message: "check http-8080 did not pass within 5m".to_owned(),
+        hint: Some("look at it: `aeroform logs web`".to_owned()),
+    }
+}
+
+/// Ends of runs with their names.
+pub(crate) fn ends() -> Vec<(&'static str, Run)> {
+    let failed = run(
+        |step| match step {
+            7 | 8 => timeout(),
+            9 => Outcome::Unknown {
+                message: "the answer to update was lost".to_owned(),
+            },
+            0..7 => Outcome::Done,
+            _ => Outcome::Skipped { because: StepId(7) },
+        },
+        written(),
+    );
+    let interrupted = Run {
+        interrupted: true,
+        ..run(
+            |step| {
+                if step < 4 {
+                    Outcome::Done
+                } else {
+                    Outcome::NotStarted
+                }
+            },
+            written(),
+        )
+    };
+    let unpublished = run(
+        |_| Outcome::Done,
+        StateEnd::Unpublished {
+            cause: "state/shop.json was changed since it was read".to_owned(),
+            copy: "state/shop.json.run-7f3k2m4n6p".to_owned(),
+        },
+    );
+    let unverified = Run {
+        findings: vec!["web 148ed599c14189 is gone: somebody destroyed it after us".to_owned()],
+        ..run(|_| Outcome::Done, written())
+    };
+    vec![
+        ("complete", run(|_| Outcome::Done, written())),
+        ("failed", failed),
+        ("interrupted", interrupted),
+        ("unpublished", unpublished),
+        ("unverified", unverified),
+    ]
+}

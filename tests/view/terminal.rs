@@ -1,0 +1,193 @@
+//! What people see.
+
+use std::time::{Duration, Instant};
+
+use aeroform::core::view::terminal;
+use aeroform::core::view::{Style, Tally, escape};
+use insta::assert_snapshot;
+use unicode_width::UnicodeWidthStr;
+
+use crate::show::{style, tagged, written};
+use crate::{gallery, runs};
+
+#[test]
+fn every_plan_reads_well_on_eighty_columns() {
+    for (name, plan) in gallery::all() {
+        let text = written(|out| terminal::plan(&plan, &style(80), out));
+        assert_snapshot!(format!("plan__{name}"), text);
+    }
+}
+
+#[test]
+fn narrow_wide_and_verbose_say_the_same() {
+    let plan = gallery::everything_at_once();
+    for width in [40, 200] {
+        let text = written(|out| terminal::plan(&plan, &style(width), out));
+        assert_snapshot!(format!("width_{width}"), text);
+    }
+    let verbose = Style {
+        verbose: true,
+        ..style(100)
+    };
+    let text = written(|out| terminal::plan(&plan, &verbose, out));
+    assert_snapshot!("verbose", text);
+}
+
+#[test]
+fn colours_follow_the_labels_and_change_no_word() {
+    for (name, plan) in gallery::all() {
+        let plain = written(|out| terminal::plan(&plan, &style(80), out));
+        let colored = Style {
+            color: true,
+            ..style(80)
+        };
+        let text = tagged(&written(|out| terminal::plan(&plan, &colored, out)));
+        let without = regex_free_strip(&text);
+        assert_eq!(without, plain, "{name}");
+        if [
+            "everything_at_once",
+            "refusals_and_warnings",
+            "services",
+            "shrink",
+        ]
+        .contains(&name)
+        {
+            assert_snapshot!(format!("colors__{name}"), text);
+        }
+    }
+}
+
+/// Takes the tags out again.
+fn regex_free_strip(text: &str) -> String {
+    const NAMES: [&str; 8] = [
+        "/",
+        "bold",
+        "dim",
+        "underline",
+        "red",
+        "green",
+        "yellow",
+        "cyan",
+    ];
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        plain.push_str(before);
+        match after.split_once('}') {
+            Some((tag, tail)) if tag.split('+').all(|name| NAMES.contains(&name)) => rest = tail,
+            _ => {
+                plain.push('{');
+                rest = after;
+            }
+        }
+    }
+    plain + rest
+}
+
+#[test]
+fn no_view_breaks_its_width_or_lets_a_hazard_through() {
+    for (name, plan) in gallery::all() {
+        let all: Vec<usize> = (1..=60).chain([80, 120, 200, usize::MAX]).collect();
+        let few = vec![1, 40, 80];
+        for width in if plan.steps.len() > 100 { few } else { all } {
+            let text = written(|out| terminal::plan(&plan, &style(width), out));
+            for row in text.lines() {
+                assert!(
+                    !row.chars().any(escape::is_hazard),
+                    "{name} at {width}: {row:?}"
+                );
+                assert!(
+                    !row.trim_start().starts_with("::"),
+                    "{name} at {width}: {row:?}"
+                );
+                assert!(!row.ends_with(' '), "{name} at {width}: {row:?}");
+                assert!(row.width() <= width.max(20), "{name} at {width}: {row:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn ten_thousand_machines_fit_a_screen_and_render_in_proportion() {
+    let time = |n: usize| {
+        let plan = gallery::ten_thousand(n);
+        (0..3)
+            .map(|_| {
+                let start = Instant::now();
+                let text = written(|out| terminal::plan(&plan, &style(80), out));
+                assert!(text.lines().count() < 120, "{}", text.lines().count());
+                start.elapsed()
+            })
+            .min()
+            .unwrap()
+    };
+    let (small, large) = (time(10_000), time(40_000));
+    // Four times the Machines may take eight times as long on a busy machine, not sixteen.
+    let limit = small * 8 + Duration::from_millis(50);
+    assert!(
+        large < limit,
+        "10,000 took {small:?}, 40,000 took {large:?}"
+    );
+}
+
+#[test]
+fn statuses_show_what_a_person_needs() {
+    for (name, view) in runs::statuses() {
+        let text = written(|out| terminal::status(&view, &style(80), out));
+        assert_snapshot!(format!("status__{name}"), text);
+        if view.machines.len() > 100 {
+            continue;
+        }
+        for width in (1..=60).chain([80, 200, usize::MAX]) {
+            let text = written(|out| terminal::status(&view, &style(width), out));
+            assert!(
+                !text.chars().any(|c| c != '\n' && escape::is_hazard(c)),
+                "{name}"
+            );
+        }
+    }
+    let narrow = written(|out| terminal::status(&runs::statuses()[1].1, &style(40), out));
+    assert_snapshot!("status_width_40", narrow);
+    let colored = Style {
+        color: true,
+        ..style(80)
+    };
+    let text = written(|out| terminal::status(&runs::statuses()[1].1, &colored, out));
+    assert_snapshot!("status_colors", tagged(&text));
+}
+
+#[test]
+fn every_event_is_one_line_and_says_what_it_waits_for() {
+    let plan = gallery::everything_at_once();
+    let mut tally = Tally::default();
+    let text = written(|out| {
+        for event in runs::events() {
+            tally.record(&plan, &event);
+            terminal::event(&plan, &event, &tally, &style(100), out)?;
+        }
+        Ok(())
+    });
+    assert_snapshot!("events", text);
+}
+
+#[test]
+fn the_end_of_a_run_says_what_is_so_and_what_to_do_next() {
+    for (name, run) in runs::ends() {
+        let text = written(|out| terminal::report(&run.report(), &style(80), out));
+        assert_snapshot!(format!("report__{name}"), text);
+    }
+}
+
+#[test]
+fn questions_name_what_goes() {
+    let plan = gallery::everything_at_once();
+    let questions = aeroform::core::plan::questions(&plan);
+    let text = written(|out| {
+        for typed in &questions.typed {
+            terminal::question(typed, &style(80), out)?;
+            writeln!(out, "{}: ", terminal::prompt(typed))?;
+        }
+        Ok(())
+    });
+    assert_snapshot!("questions", text);
+}
