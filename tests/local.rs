@@ -1,0 +1,8 @@
+//! Provider `local` with real processes, in real time.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)]
+
+#[path = "local/life.rs"]
+mod life;
+#[path = "local/world.rs"]
+mod world;
