@@ -2,6 +2,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)]
 
+#[path = "local/contract.rs"]
+mod contract;
 #[path = "local/life.rs"]
 mod life;
 #[path = "local/world.rs"]
