@@ -115,7 +115,7 @@ async fn a_killed_supervisor_is_seen_at_once_and_repaired_without_an_orphan() {
     })
     .await;
     assert!(world.processes().contains(&pid_of(&repaired)));
-    assert_eq!(world.supervisors().len(), 1);
+    world.has_one_supervisor().await;
 
     kill(world.supervisors()[0], Signal::KILL);
     world

@@ -40,6 +40,10 @@ impl World {
         self.dir.path().join("project")
     }
 
+    pub(crate) fn provider_with_cap(&self, bytes: u64) -> LocalProvider {
+        provider(self.dir.path()).log_cap(bytes)
+    }
+
     pub(crate) fn machine_dir(&self, machine: &Machine) -> PathBuf {
         let machines = self.dir.path().join("local/shop/machines");
         machines.join(machine.id.as_str())
@@ -123,6 +127,14 @@ impl World {
                 std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == project)
             })
             .collect()
+    }
+
+    /// Between fork and exec a child looks like the supervisor that forks it, so one look may see two.
+    pub(crate) async fn has_one_supervisor(&self) {
+        eventually("exactly one supervisor", || {
+            (self.supervisors().len() == 1).then_some(())
+        })
+        .await;
     }
 
     /// Every supervisor of this world.
@@ -212,12 +224,12 @@ pub(crate) fn sleeper() -> MachineConfig {
     runs(&["sleep", "1000"])
 }
 
-pub(crate) fn restart(policy: &str, retries: Option<u32>) -> Option<Restart> {
-    Some(Restart {
+pub(crate) fn restart(policy: &str, retries: Option<u32>) -> Restart {
+    Restart {
         policy: Some(policy.to_owned()),
         max_retries: retries,
         ..Restart::default()
-    })
+    }
 }
 
 pub(crate) fn free_port() -> u16 {

@@ -66,6 +66,13 @@ impl AppDir {
     /// Makes a Machine's folder with this record in it: whole or not at all.
     pub(super) fn make_machine<T: Serialize>(&self, id: &MachineId, record: &T) -> io::Result<()> {
         let parent = self.0.join("machines");
+        // Whoever makes a Machine holds the app's lock, so a draft that is there has lost its maker; a
+        // folder on its way out may have as well.
+        for entry in fs::read_dir(&parent)?.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
         let draft = MachineDir(parent.join(format!(".new-{id}")));
         make_dir(&draft.0)?;
         write_json(&draft.record(), record, Durable::Yes)?;

@@ -56,6 +56,8 @@ fn keep(dir: &MachineDir) -> io::Result<()> {
         .block_on(async {
             // Listen first, lock then: whoever sees the lock may send a signal.
             let events = Events::listen(LogWriter::open(dir, record.log_cap)?)?;
+            // Opened once and never again by this process: a lock of this kind goes with the first of
+            // its files that is closed.
             let lock = open_private(&dir.lock())?;
             match fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::AGAIN | Errno::ACCESS) => return Ok(()),
@@ -182,7 +184,7 @@ impl Supervisor {
                 Err(end) => return end,
             };
             self.status.last_exit = Some(exit);
-            self.forget_main();
+            self.forget_main(MachineState::Stopping);
             let wish = self.record.wish;
             self.empty(Manner::Gentle).await;
             if let Some(end) = self.changed_since(wish) {
@@ -343,23 +345,32 @@ impl Supervisor {
         self.set(state, None);
     }
 
-    fn forget_main(&mut self) {
+    fn forget_main(&mut self, state: MachineState) {
         self.main = None;
         self.status.main = None;
         self.events.checks = Checks::none();
-        self.set(self.status.state, None);
+        self.set(state, None);
     }
 
     fn rest(&mut self, state: MachineState, detail: Option<String>) {
-        self.forget_main();
+        self.main = None;
+        self.status.main = None;
+        self.events.checks = Checks::none();
         self.events.drain();
         self.status.is_final = true;
         self.set(state, detail);
     }
 
     fn set(&mut self, state: MachineState, detail: Option<String>) {
+        let restarted = || match (self.status.last_exit, self.status.restarts) {
+            (Some(exit), 1..) => Some(format!("restarted after {exit}")),
+            _ => None,
+        };
+        self.status.detail = match state {
+            MachineState::Starting | MachineState::Started => detail.or_else(restarted),
+            _ => detail,
+        };
         self.status.state = state;
-        self.status.detail = detail;
         self.status.checks = self.events.checks.statuses();
         // Without its folder there is nobody to tell; the next look finds that it is gone.
         let _ = write_json(&self.dir.status(), &self.status, Durable::No);

@@ -35,8 +35,14 @@ pub(super) fn descendants(root: i32) -> Vec<Seen> {
 pub(super) fn orphans(predecessor: Option<&Identity>, marks: &[String]) -> Vec<Seen> {
     let own = rustix::process::getpid().as_raw_pid();
     let all = procfs::processes();
+    // Dead, but perhaps not reaped: where nobody reaps orphans (a container without an init), it stays
+    // a zombie for ever.
+    let is_dead = |identity: &Identity| {
+        all.get(&identity.pid)
+            .is_none_or(|stat| stat.is_zombie() && stat.start == identity.start)
+    };
     let session = predecessor
-        .filter(|identity| identity.is_of_this_boot() && !all.contains_key(&identity.pid))
+        .filter(|identity| identity.is_of_this_boot() && is_dead(identity))
         // The kernel gives a number to nobody while a session of that number has members, so members
         // of a session without a leader are the ones that the leader left.
         .map(|identity| identity.pid);

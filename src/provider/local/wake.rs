@@ -90,6 +90,9 @@ impl Supervisors {
 
     /// Starts a supervisor that has nothing of ours but what Machines inherit.
     fn start(&self, dir: &MachineDir) -> Result<u32, ProviderError> {
+        // What this program inherited itself (a lock of the script that runs it, a pipe of a test
+        // runner) must not live as long as a Machine does.
+        close_fds::set_fds_cloexec_threadsafe(3, &[]);
         let inherited =
             std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(process::is_inherited));
         let child = Command::new(&self.program)

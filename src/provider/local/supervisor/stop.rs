@@ -64,14 +64,16 @@ impl Supervisor {
         loop {
             self.reap();
             let left = left();
-            if left.is_empty() {
-                break;
+            match &self.main {
+                None if left.is_empty() => break,
+                None => {}
+                // Where the system does not show processes, the group is all there is to be killed.
+                Some(main) => drop(kill_process_group(main.pid, Signal::KILL)),
             }
             send_all(&left, Signal::KILL);
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        self.main = None;
         self.status.main = None;
         self.events.drain();
     }
@@ -86,7 +88,7 @@ impl Supervisor {
         loop {
             self.reap();
             let left = left();
-            if left.is_empty() {
+            if left.is_empty() && self.main.is_none() {
                 return;
             }
             if self.main.is_none() && !asked_the_rest {
