@@ -3,6 +3,7 @@
 //! Only looks: it signals nothing, repairs nothing and writes nothing.
 
 use std::io;
+use std::time::Duration;
 
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 
@@ -16,7 +17,14 @@ pub(super) struct Snapshot {
     pub(super) record: Record,
     pub(super) status: Option<Status>,
     pub(super) keeper: Keeper,
+    /// The record was written a moment ago, perhaps by somebody who is about to start a supervisor.
+    is_fresh: bool,
 }
+
+/// How long a supervisor may take to come up before a Machine without one counts as failed.
+const FRESH: Duration = Duration::from_secs(3);
+/// How often a look is repeated that met a change.
+const MOMENTS: u32 = 5;
 
 /// Whether a supervisor lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,15 +50,40 @@ pub(super) fn keeper(dir: &MachineDir) -> io::Result<Keeper> {
 
 /// Reads one Machine's files; none if it has no record.
 pub(super) fn snapshot(dir: &MachineDir) -> io::Result<Option<Snapshot>> {
-    // The lock is asked first: a supervisor writes its last status before it lets go, so a free lock
-    // with a status that is not final means that it died.
+    let mut now = read(dir)?;
+    // A supervisor writes only while it holds the lock, and its last word is final. So a status that is
+    // not final, without a keeper before and after it was read, is that of a dead one; anything else
+    // was a moment of change and is looked at again.
+    for _ in 0..MOMENTS {
+        match &now {
+            Some(seen) if seen.keeper == Keeper::None && !seen.is_at_rest() => {}
+            _ => break,
+        }
+        let again = read(dir)?;
+        let is_same = matches!((&now, &again), (Some(now), Some(again))
+            if now.keeper == again.keeper && now.status == again.status);
+        now = again;
+        if is_same {
+            break;
+        }
+    }
+    Ok(now)
+}
+
+fn read(dir: &MachineDir) -> io::Result<Option<Snapshot>> {
     let keeper = keeper(dir)?;
-    let status = read_json(&dir.status())?;
-    let record = read_json(&dir.record())?;
-    Ok(record.map(|record| Snapshot {
+    // A status that cannot be read says as much as none.
+    let status = read_json(&dir.status()).unwrap_or_default();
+    let Some(record) = read_json(&dir.record())? else {
+        return Ok(None);
+    };
+    let written = std::fs::metadata(dir.record()).and_then(|found| found.modified());
+    let age = written.ok().and_then(|written| written.elapsed().ok());
+    Ok(Some(Snapshot {
         record,
         status,
         keeper,
+        is_fresh: age.is_some_and(|age| age < FRESH),
     }))
 }
 
@@ -64,7 +97,11 @@ impl Snapshot {
 
     /// Nothing of it runs, proven by its last supervisor or because it never ran.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.keeper == Keeper::None && self.status.as_ref().is_none_or(|status| status.is_final)
+        self.keeper == Keeper::None && (self.status.is_none() || self.is_final())
+    }
+
+    fn is_final(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.is_final)
     }
 
     fn state(&self) -> (MachineState, Option<String>) {
@@ -90,6 +127,7 @@ impl Snapshot {
             }
             (Keeper::None, Some(status)) if self.is_obeyed() => (status.state, said),
             (Keeper::None, _) => match self.record.wanted {
+                Wanted::Running if self.is_fresh => (MachineState::Starting, None),
                 Wanted::Running => (
                     MachineState::Failed,
                     Some("its supervisor never started".to_owned()),
@@ -112,8 +150,11 @@ impl Snapshot {
             .filter(|main| main.is_alive())
             .map(|main| main.pid);
         let supervisor = match self.keeper {
-            Keeper::Alive(pid) => pid.map(Pid::as_raw_pid),
-            Keeper::None => None,
+            // One that has written its last word is on its way out.
+            Keeper::Alive(pid) if !(self.is_obeyed() && self.is_final()) => {
+                pid.map(Pid::as_raw_pid)
+            }
+            Keeper::Alive(_) | Keeper::None => None,
         };
         Machine {
             id: record.id.clone(),

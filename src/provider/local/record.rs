@@ -69,7 +69,7 @@ impl Record {
 }
 
 /// What is so.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Status {
     /// The wish that this obeys.
     pub(super) wish: u64,

@@ -148,8 +148,9 @@ impl LocalProvider {
     async fn start(&self, app: &AppName, id: &MachineId) -> Result<Receipt, ProviderError> {
         let start = |record: &mut Record, now: &Machine| {
             match now.state {
+                // Woken all the same: whoever wished this may have died before he woke anybody.
                 MachineState::Started | MachineState::Starting | MachineState::Replacing => {
-                    return Ok(Then::Rest);
+                    return Ok(Then::Wake);
                 }
                 // What failed may have left processes of its own on the port; they are cleared away
                 // before it starts.
@@ -178,7 +179,9 @@ impl LocalProvider {
             let class = ErrorClass::Invalid;
             return Err(ProviderError::new(class, "not_stopped", message));
         }
-        if now.is_at_rest() {
+        // A supervisor may be on its way to what was wished and not yet seen: that one has to be told.
+        let is_expected = now.record.wanted == Wanted::Running && !now.is_obeyed();
+        if now.is_at_rest() && !is_expected {
             let done = machine_dir.discard();
             done.map_err(|error| io_error("remove", &machine_dir, &error))?;
             return Ok(Receipt { machine: None });
