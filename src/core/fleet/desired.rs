@@ -129,6 +129,23 @@ impl Limit {
     }
 }
 
+impl Limit {
+    /// How many of `of` this allows at most, rounded down: a limit on what may be lost.
+    pub fn at_most(self, of: usize) -> usize {
+        match self {
+            Self::Count(n) => n as usize,
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a share of a number of Machines, far below 2^52"
+            )]
+            // The margin keeps 0.29 × 100 from becoming 28.
+            Self::Share(share) => (of as f64 * share + 1e-9).floor().max(0.0) as usize,
+        }
+    }
+}
+
 /// `[[moved]] from = …, to = …`: Machines of one group become those of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Moved {

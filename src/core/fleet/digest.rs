@@ -53,6 +53,11 @@ impl StoredConfig {
         Self(tree)
     }
 
+    /// Takes a tree that is in the remembered form already.
+    pub(super) fn of_tree(tree: Value) -> Self {
+        Self(tree)
+    }
+
     /// The tree itself.
     pub fn tree(&self) -> &Value {
         &self.0

@@ -167,15 +167,31 @@ pub fn config_for(
         .expect("laying two configs over each other keeps every field's type")
 }
 
-/// The same over the remembered form, where no live config is at hand.
-pub fn stored_for(template: &StoredConfig, existing: &StoredConfig) -> Value {
-    let none = MachineConfig::default();
+/// The same over remembered forms, where no live config is at hand or none may be shown.
+pub fn stored_for(template: &StoredConfig, existing: &StoredConfig, sent: &StoredConfig) -> Value {
+    let rule_of = MachineConfig::default();
     lay_config(
-        &none,
+        &rule_of,
         existing.tree(),
-        Some(existing.tree()),
+        Some(sent.tree()),
         template.tree(),
     )
+}
+
+/// Of what exists only the keys that `template` writes: what adopting it may remember. A field that
+/// nobody writes never enters the state, where its absence would become a removal (RULES 10).
+pub fn written_of(template: &StoredConfig, existing: &StoredConfig) -> StoredConfig {
+    fn restrict(existing: &Value, template: &Value) -> Value {
+        match (existing, template) {
+            (Value::Object(existing), Value::Object(template)) => existing
+                .iter()
+                .filter_map(|(key, value)| Some((key.clone(), restrict(value, template.get(key)?))))
+                .collect::<Map<_, _>>()
+                .into(),
+            _ => existing.clone(),
+        }
+    }
+    StoredConfig::of_tree(restrict(existing.tree(), template.tree()))
 }
 
 fn lay_config(

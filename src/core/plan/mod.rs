@@ -1,12 +1,42 @@
 //! Deciding: from what is wanted, known and observed to a plan so complete that carrying it out
 //! leaves no choice but the branches that the plan shows.
 //!
-//! Pure. Start at [`types`] for the shape of a plan and of what happens to it.
+//! Pure. Start at [`planner`](planner::plan) and follow it: members (who is there), reconcile (what
+//! becomes of each group), order (steps, pools, barriers), guards and history (what is refused),
+//! words (what is said). [`check`](check::check) reads the result a second time, [`record`] turns the
+//! results of a run into the next state, and [`saved`] is the form that is kept.
 
+mod check;
+mod fields;
+mod guards;
+mod history;
+mod intents;
+mod lines;
+mod members;
+mod notes;
+mod options;
+mod order;
+mod planner;
+mod questions;
+mod reconcile;
+mod record;
+mod saved;
+mod spread;
 pub mod types;
+mod victims;
+mod words;
 
+pub use check::{Finding, check};
+pub use fields::adopted;
+pub use options::Options;
+pub use planner::plan;
+pub use questions::{Allow, Questions, Typed, questions};
+pub use record::{RunFacts, record};
+pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep};
 pub use types::{
     Action, Branch, Change, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Note,
     Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId, StepResult,
     Summary, Target, Work,
 };
+
+pub use crate::core::fleet::FieldChange;

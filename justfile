@@ -1,0 +1,42 @@
+# For people; `just` alone lists what there is. Each recipe is short enough to be typed without just.
+
+[private]
+default:
+    @just --list --unsorted
+
+# Everything that CI runs
+ci:
+    .ci/run
+
+# The tests of one layer or all (`just test house`)
+test layer="":
+    cargo test {{ if layer == "" { "" } else { "--test " + layer } }}
+
+# Format, then the same lints as CI
+fix:
+    cargo fmt
+    cargo clippy --all-targets -- -D warnings
+
+# Accept what the tests print as the new snapshots, then read the difference in git
+snapshots:
+    INSTA_UPDATE=always SNAPSHOTS=overwrite cargo test
+
+# How long planning takes, per Machine and as the fleet grows
+bench:
+    cargo bench --bench plan
+
+# Spelling (`pip install typos`)
+typos:
+    typos
+
+# Advisories, licences and sources of all crates (`cargo install cargo-deny`)
+deny:
+    cargo deny check
+
+# Start the example
+up:
+    cargo run --release -- -C examples/storefront apply
+
+# Take the example down
+down:
+    cargo run --release -- -C examples/storefront destroy

@@ -1,0 +1,146 @@
+//! Which fields of a Machine a plan changes, and the digest that pins it.
+//!
+//! Machines of a group mostly have the same config, so equal inputs are compared once.
+
+use std::rc::Rc;
+
+use super::FieldChange;
+use super::members::Member;
+use super::types::Pin;
+use crate::core::fleet::{
+    Base, ConfigDigest, DesiredGroup, Effect, Lineage, MachineConfig, StoredConfig, overlay,
+};
+
+/// Compares the Machines of one group with what the group wants.
+pub(super) struct Fields<'a> {
+    group: Option<&'a DesiredGroup>,
+    lineage: &'a Lineage,
+    template: Option<StoredConfig>,
+    compared: Vec<Compared<'a>>,
+    digests: Vec<(&'a MachineConfig, ConfigDigest)>,
+}
+
+struct Compared<'a> {
+    existing: Option<&'a MachineConfig>,
+    sent: Option<&'a ConfigDigest>,
+    found: Rc<Found>,
+}
+
+/// What was found for one Machine.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The fields that change.
+    pub(super) changes: Vec<FieldChange>,
+    /// Nothing changes, but the state remembers something else than what is wanted and there.
+    pub(super) record_lags: bool,
+}
+
+impl Found {
+    pub(super) fn replaces(&self) -> bool {
+        self.changes
+            .iter()
+            .any(|change| change.effect == Effect::Replace)
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn of(group: Option<&'a DesiredGroup>, lineage: &'a Lineage) -> Self {
+        let template = group.map(|group| StoredConfig::of(&group.template, lineage));
+        Self {
+            group,
+            lineage,
+            template,
+            compared: Vec::new(),
+            digests: Vec::new(),
+        }
+    }
+
+    /// The fields of this Machine that differ from what its group wants; a group that is not wanted
+    /// wants nothing of its Machines.
+    pub(super) fn compare(&mut self, member: &Member<'a>) -> Rc<Found> {
+        let (Some(group), Some(template)) = (self.group, &self.template) else {
+            return Rc::default();
+        };
+        let existing = member.seen.and_then(|seen| seen.config.as_ref());
+        let sent = member.known.map(|known| &known.config);
+        let hit = self
+            .compared
+            .iter()
+            .find(|c| c.sent == sent && c.existing == existing);
+        if let Some(hit) = hit {
+            return Rc::clone(&hit.found);
+        }
+        let changes = match (existing, member.sent) {
+            (Some(existing), sent) => {
+                let base = Base {
+                    existing: Some(existing),
+                    sent,
+                };
+                overlay::changes(existing, &group.config_for(base, &[], &[]))
+            }
+            (None, Some(sent)) => {
+                overlay::tree_changes(sent.tree(), &overlay::stored_for(template, sent, sent))
+            }
+            (None, None) => Vec::new(),
+        };
+        let record_lags = changes.is_empty()
+            && existing.is_some()
+            && member.sent.is_some_and(|sent| sent != template);
+        let found = Rc::new(Found {
+            changes,
+            record_lags,
+        });
+        self.compared.push(Compared {
+            existing,
+            sent,
+            found: Rc::clone(&found),
+        });
+        found
+    }
+
+    /// What must still be true of this Machine when it is touched.
+    pub(super) fn pin(&mut self, member: &Member<'a>) -> Pin {
+        let existing = member.seen.and_then(|seen| seen.config.as_ref());
+        Pin {
+            id: member.id.clone(),
+            region: member.region.clone(),
+            config: existing.map(|config| self.digest(config)),
+            volumes: member.volumes().to_vec(),
+            standby_for: member.standby_for().to_vec(),
+        }
+    }
+
+    fn digest(&mut self, config: &'a MachineConfig) -> ConfigDigest {
+        if let Some((_, digest)) = self.digests.iter().find(|(known, _)| *known == config) {
+            return digest.clone();
+        }
+        let digest = StoredConfig::of(config, self.lineage).digest();
+        self.digests.push((config, digest.clone()));
+        digest
+    }
+}
+
+/// What the state remembers of a Machine that is taken into it without a call: what its group wants
+/// where that is so, else of what is there only the keys that the group writes (RULES 10).
+pub fn adopted(
+    group: Option<&DesiredGroup>,
+    existing: Option<&MachineConfig>,
+    lineage: &Lineage,
+) -> StoredConfig {
+    let template = match group {
+        Some(group) => StoredConfig::of(&group.template, lineage),
+        None => StoredConfig::of(&MachineConfig::default(), lineage),
+    };
+    let (Some(group), Some(existing)) = (group, existing) else {
+        return template;
+    };
+    let base = Base {
+        existing: Some(existing),
+        sent: None,
+    };
+    if overlay::changes(existing, &group.config_for(base, &[], &[])).is_empty() {
+        template
+    } else {
+        overlay::written_of(&template, &StoredConfig::of(existing, lineage))
+    }
+}

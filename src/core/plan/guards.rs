@@ -1,0 +1,239 @@
+//! What is refused and what is warned of (DESIGN 5.7, RULES 33). Both stand in the plan and never hide
+//! it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::members::Fleet;
+use super::notes::{machines, note};
+use super::reconcile::{Changed, Decision, Gone, How};
+use super::types::{Note, Removal};
+use crate::core::fleet::{Desired, GroupName, Known, MachineConfig};
+
+/// Groups that may not lose Machines or volumes: wanted so, remembered so, or stamped so.
+pub(super) fn protected(
+    desired: &Desired,
+    known: &Known,
+    fleet: &Fleet<'_>,
+) -> BTreeSet<GroupName> {
+    let moved: BTreeMap<_, _> = desired.moved.iter().map(|m| (&m.from, &m.to)).collect();
+    let wanted = desired
+        .groups
+        .iter()
+        .filter(|(_, group)| group.protect)
+        .map(|(name, _)| name);
+    let remembered = known
+        .protect
+        .iter()
+        .map(|name| moved.get(name).copied().unwrap_or(name));
+    // With a state the stamps say nothing new; without one they are all that is left of the flag.
+    let stamped = fleet
+        .members
+        .iter()
+        .filter(|_| known.serial == 0)
+        .filter(|(_, all)| {
+            all.iter()
+                .any(|m| m.seen.is_some_and(|seen| seen.stamps.protect))
+        })
+        .map(|(name, _)| name);
+    wanted.chain(remembered).chain(stamped).cloned().collect()
+}
+
+/// The refusals of a decided plan.
+pub(super) fn refusals(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    protected: &BTreeSet<GroupName>,
+    fleet_size: usize,
+) -> Vec<Note> {
+    let mut found = Vec::new();
+    for (name, decision) in decisions {
+        found.extend(decision.refusal.clone());
+        if protected.contains(name) {
+            found.extend(protect(desired, name, decision));
+        }
+    }
+    found.extend(max_destroy(desired, decisions, fleet_size));
+    found
+}
+
+fn protect(desired: &Desired, name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+    let lost = decision
+        .gone
+        .iter()
+        .filter(|gone| lowers(gone.removal))
+        .count();
+    let left = decision
+        .gone
+        .iter()
+        .map(|gone| gone.leaves.len())
+        .sum::<usize>();
+    let volumes = left
+        + replaced_leaving(decision)
+            .map(|c| c.member.volumes().len())
+            .sum::<usize>();
+    if lost == 0 && volumes == 0 {
+        return None;
+    }
+    let what = if lost > 0 {
+        format!("{} of it would be destroyed", machines(lost))
+    } else {
+        format!("{volumes} of its volumes would be left")
+    };
+    let still = desired.groups.get(name).is_some_and(|group| group.protect);
+    let hint = if still {
+        format!(
+            "to allow it, remove `protect` from `[groups.{name}]` and apply that by itself first"
+        )
+    } else {
+        "apply the removal of `protect` by itself first: leave the group and its count as they are"
+            .to_owned()
+    };
+    Some(
+        note(
+            "protected_group",
+            format!("group `{name}` is protected: {what}"),
+        )
+        .of(name)
+        .hint(hint),
+    )
+}
+
+/// Replacements whose successor cannot have the old one's volume.
+fn replaced_leaving<'d, 'a>(
+    decision: &'d Decision<'a>,
+) -> impl Iterator<Item = &'d Changed<'a>> + use<'d, 'a> {
+    let leaves = |c: &&Changed<'_>| c.how == How::Replace && !c.member.volumes().is_empty();
+    decision.changed.iter().filter(leaves)
+}
+
+/// Whether a removal makes a group smaller.
+fn lowers(removal: Removal) -> bool {
+    match removal {
+        Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
+        Removal::Rebalanced | Removal::Replaced | Removal::Named => false,
+    }
+}
+
+fn max_destroy(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    fleet_size: usize,
+) -> Option<Note> {
+    let limit = desired.policy.max_destroy?;
+    let counts = |gone: &&Gone<'_>| match gone.removal {
+        Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
+        Removal::Named | Removal::Rebalanced | Removal::Replaced => !gone.leaves.is_empty(),
+    };
+    let destroys = decisions
+        .values()
+        .flat_map(|d| &d.gone)
+        .filter(counts)
+        .count();
+    let replaced: usize = decisions
+        .values()
+        .map(|d| replaced_leaving(d).count())
+        .sum();
+    let destroys = destroys + replaced;
+    let allowed = limit.at_most(fleet_size);
+    (destroys > allowed).then(|| {
+        note(
+            "max_destroy",
+            format!(
+                "{} would be destroyed, and `[policy] max_destroy` allows {allowed} of {fleet_size}",
+                machines(destroys)
+            ),
+        )
+        .hint("split the change, or raise `max_destroy` in aeroform.toml")
+    })
+}
+
+/// What a person should look at.
+pub(super) fn warnings(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+) -> Vec<Note> {
+    let mut found = Vec::new();
+    if desired.provider != "local" {
+        found.extend(shared_ports(desired, decisions));
+        if let Some(image) = desired.image.as_ref().filter(|image| !image.contains('@')) {
+            found.push(
+                note(
+                    "mutable_tag",
+                    format!("image `{image}` is a tag, which may move"),
+                )
+                .hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
+            );
+        }
+    }
+    for (name, group) in &desired.groups {
+        found.extend(autostop(name, &group.template));
+    }
+    found
+}
+
+/// Two groups behind one external port: the proxy would spread requests over both.
+fn shared_ports(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Vec<Note> {
+    let mut holders: BTreeMap<u16, BTreeSet<&GroupName>> = BTreeMap::new();
+    for (name, group) in &desired.groups {
+        for port in external_ports(&group.template) {
+            holders.entry(port).or_default().insert(name);
+        }
+    }
+    let mut leaving = BTreeSet::new();
+    for (name, decision) in decisions.iter().filter(|(_, d)| d.wanted.is_none()) {
+        let configs = decision
+            .members
+            .iter()
+            .filter_map(|m| m.seen.and_then(|s| s.config.as_ref()));
+        for port in configs.flat_map(external_ports) {
+            if holders.contains_key(&port) {
+                holders.entry(port).or_default().insert(name);
+                leaving.insert(name);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (port, groups) in holders.into_iter().filter(|(_, groups)| groups.len() > 1) {
+        let names: Vec<String> = groups.iter().map(|name| format!("`{name}`")).collect();
+        let until = if groups.iter().any(|name| leaving.contains(*name)) {
+            " until the removed group is destroyed"
+        } else {
+            ""
+        };
+        found.push(note(
+            "shared_port",
+            format!(
+                "groups {} serve the same external port {port}: requests go to all of them{until}",
+                names.join(" and ")
+            ),
+        ));
+    }
+    found
+}
+
+fn external_ports(config: &MachineConfig) -> impl Iterator<Item = u16> {
+    config
+        .services
+        .iter()
+        .flatten()
+        .flat_map(|s| s.ports.iter().flatten())
+        .filter_map(|p| p.port)
+}
+
+fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
+    let stops =
+        |value: &serde_json::Value| !matches!(value.as_str(), Some("off")) && *value != false;
+    let odd = template.services.iter().flatten().any(|service| {
+        service.autostop.as_ref().is_some_and(stops) && service.autostart == Some(false)
+    });
+    odd.then(|| {
+        note(
+            "autostop_without_autostart",
+            format!(
+                "group `{name}`: its Machines stop by themselves and nothing starts them again"
+            ),
+        )
+        .of(name)
+        .hint("set `auto_start_machines = true`, or `auto_stop_machines = \"off\"`")
+    })
+}

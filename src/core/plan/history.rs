@@ -1,0 +1,173 @@
+//! Whether the state, the world and the plan belong to one history (RULES 5, 8, 12).
+//!
+//! What stops here stops an apply before its first call; the plan is shown all the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::members::Fleet;
+use super::notes::{ids, machines, note};
+use super::options::Options;
+use super::types::Note;
+use crate::core::fleet::{Known, Machine, MachineId, Observed, RunId};
+
+/// Notes and refusals about the history of what was read.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    pub(super) notes: Vec<Note>,
+    pub(super) refusals: Vec<Note>,
+}
+
+pub(super) fn judge(
+    known: &Known,
+    observed: &Observed,
+    fleet: &Fleet<'_>,
+    digest: &str,
+    options: &Options,
+) -> History {
+    let mut history = History::default();
+    lineage(known, observed, options, &mut history);
+    missing(known, observed, fleet, options, &mut history);
+    unrecorded(known, observed, digest, options, &mut history);
+    history
+}
+
+fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut History) {
+    let scope = &observed.description.scope;
+    if known
+        .lineage
+        .as_ref()
+        .is_some_and(|lineage| lineage != scope)
+        && !options.take_over
+    {
+        history.refusals.push(
+            note(
+                "other_lineage",
+                format!(
+                    "the state belongs to another incarnation of `{}` than the one there",
+                    known.app
+                ),
+            )
+            .hint(
+                "if the app was made anew and this state should follow it, add `--take-over`; else \
+                 check which state file and which app this is",
+            ),
+        );
+    }
+}
+
+fn missing(
+    known: &Known,
+    observed: &Observed,
+    fleet: &Fleet<'_>,
+    options: &Options,
+    history: &mut History,
+) {
+    let all_gone = !known.machines.is_empty() && fleet.vanished.len() == known.machines.len();
+    if observed.description.machine_count > 0 && observed.machines.is_empty() {
+        history.refusals.push(
+            note(
+                "fleet_vanished",
+                format!(
+                    "the provider lists no Machine, but says that there are {}",
+                    observed.description.machine_count
+                ),
+            )
+            .hint("nothing is changed on such an answer; try again in a moment"),
+        );
+    } else if all_gone && !options.accept_missing && !options.take_over && !options.destroy {
+        let what = machines(known.machines.len());
+        history.refusals.push(
+            note(
+                "all_missing",
+                format!("every known Machine is gone ({what})"),
+            )
+            .hint("if they were destroyed on purpose, add `--accept-missing`: they are made again"),
+        );
+    }
+}
+
+/// A run whose stamps are on Machines and which the state does not list.
+struct Unrecorded<'a> {
+    serial: u64,
+    by: Option<&'a str>,
+    commit: Option<&'a str>,
+    same_desired: bool,
+    updated_known: bool,
+    machines: Vec<&'a MachineId>,
+}
+
+fn unrecorded(
+    known: &Known,
+    observed: &Observed,
+    digest: &str,
+    options: &Options,
+    history: &mut History,
+) {
+    let recorded: BTreeSet<&RunId> = known.runs.iter().map(|run| &run.run).collect();
+    let mut runs: BTreeMap<&RunId, Unrecorded<'_>> = BTreeMap::new();
+    for machine in observed.machines.values().filter(|m| !m.state.is_gone()) {
+        let Some((run, serial)) = newer(machine, known, &recorded) else {
+            continue;
+        };
+        let stamps = &machine.stamps;
+        let entry = runs.entry(run).or_insert_with(|| Unrecorded {
+            serial,
+            by: stamps.by.as_deref(),
+            commit: stamps.commit.as_deref(),
+            same_desired: true,
+            updated_known: false,
+            machines: Vec::new(),
+        });
+        entry.same_desired &= stamps.desired.as_deref() == Some(digest);
+        entry.updated_known |= known.machines.contains_key(&machine.id);
+        entry.machines.push(&machine.id);
+    }
+    for (run, facts) in runs {
+        let what = format!(
+            "run {run}{}{} changed {} ({}), and the state does not list it (it is at serial {}, that \
+             run was to write {})",
+            facts.by.map_or(String::new(), |by| format!(" by {by}")),
+            facts
+                .commit
+                .map_or(String::new(), |c| format!(" of commit {}", short(c))),
+            machines(facts.machines.len()),
+            ids(facts.machines.iter().copied()),
+            known.serial,
+            facts.serial,
+        );
+        let accepted = known.serial == 0
+            || facts.same_desired
+            || !facts.updated_known
+            || options.own_runs.contains(run)
+            || options.adopt_runs.contains(run);
+        if accepted {
+            history
+                .notes
+                .push(note("unrecorded_run", what).hint("what it made is taken over"));
+        } else {
+            history
+                .refusals
+                .push(note("state_behind", what).hint(format!(
+                    "get the state file that has it (pull), or take over what it did with \
+                 `--adopt-run {run}`"
+                )));
+        }
+    }
+}
+
+/// The run that last changed this Machine, if the state cannot have seen it: a later serial, or the
+/// same one written by another run.
+fn newer<'a>(
+    machine: &'a Machine,
+    known: &Known,
+    recorded: &BTreeSet<&RunId>,
+) -> Option<(&'a RunId, u64)> {
+    let (run, serial) = (machine.stamps.run.as_ref()?, machine.stamps.serial?);
+    let unseen = serial > known.serial || serial == known.serial && known.run.as_ref() != Some(run);
+    (unseen && !recorded.contains(run)).then_some((run, serial))
+}
+
+/// A commit as people write it.
+fn short(commit: &str) -> String {
+    commit.chars().take(12).collect()
+}

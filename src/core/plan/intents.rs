@@ -1,0 +1,96 @@
+//! Which launch id, name and port each new Machine gets (RULES 4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::core::fleet::{
+    GroupName, Known, LaunchId, Lineage, MachineName, Observed, Pending, Region,
+};
+
+/// Hands out intents: derived, never random, never one that a Machine already answers.
+pub(super) struct Intents<'a> {
+    lineage: &'a Lineage,
+    serial: u64,
+    /// Launch parts of all names that are taken.
+    taken: BTreeSet<&'a str>,
+    /// Creates of an earlier run that may have happened; their ids are spent first.
+    pending: Vec<&'a Pending>,
+    slots: BTreeMap<(GroupName, Region), u32>,
+    next_port: Option<u16>,
+    ports: BTreeSet<u16>,
+}
+
+/// What a new Machine answers to.
+pub(super) struct Intent {
+    pub(super) launch: LaunchId,
+    pub(super) name: MachineName,
+    pub(super) port: Option<u16>,
+}
+
+impl<'a> Intents<'a> {
+    pub(super) fn of(
+        known: &'a Known,
+        observed: Option<&'a Observed>,
+        lineage: &'a Lineage,
+    ) -> Self {
+        let seen = observed
+            .into_iter()
+            .flat_map(|o| o.machines.values())
+            .map(|m| &m.name);
+        // Offline the known names are all there is; online a Machine that is gone frees nothing
+        // either, since its name may still be refused for a while.
+        let names = known
+            .machines
+            .values()
+            .map(|machine| &machine.name)
+            .chain(seen);
+        Self {
+            lineage,
+            serial: known.serial,
+            taken: names.filter_map(MachineName::launch_part).collect(),
+            pending: known.pending.iter().collect(),
+            slots: BTreeMap::new(),
+            next_port: observed.and_then(|o| o.description.capabilities.port_base),
+            ports: observed
+                .into_iter()
+                .flat_map(|o| o.machines.values())
+                .filter_map(|m| m.port)
+                .collect(),
+        }
+    }
+
+    pub(super) fn next(&mut self, group: &GroupName, region: &Region) -> Intent {
+        let launch = self.pending_launch(group, region).unwrap_or_else(|| {
+            let slot = self
+                .slots
+                .entry((group.clone(), region.clone()))
+                .or_default();
+            loop {
+                let launch = LaunchId::derive(self.lineage, self.serial, group, region, *slot);
+                *slot += 1;
+                if !self.taken.contains(launch.as_str()) {
+                    return launch;
+                }
+            }
+        });
+        Intent {
+            name: MachineName::for_launch(group, &launch),
+            launch,
+            port: self.port(),
+        }
+    }
+
+    fn pending_launch(&mut self, group: &GroupName, region: &Region) -> Option<LaunchId> {
+        let fits = |p: &&Pending| {
+            p.group == *group && p.region == *region && !self.taken.contains(p.launch.as_str())
+        };
+        let at = self.pending.iter().position(fits)?;
+        Some(self.pending.remove(at).launch.clone())
+    }
+
+    /// The lowest port from the base on that no Machine bears.
+    fn port(&mut self) -> Option<u16> {
+        let port = (self.next_port?..=u16::MAX).find(|port| !self.ports.contains(port))?;
+        self.next_port = port.checked_add(1);
+        Some(port)
+    }
+}

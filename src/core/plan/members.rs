@@ -1,0 +1,308 @@
+//! Who belongs to the fleet: known and observed Machines joined by id, and everything about them that
+//! is not as the state says.
+//!
+//! Decides nothing about what should be; see [`super::reconcile`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::notes;
+use super::types::{Drift, DriftKind, Note, Target};
+use crate::core::fleet::{
+    Desired, GroupName, HostStatus, Known, KnownMachine, Machine, MachineId, MachineName,
+    MachineState, Management, Observed, Region, StoredConfig, VolumeId, overlay,
+};
+
+/// One Machine of the fleet.
+#[derive(Debug, Clone)]
+pub(super) struct Member<'a> {
+    pub(super) id: &'a MachineId,
+    pub(super) name: &'a MachineName,
+    /// The group that it counts for: after `[[moved]]`.
+    pub(super) group: GroupName,
+    /// The group that it is in now, when that is another.
+    pub(super) moved_from: Option<GroupName>,
+    pub(super) region: &'a Region,
+    pub(super) known: Option<&'a KnownMachine>,
+    pub(super) seen: Option<&'a Machine>,
+    /// The config that we sent last.
+    pub(super) sent: Option<&'a StoredConfig>,
+}
+
+impl Member<'_> {
+    pub(super) fn target(&self) -> Target {
+        Target {
+            id: Some(self.id.clone()),
+            name: self.name.clone(),
+        }
+    }
+
+    pub(super) fn is_adopted(&self) -> bool {
+        self.known.is_none()
+    }
+
+    pub(super) fn standby_for(&self) -> &[MachineId] {
+        match (self.seen, self.known) {
+            (Some(seen), _) => &seen.standby_for,
+            (None, Some(known)) => &known.standby_for,
+            (None, None) => &[],
+        }
+    }
+
+    pub(super) fn is_standby(&self) -> bool {
+        !self.standby_for().is_empty()
+    }
+
+    pub(super) fn volumes(&self) -> &[VolumeId] {
+        match (self.seen, self.known) {
+            (Some(seen), _) => &seen.volumes,
+            (None, Some(known)) => &known.volumes,
+            (None, None) => &[],
+        }
+    }
+
+    pub(super) fn state(&self) -> Option<MachineState> {
+        self.seen.map(|machine| machine.state)
+    }
+
+    /// Offline nothing says otherwise, so a host counts as reachable.
+    pub(super) fn host_ok(&self) -> bool {
+        self.seen
+            .is_none_or(|machine| machine.host == HostStatus::Ok && machine.config.is_some())
+    }
+}
+
+/// A known Machine that is gone.
+#[derive(Debug, Clone)]
+pub(super) struct Vanished<'a> {
+    pub(super) id: &'a MachineId,
+    pub(super) known: &'a KnownMachine,
+    pub(super) group: GroupName,
+}
+
+/// The fleet, and what was seen while putting it together.
+#[derive(Debug, Default)]
+pub(super) struct Fleet<'a> {
+    /// By group after `[[moved]]`; in a group by id.
+    pub(super) members: BTreeMap<GroupName, Vec<Member<'a>>>,
+    pub(super) vanished: Vec<Vanished<'a>>,
+    pub(super) drift: Vec<Drift>,
+    pub(super) notes: Vec<Note>,
+}
+
+impl Fleet<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.members.values().map(Vec::len).sum()
+    }
+}
+
+/// Joins what is known with what was observed; without an observation the known Machines are the
+/// fleet.
+pub(super) fn join<'a>(
+    desired: &Desired,
+    known: &'a Known,
+    observed: Option<&'a Observed>,
+) -> Fleet<'a> {
+    let labels = Labels::of(desired);
+    let mut fleet = Fleet::default();
+    match observed {
+        None => {
+            for (id, machine) in &known.machines {
+                let member = Member {
+                    id,
+                    name: &machine.name,
+                    group: labels.group(id, &machine.group),
+                    moved_from: labels.moved_from(id, &machine.group),
+                    region: &machine.region,
+                    known: Some(machine),
+                    seen: None,
+                    sent: known.configs.get(&machine.config),
+                };
+                fleet
+                    .members
+                    .entry(member.group.clone())
+                    .or_default()
+                    .push(member);
+            }
+        }
+        Some(observed) => join_observed(&labels, known, observed, &mut fleet),
+    }
+    fleet
+}
+
+fn join_observed<'a>(
+    labels: &Labels<'_>,
+    known: &'a Known,
+    observed: &'a Observed,
+    fleet: &mut Fleet<'a>,
+) {
+    let mut outsiders: BTreeMap<&'static str, Vec<&MachineId>> = BTreeMap::new();
+    for (id, machine) in &observed.machines {
+        if machine.state.is_gone() {
+            continue;
+        }
+        let record = known.machines.get(id);
+        if record.is_none() && known.ignored.contains(id) {
+            outsiders.entry("ignored").or_default().push(id);
+            continue;
+        }
+        match (machine.management, record) {
+            (Management::Ours | Management::Launch, _) | (_, Some(_)) => {}
+            (Management::Special, None) => {
+                outsiders.entry("special").or_default().push(id);
+                continue;
+            }
+            (Management::Stranger, None) => {
+                outsiders.entry("stranger").or_default().push(id);
+                continue;
+            }
+        }
+        let default = labels.default_group.clone();
+        let group = machine
+            .group
+            .clone()
+            .or_else(|| record.map(|r| r.group.clone()))
+            .unwrap_or(default);
+        let member = Member {
+            id,
+            name: &machine.name,
+            group: labels.group(id, &group),
+            moved_from: labels.moved_from(id, &group),
+            region: &machine.region,
+            known: record,
+            seen: Some(machine),
+            sent: record.and_then(|record| known.configs.get(&record.config)),
+        };
+        if record.is_none() {
+            fleet.drift.push(added(&member));
+        }
+        fleet
+            .members
+            .entry(member.group.clone())
+            .or_default()
+            .push(member);
+    }
+    for (id, record) in &known.machines {
+        let there = observed
+            .machines
+            .get(id)
+            .is_some_and(|machine| !machine.state.is_gone());
+        if there {
+            continue;
+        }
+        fleet.drift.push(Drift {
+            kind: DriftKind::Missing,
+            machine: Target {
+                id: Some(id.clone()),
+                name: record.name.clone(),
+            },
+            group: record.group.clone(),
+            region: record.region.clone(),
+            changes: Vec::new(),
+        });
+        let group = labels.group(id, &record.group);
+        fleet.vanished.push(Vanished {
+            id,
+            known: record,
+            group,
+        });
+    }
+    for (kind, ids) in outsiders {
+        fleet.notes.push(notes::outsiders(kind, &ids));
+    }
+}
+
+fn added(member: &Member<'_>) -> Drift {
+    Drift {
+        kind: DriftKind::Added,
+        machine: member.target(),
+        group: member.group.clone(),
+        region: member.region.clone(),
+        changes: Vec::new(),
+    }
+}
+
+/// The fields of a known Machine that differ from what we sent, sent → there. Equal pairs are common,
+/// so the last comparison is remembered by its digests.
+pub(super) fn drifted(
+    members: &BTreeMap<GroupName, Vec<Member<'_>>>,
+    observed: &Observed,
+) -> Vec<Drift> {
+    let mut found = Vec::new();
+    for group in members.values() {
+        // The same pair of configs compares the same; a group has few different ones.
+        let mut compared: Vec<(&Member<'_>, Vec<super::FieldChange>)> = Vec::new();
+        for member in group {
+            let (Some(sent), Some(seen)) = (member.sent, member.seen) else {
+                continue;
+            };
+            let Some(config) = &seen.config else { continue };
+            let same = |other: &Member<'_>| {
+                other.known.map(|k| &k.config) == member.known.map(|k| &k.config)
+                    && other.seen.and_then(|s| s.config.as_ref()) == Some(config)
+            };
+            let changes = if let Some((_, changes)) = compared.iter().find(|(o, _)| same(o)) {
+                changes.clone()
+            } else {
+                let there = StoredConfig::of(config, &observed.description.scope);
+                let back = overlay::stored_for(sent, &there, sent);
+                let changes = overlay::tree_changes(&back, there.tree());
+                compared.push((member, changes.clone()));
+                changes
+            };
+            if !changes.is_empty() {
+                found.push(Drift {
+                    kind: DriftKind::Changed,
+                    machine: member.target(),
+                    group: member.group.clone(),
+                    region: member.region.clone(),
+                    changes,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// Which group a Machine counts for.
+struct Labels<'a> {
+    groups: BTreeMap<&'a GroupName, &'a GroupName>,
+    machines: BTreeMap<&'a MachineId, &'a GroupName>,
+    default_group: GroupName,
+}
+
+impl<'a> Labels<'a> {
+    fn of(desired: &'a Desired) -> Self {
+        Self {
+            groups: desired
+                .moved
+                .iter()
+                .map(|moved| (&moved.from, &moved.to))
+                .collect(),
+            machines: desired
+                .moved_machines
+                .iter()
+                .map(|m| (&m.machine, &m.to))
+                .collect(),
+            default_group: default_group(&desired.groups.keys().collect()),
+        }
+    }
+
+    fn group(&self, id: &MachineId, now: &GroupName) -> GroupName {
+        let to = self.machines.get(id).or_else(|| self.groups.get(now));
+        to.map_or_else(|| now.clone(), |to| (*to).clone())
+    }
+
+    fn moved_from(&self, id: &MachineId, now: &GroupName) -> Option<GroupName> {
+        (self.group(id, now) != *now).then(|| now.clone())
+    }
+}
+
+/// `app` if it is one of the names or there are none, else the first by bytes
+/// (facts/fly-toml-to-machine.md 2).
+fn default_group(names: &BTreeSet<&GroupName>) -> GroupName {
+    let app = GroupName::new("app").expect("`app` is a valid group name");
+    if names.contains(&app) {
+        return app;
+    }
+    names.first().map_or(app, |first| (*first).clone())
+}

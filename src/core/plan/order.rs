@@ -1,0 +1,459 @@
+//! Turning decisions into steps: what waits for what, in which pool, behind which gate.
+//!
+//! Phases of a group meet in barriers, so edges grow with the number of steps. A group that is not
+//! wanted any more goes last of all, when everything else stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::intents::Intents;
+use super::members::{Member, Vanished};
+use super::reconcile::{Changed, Decision, Gone, How, Role};
+use super::types::{
+    Action, Branch, Change, GateKind, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
+};
+use crate::core::fleet::{DesiredGroup, GroupName, MachineId, MachineState, Region, Strategy};
+
+/// Steps and their pools.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    pub(super) steps: Vec<Step>,
+    pub(super) pools: Vec<Pool>,
+}
+
+/// flyctl's size of the pool of Machines that do not run (facts/fly-toml-to-machine.md 12.1).
+const COLD_POOL: usize = 30;
+
+/// Lays out all steps. `capable` says whether sizes and hosts are real, so that a host may have no
+/// room.
+pub(super) fn steps(
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    vanished: &[Vanished<'_>],
+    intents: &mut Intents<'_>,
+    may_lack_room: bool,
+) -> Order {
+    let mut build = Build {
+        order: Order::default(),
+        intents,
+        may_lack_room,
+    };
+    build.bookkeeping(decisions, vanished);
+    let mut ends = Vec::new();
+    for (name, decision) in decisions {
+        if let Some(group) = decision.wanted {
+            ends.extend(build.group(name, group, decision));
+        }
+    }
+    let removed: Vec<_> = decisions
+        .iter()
+        .filter(|(_, d)| d.wanted.is_none())
+        .collect();
+    let last = if removed.iter().any(|(_, d)| !d.gone.is_empty()) {
+        build.barrier("everything that stays is in place".to_owned(), ends)
+    } else {
+        None
+    };
+    for (name, decision) in removed {
+        build.destroys(name, &decision.gone, last);
+    }
+    build.order
+}
+
+struct Build<'b, 'i> {
+    order: Order,
+    intents: &'b mut Intents<'i>,
+    may_lack_room: bool,
+}
+
+impl Build<'_, '_> {
+    fn push(&mut self, pool: Option<PoolId>, needs: Vec<StepId>, work: Work) -> StepId {
+        let id =
+            StepId(u32::try_from(self.order.steps.len()).expect("fewer than four billion steps"));
+        self.order.steps.push(Step {
+            id,
+            needs,
+            pool,
+            work,
+        });
+        id
+    }
+
+    fn pool(
+        &mut self,
+        name: String,
+        size: usize,
+        first_alone: bool,
+        stops_on_failure: bool,
+    ) -> PoolId {
+        let id =
+            PoolId(u32::try_from(self.order.pools.len()).expect("fewer than four billion pools"));
+        self.order.pools.push(Pool {
+            name,
+            size: size.max(1),
+            first_alone,
+            stops_on_failure,
+        });
+        id
+    }
+
+    fn barrier(&mut self, name: String, needs: Vec<StepId>) -> Option<StepId> {
+        match needs.as_slice() {
+            [] => None,
+            [one] => Some(*one),
+            _ => Some(self.push(None, needs, Work::Barrier { name })),
+        }
+    }
+
+    /// Adopting and forgetting make no call and wait for nothing.
+    fn bookkeeping(
+        &mut self,
+        decisions: &BTreeMap<GroupName, Decision<'_>>,
+        vanished: &[Vanished<'_>],
+    ) {
+        let total = vanished.len() + decisions.values().map(|d| d.adopted.len()).sum::<usize>();
+        if total == 0 {
+            return;
+        }
+        let pool = self.pool("state".to_owned(), total, false, false);
+        for gone in vanished {
+            let change = Change {
+                action: Action::Forget,
+                group: gone.group.clone(),
+                region: gone.known.region.clone(),
+                machine: Target {
+                    id: Some(gone.id.clone()),
+                    name: gone.known.name.clone(),
+                },
+                reason: "it does not exist any more".to_owned(),
+                changes: Vec::new(),
+                pin: None,
+                gate: GateKind::None,
+                branches: Vec::new(),
+                state: None,
+            };
+            self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+        }
+        for decision in decisions.values() {
+            for (member, reason) in &decision.adopted {
+                let change = of_member(member, Action::Adopt, reason.clone(), GateKind::None);
+                self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+            }
+        }
+    }
+
+    /// Creates, then updates by the strategy, then destroys; returns what must be done for the group
+    /// to stand, destroys not counted.
+    fn group(
+        &mut self,
+        name: &GroupName,
+        group: &DesiredGroup,
+        decision: &Decision<'_>,
+    ) -> Vec<StepId> {
+        let gate = gate(group);
+        let (created, mut primaries) = self.creates(name, decision, gate);
+        let created = self.barrier(format!("{name}: all created"), created);
+        let updated = self.updates(name, group, decision, &mut primaries, created);
+        let updated = self.barrier(format!("{name}: all updated"), updated);
+        let standing = updated.or(created);
+        let mut ends = self.standbys(name, decision, &mut primaries, standing);
+        if ends.is_empty() {
+            ends.extend(standing);
+        }
+        let stands = self.barrier(format!("{name}: up to date"), ends);
+        self.destroys(name, &decision.gone, stands);
+        stands.into_iter().collect()
+    }
+
+    fn creates(
+        &mut self,
+        name: &GroupName,
+        decision: &Decision<'_>,
+        gate: GateKind,
+    ) -> (Vec<StepId>, Primaries) {
+        let mut primaries = Primaries::default();
+        let mut ids = Vec::new();
+        if !decision.creates.is_empty() {
+            let pool = self.pool(
+                format!("{name}: create"),
+                decision.creates.len(),
+                false,
+                false,
+            );
+            for region in &decision.creates {
+                let change = self.create(name, region, "", Vec::new(), None, gate);
+                let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+                primaries.new.push(id);
+                ids.push(id);
+            }
+        }
+        primaries.stay = decision
+            .primaries
+            .iter()
+            .map(|member| member.id.clone())
+            .collect();
+        (ids, primaries)
+    }
+
+    fn create(
+        &mut self,
+        name: &GroupName,
+        region: &Region,
+        reason: &str,
+        standby_for: Vec<Standby>,
+        replaces: Option<MachineId>,
+        gate: GateKind,
+    ) -> Change {
+        let intent = self.intents.next(name, region);
+        let reason = if reason.is_empty() {
+            "its group has too few"
+        } else {
+            reason
+        };
+        Change {
+            machine: Target {
+                id: None,
+                name: intent.name,
+            },
+            action: Action::Create {
+                launch: intent.launch,
+                port: intent.port,
+                standby_for,
+                replaces,
+                volumes: Vec::new(),
+            },
+            group: name.clone(),
+            region: region.clone(),
+            reason: reason.to_owned(),
+            changes: Vec::new(),
+            pin: None,
+            gate,
+            branches: Vec::new(),
+            state: None,
+        }
+    }
+
+    /// Updates, moves and replacements, by the group's strategy.
+    fn updates(
+        &mut self,
+        name: &GroupName,
+        group: &DesiredGroup,
+        decision: &Decision<'_>,
+        primaries: &mut Primaries,
+        after: Option<StepId>,
+    ) -> Vec<StepId> {
+        let runs = |c: &&Changed<'_>| c.member.state().is_none_or(MachineState::runs);
+        let (warm, cold): (Vec<_>, Vec<_>) = decision
+            .changed
+            .iter()
+            .filter(|c| c.role == Role::Primary)
+            .partition(runs);
+        let gate = gate(group);
+        let mut ends = Vec::new();
+        for (kind, changed) in [("running", warm), ("stopped", cold)] {
+            if changed.is_empty() {
+                continue;
+            }
+            let running = kind == "running";
+            let pool = match group.strategy {
+                Strategy::Rolling { max_unavailable } => {
+                    let n = changed.len();
+                    let size = if running {
+                        max_unavailable.of(n)
+                    } else {
+                        n.min(COLD_POOL)
+                    };
+                    self.pool(format!("{name}: update {kind}, rolling"), size, true, true)
+                }
+                Strategy::Immediate => self.pool(
+                    format!("{name}: update, immediate"),
+                    changed.len(),
+                    false,
+                    false,
+                ),
+            };
+            for change in changed {
+                let gate = if running { gate } else { GateKind::Settled };
+                ends.push(self.update(name, change, primaries, pool, after, gate));
+            }
+        }
+        ends
+    }
+
+    fn update(
+        &mut self,
+        name: &GroupName,
+        changed: &Changed<'_>,
+        primaries: &mut Primaries,
+        pool: PoolId,
+        after: Option<StepId>,
+        gate: GateKind,
+    ) -> StepId {
+        let member = &changed.member;
+        let needs: Vec<StepId> = after.into_iter().collect();
+        let standby_for = match changed.role {
+            Role::Primary => Vec::new(),
+            Role::Standby => watching(member),
+            Role::Repointed => primaries.watched(),
+        };
+        let action = match (how_in_place(changed.how), &member.moved_from) {
+            (true, Some(from)) => Action::Move { from: from.clone() },
+            (true, None) => Action::Update { standby_for },
+            (false, _) => {
+                let (create, last) = self.replace(name, changed, standby_for, pool, &needs, gate);
+                if primaries.stay.remove(member.id) {
+                    primaries.new.push(create);
+                }
+                return last;
+            }
+        };
+        let mut step = of_member(member, action, changed.reason.clone(), gate);
+        step.changes.clone_from(&changed.changes);
+        step.pin = Some(changed.pin.clone());
+        if self.may_lack_room {
+            let branch = if member.volumes().is_empty() {
+                Branch::NoRoomReplaced
+            } else {
+                Branch::NoRoomStops
+            };
+            step.branches.push(branch);
+        }
+        self.push(Some(pool), needs, Work::Change(Box::new(step)))
+    }
+
+    /// The steps of a replacement: the one that creates, and the last one.
+    fn replace(
+        &mut self,
+        name: &GroupName,
+        changed: &Changed<'_>,
+        standby_for: Vec<Standby>,
+        pool: PoolId,
+        needs: &[StepId],
+        gate: GateKind,
+    ) -> (StepId, StepId) {
+        let member = &changed.member;
+        let old = Some(member.id.clone());
+        let mut new = self.create(name, member.region, &changed.reason, standby_for, old, gate);
+        new.changes.clone_from(&changed.changes);
+        let old_first = changed.how == How::ReplaceOldFirst;
+        if let (Action::Create { volumes, .. }, true) = (&mut new.action, old_first) {
+            *volumes = member.volumes().to_vec();
+        }
+        let leaves = if old_first {
+            Vec::new()
+        } else {
+            member.volumes().to_vec()
+        };
+        let destroy = Action::Destroy {
+            removal: Removal::Replaced,
+            leaves,
+        };
+        let mut old = of_member(member, destroy, changed.reason.clone(), GateKind::Gone);
+        old.pin = Some(changed.pin.clone());
+        let (first, second) = if old_first { (old, new) } else { (new, old) };
+        let first = self.push(Some(pool), needs.to_vec(), Work::Change(Box::new(first)));
+        let last = self.push(Some(pool), vec![first], Work::Change(Box::new(second)));
+        (if old_first { last } else { first }, last)
+    }
+
+    /// Standbys that change and new ones, once everything that they may watch stands.
+    fn standbys(
+        &mut self,
+        name: &GroupName,
+        decision: &Decision<'_>,
+        primaries: &mut Primaries,
+        after: Option<StepId>,
+    ) -> Vec<StepId> {
+        let changed: Vec<_> = decision
+            .changed
+            .iter()
+            .filter(|c| c.role != Role::Primary)
+            .collect();
+        let total = changed.len() + decision.standbys.len();
+        if total == 0 {
+            return Vec::new();
+        }
+        let pool = self.pool(format!("{name}: standbys"), total, false, false);
+        let mut ids = Vec::new();
+        for change in changed {
+            ids.push(self.update(name, change, primaries, pool, after, GateKind::Settled));
+        }
+        let needs: Vec<StepId> = after.into_iter().collect();
+        for region in &decision.standbys {
+            let watched = primaries.watched();
+            let change = self.create(name, region, "standby", watched, None, GateKind::Settled);
+            ids.push(self.push(Some(pool), needs.clone(), Work::Change(Box::new(change))));
+        }
+        ids
+    }
+
+    fn destroys(&mut self, name: &GroupName, gone: &[Gone<'_>], after: Option<StepId>) {
+        if gone.is_empty() {
+            return;
+        }
+        let pool = self.pool(format!("{name}: destroy"), gone.len(), false, false);
+        let needs: Vec<StepId> = after.into_iter().collect();
+        for gone in gone {
+            let action = Action::Destroy {
+                removal: gone.removal,
+                leaves: gone.leaves.clone(),
+            };
+            let mut step = of_member(&gone.member, action, gone.reason.clone(), GateKind::Gone);
+            step.group = name.clone();
+            step.pin = Some(gone.pin.clone());
+            self.push(Some(pool), needs.clone(), Work::Change(Box::new(step)));
+        }
+    }
+}
+
+/// Whom a group's standbys watch.
+#[derive(Debug, Default)]
+struct Primaries {
+    stay: BTreeSet<MachineId>,
+    new: Vec<StepId>,
+}
+
+impl Primaries {
+    fn watched(&self) -> Vec<Standby> {
+        let stay = self.stay.iter().cloned().map(Standby::Machine);
+        stay.chain(self.new.iter().copied().map(Standby::Step))
+            .collect()
+    }
+}
+
+fn watching(member: &Member<'_>) -> Vec<Standby> {
+    member
+        .standby_for()
+        .iter()
+        .cloned()
+        .map(Standby::Machine)
+        .collect()
+}
+
+fn how_in_place(how: How) -> bool {
+    match how {
+        How::Update | How::Move => true,
+        How::Replace | How::ReplaceOldFirst => false,
+    }
+}
+
+fn gate(group: &DesiredGroup) -> GateKind {
+    match group.strategy {
+        Strategy::Immediate => GateKind::None,
+        Strategy::Rolling { .. } if group.template.has_checks() => GateKind::Healthy,
+        Strategy::Rolling { .. } => GateKind::Started,
+    }
+}
+
+fn of_member(member: &Member<'_>, action: Action, reason: String, gate: GateKind) -> Change {
+    Change {
+        action,
+        group: member.group.clone(),
+        region: member.region.clone(),
+        machine: member.target(),
+        reason,
+        changes: Vec::new(),
+        pin: None,
+        gate,
+        branches: Vec::new(),
+        state: member.state(),
+    }
+}

@@ -1,0 +1,270 @@
+//! The planner: from what is wanted, known and observed to the whole plan.
+//!
+//! Puts the rooms in order and decides nothing itself. Read it first, then go where it points.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::guards;
+use super::history;
+use super::intents::Intents;
+use super::members::{self, Fleet};
+use super::notes::note;
+use super::options::Options;
+use super::order;
+use super::reconcile::{self, Decision, count};
+use super::types::{
+    Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
+};
+use super::words;
+use crate::core::fleet::{
+    Capabilities, Desired, GroupName, Known, Lineage, MachineId, Observed, Region,
+};
+
+/// Makes the plan. Without an observation it plans from the state alone. Pure: the same facts give the
+/// same plan, whatever order they came in.
+pub fn plan(
+    desired: &Desired,
+    known: &Known,
+    observed: Option<&Observed>,
+    options: &Options,
+) -> Plan {
+    let scope = observed
+        .map(|o| &o.description.scope)
+        .or(known.lineage.as_ref());
+    // Before the first apply an offline plan knows no scope; its ids are derived anew at apply.
+    let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
+    let lineage = scope.unwrap_or(&unknown);
+    let digest = desired.digest(lineage);
+    let mut fleet = members::join(desired, known, observed);
+    if let Some(observed) = observed {
+        let drifted = members::drifted(&fleet.members, observed);
+        fleet.drift.extend(drifted);
+    }
+    let decisions = reconcile::decide(desired, &fleet, lineage, options.destroy);
+    let mut intents = Intents::of(known, observed, lineage);
+    let capabilities = observed.map(|o| &o.description.capabilities);
+    let may_lack_room = capabilities.is_some_and(|c| c.enforces_sizes);
+    let order = order::steps(&decisions, &fleet.vanished, &mut intents, may_lack_room);
+    let mut plan = Plan {
+        format_version: FORMAT_VERSION,
+        app: desired.app.clone(),
+        provider: desired.provider.clone(),
+        lineage: scope.cloned(),
+        serial: known.serial,
+        desired: digest,
+        online: observed.is_some(),
+        machines: fleet.len(),
+        destroys_app: options.destroy,
+        groups: Vec::new(),
+        steps: order.steps,
+        pools: order.pools,
+        drift: Vec::new(),
+        notes: Vec::new(),
+        warnings: guards::warnings(desired, &decisions),
+        refusals: Vec::new(),
+        records: Vec::new(),
+        fences: BTreeMap::new(),
+    };
+    plan.groups = groups(&decisions, &plan.steps);
+    plan.fences = fences(&decisions, &plan.groups);
+    say(
+        &mut plan,
+        desired,
+        known,
+        &fleet,
+        &decisions,
+        capabilities,
+        options,
+    );
+    if let Some(observed) = observed {
+        let history = history::judge(known, observed, &fleet, &plan.desired, options);
+        plan.notes.extend(history.notes);
+        plan.refusals.splice(0..0, history.refusals);
+    }
+    plan.drift = fleet.drift;
+    plan.drift
+        .sort_by(|a, b| (a.kind as u8, &a.machine.id).cmp(&(b.kind as u8, &b.machine.id)));
+    plan
+}
+
+fn say(
+    plan: &mut Plan,
+    desired: &Desired,
+    known: &Known,
+    fleet: &Fleet<'_>,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    capabilities: Option<&Capabilities>,
+    options: &Options,
+) {
+    let protected = guards::protected(desired, known, fleet);
+    plan.refusals = guards::refusals(desired, decisions, &protected, fleet.len());
+    plan.records = records(desired, known, fleet, options);
+    plan.notes.extend(fleet.notes.iter().cloned());
+    for decision in decisions.values() {
+        plan.notes.extend(decision.notes.iter().cloned());
+        plan.notes.extend(reconcile::unreachable(&decision.members));
+    }
+    plan.notes.extend(words::about_groups(desired, decisions));
+    if !options.destroy {
+        plan.notes.extend(words::about_moves(desired, fleet));
+    }
+    if plan.calls_provider()
+        && capabilities.is_some_and(|c| !c.enforces_sizes)
+        && words::sized(desired)
+    {
+        plan.notes.push(note(
+            "sizes_not_enforced",
+            format!(
+                "provider `{}` shows sizes and images and does not enforce them",
+                plan.provider
+            ),
+        ));
+    }
+    let chosen_late = plan
+        .changes()
+        .any(|(_, c)| matches!(c.action, Action::Destroy { .. }));
+    if !plan.online && chosen_late && !options.destroy {
+        plan.notes.push(note(
+            "decided_at_apply",
+            "which Machines go is decided at apply: this plan was made without asking the provider",
+        ));
+    }
+}
+
+/// What the state will say differently although no step says so.
+fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Options) -> Vec<Note> {
+    let mut found = Vec::new();
+    if options.destroy {
+        return found;
+    }
+    for (name, group) in &desired.groups {
+        let remembered = known.protect.contains(name)
+            || desired
+                .moved
+                .iter()
+                .any(|m| m.to == *name && known.protect.contains(&m.from));
+        let exists = fleet.members.contains_key(name);
+        match (group.protect, remembered) {
+            (true, false) if exists => {
+                found.push(note("protects", format!("group `{name}` becomes protected")).of(name));
+            }
+            (false, true) => found.push(
+                note(
+                    "unprotects",
+                    format!("group `{name}` is no longer protected"),
+                )
+                .of(name),
+            ),
+            (true, _) | (false, false) => {}
+        }
+    }
+    for name in known
+        .protect
+        .iter()
+        .filter(|name| !desired.groups.contains_key(*name))
+    {
+        let moved = desired.moved.iter().any(|m| m.from == *name);
+        if !moved && !fleet.members.contains_key(name) {
+            found.push(note(
+                "unprotects",
+                format!("group `{name}` is gone and no longer protected"),
+            ));
+        }
+    }
+    found
+}
+
+fn groups(decisions: &BTreeMap<GroupName, Decision<'_>>, steps: &[Step]) -> Vec<GroupChange> {
+    let touched: BTreeSet<&GroupName> = steps
+        .iter()
+        .filter_map(|step| match &step.work {
+            Work::Change(change) => Some(&change.group),
+            Work::Barrier { .. } => None,
+        })
+        .collect();
+    decisions
+        .iter()
+        .map(|(name, decision)| group(name, decision, touched.contains(name)))
+        .collect()
+}
+
+fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChange {
+    let mut regions: BTreeMap<Region, (u32, u32)> = BTreeMap::new();
+    for member in &decision.members {
+        let entry = regions.entry(member.region.clone()).or_default();
+        entry.0 += 1;
+        entry.1 += 1;
+    }
+    for region in decision.creates.iter().chain(&decision.standbys) {
+        regions.entry(region.clone()).or_default().1 += 1;
+    }
+    for gone in &decision.gone {
+        let entry = regions
+            .get_mut(gone.member.region)
+            .expect("who goes is a member");
+        entry.1 -= 1;
+    }
+    let before = count(decision.members.len());
+    let after = regions.values().map(|(_, after)| after).sum();
+    let verdict = match (decision.wanted, before) {
+        (None, _) => GroupVerdict::Removed,
+        (Some(_), 0) if touched => GroupVerdict::Added,
+        (Some(_), _) if touched => GroupVerdict::Changed,
+        (Some(_), _) => GroupVerdict::Unchanged,
+    };
+    let moved_from = decision
+        .members
+        .iter()
+        .find_map(|member| member.moved_from.clone());
+    GroupChange {
+        name: name.clone(),
+        command: decision.wanted.and_then(|group| group.command.clone()),
+        before,
+        after,
+        verdict,
+        regions,
+        why: decision.why.clone().filter(|_| touched),
+        moved_from,
+        strategy: words::strategy(decision),
+        size: decision
+            .wanted
+            .and_then(|group| words::size(&group.template)),
+    }
+}
+
+fn fences(
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    groups: &[GroupChange],
+) -> BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>> {
+    let touched = groups
+        .iter()
+        .filter(|group| group.verdict != GroupVerdict::Unchanged);
+    touched
+        .map(|group| {
+            let mut regions: BTreeMap<Region, Vec<MachineId>> = BTreeMap::new();
+            for member in &decisions[&group.name].members {
+                regions
+                    .entry(member.region.clone())
+                    .or_default()
+                    .push(member.id.clone());
+            }
+            for ids in regions.values_mut() {
+                ids.sort();
+            }
+            (group.name.clone(), regions)
+        })
+        .collect()
+}
+
+impl Plan {
+    /// Machines that are taken into the state by this plan although they were added outside.
+    pub fn adopted_from_outside(&self) -> BTreeSet<&MachineId> {
+        let added = self
+            .drift
+            .iter()
+            .filter(|drift| drift.kind == DriftKind::Added);
+        added
+            .filter_map(|drift| drift.machine.id.as_ref())
+            .collect()
+    }
+}

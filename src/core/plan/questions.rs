@@ -1,0 +1,174 @@
+//! What must be asked before a plan is carried out, as data, and whether flags answer it.
+//!
+//! The ui only asks. Guards are no questions: what they refuse no answer allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::notes::machines;
+use super::types::{Action, GroupVerdict, Plan, Removal};
+use crate::core::fleet::GroupName;
+
+/// What must be asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Questions {
+    /// Whether to go on at all (y/N).
+    pub confirm: bool,
+    /// Names that must be typed.
+    pub typed: Vec<Typed>,
+}
+
+/// A name that must be typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typed {
+    /// The name to type.
+    pub name: String,
+    /// The group; none when it is the app's name.
+    pub group: Option<GroupName>,
+    /// How many Machines go.
+    pub destroys: u32,
+    /// Why it is asked, for people.
+    pub why: String,
+    /// Machines among them that were added outside: a bare `all` does not cover these.
+    pub outside: u32,
+}
+
+/// What flags allow.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// `--auto-approve`: yes to what a terminal answers with y.
+    pub auto_approve: bool,
+    /// `--allow-destroy=GROUP[:CEILING]`.
+    pub groups: BTreeMap<GroupName, Option<u32>>,
+    /// `--allow-destroy=all`.
+    pub all: bool,
+}
+
+/// What must be asked of this plan.
+pub fn questions(plan: &Plan) -> Questions {
+    let confirm = plan.calls_provider();
+    if plan.destroys_app {
+        let destroys = plan.summary().destroy;
+        let typed = (destroys > 0).then(|| Typed {
+            name: plan.app.as_str().to_owned(),
+            group: None,
+            destroys: u32::try_from(destroys).unwrap_or(u32::MAX),
+            why: format!("destroys the whole app: {}", machines(destroys)),
+            outside: 0,
+        });
+        return Questions {
+            confirm,
+            typed: typed.into_iter().collect(),
+        };
+    }
+    let outside = plan.adopted_from_outside();
+    let mut groups: BTreeMap<&GroupName, Losses> = BTreeMap::new();
+    for (_, change) in plan.changes() {
+        let Action::Destroy { removal, leaves } = &change.action else {
+            continue;
+        };
+        let losses = groups.entry(&change.group).or_default();
+        losses.destroys += u32::from(*removal != Removal::Replaced);
+        losses.volumes += leaves.len();
+        let added = change
+            .machine
+            .id
+            .as_ref()
+            .is_some_and(|id| outside.contains(id));
+        losses.outside += u32::from(added);
+    }
+    let removed: BTreeSet<&GroupName> = plan
+        .groups
+        .iter()
+        .filter(|group| group.verdict == GroupVerdict::Removed)
+        .map(|group| &group.name)
+        .collect();
+    let typed = groups.into_iter().filter_map(|(name, losses)| {
+        let mut why = Vec::new();
+        if removed.contains(name) {
+            why.push(format!(
+                "removes group `{name}` ({})",
+                machines(losses.destroys as usize)
+            ));
+        }
+        if losses.volumes > 0 {
+            let s = if losses.volumes == 1 { "" } else { "s" };
+            why.push(format!(
+                "leaves {} volume{s} of group `{name}` behind",
+                losses.volumes
+            ));
+        }
+        if losses.outside > 0 {
+            let what = machines(losses.outside as usize);
+            why.push(format!(
+                "destroys {what} of group `{name}` added outside of Aeroform"
+            ));
+        }
+        (!why.is_empty()).then(|| Typed {
+            name: name.as_str().to_owned(),
+            group: Some(name.clone()),
+            destroys: losses.destroys,
+            why: why.join("; "),
+            outside: losses.outside,
+        })
+    });
+    Questions {
+        confirm,
+        typed: typed.collect(),
+    }
+}
+
+#[derive(Default)]
+struct Losses {
+    destroys: u32,
+    volumes: usize,
+    outside: u32,
+}
+
+impl Questions {
+    /// What the flags leave open. A ceiling that is passed answers nothing.
+    #[must_use]
+    pub fn open(&self, allow: &Allow) -> Questions {
+        let answered = |typed: &&Typed| match &typed.group {
+            None => allow.all,
+            Some(group) => match allow.groups.get(group) {
+                Some(ceiling) => ceiling.is_none_or(|most| typed.destroys <= most),
+                None => allow.all && typed.outside == 0,
+            },
+        };
+        let typed: Vec<Typed> = self
+            .typed
+            .iter()
+            .filter(|t| !answered(t))
+            .cloned()
+            .collect();
+        Questions {
+            confirm: self.confirm && !allow.auto_approve,
+            typed,
+        }
+    }
+
+    /// Whether nothing is left to ask.
+    pub fn is_empty(&self) -> bool {
+        !self.confirm && self.typed.is_empty()
+    }
+
+    /// The flags that answer what is open, as an operator types them.
+    pub fn flags(&self) -> String {
+        let mut flags = Vec::new();
+        if self.confirm {
+            flags.push("--auto-approve".to_owned());
+        }
+        if !self.typed.is_empty() {
+            let names: Vec<String> = self
+                .typed
+                .iter()
+                .map(|typed| match &typed.group {
+                    Some(group) => format!("{group}:{}", typed.destroys),
+                    None => "all".to_owned(),
+                })
+                .collect();
+            flags.push(format!("--allow-destroy={}", names.join(",")));
+        }
+        flags.join(" ")
+    }
+}

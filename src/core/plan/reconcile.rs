@@ -1,0 +1,635 @@
+//! What becomes of each group: who stays, who changes, who is made, who goes.
+//!
+//! Decides per group, by itself; the order between all of it is [`super::order`]'s business, and what
+//! must be refused is [`super::guards`]'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::FieldChange;
+use super::fields::Fields;
+use super::members::{Fleet, Member, Vanished};
+use super::notes::{self, note};
+use super::spread::{NoLayout, Spread};
+use super::types::{Note, Pin, Removal};
+use super::victims;
+use crate::core::fleet::{
+    Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Region, VolumeId,
+};
+
+/// What becomes of one group.
+#[derive(Debug, Default)]
+pub(super) struct Decision<'a> {
+    pub(super) wanted: Option<&'a DesiredGroup>,
+    /// Machines that exist and count for it.
+    pub(super) members: Vec<Member<'a>>,
+    /// New primaries, one entry each.
+    pub(super) creates: Vec<Region>,
+    /// New standbys.
+    pub(super) standbys: Vec<Region>,
+    pub(super) changed: Vec<Changed<'a>>,
+    pub(super) gone: Vec<Gone<'a>>,
+    /// Taken into the state: added outside, or so already.
+    pub(super) adopted: Vec<(Member<'a>, String)>,
+    /// Primaries that stay, in place or replaced, and whom the standbys watch.
+    pub(super) primaries: Vec<Member<'a>>,
+    pub(super) why: Option<String>,
+    /// How it could not be laid out; then nothing of it is changed.
+    pub(super) refusal: Option<Note>,
+    pub(super) notes: Vec<Note>,
+}
+
+/// A Machine that gets another config, group or place.
+#[derive(Debug)]
+pub(super) struct Changed<'a> {
+    pub(super) member: Member<'a>,
+    pub(super) how: How,
+    pub(super) changes: Vec<FieldChange>,
+    pub(super) reason: String,
+    pub(super) pin: Pin,
+    pub(super) role: Role,
+}
+
+/// Whether a Machine that changes is a primary, and what becomes of what a standby watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Primary,
+    /// It watches whom it watched.
+    Standby,
+    /// It watches its group's primaries as they are after the plan.
+    Repointed,
+}
+
+/// How a Machine changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Update,
+    Move,
+    /// New first.
+    Replace,
+    /// The new one needs the old one's volume.
+    ReplaceOldFirst,
+}
+
+/// A Machine that goes.
+#[derive(Debug)]
+pub(super) struct Gone<'a> {
+    pub(super) member: Member<'a>,
+    pub(super) removal: Removal,
+    pub(super) reason: String,
+    pub(super) leaves: Vec<VolumeId>,
+    pub(super) pin: Pin,
+}
+
+/// Decides every group, wanted or existing, in order of name.
+pub(super) fn decide<'a>(
+    desired: &'a Desired,
+    fleet: &Fleet<'a>,
+    lineage: &'a Lineage,
+    destroys_app: bool,
+) -> BTreeMap<GroupName, Decision<'a>> {
+    let mut names: BTreeSet<&GroupName> = fleet.members.keys().collect();
+    if !destroys_app {
+        names.extend(desired.groups.keys());
+    }
+    let mut decisions = BTreeMap::new();
+    for name in names {
+        let wanted = if destroys_app {
+            None
+        } else {
+            desired.groups.get(name)
+        };
+        let members = fleet.members.get(name).cloned().unwrap_or_default();
+        let decision = match wanted {
+            Some(group) => {
+                let vanished: Vec<_> = fleet.vanished.iter().filter(|v| v.group == *name).collect();
+                Group {
+                    desired,
+                    name,
+                    wanted: group,
+                    members,
+                    vanished: &vanished,
+                }
+                .decide(lineage)
+            }
+            None => removed(desired, members, lineage, destroys_app),
+        };
+        decisions.insert(name.clone(), decision);
+    }
+    decisions
+}
+
+fn removed<'a>(
+    desired: &Desired,
+    members: Vec<Member<'a>>,
+    lineage: &'a Lineage,
+    destroys_app: bool,
+) -> Decision<'a> {
+    let mut fields = Fields::of(None, lineage);
+    let (removal, reason) = if destroys_app {
+        (Removal::AppDestroyed, "the app is destroyed")
+    } else if desired.has_processes {
+        (Removal::GroupRemoved, "its group is not in `[processes]`")
+    } else {
+        (
+            Removal::GroupRemoved,
+            "fly.toml has no `[processes]`, so only the group `app` is wanted",
+        )
+    };
+    let gone = members.iter().map(|member| Gone {
+        removal,
+        reason: reason.to_owned(),
+        leaves: member.volumes().to_vec(),
+        pin: fields.pin(member),
+        member: member.clone(),
+    });
+    let gone = gone.collect();
+    let adopted = adopted(&members);
+    Decision {
+        members,
+        gone,
+        adopted,
+        ..Decision::default()
+    }
+}
+
+fn adopted<'a>(members: &[Member<'a>]) -> Vec<(Member<'a>, String)> {
+    members
+        .iter()
+        .filter(|member| member.is_adopted())
+        .map(|member| (member.clone(), "not in the state".to_owned()))
+        .collect()
+}
+
+struct Group<'g, 'a> {
+    desired: &'a Desired,
+    name: &'g GroupName,
+    wanted: &'a DesiredGroup,
+    members: Vec<Member<'a>>,
+    vanished: &'g [&'g Vanished<'a>],
+}
+
+impl<'a> Group<'_, 'a> {
+    fn decide(self, lineage: &'a Lineage) -> Decision<'a> {
+        let mut decision = Decision {
+            wanted: Some(self.wanted),
+            ..Decision::default()
+        };
+        let (standbys, primaries): (Vec<_>, Vec<_>) = self
+            .members
+            .iter()
+            .cloned()
+            .partition(|m| self.stands_by(m));
+        let mut target = self.target(&primaries, &standbys);
+        if target.primaries == 0 {
+            // A standby of nobody would never start.
+            target.standbys = 0;
+        }
+        decision.why = target.why;
+        let current = self.current(&primaries);
+        // A group that has no mount any more leaves its volumes wherever they are.
+        let keeps = |m: &&Member<'_>| self.wanted.template.has_mounts() && !m.volumes().is_empty();
+        let with_volume = tally(primaries.iter().filter(keeps));
+        let home = self.home();
+        let spread = Spread {
+            target: target.primaries,
+            regions: &self.wanted.regions,
+            max_per_region: self.wanted.max_per_region,
+            current: &current,
+            with_volume: &with_volume,
+            default: home.as_ref(),
+        };
+        decision.adopted = adopted(&self.members);
+        let layout = match spread.layout() {
+            Ok(layout) => layout,
+            Err(error) => {
+                decision.refusal = Some(self.no_layout(&error, target.primaries));
+                decision.members = self.members;
+                return decision;
+            }
+        };
+        if !layout.held_by_volumes.is_empty() {
+            decision.notes.push(self.held(&layout.held_by_volumes));
+        }
+        let mut fields = Fields::of(Some(self.wanted), lineage);
+        self.place(
+            &layout.counts,
+            primaries,
+            target.primaries,
+            &mut fields,
+            &mut decision,
+        );
+        self.stand_by(
+            standbys,
+            target.standbys,
+            &layout.counts,
+            &mut fields,
+            &mut decision,
+        );
+        decision.members = self.members;
+        decision
+    }
+
+    /// A standby whose group has services is none any more (facts/fly-toml-to-machine.md 9).
+    fn stands_by(&self, member: &Member<'_>) -> bool {
+        member.is_standby() && !self.wanted.template.has_services()
+    }
+
+    fn home(&self) -> Option<Region> {
+        self.desired.primary_region.clone().or_else(|| {
+            // Regions are only names on one host, so a host without a written one has one anyway.
+            (self.desired.provider == "local")
+                .then(|| Region::new("local").expect("`local` is a valid region"))
+        })
+    }
+
+    fn current(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
+        let mut current = tally(primaries);
+        for vanished in self
+            .vanished
+            .iter()
+            .filter(|v| v.known.standby_for.is_empty())
+        {
+            *current.entry(vanished.known.region.clone()).or_default() += 1;
+        }
+        current
+    }
+
+    fn target(&self, primaries: &[Member<'a>], standbys: &[Member<'a>]) -> Target {
+        let vanished = |standby: bool| {
+            let of = self
+                .vanished
+                .iter()
+                .filter(|v| v.known.standby_for.is_empty() != standby);
+            count(of.count())
+        };
+        match self.wanted.count {
+            Count::Written(n) => Target {
+                primaries: n,
+                standbys: self.wanted.standby.unwrap_or(0),
+                why: None,
+            },
+            Count::Unwritten if self.members.is_empty() && self.vanished.is_empty() => self.fresh(),
+            Count::Unwritten => Target {
+                primaries: count(primaries.len()) + vanished(false),
+                standbys: self
+                    .wanted
+                    .standby
+                    .unwrap_or_else(|| count(standbys.len()) + vanished(true)),
+                why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
+            },
+        }
+    }
+
+    /// Fly's own rule for a new group (facts/fly-toml-to-machine.md 10.2), and one per written region.
+    fn fresh(&self) -> Target {
+        let template = &self.wanted.template;
+        let name = self.name;
+        let (rule, standby, why) = if template.has_mounts() {
+            (1, 0, "it has a mount")
+        } else if !self.wanted.ha {
+            (1, 0, "`ha = false`")
+        } else if template.has_services() {
+            (2, 0, "it has services")
+        } else {
+            (1, 1, "it has no services")
+        };
+        let standby = self.wanted.standby.unwrap_or(standby);
+        let regions = match &self.wanted.regions {
+            crate::core::fleet::Regions::List(list) => count(list.len()),
+            crate::core::fleet::Regions::Unwritten | crate::core::fleet::Regions::Exact(_) => 1,
+        };
+        let primaries = rule.max(regions);
+        let number = match (primaries, standby) {
+            (n, 0) => n.to_string(),
+            (n, s) => format!("{n} and {s} standby"),
+        };
+        let source = if primaries > rule {
+            "one per region"
+        } else {
+            "Fly's rule for a new group"
+        };
+        let why = if self.wanted.ha && !template.has_mounts() {
+            format!(
+                "{number}: {why} ({source}); for another number write `count` in `[groups.{name}]`, \
+                 or `ha = false` for 1"
+            )
+        } else {
+            format!(
+                "{number}: {why} ({source}); for another number write `count` in `[groups.{name}]`"
+            )
+        };
+        Target {
+            primaries,
+            standbys: standby,
+            why: Some(why),
+        }
+    }
+
+    fn no_layout(&self, error: &NoLayout, target: u32) -> Note {
+        let name = self.name;
+        match *error {
+            NoLayout::TooFew { room } => note(
+                "no_room_in_regions",
+                format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
+            )
+            .hint(format!(
+                "add regions or raise `max_per_region` in `[groups.{name}]`"
+            )),
+            NoLayout::NoRegion => note(
+                "no_region",
+                format!("nothing says in which region group `{name}` starts"),
+            )
+            .hint(format!(
+                "write `primary_region` in fly.toml, or `regions` in `[groups.{name}]`"
+            )),
+        }
+        .of(name)
+    }
+
+    fn held(&self, regions: &[Region]) -> Note {
+        let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
+        note(
+            "held_by_volumes",
+            format!(
+                "group `{}` stays uneven: Machines with volumes are not moved out of {}",
+                self.name,
+                list.join(", ")
+            ),
+        )
+        .of(self.name)
+        .hint("an exact map (`regions = { … }`) says where each one is meant to be")
+    }
+
+    /// Who of the primaries stays, and what changes of those.
+    fn place(
+        &self,
+        wanted: &BTreeMap<Region, u32>,
+        primaries: Vec<Member<'a>>,
+        target: u32,
+        fields: &mut Fields<'a>,
+        decision: &mut Decision<'a>,
+    ) {
+        let mut by_region: BTreeMap<Region, Vec<Member<'a>>> = BTreeMap::new();
+        let existing = count(primaries.len());
+        for member in primaries {
+            by_region
+                .entry(member.region.clone())
+                .or_default()
+                .push(member);
+        }
+        let mut lowering = existing.saturating_sub(target);
+        for (region, members) in &by_region {
+            let keep = wanted.get(region).copied().unwrap_or(0) as usize;
+            let mut going = BTreeSet::new();
+            if members.len() > keep {
+                let judged = members.iter().map(|member| {
+                    let found = fields.compare(member);
+                    (member, !found.changes.is_empty())
+                });
+                let judged: Vec<_> = judged.collect();
+                let order = victims::in_order_of_going(judged, &self.desired.removed_machines);
+                for (member, why) in order.into_iter().take(members.len() - keep) {
+                    going.insert(member.id);
+                    let removal = if self.desired.removed_machines.contains(member.id) {
+                        Removal::Named
+                    } else if lowering > 0 {
+                        Removal::CountLowered
+                    } else {
+                        Removal::Rebalanced
+                    };
+                    lowering = lowering.saturating_sub(1);
+                    let why = if keep == 0 {
+                        "none is wanted in its region"
+                    } else {
+                        why
+                    };
+                    decision.gone.push(gone(member, removal, why, fields));
+                }
+            }
+            for member in members.iter().filter(|m| !going.contains(m.id)) {
+                decision.primaries.push(member.clone());
+                self.change(member, fields, decision);
+            }
+        }
+        for (region, n) in wanted {
+            let there = by_region
+                .get(region)
+                .map_or(0, |members| count(members.len()));
+            for _ in there..*n {
+                decision.creates.push(region.clone());
+            }
+        }
+    }
+
+    fn change(&self, member: &Member<'a>, fields: &mut Fields<'a>, decision: &mut Decision<'a>) {
+        let found = fields.compare(member);
+        let down = member.state() == Some(MachineState::Failed);
+        if found.record_lags && !member.is_adopted() && member.moved_from.is_none() && !down {
+            let reason = "it is already as wanted, the state is not".to_owned();
+            decision.adopted.push((member.clone(), reason));
+            return;
+        }
+        if found.changes.is_empty() && member.moved_from.is_none() && !down {
+            return;
+        }
+        if !member.host_ok() {
+            self.on_a_dead_host(member, &found.changes, fields, decision);
+            return;
+        }
+        let (how, reason) = if found.replaces() {
+            let how = if self.needs_its_volume(member) {
+                How::ReplaceOldFirst
+            } else {
+                How::Replace
+            };
+            (how, "its config cannot be changed in place".to_owned())
+        } else if let Some(from) = &member.moved_from {
+            (How::Move, format!("`[[moved]]` from `{from}`"))
+        } else if found.changes.is_empty() {
+            let detail = member.seen.and_then(|seen| seen.detail.as_deref());
+            (
+                How::Update,
+                format!(
+                    "it has failed ({})",
+                    detail.unwrap_or("no reason was given")
+                ),
+            )
+        } else {
+            (How::Update, "its config changes".to_owned())
+        };
+        decision.changed.push(Changed {
+            how,
+            changes: found.changes.clone(),
+            reason,
+            pin: fields.pin(member),
+            member: member.clone(),
+            role: Role::Primary,
+        });
+    }
+
+    /// RULES 9: without a mount it is replaced, new one first; with one a person must decide.
+    fn on_a_dead_host(
+        &self,
+        member: &Member<'a>,
+        changes: &[FieldChange],
+        fields: &mut Fields<'a>,
+        decision: &mut Decision<'a>,
+    ) {
+        if member.volumes().is_empty() {
+            decision.changed.push(Changed {
+                how: How::Replace,
+                changes: changes.to_vec(),
+                reason: "its host does not answer".to_owned(),
+                pin: fields.pin(member),
+                member: member.clone(),
+                role: Role::Primary,
+            });
+        } else {
+            let refusal = note(
+                "unreachable_volume",
+                format!(
+                    "Machine {} of group `{}` must change, but its host does not answer and its \
+                     volume is there",
+                    member.id, self.name
+                ),
+            )
+            .of(self.name)
+            .hint(
+                "wait for the host, or destroy that Machine and restore the volume from a snapshot",
+            );
+            decision.refusal.get_or_insert(refusal);
+        }
+    }
+
+    /// With a written number of standbys each watches all primaries; else one is re-pointed when a
+    /// Machine that it watches is replaced or none of them stays.
+    fn must_repoint(&self, member: &Member<'a>, decision: &Decision<'a>) -> bool {
+        let watches: BTreeSet<_> = member.standby_for().iter().collect();
+        let stay: BTreeSet<_> = decision.primaries.iter().map(|p| p.id).collect();
+        let replaced = |c: &Changed<'_>| {
+            matches!(c.how, How::Replace | How::ReplaceOldFirst) && watches.contains(c.member.id)
+        };
+        let lost = if self.wanted.standby.is_some() {
+            watches != stay || !decision.creates.is_empty()
+        } else {
+            !watches.iter().any(|id| stay.contains(*id))
+        };
+        lost || decision.changed.iter().any(replaced)
+    }
+
+    fn needs_its_volume(&self, member: &Member<'_>) -> bool {
+        let wanted = self.wanted.template.mounts.iter().flatten();
+        let has = |name: &Option<String>| {
+            let mounts = member
+                .seen
+                .and_then(|seen| seen.config.as_ref())
+                .and_then(|c| c.mounts.as_ref());
+            mounts
+                .into_iter()
+                .flatten()
+                .any(|mount| mount.name == *name)
+        };
+        !member.volumes().is_empty() && wanted.into_iter().any(|mount| has(&mount.name))
+    }
+
+    /// Standbys follow their primaries.
+    fn stand_by(
+        &self,
+        mut standbys: Vec<Member<'a>>,
+        target: u32,
+        wanted: &BTreeMap<Region, u32>,
+        fields: &mut Fields<'a>,
+        decision: &mut Decision<'a>,
+    ) {
+        standbys.sort_by(|a, b| a.id.cmp(b.id));
+        let extra = standbys.split_off(standbys.len().min(target as usize));
+        for member in &extra {
+            decision.gone.push(gone(
+                member,
+                Removal::CountLowered,
+                "one standby too many",
+                fields,
+            ));
+        }
+        for member in &standbys {
+            let repoint = self.must_repoint(member, decision);
+            let before = decision.changed.len();
+            self.change(member, fields, decision);
+            if repoint && decision.changed.len() == before {
+                decision.changed.push(Changed {
+                    how: How::Update,
+                    changes: Vec::new(),
+                    reason: "the Machines that it stands by for change".to_owned(),
+                    pin: fields.pin(member),
+                    member: member.clone(),
+                    role: Role::Repointed,
+                });
+            }
+            for changed in &mut decision.changed[before..] {
+                changed.role = if repoint {
+                    Role::Repointed
+                } else {
+                    Role::Standby
+                };
+            }
+        }
+        let region = wanted
+            .iter()
+            .max_by_key(|(region, n)| (**n, std::cmp::Reverse(*region)))
+            .map(|(region, _)| region.clone())
+            .or_else(|| self.home());
+        if let Some(region) = region {
+            for _ in count(standbys.len())..target {
+                decision.standbys.push(region.clone());
+            }
+        }
+    }
+}
+
+struct Target {
+    primaries: u32,
+    standbys: u32,
+    why: Option<String>,
+}
+
+fn gone<'a>(member: &Member<'a>, removal: Removal, why: &str, fields: &mut Fields<'a>) -> Gone<'a> {
+    Gone {
+        removal,
+        reason: why.to_owned(),
+        leaves: member.volumes().to_vec(),
+        pin: fields.pin(member),
+        member: member.clone(),
+    }
+}
+
+fn tally<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m Member<'a>>) -> BTreeMap<Region, u32> {
+    let mut counts = BTreeMap::new();
+    for member in members {
+        *counts.entry(member.region.clone()).or_default() += 1;
+    }
+    counts
+}
+
+/// A number of Machines as the plan counts them.
+pub(super) fn count(n: usize) -> u32 {
+    u32::try_from(n).expect("no app has four billion Machines")
+}
+
+/// Machines that must change on a host that does not answer, without a mount, are said once.
+pub(super) fn unreachable(members: &[Member<'_>]) -> Option<Note> {
+    let dead: Vec<_> = members
+        .iter()
+        .filter(|m| !m.host_ok())
+        .map(|m| m.id)
+        .collect();
+    (!dead.is_empty()).then(|| {
+        note(
+            "host_unreachable",
+            format!(
+                "host unreachable: {} ({})",
+                notes::machines(dead.len()),
+                notes::ids(dead.iter().copied())
+            ),
+        )
+    })
+}

@@ -1,0 +1,210 @@
+//! What the state says after a plan was carried out, in whole or in part.
+//!
+//! Pure: results in, new content out. A step that is not certainly done changes only what is certain.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::types::{Action, Change, Outcome, Plan, StepResult};
+use crate::core::fleet::{
+    ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine, MachineId,
+    Pending, RunId, RunRecord, StoredConfig,
+};
+
+/// How many runs and releases the state remembers.
+const RUNS: usize = 50;
+/// See [`RUNS`].
+const RELEASES: usize = 10;
+
+/// What is known about a run besides its results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFacts {
+    /// The run.
+    pub run: RunId,
+    /// The scope.
+    pub lineage: Lineage,
+    /// When it ended, RFC 3339.
+    pub at: String,
+    /// Who.
+    pub by: String,
+    /// Which verb.
+    pub command: String,
+    /// `complete`, `failed`, `interrupted`.
+    pub outcome: String,
+    /// Commit that was applied.
+    pub commit: Option<String>,
+    /// Digest of the file that was read.
+    pub parent: Option<String>,
+}
+
+/// The state after the run. The serial rises by one if anything differs but the run itself.
+pub fn record(
+    known: &Known,
+    plan: &Plan,
+    desired: &Desired,
+    results: &[StepResult],
+    facts: &RunFacts,
+) -> Known {
+    let mut next = known.clone();
+    next.lineage = Some(facts.lineage.clone());
+    for (id, change) in plan.changes() {
+        if let Some(result) = results.get(id.0 as usize) {
+            apply(&mut next, change, result, &facts.lineage);
+        }
+    }
+    next.protect = protect(&next, plan, desired);
+    let used: BTreeSet<ConfigDigest> = next
+        .machines
+        .values()
+        .map(|machine| machine.config.clone())
+        .chain(
+            next.releases
+                .iter()
+                .flat_map(|r| r.groups.values())
+                .map(|g| g.config.clone()),
+        )
+        .collect();
+    next.configs.retain(|digest, _| used.contains(digest));
+    next.pending.sort();
+    next.pending.dedup();
+    if next == *known {
+        return next;
+    }
+    next.serial = known.serial + 1;
+    next.run = Some(facts.run.clone());
+    next.parent.clone_from(&facts.parent);
+    next.runs.push(RunRecord {
+        run: facts.run.clone(),
+        serial: next.serial,
+        at: facts.at.clone(),
+        by: facts.by.clone(),
+        command: facts.command.clone(),
+        outcome: facts.outcome.clone(),
+        commit: facts.commit.clone(),
+    });
+    keep_last(&mut next.runs, RUNS);
+    keep_last(&mut next.releases, RELEASES);
+    next
+}
+
+fn keep_last<T>(list: &mut Vec<T>, most: usize) {
+    list.drain(..list.len().saturating_sub(most));
+}
+
+fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Lineage) {
+    match (&change.action, &result.outcome) {
+        (Action::Create { launch, .. }, outcome) => created(next, change, launch, result, outcome),
+        (Action::Update { .. } | Action::Move { .. } | Action::Adopt, _) => {
+            // Without a sent config nothing was changed, or it is not known what.
+            if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
+                let launch = launch_of(next, machine, lineage);
+                remember(next, machine, &change.group, sent, launch);
+            }
+        }
+        (Action::Destroy { .. } | Action::Forget, Outcome::Done) => {
+            if let Some(id) = &change.machine.id {
+                next.machines.remove(id);
+            }
+        }
+        (
+            Action::Destroy { .. } | Action::Forget,
+            Outcome::Failed { .. }
+            | Outcome::Unknown { .. }
+            | Outcome::Skipped { .. }
+            | Outcome::NotStarted,
+        ) => {}
+    }
+}
+
+/// A create that made a Machine is remembered whatever its gate said, so that nothing made is lost;
+/// one that may have made one stays pending.
+fn created(
+    next: &mut Known,
+    change: &Change,
+    launch: &LaunchId,
+    result: &StepResult,
+    outcome: &Outcome,
+) {
+    next.pending.retain(|pending| pending.launch != *launch);
+    match (&result.machine, &result.sent) {
+        (Some(machine), Some(sent)) => {
+            remember(next, machine, &change.group, sent, Some(launch.clone()));
+        }
+        (None, _) | (_, None) => {
+            if matches!(outcome, Outcome::Unknown { .. }) {
+                next.pending.push(Pending {
+                    launch: launch.clone(),
+                    group: change.group.clone(),
+                    region: change.region.clone(),
+                });
+            }
+        }
+    }
+}
+
+/// The launch id of a Machine that is remembered already, or whose name and stamp agree.
+fn launch_of(next: &Known, machine: &Machine, lineage: &Lineage) -> Option<LaunchId> {
+    if let Some(known) = next.machines.get(&machine.id) {
+        return known.launch.clone();
+    }
+    let launch = LaunchId::new(machine.stamps.launch.clone()?).ok()?;
+    let ours = machine.stamps.lineage.as_ref() == Some(lineage);
+    (ours && machine.name.answers(&launch)).then_some(launch)
+}
+
+fn remember(
+    next: &mut Known,
+    machine: &Machine,
+    group: &GroupName,
+    sent: &StoredConfig,
+    launch: Option<LaunchId>,
+) {
+    let config = sent.digest();
+    next.configs
+        .entry(config.clone())
+        .or_insert_with(|| sent.clone());
+    next.ignored.remove(&machine.id);
+    let mut standby_for: Vec<MachineId> = machine.standby_for.clone();
+    standby_for.sort();
+    next.machines.insert(
+        machine.id.clone(),
+        KnownMachine {
+            name: machine.name.clone(),
+            group: group.clone(),
+            region: machine.region.clone(),
+            config,
+            launch,
+            volumes: machine.volumes.clone(),
+            standby_for,
+        },
+    );
+}
+
+/// The flag follows the manifest for groups that are wanted, stays for groups that could not be taken
+/// away, and goes with the last Machine of the others.
+fn protect(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<GroupName> {
+    let moved: BTreeMap<_, _> = desired.moved.iter().map(|m| (&m.from, &m.to)).collect();
+    let exists: BTreeSet<&GroupName> = next
+        .machines
+        .values()
+        .map(|machine| &machine.group)
+        .collect();
+    let wanted = desired.groups.iter().filter(|(name, group)| {
+        let was = next.protect.contains(*name);
+        if plan.destroys_app {
+            was
+        } else {
+            group.protect
+        }
+    });
+    let wanted = wanted.map(|(name, _)| name);
+    let others = next
+        .protect
+        .iter()
+        .map(|name| moved.get(name).copied().unwrap_or(name))
+        .filter(|name| !desired.groups.contains_key(*name));
+    wanted
+        .chain(others)
+        .filter(|name| exists.contains(*name))
+        .cloned()
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! The saved form of a plan: its choices and pins, and no value of anything (DESIGN 5).
+//!
+//! It is what `plan --out` writes, what the journal keeps as the intent, and what a plan made again
+//! on a fresh snapshot is compared with.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::types::{Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, StepId, Target, Work};
+use crate::core::fleet::{AppName, GroupName, Lineage, MachineId, Region};
+
+/// Choices and pins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPlan {
+    /// Version of this form.
+    pub format_version: u32,
+    /// The app.
+    pub app: AppName,
+    /// The provider by name.
+    pub provider: String,
+    /// The scope.
+    pub lineage: Option<Lineage>,
+    /// Serial of the state that it was made from.
+    pub serial: u64,
+    /// Digest of what was wanted.
+    pub desired: String,
+    /// Whether it takes the whole app away.
+    pub destroys_app: bool,
+    /// The choices.
+    pub steps: Vec<SavedStep>,
+    /// The pools.
+    pub pools: Vec<Pool>,
+    /// Ids per touched group and region.
+    pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
+}
+
+/// One choice.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedStep {
+    /// Its index in the plan.
+    pub id: StepId,
+    /// What it waits for.
+    pub needs: Vec<StepId>,
+    /// Its pool.
+    pub pool: Option<PoolId>,
+    /// The change; none for a barrier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<SavedChange>,
+}
+
+/// The choice of one change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedChange {
+    /// What is done.
+    pub action: Action,
+    /// The group.
+    pub group: GroupName,
+    /// Where.
+    pub region: Region,
+    /// Which Machine.
+    pub machine: Target,
+    /// What must still be true of it.
+    pub pin: Option<Pin>,
+    /// Paths of the fields that change, without their values.
+    pub fields: Vec<String>,
+}
+
+/// Why a saved plan cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedPlanError {
+    /// A newer program wrote it.
+    #[error("the plan has format {found}, and this program reads up to {FORMAT_VERSION}")]
+    TooNew {
+        /// Its format.
+        found: u64,
+    },
+    /// It is no saved plan.
+    #[error("this is no saved plan: {0}")]
+    Damaged(String),
+}
+
+impl SavedPlan {
+    /// The saved form of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let steps = plan.steps.iter().map(|step| SavedStep {
+            id: step.id,
+            needs: step.needs.clone(),
+            pool: step.pool,
+            change: match &step.work {
+                Work::Change(change) => Some(SavedChange::of(change)),
+                Work::Barrier { .. } => None,
+            },
+        });
+        Self {
+            format_version: plan.format_version,
+            app: plan.app.clone(),
+            provider: plan.provider.clone(),
+            lineage: plan.lineage.clone(),
+            serial: plan.serial,
+            desired: plan.desired.clone(),
+            destroys_app: plan.destroys_app,
+            steps: steps.collect(),
+            pools: plan.pools.clone(),
+            fences: plan.fences.clone(),
+        }
+    }
+
+    /// Reads the saved form.
+    pub fn parse(text: &str) -> Result<Self, SavedPlanError> {
+        let value: serde_json::Value = serde_json::from_str(text)
+            .map_err(|error| SavedPlanError::Damaged(error.to_string()))?;
+        let found = value
+            .get("format_version")
+            .and_then(serde_json::Value::as_u64);
+        if let Some(found) = found.filter(|found| *found > u64::from(FORMAT_VERSION)) {
+            return Err(SavedPlanError::TooNew { found });
+        }
+        serde_json::from_value(value).map_err(|error| SavedPlanError::Damaged(error.to_string()))
+    }
+
+    /// The text of the saved form.
+    pub fn text(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain data always serialises");
+        text.push('\n');
+        text
+    }
+
+    /// What a plan made again on a fresh snapshot does differently, for people; empty when it is the
+    /// same plan. What this plan does not touch is not compared.
+    pub fn differences(&self, fresh: &Plan) -> Vec<String> {
+        let fresh = Self::of(fresh);
+        let mut found = Vec::new();
+        let mut head = |what: &str, same: bool| {
+            if !same {
+                found.push(format!("{what} differs"));
+            }
+        };
+        head("the app", self.app == fresh.app);
+        head("the provider", self.provider == fresh.provider);
+        head("the app's incarnation", self.lineage == fresh.lineage);
+        head("what is wanted", self.desired == fresh.desired);
+        for (group, regions) in &self.fences {
+            if fresh.fences.get(group) != Some(regions) {
+                found.push(format!("the Machines of group `{group}` differ"));
+            }
+        }
+        let mut theirs: BTreeMap<String, Vec<&SavedChange>> = BTreeMap::new();
+        for change in fresh.changes() {
+            theirs.entry(change.key()).or_default().push(change);
+        }
+        for change in self.changes() {
+            let same = theirs.get_mut(&change.key()).and_then(Vec::pop);
+            match same {
+                None => found.push(format!("{} is not to be done any more", change.describe())),
+                Some(other) if other.pin != change.pin || other.fields != change.fields => {
+                    found.push(format!("{} is another change now", change.describe()));
+                }
+                Some(_) => {}
+            }
+        }
+        for change in theirs.values().flatten() {
+            found.push(format!("{} is new", change.describe()));
+        }
+        found
+    }
+
+    fn changes(&self) -> impl Iterator<Item = &SavedChange> {
+        self.steps.iter().filter_map(|step| step.change.as_ref())
+    }
+}
+
+impl SavedChange {
+    fn of(change: &Change) -> Self {
+        Self {
+            action: change.action.clone(),
+            group: change.group.clone(),
+            region: change.region.clone(),
+            machine: change.machine.clone(),
+            pin: change.pin.clone(),
+            fields: change
+                .changes
+                .iter()
+                .map(|field| field.path.join("."))
+                .collect(),
+        }
+    }
+
+    /// What makes two choices the same one: of a create the place and not the derived id, which a
+    /// change of serial alone renews.
+    fn key(&self) -> String {
+        let machine = self.machine.id.as_ref().map_or("new", MachineId::as_str);
+        let detail = match &self.action {
+            Action::Create {
+                replaces,
+                standby_for,
+                ..
+            } => {
+                format!(
+                    "create {} {}",
+                    replaces.as_ref().map_or("", MachineId::as_str),
+                    standby_for.len()
+                )
+            }
+            Action::Update { .. } => "update".to_owned(),
+            Action::Move { from } => format!("move {from}"),
+            Action::Destroy { removal, .. } => format!("destroy {removal:?}"),
+            Action::Adopt => "adopt".to_owned(),
+            Action::Forget => "forget".to_owned(),
+        };
+        format!("{} {} {machine} {detail}", self.group, self.region)
+    }
+
+    fn describe(&self) -> String {
+        let verb = match &self.action {
+            Action::Create { .. } => "creating a Machine",
+            Action::Update { .. } => "updating",
+            Action::Move { .. } => "moving",
+            Action::Destroy { .. } => "destroying",
+            Action::Adopt => "adopting",
+            Action::Forget => "forgetting",
+        };
+        let id = self
+            .machine
+            .id
+            .as_ref()
+            .map_or(String::new(), |id| format!(" {id}"));
+        format!("{verb}{id} of group `{}` in {}", self.group, self.region)
+    }
+}

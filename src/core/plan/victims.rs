@@ -1,0 +1,83 @@
+//! Who goes first when a region has more Machines than it should (RULES 34).
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use super::members::Member;
+use crate::core::fleet::{CheckState, MachineId, MachineState};
+
+/// Sorts so that those who go come first, each with the reason for its place.
+pub(super) fn in_order_of_going<'m, 'a>(
+    members: impl IntoIterator<Item = (&'m Member<'a>, bool)>,
+    named: &BTreeSet<MachineId>,
+) -> Vec<(&'m Member<'a>, &'static str)>
+where
+    'a: 'm,
+{
+    let mut all: Vec<_> = members
+        .into_iter()
+        .map(|(member, outdated)| {
+            let rank = Rank::of(member, outdated, named);
+            let made = member.seen.map_or("", |seen| seen.created_at.as_str());
+            (rank, Reverse(made), Reverse(member.id), member)
+        })
+        .collect();
+    all.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+    all.into_iter()
+        .map(|(rank, _, _, member)| (member, rank.reason(member)))
+        .collect()
+}
+
+/// In the order of going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Named,
+    HostNotOk,
+    Cordoned,
+    FailingChecks,
+    NotStarted,
+    Outdated,
+    WithoutVolume,
+    Newest,
+}
+
+impl Rank {
+    fn of(member: &Member<'_>, outdated: bool, named: &BTreeSet<MachineId>) -> Self {
+        let seen = member.seen;
+        let failing = |m: &crate::core::fleet::Machine| {
+            m.checks
+                .iter()
+                .any(|check| check.status == CheckState::Critical)
+        };
+        if named.contains(member.id) {
+            Self::Named
+        } else if !member.host_ok() {
+            Self::HostNotOk
+        } else if seen.is_some_and(|m| m.cordoned) {
+            Self::Cordoned
+        } else if seen.is_some_and(failing) {
+            Self::FailingChecks
+        } else if seen.is_some_and(|m| m.state != MachineState::Started) {
+            Self::NotStarted
+        } else if outdated {
+            Self::Outdated
+        } else if member.volumes().is_empty() {
+            Self::WithoutVolume
+        } else {
+            Self::Newest
+        }
+    }
+
+    fn reason(self, member: &Member<'_>) -> &'static str {
+        match self {
+            Self::Named => "named by a `[[removed]]` entry",
+            Self::HostNotOk => "its host does not answer",
+            Self::Cordoned => "cordoned",
+            Self::FailingChecks => "its checks fail",
+            Self::NotStarted => "not started",
+            Self::Outdated => "not up to date",
+            Self::WithoutVolume | Self::Newest if member.seen.is_none() => "last by id",
+            Self::WithoutVolume | Self::Newest => "the newest",
+        }
+    }
+}

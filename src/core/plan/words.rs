@@ -1,0 +1,188 @@
+//! What a plan says about groups beside their steps: why not, how, and what to write instead.
+
+use std::collections::BTreeMap;
+
+use super::members::Fleet;
+use super::notes::note;
+use super::reconcile::{Decision, Role};
+use super::types::Note;
+use crate::core::fleet::{Desired, GroupName, MachineConfig, Strategy};
+
+/// Removed groups and what they may have become; groups scaled to nothing.
+pub(super) fn about_groups(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+) -> Vec<Note> {
+    let mut found = Vec::new();
+    let added: Vec<&GroupName> = decisions
+        .iter()
+        .filter(|(_, d)| d.wanted.is_some() && d.members.is_empty() && !d.creates.is_empty())
+        .map(|(name, _)| name)
+        .collect();
+    let removed: Vec<&GroupName> = decisions
+        .iter()
+        .filter(|(_, d)| d.wanted.is_none())
+        .map(|(name, _)| name)
+        .collect();
+    for &name in &removed {
+        if desired.groups.is_empty() {
+            break;
+        }
+        let default = name.as_str() == "app" && desired.has_processes;
+        let heir = heir(desired, name, &decisions[name], &added, removed.len());
+        let message = if default {
+            "group `app` goes because `[processes]` appeared in fly.toml: that list is complete, and \
+             `app` is not in it"
+                .to_owned()
+        } else if heir.is_some() {
+            format!("group `{name}` goes and a new group looks like it")
+        } else {
+            continue;
+        };
+        let heir = heir.or_else(|| serving(desired).filter(|_| default));
+        let mut about = note(
+            if default {
+                "app_removed"
+            } else {
+                "renamed_group"
+            },
+            message,
+        )
+        .of(name);
+        if let Some(heir) = heir {
+            about = about.hint(format!(
+                "if it is the same group under a new name, write this in aeroform.toml, and its \
+                 Machines move instead:\n[[moved]]\nfrom = \"{name}\"\nto = \"{heir}\""
+            ));
+        }
+        found.push(about);
+    }
+    if desired.provider != "local" {
+        for (name, decision) in decisions {
+            let goes =
+                decision.gone.len() == decision.members.len() && !decision.members.is_empty();
+            if decision.wanted.is_some() && decision.creates.is_empty() && goes {
+                found.push(
+                    note(
+                        "scaled_to_zero",
+                        format!("group `{name}` will have no Machine"),
+                    )
+                    .of(name)
+                    .hint("the next `fly deploy` makes new ones for a group without Machines"),
+                );
+            }
+        }
+    }
+    found
+}
+
+/// The new group that a removed one has probably become: the one that runs the same command, else the
+/// only new one when only this one goes.
+fn heir<'n>(
+    desired: &Desired,
+    name: &GroupName,
+    decision: &Decision<'_>,
+    added: &[&'n GroupName],
+    removed: usize,
+) -> Option<&'n GroupName> {
+    let before = decision.members.iter().find_map(|member| {
+        let sent = member
+            .sent
+            .and_then(|sent| sent.tree().pointer("/init/cmd").cloned());
+        sent.or_else(|| {
+            let config = member.seen.and_then(|seen| seen.config.as_ref())?;
+            serde_json::to_value(config.init.as_ref()?.cmd.as_ref()?).ok()
+        })
+    });
+    let same = |other: &&&GroupName| {
+        let init = desired
+            .groups
+            .get(**other)
+            .and_then(|group| group.template.init.as_ref());
+        let command = init.and_then(|init| init.cmd.as_ref());
+        command.and_then(|cmd| serde_json::to_value(cmd).ok()) == before && before.is_some()
+    };
+    let only = || (removed == 1 && added.len() == 1 && name.as_str() != "app").then(|| added[0]);
+    added.iter().find(same).copied().or_else(only)
+}
+
+/// The first group that has services: what `app` most probably became.
+fn serving(desired: &Desired) -> Option<&GroupName> {
+    let mut groups = desired.groups.iter();
+    groups
+        .find(|(_, group)| group.template.has_services())
+        .map(|(name, _)| name)
+}
+
+/// `[[moved]]` entries that have nothing left to move.
+pub(super) fn about_moves(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
+    let moving = |from: &GroupName| {
+        fleet
+            .members
+            .values()
+            .flatten()
+            .any(|member| member.moved_from.as_ref() == Some(from))
+    };
+    let done = desired.moved.iter().filter(|moved| !moving(&moved.from));
+    done.map(|moved| {
+        note(
+            "moved_done",
+            format!(
+                "nothing is left to move from `{}` to `{}`",
+                moved.from, moved.to
+            ),
+        )
+        .hint(format!("the `[[moved]]` entry at {} can go", moved.place))
+    })
+    .collect()
+}
+
+/// How a group's changes are carried out, for people.
+pub(super) fn strategy(decision: &Decision<'_>) -> String {
+    let Some(group) = decision.wanted else {
+        return String::new();
+    };
+    let running = decision
+        .changed
+        .iter()
+        .filter(|c| c.role == Role::Primary)
+        .filter(|c| {
+            c.member
+                .state()
+                .is_none_or(crate::core::fleet::MachineState::runs)
+        })
+        .count();
+    match group.strategy {
+        Strategy::Immediate => "immediate: all at once, health is not waited for".to_owned(),
+        Strategy::Rolling { max_unavailable } => match max_unavailable.of(running).max(1) {
+            _ if running <= 1 => "rolling".to_owned(),
+            1 => "rolling: 1 at a time".to_owned(),
+            n => format!("rolling: 1 first, then {n} at a time"),
+        },
+    }
+}
+
+/// Whether anything is written that provider `local` only shows.
+pub(super) fn sized(desired: &Desired) -> bool {
+    desired.image.is_some()
+        || desired
+            .groups
+            .values()
+            .any(|group| group.template.guest.is_some())
+}
+
+/// A size as people write it: `shared-cpu-2x 1 GB`.
+pub(super) fn size(config: &MachineConfig) -> Option<String> {
+    let guest = config.guest.as_ref()?;
+    let kind = match guest.cpu_kind.as_deref() {
+        Some("performance") => "performance".to_owned(),
+        Some("shared") | None => "shared-cpu".to_owned(),
+        Some(other) => other.to_owned(),
+    };
+    let memory = match guest.memory_mb {
+        Some(mb) if mb % 1024 == 0 => format!(" {} GB", mb / 1024),
+        Some(mb) => format!(" {mb} MB"),
+        None => String::new(),
+    };
+    Some(format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1)))
+}

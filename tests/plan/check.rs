@@ -1,0 +1,193 @@
+//! `check` finds what a plan must never be: each fault is planted into a sound plan, alone.
+
+use aeroform::core::plan::{
+    Action, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work, check,
+};
+use serde_json::json;
+
+use crate::support::{GroupWords, Stage, desired, group, id};
+
+/// A plan with creates, updates, a move, a replacement, destroys of three kinds and a standby.
+fn sound() -> (Stage, aeroform::core::fleet::Desired, Plan) {
+    let mut stage = Stage::empty();
+    stage.observed.description.capabilities.port_base = Some(8100);
+    let before = desired([
+        ("cron", group("cron").count(2)),
+        ("db", group("db").count(2)),
+        ("old", group("old").count(2)),
+        ("web", group("web").count(4)),
+        (
+            "worker",
+            group("worker").count(2).with(|g| g.standby = Some(1)),
+        ),
+    ]);
+    stage.apply(&before);
+    let mut wanted = desired([
+        ("api", group("api").count(2)),
+        ("db", group("db").count(2).mount()),
+        ("new", group("new").count(2)),
+        (
+            "web",
+            group("web")
+                .count(4)
+                .exact(&[("ams", 3), ("fra", 1)])
+                .config(json!({"env": {"A": "1"}})),
+        ),
+        (
+            "worker",
+            group("worker").count(3).with(|g| g.standby = Some(1)),
+        ),
+    ]);
+    wanted.moved.push(crate::support::moved("old", "new"));
+    let plan = stage.plan(&wanted);
+    (stage, wanted, plan)
+}
+
+/// What `check` says once this was done to a sound plan.
+fn planted(fault: impl FnOnce(&mut Plan)) -> String {
+    let (stage, wanted, mut plan) = sound();
+    assert_eq!(
+        check(&plan, &wanted, &stage.known, Some(&stage.observed)),
+        []
+    );
+    fault(&mut plan);
+    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    assert!(!findings.is_empty(), "the fault was not found");
+    findings
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn find(plan: &Plan, what: impl Fn(&Action) -> bool) -> usize {
+    plan.changes()
+        .find(|(_, change)| what(&change.action))
+        .unwrap()
+        .0
+        .0 as usize
+}
+
+fn change(plan: &mut Plan, at: usize) -> &mut aeroform::core::plan::Change {
+    match &mut plan.steps[at].work {
+        Work::Change(change) => change,
+        Work::Barrier { .. } => panic!("step {at} is a barrier"),
+    }
+}
+
+fn is_create(action: &Action) -> bool {
+    matches!(action, Action::Create { replaces: None, .. })
+}
+
+fn is_destroy_of(removal: Removal) -> impl Fn(&Action) -> bool {
+    move |action| matches!(action, Action::Destroy { removal: r, .. } if *r == removal)
+}
+
+macro_rules! faults {
+    ($($name:ident: $fault:expr => $says:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            let said = planted($fault);
+            assert!(said.contains($says), "it says: {said}");
+        })*
+    };
+}
+
+faults! {
+    a_step_that_waits_for_a_later_one: |plan| {
+        let last = StepId(u32::try_from(plan.steps.len()).unwrap() - 1);
+        plan.steps[0].needs.push(last);
+    } => "waits for the later step";
+    a_step_with_another_id: |plan| plan.steps[2].id = StepId(7) => "has the id 7";
+    a_step_in_a_pool_that_does_not_exist: |plan| plan.steps[0].pool = Some(PoolId(99)) => "does not exist";
+    a_pool_without_room: |plan| plan.pools[0].size = 0 => "has no room";
+    a_machine_that_is_changed_twice: |plan| {
+        let destroy = find(plan, is_destroy_of(Removal::GroupRemoved));
+        let twice = change(plan, destroy).machine.clone();
+        change(plan, destroy + 1).machine = twice;
+    } => "is changed twice";
+    a_machine_that_does_not_exist: |plan| {
+        let update = find(plan, |action| matches!(action, Action::Update { .. }));
+        change(plan, update).machine.id = Some(id("nobody"));
+    } => "does not exist";
+    a_second_machine_of_one_name: |plan| {
+        let create = find(plan, is_create);
+        let name = change(plan, create).machine.name.clone();
+        change(plan, create + 1).machine.name = name;
+    } => "creates a second";
+    a_name_that_does_not_answer_its_launch_id: |plan| {
+        let create = find(plan, is_create);
+        change(plan, create).machine.name = aeroform::core::fleet::MachineName::new("web-x").unwrap();
+    } => "does not answer its launch id";
+    a_port_that_is_taken: |plan| {
+        let create = find(plan, is_create);
+        let Action::Create { port, .. } = &mut change(plan, create).action else { unreachable!() };
+        *port = Some(8100);
+    } => "which is taken";
+    a_change_without_a_pin: |plan| {
+        let update = find(plan, |action| matches!(action, Action::Update { .. }));
+        change(plan, update).pin = None;
+    } => "without a pin";
+    a_create_too_many: |plan| {
+        let create = find(plan, is_create);
+        change(plan, create).region = crate::support::region("iad");
+    } => "is not listed there";
+    a_count_that_is_not_what_is_written: |plan| {
+        let web = plan.groups.iter_mut().find(|g| g.name.as_str() == "api").unwrap();
+        web.after = 3;
+    } => "wants 2 and 0 standby and gets 3";
+    a_removed_group_that_keeps_machines: |plan| {
+        let cron = plan.groups.iter_mut().find(|g| g.verdict == GroupVerdict::Removed).unwrap();
+        cron.after = 1;
+    } => "is not wanted and keeps 1";
+    a_group_that_is_left_out: |plan| {
+        plan.groups.retain(|g| g.name.as_str() != "api");
+    } => "is wanted and not in the plan";
+    a_destroy_before_the_creates_of_its_group: |plan| {
+        let destroy = find(plan, is_destroy_of(Removal::Rebalanced));
+        plan.steps[destroy].needs.clear();
+    } => "destroys before step";
+    a_removed_group_that_goes_first: |plan| {
+        let destroy = find(plan, is_destroy_of(Removal::GroupRemoved));
+        plan.steps[destroy].needs.clear();
+    } => "destroys a removed group too early";
+    a_replacement_without_order: |plan| {
+        let destroy = find(plan, is_destroy_of(Removal::Replaced));
+        plan.steps[destroy].needs.clear();
+    } => "is not ordered with its successor";
+    a_replacement_without_a_successor: |plan| {
+        let create = find(plan, |action| matches!(action, Action::Create { replaces: Some(_), .. }));
+        let Action::Create { replaces, .. } = &mut change(plan, create).action else { unreachable!() };
+        *replaces = None;
+    } => "for a successor that nobody makes";
+    a_standby_that_watches_too_early: |plan| {
+        let standby = find(plan, |action| matches!(action, Action::Update { standby_for }
+            if standby_for.iter().any(|s| matches!(s, Standby::Step(_)))));
+        plan.steps[standby].needs.clear();
+    } => "before it is done";
+    a_rolling_pool_that_is_too_wide: |plan| {
+        let update = find(plan, |action| matches!(action, Action::Update { standby_for } if standby_for.is_empty()));
+        let pool = plan.steps[update].pool.unwrap();
+        plan.pools[pool.0 as usize].size = 4;
+    } => "takes down too many at once";
+    a_rolling_pool_without_a_first_one: |plan| {
+        let update = find(plan, |action| matches!(action, Action::Update { standby_for } if standby_for.is_empty()));
+        let pool = plan.steps[update].pool.unwrap();
+        plan.pools[pool.0 as usize].first_alone = false;
+    } => "takes down too many at once";
+}
+
+#[test]
+fn a_protected_group_that_shrinks_without_a_refusal() {
+    let stage = Stage::with(&desired([("web", group("web").count(3).protected())]));
+    let wanted = desired([("web", group("web").count(2).protected())]);
+    let mut plan = stage.plan(&wanted);
+    plan.refusals.clear();
+    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    assert!(
+        findings
+            .iter()
+            .any(|f| f.0.contains("protected group `web` shrinks")),
+        "{findings:?}"
+    );
+}

@@ -1,0 +1,438 @@
+//! A pure stage for planner tests: builders for what is wanted, and a world that carries plans out
+//! without asking anybody.
+
+#![allow(dead_code, reason = "each test binary uses its part of the stage")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+
+use aeroform::core::fleet::{
+    AppName, Base, Capabilities, Count, Description, Desired, DesiredGroup, GroupName, Known,
+    Limit, Lineage, Machine, MachineConfig, MachineId, MachineState, Moved, Observed, Places,
+    Policy, Region, Regions, RunId, Stamps, StoredConfig, Strategy, VolumeId,
+};
+use aeroform::core::plan::{
+    Action, Change, Options, Outcome, Plan, RunFacts, Standby, StepId, StepResult, adopted, check,
+    plan, record,
+};
+use serde_json::json;
+
+pub(crate) fn group_name(name: &str) -> GroupName {
+    GroupName::new(name).unwrap()
+}
+
+pub(crate) fn region(name: &str) -> Region {
+    Region::new(name).unwrap()
+}
+
+pub(crate) fn id(name: &str) -> MachineId {
+    MachineId::new(name).unwrap()
+}
+
+/// A group that runs `bin/<name>`.
+pub(crate) fn group(name: &str) -> DesiredGroup {
+    DesiredGroup {
+        command: Some(format!("bin/{name}")),
+        template: MachineConfig::from_value(json!({
+            "init": {"cmd": [format!("bin/{name}")]},
+            "env": {"FLY_PROCESS_GROUP": name},
+        }))
+        .unwrap(),
+        count: Count::Unwritten,
+        regions: Regions::Unwritten,
+        max_per_region: None,
+        standby: None,
+        ha: true,
+        protect: false,
+        strategy: Strategy::Rolling {
+            max_unavailable: Limit::Share(0.33),
+        },
+        wait_timeout_s: 300,
+        places: Places::default(),
+    }
+}
+
+/// Short words for what tests say about groups.
+pub(crate) trait GroupWords: Sized {
+    fn with(self, change: impl FnOnce(&mut DesiredGroup)) -> Self;
+
+    fn count(self, n: u32) -> Self {
+        self.with(|g| g.count = Count::Written(n))
+    }
+    fn list(self, regions: &str) -> Self {
+        self.with(|g| g.regions = Regions::List(regions.split_whitespace().map(region).collect()))
+    }
+    fn exact(self, regions: &[(&str, u32)]) -> Self {
+        self.with(|g| {
+            g.count = Count::Written(regions.iter().map(|(_, n)| n).sum());
+            g.regions = Regions::Exact(regions.iter().map(|(r, n)| (region(r), *n)).collect());
+        })
+    }
+    fn config(self, patch: serde_json::Value) -> Self {
+        self.with(|g| {
+            let mut tree = g.template.to_value();
+            merge(&mut tree, patch);
+            g.template = MachineConfig::from_value(tree).unwrap();
+        })
+    }
+    fn serves(self) -> Self {
+        self.config(
+            json!({"services": [{"internal_port": 8080, "protocol": "tcp",
+            "ports": [{"port": 443, "handlers": ["http", "tls"]}]}]}),
+        )
+    }
+    fn mount(self) -> Self {
+        self.config(json!({"mounts": [{"name": "data", "path": "/data"}]}))
+    }
+    fn protected(self) -> Self {
+        self.with(|g| g.protect = true)
+    }
+    fn max_unavailable(self, n: u32) -> Self {
+        self.with(|g| {
+            g.strategy = Strategy::Rolling {
+                max_unavailable: Limit::Count(n),
+            }
+        })
+    }
+}
+
+impl GroupWords for DesiredGroup {
+    fn with(mut self, change: impl FnOnce(&mut DesiredGroup)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
+fn merge(tree: &mut serde_json::Value, patch: serde_json::Value) {
+    match (tree, patch) {
+        (serde_json::Value::Object(tree), serde_json::Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(tree.entry(key).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (tree, patch) => *tree = patch,
+    }
+}
+
+pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
+    Desired {
+        app: AppName::new("shop").unwrap(),
+        provider: "test".to_owned(),
+        groups: groups
+            .into_iter()
+            .map(|(name, group)| (group_name(name), group))
+            .collect(),
+        moved: Vec::new(),
+        moved_machines: Vec::new(),
+        removed_machines: std::collections::BTreeSet::new(),
+        policy: Policy::default(),
+        primary_region: Some(region("ams")),
+        image: None,
+        has_processes: true,
+    }
+}
+
+pub(crate) fn moved(from: &str, to: &str) -> Moved {
+    Moved {
+        from: group_name(from),
+        to: group_name(to),
+        place: "aeroform.toml:9".to_owned(),
+    }
+}
+
+/// A state and a world that belong together.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) known: Known,
+    pub(crate) observed: Observed,
+    made: u32,
+    runs: u32,
+    /// Each Machine that is created gets a volume of its own when its config has a mount.
+    pub(crate) volumes: bool,
+}
+
+impl Stage {
+    pub(crate) fn empty() -> Self {
+        let app = AppName::new("shop").unwrap();
+        Self {
+            known: Known::empty(app.clone(), "test"),
+            observed: Observed {
+                app,
+                description: Description {
+                    scope: Lineage::new("scope-1").unwrap(),
+                    machine_count: 0,
+                    capabilities: Capabilities {
+                        enforces_sizes: true,
+                        ..Capabilities::default()
+                    },
+                },
+                machines: BTreeMap::new(),
+                gone: Vec::new(),
+                lagging: Vec::new(),
+                volumes: Vec::new(),
+                release: None,
+            },
+            made: 0,
+            runs: 0,
+            volumes: false,
+        }
+    }
+
+    /// A stage on which this was applied already.
+    pub(crate) fn with(desired: &Desired) -> Self {
+        let mut stage = Self::empty();
+        stage.apply(desired);
+        stage
+    }
+
+    pub(crate) fn plan(&self, desired: &Desired) -> Plan {
+        self.plan_with(desired, &Options::default())
+    }
+
+    /// Every plan of every test is read a second time and planned a second time.
+    pub(crate) fn plan_with(&self, desired: &Desired, options: &Options) -> Plan {
+        let made = plan(desired, &self.known, Some(&self.observed), options);
+        let findings = check(&made, desired, &self.known, Some(&self.observed));
+        assert_eq!(findings, [], "{:#?}", made.summary_lines());
+        assert_eq!(
+            made,
+            plan(desired, &self.known, Some(&self.observed), options)
+        );
+        made
+    }
+
+    pub(crate) fn offline(&self, desired: &Desired) -> Plan {
+        let made = plan(desired, &self.known, None, &Options::default());
+        assert_eq!(check(&made, desired, &self.known, None), []);
+        made
+    }
+
+    /// Plans, carries the plan out, and sees that nothing is left to do.
+    pub(crate) fn apply(&mut self, desired: &Desired) -> Plan {
+        let made = self.plan(desired);
+        assert_eq!(made.refusals, [], "refused: {:#?}", made.summary_lines());
+        self.carry_out(desired, &made);
+        let again = self.plan(desired);
+        assert!(
+            again.is_empty(),
+            "planned again: {:#?}",
+            again.summary_lines()
+        );
+        made
+    }
+
+    pub(crate) fn carry_out(&mut self, desired: &Desired, made: &Plan) {
+        self.runs += 1;
+        let run = RunId::new(format!("run{}", self.runs)).unwrap();
+        let mut results = Vec::with_capacity(made.steps.len());
+        for step in &made.steps {
+            let result = match &step.work {
+                aeroform::core::plan::Work::Barrier { .. } => done(None, None),
+                aeroform::core::plan::Work::Change(change) => {
+                    self.change(desired, change, &results, &run)
+                }
+            };
+            results.push(result);
+        }
+        let facts = RunFacts {
+            run,
+            lineage: self.observed.description.scope.clone(),
+            at: "2026-01-01T00:00:00Z".to_owned(),
+            by: "ana".to_owned(),
+            command: "apply".to_owned(),
+            outcome: "complete".to_owned(),
+            commit: None,
+            parent: None,
+        };
+        self.known = record(&self.known, made, desired, &results, &facts);
+        self.observed.description.machine_count = self.observed.machines.len() as u64;
+    }
+
+    fn change(
+        &mut self,
+        desired: &Desired,
+        change: &Change,
+        results: &[StepResult],
+        run: &RunId,
+    ) -> StepResult {
+        let lineage = self.observed.description.scope.clone();
+        let group = desired.groups.get(&change.group);
+        let stamps = Stamps {
+            lineage: Some(lineage.clone()),
+            serial: Some(self.known.serial + 1),
+            run: Some(run.clone()),
+            desired: Some(desired.digest(&lineage)),
+            protect: group.is_some_and(|g| g.protect),
+            ..Stamps::default()
+        };
+        match &change.action {
+            Action::Create { standby_for, .. } => {
+                let standby_for = watched(standby_for, results);
+                self.create(group.unwrap(), change, standby_for, stamps)
+            }
+            Action::Update { standby_for } => {
+                let standby_for = watched(standby_for, results);
+                self.update(group.unwrap(), change, Some(standby_for), stamps)
+            }
+            Action::Move { .. } => self.update(group.unwrap(), change, None, stamps),
+            Action::Destroy { .. } => {
+                self.observed
+                    .machines
+                    .remove(change.machine.id.as_ref().unwrap());
+                done(None, None)
+            }
+            Action::Adopt => {
+                let machine = &self.observed.machines[change.machine.id.as_ref().unwrap()];
+                let sent = adopted(group, machine.config.as_ref(), &lineage);
+                done(Some(machine.clone()), Some(sent))
+            }
+            Action::Forget => done(None, None),
+        }
+    }
+
+    fn create(
+        &mut self,
+        group: &DesiredGroup,
+        change: &Change,
+        standby_for: Vec<MachineId>,
+        stamps: Stamps,
+    ) -> StepResult {
+        let Action::Create {
+            launch,
+            port,
+            volumes,
+            ..
+        } = &change.action
+        else {
+            unreachable!()
+        };
+        self.made += 1;
+        let mut volumes = volumes.clone();
+        if self.volumes && volumes.is_empty() && group.template.has_mounts() {
+            volumes.push(VolumeId::new(format!("vol_{:04}", self.made)).unwrap());
+        }
+        let runs = standby_for.is_empty();
+        let machine = Machine {
+            id: id(&format!("m{:05}", self.made)),
+            name: change.machine.name.clone(),
+            group: Some(change.group.clone()),
+            region: change.region.clone(),
+            state: if runs {
+                MachineState::Started
+            } else {
+                MachineState::Stopped
+            },
+            config: Some(group.config_for(Base::default(), &volumes, &standby_for)),
+            stamps: Stamps {
+                launch: Some(launch.to_string()),
+                ..stamps
+            },
+            volumes,
+            standby_for,
+            port: *port,
+            created_at: format!(
+                "2026-01-01T00:{:02}:{:02}Z",
+                self.made / 60 % 60,
+                self.made % 60
+            ),
+            ..blank()
+        };
+        self.observed
+            .machines
+            .insert(machine.id.clone(), machine.clone());
+        let sent = StoredConfig::of(&group.template, &self.observed.description.scope);
+        done(Some(machine), Some(sent))
+    }
+
+    fn update(
+        &mut self,
+        group: &DesiredGroup,
+        change: &Change,
+        standby_for: Option<Vec<MachineId>>,
+        stamps: Stamps,
+    ) -> StepResult {
+        let id = change.machine.id.as_ref().unwrap();
+        let before = self.known.sent(id).cloned();
+        let machine = self.observed.machines.get_mut(id).unwrap();
+        let base = Base {
+            existing: machine.config.as_ref(),
+            sent: before.as_ref(),
+        };
+        machine.standby_for = standby_for.unwrap_or_else(|| machine.standby_for.clone());
+        machine.config = Some(group.config_for(base, &machine.volumes, &machine.standby_for));
+        machine.group = Some(change.group.clone());
+        machine.stamps = Stamps {
+            launch: machine.stamps.launch.clone(),
+            ..stamps
+        };
+        if machine.state == MachineState::Failed {
+            machine.state = MachineState::Started;
+        }
+        let sent = StoredConfig::of(&group.template, &self.observed.description.scope);
+        done(Some(machine.clone()), Some(sent))
+    }
+
+    /// Another tool's hand on a Machine.
+    pub(crate) fn touch(&mut self, machine: &str, change: impl FnOnce(&mut Machine)) {
+        change(self.observed.machines.get_mut(machine).unwrap());
+    }
+
+    /// `fly scale count +1` and `machine clone`: a copy with all metadata under another name.
+    pub(crate) fn clone_machine(&mut self, machine: &str, as_id: &str) {
+        let mut copy = self.observed.machines[machine].clone();
+        copy.id = id(as_id);
+        copy.name =
+            aeroform::core::fleet::MachineName::new(format!("aged-thunder-{as_id}")).unwrap();
+        "2026-02-01T00:00:00Z".clone_into(&mut copy.created_at);
+        self.observed.machines.insert(copy.id.clone(), copy);
+        self.observed.description.machine_count += 1;
+    }
+
+    pub(crate) fn lose(&mut self, machine: &str) {
+        let id = id(machine);
+        self.observed.machines.remove(&id).unwrap();
+        self.observed.gone.push(id);
+        self.observed.description.machine_count -= 1;
+    }
+}
+
+fn watched(list: &[Standby], results: &[StepResult]) -> Vec<MachineId> {
+    let resolve = |standby: &Standby| match standby {
+        Standby::Machine(id) => id.clone(),
+        Standby::Step(StepId(step)) => results[*step as usize].machine.as_ref().unwrap().id.clone(),
+    };
+    list.iter().map(resolve).collect()
+}
+
+fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
+    StepResult {
+        outcome: Outcome::Done,
+        machine,
+        sent,
+    }
+}
+
+fn blank() -> Machine {
+    Machine {
+        id: id("x"),
+        name: aeroform::core::fleet::MachineName::new("x").unwrap(),
+        group: None,
+        region: region("ams"),
+        state: MachineState::Started,
+        instance: String::new(),
+        config: None,
+        stamps: Stamps::default(),
+        volumes: Vec::new(),
+        standby_for: Vec::new(),
+        host: aeroform::core::fleet::HostStatus::Ok,
+        cordoned: false,
+        checks: Vec::new(),
+        management: aeroform::core::fleet::Management::Ours,
+        created_at: String::new(),
+        port: None,
+        pid: None,
+        address: None,
+        restarts: 0,
+        detail: None,
+    }
+}
