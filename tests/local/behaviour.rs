@@ -56,7 +56,12 @@ async fn each_restart_policy_does_what_it_says_after_a_good_end() {
     let never = Some(restart("no", None));
     let never = world.try_create("web-2", config(never)).await.unwrap();
     let absent = world.try_create("web-3", config(None)).await.unwrap();
-    world.until(&always, |now| now.restarts >= 2).await;
+    world
+        .until(&always, |now| {
+            let detail = now.detail.as_deref().unwrap_or_default();
+            now.restarts >= 2 && detail.contains("exit code 0")
+        })
+        .await;
     for machine in [&never, &absent] {
         let stopped = world.wait(machine, Until::Stopped).await;
         assert_eq!(stopped.restarts, 0);

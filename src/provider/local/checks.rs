@@ -16,6 +16,7 @@ use super::record::Record;
 use crate::core::fleet::config::Check;
 use crate::core::fleet::normal::parse_duration;
 use crate::core::fleet::{CheckState, CheckStatus};
+use crate::env::Env;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(15);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -96,7 +97,7 @@ impl Checks {
             Err(_) => CheckState::Critical,
         };
         status.output = finding.result.unwrap_or_else(|failure| failure);
-        status.updated_at = jiff::Timestamp::now().to_string();
+        status.updated_at = Env::precise_now();
         passed
     }
 

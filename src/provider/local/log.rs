@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use super::layout::MachineDir;
+use crate::env::Env;
 
 /// A line longer than this is broken, so that output without line ends cannot fill memory.
 const LONGEST_LINE: usize = 8 * 1024;
@@ -77,7 +78,7 @@ impl LogWriter {
 
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let mut line = format!("{:.6} ", jiff::Timestamp::now()).into_bytes();
+        let mut line = format!("{} ", Env::precise_now()).into_bytes();
         line.extend_from_slice(text);
         line.push(b'\n');
         let size = line.len() as u64;

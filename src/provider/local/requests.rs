@@ -17,6 +17,7 @@ use super::wake::io_error;
 use super::{port, process, scope, signals};
 use crate::core::fleet::call::{CreateCall, UpdateCall};
 use crate::core::fleet::{AppName, Call, Machine, MachineConfig, MachineId, MachineState, Receipt};
+use crate::env::Env;
 use crate::provider::{ErrorClass, ProviderError};
 
 /// How long a call waits for other calls of its app. Each holds the lock for a few file writes.
@@ -96,7 +97,7 @@ impl LocalProvider {
             config: call.config.clone(),
             stamps: call.stamps.clone(),
             port: Some(port),
-            created_at: jiff::Timestamp::now().to_string(),
+            created_at: Env::precise_now(),
             cordoned: false,
             project: self.project.clone(),
             log_cap: self.log_cap,

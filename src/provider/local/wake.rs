@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::layout::MachineDir;
 use super::observe::{Keeper, keeper, snapshot};
 use super::{process, signals};
+use crate::env::Env;
 use crate::provider::{ErrorClass, ProviderError};
 
 /// A supervisor that was woken answers in milliseconds; on a computer that is overloaded, later.
@@ -93,8 +94,8 @@ impl Supervisors {
         // What this program inherited itself (a lock of the script that runs it, a pipe of a test
         // runner) must not live as long as a Machine does.
         close_fds::set_fds_cloexec_threadsafe(3, &[]);
-        let inherited =
-            std::env::vars_os().filter(|(key, _)| key.to_str().is_some_and(process::is_inherited));
+        let env = Env::of_process();
+        let inherited = env.vars().filter(|(key, _)| process::is_inherited(key));
         let child = Command::new(&self.program)
             .arg("__supervise")
             .arg(dir.path())
