@@ -60,6 +60,18 @@ impl Env {
             .to_string()
     }
 
+    /// The real time, RFC 3339 in UTC with microseconds, all of one width: for logs and check results
+    /// of real processes, whose order it is. No test fixes it.
+    pub fn precise_now() -> String {
+        format!("{:.6}", jiff::Timestamp::now())
+    }
+
+    /// Every variable, in the order of their names.
+    pub fn vars(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.vars.iter();
+        pairs.map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// A new run id: 10 base32 letters.
     pub fn new_run_id(&self) -> RunId {
         let count = self.drawn.fetch_add(1, Ordering::Relaxed);

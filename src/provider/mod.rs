@@ -4,6 +4,9 @@
 //! and reads logs. It retries nothing by itself and never hides an unknown outcome behind an error
 //! that looks certain.
 
+pub mod contract;
+pub mod local;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

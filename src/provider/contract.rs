@@ -1,0 +1,164 @@
+//! What every provider must do, as one suite that runs against any of them.
+//!
+//! Tests of a provider call [`violations`] and assert that there are none; the sentences that it
+//! checks are the names in [`clauses`]. Nothing here knows a provider: what differs between them comes
+//! in through [`Fixture`].
+
+mod clauses;
+
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, join_all};
+
+use super::{Provider, ProviderError};
+use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::{
+    AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps, Until,
+};
+
+/// What a provider under test is given.
+pub trait Fixture: Send + Sync {
+    /// An app that nobody has used; each clause asks for its own.
+    fn app(&self, clause: usize) -> AppName;
+
+    /// A config whose process runs until it is stopped; different numbers give different configs.
+    fn config(&self, variant: u32) -> MachineConfig;
+
+    /// A port for one more Machine, with a provider that wants one.
+    fn port(&self) -> Option<u16>;
+}
+
+/// A clause that a provider breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{clause}: {what}")]
+pub struct Violation {
+    /// The sentence.
+    pub clause: &'static str,
+    /// What happened instead.
+    pub what: String,
+}
+
+/// Runs every clause, all at the same time, each in an app of its own, and says which are broken.
+/// Destroys what it made, whatever happens.
+pub async fn violations(provider: &dyn Provider, fixture: &dyn Fixture) -> Vec<Violation> {
+    let runs = clauses::ALL
+        .iter()
+        .enumerate()
+        .map(|(index, (clause, run))| {
+            let subject = Subject {
+                provider,
+                fixture,
+                app: fixture.app(index),
+                other: fixture.app(clauses::ALL.len()),
+            };
+            async move {
+                let result = run(&subject).await;
+                let cleared = subject.clear().await;
+                let what = result.and(cleared).err()?;
+                Some(Violation { clause, what })
+            }
+        });
+    join_all(runs).await.into_iter().flatten().collect()
+}
+
+/// How long a clause waits for what must come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What came of a clause; the text says what was not so.
+type Verdict = Result<(), String>;
+
+type Clause = for<'a> fn(&'a Subject<'a>) -> BoxFuture<'a, Verdict>;
+
+/// One provider, one app, and another app in which nothing is made.
+struct Subject<'a> {
+    provider: &'a dyn Provider,
+    fixture: &'a dyn Fixture,
+    app: AppName,
+    other: AppName,
+}
+
+impl Subject<'_> {
+    fn create_call(&self, name: &str) -> CreateCall {
+        CreateCall {
+            name: MachineName::new(name).expect("clauses use valid names"),
+            group: GroupName::new("web").expect("a valid group"),
+            region: Region::new("ams").expect("a valid region"),
+            config: self.fixture.config(0),
+            stamps: Stamps {
+                serial: Some(7),
+                launch: Some("l".to_owned()),
+                ..Stamps::default()
+            },
+            skip_launch: false,
+            port: self.fixture.port(),
+        }
+    }
+
+    fn update_call(&self, machine: &Machine) -> UpdateCall {
+        UpdateCall {
+            id: machine.id.clone(),
+            group: GroupName::new("jobs").expect("a valid group"),
+            config: self.fixture.config(1),
+            stamps: Stamps {
+                serial: Some(8),
+                ..Stamps::default()
+            },
+            skip_launch: false,
+            instance: machine.instance.clone(),
+        }
+    }
+
+    async fn call(&self, call: Call) -> Result<Option<Machine>, ProviderError> {
+        Ok(self.provider.call(&self.app, &call).await?.machine)
+    }
+
+    async fn create(&self, call: CreateCall) -> Result<Machine, String> {
+        let answer = self.call(Call::Create(Box::new(call))).await;
+        answer
+            .map_err(|error| format!("create failed: {error}"))?
+            .ok_or_else(|| "a create answered without the Machine".to_owned())
+    }
+
+    /// A Machine that is started.
+    async fn started(&self, name: &str) -> Result<Machine, String> {
+        let machine = self.create(self.create_call(name)).await?;
+        self.wait(&machine.id, Until::Started).await
+    }
+
+    async fn must(&self, call: Call) -> Verdict {
+        let action = call.action();
+        let answer = self.call(call).await;
+        answer
+            .map(drop)
+            .map_err(|error| format!("{action} failed: {error}"))
+    }
+
+    async fn get(&self, id: &MachineId) -> Result<Machine, String> {
+        let answer = self.provider.get(&self.app, id).await;
+        answer.map_err(|error| format!("get failed: {error}"))
+    }
+
+    async fn list(&self) -> Result<Vec<Machine>, String> {
+        let answer = self.provider.list(&self.app).await;
+        let listing = answer.map_err(|error| format!("list failed: {error}"))?;
+        let live = listing.machines.into_iter();
+        Ok(live.filter(|machine| !machine.state.is_gone()).collect())
+    }
+
+    async fn wait(&self, id: &MachineId, until: Until) -> Result<Machine, String> {
+        let answer = self.provider.wait(&self.app, id, until, PATIENCE).await;
+        answer.map_err(|error| format!("wait for {until:?} failed: {error}"))
+    }
+
+    async fn clear(&self) -> Verdict {
+        for machine in self.list().await? {
+            let id = machine.id;
+            self.must(Call::Destroy { id, force: true }).await?;
+        }
+        Ok(())
+    }
+}
+
+fn ensure(so: bool, what: &str) -> Verdict {
+    if so { Ok(()) } else { Err(what.to_owned()) }
+}

@@ -1,0 +1,336 @@
+//! The clauses, each a sentence and the check of it.
+
+use std::time::Duration;
+
+use super::{Clause, Subject, Verdict, ensure};
+use crate::core::fleet::{Call, MachineId, MachineState, Stamps, Until, normal};
+use crate::provider::{ErrorClass, LogQuery, LogsOf, ProviderError};
+
+/// Every clause.
+pub(super) const ALL: &[(&str, Clause)] = &[
+    ("describe gives one scope per app, always the same", |s| {
+        Box::pin(scopes(s))
+    }),
+    (
+        "a created Machine is what was asked for, by id and in the list",
+        |s| Box::pin(created(s)),
+    ),
+    (
+        "a second Machine of one name is a conflict and is not made",
+        |s| Box::pin(one_name(s)),
+    ),
+    (
+        "of two creates of one name at the same time one wins",
+        |s| Box::pin(name_race(s)),
+    ),
+    (
+        "a Machine created without launch stays stopped until it is started",
+        |s| Box::pin(skip_launch(s)),
+    ),
+    (
+        "an update changes config, group and instance and nothing else",
+        |s| Box::pin(updated(s)),
+    ),
+    (
+        "an update of another instance is a conflict and changes nothing",
+        |s| Box::pin(stale_update(s)),
+    ),
+    ("an update without launch leaves a Machine stopped", |s| {
+        Box::pin(update_stopped(s))
+    }),
+    (
+        "stop and start keep the instance and can be repeated",
+        |s| Box::pin(stop_and_start(s)),
+    ),
+    ("only a stopped Machine is destroyed without force", |s| {
+        Box::pin(destroy(s))
+    }),
+    ("a destroy with force ends a running Machine", |s| {
+        Box::pin(destroy_by_force(s))
+    }),
+    (
+        "every question about a Machine that there is not is not found",
+        |s| Box::pin(not_found(s)),
+    ),
+    ("a stamp changes the stamps and restarts nothing", |s| {
+        Box::pin(stamped(s))
+    }),
+    ("a wait that is not fulfilled ends as transient", |s| {
+        Box::pin(wait_in_vain(s))
+    }),
+    ("fields that nobody knows are carried", |s| {
+        Box::pin(carried(s))
+    }),
+    (
+        "logs without follow end, and stop when the sink has enough",
+        |s| Box::pin(logs(s)),
+    ),
+];
+
+async fn scopes(s: &Subject<'_>) -> Verdict {
+    let text = |error: ProviderError| format!("describe failed: {error}");
+    let first = s.provider.describe(&s.app).await.map_err(text)?;
+    s.started("web-a").await?;
+    let second = s.provider.describe(&s.app).await.map_err(text)?;
+    let other = s.provider.describe(&s.other).await.map_err(text)?;
+    ensure(first.scope == second.scope, "the scope changed")?;
+    ensure(first.scope != other.scope, "two apps share a scope")?;
+    ensure(first.machine_count == 0, "a new app has Machines")?;
+    ensure(
+        second.machine_count == 1,
+        "one Machine is not counted as one",
+    )?;
+    ensure(other.machine_count == 0, "a Machine counts for another app")
+}
+
+async fn created(s: &Subject<'_>) -> Verdict {
+    let call = s.create_call("web-a");
+    let answer = s.create(call.clone()).await?;
+    let found = s.wait(&answer.id, Until::Started).await?;
+    ensure(found.state == MachineState::Started, "it is not started")?;
+    ensure(found.name == call.name, "another name")?;
+    ensure(found.group.as_ref() == Some(&call.group), "another group")?;
+    ensure(found.region == call.region, "another region")?;
+    ensure(found.stamps == call.stamps, "other stamps")?;
+    ensure(
+        call.port.is_none() || found.port == call.port,
+        "another port",
+    )?;
+    ensure(!found.instance.is_empty(), "no instance")?;
+    let config = found.config.as_ref().map(normal::normalised);
+    let wanted = normal::normalised(&call.config);
+    ensure(config.as_ref() == Some(&wanted), "another config")?;
+    let listed = s.list().await?;
+    ensure(
+        listed.len() == 1 && listed[0].id == found.id && listed[0].config == found.config,
+        "the list says something else",
+    )
+}
+
+async fn one_name(s: &Subject<'_>) -> Verdict {
+    s.create(s.create_call("web-a")).await?;
+    let again = s.call(Call::Create(Box::new(s.create_call("web-a")))).await;
+    refused(again, &ErrorClass::Conflict)?;
+    ensure(s.list().await?.len() == 1, "it was made all the same")
+}
+
+async fn name_race(s: &Subject<'_>) -> Verdict {
+    let create = || s.call(Call::Create(Box::new(s.create_call("web-a"))));
+    let (one, two) = futures_util::future::join(create(), create()).await;
+    ensure(one.is_ok() != two.is_ok(), "not exactly one of them won")?;
+    refused(if one.is_ok() { two } else { one }, &ErrorClass::Conflict)?;
+    ensure(s.list().await?.len() == 1, "there is not exactly one")
+}
+
+async fn skip_launch(s: &Subject<'_>) -> Verdict {
+    let mut call = s.create_call("web-a");
+    call.skip_launch = true;
+    let id = s.create(call).await?.id;
+    let at_rest = s.wait(&id, Until::Settled).await?;
+    ensure(at_rest.state == MachineState::Stopped, "it is not stopped")?;
+    s.must(Call::Start { id: id.clone() }).await?;
+    s.wait(&id, Until::Started).await.map(drop)
+}
+
+async fn updated(s: &Subject<'_>) -> Verdict {
+    let before = s.started("web-a").await?;
+    let call = s.update_call(&before);
+    s.must(Call::Update(Box::new(call.clone()))).await?;
+    let after = s.wait(&before.id, Until::Started).await?;
+    ensure(after.instance != before.instance, "the same instance")?;
+    ensure(after.group.as_ref() == Some(&call.group), "another group")?;
+    ensure(after.stamps == call.stamps, "other stamps")?;
+    let config = after.config.as_ref().map(normal::normalised);
+    let wanted = normal::normalised(&call.config);
+    ensure(config.as_ref() == Some(&wanted), "another config")?;
+    ensure(
+        after.name == before.name && after.region == before.region && after.port == before.port,
+        "name, region or port changed",
+    )?;
+    ensure(s.list().await?.len() == 1, "there is another Machine now")
+}
+
+async fn stale_update(s: &Subject<'_>) -> Verdict {
+    let first = s.started("web-a").await?;
+    let call = s.update_call(&first);
+    s.must(Call::Update(Box::new(call.clone()))).await?;
+    let second = s.wait(&first.id, Until::Started).await?;
+    let again = s.call(Call::Update(Box::new(call))).await;
+    refused(again, &ErrorClass::Conflict)?;
+    let now = s.get(&first.id).await?;
+    ensure(now.instance == second.instance, "it changed all the same")
+}
+
+async fn update_stopped(s: &Subject<'_>) -> Verdict {
+    let machine = s.started("web-a").await?;
+    let id = machine.id.clone();
+    s.must(Call::Stop { id: id.clone() }).await?;
+    s.wait(&id, Until::Stopped).await?;
+    let mut call = s.update_call(&machine);
+    call.skip_launch = true;
+    s.must(Call::Update(Box::new(call))).await?;
+    let after = s.wait(&id, Until::Settled).await?;
+    ensure(after.state == MachineState::Stopped, "it was started")?;
+    ensure(after.instance != machine.instance, "it was not updated")
+}
+
+async fn stop_and_start(s: &Subject<'_>) -> Verdict {
+    let machine = s.started("web-a").await?;
+    let id = machine.id;
+    for _ in 0..2 {
+        s.must(Call::Stop { id: id.clone() }).await?;
+        s.wait(&id, Until::Stopped).await?;
+    }
+    for _ in 0..2 {
+        s.must(Call::Start { id: id.clone() }).await?;
+        let now = s.wait(&id, Until::Started).await?;
+        ensure(now.instance == machine.instance, "another instance")?;
+    }
+    Ok(())
+}
+
+async fn destroy(s: &Subject<'_>) -> Verdict {
+    let id = s.started("web-a").await?.id;
+    let force = false;
+    let running = s
+        .call(Call::Destroy {
+            id: id.clone(),
+            force,
+        })
+        .await;
+    refused(running, &ErrorClass::Invalid)?;
+    let still = s.get(&id).await?;
+    ensure(still.state == MachineState::Started, "it runs no more")?;
+    s.must(Call::Stop { id: id.clone() }).await?;
+    s.wait(&id, Until::Stopped).await?;
+    s.must(Call::Destroy {
+        id: id.clone(),
+        force,
+    })
+    .await?;
+    is_gone(s, &id).await
+}
+
+async fn destroy_by_force(s: &Subject<'_>) -> Verdict {
+    let id = s.started("web-a").await?.id;
+    let force = true;
+    s.must(Call::Destroy {
+        id: id.clone(),
+        force,
+    })
+    .await?;
+    is_gone(s, &id).await
+}
+
+async fn is_gone(s: &Subject<'_>, id: &MachineId) -> Verdict {
+    let last = s.wait(id, Until::Destroyed).await?;
+    ensure(last.state == MachineState::Destroyed, "it is not destroyed")?;
+    match s.provider.get(&s.app, id).await {
+        Ok(machine) => ensure(machine.state.is_gone(), "get still finds it")?,
+        Err(error) => ensure(error.class == ErrorClass::NotFound, "get fails otherwise")?,
+    }
+    ensure(s.list().await?.is_empty(), "the list still has it")
+}
+
+async fn not_found(s: &Subject<'_>) -> Verdict {
+    let id = MachineId::new("0000deadbeef00").expect("a valid id");
+    let stamps = Stamps::default();
+    let calls = [
+        Call::Start { id: id.clone() },
+        Call::Stop { id: id.clone() },
+        Call::Destroy {
+            id: id.clone(),
+            force: true,
+        },
+        Call::Stamp {
+            id: id.clone(),
+            stamps,
+        },
+    ];
+    for call in calls {
+        let action = call.action();
+        let answer = s.call(call).await;
+        refused(answer, &ErrorClass::NotFound).map_err(|what| format!("{action}: {what}"))?;
+    }
+    let got = s.provider.get(&s.app, &id).await.map(Some);
+    refused(got, &ErrorClass::NotFound)?;
+    let waited = s
+        .provider
+        .wait(&s.app, &id, Until::Started, super::PATIENCE);
+    refused(waited.await.map(Some), &ErrorClass::NotFound)?;
+    s.wait(&id, Until::Destroyed).await.map(drop)
+}
+
+async fn stamped(s: &Subject<'_>) -> Verdict {
+    let before = s.started("web-a").await?;
+    let stamps = Stamps {
+        commit: Some("c0ffee".to_owned()),
+        ..Stamps::default()
+    };
+    let id = before.id.clone();
+    s.must(Call::Stamp {
+        id: id.clone(),
+        stamps: stamps.clone(),
+    })
+    .await?;
+    let after = s.get(&id).await?;
+    ensure(after.stamps == stamps, "the stamps are not there")?;
+    ensure(
+        after.instance == before.instance && after.pid == before.pid,
+        "it was restarted",
+    )
+}
+
+async fn wait_in_vain(s: &Subject<'_>) -> Verdict {
+    let id = s.started("web-a").await?.id;
+    let short = Duration::from_millis(50);
+    let waited = s.provider.wait(&s.app, &id, Until::Stopped, short).await;
+    refused(waited.map(Some), &ErrorClass::Transient)
+}
+
+async fn carried(s: &Subject<'_>) -> Verdict {
+    let mut call = s.create_call("web-a");
+    let unknown = (
+        "aeroform_contract".to_owned(),
+        serde_json::json!({ "a": [1] }),
+    );
+    call.config.other.extend([unknown.clone()]);
+    let id = s.create(call).await?.id;
+    let config = s.get(&id).await?.config.unwrap_or_default();
+    ensure(
+        config.other.get(&unknown.0) == Some(&unknown.1),
+        "an unknown field is lost",
+    )
+}
+
+async fn logs(s: &Subject<'_>) -> Verdict {
+    let id = s.started("web-a").await?.id;
+    let query = |of| LogQuery {
+        of,
+        follow: false,
+        tail: Some(2),
+    };
+    for of in [LogsOf::App, LogsOf::Machine(id.clone())] {
+        let mut lines = Vec::new();
+        let mut sink = |line| {
+            lines.push(line);
+            true
+        };
+        let sent = s.provider.logs(&s.app, &query(of), &mut sink).await;
+        sent.map_err(|error| format!("logs failed: {error}"))?;
+        ensure(lines.len() <= 2, "more lines than the tail")?;
+        ensure(
+            lines.iter().all(|line| line.machine == id),
+            "a line of another Machine",
+        )?;
+    }
+    Ok(())
+}
+
+fn refused<T>(answer: Result<Option<T>, ProviderError>, class: &ErrorClass) -> Verdict {
+    match answer {
+        Ok(_) => Err("it was not refused".to_owned()),
+        Err(error) if error.class == *class => Ok(()),
+        Err(error) => Err(format!("refused as {:?}: {error}", error.class)),
+    }
+}

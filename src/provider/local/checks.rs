@@ -1,0 +1,215 @@
+//! The checks of a Machine: which there are, where they go, and running them while it runs.
+//!
+//! A failing check is shown and restarts nothing, as on the platform.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::http;
+use super::record::Record;
+use crate::core::fleet::config::Check;
+use crate::core::fleet::normal::parse_duration;
+use crate::core::fleet::{CheckState, CheckStatus};
+use crate::env::Env;
+
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(15);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_GRACE: Duration = Duration::from_secs(1);
+/// How often a check runs that has not passed since the start: whoever waits for a server that needs
+/// half a second shall not wait for a whole interval.
+const EAGER: Duration = Duration::from_millis(250);
+
+/// One check with its target.
+#[derive(Debug, Clone)]
+struct Planned {
+    name: String,
+    check: Check,
+    port: Option<u16>,
+}
+
+/// What one run of one check found.
+#[derive(Debug)]
+pub(super) struct Finding {
+    index: usize,
+    result: Result<String, String>,
+}
+
+/// The checks of one running process. Dropping it ends them.
+#[derive(Debug)]
+pub(super) struct Checks {
+    planned: Vec<Planned>,
+    since: Instant,
+    statuses: Vec<CheckStatus>,
+    findings: mpsc::Receiver<Finding>,
+    _tasks: JoinSet<()>,
+}
+
+impl Checks {
+    /// Those of a Machine that does not run: none.
+    pub(super) fn none() -> Self {
+        Self::run(Vec::new())
+    }
+
+    /// Starts all checks of this Machine.
+    pub(super) fn start(record: &Record) -> Self {
+        Self::run(planned(record))
+    }
+
+    fn run(planned: Vec<Planned>) -> Self {
+        let (sender, findings) = mpsc::channel(16);
+        let mut tasks = JoinSet::new();
+        for (index, one) in planned.iter().cloned().enumerate() {
+            tasks.spawn(repeat(index, one, sender.clone()));
+        }
+        let statuses = planned.iter().map(not_yet_run).collect();
+        Self {
+            planned,
+            since: Instant::now(),
+            statuses,
+            findings,
+            _tasks: tasks,
+        }
+    }
+
+    /// The next finding; never, when there are no checks.
+    pub(super) async fn next(&mut self) -> Finding {
+        match self.findings.recv().await {
+            Some(finding) => finding,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes a finding over into the statuses and says whether the check passed.
+    pub(super) fn take(&mut self, finding: Finding) -> bool {
+        let grace = duration(self.planned[finding.index].check.grace_period.as_deref());
+        let in_grace = self.since.elapsed() < grace.unwrap_or(DEFAULT_GRACE);
+        let status = &mut self.statuses[finding.index];
+        let passed = finding.result.is_ok();
+        status.status = match finding.result {
+            Ok(_) => CheckState::Passing,
+            Err(_) if in_grace => CheckState::Warning,
+            Err(_) => CheckState::Critical,
+        };
+        status.output = finding.result.unwrap_or_else(|failure| failure);
+        status.updated_at = Env::precise_now();
+        passed
+    }
+
+    pub(super) fn statuses(&self) -> Vec<CheckStatus> {
+        self.statuses.clone()
+    }
+}
+
+fn not_yet_run(planned: &Planned) -> CheckStatus {
+    CheckStatus {
+        name: planned.name.clone(),
+        status: CheckState::Warning,
+        output: "has not run yet".to_owned(),
+        updated_at: String::new(),
+    }
+}
+
+/// Top-level checks by their name and services' checks, which have none, by what they do. A check on
+/// a service's internal port, or on none, goes to the Machine's own port: that is where its process
+/// was told to listen.
+fn planned(record: &Record) -> Vec<Planned> {
+    let services: Vec<_> = record.config.services.iter().flatten().collect();
+    let internal: BTreeSet<u16> = services.iter().filter_map(|s| s.internal_port).collect();
+    let mut found: Vec<Planned> = Vec::new();
+    for (name, check) in record.config.checks.iter().flatten() {
+        let own = check.port.filter(|port| !internal.contains(port));
+        found.push(Planned {
+            name: name.clone(),
+            check: check.clone(),
+            port: own.or(record.port).or(check.port),
+        });
+    }
+    for service in services {
+        for check in service.checks.iter().flatten() {
+            let port = record.port.or(service.internal_port);
+            let name = service_check_name(check, service.internal_port);
+            let same = found.iter().filter(|other| other.name == name).count();
+            found.push(Planned {
+                name: if same == 0 {
+                    name
+                } else {
+                    format!("{name}-{}", same + 1)
+                },
+                check: check.clone(),
+                port,
+            });
+        }
+    }
+    found
+}
+
+fn service_check_name(check: &Check, port: Option<u16>) -> String {
+    let kind = if is_http(check) { "http" } else { "tcp" };
+    let port = port.map_or_else(String::new, |port| format!("-{port}"));
+    match &check.path {
+        Some(path) if is_http(check) => format!("{kind}{port}-{path}"),
+        _ => format!("{kind}{port}"),
+    }
+}
+
+fn is_http(check: &Check) -> bool {
+    match check.r#type.as_deref() {
+        Some(kind) => kind.eq_ignore_ascii_case("http"),
+        None => check.path.is_some() || check.method.is_some(),
+    }
+}
+
+fn duration(text: Option<&str>) -> Option<Duration> {
+    text.and_then(parse_duration).map(Duration::from_nanos)
+}
+
+async fn repeat(index: usize, planned: Planned, findings: mpsc::Sender<Finding>) {
+    let interval = duration(planned.check.interval.as_deref()).unwrap_or(DEFAULT_INTERVAL);
+    // An interval of nothing would be a loop without a pause.
+    let interval = interval.max(Duration::from_millis(100));
+    let mut has_passed = false;
+    loop {
+        let result = run_once(&planned).await;
+        has_passed |= result.is_ok();
+        if findings.send(Finding { index, result }).await.is_err() {
+            return;
+        }
+        sleep(if has_passed {
+            interval
+        } else {
+            interval.min(EAGER)
+        })
+        .await;
+    }
+}
+
+async fn run_once(planned: &Planned) -> Result<String, String> {
+    let limit = duration(planned.check.timeout.as_deref()).unwrap_or(DEFAULT_TIMEOUT);
+    match timeout(limit, connect_and_ask(planned)).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("no answer within {limit:?}")),
+    }
+}
+
+async fn connect_and_ask(planned: &Planned) -> Result<String, String> {
+    let Some(port) = planned.port else {
+        return Err("neither the check nor the Machine has a port".to_owned());
+    };
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .map_err(|error| format!("cannot connect to port {port}: {error}"))?;
+    let check = &planned.check;
+    if check.protocol.as_deref() == Some("https") {
+        return Ok("connected; TLS is not looked into on this computer".to_owned());
+    }
+    if is_http(check) {
+        return http::probe(&mut stream, check).await;
+    }
+    Ok("connected".to_owned())
+}

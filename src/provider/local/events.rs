@@ -1,0 +1,148 @@
+//! What wakes a supervisor: its children, its provider, time, its checks. Output of the Machine is
+//! moved to the log on the way and wakes nobody.
+
+use std::io::{self, PipeReader};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
+
+use super::checks::{Checks, Finding};
+use super::log::LogWriter;
+
+/// How often a supervisor looks at its folder without being woken: soon enough for a folder that was
+/// removed under it or a provider that died between wish and wake, rare enough to cost nothing.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What happened.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// Some child ended.
+    Child,
+    /// The record may have changed.
+    Look,
+    /// Somebody asks the supervisor to end.
+    Terminate,
+    /// A check has run.
+    Check(Finding),
+    /// The deadline has come.
+    Deadline,
+}
+
+/// Everything that a supervisor listens to.
+#[derive(Debug)]
+pub(super) struct Events {
+    child: Signal,
+    wake: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+    look: Interval,
+    output: Option<Receiver>,
+    log: LogWriter,
+    /// The checks of the process that runs.
+    pub(super) checks: Checks,
+}
+
+impl Events {
+    /// Begins to listen. From here on no signal of these ends the process.
+    pub(super) fn listen(log: LogWriter) -> io::Result<Self> {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            child: signal(SignalKind::child())?,
+            // The wake-up of the provider is the hangup, so that a terminal that closes is one look
+            // too many and nothing else.
+            wake: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            look,
+            output: None,
+            log,
+            checks: Checks::none(),
+        })
+    }
+
+    /// The next event, at the latest the deadline.
+    pub(super) async fn next(&mut self, deadline: Option<Instant>) -> Event {
+        loop {
+            tokio::select! {
+                _ = self.child.recv() => return Event::Child,
+                _ = self.wake.recv() => return Event::Look,
+                _ = self.terminate.recv() => return Event::Terminate,
+                _ = self.interrupt.recv() => return Event::Terminate,
+                _ = self.look.tick() => return Event::Look,
+                finding = self.checks.next() => return Event::Check(finding),
+                () = until(deadline) => return Event::Deadline,
+                () = readable(self.output.as_ref()) => {
+                    self.move_output();
+                }
+            }
+        }
+    }
+
+    /// Takes the output of a new process over into the log.
+    pub(super) fn follow(&mut self, output: PipeReader) -> io::Result<()> {
+        self.drain();
+        self.output = Some(Receiver::from_owned_fd(OwnedFd::from(output))?);
+        Ok(())
+    }
+
+    /// Moves what is there now and lets go of the pipe: a process that escaped may hold the other end
+    /// for ever.
+    pub(super) fn drain(&mut self) {
+        while self.move_output() {}
+        self.output = None;
+        self.said(LogWriter::finish);
+    }
+
+    /// Writes a line of the supervisor's own into the log.
+    pub(super) fn say(&mut self, text: &str) {
+        self.said(|log| log.say(text));
+    }
+
+    /// Moves one piece and says whether there may be more.
+    fn move_output(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        let Some(output) = &self.output else {
+            return false;
+        };
+        match output.try_read(&mut buffer) {
+            Ok(0) => {
+                self.output = None;
+                self.said(LogWriter::finish);
+                false
+            }
+            Ok(size) => {
+                self.said(|log| log.take(&buffer[..size]));
+                true
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(_) => {
+                self.output = None;
+                false
+            }
+        }
+    }
+
+    /// A full disk loses log lines; it must not stop the Machine, which would block on its pipe.
+    fn said(&mut self, write: impl FnOnce(&mut LogWriter) -> io::Result<()>) {
+        let _ = write(&mut self.log);
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn readable(output: Option<&Receiver>) {
+    match output {
+        // An error shows itself again when it is read.
+        Some(output) => drop(output.readable().await),
+        None => std::future::pending().await,
+    }
+}

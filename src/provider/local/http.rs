@@ -1,0 +1,68 @@
+//! One plain HTTP request to this computer, as much as a health check needs.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::core::fleet::config::Check;
+
+/// As much of an answer as is read: the head and the beginning of the body.
+const MOST: u64 = 4096;
+
+/// Sends the check's request and says what came back: `Ok` with the status line for 2xx, else what is
+/// wrong, with the beginning of the body.
+pub(super) async fn probe(stream: &mut TcpStream, check: &Check) -> Result<String, String> {
+    let said = |error: std::io::Error| error.to_string();
+    stream
+        .write_all(request(check).as_bytes())
+        .await
+        .map_err(said)?;
+    let mut answer = Vec::new();
+    let mut limited = stream.take(MOST);
+    // A server that closes hard after its answer has answered none the less.
+    if let Err(error) = limited.read_to_end(&mut answer).await
+        && answer.is_empty()
+    {
+        return Err(said(error));
+    }
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let line = head.lines().next().unwrap_or_default();
+    let Some((version, status)) = line.split_once(' ') else {
+        return Err("the answer is not HTTP".to_owned());
+    };
+    if !version.starts_with("HTTP/") {
+        return Err("the answer is not HTTP".to_owned());
+    }
+    if status.starts_with('2') {
+        return Ok(status.to_owned());
+    }
+    let excerpt: String = body.trim().chars().take(200).collect();
+    Err(format!("{status} {excerpt}").trim_end().to_owned())
+}
+
+fn request(check: &Check) -> String {
+    let method = check.method.as_deref().unwrap_or("GET").to_uppercase();
+    let path = check.path.as_deref().unwrap_or("/");
+    let mut request = format!("{method} {path} HTTP/1.1\r\n");
+    let headers = check.headers.iter().flatten();
+    let mut names_host = false;
+    for header in headers {
+        let name = header.name.as_deref().unwrap_or_default();
+        names_host |= name.eq_ignore_ascii_case("host");
+        for value in header.values.iter().flatten() {
+            for part in [&one_line(name), ": ", &one_line(value), "\r\n"] {
+                request.push_str(part);
+            }
+        }
+    }
+    if !names_host {
+        request.push_str("Host: localhost\r\n");
+    }
+    request.push_str("User-Agent: aeroform\r\nConnection: close\r\n\r\n");
+    request
+}
+
+/// A line end in a header would begin another one.
+fn one_line(text: &str) -> String {
+    text.replace(['\r', '\n'], " ")
+}

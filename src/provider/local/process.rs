@@ -1,0 +1,89 @@
+//! The main process of a Machine: what is run, where and with which environment. No shell.
+
+use std::io::{self, PipeReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use rustix::process::Pid;
+
+use super::record::Record;
+use crate::core::fleet::MachineConfig;
+
+/// What a Machine takes over from the environment of whoever started its supervisor; nothing else
+/// comes through, no token of the person who applies above all.
+const INHERITED: [&str; 11] = [
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "LOGNAME",
+    "PATH",
+    "SHELL",
+    "TERM",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "XDG_RUNTIME_DIR",
+];
+
+/// Whether a variable comes through to Machines.
+pub(super) fn is_inherited(key: &str) -> bool {
+    INHERITED.contains(&key) || key.starts_with("LC_")
+}
+
+/// The words that are run: `exec`, else `entrypoint` and `cmd`. Empty when the image's own command
+/// would run, of which there is none here.
+pub(super) fn words(config: &MachineConfig) -> Vec<String> {
+    let init = config.init.clone().unwrap_or_default();
+    let exec = init.exec.unwrap_or_default();
+    if !exec.is_empty() {
+        return exec;
+    }
+    let mut words = init.entrypoint.unwrap_or_default();
+    words.extend(init.cmd.unwrap_or_default());
+    words
+}
+
+/// Starts the main process in a process group of its own. Its output and its errors come through the
+/// one pipe, so that they keep their order.
+pub(super) fn start(record: &Record) -> Result<(Pid, PipeReader), String> {
+    let words = words(&record.config);
+    let Some((program, arguments)) = words.split_first() else {
+        return Err("no command to run".to_owned());
+    };
+    if !record.project.is_dir() {
+        let place = record.project.display();
+        return Err(format!("the project folder {place} is not there"));
+    }
+    let explain = |error: io::Error| format!("cannot start `{program}`: {error}");
+    let (reader, writer) = io::pipe().map_err(explain)?;
+    let child = Command::new(program)
+        .args(arguments)
+        .current_dir(&record.project)
+        .envs(record.config.env.iter().flatten())
+        .envs(own_environment(record))
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone().map_err(explain)?)
+        .stderr(writer)
+        .process_group(0)
+        .spawn()
+        .map_err(explain)?;
+    Ok((Pid::from_child(&child), reader))
+}
+
+/// What the provider sets; it comes after the config's own, which therefore can override none of it.
+fn own_environment(record: &Record) -> Vec<(&'static str, String)> {
+    let configured = record.config.env.as_ref();
+    let primary = configured
+        .and_then(|env| env.get("PRIMARY_REGION").cloned())
+        .unwrap_or_else(|| record.region.to_string());
+    let mut environment = vec![
+        ("FLY_APP_NAME", record.app.to_string()),
+        ("FLY_REGION", record.region.to_string()),
+        ("FLY_PROCESS_GROUP", record.group.to_string()),
+        ("PRIMARY_REGION", primary),
+        ("FLY_PRIVATE_IP", "127.0.0.1".to_owned()),
+    ];
+    environment.extend(record.marks());
+    environment.extend(record.port.map(|port| ("PORT", port.to_string())));
+    environment
+}

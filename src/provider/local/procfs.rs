@@ -1,0 +1,139 @@
+//! What the kernel says of processes and sockets. The only file that knows the layout of /proc; where
+//! there is none, nothing is known and everything answers empty.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::OnceLock;
+
+/// One line of /proc/PID/stat, as far as it is needed.
+#[derive(Debug, Clone)]
+pub(super) struct Stat {
+    pub(super) pid: i32,
+    pub(super) parent: i32,
+    pub(super) session: i32,
+    pub(super) start: u64,
+    state: char,
+}
+
+impl Stat {
+    /// Whether it has ended and only waits to be reaped.
+    pub(super) fn is_zombie(&self) -> bool {
+        matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
+    /// The command's name stands in parentheses and may hold any character, parentheses and line ends
+    /// included, so fields are counted from the last one on.
+    fn parse(text: &str) -> Option<Self> {
+        let pid = text.split_once(' ')?.0.parse().ok()?;
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        Some(Self {
+            pid,
+            state: fields.first()?.chars().next()?,
+            parent: fields.get(1)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            start: fields.get(19)?.parse().ok()?,
+        })
+    }
+}
+
+/// The kernel's id of this boot; empty where it has none.
+pub(super) fn boot_id() -> String {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default()
+    })
+    .clone()
+}
+
+/// One process; none if there is none.
+pub(super) fn stat(pid: i32) -> Option<Stat> {
+    let bytes = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    Stat::parse(&String::from_utf8_lossy(&bytes))
+}
+
+/// Every process that can be seen, by pid.
+pub(super) fn processes() -> BTreeMap<i32, Stat> {
+    pids().filter_map(|pid| Some((pid, stat(pid)?))).collect()
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// Whether the environment that a process was started with has all of these `KEY=value` entries.
+/// False where it cannot be read.
+pub(super) fn has_environment(pid: i32, entries: &[String]) -> bool {
+    let Ok(bytes) = fs::read(format!("/proc/{pid}/environ")) else {
+        return false;
+    };
+    entries.iter().all(|entry| {
+        bytes
+            .split(|byte| *byte == 0)
+            .any(|found| found == entry.as_bytes())
+    })
+}
+
+/// The command line of a process, in one line.
+pub(super) fn command(pid: i32) -> Option<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let text = String::from_utf8_lossy(&bytes).replace('\0', " ");
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Inodes of the TCP sockets that listen on this port.
+pub(super) fn listeners(port: u16) -> Vec<String> {
+    const LISTEN: &str = "0A";
+    let suffix = format!(":{port:04X}");
+    let mut inodes = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = fs::read_to_string(table).unwrap_or_default();
+        for line in text.lines().skip(1) {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            if let [_, local, _, state, _, _, _, _, _, inode, ..] = fields[..]
+                && state == LISTEN
+                && local.ends_with(&suffix)
+            {
+                inodes.push(inode.to_owned());
+            }
+        }
+    }
+    inodes
+}
+
+/// The processes that have one of these sockets open, as far as their files may be looked at.
+pub(super) fn socket_holders(inodes: &[String]) -> Vec<i32> {
+    let wanted: Vec<String> = inodes.iter().map(|i| format!("socket:[{i}]")).collect();
+    pids()
+        .filter(|pid| {
+            let files = fs::read_dir(format!("/proc/{pid}/fd"))
+                .into_iter()
+                .flatten();
+            files.flatten().any(|file| {
+                fs::read_link(file.path())
+                    .is_ok_and(|target| wanted.iter().any(|w| target.as_os_str() == w.as_str()))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_name_with_parentheses_does_not_shift_the_fields() {
+        let line = "42 (a) b (c) S 7 42 9 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 777 1 1";
+        let stat = Stat::parse(line).unwrap();
+        assert_eq!(
+            (stat.pid, stat.parent, stat.session, stat.start),
+            (42, 7, 9, 777)
+        );
+        assert!(!stat.is_zombie());
+    }
+}

@@ -1,0 +1,115 @@
+//! The two files that provider and supervisor speak through, each with one writer.
+//!
+//! The record says what is wanted and is written by the provider under the app's lock; the status says
+//! what is so and is written by the supervisor. `wish` ties them together: a status obeys exactly the
+//! wish that it names.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::Identity;
+use crate::core::fleet::{
+    AppName, CheckStatus, GroupName, MachineConfig, MachineId, MachineName, MachineState, Region,
+    Stamps,
+};
+
+/// What is wanted of one Machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub(super) id: MachineId,
+    pub(super) app: AppName,
+    /// The scope's id; one of the marks in the environment of its processes.
+    pub(super) scope: String,
+    pub(super) name: MachineName,
+    pub(super) group: GroupName,
+    pub(super) region: Region,
+    /// Changes with every config.
+    pub(super) instance: String,
+    pub(super) config: MachineConfig,
+    pub(super) stamps: Stamps,
+    pub(super) port: Option<u16>,
+    pub(super) created_at: String,
+    pub(super) cordoned: bool,
+    /// Where its processes run.
+    pub(super) project: PathBuf,
+    /// Bytes after which its log is turned over.
+    pub(super) log_cap: u64,
+    /// Rises with every change of what is wanted.
+    pub(super) wish: u64,
+    pub(super) wanted: Wanted,
+}
+
+/// What its supervisor is to bring about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Wanted {
+    /// Run it, by its restart policy.
+    Running,
+    /// Have nothing of it left.
+    Stopped,
+    /// Have nothing of it left, at once, its folder included.
+    Destroyed,
+}
+
+impl Record {
+    /// A new wish.
+    pub(super) fn want(&mut self, wanted: Wanted) {
+        self.wish += 1;
+        self.wanted = wanted;
+    }
+
+    /// The entries by which its processes are known again whatever became of their parents.
+    pub(super) fn marks(&self) -> [(&'static str, String); 2] {
+        [
+            ("FLY_MACHINE_ID", self.id.to_string()),
+            ("AEROFORM_SCOPE", self.scope.clone()),
+        ]
+    }
+}
+
+/// What is so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Status {
+    /// The wish that this obeys.
+    pub(super) wish: u64,
+    pub(super) state: MachineState,
+    /// Whoever wrote this.
+    pub(super) supervisor: Identity,
+    /// The main process, while it runs.
+    pub(super) main: Option<Identity>,
+    /// Restarts since the last start.
+    pub(super) restarts: u32,
+    /// How the main process ended last.
+    pub(super) last_exit: Option<Exit>,
+    /// For people.
+    pub(super) detail: Option<String>,
+    pub(super) checks: Vec<CheckStatus>,
+    /// Nothing of it was left when this was written, and its writer changes nothing any more.
+    pub(super) is_final: bool,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Exit {
+    pub(super) fn is_success(self) -> bool {
+        self == Self::Code(0)
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(number) => write!(f, "killed by signal {number}"),
+        }
+    }
+}

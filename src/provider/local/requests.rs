@@ -1,0 +1,339 @@
+//! Calls: each is one change of one record under the app's lock, then a supervisor is told.
+//!
+//! The change is the one rename of the record; before it nothing has happened, after it everything
+//! that is left to do follows from the record.
+
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::layout::{AppDir, Durable, MachineDir, open_private, random_hex, write_json};
+use super::observe::snapshot;
+use super::provider::{LocalProvider, not_found};
+use super::record::{Record, Wanted};
+use super::wake::io_error;
+use super::{port, process, scope, signals};
+use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::{AppName, Call, Machine, MachineConfig, MachineId, MachineState, Receipt};
+use crate::env::Env;
+use crate::provider::{ErrorClass, ProviderError};
+
+/// How long a call waits for other calls of its app. Each holds the lock for a few file writes.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a destroy waits for the folder to go once everything was killed.
+const DESTROY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a change of a record asks for afterwards.
+enum Then {
+    /// Nothing; only the record changed, or nothing did.
+    Rest,
+    /// A supervisor has to see it.
+    Wake,
+}
+
+impl LocalProvider {
+    pub(super) async fn carry_out(
+        &self,
+        app: &AppName,
+        call: &Call,
+    ) -> Result<Receipt, ProviderError> {
+        match call {
+            Call::Create(create) => self.create(app, create).await,
+            Call::Update(update) => self.update(app, update).await,
+            Call::Start { id } => self.start(app, id).await,
+            Call::Stop { id } => {
+                let stop = |record: &mut Record, now: &Machine| {
+                    if now.state == MachineState::Stopped {
+                        return Ok(Then::Rest);
+                    }
+                    record.want(Wanted::Stopped);
+                    Ok(Then::Wake)
+                };
+                self.change(app, id, stop).await
+            }
+            Call::Destroy { id, force } => self.destroy(app, id, *force).await,
+            Call::Cordon { id } => self.set_cordoned(app, id, true).await,
+            Call::Uncordon { id } => self.set_cordoned(app, id, false).await,
+            Call::Stamp { id, stamps } => {
+                let stamp = |record: &mut Record, _: &Machine| {
+                    record.stamps = stamps.clone();
+                    Ok(Then::Rest)
+                };
+                self.change(app, id, stamp).await
+            }
+        }
+    }
+
+    async fn create(&self, app: &AppName, call: &CreateCall) -> Result<Receipt, ProviderError> {
+        check_runnable(&call.config)?;
+        let dir = self.app_dir(app);
+        let failed = |error| self.app_error(app, &error);
+        let scope = scope::of(&self.root, &dir).map_err(failed)?;
+        let lock = self.lock(app, &dir).await?;
+        let others = records(&dir).map_err(failed)?;
+        if let Some(other) = others.iter().find(|other| other.name == call.name) {
+            return Err(already_exists(other));
+        }
+        let port = match call.port {
+            Some(port) => {
+                check_unborne(port, &others)?;
+                port::check_free(port)?;
+                port
+            }
+            None => free_port(scope.port_base, &others)?,
+        };
+        let id = random_hex::<7>().map_err(failed)?;
+        let id = MachineId::new(id).expect("lower-case hex is a valid Machine id");
+        let record = Record {
+            id: id.clone(),
+            app: app.clone(),
+            scope: scope.id.to_string(),
+            name: call.name.clone(),
+            group: call.group.clone(),
+            region: call.region.clone(),
+            instance: random_hex::<8>().map_err(failed)?,
+            config: call.config.clone(),
+            stamps: call.stamps.clone(),
+            port: Some(port),
+            created_at: Env::precise_now(),
+            cordoned: false,
+            project: self.project.clone(),
+            log_cap: self.log_cap,
+            wish: 1,
+            wanted: if call.skip_launch {
+                Wanted::Stopped
+            } else {
+                Wanted::Running
+            },
+        };
+        dir.make_machine(&id, &record).map_err(failed)?;
+        drop(lock);
+        if record.wanted == Wanted::Running {
+            self.supervisors
+                .obey(&dir.machine(&id), record.wish)
+                .await?;
+        }
+        self.receipt(app, &id)
+    }
+
+    async fn update(&self, app: &AppName, call: &UpdateCall) -> Result<Receipt, ProviderError> {
+        check_runnable(&call.config)?;
+        let instance = random_hex::<8>().map_err(|error| self.app_error(app, &error))?;
+        let update = |record: &mut Record, now: &Machine| {
+            if record.instance != call.instance {
+                let message = format!("Machine {} was changed in the meantime", call.id);
+                let class = ErrorClass::Conflict;
+                return Err(ProviderError::new(class, "instance_changed", message));
+            }
+            record.instance = instance;
+            record.group.clone_from(&call.group);
+            record.config = call.config.clone();
+            record.stamps = call.stamps.clone();
+            record.project.clone_from(&self.project);
+            record.want(if call.skip_launch {
+                Wanted::Stopped
+            } else {
+                Wanted::Running
+            });
+            // A stopped Machine that stays stopped needs nobody to tell.
+            Ok(match (call.skip_launch, now.state) {
+                (true, MachineState::Stopped) => Then::Rest,
+                _ => Then::Wake,
+            })
+        };
+        self.change(app, &call.id, update).await
+    }
+
+    async fn start(&self, app: &AppName, id: &MachineId) -> Result<Receipt, ProviderError> {
+        let start = |record: &mut Record, now: &Machine| {
+            match now.state {
+                // Woken all the same: whoever wished this may have died before he woke anybody.
+                MachineState::Started | MachineState::Starting | MachineState::Replacing => {
+                    return Ok(Then::Wake);
+                }
+                // What failed may have left processes of its own on the port; they are cleared away
+                // before it starts.
+                MachineState::Stopped => record.port.map_or(Ok(()), port::check_free)?,
+                _ => {}
+            }
+            record.project.clone_from(&self.project);
+            record.want(Wanted::Running);
+            Ok(Then::Wake)
+        };
+        self.change(app, id, start).await
+    }
+
+    async fn destroy(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        force: bool,
+    ) -> Result<Receipt, ProviderError> {
+        let dir = self.app_dir(app);
+        let lock = self.lock_of(app, &dir, id).await?;
+        let (machine_dir, now) = self.snapshot(app, id)?;
+        let state = now.machine().state;
+        if !force && state != MachineState::Stopped {
+            let message = format!("Machine {id} is {} and not stopped", state.as_str());
+            let class = ErrorClass::Invalid;
+            return Err(ProviderError::new(class, "not_stopped", message));
+        }
+        // A supervisor may be on its way to what was wished and not yet seen: that one has to be told.
+        let is_expected = now.record.wanted == Wanted::Running && !now.is_obeyed();
+        if now.is_at_rest() && !is_expected {
+            let done = machine_dir.discard();
+            done.map_err(|error| io_error("remove", &machine_dir, &error))?;
+            return Ok(Receipt { machine: None });
+        }
+        let mut record = now.record;
+        record.want(Wanted::Destroyed);
+        save(&machine_dir, &record)?;
+        drop(lock);
+        self.supervisors.obey(&machine_dir, record.wish).await?;
+        let deadline = Instant::now() + DESTROY_PATIENCE;
+        while machine_dir.record().exists() {
+            if Instant::now() >= deadline {
+                let message = format!("processes of Machine {id} do not end when killed");
+                let class = ErrorClass::Unknown;
+                return Err(ProviderError::new(class, "processes_remain", message));
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(Receipt { machine: None })
+    }
+
+    async fn set_cordoned(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        cordoned: bool,
+    ) -> Result<Receipt, ProviderError> {
+        let cordon = |record: &mut Record, _: &Machine| {
+            record.cordoned = cordoned;
+            Ok(Then::Rest)
+        };
+        self.change(app, id, cordon).await
+    }
+
+    /// Changes one record and has a supervisor see it if the change says so.
+    async fn change(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        edit: impl FnOnce(&mut Record, &Machine) -> Result<Then, ProviderError> + Send,
+    ) -> Result<Receipt, ProviderError> {
+        let dir = self.app_dir(app);
+        let lock = self.lock_of(app, &dir, id).await?;
+        let (machine_dir, now) = self.snapshot(app, id)?;
+        let machine = now.machine();
+        let mut record = now.record;
+        let then = edit(&mut record, &machine)?;
+        save(&machine_dir, &record)?;
+        drop(lock);
+        match then {
+            Then::Rest => {}
+            Then::Wake => self.supervisors.obey(&machine_dir, record.wish).await?,
+        }
+        self.receipt(app, id)
+    }
+
+    fn receipt(&self, app: &AppName, id: &MachineId) -> Result<Receipt, ProviderError> {
+        let machine = Some(self.snapshot(app, id)?.1.machine());
+        Ok(Receipt { machine })
+    }
+
+    /// The app's lock, for a Machine that is there.
+    async fn lock_of(
+        &self,
+        app: &AppName,
+        dir: &AppDir,
+        id: &MachineId,
+    ) -> Result<File, ProviderError> {
+        // Without its folder there is no app to lock, and asking must not make one.
+        if !dir.machine(id).path().exists() {
+            return Err(not_found(id));
+        }
+        self.lock(app, dir).await
+    }
+
+    async fn lock(&self, app: &AppName, dir: &AppDir) -> Result<File, ProviderError> {
+        let file = open_private(&dir.lock()).map_err(|error| self.app_error(app, &error))?;
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            // Never a blocking lock: who holds it may be another task of this thread.
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::Error(error)) => return Err(self.app_error(app, &error)),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    let message = format!("another program is changing {app} all the time");
+                    let class = ErrorClass::Transient;
+                    return Err(ProviderError::new(class, "app_busy", message));
+                }
+                Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(5)).await,
+            }
+        }
+    }
+}
+
+fn save(dir: &MachineDir, record: &Record) -> Result<(), ProviderError> {
+    write_json(&dir.record(), record, Durable::Yes).map_err(|error| io_error("write", dir, &error))
+}
+
+/// Every record of the app that can be read.
+fn records(dir: &AppDir) -> std::io::Result<Vec<Record>> {
+    let ids = dir.machine_ids()?;
+    Ok(ids
+        .iter()
+        .filter_map(|id| Some(snapshot(&dir.machine(id)).ok()??.record))
+        .collect())
+}
+
+fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
+    if process::words(config).is_empty() {
+        let message = "there is no command to run, and no image whose own command could be";
+        return Err(
+            ProviderError::new(ErrorClass::Invalid, "no_command", message)
+                .hint("write it: `[groups.app.local] command = \"…\"` in aeroform.toml"),
+        );
+    }
+    let signal = config
+        .stop_config
+        .as_ref()
+        .and_then(|s| s.signal.as_deref());
+    match signal {
+        Some(name) if signals::by_name(name).is_none() => {
+            let message = format!("there is no signal `{name}`");
+            Err(ProviderError::new(
+                ErrorClass::Invalid,
+                "unknown_signal",
+                message,
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn already_exists(other: &Record) -> ProviderError {
+    let message = format!("Machine {} has the name `{}`", other.id, other.name);
+    ProviderError::new(ErrorClass::Conflict, "already_exists", message)
+}
+
+fn check_unborne(port: u16, others: &[Record]) -> Result<(), ProviderError> {
+    match others.iter().find(|other| other.port == Some(port)) {
+        Some(other) => Err(port::in_use(format!(
+            "port {port} belongs to Machine {} ({})",
+            other.id, other.group
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn free_port(base: u16, others: &[Record]) -> Result<u16, ProviderError> {
+    let borne: BTreeSet<u16> = others.iter().filter_map(|other| other.port).collect();
+    (base..=u16::MAX)
+        .filter(|port| !borne.contains(port))
+        .find(|port| port::check_free(*port).is_ok())
+        .ok_or_else(|| port::in_use("no port is free".to_owned()))
+}

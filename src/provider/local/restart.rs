@@ -1,0 +1,141 @@
+//! What happens when the main process has ended: pure decisions over the restart policy.
+
+use std::time::Duration;
+
+use super::record::Exit;
+use crate::core::fleet::config::Restart;
+
+/// A process that was up for so long has proven itself: retries and backoff begin anew.
+const PROVEN_AFTER: Duration = Duration::from_secs(10);
+/// What the platform grants under `on-failure` when nothing is written (facts/fly-machines-api.md 3).
+const DEFAULT_RETRIES: u32 = 10;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// When to start again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    Always,
+    OnFailure { retries: u32 },
+    Never,
+}
+
+/// What to do after an exit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Start again after this pause.
+    Again(Duration),
+    /// It has done its work.
+    Done,
+    /// It is given up.
+    GiveUp,
+}
+
+/// The restarts of one start.
+#[derive(Debug, Clone)]
+pub(super) struct Restarts {
+    policy: Policy,
+    in_a_row: u32,
+    /// All since the start, for people.
+    pub(super) total: u32,
+}
+
+impl Restarts {
+    /// Under this policy; absent and unknown ones mean `on-failure`, as on the platform.
+    pub(super) fn under(restart: Option<&Restart>) -> Self {
+        let policy = match restart.and_then(|restart| restart.policy.as_deref()) {
+            Some("always") => Policy::Always,
+            Some("no") => Policy::Never,
+            _ => Policy::OnFailure {
+                retries: restart
+                    .and_then(|restart| restart.max_retries)
+                    .unwrap_or(DEFAULT_RETRIES),
+            },
+        };
+        Self {
+            policy,
+            in_a_row: 0,
+            total: 0,
+        }
+    }
+
+    /// Decides, and counts the restart that it decides on.
+    pub(super) fn after(&mut self, exit: Exit, up: Duration) -> Next {
+        if up >= PROVEN_AFTER {
+            self.in_a_row = 0;
+        }
+        let again = match self.policy {
+            Policy::Always => true,
+            Policy::OnFailure { retries } => !exit.is_success() && self.in_a_row < retries,
+            Policy::Never => false,
+        };
+        if again {
+            let pause = FIRST_PAUSE
+                .saturating_mul(2_u32.saturating_pow(self.in_a_row))
+                .min(LONGEST_PAUSE);
+            self.in_a_row += 1;
+            self.total += 1;
+            return Next::Again(pause);
+        }
+        if exit.is_success() {
+            Next::Done
+        } else {
+            Next::GiveUp
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CRASH: Exit = Exit::Code(3);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn under(policy: Option<&str>, max_retries: Option<u32>) -> Restarts {
+        Restarts::under(Some(&Restart {
+            policy: policy.map(str::to_owned),
+            max_retries,
+            ..Restart::default()
+        }))
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_limit_and_begin_anew_once_it_was_up_for_a_while() {
+        let mut restarts = under(Some("always"), None);
+        let mut pause = |up| match restarts.after(CRASH, up) {
+            Next::Again(pause) => pause.as_millis(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!([pause(SHORT), pause(SHORT), pause(SHORT)], [200, 400, 800]);
+        for _ in 0..40 {
+            pause(SHORT);
+        }
+        assert_eq!(pause(SHORT), 30_000);
+        assert_eq!(pause(PROVEN_AFTER), 200);
+        assert_eq!(restarts.total, 45);
+    }
+
+    #[test]
+    fn on_failure_is_the_default_and_ends_after_its_retries() {
+        let mut restarts = under(None, Some(1));
+        assert_eq!(restarts.after(Exit::Code(0), SHORT), Next::Done);
+        assert!(matches!(restarts.after(CRASH, SHORT), Next::Again(_)));
+        assert_eq!(restarts.after(CRASH, SHORT), Next::GiveUp);
+        assert_eq!(restarts.total, 1);
+        let mut absent = Restarts::under(None);
+        assert!((0..10).all(|_| matches!(absent.after(CRASH, SHORT), Next::Again(_))));
+        assert_eq!(absent.after(CRASH, SHORT), Next::GiveUp);
+    }
+
+    #[test]
+    fn always_starts_again_after_success_and_no_never_does() {
+        let always = under(Some("always"), None).after(Exit::Code(0), SHORT);
+        assert!(matches!(always, Next::Again(_)));
+        assert_eq!(
+            under(Some("no"), None).after(Exit::Code(0), SHORT),
+            Next::Done
+        );
+        assert_eq!(under(Some("no"), None).after(CRASH, SHORT), Next::GiveUp);
+    }
+}

@@ -1,0 +1,61 @@
+//! The scope of an app: which incarnation of it this is, and where its ports begin.
+//!
+//! Made once, at first need, under a lock of the whole root, so that two first questions agree and two
+//! apps never share a block of ports while there are free ones.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{AppDir, Durable, make_dir, open_private, random_hex, read_json, write_json};
+use crate::core::fleet::Lineage;
+
+/// The first port of the first app.
+pub(super) const PORT_BASE: u16 = 8100;
+/// How far apart two apps' first ports are. An app with more Machines runs into the next block, and a
+/// port that is taken is then refused by name.
+const PORT_BLOCK: u16 = 100;
+
+/// What the file says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Scope {
+    /// The id; becomes the lineage.
+    pub(super) id: Lineage,
+    /// Where the app's ports begin.
+    pub(super) port_base: u16,
+}
+
+/// The scope of this app, made if there is none. A crash leaves it whole or absent.
+pub(super) fn of(root: &Path, app: &AppDir) -> io::Result<Scope> {
+    if let Some(scope) = read_json(&app.scope())? {
+        return Ok(scope);
+    }
+    make_dir(&app.path().join("machines"))?;
+    let lock = open_private(&root.join("lock"))?;
+    lock.lock()?;
+    if let Some(scope) = read_json(&app.scope())? {
+        return Ok(scope);
+    }
+    let id = format!("local-{}", random_hex::<10>()?);
+    let scope = Scope {
+        id: Lineage::new(id).map_err(io::Error::other)?,
+        port_base: free_base(root)?,
+    };
+    write_json(&app.scope(), &scope, Durable::Yes)?;
+    Ok(scope)
+}
+
+fn free_base(root: &Path) -> io::Result<u16> {
+    let mut taken = Vec::new();
+    for entry in fs::read_dir(root)? {
+        if let Ok(Some(scope)) = read_json::<Scope>(&entry?.path().join("scope")) {
+            taken.push(scope.port_base);
+        }
+    }
+    let free = (PORT_BASE..=60_000)
+        .step_by(usize::from(PORT_BLOCK))
+        .find(|base| !taken.contains(base));
+    Ok(free.unwrap_or(PORT_BASE))
+}

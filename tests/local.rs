@@ -1,0 +1,14 @@
+//! Provider `local` with real processes, in real time.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)]
+
+#[path = "local/behaviour.rs"]
+mod behaviour;
+#[path = "local/contract.rs"]
+mod contract;
+#[path = "local/damage.rs"]
+mod damage;
+#[path = "local/life.rs"]
+mod life;
+#[path = "local/world.rs"]
+mod world;
