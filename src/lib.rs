@@ -4,6 +4,7 @@
 //! the arrows that are allowed between its rooms; start in the code at [`core`].
 
 pub mod core;
+pub mod emulator;
 pub mod env;
 pub mod journal;
 pub mod provider;
