@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::hands::{End, Hands, Part, Waited};
+use super::ends::{End, Part, Waited};
+use super::hands::Hands;
 use super::steps::Progress;
 use crate::core::fleet::{CheckState, CheckStatus, Machine, MachineId, MachineState, Until};
 use crate::core::plan::GateKind;
@@ -77,7 +78,7 @@ async fn settled(
 ) -> Part {
     hands.waiting("it to settle", gate.at_most);
     match hands.wait(gate.id, Until::Settled, deadline).await? {
-        Waited::Reached(machine) => accept(progress, machine).map(|_| ()),
+        Waited::Reached(machine) => accept(progress, *machine).map(|_| ()),
         Waited::Gone => Err(gone(gate.id)),
         Waited::NotYet => Err(timeout(gate, "it has not settled")),
     }
@@ -93,7 +94,7 @@ async fn started(
     hands.waiting("it to start", gate.at_most);
     loop {
         let machine = match hands.wait(gate.id, Until::Started, deadline).await? {
-            Waited::Reached(machine) => Some(machine),
+            Waited::Reached(machine) => Some(*machine),
             Waited::Gone => None,
             // It may have failed, or the provider may have given up early.
             Waited::NotYet => hands.get(gate.id).await?,

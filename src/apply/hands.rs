@@ -4,16 +4,14 @@
 //! Decides nothing about a Machine. A call whose answer is lost is handed back as such; whoever made
 //! it settles it.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::Cell;
 use std::time::Duration;
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::cancel::Cancel;
-use super::job::{Halt, Job};
-use super::limits::Limits;
+use super::ends::{End, Part, Refused, Waited};
+use super::job::Halt;
+use super::shared::Shared;
 use crate::core::fleet::{Call, Machine, MachineId, MachineName, Receipt, Until};
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
@@ -23,127 +21,6 @@ use crate::provider::{ErrorClass, Listing, ProviderError};
 const TRIES: u32 = 6;
 /// How long a step lets itself be put off by rate limits.
 const RATE_PATIENCE: Duration = Duration::from_secs(600);
-
-/// What all steps of a run share.
-pub(super) struct Shared<'a> {
-    pub(super) job: Job<'a>,
-    pub(super) cancel: Cancel,
-    /// Machines that steps of this run have made, for standbys that watch them.
-    pub(super) made: RefCell<BTreeMap<StepId, MachineId>>,
-    /// Set once nothing new may be started.
-    pub(super) halt: RefCell<Option<Halt>>,
-    names: BTreeMap<&'a MachineName, &'a MachineId>,
-    limits: Limits,
-    backoff: Backoff,
-    events: UnboundedSender<Event>,
-}
-
-impl<'a> Shared<'a> {
-    pub(super) fn new(job: Job<'a>, cancel: Cancel, events: UnboundedSender<Event>) -> Self {
-        let machines = job.observed.machines.values();
-        let alive = machines.filter(|machine| !machine.state.is_gone());
-        let seed = job
-            .run
-            .run
-            .as_str()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
-        Self {
-            cancel,
-            made: RefCell::default(),
-            halt: RefCell::default(),
-            names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
-            limits: Limits::of(&job.observed.description.capabilities),
-            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), seed),
-            events,
-            job,
-        }
-    }
-
-    /// Nothing new is started from now on; the first reason is kept.
-    pub(super) fn halt(&self, why: Halt) {
-        self.halt.borrow_mut().get_or_insert(why);
-    }
-}
-
-/// Why a step ends before it is done.
-#[derive(Debug)]
-pub(super) enum End {
-    /// Nothing may be started or waited for any more.
-    Halted {
-        /// What it was doing, for people.
-        during: String,
-    },
-    /// It is not so, for certain.
-    Failed {
-        /// Stable code.
-        code: String,
-        /// What happened.
-        message: String,
-        /// What to do.
-        hint: Option<String>,
-    },
-    /// It may or may not be so.
-    Unknown {
-        /// What was not answered.
-        message: String,
-    },
-}
-
-/// What a part of a step comes to.
-pub(super) type Part<T = ()> = Result<T, End>;
-
-impl End {
-    pub(super) fn failed(code: &str, message: impl Into<String>) -> Self {
-        Self::Failed {
-            code: code.to_owned(),
-            message: message.into(),
-            hint: None,
-        }
-    }
-
-    pub(super) fn conflict(message: impl Into<String>) -> Self {
-        Self::Failed {
-            code: "conflict".to_owned(),
-            message: message.into(),
-            hint: Some("run the command again: it plans from what is there now".to_owned()),
-        }
-    }
-
-    pub(super) fn of(error: &ProviderError) -> Self {
-        Self::Failed {
-            code: error.code.to_owned(),
-            message: error.message.clone(),
-            hint: error.hint.clone(),
-        }
-    }
-}
-
-/// Why a call gave no receipt.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// Something else was faster.
-    Conflict(ProviderError),
-    /// There is no such Machine.
-    NotFound(ProviderError),
-    /// It may have happened; to be settled by asking.
-    Unknown(ProviderError),
-    /// The step ends.
-    End(End),
-}
-
-/// What waiting came to.
-#[derive(Debug)]
-pub(super) enum Waited {
-    /// It is as wanted.
-    Reached(Machine),
-    /// It is gone.
-    Gone,
-    /// It is not, so far or in vain.
-    NotYet,
-}
 
 /// One step's hands.
 pub(super) struct Hands<'a> {
@@ -186,18 +63,16 @@ impl<'a> Hands<'a> {
     pub(super) async fn call(&self, call: &Call) -> Result<Receipt, Refused> {
         let job = &self.shared.job;
         let begun = Instant::now();
-        let mut tries = 0;
+        let (mut tries, mut put_off) = (0, 0);
         loop {
-            self.room(call.action(), call.machine())
+            self.room(call.action(), call.machine(), put_off)
                 .await
                 .map_err(Refused::End)?;
             if !job.lock.is_held() {
                 self.shared.halt(Halt::LockLost);
             }
             if self.shared.halt_reached() {
-                return Err(Refused::End(
-                    self.halted(format!("before `{}`", call.action())),
-                ));
+                return Err(Refused::End(halted(format!("before `{}`", call.action()))));
             }
             self.called.set(true);
             let answer = tokio::select! {
@@ -223,7 +98,9 @@ impl<'a> Hands<'a> {
                     return Err(Refused::End(self.hopeless(&error)));
                 }
                 ErrorClass::RateLimited(until) if begun.elapsed() < RATE_PATIENCE => {
-                    self.limited(call.action(), call.machine(), until, tries);
+                    self.limited(call.action(), call.machine(), until, put_off);
+                    put_off += 1;
+                    continue;
                 }
                 ErrorClass::Transient
                     if self.again(tries, &error).await.map_err(Refused::End)? => {}
@@ -265,12 +142,12 @@ impl<'a> Hands<'a> {
             let answer = tokio::select! {
                 biased;
                 () = self.shared.cancel.stopping() => {
-                    return Err(self.halted(format!("while waiting until it is {}", named(until))));
+                    return Err(halted(format!("while waiting until it is {}", named(until))));
                 }
                 answer = job.provider.wait(&job.plan.app, id, until, at_most) => answer,
             };
             let error = match answer {
-                Ok(machine) => return Ok(Waited::Reached(machine)),
+                Ok(machine) => return Ok(Waited::Reached(Box::new(machine))),
                 Err(error) => error,
             };
             match error.class {
@@ -304,7 +181,7 @@ impl<'a> Hands<'a> {
             .wait(id, Until::Settled, Instant::now() + at_most)
             .await?
         {
-            Waited::Reached(machine) => Ok(Some(machine)),
+            Waited::Reached(machine) => Ok(Some(*machine)),
             Waited::Gone => Ok(None),
             Waited::NotYet => self.get(id).await,
         }
@@ -329,7 +206,7 @@ impl<'a> Hands<'a> {
     pub(super) async fn rest(&self, pause: Duration) -> Part {
         tokio::select! {
             biased;
-            () = self.shared.cancel.stopping() => Err(self.halted("while waiting".to_owned())),
+            () = self.shared.cancel.stopping() => Err(halted("while waiting".to_owned())),
             () = sleep(pause) => Ok(()),
         }
     }
@@ -344,13 +221,13 @@ impl<'a> Hands<'a> {
         F: Future<Output = Result<T, ProviderError>>,
     {
         let begun = Instant::now();
-        let mut tries = 0;
+        let (mut tries, mut put_off) = (0, 0);
         loop {
-            self.room(action, id).await?;
+            self.room(action, id, put_off).await?;
             let answer = tokio::select! {
                 biased;
                 () = self.shared.cancel.stopping() => {
-                    return Err(self.halted("while reading".to_owned()));
+                    return Err(halted("while reading".to_owned()));
                 }
                 answer = read() => answer,
             };
@@ -362,7 +239,9 @@ impl<'a> Hands<'a> {
                 ErrorClass::NotFound => return Ok(None),
                 ErrorClass::Invalid | ErrorClass::Fatal => return Err(self.hopeless(&error)),
                 ErrorClass::RateLimited(until) if begun.elapsed() < RATE_PATIENCE => {
-                    self.limited(action, id, until, tries);
+                    self.limited(action, id, until, put_off);
+                    put_off += 1;
+                    continue;
                 }
                 ErrorClass::RateLimited(_)
                 | ErrorClass::Conflict
@@ -377,9 +256,13 @@ impl<'a> Hands<'a> {
         }
     }
 
-    /// Waits until the limits allow a call.
-    async fn room(&self, action: &'static str, id: Option<&MachineId>) -> Part {
-        let from = self.shared.limits.take(action, id);
+    /// Waits until the limits allow a call. One that was put off before comes back a little later than
+    /// it may, so that all of them do not come at once.
+    async fn room(&self, action: &'static str, id: Option<&MachineId>, put_off: u32) -> Part {
+        let mut from = self.shared.limits.take(action, id);
+        if let Some(before) = put_off.checked_sub(1) {
+            from += self.backoff.pause(before);
+        }
         let pause = from.saturating_duration_since(Instant::now());
         if pause.is_zero() {
             return Ok(());
@@ -388,7 +271,7 @@ impl<'a> Hands<'a> {
         tokio::select! {
             biased;
             () = self.shared.cancel.stopping() => {
-                Err(self.halted("while waiting for the rate limit".to_owned()))
+                Err(halted("while waiting for the rate limit".to_owned()))
             }
             () = sleep_until(from) => Ok(()),
         }
@@ -399,13 +282,12 @@ impl<'a> Hands<'a> {
         action: &'static str,
         id: Option<&MachineId>,
         until: Option<Duration>,
-        tries: u32,
+        put_off: u32,
     ) {
         self.say(StepEvent::Retrying {
             cause: "the rate limit was reached".to_owned(),
         });
-        // On top of what was asked for, so that those who were put off do not all come back at once.
-        let pause = until.unwrap_or_default() + self.backoff.pause(tries);
+        let pause = until.unwrap_or_else(|| self.backoff.pause(put_off));
         self.shared.limits.close(action, id, pause);
     }
 
@@ -414,10 +296,6 @@ impl<'a> Hands<'a> {
             self.shared.halt(Halt::Provider(error.message.clone()));
         }
         End::of(error)
-    }
-
-    fn halted(&self, during: String) -> End {
-        End::Halted { during }
     }
 
     fn say(&self, what: StepEvent) {
@@ -430,11 +308,8 @@ impl<'a> Hands<'a> {
     }
 }
 
-impl Shared<'_> {
-    /// Whether no new call may be made.
-    pub(super) fn halt_reached(&self) -> bool {
-        self.cancel.is_stopping() || matches!(*self.halt.borrow(), Some(Halt::LockLost))
-    }
+fn halted(during: String) -> End {
+    End::Halted { during }
 }
 
 fn named(until: Until) -> &'static str {

@@ -9,6 +9,7 @@
 //! [`Hands`](hands::Hands), where limits, retries and cancellation live.
 
 mod cancel;
+mod ends;
 mod gate;
 mod hands;
 mod job;
@@ -18,6 +19,7 @@ mod record;
 mod run;
 mod schedule;
 mod settle;
+mod shared;
 mod steps;
 mod verify;
 mod wanted;

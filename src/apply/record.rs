@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::core::fleet::StoredConfig;
 use crate::core::plan::{Outcome, StepId, StepResult};
 use crate::journal::{Journal, JournalError, ResultRow, RunRow, RunStatus};
 
@@ -38,7 +39,7 @@ impl<'a> Recorder<'a> {
             step,
             outcome: result.outcome.clone(),
             machine: result.machine.as_ref().map(|machine| machine.id.clone()),
-            config: result.sent.as_ref().map(|sent| sent.digest()),
+            config: result.sent.as_ref().map(StoredConfig::digest),
         };
         match &row.outcome {
             Outcome::Done | Outcome::Failed { .. } | Outcome::Unknown { .. } => self.rows.push(row),

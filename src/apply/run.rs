@@ -1,17 +1,19 @@
 //! The dispatcher: one task that owns all state and takes signals, events and ends of steps one after
 //! another, so that the same run gives the same events in the same order.
 
+use std::pin::pin;
+
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, sleep_until};
 
 use super::cancel::Cancel;
-use super::hands::Shared;
 use super::job::{Halt, Job, Report};
 use super::record::Recorder;
 use super::schedule::{Schedule, Unstarted};
+use super::shared::Shared;
 use super::steps::carry_out;
-use super::verify::verify;
+use super::verify::{Verified, verify};
 use crate::core::plan::{Event, Outcome, StepEvent, StepId, StepResult, Work};
 use crate::journal::JournalError;
 
@@ -47,15 +49,16 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
     desk.carry_out_all().await;
     let results = desk.close();
     let verified = if shared.halt_reached() {
-        super::verify::Verified::default()
+        Verified::default()
     } else {
-        verify(&shared, &results).await
+        desk.listening(verify(&shared, &results)).await
     };
-    desk.pass_on();
-    let interrupted = desk.interrupted || shared.cancel.is_stopping();
+    if shared.cancel.is_stopping() && !desk.interrupted {
+        desk.interrupt();
+    }
     Report {
         results,
-        interrupted,
+        interrupted: desk.interrupted,
         findings: verified.findings,
         remarks: verified.remarks,
         halted: shared.halt.borrow().clone(),
@@ -174,6 +177,21 @@ impl Desk<'_, '_> {
             outcome: outcome.unwrap_or(Outcome::NotStarted),
             machine: None,
             sent: None,
+        }
+    }
+
+    /// Passes on what is said while this goes on.
+    async fn listening<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = self.receiver.recv() => (self.events)(&event),
+                done = &mut work => {
+                    self.pass_on();
+                    return done;
+                }
+            }
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::hands::{Hands, Part};
+use super::ends::Part;
+use super::hands::Hands;
 use crate::core::fleet::{Machine, MachineName};
 use crate::provider::backoff::Backoff;
 

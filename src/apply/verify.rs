@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
-use super::hands::{End, Hands, Shared};
+use super::ends::End;
+use super::hands::Hands;
+use super::shared::Shared;
 use super::wanted::{Wanted, watched};
 use crate::core::fleet::{Machine, MachineId, MachineState};
 use crate::core::plan::{Action, Change, Outcome, StepId, StepResult};

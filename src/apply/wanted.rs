@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::hands::{End, Part, Shared};
+use super::ends::{End, Part};
+use super::shared::Shared;
 use crate::core::fleet::{
-    Base, DesiredGroup, GroupName, LaunchId, Machine, MachineConfig, MachineId, Stamps,
-    StoredConfig, VolumeId,
+    Base, DesiredGroup, GroupName, Machine, MachineConfig, MachineId, Stamps, StoredConfig,
+    VolumeId,
 };
 use crate::core::plan::Standby;
 
@@ -108,11 +109,6 @@ fn as_set(ids: &[MachineId]) -> BTreeSet<&MachineId> {
 pub(super) fn own_launch(machine: &Machine) -> Option<&str> {
     let stamp = machine.stamps.launch.as_deref()?;
     (machine.name.launch_part() == Some(stamp)).then_some(stamp)
-}
-
-/// The same for a Machine that was made for this intent.
-pub(super) fn launch_of(launch: &LaunchId) -> Option<&str> {
-    Some(launch.as_str())
 }
 
 /// The ids of the Machines that a standby watches; those that this run makes were made before it.

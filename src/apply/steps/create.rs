@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::Progress;
 use super::update::{Brought, Terms, bring};
+use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
-use crate::apply::hands::{End, Hands, Part, Refused};
+use crate::apply::hands::Hands;
 use crate::apply::settle::{Patience, by_name};
-use crate::apply::wanted::{Wanted, launch_of, watched};
+use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{Call, LaunchId, Machine, MachineState};
 use crate::core::plan::{Action, Change, GateKind, StepId};
@@ -37,7 +38,7 @@ pub(super) async fn create<'a>(
         group: change.group.clone(),
         region: change.region.clone(),
         config: wanted.over(None),
-        stamps: wanted.stamps(launch_of(launch)),
+        stamps: wanted.stamps(Some(launch.as_str())),
         skip_launch: wanted.is_standby(),
         port: *port,
     }));

@@ -5,10 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Progress;
-use crate::apply::hands::{End, Hands, Part, Refused, Waited};
+use crate::apply::ends::{End, Part, Refused, Waited};
+use crate::apply::hands::Hands;
 use crate::apply::pin;
 use crate::core::fleet::normal::parse_duration;
-use crate::core::fleet::{Call, HostStatus, Machine, MachineId, MachineState, Until};
+use crate::core::fleet::{
+    Call, HostStatus, Machine, MachineConfig, MachineId, MachineState, Until,
+};
 use crate::core::plan::Change;
 
 /// How long a Machine may take to settle before it is stopped whatever it does.
@@ -83,7 +86,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
     let serves = live
         .config
         .as_ref()
-        .is_some_and(|config| config.has_services());
+        .is_some_and(MachineConfig::has_services);
     let id = || live.id.clone();
     if live.state.runs() && serves && capabilities.cordon && !live.cordoned {
         repeatable(hands, &Call::Cordon { id: id() }).await?;
@@ -108,7 +111,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
         .await?
     {
         Waited::Reached(machine) => {
-            progress.machine = Some(machine);
+            progress.machine = Some(*machine);
             return Ok(false);
         }
         Waited::Gone => return Ok(false),

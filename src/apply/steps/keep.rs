@@ -1,7 +1,8 @@
 //! Adopt: bookkeeping only, no call.
 
 use super::Progress;
-use crate::apply::hands::{End, Hands, Part};
+use crate::apply::ends::{End, Part};
+use crate::apply::hands::Hands;
 use crate::core::plan::{Change, adopted};
 
 /// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10).

@@ -5,7 +5,9 @@ mod destroy;
 mod keep;
 mod update;
 
-use super::hands::{End, Hands, Part, Shared};
+use super::ends::{End, Part};
+use super::hands::Hands;
+use super::shared::Shared;
 use crate::core::fleet::{Machine, StoredConfig};
 use crate::core::plan::{Action, Change, Outcome, StepId, StepResult};
 

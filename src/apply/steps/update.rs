@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::Progress;
+use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
-use crate::apply::hands::{End, Hands, Part, Refused};
+use crate::apply::hands::Hands;
 use crate::apply::pin;
 use crate::apply::wanted::{Wanted, own_launch, watched};
 use crate::core::fleet::call::UpdateCall;

@@ -87,7 +87,8 @@ impl Record {
         if state != State::Started || now < first {
             return self.old_results.clone();
         }
-        let rounds = (now - first).as_nanos() / timings.check_interval.as_nanos().max(1);
+        let rounds =
+            now.saturating_sub(first).as_nanos() / timings.check_interval.as_nanos().max(1);
         let last = first + timings.check_interval * u32::try_from(rounds).unwrap_or(u32::MAX);
         let (status, output) = if self.checks_never_pass {
             ("critical", "connection refused")

@@ -6,17 +6,21 @@
 //! out from its timeline when somebody looks. Start at [`World`], whose methods are the endpoints; go
 //! on to [`Fault`] for what can be scripted and to [`Operator`] for changes by other hands.
 
+mod actions;
 mod app;
 mod clock;
-mod endpoints;
 mod faults;
 mod lifecycle;
 mod machine;
 mod operator;
 mod place;
+mod reads;
 
 pub use clock::{Clock, HandClock};
 pub use faults::{Effect, Fault, FaultId};
 pub use lifecycle::Timings;
 pub use operator::Operator;
 pub use place::{Answer, LoggedCall, Refusal, World};
+
+#[cfg(test)]
+mod tests;

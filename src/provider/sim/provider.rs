@@ -203,7 +203,7 @@ impl Provider for SimProvider {
                 let world = self.world();
                 (world.now(), world.next_change(name, key))
             };
-            let own = next.map_or(LOOK_AGAIN, |next| next - now);
+            let own = next.map_or(LOOK_AGAIN, |next| next.saturating_sub(now));
             let pause = own.min(LOOK_AGAIN).max(Duration::from_millis(1));
             tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
             let looked = self.world().look(name, key);
