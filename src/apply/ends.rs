@@ -63,6 +63,8 @@ pub(super) enum Refused {
     Conflict(ProviderError),
     /// There is no such Machine.
     NotFound(ProviderError),
+    /// The provider does not do this to a Machine in that state, or at all.
+    Invalid(ProviderError),
     /// It may have happened; to be settled by asking.
     Unknown(ProviderError),
     /// The step ends.

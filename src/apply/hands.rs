@@ -94,9 +94,8 @@ impl<'a> Hands<'a> {
                 ErrorClass::Conflict => return Err(Refused::Conflict(error)),
                 ErrorClass::NotFound => return Err(Refused::NotFound(error)),
                 ErrorClass::Unknown => return Err(Refused::Unknown(error)),
-                ErrorClass::Invalid | ErrorClass::Fatal => {
-                    return Err(Refused::End(self.hopeless(&error)));
-                }
+                ErrorClass::Invalid => return Err(Refused::Invalid(error)),
+                ErrorClass::Fatal => return Err(Refused::End(self.hopeless(&error))),
                 ErrorClass::RateLimited(until) if begun.elapsed() < RATE_PATIENCE => {
                     self.limited(call.action(), call.machine(), until, put_off);
                     put_off += 1;

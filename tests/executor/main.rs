@@ -12,3 +12,4 @@ mod order;
 mod snapshot;
 mod stage;
 mod stopping;
+mod world;

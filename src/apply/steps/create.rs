@@ -95,7 +95,7 @@ async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
                 });
             }
             Err(Refused::End(end)) => return Err(end),
-            Err(Refused::NotFound(error)) => return Err(End::of(&error)),
+            Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::Conflict(error)) => {
                 let patience = if error.code == "already_exists" {
                     Patience::UntilListed
@@ -143,7 +143,7 @@ async fn take(
         match hands.call(&Call::Start { id }).await {
             // Whether it started is the gate's question.
             Ok(_) | Err(Refused::Conflict(_) | Refused::Unknown(_)) => {}
-            Err(Refused::NotFound(error)) => return Err(End::of(&error)),
+            Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::End(end)) => return Err(end),
         }
         brought.launched = true;

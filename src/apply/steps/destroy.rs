@@ -53,7 +53,7 @@ pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: 
             Ok(_) | Err(Refused::NotFound(_)) => return gone(hands, progress, id).await,
             Err(Refused::End(end)) => return Err(end),
             // Something has started it again in between.
-            Err(Refused::Conflict(error)) => (false, error),
+            Err(Refused::Conflict(error) | Refused::Invalid(error)) => (false, error),
             Err(Refused::Unknown(error)) => (true, error),
         };
         if may_have_happened && is_gone(hands, id).await? {
@@ -155,6 +155,7 @@ async fn repeatable(hands: &Hands<'_>, call: &Call) -> Part {
     loop {
         let error = match hands.call(call).await {
             Ok(_) | Err(Refused::NotFound(_) | Refused::Conflict(_)) => return Ok(()),
+            Err(Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::Unknown(error)) => error,
         };

@@ -113,6 +113,7 @@ pub(super) async fn bring(
             }
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::NotFound(_)) => return Err(End::conflict(format!("{id} is gone"))),
+            Err(Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::Conflict(error)) => open = Some((Lost::No, error)),
             Err(Refused::Unknown(error)) => {
                 open = Some((Lost::Maybe, error));

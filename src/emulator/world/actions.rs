@@ -124,11 +124,17 @@ impl World {
         })
     }
 
-    /// `POST …/metadata/{key}`: no new instance, no restart.
-    pub fn metadata(&mut self, app: &str, id: &str, key: &str, value: &str) -> Answer {
+    /// `POST …/metadata/{key}`, or `DELETE` without a value: no new instance, no restart.
+    pub fn metadata(&mut self, app: &str, id: &str, key: &str, value: Option<&str>) -> Answer {
         self.about_machine("metadata", app, id, |world, _| {
             world.acting(app, id)?;
-            world.record(app, id)?.config["metadata"][key] = value.into();
+            let metadata = &mut world.record(app, id)?.config["metadata"];
+            match value {
+                Some(value) => metadata[key] = value.into(),
+                None => {
+                    metadata.as_object_mut().map(|entries| entries.remove(key));
+                }
+            }
             Ok(Value::Null)
         })
     }

@@ -21,6 +21,3 @@ pub use faults::{Effect, Fault, FaultId};
 pub use lifecycle::Timings;
 pub use operator::Operator;
 pub use place::{Answer, LoggedCall, Refusal, World};
-
-#[cfg(test)]
-mod tests;

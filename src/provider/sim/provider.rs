@@ -102,8 +102,9 @@ impl SimProvider {
                     .await
             }
             Call::Stamp { id, stamps } => {
-                for (key, value) in translate::stamp_entries(stamps) {
-                    self.ask(|world| world.metadata(app, id.as_str(), &key, &value))
+                let live = self.world().look(app, id.as_str()).unwrap_or_default();
+                for (key, value) in translate::stamp_entries(stamps, &live) {
+                    self.ask(|world| world.metadata(app, id.as_str(), &key, value.as_deref()))
                         .await?;
                 }
                 Ok(Value::Null)
@@ -181,9 +182,14 @@ impl Provider for SimProvider {
     ) -> Result<Machine, ProviderError> {
         let deadline = Instant::now() + at_most;
         let (name, key) = (app.as_str(), id.as_str());
-        let mut shown = self.ask(|world| world.wait(name, key)).await?;
+        let mut looked = self.ask(|world| world.wait(name, key)).await;
         loop {
-            let machine = translate::machine(&shown)?;
+            let machine = match looked {
+                Err(error) if error.class == ErrorClass::NotFound && until == Until::Destroyed => {
+                    return translate::destroyed(id);
+                }
+                looked => translate::machine(&looked?)?,
+            };
             if reached(machine.state, until) {
                 return Ok(machine);
             }
@@ -206,8 +212,8 @@ impl Provider for SimProvider {
             let own = next.map_or(LOOK_AGAIN, |next| next.saturating_sub(now));
             let pause = own.min(LOOK_AGAIN).max(Duration::from_millis(1));
             tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
-            let looked = self.world().look(name, key);
-            shown = looked.map_err(|refusal| translate::error(&refusal))?;
+            let answer = self.world().look(name, key);
+            looked = answer.map_err(|refusal| translate::error(&refusal));
         }
     }
 

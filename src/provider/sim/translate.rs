@@ -35,8 +35,23 @@ pub(super) fn update_body(call: &UpdateCall, live: &Value) -> Value {
     })
 }
 
-pub(super) fn stamp_entries(stamps: &Stamps) -> Metadata {
-    bookkeeping::written(stamps, None)
+/// The metadata that turns the stamps on a live Machine into these: values, and keys that go.
+pub(super) fn stamp_entries(stamps: &Stamps, live: &Value) -> BTreeMap<String, Option<String>> {
+    let group = bookkeeping::group(&metadata_of(live));
+    let old = metadata_of(live).into_keys();
+    let mut entries: BTreeMap<_, _> = old
+        .filter(|key| bookkeeping::is_ours(key))
+        .map(|key| (key, None))
+        .collect();
+    let new = bookkeeping::written(stamps, group.as_ref());
+    entries.extend(new.into_iter().map(|(key, value)| (key, Some(value))));
+    entries
+}
+
+/// What is left to say of a Machine that is not there any more.
+pub(super) fn destroyed(id: &MachineId) -> Result<Machine, ProviderError> {
+    let name = id.as_str();
+    machine(&json!({"id": name, "name": name, "region": "unknown", "state": "destroyed"}))
 }
 
 fn with_bookkeeping(
@@ -163,6 +178,7 @@ pub(super) fn error(refusal: &Refusal) -> ProviderError {
         409 if message.contains("already_exists") => (ErrorClass::Conflict, "already_exists"),
         409 => (ErrorClass::Conflict, "conflict"),
         412 if busy.iter().any(|part| message.contains(part)) => (ErrorClass::Conflict, "busy"),
+        412 if message.contains("not currently stopped") => (ErrorClass::Invalid, "not_stopped"),
         412 => (ErrorClass::Conflict, "failed_precondition"),
         429 => (ErrorClass::RateLimited(refusal.retry_after), "rate_limited"),
         500.. => (ErrorClass::Unknown, "server_error"),

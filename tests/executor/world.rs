@@ -1,11 +1,10 @@
-//! The platform's rules, on a clock that is moved by hand.
+//! The emulated platform's own rules, on a clock that is moved by hand.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use aeroform::emulator::world::{Clock, Effect, Fault, HandClock, World};
 use serde_json::{Value, json};
-
-use super::{Effect, Fault, HandClock, World};
 
 struct Place {
     clock: Arc<HandClock>,
@@ -15,7 +14,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let clock = Arc::new(HandClock::default());
-        let mut world = World::new("seed", Arc::clone(&clock) as Arc<dyn super::Clock>);
+        let mut world = World::new("seed", Arc::clone(&clock) as Arc<dyn Clock>);
         world.add_app("shop");
         Self { clock, world }
     }
