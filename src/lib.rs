@@ -3,8 +3,11 @@
 //! The library behind the `aeroform` program. Read docs/architecture.md for the map of the house and
 //! the arrows that are allowed between its rooms; start in the code at [`core`].
 
+pub mod apply;
 pub mod core;
+pub mod emulator;
 pub mod env;
 pub mod journal;
+pub mod observe;
 pub mod provider;
 pub mod store;

@@ -6,6 +6,9 @@
 
 pub mod contract;
 pub mod local;
+pub mod backoff;
+pub mod bookkeeping;
+pub mod sim;
 
 use std::time::Duration;
 

@@ -1,0 +1,83 @@
+//! The ways in which a step, a call or a wait ends other than as wished.
+
+use crate::core::fleet::Machine;
+use crate::provider::ProviderError;
+
+/// Why a step ends before it is done.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Nothing may be started or waited for any more.
+    Halted {
+        /// What it was doing, for people.
+        during: String,
+    },
+    /// It is not so, for certain.
+    Failed {
+        /// Stable code.
+        code: String,
+        /// What happened.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// It may or may not be so.
+    Unknown {
+        /// What was not answered.
+        message: String,
+    },
+}
+
+/// What a part of a step comes to.
+pub(super) type Part<T = ()> = Result<T, End>;
+
+impl End {
+    pub(super) fn failed(code: &str, message: impl Into<String>) -> Self {
+        Self::Failed {
+            code: code.to_owned(),
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(super) fn conflict(message: impl Into<String>) -> Self {
+        Self::Failed {
+            code: "conflict".to_owned(),
+            message: message.into(),
+            hint: Some("run the command again: it plans from what is there now".to_owned()),
+        }
+    }
+
+    pub(super) fn of(error: &ProviderError) -> Self {
+        Self::Failed {
+            code: error.code.to_owned(),
+            message: error.message.clone(),
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+/// Why a call gave no receipt.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// Something else was faster.
+    Conflict(ProviderError),
+    /// There is no such Machine.
+    NotFound(ProviderError),
+    /// The provider does not do this to a Machine in that state, or at all.
+    Invalid(ProviderError),
+    /// It may have happened; to be settled by asking.
+    Unknown(ProviderError),
+    /// The step ends.
+    End(End),
+}
+
+/// What waiting came to.
+#[derive(Debug)]
+pub(super) enum Waited {
+    /// It is as wanted.
+    Reached(Box<Machine>),
+    /// It is gone.
+    Gone,
+    /// It is not, so far or in vain.
+    NotYet,
+}

@@ -1,0 +1,321 @@
+//! How a step reaches the provider: every read, call and wait passes through here, so that limits,
+//! retries, cancellation and the events about waiting are the same everywhere.
+//!
+//! Decides nothing about a Machine. A call whose answer is lost is handed back as such; whoever made
+//! it settles it.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::ends::{End, Part, Refused, Waited};
+use super::job::Halt;
+use super::shared::Shared;
+use crate::core::fleet::{Call, Machine, MachineId, MachineName, Receipt, Until};
+use crate::core::plan::{Event, StepEvent, StepId};
+use crate::provider::backoff::Backoff;
+use crate::provider::{ErrorClass, Listing, ProviderError};
+
+/// Tries of one call or read after failures that may pass.
+const TRIES: u32 = 6;
+/// How long a step lets itself be put off by rate limits.
+const RATE_PATIENCE: Duration = Duration::from_secs(600);
+
+/// One step's hands.
+pub(super) struct Hands<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    step: StepId,
+    backoff: Backoff,
+    called: Cell<bool>,
+}
+
+impl<'a> Hands<'a> {
+    pub(super) fn new(shared: &'a Shared<'a>, step: StepId) -> Self {
+        Self {
+            shared,
+            step,
+            backoff: shared.backoff.for_another(u64::from(step.0)),
+            called: Cell::new(false),
+        }
+    }
+
+    /// Whether a changing call was made.
+    pub(super) fn has_called(&self) -> bool {
+        self.called.get()
+    }
+
+    /// The Machine that had this name when the snapshot was taken.
+    pub(super) fn seen_as(&self, name: &MachineName) -> Option<&'a MachineId> {
+        self.shared.names.get(name).copied()
+    }
+
+    /// Says what is waited for, and for how long at most.
+    pub(super) fn waiting(&self, on: impl Into<String>, at_most: Duration) {
+        self.say(StepEvent::Waiting {
+            on: on.into(),
+            up_to_ms: u64::try_from(at_most.as_millis()).ok(),
+        });
+    }
+
+    /// Makes one call, waiting for limits before it and trying again after failures that certainly
+    /// changed nothing. Dropped by a cancel only when its grace is over.
+    pub(super) async fn call(&self, call: &Call) -> Result<Receipt, Refused> {
+        let job = &self.shared.job;
+        let begun = Instant::now();
+        let (mut tries, mut put_off) = (0, 0);
+        loop {
+            self.room(call.action(), call.machine(), put_off)
+                .await
+                .map_err(Refused::End)?;
+            if !job.lock.is_held() {
+                self.shared.halt(Halt::LockLost);
+            }
+            if self.shared.halt_reached() {
+                return Err(Refused::End(halted(format!("before `{}`", call.action()))));
+            }
+            self.called.set(true);
+            let answer = tokio::select! {
+                biased;
+                answer = job.provider.call(&job.plan.app, call) => answer,
+                () = self.shared.cancel.cut_off() => {
+                    let message = format!("interrupted before `{}` was answered", call.action());
+                    return Err(Refused::End(End::Unknown { message }));
+                }
+            };
+            let error = match answer {
+                Ok(receipt) => {
+                    self.shared.limits.succeeded();
+                    return Ok(receipt);
+                }
+                Err(error) => error,
+            };
+            match error.class {
+                ErrorClass::Conflict => return Err(Refused::Conflict(error)),
+                ErrorClass::NotFound => return Err(Refused::NotFound(error)),
+                ErrorClass::Unknown => return Err(Refused::Unknown(error)),
+                ErrorClass::Invalid => return Err(Refused::Invalid(error)),
+                ErrorClass::Fatal => return Err(Refused::End(self.hopeless(&error))),
+                ErrorClass::RateLimited(until) if begun.elapsed() < RATE_PATIENCE => {
+                    self.limited(call.action(), call.machine(), until, put_off);
+                    put_off += 1;
+                    continue;
+                }
+                ErrorClass::Transient
+                    if self.again(tries, &error).await.map_err(Refused::End)? => {}
+                ErrorClass::RateLimited(_) | ErrorClass::Transient => {
+                    return Err(Refused::End(End::of(&error)));
+                }
+            }
+            tries += 1;
+        }
+    }
+
+    /// Reads one Machine; none when there is none.
+    pub(super) async fn get(&self, id: &MachineId) -> Part<Option<Machine>> {
+        let job = &self.shared.job;
+        self.read("get", Some(id), || job.provider.get(&job.plan.app, id))
+            .await
+    }
+
+    /// Lists the app.
+    pub(super) async fn list(&self) -> Part<Listing> {
+        let job = &self.shared.job;
+        let listing = self
+            .read("list", None, || job.provider.list(&job.plan.app))
+            .await?;
+        listing.ok_or_else(|| End::failed("not_found", "the app is gone"))
+    }
+
+    /// Waits for a Machine; what is waited for was said before. A cancel drops it at once.
+    pub(super) async fn wait(
+        &self,
+        id: &MachineId,
+        until: Until,
+        deadline: Instant,
+    ) -> Part<Waited> {
+        let job = &self.shared.job;
+        let mut tries = 0;
+        loop {
+            let at_most = deadline.saturating_duration_since(Instant::now());
+            let answer = tokio::select! {
+                biased;
+                () = self.shared.cancel.stopping() => {
+                    return Err(halted(format!("while waiting until it is {}", named(until))));
+                }
+                answer = job.provider.wait(&job.plan.app, id, until, at_most) => answer,
+            };
+            let error = match answer {
+                Ok(machine) => return Ok(Waited::Reached(Box::new(machine))),
+                Err(error) => error,
+            };
+            match error.class {
+                ErrorClass::NotFound => return Ok(Waited::Gone),
+                ErrorClass::Transient | ErrorClass::Conflict => return Ok(Waited::NotYet),
+                ErrorClass::Invalid | ErrorClass::Fatal => return Err(self.hopeless(&error)),
+                ErrorClass::Unknown | ErrorClass::RateLimited(_) => {}
+            }
+            if Instant::now() >= deadline {
+                return Ok(Waited::NotYet);
+            }
+            self.rest(self.backoff.pause(tries)).await?;
+            tries += 1;
+        }
+    }
+
+    /// The Machine once it does not change by itself, waited for at most so long; none when there is
+    /// none.
+    pub(super) async fn settled(&self, id: &MachineId, at_most: Duration) -> Part<Option<Machine>> {
+        let Some(machine) = self.get(id).await? else {
+            return Ok(None);
+        };
+        if !machine.state.is_transient() {
+            return Ok(Some(machine));
+        }
+        self.waiting(
+            format!("the Machine, which is {}", machine.state.as_str()),
+            at_most,
+        );
+        match self
+            .wait(id, Until::Settled, Instant::now() + at_most)
+            .await?
+        {
+            Waited::Reached(machine) => Ok(Some(*machine)),
+            Waited::Gone => Ok(None),
+            Waited::NotYet => self.get(id).await,
+        }
+    }
+
+    /// Pauses before another try of something that may pass, and says so; false when there were
+    /// enough tries.
+    pub(super) async fn again(&self, tries: u32, error: &ProviderError) -> Part<bool> {
+        if tries + 1 >= TRIES || !self.shared.limits.may_retry() {
+            return Ok(false);
+        }
+        self.say(StepEvent::Retrying {
+            cause: error.message.clone(),
+        });
+        let pause = self.backoff.pause(tries);
+        self.waiting("the next try", pause);
+        self.rest(pause).await?;
+        Ok(true)
+    }
+
+    /// Lets time pass, at most until a cancel.
+    pub(super) async fn rest(&self, pause: Duration) -> Part {
+        tokio::select! {
+            biased;
+            () = self.shared.cancel.stopping() => Err(halted("while waiting".to_owned())),
+            () = sleep(pause) => Ok(()),
+        }
+    }
+
+    async fn read<T, F>(
+        &self,
+        action: &'static str,
+        id: Option<&MachineId>,
+        read: impl Fn() -> F,
+    ) -> Part<Option<T>>
+    where
+        F: Future<Output = Result<T, ProviderError>>,
+    {
+        let begun = Instant::now();
+        let (mut tries, mut put_off) = (0, 0);
+        loop {
+            self.room(action, id, put_off).await?;
+            let answer = tokio::select! {
+                biased;
+                () = self.shared.cancel.stopping() => {
+                    return Err(halted("while reading".to_owned()));
+                }
+                answer = read() => answer,
+            };
+            let error = match answer {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(error) => error,
+            };
+            match error.class {
+                ErrorClass::NotFound => return Ok(None),
+                ErrorClass::Invalid | ErrorClass::Fatal => return Err(self.hopeless(&error)),
+                ErrorClass::RateLimited(until) if begun.elapsed() < RATE_PATIENCE => {
+                    self.limited(action, id, until, put_off);
+                    put_off += 1;
+                    continue;
+                }
+                ErrorClass::RateLimited(_)
+                | ErrorClass::Conflict
+                | ErrorClass::Transient
+                | ErrorClass::Unknown => {
+                    if !self.again(tries, &error).await? {
+                        return Err(End::of(&error));
+                    }
+                }
+            }
+            tries += 1;
+        }
+    }
+
+    /// Waits until the limits allow a call. One that was put off before comes back a little later than
+    /// it may, so that all of them do not come at once.
+    async fn room(&self, action: &'static str, id: Option<&MachineId>, put_off: u32) -> Part {
+        let mut from = self.shared.limits.take(action, id);
+        if let Some(before) = put_off.checked_sub(1) {
+            from += self.backoff.pause(before);
+        }
+        let pause = from.saturating_duration_since(Instant::now());
+        if pause.is_zero() {
+            return Ok(());
+        }
+        self.waiting("the rate limit", pause);
+        tokio::select! {
+            biased;
+            () = self.shared.cancel.stopping() => {
+                Err(halted("while waiting for the rate limit".to_owned()))
+            }
+            () = sleep_until(from) => Ok(()),
+        }
+    }
+
+    fn limited(
+        &self,
+        action: &'static str,
+        id: Option<&MachineId>,
+        until: Option<Duration>,
+        put_off: u32,
+    ) {
+        self.say(StepEvent::Retrying {
+            cause: "the rate limit was reached".to_owned(),
+        });
+        let pause = until.unwrap_or_else(|| self.backoff.pause(put_off));
+        self.shared.limits.close(action, id, pause);
+    }
+
+    fn hopeless(&self, error: &ProviderError) -> End {
+        if error.class == ErrorClass::Fatal {
+            self.shared.halt(Halt::Provider(error.message.clone()));
+        }
+        End::of(error)
+    }
+
+    fn say(&self, what: StepEvent) {
+        let event = Event::Step {
+            step: self.step,
+            what,
+        };
+        // The receiver outlives every step; after it nobody listens any more.
+        let _ = self.shared.events.send(event);
+    }
+}
+
+fn halted(during: String) -> End {
+    End::Halted { during }
+}
+
+fn named(until: Until) -> &'static str {
+    match until {
+        Until::Started => "started",
+        Until::Stopped => "stopped",
+        Until::Destroyed => "destroyed",
+        Until::Settled => "settled",
+    }
+}

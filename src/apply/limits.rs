@@ -1,0 +1,89 @@
+//! How fast the provider may be asked: one token bucket per (action, Machine), as it declares them,
+//! what it said with Retry-After, and how often a run may try again in all.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::core::fleet::{Capabilities, MachineId};
+
+type Key = (&'static str, Option<MachineId>);
+
+/// Most retries that are owed to a run at once. Each success pays one back, so that an outage ends a
+/// large run after about this many tries and not after several per step.
+const RETRIES: u32 = 100;
+
+/// The limits of one run.
+pub(super) struct Limits {
+    per_second: u32,
+    burst: u32,
+    buckets: RefCell<BTreeMap<Key, Bucket>>,
+    retries: RefCell<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Bucket {
+    tokens: f64,
+    counted_at: Instant,
+    closed_until: Instant,
+}
+
+impl Limits {
+    pub(super) fn of(capabilities: &Capabilities) -> Self {
+        Self {
+            per_second: capabilities.calls_per_second,
+            burst: capabilities.burst,
+            buckets: RefCell::default(),
+            retries: RefCell::new(RETRIES),
+        }
+    }
+
+    /// Takes the right to one call and gives the time from which on it may be made.
+    pub(super) fn take(&self, action: &'static str, id: Option<&MachineId>) -> Instant {
+        let now = Instant::now();
+        let key = (action, id.cloned());
+        let mut buckets = self.buckets.borrow_mut();
+        if self.per_second == 0 {
+            return buckets.get(&key).map_or(now, |b| b.closed_until.max(now));
+        }
+        let (rate, most) = (f64::from(self.per_second), f64::from(self.burst.max(1)));
+        let bucket = buckets.entry(key).or_insert(Bucket {
+            tokens: most,
+            counted_at: now,
+            closed_until: now,
+        });
+        let earned = (now - bucket.counted_at).as_secs_f64() * rate;
+        bucket.tokens = (bucket.tokens + earned).min(most) - 1.0;
+        bucket.counted_at = now;
+        let owed = Duration::from_secs_f64((-bucket.tokens).max(0.0) / rate);
+        (now + owed).max(bucket.closed_until)
+    }
+
+    /// The provider has said that it was too fast: nobody makes this call before then.
+    pub(super) fn close(&self, action: &'static str, id: Option<&MachineId>, pause: Duration) {
+        let now = Instant::now();
+        let mut buckets = self.buckets.borrow_mut();
+        let bucket = buckets.entry((action, id.cloned())).or_insert(Bucket {
+            tokens: 0.0,
+            counted_at: now,
+            closed_until: now,
+        });
+        bucket.closed_until = bucket.closed_until.max(now + pause);
+    }
+
+    /// A call succeeded.
+    pub(super) fn succeeded(&self) {
+        let mut retries = self.retries.borrow_mut();
+        *retries = (*retries + 1).min(RETRIES);
+    }
+
+    /// Whether the run may try once more.
+    pub(super) fn may_retry(&self) -> bool {
+        let mut retries = self.retries.borrow_mut();
+        let may = *retries > 0;
+        *retries = retries.saturating_sub(1);
+        may
+    }
+}

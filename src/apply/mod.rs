@@ -1,0 +1,29 @@
+//! Carries out a plan.
+//!
+//! The plan has decided; here is no choice but the branches that it shows. One task owns all state
+//! and takes events, signals and the ends of steps one after another; no thread, no spawned task.
+//! Must not print, ask a person, read the environment or write the state file.
+//!
+//! Start at [`run()`]. It starts steps as [`Schedule`](schedule::Schedule) allows; each step is one
+//! of the fixed sequences in [`steps`], which reach the provider only through
+//! [`Hands`](hands::Hands), where limits, retries and cancellation live.
+
+mod cancel;
+mod ends;
+mod gate;
+mod hands;
+mod job;
+mod limits;
+mod pin;
+mod record;
+mod run;
+mod schedule;
+mod settle;
+mod shared;
+mod steps;
+mod verify;
+mod wanted;
+
+pub use cancel::{Cancel, CancelHandle};
+pub use job::{ApplyOptions, Halt, Job, Report};
+pub use run::run;

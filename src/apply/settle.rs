@@ -1,0 +1,50 @@
+//! Settling a create whose answer was lost: the Machine that answers the intent is the one that bears
+//! its name (RULES 4).
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ends::Part;
+use super::hands::Hands;
+use crate::core::fleet::{Machine, MachineName};
+use crate::provider::backoff::Backoff;
+
+/// How long a list may lack a Machine that exists.
+const LIST_LAG: Duration = Duration::from_secs(10);
+
+/// Whether a Machine that is not in the list may still come up in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Ask once.
+    Once,
+    /// Ask until the list must have caught up.
+    UntilListed,
+}
+
+/// The Machine of this name that is not on its way out.
+pub(super) async fn by_name(
+    hands: &Hands<'_>,
+    name: &MachineName,
+    patience: Patience,
+) -> Part<Option<Machine>> {
+    let deadline = Instant::now() + LIST_LAG;
+    let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4), 0);
+    let mut tries = 0;
+    loop {
+        let listing = hands.list().await?;
+        let found = listing
+            .machines
+            .into_iter()
+            .find(|machine| machine.name == *name && !machine.state.is_gone());
+        let left = deadline.saturating_duration_since(Instant::now());
+        if found.is_some() || patience == Patience::Once || left.is_zero() {
+            return Ok(found);
+        }
+        if tries == 0 {
+            hands.waiting(format!("{name} to be listed"), left);
+        }
+        hands.rest(backoff.pause(tries).min(left)).await?;
+        tries += 1;
+    }
+}

@@ -1,0 +1,64 @@
+//! What all steps of one run share.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::cancel::Cancel;
+use super::job::{Halt, Job};
+use super::limits::Limits;
+use crate::core::fleet::{MachineId, MachineName};
+use crate::core::plan::{Event, StepId};
+use crate::provider::backoff::Backoff;
+
+/// What all steps of a run share.
+pub(super) struct Shared<'a> {
+    pub(super) job: Job<'a>,
+    pub(super) cancel: Cancel,
+    /// Machines that steps of this run have made, for standbys that watch them.
+    pub(super) made: RefCell<BTreeMap<StepId, MachineId>>,
+    /// Set once nothing new may be started.
+    pub(super) halt: RefCell<Option<Halt>>,
+    /// Names in the snapshot.
+    pub(super) names: BTreeMap<&'a MachineName, &'a MachineId>,
+    pub(super) limits: Limits,
+    pub(super) backoff: Backoff,
+    pub(super) events: UnboundedSender<Event>,
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(job: Job<'a>, cancel: Cancel, events: UnboundedSender<Event>) -> Self {
+        let machines = job.observed.machines.values();
+        let alive = machines.filter(|machine| !machine.state.is_gone());
+        let seed = job
+            .run
+            .run
+            .as_str()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            });
+        Self {
+            cancel,
+            made: RefCell::default(),
+            halt: RefCell::default(),
+            names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
+            limits: Limits::of(&job.observed.description.capabilities),
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), seed),
+            events,
+            job,
+        }
+    }
+
+    /// Nothing new is started from now on; the first reason is kept.
+    pub(super) fn halt(&self, why: Halt) {
+        self.halt.borrow_mut().get_or_insert(why);
+    }
+
+    /// Whether no new call may be made.
+    pub(super) fn halt_reached(&self) -> bool {
+        self.cancel.is_stopping() || matches!(*self.halt.borrow(), Some(Halt::LockLost))
+    }
+}

@@ -1,0 +1,76 @@
+//! The fixed sequences of calls, one file per action, and how their ends become outcomes.
+
+mod create;
+mod destroy;
+mod keep;
+mod update;
+
+use super::ends::{End, Part};
+use super::hands::Hands;
+use super::shared::Shared;
+use crate::core::fleet::{Machine, StoredConfig};
+use crate::core::plan::{Action, Change, Outcome, StepId, StepResult};
+
+/// What a step has to show so far; kept whatever way it ends.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The Machine as last seen.
+    pub(super) machine: Option<Machine>,
+    /// What was sent and taken, in its remembered form.
+    pub(super) sent: Option<StoredConfig>,
+}
+
+/// Carries out one step to its end. Never fails: an end is an outcome.
+pub(super) async fn carry_out<'a>(
+    shared: &'a Shared<'a>,
+    step: StepId,
+    change: &'a Change,
+) -> (StepId, StepResult) {
+    let hands = Hands::new(shared, step);
+    let mut progress = Progress::default();
+    let end = act(&hands, &mut progress, step, change).await;
+    let result = StepResult {
+        outcome: outcome(&hands, end),
+        machine: progress.machine,
+        sent: progress.sent,
+    };
+    (step, result)
+}
+
+async fn act<'a>(
+    hands: &Hands<'a>,
+    progress: &mut Progress,
+    step: StepId,
+    change: &'a Change,
+) -> Part {
+    match &change.action {
+        Action::Create { .. } => create::create(hands, progress, step, change).await,
+        Action::Update { .. } | Action::Move { .. } => {
+            update::update(hands, progress, change).await
+        }
+        Action::Destroy { .. } => destroy::destroy(hands, progress, change).await,
+        Action::Adopt => keep::adopt(hands, progress, change),
+        Action::Forget => Ok(()),
+    }
+}
+
+fn outcome(hands: &Hands<'_>, end: Part) -> Outcome {
+    match end {
+        Ok(()) => Outcome::Done,
+        Err(End::Failed {
+            code,
+            message,
+            hint,
+        }) => Outcome::Failed {
+            code,
+            message,
+            hint,
+        },
+        Err(End::Unknown { message }) => Outcome::Unknown { message },
+        // A step that has changed something may be half done; the next run looks.
+        Err(End::Halted { during }) if hands.has_called() => Outcome::Unknown {
+            message: format!("stopped {during}"),
+        },
+        Err(End::Halted { .. }) => Outcome::NotStarted,
+    }
+}

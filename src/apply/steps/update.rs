@@ -1,0 +1,186 @@
+//! Update and move: read, check the pin, lay ours over what is there, send (RULES 39).
+
+use std::time::Duration;
+
+use super::Progress;
+use crate::apply::ends::{End, Part, Refused};
+use crate::apply::gate::{self, Before, Gate};
+use crate::apply::hands::Hands;
+use crate::apply::pin;
+use crate::apply::wanted::{Wanted, own_launch, watched};
+use crate::core::fleet::call::UpdateCall;
+use crate::core::fleet::{Call, LaunchId, Machine, MachineId, MachineState};
+use crate::core::plan::{Action, Change, Pin};
+use crate::provider::ProviderError;
+
+/// How long a Machine may take to settle before it is touched.
+const SETTLE: Duration = Duration::from_secs(60);
+
+/// Brings an existing Machine to what is wanted and waits for its gate. A crash or cancel in between
+/// leaves the old config or the new one, which the next run sees.
+pub(super) async fn update<'a>(
+    hands: &Hands<'a>,
+    progress: &mut Progress,
+    change: &'a Change,
+) -> Part {
+    let Some(id) = &change.machine.id else {
+        return Err(End::failed("plan_mismatch", "the plan names no Machine"));
+    };
+    let seen = change.pin.as_ref();
+    let standby_for = match &change.action {
+        Action::Update { standby_for } => watched(hands.shared, standby_for)?,
+        Action::Create { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
+    };
+    let volumes = seen.map_or(&[][..], |pin| &pin.volumes);
+    let wanted = Wanted::of(hands.shared, &change.group, Some(id), volumes, standby_for)?;
+    let terms = Terms {
+        pin: seen,
+        restarts: change.changes.is_empty() && matches!(change.action, Action::Update { .. }),
+        launch: None,
+    };
+    let brought = bring(hands, progress, id, &wanted, &terms).await?;
+    let gate = Gate {
+        id,
+        kind: brought.gate(change.gate),
+        at_most: Duration::from_secs(wanted.group.wait_timeout_s),
+        before: brought.before,
+    };
+    gate::pass(hands, progress, gate).await
+}
+
+/// On which terms a Machine may be touched.
+pub(super) struct Terms<'a> {
+    /// What must still be true of it.
+    pub(super) pin: Option<&'a Pin>,
+    /// The point is that it runs again: an equal config of a failed Machine is not enough.
+    pub(super) restarts: bool,
+    /// The intent that it answers, where the caller knows.
+    pub(super) launch: Option<&'a LaunchId>,
+}
+
+/// A Machine that has the wanted config.
+pub(super) struct Brought {
+    /// What it showed before.
+    pub(super) before: Before,
+    /// Whether it is meant to run now.
+    pub(super) launched: bool,
+}
+
+/// Sends the wanted config unless the Machine has it, and settles a lost answer by reading.
+pub(super) async fn bring(
+    hands: &Hands<'_>,
+    progress: &mut Progress,
+    id: &MachineId,
+    wanted: &Wanted<'_>,
+    terms: &Terms<'_>,
+) -> Part<Brought> {
+    let patience = SETTLE.max(Duration::from_secs(wanted.group.wait_timeout_s));
+    let mut sent: Option<Brought> = None;
+    let mut open: Option<(Lost, ProviderError)> = None;
+    let mut tries = 0;
+    loop {
+        let live = hands.settled(id, patience).await?;
+        let live = live.filter(|live| !live.state.is_gone());
+        let live = live.ok_or_else(|| End::conflict(format!("{id} is gone")))?;
+        progress.machine = Some(live.clone());
+        if is_brought(hands, wanted, terms, &live, sent.is_some()) {
+            progress.sent = Some(wanted.remembered());
+            return Ok(sent.unwrap_or_else(|| Brought {
+                before: Before::default(),
+                launched: live.state.runs(),
+            }));
+        }
+        check(hands, terms, &live)?;
+        if let Some((lost, error)) = open.take() {
+            if !hands.again(tries, &error).await? {
+                return Err(lost.end(error));
+            }
+            tries += 1;
+        }
+        let attempt = Brought {
+            before: Before::of(&live),
+            launched: live.state.runs(),
+        };
+        match hands.call(&call(wanted, terms, &live)).await {
+            Ok(receipt) => {
+                progress.sent = Some(wanted.remembered());
+                progress.machine = Some(receipt.machine.unwrap_or(live));
+                return Ok(attempt);
+            }
+            Err(Refused::End(end)) => return Err(end),
+            Err(Refused::NotFound(_)) => return Err(End::conflict(format!("{id} is gone"))),
+            Err(Refused::Invalid(error)) => return Err(End::of(&error)),
+            Err(Refused::Conflict(error)) => open = Some((Lost::No, error)),
+            Err(Refused::Unknown(error)) => {
+                open = Some((Lost::Maybe, error));
+                sent = Some(attempt);
+            }
+        }
+    }
+}
+
+/// Whether a call that did not succeed may have done its work.
+enum Lost {
+    No,
+    Maybe,
+}
+
+impl Lost {
+    fn end(self, error: ProviderError) -> End {
+        match self {
+            Self::No => End::conflict(error.message),
+            Self::Maybe => End::Unknown {
+                message: error.message,
+            },
+        }
+    }
+}
+
+/// Whether nothing is left to send: this run sent it, or an earlier one wanted the same and did.
+fn is_brought(
+    hands: &Hands<'_>,
+    wanted: &Wanted<'_>,
+    terms: &Terms<'_>,
+    live: &Machine,
+    called: bool,
+) -> bool {
+    if !wanted.is_so(live) {
+        return false;
+    }
+    let job = &hands.shared.job;
+    let by_us = called && live.stamps.run.as_ref() == Some(&job.run.run);
+    let down = terms.restarts && live.state == MachineState::Failed;
+    let same_wish = live.stamps.desired.as_ref() == Some(&job.plan.desired);
+    by_us || !down && (terms.restarts || terms.pin.is_none() || same_wish)
+}
+
+fn check(hands: &Hands<'_>, terms: &Terms<'_>, live: &Machine) -> Part {
+    if live.config.is_none() {
+        let message = format!(
+            "the host of {} does not answer, its config cannot be read",
+            live.id
+        );
+        return Err(End::failed("host_unreachable", message));
+    }
+    let lineage = &hands.shared.job.observed.description.scope;
+    match terms.pin.and_then(|pin| pin::mismatch(pin, live, lineage)) {
+        Some(message) => Err(End::conflict(message)),
+        None => Ok(()),
+    }
+}
+
+fn call(wanted: &Wanted<'_>, terms: &Terms<'_>, live: &Machine) -> Call {
+    let launch = terms.launch.map(LaunchId::as_str).or(own_launch(live));
+    Call::Update(Box::new(UpdateCall {
+        id: live.id.clone(),
+        group: wanted.name().clone(),
+        config: wanted.over(live.config.as_ref()),
+        stamps: wanted.stamps(launch),
+        skip_launch: !live.state.runs(),
+        instance: live.instance.clone(),
+    }))
+}

@@ -1,0 +1,125 @@
+//! What one Machine is to be: derived from the manifests and the plan's choice, never chosen here.
+
+use std::collections::BTreeSet;
+
+use super::ends::{End, Part};
+use super::shared::Shared;
+use crate::core::fleet::{
+    Base, DesiredGroup, GroupName, Machine, MachineConfig, MachineId, Stamps, StoredConfig,
+    VolumeId,
+};
+use crate::core::plan::Standby;
+
+/// The config and group that a Machine is to have.
+pub(super) struct Wanted<'a> {
+    shared: &'a Shared<'a>,
+    pub(super) group: &'a DesiredGroup,
+    name: &'a GroupName,
+    sent: Option<&'a StoredConfig>,
+    volumes: Vec<VolumeId>,
+    standby_for: Vec<MachineId>,
+}
+
+impl<'a> Wanted<'a> {
+    /// A Machine of this group. `id` is the one that exists; none for a new one.
+    pub(super) fn of(
+        shared: &'a Shared<'a>,
+        name: &'a GroupName,
+        id: Option<&MachineId>,
+        volumes: &[VolumeId],
+        standby_for: Vec<MachineId>,
+    ) -> Part<Self> {
+        let Some(group) = shared.job.desired.groups.get(name) else {
+            let message = format!("the plan wants a Machine of `{name}`, which is not wanted");
+            return Err(End::failed("plan_mismatch", message));
+        };
+        Ok(Self {
+            shared,
+            group,
+            name,
+            sent: id.and_then(|id| shared.job.known.sent(id)),
+            volumes: volumes.to_vec(),
+            standby_for,
+        })
+    }
+
+    /// The whole config, laid over the one that exists.
+    pub(super) fn over(&self, existing: Option<&MachineConfig>) -> MachineConfig {
+        let base = Base {
+            existing,
+            sent: self.sent,
+        };
+        self.group
+            .config_for(base, &self.volumes, &self.standby_for)
+    }
+
+    /// Whether the Machine is so already: laying what is wanted over it changes nothing. What the
+    /// platform has added by itself is therefore no difference.
+    pub(super) fn is_so(&self, machine: &Machine) -> bool {
+        let Some(live) = &machine.config else {
+            return false;
+        };
+        let lineage = &self.shared.job.observed.description.scope;
+        let stored = |config: &MachineConfig| StoredConfig::of(config, lineage);
+        machine.group.as_ref() == Some(self.name)
+            && as_set(&machine.standby_for) == as_set(&self.standby_for)
+            && machine.volumes == self.volumes
+            && stored(&self.over(Some(live))) == stored(live)
+    }
+
+    /// What the state remembers of it: the keys that the manifests write, and none of those that only
+    /// the platform has, which would become removals.
+    pub(super) fn remembered(&self) -> StoredConfig {
+        let own = self.group.config_for(Base::default(), &[], &[]);
+        StoredConfig::of(&own, &self.shared.job.observed.description.scope)
+    }
+
+    /// Whether it is made without being started.
+    pub(super) fn is_standby(&self) -> bool {
+        !self.standby_for.is_empty()
+    }
+
+    /// The group's name.
+    pub(super) fn name(&self) -> &'a GroupName {
+        self.name
+    }
+
+    /// The bookkeeping of this run for a Machine of this group.
+    pub(super) fn stamps(&self, launch: Option<&str>) -> Stamps {
+        let job = &self.shared.job;
+        Stamps {
+            lineage: Some(job.observed.description.scope.clone()),
+            serial: Some(job.serial),
+            run: Some(job.run.run.clone()),
+            desired: Some(job.plan.desired.clone()),
+            launch: launch.map(str::to_owned),
+            commit: job.commit.map(str::to_owned),
+            by: Some(job.run.by.clone()),
+            protect: self.group.protect,
+        }
+    }
+}
+
+fn as_set(ids: &[MachineId]) -> BTreeSet<&MachineId> {
+    ids.iter().collect()
+}
+
+/// The launch id that a Machine may go on bearing: a stamp that its name contradicts was copied by
+/// another tool (RULES 4).
+pub(super) fn own_launch(machine: &Machine) -> Option<&str> {
+    let stamp = machine.stamps.launch.as_deref()?;
+    (machine.name.launch_part() == Some(stamp)).then_some(stamp)
+}
+
+/// The ids of the Machines that a standby watches; those that this run makes were made before it.
+pub(super) fn watched(shared: &Shared<'_>, standbys: &[Standby]) -> Part<Vec<MachineId>> {
+    let made = shared.made.borrow();
+    let id_of = |standby: &Standby| match standby {
+        Standby::Machine(id) => Ok(id.clone()),
+        Standby::Step(step) => made.get(step).cloned().ok_or_else(|| {
+            let message = format!("step {} has made no Machine to stand by for", step.0);
+            End::failed("plan_mismatch", message)
+        }),
+    };
+    standbys.iter().map(id_of).collect()
+}

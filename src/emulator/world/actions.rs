@@ -1,0 +1,281 @@
+//! The endpoints that change something, one method each, with the platform's own rules about what may be done when
+//! (facts/fly-machines-api.md 1.7, 4, 5, 17.2).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::faults::Subject;
+use super::lifecycle::{Script, State, Timeline};
+use super::machine::{Record, group_of, volumes_of};
+use super::place::{Answer, Refusal, World};
+
+fn precondition(message: impl std::fmt::Display) -> Refusal {
+    Refusal::new(412, format!("failed_precondition: {message}"))
+}
+
+impl World {
+    /// `POST /apps/{app}/machines`.
+    pub fn create(&mut self, app: &str, body: &Value) -> Answer {
+        let name = body.get("name").and_then(Value::as_str);
+        let call = Subject {
+            action: "create",
+            id: None,
+            name,
+            group: body.get("config").and_then(group_of),
+        };
+        self.serve(&call, |world, script| world.make(app, body, script))
+    }
+
+    /// `POST /apps/{app}/machines/{id}`.
+    pub fn update(&mut self, app: &str, id: &str, body: &Value) -> Answer {
+        self.about_machine("update", app, id, |world, script| {
+            world.renew(app, id, body, script)
+        })
+    }
+
+    /// `POST …/start`.
+    pub fn start(&mut self, app: &str, id: &str) -> Answer {
+        self.about_machine("start", app, id, |world, script| {
+            let state = world.acting(app, id)?;
+            match state {
+                State::Stopped | State::Suspended | State::Failed => {}
+                State::Started | State::Starting => {
+                    return Ok(json!({"previous_state": state.as_str()}));
+                }
+                State::Replacing => {
+                    let message = "machine getting replaced, refusing to start";
+                    return Err(precondition(message));
+                }
+                State::Created | State::Stopping | State::Destroying | State::Destroyed => {
+                    let message = "unable to start machine from current state";
+                    return Err(precondition(format!("{message}: '{}'", state.as_str())));
+                }
+            }
+            let (now, boot) = (world.now(), world.timings.boot);
+            let record = world.record(app, id)?;
+            record.checks_never_pass = script.checks_never_pass;
+            record.timeline =
+                Timeline::launching(now, State::Starting, Duration::ZERO, boot, script);
+            Ok(json!({"previous_state": state.as_str()}))
+        })
+    }
+
+    /// `POST …/stop`.
+    pub fn stop(&mut self, app: &str, id: &str) -> Answer {
+        self.about_machine("stop", app, id, |world, _| {
+            let state = world.acting(app, id)?;
+            let (now, timings) = (world.now(), world.timings.clone());
+            let record = world.record(app, id)?;
+            match state {
+                State::Started | State::Starting => {
+                    record.age_results(now, &timings);
+                    let last = State::Stopped;
+                    record.timeline = Timeline::passing(now, State::Stopping, timings.stop, last);
+                }
+                State::Suspended | State::Failed => {
+                    record.timeline = Timeline::resting(now, State::Stopped);
+                }
+                State::Stopped | State::Stopping => {}
+                State::Created | State::Replacing | State::Destroying | State::Destroyed => {
+                    let message = "unable to stop machine from current state";
+                    return Err(precondition(format!("{message}: '{}'", state.as_str())));
+                }
+            }
+            Ok(json!({"ok": true}))
+        })
+    }
+
+    /// `DELETE …?force=…`.
+    pub fn destroy(&mut self, app: &str, id: &str, force: bool) -> Answer {
+        self.about_machine("destroy", app, id, |world, _| {
+            let state = world.acting(app, id)?;
+            let (now, timings) = (world.now(), world.timings.clone());
+            match state {
+                State::Destroying => return Ok(json!({"ok": true})),
+                State::Stopped | State::Suspended => {}
+                State::Created
+                | State::Starting
+                | State::Started
+                | State::Stopping
+                | State::Replacing
+                | State::Failed
+                | State::Destroyed => {
+                    if !force {
+                        let message = "unable to destroy machine, not currently stopped";
+                        return Err(precondition(message));
+                    }
+                }
+            }
+            let last = State::Destroyed;
+            world.record(app, id)?.timeline =
+                Timeline::passing(now, State::Destroying, timings.destroy, last);
+            Ok(json!({"ok": true}))
+        })
+    }
+
+    /// `POST …/cordon` or `…/uncordon`.
+    pub fn cordon(&mut self, app: &str, id: &str, out: bool) -> Answer {
+        let action = if out { "cordon" } else { "uncordon" };
+        self.about_machine(action, app, id, |world, _| {
+            world.acting(app, id)?;
+            world.record(app, id)?.cordoned = out;
+            Ok(json!({"ok": true}))
+        })
+    }
+
+    /// `POST …/metadata/{key}`, or `DELETE` without a value: no new instance, no restart.
+    pub fn metadata(&mut self, app: &str, id: &str, key: &str, value: Option<&str>) -> Answer {
+        self.about_machine("metadata", app, id, |world, _| {
+            world.acting(app, id)?;
+            let metadata = &mut world.record(app, id)?.config["metadata"];
+            match value {
+                Some(value) => metadata[key] = value.into(),
+                None => {
+                    metadata.as_object_mut().map(|entries| entries.remove(key));
+                }
+            }
+            Ok(Value::Null)
+        })
+    }
+
+    /// Serves a call about one Machine.
+    pub(super) fn about_machine(
+        &mut self,
+        action: &'static str,
+        app: &str,
+        id: &str,
+        work: impl FnOnce(&mut Self, Script) -> Result<Value, Refusal>,
+    ) -> Answer {
+        let record = self.apps.get(app).and_then(|found| found.record(id));
+        let group = record.and_then(Record::group).map(str::to_owned);
+        let name = record.map(|record| record.name.clone());
+        let call = Subject {
+            action,
+            id: Some(id),
+            name: name.as_deref(),
+            group: group.as_deref(),
+        };
+        self.serve(&call, |world, script| {
+            let done = work(world, script);
+            if script.unreachable
+                && let Ok(record) = world.record(app, id)
+            {
+                record.unreachable = true;
+            }
+            done
+        })
+    }
+
+    fn record(&mut self, app: &str, id: &str) -> Result<&mut Record, Refusal> {
+        let missing = || Refusal::new(404, "not_found: machine not found");
+        self.found_mut(app)?.record_mut(id).ok_or_else(missing)
+    }
+
+    fn make(&mut self, app: &str, body: &Value, script: Script) -> Result<Value, Refusal> {
+        let now = self.now();
+        let config = body.get("config").cloned().unwrap_or(Value::Null);
+        if config.get("image").and_then(Value::as_str).is_none() {
+            return Err(Refusal::new(400, "invalid config: image is required"));
+        }
+        let text = |key: &str| body.get(key).and_then(Value::as_str);
+        let given = text("name").filter(|name| !name.is_empty());
+        if let Some(holder) = given.and_then(|name| self.apps.get(app)?.named(name, now)) {
+            let message = format!(
+                "already_exists: unique machine name violation, machine ID {} already exists with name {:?}",
+                holder.id, holder.name
+            );
+            return Err(Refusal::new(409, message));
+        }
+        self.claimable(app, &config)?;
+        let id = self.draw()[..14].to_owned();
+        let instance = self.draw_instance();
+        let (prepare, boot) = (self.timings.prepare, self.timings.boot);
+        let timeline = if body.get("skip_launch") == Some(&Value::Bool(true)) {
+            Timeline::passing(now, State::Created, prepare, State::Stopped)
+        } else {
+            Timeline::launching(now, State::Created, prepare, boot, script)
+        };
+        let record = Record {
+            name: given.map_or_else(|| format!("machine-{id}"), str::to_owned),
+            region: text("region").unwrap_or("iad").to_owned(),
+            id,
+            config,
+            instance,
+            timeline,
+            created_at: now,
+            updated_at: now,
+            listed_from: now + self.timings.list_lag + script.unlisted,
+            cordoned: body.get("skip_service_registration") == Some(&Value::Bool(true)),
+            unreachable: script.unreachable,
+            checks_never_pass: script.checks_never_pass,
+            old_results: Vec::new(),
+        };
+        let shown = record.shown(now, &self.timings);
+        self.found_mut(app)?.add(record);
+        Ok(shown)
+    }
+
+    /// Refuses a config that mounts a volume which is not there or which another Machine has.
+    fn claimable(&self, app: &str, config: &Value) -> Result<(), Refusal> {
+        let found = self.found(app)?;
+        if volumes_of(config).next().is_none() {
+            return Ok(());
+        }
+        let holders = found.holders(self.now());
+        for volume in volumes_of(config) {
+            if !found.volumes.iter().any(|disk| disk.id == volume) {
+                let message = format!("volume '{volume}' not found");
+                return Err(Refusal::new(404, message));
+            }
+            if let Some(holder) = holders.get(volume) {
+                return Err(precondition(format!(
+                    "volume already claimed by machine {holder}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn renew(
+        &mut self,
+        app: &str,
+        id: &str,
+        body: &Value,
+        script: Script,
+    ) -> Result<Value, Refusal> {
+        let state = self.acting(app, id)?;
+        let (now, timings) = (self.now(), self.timings.clone());
+        let instance = self.draw_instance();
+        let skip = body.get("skip_launch") == Some(&Value::Bool(true));
+        let record = self.record(app, id)?;
+        if let Some(expected) = body.get("current_version").and_then(Value::as_str)
+            && expected != record.instance
+        {
+            let message = format!(
+                "aborted: machine version mismatch, current is {}",
+                record.instance
+            );
+            return Err(Refusal::new(409, message));
+        }
+        let launches = match state {
+            State::Started | State::Starting | State::Created | State::Failed => !skip,
+            // A Machine that does not run stays down, whatever the call says (17.2).
+            State::Stopped | State::Suspended => false,
+            State::Replacing | State::Stopping | State::Destroying | State::Destroyed => {
+                return Err(precondition("machine getting replaced, refusing to update"));
+            }
+        };
+        record.age_results(now, &timings);
+        record.timeline = if launches {
+            Timeline::launching(now, State::Replacing, timings.replace, timings.boot, script)
+        } else {
+            Timeline::passing(now, State::Replacing, timings.replace, State::Stopped)
+        };
+        record.config = body.get("config").cloned().unwrap_or(Value::Null);
+        record.instance = instance;
+        record.updated_at = now;
+        record.checks_never_pass = script.checks_never_pass;
+        Ok(record.shown(now, &timings))
+    }
+}

@@ -1,0 +1,168 @@
+//! What goes wrong, scripted: which calls are touched, what happens to them, and how often it did.
+
+use std::time::Duration;
+
+/// One scripted fault: every call that fits is counted, and those from the `nth` on, `times` of them,
+/// are touched.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    action: String,
+    group: Option<String>,
+    machine: Option<String>,
+    nth: u32,
+    times: u32,
+    effect: Effect,
+}
+
+/// What happens to a call that a fault touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// It is refused for certain.
+    Refuse {
+        /// Status of the answer (4xx).
+        status: u16,
+        /// What the answer says.
+        message: String,
+    },
+    /// It came too fast.
+    RateLimited {
+        /// `Retry-After` of the answer.
+        retry_after: Duration,
+    },
+    /// The work is not done and no certain answer comes.
+    LoseBefore {
+        /// Status of the answer (408 or 5xx).
+        status: u16,
+    },
+    /// The work is done and no certain answer comes.
+    LoseAfter {
+        /// Status of the answer (408 or 5xx).
+        status: u16,
+    },
+    /// The answer takes longer by this.
+    SlowAnswer(Duration),
+    /// The start that the call causes takes longer by this.
+    SlowStart(Duration),
+    /// The start that the call causes fails.
+    FailStart,
+    /// Checks of the started Machine stay critical.
+    ChecksNeverPass,
+    /// The Machine that the call makes is missing from lists for so long.
+    ListLag(Duration),
+    /// A list answers with nothing in it.
+    EmptyList,
+    /// The Machine's host stops answering once the call is done.
+    HostUnreachable,
+    /// The call answers as if it had worked and does nothing.
+    Lie,
+}
+
+/// Names an injected fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FaultId(usize);
+
+impl Fault {
+    /// A fault of the first call of this action: `app`, `list`, `get`, `wait`, `create`, `update`, `start`,
+    /// `stop`, `destroy`, `cordon`, `uncordon`, `metadata`, `volumes`.
+    pub fn on(action: impl Into<String>, effect: Effect) -> Self {
+        Self {
+            action: action.into(),
+            group: None,
+            machine: None,
+            nth: 1,
+            times: 1,
+            effect,
+        }
+    }
+
+    /// Only calls about Machines of this group.
+    #[must_use]
+    pub fn in_group(mut self, group: impl Into<String>) -> Self {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// Only calls about the Machine of this id or name.
+    #[must_use]
+    pub fn of_machine(mut self, machine: impl Into<String>) -> Self {
+        self.machine = Some(machine.into());
+        self
+    }
+
+    /// Begins with the n-th fitting call; the first one is 1.
+    #[must_use]
+    pub fn nth(mut self, nth: u32) -> Self {
+        self.nth = nth;
+        self
+    }
+
+    /// Touches so many calls in a row.
+    #[must_use]
+    pub fn times(mut self, times: u32) -> Self {
+        self.times = times;
+        self
+    }
+
+    fn fits(&self, call: &Subject<'_>) -> bool {
+        let fits_machine = self.machine.as_deref().is_none_or(|wanted| {
+            call.id.is_some_and(|id| id == wanted) || call.name.is_some_and(|name| name == wanted)
+        });
+        self.action == call.action
+            && fits_machine
+            && self
+                .group
+                .as_deref()
+                .is_none_or(|wanted| call.group == Some(wanted))
+    }
+}
+
+/// What a call is about, as faults select by it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    pub(super) action: &'static str,
+    pub(super) id: Option<&'a str>,
+    pub(super) name: Option<&'a str>,
+    pub(super) group: Option<&'a str>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Faults(Vec<Armed>);
+
+#[derive(Debug)]
+struct Armed {
+    fault: Fault,
+    seen: u32,
+    fired: u32,
+}
+
+impl Faults {
+    pub(super) fn arm(&mut self, fault: Fault) -> FaultId {
+        self.0.push(Armed {
+            fault,
+            seen: 0,
+            fired: 0,
+        });
+        FaultId(self.0.len() - 1)
+    }
+
+    pub(super) fn fired(&self, id: FaultId) -> u32 {
+        self.0.get(id.0).map_or(0, |armed| armed.fired)
+    }
+
+    /// The effects on this call, in the order in which their faults were injected.
+    pub(super) fn hit(&mut self, call: &Subject<'_>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for armed in &mut self.0 {
+            if !armed.fault.fits(call) {
+                continue;
+            }
+            armed.seen += 1;
+            let from = armed.fault.nth;
+            if (from..from.saturating_add(armed.fault.times)).contains(&armed.seen) {
+                armed.fired += 1;
+                effects.push(armed.fault.effect.clone());
+            }
+        }
+        effects
+    }
+}

@@ -1,0 +1,23 @@
+//! A deterministic simulation of the Machines platform: apps, Machines with their lifecycle, checks,
+//! volumes, and the ways in which calls go wrong.
+//!
+//! Time comes in through a [`Clock`] and ids from a seed, so the same calls at the same times give the
+//! same world. Nothing here waits, runs a thread or opens a socket: what a Machine is doing is worked
+//! out from its timeline when somebody looks. Start at [`World`], whose methods are the endpoints; go
+//! on to [`Fault`] for what can be scripted and to [`Operator`] for changes by other hands.
+
+mod actions;
+mod app;
+mod clock;
+mod faults;
+mod lifecycle;
+mod machine;
+mod operator;
+mod place;
+mod reads;
+
+pub use clock::{Clock, HandClock};
+pub use faults::{Effect, Fault, FaultId};
+pub use lifecycle::Timings;
+pub use operator::Operator;
+pub use place::{Answer, LoggedCall, Refusal, World};

@@ -1,0 +1,117 @@
+//! What other people and other tools do to an app while nobody asks Aeroform.
+
+use serde_json::Value;
+
+use super::lifecycle::{State, Timeline};
+use super::machine::Record;
+use super::place::World;
+
+/// The hand of somebody else. What it does takes no time, meets no fault and stands in no log; a
+/// Machine that is not there is left alone.
+pub struct Operator<'a> {
+    world: &'a mut World,
+    app: &'a str,
+}
+
+impl<'a> Operator<'a> {
+    pub(super) fn new(world: &'a mut World, app: &'a str) -> Self {
+        Self { world, app }
+    }
+
+    /// Every Machine that is not destroyed, as the platform shows it, lists that lag or not.
+    pub fn machines(&self) -> Vec<Value> {
+        let now = self.world.now();
+        let records = self.world.apps.get(self.app).map(super::app::App::records);
+        records
+            .into_iter()
+            .flatten()
+            .filter(|record| !record.is_destroyed(now))
+            .map(|record| record.shown(now, &self.world.timings))
+            .collect()
+    }
+
+    /// Makes a started Machine of this name with this config, as another tool would; gives its id.
+    pub fn add(&mut self, name: &str, region: &str, config: Value) -> Option<String> {
+        let now = self.world.now();
+        let id = self.world.draw()[..14].to_owned();
+        let instance = self.world.draw_instance();
+        self.world.apps.get_mut(self.app)?.add(Record {
+            id: id.clone(),
+            name: name.to_owned(),
+            region: region.to_owned(),
+            config,
+            instance,
+            timeline: Timeline::resting(now, State::Started),
+            created_at: now,
+            updated_at: now,
+            listed_from: now,
+            cordoned: false,
+            unreachable: false,
+            checks_never_pass: false,
+            old_results: Vec::new(),
+        });
+        Some(id)
+    }
+
+    /// Copies a Machine, its metadata included, under a new name: `fly machine clone`.
+    pub fn clone_machine(&mut self, id: &str) -> Option<String> {
+        let record = self.world.apps.get(self.app)?.record(id)?.clone();
+        let name = format!("calm-river-{}", &self.world.draw()[..4]);
+        self.add(&name, &record.region, record.config)
+    }
+
+    /// Destroys a Machine at once.
+    pub fn destroy(&mut self, id: &str) {
+        self.rest(id, State::Destroyed);
+    }
+
+    /// Lets a Machine's process end for good.
+    pub fn fail(&mut self, id: &str) {
+        self.rest(id, State::Failed);
+    }
+
+    /// Stops a Machine.
+    pub fn stop(&mut self, id: &str) {
+        self.rest(id, State::Stopped);
+    }
+
+    /// Starts a Machine.
+    pub fn start(&mut self, id: &str) {
+        self.rest(id, State::Started);
+    }
+
+    /// Suspends a Machine.
+    pub fn suspend(&mut self, id: &str) {
+        self.rest(id, State::Suspended);
+    }
+
+    /// Takes a Machine's host away, or brings it back.
+    pub fn host(&mut self, id: &str, unreachable: bool) {
+        if let Some(record) = self.record(id) {
+            record.unreachable = unreachable;
+        }
+    }
+
+    /// Changes a Machine's config under a new instance: `fly machine update`.
+    pub fn update(&mut self, id: &str, change: impl FnOnce(&mut Value)) {
+        let instance = self.world.draw_instance();
+        let now = self.world.now();
+        if let Some(record) = self.record(id) {
+            change(&mut record.config);
+            record.instance = instance;
+            record.updated_at = now;
+        }
+    }
+
+    fn rest(&mut self, id: &str, state: State) {
+        let (now, timings) = (self.world.now(), self.world.timings.clone());
+        if let Some(record) = self.record(id) {
+            record.age_results(now, &timings);
+            record.timeline = Timeline::resting(now, state);
+        }
+    }
+
+    fn record(&mut self, id: &str) -> Option<&mut Record> {
+        self.world.apps.get_mut(self.app)?.record_mut(id)
+    }
+}

@@ -1,0 +1,183 @@
+//! Takes one snapshot of an app's world; after it the plan asks nothing.
+//!
+//! An empty answer is not an empty world (RULES 8): the provider's own count is a second witness, and
+//! every known Machine that the list lacks is asked for by its id. Decides nothing about what it
+//! finds. Reads only, so it may be dropped at any moment.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::{Instant, sleep};
+
+use crate::core::fleet::{AppName, Description, Known, Machine, MachineId, MachineState, Observed};
+use crate::provider::backoff::Backoff;
+use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
+
+/// How long a list may lag behind before that is what is reported.
+const LIST_LAG: Duration = Duration::from_secs(10);
+/// Reads at once.
+const AT_ONCE: usize = 16;
+/// Tries of one read.
+const TRIES: u32 = 6;
+
+/// Why no snapshot could be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ObserveError {
+    /// The provider counts Machines and lists none.
+    #[error("the provider counts {count} Machines of `{app}` but lists none")]
+    FleetVanished {
+        /// The app.
+        app: AppName,
+        /// The provider's own count.
+        count: u64,
+    },
+    /// There is no such app, and the state knows Machines of it.
+    #[error("there is no app `{app}`, but the state knows {known} Machines of it")]
+    AppGone {
+        /// The app.
+        app: AppName,
+        /// How many.
+        known: usize,
+    },
+    /// The provider did not answer.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+}
+
+impl ObserveError {
+    /// The stable code of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::FleetVanished { .. } | Self::AppGone { .. } => "fleet_vanished",
+            Self::Provider(error) => error.code,
+        }
+    }
+}
+
+/// Takes the snapshot. A known Machine that the list lacks and that exists by its id is in it, and
+/// named as lagging once the list had time to catch up.
+///
+/// # Errors
+/// When the app or its whole fleet seems to have vanished, or the provider does not answer.
+pub async fn observe(
+    provider: &dyn Provider,
+    app: &AppName,
+    known: &Known,
+) -> Result<Observed, ObserveError> {
+    let deadline = Instant::now() + LIST_LAG;
+    let lag = Backoff::new(Duration::from_millis(250), Duration::from_secs(2), 0);
+    let mut tries = 0;
+    loop {
+        let (description, listing) = match look(provider, app).await {
+            Err(error) if error.class == ErrorClass::NotFound && !known.machines.is_empty() => {
+                return Err(ObserveError::AppGone {
+                    app: app.clone(),
+                    known: known.machines.len(),
+                });
+            }
+            looked => looked?,
+        };
+        let patient = Instant::now() < deadline;
+        let vanished = listing.machines.is_empty() && description.machine_count > 0;
+        if vanished && !patient {
+            return Err(ObserveError::FleetVanished {
+                app: app.clone(),
+                count: description.machine_count,
+            });
+        }
+        if !vanished {
+            let snapshot = reread(provider, app, known, description, listing).await?;
+            if snapshot.lagging.is_empty() || !patient {
+                return Ok(snapshot);
+            }
+        }
+        sleep(lag.pause(tries)).await;
+        tries += 1;
+    }
+}
+
+async fn look(
+    provider: &dyn Provider,
+    app: &AppName,
+) -> Result<(Description, Listing), ProviderError> {
+    let description = persistently(|| provider.describe(app));
+    let listing = persistently(|| provider.list(app));
+    try_join(description, listing).await
+}
+
+async fn reread(
+    provider: &dyn Provider,
+    app: &AppName,
+    known: &Known,
+    description: Description,
+    listing: Listing,
+) -> Result<Observed, ProviderError> {
+    let mut observed = Observed {
+        app: app.clone(),
+        description,
+        machines: BTreeMap::new(),
+        gone: Vec::new(),
+        lagging: Vec::new(),
+        volumes: listing.volumes,
+        release: None,
+    };
+    let alive = |machine: &Machine| machine.state != MachineState::Destroyed;
+    for machine in listing.machines.into_iter().filter(alive) {
+        observed.machines.insert(machine.id.clone(), machine);
+    }
+    let unlisted = |id: &&MachineId| !observed.machines.contains_key(*id);
+    let missing: Vec<&MachineId> = known.machines.keys().filter(unlisted).collect();
+    let answers: Vec<(&MachineId, Option<Machine>)> = stream::iter(missing)
+        .map(|id| async move {
+            let machine = match persistently(|| provider.get(app, id)).await {
+                Ok(machine) if machine.state == MachineState::Destroyed => None,
+                Ok(machine) => Some(machine),
+                Err(error) if error.class == ErrorClass::NotFound => None,
+                Err(error) => return Err(error),
+            };
+            Ok((id, machine))
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    for (id, machine) in answers {
+        match machine {
+            Some(machine) => {
+                observed.machines.insert(id.clone(), machine);
+                observed.lagging.push(id.clone());
+            }
+            None => observed.gone.push(id.clone()),
+        }
+    }
+    Ok(observed)
+}
+
+/// Reads again after a failure that may pass; a read can be repeated whatever came of it.
+async fn persistently<T, F>(read: impl Fn() -> F) -> Result<T, ProviderError>
+where
+    F: Future<Output = Result<T, ProviderError>>,
+{
+    let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5), 0);
+    let mut tries = 0;
+    loop {
+        let error = match read().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let pause = match error.class {
+            ErrorClass::RateLimited(until) => until.unwrap_or_default() + backoff.pause(tries),
+            ErrorClass::Transient | ErrorClass::Unknown => backoff.pause(tries),
+            ErrorClass::Invalid
+            | ErrorClass::Conflict
+            | ErrorClass::NotFound
+            | ErrorClass::Fatal => return Err(error),
+        };
+        tries += 1;
+        if tries >= TRIES {
+            return Err(error);
+        }
+        sleep(pause).await;
+    }
+}

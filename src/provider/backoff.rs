@@ -1,0 +1,64 @@
+//! How long to wait between two tries: twice as long each time, with a jitter that comes from a seed,
+//! so that many steps do not come back at the same moment and a test that failed can be repeated.
+
+use std::time::Duration;
+
+/// Gives the pauses between tries.
+#[derive(Debug, Clone, Copy)]
+pub struct Backoff {
+    first: Duration,
+    most: Duration,
+    seed: u64,
+}
+
+impl Backoff {
+    /// Pauses from `first` on, never longer than `most`.
+    pub fn new(first: Duration, most: Duration, seed: u64) -> Self {
+        Self { first, most, seed }
+    }
+
+    /// The same for somebody else, who is to come back at another moment.
+    #[must_use]
+    pub fn for_another(self, salt: u64) -> Self {
+        Self {
+            seed: mixed(self.seed ^ mixed(salt)),
+            ..self
+        }
+    }
+
+    /// The pause after the n-th failed try, counted from 0: between half and all of the doubled first
+    /// one.
+    pub fn pause(&self, tries: u32) -> Duration {
+        let whole = self.first.saturating_mul(1 << tries.min(16)).min(self.most);
+        let share = mixed(self.seed.wrapping_add(u64::from(tries))) % 1000;
+        whole / 2 + whole.mul_f64(share_of(share)) / 2
+    }
+}
+
+fn share_of(thousandths: u64) -> f64 {
+    f64::from(u32::try_from(thousandths).unwrap_or(1000)) / 1000.0
+}
+
+/// The finaliser of splitmix64: every bit of the answer depends on every bit of the question.
+fn mixed(mut z: u64) -> u64 {
+    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_most_and_repeat_for_a_seed() {
+        let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2), 7);
+        for (tries, whole) in [(0, 100), (1, 200), (3, 800), (9, 2000), (60, 2000)] {
+            let pause = backoff.pause(tries).as_millis();
+            assert!((whole / 2..=whole).contains(&pause), "{tries}: {pause}");
+            assert_eq!(pause, backoff.pause(tries).as_millis());
+        }
+        assert_ne!(backoff.pause(0), backoff.for_another(1).pause(0));
+    }
+}

@@ -1,0 +1,245 @@
+//! The provider: one lock around the world, and sleeps on tokio's clock outside of it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::translate;
+use crate::core::fleet::{
+    AppName, Call, Capabilities, Description, Lineage, Machine, MachineId, MachineState, Receipt,
+    Until,
+};
+use crate::emulator::world::{Answer, Clock, World};
+use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
+
+/// Tokio's clock, counted from its making: paused with it, moved with it.
+pub struct TokioClock(Instant);
+
+impl TokioClock {
+    /// A clock that begins now. Needs a tokio runtime around it.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// The world as a provider. Clones share the world.
+#[derive(Clone)]
+pub struct SimProvider {
+    world: Arc<Mutex<World>>,
+    capabilities: Capabilities,
+}
+
+impl SimProvider {
+    /// A provider over a new world with these ids, on tokio's clock.
+    pub fn new(seed: &str) -> Self {
+        let world = World::new(seed, Arc::new(TokioClock::start()));
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            capabilities: Capabilities {
+                cordon: true,
+                volumes: true,
+                enforces_sizes: true,
+                poll_ms: 250,
+                ..Capabilities::default()
+            },
+        }
+    }
+
+    /// The same world with other abilities.
+    #[must_use]
+    pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// The world, to script and to look at. Not to be held across an await.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        // A test that panicked while it held the world has failed already.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, ask: impl FnOnce(&mut World) -> Answer) -> Result<Value, ProviderError> {
+        let answer = ask(&mut self.world());
+        if !answer.delay.is_zero() {
+            tokio::time::sleep(answer.delay).await;
+        }
+        answer.result.map_err(|refusal| translate::error(&refusal))
+    }
+
+    async fn act(&self, app: &AppName, call: &Call) -> Result<Value, ProviderError> {
+        let app = app.as_str();
+        match call {
+            Call::Create(create) => {
+                let body = translate::create_body(create);
+                self.ask(|world| world.create(app, &body)).await
+            }
+            Call::Update(update) => {
+                let id = update.id.as_str();
+                self.ask(|world| {
+                    let live = world.look(app, id).unwrap_or_default();
+                    world.update(app, id, &translate::update_body(update, &live))
+                })
+                .await
+            }
+            Call::Start { id } => self.ask(|world| world.start(app, id.as_str())).await,
+            Call::Stop { id } => self.ask(|world| world.stop(app, id.as_str())).await,
+            Call::Destroy { id, force } => {
+                self.ask(|world| world.destroy(app, id.as_str(), *force))
+                    .await
+            }
+            Call::Cordon { id } => self.ask(|world| world.cordon(app, id.as_str(), true)).await,
+            Call::Uncordon { id } => {
+                self.ask(|world| world.cordon(app, id.as_str(), false))
+                    .await
+            }
+            Call::Stamp { id, stamps } => {
+                let live = self.world().look(app, id.as_str()).unwrap_or_default();
+                for (key, value) in translate::stamp_entries(stamps, &live) {
+                    self.ask(|world| world.metadata(app, id.as_str(), &key, value.as_deref()))
+                        .await?;
+                }
+                Ok(Value::Null)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for SimProvider {
+    fn name(&self) -> &'static str {
+        "sim"
+    }
+
+    async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
+        let shown = self.ask(|world| world.app(app.as_str())).await?;
+        let scope = shown.get("id").and_then(Value::as_str).unwrap_or_default();
+        let unreadable = |_| {
+            let message = "the answer names no app";
+            ProviderError::new(ErrorClass::Fatal, "unreadable_answer", message)
+        };
+        Ok(Description {
+            scope: Lineage::new(scope).map_err(unreadable)?,
+            machine_count: shown
+                .get("machine_count")
+                .and_then(Value::as_u64)
+                .unwrap_or(0),
+            capabilities: self.capabilities.clone(),
+        })
+    }
+
+    async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
+        let machines = self.ask(|world| world.list(app.as_str())).await?;
+        let volumes = self.ask(|world| world.volumes(app.as_str())).await?;
+        let rows = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        Ok(Listing {
+            machines: rows(&machines)
+                .iter()
+                .map(translate::machine)
+                .collect::<Result<_, _>>()?,
+            volumes: rows(&volumes)
+                .iter()
+                .filter_map(translate::volume)
+                .collect(),
+        })
+    }
+
+    async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
+        let shown = self
+            .ask(|world| world.get(app.as_str(), id.as_str()))
+            .await?;
+        translate::machine(&shown)
+    }
+
+    async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
+        let shown = self.act(app, call).await?;
+        let machine = match call {
+            Call::Create(_) | Call::Update(_) => Some(translate::machine(&shown)?),
+            Call::Start { .. }
+            | Call::Stop { .. }
+            | Call::Destroy { .. }
+            | Call::Cordon { .. }
+            | Call::Uncordon { .. }
+            | Call::Stamp { .. } => None,
+        };
+        Ok(Receipt { machine })
+    }
+
+    async fn wait(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        until: Until,
+        at_most: Duration,
+    ) -> Result<Machine, ProviderError> {
+        let deadline = Instant::now() + at_most;
+        let (name, key) = (app.as_str(), id.as_str());
+        let mut looked = self.ask(|world| world.wait(name, key)).await;
+        loop {
+            let machine = match looked {
+                Err(error) if error.class == ErrorClass::NotFound && until == Until::Destroyed => {
+                    return translate::destroyed(id);
+                }
+                looked => translate::machine(&looked?)?,
+            };
+            if reached(machine.state, until) {
+                return Ok(machine);
+            }
+            if is_in_vain(machine.state, until) || Instant::now() >= deadline {
+                let message = format!(
+                    "machine failed to reach desired state, currently {}",
+                    machine.state.as_str()
+                );
+                return Err(ProviderError::new(
+                    ErrorClass::Transient,
+                    "not_reached",
+                    message,
+                ));
+            }
+            // Somebody else may change it before it changes by itself, so it is looked at now and then.
+            let (now, next) = {
+                let world = self.world();
+                (world.now(), world.next_change(name, key))
+            };
+            let own = next.map_or(LOOK_AGAIN, |next| next.saturating_sub(now));
+            let pause = own.min(LOOK_AGAIN).max(Duration::from_millis(1));
+            tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
+            let answer = self.world().look(name, key);
+            looked = answer.map_err(|refusal| translate::error(&refusal));
+        }
+    }
+
+    async fn logs(
+        &self,
+        _app: &AppName,
+        _query: &LogQuery,
+        _sink: &mut LogSink<'_>,
+    ) -> Result<(), ProviderError> {
+        // The world's Machines run nothing, so they say nothing.
+        Ok(())
+    }
+}
+
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+fn reached(state: MachineState, until: Until) -> bool {
+    match until {
+        Until::Started => state == MachineState::Started,
+        Until::Stopped => matches!(state, MachineState::Stopped | MachineState::Suspended),
+        Until::Destroyed => state == MachineState::Destroyed,
+        Until::Settled => !state.is_transient(),
+    }
+}
+
+/// Whether a Machine in this state never gets there by itself.
+fn is_in_vain(state: MachineState, until: Until) -> bool {
+    !reached(state, until) && !state.is_transient()
+}

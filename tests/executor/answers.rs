@@ -1,0 +1,168 @@
+//! Answers that were lost, and the one Machine that there is in the end.
+
+use std::time::Duration;
+
+use aeroform::emulator::world::{Effect, Fault};
+use serde_json::json;
+
+use crate::stage::{Stage, image, web, worker};
+use crate::support::desired;
+
+#[tokio::test(start_paused = true)]
+async fn a_create_whose_answer_was_lost_is_found_by_its_name_or_made_again() {
+    for effect in [
+        Effect::LoseBefore { status: 504 },
+        Effect::LoseAfter { status: 408 },
+    ] {
+        for nth in 1..=3 {
+            let mut stage = Stage::new();
+            let fault = Fault::on("create", effect.clone()).nth(nth);
+            let fault = stage.sim.world().inject(fault);
+            stage.settle(&desired([("web", web(3))])).await;
+            assert_eq!(stage.sim.world().fired(fault), 1);
+            stage.assert_one_machine_per_name(3);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_create_is_not_made_twice_while_the_list_lags() {
+    let mut stage = Stage::new();
+    stage.sim.world().timings.list_lag = Duration::from_secs(7);
+    let fault = stage
+        .sim
+        .world()
+        .inject(Fault::on("create", Effect::LoseAfter { status: 500 }));
+    let ran = stage.apply(&desired([("web", web(2))])).await;
+    ran.assert_complete();
+    assert_eq!(stage.sim.world().fired(fault), 1);
+    assert_eq!(stage.sim.world().count("create"), 2);
+    stage.assert_one_machine_per_name(2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_lags_longer_than_patience_ends_in_the_platforms_refusal_and_one_machine() {
+    let mut stage = Stage::new();
+    stage.sim.world().timings.list_lag = Duration::from_secs(14);
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("create", Effect::LoseAfter { status: 500 }));
+    stage
+        .apply(&desired([("web", web(1))]))
+        .await
+        .assert_complete();
+    assert_eq!(stage.sim.world().count("create"), 2);
+    stage.assert_one_machine_per_name(1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_is_never_answered_stays_unknown_and_the_next_run_settles_it() {
+    let mut stage = Stage::new();
+    let fault = Fault::on("create", Effect::LoseBefore { status: 503 }).times(6);
+    let fault = stage.sim.world().inject(fault);
+    let wanted = desired([("web", web(1))]);
+    let ran = stage.apply(&wanted).await;
+    assert_eq!(stage.sim.world().fired(fault), 6);
+    assert_eq!(ran.outcomes(), ["unknown"]);
+    assert_eq!(stage.known.pending.len(), 1);
+    stage.settle(&wanted).await;
+    assert_eq!(stage.known.pending, []);
+    stage.assert_one_machine_per_name(1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_of_the_intents_name_is_taken_or_brought_to_the_wanted_config() {
+    for config in [None, Some("shop:0")] {
+        let mut stage = Stage::new();
+        let wanted = desired([("web", web(1))]);
+        let (made, observed) = stage.planned(&wanted).await;
+        // Another run of the same plan was faster, after the snapshot.
+        let name = made.changes().next().unwrap().1.machine.name.clone();
+        let mut tree = wanted.groups["web"].template.to_value();
+        tree["metadata"] = json!({"fly_process_group": "web"});
+        if let Some(image) = config {
+            tree["image"] = image.into();
+        }
+        let id = stage
+            .sim
+            .world()
+            .operator("shop")
+            .add(name.as_str(), "ams", tree)
+            .unwrap();
+        stage
+            .carry_out(&wanted, made, &observed)
+            .await
+            .assert_complete();
+        stage.assert_one_machine_per_name(1);
+        assert_eq!(stage.id(0), id);
+        assert_eq!(stage.machines()[0]["config"]["image"], "shop:1");
+        assert_eq!(
+            stage.sim.world().count("update"),
+            usize::from(config.is_some())
+        );
+        assert!(stage.known.machines.contains_key(id.as_str()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_whose_answer_was_lost_is_settled_by_reading() {
+    for (effect, updates) in [
+        (Effect::LoseBefore { status: 500 }, 2),
+        (Effect::LoseAfter { status: 500 }, 1),
+    ] {
+        let mut stage = Stage::new();
+        stage.settle(&desired([("web", web(1))])).await;
+        let fault = stage.sim.world().inject(Fault::on("update", effect));
+        stage
+            .settle(&desired([("web", image(web(1), "shop:2"))]))
+            .await;
+        assert_eq!(stage.sim.world().fired(fault), 1);
+        assert_eq!(stage.sim.world().count("update"), updates);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_whose_answers_were_lost_ends_with_the_machine_gone() {
+    for action in ["cordon", "stop", "destroy"] {
+        for effect in [
+            Effect::LoseBefore { status: 500 },
+            Effect::LoseAfter { status: 408 },
+        ] {
+            let mut stage = Stage::new();
+            stage.settle(&desired([("web", web(2))])).await;
+            let fault = stage.sim.world().inject(Fault::on(action, effect));
+            stage.settle(&desired([("web", web(1))])).await;
+            assert_eq!(stage.sim.world().fired(fault), 1);
+            assert_eq!(stage.machines().len(), 1);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeated_run_of_the_same_plan_makes_no_changing_call() {
+    let mut stage = Stage::new();
+    stage
+        .settle(&desired([("web", web(2)), ("old", worker(1))]))
+        .await;
+    let wanted = desired([("web", image(web(3), "shop:2"))]);
+    let (made, observed) = stage.planned(&wanted).await;
+    let before = stage.known.clone();
+    stage
+        .carry_out(&wanted, made.clone(), &observed)
+        .await
+        .assert_complete();
+    let count = |stage: &Stage| {
+        let world = stage.sim.world();
+        ["update", "destroy", "stop", "cordon", "start"].map(|action| world.count(action))
+    };
+    let calls = count(&stage);
+    // The runner died before the state was written.
+    stage.known = before;
+    stage
+        .carry_out(&wanted, made, &observed)
+        .await
+        .assert_complete();
+    assert_eq!(count(&stage), calls);
+    stage.assert_one_machine_per_name(3);
+}

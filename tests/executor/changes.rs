@@ -1,0 +1,162 @@
+//! What a run does to the world when nothing goes wrong.
+
+use aeroform::core::fleet::MachineId;
+use serde_json::json;
+
+use crate::stage::{Stage, checked, image, web, worker};
+use crate::support::{self, GroupWords, desired};
+
+#[tokio::test(start_paused = true)]
+async fn creates_updates_moves_and_destroys_until_nothing_is_left_to_plan() {
+    let mut stage = Stage::new();
+    stage
+        .settle(&desired([("web", checked(web(3))), ("worker", worker(2))]))
+        .await;
+    assert_eq!(stage.states(), ["started"; 5]);
+    stage
+        .settle(&desired([
+            ("web", checked(image(web(4), "shop:2"))),
+            ("worker", worker(1)),
+        ]))
+        .await;
+    assert_eq!(stage.machines().len(), 5);
+    let mut renamed = desired([
+        ("web", checked(image(web(4), "shop:2"))),
+        ("jobs", worker(1)),
+    ]);
+    renamed.moved = vec![support::moved("worker", "jobs")];
+    stage.settle(&renamed).await;
+    assert_eq!(stage.machines().len(), 5);
+    stage
+        .settle(&desired([("web", checked(image(web(2), "shop:2")))]))
+        .await;
+    assert_eq!(stage.states(), ["started"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_machine_bears_the_bookkeeping_of_its_run() {
+    let mut stage = Stage::new();
+    let ran = stage.settle(&desired([("web", web(1).protected())])).await;
+    let metadata = stage.machines()[0]["config"]["metadata"].clone();
+    assert_eq!(metadata["fly_process_group"], "web");
+    assert_eq!(metadata["aeroform_run"], "run1");
+    assert_eq!(metadata["aeroform_serial"], "1");
+    assert_eq!(metadata["aeroform_by"], "ana");
+    assert_eq!(metadata["aeroform_protect"], "true");
+    assert_eq!(metadata["aeroform_desired"], ran.plan.desired.as_str());
+    let name = stage.machines()[0]["name"].as_str().unwrap().to_owned();
+    assert!(name.ends_with(metadata["aeroform_launch"].as_str().unwrap()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_is_made_after_the_primary_that_it_watches_and_is_not_started() {
+    let mut stage = Stage::new();
+    let jobs = worker(1).with(|group| group.standby = Some(1));
+    stage.settle(&desired([("worker", jobs)])).await;
+    assert_eq!(stage.states(), ["started", "stopped"]);
+    assert_eq!(
+        stage.machines()[1]["config"]["standbys"],
+        json!([stage.id(0)])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_platform_added_to_a_config_survives_an_update_and_never_enters_the_state() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let id = stage.id(0);
+    stage.sim.world().operator("shop").update(&id, |config| {
+        config["dns"] = json!({"skip_registration": true});
+        config["metadata"]["fly_release_version"] = "7".into();
+    });
+    stage
+        .settle(&desired([("web", image(web(1), "shop:2"))]))
+        .await;
+    let config = stage.machines()[0]["config"].clone();
+    assert_eq!(config["dns"], json!({"skip_registration": true}));
+    assert_eq!(config["metadata"]["fly_release_version"], "7");
+    let sent = stage.known.sent(&MachineId::new(id).unwrap()).unwrap();
+    assert_eq!(sent.tree().get("dns"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_machine_is_updated_and_stays_stopped() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(2))])).await;
+    let (first, second) = (stage.id(0), stage.id(1));
+    stage.sim.world().operator("shop").stop(&first);
+    stage.sim.world().operator("shop").suspend(&second);
+    stage
+        .settle(&desired([("web", checked(image(web(2), "shop:2")))]))
+        .await;
+    assert_eq!(stage.states(), ["stopped", "stopped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_stopped_after_it_was_planned_is_left_stopped() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let wanted = desired([("web", checked(image(web(1), "shop:2")))]);
+    let (made, observed) = stage.planned(&wanted).await;
+    let id = stage.id(0);
+    stage.sim.world().operator("shop").stop(&id);
+    stage
+        .carry_out(&wanted, made, &observed)
+        .await
+        .assert_complete();
+    assert_eq!(stage.states(), ["stopped"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_machine_is_sent_its_own_config_again_so_that_it_runs() {
+    let mut stage = Stage::new();
+    let wanted = desired([("web", web(1))]);
+    stage.settle(&wanted).await;
+    let id = stage.id(0);
+    stage.sim.world().operator("shop").fail(&id);
+    let ran = stage.settle(&wanted).await;
+    assert_eq!(ran.plan.changes().count(), 1);
+    assert_eq!(stage.states(), ["started"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destroy_cordons_stops_and_removes_without_force() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(2))])).await;
+    stage.sim.world().clear_log();
+    stage.settle(&desired([("web", web(1))])).await;
+    let world = stage.sim.world();
+    let changing: Vec<&str> = world
+        .log()
+        .iter()
+        .map(|call| call.action)
+        .filter(|action| !matches!(*action, "app" | "list" | "volumes" | "get" | "wait"))
+        .collect();
+    assert_eq!(changing, ["cordon", "stop", "destroy"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_machine_is_destroyed_by_force() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("worker", worker(2))])).await;
+    let id = stage.id(0);
+    stage.sim.world().operator("shop").fail(&id);
+    stage.settle(&desired([("worker", worker(1))])).await;
+    assert_ne!(stage.id(0), id);
+    assert_eq!(stage.sim.world().count("stop"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_gone_already_counts_as_destroyed() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("worker", worker(2))])).await;
+    let wanted = desired([("worker", worker(1))]);
+    let (made, observed) = stage.planned(&wanted).await;
+    let victim = made.changes().next().unwrap().1.machine.id.clone().unwrap();
+    stage.sim.world().operator("shop").destroy(victim.as_str());
+    stage
+        .carry_out(&wanted, made, &observed)
+        .await
+        .assert_complete();
+    assert_eq!(stage.sim.world().count("destroy"), 0);
+}

@@ -1,0 +1,163 @@
+//! What must hold before a call, how fast calls are made, and what must be true after them.
+
+use std::time::Duration;
+
+use aeroform::core::fleet::{Capabilities, Strategy};
+use aeroform::emulator::world::{Effect, Fault};
+use tokio::time::Instant;
+
+use crate::stage::{Stage, checked, image, web};
+use crate::support::{GroupWords, desired};
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_changed_since_the_plan_is_a_conflict_and_is_not_overwritten() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let wanted = desired([("web", image(web(1), "shop:2"))]);
+    let (made, observed) = stage.planned(&wanted).await;
+    let id = stage.id(0);
+    stage
+        .sim
+        .world()
+        .operator("shop")
+        .update(&id, |config| config["image"] = "hand:1".into());
+    let ran = stage.carry_out(&wanted, made, &observed).await;
+    assert_eq!(ran.failure().0, "conflict");
+    assert_eq!(stage.sim.world().count("update"), 0);
+    assert_eq!(stage.machines()[0]["config"]["image"], "hand:1");
+    stage.settle(&wanted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_instance_of_an_equal_config_is_no_conflict() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let wanted = desired([("web", image(web(1), "shop:2"))]);
+    let (made, observed) = stage.planned(&wanted).await;
+    let id = stage.id(0);
+    stage.sim.world().operator("shop").update(&id, |_| {});
+    stage
+        .carry_out(&wanted, made, &observed)
+        .await
+        .assert_complete();
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_rate_limit_is_visible_and_the_limit_is_kept() {
+    let mut stage = Stage::new();
+    let limited = Effect::RateLimited {
+        retry_after: Duration::from_secs(5),
+    };
+    let fault = stage
+        .sim
+        .world()
+        .inject(Fault::on("create", limited).nth(2).times(2));
+    let ran = stage.settle(&desired([("web", web(4))])).await;
+    assert_eq!(stage.sim.world().fired(fault), 2);
+    assert!(ran.waits().contains(&"the rate limit"), "{:?}", ran.waits());
+    let world = stage.sim.world();
+    let creates: Vec<Duration> = world
+        .log()
+        .iter()
+        .filter(|call| call.action == "create")
+        .map(|call| call.at)
+        .collect();
+    assert!(
+        creates[5] >= creates[1] + Duration::from_secs(5),
+        "{creates:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn declared_limits_are_kept_without_being_told() {
+    let mut stage = Stage::new();
+    stage.sim = stage.sim.clone().with_capabilities(Capabilities {
+        calls_per_second: 1,
+        burst: 3,
+        poll_ms: 1000,
+        ..Capabilities::default()
+    });
+    stage.settle(&desired([("web", web(10))])).await;
+    let world = stage.sim.world();
+    let creates: Vec<Duration> = world
+        .log()
+        .iter()
+        .filter(|call| call.action == "create")
+        .map(|call| call.at)
+        .collect();
+    for four in creates.windows(4) {
+        assert!(
+            four[3] >= four[0] + Duration::from_millis(990),
+            "{creates:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_never_opens_fails_and_keeps_the_machine() {
+    let mut stage = Stage::new();
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("create", Effect::ChecksNeverPass));
+    let ran = stage.apply(&desired([("web", checked(web(1)))])).await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "gate_timeout");
+    assert!(
+        message.contains("alive is critical: connection refused"),
+        "{message}"
+    );
+    assert!(ran.waits().contains(&"check alive"), "{:?}", ran.waits());
+    assert!(stage.known.machines.contains_key(stage.id(0).as_str()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn results_of_checks_from_before_an_update_do_not_open_its_gate() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", checked(web(1)))])).await;
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("update", Effect::ChecksNeverPass));
+    stage.sim.world().timings.first_check = Duration::from_secs(60);
+    let ran = stage
+        .apply(&desired([("web", checked(image(web(1), "shop:2")))]))
+        .await;
+    assert_eq!(ran.failure().0, "gate_timeout");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_fails_to_start_fails_its_step_at_once() {
+    let mut stage = Stage::new();
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("create", Effect::FailStart));
+    let begun = Instant::now();
+    let ran = stage.apply(&desired([("web", web(1))])).await;
+    assert_eq!(ran.failure().0, "machine_failed");
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    // The next run repairs it and makes no second one.
+    stage.settle(&desired([("web", web(1))])).await;
+    stage.assert_one_machine_per_name(1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_start_is_waited_for() {
+    let mut stage = Stage::new();
+    let slow = Effect::SlowStart(Duration::from_secs(200));
+    stage.sim.world().inject(Fault::on("create", slow));
+    stage.settle(&desired([("web", checked(web(1)))])).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_lies_is_found_out_by_verification() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let fault = stage.sim.world().inject(Fault::on("update", Effect::Lie));
+    let unchecked = image(web(1), "shop:2").with(|group| group.strategy = Strategy::Immediate);
+    let ran = stage.apply(&desired([("web", unchecked)])).await;
+    assert_eq!(stage.sim.world().fired(fault), 1);
+    assert_eq!(ran.outcomes(), ["done"]);
+    assert_eq!(ran.report.findings.len(), 1, "{:?}", ran.report);
+}

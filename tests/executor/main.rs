@@ -1,0 +1,15 @@
+//! The executor over the emulated world: in process, on a paused clock, with the real planner.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod changes;
+mod gates;
+mod order;
+mod snapshot;
+mod stage;
+mod stopping;
+mod world;

@@ -1,0 +1,82 @@
+//! The snapshot that plans stand on.
+
+use std::time::Duration;
+
+use aeroform::core::fleet::MachineId;
+use aeroform::emulator::world::{Effect, Fault};
+use aeroform::observe::{ObserveError, observe};
+use aeroform::provider::sim::SimProvider;
+
+use crate::stage::{Stage, checked, web};
+use crate::support::desired;
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_beside_a_count_is_asked_again_and_then_an_error() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(2))])).await;
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("list", Effect::EmptyList));
+    assert_eq!(stage.observed().await.machines.len(), 2);
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("list", Effect::EmptyList).times(1000));
+    let error = observe(&stage.sim, &stage.known.app, &stage.known)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ObserveError::FleetVanished { count: 2, .. }),
+        "{error}"
+    );
+    assert_eq!(error.code(), "fleet_vanished");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_machine_that_the_list_lacks_is_gone_or_lagging_by_its_own_id() {
+    let mut stage = Stage::new();
+    stage.sim.world().timings.list_lag = Duration::from_secs(5);
+    stage
+        .apply(&desired([("web", web(2))]))
+        .await
+        .assert_complete();
+    assert_eq!(stage.observed().await.lagging, []);
+
+    let lag = Effect::ListLag(Duration::from_secs(300));
+    stage.sim.world().inject(Fault::on("create", lag));
+    stage
+        .apply(&desired([("web", web(3))]))
+        .await
+        .assert_complete();
+    let gone = stage.id(0);
+    stage.sim.world().operator("shop").destroy(&gone);
+    let observed = stage.observed().await;
+    assert_eq!(observed.gone, [MachineId::new(gone).unwrap()]);
+    assert_eq!(observed.lagging.len(), 1);
+    assert_eq!(observed.machines.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_app_that_is_gone_while_the_state_knows_machines_is_an_error() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let elsewhere = SimProvider::new("empty");
+    let error = observe(&elsewhere, &stage.known.app, &stage.known)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ObserveError::AppGone { known: 1, .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_that_fail_for_a_moment_are_repeated() {
+    let mut stage = Stage::new();
+    for action in ["app", "list", "volumes", "get", "wait"] {
+        let fault = Fault::on(action, Effect::LoseBefore { status: 503 });
+        stage.sim.world().inject(fault.times(2));
+    }
+    stage.settle(&desired([("web", checked(web(2)))])).await;
+}

@@ -1,0 +1,338 @@
+//! A world with an app in it, and runs of the real planner and executor over it.
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aeroform::apply::{self, ApplyOptions, Cancel, Job, Report};
+use aeroform::core::fleet::{Desired, DesiredGroup, Known, Lineage, Observed, RunId};
+use aeroform::core::plan::{
+    Event, Options, Outcome, Plan, RunFacts, StepEvent, StepId, check, plan, record,
+};
+use aeroform::journal::{Journal, JournalError, OpenRun, ResultRow, RunRow, RunStatus};
+use aeroform::observe::observe;
+use aeroform::provider::sim::SimProvider;
+use aeroform::store::{StateLock, StoreError};
+use serde_json::{Value, json};
+
+use crate::support::{self, GroupWords, group};
+
+/// Counts commits, and fails from the n-th write on.
+#[derive(Default)]
+pub(crate) struct CountingJournal {
+    pub(crate) writes: Mutex<Vec<usize>>,
+    pub(crate) fails_from: Option<usize>,
+}
+
+impl CountingJournal {
+    pub(crate) fn write(&self, rows: usize) -> Result<(), JournalError> {
+        let mut writes = self.writes.lock().unwrap();
+        writes.push(rows);
+        match self.fails_from {
+            Some(from) if writes.len() >= from => Err(JournalError {
+                place: "memory".to_owned(),
+                message: "disk full".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn commits(&self) -> usize {
+        self.writes.lock().unwrap().len()
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.writes.lock().unwrap().iter().sum()
+    }
+}
+
+impl Journal for CountingJournal {
+    fn begin(&self, _: &RunRow) -> Result<(), JournalError> {
+        self.write(0)
+    }
+    fn record(&self, _: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.write(rows.len())
+    }
+    fn mark(&self, _: &RunId, _: RunStatus) -> Result<(), JournalError> {
+        self.write(0)
+    }
+    fn open_runs(&self, _: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
+        Ok(Vec::new())
+    }
+}
+
+pub(crate) struct Lock(pub(crate) AtomicBool);
+
+#[async_trait::async_trait]
+impl StateLock for Lock {
+    fn is_held(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+    async fn release(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+pub(crate) struct Stage {
+    pub(crate) sim: SimProvider,
+    pub(crate) known: Known,
+    pub(crate) runs: u32,
+    pub(crate) journal: CountingJournal,
+    pub(crate) lock: Lock,
+    pub(crate) cancel: Cancel,
+    pub(crate) parallelism: usize,
+}
+
+pub(crate) struct Ran {
+    pub(crate) plan: Plan,
+    pub(crate) report: Report,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let sim = SimProvider::new("seed");
+        sim.world().add_app("shop");
+        let app = support::desired([]).app;
+        Self {
+            sim,
+            known: Known::empty(app, "sim"),
+            runs: 0,
+            journal: CountingJournal::default(),
+            lock: Lock(AtomicBool::new(true)),
+            cancel: Cancel::never(),
+            parallelism: 16,
+        }
+    }
+
+    pub(crate) async fn observed(&self) -> Observed {
+        observe(&self.sim, &self.known.app, &self.known)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn planned(&self, desired: &Desired) -> (Plan, Observed) {
+        let observed = self.observed().await;
+        let made = plan(desired, &self.known, Some(&observed), &Options::default());
+        assert_eq!(check(&made, desired, &self.known, Some(&observed)), []);
+        assert_eq!(made.refusals, []);
+        (made, observed)
+    }
+
+    pub(crate) async fn apply(&mut self, desired: &Desired) -> Ran {
+        let (made, observed) = self.planned(desired).await;
+        self.carry_out(desired, made, &observed).await
+    }
+
+    pub(crate) async fn carry_out(
+        &mut self,
+        desired: &Desired,
+        made: Plan,
+        observed: &Observed,
+    ) -> Ran {
+        self.runs += 1;
+        let run = RunRow {
+            run: RunId::new(format!("run{}", self.runs)).unwrap(),
+            lineage: observed.description.scope.clone(),
+            serial: self.known.serial,
+            at: "2026-01-01T00:00:00Z".to_owned(),
+            by: "ana".to_owned(),
+            command: "apply".to_owned(),
+            plan: String::new(),
+        };
+        let job = Job {
+            plan: &made,
+            desired,
+            known: &self.known,
+            observed,
+            provider: &self.sim,
+            journal: &self.journal,
+            lock: &self.lock,
+            run: &run,
+            serial: self.known.serial + 1,
+            commit: None,
+            options: ApplyOptions {
+                parallelism: self.parallelism,
+            },
+        };
+        let mut events = Vec::new();
+        let mut note = |event: &Event| events.push(event.clone());
+        let report = apply::run(job, self.cancel.clone(), &mut note).await;
+        let facts = RunFacts {
+            run: run.run.clone(),
+            lineage: run.lineage.clone(),
+            at: run.at.clone(),
+            by: run.by.clone(),
+            command: run.command.clone(),
+            outcome: "complete".to_owned(),
+            commit: None,
+            parent: None,
+        };
+        self.known = record(&self.known, &made, desired, &report.results, &facts);
+        Ran {
+            plan: made,
+            report,
+            events,
+        }
+    }
+
+    /// Applies, and sees that everything is done, verified, and nothing is left to do.
+    pub(crate) async fn settle(&mut self, desired: &Desired) -> Ran {
+        let ran = self.apply(desired).await;
+        ran.assert_complete();
+        self.assert_settled(desired).await;
+        ran
+    }
+
+    pub(crate) async fn assert_settled(&self, desired: &Desired) {
+        let (again, _) = self.planned(desired).await;
+        assert!(
+            again.is_empty(),
+            "planned again: {:#?}",
+            again.summary_lines()
+        );
+    }
+
+    pub(crate) fn machines(&self) -> Vec<Value> {
+        self.sim.world().operator("shop").machines()
+    }
+
+    pub(crate) fn id(&self, at: usize) -> String {
+        self.machines()[at]["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn states(&self) -> Vec<String> {
+        let state = |machine: &Value| machine["state"].as_str().unwrap().to_owned();
+        self.machines().iter().map(state).collect()
+    }
+
+    pub(crate) fn assert_one_machine_per_name(&self, count: usize) {
+        let machines = self.machines();
+        let names: BTreeSet<&str> = machines
+            .iter()
+            .map(|machine| machine["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            (machines.len(), names.len()),
+            (count, count),
+            "{machines:#?}"
+        );
+    }
+}
+
+impl Ran {
+    pub(crate) fn assert_complete(&self) {
+        let bad: Vec<_> = self
+            .report
+            .results
+            .iter()
+            .filter(|result| result.outcome != Outcome::Done)
+            .collect();
+        assert!(bad.is_empty(), "{bad:#?}");
+        assert_eq!(self.report.findings, [""; 0]);
+        assert_eq!(self.report.remarks, [""; 0]);
+        assert_eq!(
+            (self.report.interrupted, &self.report.halted),
+            (false, &None)
+        );
+    }
+
+    pub(crate) fn outcome(&self, step: StepId) -> &Outcome {
+        &self.report.results[step.0 as usize].outcome
+    }
+
+    /// Outcomes of the changes, in order of steps.
+    pub(crate) fn outcomes(&self) -> Vec<&'static str> {
+        self.plan
+            .changes()
+            .map(|(step, _)| word(self.outcome(step)))
+            .collect()
+    }
+
+    /// The code and message of the first failure.
+    pub(crate) fn failure(&self) -> (String, String) {
+        let failed = self
+            .report
+            .results
+            .iter()
+            .find_map(|result| match &result.outcome {
+                Outcome::Failed { code, message, .. } => Some((code.clone(), message.clone())),
+                _ => None,
+            });
+        failed.unwrap_or_else(|| panic!("nothing failed: {:#?}", self.outcomes()))
+    }
+
+    /// What was waited for, in order.
+    pub(crate) fn waits(&self) -> Vec<&str> {
+        let on = |event| match event {
+            &Event::Step {
+                what: StepEvent::Waiting { ref on, .. },
+                ..
+            } => Some(on.as_str()),
+            _ => None,
+        };
+        self.events.iter().filter_map(on).collect()
+    }
+
+    /// Most steps of this pool that were under way at once, and at the time of the first end.
+    pub(crate) fn crowd(&self, pool: &str) -> (usize, usize) {
+        let of_pool = |step: StepId| {
+            let pools = &self.plan.pools;
+            self.plan.steps[step.0 as usize]
+                .pool
+                .is_some_and(|id| pools[id.0 as usize].name == pool)
+        };
+        let (mut now, mut most, mut before_first_end) = (0, 0, None);
+        for event in &self.events {
+            match event {
+                Event::Step {
+                    step,
+                    what: StepEvent::Began,
+                } if of_pool(*step) => {
+                    now += 1;
+                    most = most.max(now);
+                }
+                Event::Step {
+                    step,
+                    what: StepEvent::Ended(_),
+                } if of_pool(*step) => {
+                    before_first_end.get_or_insert(most);
+                    now -= 1;
+                }
+                _ => {}
+            }
+        }
+        (most, before_first_end.unwrap_or(0))
+    }
+}
+
+pub(crate) fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done => "done",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Unknown { .. } => "unknown",
+        Outcome::Skipped { .. } => "skipped",
+        Outcome::NotStarted => "not started",
+    }
+}
+
+pub(crate) fn web(count: u32) -> DesiredGroup {
+    group("web")
+        .count(count)
+        .serves()
+        .config(json!({"image": "shop:1"}))
+}
+
+pub(crate) fn worker(count: u32) -> DesiredGroup {
+    group("worker")
+        .count(count)
+        .config(json!({"image": "shop:1"}))
+}
+
+pub(crate) fn checked(group: DesiredGroup) -> DesiredGroup {
+    group.config(json!({"checks": {"alive": {"type": "http", "port": 8080, "path": "/"}}}))
+}
+
+pub(crate) fn image(group: DesiredGroup, image: &str) -> DesiredGroup {
+    group.config(json!({"image": image}))
+}

@@ -1,0 +1,171 @@
+//! Runs that are stopped: by a signal, by a lost lock, by a journal that cannot be written.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aeroform::apply::{Cancel, CancelHandle, Halt};
+use aeroform::core::plan::Event;
+use aeroform::emulator::world::{Effect, Fault, Timings};
+use tokio::time::{Instant, sleep};
+
+use crate::stage::{Stage, web, worker};
+use crate::support::desired;
+
+/// Cancels with this after so long.
+fn cancel_after(stage: &mut Stage, after: Duration, how: impl FnOnce(&CancelHandle) + 'static) {
+    let (handle, cancel) = CancelHandle::new();
+    stage.cancel = cancel;
+    tokio::task::spawn_local(async move {
+        sleep(after).await;
+        how(&handle);
+    });
+}
+
+async fn locally<T>(work: impl Future<Output = T>) -> T {
+    tokio::task::LocalSet::new().run_until(work).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_drops_waits_at_once_and_starts_nothing_new() {
+    locally(async {
+        let mut stage = Stage::new();
+        stage.parallelism = 2;
+        stage.sim.world().timings.boot = Duration::from_secs(100);
+        let wanted = desired([("web", web(5))]);
+        let begun = Instant::now();
+        cancel_after(&mut stage, Duration::from_secs(3), |handle| {
+            handle.stop(Some(Duration::from_secs(4)));
+        });
+        let ran = stage.apply(&wanted).await;
+        assert!(
+            begun.elapsed() < Duration::from_millis(3200),
+            "{:?}",
+            begun.elapsed()
+        );
+        assert_eq!(
+            ran.outcomes(),
+            [
+                "unknown",
+                "unknown",
+                "not started",
+                "not started",
+                "not started"
+            ]
+        );
+        assert!(ran.report.interrupted);
+        assert!(ran.events.contains(&Event::Interrupted));
+        // What was made is remembered, and the next run goes on from there.
+        assert_eq!(stage.known.machines.len(), 2);
+        stage.cancel = Cancel::never();
+        stage.settle(&wanted).await;
+        stage.assert_one_machine_per_name(5);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
+    for (answer_after, outcome) in [(2, "unknown"), (60, "unknown")] {
+        locally(async {
+            let mut stage = Stage::new();
+            let slow = Effect::SlowAnswer(Duration::from_secs(answer_after));
+            stage.sim.world().inject(Fault::on("create", slow));
+            cancel_after(&mut stage, Duration::from_secs(1), |handle| {
+                handle.stop(Some(Duration::from_secs(4)));
+            });
+            let begun = Instant::now();
+            let wanted = desired([("worker", worker(1))]);
+            let ran = stage.apply(&wanted).await;
+            assert!(begun.elapsed() < Duration::from_millis(5200));
+            assert_eq!(ran.outcomes()[0], outcome);
+            // An answer within the grace names the Machine; one after it leaves a pending create.
+            assert_eq!(stage.known.machines.len(), usize::from(answer_after == 2));
+            assert_eq!(stage.known.pending.len(), usize::from(answer_after == 60));
+            stage.cancel = Cancel::never();
+            stage.settle(&wanted).await;
+            stage.assert_one_machine_per_name(stage.known.machines.len());
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_signal_waits_for_nothing() {
+    locally(async {
+        let mut stage = Stage::new();
+        let slow = Effect::SlowAnswer(Duration::from_secs(600));
+        stage.sim.world().inject(Fault::on("create", slow));
+        let handle = {
+            let (handle, cancel) = CancelHandle::new();
+            stage.cancel = cancel;
+            handle
+        };
+        tokio::task::spawn_local(async move {
+            sleep(Duration::from_secs(1)).await;
+            handle.stop(None);
+            sleep(Duration::from_secs(30)).await;
+            handle.now();
+        });
+        let begun = Instant::now();
+        stage.apply(&desired([("worker", worker(1))])).await;
+        let took = begun.elapsed();
+        assert!((31..32).contains(&took.as_secs()), "{took:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_lock_no_call_is_made() {
+    let mut stage = Stage::new();
+    stage.lock.0.store(false, Ordering::Relaxed);
+    let ran = stage.apply(&desired([("web", web(2))])).await;
+    assert_eq!(ran.outcomes(), ["not started", "not started"]);
+    assert_eq!(ran.report.halted, Some(Halt::LockLost));
+    assert_eq!(stage.sim.world().count("create"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_written_at_first_means_that_nothing_is_called() {
+    let mut stage = Stage::new();
+    stage.journal.fails_from = Some(1);
+    let ran = stage.apply(&desired([("web", web(2))])).await;
+    assert_eq!(ran.outcomes(), ["not started", "not started"]);
+    assert!(matches!(ran.report.halted, Some(Halt::Journal(_))));
+    assert_eq!(stage.sim.world().count("create"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_fails_later_means_that_nothing_new_is_started() {
+    let mut stage = Stage::new();
+    stage.parallelism = 2;
+    stage.journal.fails_from = Some(2);
+    let ran = stage.apply(&desired([("web", web(8))])).await;
+    assert!(matches!(ran.report.halted, Some(Halt::Journal(_))));
+    let words = ran.outcomes();
+    assert!(
+        words.contains(&"done") && words.contains(&"not started"),
+        "{words:?}"
+    );
+    // What was done is in the results all the same.
+    let done = words.iter().filter(|word| **word == "done").count();
+    assert_eq!(stage.known.machines.len(), done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_creates_are_a_handful_of_commits() {
+    let mut stage = Stage::new();
+    stage.sim.world().timings = Timings::instant();
+    stage.parallelism = 64;
+    let (begun, wall) = (Instant::now(), std::time::Instant::now());
+    let ran = stage.apply(&desired([("worker", worker(10_000))])).await;
+    ran.assert_complete();
+    println!("10,000 creates: {:?} of wall time", wall.elapsed());
+    assert_eq!(stage.journal.rows(), 10_000);
+    let most = 5 + begun.elapsed().as_millis() / 50;
+    assert!(
+        stage.journal.commits() as u128 <= most,
+        "{} > {most}",
+        stage.journal.commits()
+    );
+    assert_eq!(stage.sim.world().count("create"), 10_000);
+}
