@@ -8,3 +8,4 @@ pub mod env;
 pub mod journal;
 pub mod provider;
 pub mod store;
+pub mod ui;
