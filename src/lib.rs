@@ -3,6 +3,7 @@
 //! The library behind the `aeroform` program. Read docs/architecture.md for the map of the house and
 //! the arrows that are allowed between its rooms; start in the code at [`core`].
 
+pub mod cli;
 pub mod core;
 pub mod env;
 pub mod journal;

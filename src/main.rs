@@ -1,3 +1,8 @@
 //! The `aeroform` program: parse, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    aeroform::cli::main(&args)
+}
