@@ -94,6 +94,11 @@ impl Env {
         Some(PathBuf::from(self.var("HOME")?).join(".local/state/aeroform"))
     }
 
+    /// The file of this program, for those that start it again.
+    pub fn program(&self) -> std::io::Result<PathBuf> {
+        std::env::current_exe()
+    }
+
     /// Who runs this, for locks and records.
     pub fn user(&self) -> String {
         ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]

@@ -4,6 +4,7 @@
 //! the arrows that are allowed between its rooms; start in the code at [`core`].
 
 pub mod apply;
+pub mod cli;
 pub mod core;
 pub mod emulator;
 pub mod env;
@@ -11,3 +12,4 @@ pub mod journal;
 pub mod observe;
 pub mod provider;
 pub mod store;
+pub mod ui;

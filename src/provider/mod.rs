@@ -4,10 +4,10 @@
 //! and reads logs. It retries nothing by itself and never hides an unknown outcome behind an error
 //! that looks certain.
 
-pub mod contract;
-pub mod local;
 pub mod backoff;
 pub mod bookkeeping;
+pub mod contract;
+pub mod local;
 pub mod sim;
 
 use std::time::Duration;

@@ -1,0 +1,380 @@
+//! The command line as data. Nothing here does anything; docs/cli.md is generated from it.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::consent::AllowDestroy;
+use crate::core::fleet::normal::parse_duration;
+use crate::core::fleet::{AppName, RunId};
+use crate::ui::{ColorChoice, Loudness};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default())
+    .error(AnsiColor::Red.on_default().bold());
+
+/// Plan and apply for process groups
+///
+/// fly.toml says what each process group runs, aeroform.toml says how many Machines run where.
+/// Aeroform compares that with the Machines that exist, shows the difference, asks, and carries it
+/// out.
+#[derive(Debug, Parser)]
+#[command(
+    name = "aeroform",
+    version,
+    styles = STYLES,
+    propagate_version = false,
+    max_term_width = 100,
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  aeroform init               write aeroform.toml beside fly.toml
+  aeroform plan               show what would change
+  aeroform apply              show it, ask, and do it
+  aeroform status             show the Machines and their checks
+
+Exit codes: 0 done · 1 error · 2 changes · 3 incomplete · 4 stale · 5 locked · 6 refused ·
+64 usage · 70 bug · 130 interrupted"
+)]
+pub struct Cli {
+    /// Flags that every verb has.
+    #[command(flatten)]
+    pub global: Global,
+    /// The verb.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Flags that every verb has.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Run as if started in this folder
+    #[arg(short = 'C', long = "chdir", value_name = "DIR", global = true)]
+    pub chdir: Option<PathBuf>,
+    /// The fly.toml to read; beats `config` in aeroform.toml
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// The app; beats `app` in fly.toml
+    #[arg(short, long, value_name = "NAME", global = true, value_parser = app_name)]
+    pub app: Option<AppName>,
+    /// Where Machines run; beats `provider` in aeroform.toml
+    #[arg(long, value_name = "NAME", global = true)]
+    pub provider: Option<String>,
+    /// The image that every group runs; beats both files
+    #[arg(long, value_name = "REF", global = true)]
+    pub image: Option<String>,
+    /// When to use colour
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        global = true
+    )]
+    pub color: ColorChoice,
+    /// Say less: no progress, only what matters
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more: every Machine by id
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+impl Global {
+    /// How much is to be said.
+    pub fn loudness(&self) -> Loudness {
+        if self.quiet {
+            Loudness::Quiet
+        } else if self.verbose {
+            Loudness::Verbose
+        } else {
+            Loudness::Normal
+        }
+    }
+}
+
+/// The verbs, in the order in which people meet them.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Write aeroform.toml and .gitignore entries beside an existing fly.toml
+    Init {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check fly.toml and aeroform.toml; starts nothing, asks nobody
+    Validate(Validate),
+    /// Show what apply would do
+    Plan(Plan),
+    /// Show the plan, ask, and carry it out
+    Apply(Apply),
+    /// Destroy every Machine of the app
+    Destroy(Destroy),
+    /// Show the Machines and their checks
+    Status(Status),
+    /// Show what the Machines print
+    Logs(Logs),
+    /// Look at the state file, or publish one
+    #[command(subcommand)]
+    State(State),
+    /// Say who holds the state's lock
+    Unlock {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  aeroform completions bash > ~/.local/share/bash-completion/completions/aeroform
+  aeroform completions fish > ~/.config/fish/completions/aeroform.fish")]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Print the version
+    Version {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `aeroform validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Warnings are errors too
+    #[arg(long)]
+    pub strict: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Where the plan comes from.
+#[derive(Debug, Args)]
+pub struct Refresh {
+    /// Read the provider first; `--refresh=false` plans from the state alone
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        hide_possible_values = true
+    )]
+    pub refresh: bool,
+}
+
+/// What an operator knows that no file says.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "When state and world disagree")]
+pub struct Wishes {
+    /// Every known Machine is gone on purpose; make them again
+    #[arg(long)]
+    pub accept_missing: bool,
+    /// The app was made anew; let this state follow it
+    #[arg(long)]
+    pub take_over: bool,
+    /// Take over what this run did, though the state does not list it
+    #[arg(long, value_name = "RUN", value_parser = run_id)]
+    pub adopt_run: Vec<RunId>,
+}
+
+/// `aeroform plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aeroform plan                         what would change now
+  aeroform plan --refresh=false         the same from the state alone, with no account
+  aeroform plan --out next.plan         keep it; `aeroform apply next.plan` does exactly that
+  aeroform plan --detailed-exitcode     exit 2 if anything would change")]
+pub struct Plan {
+    /// Where it comes from.
+    #[command(flatten)]
+    pub refresh: Refresh,
+    /// Plan the removal of the whole app, as `aeroform destroy` does it
+    #[arg(long)]
+    pub destroy: bool,
+    /// Save the plan for `aeroform apply FILE`
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit 2 if there are changes or drift, 6 if something is refused
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// What no file says.
+    #[command(flatten)]
+    pub wishes: Wishes,
+}
+
+/// What `apply` and `destroy` share.
+#[derive(Debug, Args)]
+pub struct Doing {
+    /// Do not ask what a terminal answers with y
+    #[arg(short = 'y', long)]
+    pub auto_approve: bool,
+    /// Allow what a terminal asks a typed name for: GROUP, GROUP:CEILING, or all
+    #[arg(long, value_name = "GROUP[:CEILING],…", value_delimiter = ',')]
+    pub allow_destroy: Vec<AllowDestroy>,
+    /// Most changes at once
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub parallelism: NonZeroUsize,
+    /// How long to wait for the state's lock (30s, 5m)
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// Print one JSON event per line
+    #[arg(long)]
+    pub json: bool,
+    /// What no file says.
+    #[command(flatten)]
+    pub wishes: Wishes,
+}
+
+/// `aeroform apply`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without a terminal nothing is asked: what would be is refused with exit 6, and the message names
+the flag that answers.
+
+Examples:
+  aeroform apply                              plan, ask, do
+  aeroform apply -y                           in a pipeline, when nothing of weight is destroyed
+  aeroform apply -y --allow-destroy=cron      … and group cron may go
+  aeroform apply -y --allow-destroy=web:2     … and up to 2 Machines of web
+  aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
+pub struct Apply {
+    /// A plan that `aeroform plan --out` saved; the file is the approval
+    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy"])]
+    pub plan: Option<PathBuf>,
+    /// How it is done.
+    #[command(flatten)]
+    pub doing: Doing,
+}
+
+/// `aeroform destroy`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aeroform destroy                            show what goes, ask for the app's name, do it
+  aeroform destroy -y --allow-destroy=all     the same in a pipeline")]
+pub struct Destroy {
+    /// How it is done.
+    #[command(flatten)]
+    pub doing: Doing,
+}
+
+/// `aeroform status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `aeroform logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aeroform logs                every Machine's
+  aeroform logs -f web         those of group web, as they come
+  aeroform logs --tail 20 148ed599c14189")]
+pub struct Logs {
+    /// A group, or a Machine by id or name; without it the whole app
+    #[arg(value_name = "GROUP|ID")]
+    pub of: Option<String>,
+    /// Go on as lines come
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Begin with so many of the newest lines
+    #[arg(short = 'n', long, value_name = "N")]
+    pub tail: Option<usize>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `aeroform state`.
+#[derive(Debug, Subcommand)]
+pub enum State {
+    /// List the Machines that the state knows
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the state, or one Machine of it
+    Show {
+        /// The Machine's id or name
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Publish a state file that an apply could not write
+    Push {
+        /// The file that the apply left
+        file: PathBuf,
+        /// How long to wait for the state's lock (30s, 5m)
+        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+        lock_timeout: Duration,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl Verb {
+    /// Whether standard output is for programs.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::Init { json }
+            | Self::Validate(Validate { json, .. })
+            | Self::Plan(Plan { json, .. })
+            | Self::Apply(Apply {
+                doing: Doing { json, .. },
+                ..
+            })
+            | Self::Destroy(Destroy {
+                doing: Doing { json, .. },
+            })
+            | Self::Status(Status { json })
+            | Self::Logs(Logs { json, .. })
+            | Self::State(
+                State::List { json } | State::Show { json, .. } | State::Push { json, .. },
+            )
+            | Self::Unlock { json }
+            | Self::Version { json } => *json,
+            Self::Completions { .. } => false,
+        }
+    }
+}
+
+fn app_name(text: &str) -> Result<AppName, String> {
+    AppName::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn run_id(text: &str) -> Result<RunId, String> {
+    RunId::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
+        .map(Duration::from_nanos)
+        .ok_or_else(|| "write a duration like 30s, 5m or 1h30m".to_owned())
+}

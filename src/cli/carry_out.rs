@@ -1,0 +1,215 @@
+//! What `apply` and `destroy` share: look → show → refuse → ask → lock → look again → do → publish.
+//!
+//! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
+//! shown, and whatever was done is in the state before the program ends.
+
+use super::args::Doing;
+use super::consent::{self, Consent};
+use super::run::{self, Run};
+use super::session::{self, Look, Session};
+use super::{Context, show};
+use crate::core::fleet::RunId;
+use crate::core::plan::{Allow, Plan, SavedPlan, check};
+use crate::journal::{Journal, RunStatus};
+use crate::provider::Provider;
+use crate::store::StateLock;
+use crate::ui::{Exit, Failure, Signals, Ui};
+
+/// What is to be carried out.
+pub(super) struct Errand<'a> {
+    /// The verb, for records.
+    pub(super) command: &'static str,
+    /// Take the whole app away.
+    pub(super) destroy: bool,
+    /// The plan that was reviewed, where it was saved: the file is the approval.
+    pub(super) saved: Option<SavedPlan>,
+    /// How it is done.
+    pub(super) doing: &'a Doing,
+}
+
+/// Carries it out.
+pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let session = Session::open(context)?;
+    let provider = session.provider(context)?;
+    let journal = session::journal(context)?;
+    let work = Work {
+        context,
+        errand,
+        session: &session,
+        provider: &*provider,
+        journal: &journal,
+        allow: consent::allow(errand.doing.auto_approve, &errand.doing.allow_destroy),
+    };
+    work.whole(&mut signals).await
+}
+
+struct Work<'a> {
+    context: &'a Context<'a>,
+    errand: &'a Errand<'a>,
+    session: &'a Session,
+    provider: &'a dyn Provider,
+    journal: &'a dyn Journal,
+    allow: Allow,
+}
+
+impl Work<'_> {
+    async fn whole(&self, signals: &mut Signals) -> Result<Exit, Failure> {
+        let ui = self.context.ui;
+        let shown = self.look(signals).await?;
+        self.session.say_open_runs(ui, &shown).await?;
+        if let Some(saved) = &self.errand.saved {
+            let differences = saved.differences(&shown.plan);
+            if !differences.is_empty() {
+                return Err(stale(
+                    "cannot apply the saved plan: it is out of date",
+                    differences,
+                ));
+            }
+        }
+        if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
+            return Ok(nothing_to_do(ui, &shown.plan));
+        }
+        if self.consent(signals, &shown.plan).await? == Consent::Denied {
+            ui.say("nothing was changed");
+            return Ok(Exit::Refused);
+        }
+        let run = self.context.env.new_run_id();
+        let me = session::holder(self.context, self.errand.command, Some(run.to_string()));
+        let patience = self.errand.doing.lock_timeout;
+        let store = &*self.session.store;
+        let lock = session::lock(ui, signals, store, &me, patience).await?;
+        let ended = self.locked(signals, &shown, &*lock, run).await;
+        let released = lock.release().await;
+        let exit = ended?;
+        released?;
+        Ok(exit)
+    }
+
+    async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
+        let asked = self
+            .session
+            .ask(&self.errand.doing.wishes, self.errand.destroy);
+        asked.online(signals, self.provider, self.journal).await
+    }
+
+    /// Shows the plan, refuses what the guards refuse, and asks what is open.
+    async fn consent(&self, signals: &mut Signals, plan: &Plan) -> Result<Consent, Failure> {
+        let ui = self.context.ui;
+        show::plan_before_question(ui, plan);
+        refuse(plan)?;
+        if self.errand.saved.is_some() {
+            return Ok(Consent::Given);
+        }
+        consent::ask(ui, signals, plan, &self.allow).await
+    }
+
+    /// Looks again, now that nobody else changes anything, and does it if it is still what was shown.
+    async fn locked(
+        &self,
+        signals: &mut Signals,
+        reviewed: &Look,
+        lock: &dyn StateLock,
+        run: RunId,
+    ) -> Result<Exit, Failure> {
+        let fresh = self.look(signals).await?;
+        let differences = SavedPlan::of(&reviewed.plan).differences(&fresh.plan);
+        if !differences.is_empty() {
+            let ui = self.context.ui;
+            let may_ask = ui.streams().can_ask() && !self.allow.auto_approve;
+            if !may_ask || self.errand.saved.is_some() {
+                return Err(stale(
+                    "the world has changed since the plan was shown",
+                    differences,
+                ));
+            }
+            ui.warn("the world has changed since the plan was shown; this is the plan now");
+            if self.consent(signals, &fresh.plan).await? == Consent::Denied {
+                ui.say("nothing was changed");
+                return Ok(Exit::Refused);
+            }
+        }
+        refuse(&fresh.plan)?;
+        self.check(&fresh)?;
+        self.close_passed_runs(&fresh)?;
+        run::run(
+            signals,
+            &Run {
+                context: self.context,
+                session: self.session,
+                provider: self.provider,
+                journal: self.journal,
+                lock,
+                look: &fresh,
+                id: run,
+                command: self.errand.command,
+                parallelism: self.errand.doing.parallelism.get(),
+            },
+        )
+        .await
+    }
+
+    /// A second, independent reading of the plan; what it finds is a bug of ours.
+    fn check(&self, look: &Look) -> Result<(), Failure> {
+        let (known, observed) = (&look.remembered.known, look.observed.as_ref());
+        let findings = check(&look.plan, &self.session.desired, known, observed);
+        if findings.is_empty() {
+            return Ok(());
+        }
+        let bug = Failure::bug("the plan does not pass its own check; nothing was changed");
+        Err(findings.into_iter().fold(bug, Failure::cause))
+    }
+
+    /// A run that the state has since passed is closed unread.
+    fn close_passed_runs(&self, look: &Look) -> Result<(), Failure> {
+        let Some(lineage) = &look.plan.lineage else {
+            return Ok(());
+        };
+        for open in self.journal.open_runs(lineage)? {
+            if open.row.serial < look.remembered.known.serial {
+                self.journal.mark(&open.row.run, RunStatus::Closed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refusals that no flag lifts end here; those that say that state and world do not belong together
+/// end as stale.
+fn refuse(plan: &Plan) -> Result<(), Failure> {
+    let Some(first) = plan.refusals.first() else {
+        return Ok(());
+    };
+    let history = [
+        "other_lineage",
+        "fleet_vanished",
+        "all_missing",
+        "state_behind",
+    ];
+    let exit = if history.contains(&first.code.as_str()) {
+        Exit::Stale
+    } else {
+        Exit::Refused
+    };
+    let failure = Failure::new("plan_refused", "the plan is refused; nothing was changed");
+    let mut failure = plan
+        .refusals
+        .iter()
+        .fold(failure.exit(exit), |failure, note| {
+            failure.cause(&note.message)
+        });
+    failure.hint.clone_from(&first.hint);
+    Err(failure)
+}
+
+fn stale(message: &str, differences: Vec<String>) -> Failure {
+    let failure = Failure::new("stale_plan", message)
+        .exit(Exit::Stale)
+        .hint("run `aeroform plan` and review it again");
+    differences.into_iter().fold(failure, Failure::cause)
+}
+
+fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
+    show::nothing_to_do(ui, plan);
+    Exit::Done
+}

@@ -1,0 +1,130 @@
+//! Who may say yes: a person at the terminal, or the flags of whoever runs this without one.
+//!
+//! What must be asked is the plan's business ([`crate::core::plan::questions`]); this only asks.
+
+use std::str::FromStr;
+
+use crate::core::fleet::GroupName;
+use crate::core::plan::{Allow, Plan, Questions, questions};
+use crate::ui::{Exit, Failure, Signals, Ui, prompt};
+
+/// One entry of `--allow-destroy`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowDestroy {
+    /// Whatever the plan destroys.
+    All,
+    /// What it destroys of one group, at most so many Machines where a ceiling is given.
+    Group {
+        /// The group.
+        name: GroupName,
+        /// Most Machines.
+        ceiling: Option<u32>,
+    },
+}
+
+impl FromStr for AllowDestroy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        let (name, ceiling) = match text.rsplit_once(':') {
+            Some((name, digits)) => {
+                let ceiling = digits
+                    .parse()
+                    .map_err(|_| format!("`{digits}` is not a number of Machines"))?;
+                (name, Some(ceiling))
+            }
+            None => (text, None),
+        };
+        let name = GroupName::new(name).map_err(|error| error.rule.to_owned())?;
+        Ok(Self::Group { name, ceiling })
+    }
+}
+
+/// What the flags allow together.
+pub(super) fn allow(auto_approve: bool, entries: &[AllowDestroy]) -> Allow {
+    let mut allow = Allow {
+        auto_approve,
+        ..Allow::default()
+    };
+    for entry in entries {
+        match entry {
+            AllowDestroy::All => allow.all = true,
+            AllowDestroy::Group { name, ceiling } => {
+                allow.groups.insert(name.clone(), *ceiling);
+            }
+        }
+    }
+    allow
+}
+
+/// What came of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Consent {
+    /// Go on.
+    Given,
+    /// A person said no.
+    Denied,
+}
+
+/// Asks whatever the flags leave open. A typed name also answers the y/N of the same plan: nobody
+/// types it by accident. Without a terminal it fails and names the flags that would answer.
+pub(super) async fn ask(
+    ui: &Ui,
+    signals: &mut Signals,
+    plan: &Plan,
+    allow: &Allow,
+) -> Result<Consent, Failure> {
+    let open = questions(plan).open(allow);
+    if open.is_empty() {
+        return Ok(Consent::Given);
+    }
+    if !ui.streams().can_ask() {
+        return Err(unanswered(&open));
+    }
+    if open.typed.is_empty() {
+        let question = format!("Apply this plan to `{}`?", plan.app);
+        let yes = prompt::yes_or_no(ui, signals, &question).await?;
+        return Ok(if yes { Consent::Given } else { Consent::Denied });
+    }
+    for typed in &open.typed {
+        let question = format!("This {}.", typed.why);
+        if !prompt::typed_name(ui, signals, &question, &typed.name).await? {
+            return Ok(Consent::Denied);
+        }
+    }
+    Ok(Consent::Given)
+}
+
+fn unanswered(open: &Questions) -> Failure {
+    let failure = Failure::new(
+        "consent_needed",
+        "the plan needs a yes, and there is no terminal to ask at; nothing was changed",
+    )
+    .exit(Exit::Refused)
+    .hint(format!("after a review of the plan add `{}`", open.flags()));
+    open.typed.iter().fold(failure, |failure, typed| {
+        failure.cause(format!("the plan {}", typed.why))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_all_or_a_group_with_or_without_ceiling() {
+        let group = |name: &str, ceiling| AllowDestroy::Group {
+            name: GroupName::new(name).unwrap(),
+            ceiling,
+        };
+        assert_eq!("all".parse(), Ok(AllowDestroy::All));
+        assert_eq!("web".parse(), Ok(group("web", None)));
+        assert_eq!("web:2".parse(), Ok(group("web", Some(2))));
+        assert!("web:two".parse::<AllowDestroy>().is_err());
+        assert!(":2".parse::<AllowDestroy>().is_err());
+        assert!("".parse::<AllowDestroy>().is_err());
+    }
+}

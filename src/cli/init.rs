@@ -1,0 +1,142 @@
+//! `aeroform init`: the first aeroform.toml, made from the fly.toml that is there.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::Context;
+use super::manifests;
+use super::project::{AEROFORM_TOML, FLY_TOML, Project, read_file};
+use crate::core::fleet::{Desired, DesiredGroup};
+use crate::core::view::json;
+use crate::ui::{Exit, Failure};
+
+/// Writes it beside the fly.toml, and what git should ignore.
+pub(super) fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+    let fly = context
+        .global
+        .config
+        .as_deref()
+        .unwrap_or(Path::new(FLY_TOML));
+    let folder = fly.parent().unwrap_or(Path::new(""));
+    let ours = folder.join(AEROFORM_TOML);
+    if fs::symlink_metadata(&ours).is_ok() {
+        return Err(exists(&ours));
+    }
+    let project = Project::at(folder)?;
+    let (_, desired, _) =
+        manifests::read_without_ours(context, project, fly)?.accept(context.ui)?;
+    write_new(&ours, &manifest(&desired, fly))?;
+    let mut written = vec![ours.display().to_string()];
+    let ignore = folder.join(".gitignore");
+    let added = ignore_more(&ignore, ignored(&desired.provider))?;
+    if !added.is_empty() {
+        written.push(ignore.display().to_string());
+    }
+    let ui = context.ui;
+    if ui.json() {
+        ui.document(&json::init::init(desired.app.as_str(), &written));
+    } else {
+        ui.data(&format!("wrote `{}`\n", written.join("` and `")));
+        ui.say("next: `aeroform plan` shows what it would do");
+    }
+    Ok(Exit::Done)
+}
+
+fn manifest(desired: &Desired, fly: &Path) -> String {
+    let mut text = String::from(
+        "# What fly.toml cannot say: how many Machines of each process group run, and where.\n\n",
+    );
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "provider = {}", quoted(&desired.provider));
+    if let Some(name) = fly.file_name().and_then(|name| name.to_str())
+        && name != FLY_TOML
+    {
+        let _ = writeln!(text, "config = {}", quoted(name));
+    }
+    // On Fly the Machines that exist say how many there are; a number written here would undo what
+    // `fly scale count` did (RULES 7).
+    if desired.provider == "local" {
+        for (name, group) in &desired.groups {
+            let (count, why) = count(group);
+            let name = toml_edit::Key::new(name.as_str());
+            let _ = write!(text, "\n[groups.{name}]\ncount = {count}  # {why}\n");
+        }
+    }
+    text
+}
+
+/// What Fly itself gives a new group.
+fn count(group: &DesiredGroup) -> (u32, &'static str) {
+    if group.template.has_mounts() {
+        (1, "Fly's own choice for a group with a volume")
+    } else if group.template.has_services() {
+        (2, "Fly's own choice for a group with a service")
+    } else {
+        (1, "Fly adds a stopped standby: `standby = true`")
+    }
+}
+
+fn quoted(text: &str) -> String {
+    toml_edit::Value::from(text).to_string()
+}
+
+/// The state of local Machines means nothing on another computer; on Fly it is the team's.
+fn ignored(provider: &str) -> &'static [&'static str] {
+    if provider == "local" {
+        &["/state/"]
+    } else {
+        &["/state/.*.lock", "/state/*.unpublished*"]
+    }
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::new(
+        "already_there",
+        format!("`{}` is there already", path.display()),
+    )
+    .hint("change it by hand, or move it away first; nothing was written")
+}
+
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => exists(path),
+        _ => unwritable(path, &error),
+    })
+}
+
+/// Adds the lines that are not there yet, and says which.
+fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Vec<&'static str>, Failure> {
+    let bytes = read_file(path)?.unwrap_or_default();
+    let there = String::from_utf8_lossy(&bytes);
+    let missing: Vec<&str> = wanted
+        .iter()
+        .copied()
+        .filter(|line| !there.lines().any(|found| found.trim() == *line))
+        .collect();
+    let mut text = String::new();
+    if !there.is_empty() && !there.ends_with('\n') && !missing.is_empty() {
+        text.push('\n');
+    }
+    for line in &missing {
+        text.push_str(line);
+        text.push('\n');
+    }
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| unwritable(path, &error))?;
+    Ok(missing)
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::new("unwritable", format!("cannot write `{}`", path.display())).cause(error)
+}

@@ -1,0 +1,94 @@
+//! `aeroform logs`: what the Machines print.
+
+use super::Context;
+use super::args::Logs;
+use super::session::Session;
+use crate::core::fleet::{GroupName, MachineId};
+use crate::core::view::{escape, json};
+use crate::provider::{LogLine, LogQuery, LogsOf, Provider};
+use crate::ui::color::{Ink, paint};
+use crate::ui::{Exit, Failure, Signals, Ui};
+
+/// Prints lines until there are no more, the reader goes away, or a signal comes.
+pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let session = Session::open(context)?;
+    let provider = session.provider(context)?;
+    let ui = context.ui;
+    let read = async {
+        let query = LogQuery {
+            of: whose(&session, &*provider, args.of.as_deref()).await?,
+            follow: args.follow,
+            tail: args.tail,
+        };
+        let app = &session.desired.app;
+        let mut sink = |line: LogLine| {
+            print(ui, &line);
+            ui.takes_data()
+        };
+        provider.logs(app, &query, &mut sink).await?;
+        Ok::<_, Failure>(Exit::Done)
+    };
+    tokio::select! {
+        biased;
+        // Ctrl-C is how a person ends `-f`: nothing went wrong.
+        _ = signals.next() => Ok(Exit::Interrupted),
+        read = read => read,
+    }
+}
+
+/// A group that is wanted or known, else a Machine by its id or name.
+async fn whose(
+    session: &Session,
+    provider: &dyn Provider,
+    of: Option<&str>,
+) -> Result<LogsOf, Failure> {
+    let Some(of) = of else {
+        return Ok(LogsOf::App);
+    };
+    let known = session.remember().await?.known;
+    if let Ok(group) = GroupName::new(of) {
+        let remembered = || {
+            known
+                .machines
+                .values()
+                .any(|machine| machine.group == group)
+        };
+        if session.desired.groups.contains_key(&group) || remembered() {
+            return Ok(LogsOf::Group(group));
+        }
+    }
+    let listing = provider.list(&session.desired.app).await?;
+    listing
+        .machines
+        .into_iter()
+        .find(|machine| machine.id.as_str() == of || machine.name.as_str() == of)
+        .map(|machine| LogsOf::Machine(machine.id))
+        // The log of a Machine that is gone may still be there.
+        .or_else(|| {
+            let id = MachineId::new(of).ok()?;
+            known
+                .machines
+                .contains_key(&id)
+                .then_some(LogsOf::Machine(id))
+        })
+        .ok_or_else(|| {
+            Failure::new(
+                "no_such_machine",
+                format!("there is no group or Machine `{of}`"),
+            )
+            .hint("`aeroform status` lists them")
+        })
+}
+
+fn print(ui: &Ui, line: &LogLine) {
+    if ui.json() {
+        let document = json::logs::log(&line.machine, line.group.as_ref(), &line.at, &line.text);
+        ui.document(&document);
+        return;
+    }
+    let group = line.group.as_ref().map_or("-", GroupName::as_str);
+    let head = format!("{} {} {}", line.at, escape::safe(group), line.machine);
+    let head = paint(&head, Ink::Dim, ui.color_data());
+    ui.data(&format!("{head} {}\n", escape::safe(&line.text)));
+}

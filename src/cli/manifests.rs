@@ -1,0 +1,157 @@
+//! Reads the two manifests of the project and says what is wrong with them.
+
+use std::path::{Path, PathBuf};
+
+use super::Context;
+use super::args::Global;
+use super::project::{AEROFORM_TOML, Project, read_file};
+use crate::core::fleet::Desired;
+use crate::core::manifest::{self, Loaded, Overrides, Settings, SourceFile};
+use crate::core::view::diagnostics;
+use crate::core::view::words::count;
+use crate::ui::{Failure, Ui};
+
+/// What was read, with everything that is wrong with it.
+pub(super) struct Manifests {
+    pub(super) project: Project,
+    /// The fly.toml, as people are shown it.
+    pub(super) fly: PathBuf,
+    pub(super) loaded: Loaded,
+}
+
+/// A manifest with its name.
+struct Source {
+    shown: String,
+    bytes: Vec<u8>,
+}
+
+impl Source {
+    fn new(path: &Path, bytes: Vec<u8>) -> Self {
+        Self {
+            shown: path.display().to_string(),
+            bytes,
+        }
+    }
+
+    fn file(&self) -> SourceFile<'_> {
+        SourceFile {
+            path: &self.shown,
+            bytes: &self.bytes,
+        }
+    }
+}
+
+/// Reads them, in two phases: aeroform.toml may say where fly.toml lies.
+pub(super) fn read(context: &Context<'_>, strict: bool) -> Result<Manifests, Failure> {
+    let global = context.global;
+    let named = global.config.as_deref().map(named).transpose()?;
+    let project = Project::find(global.config.as_deref())?;
+    let ours = project.path(AEROFORM_TOML);
+    let ours = project.read(&ours)?.map(|bytes| Source::new(&ours, bytes));
+    let mut overrides = overrides(global, strict);
+    let (settings, _) = manifest::settings(ours.as_ref().map(Source::file), &overrides);
+    let theirs = match named {
+        Some(theirs) => theirs,
+        None => found(&project, &project.path(&settings.config))?,
+    };
+    let fly = PathBuf::from(&theirs.shown);
+    overrides.dockerfile = dockerfile(&project, &fly);
+    let loaded = manifest::load(theirs.file(), ours.as_ref().map(Source::file), &overrides);
+    Ok(Manifests {
+        project,
+        fly,
+        loaded,
+    })
+}
+
+/// Reads fly.toml as if there were no aeroform.toml.
+pub(super) fn read_without_ours(
+    context: &Context<'_>,
+    project: Project,
+    fly: &Path,
+) -> Result<Manifests, Failure> {
+    let theirs = match &context.global.config {
+        Some(path) => named(path)?,
+        None => found(&project, fly)?,
+    };
+    let mut overrides = overrides(context.global, false);
+    overrides.dockerfile = dockerfile(&project, fly);
+    let loaded = manifest::load(theirs.file(), None, &overrides);
+    Ok(Manifests {
+        project,
+        fly: fly.to_owned(),
+        loaded,
+    })
+}
+
+fn overrides(global: &Global, strict: bool) -> Overrides {
+    Overrides {
+        app: global.app.clone(),
+        provider: global.provider.clone(),
+        image: global.image.clone(),
+        strict,
+        dockerfile: None,
+    }
+}
+
+/// The Dockerfile beside fly.toml. Only a hint quotes it, so one that cannot be read is none.
+fn dockerfile(project: &Project, fly: &Path) -> Option<String> {
+    let bytes = project.read(&fly.with_file_name("Dockerfile")).ok()??;
+    String::from_utf8(bytes).ok()
+}
+
+/// The fly.toml that a flag names.
+fn named(path: &Path) -> Result<Source, Failure> {
+    let bytes = read_file(path)?.ok_or_else(|| no_fly_toml(path))?;
+    Ok(Source::new(path, bytes))
+}
+
+/// The fly.toml of the project.
+fn found(project: &Project, path: &Path) -> Result<Source, Failure> {
+    let bytes = project.read(path)?.ok_or_else(|| no_fly_toml(path))?;
+    Ok(Source::new(path, bytes))
+}
+
+fn no_fly_toml(path: &Path) -> Failure {
+    Failure::new("no_fly_toml", format!("there is no `{}`", path.display()))
+        .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
+}
+
+impl Manifests {
+    /// Shows what is wrong, and goes on only with what is right.
+    pub(super) fn accept(self, ui: &Ui) -> Result<(Project, Desired, Settings), Failure> {
+        self.say(ui);
+        let failure = self.failure();
+        match self.loaded.desired {
+            Some(desired) if !self.loaded.diagnostics.has_errors() => {
+                Ok((self.project, desired, self.loaded.settings))
+            }
+            Some(_) | None => Err(failure),
+        }
+    }
+
+    /// Shows what is wrong.
+    pub(super) fn say(&self, ui: &Ui) {
+        if !self.loaded.diagnostics.is_empty() {
+            let mut text = String::new();
+            diagnostics::render(
+                &self.loaded.diagnostics,
+                ui.color_talk(),
+                ui.width(),
+                &mut text,
+            )
+            .expect("writing to a String cannot fail");
+            ui.talk(text.trim_end());
+            ui.talk("");
+        }
+    }
+
+    /// That something is wrong.
+    pub(super) fn failure(&self) -> Failure {
+        let errors = count(self.loaded.diagnostics.errors(), "error");
+        Failure::new(
+            "invalid_manifest",
+            format!("cannot make sense of `{}`: {errors}", self.fly.display()),
+        )
+    }
+}

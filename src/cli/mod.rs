@@ -1,0 +1,172 @@
+//! The verbs: one file each, glue only. Observe → plan → view → consent → apply → store.
+//!
+//! Nothing is decided here that the plan could decide, and nothing is printed but through
+//! [`crate::ui`]. Start at [`main`]; [`args`] is the command line as data.
+
+pub mod args;
+pub mod consent;
+
+mod apply;
+mod carry_out;
+mod completions;
+mod destroy;
+mod init;
+mod logs;
+mod manifests;
+mod plan;
+mod project;
+mod run;
+mod saved;
+mod session;
+mod show;
+mod state;
+mod status;
+mod unlock;
+mod validate;
+mod version;
+
+use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches};
+
+use args::{Cli, Global, Verb};
+
+use crate::env::Env;
+use crate::provider::local::supervise;
+use crate::ui::{ColorChoice, Exit, Failure, Loudness, Ui};
+
+/// What every verb gets.
+pub(crate) struct Context<'a> {
+    /// Where its words go.
+    pub(crate) ui: &'a Ui,
+    /// Clock, ids, variables.
+    pub(crate) env: &'a Env,
+    /// Flags that every verb has.
+    pub(crate) global: &'a Global,
+}
+
+/// The whole program, given its arguments.
+pub fn main(args: &[OsString]) -> ExitCode {
+    supervised(args).map_or_else(|| speak(args, &Env::of_process()).into(), supervise)
+}
+
+/// The program as people know it.
+fn speak(args: &[OsString], env: &Env) -> Exit {
+    let cli = match parse(args, env) {
+        Ok(cli) => cli,
+        Err(exit) => return exit,
+    };
+    let ui = Ui::new(
+        env,
+        cli.global.color,
+        cli.global.loudness(),
+        cli.verb.json(),
+    );
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| run(&ui, env, &cli)))
+        .unwrap_or_else(|_| Err(Failure::bug("a part of the program gave up; see above")));
+    let exit = ended.unwrap_or_else(|failure| {
+        ui.failure(&failure);
+        failure.exit
+    });
+    ui.finish(exit)
+}
+
+/// The folder of the local Machine that this process is to be the supervisor of. No verb of the command
+/// line: people never type it, and help and completions are theirs.
+fn supervised(args: &[OsString]) -> Option<&Path> {
+    match args {
+        [_, verb, dir] if verb == "__supervise" => Some(Path::new(dir)),
+        _ => None,
+    }
+}
+
+/// Reads the command line; help, version and mistakes end the program here.
+fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
+    let mut command = Cli::command();
+    command
+        .try_get_matches_from_mut(args)
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| {
+            let ui = Ui::new(env, color_flag(args), Loudness::Normal, false);
+            let asked_for = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            let text = error.render();
+            let colored = if asked_for {
+                ui.color_data()
+            } else {
+                ui.color_talk()
+            };
+            let text = if colored {
+                text.ansi().to_string()
+            } else {
+                text.to_string()
+            };
+            if asked_for {
+                ui.data(text.trim_end());
+                ui.data("\n");
+                ui.finish(Exit::Done)
+            } else {
+                ui.talk(text.trim_end());
+                Exit::Usage
+            }
+        })
+}
+
+/// `--color` of a command line that could not be read.
+fn color_flag(args: &[OsString]) -> ColorChoice {
+    let mut words = args.iter().filter_map(|arg| arg.to_str());
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix("--color") {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        match value {
+            Some("always") => return ColorChoice::Always,
+            Some("never") => return ColorChoice::Never,
+            _ => {}
+        }
+    }
+    ColorChoice::Auto
+}
+
+fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
+    let context = Context {
+        ui,
+        env,
+        global: &cli.global,
+    };
+    if let Some(dir) = &cli.global.chdir {
+        std::env::set_current_dir(dir).map_err(|error| {
+            Failure::new("chdir", format!("cannot go to `{}`", dir.display())).cause(error)
+        })?;
+    }
+    match &cli.verb {
+        Verb::Init { .. } => init::run(&context),
+        Verb::Validate(args) => validate::run(&context, args),
+        Verb::Completions { shell } => Ok(completions::run(&context, *shell)),
+        Verb::Version { .. } => Ok(version::run(&context)),
+        Verb::Plan(args) => wait(plan::run(&context, args)),
+        Verb::Apply(args) => wait(apply::run(&context, args)),
+        Verb::Destroy(args) => wait(destroy::run(&context, args)),
+        Verb::Status(_) => wait(status::run(&context)),
+        Verb::Logs(args) => wait(logs::run(&context, args)),
+        Verb::State(args) => wait(state::run(&context, args)),
+        Verb::Unlock { .. } => wait(unlock::run(&context)),
+    }
+}
+
+/// Runs a verb that waits for something, on this one thread.
+fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("runtime", "cannot begin to work").cause(error))?;
+    runtime.block_on(verb)
+}

@@ -1,0 +1,57 @@
+//! `aeroform plan`: what apply would do. Changes nothing and takes no lock.
+
+use super::args::Plan as Args;
+use super::saved::OutFile;
+use super::session::{self, Session};
+use super::{Context, show};
+use crate::core::plan::{DriftKind, Plan, SavedPlan};
+use crate::journal::Journal;
+use crate::ui::{Exit, Failure, Signals};
+
+/// Shows it, and saves it where that is asked for.
+pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    // A path that cannot be written is better known before the work than after it.
+    let out = args.out.as_deref().map(OutFile::open).transpose()?;
+    let session = Session::open(context)?;
+    let look = if args.refresh.refresh {
+        let provider = session.provider(context)?;
+        let journal = session::journal(context)?;
+        let journal: &dyn Journal = &journal;
+        let asked = session.ask(&args.wishes, args.destroy);
+        asked.online(&mut signals, &*provider, journal).await?
+    } else {
+        session
+            .ask(&args.wishes, args.destroy)
+            .offline(&mut signals)
+            .await?
+    };
+    session.say_open_runs(context.ui, &look).await?;
+    show::plan(context.ui, &look.plan);
+    if let Some(out) = out {
+        let path = out.write(&SavedPlan::of(&look.plan))?;
+        context
+            .ui
+            .say(&format!("saved; `aeroform apply {path}` does exactly this"));
+    }
+    Ok(if args.detailed_exitcode {
+        detailed(&look.plan)
+    } else {
+        Exit::Done
+    })
+}
+
+/// Machines that come and go outside of us are one line of bookkeeping and no change (RULES 15).
+fn detailed(plan: &Plan) -> Exit {
+    let drifted = plan
+        .drift
+        .iter()
+        .any(|drift| drift.kind == DriftKind::Changed);
+    if !plan.refusals.is_empty() {
+        Exit::Refused
+    } else if plan.calls_provider() || !plan.records.is_empty() || drifted {
+        Exit::Changes
+    } else {
+        Exit::Done
+    }
+}

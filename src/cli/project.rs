@@ -1,0 +1,161 @@
+//! The project: where its two manifests lie, and the fence around it.
+//!
+//! A manifest in a pull request must not make Aeroform read a file of the machine that it runs on:
+//! every path that a manifest names is resolved, links included, and must lie in the project (the
+//! enclosing git work tree, else the folder of aeroform.toml). A path that a flag names is the user's
+//! own word and may lie anywhere.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::ui::Failure;
+
+/// The name of our own manifest.
+pub(super) const AEROFORM_TOML: &str = "aeroform.toml";
+
+/// The name of Fly's, unless somebody says otherwise.
+pub(super) const FLY_TOML: &str = "fly.toml";
+
+/// The folder that holds aeroform.toml, or fly.toml where there is no aeroform.toml.
+#[derive(Debug)]
+pub(super) struct Project {
+    /// As a person would write it from where they stand; empty for that very folder.
+    dir: PathBuf,
+    /// Resolved.
+    folder: PathBuf,
+    /// Resolved; nothing beyond it is read.
+    root: PathBuf,
+}
+
+impl Project {
+    /// Finds it from where the program was started. With `-c FILE` the aeroform.toml beside that file
+    /// is meant, and only without one there the one that lies here.
+    pub(super) fn find(config: Option<&Path>) -> Result<Self, Failure> {
+        let beside = config.and_then(Path::parent).unwrap_or(Path::new(""));
+        let here = Path::new("");
+        let dir = if !beside.join(AEROFORM_TOML).exists() && here.join(AEROFORM_TOML).exists() {
+            here
+        } else {
+            beside
+        };
+        Self::at(dir)
+    }
+
+    /// The project of this folder.
+    pub(super) fn at(dir: &Path) -> Result<Self, Failure> {
+        let shown = if dir == Path::new("") {
+            Path::new(".")
+        } else {
+            dir
+        };
+        let folder = fs::canonicalize(shown).map_err(|error| {
+            Failure::new(
+                "no_folder",
+                format!("cannot find the folder `{}`", shown.display()),
+            )
+            .cause(error)
+        })?;
+        let root = folder
+            .ancestors()
+            .find(|dir| dir.join(".git").exists())
+            .unwrap_or(&folder)
+            .to_owned();
+        Ok(Self {
+            dir: dir.to_owned(),
+            folder,
+            root,
+        })
+    }
+
+    /// Its resolved folder, in which local Machines run.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A path that is written relative to the project, as a person would write it from here.
+    pub(super) fn path(&self, written: &str) -> PathBuf {
+        self.dir.join(written)
+    }
+
+    /// Refuses a path that leads out of the project. It need not exist: then the nearest folder above
+    /// it that does decides.
+    pub(super) fn guard(&self, path: &Path) -> Result<(), Failure> {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let resolved = absolute
+            .ancestors()
+            .find_map(|part| match fs::canonicalize(part) {
+                Ok(resolved) => Some(resolved),
+                // A link to nowhere may lead anywhere by the time that it is followed.
+                Err(_) if fs::symlink_metadata(part).is_ok() => Some(PathBuf::from("/")),
+                Err(_) => None,
+            })
+            .unwrap_or_else(|| PathBuf::from("/"));
+        let climbs = absolute
+            .components()
+            .any(|part| part == std::path::Component::ParentDir);
+        if resolved.starts_with(&self.root) && (!climbs || absolute.exists()) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            "outside_project",
+            format!("`{}` leads out of the project", path.display()),
+        )
+        .cause(format!("the project is `{}`", self.root.display()))
+        .hint("a manifest may only name files of its project; a flag may name any"))
+    }
+
+    /// Reads a file of the project; nothing when there is none.
+    pub(super) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(_) | Ok(_) => self.guard(path)?,
+        }
+        read_file(path)
+    }
+}
+
+/// Reads an ordinary file; nothing when there is none. A device or a pipe could be read for ever.
+pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::new("unreadable", format!("cannot read `{}`", path.display())).cause(error)
+    };
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(&error)),
+        Ok(meta) if !meta.is_file() => Err(failed(&"it is not an ordinary file")),
+        Ok(_) => fs::read(path).map(Some).map_err(|error| failed(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_outside_or_is_linked_outside_is_refused() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("secret"), "x").unwrap();
+        let inside = tempfile::tempdir().unwrap();
+        let app = inside.path().join("app");
+        fs::create_dir_all(&app).unwrap();
+        fs::write(inside.path().join("fly.toml"), "").unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret"), app.join("link")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", app.join("dangling")).unwrap();
+        let project = Project::at(&app).unwrap();
+
+        assert!(project.guard(&project.path("state/shop.json")).is_ok());
+        assert!(project.guard(&project.path("../fly.toml")).is_err());
+        assert!(project.guard(&project.path("new/../../../x")).is_err());
+        assert!(project.guard(&project.path("/etc/passwd")).is_err());
+        assert!(project.guard(&project.path("link")).is_err());
+        assert!(project.guard(&project.path("dangling")).is_err());
+
+        fs::create_dir(inside.path().join(".git")).unwrap();
+        let project = Project::at(&app).unwrap();
+        assert!(project.guard(&project.path("../fly.toml")).is_ok());
+        assert!(project.guard(&project.path("link")).is_err());
+        assert!(project.read(&project.path("none.toml")).unwrap().is_none());
+        assert!(project.read(&app).is_err());
+    }
+}

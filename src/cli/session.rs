@@ -1,0 +1,288 @@
+//! What most verbs begin with: the manifests, the state, the provider, and one look at the world.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Context;
+use super::args::Wishes;
+use super::manifests;
+use super::project::Project;
+use crate::core::fleet::{Desired, Known, Observed};
+use crate::core::manifest::{Settings, StateLocation};
+use crate::core::plan::{Options, Plan, plan};
+use crate::core::state;
+use crate::core::view::words::span;
+use crate::journal::sqlite::SqliteJournal;
+use crate::journal::{Journal, OpenRun, RunStatus};
+use crate::observe::{ObserveError, observe};
+use crate::provider::Provider;
+use crate::provider::local::{LocalConfig, LocalProvider};
+use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore, Version};
+use crate::ui::{Exit, Failure, Signals, Ui};
+
+/// Everything that a verb works with.
+pub(super) struct Session {
+    pub(super) desired: Desired,
+    pub(super) store: Box<dyn StateStore>,
+    /// The folder of the state file, where an unpublished copy goes.
+    pub(super) state_folder: PathBuf,
+    project: Project,
+}
+
+/// The state as it was read.
+pub(super) struct Remembered {
+    pub(super) known: Known,
+    /// To be named by the next write.
+    pub(super) version: Version,
+    /// Digest of the text.
+    pub(super) digest: Option<String>,
+}
+
+/// One look: what is known, what is there, and what follows.
+pub(super) struct Look {
+    pub(super) remembered: Remembered,
+    pub(super) observed: Option<Observed>,
+    pub(super) plan: Plan,
+    /// Runs that the journal has and the state does not: under way, died, or not published.
+    pub(super) open_runs: Vec<OpenRun>,
+}
+
+impl Session {
+    /// Reads the manifests and finds the state; asks nobody yet.
+    pub(super) fn open(context: &Context<'_>) -> Result<Self, Failure> {
+        let manifests = manifests::read(context, false)?;
+        let (project, desired, settings) = manifests.accept(context.ui)?;
+        let path = state_path(&project, &desired, &settings)?;
+        let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
+        let shown = path.display().to_string();
+        Ok(Self {
+            desired,
+            store: Box::new(LocalStore::new(path, shown)),
+            state_folder,
+            project,
+        })
+    }
+
+    /// Reads the state.
+    pub(super) async fn remember(&self) -> Result<Remembered, Failure> {
+        let stored = self.store.read().await?;
+        let app = &self.desired.app;
+        let known = match &stored.text {
+            Some(text) => state::read(text, app).map_err(|error| {
+                Failure::from(error).cause(format!("it is in `{}`", self.store.place()))
+            })?,
+            None => Known::empty(app.clone(), &self.desired.provider),
+        };
+        Ok(Remembered {
+            known,
+            version: stored.version,
+            digest: stored.text.as_deref().map(state::digest),
+        })
+    }
+
+    /// Says what the journal has of runs that did not come to their end, beside a plan that therefore
+    /// may look odd. Only who holds the lock settles them.
+    pub(super) async fn say_open_runs(&self, ui: &Ui, look: &Look) -> Result<(), Failure> {
+        let Some(last) = look.open_runs.last() else {
+            return Ok(());
+        };
+        if let LockStatus::Held(holder) = self.store.holder().await? {
+            let who = holder.map_or_else(|| "another process".to_owned(), |holder| who(&holder));
+            ui.warn(&format!(
+                "{who} is at work on `{}`; this changes",
+                look.plan.app
+            ));
+            return Ok(());
+        }
+        let row = &last.row;
+        let what = match last.status {
+            RunStatus::Unpublished => "changed Machines and could not write the state",
+            RunStatus::Running | RunStatus::Closed => "did not come to its end",
+        };
+        ui.warn(&format!(
+            "run {} (`aeroform {}` by {}, {}) {what}; an apply takes over what it made",
+            row.run, row.command, row.by, row.at
+        ));
+        Ok(())
+    }
+
+    /// The provider that the manifests name.
+    pub(super) fn provider(&self, context: &Context<'_>) -> Result<Box<dyn Provider>, Failure> {
+        match self.desired.provider.as_str() {
+            "local" => Ok(Box::new(LocalProvider::new(LocalConfig {
+                dir: state_dir(context)?.join("local"),
+                project: self.project.folder().to_owned(),
+                program: context.env.program().map_err(|error| {
+                    Failure::new("no_program", "cannot find this program's own file").cause(error)
+                })?,
+            }))),
+            "fly" => Err(Failure::new(
+                "provider_not_built",
+                "provider `fly` is not part of this version",
+            )
+            .hint("plan offline with `aeroform plan --refresh=false`, or run it here with `--provider local`")),
+            other => Err(Failure::new(
+                "unknown_provider",
+                format!("there is no provider `{other}`"),
+            )
+            .hint("the providers are `local` and `fly`")),
+        }
+    }
+
+    /// What is asked of the planner.
+    pub(super) fn ask<'s>(&'s self, wishes: &'s Wishes, destroy: bool) -> Asked<'s> {
+        Asked {
+            session: self,
+            wishes,
+            destroy,
+        }
+    }
+}
+
+/// A question to the planner. A signal drops it; nothing was changed.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'s> {
+    session: &'s Session,
+    wishes: &'s Wishes,
+    destroy: bool,
+}
+
+impl Asked<'_> {
+    /// Looks at the world once and plans.
+    pub(super) async fn online(
+        self,
+        signals: &mut Signals,
+        provider: &dyn Provider,
+        journal: &dyn Journal,
+    ) -> Result<Look, Failure> {
+        let look = async {
+            let remembered = self.session.remember().await?;
+            let app = &self.session.desired.app;
+            let observed = observe(provider, app, &remembered.known).await?;
+            let lineage = &observed.description.scope;
+            let mut open_runs = journal.open_runs(lineage)?;
+            let mut options = self.options();
+            options.own_runs = open_runs.iter().map(|open| open.row.run.clone()).collect();
+            open_runs.retain(|open| open.row.serial >= remembered.known.serial);
+            let look = self.plan(remembered, Some(observed), &options);
+            Ok(Look { open_runs, ..look })
+        };
+        signals.or_interrupted(look).await?
+    }
+
+    /// Plans from the state alone.
+    pub(super) async fn offline(self, signals: &mut Signals) -> Result<Look, Failure> {
+        let look = async {
+            let remembered = self.session.remember().await?;
+            Ok(self.plan(remembered, None, &self.options()))
+        };
+        signals.or_interrupted(look).await?
+    }
+
+    fn options(self) -> Options {
+        Options {
+            destroy: self.destroy,
+            accept_missing: self.wishes.accept_missing,
+            take_over: self.wishes.take_over,
+            adopt_runs: self.wishes.adopt_run.iter().cloned().collect(),
+            own_runs: BTreeSet::new(),
+        }
+    }
+
+    fn plan(self, remembered: Remembered, observed: Option<Observed>, options: &Options) -> Look {
+        let desired = &self.session.desired;
+        let plan = plan(desired, &remembered.known, observed.as_ref(), options);
+        Look {
+            remembered,
+            observed,
+            plan,
+            open_runs: Vec::new(),
+        }
+    }
+}
+
+/// The journal of this user on this host.
+pub(super) fn journal(context: &Context<'_>) -> Result<SqliteJournal, Failure> {
+    Ok(SqliteJournal::open(&state_dir(context)?)?)
+}
+
+/// Who holds the lock while this command runs.
+pub(super) fn holder(context: &Context<'_>, command: &str, run: Option<String>) -> Holder {
+    Holder {
+        who: context.env.user(),
+        host: context.env.host(),
+        pid: std::process::id(),
+        command: command.to_owned(),
+        since: context.env.now(),
+        run,
+    }
+}
+
+/// A holder as people name one.
+pub(super) fn who(holder: &Holder) -> String {
+    format!(
+        "{} on {} (pid {}, `aeroform {}`, since {})",
+        holder.who, holder.host, holder.pid, holder.command, holder.since
+    )
+}
+
+/// Takes the state's lock and says who is waited for.
+pub(super) async fn lock(
+    ui: &Ui,
+    signals: &mut Signals,
+    store: &dyn StateStore,
+    me: &Holder,
+    patience: Duration,
+) -> Result<Box<dyn StateLock>, Failure> {
+    let mut waiting = |holder: Option<&Holder>| {
+        let who = holder.map_or_else(|| "another process".to_owned(), who);
+        let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+        ui.talk(&format!(
+            "waits for the state's lock, held by {who}, at most {limit}"
+        ));
+    };
+    let lock = store.lock(me, patience, &mut waiting);
+    Ok(signals.or_interrupted(lock).await??)
+}
+
+fn state_path(
+    project: &Project,
+    desired: &Desired,
+    settings: &Settings,
+) -> Result<PathBuf, Failure> {
+    let written = match settings.state_location(&desired.app) {
+        StateLocation::Path(path) => path,
+        StateLocation::Url(url) => {
+            return Err(Failure::new(
+                "state_url",
+                format!("a state at `{url}` is not part of this version"),
+            )
+            .hint("keep it in a file: `[state] path = \"state/….json\"` in aeroform.toml"));
+        }
+    };
+    let path = project.path(&written);
+    project.guard(&path)?;
+    Ok(path)
+}
+
+fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {
+    context.env.state_dir().ok_or_else(|| {
+        Failure::new("no_home", "there is no place for what belongs to this user")
+            .cause("neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set")
+            .hint("set one of them")
+    })
+}
+
+impl From<ObserveError> for Failure {
+    fn from(error: ObserveError) -> Self {
+        match error {
+            ObserveError::Provider(error) => error.into(),
+            ObserveError::FleetVanished { .. } | ObserveError::AppGone { .. } => {
+                Self::new(error.code(), error.to_string())
+                    .exit(Exit::Stale)
+                    .hint("nothing is planned on such an answer; look again in a moment")
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Brings views to the streams.
+
+use std::fmt;
+
+use crate::core::plan::Plan;
+use crate::core::view::{RunReport, StateEnd, Style, json, terminal};
+use crate::ui::{Loudness, Ui};
+
+/// How text for standard output is written.
+pub(super) fn style(ui: &Ui) -> Style {
+    Style {
+        color: ui.color_data(),
+        width: ui.width(),
+        verbose: ui.loudness() == Loudness::Verbose,
+    }
+}
+
+/// Text of a view for standard output.
+pub(super) fn data(ui: &Ui, view: impl FnOnce(&Style, &mut String) -> fmt::Result) {
+    let mut text = String::new();
+    view(&style(ui), &mut text).expect("writing to a String cannot fail");
+    ui.data(&text);
+}
+
+/// The plan as the result of a command.
+pub(super) fn plan(ui: &Ui, plan: &Plan) {
+    if ui.json() {
+        ui.document(&json::plan::plan(plan));
+    } else {
+        data(ui, |style, text| terminal::plan(plan, style, text));
+    }
+}
+
+/// The plan as what a person is about to be asked for. Where standard output is for programs or goes
+/// elsewhere, the person is shown it where the question stands.
+pub(super) fn plan_before_question(ui: &Ui, plan: &Plan) {
+    let streams = ui.streams();
+    if !ui.json() {
+        data(ui, |style, text| terminal::plan(plan, style, text));
+    }
+    if streams.can_ask() && (ui.json() || !streams.stdout) {
+        let style = Style {
+            color: ui.color_talk(),
+            ..style(ui)
+        };
+        let mut text = String::new();
+        terminal::plan(plan, &style, &mut text).expect("writing to a String cannot fail");
+        ui.talk(text.trim_end());
+    }
+}
+
+/// That there is nothing to carry out.
+pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
+    if ui.json() {
+        let state = StateEnd::Unchanged;
+        ui.document(&json::apply::started_without_run(nothing));
+        ui.document(&json::apply::finished(&RunReport {
+            plan: nothing,
+            results: &[],
+            interrupted: false,
+            findings: &[],
+            state: &state,
+            again: "",
+        }));
+    } else {
+        plan(ui, nothing);
+    }
+}
+
+/// What came of a run.
+pub(super) fn report(ui: &Ui, report: &RunReport<'_>) {
+    if ui.json() {
+        ui.document(&json::apply::finished(report));
+    } else {
+        data(ui, |style, text| terminal::report(report, style, text));
+    }
+}

@@ -1,0 +1,161 @@
+//! `aeroform state`: the state file, looked at and published.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Context;
+use super::args::State;
+use super::project::read_file;
+use super::session::{self, Remembered, Session};
+use crate::core::fleet::{Known, KnownMachine, MachineId};
+use crate::core::state;
+use crate::core::view::{escape, json};
+use crate::journal::{Journal, RunStatus};
+use crate::ui::{Exit, Failure, Signals};
+
+/// Does what is asked.
+pub(super) async fn run(context: &Context<'_>, args: &State) -> Result<Exit, Failure> {
+    let session = Session::open(context)?;
+    match args {
+        State::List { .. } => list(context, &session.remember().await?.known),
+        State::Show { id: None, .. } => show(context, &session.remember().await?.known),
+        State::Show { id: Some(id), .. } => {
+            show(context, &only(session.remember().await?.known, id)?);
+        }
+        State::Push {
+            file, lock_timeout, ..
+        } => push(context, &session, file, *lock_timeout).await?,
+    }
+    Ok(Exit::Done)
+}
+
+fn list(context: &Context<'_>, known: &Known) {
+    let ui = context.ui;
+    if ui.json() {
+        ui.document(&json::state::list(known));
+        return;
+    }
+    let width = |cell: fn(&MachineId, &KnownMachine) -> usize| {
+        known
+            .machines
+            .iter()
+            .map(|(id, m)| cell(id, m))
+            .max()
+            .unwrap_or(0)
+    };
+    let (ids, groups) = (
+        width(|id, _| id.as_str().len()),
+        width(|_, machine| machine.group.as_str().chars().count()),
+    );
+    for (id, machine) in &known.machines {
+        let (group, region) = (&machine.group, &machine.region);
+        ui.data(&format!(
+            "{id:ids$}  {group:groups$}  {region}  {}\n",
+            machine.name
+        ));
+    }
+    if known.machines.is_empty() {
+        ui.say("the state knows no Machine");
+    }
+}
+
+/// Never the file's own text: that holds digests of hidden values, which are not printed (RULES 37).
+fn show(context: &Context<'_>, known: &Known) {
+    let ui = context.ui;
+    let document = json::state::show(known);
+    if ui.json() {
+        ui.document(&document);
+    } else {
+        let text = serde_json::to_string_pretty(&document).expect("plain data always serialises");
+        for line in text.lines() {
+            ui.data(&format!("{}\n", escape::safe(line)));
+        }
+    }
+}
+
+/// The state as if it knew only that Machine.
+fn only(mut known: Known, wanted: &str) -> Result<Known, Failure> {
+    known
+        .machines
+        .retain(|id, machine| id.as_str() == wanted || machine.name.as_str() == wanted);
+    let Some(machine) = known.machines.values().next() else {
+        return Err(Failure::new(
+            "no_such_machine",
+            format!("the state knows no Machine `{wanted}`"),
+        )
+        .hint("`aeroform state list` lists them"));
+    };
+    known.configs.retain(|digest, _| *digest == machine.config);
+    known.releases.clear();
+    known.runs.clear();
+    Ok(known)
+}
+
+/// Publishes the state of a run whose store refused it. Only a file that came from the very state that
+/// is there may be written over it.
+async fn push(
+    context: &Context<'_>,
+    session: &Session,
+    file: &Path,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let shown = file.display();
+    let bytes = read_file(file)?
+        .ok_or_else(|| Failure::new("no_state_file", format!("there is no `{shown}`")))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let pushed = state::read(&text, &session.desired.app)
+        .map_err(|error| Failure::from(error).cause(format!("it is in `{shown}`")))?;
+    let me = session::holder(context, "state push", None);
+    let lock = session::lock(context.ui, &mut signals, &*session.store, &me, patience).await?;
+    let place = session.store.place();
+    let published = async {
+        let there = session.remember().await?;
+        follows(&pushed, &there, &place)?;
+        session.store.write(&text, &there.version).await?;
+        Ok::<_, Failure>(())
+    };
+    let published = published.await;
+    let released = lock.release().await;
+    published?;
+    released?;
+    close_run(context, &pushed)?;
+    if context.ui.json() {
+        context
+            .ui
+            .document(&json::state::push(&place, pushed.serial));
+    } else {
+        context
+            .ui
+            .data(&format!("`{place}` is at serial {} now\n", pushed.serial));
+    }
+    Ok(())
+}
+
+fn follows(pushed: &Known, there: &Remembered, place: &str) -> Result<(), Failure> {
+    if pushed.parent == there.digest {
+        return Ok(());
+    }
+    let (ours, theirs) = (pushed.serial, there.known.serial);
+    let cause = if pushed.run == there.known.run && ours == theirs {
+        format!("`{place}` has this very run already")
+    } else {
+        format!(
+            "the file has serial {ours} and comes from another state than `{place}`, at {theirs}"
+        )
+    };
+    Err(Failure::new(
+        "state_moved_on",
+        "cannot publish this state: it does not follow the one there",
+    )
+    .exit(crate::ui::Exit::Stale)
+    .cause(cause)
+    .hint("run `aeroform plan`: it shows what that run made and the state does not list"))
+}
+
+fn close_run(context: &Context<'_>, pushed: &Known) -> Result<(), Failure> {
+    if let Some(run) = &pushed.run {
+        session::journal(context)?.mark(run, RunStatus::Closed)?;
+    }
+    Ok(())
+}

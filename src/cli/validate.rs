@@ -1,0 +1,51 @@
+//! `aeroform validate`: starts nothing, opens no socket, reads nothing outside the project.
+
+use super::args::Validate;
+use super::{Context, manifests};
+use crate::core::manifest::{Diagnostic, Severity};
+use crate::core::view::json;
+use crate::core::view::words::count;
+use crate::ui::{Exit, Failure};
+
+/// Says what is wrong, or that nothing is.
+pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failure> {
+    let found = manifests::read(context, args.strict)?;
+    let diagnostics = &found.loaded.diagnostics;
+    if context.ui.json() {
+        context.ui.document(&json::validate::validate(
+            diagnostics.iter().map(document).collect(),
+        ));
+    } else {
+        found.say(context.ui);
+        if !diagnostics.has_errors() {
+            let (what, desired) = (found.fly.display(), found.loaded.desired.as_ref());
+            let groups = desired.map_or(0, |desired| desired.groups.len());
+            let groups = count(groups, "process group");
+            context.ui.data(&format!("`{what}` is valid: {groups}\n"));
+        }
+    }
+    if !diagnostics.has_errors() {
+        return Ok(Exit::Done);
+    }
+    if context.ui.json() {
+        return Ok(Exit::Error);
+    }
+    Err(found.failure())
+}
+
+fn document(diagnostic: &Diagnostic) -> json::validate::Diagnostic<'_> {
+    let place = diagnostic.place.as_ref();
+    json::validate::Diagnostic {
+        severity: match diagnostic.severity {
+            Severity::Error => json::validate::Severity::Error,
+            Severity::Warning => json::validate::Severity::Warning,
+        },
+        code: diagnostic.code,
+        message: &diagnostic.message,
+        label: place.and_then(|place| place.label.as_deref()),
+        file: place.map_or("", |place| &place.file),
+        line: place.map(|place| place.line),
+        column: place.map(|place| place.column),
+        help: diagnostic.help.as_deref(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Whether a stream gets colour, and the few colours that the ui itself uses. Everything reads the
+//! same without colour.
+
+use owo_colors::{OwoColorize, Style};
+
+use crate::env::Env;
+
+/// `--color`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ColorChoice {
+    /// Colour on a terminal, unless the environment says otherwise.
+    #[default]
+    Auto,
+    /// Colour everywhere.
+    Always,
+    /// No colour.
+    Never,
+}
+
+impl ColorChoice {
+    /// Whether a stream gets colour. The flag beats the environment; `NO_COLOR` beats
+    /// `CLICOLOR_FORCE`; without either a terminal that is not `dumb` gets it.
+    pub fn resolve(self, env: &Env, is_terminal: bool) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Never => false,
+            Self::Auto => {
+                let forced = env.var("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+                let able = is_terminal
+                    && env.var("TERM") != Some("dumb")
+                    && env.var("CLICOLOR") != Some("0");
+                env.var("NO_COLOR").is_none() && (forced || able)
+            }
+        }
+    }
+}
+
+/// What a piece of the ui's own text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ink {
+    /// The word before an error.
+    Error,
+    /// The word before a warning.
+    Warning,
+    /// A hint or a path.
+    Hint,
+    /// Something done.
+    Good,
+    /// Something of little weight.
+    Dim,
+    /// A question.
+    Strong,
+}
+
+/// The text in its colour, or as it is.
+pub fn paint(text: &str, ink: Ink, color: bool) -> String {
+    if !color {
+        return text.to_owned();
+    }
+    let style = match ink {
+        Ink::Error => Style::new().red().bold(),
+        Ink::Warning => Style::new().yellow().bold(),
+        Ink::Hint => Style::new().cyan(),
+        Ink::Good => Style::new().green(),
+        Ink::Dim => Style::new().dimmed(),
+        Ink::Strong => Style::new().bold(),
+    };
+    text.style(style).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn env(vars: &[(&str, &str)]) -> Env {
+        let vars: BTreeMap<_, _> = vars
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        Env::of(vars)
+    }
+
+    #[test]
+    fn the_flag_beats_the_environment_and_no_color_beats_force() {
+        let auto = ColorChoice::Auto;
+        assert!(auto.resolve(&env(&[]), true));
+        assert!(!auto.resolve(&env(&[]), false));
+        assert!(!auto.resolve(&env(&[("TERM", "dumb")]), true));
+        assert!(!auto.resolve(&env(&[("NO_COLOR", "1")]), true));
+        assert!(auto.resolve(&env(&[("NO_COLOR", "")]), true));
+        assert!(auto.resolve(&env(&[("CLICOLOR_FORCE", "1")]), false));
+        assert!(!auto.resolve(&env(&[("CLICOLOR_FORCE", "0")]), false));
+        assert!(!auto.resolve(&env(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]), true));
+        assert!(ColorChoice::Always.resolve(&env(&[("NO_COLOR", "1")]), false));
+        assert!(!ColorChoice::Never.resolve(&env(&[("CLICOLOR_FORCE", "1")]), true));
+    }
+}

@@ -1,0 +1,168 @@
+//! The two streams.
+
+use std::io::{self, Write};
+use std::sync::Mutex;
+
+use serde::Serialize;
+
+use super::color::{ColorChoice, Ink, paint};
+use super::terminal::{self, Streams};
+use super::{Exit, Failure};
+use crate::core::view::escape::safe;
+use crate::core::view::json;
+use crate::env::Env;
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loudness {
+    /// Only what matters (`-q`).
+    Quiet,
+    /// What a person wants to see.
+    Normal,
+    /// Everything (`-v`).
+    Verbose,
+}
+
+/// Which streams get colour.
+#[derive(Debug, Clone, Copy)]
+struct Colors {
+    data: bool,
+    talk: bool,
+}
+
+/// Where the program's words go. Shared by reference; it may be used from any task.
+#[derive(Debug)]
+pub struct Ui {
+    streams: Streams,
+    color: Colors,
+    width: usize,
+    draws: bool,
+    loudness: Loudness,
+    json: bool,
+    trouble: Mutex<Option<io::Error>>,
+}
+
+impl Ui {
+    /// Looks at the streams once; what is found holds for the whole run.
+    pub fn new(env: &Env, color: ColorChoice, loudness: Loudness, json: bool) -> Self {
+        let streams = Streams::of_process();
+        Self {
+            streams,
+            color: Colors {
+                data: color.resolve(env, streams.stdout),
+                talk: color.resolve(env, streams.stderr),
+            },
+            width: terminal::width(env, streams),
+            draws: streams.stderr && env.var("TERM").is_some_and(|term| term != "dumb"),
+            loudness,
+            json,
+            trouble: Mutex::new(None),
+        }
+    }
+
+    /// Which streams are terminals.
+    pub fn streams(&self) -> Streams {
+        self.streams
+    }
+
+    /// Whether standard output gets colour.
+    pub fn color_data(&self) -> bool {
+        self.color.data
+    }
+
+    /// Whether standard error gets colour.
+    pub fn color_talk(&self) -> bool {
+        self.color.talk
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Whether standard error is a terminal on which lines can be drawn again.
+    pub fn draws(&self) -> bool {
+        self.draws
+    }
+
+    /// How much is said.
+    pub fn loudness(&self) -> Loudness {
+        self.loudness
+    }
+
+    /// Whether standard output is for programs.
+    pub fn json(&self) -> bool {
+        self.json
+    }
+
+    /// Writes to standard output, as it is. Once a write has failed (a reader that went away, a full
+    /// disk) the rest is dropped, so that no work is left half done for it; [`Ui::finish`] tells.
+    pub fn data(&self, text: &str) {
+        let mut trouble = self.trouble.lock().expect("no writer panics");
+        if trouble.is_none() {
+            let mut stdout = io::stdout().lock();
+            *trouble = stdout
+                .write_all(text.as_bytes())
+                .and_then(|()| stdout.flush())
+                .err();
+        }
+    }
+
+    /// Writes one JSON document and a line end to standard output.
+    pub fn document(&self, value: &impl Serialize) {
+        self.data(&format!("{}\n", json::text(value)));
+    }
+
+    /// Whether standard output still takes anything; who sends without end asks this.
+    pub fn takes_data(&self) -> bool {
+        self.trouble.lock().expect("no writer panics").is_none()
+    }
+
+    /// A line to standard error, whatever the loudness.
+    pub fn talk(&self, line: &str) {
+        // There is no other place to tell that standard error does not work.
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+
+    /// A line to standard error, unless `-q`.
+    pub fn say(&self, line: &str) {
+        if self.loudness != Loudness::Quiet {
+            self.talk(line);
+        }
+    }
+
+    /// A warning.
+    pub fn warn(&self, message: &str) {
+        let word = paint("warning:", Ink::Warning, self.color.talk);
+        self.talk(&format!("{word} {}", safe(message)));
+    }
+
+    /// A failure, in both forms where programs listen.
+    pub fn failure(&self, failure: &Failure) {
+        if self.json {
+            self.document(&failure.json());
+        }
+        let text = failure.render(self.color.talk);
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    /// How the program ends, given how its command ended: a reader that went away is no failure, data
+    /// that could not be written otherwise is one.
+    pub fn finish(&self, exit: Exit) -> Exit {
+        let trouble = self.trouble.lock().expect("no writer panics").take();
+        match trouble {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let failure =
+                    Failure::new("output", "cannot write to standard output").cause(error);
+                let text = failure.render(self.color.talk);
+                let _ = io::stderr().write_all(text.as_bytes());
+                if exit == Exit::Done {
+                    failure.exit
+                } else {
+                    exit
+                }
+            }
+            Some(_) | None => exit,
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! How a run goes on, on standard error: bars on a terminal, lines elsewhere, only trouble with `-q`.
+//! What is waited for is always shown, with how long at most.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Loudness, Ui};
+use crate::core::plan::{Event, Outcome, Plan, StepEvent, StepId};
+use crate::core::view::run::change;
+use crate::core::view::terminal::event;
+use crate::core::view::terminal::progress::{happening, subject};
+use crate::core::view::{Style, Tally};
+
+/// Steps at work that get a row of their own; more would push the count off a small terminal.
+const ROWS: usize = 8;
+
+/// In a run of more changes than this a line per success says nothing that the count does not.
+const SUCCESSES: usize = 100;
+
+/// The progress of one run.
+pub struct Progress<'a> {
+    ui: &'a Ui,
+    plan: &'a Plan,
+    style: Style,
+    tally: Tally,
+    bars: Option<Bars>,
+}
+
+struct Bars {
+    all: MultiProgress,
+    total: ProgressBar,
+    rows: BTreeMap<StepId, ProgressBar>,
+    at_work: usize,
+}
+
+impl<'a> Progress<'a> {
+    /// Nothing is drawn before the first event.
+    pub fn new(ui: &'a Ui, plan: &'a Plan) -> Self {
+        let draws = ui.draws() && ui.loudness() != Loudness::Quiet;
+        Self {
+            ui,
+            plan,
+            style: Style {
+                color: ui.color_talk(),
+                width: usize::MAX,
+                verbose: ui.loudness() == Loudness::Verbose,
+            },
+            tally: Tally::default(),
+            bars: draws.then(Bars::new),
+        }
+    }
+
+    /// Takes note of what happened.
+    pub fn event(&mut self, what: &Event) {
+        self.tally.record(self.plan, what);
+        if let Some(line) = self.line(what) {
+            match &self.bars {
+                // Between the bars nothing else may write to the terminal.
+                Some(bars) => bars.all.suspend(|| self.ui.talk(&line)),
+                None => self.ui.talk(&line),
+            }
+        }
+        if let (Some(bars), Event::Step { step, what }) = (&mut self.bars, what) {
+            bars.step(self.plan, *step, what, &self.style);
+            bars.count(&self.tally);
+        }
+    }
+
+    /// The line that an event gets, if it gets one.
+    fn line(&self, what: &Event) -> Option<String> {
+        let wanted = match what {
+            Event::Interrupted => true,
+            Event::Started { .. } => self.speaks(),
+            Event::Step { what, .. } => match what {
+                // The bars show these while they last.
+                StepEvent::Began => false,
+                StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {
+                    self.speaks() && self.bars.is_none()
+                }
+                StepEvent::Ended(Outcome::Done) => {
+                    let few = self.tally.total <= SUCCESSES || self.bars.is_none();
+                    self.speaks() && (few || self.style.verbose)
+                }
+                StepEvent::Ended(_) => true,
+            },
+        };
+        let mut text = String::new();
+        if wanted {
+            event(self.plan, what, &self.tally, &self.style, &mut text)
+                .expect("writing to a String cannot fail");
+        }
+        let text = text.trim_end();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Whether good news is told.
+    fn speaks(&self) -> bool {
+        self.ui.loudness() != Loudness::Quiet && (!self.ui.json() || self.bars.is_some())
+    }
+}
+
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if let Some(bars) = &self.bars {
+            // What cannot be cleared was not drawn either.
+            let _ = bars.all.clear();
+        }
+    }
+}
+
+impl Bars {
+    fn new() -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let total = all.add(ProgressBar::new_spinner());
+        total.set_style(row_style("{spinner} {wide_msg} {elapsed}"));
+        total.enable_steady_tick(Duration::from_millis(120));
+        Self {
+            all,
+            total,
+            rows: BTreeMap::new(),
+            at_work: 0,
+        }
+    }
+
+    fn step(&mut self, plan: &Plan, step: StepId, what: &StepEvent, style: &Style) {
+        let Some(change) = change(plan, step) else {
+            return;
+        };
+        match what {
+            StepEvent::Began => self.at_work += 1,
+            StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {}
+            StepEvent::Ended(outcome) => {
+                if !matches!(outcome, Outcome::Skipped { .. } | Outcome::NotStarted) {
+                    self.at_work = self.at_work.saturating_sub(1);
+                }
+                if let Some(row) = self.rows.remove(&step) {
+                    row.finish_and_clear();
+                    self.all.remove(&row);
+                }
+                return;
+            }
+        }
+        let Some((label, text)) = happening(change, what) else {
+            return;
+        };
+        if self.rows.len() < ROWS || self.rows.contains_key(&step) {
+            let all = &self.all;
+            let row = self.rows.entry(step).or_insert_with(|| {
+                let row = all.add(ProgressBar::new_spinner());
+                row.set_style(row_style("  {wide_msg} {elapsed}"));
+                row.enable_steady_tick(Duration::from_secs(1));
+                row
+            });
+            let mut line = String::new();
+            subject(change)
+                .plain("  ")
+                .push(label, text)
+                .write(style, &mut line)
+                .expect("writing to a String cannot fail");
+            row.set_message(line.trim_end().to_owned());
+        }
+    }
+
+    fn count(&self, tally: &Tally) {
+        // Writing to a String cannot fail.
+        let mut text = format!("{}/{} done", tally.done, tally.total);
+        for (n, word) in [(tally.failed, "failed"), (tally.unknown, "unknown")] {
+            if n > 0 {
+                let _ = write!(text, ", {n} {word}");
+            }
+        }
+        let hidden = self.at_work.saturating_sub(self.rows.len());
+        if hidden > 0 {
+            let _ = write!(text, ", {hidden} more at work");
+        }
+        self.total.set_message(text);
+    }
+}
+
+fn row_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates are valid")
+}

@@ -1,0 +1,67 @@
+//! Asks a person. The question goes to standard error, the answer is one line of standard input.
+//!
+//! The line is read as the terminal gives it, in its own line mode: no raw mode and no hidden cursor,
+//! so nothing has to be restored whichever way the program ends, and paste, Ctrl-C and Ctrl-D mean
+//! what they always mean. Prompt libraries that read key by key give that away.
+
+use std::io::{self, BufRead, Write};
+
+use tokio::sync::oneshot;
+
+use super::color::{Ink, paint};
+use super::{Exit, Failure, Signals, Ui};
+
+/// Asks a question that `y` or `yes` answers with yes; Enter alone is no.
+pub async fn yes_or_no(ui: &Ui, signals: &mut Signals, question: &str) -> Result<bool, Failure> {
+    loop {
+        let answer = ask(ui, signals, &format!("{question} [y/N] ")).await?;
+        match answer.to_ascii_lowercase().as_str() {
+            "y" | "yes" => return Ok(true),
+            "" | "n" | "no" => return Ok(false),
+            _ => ui.talk("  please answer y or n"),
+        }
+    }
+}
+
+/// Asks for a name to be typed; anything else is no.
+pub async fn typed_name(
+    ui: &Ui,
+    signals: &mut Signals,
+    question: &str,
+    name: &str,
+) -> Result<bool, Failure> {
+    let prompt = format!("{question}\n  Type `{name}` to go on: ");
+    Ok(ask(ui, signals, &prompt).await? == name)
+}
+
+/// One line of answer, without the blanks around it. The thread that reads cannot be stopped and need
+/// not be: the program ends when a signal comes, and the thread with it.
+async fn ask(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Failure> {
+    let text = paint(prompt, Ink::Strong, ui.color_talk());
+    // A terminal that cannot be written to cannot be read from either: the read says so.
+    let _ = io::stderr().write_all(text.as_bytes());
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line);
+        // Nobody listens any more once a signal came.
+        let _ = sender.send(read.map(|bytes| (bytes > 0).then(|| line.trim().to_owned())));
+    });
+    let answer = tokio::select! {
+        biased;
+        _ = signals.next() => {
+            ui.talk("");
+            return Err(Failure::interrupted());
+        }
+        answer = receiver => answer,
+    };
+    if let Ok(Ok(Some(line))) = answer {
+        return Ok(line);
+    }
+    ui.talk("");
+    Err(Failure::new(
+        "no_answer",
+        "the question was not answered; nothing was changed",
+    )
+    .exit(Exit::Refused))
+}

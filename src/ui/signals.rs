@@ -1,0 +1,62 @@
+//! SIGINT, SIGTERM and SIGHUP, all alike: somebody wants this to end.
+//!
+//! A broken pipe is no signal here: the runtime of Rust ignores SIGPIPE, and a write that fails with it
+//! is dropped by [`super::Ui`], so that an apply whose reader went away still writes its state.
+
+use std::future::Future;
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Failure;
+
+/// Which signal came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGINT: a person at a terminal, most often; a second one means "now".
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+    /// SIGHUP: the terminal went away.
+    HangUp,
+}
+
+/// Listens from its creation on; until then the signals have their default effect.
+#[derive(Debug)]
+pub struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    pub fn listen() -> Result<Self, Failure> {
+        let listen = || -> io::Result<Self> {
+            Ok(Self {
+                interrupt: signal(SignalKind::interrupt())?,
+                terminate: signal(SignalKind::terminate())?,
+                hang_up: signal(SignalKind::hangup())?,
+            })
+        };
+        listen().map_err(|error| Failure::new("signals", "cannot listen for signals").cause(error))
+    }
+
+    /// The next one. Dropping the future loses none.
+    pub async fn next(&mut self) -> Stop {
+        tokio::select! {
+            _ = self.interrupt.recv() => Stop::Interrupt,
+            _ = self.terminate.recv() => Stop::Terminate,
+            _ = self.hang_up.recv() => Stop::HangUp,
+        }
+    }
+
+    /// Runs something that a signal may simply drop.
+    pub async fn or_interrupted<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            _ = self.next() => Err(Failure::interrupted()),
+            done = work => Ok(done),
+        }
+    }
+}

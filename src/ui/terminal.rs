@@ -1,0 +1,55 @@
+//! What the standard streams are: a terminal or not, and how wide.
+
+use std::io::IsTerminal;
+
+use crate::env::Env;
+
+/// Width where no terminal says one: wide enough for a plan in a pipeline's log.
+const WIDTH_WITHOUT_TERMINAL: usize = 100;
+
+/// Narrower than this nothing is legible; the view wraps as if it had so much.
+const LEAST_WIDTH: usize = 20;
+
+/// The three standard streams.
+#[derive(Debug, Clone, Copy)]
+pub struct Streams {
+    /// Standard input is a terminal.
+    pub stdin: bool,
+    /// Standard output is a terminal.
+    pub stdout: bool,
+    /// Standard error is a terminal.
+    pub stderr: bool,
+}
+
+impl Streams {
+    /// Those of this process.
+    pub fn of_process() -> Self {
+        Self {
+            stdin: std::io::stdin().is_terminal(),
+            stdout: std::io::stdout().is_terminal(),
+            stderr: std::io::stderr().is_terminal(),
+        }
+    }
+
+    /// Whether a person can be asked: they see the question and can type the answer.
+    pub fn can_ask(self) -> bool {
+        self.stdin && self.stderr
+    }
+}
+
+/// Columns of standard output: `COLUMNS` if it is a number, else what the terminal says.
+pub fn width(env: &Env, streams: Streams) -> usize {
+    let columns = env
+        .var("COLUMNS")
+        .and_then(|text| text.parse().ok())
+        .or_else(|| streams.stdout.then(|| size_of(std::io::stdout()))?)
+        .or_else(|| streams.stderr.then(|| size_of(std::io::stderr()))?)
+        .unwrap_or(WIDTH_WITHOUT_TERMINAL);
+    columns.max(LEAST_WIDTH)
+}
+
+/// A terminal that was never told its size says 0, which is no size.
+fn size_of(stream: impl rustix::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}

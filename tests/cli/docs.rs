@@ -1,0 +1,127 @@
+//! docs/cli.md and docs/exit-codes.md against the program: they say what it does.
+//!
+//! `AEROFORM_UPDATE_DOCS=1 cargo test --test cli docs` writes docs/cli.md anew.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use aeroform::cli::args::Cli;
+use aeroform::ui::Exit;
+use clap::{Arg, Command, CommandFactory};
+
+#[test]
+fn the_cli_reference_says_what_the_program_takes() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+    let wanted = reference();
+    if std::env::var_os("AEROFORM_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &wanted).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == wanted,
+        "docs/cli.md is not what the program says; \
+         `AEROFORM_UPDATE_DOCS=1 cargo test --test cli docs` writes it anew"
+    );
+}
+
+#[test]
+fn the_table_of_exit_codes_is_the_one_in_the_program() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exit-codes.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| {
+            line.starts_with("| ") && line[2..].starts_with(|c: char| c.is_ascii_digit())
+        })
+        .collect();
+    let wanted: Vec<String> = Exit::ALL
+        .iter()
+        .map(|exit| {
+            format!(
+                "| {} | {} | {} |",
+                exit.code(),
+                exit.meaning(),
+                exit.advice()
+            )
+        })
+        .collect();
+    assert_eq!(rows, wanted);
+}
+
+fn reference() -> String {
+    let mut root = Cli::command();
+    root.build();
+    let mut page = String::from(
+        "# Command line\n\nMade from the program's own help, and a test keeps it so. Exit codes are on \
+         [a page of their own](exit-codes.md).\n",
+    );
+    let globals: Vec<&Arg> = shown_args(&root)
+        .filter(|arg| arg.is_global_set())
+        .collect();
+    write_command(&mut page, &root, "aeroform");
+    page.push_str("\nEvery command takes these:\n\n");
+    write_args(&mut page, globals.into_iter());
+    page
+}
+
+fn write_command(page: &mut String, command: &Command, path: &str) {
+    write!(page, "\n## {path}\n\n").unwrap();
+    let about = command.get_long_about().or(command.get_about());
+    writeln!(
+        page,
+        "{}",
+        about.map(ToString::to_string).unwrap_or_default()
+    )
+    .unwrap();
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim();
+    write!(page, "\n    {usage}\n").unwrap();
+    let mut own = shown_args(command)
+        .filter(|arg| !arg.is_global_set())
+        .peekable();
+    if own.peek().is_some() {
+        page.push('\n');
+        write_args(page, own);
+    }
+    if let Some(after) = command.get_after_help() {
+        page.push('\n');
+        for line in after.to_string().lines() {
+            let line = format!("    {line}");
+            writeln!(page, "{}", line.trim_end()).unwrap();
+        }
+    }
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        if sub.get_name() != "help" {
+            write_command(page, sub, &format!("{path} {}", sub.get_name()));
+        }
+    }
+}
+
+fn shown_args(command: &Command) -> impl Iterator<Item = &Arg> {
+    command
+        .get_arguments()
+        .filter(|arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str()))
+}
+
+fn write_args<'a>(page: &mut String, args: impl Iterator<Item = &'a Arg>) {
+    for arg in args {
+        let shown = arg.to_string();
+        let short = arg
+            .get_short()
+            .map(|c| format!("`-{c}`, "))
+            .unwrap_or_default();
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+        let defaults: Vec<_> = arg
+            .get_default_values()
+            .iter()
+            .filter_map(|value| value.to_str())
+            .filter(|value| *value != "false")
+            .collect();
+        let default = if defaults.is_empty() {
+            String::new()
+        } else {
+            format!(" (default: `{}`)", defaults.join(","))
+        };
+        writeln!(page, "- {short}`{shown}`: {help}{default}").unwrap();
+    }
+}

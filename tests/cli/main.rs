@@ -1,0 +1,12 @@
+//! The binary as a user meets it: hermetic surroundings, standard output, standard error and exit code
+//! compared as one text.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod docs;
+mod journey;
+mod manifests;
+mod prompts;
+mod sandbox;
+mod terminal;
+mod usage;

@@ -1,0 +1,200 @@
+//! init, validate, and what a project's files may and may not say.
+
+use insta::assert_snapshot;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn init_writes_counts_for_local_machines_and_refuses_to_overwrite() {
+    let sandbox = Sandbox::new();
+    let service = "[http_service]\n  internal_port = 8080\n  processes = [\"web\"]\n";
+    sandbox.write("fly.toml", &format!("{}{service}", Sandbox::FLY));
+    assert_snapshot!(sandbox.run(&["init"]), @r"
+    exit 0
+    --- stdout
+    wrote `aeroform.toml` and `.gitignore`
+    --- stderr
+    next: `aeroform plan` shows what it would do
+    ");
+    assert_snapshot!(sandbox.read("aeroform.toml"), @r#"
+    # What fly.toml cannot say: how many Machines of each process group run, and where.
+
+    provider = "local"
+
+    [groups.jobs]
+    count = 1  # Fly adds a stopped standby: `standby = true`
+
+    [groups.web]
+    count = 2  # Fly's own choice for a group with a service
+    "#);
+    assert_eq!(sandbox.read(".gitignore"), "/state/\n");
+    assert!(sandbox.run(&["validate"]).starts_with("exit 0\n"));
+    assert_snapshot!(sandbox.run(&["init"]), @r"
+    exit 1
+    --- stderr
+    error: `aeroform.toml` is there already
+    hint: change it by hand, or move it away first; nothing was written
+    ");
+}
+
+#[test]
+fn init_for_fly_writes_no_counts_and_keeps_the_state_in_git() {
+    let sandbox = Sandbox::new();
+    sandbox.write("deploy/fly.staging.toml", Sandbox::FLY);
+    sandbox.write("deploy/.gitignore", "/tmp/");
+    let init = [
+        "init",
+        "--provider",
+        "fly",
+        "-c",
+        "deploy/fly.staging.toml",
+        "--json",
+    ];
+    assert_snapshot!(sandbox.run(&init), @r#"
+    exit 0
+    --- stdout
+    {"format_version":1,"app":"shop","written":["deploy/aeroform.toml","deploy/.gitignore"]}
+    "#);
+    assert_snapshot!(sandbox.read("deploy/aeroform.toml"), @r#"
+    # What fly.toml cannot say: how many Machines of each process group run, and where.
+
+    provider = "fly"
+    config = "fly.staging.toml"
+    "#);
+    assert_snapshot!(sandbox.read("deploy/.gitignore"), @r"
+    /tmp/
+    /state/.*.lock
+    /state/*.unpublished*
+    ");
+    assert!(
+        sandbox
+            .run(&["-C", "deploy", "validate"])
+            .starts_with("exit 0\n")
+    );
+}
+
+#[test]
+fn a_mistake_is_shown_with_its_place_and_ends_in_exit_1() {
+    let sandbox = Sandbox::with_app();
+    sandbox.write(
+        "aeroform.toml",
+        "[groups.wbe]\ncount = 1\n\n[groups.web]\ncuont = 2\n",
+    );
+    assert_snapshot!(sandbox.run(&["validate"]), @r"
+    exit 1
+    --- stderr
+    error[undefined_group]: [groups] has settings for `wbe`, which is not a process group of fly.toml
+     --> aeroform.toml:1:9
+      |
+    1 | [groups.wbe]
+      |         ^^^ no such group
+      |
+      = help: did you mean `web`?
+
+    error[unknown_key]: unknown key `cuont` in `groups.web`
+     --> aeroform.toml:5:1
+      |
+    5 | cuont = 2
+      | ^^^^^
+      |
+      = help: did you mean `count`?
+
+    error: cannot make sense of `fly.toml`: 2 errors
+    ");
+    assert_snapshot!(sandbox.run(&["validate", "--json"]), @r#"
+    exit 1
+    --- stdout
+    {"format_version":1,"valid":false,"diagnostics":[{"severity":"error","code":"undefined_group","message":"[groups] has settings for `wbe`, which is not a process group of fly.toml","label":"no such group","file":"aeroform.toml","line":1,"column":9,"help":"did you mean `web`?"},{"severity":"error","code":"unknown_key","message":"unknown key `cuont` in `groups.web`","file":"aeroform.toml","line":5,"column":1,"help":"did you mean `count`?"}]}
+    "#);
+    assert!(sandbox.run(&["plan"]).starts_with("exit 1\n"));
+}
+
+#[test]
+fn an_unknown_key_of_fly_toml_is_a_warning_and_with_strict_an_error() {
+    let sandbox = Sandbox::with_app();
+    sandbox.write(
+        "fly.toml",
+        &format!("kill_singal = \"SIGINT\"\n{}", Sandbox::FLY),
+    );
+    assert_snapshot!(sandbox.run(&["validate"]), @r#"
+    exit 0
+    --- stdout
+    `fly.toml` is valid: 2 process groups
+    --- stderr
+    warning[unknown_key]: unknown key `kill_singal`: Fly ignores it
+     --> fly.toml:1:1
+      |
+    1 | kill_singal = "SIGINT"
+      | ^^^^^^^^^^^
+      |
+      = help: did you mean `kill_signal`?
+    "#);
+    assert!(
+        sandbox
+            .run(&["validate", "--strict"])
+            .starts_with("exit 1\n")
+    );
+}
+
+#[test]
+fn a_folder_without_fly_toml_says_what_to_do() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.run(&["plan"]), @r"
+    exit 1
+    --- stderr
+    error: there is no `fly.toml`
+    hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`
+    ");
+    assert_snapshot!(sandbox.run(&["plan", "--json"]), @r#"
+    exit 1
+    --- stdout
+    {"format_version":1,"error":{"code":"no_fly_toml","message":"there is no `fly.toml`","causes":[],"hint":"go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`"}}
+    --- stderr
+    error: there is no `fly.toml`
+    hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`
+    "#);
+    assert_snapshot!(sandbox.run(&["status", "-c", "other/fly.toml"]), @r"
+    exit 1
+    --- stderr
+    error: there is no `other/fly.toml`
+    hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`
+    ");
+}
+
+#[test]
+fn nothing_outside_the_project_is_read() {
+    let sandbox = Sandbox::with_app();
+    sandbox.write("aeroform.toml", "config = \"../../../etc/hostname\"\n");
+    assert_snapshot!(sandbox.run(&["validate"]), @r"
+    exit 1
+    --- stderr
+    error: `../../../etc/hostname` leads out of the project
+      caused by: the project is `[ROOT]/project`
+    hint: a manifest may only name files of its project; a flag may name any
+    ");
+    sandbox.write("aeroform.toml", "[state]\npath = \"/etc/passwd\"\n");
+    assert_snapshot!(sandbox.run(&["plan"]), @r"
+    exit 1
+    --- stderr
+    error: `/etc/passwd` leads out of the project
+      caused by: the project is `[ROOT]/project`
+    hint: a manifest may only name files of its project; a flag may name any
+    ");
+}
+
+#[test]
+fn providers_that_are_not_here_are_named() {
+    let sandbox = Sandbox::with_app();
+    assert_snapshot!(sandbox.run(&["status", "--provider", "loco"]), @r"
+    exit 1
+    --- stderr
+    error: there is no provider `loco`
+    hint: the providers are `local` and `fly`
+    ");
+    assert_snapshot!(sandbox.run(&["status", "--provider", "fly"]), @r"
+    exit 1
+    --- stderr
+    error: provider `fly` is not part of this version
+    hint: plan offline with `aeroform plan --refresh=false`, or run it here with `--provider local`
+    ");
+}

@@ -1,0 +1,145 @@
+//! What happens before any work: help, versions, mistakes on the command line.
+
+use insta::assert_snapshot;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn a_mistyped_verb_or_flag_is_a_usage_error_that_suggests_the_right_one() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.run(&["plna"]), @r"
+    exit 64
+    --- stderr
+    error: unrecognized subcommand 'plna'
+
+      tip: a similar subcommand exists: 'plan'
+
+    Usage: aeroform [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["plan", "--refesh=false"]), @r"
+    exit 64
+    --- stderr
+    error: unexpected argument '--refesh' found
+
+      tip: a similar argument exists: '--refresh'
+
+    Usage: aeroform plan --refresh[=<BOOL>]
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["apply", "--allow-destroy=web:two"]), @r"
+    exit 64
+    --- stderr
+    error: invalid value 'web:two' for '--allow-destroy <GROUP[:CEILING],…>': `two` is not a number of Machines
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["apply", "--lock-timeout", "soon"]), @r"
+    exit 64
+    --- stderr
+    error: invalid value 'soon' for '--lock-timeout <DURATION>': write a duration like 30s, 5m or 1h30m
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["status", "--app", "My_Shop"]), @r"
+    exit 64
+    --- stderr
+    error: invalid value 'My_Shop' for '--app <NAME>': use lower-case letters, digits and dashes, fewer than 63 characters
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["plan", "-q", "-v"]), @r"
+    exit 64
+    --- stderr
+    error: the argument '--quiet' cannot be used with '--verbose'
+
+    Usage: aeroform plan --quiet
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn without_a_verb_the_help_is_shown_and_the_exit_code_says_usage() {
+    let shown = Sandbox::new().run(&[]);
+    assert!(
+        shown.starts_with("exit 64\n--- stderr\nPlan and apply for process groups"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn help_and_version_are_data_and_exit_zero() {
+    let sandbox = Sandbox::new();
+    assert!(
+        sandbox
+            .run(&["--help"])
+            .starts_with("exit 0\n--- stdout\nPlan and apply")
+    );
+    assert!(
+        sandbox
+            .run(&["plan", "-h"])
+            .starts_with("exit 0\n--- stdout\nShow what apply")
+    );
+    assert_eq!(sandbox.run(&["--version"]), sandbox.run(&["version"]));
+    assert_snapshot!(sandbox.run(&["version", "--json"]), @r#"
+    exit 0
+    --- stdout
+    {"format_version":1,"name":"aeroform","version":"0.1.0"}
+    "#);
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let shown = Sandbox::new().run(&["completions", shell]);
+        assert!(
+            shown.starts_with("exit 0\n--- stdout\n") && shown.contains("aeroform"),
+            "{shell}"
+        );
+        assert!(!shown.contains("__supervise"), "{shell}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_named() {
+    assert_snapshot!(Sandbox::new().run(&["-C", "nowhere", "status"]), @r"
+    exit 1
+    --- stderr
+    error: cannot go to `nowhere`
+      caused by: No such file or directory (os error 2)
+    ");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    use std::process::Stdio;
+    let sandbox = Sandbox::new();
+    let mut child = sandbox
+        .command(&["completions", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(sandbox.show(&output), "exit 0\n");
+}
+
+#[test]
+fn data_that_cannot_be_written_is_a_failure() {
+    let sandbox = Sandbox::new();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = sandbox.command(&["version"]).stdout(full).output().unwrap();
+    assert_snapshot!(sandbox.show(&output), @r"
+    exit 1
+    --- stderr
+    error: cannot write to standard output
+      caused by: No space left on device (os error 28)
+    ");
+}
