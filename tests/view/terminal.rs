@@ -101,7 +101,7 @@ fn no_view_breaks_its_width_or_lets_a_hazard_through() {
                     "{name} at {width}: {row:?}"
                 );
                 assert!(!row.ends_with(' '), "{name} at {width}: {row:?}");
-                assert!(row.width() <= width.max(20), "{name} at {width}: {row:?}");
+                assert!(row.width() <= width.max(10), "{name} at {width}: {row:?}");
             }
         }
     }

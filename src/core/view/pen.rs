@@ -98,6 +98,10 @@ impl<'a> Pen<'a> {
     pub(super) fn write(&mut self, label: Label, text: &str) -> fmt::Result {
         let mut rest = text;
         loop {
+            if self.fresh && rest.starts_with("::") {
+                self.write(label, escape::COLON)?;
+                rest = &rest[1..];
+            }
             let room = self.width.saturating_sub(self.column);
             let end = match (end_within(rest, room), self.fresh) {
                 // One character at least, or a very narrow terminal would never see the end.
@@ -110,9 +114,7 @@ impl<'a> Pen<'a> {
                 // Cut at a blank after all, which then belongs to neither line.
                 tail => (head.trim_end_matches(GLUE), tail.trim_start_matches(GLUE)),
             };
-            if self.fresh && head.starts_with("::") {
-                self.append(label, &escape::safe_at_line_start(head))?;
-            } else if !head.is_empty() {
+            if !head.is_empty() {
                 self.append(label, head)?;
             }
             if tail.is_empty() {

@@ -11,6 +11,3 @@ mod value;
 
 pub use blocks::{Block, DiffLine, blocks, shrinks};
 pub use emphasis::{Part, focus};
-
-#[cfg(test)]
-mod tests;
