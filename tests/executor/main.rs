@@ -12,4 +12,5 @@ mod order;
 mod snapshot;
 mod stage;
 mod stopping;
+mod sweep;
 mod world;

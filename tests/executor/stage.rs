@@ -1,8 +1,8 @@
 //! A world with an app in it, and runs of the real planner and executor over it.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use aeroform::apply::{self, ApplyOptions, Cancel, Job, Report};
 use aeroform::core::fleet::{Desired, DesiredGroup, Known, Lineage, Observed, RunId};
@@ -61,7 +61,8 @@ impl Journal for CountingJournal {
     }
 }
 
-pub(crate) struct Lock(pub(crate) AtomicBool);
+#[derive(Clone)]
+pub(crate) struct Lock(pub(crate) Arc<AtomicBool>);
 
 #[async_trait::async_trait]
 impl StateLock for Lock {
@@ -99,7 +100,7 @@ impl Stage {
             known: Known::empty(app, "sim"),
             runs: 0,
             journal: CountingJournal::default(),
-            lock: Lock(AtomicBool::new(true)),
+            lock: Lock(Arc::new(AtomicBool::new(true))),
             cancel: Cancel::never(),
             parallelism: 16,
         }
@@ -207,7 +208,8 @@ impl Stage {
     }
 
     pub(crate) fn assert_one_machine_per_name(&self, count: usize) {
-        let machines = self.machines();
+        let mut machines = self.machines();
+        machines.retain(|machine| machine["state"] != "destroying");
         let names: BTreeSet<&str> = machines
             .iter()
             .map(|machine| machine["name"].as_str().unwrap())

@@ -1,5 +1,6 @@
 //! Runs that are stopped: by a signal, by a lost lock, by a journal that cannot be written.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -110,6 +111,44 @@ async fn a_second_signal_waits_for_nothing() {
         stage.apply(&desired([("worker", worker(1))])).await;
         let took = begun.elapsed();
         assert!((31..32).contains(&took.as_secs()), "{took:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_while_waiting_for_a_rate_limit_leaves_a_step_that_was_not_begun() {
+    locally(async {
+        let mut stage = Stage::new();
+        let limited = Effect::RateLimited {
+            retry_after: Duration::from_secs(60),
+        };
+        stage.sim.world().inject(Fault::on("create", limited));
+        cancel_after(&mut stage, Duration::from_secs(1), |handle| {
+            handle.stop(None);
+        });
+        let ran = stage.apply(&desired([("worker", worker(1))])).await;
+        assert_eq!(ran.outcomes(), ["not started"]);
+        assert_eq!(stage.known.pending, []);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_lost_on_the_way_ends_the_calls_and_not_the_waits() {
+    locally(async {
+        let mut stage = Stage::new();
+        stage.parallelism = 2;
+        let lock = Arc::clone(&stage.lock.0);
+        tokio::task::spawn_local(async move {
+            sleep(Duration::from_secs(1)).await;
+            lock.store(false, Ordering::Relaxed);
+        });
+        let ran = stage.apply(&desired([("web", web(4))])).await;
+        assert_eq!(
+            ran.outcomes(),
+            ["done", "done", "not started", "not started"]
+        );
+        assert_eq!(ran.report.halted, Some(Halt::LockLost));
     })
     .await;
 }
