@@ -7,6 +7,7 @@ mod support;
 
 mod answers;
 mod changes;
+mod contract;
 mod gates;
 mod order;
 mod snapshot;
