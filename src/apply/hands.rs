@@ -27,7 +27,7 @@ pub(super) struct Hands<'a> {
     pub(super) shared: &'a Shared<'a>,
     step: StepId,
     backoff: Backoff,
-    called: Cell<bool>,
+    touched: Cell<bool>,
 }
 
 impl<'a> Hands<'a> {
@@ -36,13 +36,13 @@ impl<'a> Hands<'a> {
             shared,
             step,
             backoff: shared.backoff.for_another(u64::from(step.0)),
-            called: Cell::new(false),
+            touched: Cell::new(false),
         }
     }
 
-    /// Whether a changing call was made.
-    pub(super) fn has_called(&self) -> bool {
-        self.called.get()
+    /// Whether a call of this step has changed something, or may have.
+    pub(super) fn has_touched(&self) -> bool {
+        self.touched.get()
     }
 
     /// The Machine that had this name when the snapshot was taken.
@@ -74,17 +74,18 @@ impl<'a> Hands<'a> {
             if self.shared.halt_reached() {
                 return Err(Refused::End(halted(format!("before `{}`", call.action()))));
             }
-            self.called.set(true);
             let answer = tokio::select! {
                 biased;
                 answer = job.provider.call(&job.plan.app, call) => answer,
                 () = self.shared.cancel.cut_off() => {
+                    self.touched.set(true);
                     let message = format!("interrupted before `{}` was answered", call.action());
                     return Err(Refused::End(End::Unknown { message }));
                 }
             };
             let error = match answer {
                 Ok(receipt) => {
+                    self.touched.set(true);
                     self.shared.limits.succeeded();
                     return Ok(receipt);
                 }
@@ -93,7 +94,10 @@ impl<'a> Hands<'a> {
             match error.class {
                 ErrorClass::Conflict => return Err(Refused::Conflict(error)),
                 ErrorClass::NotFound => return Err(Refused::NotFound(error)),
-                ErrorClass::Unknown => return Err(Refused::Unknown(error)),
+                ErrorClass::Unknown => {
+                    self.touched.set(true);
+                    return Err(Refused::Unknown(error));
+                }
                 ErrorClass::Invalid => return Err(Refused::Invalid(error)),
                 ErrorClass::Fatal => return Err(Refused::End(self.hopeless(&error))),
                 ErrorClass::RateLimited(until) if begun.elapsed() < RATE_PATIENCE => {

@@ -7,9 +7,11 @@ mod support;
 
 mod answers;
 mod changes;
+mod contract;
 mod gates;
 mod order;
 mod snapshot;
 mod stage;
 mod stopping;
+mod sweep;
 mod world;

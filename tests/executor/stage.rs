@@ -1,15 +1,16 @@
 //! A world with an app in it, and runs of the real planner and executor over it.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aeroform::apply::{self, ApplyOptions, Cancel, Job, Report};
-use aeroform::core::fleet::{Desired, DesiredGroup, Known, Lineage, Observed, RunId};
+use aeroform::core::fleet::{Desired, DesiredGroup, Known, Observed, RunId};
 use aeroform::core::plan::{
     Event, Options, Outcome, Plan, RunFacts, StepEvent, StepId, check, plan, record,
 };
-use aeroform::journal::{Journal, JournalError, OpenRun, ResultRow, RunRow, RunStatus};
+use aeroform::journal::RunRow;
+use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
 use aeroform::store::{StateLock, StoreError};
@@ -17,51 +18,8 @@ use serde_json::{Value, json};
 
 use crate::support::{self, GroupWords, group};
 
-/// Counts commits, and fails from the n-th write on.
-#[derive(Default)]
-pub(crate) struct CountingJournal {
-    pub(crate) writes: Mutex<Vec<usize>>,
-    pub(crate) fails_from: Option<usize>,
-}
-
-impl CountingJournal {
-    pub(crate) fn write(&self, rows: usize) -> Result<(), JournalError> {
-        let mut writes = self.writes.lock().unwrap();
-        writes.push(rows);
-        match self.fails_from {
-            Some(from) if writes.len() >= from => Err(JournalError {
-                place: "memory".to_owned(),
-                message: "disk full".to_owned(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn commits(&self) -> usize {
-        self.writes.lock().unwrap().len()
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.writes.lock().unwrap().iter().sum()
-    }
-}
-
-impl Journal for CountingJournal {
-    fn begin(&self, _: &RunRow) -> Result<(), JournalError> {
-        self.write(0)
-    }
-    fn record(&self, _: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
-        self.write(rows.len())
-    }
-    fn mark(&self, _: &RunId, _: RunStatus) -> Result<(), JournalError> {
-        self.write(0)
-    }
-    fn open_runs(&self, _: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
-        Ok(Vec::new())
-    }
-}
-
-pub(crate) struct Lock(pub(crate) AtomicBool);
+#[derive(Clone)]
+pub(crate) struct Lock(pub(crate) Arc<AtomicBool>);
 
 #[async_trait::async_trait]
 impl StateLock for Lock {
@@ -77,7 +35,7 @@ pub(crate) struct Stage {
     pub(crate) sim: SimProvider,
     pub(crate) known: Known,
     pub(crate) runs: u32,
-    pub(crate) journal: CountingJournal,
+    pub(crate) journal: MemoryJournal,
     pub(crate) lock: Lock,
     pub(crate) cancel: Cancel,
     pub(crate) parallelism: usize,
@@ -98,8 +56,8 @@ impl Stage {
             sim,
             known: Known::empty(app, "sim"),
             runs: 0,
-            journal: CountingJournal::default(),
-            lock: Lock(AtomicBool::new(true)),
+            journal: MemoryJournal::default(),
+            lock: Lock(Arc::new(AtomicBool::new(true))),
             cancel: Cancel::never(),
             parallelism: 16,
         }
@@ -207,7 +165,8 @@ impl Stage {
     }
 
     pub(crate) fn assert_one_machine_per_name(&self, count: usize) {
-        let machines = self.machines();
+        let mut machines = self.machines();
+        machines.retain(|machine| machine["state"] != "destroying");
         let names: BTreeSet<&str> = machines
             .iter()
             .map(|machine| machine["name"].as_str().unwrap())

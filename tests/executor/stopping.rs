@@ -1,11 +1,13 @@
 //! Runs that are stopped: by a signal, by a lost lock, by a journal that cannot be written.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aeroform::apply::{Cancel, CancelHandle, Halt};
 use aeroform::core::plan::Event;
 use aeroform::emulator::world::{Effect, Fault, Timings};
+use aeroform::journal::memory::FailCommit;
 use tokio::time::{Instant, sleep};
 
 use crate::stage::{Stage, web, worker};
@@ -115,6 +117,44 @@ async fn a_second_signal_waits_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_cancel_while_waiting_for_a_rate_limit_leaves_a_step_that_was_not_begun() {
+    locally(async {
+        let mut stage = Stage::new();
+        let limited = Effect::RateLimited {
+            retry_after: Duration::from_secs(60),
+        };
+        stage.sim.world().inject(Fault::on("create", limited));
+        cancel_after(&mut stage, Duration::from_secs(1), |handle| {
+            handle.stop(None);
+        });
+        let ran = stage.apply(&desired([("worker", worker(1))])).await;
+        assert_eq!(ran.outcomes(), ["not started"]);
+        assert_eq!(stage.known.pending, []);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lock_that_is_lost_on_the_way_ends_the_calls_and_not_the_waits() {
+    locally(async {
+        let mut stage = Stage::new();
+        stage.parallelism = 2;
+        let lock = Arc::clone(&stage.lock.0);
+        tokio::task::spawn_local(async move {
+            sleep(Duration::from_secs(1)).await;
+            lock.store(false, Ordering::Relaxed);
+        });
+        let ran = stage.apply(&desired([("web", web(4))])).await;
+        assert_eq!(
+            ran.outcomes(),
+            ["done", "done", "not started", "not started"]
+        );
+        assert_eq!(ran.report.halted, Some(Halt::LockLost));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_lock_no_call_is_made() {
     let mut stage = Stage::new();
     stage.lock.0.store(false, Ordering::Relaxed);
@@ -127,7 +167,7 @@ async fn without_the_lock_no_call_is_made() {
 #[tokio::test(start_paused = true)]
 async fn a_journal_that_cannot_be_written_at_first_means_that_nothing_is_called() {
     let mut stage = Stage::new();
-    stage.journal.fails_from = Some(1);
+    stage.journal.fail_commit(1, FailCommit::CrashBefore);
     let ran = stage.apply(&desired([("web", web(2))])).await;
     assert_eq!(ran.outcomes(), ["not started", "not started"]);
     assert!(matches!(ran.report.halted, Some(Halt::Journal(_))));
@@ -138,7 +178,7 @@ async fn a_journal_that_cannot_be_written_at_first_means_that_nothing_is_called(
 async fn a_journal_that_fails_later_means_that_nothing_new_is_started() {
     let mut stage = Stage::new();
     stage.parallelism = 2;
-    stage.journal.fails_from = Some(2);
+    stage.journal.fail_commit(2, FailCommit::CrashBefore);
     let ran = stage.apply(&desired([("web", web(8))])).await;
     assert!(matches!(ran.report.halted, Some(Halt::Journal(_))));
     let words = ran.outcomes();
@@ -160,10 +200,10 @@ async fn ten_thousand_creates_are_a_handful_of_commits() {
     let ran = stage.apply(&desired([("worker", worker(10_000))])).await;
     ran.assert_complete();
     println!("10,000 creates: {:?} of wall time", wall.elapsed());
-    assert_eq!(stage.journal.rows(), 10_000);
+    assert_eq!(stage.journal.runs()[0].results.len(), 10_000);
     let most = 5 + begun.elapsed().as_millis() / 50;
     assert!(
-        stage.journal.commits() as u128 <= most,
+        u128::from(stage.journal.commits()) <= most,
         "{} > {most}",
         stage.journal.commits()
     );

@@ -68,7 +68,7 @@ fn outcome(hands: &Hands<'_>, end: Part) -> Outcome {
         },
         Err(End::Unknown { message }) => Outcome::Unknown { message },
         // A step that has changed something may be half done; the next run looks.
-        Err(End::Halted { during }) if hands.has_called() => Outcome::Unknown {
+        Err(End::Halted { during }) if hands.has_touched() => Outcome::Unknown {
             message: format!("stopped {during}"),
         },
         Err(End::Halted { .. }) => Outcome::NotStarted,

@@ -1,0 +1,31 @@
+//! The emulated world under the contract of all providers.
+
+use aeroform::core::fleet::{AppName, MachineConfig};
+use aeroform::provider::contract::{Fixture, violations};
+use aeroform::provider::sim::SimProvider;
+use serde_json::json;
+
+struct Apps;
+
+impl Fixture for Apps {
+    fn app(&self, clause: usize) -> AppName {
+        AppName::new(format!("app-{clause}")).unwrap()
+    }
+
+    fn config(&self, variant: u32) -> MachineConfig {
+        MachineConfig::from_value(json!({"image": format!("shop:{variant}")})).unwrap()
+    }
+
+    fn port(&self) -> Option<u16> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_emulated_world_keeps_the_contract_of_providers() {
+    let sim = SimProvider::new("seed");
+    for clause in 0..100 {
+        sim.world().add_app(Apps.app(clause).as_str());
+    }
+    assert_eq!(violations(&sim, &Apps).await, []);
+}
