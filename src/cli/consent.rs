@@ -4,8 +4,10 @@
 
 use std::str::FromStr;
 
+use super::show;
 use crate::core::fleet::GroupName;
 use crate::core::plan::{Allow, Plan, Questions, questions};
+use crate::core::view::terminal::questions as words;
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
 /// One entry of `--allow-destroy`.
@@ -85,13 +87,13 @@ pub(super) async fn ask(
         return Err(unanswered(&open));
     }
     if open.typed.is_empty() {
-        let question = format!("Apply this plan to `{}`?", plan.app);
-        let yes = prompt::yes_or_no(ui, signals, &question).await?;
+        let yes = prompt::yes_or_no(ui, signals, words::CONFIRM).await?;
         return Ok(if yes { Consent::Given } else { Consent::Denied });
     }
     for typed in &open.typed {
-        let question = format!("This {}.", typed.why);
-        if !prompt::typed_name(ui, signals, &question, &typed.name).await? {
+        show::talk(ui, |style, text| words::question(typed, style, text));
+        let prompt = words::prompt(typed);
+        if !prompt::typed_name(ui, signals, &prompt, &typed.name).await? {
             return Ok(Consent::Denied);
         }
     }

@@ -22,6 +22,17 @@ pub(super) fn data(ui: &Ui, view: impl FnOnce(&Style, &mut String) -> fmt::Resul
     ui.data(&text);
 }
 
+/// Text of a view for standard error.
+pub(super) fn talk(ui: &Ui, view: impl FnOnce(&Style, &mut String) -> fmt::Result) {
+    let style = Style {
+        color: ui.color_talk(),
+        ..style(ui)
+    };
+    let mut text = String::new();
+    view(&style, &mut text).expect("writing to a String cannot fail");
+    ui.talk(text.trim_end());
+}
+
 /// The plan as the result of a command.
 pub(super) fn plan(ui: &Ui, plan: &Plan) {
     if ui.json() {
@@ -39,13 +50,7 @@ pub(super) fn plan_before_question(ui: &Ui, plan: &Plan) {
         data(ui, |style, text| terminal::plan(plan, style, text));
     }
     if streams.can_ask() && (ui.json() || !streams.stdout) {
-        let style = Style {
-            color: ui.color_talk(),
-            ..style(ui)
-        };
-        let mut text = String::new();
-        terminal::plan(plan, &style, &mut text).expect("writing to a String cannot fail");
-        ui.talk(text.trim_end());
+        talk(ui, |style, text| terminal::plan(plan, style, text));
     }
 }
 

@@ -17,7 +17,12 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
         Ok::<_, Failure>((known, observed))
     };
     let (known, observed) = signals.or_interrupted(look).await??;
-    let view = StatusView::of(provider.name(), Some(&session.desired), Some(&known), &observed);
+    let view = StatusView::of(
+        provider.name(),
+        Some(&session.desired),
+        Some(&known),
+        &observed,
+    );
     let ui = context.ui;
     if ui.json() {
         ui.document(&json::status::status(&view));

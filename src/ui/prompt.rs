@@ -27,11 +27,10 @@ pub async fn yes_or_no(ui: &Ui, signals: &mut Signals, question: &str) -> Result
 pub async fn typed_name(
     ui: &Ui,
     signals: &mut Signals,
-    question: &str,
+    prompt: &str,
     name: &str,
 ) -> Result<bool, Failure> {
-    let prompt = format!("{question}\n  Type `{name}` to go on: ");
-    Ok(ask(ui, signals, &prompt).await? == name)
+    Ok(ask(ui, signals, &format!("{prompt}: ")).await? == name)
 }
 
 /// One line of answer, without the blanks around it. The thread that reads cannot be stopped and need

@@ -16,16 +16,14 @@ fn an_offline_plan_needs_nothing_but_the_files() {
     --- stdout
     shop · local · no state yet · planned from the state alone
 
-      +   jobs  0 → 1   new group · ams 1
-      +   web   0 → 1   new group · ams 1
+      +   jobs  0 → 1   new group · ams
+      +   web   0 → 1   new group · ams
 
     + jobs  sleep 1001
         + 1 to create in ams
-            its group has too few
 
     + web  sleep 1000
         + 1 to create in ams
-            its group has too few
 
     Plan: 2 to create, 0 to update, 0 to destroy.
     ");
@@ -44,18 +42,14 @@ fn apply_status_logs_change_and_destroy() {
     --- stdout
     shop · local · no state yet · 0 Machines read
 
-      +   jobs  0 → 1   new group · ams 1
-      +   web   0 → 1   new group · ams 1
+      +   jobs  0 → 1   new group · ams
+      +   web   0 → 1   new group · ams
 
     + jobs  sh -c 'echo hello; sleep 1001'
-        + 1 to create in ams
-            ams port 8100
-            its group has too few
+        + 1 to create in ams · port 8100
 
     + web  sleep 1000
-        + 1 to create in ams
-            ams port 8101
-            its group has too few
+        + 1 to create in ams · port 8101
 
     Plan: 2 to create, 0 to update, 0 to destroy.
     state: state/shop.json is at serial 1

@@ -11,7 +11,7 @@ fn apply(sandbox: &Sandbox) -> Terminal {
 fn y_applies_and_enter_alone_does_not() {
     let sandbox = Sandbox::with_app();
     let mut terminal = apply(&sandbox);
-    terminal.expect("Apply this plan to `shop`? [y/N]");
+    terminal.expect("Apply this plan? [y/N]");
     terminal.type_line("");
     let (code, screen) = terminal.end();
     assert_eq!(code, 6, "{screen}");
@@ -41,14 +41,14 @@ fn a_group_goes_only_when_its_name_is_typed() {
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 1\n");
 
     let mut terminal = apply(&sandbox);
-    terminal.expect("Type `jobs` to go on:");
+    terminal.expect("Type the group's name, jobs, to go on:");
     terminal.type_line("y");
     let (code, screen) = terminal.end();
     assert_eq!(code, 6, "{screen}");
     assert_eq!(sandbox.machines(), 2);
 
     let mut terminal = apply(&sandbox);
-    terminal.expect("Type `jobs` to go on:");
+    terminal.expect("Type the group's name, jobs, to go on:");
     terminal.type_line("jobs");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
