@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::members::Fleet;
 use super::notes::{ids, machines, note};
 use super::options::Options;
-use super::types::Note;
+use super::types::{Note, TakenOver};
 use crate::core::fleet::{Known, Machine, MachineId, Observed, RunId};
 
-/// Notes and refusals about the history of what was read.
+/// What the history of what was read leads to.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    pub(super) notes: Vec<Note>,
+    /// Runs that are taken over, with what is said of each.
+    pub(super) takes_over: Vec<(TakenOver, Note)>,
     pub(super) refusals: Vec<Note>,
 }
 
@@ -141,9 +142,14 @@ fn unrecorded(
             || options.own_runs.contains(run)
             || options.adopt_runs.contains(run);
         if accepted {
-            history
-                .notes
-                .push(note("unrecorded_run", what).hint("what it made is taken over"));
+            let taken = TakenOver {
+                run: run.clone(),
+                serial: facts.serial,
+                by: facts.by.map(str::to_owned),
+                commit: facts.commit.map(str::to_owned),
+            };
+            let about = note("unrecorded_run", what).hint("what it made is taken over");
+            history.takes_over.push((taken, about));
         } else {
             history
                 .refusals

@@ -64,6 +64,7 @@ pub fn plan(
         warnings: guards::warnings(desired, &decisions),
         refusals: Vec::new(),
         records: Vec::new(),
+        takes_over: Vec::new(),
         fences: BTreeMap::new(),
     };
     plan.groups = groups(&decisions, &plan.steps);
@@ -79,7 +80,10 @@ pub fn plan(
     );
     if let Some(observed) = observed {
         let history = history::judge(known, observed, &fleet, &plan.desired, options);
-        plan.notes.extend(history.notes);
+        for (taken, about) in history.takes_over {
+            plan.takes_over.push(taken);
+            plan.records.push(about);
+        }
         plan.refusals.splice(0..0, history.refusals);
     }
     plan.drift = fleet.drift;

@@ -36,7 +36,8 @@ pub struct RunFacts {
     pub parent: Option<String>,
 }
 
-/// The state after the run. The serial rises by one if anything differs but the run itself.
+/// The state after the run. The serial rises by one if anything differs, or if the run left its stamps
+/// on a Machine; else the state stays as it is, and the run is not listed.
 pub fn record(
     known: &Known,
     plan: &Plan,
@@ -52,6 +53,17 @@ pub fn record(
         }
     }
     next.protect = protect(&next, plan, desired);
+    // Listed from now on, so that the stamps which they left are nobody's unknown work.
+    next.runs
+        .extend(plan.takes_over.iter().map(|taken| RunRecord {
+            run: taken.run.clone(),
+            serial: taken.serial,
+            at: facts.at.clone(),
+            by: taken.by.clone().unwrap_or_else(|| "unknown".to_owned()),
+            command: "apply".to_owned(),
+            outcome: "taken over".to_owned(),
+            commit: taken.commit.clone(),
+        }));
     let used: BTreeSet<ConfigDigest> = next
         .machines
         .values()
@@ -66,7 +78,7 @@ pub fn record(
     next.configs.retain(|digest, _| used.contains(digest));
     next.pending.sort();
     next.pending.dedup();
-    if next == *known {
+    if next == *known && !left_stamps(plan, results) {
         return next;
     }
     next.serial = known.serial + 1;
@@ -84,6 +96,21 @@ pub fn record(
     keep_last(&mut next.runs, RUNS);
     keep_last(&mut next.releases, RELEASES);
     next
+}
+
+/// Whether the run left its stamps on a Machine, or may have: then it is listed although the state
+/// says nothing else differently (drift that was put back, a Machine that was started again).
+fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
+    plan.changes().any(|(id, change)| {
+        let calls = match change.action {
+            Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
+            Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
+        };
+        let result = results.get(id.0 as usize);
+        calls
+            && result
+                .is_some_and(|r| r.sent.is_some() || matches!(r.outcome, Outcome::Unknown { .. }))
+    })
 }
 
 fn keep_last<T>(list: &mut Vec<T>, most: usize) {
