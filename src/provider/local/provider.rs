@@ -43,6 +43,7 @@ pub struct LocalProvider {
     pub(super) project: PathBuf,
     pub(super) supervisors: Supervisors,
     pub(super) log_cap: u64,
+    pub(super) first_port: u16,
 }
 
 impl LocalProvider {
@@ -60,7 +61,15 @@ impl LocalProvider {
             project: absolute(project),
             supervisors: Supervisors::new(absolute(program)),
             log_cap: LOG_CAP,
+            first_port: scope::FIRST_PORT,
         }
+    }
+
+    /// The same with another first port for apps that it meets for the first time.
+    #[must_use]
+    pub fn first_port(mut self, port: u16) -> Self {
+        self.first_port = port;
+        self
     }
 
     /// The same with another cap of the logs of Machines that it makes, bytes. A log and its older
@@ -145,7 +154,7 @@ impl Provider for LocalProvider {
 
     /// Counts the folders with a record, readable or not, so that damaged ones are missed.
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
-        let scope = scope::of(&self.root, &self.app_dir(app))
+        let scope = scope::of(&self.root, &self.app_dir(app), self.first_port)
             .map_err(|error| self.app_error(app, &error))?;
         Ok(Description {
             scope: scope.id,
