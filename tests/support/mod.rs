@@ -285,11 +285,10 @@ impl Stage {
                 let standby_for = watched(standby_for, results);
                 self.create(group.unwrap(), change, standby_for, stamps)
             }
-            Action::Update { standby_for } => {
+            Action::Update { standby_for } | Action::Move { standby_for, .. } => {
                 let standby_for = watched(standby_for, results);
-                self.update(group.unwrap(), change, Some(standby_for), stamps)
+                self.update(group.unwrap(), change, standby_for, stamps)
             }
-            Action::Move { .. } => self.update(group.unwrap(), change, None, stamps),
             Action::Destroy { .. } => {
                 self.observed
                     .machines
@@ -363,7 +362,7 @@ impl Stage {
         &mut self,
         group: &DesiredGroup,
         change: &Change,
-        standby_for: Option<Vec<MachineId>>,
+        standby_for: Vec<MachineId>,
         stamps: Stamps,
     ) -> StepResult {
         let id = change.machine.id.as_ref().unwrap();
@@ -373,7 +372,7 @@ impl Stage {
             existing: machine.config.as_ref(),
             sent: before.as_ref(),
         };
-        machine.standby_for = standby_for.unwrap_or_else(|| machine.standby_for.clone());
+        machine.standby_for = standby_for;
         machine.config = Some(group.config_for(base, &machine.volumes, &machine.standby_for));
         machine.group = Some(change.group.clone());
         machine.stamps = Stamps {

@@ -422,7 +422,21 @@ impl<'a> Group<'_, 'a> {
             }
             for member in members.iter().filter(|m| !going.contains(m.id)) {
                 decision.primaries.push(member.clone());
+                let before = decision.changed.len();
                 self.change(member, fields, decision);
+                if member.is_standby() && member.host_ok() && decision.changed.len() == before {
+                    decision
+                        .adopted
+                        .retain(|(adopted, _)| adopted.id != member.id || adopted.is_adopted());
+                    decision.changed.push(Changed {
+                        how: How::Update,
+                        changes: Vec::new(),
+                        reason: "its group has services, so it stands by for nobody".to_owned(),
+                        pin: fields.pin(member),
+                        member: member.clone(),
+                        role: Role::Primary,
+                    });
+                }
             }
         }
         for (region, n) in wanted {
