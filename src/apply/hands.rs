@@ -15,6 +15,7 @@ use super::shared::Shared;
 use crate::core::fleet::{Call, Machine, MachineId, MachineName, Receipt, Until};
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
+use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, ProviderError};
 
 /// Tries of one call or read after failures that may pass.
@@ -128,7 +129,7 @@ impl<'a> Hands<'a> {
         let listing = self
             .read("list", None, || job.provider.list(&job.plan.app))
             .await?;
-        listing.ok_or_else(|| End::failed("not_found", "the app is gone"))
+        listing.ok_or_else(|| End::failed(answers::NOT_FOUND, "the app is gone"))
     }
 
     /// Waits for a Machine; what is waited for was said before. A cancel drops it at once.
