@@ -6,6 +6,9 @@
 mod again;
 mod check;
 mod losses;
+mod codes;
+#[path = "../support/provoked.rs"]
+mod provoked;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FieldChange;
+use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished, successors};
@@ -341,14 +342,14 @@ impl<'a> Group<'_, 'a> {
         let name = self.name;
         match *error {
             NoLayout::TooFew { room } => note(
-                "no_room_in_regions",
+                codes::NO_ROOM_IN_REGIONS,
                 format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
             )
             .hint(format!(
                 "add regions or raise `max_per_region` in `[groups.{name}]`"
             )),
             NoLayout::NoRegion => note(
-                "no_region",
+                codes::NO_REGION,
                 format!("nothing says in which region group `{name}` starts"),
             )
             .hint(format!(
@@ -361,7 +362,7 @@ impl<'a> Group<'_, 'a> {
     fn held(&self, regions: &[Region]) -> Note {
         let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
         note(
-            "held_by_volumes",
+            codes::HELD_BY_VOLUMES,
             format!(
                 "group `{}` stays uneven: Machines with volumes are not moved out of {}",
                 self.name,
@@ -514,7 +515,7 @@ impl<'a> Group<'_, 'a> {
             });
         } else {
             let refusal = note(
-                "unreachable_volume",
+                codes::UNREACHABLE_VOLUME,
                 format!(
                     "Machine {} of group `{}` must change, but its host does not answer and its \
                      volume is there",
@@ -663,7 +664,7 @@ pub(super) fn unreachable(members: &[Member<'_>]) -> Option<Note> {
         .collect();
     (!dead.is_empty()).then(|| {
         note(
-            "host_unreachable",
+            codes::HOST_UNREACHABLE,
             format!(
                 "host unreachable: {} ({})",
                 notes::machines(dead.len()),
