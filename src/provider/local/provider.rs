@@ -136,6 +136,19 @@ impl LocalProvider {
         })
     }
 
+    /// Sees to it that somebody is at work on what a Machine waits for: whoever wished it may have died
+    /// before he started a supervisor. Where one lives or is on its way, this only waits for its word.
+    async fn wake(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        match self.snapshot(app, id) {
+            Ok((dir, now)) if now.is_forgotten() => {
+                self.supervisors.obey(&dir, now.record.wish).await
+            }
+            Ok(_) => Ok(()),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn has_run(&self, app: &AppName, machine: &Machine) -> bool {
         let restart = machine.config.as_ref().and_then(|c| c.restart.as_ref());
         let never_again = restart.and_then(|r| r.policy.as_deref()) == Some("no");
@@ -196,7 +209,8 @@ impl Provider for LocalProvider {
     }
 
     /// Ends early when the Machine cannot get there by itself. A Machine whose policy is never to
-    /// restart counts as started once it has ended well.
+    /// restart counts as started once it has ended well. One that was asked to run and that nobody has
+    /// started is started.
     async fn wait(
         &self,
         app: &AppName,
@@ -205,6 +219,7 @@ impl Provider for LocalProvider {
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         let deadline = Instant::now() + at_most;
+        self.wake(app, id).await?;
         let mut last = None;
         loop {
             let machine = match self.get(app, id).await {
