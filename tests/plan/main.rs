@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod again;
 mod check;
 mod losses;
 #[path = "../support/mod.rs"]
@@ -735,6 +736,7 @@ fn a_pending_create_is_spent_first() {
         launch,
         group: group_name("web"),
         region: support::region("ams"),
+        standby: false,
     });
     let plan = stage.apply(&desired([("web", group("web").count(2))]));
     assert!(

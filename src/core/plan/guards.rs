@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::decision::{Changed, Decision, Gone, How};
-use super::members::Fleet;
+use super::members::{Fleet, successors};
 use super::notes::{machines, note};
 use super::types::{Note, Removal};
 use crate::core::fleet::{Desired, GroupName, Known, MachineConfig, MachineId};
@@ -64,12 +64,7 @@ fn protect(
     let nothing = Decision::default();
     let decision = decisions.get(name).unwrap_or(&nothing);
     let away = moved_away(desired, name, decisions);
-    let marked = decision
-        .gone
-        .iter()
-        .filter(|gone| lowers(gone.removal))
-        .count();
-    let lost = marked.max(shrinks(decision, away.len()));
+    let lost = shrinks(decision, &away);
     let left = decision
         .gone
         .iter()
@@ -83,7 +78,7 @@ fn protect(
     if lost == 0 && volumes == 0 {
         return None;
     }
-    let what = if lost > 0 && lost > marked {
+    let what = if lost > 0 && !away.is_empty() {
         format!("it would have {} less", machines(lost))
     } else if lost > 0 {
         format!("{} of it would be destroyed", machines(lost))
@@ -109,15 +104,34 @@ fn protect(
     )
 }
 
-/// By how much a group gets smaller, counting as its own also what `[[moved]] machine` takes out of it.
-fn shrinks(decision: &Decision<'_>, away: usize) -> usize {
+/// By how much a group gets smaller than the state remembers it (than it is, where the state remembers
+/// nothing of it): what others added to it, and a successor beside the one that it replaces, are no part
+/// of its count. What `[[moved]] machine` takes out of it is.
+fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
+    let members = &decision.members;
+    let known = members.iter().filter(|member| !member.is_adopted()).count()
+        + away.iter().filter(|away| away.is_known).count();
+    let before = if known == 0 {
+        members.len() + away.len()
+    } else {
+        known.saturating_sub(successors(members))
+    };
     let comes = decision.creates.len() + decision.standbys.len();
-    (decision.gone.len() + away).saturating_sub(comes)
+    let after = members.len() - decision.gone.len() + comes;
+    let standbys = decision
+        .gone
+        .iter()
+        .filter(|gone| gone.member.is_standby() && lowers(gone.removal))
+        .count();
+    before
+        .saturating_sub(after)
+        .max(standbys.saturating_sub(decision.standbys.len()))
 }
 
 /// A Machine that leaves a group for another, and what becomes of it there.
 struct Away<'d, 'a> {
     id: &'a MachineId,
+    is_known: bool,
     to: &'d Decision<'a>,
 }
 
@@ -134,7 +148,11 @@ fn moved_away<'d, 'a>(
             let from = member.moved_from.as_ref();
             from.is_some_and(|from| renamed.get(from).copied().unwrap_or(from) == name)
         });
-        away.extend(comes.map(|member| Away { id: member.id, to }));
+        away.extend(comes.map(|member| Away {
+            id: member.id,
+            is_known: !member.is_adopted(),
+            to,
+        }));
     }
     away
 }
@@ -176,7 +194,7 @@ fn max_destroy(
     };
     let destroys: usize = decisions
         .values()
-        .map(|d| d.gone.iter().filter(counts).count().max(shrinks(d, 0)))
+        .map(|d| d.gone.iter().filter(counts).count().max(shrinks(d, &[])))
         .sum();
     let replaced: usize = decisions
         .values()

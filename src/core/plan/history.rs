@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::members::Fleet;
+use super::members::{Fleet, Member};
 use super::notes::{ids, machines, note};
 use super::options::Options;
 use super::types::{Note, TakenOver};
@@ -63,7 +63,15 @@ fn missing(
     options: &Options,
     history: &mut History,
 ) {
-    let all_gone = !known.machines.is_empty() && fleet.vanished.len() == known.machines.len();
+    // Machines of this scope that are not known were made by a run that could not write the state: the
+    // world is not empty.
+    let ours = |member: &Member<'_>| {
+        let lineage = member.seen.and_then(|seen| seen.stamps.lineage.as_ref());
+        lineage == Some(&observed.description.scope) && !member.is_stranger()
+    };
+    let all_gone = !known.machines.is_empty()
+        && fleet.vanished.len() == known.machines.len()
+        && !fleet.members.values().flatten().any(ours);
     if observed.description.machine_count > 0 && observed.machines.is_empty() {
         history.refusals.push(
             note(

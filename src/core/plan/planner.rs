@@ -36,7 +36,7 @@ pub fn plan(
     let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
     let lineage = scope.unwrap_or(&unknown);
     let digest = desired.digest(lineage);
-    let mut fleet = members::join(desired, known, observed);
+    let mut fleet = members::join(desired, known, observed, &digest);
     if let Some(observed) = observed {
         let drifted = members::drifted(&fleet.members, observed);
         fleet.drift.extend(drifted);

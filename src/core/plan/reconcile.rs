@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::FieldChange;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
-use super::members::{Fleet, Member, Vanished};
+use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
 use super::spread::{NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
-use crate::core::fleet::{Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Region};
+use crate::core::fleet::{
+    Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Pending, Region,
+};
 
 /// Decides every group, wanted or existing, in order of name.
 pub(super) fn decide<'a>(
@@ -43,6 +45,12 @@ pub(super) fn decide<'a>(
                     wanted: group,
                     members,
                     vanished: &vanished,
+                    owed: fleet
+                        .owed
+                        .iter()
+                        .filter(|(of, _)| of == name)
+                        .map(|(_, pending)| *pending)
+                        .collect(),
                 }
                 .decide(lineage)
             }
@@ -101,6 +109,7 @@ struct Group<'g, 'a> {
     wanted: &'a DesiredGroup,
     members: Vec<Member<'a>>,
     vanished: &'g [&'g Vanished<'a>],
+    owed: Vec<&'a Pending>,
 }
 
 impl<'a> Group<'_, 'a> {
@@ -184,14 +193,17 @@ impl<'a> Group<'_, 'a> {
         self.desired.removed_machines.contains(member.id)
     }
 
-    /// Where primaries vanished whose place nothing has taken. One that was added outside in the same
-    /// region has: two tools that replace a Machine do not make two of it.
+    /// Where primaries vanished or are owed whose place nothing has taken. One that was added outside in
+    /// the same region has: two tools that replace a Machine do not make two of it.
     fn remade(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
         let mut remade: BTreeMap<Region, u32> = BTreeMap::new();
         for vanished in self.vanished_ones(false) {
             *remade.entry(vanished.known.region.clone()).or_default() += 1;
         }
-        for member in primaries.iter().filter(|member| member.is_adopted()) {
+        for pending in self.owed.iter().filter(|pending| !pending.standby) {
+            *remade.entry(pending.region.clone()).or_default() += 1;
+        }
+        for member in primaries.iter().filter(|member| member.is_stranger()) {
             if let Some(n) = remade.get_mut(member.region) {
                 *n = n.saturating_sub(1);
             }
@@ -231,26 +243,48 @@ impl<'a> Group<'_, 'a> {
         current
     }
 
+    /// Whether nothing of it was there before, or only what a lost run of the same wish began to make.
+    fn is_new(&self) -> bool {
+        self.vanished.is_empty() && self.members.iter().all(|member| member.of_lost_run)
+    }
+
     fn target(
         &self,
         primaries: &[Member<'a>],
         standbys: &[Member<'a>],
         remade: &BTreeMap<Region, u32>,
     ) -> Target {
-        let staying =
-            |all: &[Member<'a>]| count(all.iter().filter(|member| !self.is_named(member)).count());
+        // What a lost run of the same wish has made fills places that are counted already.
+        let staying = |all: &[Member<'a>]| {
+            let stays = |m: &&Member<'a>| !self.is_named(m) && !m.of_lost_run;
+            count(
+                all.iter()
+                    .filter(stays)
+                    .count()
+                    .saturating_sub(successors(all)),
+            )
+        };
         match self.wanted.count {
             Count::Written(n) => Target {
                 primaries: n,
                 standbys: self.wanted.standby.unwrap_or(0),
                 why: None,
             },
-            Count::Unwritten if self.members.is_empty() && self.vanished.is_empty() => self.fresh(),
+            Count::Unwritten if self.is_new() => {
+                let mut target = self.fresh();
+                target.primaries = target.primaries.max(count(primaries.len()));
+                target
+            }
             Count::Unwritten => Target {
                 primaries: staying(primaries) + remade.values().sum::<u32>(),
                 standbys: self.wanted.standby.unwrap_or_else(|| {
-                    let adopted = standbys.iter().filter(|m| m.is_adopted()).count();
-                    let remade = self.vanished_ones(true).count().saturating_sub(adopted);
+                    if self.wanted.template.has_services() {
+                        return 0;
+                    }
+                    let strangers = standbys.iter().filter(|m| m.is_stranger()).count();
+                    let owed = self.owed.iter().filter(|pending| pending.standby).count();
+                    let remade =
+                        (self.vanished_ones(true).count() + owed).saturating_sub(strangers);
                     staying(standbys) + count(remade)
                 }),
                 why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
