@@ -5,6 +5,7 @@
 
 mod again;
 mod check;
+mod images;
 mod losses;
 #[path = "../support/mod.rs"]
 mod support;
