@@ -5,6 +5,7 @@
 
 mod again;
 mod check;
+mod images;
 mod losses;
 mod codes;
 #[path = "../support/provoked.rs"]
