@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::app::{App, Shape};
-use crate::moments::{self, Moment, Run};
+use crate::moments::{Moment, Run};
 
 /// A disk of its own for one folder, small enough to be filled. It goes when it is dropped.
 struct SmallDisk {
@@ -80,24 +81,24 @@ fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_res
         return;
     };
     app.applies();
-    app.wants(Shape::Night);
-    let writes = moments::whole(&app);
-    let mut shape = Shape::Night;
-    let mut hit = 0;
-    for part in [2, 4, 6, 8] {
-        shape = shape.other();
+    for (shape, writes) in [(Shape::Night, 25), (Shape::Day, 80)] {
         app.wants(shape);
         let mut run = Run::start(&app, &mut app.command(&App::APPLY));
-        run.reach(Moment::after(writes * part / 10));
+        assert!(run.reach(Moment::after(writes)));
         disk.fill();
-        let ended = run.ended();
-        assert!(matches!(ended.code, Some(0 | 1 | 3)), "{ended:?}");
-        hit += usize::from(ended.code != Some(0));
+        // As long as it is full, supervisors cannot say what has become of their Machines, and gates
+        // wait for them.
+        std::thread::sleep(Duration::from_secs(1));
         disk.free();
+        let ended = run.ended();
+        assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+        println!(
+            "full for a second after {writes} writes: exit {:?}",
+            ended.code
+        );
         app.applies();
-        app.is_exactly(shape, &format!("full from {part}/10 of {writes} writes on"));
+        app.is_exactly(shape, &format!("full after {writes} writes"));
     }
-    assert!(hit >= 2, "{hit}");
     power_off(app, disk);
 }
 
