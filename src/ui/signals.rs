@@ -8,7 +8,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, codes};
 
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,8 @@ impl Signals {
                 _limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             })
         };
-        listen().map_err(|error| Failure::new("signals", "cannot listen for signals").cause(error))
+        listen()
+            .map_err(|error| Failure::new(codes::SIGNALS, "cannot listen for signals").cause(error))
     }
 
     /// The next one. Dropping the future loses none.

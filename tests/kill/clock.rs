@@ -8,8 +8,8 @@ use rustix::process::Signal;
 use crate::app::{App, Shape, names};
 use crate::moments::{self, MIDDLE, Moment, Run};
 
-#[test]
-fn a_clock_that_steps_back_between_two_runs_changes_nothing_but_the_times_that_are_shown() {
+pub(crate) fn a_clock_that_steps_back_between_two_runs_changes_nothing_but_the_times_that_are_shown()
+ {
     let app = App::applied(Shape::Day);
     let at = |time: &str| {
         let mut command = app.command(&App::APPLY);
@@ -26,8 +26,7 @@ fn a_clock_that_steps_back_between_two_runs_changes_nothing_but_the_times_that_a
     app.is_exactly(Shape::Night, "thirty years back");
 }
 
-#[test]
-fn records_from_the_future_and_from_long_ago_mean_the_same() {
+pub(crate) fn records_from_the_future_and_from_long_ago_mean_the_same() {
     let app = App::applied(Shape::Day);
     let year = Duration::from_secs(365 * 24 * 3600);
     for (shape, ahead) in [(Shape::Night, true), (Shape::Day, false)] {

@@ -50,8 +50,7 @@ impl Drop for SmallDisk {
     }
 }
 
-#[test]
-fn a_full_disk_before_an_apply_is_named_and_nothing_is_changed() {
+pub(crate) fn a_full_disk_before_an_apply_is_named_and_nothing_is_changed() {
     let app = App::new(Shape::Day);
     let Some(disk) = SmallDisk::at(&app.state_dir()) else {
         return;
@@ -74,8 +73,7 @@ fn a_full_disk_before_an_apply_is_named_and_nothing_is_changed() {
     power_off(app, disk);
 }
 
-#[test]
-fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_rest() {
+pub(crate) fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_rest() {
     let app = App::new(Shape::Day);
     let Some(disk) = SmallDisk::at(&app.state_dir()) else {
         return;
@@ -102,8 +100,7 @@ fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_res
     power_off(app, disk);
 }
 
-#[test]
-fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_apply_publishes() {
+pub(crate) fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_apply_publishes() {
     let app = App::new(Shape::Day);
     let Some(disk) = SmallDisk::at(app.state_file().parent().unwrap()) else {
         return;
@@ -128,8 +125,7 @@ fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_apply_publishes
     power_off(app, disk);
 }
 
-#[test]
-fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
+pub(crate) fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
     let app = App::applied(Shape::Day);
     let before = fs::read_to_string(app.state_file()).unwrap();
     app.wants(Shape::Night);
@@ -144,8 +140,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
     app.is_exactly(Shape::Night, "without a limit");
 }
 
-#[test]
-fn a_read_only_state_is_refused_before_anything_is_done() {
+pub(crate) fn a_read_only_state_is_refused_before_anything_is_done() {
     let app = App::applied(Shape::Day);
     let before = app.table();
     app.wants(Shape::Night);
@@ -160,8 +155,7 @@ fn a_read_only_state_is_refused_before_anything_is_done() {
     app.is_exactly(Shape::Night, "writable again");
 }
 
-#[test]
-fn a_state_that_becomes_read_only_during_an_apply_is_published_from_its_copy() {
+pub(crate) fn a_state_that_becomes_read_only_during_an_apply_is_published_from_its_copy() {
     let app = App::applied(Shape::Day);
     app.wants(Shape::Night);
     let mut run = Run::start(&app, &mut app.command(&App::APPLY));

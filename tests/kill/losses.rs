@@ -46,8 +46,7 @@ fn another_boot(app: &App) {
     }
 }
 
-#[test]
-fn after_a_restart_of_the_computer_one_apply_starts_the_same_machines_again() {
+pub(crate) fn after_a_restart_of_the_computer_one_apply_starts_the_same_machines_again() {
     let app = App::applied(Shape::Day);
     let before = listed(&app.state_file());
     power_cut(&app);
@@ -60,8 +59,7 @@ fn after_a_restart_of_the_computer_one_apply_starts_the_same_machines_again() {
     assert_eq!(listed(&app.state_file()), before);
 }
 
-#[test]
-fn a_restart_of_the_computer_in_the_middle_of_an_apply_loses_and_doubles_nothing() {
+pub(crate) fn a_restart_of_the_computer_in_the_middle_of_an_apply_loses_and_doubles_nothing() {
     let app = App::applied(Shape::Day);
     app.wants(Shape::Night);
     let cut = moments::killed(&app, Moment::after(MIDDLE));
@@ -72,8 +70,7 @@ fn a_restart_of_the_computer_in_the_middle_of_an_apply_loses_and_doubles_nothing
     app.is_exactly(Shape::Night, "the power was cut");
 }
 
-#[test]
-fn supervisors_that_are_killed_during_an_apply_leave_no_orphan_behind_the_next() {
+pub(crate) fn supervisors_that_are_killed_during_an_apply_leave_no_orphan_behind_the_next() {
     let app = App::applied(Shape::Day);
     for (shape, writes) in [(Shape::Night, 25), (Shape::Day, 70)] {
         app.wants(shape);
@@ -89,8 +86,7 @@ fn supervisors_that_are_killed_during_an_apply_leave_no_orphan_behind_the_next()
     }
 }
 
-#[test]
-fn a_machine_whose_folder_is_removed_ends_and_is_made_again() {
+pub(crate) fn a_machine_whose_folder_is_removed_ends_and_is_made_again() {
     let app = App::applied(Shape::Day);
     let id = names(&app.machines()).remove(0);
     fs::remove_dir_all(app.machines().join(&id)).unwrap();
@@ -104,8 +100,7 @@ fn a_machine_whose_folder_is_removed_ends_and_is_made_again() {
     app.is_exactly(Shape::Day, "a folder was removed");
 }
 
-#[test]
-fn an_app_whose_folder_is_removed_is_another_app_until_somebody_says_so() {
+pub(crate) fn an_app_whose_folder_is_removed_is_another_app_until_somebody_says_so() {
     let app = App::applied(Shape::Day);
     let scope = app.scope();
     fs::remove_dir_all(app.state_dir().join("local/shop")).unwrap();

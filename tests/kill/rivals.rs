@@ -16,8 +16,7 @@ const PATIENT: [&str; 5] = [
     "60s",
 ];
 
-#[test]
-fn of_applies_at_once_one_does_the_work_and_the_others_say_why_they_did_not() {
+pub(crate) fn of_applies_at_once_one_does_the_work_and_the_others_say_why_they_did_not() {
     let app = App::applied(Shape::Day);
     app.wants(Shape::Night);
     let start = |args: &[&str]| app.command(args).output();
@@ -35,8 +34,7 @@ fn of_applies_at_once_one_does_the_work_and_the_others_say_why_they_did_not() {
     app.is_exactly(Shape::Night, "four applies at once");
 }
 
-#[test]
-fn the_lock_goes_with_its_holder_and_whoever_waits_has_it_at_once() {
+pub(crate) fn the_lock_goes_with_its_holder_and_whoever_waits_has_it_at_once() {
     let app = App::applied(Shape::Day);
     app.wants(Shape::Night);
     let mut holder = Run::start(&app, &mut app.command(&App::APPLY));

