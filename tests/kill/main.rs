@@ -30,7 +30,7 @@ mod table;
 
 /// How many tests go side by side, unless `--test-threads` says so.
 #[cfg(target_os = "linux")]
-const SIDE_BY_SIDE: usize = 6;
+const SIDE_BY_SIDE: usize = 12;
 
 #[cfg(target_os = "linux")]
 macro_rules! trials {
