@@ -66,7 +66,7 @@ fn say(ui: &Ui, look: &Look, ended: &Ended, again: &str) {
     if let Some(spill) = &ended.spill {
         // Standard error is the last place that is left.
         ui.warn(&format!(
-            "no copy of the state could be kept: {}",
+            "no copy of the state could be kept ({}); its text follows, save it under the name below",
             spill.cause
         ));
         ui.talk(&spill.text);

@@ -6,8 +6,8 @@
 mod again;
 mod check;
 mod images;
-mod losses;
 mod codes;
+mod losses;
 #[path = "../support/provoked.rs"]
 mod provoked;
 #[path = "../support/mod.rs"]
