@@ -11,6 +11,10 @@ codes! {
         "cannot read the plan in `…`",
         "The file is cut off, was edited, is no saved plan, or comes from a newer version.",
         "Make one with `aeroform plan --out FILE`.";
+    BAD_PORT "bad_port" Error:
+        "`AEROFORM_LOCAL_PORTS` is `…`, which is no port to begin at",
+        "The variable holds something else than a number from 1024 to 60000.",
+        "Set it to such a number, or unset it.";
     CHDIR "chdir" Error:
         "cannot go to `…`",
         "The folder of `-C` is not there or not yours.",

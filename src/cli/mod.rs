@@ -16,7 +16,7 @@ mod logs;
 mod manifests;
 mod plan;
 mod project;
-mod run;
+mod running;
 mod saved;
 mod session;
 mod show;

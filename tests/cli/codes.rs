@@ -77,7 +77,10 @@ fn every_code_of_a_verb_is_provoked() {
     let sandbox = Sandbox::with_app();
     let mut homeless = sandbox.command(&["status", "--json"]);
     homeless.env_remove("AEROFORM_STATE_DIR").env_remove("HOME");
+    let mut portless = sandbox.command(&["status", "--json"]);
+    portless.env("AEROFORM_LOCAL_PORTS", "eighty");
     let seen = vec![
+        code(portless),
         ends(&sandbox, &["init"]),
         ends(&sandbox, &["apply", "fly.toml"]),
         ends(&sandbox, &["apply", "missing.plan"]),

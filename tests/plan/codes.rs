@@ -102,6 +102,11 @@ fn notes() -> Vec<Plan> {
     }
     others.clone_machine("m00001", "e0003");
     others.known.ignored.insert(id("e0003"));
+    others.clone_machine("m00001", "e0004");
+    others.touch("e0004", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+    });
     others.observed.description.capabilities.enforces_sizes = false;
     let one = desired([("web", group("web").count(1))]);
     vec![

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod again;
 mod check;
+mod losses;
 mod codes;
 #[path = "../support/provoked.rs"]
 mod provoked;
@@ -488,7 +490,7 @@ fn a_lost_state_is_taken_over_from_the_stamps() {
     adopt web ams m00001: not in the state
     adopt web ams m00002: not in the state
     destroy web ams m00002 CountLowered: the newest
-    note unrecorded_run
+    record unrecorded_run
     refused protected_group web
     ");
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
@@ -496,7 +498,7 @@ fn a_lost_state_is_taken_over_from_the_stamps() {
     adopt web ams m00001: not in the state
     adopt web ams m00002: not in the state
     record protects web
-    note unrecorded_run
+    record unrecorded_run
     ");
     assert!(
         stage
@@ -737,6 +739,7 @@ fn a_pending_create_is_spent_first() {
         launch,
         group: group_name("web"),
         region: support::region("ams"),
+        standby: false,
     });
     let plan = stage.apply(&desired([("web", group("web").count(2))]));
     assert!(
@@ -744,4 +747,33 @@ fn a_pending_create_is_spent_first() {
             .any(|(_, change)| change.machine.name.as_str() == "web-abcdefghij")
     );
     assert_eq!(stage.known.pending, []);
+}
+
+#[test]
+fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
+    let before = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&before);
+    let old = stage.known.clone();
+    let other = desired([("web", group("web").count(3))]);
+    stage.apply(&other);
+    // The state of that run was never written, and what follows is another commit.
+    stage.known = old;
+    let third = desired([
+        ("web", group("web").count(3)),
+        ("cron", group("cron").count(1)),
+    ]);
+    let plan = stage.apply(&third);
+    assert_eq!(plan.takes_over.len(), 1);
+    assert!(
+        stage
+            .known
+            .runs
+            .iter()
+            .any(|run| run.outcome == "taken over")
+    );
+    let fourth = desired([(
+        "web",
+        group("web").count(3).config(json!({"env": {"A": "1"}})),
+    )]);
+    assert_eq!(stage.plan(&fourth).refusals, []);
 }

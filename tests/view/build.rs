@@ -54,6 +54,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         warnings: Vec::new(),
         refusals: Vec::new(),
         records: Vec::new(),
+        takes_over: Vec::new(),
         fences: BTreeMap::new(),
     }
 }
@@ -209,6 +210,7 @@ pub(crate) fn update(group: &str, at: &str, machine: &str, fields: &[FieldChange
 pub(crate) fn moving(group: &str, from: &str, at: &str, machine: &str) -> Change {
     let action = Action::Move {
         from: group_name(from),
+        standby_for: Vec::new(),
     };
     of(machine, action, group, at, "`[[moved]]`")
 }

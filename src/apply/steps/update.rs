@@ -32,12 +32,12 @@ pub(super) async fn update<'a>(
     };
     let seen = change.pin.as_ref();
     let standby_for = match &change.action {
-        Action::Update { standby_for } => watched(hands.shared, standby_for)?,
-        Action::Create { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Adopt
-        | Action::Forget => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
+        Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+            watched(hands.shared, standby_for)?
+        }
+        Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
+            seen.map(|pin| pin.standby_for.clone()).unwrap_or_default()
+        }
     };
     let volumes = seen.map_or(&[][..], |pin| &pin.volumes);
     let wanted = Wanted::of(hands.shared, &change.group, Some(id), volumes, standby_for)?;

@@ -95,6 +95,10 @@ codes! {
         "…: … (not managed by Aeroform or Fly Launch, left alone)",
         "Somebody made them by hand.",
         "Nothing.";
+    UNREACHABLE_STRANGERS "unreachable_strangers" Not:
+        "…: … (not in the state, and their hosts do not say whose they are; left alone)",
+        "Their hosts do not answer, and no state knows them.",
+        "Wait for the hosts.";
     UNRECORDED_RUN "unrecorded_run" Not:
         "…, and the state does not list it (it is at serial …, that run was to write …)",
         "A run changed Machines and could not publish its state; what it made can be taken over safely.",

@@ -5,16 +5,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::members::Fleet;
+use super::members::{Fleet, Member};
 use super::notes::{ids, machines, note};
 use super::options::Options;
-use super::types::Note;
+use super::types::{Note, TakenOver};
 use crate::core::fleet::{Known, Machine, MachineId, Observed, RunId};
 
-/// Notes and refusals about the history of what was read.
+/// What the history of what was read leads to.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    pub(super) notes: Vec<Note>,
+    /// Runs that are taken over, with what is said of each.
+    pub(super) takes_over: Vec<(TakenOver, Note)>,
     pub(super) refusals: Vec<Note>,
 }
 
@@ -63,7 +64,15 @@ fn missing(
     options: &Options,
     history: &mut History,
 ) {
-    let all_gone = !known.machines.is_empty() && fleet.vanished.len() == known.machines.len();
+    // Machines of this scope that are not known were made by a run that could not write the state: the
+    // world is not empty.
+    let ours = |member: &Member<'_>| {
+        let lineage = member.seen.and_then(|seen| seen.stamps.lineage.as_ref());
+        lineage == Some(&observed.description.scope) && !member.is_stranger()
+    };
+    let all_gone = !known.machines.is_empty()
+        && fleet.vanished.len() == known.machines.len()
+        && !fleet.members.values().flatten().any(ours);
     if observed.description.machine_count > 0 && observed.machines.is_empty() {
         history.refusals.push(
             note(
@@ -142,9 +151,14 @@ fn unrecorded(
             || options.own_runs.contains(run)
             || options.adopt_runs.contains(run);
         if accepted {
-            history
-                .notes
-                .push(note(codes::UNRECORDED_RUN, what).hint("what it made is taken over"));
+            let taken = TakenOver {
+                run: run.clone(),
+                serial: facts.serial,
+                by: facts.by.map(str::to_owned),
+                commit: facts.commit.map(str::to_owned),
+            };
+            let about = note(codes::UNRECORDED_RUN, what).hint("what it made is taken over");
+            history.takes_over.push((taken, about));
         } else {
             history
                 .refusals

@@ -38,7 +38,7 @@ pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep};
 pub use types::{
     Action, Branch, Change, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Note,
     Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId, StepResult,
-    Summary, Target, Work,
+    Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

@@ -59,6 +59,10 @@ pub(super) fn outsiders(kind: &str, all: &[&MachineId]) -> Note {
             codes::IGNORED_MACHINES,
             "taken out of the state with `state rm`, left alone",
         ),
+        "unreachable" => (
+            codes::UNREACHABLE_STRANGERS,
+            "not in the state, and their hosts do not say whose they are; left alone",
+        ),
         "special" => (
             codes::SPECIAL_MACHINES,
             "release-command, console, test or leftover canary Machines, left alone",

@@ -37,7 +37,7 @@ pub fn plan(
     let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
     let lineage = scope.unwrap_or(&unknown);
     let digest = desired.digest(lineage);
-    let mut fleet = members::join(desired, known, observed);
+    let mut fleet = members::join(desired, known, observed, &digest);
     if let Some(observed) = observed {
         let drifted = members::drifted(&fleet.members, observed);
         fleet.drift.extend(drifted);
@@ -65,6 +65,7 @@ pub fn plan(
         warnings: guards::warnings(desired, &decisions),
         refusals: Vec::new(),
         records: Vec::new(),
+        takes_over: Vec::new(),
         fences: BTreeMap::new(),
     };
     plan.groups = groups(&decisions, &plan.steps);
@@ -80,7 +81,10 @@ pub fn plan(
     );
     if let Some(observed) = observed {
         let history = history::judge(known, observed, &fleet, &plan.desired, options);
-        plan.notes.extend(history.notes);
+        for (taken, about) in history.takes_over {
+            plan.takes_over.push(taken);
+            plan.records.push(about);
+        }
         plan.refusals.splice(0..0, history.refusals);
     }
     plan.drift = fleet.drift;

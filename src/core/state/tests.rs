@@ -56,6 +56,7 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
         launch: None,
         volumes: Vec::new(),
         standby_for: Vec::new(),
+        replaces: None,
     }
 }
 
@@ -72,6 +73,7 @@ fn full() -> Known {
     };
     let standby = KnownMachine {
         standby_for: vec![id("148ed599c14189")],
+        replaces: None,
         ..machine("web-standby", "web", "bog", &web)
     };
     let placement = [(region("gru"), 1), (region("bog"), 1)].into();
@@ -91,6 +93,7 @@ fn full() -> Known {
             launch: LaunchId::new("zzzzzzzzz2").expect("it is valid"),
             group: group("web"),
             region: region("gru"),
+            standby: false,
         }],
         runs: vec![RunRecord {
             run: RunId::new("7f3kabcdef").expect("it is valid"),

@@ -45,6 +45,7 @@ pub struct LocalProvider {
     pub(super) project: PathBuf,
     pub(super) supervisors: Supervisors,
     pub(super) log_cap: u64,
+    pub(super) first_port: u16,
 }
 
 impl LocalProvider {
@@ -62,7 +63,15 @@ impl LocalProvider {
             project: absolute(project),
             supervisors: Supervisors::new(absolute(program)),
             log_cap: LOG_CAP,
+            first_port: scope::FIRST_PORT,
         }
+    }
+
+    /// The same with another first port for apps that it meets for the first time.
+    #[must_use]
+    pub fn first_port(mut self, port: u16) -> Self {
+        self.first_port = port;
+        self
     }
 
     /// The same with another cap of the logs of Machines that it makes, bytes. A log and its older
@@ -127,6 +136,19 @@ impl LocalProvider {
         })
     }
 
+    /// Sees to it that somebody is at work on what a Machine waits for: whoever wished it may have died
+    /// before he started a supervisor. Where one lives or is on its way, this only waits for its word.
+    async fn wake(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        match self.snapshot(app, id) {
+            Ok((dir, now)) if now.is_forgotten() => {
+                self.supervisors.obey(&dir, now.record.wish).await
+            }
+            Ok(_) => Ok(()),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn has_run(&self, app: &AppName, machine: &Machine) -> bool {
         let restart = machine.config.as_ref().and_then(|c| c.restart.as_ref());
         let never_again = restart.and_then(|r| r.policy.as_deref()) == Some("no");
@@ -147,7 +169,7 @@ impl Provider for LocalProvider {
 
     /// Counts the folders with a record, readable or not, so that damaged ones are missed.
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
-        let scope = scope::of(&self.root, &self.app_dir(app))
+        let scope = scope::of(&self.root, &self.app_dir(app), self.first_port)
             .map_err(|error| self.app_error(app, &error))?;
         Ok(Description {
             scope: scope.id,
@@ -187,7 +209,8 @@ impl Provider for LocalProvider {
     }
 
     /// Ends early when the Machine cannot get there by itself. A Machine whose policy is never to
-    /// restart counts as started once it has ended well.
+    /// restart counts as started once it has ended well. One that was asked to run and that nobody has
+    /// started is started.
     async fn wait(
         &self,
         app: &AppName,
@@ -196,6 +219,7 @@ impl Provider for LocalProvider {
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         let deadline = Instant::now() + at_most;
+        self.wake(app, id).await?;
         let mut last = None;
         loop {
             let machine = match self.get(app, id).await {

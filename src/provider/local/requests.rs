@@ -73,7 +73,7 @@ impl LocalProvider {
         check_runnable(&call.config)?;
         let dir = self.app_dir(app);
         let failed = |error| self.app_error(app, &error);
-        let scope = scope::of(&self.root, &dir).map_err(failed)?;
+        let scope = scope::of(&self.root, &dir, self.first_port).map_err(failed)?;
         let lock = self.lock(app, &dir).await?;
         let others = records(&dir).map_err(failed)?;
         if let Some(other) = others.iter().find(|other| other.name == call.name) {

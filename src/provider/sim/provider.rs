@@ -17,18 +17,27 @@ use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
 /// Tokio's clock, counted from its making: paused with it, moved with it.
-pub struct TokioClock(Instant);
+pub struct TokioClock {
+    start: Instant,
+    ahead: Duration,
+}
 
 impl TokioClock {
     /// A clock that begins now. Needs a tokio runtime around it.
     pub fn start() -> Self {
-        Self(Instant::now())
+        Self::from(Duration::ZERO)
+    }
+
+    /// A clock that says this time now.
+    pub fn from(ahead: Duration) -> Self {
+        let start = Instant::now();
+        Self { start, ahead }
     }
 }
 
 impl Clock for TokioClock {
     fn now(&self) -> Duration {
-        self.0.elapsed()
+        self.ahead + self.start.elapsed()
     }
 }
 
@@ -60,6 +69,17 @@ impl SimProvider {
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
+    }
+
+    /// A provider over a copy of the world as it is now; what happens to one leaves the other alone.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let world = self.world();
+        let clock = TokioClock::from(world.now());
+        Self {
+            world: Arc::new(Mutex::new(world.fork(Arc::new(clock)))),
+            capabilities: self.capabilities.clone(),
+        }
     }
 
     /// The world, to script and to look at. Not to be held across an await.
