@@ -1,12 +1,13 @@
 //! Reads the two manifests of the project and says what is wrong with them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::args::Global;
 use super::project::{AEROFORM_TOML, Project, read_file};
 use crate::core::fleet::Desired;
-use crate::core::manifest::{self, Loaded, Overrides, Settings, SourceFile};
+use crate::core::manifest::{self, Loaded, Overrides, Settings, Severity, SourceFile};
 use crate::core::view::diagnostics;
 use crate::core::view::words::count;
 use crate::ui::{Failure, Ui};
@@ -148,10 +149,22 @@ impl Manifests {
 
     /// That something is wrong.
     pub(super) fn failure(&self) -> Failure {
+        let errors = self
+            .loaded
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let files: BTreeSet<&str> = errors
+            .filter_map(|diagnostic| Some(diagnostic.place.as_ref()?.file.as_str()))
+            .collect();
+        let what = match files.len() {
+            1 => format!("`{}`", files.into_iter().collect::<String>()),
+            _ => "the manifests".to_owned(),
+        };
         let errors = count(self.loaded.diagnostics.errors(), "error");
         Failure::new(
             "invalid_manifest",
-            format!("cannot make sense of `{}`: {errors}", self.fly.display()),
+            format!("cannot make sense of {what}: {errors}"),
         )
     }
 }

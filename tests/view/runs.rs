@@ -285,7 +285,8 @@ impl Run {
             interrupted: self.interrupted,
             findings: &self.findings,
             state: &self.state,
-            again: "aeroform apply",
+            program: "aeroform",
+            verb: "apply",
         }
     }
 }
@@ -336,6 +337,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         },
         written(),
     );
+    let all_failed = run(|_| timeout(), written());
     let interrupted = Run {
         interrupted: true,
         ..run(
@@ -363,6 +365,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
     vec![
         ("complete", run(|_| Outcome::Done, written())),
         ("failed", failed),
+        ("all_failed", all_failed),
         ("interrupted", interrupted),
         ("unpublished", unpublished),
         ("unverified", unverified),
