@@ -120,7 +120,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
             return Ok(false);
         }
         Waited::Gone => return Ok(false),
-        Waited::NotYet => {}
+        Waited::NotYet(_) => {}
     }
     match hands.get(&live.id).await? {
         None => Ok(false),
@@ -179,7 +179,7 @@ async fn gone(hands: &Hands<'_>, progress: &mut Progress, id: &MachineId) -> Par
         .await?
     {
         Waited::Reached(_) | Waited::Gone => {}
-        Waited::NotYet => {
+        Waited::NotYet(_) => {
             if let Some(machine) = hands.get(id).await?
                 && !machine.state.is_gone()
             {
