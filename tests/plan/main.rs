@@ -5,8 +5,8 @@
 
 mod again;
 mod check;
-mod images;
 mod codes;
+mod images;
 mod losses;
 #[path = "../support/provoked.rs"]
 mod provoked;
