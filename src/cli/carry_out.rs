@@ -184,6 +184,7 @@ fn refuse(plan: &Plan) -> Result<(), Failure> {
         "other_lineage",
         "fleet_vanished",
         "all_missing",
+        "list_lags",
         "state_behind",
     ];
     let exit = if history.contains(&first.code.as_str()) {
