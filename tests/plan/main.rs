@@ -564,6 +564,62 @@ fn special_machines_and_strangers_are_named_and_left_alone() {
     ");
 }
 
+/// A provider cannot say whose a Machine is whose config it cannot read.
+#[test]
+fn a_machine_that_nobody_knows_on_a_dead_host_is_left_alone() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::with(&wanted);
+    stage.clone_machine("m00001", "e0001");
+    stage.touch("e0001", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+        machine.group = None;
+    });
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group web: 1->1 unchanged (ams 1->1)
+    note unreadable_machines
+    ");
+}
+
+/// A host that does not answer tells neither volumes nor what a Machine stands by for; the state does.
+#[test]
+fn what_a_dead_host_does_not_tell_is_taken_from_the_state() {
+    let wanted = desired([
+        ("db", group("db").count(1).mount()),
+        ("jobs", group("jobs").count(1).with(|g| g.standby = Some(1))),
+    ]);
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&wanted);
+    let names: Vec<String> = stage
+        .known
+        .machines
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    for name in names {
+        stage.touch(&name, |machine| {
+            machine.host = HostStatus::Unreachable;
+            machine.config = None;
+            machine.group = None;
+            machine.volumes.clear();
+            machine.standby_for.clear();
+        });
+    }
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group db: 1->1 unchanged (ams 1->1)
+    group jobs: 2->2 unchanged (ams 2->2)
+    note host_unreachable
+    note host_unreachable
+    ");
+    let env = json!({"env": {"LOG": "debug"}});
+    let changed = desired([
+        ("db", group("db").count(1).mount().config(env)),
+        ("jobs", group("jobs").count(1).with(|g| g.standby = Some(1))),
+    ]);
+    assert_eq!(stage.plan(&changed).refusals[0].code, "unreachable_volume");
+}
+
 #[test]
 fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
     let wanted = desired([
@@ -770,4 +826,39 @@ fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
         group("web").count(3).config(json!({"env": {"A": "1"}})),
     )]);
     assert_eq!(stage.plan(&fourth).refusals, []);
+}
+
+#[test]
+fn a_renamed_group_takes_its_running_standby_along() {
+    let jobs = || group("jobs").count(1).with(|g| g.standby = Some(1));
+    let mut stage = Stage::with(&desired([("jobs", jobs())]));
+    stage.touch("m00002", |machine| machine.state = MachineState::Started);
+    let mut renamed = desired([("queue", jobs())]);
+    renamed.moved = vec![moved("jobs", "queue")];
+    assert_snapshot!(lines(&stage.plan(&renamed)), @"
+    group queue: 2->2 changed (ams 2->2)
+    move queue ams m00001 from jobs
+    move queue ams m00002 from jobs
+    ");
+}
+
+/// Its place is kept for its volume, so it is not the one that goes, whatever else is wrong with it.
+#[test]
+fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
+    let db = |count: u32, regions: &str| {
+        desired([("db", group("db").count(count).mount().list(regions))])
+    };
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&db(2, "ams"));
+    stage.volumes = false;
+    stage.apply(&db(4, "ams"));
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    assert_snapshot!(lines(&stage.apply(&db(3, "bog"))), @"
+    group db: 4->3 changed (ams 4->2, bog 0->1)
+    create db bog
+    destroy db ams m00004 CountLowered: the newest
+    destroy db ams m00003 Rebalanced: the newest
+    note held_by_volumes db
+    ");
 }

@@ -41,7 +41,7 @@ impl Member<'_> {
     }
 
     pub(super) fn standby_for(&self) -> &[MachineId] {
-        match (self.seen, self.known) {
+        match (self.readable(), self.known) {
             (Some(seen), _) => &seen.standby_for,
             (None, Some(known)) => &known.standby_for,
             (None, None) => &[],
@@ -53,11 +53,16 @@ impl Member<'_> {
     }
 
     pub(super) fn volumes(&self) -> &[VolumeId] {
-        match (self.seen, self.known) {
+        match (self.readable(), self.known) {
             (Some(seen), _) => &seen.volumes,
             (None, Some(known)) => &known.volumes,
             (None, None) => &[],
         }
+    }
+
+    /// What is there, unless its host does not say.
+    fn readable(&self) -> Option<&Machine> {
+        self.seen.filter(|seen| seen.config.is_some())
     }
 
     pub(super) fn state(&self) -> Option<MachineState> {
@@ -146,6 +151,11 @@ fn join_observed<'a>(
             continue;
         }
         match (machine.management, record) {
+            // A host that does not answer says nothing of whose its Machines are.
+            (_, None) if machine.config.is_none() => {
+                outsiders.entry("unreadable").or_default().push(id);
+                continue;
+            }
             (Management::Ours | Management::Launch, _) | (_, Some(_)) => {}
             (Management::Special, None) => {
                 outsiders.entry("special").or_default().push(id);

@@ -61,6 +61,10 @@ pub(super) fn outsiders(kind: &str, all: &[&MachineId]) -> Note {
             "special_machines",
             "release-command, console, test or leftover canary Machines, left alone",
         ),
+        "unreadable" => (
+            "unreadable_machines",
+            "not in the state, and their hosts do not answer: left alone until they do",
+        ),
         _ => (
             "strangers",
             "not managed by Aeroform or Fly Launch, left alone",

@@ -10,7 +10,7 @@ use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished};
 use super::notes::{self, note};
-use super::spread::{NoLayout, Spread};
+use super::spread::{Layout, NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
 use crate::core::fleet::{Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Region};
@@ -147,7 +147,7 @@ impl<'a> Group<'_, 'a> {
         }
         let mut fields = Fields::of(Some(self.wanted), lineage);
         self.place(
-            &layout.counts,
+            &layout,
             primaries,
             target.primaries,
             &mut fields,
@@ -298,7 +298,7 @@ impl<'a> Group<'_, 'a> {
     /// Who of the primaries stays, and what changes of those.
     fn place(
         &self,
-        wanted: &BTreeMap<Region, u32>,
+        layout: &Layout,
         primaries: Vec<Member<'a>>,
         target: u32,
         fields: &mut Fields<'a>,
@@ -314,7 +314,7 @@ impl<'a> Group<'_, 'a> {
         }
         let mut lowering = existing.saturating_sub(target);
         for (region, members) in &by_region {
-            let keep = wanted.get(region).copied().unwrap_or(0) as usize;
+            let keep = layout.counts.get(region).copied().unwrap_or(0) as usize;
             let mut going = BTreeSet::new();
             if members.len() > keep {
                 let judged = members.iter().map(|member| {
@@ -322,7 +322,12 @@ impl<'a> Group<'_, 'a> {
                     (member, !found.changes.is_empty())
                 });
                 let judged: Vec<_> = judged.collect();
-                let order = victims::in_order_of_going(judged, &self.desired.removed_machines);
+                let named = &self.desired.removed_machines;
+                let mut order = victims::in_order_of_going(judged, named);
+                if layout.held_by_volumes.contains(region) {
+                    // It keeps so many for their volumes only, so those are the ones to keep.
+                    order.sort_by_key(|(m, _)| (!named.contains(m.id), !m.volumes().is_empty()));
+                }
                 for (member, why) in order.into_iter().take(members.len() - keep) {
                     going.insert(member.id);
                     let removal = if self.desired.removed_machines.contains(member.id) {
@@ -346,7 +351,7 @@ impl<'a> Group<'_, 'a> {
                 self.change(member, fields, decision);
             }
         }
-        for (region, n) in wanted {
+        for (region, n) in &layout.counts {
             let there = by_region
                 .get(region)
                 .map_or(0, |members| count(members.len()));
