@@ -3,7 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod again;
 mod check;
+mod codes;
+mod losses;
+#[path = "../support/provoked.rs"]
+mod provoked;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -564,62 +569,6 @@ fn special_machines_and_strangers_are_named_and_left_alone() {
     ");
 }
 
-/// A provider cannot say whose a Machine is whose config it cannot read.
-#[test]
-fn a_machine_that_nobody_knows_on_a_dead_host_is_left_alone() {
-    let wanted = desired([("web", group("web").count(1))]);
-    let mut stage = Stage::with(&wanted);
-    stage.clone_machine("m00001", "e0001");
-    stage.touch("e0001", |machine| {
-        machine.host = HostStatus::Unreachable;
-        machine.config = None;
-        machine.group = None;
-    });
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
-    group web: 1->1 unchanged (ams 1->1)
-    note unreadable_machines
-    ");
-}
-
-/// A host that does not answer tells neither volumes nor what a Machine stands by for; the state does.
-#[test]
-fn what_a_dead_host_does_not_tell_is_taken_from_the_state() {
-    let wanted = desired([
-        ("db", group("db").count(1).mount()),
-        ("jobs", group("jobs").count(1).with(|g| g.standby = Some(1))),
-    ]);
-    let mut stage = Stage::empty();
-    stage.volumes = true;
-    stage.apply(&wanted);
-    let names: Vec<String> = stage
-        .known
-        .machines
-        .keys()
-        .map(ToString::to_string)
-        .collect();
-    for name in names {
-        stage.touch(&name, |machine| {
-            machine.host = HostStatus::Unreachable;
-            machine.config = None;
-            machine.group = None;
-            machine.volumes.clear();
-            machine.standby_for.clear();
-        });
-    }
-    assert_snapshot!(lines(&stage.plan(&wanted)), @"
-    group db: 1->1 unchanged (ams 1->1)
-    group jobs: 2->2 unchanged (ams 2->2)
-    note host_unreachable
-    note host_unreachable
-    ");
-    let env = json!({"env": {"LOG": "debug"}});
-    let changed = desired([
-        ("db", group("db").count(1).mount().config(env)),
-        ("jobs", group("jobs").count(1).with(|g| g.standby = Some(1))),
-    ]);
-    assert_eq!(stage.plan(&changed).refusals[0].code, "unreachable_volume");
-}
-
 #[test]
 fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
     let wanted = desired([
@@ -790,6 +739,7 @@ fn a_pending_create_is_spent_first() {
         launch,
         group: group_name("web"),
         region: support::region("ams"),
+        standby: false,
     });
     let plan = stage.apply(&desired([("web", group("web").count(2))]));
     assert!(
@@ -838,7 +788,7 @@ fn a_renamed_group_takes_its_running_standby_along() {
     assert_snapshot!(lines(&stage.plan(&renamed)), @"
     group queue: 2->2 changed (ams 2->2)
     move queue ams m00001 from jobs
-    move queue ams m00002 from jobs
+    move queue ams m00002 from jobs standby for m00001
     ");
 }
 
