@@ -7,7 +7,7 @@ use std::time::Duration;
 use aeroform::apply::{Cancel, CancelHandle};
 use aeroform::conduct::{ConductError, Errand, Ground, Look};
 use aeroform::core::fleet::RunId;
-use aeroform::core::plan::{Note, Options, Plan};
+use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal};
 use aeroform::core::state;
 use aeroform::core::view::{RunEnd, StateEnd};
 use aeroform::env::Env;
@@ -227,7 +227,12 @@ impl Person {
         }
         refused(&fresh.plan)?;
         ground.prepare(&fresh).map_err(broken)?;
-        story.began(&run);
+        let old = |change: &Change| match change.action {
+            Action::Destroy { removal, .. } => removal == Removal::Replaced,
+            _ => false,
+        };
+        let replaces = fresh.plan.changes().filter(|(_, change)| old(change));
+        story.began(&run, replaces.count());
         story.count_many("runs taken over", fresh.plan.takes_over.len() as u64);
         let copies = story.folder().join(self.name);
         let errand = Errand {

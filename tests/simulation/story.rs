@@ -36,6 +36,7 @@ struct Shared {
     added: BTreeSet<String>,
     runs: BTreeSet<RunId>,
     hands: u32,
+    replaced: usize,
     serial: u64,
     text: Option<String>,
 }
@@ -87,8 +88,17 @@ impl Story {
         self.with(|shared| !shared.breaches.is_empty())
     }
 
-    pub(crate) fn began(&self, run: &RunId) {
-        self.with(|shared| shared.runs.insert(run.clone()));
+    /// A run begins that replaces so many Machines.
+    pub(crate) fn began(&self, run: &RunId, replaces: usize) {
+        self.with(|shared| {
+            shared.runs.insert(run.clone());
+            shared.replaced += replaces;
+        });
+    }
+
+    /// How many replacements were begun so far.
+    pub(crate) fn replaced(&self) -> usize {
+        self.with(|shared| shared.replaced)
     }
 
     pub(crate) fn knows_run(&self, run: &str) -> bool {

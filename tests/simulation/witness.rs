@@ -127,12 +127,7 @@ pub(crate) fn unlike(desired: &Desired, machines: &[Value]) -> Vec<String> {
 
 fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
     let mut found = Vec::new();
-    let stands_by = |m: &&&Value| {
-        m["config"]["standbys"]
-            .as_array()
-            .is_some_and(|list| !list.is_empty())
-    };
-    let standbys = all.iter().filter(stands_by).count();
+    let standbys = all.iter().filter(|m| stands_by(m)).count();
     let primaries: Vec<&&Value> = all.iter().filter(|m| !stands_by(m)).collect();
     let Count::Written(count) = group.count else {
         return found;
@@ -239,11 +234,13 @@ fn strangers(story: &Story) {
     }
 }
 
-/// How many Machines each protected group has, by the name that it has after these renames.
+/// How many Machines of each protected group are there that the state knows or, `all`, that are there,
+/// by the name that it has after these renames. Standbys are no part of its count.
 pub(crate) fn protected(
     story: &Story,
     known: &Known,
     desired: &Desired,
+    all: bool,
 ) -> BTreeMap<GroupName, usize> {
     let renamed = |name: &GroupName| {
         let moved = desired.moved.iter().find(|moved| moved.from == *name);
@@ -256,15 +253,24 @@ pub(crate) fn protected(
         .collect();
     let strangers = story.strangers();
     for machine in story.machines() {
+        let id = text(&machine, "id");
         let group = GroupName::new(text(&machine["config"]["metadata"], "fly_process_group"));
         let Ok(group) = group.map(|group| renamed(&group)) else {
             continue;
         };
+        let counted =
+            all && !strangers.contains_key(&id) || known.machines.contains_key(id.as_str());
         if let Some(count) = counts.get_mut(&group)
-            && !strangers.contains_key(&text(&machine, "id"))
+            && counted
+            && !stands_by(&machine)
         {
             *count += 1;
         }
     }
     counts
+}
+
+fn stands_by(machine: &Value) -> bool {
+    let standbys = machine["config"]["standbys"].as_array();
+    standbys.is_some_and(|list| !list.is_empty())
 }
