@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use super::ends::{End, Part, Waited};
 use super::hands::Hands;
 use super::steps::Progress;
+use crate::apply::codes;
 use crate::core::fleet::{CheckState, CheckStatus, Machine, MachineId, MachineState, Until};
 use crate::core::plan::GateKind;
+use crate::provider::codes as answers;
 
 /// What a Machine showed before its change: results of checks from then do not count.
 #[derive(Debug, Default)]
@@ -183,14 +185,14 @@ fn accept<'m>(
 ) -> Part<&'m Machine> {
     let machine = progress.machine.insert(machine);
     let (code, what) = match machine.state {
-        MachineState::Failed => ("machine_failed", "has failed"),
-        _ if machine.keeps_ending() => ("machine_keeps_ending", "does not stay up"),
+        MachineState::Failed => (answers::MACHINE_FAILED, "has failed"),
+        _ if machine.keeps_ending() => (answers::MACHINE_FAILED, "does not stay up"),
         _ => return Ok(machine),
     };
     let detail = machine.detail.as_deref().unwrap_or("it could not start");
     let logs = format!("`aeroform logs {}`", machine.id);
     Err(End::Failed {
-        code: code.to_owned(),
+        code: code.name().to_owned(),
         message: format!("Machine {} {what}: {detail}", machine.id),
         hint: Some(match told {
             Some(told) => format!("{told}; more: {logs}"),
@@ -201,7 +203,7 @@ fn accept<'m>(
 
 fn gone(id: &MachineId) -> End {
     End::failed(
-        "machine_failed",
+        answers::MACHINE_FAILED,
         format!("Machine {id} is gone, nobody here destroyed it"),
     )
 }
@@ -209,7 +211,7 @@ fn gone(id: &MachineId) -> End {
 fn timeout(gate: &Gate<'_>, what: &str) -> End {
     let (id, seconds) = (gate.id, gate.at_most.as_secs());
     End::Failed {
-        code: "gate_timeout".to_owned(),
+        code: codes::GATE_TIMEOUT.name().to_owned(),
         message: format!("Machine {id} was not ready within {seconds} s: {what}"),
         hint: Some(format!("look at its logs: `aeroform logs {id}`")),
     }

@@ -7,7 +7,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod app;
+mod clock;
+mod disk;
 mod kills;
+mod losses;
 mod moments;
 mod phase;
+mod rivals;
+mod signals;
 mod table;

@@ -100,6 +100,11 @@ impl Snapshot {
         self.keeper == Keeper::None && (self.status.is_none() || self.is_final())
     }
 
+    /// Whether it should run and nobody has seen that yet, alive or dead.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.keeper == Keeper::None && self.record.wanted == Wanted::Running && !self.is_obeyed()
+    }
+
     fn is_final(&self) -> bool {
         self.status.as_ref().is_some_and(|status| status.is_final)
     }
@@ -178,7 +183,10 @@ impl Snapshot {
                 .port
                 .filter(|_| record.config.has_services())
                 .map(|port| format!("http://127.0.0.1:{port}")),
-            restarts: self.status.as_ref().map_or(0, |status| status.restarts),
+            restarts: match &self.status {
+                Some(status) if self.is_obeyed() => status.restarts,
+                Some(_) | None => 0,
+            },
             detail,
         }
     }
