@@ -68,7 +68,7 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
     if let Some(spill) = &ended.spill {
         // Standard error is the last place that is left.
         ui.warn(&format!(
-            "no copy of the state could be kept: {}",
+            "no copy of the state could be kept ({}); its text follows, save it under the name below",
             spill.cause
         ));
         ui.talk(&spill.text);

@@ -20,8 +20,12 @@ codes! {
         "The platform does not do this to a Machine in that state.",
         "Look at the Machine with `aeroform status`.";
     MACHINE_FAILED "machine_failed" Error:
-        "Machine … has failed: …, or Machine … does not stay up: …",
-        "It does not start, ends at once or over and over, or was destroyed while it was waited for.",
+        "Machine … has failed: …",
+        "It does not start, ends at once, or was destroyed while it was waited for.",
+        "Look at its logs: `aeroform logs ID`.";
+    MACHINE_KEEPS_ENDING "machine_keeps_ending" Error:
+        "Machine … does not stay up: …",
+        "Its program starts and ends over and over, so that waiting for it is in vain.",
         "Look at its logs: `aeroform logs ID`.";
     NO_ACCESS "no_access" Error:
         "…",

@@ -60,7 +60,7 @@ async fn waiting_for_a_machine_that_keeps_ending_ends_early_with_its_last_words(
         .unwrap_err();
     assert_eq!(
         (error.code, &error.class),
-        ("machine_failed", &ErrorClass::Transient)
+        ("machine_keeps_ending", &ErrorClass::Transient)
     );
     assert!(error.message.contains("exit code 3"), "{error}");
     assert!(error.hint.unwrap().contains("no database"));

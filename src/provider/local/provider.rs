@@ -116,7 +116,7 @@ impl LocalProvider {
         let (code, what) = match machine.state {
             MachineState::Failed => (answers::MACHINE_FAILED, "failed"),
             MachineState::Stopped => (codes::MACHINE_STOPPED, "has stopped"),
-            _ if machine.keeps_ending() => (answers::MACHINE_FAILED, "does not stay up"),
+            _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "does not stay up"),
             _ => return None,
         };
         let (dir, snapshot) = self.snapshot(app, &machine.id).ok()?;
