@@ -296,10 +296,3 @@ fn damaged_journal() -> String {
     std::fs::write(journal, "this is no journal, and no database at all").unwrap();
     ends(&sandbox, &["apply", "-y"])
 }
-
-#[test]
-fn a_code_of_a_plan_that_refuses_has_an_exit_code_of_its_own() {
-    let refuses = |code: &&Code| matches!(Exit::from(code.ends()), Exit::Stale | Exit::Refused);
-    let names = aeroform::core::plan::codes::ALL.iter().filter(refuses);
-    assert_eq!(names.count(), 9);
-}
