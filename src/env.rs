@@ -16,6 +16,8 @@ use crate::core::fleet::RunId;
 ///
 /// - `AEROFORM_STATE_DIR`: folder of the journal and of provider `local`, instead of
 ///   `$XDG_STATE_HOME/aeroform` or `~/.local/state/aeroform`.
+/// - `AEROFORM_LOCAL_PORTS`: the first port of provider `local` for apps that it meets for the first
+///   time, instead of 8100.
 /// - `AEROFORM_TEST_TIME`: a fixed RFC 3339 time, for tests.
 /// - `AEROFORM_TEST_SEED`: ids are derived from this text and a counter instead of drawn, for tests.
 #[derive(Clone)]

@@ -5,6 +5,7 @@
 
 pub mod apply;
 pub mod cli;
+pub mod conduct;
 pub mod core;
 pub mod emulator;
 pub mod env;

@@ -1,7 +1,8 @@
 //! Takes one snapshot of an app's world; after it the plan asks nothing.
 //!
 //! An empty answer is not an empty world (RULES 8): the provider's own count is a second witness, and
-//! every known Machine that the list lacks is asked for by its id. Decides nothing about what it
+//! every known Machine that the list lacks is asked for by its id. A list that has fewer Machines than
+//! that count, or lacks one that exists, is given time to catch up. Decides nothing about what it
 //! finds. Reads only, so it may be dropped at any moment.
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, sleep};
 
 use crate::core::fleet::{AppName, Description, Known, Machine, MachineId, MachineState, Observed};
+use crate::core::plan::codes::FLEET_VANISHED;
 use crate::provider::backoff::Backoff;
 use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
 
@@ -50,7 +52,7 @@ impl ObserveError {
     /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::FleetVanished { .. } | Self::AppGone { .. } => "fleet_vanished",
+            Self::FleetVanished { .. } | Self::AppGone { .. } => FLEET_VANISHED.name(),
             Self::Provider(error) => error.code,
         }
     }
@@ -87,7 +89,9 @@ pub async fn observe(
                 count: description.machine_count,
             });
         }
-        if !vanished {
+        // A Machine that nobody knows of yet can only be missed by number.
+        let short = (listing.machines.len() as u64) < description.machine_count;
+        if !vanished && !(short && patient) {
             let snapshot = reread(provider, app, known, description, listing).await?;
             if snapshot.lagging.is_empty() || !patient {
                 return Ok(snapshot);

@@ -4,13 +4,15 @@
 //! shown, and whatever was done is in the state before the program ends.
 
 use super::args::Doing;
+use super::codes;
 use super::consent::{self, Consent};
-use super::run::{self, Run};
-use super::session::{self, Look, Session};
-use super::{Context, show};
+use super::session::{self, Session};
+use super::{Context, running, show};
+use crate::conduct::{self, Ground, Look};
 use crate::core::fleet::RunId;
-use crate::core::plan::{Allow, Plan, SavedPlan, check};
-use crate::journal::{Journal, RunStatus};
+use crate::core::plan::codes::named;
+use crate::core::plan::{Allow, Plan, SavedPlan};
+use crate::journal::Journal;
 use crate::provider::Provider;
 use crate::store::StateLock;
 use crate::ui::{Exit, Failure, Signals, Ui};
@@ -87,10 +89,15 @@ impl Work<'_> {
     }
 
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
-        let asked = self
-            .session
-            .ask(&self.errand.doing.wishes, self.errand.destroy);
-        asked.online(signals, self.provider, self.journal).await
+        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.destroy);
+        Ok(signals
+            .or_interrupted(self.ground().look(&wishes))
+            .await??)
+    }
+
+    fn ground(&self) -> Ground<'_> {
+        self.session
+            .ground(self.context, self.provider, self.journal)
     }
 
     /// Shows the plan, refuses what the guards refuse, and asks what is open.
@@ -113,7 +120,7 @@ impl Work<'_> {
         run: RunId,
     ) -> Result<Exit, Failure> {
         let fresh = self.look(signals).await?;
-        let differences = SavedPlan::of(&reviewed.plan).differences(&fresh.plan);
+        let differences = Ground::differences(reviewed, &fresh);
         if !differences.is_empty() {
             let ui = self.context.ui;
             let may_ask = ui.streams().can_ask() && !self.allow.auto_approve;
@@ -130,47 +137,15 @@ impl Work<'_> {
             }
         }
         refuse(&fresh.plan)?;
-        self.check(&fresh)?;
-        self.close_passed_runs(&fresh)?;
-        run::run(
-            signals,
-            &Run {
-                context: self.context,
-                session: self.session,
-                provider: self.provider,
-                journal: self.journal,
-                lock,
-                look: &fresh,
-                id: run,
-                command: self.errand.command,
-                parallelism: self.errand.doing.parallelism.get(),
-            },
-        )
-        .await
-    }
-
-    /// A second, independent reading of the plan; what it finds is a bug of ours.
-    fn check(&self, look: &Look) -> Result<(), Failure> {
-        let (known, observed) = (&look.remembered.known, look.observed.as_ref());
-        let findings = check(&look.plan, &self.session.desired, known, observed);
-        if findings.is_empty() {
-            return Ok(());
-        }
-        let bug = Failure::bug("the plan does not pass its own check; nothing was changed");
-        Err(findings.into_iter().fold(bug, Failure::cause))
-    }
-
-    /// A run that the state has since passed is closed unread.
-    fn close_passed_runs(&self, look: &Look) -> Result<(), Failure> {
-        let Some(lineage) = &look.plan.lineage else {
-            return Ok(());
+        let ground = self.ground();
+        ground.prepare(&fresh)?;
+        let errand = conduct::Errand {
+            run: &run,
+            command: self.errand.command,
+            parallelism: self.errand.doing.parallelism.get(),
+            copies: &self.session.state_folder,
         };
-        for open in self.journal.open_runs(lineage)? {
-            if open.row.serial < look.remembered.known.serial {
-                self.journal.mark(&open.row.run, RunStatus::Closed)?;
-            }
-        }
-        Ok(())
+        running::run(self.context, signals, &ground, &fresh, lock, &errand).await
     }
 }
 
@@ -180,33 +155,24 @@ fn refuse(plan: &Plan) -> Result<(), Failure> {
     let Some(first) = plan.refusals.first() else {
         return Ok(());
     };
-    let history = [
-        "other_lineage",
-        "fleet_vanished",
-        "all_missing",
-        "list_lags",
-        "state_behind",
-    ];
-    let exit = if history.contains(&first.code.as_str()) {
-        Exit::Stale
-    } else {
-        Exit::Refused
-    };
-    let failure = Failure::new("plan_refused", "the plan is refused; nothing was changed");
+    let failure = Failure::new(
+        codes::PLAN_REFUSED,
+        "the plan is refused; nothing was changed",
+    );
     let mut failure = plan
         .refusals
         .iter()
-        .fold(failure.exit(exit), |failure, note| {
-            failure.cause(&note.message)
-        });
+        .fold(failure, |failure, note| failure.cause(&note.message));
     failure.hint.clone_from(&first.hint);
+    if let Some(code) = named(&first.code) {
+        failure.exit = code.ends().into();
+    }
     Err(failure)
 }
 
 fn stale(message: &str, differences: Vec<String>) -> Failure {
-    let failure = Failure::new("stale_plan", message)
-        .exit(Exit::Stale)
-        .hint("run `aeroform plan` and review it again");
+    let failure =
+        Failure::new(codes::STALE_PLAN, message).hint("run `aeroform plan` and review it again");
     differences.into_iter().fold(failure, Failure::cause)
 }
 

@@ -4,8 +4,8 @@ use super::args::Plan as Args;
 use super::saved::OutFile;
 use super::session::{self, Session};
 use super::{Context, show};
+use crate::conduct::Look;
 use crate::core::plan::{DriftKind, Plan, SavedPlan};
-use crate::journal::Journal;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Shows it, and saves it where that is asked for.
@@ -14,17 +14,15 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     // A path that cannot be written is better known before the work than after it.
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
     let session = Session::open(context)?;
+    let wishes = session::wishes(&args.wishes, args.destroy);
     let look = if args.refresh.refresh {
         let provider = session.provider(context)?;
         let journal = session::journal(context)?;
-        let journal: &dyn Journal = &journal;
-        let asked = session.ask(&args.wishes, args.destroy);
-        asked.online(&mut signals, &*provider, journal).await?
+        let ground = session.ground(context, &*provider, &journal);
+        signals.or_interrupted(ground.look(&wishes)).await??
     } else {
-        session
-            .ask(&args.wishes, args.destroy)
-            .offline(&mut signals)
-            .await?
+        let offline = Look::offline(&session.desired, &*session.store, &wishes);
+        signals.or_interrupted(offline).await??
     };
     session.say_open_runs(context.ui, &look).await?;
     show::plan(context.ui, &look.plan);

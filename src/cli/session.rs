@@ -1,25 +1,27 @@
 //! What most verbs begin with: the manifests, the state, the provider, and one look at the world.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Context;
 use super::args::Wishes;
+use super::codes;
 use super::manifests;
 use super::project::Project;
-use crate::core::fleet::{Desired, Known, Observed};
+use crate::conduct::{ConductError, Ground, Look, Remembered};
+use crate::core::fleet::Desired;
 use crate::core::manifest::{Settings, StateLocation};
-use crate::core::plan::{Options, Plan, plan};
-use crate::core::state;
+use crate::core::plan::Options;
+use crate::core::plan::codes::FLEET_VANISHED;
 use crate::core::view::words::span;
 use crate::journal::sqlite::SqliteJournal;
-use crate::journal::{Journal, OpenRun, RunStatus};
-use crate::observe::{ObserveError, observe};
+use crate::journal::{Journal, RunStatus};
+use crate::observe::ObserveError;
 use crate::provider::Provider;
 use crate::provider::local::{LocalConfig, LocalProvider};
-use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore, Version};
-use crate::ui::{Exit, Failure, Signals, Ui};
+use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore};
+use crate::ui::{Failure, Signals, Ui};
 
 /// Everything that a verb works with.
 pub(super) struct Session {
@@ -30,24 +32,6 @@ pub(super) struct Session {
     project: Project,
 }
 
-/// The state as it was read.
-pub(super) struct Remembered {
-    pub(super) known: Known,
-    /// To be named by the next write.
-    pub(super) version: Version,
-    /// Digest of the text.
-    pub(super) digest: Option<String>,
-}
-
-/// One look: what is known, what is there, and what follows.
-pub(super) struct Look {
-    pub(super) remembered: Remembered,
-    pub(super) observed: Option<Observed>,
-    pub(super) plan: Plan,
-    /// Runs that the journal has and the state does not: under way, died, or not published.
-    pub(super) open_runs: Vec<OpenRun>,
-}
-
 impl Session {
     /// Reads the manifests and finds the state; asks nobody yet.
     pub(super) fn open(context: &Context<'_>) -> Result<Self, Failure> {
@@ -55,7 +39,9 @@ impl Session {
         let (project, desired, settings) = manifests.accept(context.ui)?;
         let path = state_path(&project, &desired, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let shown = path.display().to_string();
+        // Where the person stands who reads it, not where `-C` went.
+        let stands = context.global.chdir.as_deref().unwrap_or(Path::new(""));
+        let shown = stands.join(&path).display().to_string();
         Ok(Self {
             desired,
             store: Box::new(LocalStore::new(path, shown)),
@@ -66,19 +52,7 @@ impl Session {
 
     /// Reads the state.
     pub(super) async fn remember(&self) -> Result<Remembered, Failure> {
-        let stored = self.store.read().await?;
-        let app = &self.desired.app;
-        let known = match &stored.text {
-            Some(text) => state::read(text, app).map_err(|error| {
-                Failure::from(error).cause(format!("it is in `{}`", self.store.place()))
-            })?,
-            None => Known::empty(app.clone(), &self.desired.provider),
-        };
-        Ok(Remembered {
-            known,
-            version: stored.version,
-            digest: stored.text.as_deref().map(state::digest),
-        })
+        Ok(Remembered::read(&*self.store, &self.desired.app, &self.desired.provider).await?)
     }
 
     /// Says what the journal has of runs that did not come to their end, beside a plan that therefore
@@ -107,98 +81,73 @@ impl Session {
         Ok(())
     }
 
+    /// What a run of this session stands on.
+    pub(super) fn ground<'a>(
+        &'a self,
+        context: &'a Context<'_>,
+        provider: &'a dyn Provider,
+        journal: &'a dyn Journal,
+    ) -> Ground<'a> {
+        Ground {
+            desired: &self.desired,
+            provider,
+            store: &*self.store,
+            journal,
+            env: context.env,
+        }
+    }
+
+    fn local(&self, context: &Context<'_>) -> Result<LocalProvider, Failure> {
+        let provider = LocalProvider::new(LocalConfig {
+            dir: state_dir(context)?.join("local"),
+            project: self.project.folder().to_owned(),
+            program: context.env.program().map_err(|error| {
+                Failure::new(codes::NO_PROGRAM, "cannot find this program's own file").cause(error)
+            })?,
+        });
+        let Some(text) = context.env.var("AEROFORM_LOCAL_PORTS") else {
+            return Ok(provider);
+        };
+        let port = text
+            .parse()
+            .ok()
+            .filter(|port| (1024..=60_000).contains(port));
+        let port = port.ok_or_else(|| {
+            Failure::new(
+                codes::BAD_PORT,
+                format!("`AEROFORM_LOCAL_PORTS` is `{text}`, which is no port to begin at"),
+            )
+            .hint("set it to a number from 1024 to 60000, or unset it")
+        })?;
+        Ok(provider.first_port(port))
+    }
+
     /// The provider that the manifests name.
     pub(super) fn provider(&self, context: &Context<'_>) -> Result<Box<dyn Provider>, Failure> {
         match self.desired.provider.as_str() {
-            "local" => Ok(Box::new(LocalProvider::new(LocalConfig {
-                dir: state_dir(context)?.join("local"),
-                project: self.project.folder().to_owned(),
-                program: context.env.program().map_err(|error| {
-                    Failure::new("no_program", "cannot find this program's own file").cause(error)
-                })?,
-            }))),
+            "local" => Ok(Box::new(self.local(context)?)),
             "fly" => Err(Failure::new(
-                "provider_not_built",
+                codes::PROVIDER_NOT_BUILT,
                 "provider `fly` is not part of this version",
             )
             .hint("plan offline with `aeroform plan --refresh=false`, or run it here with `--provider local`")),
             other => Err(Failure::new(
-                "unknown_provider",
+                codes::UNKNOWN_PROVIDER,
                 format!("there is no provider `{other}`"),
             )
             .hint("the providers are `local` and `fly`")),
         }
     }
-
-    /// What is asked of the planner.
-    pub(super) fn ask<'s>(&'s self, wishes: &'s Wishes, destroy: bool) -> Asked<'s> {
-        Asked {
-            session: self,
-            wishes,
-            destroy,
-        }
-    }
 }
 
-/// A question to the planner. A signal drops it; nothing was changed.
-#[derive(Clone, Copy)]
-pub(super) struct Asked<'s> {
-    session: &'s Session,
-    wishes: &'s Wishes,
-    destroy: bool,
-}
-
-impl Asked<'_> {
-    /// Looks at the world once and plans.
-    pub(super) async fn online(
-        self,
-        signals: &mut Signals,
-        provider: &dyn Provider,
-        journal: &dyn Journal,
-    ) -> Result<Look, Failure> {
-        let look = async {
-            let remembered = self.session.remember().await?;
-            let app = &self.session.desired.app;
-            let observed = observe(provider, app, &remembered.known).await?;
-            let lineage = &observed.description.scope;
-            let mut open_runs = journal.open_runs(lineage)?;
-            let mut options = self.options();
-            options.own_runs = open_runs.iter().map(|open| open.row.run.clone()).collect();
-            open_runs.retain(|open| open.row.serial >= remembered.known.serial);
-            let look = self.plan(remembered, Some(observed), &options);
-            Ok(Look { open_runs, ..look })
-        };
-        signals.or_interrupted(look).await?
-    }
-
-    /// Plans from the state alone.
-    pub(super) async fn offline(self, signals: &mut Signals) -> Result<Look, Failure> {
-        let look = async {
-            let remembered = self.session.remember().await?;
-            Ok(self.plan(remembered, None, &self.options()))
-        };
-        signals.or_interrupted(look).await?
-    }
-
-    fn options(self) -> Options {
-        Options {
-            destroy: self.destroy,
-            accept_missing: self.wishes.accept_missing,
-            take_over: self.wishes.take_over,
-            adopt_runs: self.wishes.adopt_run.iter().cloned().collect(),
-            own_runs: BTreeSet::new(),
-        }
-    }
-
-    fn plan(self, remembered: Remembered, observed: Option<Observed>, options: &Options) -> Look {
-        let desired = &self.session.desired;
-        let plan = plan(desired, &remembered.known, observed.as_ref(), options);
-        Look {
-            remembered,
-            observed,
-            plan,
-            open_runs: Vec::new(),
-        }
+/// What flags ask of the planner.
+pub(super) fn wishes(flags: &Wishes, destroy: bool) -> Options {
+    Options {
+        destroy,
+        accept_missing: flags.accept_missing,
+        take_over: flags.take_over,
+        adopt_runs: flags.adopt_run.iter().cloned().collect(),
+        own_runs: BTreeSet::new(),
     }
 }
 
@@ -255,7 +204,7 @@ fn state_path(
         StateLocation::Path(path) => path,
         StateLocation::Url(url) => {
             return Err(Failure::new(
-                "state_url",
+                codes::STATE_URL,
                 format!("a state at `{url}` is not part of this version"),
             )
             .hint("keep it in a file: `[state] path = \"state/….json\"` in aeroform.toml"));
@@ -268,10 +217,33 @@ fn state_path(
 
 fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {
     context.env.state_dir().ok_or_else(|| {
-        Failure::new("no_home", "there is no place for what belongs to this user")
-            .cause("neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set")
-            .hint("set one of them")
+        Failure::new(
+            codes::NO_HOME,
+            "there is no place for what belongs to this user",
+        )
+        .cause("neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set")
+        .hint("set one of them")
     })
+}
+
+impl From<ConductError> for Failure {
+    fn from(error: ConductError) -> Self {
+        match error {
+            ConductError::State { error, place } => {
+                Self::from(error).cause(format!("it is in `{place}`"))
+            }
+            ConductError::Store(error) => error.into(),
+            ConductError::Observe(error) => error.into(),
+            ConductError::Journal(error) => error.into(),
+            ConductError::Unsound(findings) => {
+                let bug = Self::bug("the plan does not pass its own check; nothing was changed");
+                findings.into_iter().fold(bug, Self::cause)
+            }
+            ConductError::Offline => {
+                Self::bug("a plan that was made offline cannot be carried out")
+            }
+        }
+    }
 }
 
 impl From<ObserveError> for Failure {
@@ -279,8 +251,7 @@ impl From<ObserveError> for Failure {
         match error {
             ObserveError::Provider(error) => error.into(),
             ObserveError::FleetVanished { .. } | ObserveError::AppGone { .. } => {
-                Self::new(error.code(), error.to_string())
-                    .exit(Exit::Stale)
+                Self::new(FLEET_VANISHED, error.to_string())
                     .hint("nothing is planned on such an answer; look again in a moment")
             }
         }

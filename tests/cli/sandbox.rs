@@ -2,14 +2,18 @@
 
 use std::cell::Cell;
 use std::fmt::Write;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// One test's world. Everything in it goes when it is dropped.
 pub(crate) struct Sandbox {
     root: tempfile::TempDir,
     /// Every command draws its ids from a seed of its own, as every process does.
     commands: Cell<u32>,
+    /// Where this world's ports begin; shown as 8100.
+    ports: u16,
 }
 
 impl Sandbox {
@@ -23,6 +27,7 @@ impl Sandbox {
         Self {
             root,
             commands: Cell::new(0),
+            ports: free_ports(),
         }
     }
 
@@ -98,6 +103,7 @@ primary_region = \"ams\"
             .env("HOME", self.root.path().join("home"))
             .env("USER", "ana")
             .env("AEROFORM_STATE_DIR", self.state_dir())
+            .env("AEROFORM_LOCAL_PORTS", self.ports.to_string())
             .env("AEROFORM_TEST_TIME", "2026-01-02T03:04:05Z")
             .env(
                 "AEROFORM_TEST_SEED",
@@ -132,7 +138,28 @@ primary_region = \"ams\"
         let root = self.root.path();
         let resolved = std::fs::canonicalize(root).unwrap();
         let replace = |text: String, path: &Path| text.replace(path.to_str().unwrap(), "[ROOT]");
-        replace(replace(text.to_owned(), &resolved), root)
+        let mut text = replace(replace(text.to_owned(), &resolved), root);
+        for at in 0..PORTS {
+            text = text.replace(&(self.ports + at).to_string(), &(8100 + at).to_string());
+        }
+        text
+    }
+}
+
+/// How many ports a world has to itself.
+const PORTS: u16 = 10;
+
+/// The first of ports that nothing uses, no other world of this process included.
+fn free_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let at = NEXT.fetch_add(PORTS, Ordering::Relaxed);
+        // Processes begin at different places, below the ports that the system hands out by itself.
+        let first =
+            20_000 + (u16::try_from(std::process::id() % 1_200).unwrap() * PORTS + at) % 12_000;
+        if (first..first + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return first;
+        }
     }
 }
 

@@ -5,8 +5,11 @@
 
 mod again;
 mod check;
+mod codes;
 mod images;
 mod losses;
+#[path = "../support/provoked.rs"]
+mod provoked;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -488,7 +491,7 @@ fn a_lost_state_is_taken_over_from_the_stamps() {
     adopt web ams m00001: not in the state
     adopt web ams m00002: not in the state
     destroy web ams m00002 CountLowered: the newest
-    note unrecorded_run
+    record unrecorded_run
     refused protected_group web
     ");
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
@@ -496,7 +499,7 @@ fn a_lost_state_is_taken_over_from_the_stamps() {
     adopt web ams m00001: not in the state
     adopt web ams m00002: not in the state
     record protects web
-    note unrecorded_run
+    record unrecorded_run
     ");
     assert!(
         stage
@@ -748,6 +751,35 @@ fn a_pending_create_is_spent_first() {
 }
 
 #[test]
+fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
+    let before = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&before);
+    let old = stage.known.clone();
+    let other = desired([("web", group("web").count(3))]);
+    stage.apply(&other);
+    // The state of that run was never written, and what follows is another commit.
+    stage.known = old;
+    let third = desired([
+        ("web", group("web").count(3)),
+        ("cron", group("cron").count(1)),
+    ]);
+    let plan = stage.apply(&third);
+    assert_eq!(plan.takes_over.len(), 1);
+    assert!(
+        stage
+            .known
+            .runs
+            .iter()
+            .any(|run| run.outcome == "taken over")
+    );
+    let fourth = desired([(
+        "web",
+        group("web").count(3).config(json!({"env": {"A": "1"}})),
+    )]);
+    assert_eq!(stage.plan(&fourth).refusals, []);
+}
+
+#[test]
 fn a_list_that_lags_is_no_ground_to_change_anything() {
     let wanted = desired([("web", group("web").count(2))]);
     let mut stage = Stage::with(&wanted);
@@ -803,4 +835,39 @@ fn a_launch_id_that_stands_twice_in_the_state_is_spent_once() {
         "web",
         group("web").exact(&[("ams", 2), ("fra", 1)]),
     )]));
+}
+
+#[test]
+fn a_renamed_group_takes_its_running_standby_along() {
+    let jobs = || group("jobs").count(1).with(|g| g.standby = Some(1));
+    let mut stage = Stage::with(&desired([("jobs", jobs())]));
+    stage.touch("m00002", |machine| machine.state = MachineState::Started);
+    let mut renamed = desired([("queue", jobs())]);
+    renamed.moved = vec![moved("jobs", "queue")];
+    assert_snapshot!(lines(&stage.plan(&renamed)), @"
+    group queue: 2->2 changed (ams 2->2)
+    move queue ams m00001 from jobs
+    move queue ams m00002 from jobs standby for m00001
+    ");
+}
+
+/// Its place is kept for its volume, so it is not the one that goes, whatever else is wrong with it.
+#[test]
+fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
+    let db = |count: u32, regions: &str| {
+        desired([("db", group("db").count(count).mount().list(regions))])
+    };
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&db(2, "ams"));
+    stage.volumes = false;
+    stage.apply(&db(4, "ams"));
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    assert_snapshot!(lines(&stage.apply(&db(3, "bog"))), @"
+    group db: 4->3 changed (ams 4->2, bog 0->1)
+    create db bog
+    destroy db ams m00004 CountLowered: the newest
+    destroy db ams m00003 Rebalanced: the newest
+    note held_by_volumes db
+    ");
 }

@@ -54,6 +54,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         warnings: Vec::new(),
         refusals: Vec::new(),
         records: Vec::new(),
+        takes_over: Vec::new(),
         fences: BTreeMap::new(),
     }
 }

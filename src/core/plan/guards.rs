@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::codes;
 use super::decision::{Changed, Decision, Gone, How};
 use super::members::{Fleet, Member, successors};
 use super::notes::{machines, note};
@@ -101,7 +102,7 @@ fn protect(
     };
     Some(
         note(
-            "protected_group",
+            codes::PROTECTED_GROUP,
             format!("group `{name}` is protected: {what}"),
         )
         .of(name)
@@ -212,7 +213,7 @@ fn max_destroy(
     let allowed = limit.at_most(fleet_size);
     (destroys > allowed).then(|| {
         note(
-            "max_destroy",
+            codes::MAX_DESTROY,
             format!(
                 "{} would be destroyed, and `[policy] max_destroy` allows {allowed} of {fleet_size}",
                 machines(destroys)
@@ -233,7 +234,7 @@ pub(super) fn warnings(
         if let Some(image) = desired.image.as_ref().filter(|image| !image.contains('@')) {
             found.push(
                 note(
-                    "mutable_tag",
+                    codes::MUTABLE_TAG,
                     format!("image `{image}` is a tag, which may move"),
                 )
                 .hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
@@ -276,7 +277,7 @@ fn shared_ports(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>
             ""
         };
         found.push(note(
-            "shared_port",
+            codes::SHARED_PORT,
             format!(
                 "groups {} serve the same external port {port}: requests go to all of them{until}",
                 names.join(" and ")
@@ -303,7 +304,7 @@ fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
     });
     odd.then(|| {
         note(
-            "autostop_without_autostart",
+            codes::AUTOSTOP_WITHOUT_AUTOSTART,
             format!(
                 "group `{name}`: its Machines stop by themselves and nothing starts them again"
             ),

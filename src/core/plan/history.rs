@@ -4,16 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::codes;
 use super::members::{Fleet, Member};
 use super::notes::{ids, machines, note};
 use super::options::Options;
-use super::types::Note;
+use super::types::{Note, TakenOver};
 use crate::core::fleet::{Known, Machine, MachineId, Observed, RunId};
 
-/// Notes and refusals about the history of what was read.
+/// What the history of what was read leads to.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    pub(super) notes: Vec<Note>,
+    /// Runs that are taken over, with what is said of each.
+    pub(super) takes_over: Vec<(TakenOver, Note)>,
     pub(super) refusals: Vec<Note>,
 }
 
@@ -41,7 +43,7 @@ fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut 
     {
         history.refusals.push(
             note(
-                "other_lineage",
+                codes::OTHER_LINEAGE,
                 format!(
                     "the state belongs to another incarnation of `{}` than the one there",
                     known.app
@@ -74,7 +76,7 @@ fn missing(
     if observed.description.machine_count > 0 && observed.machines.is_empty() {
         history.refusals.push(
             note(
-                "fleet_vanished",
+                codes::FLEET_VANISHED,
                 format!(
                     "the provider lists no Machine, but says that there are {}",
                     observed.description.machine_count
@@ -85,7 +87,7 @@ fn missing(
     } else if !observed.lagging.is_empty() {
         history.refusals.push(
             note(
-                "list_lags",
+                codes::LIST_LAGS,
                 format!(
                     "the provider's list lacks {} that exist ({}), and so may lack others",
                     machines(observed.lagging.len()),
@@ -98,7 +100,7 @@ fn missing(
         let what = machines(known.machines.len());
         history.refusals.push(
             note(
-                "all_missing",
+                codes::ALL_MISSING,
                 format!("every known Machine is gone ({what})"),
             )
             .hint("if they were destroyed on purpose, add `--accept-missing`: they are made again"),
@@ -161,13 +163,18 @@ fn unrecorded(
             || options.own_runs.contains(run)
             || options.adopt_runs.contains(run);
         if accepted {
-            history
-                .notes
-                .push(note("unrecorded_run", what).hint("what it made is taken over"));
+            let taken = TakenOver {
+                run: run.clone(),
+                serial: facts.serial,
+                by: facts.by.map(str::to_owned),
+                commit: facts.commit.map(str::to_owned),
+            };
+            let about = note(codes::UNRECORDED_RUN, what).hint("what it made is taken over");
+            history.takes_over.push((taken, about));
         } else {
             history
                 .refusals
-                .push(note("state_behind", what).hint(format!(
+                .push(note(codes::STATE_BEHIND, what).hint(format!(
                     "get the state file that has it (pull), or take over what it did with \
                  `--adopt-run {run}`"
                 )));

@@ -8,6 +8,7 @@
 //! kept.
 
 mod check;
+pub mod codes;
 mod decision;
 mod fields;
 mod guards;
@@ -40,7 +41,7 @@ pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep};
 pub use types::{
     Action, Branch, Change, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
     Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,
-    StepResult, Summary, Target, Work,
+    StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FieldChange;
+use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished};
 use super::notes::{self, note};
 use super::running::{self, Running};
-use super::spread::{NoLayout, Spread};
+use super::spread::{Layout, NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
 use super::words;
@@ -165,7 +166,7 @@ impl<'a> Group<'_, 'a> {
         }
         let mut fields = Fields::of(Some(self.wanted), lineage);
         self.place(
-            &layout.counts,
+            &layout,
             primaries,
             target.primaries,
             &mut fields,
@@ -236,14 +237,14 @@ impl<'a> Group<'_, 'a> {
         let name = self.name;
         match *error {
             NoLayout::TooFew { room } => note(
-                "no_room_in_regions",
+                codes::NO_ROOM_IN_REGIONS,
                 format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
             )
             .hint(format!(
                 "add regions or raise `max_per_region` in `[groups.{name}]`"
             )),
             NoLayout::NoRegion => note(
-                "no_region",
+                codes::NO_REGION,
                 format!("nothing says in which region group `{name}` starts"),
             )
             .hint(format!(
@@ -256,7 +257,7 @@ impl<'a> Group<'_, 'a> {
     fn held(&self, regions: &[Region]) -> Note {
         let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
         note(
-            "held_by_volumes",
+            codes::HELD_BY_VOLUMES,
             format!(
                 "group `{}` stays uneven: Machines with volumes are not moved out of {}",
                 self.name,
@@ -270,7 +271,7 @@ impl<'a> Group<'_, 'a> {
     /// Who of the primaries stays, and what changes of those.
     fn place(
         &self,
-        wanted: &BTreeMap<Region, u32>,
+        layout: &Layout,
         primaries: Vec<Member<'a>>,
         target: u32,
         fields: &mut Fields<'a>,
@@ -286,7 +287,7 @@ impl<'a> Group<'_, 'a> {
         }
         let mut lowering = existing.saturating_sub(target);
         for (region, members) in &by_region {
-            let keep = wanted.get(region).copied().unwrap_or(0) as usize;
+            let keep = layout.counts.get(region).copied().unwrap_or(0) as usize;
             let mut going = BTreeSet::new();
             let named = members.iter().filter(|m| self.is_named(m)).count();
             let leaving = named + (members.len() - named).saturating_sub(keep);
@@ -296,7 +297,11 @@ impl<'a> Group<'_, 'a> {
                     (member, !found.changes.is_empty())
                 });
                 let judged: Vec<_> = judged.collect();
-                let order = victims::in_order_of_going(judged, &self.desired.removed_machines);
+                let named = &self.desired.removed_machines;
+                let mut order = victims::in_order_of_going(judged, named);
+                if layout.held_by_volumes.contains(region) {
+                    victims::volumes_last(&mut order, named);
+                }
                 for (member, why) in order.into_iter().take(leaving) {
                     going.insert(member.id);
                     let removal = if self.is_named(member) {
@@ -334,7 +339,7 @@ impl<'a> Group<'_, 'a> {
                 }
             }
         }
-        for (region, n) in wanted {
+        for (region, n) in &layout.counts {
             let staying = by_region.get(region).into_iter().flatten();
             let there = count(staying.filter(|m| !self.is_named(m)).count());
             for _ in there..*n {
@@ -410,7 +415,7 @@ impl<'a> Group<'_, 'a> {
             });
         } else {
             let refusal = note(
-                "unreachable_volume",
+                codes::UNREACHABLE_VOLUME,
                 format!(
                     "Machine {} of group `{}` must change, but its host does not answer and its \
                      volume is there",
@@ -555,7 +560,7 @@ pub(super) fn unreachable(members: &[Member<'_>]) -> Option<Note> {
         .collect();
     (!dead.is_empty()).then(|| {
         note(
-            "host_unreachable",
+            codes::HOST_UNREACHABLE,
             format!(
                 "host unreachable: {} ({})",
                 notes::machines(dead.len()),

@@ -9,11 +9,7 @@ use crate::core::fleet::{
     ConfigDigest, Count, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
     MachineId, Pending, RunId, RunRecord, StoredConfig,
 };
-
-/// How many runs and releases the state remembers.
-const RUNS: usize = 50;
-/// See [`RUNS`].
-const RELEASES: usize = 10;
+use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
 /// What is known about a run besides its results.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +32,8 @@ pub struct RunFacts {
     pub parent: Option<String>,
 }
 
-/// The state after the run. The serial rises by one if anything differs but the run itself.
+/// The state after the run. The serial rises by one if anything differs, or if the run left its stamps
+/// on a Machine; else the state stays as it is, and the run is not listed.
 pub fn record(
     known: &Known,
     plan: &Plan,
@@ -54,6 +51,17 @@ pub fn record(
     settle_successors(&mut next);
     settle_pending(&mut next, known, plan, desired, results);
     next.protect = protect(&next, plan, desired);
+    // Listed from now on, so that the stamps which they left are nobody's unknown work.
+    next.runs
+        .extend(plan.takes_over.iter().map(|taken| RunRecord {
+            run: taken.run.clone(),
+            serial: taken.serial,
+            at: facts.at.clone(),
+            by: taken.by.clone().unwrap_or_else(|| "unknown".to_owned()),
+            command: "apply".to_owned(),
+            outcome: "taken over".to_owned(),
+            commit: taken.commit.clone(),
+        }));
     let used: BTreeSet<ConfigDigest> = next
         .machines
         .values()
@@ -68,7 +76,7 @@ pub fn record(
     next.configs.retain(|digest, _| used.contains(digest));
     next.pending.sort();
     next.pending.dedup();
-    if next == *known {
+    if next == *known && !left_stamps(plan, results) {
         return next;
     }
     next.serial = known.serial.saturating_add(1);
@@ -83,9 +91,24 @@ pub fn record(
         outcome: facts.outcome.clone(),
         commit: facts.commit.clone(),
     });
-    keep_last(&mut next.runs, RUNS);
-    keep_last(&mut next.releases, RELEASES);
+    keep_last(&mut next.runs, RUNS_KEPT);
+    keep_last(&mut next.releases, RELEASES_KEPT);
     next
+}
+
+/// Whether the run left its stamps on a Machine, or may have: then it is listed although the state
+/// says nothing else differently (drift that was put back, a Machine that was started again).
+fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
+    plan.changes().any(|(id, change)| {
+        let calls = match change.action {
+            Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
+            Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
+        };
+        let result = results.get(id.0 as usize);
+        calls
+            && result
+                .is_some_and(|r| r.sent.is_some() || matches!(r.outcome, Outcome::Unknown { .. }))
+    })
 }
 
 fn keep_last<T>(list: &mut Vec<T>, most: usize) {

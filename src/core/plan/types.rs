@@ -52,8 +52,24 @@ pub struct Plan {
     pub refusals: Vec<Note>,
     /// The state changes without a step (a protect flag, a moved group's record), one line each.
     pub records: Vec<Note>,
+    /// Runs whose changes are there and which the state does not list yet; it will.
+    #[serde(default)]
+    pub takes_over: Vec<TakenOver>,
     /// Ids of every Machine in each touched group and region, for the check of a fresh snapshot.
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
+}
+
+/// A run that changed Machines and never wrote the state (RULES 12).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// The run.
+    pub run: RunId,
+    /// The serial that it was to write.
+    pub serial: u64,
+    /// Who ran it, as its stamps say; foreign text.
+    pub by: Option<String>,
+    /// Commit that it applied, as its stamps say; foreign text.
+    pub commit: Option<String>,
 }
 
 /// Index of a step in [`Plan::steps`].

@@ -28,6 +28,30 @@ where
         .collect()
 }
 
+/// One on its way up counts as started: a moment later it is, and whom a plan destroys must not hang
+/// on the moment at which it was made.
+fn is_up(state: MachineState) -> bool {
+    match state {
+        MachineState::Starting | MachineState::Started | MachineState::Replacing => true,
+        MachineState::Created
+        | MachineState::Stopping
+        | MachineState::Stopped
+        | MachineState::Suspending
+        | MachineState::Suspended
+        | MachineState::Failed
+        | MachineState::Destroying
+        | MachineState::Destroyed => false,
+    }
+}
+
+/// Where a region keeps its number for volumes only, those without one go before the others.
+pub(super) fn volumes_last(order: &mut [(&Member<'_>, &'static str)], named: &BTreeSet<MachineId>) {
+    order.sort_by_key(|(member, _)| {
+        let is_named = named.contains(member.id);
+        (!is_named, !member.volumes().is_empty())
+    });
+}
+
 /// In the order of going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -57,7 +81,7 @@ impl Rank {
             Self::Cordoned
         } else if seen.is_some_and(failing) {
             Self::FailingChecks
-        } else if seen.is_some_and(|m| m.state != MachineState::Started) {
+        } else if seen.is_some_and(|m| !is_up(m.state)) {
             Self::NotStarted
         } else if outdated {
             Self::Outdated

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::codes;
 use super::decision::{Decision, Role};
 use super::members::Fleet;
 use super::notes::note;
@@ -45,9 +46,9 @@ pub(super) fn about_groups(
         let heir = heir.or_else(|| serving(desired).filter(|_| default));
         let mut about = note(
             if default {
-                "app_removed"
+                codes::APP_REMOVED
             } else {
-                "renamed_group"
+                codes::RENAMED_GROUP
             },
             message,
         )
@@ -67,7 +68,7 @@ pub(super) fn about_groups(
             if decision.wanted.is_some() && decision.creates.is_empty() && goes {
                 found.push(
                     note(
-                        "scaled_to_zero",
+                        codes::SCALED_TO_ZERO,
                         format!("group `{name}` will have no Machine"),
                     )
                     .of(name)
@@ -120,7 +121,7 @@ fn serving(desired: &Desired) -> Option<&GroupName> {
 /// RULES 18: nobody but a person can choose.
 pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
     note(
-        "two_images",
+        codes::TWO_IMAGES,
         format!(
             "new Machines of group `{name}` would run what runs, and that is {}",
             images.join(" and ")
@@ -133,7 +134,7 @@ pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
 /// Nothing is written and nothing runs.
 pub(super) fn no_image(name: &GroupName) -> Note {
     note(
-        "no_image",
+        codes::NO_IMAGE,
         format!("nothing says which image group `{name}` runs, and nothing of the app runs yet"),
     )
     .of(name)
@@ -145,7 +146,7 @@ fn about_image(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     let image = decision.inherits.image.as_ref()?;
     Some(
         note(
-            "image_inherited",
+            codes::IMAGE_INHERITED,
             format!("new Machines of group `{name}` run `{image}`, as those that run do"),
         )
         .of(name),
@@ -164,7 +165,7 @@ pub(super) fn about_moves(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
     let done = desired.moved.iter().filter(|moved| !moving(&moved.from));
     done.map(|moved| {
         note(
-            "moved_done",
+            codes::MOVED_DONE,
             format!(
                 "nothing is left to move from `{}` to `{}`",
                 moved.from, moved.to

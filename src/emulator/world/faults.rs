@@ -125,10 +125,10 @@ pub(super) struct Subject<'a> {
     pub(super) group: Option<&'a str>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Faults(Vec<Armed>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Armed {
     fault: Fault,
     seen: u32,
@@ -147,6 +147,13 @@ impl Faults {
 
     pub(super) fn fired(&self, id: FaultId) -> u32 {
         self.0.get(id.0).map_or(0, |armed| armed.fired)
+    }
+
+    /// Nothing more goes wrong; what has fired stays counted.
+    pub(super) fn calm(&mut self) {
+        for armed in &mut self.0 {
+            armed.fault.times = 0;
+        }
     }
 
     /// The effects on this call, in the order in which their faults were injected.

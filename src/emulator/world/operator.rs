@@ -30,6 +30,12 @@ impl<'a> Operator<'a> {
             .collect()
     }
 
+    /// How many Machines the app ever had, destroyed ones included.
+    pub fn ever_made(&self) -> usize {
+        let app = self.world.apps.get(self.app);
+        app.map_or(0, |app| app.records().len())
+    }
+
     /// Makes a started Machine of this name with this config, as another tool would; gives its id.
     pub fn add(&mut self, name: &str, region: &str, config: Value) -> Option<String> {
         let now = self.world.now();
@@ -83,6 +89,13 @@ impl<'a> Operator<'a> {
     /// Suspends a Machine.
     pub fn suspend(&mut self, id: &str) {
         self.rest(id, State::Suspended);
+    }
+
+    /// Takes a Machine out of the proxy's rotation, or puts it back.
+    pub fn cordon(&mut self, id: &str, out: bool) {
+        if let Some(record) = self.record(id) {
+            record.cordoned = out;
+        }
     }
 
     /// Takes a Machine's host away, or brings it back.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::layout::{AppDir, Durable, make_dir, open_private, random_hex, read_json, write_json};
 use crate::core::fleet::Lineage;
 
-/// The first port of the first app.
-pub(super) const PORT_BASE: u16 = 8100;
+/// The first port of the first app, where nothing else is said.
+pub(super) const FIRST_PORT: u16 = 8100;
 /// How far apart two apps' first ports are. An app with more Machines runs into the next block, and a
 /// port that is taken is then refused by name.
 const PORT_BLOCK: u16 = 100;
@@ -27,8 +27,8 @@ pub(super) struct Scope {
     pub(super) port_base: u16,
 }
 
-/// The scope of this app, made if there is none. A crash leaves it whole or absent.
-pub(super) fn of(root: &Path, app: &AppDir) -> io::Result<Scope> {
+/// The scope of this app, made if there is none; the first app's ports begin at `first_port`. A crash leaves it whole or absent.
+pub(super) fn of(root: &Path, app: &AppDir, first_port: u16) -> io::Result<Scope> {
     if let Some(scope) = read_json(&app.scope())? {
         return Ok(scope);
     }
@@ -41,21 +41,21 @@ pub(super) fn of(root: &Path, app: &AppDir) -> io::Result<Scope> {
     let id = format!("local-{}", random_hex::<10>()?);
     let scope = Scope {
         id: Lineage::new(id).map_err(io::Error::other)?,
-        port_base: free_base(root)?,
+        port_base: free_base(root, first_port)?,
     };
     write_json(&app.scope(), &scope, Durable::Yes)?;
     Ok(scope)
 }
 
-fn free_base(root: &Path) -> io::Result<u16> {
+fn free_base(root: &Path, first: u16) -> io::Result<u16> {
     let mut taken = Vec::new();
     for entry in fs::read_dir(root)? {
         if let Ok(Some(scope)) = read_json::<Scope>(&entry?.path().join("scope")) {
             taken.push(scope.port_base);
         }
     }
-    let free = (PORT_BASE..=60_000)
+    let free = (first..=60_000)
         .step_by(usize::from(PORT_BLOCK))
         .find(|base| !taken.contains(base));
-    Ok(free.unwrap_or(PORT_BASE))
+    Ok(free.unwrap_or(first))
 }

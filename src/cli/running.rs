@@ -1,0 +1,96 @@
+//! A run under the eyes of an operator: progress, signals, and what is said at its end.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use super::{Context, show};
+use crate::apply::{CancelHandle, Halt};
+use crate::conduct::{Ended, Errand, Ground, Look};
+use crate::core::view::{RunEnd, RunReport, json};
+use crate::store::StateLock;
+use crate::ui::progress::Progress;
+use crate::ui::{Exit, Failure, Signals, Stop};
+
+/// How long calls in flight have after SIGTERM or SIGHUP: a supervisor or a CI runner that sends them
+/// kills soon after.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// Carries the plan out and reports.
+pub(super) async fn run(
+    context: &Context<'_>,
+    signals: &mut Signals,
+    ground: &Ground<'_>,
+    look: &Look,
+    held: &dyn StateLock,
+    errand: &Errand<'_>,
+) -> Result<Exit, Failure> {
+    let ui = context.ui;
+    let (handle, cancel) = CancelHandle::new();
+    let mut progress = Progress::new(ui, &look.plan);
+    let mut events = |event: &_| {
+        if ui.json()
+            && let Some(line) = json::apply::event(&look.plan, event)
+        {
+            ui.document(&line);
+        }
+        progress.event(event);
+    };
+    let mut work = pin!(ground.carry_out(look, held, errand, cancel, &mut events));
+    let mut stopped = false;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut work => break ended?,
+            stop = signals.next() => {
+                let patient = stop == Stop::Interrupt && ui.streams().can_ask();
+                if patient && stopped {
+                    handle.now();
+                } else {
+                    handle.stop((!patient).then_some(GRACE));
+                }
+                stopped = true;
+            }
+        }
+    };
+    say(context, look, &ended, errand.command);
+    Ok(match ended.end(look) {
+        RunEnd::Complete => Exit::Done,
+        RunEnd::Failed => Exit::Incomplete,
+        RunEnd::Interrupted => Exit::Interrupted,
+    })
+}
+
+fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
+    let ui = context.ui;
+    let report = &ended.report;
+    if let Some(error) = &ended.unmarked {
+        ui.warn(error);
+    }
+    if let Some(spill) = &ended.spill {
+        // Standard error is the last place that is left.
+        ui.warn(&format!(
+            "no copy of the state could be kept ({}); its text follows, save it under the name below",
+            spill.cause
+        ));
+        ui.talk(&spill.text);
+    }
+    for remark in &report.remarks {
+        ui.say(&format!("note: {remark}"));
+    }
+    match &report.halted {
+        None => {}
+        Some(Halt::LockLost) => ui.warn("nothing more was started: the state's lock was lost"),
+        Some(Halt::Journal(why) | Halt::Provider(why)) => {
+            ui.warn(&format!("nothing more was started: {why}"));
+        }
+    }
+    let told = RunReport {
+        plan: &look.plan,
+        results: &report.results,
+        interrupted: report.interrupted,
+        findings: &report.findings,
+        state: &ended.state,
+        program: &context.global.program(),
+        verb,
+    };
+    show::report(ui, &told);
+}

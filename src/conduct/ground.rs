@@ -1,0 +1,165 @@
+//! What a run stands on, and one look at it: what is remembered, what is there, and what follows.
+
+use crate::core::fleet::{AppName, Desired, Known, Observed};
+use crate::core::plan::{Finding, Options, Plan, SavedPlan, check, plan};
+use crate::core::state::{self, StateError};
+use crate::env::Env;
+use crate::journal::{Journal, JournalError, OpenRun, RunStatus};
+use crate::observe::{ObserveError, observe};
+use crate::provider::Provider;
+use crate::store::{StateStore, StoreError, Version};
+
+/// Everything that a run stands on.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// What is wanted.
+    pub desired: &'a Desired,
+    /// Who carries out calls.
+    pub provider: &'a dyn Provider,
+    /// Where the state is kept.
+    pub store: &'a dyn StateStore,
+    /// Where a run is kept until its state is written.
+    pub journal: &'a dyn Journal,
+    /// Clock, user, commit.
+    pub env: &'a Env,
+}
+
+/// The state as it was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remembered {
+    /// What it says.
+    pub known: Known,
+    /// To be named by the next write.
+    pub version: Version,
+    /// Digest of the text; none when there is no state yet.
+    pub digest: Option<String>,
+}
+
+/// One look: what is remembered, what is there, and what follows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// The state.
+    pub remembered: Remembered,
+    /// The world; none when it was not asked.
+    pub observed: Option<Observed>,
+    /// What follows.
+    pub plan: Plan,
+    /// Runs that the journal has and the state does not: under way, died, or not published.
+    pub open_runs: Vec<OpenRun>,
+}
+
+/// Why there is nothing to stand on.
+#[derive(Debug, thiserror::Error)]
+pub enum ConductError {
+    /// The state's text could not be understood; it was left as it is.
+    #[error("{error}")]
+    State {
+        /// What is wrong with it.
+        error: StateError,
+        /// Where it is.
+        place: String,
+    },
+    /// The store could not be read, written or locked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The world could not be seen.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// The journal could not be read or written before the first call.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The plan does not pass its own check: a bug of ours, and nothing was changed.
+    #[error("the plan does not pass its own check")]
+    Unsound(Vec<Finding>),
+    /// The plan was made without asking the provider and cannot be carried out.
+    #[error("a plan that was made offline cannot be carried out")]
+    Offline,
+}
+
+impl Remembered {
+    /// Reads the state; no text is the state of an app that was never applied.
+    pub async fn read(
+        store: &dyn StateStore,
+        app: &AppName,
+        provider: &str,
+    ) -> Result<Self, ConductError> {
+        let stored = store.read().await?;
+        let known = match &stored.text {
+            Some(text) => state::read(text, app).map_err(|error| ConductError::State {
+                error,
+                place: store.place(),
+            })?,
+            None => Known::empty(app.clone(), provider),
+        };
+        Ok(Self {
+            known,
+            version: stored.version,
+            digest: stored.text.as_deref().map(state::digest),
+        })
+    }
+}
+
+impl Ground<'_> {
+    /// Reads the state, looks at the world once, and plans. Runs that this host's journal has a record
+    /// of are taken over without being asked (RULES 12).
+    pub async fn look(&self, wishes: &Options) -> Result<Look, ConductError> {
+        let app = &self.desired.app;
+        let remembered = Remembered::read(self.store, app, &self.desired.provider).await?;
+        let observed = observe(self.provider, app, &remembered.known).await?;
+        let mut open_runs = self.journal.open_runs(&observed.description.scope)?;
+        let mut options = wishes.clone();
+        options
+            .own_runs
+            .extend(open_runs.iter().map(|open| open.row.run.clone()));
+        open_runs.retain(|open| open.row.serial >= remembered.known.serial);
+        let plan = plan(self.desired, &remembered.known, Some(&observed), &options);
+        Ok(Look {
+            remembered,
+            observed: Some(observed),
+            plan,
+            open_runs,
+        })
+    }
+
+    /// Under the lock: what differs between a look that was shown and a fresh one, for people.
+    pub fn differences(shown: &Look, fresh: &Look) -> Vec<String> {
+        SavedPlan::of(&shown.plan).differences(&fresh.plan)
+    }
+
+    /// Under the lock: reads the plan a second time, and closes runs that the state has since passed,
+    /// unread.
+    pub fn prepare(&self, fresh: &Look) -> Result<(), ConductError> {
+        let (known, observed) = (&fresh.remembered.known, fresh.observed.as_ref());
+        let findings = check(&fresh.plan, self.desired, known, observed);
+        if !findings.is_empty() {
+            return Err(ConductError::Unsound(findings));
+        }
+        let Some(lineage) = &fresh.plan.lineage else {
+            return Ok(());
+        };
+        for open in self.journal.open_runs(lineage)? {
+            if open.row.serial < known.serial {
+                self.journal.mark(&open.row.run, RunStatus::Closed)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Look {
+    /// Reads the state and plans from it alone.
+    pub async fn offline(
+        desired: &Desired,
+        store: &dyn StateStore,
+        wishes: &Options,
+    ) -> Result<Self, ConductError> {
+        let remembered = Remembered::read(store, &desired.app, &desired.provider).await?;
+        let plan = plan(desired, &remembered.known, None, wishes);
+        Ok(Self {
+            remembered,
+            observed: None,
+            plan,
+            open_runs: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,11 @@
+//! The conduct of a run: remember, look, compare, carry out, publish. What `apply` does without a word
+//! to anybody, so that tests drive exactly what the program drives.
+//!
+//! Must not print, prompt or know flags. Decides nothing about Machines: that is the plan's, and the
+//! calls are [`crate::apply`]'s. Start at [`Ground::look`] and follow a [`Look`] to [`Ground::carry_out`].
+
+mod ground;
+mod run;
+
+pub use ground::{ConductError, Ground, Look, Remembered};
+pub use run::{Ended, Errand, Spill};

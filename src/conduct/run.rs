@@ -1,0 +1,205 @@
+//! One run: the journal first, then the calls, then the state.
+
+use std::path::Path;
+
+use super::ground::{ConductError, Ground, Look};
+use crate::apply::{self, ApplyOptions, Cancel, Job, Report};
+use crate::core::fleet::{Known, Lineage, RunId};
+use crate::core::plan::{Event, RunFacts, SavedPlan, record};
+use crate::core::state;
+use crate::core::view::{RunEnd, RunReport, StateEnd};
+use crate::journal::{RunRow, RunStatus};
+use crate::store::{StateLock, write_copy};
+
+/// What is carried out, and as whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Errand<'a> {
+    /// The run.
+    pub run: &'a RunId,
+    /// The verb, for records.
+    pub command: &'a str,
+    /// Most steps at once.
+    pub parallelism: usize,
+    /// The folder in which a state that the store refuses is kept.
+    pub copies: &'a Path,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// Of its steps.
+    pub report: Report,
+    /// Of its state.
+    pub state: StateEnd,
+    /// The journal could not be told that the run is over; why.
+    pub unmarked: Option<String>,
+    /// The state could be kept nowhere.
+    pub spill: Option<Spill>,
+}
+
+/// A state that neither the store nor a copy beside it could keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spill {
+    /// Why there is no copy.
+    pub cause: String,
+    /// The state's text, for whoever can still keep it.
+    pub text: String,
+}
+
+impl Ended {
+    /// How the run ended, for the exit code and the record.
+    pub fn end(&self, look: &Look) -> RunEnd {
+        end(&self.report, &self.state, look)
+    }
+}
+
+impl Ground<'_> {
+    /// Carries out the plan of a look that was taken and prepared under this lock, and writes the state
+    /// whatever came of it. Dropping the future is a crash: the journal has the run open, and the
+    /// Machines' names say what they are for.
+    pub async fn carry_out(
+        &self,
+        look: &Look,
+        held: &dyn StateLock,
+        errand: &Errand<'_>,
+        cancel: Cancel,
+        events: &mut dyn FnMut(&Event),
+    ) -> Result<Ended, ConductError> {
+        let (Some(lineage), Some(observed)) = (&look.plan.lineage, &look.observed) else {
+            return Err(ConductError::Offline);
+        };
+        let known = &look.remembered.known;
+        let row = RunRow {
+            run: errand.run.clone(),
+            lineage: lineage.clone(),
+            serial: known.serial,
+            at: self.env.now(),
+            by: self.env.user(),
+            command: errand.command.to_owned(),
+            plan: SavedPlan::of(&look.plan).text(),
+        };
+        let commit = self.env.commit();
+        let job = Job {
+            plan: &look.plan,
+            desired: self.desired,
+            known,
+            observed,
+            provider: self.provider,
+            journal: self.journal,
+            lock: held,
+            run: &row,
+            serial: known.serial + 1,
+            commit: commit.as_deref(),
+            options: ApplyOptions {
+                parallelism: errand.parallelism,
+            },
+        };
+        let report = apply::run(job, cancel, events).await;
+        Ok(self.publish(look, errand, lineage, report).await)
+    }
+
+    /// Writes the state and settles the run in the journal.
+    async fn publish(
+        &self,
+        look: &Look,
+        errand: &Errand<'_>,
+        lineage: &Lineage,
+        report: Report,
+    ) -> Ended {
+        let next = self.next(look, errand, lineage, &report);
+        let (state, spill) = if next == look.remembered.known {
+            (StateEnd::Unchanged, None)
+        } else {
+            self.write(look, errand, &next).await
+        };
+        let status = match &state {
+            StateEnd::Unchanged | StateEnd::Written { .. } => RunStatus::Closed,
+            StateEnd::Unpublished { .. } => RunStatus::Unpublished,
+        };
+        // The state is what counts; a journal that cannot be written is no reason to fail now.
+        let unmarked = self
+            .journal
+            .mark(errand.run, status)
+            .err()
+            .map(|error| error.to_string());
+        Ended {
+            report,
+            state,
+            unmarked,
+            spill,
+        }
+    }
+
+    /// What the state says now: whatever is certain, however the run ended.
+    fn next(&self, look: &Look, errand: &Errand<'_>, lineage: &Lineage, report: &Report) -> Known {
+        let outcome = match end(report, &StateEnd::Unchanged, look) {
+            RunEnd::Complete => "complete",
+            RunEnd::Failed => "failed",
+            RunEnd::Interrupted => "interrupted",
+        };
+        let facts = RunFacts {
+            run: errand.run.clone(),
+            lineage: lineage.clone(),
+            at: self.env.now(),
+            by: self.env.user(),
+            command: errand.command.to_owned(),
+            outcome: outcome.to_owned(),
+            commit: self.env.commit(),
+            parent: look.remembered.digest.clone(),
+        };
+        record(
+            &look.remembered.known,
+            &look.plan,
+            self.desired,
+            &report.results,
+            &facts,
+        )
+    }
+
+    /// Writes it, or keeps a copy that `state push` publishes.
+    async fn write(
+        &self,
+        look: &Look,
+        errand: &Errand<'_>,
+        next: &Known,
+    ) -> (StateEnd, Option<Spill>) {
+        let text = state::write(next);
+        let cause = match self.store.write(&text, &look.remembered.version).await {
+            Ok(_) => {
+                let (place, serial) = (self.store.place(), next.serial);
+                return (StateEnd::Written { place, serial }, None);
+            }
+            Err(error) => error.to_string(),
+        };
+        let name = format!("{}.unpublished.json", next.app);
+        match write_copy(errand.copies, &name, &text) {
+            Ok(path) => (
+                StateEnd::Unpublished {
+                    cause,
+                    copy: path.display().to_string(),
+                },
+                None,
+            ),
+            Err(error) => {
+                let spill = Spill {
+                    cause: error.to_string(),
+                    text,
+                };
+                (StateEnd::Unpublished { cause, copy: name }, Some(spill))
+            }
+        }
+    }
+}
+
+fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
+    RunReport {
+        plan: &look.plan,
+        results: &report.results,
+        interrupted: report.interrupted,
+        findings: &report.findings,
+        state,
+        program: "",
+        verb: "",
+    }
+    .end()
+}
