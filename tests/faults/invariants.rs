@@ -74,7 +74,10 @@ impl Fleet {
             .values()
             .map(|m| {
                 let standbys = m.standby_for.len();
-                format!("{} {} {} {:?} {standbys}", m.group, m.region, m.config, m.volumes)
+                format!(
+                    "{} {} {} {:?} {standbys}",
+                    m.group, m.region, m.config, m.volumes
+                )
             })
             .collect();
         remembered.sort();
@@ -96,7 +99,11 @@ impl Fleet {
         ];
         for (what, is, should) in pairs {
             let (is, should) = (tally(is), tally(should));
-            for line in is.keys().chain(should.keys()).collect::<std::collections::BTreeSet<_>>() {
+            for line in is
+                .keys()
+                .chain(should.keys())
+                .collect::<std::collections::BTreeSet<_>>()
+            {
                 let (n, m) = (is.get(line).unwrap_or(&0), should.get(line).unwrap_or(&0));
                 if n != m {
                     found.push(format!("{what}: {n} instead of {m} of {line}"));
@@ -113,7 +120,11 @@ impl Fleet {
 
 /// Machines that neither the state, the journal nor their own stamps explain, and intents that more
 /// than one Machine answers.
-pub(crate) fn unexplained(sim: &SimProvider, known: &Known, journal: &MemoryJournal) -> Vec<String> {
+pub(crate) fn unexplained(
+    sim: &SimProvider,
+    known: &Known,
+    journal: &MemoryJournal,
+) -> Vec<String> {
     let machines = machines(&mut sim.world());
     let mut found = Vec::new();
     let mut answers: BTreeMap<String, usize> = BTreeMap::new();
@@ -122,8 +133,15 @@ pub(crate) fn unexplained(sim: &SimProvider, known: &Known, journal: &MemoryJour
         if let Some(launch) = name.launch_part() {
             *answers.entry(launch.to_owned()).or_default() += 1;
         }
-        let by_state = known.machines.keys().any(|id| id.as_str() == text(machine, "id"));
-        if !by_state && !by_stamps(machine, &name) && !by_journal(&name, journal) && is_ours(machine) {
+        let by_state = known
+            .machines
+            .keys()
+            .any(|id| id.as_str() == text(machine, "id"));
+        if !by_state
+            && !by_stamps(machine, &name)
+            && !by_journal(&name, journal)
+            && is_ours(machine)
+        {
             found.push(format!("nothing explains {}", line(machine)));
         }
     }
@@ -139,11 +157,15 @@ fn is_ours(machine: &Value) -> bool {
 /// The Machine's name answers the intent that it is stamped with, and it says whose it is.
 fn by_stamps(machine: &Value, name: &MachineName) -> bool {
     let launch = metadata(machine, "aeroform_launch").and_then(|text| LaunchId::new(text).ok());
-    launch.is_some_and(|launch| name.answers(&launch)) && metadata(machine, "aeroform_run").is_some()
+    launch.is_some_and(|launch| name.answers(&launch))
+        && metadata(machine, "aeroform_run").is_some()
 }
 
 fn by_journal(name: &MachineName, journal: &MemoryJournal) -> bool {
-    journal.runs().iter().any(|run| run.row.plan.contains(name.as_str()))
+    journal
+        .runs()
+        .iter()
+        .any(|run| run.row.plan.contains(name.as_str()))
 }
 
 fn machines(world: &mut World) -> Vec<Value> {

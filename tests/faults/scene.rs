@@ -296,7 +296,9 @@ async fn whole(
         copies: Path::new(env!("CARGO_TARGET_TMPDIR")),
     };
     let mut heard = |_: &_| process.event();
-    let ended = ground.carry_out(&look, &*lock, &errand, cancel, &mut heard).await;
+    let ended = ground
+        .carry_out(&look, &*lock, &errand, cancel, &mut heard)
+        .await;
     process.at(Moment::BeforeRelease).await;
     let released = lock.release().await;
     process.at(Moment::AfterRelease).await;
@@ -319,5 +321,8 @@ fn refuse(plan: &Plan) -> Result<(), String> {
 }
 
 fn said(notes: &[Note]) -> Vec<String> {
-    notes.iter().map(|note| format!("refused: {}", note.message)).collect()
+    notes
+        .iter()
+        .map(|note| format!("refused: {}", note.message))
+        .collect()
 }

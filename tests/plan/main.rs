@@ -5,8 +5,8 @@
 
 mod again;
 mod check;
-mod losses;
 mod codes;
+mod losses;
 #[path = "../support/provoked.rs"]
 mod provoked;
 #[path = "../support/mod.rs"]
