@@ -157,12 +157,14 @@ impl<'a> Hands<'a> {
             };
             match error.class {
                 ErrorClass::NotFound => return Ok(Waited::Gone),
-                ErrorClass::Transient | ErrorClass::Conflict => return Ok(Waited::NotYet),
+                ErrorClass::Transient | ErrorClass::Conflict => {
+                    return Ok(Waited::NotYet(error.hint));
+                }
                 ErrorClass::Invalid | ErrorClass::Fatal => return Err(self.hopeless(&error)),
                 ErrorClass::Unknown | ErrorClass::RateLimited(_) => {}
             }
             if Instant::now() >= deadline {
-                return Ok(Waited::NotYet);
+                return Ok(Waited::NotYet(None));
             }
             self.rest(self.backoff.pause(tries)).await?;
             tries += 1;
@@ -175,7 +177,8 @@ impl<'a> Hands<'a> {
         let Some(machine) = self.get(id).await? else {
             return Ok(None);
         };
-        if !machine.state.is_transient() {
+        // One that starts and ends over and over may well be on its way to the change that mends it.
+        if !machine.state.is_transient() || machine.keeps_ending() {
             return Ok(Some(machine));
         }
         self.waiting(
@@ -188,7 +191,7 @@ impl<'a> Hands<'a> {
         {
             Waited::Reached(machine) => Ok(Some(*machine)),
             Waited::Gone => Ok(None),
-            Waited::NotYet => self.get(id).await,
+            Waited::NotYet(_) => self.get(id).await,
         }
     }
 

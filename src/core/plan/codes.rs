@@ -11,6 +11,10 @@ codes! {
         "the provider lists no Machine, but says that there are …",
         "An empty list with a count, or no app although the state knows Machines of it: an answer that nobody should act on.",
         "Look again in a moment.";
+    LIST_LAGS "list_lags" Stale:
+        "the provider's list lacks Machines that exist: …",
+        "The list lags behind what each Machine says of itself.",
+        "Try again in a moment.";
     OTHER_LINEAGE "other_lineage" Stale:
         "the state belongs to another incarnation of `…` than the one there",
         "The app was deleted and made anew, or the state is of another account.",
@@ -23,6 +27,14 @@ codes! {
         "… would be destroyed, and `[policy] max_destroy` allows … of …",
         "The plan destroys more at once than the policy allows.",
         "Split the change, or raise `max_destroy`.";
+    NO_IMAGE "no_image" Refused:
+        "nothing says which image group `…` runs, and nothing of the app runs yet",
+        "No manifest names an image, and there is no Machine to take it from.",
+        "Name it with `--image`, or write `image` in aeroform.toml.";
+    TWO_IMAGES "two_images" Refused:
+        "new Machines of group `…` would run what runs, and that is … and …",
+        "No manifest names an image, and the newest run left two.",
+        "Say which with `--image`, or write `image` in aeroform.toml.";
     NO_REGION "no_region" Refused:
         "nothing says in which region group `…` starts",
         "No region is written and no Machine is there to start from.",
@@ -71,6 +83,10 @@ codes! {
         "…: … (taken out of the state with `state rm`, left alone)",
         "They were taken out of the state on purpose.",
         "Nothing.";
+    IMAGE_INHERITED "image_inherited" Not:
+        "new Machines of group `…` run `…`, as those that run do",
+        "No manifest names an image, and what runs is one.",
+        "Nothing; or name one with `--image` or in aeroform.toml.";
     MOVED_DONE "moved_done" Not:
         "nothing is left to move from `…` to `…`",
         "The rename was carried out.",

@@ -11,9 +11,11 @@ use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
-use super::spread::{NoLayout, Spread};
+use super::running::{self, Running};
+use super::spread::{Layout, NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
+use super::words;
 use crate::core::fleet::{
     Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Pending, Region,
 };
@@ -29,6 +31,7 @@ pub(super) fn decide<'a>(
     if !destroys_app {
         names.extend(desired.groups.keys());
     }
+    let running = running::image(fleet.members.values().flatten());
     let mut decisions = BTreeMap::new();
     for name in names {
         let wanted = if destroys_app {
@@ -46,6 +49,7 @@ pub(super) fn decide<'a>(
                     wanted: group,
                     members,
                     vanished: &vanished,
+                    running: &running,
                     owed: fleet
                         .owed
                         .iter()
@@ -110,6 +114,8 @@ struct Group<'g, 'a> {
     wanted: &'a DesiredGroup,
     members: Vec<Member<'a>>,
     vanished: &'g [&'g Vanished<'a>],
+    /// What the app runs, for groups that have nothing of their own.
+    running: &'g Running,
     owed: Vec<&'a Pending>,
 }
 
@@ -160,7 +166,7 @@ impl<'a> Group<'_, 'a> {
         }
         let mut fields = Fields::of(Some(self.wanted), lineage);
         self.place(
-            &layout.counts,
+            &layout,
             primaries,
             target.primaries,
             &mut fields,
@@ -173,8 +179,45 @@ impl<'a> Group<'_, 'a> {
             &mut fields,
             &mut decision,
         );
+        self.inherit(&mut decision);
         decision.members = self.members;
         decision
+    }
+
+    /// RULES 18: without a written image, new Machines run what the others run.
+    fn inherit(&self, decision: &mut Decision<'a>) {
+        let makes = |c: &Changed<'_>| matches!(c.how, How::Replace | How::ReplaceOldFirst);
+        if decision.creates.is_empty()
+            && decision.standbys.is_empty()
+            && !decision.changed.iter().any(makes)
+        {
+            return;
+        }
+        let template = &self.wanted.template;
+        if template.guest.is_none() {
+            decision.inherits.guest = running::guest(&self.members);
+        }
+        if template.image.is_some() {
+            return;
+        }
+        let own = running::image(&self.members);
+        let own = if own == Running::Nothing {
+            self.running
+        } else {
+            &own
+        };
+        match own {
+            Running::One(image) => decision.inherits.image = Some(image.clone()),
+            Running::Several(images) => {
+                decision
+                    .refusal
+                    .get_or_insert(words::two_images(self.name, images));
+            }
+            Running::Nothing if self.desired.provider == "fly" => {
+                decision.refusal.get_or_insert(words::no_image(self.name));
+            }
+            Running::Nothing => {}
+        }
     }
 
     /// A standby whose group has services is none any more (facts/fly-toml-to-machine.md 9).
@@ -376,7 +419,7 @@ impl<'a> Group<'_, 'a> {
     /// Who of the primaries stays, and what changes of those.
     fn place(
         &self,
-        wanted: &BTreeMap<Region, u32>,
+        layout: &Layout,
         primaries: Vec<Member<'a>>,
         target: u32,
         fields: &mut Fields<'a>,
@@ -392,7 +435,7 @@ impl<'a> Group<'_, 'a> {
         }
         let mut lowering = existing.saturating_sub(target);
         for (region, members) in &by_region {
-            let keep = wanted.get(region).copied().unwrap_or(0) as usize;
+            let keep = layout.counts.get(region).copied().unwrap_or(0) as usize;
             let mut going = BTreeSet::new();
             let named = members.iter().filter(|m| self.is_named(m)).count();
             let leaving = named + (members.len() - named).saturating_sub(keep);
@@ -402,7 +445,11 @@ impl<'a> Group<'_, 'a> {
                     (member, !found.changes.is_empty())
                 });
                 let judged: Vec<_> = judged.collect();
-                let order = victims::in_order_of_going(judged, &self.desired.removed_machines);
+                let named = &self.desired.removed_machines;
+                let mut order = victims::in_order_of_going(judged, named);
+                if layout.held_by_volumes.contains(region) {
+                    victims::volumes_last(&mut order, named);
+                }
                 for (member, why) in order.into_iter().take(leaving) {
                     going.insert(member.id);
                     let removal = if self.is_named(member) {
@@ -440,7 +487,7 @@ impl<'a> Group<'_, 'a> {
                 }
             }
         }
-        for (region, n) in wanted {
+        for (region, n) in &layout.counts {
             let staying = by_region.get(region).into_iter().flatten();
             let there = count(staying.filter(|m| !self.is_named(m)).count());
             for _ in there..*n {
@@ -453,7 +500,8 @@ impl<'a> Group<'_, 'a> {
         let found = fields.compare(member);
         // What a host that does not answer said last is no reason to touch anything.
         let down = member.host_ok() && member.state() == Some(MachineState::Failed);
-        if found.record_lags && !member.is_adopted() && member.moved_from.is_none() && !down {
+        let lags = found.changes.is_empty() && (found.record_lags || member.line_lags());
+        if lags && !member.is_adopted() && member.moved_from.is_none() && !down {
             let reason = "it is already as wanted, the state is not".to_owned();
             decision.adopted.push((member.clone(), reason));
             return;
