@@ -149,7 +149,7 @@ fn hosts() -> Vec<Plan> {
 fn images() -> Vec<Plan> {
     let web = |n| desired([("web", group("web").count(n))]);
     let mut nothing = web(1);
-    nothing.provider = "fly".to_owned();
+    "fly".clone_into(&mut nothing.provider);
     let mut stage = Stage::with(&web(2));
     let run = |stage: &mut Stage, name: &str, image: &str| {
         stage.touch(name, |machine| {
