@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use aeroform::cli::codes as verbs;
-use aeroform::core::code::Code;
 use aeroform::core::state::codes as state;
 use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version};
 use aeroform::ui::{Exit, Failure, codes as ui};

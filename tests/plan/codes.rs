@@ -42,6 +42,7 @@ fn history() -> Vec<Plan> {
             stage.known = old;
         }),
         with(&|stage| stage.known = Stage::empty().known),
+        with(&|stage| stage.observed.lagging.push(id("m00001"))),
     ]
 }
 

@@ -82,15 +82,15 @@ impl<'a> Group<'_, 'a> {
         standbys: &[Member<'a>],
         remade: &BTreeMap<Region, u32>,
     ) -> Target {
-        // What a lost run of the same wish has made fills places that are counted already.
-        let staying = |all: &[Member<'a>]| {
-            let stays = |m: &&Member<'a>| !self.is_named(m) && !m.of_lost_run;
-            count(
-                all.iter()
-                    .filter(stays)
-                    .count()
-                    .saturating_sub(successors(all)),
-            )
+        // What a lost run of the same wish has made fills a place that is to be made again, or is the
+        // successor of a known one; what can be neither stays beside the others.
+        let kept = |all: &[Member<'a>], remade: u32| {
+            let stays = all.iter().filter(|m| !self.is_named(m));
+            let (lost, others): (Vec<_>, Vec<_>) =
+                stays.partition(|m| m.of_lost_run && !m.was_owed);
+            let known = others.iter().filter(|m| !m.is_adopted()).count();
+            let more = count(lost.len().saturating_sub(known));
+            count(others.len().saturating_sub(successors(all))) + remade.max(more)
         };
         match self.wanted.count {
             Count::Written(n) => Target {
@@ -104,7 +104,7 @@ impl<'a> Group<'_, 'a> {
                 target
             }
             Count::Unwritten => Target {
-                primaries: staying(primaries) + remade.values().sum::<u32>(),
+                primaries: kept(primaries, remade.values().sum()),
                 standbys: self.wanted.standby.unwrap_or_else(|| {
                     if self.wanted.template.has_services() {
                         return 0;
@@ -113,7 +113,7 @@ impl<'a> Group<'_, 'a> {
                     let owed = self.owed.iter().filter(|pending| pending.standby).count();
                     let remade =
                         (self.vanished_ones(true).count() + owed).saturating_sub(strangers);
-                    staying(standbys) + count(remade)
+                    kept(standbys, count(remade))
                 }),
                 why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
             },
