@@ -283,7 +283,7 @@ async fn whole(
         () = cancel.stopping() => return Life::StoppedEarly,
         looked = looking => looked,
     };
-    let (lock, look): (_, Look) = match looked {
+    let (held, look): (_, Look) = match looked {
         Ok(Some(looked)) => looked,
         Ok(None) => return Life::Idle,
         Err(why) => return Life::Refused(why),
@@ -297,10 +297,10 @@ async fn whole(
     };
     let mut heard = |_: &_| process.event();
     let ended = ground
-        .carry_out(&look, &*lock, &errand, cancel, &mut heard)
+        .carry_out(&look, &*held, &errand, cancel, &mut heard)
         .await;
     process.at(Moment::BeforeRelease).await;
-    let released = lock.release().await;
+    let released = held.release().await;
     process.at(Moment::AfterRelease).await;
     match (ended, released) {
         (Ok(ended), Ok(())) => {
@@ -314,9 +314,10 @@ async fn whole(
 }
 
 fn refuse(plan: &Plan) -> Result<(), String> {
-    match plan.refusals.is_empty() {
-        true => Ok(()),
-        false => Err(said(&plan.refusals).join("; ")),
+    if plan.refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(said(&plan.refusals).join("; "))
     }
 }
 

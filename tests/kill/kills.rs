@@ -85,7 +85,7 @@ impl Chain {
         };
         let in_time = moments::killed(&self.app, moment).code.is_none();
         let phase = phase::of(&self.app, &before);
-        let with_journal = index % 2 == 0;
+        let with_journal = index.is_multiple_of(2);
         let when = format!("moment {index} of {of}, {moment:?}, {phase}, {wanted:?}");
         self.still_protected(&when);
         if !with_journal {

@@ -188,11 +188,11 @@ impl History {
         match cast {
             Cast::Ana => {
                 self.alone(&self.ana, &self.manifests, first, &mut random)
-                    .await
+                    .await;
             }
             Cast::Bo => {
                 self.alone(&self.bo, &self.manifests, first, &mut random)
-                    .await
+                    .await;
             }
             Cast::BoWithOlderManifests => self.alone(&self.bo, earlier, first, &mut random).await,
             Cast::AnaThenBo => {

@@ -129,7 +129,7 @@ impl Life {
         done
     }
 
-    fn told<T>(&self, what: String, result: Result<T, ProviderError>) -> Result<T, ProviderError> {
+    fn told<T>(&self, what: &str, result: Result<T, ProviderError>) -> Result<T, ProviderError> {
         match &result {
             Ok(_) => self.story.tell(&format!("{} {what}", self.name)),
             Err(error) => self.story.tell(&format!("{} {what}: {error}", self.name)),
@@ -160,7 +160,7 @@ impl Provider for MortalProvider {
             Ok(listing) => format!("list of {}", listing.machines.len()),
             Err(_) => "list".to_owned(),
         };
-        self.life.told(what, listing)
+        self.life.told(&what, listing)
     }
 
     async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
@@ -189,7 +189,7 @@ impl Provider for MortalProvider {
         {
             what = format!("{what} is {}", made.id);
         }
-        self.life.told(what, receipt)
+        self.life.told(&what, receipt)
     }
 
     async fn wait(

@@ -168,7 +168,7 @@ impl Person {
             life: life.clone(),
             sim: story.sim.clone(),
         };
-        let store = MortalStore {
+        let kept = MortalStore {
             life: life.clone(),
             store: story.store.clone(),
         };
@@ -179,7 +179,7 @@ impl Person {
         let ground = Ground {
             desired: &manifests.desired,
             provider: &provider,
-            store: &store,
+            store: &kept,
             journal: &journal,
             env: &self.env,
         };
@@ -253,7 +253,7 @@ impl Person {
         if matches!(ended.state, StateEnd::Unpublished { .. }) {
             story.count("states that could not be written");
         }
-        self.tell_report(story, &fresh, &ended.report);
+        tell_report(story, &fresh, &ended.report);
         let _ = lock.release().await;
         Ok(End::Ended(end))
     }
@@ -302,25 +302,6 @@ impl Person {
         }
         for note in plan.records.iter().chain(&plan.refusals) {
             story.tell(&format!("    {}: {}", note.code, note.message));
-        }
-    }
-
-    fn tell_report(&self, story: &Story, look: &Look, report: &aeroform::apply::Report) {
-        for (id, change) in look.plan.changes() {
-            let outcome = &report.results[id.0 as usize].outcome;
-            story.tell(&format!(
-                "    {} {}: {outcome:?}",
-                id.0, change.machine.name
-            ));
-        }
-        for finding in &report.findings {
-            story.tell(&format!("    finding: {finding}"));
-        }
-        for remark in &report.remarks {
-            story.tell(&format!("    remark: {remark}"));
-        }
-        if let Some(halt) = &report.halted {
-            story.tell(&format!("    halted: {halt:?}"));
         }
     }
 
@@ -380,4 +361,23 @@ pub(crate) fn answer(notes: &[Note], options: &mut Options) -> bool {
         }
     }
     answered
+}
+
+fn tell_report(story: &Story, look: &Look, report: &aeroform::apply::Report) {
+    for (id, change) in look.plan.changes() {
+        let outcome = &report.results[id.0 as usize].outcome;
+        story.tell(&format!(
+            "    {} {}: {outcome:?}",
+            id.0, change.machine.name
+        ));
+    }
+    for finding in &report.findings {
+        story.tell(&format!("    finding: {finding}"));
+    }
+    for remark in &report.remarks {
+        story.tell(&format!("    remark: {remark}"));
+    }
+    if let Some(halt) = &report.halted {
+        story.tell(&format!("    halted: {halt:?}"));
+    }
 }
