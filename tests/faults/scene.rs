@@ -37,6 +37,7 @@ pub(crate) enum Life {
     /// It was told to stop before it had begun.
     StoppedEarly,
     /// It did not begin, and why.
+    #[expect(dead_code, reason = "Debug shows it when a case fails")]
     Refused(String),
     /// It carried out its plan to some end.
     Ran(Box<Ran>),
@@ -44,7 +45,9 @@ pub(crate) enum Life {
 
 #[derive(Debug)]
 pub(crate) struct Ran {
+    #[expect(dead_code, reason = "Debug shows it when a case fails")]
     pub(crate) plan: Plan,
+    #[expect(dead_code, reason = "Debug shows it when a case fails")]
     pub(crate) ended: Ended,
     pub(crate) end: RunEnd,
 }
