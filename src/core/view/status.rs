@@ -1,6 +1,6 @@
 //! What is there, beside what is wanted and what is remembered: the data of `aeroform status`.
 //!
-//! Joins three things by Machine id and by group. Says nothing; see [`super::terminal::status`] and
+//! Joins three things by Machine id and by group. Says nothing; see [`super::terminal::status()`] and
 //! [`super::json::status`].
 
 use std::collections::BTreeMap;
