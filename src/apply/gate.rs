@@ -28,6 +28,13 @@ impl Before {
         before
     }
 
+    /// Of a Machine that was changed at a moment that nobody knows: whatever it shows may be of before.
+    pub(super) fn unknown(machine: &Machine) -> Self {
+        let mut before = Self::default();
+        before.learn(machine);
+        before
+    }
+
     /// Results that stand there while the Machine is not started are of an older run as well.
     fn learn(&mut self, machine: &Machine) {
         for check in &machine.checks {

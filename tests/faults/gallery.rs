@@ -74,7 +74,9 @@ fn web(count: u32) -> DesiredGroup {
 }
 
 fn worker(count: u32) -> DesiredGroup {
-    image(group("worker"), "shop:1").count(count).max_unavailable(1)
+    image(group("worker"), "shop:1")
+        .count(count)
+        .max_unavailable(1)
 }
 
 fn image(group: DesiredGroup, image: &str) -> DesiredGroup {
@@ -126,7 +128,10 @@ fn launched(world: &mut World) {
 }
 
 fn db() -> DesiredGroup {
-    image(group("db"), "shop:1").count(1).mount().max_unavailable(1)
+    image(group("db"), "shop:1")
+        .count(1)
+        .mount()
+        .max_unavailable(1)
 }
 
 pub(crate) fn all() -> Vec<Chapter> {
@@ -143,9 +148,17 @@ pub(crate) fn all() -> Vec<Chapter> {
 
 fn counts() -> Vec<Chapter> {
     vec![
-        chapter("first-apply", vec![], vec![("web", web(3)), ("worker", worker(2))]),
+        chapter(
+            "first-apply",
+            vec![],
+            vec![("web", web(3)), ("worker", worker(2))],
+        ),
         chapter("grows", vec![("web", web(2))], vec![("web", web(5))]).never_below(&["web"], 2, 2),
-        chapter("shrinks", vec![("web", web(4))], vec![("web", web(2))]).never_below(&["web"], 2, 2),
+        chapter("shrinks", vec![("web", web(4))], vec![("web", web(2))]).never_below(
+            &["web"],
+            2,
+            2,
+        ),
         chapter(
             "shrinks-to-nothing",
             vec![("web", web(1)), ("worker", worker(2))],
@@ -181,8 +194,12 @@ fn configs() -> Vec<Chapter> {
         group.with(|group| group.strategy = Strategy::Rolling { max_unavailable })
     };
     vec![
-        chapter("changes-rolling", vec![("web", web(4))], vec![("web", two(web(4)))])
-            .never_below(&["web"], 4, 3),
+        chapter(
+            "changes-rolling",
+            vec![("web", web(4))],
+            vec![("web", two(web(4)))],
+        )
+        .never_below(&["web"], 4, 3),
         chapter(
             "changes-two-at-a-time",
             vec![("web", wide(web(5)))],
@@ -335,7 +352,9 @@ fn one_machine_removed() -> Chapter {
     )
     .meanwhile(|world, _, after| {
         let named = ids(world, "worker").remove(0);
-        after.removed_machines.insert(MachineId::new(named).unwrap());
+        after
+            .removed_machines
+            .insert(MachineId::new(named).unwrap());
     })
     .never_below(&["worker"], 2, 2)
 }
@@ -400,25 +419,37 @@ fn places() -> Vec<Chapter> {
 
 fn others() -> Vec<Chapter> {
     vec![
-        chapter("drift-put-back", vec![("web", web(3))], vec![("web", web(3))])
-            .meanwhile(|world, _, _| {
-                let all = ids(world, "web");
-                let drift = |config: &mut Value| config["image"] = "shop:other".into();
-                world.operator("shop").update(&all[1], drift);
-            })
-            .never_below(&["web"], 3, 2),
-        chapter("failed-one-repaired", vec![("web", web(3))], vec![("web", web(3))])
-            .meanwhile(|world, _, _| {
-                let all = ids(world, "web");
-                world.operator("shop").fail(&all[1]);
-            })
-            .never_below(&["web"], 3, 2),
-        chapter("vanished-one-made-again", vec![("web", web(3))], vec![("web", web(3))])
-            .meanwhile(|world, _, _| {
-                let all = ids(world, "web");
-                world.operator("shop").destroy(&all[1]);
-            })
-            .never_below(&["web"], 2, 2),
+        chapter(
+            "drift-put-back",
+            vec![("web", web(3))],
+            vec![("web", web(3))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            let drift = |config: &mut Value| config["image"] = "shop:other".into();
+            world.operator("shop").update(&all[1], drift);
+        })
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "failed-one-repaired",
+            vec![("web", web(3))],
+            vec![("web", web(3))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            world.operator("shop").fail(&all[1]);
+        })
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "vanished-one-made-again",
+            vec![("web", web(3))],
+            vec![("web", web(3))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            world.operator("shop").destroy(&all[1]);
+        })
+        .never_below(&["web"], 2, 2),
         chapter(
             "host-does-not-answer",
             vec![("web", web(3))],
@@ -441,10 +472,19 @@ fn others() -> Vec<Chapter> {
         )
         .world(launched)
         .never_below(&["worker"], 2, 1),
-        chapter("state-lost", vec![("web", web(3).protected())], vec![("web", two(web(3).protected()))])
-            .meanwhile(|_, known, _| *known = Known::empty(known.app.clone(), "test"))
-            .never_below(&["web"], 3, 2),
-        chapter("pending-create", vec![("web", web(2))], vec![("web", web(3))]).meanwhile(|_, known, _| {
+        chapter(
+            "state-lost",
+            vec![("web", web(3).protected())],
+            vec![("web", two(web(3).protected()))],
+        )
+        .meanwhile(|_, known, _| *known = Known::empty(known.app.clone(), "test"))
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "pending-create",
+            vec![("web", web(2))],
+            vec![("web", web(3))],
+        )
+        .meanwhile(|_, known, _| {
             let (group, region) = (group_name("web"), region("ams"));
             let lineage = known.lineage.clone().unwrap();
             let launch = LaunchId::derive(&lineage, 7, &group, &region, 0);
@@ -452,16 +492,22 @@ fn others() -> Vec<Chapter> {
                 launch,
                 group,
                 region,
+                standby: false,
             });
         }),
-        chapter("lists-lag", vec![("web", web(2))], vec![("web", two(web(4)))])
-            .world(|world| world.timings.list_lag = std::time::Duration::from_secs(5))
-            .never_below(&["web"], 2, 1),
+        chapter(
+            "lists-lag",
+            vec![("web", web(2))],
+            vec![("web", two(web(4)))],
+        )
+        .world(|world| world.timings.list_lag = std::time::Duration::from_secs(5))
+        .never_below(&["web"], 2, 1),
     ]
 }
 
 fn volumes() -> Vec<Chapter> {
-    let logs = json!({"mounts": [{"name": "data", "path": "/data"}, {"name": "logs", "path": "/logs"}]});
+    let logs =
+        json!({"mounts": [{"name": "data", "path": "/data"}, {"name": "logs", "path": "/logs"}]});
     let bare = || image(group("db"), "shop:2").count(1).max_unavailable(1);
     vec![
         chapter("volume-kept", vec![("db", db())], vec![("db", two(db()))])
@@ -470,7 +516,32 @@ fn volumes() -> Vec<Chapter> {
         chapter("mount-gone", vec![("db", db())], vec![("db", bare())])
             .world(with_volume)
             .never_below(&["db"], 1, 1),
-        chapter("old-first", vec![("db", db())], vec![("db", db().config(logs))]).world(with_volume),
+        chapter(
+            "old-first",
+            vec![("db", db()), ("web", web(1))],
+            vec![("db", db().config(logs.clone())), ("web", web(1))],
+        )
+        .world(with_volume)
+        .never_below(&["web"], 1, 1),
+        // Nothing is left for a moment, and nobody but the operator knows that it is no accident.
+        chapter(
+            "old-first-alone",
+            vec![("db", db())],
+            vec![("db", db().config(logs))],
+        )
+        .world(with_volume)
+        .wishes(|wishes| wishes.accept_missing = true),
+        chapter(
+            "vanished-one-with-volume",
+            vec![("db", db()), ("web", web(1))],
+            vec![("db", db()), ("web", web(1))],
+        )
+        .world(with_volume)
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "db");
+            world.operator("shop").destroy(&all[0]);
+        })
+        .never_below(&["web"], 1, 1),
     ]
 }
 
@@ -489,15 +560,26 @@ fn unwritten_counts() -> Vec<Chapter> {
         chapter(
             "unwritten-spread",
             vec![("web", web(1))],
-            vec![("web", web(1)), ("api", unwritten(web(0)).list("ams gru bog"))],
+            vec![
+                ("web", web(1)),
+                ("api", unwritten(web(0)).list("ams gru bog")),
+            ],
         ),
-        chapter("unwritten-vanished", vec![("web", web(3))], vec![("web", unwritten(two(web(0))))])
-            .meanwhile(|world, _, _| {
-                let all = ids(world, "web");
-                world.operator("shop").destroy(&all[1]);
-            }),
-        chapter("unwritten-adopted", vec![], vec![("worker", unwritten(two(worker(0))))])
-            .world(launched),
+        chapter(
+            "unwritten-vanished",
+            vec![("web", web(3))],
+            vec![("web", unwritten(two(web(0))))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            world.operator("shop").destroy(&all[1]);
+        }),
+        chapter(
+            "unwritten-adopted",
+            vec![],
+            vec![("worker", unwritten(two(worker(0))))],
+        )
+        .world(launched),
         chapter(
             "unwritten-region-added",
             vec![("web", web(2).list("ams"))],

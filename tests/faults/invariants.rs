@@ -1,7 +1,7 @@
 //! What must be true whatever happened: while a process is at work, when it has ended, and once the
 //! next one has done the remainder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{Known, LaunchId, MachineName};
 use aeroform::emulator::world::World;
@@ -74,7 +74,10 @@ impl Fleet {
             .values()
             .map(|m| {
                 let standbys = m.standby_for.len();
-                format!("{} {} {} {:?} {standbys}", m.group, m.region, m.config, m.volumes)
+                format!(
+                    "{} {} {} {:?} {standbys}",
+                    m.group, m.region, m.config, m.volumes
+                )
             })
             .collect();
         remembered.sort();
@@ -96,7 +99,7 @@ impl Fleet {
         ];
         for (what, is, should) in pairs {
             let (is, should) = (tally(is), tally(should));
-            for line in is.keys().chain(should.keys()).collect::<std::collections::BTreeSet<_>>() {
+            for line in is.keys().chain(should.keys()).collect::<BTreeSet<_>>() {
                 let (n, m) = (is.get(line).unwrap_or(&0), should.get(line).unwrap_or(&0));
                 if n != m {
                     found.push(format!("{what}: {n} instead of {m} of {line}"));
@@ -113,7 +116,12 @@ impl Fleet {
 
 /// Machines that neither the state, the journal nor their own stamps explain, and intents that more
 /// than one Machine answers.
-pub(crate) fn unexplained(sim: &SimProvider, known: &Known, journal: &MemoryJournal) -> Vec<String> {
+pub(crate) fn unexplained(
+    before: &BTreeSet<String>,
+    sim: &SimProvider,
+    known: &Known,
+    journal: &MemoryJournal,
+) -> Vec<String> {
     let machines = machines(&mut sim.world());
     let mut found = Vec::new();
     let mut answers: BTreeMap<String, usize> = BTreeMap::new();
@@ -122,8 +130,12 @@ pub(crate) fn unexplained(sim: &SimProvider, known: &Known, journal: &MemoryJour
         if let Some(launch) = name.launch_part() {
             *answers.entry(launch.to_owned()).or_default() += 1;
         }
-        let by_state = known.machines.keys().any(|id| id.as_str() == text(machine, "id"));
-        if !by_state && !by_stamps(machine, &name) && !by_journal(&name, journal) && is_ours(machine) {
+        let by_state = known
+            .machines
+            .keys()
+            .any(|id| id.as_str() == text(machine, "id"));
+        let by_history = before.contains(text(machine, "id"));
+        if !by_state && !by_history && !by_stamps(machine, &name) && !by_journal(&name, journal) {
             found.push(format!("nothing explains {}", line(machine)));
         }
     }
@@ -132,18 +144,27 @@ pub(crate) fn unexplained(sim: &SimProvider, known: &Known, journal: &MemoryJour
     found
 }
 
-fn is_ours(machine: &Value) -> bool {
-    metadata(machine, "aeroform_lineage").is_some()
+/// The ids of all Machines.
+pub(crate) fn ids(sim: &SimProvider) -> BTreeSet<String> {
+    let machines = machines(&mut sim.world());
+    machines
+        .iter()
+        .map(|machine| text(machine, "id").to_owned())
+        .collect()
 }
 
 /// The Machine's name answers the intent that it is stamped with, and it says whose it is.
 fn by_stamps(machine: &Value, name: &MachineName) -> bool {
     let launch = metadata(machine, "aeroform_launch").and_then(|text| LaunchId::new(text).ok());
-    launch.is_some_and(|launch| name.answers(&launch)) && metadata(machine, "aeroform_run").is_some()
+    launch.is_some_and(|launch| name.answers(&launch))
+        && metadata(machine, "aeroform_run").is_some()
 }
 
 fn by_journal(name: &MachineName, journal: &MemoryJournal) -> bool {
-    journal.runs().iter().any(|run| run.row.plan.contains(name.as_str()))
+    journal
+        .runs()
+        .iter()
+        .any(|run| run.row.plan.contains(name.as_str()))
 }
 
 fn machines(world: &mut World) -> Vec<Value> {

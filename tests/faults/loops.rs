@@ -11,12 +11,12 @@ use aeroform::store::memory::FailWrite;
 use futures_util::FutureExt;
 
 use crate::gallery;
-use crate::invariants::unexplained;
+use crate::invariants::{ids, unexplained};
 use crate::process::{Blow, Moment};
 use crate::scene::{Life, Place, Scene};
 
 /// How many moments of each kind and plan a sample has: of those that change something, of others.
-const SAMPLE: (usize, usize) = (3, 1);
+const SAMPLE: (usize, usize) = (2, 1);
 /// How long calls in flight have after a signal, as the program gives them.
 const GRACE: Duration = Duration::from_secs(4);
 
@@ -58,9 +58,17 @@ const ANSWERS: [Kind; 5] = [
 ];
 
 const SIGNALS: [Kind; 4] = [
-    Kind::Blow("signal-before-answer", At::BeforeRequest, Blow::Signal(GRACE)),
+    Kind::Blow(
+        "signal-before-answer",
+        At::BeforeRequest,
+        Blow::Signal(GRACE),
+    ),
     Kind::Blow("signal-after-answer", At::AfterRequest, Blow::Signal(GRACE)),
-    Kind::Blow("cut-off-in-flight", At::BeforeRequest, Blow::Signal(Duration::ZERO)),
+    Kind::Blow(
+        "cut-off-in-flight",
+        At::BeforeRequest,
+        Blow::Signal(Duration::ZERO),
+    ),
     Kind::Blow("signal-at-event", At::Event, Blow::Signal(GRACE)),
 ];
 
@@ -71,14 +79,42 @@ const DEATHS: [Kind; 3] = [
 ];
 
 const WRITES: [Kind; 10] = [
-    Kind::Blow("commit-refused", At::Commit(FailCommit::Before), Blow::Nothing),
-    Kind::Blow("commit-unanswered", At::Commit(FailCommit::After), Blow::Nothing),
-    Kind::Blow("dies-before-commit", At::Commit(FailCommit::CrashBefore), Blow::Death),
-    Kind::Blow("dies-after-commit", At::Commit(FailCommit::CrashAfter), Blow::Death),
+    Kind::Blow(
+        "commit-refused",
+        At::Commit(FailCommit::Before),
+        Blow::Nothing,
+    ),
+    Kind::Blow(
+        "commit-unanswered",
+        At::Commit(FailCommit::After),
+        Blow::Nothing,
+    ),
+    Kind::Blow(
+        "dies-before-commit",
+        At::Commit(FailCommit::CrashBefore),
+        Blow::Death,
+    ),
+    Kind::Blow(
+        "dies-after-commit",
+        At::Commit(FailCommit::CrashAfter),
+        Blow::Death,
+    ),
     Kind::Blow("write-refused", At::Write(FailWrite::Before), Blow::Nothing),
-    Kind::Blow("write-unanswered", At::Write(FailWrite::After), Blow::Nothing),
-    Kind::Blow("dies-before-write", At::Write(FailWrite::CrashBefore), Blow::Death),
-    Kind::Blow("dies-after-write", At::Write(FailWrite::CrashAfter), Blow::Death),
+    Kind::Blow(
+        "write-unanswered",
+        At::Write(FailWrite::After),
+        Blow::Nothing,
+    ),
+    Kind::Blow(
+        "dies-before-write",
+        At::Write(FailWrite::CrashBefore),
+        Blow::Death,
+    ),
+    Kind::Blow(
+        "dies-after-write",
+        At::Write(FailWrite::CrashAfter),
+        Blow::Death,
+    ),
     Kind::Blow("dies-before-release", At::BeforeRelease, Blow::Death),
     Kind::Blow("dies-after-release", At::AfterRelease, Blow::Death),
 ];
@@ -186,14 +222,19 @@ impl Case<'_> {
     /// Plays it; gives what is not as it must be.
     async fn play(&self) -> Vec<String> {
         let place = self.scene.place();
+        let before = ids(&place.sim);
         let (life, mut found) = self.disturb(&place).await;
         let known = place.known(&self.scene.chapter.after.app).await;
-        found.extend(unexplained(&place.sim, &known, &place.journal));
+        found.extend(unexplained(&before, &place.sim, &known, &place.journal));
         if self.rest == Rest::Lost {
             place.journal.lose();
         }
         let (again, _, findings) = self.scene.play(&place, None).await;
-        found.extend(findings.into_iter().map(|finding| format!("again: {finding}")));
+        found.extend(
+            findings
+                .into_iter()
+                .map(|finding| format!("again: {finding}")),
+        );
         if life.is_success() && !matches!(again, Life::Idle) {
             found.push(format!("it said that all was done, and then: {again:#?}"));
         }
@@ -209,13 +250,18 @@ impl Case<'_> {
     async fn disturb(&self, place: &Place) -> (Life, Vec<String>) {
         match self.kind {
             Kind::Blow(_, at, blow) => {
-                let (life, _, found) = self.scene.play(place, Some((at.moment(self.at), blow))).await;
+                let (life, _, found) = self
+                    .scene
+                    .play(place, Some((at.moment(self.at), blow)))
+                    .await;
                 (life, found)
             }
             Kind::Answer(_, wrong) => {
                 let at = usize::try_from(self.at).unwrap();
                 let action = self.scene.log[at - 1].action;
-                let same = self.scene.log[..at].iter().filter(|call| call.action == action);
+                let same = self.scene.log[..at]
+                    .iter()
+                    .filter(|call| call.action == action);
                 let nth = u32::try_from(same.count()).unwrap();
                 let fault = Fault::on(action, wrong.effect()).nth(nth);
                 let fault = place.sim.world().inject(fault);
@@ -293,7 +339,12 @@ async fn run(title: &str, kinds: &[Kind]) {
                 for rest in [Rest::Kept, Rest::Lost] {
                     possible += 1;
                     let kind = *kind;
-                    let case = Case { scene: &scene, kind, at, rest };
+                    let case = Case {
+                        scene: &scene,
+                        kind,
+                        at,
+                        rest,
+                    };
                     if !wanted.has(&case, sample.contains(&at)) {
                         continue;
                     }
@@ -309,7 +360,11 @@ async fn run(title: &str, kinds: &[Kind]) {
          {took:.1} s"
     );
     let n = failed.len();
-    assert!(failed.is_empty(), "{n} of {played} cases failed\n\n{}", failed.join("\n\n"));
+    assert!(
+        failed.is_empty(),
+        "{n} of {played} cases failed\n\n{}",
+        failed.join("\n\n")
+    );
 }
 
 /// What is wrong with a case, with the command that plays it again.

@@ -183,7 +183,10 @@ impl Process {
     }
 
     /// A write of the journal; dead, it writes nothing.
-    fn commit(&self, write: impl FnOnce(&MemoryJournal) -> Result<(), JournalError>) -> Result<(), JournalError> {
+    fn commit(
+        &self,
+        write: impl FnOnce(&MemoryJournal) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
         if self.is_dead() {
             return Err(JournalError {
                 place: "in memory".to_owned(),

@@ -263,7 +263,8 @@ async fn whole(
 ) -> Life {
     let looking = async {
         let shown = ground.look(wishes).await.map_err(|e| e.to_string())?;
-        if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
+        let idle = shown.plan.is_empty() && shown.plan.refusals.is_empty();
+        if idle && shown.open_runs.is_empty() {
             return Ok(None);
         }
         refuse(&shown.plan)?;
@@ -276,6 +277,10 @@ async fn whole(
         }
         refuse(&fresh.plan)?;
         ground.prepare(&fresh).map_err(|e| format!("{e:?}"))?;
+        if fresh.plan.is_empty() {
+            lock.release().await.map_err(|e| e.to_string())?;
+            return Ok(None);
+        }
         Ok::<_, String>(Some((lock, fresh)))
     };
     let looked = tokio::select! {
@@ -296,7 +301,9 @@ async fn whole(
         copies: Path::new(env!("CARGO_TARGET_TMPDIR")),
     };
     let mut heard = |_: &_| process.event();
-    let ended = ground.carry_out(&look, &*lock, &errand, cancel, &mut heard).await;
+    let ended = ground
+        .carry_out(&look, &*lock, &errand, cancel, &mut heard)
+        .await;
     process.at(Moment::BeforeRelease).await;
     let released = lock.release().await;
     process.at(Moment::AfterRelease).await;
@@ -319,5 +326,8 @@ fn refuse(plan: &Plan) -> Result<(), String> {
 }
 
 fn said(notes: &[Note]) -> Vec<String> {
-    notes.iter().map(|note| format!("refused: {}", note.message)).collect()
+    notes
+        .iter()
+        .map(|note| format!("refused: {}", note.message))
+        .collect()
 }

@@ -1,12 +1,16 @@
-//! Adopt: bookkeeping only, no call.
+//! Adopt: bookkeeping, and for a Machine that a run has left behind the wait that it did not live to end.
+
+use std::time::Duration;
 
 use super::Progress;
 use crate::apply::ends::{End, Part};
+use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
-use crate::core::plan::{Change, adopted};
+use crate::core::plan::{Change, GateKind, adopted};
 
-/// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10).
-pub(super) fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
+/// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10). Changes
+/// nothing, so a crash or cancel leaves everything as it was.
+pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
     let job = &hands.shared.job;
     let observed = change
         .machine
@@ -20,5 +24,23 @@ pub(super) fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &Change)
     let lineage = &job.observed.description.scope;
     progress.sent = Some(adopted(group, machine.config.as_ref(), lineage));
     progress.machine = Some(machine.clone());
-    Ok(())
+    let (Some(group), false) = (group, change.gate == GateKind::None) else {
+        return Ok(());
+    };
+    let at_most = Duration::from_secs(group.wait_timeout_s);
+    let live = hands.settled(&machine.id, at_most).await?;
+    let live = live.filter(|live| !live.state.is_gone());
+    let live = live.ok_or_else(|| End::conflict(format!("{} is gone", machine.id)))?;
+    let runs = live.state.runs();
+    progress.machine = Some(live);
+    if !runs {
+        return Ok(());
+    }
+    let gate = Gate {
+        id: &machine.id,
+        kind: change.gate,
+        at_most,
+        before: Before::unknown(machine),
+    };
+    gate::pass(hands, progress, gate).await
 }

@@ -28,6 +28,15 @@ pub(super) struct Decision<'a> {
     pub(super) notes: Vec<Note>,
 }
 
+impl Decision<'_> {
+    /// Whether this Machine stays as an unlisted run has left it, so that its gate is still to pass.
+    pub(super) fn awaits(&self, member: &Member<'_>) -> bool {
+        let changes = self.changed.iter().any(|c| c.member.id == member.id);
+        let goes = self.gone.iter().any(|gone| gone.member.id == member.id);
+        member.unsettled && !member.is_standby() && !changes && !goes
+    }
+}
+
 /// A Machine that gets another config, group or place.
 #[derive(Debug)]
 pub(super) struct Changed<'a> {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::history;
 use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
@@ -30,6 +31,8 @@ pub(super) struct Member<'a> {
     pub(super) of_lost_run: bool,
     /// It answers a create that was owed.
     pub(super) was_owed: bool,
+    /// Changed last by a run that the state does not list: nobody wrote whether it works.
+    pub(super) unsettled: bool,
 }
 
 impl Member<'_> {
@@ -47,6 +50,20 @@ impl Member<'_> {
 
     pub(super) fn is_adopted(&self) -> bool {
         self.known.is_none()
+    }
+
+    /// Whether the state remembers another group or other Machines that it stands by for than there
+    /// are: a run that moved or re-pointed it died before it could write so.
+    pub(super) fn is_recorded_otherwise(&self) -> bool {
+        let (Some(known), Some(seen)) = (self.known, self.seen) else {
+            return false;
+        };
+        let watched = |ids: &[MachineId]| ids.iter().cloned().collect::<BTreeSet<_>>();
+        let elsewhere = seen
+            .group
+            .as_ref()
+            .is_some_and(|group| *group != known.group);
+        elsewhere || watched(&seen.standby_for) != watched(&known.standby_for)
     }
 
     /// Where its host cannot be asked, what the state remembers counts (RULES 9).
@@ -139,6 +156,7 @@ pub(super) fn join<'a>(
                     sent: known.configs.get(&machine.config),
                     of_lost_run: false,
                     was_owed: false,
+                    unsettled: false,
                 };
                 fleet
                     .members
@@ -171,6 +189,7 @@ fn join_observed<'a>(
     fleet: &mut Fleet<'a>,
 ) {
     let owed: BTreeSet<&str> = known.pending.iter().map(|p| p.launch.as_str()).collect();
+    let recorded = history::recorded(known);
     let mut outsiders: BTreeMap<&'static str, Vec<&MachineId>> = BTreeMap::new();
     for (id, machine) in &observed.machines {
         if machine.state.is_gone() {
@@ -213,6 +232,7 @@ fn join_observed<'a>(
             seen: Some(machine),
             sent: record.and_then(|record| known.configs.get(&record.config)),
             of_lost_run: record.is_none() && of_lost_run(machine, known, observed, digest),
+            unsettled: history::newer(machine, known, &recorded).is_some(),
             was_owed: record.is_none()
                 && machine
                     .name

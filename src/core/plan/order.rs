@@ -36,11 +36,12 @@ pub(super) fn steps(
         intents,
         may_lack_room,
     };
-    build.bookkeeping(decisions, vanished);
+    let unsettled = build.bookkeeping(decisions, vanished);
     let mut ends = Vec::new();
     for (name, decision) in decisions {
         if let Some(group) = decision.wanted {
-            ends.extend(build.group(name, group, decision));
+            let unsettled = unsettled.get(name).cloned().unwrap_or_default();
+            ends.extend(build.group(name, group, decision, unsettled));
         }
     }
     let removed: Vec<_> = decisions
@@ -103,15 +104,17 @@ impl Build<'_, '_> {
         }
     }
 
-    /// Adopting and forgetting make no call and wait for nothing.
+    /// Adopting and forgetting make no call, and only a Machine whose gate nobody has seen pass is
+    /// waited for. Returns those by group: what else is done to the group comes after them.
     fn bookkeeping(
         &mut self,
         decisions: &BTreeMap<GroupName, Decision<'_>>,
         vanished: &[Vanished<'_>],
-    ) {
+    ) -> BTreeMap<GroupName, Vec<StepId>> {
+        let mut unsettled: BTreeMap<GroupName, Vec<StepId>> = BTreeMap::new();
         let total = vanished.len() + decisions.values().map(|d| d.adopted.len()).sum::<usize>();
         if total == 0 {
-            return;
+            return unsettled;
         }
         let pool = self.pool("state".to_owned(), total, false, false);
         for gone in vanished {
@@ -132,12 +135,20 @@ impl Build<'_, '_> {
             };
             self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
-        for decision in decisions.values() {
+        for (name, decision) in decisions {
             for (member, reason) in &decision.adopted {
-                let change = of_member(member, Action::Adopt, reason.clone(), GateKind::None);
-                self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+                let gate = match decision.wanted {
+                    Some(group) if decision.awaits(member) => gate(group),
+                    Some(_) | None => GateKind::None,
+                };
+                let change = of_member(member, Action::Adopt, reason.clone(), gate);
+                let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+                if gate != GateKind::None {
+                    unsettled.entry(name.clone()).or_default().push(id);
+                }
             }
         }
+        unsettled
     }
 
     /// Creates, then updates by the strategy, then destroys; returns what must be done for the group
@@ -147,9 +158,11 @@ impl Build<'_, '_> {
         name: &GroupName,
         group: &DesiredGroup,
         decision: &Decision<'_>,
+        unsettled: Vec<StepId>,
     ) -> Vec<StepId> {
         let gate = gate(group);
-        let (created, mut primaries) = self.creates(name, decision, gate);
+        let (mut created, mut primaries) = self.creates(name, decision, gate);
+        created.extend(unsettled);
         let created = self.barrier(format!("{name}: all created"), created);
         let updated = self.updates(name, group, decision, &mut primaries, created);
         let updated = self.barrier(format!("{name}: all updated"), updated);
@@ -179,7 +192,12 @@ impl Build<'_, '_> {
                 false,
             );
             for region in &decision.creates {
-                let change = self.create(name, region, "", Vec::new(), None, gate);
+                let mut change = self.create(name, region, "", Vec::new(), None, gate);
+                if let (Action::Create { volumes, .. }, Some(group)) =
+                    (&mut change.action, decision.wanted)
+                {
+                    *volumes = self.intents.volumes(&group.template, region);
+                }
                 let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
@@ -240,7 +258,9 @@ impl Build<'_, '_> {
         primaries: &mut Primaries,
         after: Option<StepId>,
     ) -> Vec<StepId> {
-        let runs = |c: &&Changed<'_>| c.member.state().is_none_or(MachineState::runs);
+        // One on its way may be on its way up; if it is not, its gate is only that it settles.
+        let may_run = |state: MachineState| state.runs() || state.is_transient();
+        let runs = |c: &&Changed<'_>| c.member.state().is_none_or(may_run);
         let (warm, cold): (Vec<_>, Vec<_>) = decision
             .changed
             .iter()

@@ -382,7 +382,10 @@ impl<'a> Group<'_, 'a> {
         decision: &mut Decision<'a>,
     ) {
         let mut by_region: BTreeMap<Region, Vec<Member<'a>>> = BTreeMap::new();
-        let existing = count(primaries.len());
+        // Half of a pair is no Machine more, nor is what a lost run of the same wish has made.
+        let lost = primaries.iter().filter(|member| member.of_lost_run).count();
+        let spare = lost + successors(&primaries);
+        let existing = count(primaries.len().saturating_sub(spare));
         for member in primaries {
             by_region
                 .entry(member.region.clone())
@@ -438,12 +441,15 @@ impl<'a> Group<'_, 'a> {
         let found = fields.compare(member);
         // What a host that does not answer said last is no reason to touch anything.
         let down = member.host_ok() && member.state() == Some(MachineState::Failed);
-        if found.record_lags && !member.is_adopted() && member.moved_from.is_none() && !down {
-            let reason = "it is already as wanted, the state is not".to_owned();
-            decision.adopted.push((member.clone(), reason));
-            return;
-        }
         if found.changes.is_empty() && member.moved_from.is_none() && !down {
+            let lags = found.record_lags || member.is_recorded_otherwise();
+            if lags && !member.is_adopted() {
+                let reason = "it is already as wanted, the state is not".to_owned();
+                decision.adopted.push((member.clone(), reason));
+            } else if member.unsettled && !member.is_adopted() {
+                let reason = "a run that did not end has changed it".to_owned();
+                decision.adopted.push((member.clone(), reason));
+            }
             return;
         }
         if !member.host_ok() {

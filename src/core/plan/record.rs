@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{Action, Change, Outcome, Plan, StepResult};
+use super::history;
+use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
 use crate::core::fleet::{
     ConfigDigest, Count, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
     MachineId, Pending, RunId, RunRecord, StoredConfig,
@@ -48,12 +49,14 @@ pub fn record(
             apply(&mut next, change, result, &facts.lineage);
         }
     }
+    pair_rebalanced(&mut next, plan, results);
     settle_successors(&mut next);
     settle_pending(&mut next, known, plan, desired, results);
     next.protect = protect(&next, plan, desired);
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
+    let met = met(known, plan, results, &facts.run);
     next.runs
-        .extend(plan.takes_over.iter().map(|taken| RunRecord {
+        .extend(plan.takes_over.iter().chain(&met).map(|taken| RunRecord {
             run: taken.run.clone(),
             serial: taken.serial,
             at: facts.at.clone(),
@@ -94,6 +97,27 @@ pub fn record(
     keep_last(&mut next.runs, RUNS_KEPT);
     keep_last(&mut next.releases, RELEASES_KEPT);
     next
+}
+
+/// Runs that the plan could not see and whose Machines its steps have met: a list that lags hides them.
+fn met(known: &Known, plan: &Plan, results: &[StepResult], run: &RunId) -> Vec<TakenOver> {
+    let recorded = history::recorded(known);
+    let mut met: BTreeMap<&RunId, TakenOver> = BTreeMap::new();
+    for machine in results.iter().filter_map(|result| result.machine.as_ref()) {
+        let Some((other, serial)) = history::newer(machine, known, &recorded) else {
+            continue;
+        };
+        let planned = plan.takes_over.iter().any(|taken| taken.run == *other);
+        if other != run && !planned {
+            met.entry(other).or_insert_with(|| TakenOver {
+                run: other.clone(),
+                serial,
+                by: machine.stamps.by.clone(),
+                commit: machine.stamps.commit.clone(),
+            });
+        }
+    }
+    met.into_values().collect()
 }
 
 /// Whether the run left its stamps on a Machine, or may have: then it is listed although the state
@@ -150,6 +174,51 @@ fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Linea
             | Outcome::Skipped { .. }
             | Outcome::NotStarted,
         ) => {}
+    }
+}
+
+/// A Machine that was made elsewhere so that another could go stands for it as long as that one is
+/// there.
+fn pair_rebalanced(next: &mut Known, plan: &Plan, results: &[StepResult]) {
+    let mut made: BTreeMap<&GroupName, Vec<MachineId>> = BTreeMap::new();
+    for (id, change) in plan.changes() {
+        let result = results.get(id.0 as usize);
+        match (
+            &change.action,
+            result.and_then(|result| result.machine.as_ref()),
+        ) {
+            (
+                Action::Create {
+                    standby_for,
+                    replaces: None,
+                    ..
+                },
+                Some(machine),
+            ) if standby_for.is_empty() => {
+                made.entry(&change.group)
+                    .or_default()
+                    .push(machine.id.clone());
+            }
+            _ => {}
+        }
+    }
+    for (_, change) in plan.changes() {
+        let (
+            Action::Destroy {
+                removal: Removal::Rebalanced,
+                ..
+            },
+            Some(old),
+        ) = (&change.action, &change.machine.id)
+        else {
+            continue;
+        };
+        // The ones that are gone have taken their pairs with them.
+        let successor = made.get_mut(&change.group).and_then(Vec::pop);
+        let successor = successor.filter(|_| next.machines.contains_key(old));
+        if let Some(machine) = successor.and_then(|id| next.machines.get_mut(&id)) {
+            machine.replaces = Some(old.clone());
+        }
     }
 }
 

@@ -57,7 +57,9 @@ impl Rank {
             Self::Cordoned
         } else if seen.is_some_and(failing) {
             Self::FailingChecks
-        } else if seen.is_some_and(|m| m.state != MachineState::Started) {
+        } else if seen.is_some_and(|m| m.state != MachineState::Started && !m.state.is_transient())
+        {
+            // One that is on its way may be the very one that takes another's place.
             Self::NotStarted
         } else if outdated {
             Self::Outdated
