@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, group_name, region};
+use crate::support::{GroupWords, Stage, desired, group, group_name, id, moved, region};
 
 fn failed() -> Outcome {
     Outcome::Failed {
@@ -233,4 +233,50 @@ fn what_is_not_wanted_any_more_is_not_owed() {
             .config(json!({"env": {"LOG": "debug"}})),
     )]));
     assert_eq!(stage.known.pending, []);
+}
+
+#[test]
+fn a_moved_standby_watches_the_primaries_of_its_new_group() {
+    let of = |name, n| group(name).count(n).with(|g| g.standby = Some(1));
+    let mut stage = Stage::with(&desired([("worker", of("worker", 1))]));
+    let mut wanted = desired([("jobs", of("jobs", 2))]);
+    wanted.moved.push(moved("worker", "jobs"));
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group jobs: 2->3 changed (ams 2->3)
+    create jobs ams
+    move jobs ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd]
+    move jobs ams m00002 from worker standby for m00001 #0 [env.FLY_PROCESS_GROUP init.cmd]
+    ");
+}
+
+#[test]
+fn a_standby_whose_group_has_services_stands_by_for_nobody_any_more() {
+    let serving = desired([("web", group("web").serves().count(2))]);
+    let mut stage = Stage::with(&serving);
+    stage.touch("m00002", |machine| machine.standby_for = vec![id("m00001")]);
+    assert_snapshot!(lines(&stage.apply(&serving)), @"
+    group web: 2->2 changed (ams 2->2)
+    update web ams m00002
+    ");
+    let worker = desired([(
+        "worker",
+        group("worker").count(1).with(|g| g.standby = Some(1)),
+    )]);
+    let mut stage = Stage::with(&worker);
+    let mut wanted = serving.clone();
+    wanted.moved.push(moved("worker", "web"));
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 2->2 changed (ams 2->2)
+    move web ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd services]
+    move web ams m00002 from worker [env.FLY_PROCESS_GROUP init.cmd services]
+    -- web: all updated
+    ");
+}
+
+#[test]
+fn a_protected_group_keeps_its_primaries_even_for_a_standby() {
+    let stage = Stage::with(&desired([("worker", group("worker").count(2).protected())]));
+    let wanted = group("worker").count(1).with(|g| g.standby = Some(1));
+    let plan = stage.plan(&desired([("worker", wanted)]));
+    assert_eq!(plan.refusals[0].code, "protected_group");
 }

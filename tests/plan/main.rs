@@ -5,7 +5,11 @@
 
 mod again;
 mod check;
+mod codes;
+mod images;
 mod losses;
+#[path = "../support/provoked.rs"]
+mod provoked;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Progress;
 use super::update::{Brought, Terms, bring};
+use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
 use crate::apply::settle::{Patience, by_name};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
-use crate::core::fleet::{Call, LaunchId, Machine, MachineState};
+use crate::core::fleet::{Call, LaunchId, Machine, MachineState, Until, VolumeId};
 use crate::core::plan::{Action, Change, GateKind, StepId};
+use crate::provider::codes as answers;
+
+/// How long a Machine that is being destroyed may keep its volume.
+const LEAVES: Duration = Duration::from_secs(60);
 
 /// Makes the Machine, or takes the one that an earlier run has made for the same intent, and waits
 /// for its gate. A crash or cancel in between leaves a Machine whose name says what it is for.
@@ -25,23 +32,28 @@ pub(super) async fn create<'a>(
         launch,
         port,
         standby_for,
-        replaces: _,
+        replaces,
         volumes,
+        inherits,
     } = &change.action
     else {
-        return Err(End::failed("plan_mismatch", "the step is no create"));
+        return Err(End::failed(codes::PLAN_MISMATCH, "the step is no create"));
     };
     let standby_for = watched(hands.shared, standby_for)?;
     let wanted = Wanted::of(hands.shared, &change.group, None, volumes, standby_for)?;
+    let observed = &hands.shared.job.observed.machines;
+    let old = replaces.as_ref().and_then(|old| observed.get(old));
+    let base = inherits.base(old.and_then(|old| old.config.as_ref()));
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
-        config: wanted.over(None),
+        config: wanted.over(Some(&base)),
         stamps: wanted.stamps(Some(launch.as_str())),
         skip_launch: wanted.is_standby(),
         port: *port,
     }));
+    freed(hands, volumes).await?;
     let brought = match make(hands, change, &call).await? {
         Made::New(machine) => {
             progress.machine = Some(machine);
@@ -55,7 +67,12 @@ pub(super) async fn create<'a>(
     progress.sent = Some(wanted.remembered());
     let id = match &progress.machine {
         Some(machine) => machine.id.clone(),
-        None => return Err(End::failed("machine_failed", "the Machine is gone again")),
+        None => {
+            return Err(End::failed(
+                answers::MACHINE_FAILED,
+                "the Machine is gone again",
+            ));
+        }
     };
     hands.shared.made.borrow_mut().insert(step, id.clone());
     let gate = Gate {
@@ -72,6 +89,21 @@ enum Made {
     New(Machine),
     /// It was there already, or was made by a call whose answer was lost.
     Found(Machine),
+}
+
+/// Waits for Machines on their way out that still have these volumes: a run that died destroyed them.
+async fn freed(hands: &Hands<'_>, volumes: &[VolumeId]) -> Part {
+    let observed = hands.shared.job.observed;
+    let wanted = observed.volumes.iter().filter(|v| volumes.contains(&v.id));
+    for holder in wanted.filter_map(|volume| volume.attached_to.as_ref()) {
+        let leaves = observed.machines.get(holder);
+        if leaves.is_some_and(|machine| machine.state.is_gone()) {
+            hands.waiting(format!("{holder} to let its volume go"), LEAVES);
+            let deadline = Instant::now() + LEAVES;
+            hands.wait(holder, Until::Destroyed, deadline).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
@@ -97,7 +129,7 @@ async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::Conflict(error)) => {
-                let patience = if error.code == "already_exists" {
+                let patience = if error.code == answers::ALREADY_EXISTS.name() {
                     Patience::UntilListed
                 } else {
                     Patience::Once

@@ -1,4 +1,4 @@
-//! Adopt: bookkeeping, and for a Machine that a run has left behind the wait that it did not live to end.
+//! Adopt: bookkeeping only, no call that changes anything.
 
 use std::time::Duration;
 
@@ -6,10 +6,11 @@ use super::Progress;
 use crate::apply::ends::{End, Part};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
+use crate::core::fleet::MachineState;
 use crate::core::plan::{Change, GateKind, adopted};
 
-/// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10). Changes
-/// nothing, so a crash or cancel leaves everything as it was.
+/// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10). Waits
+/// for the gate that the run which made or changed it did not live to see; taken it is either way.
 pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
     let job = &hands.shared.job;
     let observed = change
@@ -40,7 +41,10 @@ pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &C
         id: &machine.id,
         kind: change.gate,
         at_most,
-        before: Before::unknown(machine),
+        before: match machine.state {
+            MachineState::Started => Before::default(),
+            _ => Before::on_its_way(machine),
+        },
     };
     gate::pass(hands, progress, gate).await
 }

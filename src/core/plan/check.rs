@@ -339,7 +339,9 @@ impl<'a> Reading<'a> {
                         self.say(format!("step {} destroys a removed group too early", id.0));
                     }
                 }
-                Action::Create { standby_for, .. } | Action::Update { standby_for } => {
+                Action::Create { standby_for, .. }
+                | Action::Update { standby_for }
+                | Action::Move { standby_for, .. } => {
                     for watched in standby_for {
                         if let Standby::Step(step) = watched
                             && !behind.is_behind(*id, *step)
@@ -355,7 +357,6 @@ impl<'a> Reading<'a> {
                     removal: Removal::AppDestroyed,
                     ..
                 }
-                | Action::Move { .. }
                 | Action::Adopt
                 | Action::Forget => {}
             }
@@ -402,8 +403,9 @@ impl<'a> Reading<'a> {
                 continue;
             };
             let updates = match &change.action {
-                Action::Update { standby_for } => standby_for.is_empty(),
-                Action::Move { .. } => true,
+                Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+                    standby_for.is_empty()
+                }
                 Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
                     false
                 }

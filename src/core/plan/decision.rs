@@ -3,7 +3,7 @@
 
 use super::FieldChange;
 use super::members::Member;
-use super::types::{Note, Pin, Removal};
+use super::types::{Inherited, Note, Pin, Removal};
 use crate::core::fleet::{DesiredGroup, Region, VolumeId};
 
 /// What becomes of one group.
@@ -22,19 +22,12 @@ pub(super) struct Decision<'a> {
     pub(super) adopted: Vec<(Member<'a>, String)>,
     /// Primaries that stay, in place or replaced, and whom the standbys watch.
     pub(super) primaries: Vec<Member<'a>>,
+    /// What new Machines take over from those that run.
+    pub(super) inherits: Inherited,
     pub(super) why: Option<String>,
     /// How it could not be laid out; then nothing of it is changed.
     pub(super) refusal: Option<Note>,
     pub(super) notes: Vec<Note>,
-}
-
-impl Decision<'_> {
-    /// Whether this Machine stays as an unlisted run has left it, so that its gate is still to pass.
-    pub(super) fn awaits(&self, member: &Member<'_>) -> bool {
-        let changes = self.changed.iter().any(|c| c.member.id == member.id);
-        let goes = self.gone.iter().any(|gone| gone.member.id == member.id);
-        member.unsettled && !member.is_standby() && !changes && !goes
-    }
 }
 
 /// A Machine that gets another config, group or place.

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::codes;
 use super::decision::{Changed, Decision, Gone, How};
-use super::members::{Fleet, successors};
+use super::members::{Fleet, Member, successors};
 use super::notes::{machines, note};
 use super::types::{Note, Removal};
 use crate::core::fleet::{Desired, GroupName, Known, MachineConfig, MachineId};
@@ -64,7 +65,13 @@ fn protect(
     let nothing = Decision::default();
     let decision = decisions.get(name).unwrap_or(&nothing);
     let away = moved_away(desired, name, decisions);
-    let lost = shrinks(decision, &away);
+    let still = desired.groups.get(name).is_some_and(|group| group.protect);
+    // A plan that takes the protection away destroys nothing, not even what others have added.
+    let marked = decision
+        .gone
+        .iter()
+        .filter(|gone| !still && lowers(gone.removal));
+    let lost = marked.count().max(shrinks(decision, &away));
     let left = decision
         .gone
         .iter()
@@ -85,7 +92,6 @@ fn protect(
     } else {
         format!("{volumes} of its volumes would be left")
     };
-    let still = desired.groups.get(name).is_some_and(|group| group.protect);
     let hint = if still {
         format!(
             "to allow it, remove `protect` from `[groups.{name}]` and apply that by itself first"
@@ -96,7 +102,7 @@ fn protect(
     };
     Some(
         note(
-            "protected_group",
+            codes::PROTECTED_GROUP,
             format!("group `{name}` is protected: {what}"),
         )
         .of(name)
@@ -108,24 +114,27 @@ fn protect(
 /// nothing of it): what others added to it, and a successor beside the one that it replaces, are no part
 /// of its count. What `[[moved]] machine` takes out of it is.
 fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
-    let members = &decision.members;
+    let members: Vec<&Member<'_>> = decision
+        .members
+        .iter()
+        .filter(|m| !m.is_standby())
+        .collect();
     let known = members.iter().filter(|member| !member.is_adopted()).count()
         + away.iter().filter(|away| away.is_known).count();
     let before = if known == 0 {
         members.len() + away.len()
     } else {
-        known.saturating_sub(successors(members))
+        known.saturating_sub(successors(&decision.members))
     };
-    let comes = decision.creates.len() + decision.standbys.len();
-    let after = members.len() - decision.gone.len() + comes;
-    let standbys = decision
-        .gone
-        .iter()
-        .filter(|gone| gone.member.is_standby() && lowers(gone.removal))
-        .count();
-    before
-        .saturating_sub(after)
-        .max(standbys.saturating_sub(decision.standbys.len()))
+    let gone = |standbys: bool| {
+        let lost = |gone: &&Gone<'_>| {
+            gone.member.is_standby() == standbys && (!standbys || lowers(gone.removal))
+        };
+        decision.gone.iter().filter(lost).count()
+    };
+    let after = (members.len() + decision.creates.len()).saturating_sub(gone(false));
+    let standbys = gone(true).saturating_sub(decision.standbys.len());
+    before.saturating_sub(after) + standbys
 }
 
 /// A Machine that leaves a group for another, and what becomes of it there.
@@ -204,7 +213,7 @@ fn max_destroy(
     let allowed = limit.at_most(fleet_size);
     (destroys > allowed).then(|| {
         note(
-            "max_destroy",
+            codes::MAX_DESTROY,
             format!(
                 "{} would be destroyed, and `[policy] max_destroy` allows {allowed} of {fleet_size}",
                 machines(destroys)
@@ -225,7 +234,7 @@ pub(super) fn warnings(
         if let Some(image) = desired.image.as_ref().filter(|image| !image.contains('@')) {
             found.push(
                 note(
-                    "mutable_tag",
+                    codes::MUTABLE_TAG,
                     format!("image `{image}` is a tag, which may move"),
                 )
                 .hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
@@ -268,7 +277,7 @@ fn shared_ports(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>
             ""
         };
         found.push(note(
-            "shared_port",
+            codes::SHARED_PORT,
             format!(
                 "groups {} serve the same external port {port}: requests go to all of them{until}",
                 names.join(" and ")
@@ -295,7 +304,7 @@ fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
     });
     odd.then(|| {
         note(
-            "autostop_without_autostart",
+            codes::AUTOSTOP_WITHOUT_AUTOSTART,
             format!(
                 "group `{name}`: its Machines stop by themselves and nothing starts them again"
             ),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::core::fleet::{
-    GroupName, HostStatus, Known, LaunchId, Lineage, MachineConfig, MachineName, Observed, Pending,
-    Region, Volume, VolumeId,
+    GroupName, HostStatus, Known, LaunchId, Lineage, MachineConfig, MachineId, MachineName,
+    Observed, Pending, Region, Volume, VolumeId,
 };
 
 /// Hands out intents: derived, never random, never one that a Machine already answers.
@@ -18,7 +18,7 @@ pub(super) struct Intents<'a> {
     slots: BTreeMap<(GroupName, Region), u32>,
     next_port: Option<u16>,
     ports: BTreeSet<u16>,
-    /// Volumes that no Machine has, on hosts that answer, by id.
+    /// Volumes that no Machine has that stays, on hosts that answer, by id.
     volumes: Vec<&'a Volume>,
 }
 
@@ -116,7 +116,13 @@ impl<'a> Intents<'a> {
 
 fn unattached(observed: Option<&Observed>) -> Vec<&Volume> {
     let all = observed.into_iter().flat_map(|observed| &observed.volumes);
-    let free = |volume: &&Volume| volume.attached_to.is_none() && volume.host == HostStatus::Ok;
+    let leaves = |id: &MachineId| {
+        let holder = observed.and_then(|observed| observed.machines.get(id));
+        holder.is_some_and(|machine| machine.state.is_gone())
+    };
+    let free = |volume: &&Volume| {
+        volume.host == HostStatus::Ok && volume.attached_to.as_ref().is_none_or(leaves)
+    };
     let mut free: Vec<&Volume> = all.filter(free).collect();
     free.sort_by(|a, b| a.id.cmp(&b.id));
     free

@@ -6,15 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FieldChange;
+use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
+use super::running::{self, Running};
 use super::spread::{NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
+use super::words;
 use crate::core::fleet::{
-    Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Pending, Region,
+    Count, Desired, DesiredGroup, GroupName, Lineage, MachineId, MachineState, Pending, Region,
 };
 
 /// Decides every group, wanted or existing, in order of name.
@@ -28,6 +31,7 @@ pub(super) fn decide<'a>(
     if !destroys_app {
         names.extend(desired.groups.keys());
     }
+    let running = running::image(fleet.members.values().flatten());
     let mut decisions = BTreeMap::new();
     for name in names {
         let wanted = if destroys_app {
@@ -45,6 +49,7 @@ pub(super) fn decide<'a>(
                     wanted: group,
                     members,
                     vanished: &vanished,
+                    running: &running,
                     owed: fleet
                         .owed
                         .iter()
@@ -109,6 +114,8 @@ struct Group<'g, 'a> {
     wanted: &'a DesiredGroup,
     members: Vec<Member<'a>>,
     vanished: &'g [&'g Vanished<'a>],
+    /// What the app runs, for groups that have nothing of their own.
+    running: &'g Running,
     owed: Vec<&'a Pending>,
 }
 
@@ -172,8 +179,45 @@ impl<'a> Group<'_, 'a> {
             &mut fields,
             &mut decision,
         );
+        self.inherit(&mut decision);
         decision.members = self.members;
         decision
+    }
+
+    /// RULES 18: without a written image, new Machines run what the others run.
+    fn inherit(&self, decision: &mut Decision<'a>) {
+        let makes = |c: &Changed<'_>| matches!(c.how, How::Replace | How::ReplaceOldFirst);
+        if decision.creates.is_empty()
+            && decision.standbys.is_empty()
+            && !decision.changed.iter().any(makes)
+        {
+            return;
+        }
+        let template = &self.wanted.template;
+        if template.guest.is_none() {
+            decision.inherits.guest = running::guest(&self.members);
+        }
+        if template.image.is_some() {
+            return;
+        }
+        let own = running::image(&self.members);
+        let own = if own == Running::Nothing {
+            self.running
+        } else {
+            &own
+        };
+        match own {
+            Running::One(image) => decision.inherits.image = Some(image.clone()),
+            Running::Several(images) => {
+                decision
+                    .refusal
+                    .get_or_insert(words::two_images(self.name, images));
+            }
+            Running::Nothing if self.desired.provider == "fly" => {
+                decision.refusal.get_or_insert(words::no_image(self.name));
+            }
+            Running::Nothing => {}
+        }
     }
 
     /// A standby whose group has services is none any more (facts/fly-toml-to-machine.md 9).
@@ -200,7 +244,10 @@ impl<'a> Group<'_, 'a> {
         for vanished in self.vanished_ones(false) {
             *remade.entry(vanished.known.region.clone()).or_default() += 1;
         }
-        for pending in self.owed.iter().filter(|pending| !pending.standby) {
+        let there = |old: &MachineId| primaries.iter().any(|member| member.id == old);
+        let adds =
+            |pending: &&&Pending| !pending.standby && !pending.replaces.as_ref().is_some_and(there);
+        for pending in self.owed.iter().filter(adds) {
             *remade.entry(pending.region.clone()).or_default() += 1;
         }
         for member in primaries.iter().filter(|member| member.is_stranger()) {
@@ -341,14 +388,14 @@ impl<'a> Group<'_, 'a> {
         let name = self.name;
         match *error {
             NoLayout::TooFew { room } => note(
-                "no_room_in_regions",
+                codes::NO_ROOM_IN_REGIONS,
                 format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
             )
             .hint(format!(
                 "add regions or raise `max_per_region` in `[groups.{name}]`"
             )),
             NoLayout::NoRegion => note(
-                "no_region",
+                codes::NO_REGION,
                 format!("nothing says in which region group `{name}` starts"),
             )
             .hint(format!(
@@ -361,7 +408,7 @@ impl<'a> Group<'_, 'a> {
     fn held(&self, regions: &[Region]) -> Note {
         let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
         note(
-            "held_by_volumes",
+            codes::HELD_BY_VOLUMES,
             format!(
                 "group `{}` stays uneven: Machines with volumes are not moved out of {}",
                 self.name,
@@ -425,7 +472,21 @@ impl<'a> Group<'_, 'a> {
             }
             for member in members.iter().filter(|m| !going.contains(m.id)) {
                 decision.primaries.push(member.clone());
+                let before = decision.changed.len();
                 self.change(member, fields, decision);
+                if member.is_standby() && member.host_ok() && decision.changed.len() == before {
+                    decision
+                        .adopted
+                        .retain(|(adopted, _)| adopted.id != member.id || adopted.is_adopted());
+                    decision.changed.push(Changed {
+                        how: How::Update,
+                        changes: Vec::new(),
+                        reason: "its group has services, so it stands by for nobody".to_owned(),
+                        pin: fields.pin(member),
+                        member: member.clone(),
+                        role: Role::Primary,
+                    });
+                }
             }
         }
         for (region, n) in wanted {
@@ -447,7 +508,7 @@ impl<'a> Group<'_, 'a> {
                 let reason = "it is already as wanted, the state is not".to_owned();
                 decision.adopted.push((member.clone(), reason));
             } else if member.unsettled && !member.is_adopted() {
-                let reason = "a run that did not end has changed it".to_owned();
+                let reason = "what was sent to it last was not seen to work".to_owned();
                 decision.adopted.push((member.clone(), reason));
             }
             return;
@@ -506,7 +567,7 @@ impl<'a> Group<'_, 'a> {
             });
         } else {
             let refusal = note(
-                "unreachable_volume",
+                codes::UNREACHABLE_VOLUME,
                 format!(
                     "Machine {} of group `{}` must change, but its host does not answer and its \
                      volume is there",
@@ -655,7 +716,7 @@ pub(super) fn unreachable(members: &[Member<'_>]) -> Option<Note> {
         .collect();
     (!dead.is_empty()).then(|| {
         note(
-            "host_unreachable",
+            codes::HOST_UNREACHABLE,
             format!(
                 "host unreachable: {} ({})",
                 notes::machines(dead.len()),

@@ -2,10 +2,10 @@
 //!
 //! Pure: results in, new content out. A step that is not certainly done changes only what is certain.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::history;
-use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
+use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult, TakenOver};
 use crate::core::fleet::{
     ConfigDigest, Count, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
     MachineId, Pending, RunId, RunRecord, StoredConfig,
@@ -44,14 +44,14 @@ pub fn record(
 ) -> Known {
     let mut next = known.clone();
     next.lineage = Some(facts.lineage.clone());
+    let places = places(plan);
     for (id, change) in plan.changes() {
         if let Some(result) = results.get(id.0 as usize) {
-            apply(&mut next, change, result, &facts.lineage);
+            apply(&mut next, change, result, places.get(&id), &facts.lineage);
         }
     }
-    pair_rebalanced(&mut next, plan, results);
     settle_successors(&mut next);
-    settle_pending(&mut next, known, plan, desired, results);
+    settle_pending(&mut next, known, plan, desired, results, &places);
     next.protect = protect(&next, plan, desired);
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
     let met = met(known, plan, results, &facts.run);
@@ -139,18 +139,20 @@ fn keep_last<T>(list: &mut Vec<T>, most: usize) {
     list.drain(..list.len().saturating_sub(most));
 }
 
-fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Lineage) {
+fn apply(
+    next: &mut Known,
+    change: &Change,
+    result: &StepResult,
+    place: Option<&MachineId>,
+    lineage: &Lineage,
+) {
     match (&change.action, &result.outcome) {
-        (
-            Action::Create {
-                launch, replaces, ..
-            },
-            _,
-        ) => {
+        (Action::Create { launch, .. }, _) => {
             // Remembered whatever its gate said, so that nothing made is lost.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = Some(launch.clone());
-                remember(next, machine, &change.group, sent, launch, replaces.clone());
+                remember(next, machine, change, sent, launch, place.cloned());
+                prove(next, machine, &result.outcome);
             }
         }
         (Action::Update { .. } | Action::Move { .. } | Action::Adopt, _) => {
@@ -159,7 +161,8 @@ fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Linea
                 let launch = launch_of(next, machine, lineage);
                 let replaces = next.machines.get(&machine.id);
                 let replaces = replaces.and_then(|known| known.replaces.clone());
-                remember(next, machine, &change.group, sent, launch, replaces);
+                remember(next, machine, change, sent, launch, replaces);
+                prove(next, machine, &result.outcome);
             }
         }
         (Action::Destroy { .. } | Action::Forget, Outcome::Done) => {
@@ -177,49 +180,40 @@ fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Linea
     }
 }
 
-/// A Machine that was made elsewhere so that another could go stands for it as long as that one is
-/// there.
-fn pair_rebalanced(next: &mut Known, plan: &Plan, results: &[StepResult]) {
-    let mut made: BTreeMap<&GroupName, Vec<MachineId>> = BTreeMap::new();
-    for (id, change) in plan.changes() {
-        let result = results.get(id.0 as usize);
-        match (
-            &change.action,
-            result.and_then(|result| result.machine.as_ref()),
-        ) {
-            (
-                Action::Create {
-                    standby_for,
-                    replaces: None,
-                    ..
-                },
-                Some(machine),
-            ) if standby_for.is_empty() => {
-                made.entry(&change.group)
-                    .or_default()
-                    .push(machine.id.clone());
-            }
-            _ => {}
-        }
-    }
+/// Whose place each create takes: the one that it replaces, or one that goes so that its group is even.
+fn places(plan: &Plan) -> BTreeMap<StepId, MachineId> {
+    let mut leaving: BTreeMap<&GroupName, VecDeque<&MachineId>> = BTreeMap::new();
     for (_, change) in plan.changes() {
-        let (
+        if let (
             Action::Destroy {
                 removal: Removal::Rebalanced,
                 ..
             },
-            Some(old),
+            Some(id),
         ) = (&change.action, &change.machine.id)
-        else {
-            continue;
-        };
-        // The ones that are gone have taken their pairs with them.
-        let successor = made.get_mut(&change.group).and_then(Vec::pop);
-        let successor = successor.filter(|_| next.machines.contains_key(old));
-        if let Some(machine) = successor.and_then(|id| next.machines.get_mut(&id)) {
-            machine.replaces = Some(old.clone());
+        {
+            leaving.entry(&change.group).or_default().push_back(id);
         }
     }
+    let mut place_of = |change: &Change| match &change.action {
+        Action::Create {
+            replaces: Some(old),
+            ..
+        } => Some(old.clone()),
+        Action::Create { standby_for, .. } if standby_for.is_empty() => {
+            leaving.get_mut(&change.group)?.pop_front().cloned()
+        }
+        Action::Create { .. }
+        | Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => None,
+    };
+    let changes = plan.changes();
+    changes
+        .filter_map(|(step, change)| Some((step, place_of(change)?)))
+        .collect()
 }
 
 /// A successor and the one that it replaces count as one only while both are there.
@@ -238,6 +232,7 @@ fn settle_pending(
     plan: &Plan,
     desired: &Desired,
     results: &[StepResult],
+    places: &BTreeMap<StepId, MachineId>,
 ) {
     let counted = |name: &GroupName| {
         let group = desired.groups.get(name);
@@ -249,7 +244,6 @@ fn settle_pending(
     for (id, change) in plan.changes() {
         let Action::Create {
             launch,
-            replaces,
             standby_for,
             ..
         } = &change.action
@@ -262,6 +256,7 @@ fn settle_pending(
         };
         let made = result.machine.is_some() && result.sent.is_some();
         let unknown = matches!(result.outcome, Outcome::Unknown { .. });
+        let replaces = places.get(&id).cloned();
         let stays = replaces
             .as_ref()
             .is_some_and(|old| next.machines.contains_key(old));
@@ -272,6 +267,7 @@ fn settle_pending(
                 group: change.group.clone(),
                 region: change.region.clone(),
                 standby: !standby_for.is_empty(),
+                replaces,
             });
         }
     }
@@ -282,6 +278,10 @@ fn settle_pending(
     });
     owed.extend(kept.cloned());
     next.pending = owed;
+    for pending in &mut next.pending {
+        let there = |old: &MachineId| next.machines.contains_key(old);
+        pending.replaces = pending.replaces.take().filter(there);
+    }
 }
 
 /// The launch id of a Machine that is remembered already, or whose name and stamp agree.
@@ -297,7 +297,7 @@ fn launch_of(next: &Known, machine: &Machine, lineage: &Lineage) -> Option<Launc
 fn remember(
     next: &mut Known,
     machine: &Machine,
-    group: &GroupName,
+    change: &Change,
     sent: &StoredConfig,
     launch: Option<LaunchId>,
     replaces: Option<MachineId>,
@@ -313,15 +313,23 @@ fn remember(
         machine.id.clone(),
         KnownMachine {
             name: machine.name.clone(),
-            group: group.clone(),
+            group: change.group.clone(),
             region: machine.region.clone(),
             config,
             launch,
             volumes: machine.volumes.clone(),
             standby_for,
             replaces,
+            unproven: false,
         },
     );
+}
+
+/// Notes whether what was sent was seen to work; a Machine that only waits for another never shows it.
+fn prove(next: &mut Known, machine: &Machine, outcome: &Outcome) {
+    if let Some(known) = next.machines.get_mut(&machine.id) {
+        known.unproven = *outcome != Outcome::Done && known.standby_for.is_empty();
+    }
 }
 
 /// The flag follows the manifest for groups that are wanted, stays for groups that could not be taken

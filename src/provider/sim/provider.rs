@@ -13,6 +13,7 @@ use crate::core::fleet::{
     Until,
 };
 use crate::emulator::world::{Answer, Clock, World};
+use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
 /// Tokio's clock, counted from its making: paused with it, moved with it.
@@ -144,7 +145,7 @@ impl Provider for SimProvider {
         let scope = shown.get("id").and_then(Value::as_str).unwrap_or_default();
         let unreadable = |_| {
             let message = "the answer names no app";
-            ProviderError::new(ErrorClass::Fatal, "unreadable_answer", message)
+            ProviderError::new(ErrorClass::Fatal, answers::UNREADABLE_ANSWER, message)
         };
         Ok(Description {
             scope: Lineage::new(scope).map_err(unreadable)?,
@@ -220,7 +221,7 @@ impl Provider for SimProvider {
                 );
                 return Err(ProviderError::new(
                     ErrorClass::Transient,
-                    "not_reached",
+                    answers::NOT_REACHED,
                     message,
                 ));
             }
