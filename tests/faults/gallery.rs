@@ -493,6 +493,7 @@ fn others() -> Vec<Chapter> {
                 group,
                 region,
                 standby: false,
+                replaces: None,
             });
         }),
         chapter(

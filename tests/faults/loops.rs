@@ -16,7 +16,7 @@ use crate::process::{Blow, Moment};
 use crate::scene::{Life, Place, Scene};
 
 /// How many moments of each kind and plan a sample has: of those that change something, of others.
-const SAMPLE: (usize, usize) = (2, 1);
+const SAMPLE: (usize, usize) = (1, 1);
 /// How long calls in flight have after a signal, as the program gives them.
 const GRACE: Duration = Duration::from_secs(4);
 

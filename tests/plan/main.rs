@@ -741,6 +741,7 @@ fn a_pending_create_is_spent_first() {
         group: group_name("web"),
         region: support::region("ams"),
         standby: false,
+        replaces: None,
     });
     let plan = stage.apply(&desired([("web", group("web").count(2))]));
     assert!(
@@ -777,4 +778,98 @@ fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
         group("web").count(3).config(json!({"env": {"A": "1"}})),
     )]);
     assert_eq!(stage.plan(&fourth).refusals, []);
+}
+
+#[test]
+fn a_list_that_lags_is_no_ground_to_change_anything() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.observed.lagging.push(id("m00001"));
+    let plan = stage.plan(&desired([("web", group("web").count(3))]));
+    assert_eq!(plan.refusals[0].code, "list_lags");
+}
+
+#[test]
+fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
+    let wanted = desired([
+        ("web", group("web").count(1)),
+        ("db", group("db").count(1).mount()),
+    ]);
+    let mut stage = Stage::with(&wanted);
+    let volume = aeroform::core::fleet::VolumeId::new("vol_9").unwrap();
+    stage.touch("m00001", |machine| machine.volumes = vec![volume]);
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group db: 1->1 changed (ams 1->1)
+    group web: 1->1 unchanged (ams 1->1)
+    adopt db ams m00001: it is already as wanted, the state is not
+    ");
+}
+
+#[test]
+fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let more = desired([("web", group("web").count(3))]);
+    let saved = SavedPlan::of(&stage.plan(&more));
+    let mut guarded = stage.clone();
+    guarded.known.protect.insert(group_name("web"));
+    assert_snapshot!(saved.differences(&guarded.plan(&more)).join("\n"), @"what is only recorded differs");
+    for name in ["m00001", "m00002"] {
+        stage.touch(name, |machine| {
+            machine.config.as_mut().unwrap().image = Some("shop:2".to_owned());
+        });
+    }
+    assert_snapshot!(saved.differences(&stage.plan(&more)).join("\n"), @"creating a Machine of group `web` in ams is another change now");
+}
+
+#[test]
+fn a_launch_id_that_stands_twice_in_the_state_is_spent_once() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
+    for region in ["ams", "fra"] {
+        stage.known.pending.push(aeroform::core::fleet::Pending {
+            launch: aeroform::core::fleet::LaunchId::new("abcdefghij").unwrap(),
+            group: group_name("web"),
+            region: support::region(region),
+            standby: false,
+            replaces: None,
+        });
+    }
+    stage.apply(&desired([(
+        "web",
+        group("web").exact(&[("ams", 2), ("fra", 1)]),
+    )]));
+}
+
+#[test]
+fn a_renamed_group_takes_its_running_standby_along() {
+    let jobs = || group("jobs").count(1).with(|g| g.standby = Some(1));
+    let mut stage = Stage::with(&desired([("jobs", jobs())]));
+    stage.touch("m00002", |machine| machine.state = MachineState::Started);
+    let mut renamed = desired([("queue", jobs())]);
+    renamed.moved = vec![moved("jobs", "queue")];
+    assert_snapshot!(lines(&stage.plan(&renamed)), @"
+    group queue: 2->2 changed (ams 2->2)
+    move queue ams m00001 from jobs
+    move queue ams m00002 from jobs standby for m00001
+    ");
+}
+
+/// Its place is kept for its volume, so it is not the one that goes, whatever else is wrong with it.
+#[test]
+fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
+    let db = |count: u32, regions: &str| {
+        desired([("db", group("db").count(count).mount().list(regions))])
+    };
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&db(2, "ams"));
+    stage.volumes = false;
+    stage.apply(&db(4, "ams"));
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    assert_snapshot!(lines(&stage.apply(&db(3, "bog"))), @"
+    group db: 4->3 changed (ams 4->2, bog 0->1)
+    create db bog
+    destroy db ams m00004 CountLowered: the newest
+    destroy db ams m00003 Rebalanced: the newest
+    note held_by_volumes db
+    ");
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fields::REMEMBERED;
 use super::history;
 use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
@@ -54,20 +55,6 @@ impl Member<'_> {
         self.known.is_none()
     }
 
-    /// Whether the state remembers another group or other Machines that it stands by for than there
-    /// are: a run that moved or re-pointed it died before it could write so.
-    pub(super) fn is_recorded_otherwise(&self) -> bool {
-        let (Some(known), Some(seen)) = (self.known, self.seen) else {
-            return false;
-        };
-        let watched = |ids: &[MachineId]| ids.iter().cloned().collect::<BTreeSet<_>>();
-        let elsewhere = seen
-            .group
-            .as_ref()
-            .is_some_and(|group| *group != known.group);
-        elsewhere || watched(&seen.standby_for) != watched(&known.standby_for)
-    }
-
     /// Where its host cannot be asked, what the state remembers counts (RULES 9).
     pub(super) fn standby_for(&self) -> &[MachineId] {
         match (self.seen, self.known) {
@@ -95,6 +82,18 @@ impl Member<'_> {
             (None, Some(known)) => &known.volumes,
             (None, None) => &[],
         }
+    }
+
+    /// Whether the Machine's own line in the state says something else than what is there (RULES 2).
+    pub(super) fn line_lags(&self) -> bool {
+        let (Some(seen), Some(known)) = (self.seen, self.known) else {
+            return false;
+        };
+        let as_set = |ids: &[MachineId]| ids.iter().cloned().collect::<BTreeSet<_>>();
+        seen.config.is_some()
+            && (known.group != self.group
+                || known.volumes != seen.volumes
+                || as_set(&known.standby_for) != as_set(&seen.standby_for))
     }
 
     pub(super) fn state(&self) -> Option<MachineState> {
@@ -341,7 +340,12 @@ pub(super) fn drifted(
                 other.known.map(|k| &k.config) == member.known.map(|k| &k.config)
                     && other.seen.and_then(|s| s.config.as_ref()) == Some(config)
             };
-            let changes = if let Some((_, changes)) = compared.iter().find(|(o, _)| same(o)) {
+            let changes = if let Some((_, changes)) = compared
+                .iter()
+                .rev()
+                .take(REMEMBERED)
+                .find(|(o, _)| same(o))
+            {
                 changes.clone()
             } else {
                 let there = StoredConfig::of(config, &observed.description.scope);
