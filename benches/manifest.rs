@@ -15,7 +15,7 @@ type Maker = fn(usize) -> String;
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
 fn main() {
-    println!("Reading manifests: median, time per byte, growth of that.\n");
+    println!("Reading manifests: processor time (median), the same per byte, growth of that.\n");
     println!(
         "{:>24} {:>10} {:>12} {:>10} {:>8}",
         "", "bytes", "median", "per byte", "growth"

@@ -17,7 +17,7 @@ use support::{GroupWords, Stage, desired, group};
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
 
 fn main() {
-    println!("Planning a fleet: median, time per Machine, growth of that.\n");
+    println!("Planning a fleet: processor time (median), the same per Machine, growth of that.\n");
     println!(
         "{:>10} {:>34} {:>34} {:>34} {:>34}",
         "Machines", "no change, offline", "no change, online", "all created", "saved plan read"

@@ -13,7 +13,7 @@ use support::{GroupWords, Stage, desired, group};
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
 
 fn main() {
-    println!("The state file: median, time per Machine, growth of that.\n");
+    println!("The state file: processor time (median), the same per Machine, growth of that.\n");
     println!(
         "{:>10} {:>10} {:>32} {:>32}",
         "Machines", "bytes", "write", "read"

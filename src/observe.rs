@@ -91,7 +91,8 @@ pub async fn observe(
         }
         // A Machine that nobody knows of yet can only be missed by number.
         let short = (listing.machines.len() as u64) < description.machine_count;
-        if !vanished && !(short && patient) {
+        let lags = vanished || (short && patient);
+        if !lags {
             let snapshot = reread(provider, app, known, description, listing).await?;
             if snapshot.lagging.is_empty() || !patient {
                 return Ok(snapshot);

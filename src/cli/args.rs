@@ -93,13 +93,13 @@ pub struct Global {
 impl Global {
     /// The program with the flags that say which project is meant, as a person would type it again.
     pub fn program(&self) -> String {
-        let mut text = "aeroform".to_owned();
+        let mut words = vec!["aeroform".to_owned()];
         for (flag, path) in [("-C", &self.chdir), ("-c", &self.config)] {
             if let Some(path) = path {
-                text += &format!(" {flag} {}", typed(&path.display().to_string()));
+                words.extend([flag.to_owned(), typed(&path.display().to_string())]);
             }
         }
-        text
+        words.join(" ")
     }
 
     /// How much is to be said.

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use aeroform::cli::codes as verbs;
-use aeroform::core::code::Code;
 use aeroform::core::state::codes as state;
 use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version};
 use aeroform::ui::{Exit, Failure, codes as ui};
@@ -295,11 +294,4 @@ fn damaged_journal() -> String {
     let journal = sandbox.project().with_file_name("state").join("journal.db");
     std::fs::write(journal, "this is no journal, and no database at all").unwrap();
     ends(&sandbox, &["apply", "-y"])
-}
-
-#[test]
-fn a_code_of_a_plan_that_refuses_has_an_exit_code_of_its_own() {
-    let refuses = |code: &&Code| matches!(Exit::from(code.ends()), Exit::Stale | Exit::Refused);
-    let names = aeroform::core::plan::codes::ALL.iter().filter(refuses);
-    assert_eq!(names.count(), 9);
 }

@@ -161,3 +161,19 @@ async fn a_platform_that_lies_is_found_out_by_verification() {
     assert_eq!(ran.outcomes(), ["done"]);
     assert_eq!(ran.report.findings.len(), 1, "{:?}", ran.report);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_a_killed_run_left_starting_is_waited_for_before_it_is_taken() {
+    let mut stage = Stage::new();
+    stage.sim.world().timings.boot = Duration::from_secs(20);
+    let wanted = desired([("web", web(1))]);
+    let (plan, observed) = stage.planned(&wanted).await;
+    let killed = stage.carry_out(&wanted, plan, &observed);
+    let died = tokio::time::timeout(Duration::from_secs(5), killed).await;
+    assert!(died.is_err(), "it was to die between the call and its gate");
+    assert_eq!(stage.states(), ["starting"]);
+    let ran = stage.apply(&wanted).await;
+    ran.assert_complete();
+    assert_eq!(stage.states(), ["started"]);
+    assert_eq!(stage.sim.world().count("create"), 1);
+}

@@ -42,6 +42,7 @@ fn history() -> Vec<Plan> {
             stage.known = old;
         }),
         with(&|stage| stage.known = Stage::empty().known),
+        with(&|stage| stage.observed.lagging.push(id("m00001"))),
     ]
 }
 
@@ -149,7 +150,7 @@ fn hosts() -> Vec<Plan> {
 fn images() -> Vec<Plan> {
     let web = |n| desired([("web", group("web").count(n))]);
     let mut nothing = web(1);
-    nothing.provider = "fly".to_owned();
+    "fly".clone_into(&mut nothing.provider);
     let mut stage = Stage::with(&web(2));
     let run = |stage: &mut Stage, name: &str, image: &str| {
         stage.touch(name, |machine| {

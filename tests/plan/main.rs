@@ -6,6 +6,7 @@
 mod again;
 mod check;
 mod codes;
+mod half_up;
 mod images;
 mod losses;
 #[path = "../support/provoked.rs"]
@@ -13,7 +14,7 @@ mod provoked;
 #[path = "../support/mod.rs"]
 mod support;
 
-use aeroform::core::fleet::{HostStatus, Limit, MachineState, Management};
+use aeroform::core::fleet::{HostStatus, LaunchId, Limit, MachineState, Management, Pending};
 use aeroform::core::plan::{Allow, Options, Plan, SavedPlan, questions};
 use insta::assert_snapshot;
 use serde_json::json;
@@ -871,5 +872,51 @@ fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
     destroy db ams m00004 CountLowered: the newest
     destroy db ams m00003 Rebalanced: the newest
     note held_by_volumes db
+    ");
+}
+
+/// A group without a written count keeps the Machines that it has, whoever made them.
+#[test]
+fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {
+    let wanted = desired([("web", group("web").serves().list("ams bog gru"))]);
+    for serial in [0, 3] {
+        let mut stage = Stage::with(&wanted);
+        // The run that made them has written no state; one before it may have left what was owed.
+        stage.known.pending = stage
+            .observed
+            .machines
+            .values()
+            .filter(|_| serial > 0)
+            .map(|m| Pending {
+                launch: LaunchId::new(m.stamps.launch.clone().unwrap()).unwrap(),
+                group: group_name("web"),
+                region: m.region.clone(),
+                standby: false,
+                replaces: None,
+            })
+            .collect();
+        stage.known.machines.clear();
+        stage.known.configs.clear();
+        stage.known.runs.clear();
+        stage.known.run = None;
+        stage.known.serial = 0;
+        stage.clone_machine("m00001", "e0001");
+        assert_eq!(stage.plan(&wanted).summary().destroy, 0);
+        assert_eq!(stage.apply(&wanted).groups[0].after, 4);
+    }
+}
+
+#[test]
+fn a_protected_group_may_be_as_small_as_another_tool_has_made_it() {
+    let web = |count| desired([("web", group("web").count(count).protected())]);
+    let mut stage = Stage::with(&web(2));
+    stage.lose("m00001");
+    stage.clone_machine("m00002", "e0001");
+    stage.touch("m00002", |machine| machine.cordoned = true);
+    assert_snapshot!(lines(&stage.apply(&web(1))), @"
+    group web: 2->1 changed (ams 2->1)
+    forget web ams m00001
+    adopt web ams e0001: not in the state
+    destroy web ams m00002 CountLowered: cordoned
     ");
 }

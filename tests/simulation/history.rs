@@ -357,8 +357,10 @@ impl History {
             self.story
                 .breach(&format!("taking protection away ended {end:?}"));
         }
-        for group in self.manifests.desired.groups.values_mut() {
-            group.protect = false;
+        for name in &refused {
+            if let Some(group) = self.manifests.desired.groups.get_mut(name) {
+                group.protect = false;
+            }
         }
     }
 }

@@ -56,8 +56,8 @@ impl Manifests {
         }
     }
 
-    /// The same without any protection, and with groups as they are that would lose Machines: the
-    /// step that people are told to take first (RULES 33).
+    /// The same without the protection of these groups, and with those as they are: the step that people
+    /// are told to take first (RULES 33).
     pub(crate) fn unprotected(&self, refused: &BTreeSet<GroupName>) -> Self {
         let mut eased = self.clone();
         for name in refused {
@@ -71,10 +71,8 @@ impl Manifests {
                 group.regions = Regions::Unwritten;
                 group.max_per_region = None;
                 group.standby = None;
+                group.protect = false;
             }
-        }
-        for group in eased.desired.groups.values_mut() {
-            group.protect = false;
         }
         eased
     }

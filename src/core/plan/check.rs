@@ -37,7 +37,7 @@ pub fn check(
     if plan.refusals.is_empty() && !plan.destroys_app {
         reading.wanted(desired);
     }
-    reading.protected(desired, known);
+    reading.protected(desired, known, observed);
     reading.capacity(desired);
     reading.found.sort();
     reading.found
@@ -260,7 +260,7 @@ impl<'a> Reading<'a> {
     }
 
     /// A protected group gets no smaller without a refusal.
-    fn protected(&mut self, desired: &Desired, known: &Known) {
+    fn protected(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
         for group in &self.plan.groups {
             let wanted = desired.groups.get(&group.name).is_some_and(|g| g.protect);
             let remembered = known.protect.contains(&group.name)
@@ -275,7 +275,13 @@ impl<'a> Reading<'a> {
             let of_it = |machine: &&KnownMachine| {
                 machine.group == group.name || Some(&machine.group) == group.moved_from.as_ref()
             };
-            let count = known.machines.values().filter(of_it);
+            // One that is gone already is not lost by this plan.
+            let exists = |id: &MachineId| {
+                let seen = observed.map(|o| o.machines.get(id));
+                seen.is_none_or(|seen| seen.is_some_and(|seen| !seen.state.is_gone()))
+            };
+            let there = known.machines.iter().filter(|(id, _)| exists(id));
+            let count = there.map(|(_, machine)| machine).filter(of_it);
             let pairs = count.clone().filter(|m| m.replaces.is_some()).count();
             let least = match count.count() {
                 0 => group.before as usize,

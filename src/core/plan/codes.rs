@@ -12,7 +12,7 @@ codes! {
         "An empty list with a count, or no app although the state knows Machines of it: an answer that nobody should act on.",
         "Look again in a moment.";
     LIST_LAGS "list_lags" Stale:
-        "the provider's list lacks Machines that exist: …",
+        "the provider's list lacks … that exist (…), and so may lack others",
         "The list lags behind what each Machine says of itself.",
         "Try again in a moment.";
     OTHER_LINEAGE "other_lineage" Stale:

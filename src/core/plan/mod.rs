@@ -1,16 +1,18 @@
 //! Deciding: from what is wanted, known and observed to a plan so complete that carrying it out
 //! leaves no choice but the branches that the plan shows.
 //!
-//! Pure. Start at [`planner`](planner::plan) and follow it: members (who is there), reconcile (what
-//! becomes of each group), order (steps, pools, barriers), guards and history (what is refused),
-//! words (what is said). [`check`](check::check) reads the result a second time, [`record()`] turns the
-//! results of a run into the next state, and [`saved`] is the form that is kept.
+//! Pure. Start at [`planner`](planner::plan) and follow it: members (who is there), headcount (how many
+//! are wanted), reconcile (what becomes of each group), order (steps, pools, barriers), guards and
+//! history (what is refused), words (what is said). [`check`](check::check) reads the result a second
+//! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
+//! kept.
 
 mod check;
 pub mod codes;
 mod decision;
 mod fields;
 mod guards;
+mod headcount;
 mod history;
 mod intents;
 mod lines;

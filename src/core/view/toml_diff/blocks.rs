@@ -47,7 +47,7 @@ pub enum DiffLine {
 /// The changes of a Machine of this group, those of one table together.
 pub fn blocks(group: &GroupName, changes: &[FieldChange]) -> Vec<Block> {
     let mut ranked: Vec<(Rank, Block)> = Vec::new();
-    for change in &place::with_exchanges(place::with_size_names(changes)) {
+    for change in &place::with_exchanges(&place::with_size_names(changes)) {
         let place = place(group, &change.path);
         let lines = lines(&place, change);
         let rank = Rank::of(&place);

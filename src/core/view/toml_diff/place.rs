@@ -283,10 +283,10 @@ pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
 
 /// The changes with a check or a port that goes and the only one that comes in its place told as one
 /// that changes: which path a check asks for is what identifies it, and one line of fly.toml to people.
-pub(super) fn with_exchanges(changes: Vec<FieldChange>) -> Vec<FieldChange> {
+pub(super) fn with_exchanges(changes: &[FieldChange]) -> Vec<FieldChange> {
     let mut told = Vec::with_capacity(changes.len());
-    for change in &changes {
-        let Some((goes, comes)) = exchange(&changes, change) else {
+    for change in changes {
+        let Some((goes, comes)) = exchange(changes, change) else {
             told.push(change.clone());
             continue;
         };

@@ -1,0 +1,170 @@
+//! How many Machines a group is to have, and which places count as taken.
+//!
+//! Numbers only: where they stand is [`super::spread`]'s business, and who fills them
+//! [`super::reconcile`]'s.
+
+use std::collections::BTreeMap;
+
+use super::members::{Member, Vanished, successors};
+use super::reconcile::{Group, count, tally};
+use crate::core::fleet::{Count, MachineId, Pending, Region, Regions};
+
+/// How many are wanted.
+pub(super) struct Target {
+    pub(super) primaries: u32,
+    pub(super) standbys: u32,
+    pub(super) why: Option<String>,
+}
+
+impl<'a> Group<'_, 'a> {
+    pub(super) fn is_named(&self, member: &Member<'_>) -> bool {
+        self.desired.removed_machines.contains(member.id)
+    }
+
+    /// Where primaries vanished or are owed whose place nothing has taken. One that was added outside in
+    /// the same region has: two tools that replace a Machine do not make two of it.
+    pub(super) fn remade(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
+        let mut remade: BTreeMap<Region, u32> = BTreeMap::new();
+        for vanished in self.vanished_ones(false) {
+            *remade.entry(vanished.known.region.clone()).or_default() += 1;
+        }
+        let there = |old: &MachineId| primaries.iter().any(|member| member.id == old);
+        let adds =
+            |pending: &&&Pending| !pending.standby && !pending.replaces.as_ref().is_some_and(there);
+        for pending in self.owed.iter().filter(adds) {
+            *remade.entry(pending.region.clone()).or_default() += 1;
+        }
+        for member in primaries.iter().filter(|member| member.is_stranger()) {
+            if let Some(n) = remade.get_mut(member.region) {
+                *n = n.saturating_sub(1);
+            }
+        }
+        remade
+    }
+
+    /// What vanished and was not meant to go.
+    pub(super) fn vanished_ones(&self, standbys: bool) -> impl Iterator<Item = &'_ Vanished<'a>> {
+        self.vanished.iter().copied().filter(move |v| {
+            v.known.standby_for.is_empty() != standbys
+                && !self.desired.removed_machines.contains(v.id)
+        })
+    }
+
+    /// The places that there are to be kept: those of Machines that stay, and of as many vanished ones
+    /// as there is need for. A Machine that exists never goes so that a vanished one is made again.
+    pub(super) fn current(
+        &self,
+        primaries: &[Member<'a>],
+        remade: &BTreeMap<Region, u32>,
+        target: u32,
+    ) -> BTreeMap<Region, u32> {
+        let surplus = primaries.len().saturating_sub(target as usize);
+        let mut current = tally(primaries);
+        for member in primaries.iter().filter(|m| self.is_named(m)).take(surplus) {
+            if let Some(n) = current.get_mut(member.region) {
+                *n -= 1;
+            }
+        }
+        let mut room = target.saturating_sub(count(primaries.len()));
+        for (region, n) in remade {
+            let n = (*n).min(room);
+            room -= n;
+            *current.entry(region.clone()).or_default() += n;
+        }
+        current
+    }
+
+    /// Whether nothing of it was there before, or only what a lost run of the same wish began to make.
+    pub(super) fn is_new(&self) -> bool {
+        self.vanished.is_empty() && self.members.iter().all(|member| member.of_lost_run)
+    }
+
+    pub(super) fn target(
+        &self,
+        primaries: &[Member<'a>],
+        standbys: &[Member<'a>],
+        remade: &BTreeMap<Region, u32>,
+    ) -> Target {
+        // What a lost run of the same wish has made fills a place that is to be made again, or is the
+        // successor of a known one; what can be neither stays beside the others.
+        let kept = |all: &[Member<'a>], remade: u32| {
+            let stays = all.iter().filter(|m| !self.is_named(m));
+            let (lost, others): (Vec<_>, Vec<_>) =
+                stays.partition(|m| m.of_lost_run && !m.was_owed);
+            let known = others.iter().filter(|m| !m.is_adopted()).count();
+            let more = count(lost.len().saturating_sub(known));
+            count(others.len().saturating_sub(successors(all))) + remade.max(more)
+        };
+        match self.wanted.count {
+            Count::Written(n) => Target {
+                primaries: n,
+                standbys: self.wanted.standby.unwrap_or(0),
+                why: None,
+            },
+            Count::Unwritten if self.is_new() => {
+                let mut target = self.fresh();
+                target.primaries = target.primaries.max(count(primaries.len()));
+                target
+            }
+            Count::Unwritten => Target {
+                primaries: kept(primaries, remade.values().sum()),
+                standbys: self.wanted.standby.unwrap_or_else(|| {
+                    if self.wanted.template.has_services() {
+                        return 0;
+                    }
+                    let strangers = standbys.iter().filter(|m| m.is_stranger()).count();
+                    let owed = self.owed.iter().filter(|pending| pending.standby).count();
+                    let remade =
+                        (self.vanished_ones(true).count() + owed).saturating_sub(strangers);
+                    kept(standbys, count(remade))
+                }),
+                why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
+            },
+        }
+    }
+
+    /// Fly's own rule for a new group (facts/fly-toml-to-machine.md 10.2), and one per written region.
+    pub(super) fn fresh(&self) -> Target {
+        let template = &self.wanted.template;
+        let name = self.name;
+        let (rule, standby, why) = if template.has_mounts() {
+            (1, 0, "it has a mount")
+        } else if !self.wanted.ha {
+            (1, 0, "`ha = false`")
+        } else if template.has_services() {
+            (2, 0, "it has services")
+        } else {
+            (1, 1, "it has no services")
+        };
+        let standby = self.wanted.standby.unwrap_or(standby);
+        let regions = match &self.wanted.regions {
+            Regions::List(list) => count(list.len()),
+            Regions::Unwritten | Regions::Exact(_) => 1,
+        };
+        let primaries = rule.max(regions);
+        let number = match (primaries, standby) {
+            (n, 0) => n.to_string(),
+            (n, s) => format!("{n} and {s} standby"),
+        };
+        let source = if primaries > rule {
+            "one per region"
+        } else {
+            "Fly's rule for a new group"
+        };
+        let why = if self.wanted.ha && !template.has_mounts() {
+            format!(
+                "{number}: {why} ({source}); for another number write `count` in `[groups.{name}]`, \
+                 or `ha = false` for 1"
+            )
+        } else {
+            format!(
+                "{number}: {why} ({source}); for another number write `count` in `[groups.{name}]`"
+            )
+        };
+        Target {
+            primaries,
+            standbys: standby,
+            why: Some(why),
+        }
+    }
+}
