@@ -269,11 +269,10 @@ impl<'a> Reading<'a> {
                     .moved_from
                     .as_ref()
                     .is_some_and(|from| known.protect.contains(from));
-            let refused = self
-                .plan
-                .refusals
-                .iter()
-                .any(|note| note.group.as_ref() == Some(&group.name));
+            let refused = self.plan.refusals.iter().any(|note| {
+                note.group.as_ref() == Some(&group.name)
+                    || note.group == group.moved_from && note.group.is_some()
+            });
             if (wanted || remembered) && !refused && group.after < group.before {
                 self.say(format!("protected group `{}` shrinks", group.name));
             }

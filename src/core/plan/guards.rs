@@ -7,7 +7,7 @@ use super::decision::{Changed, Decision, Gone, How};
 use super::members::Fleet;
 use super::notes::{machines, note};
 use super::types::{Note, Removal};
-use crate::core::fleet::{Desired, GroupName, Known, MachineConfig};
+use crate::core::fleet::{Desired, GroupName, Known, MachineConfig, MachineId};
 
 /// Groups that may not lose Machines or volumes: wanted so, remembered so, or stamped so.
 pub(super) fn protected(
@@ -46,22 +46,30 @@ pub(super) fn refusals(
     fleet_size: usize,
 ) -> Vec<Note> {
     let mut found = Vec::new();
-    for (name, decision) in decisions {
+    for decision in decisions.values() {
         found.extend(decision.refusal.clone());
-        if protected.contains(name) {
-            found.extend(protect(desired, name, decision));
-        }
+    }
+    for name in protected {
+        found.extend(protect(desired, name, decisions));
     }
     found.extend(max_destroy(desired, decisions, fleet_size));
     found
 }
 
-fn protect(desired: &Desired, name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
-    let lost = decision
+fn protect(
+    desired: &Desired,
+    name: &GroupName,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+) -> Option<Note> {
+    let nothing = Decision::default();
+    let decision = decisions.get(name).unwrap_or(&nothing);
+    let away = moved_away(desired, name, decisions);
+    let marked = decision
         .gone
         .iter()
         .filter(|gone| lowers(gone.removal))
         .count();
+    let lost = marked.max(shrinks(decision, away.len()));
     let left = decision
         .gone
         .iter()
@@ -70,11 +78,14 @@ fn protect(desired: &Desired, name: &GroupName, decision: &Decision<'_>) -> Opti
     let volumes = left
         + replaced_leaving(decision)
             .map(|c| c.member.volumes().len())
-            .sum::<usize>();
+            .sum::<usize>()
+        + away.iter().map(left_by).sum::<usize>();
     if lost == 0 && volumes == 0 {
         return None;
     }
-    let what = if lost > 0 {
+    let what = if lost > 0 && lost > marked {
+        format!("it would have {} less", machines(lost))
+    } else if lost > 0 {
         format!("{} of it would be destroyed", machines(lost))
     } else {
         format!("{volumes} of its volumes would be left")
@@ -96,6 +107,45 @@ fn protect(desired: &Desired, name: &GroupName, decision: &Decision<'_>) -> Opti
         .of(name)
         .hint(hint),
     )
+}
+
+/// By how much a group gets smaller, counting as its own also what `[[moved]] machine` takes out of it.
+fn shrinks(decision: &Decision<'_>, away: usize) -> usize {
+    let comes = decision.creates.len() + decision.standbys.len();
+    (decision.gone.len() + away).saturating_sub(comes)
+}
+
+/// A Machine that leaves a group for another, and what becomes of it there.
+struct Away<'d, 'a> {
+    id: &'a MachineId,
+    to: &'d Decision<'a>,
+}
+
+/// Machines that `[[moved]] machine` takes out of this group. Renaming the whole group takes none out.
+fn moved_away<'d, 'a>(
+    desired: &Desired,
+    name: &GroupName,
+    decisions: &'d BTreeMap<GroupName, Decision<'a>>,
+) -> Vec<Away<'d, 'a>> {
+    let renamed: BTreeMap<_, _> = desired.moved.iter().map(|m| (&m.from, &m.to)).collect();
+    let mut away = Vec::new();
+    for (_, to) in decisions.iter().filter(|(to, _)| *to != name) {
+        let comes = to.members.iter().filter(|member| {
+            let from = member.moved_from.as_ref();
+            from.is_some_and(|from| renamed.get(from).copied().unwrap_or(from) == name)
+        });
+        away.extend(comes.map(|member| Away { id: member.id, to }));
+    }
+    away
+}
+
+/// How many volumes are left of a Machine where it has gone.
+fn left_by(away: &Away<'_, '_>) -> usize {
+    let gone = away.to.gone.iter().filter(|gone| gone.member.id == away.id);
+    let replaced = replaced_leaving(away.to).filter(|changed| changed.member.id == away.id);
+    gone.map(|gone| gone.leaves.len())
+        .chain(replaced.map(|changed| changed.member.volumes().len()))
+        .sum()
 }
 
 /// Replacements whose successor cannot have the old one's volume.
@@ -124,11 +174,10 @@ fn max_destroy(
         Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
         Removal::Named | Removal::Rebalanced | Removal::Replaced => !gone.leaves.is_empty(),
     };
-    let destroys = decisions
+    let destroys: usize = decisions
         .values()
-        .flat_map(|d| &d.gone)
-        .filter(counts)
-        .count();
+        .map(|d| d.gone.iter().filter(counts).count().max(shrinks(d, 0)))
+        .sum();
     let replaced: usize = decisions
         .values()
         .map(|d| replaced_leaving(d).count())

@@ -40,8 +40,12 @@ impl Member<'_> {
         self.known.is_none()
     }
 
+    /// Where its host cannot be asked, what the state remembers counts (RULES 9).
     pub(super) fn standby_for(&self) -> &[MachineId] {
         match (self.seen, self.known) {
+            (Some(seen), Some(known)) if seen.config.is_none() && seen.standby_for.is_empty() => {
+                &known.standby_for
+            }
             (Some(seen), _) => &seen.standby_for,
             (None, Some(known)) => &known.standby_for,
             (None, None) => &[],
@@ -52,8 +56,13 @@ impl Member<'_> {
         !self.standby_for().is_empty()
     }
 
+    /// Where its host cannot be asked, what the state remembers counts: an empty answer is no proof
+    /// that nothing would be left behind (RULES 9).
     pub(super) fn volumes(&self) -> &[VolumeId] {
         match (self.seen, self.known) {
+            (Some(seen), Some(known)) if seen.config.is_none() && seen.volumes.is_empty() => {
+                &known.volumes
+            }
             (Some(seen), _) => &seen.volumes,
             (None, Some(known)) => &known.volumes,
             (None, None) => &[],
@@ -143,6 +152,11 @@ fn join_observed<'a>(
         let record = known.machines.get(id);
         if record.is_none() && known.ignored.contains(id) {
             outsiders.entry("ignored").or_default().push(id);
+            continue;
+        }
+        // Whose it is stands in the config, so without one nobody can say (RULES 9).
+        if record.is_none() && machine.config.is_none() {
+            outsiders.entry("unreachable").or_default().push(id);
             continue;
         }
         match (machine.management, record) {

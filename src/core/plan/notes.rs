@@ -57,6 +57,10 @@ pub(super) fn outsiders(kind: &str, all: &[&MachineId]) -> Note {
             "ignored_machines",
             "taken out of the state with `state rm`, left alone",
         ),
+        "unreachable" => (
+            "unreachable_strangers",
+            "not in the state, and their hosts do not say whose they are; left alone",
+        ),
         "special" => (
             "special_machines",
             "release-command, console, test or leftover canary Machines, left alone",

@@ -114,15 +114,18 @@ impl<'a> Group<'_, 'a> {
             .iter()
             .cloned()
             .partition(|m| self.stands_by(m));
-        let mut target = self.target(&primaries, &standbys);
+        let remade = self.remade(&primaries);
+        let mut target = self.target(&primaries, &standbys, &remade);
         if target.primaries == 0 {
             // A standby of nobody would never start.
             target.standbys = 0;
         }
         decision.why = target.why;
-        let current = self.current(&primaries);
+        let current = self.current(&primaries, &remade, target.primaries);
         // A group that has no mount any more leaves its volumes wherever they are.
-        let keeps = |m: &&Member<'_>| self.wanted.template.has_mounts() && !m.volumes().is_empty();
+        let keeps = |m: &&Member<'_>| {
+            self.wanted.template.has_mounts() && !m.volumes().is_empty() && !self.is_named(m)
+        };
         let with_volume = tally(primaries.iter().filter(keeps));
         let home = self.home();
         let spread = Spread {
@@ -177,26 +180,65 @@ impl<'a> Group<'_, 'a> {
         })
     }
 
-    fn current(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
+    fn is_named(&self, member: &Member<'_>) -> bool {
+        self.desired.removed_machines.contains(member.id)
+    }
+
+    /// Where primaries vanished whose place nothing has taken. One that was added outside in the same
+    /// region has: two tools that replace a Machine do not make two of it.
+    fn remade(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
+        let mut remade: BTreeMap<Region, u32> = BTreeMap::new();
+        for vanished in self.vanished_ones(false) {
+            *remade.entry(vanished.known.region.clone()).or_default() += 1;
+        }
+        for member in primaries.iter().filter(|member| member.is_adopted()) {
+            if let Some(n) = remade.get_mut(member.region) {
+                *n = n.saturating_sub(1);
+            }
+        }
+        remade
+    }
+
+    /// What vanished and was not meant to go.
+    fn vanished_ones(&self, standbys: bool) -> impl Iterator<Item = &'_ Vanished<'a>> {
+        self.vanished.iter().copied().filter(move |v| {
+            v.known.standby_for.is_empty() != standbys
+                && !self.desired.removed_machines.contains(v.id)
+        })
+    }
+
+    /// The places that there are to be kept: those of Machines that stay, and of as many vanished ones
+    /// as there is need for. A Machine that exists never goes so that a vanished one is made again.
+    fn current(
+        &self,
+        primaries: &[Member<'a>],
+        remade: &BTreeMap<Region, u32>,
+        target: u32,
+    ) -> BTreeMap<Region, u32> {
+        let surplus = primaries.len().saturating_sub(target as usize);
         let mut current = tally(primaries);
-        for vanished in self
-            .vanished
-            .iter()
-            .filter(|v| v.known.standby_for.is_empty())
-        {
-            *current.entry(vanished.known.region.clone()).or_default() += 1;
+        for member in primaries.iter().filter(|m| self.is_named(m)).take(surplus) {
+            if let Some(n) = current.get_mut(member.region) {
+                *n -= 1;
+            }
+        }
+        let mut room = target.saturating_sub(count(primaries.len()));
+        for (region, n) in remade {
+            let n = (*n).min(room);
+            room -= n;
+            *current.entry(region.clone()).or_default() += n;
         }
         current
     }
 
-    fn target(&self, primaries: &[Member<'a>], standbys: &[Member<'a>]) -> Target {
-        let vanished = |standby: bool| {
-            let of = self
-                .vanished
-                .iter()
-                .filter(|v| v.known.standby_for.is_empty() != standby);
-            count(of.count())
-        };
+    fn target(
+        &self,
+        primaries: &[Member<'a>],
+        standbys: &[Member<'a>],
+        remade: &BTreeMap<Region, u32>,
+    ) -> Target {
+        let staying =
+            |all: &[Member<'a>]| count(all.iter().filter(|member| !self.is_named(member)).count());
         match self.wanted.count {
             Count::Written(n) => Target {
                 primaries: n,
@@ -205,11 +247,12 @@ impl<'a> Group<'_, 'a> {
             },
             Count::Unwritten if self.members.is_empty() && self.vanished.is_empty() => self.fresh(),
             Count::Unwritten => Target {
-                primaries: count(primaries.len()) + vanished(false),
-                standbys: self
-                    .wanted
-                    .standby
-                    .unwrap_or_else(|| count(standbys.len()) + vanished(true)),
+                primaries: staying(primaries) + remade.values().sum::<u32>(),
+                standbys: self.wanted.standby.unwrap_or_else(|| {
+                    let adopted = standbys.iter().filter(|m| m.is_adopted()).count();
+                    let remade = self.vanished_ones(true).count().saturating_sub(adopted);
+                    staying(standbys) + count(remade)
+                }),
                 why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
             },
         }
@@ -316,16 +359,18 @@ impl<'a> Group<'_, 'a> {
         for (region, members) in &by_region {
             let keep = wanted.get(region).copied().unwrap_or(0) as usize;
             let mut going = BTreeSet::new();
-            if members.len() > keep {
+            let named = members.iter().filter(|m| self.is_named(m)).count();
+            let leaving = named + (members.len() - named).saturating_sub(keep);
+            if leaving > 0 {
                 let judged = members.iter().map(|member| {
                     let found = fields.compare(member);
                     (member, !found.changes.is_empty())
                 });
                 let judged: Vec<_> = judged.collect();
                 let order = victims::in_order_of_going(judged, &self.desired.removed_machines);
-                for (member, why) in order.into_iter().take(members.len() - keep) {
+                for (member, why) in order.into_iter().take(leaving) {
                     going.insert(member.id);
-                    let removal = if self.desired.removed_machines.contains(member.id) {
+                    let removal = if self.is_named(member) {
                         Removal::Named
                     } else if lowering > 0 {
                         Removal::CountLowered
@@ -333,7 +378,7 @@ impl<'a> Group<'_, 'a> {
                         Removal::Rebalanced
                     };
                     lowering = lowering.saturating_sub(1);
-                    let why = if keep == 0 {
+                    let why = if keep == 0 && removal != Removal::Named {
                         "none is wanted in its region"
                     } else {
                         why
@@ -347,9 +392,8 @@ impl<'a> Group<'_, 'a> {
             }
         }
         for (region, n) in wanted {
-            let there = by_region
-                .get(region)
-                .map_or(0, |members| count(members.len()));
+            let staying = by_region.get(region).into_iter().flatten();
+            let there = count(staying.filter(|m| !self.is_named(m)).count());
             for _ in there..*n {
                 decision.creates.push(region.clone());
             }
@@ -358,7 +402,8 @@ impl<'a> Group<'_, 'a> {
 
     fn change(&self, member: &Member<'a>, fields: &mut Fields<'a>, decision: &mut Decision<'a>) {
         let found = fields.compare(member);
-        let down = member.state() == Some(MachineState::Failed);
+        // What a host that does not answer said last is no reason to touch anything.
+        let down = member.host_ok() && member.state() == Some(MachineState::Failed);
         if found.record_lags && !member.is_adopted() && member.moved_from.is_none() && !down {
             let reason = "it is already as wanted, the state is not".to_owned();
             decision.adopted.push((member.clone(), reason));
@@ -477,6 +522,15 @@ impl<'a> Group<'_, 'a> {
         decision: &mut Decision<'a>,
     ) {
         standbys.sort_by(|a, b| a.id.cmp(b.id));
+        let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
+            .into_iter()
+            .partition(|member| self.is_named(member));
+        for member in &named {
+            let why = "named by a `[[removed]]` entry";
+            decision
+                .gone
+                .push(gone(member, Removal::Named, why, fields));
+        }
         let extra = standbys.split_off(standbys.len().min(target as usize));
         for member in &extra {
             decision.gone.push(gone(
@@ -490,7 +544,9 @@ impl<'a> Group<'_, 'a> {
             let repoint = self.must_repoint(member, decision);
             let before = decision.changed.len();
             self.change(member, fields, decision);
-            if repoint && decision.changed.len() == before {
+            if repoint && decision.changed.len() == before && !member.host_ok() {
+                self.on_a_dead_host(member, &[], fields, decision);
+            } else if repoint && decision.changed.len() == before {
                 decision.changed.push(Changed {
                     how: How::Update,
                     changes: Vec::new(),

@@ -9,11 +9,7 @@ use crate::core::fleet::{
     ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine, MachineId,
     Pending, RunId, RunRecord, StoredConfig,
 };
-
-/// How many runs and releases the state remembers.
-const RUNS: usize = 50;
-/// See [`RUNS`].
-const RELEASES: usize = 10;
+use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
 /// What is known about a run besides its results.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,8 +89,8 @@ pub fn record(
         outcome: facts.outcome.clone(),
         commit: facts.commit.clone(),
     });
-    keep_last(&mut next.runs, RUNS);
-    keep_last(&mut next.releases, RELEASES);
+    keep_last(&mut next.runs, RUNS_KEPT);
+    keep_last(&mut next.releases, RELEASES_KEPT);
     next
 }
 
