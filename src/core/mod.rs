@@ -7,5 +7,6 @@
 pub mod fleet;
 pub mod manifest;
 pub mod plan;
+pub mod platform;
 pub mod state;
 pub mod view;

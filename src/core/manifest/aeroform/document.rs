@@ -4,7 +4,7 @@ use crate::core::fleet::{Limit, Policy};
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::settings::StateLocation;
+use super::super::settings::{DEFAULT_PROVIDER, StateLocation};
 use super::super::tree::File;
 use super::super::value::{Table, Value};
 use super::groups::{self, GroupSettings};
@@ -25,8 +25,10 @@ pub(in crate::core::manifest) struct Aeroform {
 /// Reads every key of a parsed aeroform.toml.
 pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &Table<'_>) -> Aeroform {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
+    let provider = written(&mut fields, "provider");
+    file.runs_on(provider.as_deref().unwrap_or(DEFAULT_PROVIDER));
     let aeroform = Aeroform {
-        provider: written(&mut fields, "provider"),
+        provider,
         config: written(&mut fields, "config"),
         image: written(&mut fields, "image"),
         state: state(&mut fields),
