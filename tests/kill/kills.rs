@@ -97,8 +97,15 @@ impl Chain {
             }
         }
         let again = self.app.run(&App::APPLY);
-        assert_eq!(again.code, Some(0), "{when}, journal {with_journal}: {again:?}");
-        self.app.is_exactly(wanted, &format!("{when}, journal {with_journal}\n{}", again.out));
+        assert_eq!(
+            again.code,
+            Some(0),
+            "{when}, journal {with_journal}: {again:?}"
+        );
+        self.app.is_exactly(
+            wanted,
+            &format!("{when}, journal {with_journal}\n{}", again.out),
+        );
         self.shape = wanted;
         Hit { fate, phase }
     }

@@ -146,10 +146,7 @@ fn parent(pid: i32) -> Option<i32> {
 fn stat(pid: i32) -> Option<(char, i32)> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text.rsplit_once(") ")?.1.split(' ');
-    Some((
-        fields.next()?.chars().next()?,
-        fields.next()?.parse().ok()?,
-    ))
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
 fn environment(pid: i32) -> BTreeMap<String, String> {

@@ -13,6 +13,7 @@ pub mod known;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
+pub mod rollout;
 
 pub use call::{Call, Receipt, Until};
 pub use config::MachineConfig;
@@ -30,3 +31,4 @@ pub use machine::{
     Management, Observed, Stamps, Volume,
 };
 pub use overlay::{Effect, FieldChange};
+pub use rollout::{MachineCheck, NewVolume, ReleaseCommand, Rollout};
