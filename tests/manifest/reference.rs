@@ -80,7 +80,10 @@ fn a_key_that_is_not_on_the_page_is_unknown_in_every_section() {
         let text = with(section, &unknown);
         let found = project(text.as_bytes(), None, &on("fly"));
         assert!(
-            found.diagnostics.iter().any(|found| found.code == "unknown_key"),
+            found
+                .diagnostics
+                .iter()
+                .any(|found| found.code == "unknown_key"),
             "{text}\n{}",
             rendered(&found)
         );
