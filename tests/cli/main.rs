@@ -6,6 +6,7 @@
 mod docs;
 mod journey;
 mod manifests;
+mod platform;
 mod prompts;
 mod sandbox;
 mod terminal;
