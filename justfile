@@ -21,9 +21,9 @@ fix:
 snapshots:
     INSTA_UPDATE=always SNAPSHOTS=overwrite cargo test
 
-# How long planning takes, per Machine and as the fleet grows
-bench:
-    cargo bench --bench plan
+# How long reading, planning and applying take, and how that grows (`just bench plan` runs one)
+bench name="":
+    cargo bench {{ if name == "" { "--bench plan --bench manifest --bench state --bench apply" } else { "--bench " + name } }}
 
 # Spelling (`pip install typos`)
 typos:

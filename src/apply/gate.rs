@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use super::ends::{End, Part, Waited};
 use super::hands::Hands;
 use super::steps::Progress;
+use crate::apply::codes;
 use crate::core::fleet::{CheckState, CheckStatus, Machine, MachineId, MachineState, Until};
 use crate::core::plan::GateKind;
+use crate::provider::codes as answers;
 
 /// What a Machine showed before its change: results of checks from then do not count.
 #[derive(Debug, Default)]
@@ -182,7 +184,7 @@ fn accept(progress: &mut Progress, machine: Machine) -> Part<&Machine> {
     }
     let detail = machine.detail.as_deref().unwrap_or("it could not start");
     Err(End::Failed {
-        code: "machine_failed".to_owned(),
+        code: answers::MACHINE_FAILED.name().to_owned(),
         message: format!("Machine {} has failed: {detail}", machine.id),
         hint: Some(format!("look at its logs: `aeroform logs {}`", machine.id)),
     })
@@ -190,7 +192,7 @@ fn accept(progress: &mut Progress, machine: Machine) -> Part<&Machine> {
 
 fn gone(id: &MachineId) -> End {
     End::failed(
-        "machine_failed",
+        answers::MACHINE_FAILED,
         format!("Machine {id} is gone, nobody here destroyed it"),
     )
 }
@@ -198,7 +200,7 @@ fn gone(id: &MachineId) -> End {
 fn timeout(gate: &Gate<'_>, what: &str) -> End {
     let (id, seconds) = (gate.id, gate.at_most.as_secs());
     End::Failed {
-        code: "gate_timeout".to_owned(),
+        code: codes::GATE_TIMEOUT.name().to_owned(),
         message: format!("Machine {id} was not ready within {seconds} s: {what}"),
         hint: Some(format!("look at its logs: `aeroform logs {id}`")),
     }

@@ -105,8 +105,10 @@ fn judge(
             standby_for,
             ..
         } => (volumes.as_slice(), watched(shared, standby_for)),
-        Action::Update { standby_for } => (pinned(change), watched(shared, standby_for)),
-        Action::Move { .. } | Action::Adopt | Action::Forget => {
+        Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+            (pinned(change), watched(shared, standby_for))
+        }
+        Action::Adopt | Action::Forget => {
             let standby_for = change.pin.as_ref().map(|pin| pin.standby_for.clone());
             (pinned(change), Ok(standby_for.unwrap_or_default()))
         }

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::args::Logs;
+use super::codes;
 use super::session::Session;
 use crate::core::fleet::{GroupName, MachineId};
 use crate::core::view::{escape, json};
@@ -74,7 +75,7 @@ async fn whose(
         })
         .ok_or_else(|| {
             Failure::new(
-                "no_such_machine",
+                codes::NO_SUCH_MACHINE,
                 format!("there is no group or Machine `{of}`"),
             )
             .hint("`aeroform status` lists them")

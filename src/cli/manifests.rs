@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::args::Global;
+use super::codes;
 use super::project::{AEROFORM_TOML, Project, read_file};
 use crate::core::fleet::Desired;
 use crate::core::manifest::{self, Loaded, Overrides, Settings, SourceFile};
@@ -113,8 +114,11 @@ fn found(project: &Project, path: &Path) -> Result<Source, Failure> {
 }
 
 fn no_fly_toml(path: &Path) -> Failure {
-    Failure::new("no_fly_toml", format!("there is no `{}`", path.display()))
-        .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
+    Failure::new(
+        codes::NO_FLY_TOML,
+        format!("there is no `{}`", path.display()),
+    )
+    .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
 }
 
 impl Manifests {
@@ -150,7 +154,7 @@ impl Manifests {
     pub(super) fn failure(&self) -> Failure {
         let errors = count(self.loaded.diagnostics.errors(), "error");
         Failure::new(
-            "invalid_manifest",
+            codes::INVALID_MANIFEST,
             format!("cannot make sense of `{}`: {errors}", self.fly.display()),
         )
     }

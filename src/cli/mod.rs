@@ -4,6 +4,7 @@
 //! [`crate::ui`]. Start at [`main`]; [`args`] is the command line as data.
 
 pub mod args;
+pub mod codes;
 pub mod consent;
 
 mod apply;
@@ -146,7 +147,7 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
     };
     if let Some(dir) = &cli.global.chdir {
         std::env::set_current_dir(dir).map_err(|error| {
-            Failure::new("chdir", format!("cannot go to `{}`", dir.display())).cause(error)
+            Failure::new(codes::CHDIR, format!("cannot go to `{}`", dir.display())).cause(error)
         })?;
     }
     match &cli.verb {
@@ -171,6 +172,6 @@ fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failu
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new("runtime", "cannot begin to work").cause(error))?;
+        .map_err(|error| Failure::new(codes::RUNTIME, "cannot begin to work").cause(error))?;
     runtime.block_on(verb)
 }

@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Write};
 use tokio::sync::oneshot;
 
 use super::color::{Ink, paint};
-use super::{Exit, Failure, Signals, Ui};
+use super::{Failure, Signals, Ui, codes};
 
 /// Asks a question that `y` or `yes` answers with yes; Enter alone is no.
 pub async fn yes_or_no(ui: &Ui, signals: &mut Signals, question: &str) -> Result<bool, Failure> {
@@ -59,8 +59,7 @@ async fn ask(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Fai
     }
     ui.talk("");
     Err(Failure::new(
-        "no_answer",
+        codes::NO_ANSWER,
         "the question was not answered; nothing was changed",
-    )
-    .exit(Exit::Refused))
+    ))
 }

@@ -8,7 +8,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, codes};
 
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,8 @@ impl Signals {
                 hang_up: signal(SignalKind::hangup())?,
             })
         };
-        listen().map_err(|error| Failure::new("signals", "cannot listen for signals").cause(error))
+        listen()
+            .map_err(|error| Failure::new(codes::SIGNALS, "cannot listen for signals").cause(error))
     }
 
     /// The next one. Dropping the future loses none.

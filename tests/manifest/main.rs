@@ -3,8 +3,11 @@
 
 mod broken;
 mod chaos;
+mod codes;
 mod corpus;
 mod meaning;
+#[path = "../support/provoked.rs"]
+mod provoked;
 
 use aeroform::core::manifest::{Loaded, Overrides, SourceFile, load};
 use aeroform::core::view::diagnostics::render;

@@ -3,7 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod again;
 mod check;
+mod codes;
+mod losses;
+#[path = "../support/provoked.rs"]
+mod provoked;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -734,6 +739,7 @@ fn a_pending_create_is_spent_first() {
         launch,
         group: group_name("web"),
         region: support::region("ams"),
+        standby: false,
     });
     let plan = stage.apply(&desired([("web", group("web").count(2))]));
     assert!(

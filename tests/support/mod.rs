@@ -222,11 +222,26 @@ impl Stage {
     }
 
     pub(crate) fn carry_out(&mut self, desired: &Desired, made: &Plan) {
+        self.carry_out_but(desired, made, |_| None);
+    }
+
+    /// The same, but what comes of some steps is said: nothing is done for them.
+    pub(crate) fn carry_out_but(
+        &mut self,
+        desired: &Desired,
+        made: &Plan,
+        ends: impl Fn(StepId) -> Option<Outcome>,
+    ) {
         self.runs += 1;
         let run = RunId::new(format!("run{}", self.runs)).unwrap();
         let mut results = Vec::with_capacity(made.steps.len());
         for step in &made.steps {
             let result = match &step.work {
+                _ if ends(step.id).is_some() => StepResult {
+                    outcome: ends(step.id).unwrap(),
+                    machine: None,
+                    sent: None,
+                },
                 aeroform::core::plan::Work::Barrier { .. } => done(None, None),
                 aeroform::core::plan::Work::Change(change) => {
                     self.change(desired, change, &results, &run)
@@ -270,11 +285,10 @@ impl Stage {
                 let standby_for = watched(standby_for, results);
                 self.create(group.unwrap(), change, standby_for, stamps)
             }
-            Action::Update { standby_for } => {
+            Action::Update { standby_for } | Action::Move { standby_for, .. } => {
                 let standby_for = watched(standby_for, results);
-                self.update(group.unwrap(), change, Some(standby_for), stamps)
+                self.update(group.unwrap(), change, standby_for, stamps)
             }
-            Action::Move { .. } => self.update(group.unwrap(), change, None, stamps),
             Action::Destroy { .. } => {
                 self.observed
                     .machines
@@ -348,7 +362,7 @@ impl Stage {
         &mut self,
         group: &DesiredGroup,
         change: &Change,
-        standby_for: Option<Vec<MachineId>>,
+        standby_for: Vec<MachineId>,
         stamps: Stamps,
     ) -> StepResult {
         let id = change.machine.id.as_ref().unwrap();
@@ -358,7 +372,7 @@ impl Stage {
             existing: machine.config.as_ref(),
             sent: before.as_ref(),
         };
-        machine.standby_for = standby_for.unwrap_or_else(|| machine.standby_for.clone());
+        machine.standby_for = standby_for;
         machine.config = Some(group.config_for(base, &machine.volumes, &machine.standby_for));
         machine.group = Some(change.group.clone());
         machine.stamps = Stamps {

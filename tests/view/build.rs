@@ -210,6 +210,7 @@ pub(crate) fn update(group: &str, at: &str, machine: &str, fields: &[FieldChange
 pub(crate) fn moving(group: &str, from: &str, at: &str, machine: &str) -> Change {
     let action = Action::Move {
         from: group_name(from),
+        standby_for: Vec::new(),
     };
     of(machine, action, group, at, "`[[moved]]`")
 }

@@ -114,6 +114,7 @@ fn known(machines: &[&Machine]) -> Known {
                 launch: None,
                 volumes: Vec::new(),
                 standby_for: Vec::new(),
+                replaces: None,
             };
             (m.id.clone(), remembered)
         })

@@ -365,6 +365,7 @@ fn known() -> Known {
         launch: Some(launch.clone()),
         volumes: vec![volume("vol_1")],
         standby_for: vec![id("0123456789")],
+        replaces: None,
     };
     let run = RunRecord {
         run: RunId::new("7f3k2m4n6p").unwrap(),
@@ -388,6 +389,7 @@ fn known() -> Known {
         launch,
         group: group_name("web"),
         region: region("ams"),
+        standby: false,
     }];
     known.releases = vec![ReleaseRecord {
         release: 3,

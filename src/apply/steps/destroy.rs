@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Progress;
+use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused, Waited};
 use crate::apply::hands::Hands;
 use crate::apply::pin;
@@ -27,7 +28,10 @@ const DESTROY: Duration = Duration::from_secs(60);
 /// and planned to go again.
 pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
     let Some(id) = &change.machine.id else {
-        return Err(End::failed("plan_mismatch", "the plan names no Machine"));
+        return Err(End::failed(
+            codes::PLAN_MISMATCH,
+            "the plan names no Machine",
+        ));
     };
     let mut tries = 0;
     loop {
@@ -129,7 +133,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
                 at_most.as_secs()
             );
             progress.machine = Some(now);
-            Err(End::failed("stop_timeout", message))
+            Err(End::failed(codes::STOP_TIMEOUT, message))
         }
     }
 }
@@ -180,7 +184,7 @@ async fn gone(hands: &Hands<'_>, progress: &mut Progress, id: &MachineId) -> Par
             {
                 let message = format!("Machine {id} is still {}", machine.state.as_str());
                 progress.machine = Some(machine);
-                return Err(End::failed("destroy_timeout", message));
+                return Err(End::failed(codes::DESTROY_TIMEOUT, message));
             }
         }
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::codes;
 use crate::core::fleet::GroupName;
 
 use super::aeroform::groups::GroupSettings;
@@ -24,7 +25,7 @@ impl Both<'_> {
         let name = shown(settings.name.value.as_str());
         aero.report(
             Diagnostic::error(
-                "standby_with_services",
+                codes::STANDBY_WITH_SERVICES,
                 format!("group {name} has services, and a standby cannot serve"),
             )
             .at(aero.place(standby.span.clone(), ""))
@@ -73,7 +74,7 @@ impl Both<'_> {
             if let Some(first) = seen.insert(from, &moved.from) {
                 aero.report(
                     Diagnostic::error(
-                        "moved_twice",
+                        codes::MOVED_TWICE,
                         format!("group {} is moved twice", shown(from.as_str())),
                     )
                     .at(aero.place(moved.from.span.clone(), "again here"))
@@ -100,7 +101,7 @@ impl Both<'_> {
             if let Some(first) = machines.insert(&machine.value, machine) {
                 aero.report(
                     Diagnostic::error(
-                        "machine_twice",
+                        codes::MACHINE_TWICE,
                         format!("Machine `{}` is moved or removed twice", machine.value),
                     )
                     .at(aero.place(machine.span.clone(), "again here"))
@@ -119,7 +120,7 @@ impl Both<'_> {
             .processes
             .iter()
             .find(|p| p.name.value == from.value);
-        let diagnostic = Diagnostic::error("moved_from_defined", message)
+        let diagnostic = Diagnostic::error(codes::MOVED_FROM_DEFINED, message)
             .at(aero.place(from.span.clone(), "renamed here"));
         let diagnostic = match process {
             Some(process) => diagnostic.also(
@@ -140,7 +141,7 @@ fn undefined(aero: &File<'_>, groups: &Groups, name: &At<GroupName>, message: St
         .suggestion(name.value.as_str(), groups.words())
         .unwrap_or_else(|| format!("the groups are {}", groups.list()));
     aero.report(
-        Diagnostic::error("undefined_group", message)
+        Diagnostic::error(codes::UNDEFINED_GROUP, message)
             .at(aero.place(name.span.clone(), "no such group"))
             .help(help),
     );

@@ -3,6 +3,7 @@
 
 use toml::de::DeValue;
 
+use super::codes;
 use crate::core::fleet::normal::{format_duration, parse_duration};
 
 use super::diagnostics::{Diagnostic, shown};
@@ -82,7 +83,7 @@ impl Fields<'_, '_> {
         let path = self.path(key);
         self.file.report(
             Diagnostic::warning(
-                "nanoseconds",
+                codes::NANOSECONDS,
                 format!(
                     "Fly reads a number in `{path}` as nanoseconds: this is {}",
                     format_duration(nanos)

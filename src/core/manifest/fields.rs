@@ -9,6 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable};
 
+use super::codes;
 use super::diagnostics::{Diagnostic, shown};
 use super::tree::{At, Dialect, File, Node};
 
@@ -161,9 +162,11 @@ impl<'f, 't> Fields<'f, 't> {
             };
             let diagnostic = match self.file.dialect {
                 Dialect::Fly => {
-                    Diagnostic::warning("unknown_key", format!("{what}: Fly ignores it"))
+                    Diagnostic::warning(codes::UNKNOWN_KEY, format!("{what}: Fly ignores it"))
                 }
-                Dialect::FlyStrict | Dialect::Aeroform => Diagnostic::error("unknown_key", what),
+                Dialect::FlyStrict | Dialect::Aeroform => {
+                    Diagnostic::error(codes::UNKNOWN_KEY, what)
+                }
             };
             let help = self.file.suggestion(key, self.asked.iter().copied());
             let diagnostic = diagnostic.at(self.file.place(span, ""));

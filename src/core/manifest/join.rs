@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::codes;
 use crate::core::fleet::{
     AppName, Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, Places,
     Regions,
@@ -86,9 +87,12 @@ impl Both<'_> {
         }
         if !self.document.has_app {
             self.fly.report(
-                Diagnostic::error("no_app", format!("{} names no app", self.fly.source.path))
-                    .at(self.fly.place(0..0, ""))
-                    .help("add `app = \"name\"` as its first line"),
+                Diagnostic::error(
+                    codes::NO_APP,
+                    format!("{} names no app", self.fly.source.path),
+                )
+                .at(self.fly.place(0..0, ""))
+                .help("add `app = \"name\"` as its first line"),
             );
         }
         Some(self.document.app.as_ref()?.value.clone())

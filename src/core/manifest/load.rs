@@ -1,5 +1,6 @@
 //! From bytes to [`Desired`]: reads both files, then joins them.
 
+use super::codes;
 use crate::core::fleet::Desired;
 
 use super::aeroform::{Aeroform, read};
@@ -127,7 +128,7 @@ fn read_fly(
     let groups = document.processes.len();
     if groups.saturating_mul(file.source.text.len()) > MOST_BYTES {
         let message = format!("{groups} process groups are too many for a file of this size");
-        file.report(Diagnostic::error("too_large", message).at(file.place(0..0, "")));
+        file.report(Diagnostic::error(codes::TOO_LARGE, message).at(file.place(0..0, "")));
         return None;
     }
     let (document, aeroform) = (&document, aeroform?);

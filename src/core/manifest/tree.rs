@@ -9,6 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::codes;
 use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
 use super::fields::Fields;
 use super::nesting;
@@ -86,8 +87,11 @@ impl<'s> File<'s> {
         let text = &*self.source.text;
         if let Some(span) = nesting::too_deep(text) {
             self.report(
-                Diagnostic::error("too_deep", "the file is nested deeper than any manifest is")
-                    .at(self.place(span, "too many levels")),
+                Diagnostic::error(
+                    codes::TOO_DEEP,
+                    "the file is nested deeper than any manifest is",
+                )
+                .at(self.place(span, "too many levels")),
             );
             return None;
         }
@@ -132,14 +136,17 @@ impl<'s> File<'s> {
     pub(super) fn wrong_type(&self, key: &str, node: &Node<'_>, wanted: &str) {
         let found = kind(node.get_ref());
         self.report(
-            Diagnostic::error("wrong_type", format!("`{key}` takes {wanted}, not {found}"))
-                .at(self.place(node.span(), found)),
+            Diagnostic::error(
+                codes::WRONG_TYPE,
+                format!("`{key}` takes {wanted}, not {found}"),
+            )
+            .at(self.place(node.span(), found)),
         );
     }
 
     /// Reports a value that has the right type and cannot be.
     pub(super) fn bad_value(&self, span: Range<usize>, message: String, help: Option<String>) {
-        let diagnostic = Diagnostic::error("bad_value", message).at(self.place(span, ""));
+        let diagnostic = Diagnostic::error(codes::BAD_VALUE, message).at(self.place(span, ""));
         self.report(Diagnostic { help, ..diagnostic });
     }
 
@@ -181,7 +188,7 @@ impl<'s> File<'s> {
         let Some(items) = node.get_ref().as_array() else {
             let found = kind(node.get_ref());
             let message = format!("`{key}` takes a list of strings, not {found}");
-            let diagnostic = Diagnostic::error("wrong_type", message);
+            let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message);
             let diagnostic = diagnostic.at(self.place(node.span(), found));
             let text = node.get_ref().as_str();
             let help = text.map(|text| format!("write it as [{}]", serde_json::Value::from(text)));
@@ -193,7 +200,7 @@ impl<'s> File<'s> {
             let found = kind(item.get_ref());
             let message = format!("`{key}` takes a list of strings, and one of these is {found}");
             self.report(
-                Diagnostic::error("wrong_type", message).at(self.place(item.span(), found)),
+                Diagnostic::error(codes::WRONG_TYPE, message).at(self.place(item.span(), found)),
             );
             return None;
         }
@@ -230,7 +237,7 @@ impl<'s> File<'s> {
             other => {
                 let found = kind(other);
                 let message = format!("`{key}` takes a list of tables, not {found}");
-                let diagnostic = Diagnostic::error("wrong_type", message)
+                let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message)
                     .at(self.place(node.span(), found))
                     .help(format!("write it as `[[{key}]]`"));
                 self.report(diagnostic);

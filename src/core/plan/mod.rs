@@ -7,6 +7,7 @@
 //! results of a run into the next state, and [`saved`] is the form that is kept.
 
 mod check;
+pub mod codes;
 mod decision;
 mod fields;
 mod guards;

@@ -46,20 +46,6 @@ pub struct Allow {
 /// What must be asked of this plan.
 pub fn questions(plan: &Plan) -> Questions {
     let confirm = plan.calls_provider();
-    if plan.destroys_app {
-        let destroys = plan.summary().destroy;
-        let typed = (destroys > 0).then(|| Typed {
-            name: plan.app.as_str().to_owned(),
-            group: None,
-            destroys: u32::try_from(destroys).unwrap_or(u32::MAX),
-            why: format!("destroys the whole app: {}", machines(destroys)),
-            outside: 0,
-        });
-        return Questions {
-            confirm,
-            typed: typed.into_iter().collect(),
-        };
-    }
     let outside = plan.adopted_from_outside();
     let mut groups: BTreeMap<&GroupName, Losses> = BTreeMap::new();
     for (_, change) in plan.changes() {
@@ -82,19 +68,32 @@ pub fn questions(plan: &Plan) -> Questions {
         .filter(|group| group.verdict == GroupVerdict::Removed)
         .map(|group| &group.name)
         .collect();
+    let destroys = plan.summary().destroy;
+    let app = (plan.destroys_app && destroys > 0).then(|| Typed {
+        name: plan.app.as_str().to_owned(),
+        group: None,
+        destroys: u32::try_from(destroys).unwrap_or(u32::MAX),
+        why: format!("destroys the whole app: {}", machines(destroys)),
+        outside: 0,
+    });
     let typed = groups.into_iter().filter_map(|(name, losses)| {
+        // The app's name answers for all that is ours, and never for what was added outside.
+        let (volumes, whole) = if plan.destroys_app {
+            (0, false)
+        } else {
+            (losses.volumes, removed.contains(name))
+        };
         let mut why = Vec::new();
-        if removed.contains(name) {
+        if whole {
             why.push(format!(
                 "removes group `{name}` ({})",
                 machines(losses.destroys as usize)
             ));
         }
-        if losses.volumes > 0 {
-            let s = if losses.volumes == 1 { "" } else { "s" };
+        if volumes > 0 {
+            let s = if volumes == 1 { "" } else { "s" };
             why.push(format!(
-                "leaves {} volume{s} of group `{name}` behind",
-                losses.volumes
+                "leaves {volumes} volume{s} of group `{name}` behind"
             ));
         }
         if losses.outside > 0 {
@@ -113,7 +112,7 @@ pub fn questions(plan: &Plan) -> Questions {
     });
     Questions {
         confirm,
-        typed: typed.collect(),
+        typed: app.into_iter().chain(typed).collect(),
     }
 }
 

@@ -6,14 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FieldChange;
+use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
-use super::members::{Fleet, Member, Vanished};
+use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
 use super::spread::{NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
-use crate::core::fleet::{Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Region};
+use crate::core::fleet::{
+    Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Pending, Region,
+};
 
 /// Decides every group, wanted or existing, in order of name.
 pub(super) fn decide<'a>(
@@ -43,6 +46,12 @@ pub(super) fn decide<'a>(
                     wanted: group,
                     members,
                     vanished: &vanished,
+                    owed: fleet
+                        .owed
+                        .iter()
+                        .filter(|(of, _)| of == name)
+                        .map(|(_, pending)| *pending)
+                        .collect(),
                 }
                 .decide(lineage)
             }
@@ -101,6 +110,7 @@ struct Group<'g, 'a> {
     wanted: &'a DesiredGroup,
     members: Vec<Member<'a>>,
     vanished: &'g [&'g Vanished<'a>],
+    owed: Vec<&'a Pending>,
 }
 
 impl<'a> Group<'_, 'a> {
@@ -114,15 +124,18 @@ impl<'a> Group<'_, 'a> {
             .iter()
             .cloned()
             .partition(|m| self.stands_by(m));
-        let mut target = self.target(&primaries, &standbys);
+        let remade = self.remade(&primaries);
+        let mut target = self.target(&primaries, &standbys, &remade);
         if target.primaries == 0 {
             // A standby of nobody would never start.
             target.standbys = 0;
         }
         decision.why = target.why;
-        let current = self.current(&primaries);
+        let current = self.current(&primaries, &remade, target.primaries);
         // A group that has no mount any more leaves its volumes wherever they are.
-        let keeps = |m: &&Member<'_>| self.wanted.template.has_mounts() && !m.volumes().is_empty();
+        let keeps = |m: &&Member<'_>| {
+            self.wanted.template.has_mounts() && !m.volumes().is_empty() && !self.is_named(m)
+        };
         let with_volume = tally(primaries.iter().filter(keeps));
         let home = self.home();
         let spread = Spread {
@@ -177,25 +190,80 @@ impl<'a> Group<'_, 'a> {
         })
     }
 
-    fn current(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
+    fn is_named(&self, member: &Member<'_>) -> bool {
+        self.desired.removed_machines.contains(member.id)
+    }
+
+    /// Where primaries vanished or are owed whose place nothing has taken. One that was added outside in
+    /// the same region has: two tools that replace a Machine do not make two of it.
+    fn remade(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
+        let mut remade: BTreeMap<Region, u32> = BTreeMap::new();
+        for vanished in self.vanished_ones(false) {
+            *remade.entry(vanished.known.region.clone()).or_default() += 1;
+        }
+        for pending in self.owed.iter().filter(|pending| !pending.standby) {
+            *remade.entry(pending.region.clone()).or_default() += 1;
+        }
+        for member in primaries.iter().filter(|member| member.is_stranger()) {
+            if let Some(n) = remade.get_mut(member.region) {
+                *n = n.saturating_sub(1);
+            }
+        }
+        remade
+    }
+
+    /// What vanished and was not meant to go.
+    fn vanished_ones(&self, standbys: bool) -> impl Iterator<Item = &'_ Vanished<'a>> {
+        self.vanished.iter().copied().filter(move |v| {
+            v.known.standby_for.is_empty() != standbys
+                && !self.desired.removed_machines.contains(v.id)
+        })
+    }
+
+    /// The places that there are to be kept: those of Machines that stay, and of as many vanished ones
+    /// as there is need for. A Machine that exists never goes so that a vanished one is made again.
+    fn current(
+        &self,
+        primaries: &[Member<'a>],
+        remade: &BTreeMap<Region, u32>,
+        target: u32,
+    ) -> BTreeMap<Region, u32> {
+        let surplus = primaries.len().saturating_sub(target as usize);
         let mut current = tally(primaries);
-        for vanished in self
-            .vanished
-            .iter()
-            .filter(|v| v.known.standby_for.is_empty())
-        {
-            *current.entry(vanished.known.region.clone()).or_default() += 1;
+        for member in primaries.iter().filter(|m| self.is_named(m)).take(surplus) {
+            if let Some(n) = current.get_mut(member.region) {
+                *n -= 1;
+            }
+        }
+        let mut room = target.saturating_sub(count(primaries.len()));
+        for (region, n) in remade {
+            let n = (*n).min(room);
+            room -= n;
+            *current.entry(region.clone()).or_default() += n;
         }
         current
     }
 
-    fn target(&self, primaries: &[Member<'a>], standbys: &[Member<'a>]) -> Target {
-        let vanished = |standby: bool| {
-            let of = self
-                .vanished
-                .iter()
-                .filter(|v| v.known.standby_for.is_empty() != standby);
-            count(of.count())
+    /// Whether nothing of it was there before, or only what a lost run of the same wish began to make.
+    fn is_new(&self) -> bool {
+        self.vanished.is_empty() && self.members.iter().all(|member| member.of_lost_run)
+    }
+
+    fn target(
+        &self,
+        primaries: &[Member<'a>],
+        standbys: &[Member<'a>],
+        remade: &BTreeMap<Region, u32>,
+    ) -> Target {
+        // What a lost run of the same wish has made fills places that are counted already.
+        let staying = |all: &[Member<'a>]| {
+            let stays = |m: &&Member<'a>| !self.is_named(m) && !m.of_lost_run;
+            count(
+                all.iter()
+                    .filter(stays)
+                    .count()
+                    .saturating_sub(successors(all)),
+            )
         };
         match self.wanted.count {
             Count::Written(n) => Target {
@@ -203,13 +271,23 @@ impl<'a> Group<'_, 'a> {
                 standbys: self.wanted.standby.unwrap_or(0),
                 why: None,
             },
-            Count::Unwritten if self.members.is_empty() && self.vanished.is_empty() => self.fresh(),
+            Count::Unwritten if self.is_new() => {
+                let mut target = self.fresh();
+                target.primaries = target.primaries.max(count(primaries.len()));
+                target
+            }
             Count::Unwritten => Target {
-                primaries: count(primaries.len()) + vanished(false),
-                standbys: self
-                    .wanted
-                    .standby
-                    .unwrap_or_else(|| count(standbys.len()) + vanished(true)),
+                primaries: staying(primaries) + remade.values().sum::<u32>(),
+                standbys: self.wanted.standby.unwrap_or_else(|| {
+                    if self.wanted.template.has_services() {
+                        return 0;
+                    }
+                    let strangers = standbys.iter().filter(|m| m.is_stranger()).count();
+                    let owed = self.owed.iter().filter(|pending| pending.standby).count();
+                    let remade =
+                        (self.vanished_ones(true).count() + owed).saturating_sub(strangers);
+                    staying(standbys) + count(remade)
+                }),
                 why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
             },
         }
@@ -264,14 +342,14 @@ impl<'a> Group<'_, 'a> {
         let name = self.name;
         match *error {
             NoLayout::TooFew { room } => note(
-                "no_room_in_regions",
+                codes::NO_ROOM_IN_REGIONS,
                 format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
             )
             .hint(format!(
                 "add regions or raise `max_per_region` in `[groups.{name}]`"
             )),
             NoLayout::NoRegion => note(
-                "no_region",
+                codes::NO_REGION,
                 format!("nothing says in which region group `{name}` starts"),
             )
             .hint(format!(
@@ -284,7 +362,7 @@ impl<'a> Group<'_, 'a> {
     fn held(&self, regions: &[Region]) -> Note {
         let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
         note(
-            "held_by_volumes",
+            codes::HELD_BY_VOLUMES,
             format!(
                 "group `{}` stays uneven: Machines with volumes are not moved out of {}",
                 self.name,
@@ -316,16 +394,18 @@ impl<'a> Group<'_, 'a> {
         for (region, members) in &by_region {
             let keep = wanted.get(region).copied().unwrap_or(0) as usize;
             let mut going = BTreeSet::new();
-            if members.len() > keep {
+            let named = members.iter().filter(|m| self.is_named(m)).count();
+            let leaving = named + (members.len() - named).saturating_sub(keep);
+            if leaving > 0 {
                 let judged = members.iter().map(|member| {
                     let found = fields.compare(member);
                     (member, !found.changes.is_empty())
                 });
                 let judged: Vec<_> = judged.collect();
                 let order = victims::in_order_of_going(judged, &self.desired.removed_machines);
-                for (member, why) in order.into_iter().take(members.len() - keep) {
+                for (member, why) in order.into_iter().take(leaving) {
                     going.insert(member.id);
-                    let removal = if self.desired.removed_machines.contains(member.id) {
+                    let removal = if self.is_named(member) {
                         Removal::Named
                     } else if lowering > 0 {
                         Removal::CountLowered
@@ -333,7 +413,7 @@ impl<'a> Group<'_, 'a> {
                         Removal::Rebalanced
                     };
                     lowering = lowering.saturating_sub(1);
-                    let why = if keep == 0 {
+                    let why = if keep == 0 && removal != Removal::Named {
                         "none is wanted in its region"
                     } else {
                         why
@@ -343,13 +423,26 @@ impl<'a> Group<'_, 'a> {
             }
             for member in members.iter().filter(|m| !going.contains(m.id)) {
                 decision.primaries.push(member.clone());
+                let before = decision.changed.len();
                 self.change(member, fields, decision);
+                if member.is_standby() && member.host_ok() && decision.changed.len() == before {
+                    decision
+                        .adopted
+                        .retain(|(adopted, _)| adopted.id != member.id || adopted.is_adopted());
+                    decision.changed.push(Changed {
+                        how: How::Update,
+                        changes: Vec::new(),
+                        reason: "its group has services, so it stands by for nobody".to_owned(),
+                        pin: fields.pin(member),
+                        member: member.clone(),
+                        role: Role::Primary,
+                    });
+                }
             }
         }
         for (region, n) in wanted {
-            let there = by_region
-                .get(region)
-                .map_or(0, |members| count(members.len()));
+            let staying = by_region.get(region).into_iter().flatten();
+            let there = count(staying.filter(|m| !self.is_named(m)).count());
             for _ in there..*n {
                 decision.creates.push(region.clone());
             }
@@ -358,7 +451,8 @@ impl<'a> Group<'_, 'a> {
 
     fn change(&self, member: &Member<'a>, fields: &mut Fields<'a>, decision: &mut Decision<'a>) {
         let found = fields.compare(member);
-        let down = member.state() == Some(MachineState::Failed);
+        // What a host that does not answer said last is no reason to touch anything.
+        let down = member.host_ok() && member.state() == Some(MachineState::Failed);
         if found.record_lags && !member.is_adopted() && member.moved_from.is_none() && !down {
             let reason = "it is already as wanted, the state is not".to_owned();
             decision.adopted.push((member.clone(), reason));
@@ -421,7 +515,7 @@ impl<'a> Group<'_, 'a> {
             });
         } else {
             let refusal = note(
-                "unreachable_volume",
+                codes::UNREACHABLE_VOLUME,
                 format!(
                     "Machine {} of group `{}` must change, but its host does not answer and its \
                      volume is there",
@@ -477,6 +571,15 @@ impl<'a> Group<'_, 'a> {
         decision: &mut Decision<'a>,
     ) {
         standbys.sort_by(|a, b| a.id.cmp(b.id));
+        let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
+            .into_iter()
+            .partition(|member| self.is_named(member));
+        for member in &named {
+            let why = "named by a `[[removed]]` entry";
+            decision
+                .gone
+                .push(gone(member, Removal::Named, why, fields));
+        }
         let extra = standbys.split_off(standbys.len().min(target as usize));
         for member in &extra {
             decision.gone.push(gone(
@@ -490,7 +593,9 @@ impl<'a> Group<'_, 'a> {
             let repoint = self.must_repoint(member, decision);
             let before = decision.changed.len();
             self.change(member, fields, decision);
-            if repoint && decision.changed.len() == before {
+            if repoint && decision.changed.len() == before && !member.host_ok() {
+                self.on_a_dead_host(member, &[], fields, decision);
+            } else if repoint && decision.changed.len() == before {
                 decision.changed.push(Changed {
                     how: How::Update,
                     changes: Vec::new(),
@@ -559,7 +664,7 @@ pub(super) fn unreachable(members: &[Member<'_>]) -> Option<Note> {
         .collect();
     (!dead.is_empty()).then(|| {
         note(
-            "host_unreachable",
+            codes::HOST_UNREACHABLE,
             format!(
                 "host unreachable: {} ({})",
                 notes::machines(dead.len()),

@@ -182,6 +182,9 @@ pub enum Action {
     Move {
         /// The group it comes from.
         from: GroupName,
+        /// Machines that it stands by for afterwards.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        standby_for: Vec<Standby>,
     },
     /// It goes for good.
     Destroy {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::codes;
 use super::decision::{Decision, Role};
 use super::members::Fleet;
 use super::notes::note;
@@ -42,9 +43,9 @@ pub(super) fn about_groups(
         let heir = heir.or_else(|| serving(desired).filter(|_| default));
         let mut about = note(
             if default {
-                "app_removed"
+                codes::APP_REMOVED
             } else {
-                "renamed_group"
+                codes::RENAMED_GROUP
             },
             message,
         )
@@ -64,7 +65,7 @@ pub(super) fn about_groups(
             if decision.wanted.is_some() && decision.creates.is_empty() && goes {
                 found.push(
                     note(
-                        "scaled_to_zero",
+                        codes::SCALED_TO_ZERO,
                         format!("group `{name}` will have no Machine"),
                     )
                     .of(name)
@@ -126,7 +127,7 @@ pub(super) fn about_moves(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
     let done = desired.moved.iter().filter(|moved| !moving(&moved.from));
     done.map(|moved| {
         note(
-            "moved_done",
+            codes::MOVED_DONE,
             format!(
                 "nothing is left to move from `{}` to `{}`",
                 moved.from, moved.to

@@ -100,6 +100,11 @@ impl Snapshot {
         self.keeper == Keeper::None && (self.status.is_none() || self.is_final())
     }
 
+    /// Whether it should run and nobody has seen that yet, alive or dead.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.keeper == Keeper::None && self.record.wanted == Wanted::Running && !self.is_obeyed()
+    }
+
     fn is_final(&self) -> bool {
         self.status.as_ref().is_some_and(|status| status.is_final)
     }

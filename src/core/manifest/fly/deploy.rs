@@ -4,6 +4,7 @@
 use toml::de::DeValue;
 
 use crate::core::fleet::{Limit, Strategy};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::Number;
@@ -88,7 +89,7 @@ fn strategy(fields: &Fields<'_, '_>, name: Option<&At<String>>, limit: Option<Li
         "canary" | "bluegreen" => {
             fields.file.report(
                 Diagnostic::warning(
-                    "strategy_not_supported",
+                    codes::STRATEGY_NOT_SUPPORTED,
                     format!(
                         "the strategy {} is carried out as `rolling`",
                         shown(&name.value)

@@ -4,6 +4,7 @@
 use data_encoding::BASE64;
 
 use crate::core::fleet::config::File as MachineFile;
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
@@ -28,13 +29,13 @@ fn entry(mut fields: Fields<'_, '_>) -> Option<MachineFile> {
     fields.strings("processes");
     if guest_path.is_none() {
         let place = file.place(fields.span.clone(), "");
-        file.report(Diagnostic::error("missing_key", "a file needs `guest_path`").at(place));
+        file.report(Diagnostic::error(codes::MISSING_KEY, "a file needs `guest_path`").at(place));
     }
     if let Some(local) = &local {
         // An entry without content keeps what a Machine has: it is matched by its path.
         file.report(
             Diagnostic::warning(
-                "file_not_read",
+                codes::FILE_NOT_READ,
                 format!(
                     "{} is not read: the file keeps the content it has",
                     shown(&local.value)

@@ -1,6 +1,7 @@
 //! `[[mounts]]` (facts/fly-toml-to-machine.md 7.1).
 
 use crate::core::fleet::config::Mount;
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
@@ -25,7 +26,7 @@ fn entry(mut fields: Fields<'_, '_>) -> For<Mount> {
         if !fields.has(key) {
             let place = file.place(fields.span.clone(), "");
             let message = format!("a mount needs `{key}`");
-            file.report(Diagnostic::error("missing_key", message).at(place));
+            file.report(Diagnostic::error(codes::MISSING_KEY, message).at(place));
         }
     }
     let mount = Mount {

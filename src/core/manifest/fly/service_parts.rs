@@ -4,6 +4,7 @@ use serde_json::Value;
 use toml::de::DeValue;
 
 use crate::core::fleet::config::{Concurrency, Port};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
@@ -109,8 +110,11 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
             let found = kind(other);
             let words = "\"off\", \"stop\" or \"suspend\"";
             fields.file.report(
-                Diagnostic::error("wrong_type", format!("`{path}` takes {words}, not {found}"))
-                    .at(fields.file.place(node.span(), found)),
+                Diagnostic::error(
+                    codes::WRONG_TYPE,
+                    format!("`{path}` takes {words}, not {found}"),
+                )
+                .at(fields.file.place(node.span(), found)),
             );
             None
         }

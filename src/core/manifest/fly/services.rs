@@ -1,6 +1,7 @@
 //! `[http_service]` and `[[services]]` (facts/fly-toml-to-machine.md 4).
 
 use crate::core::fleet::config::{Port, Service};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::Diagnostic;
 use super::super::duration::Number;
@@ -34,7 +35,7 @@ pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<For<Service>> 
     if !fields.has("internal_port") {
         fields.file.report(
             Diagnostic::warning(
-                "no_internal_port",
+                codes::NO_INTERNAL_PORT,
                 "[http_service] names no `internal_port`",
             )
             .at(fields.file.place(fields.span.clone(), ""))
@@ -81,7 +82,7 @@ fn service(mut fields: Fields<'_, '_>) -> For<Service> {
     if ports.is_empty() {
         fields.file.report(
             Diagnostic::warning(
-                "no_ports",
+                codes::NO_PORTS,
                 "a service without ports cannot be reached from outside",
             )
             .at(fields.file.place(fields.span.clone(), ""))

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use crate::core::fleet::config::{Guest, Init, Mount, Service};
 use crate::core::fleet::{GroupName, MachineConfig};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::tree::File;
@@ -136,7 +137,7 @@ fn services(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Template
 fn unassigned(file: &File<'_>, section: &For<Service>, what: &str, groups: &Groups) {
     file.report(
         Diagnostic::error(
-            "service_without_group",
+            codes::SERVICE_WITHOUT_GROUP,
             format!(
                 "{what} does not say which process groups serve it, and there are {}",
                 groups.list()
@@ -171,7 +172,7 @@ fn without_port(file: &File<'_>, section: &For<Named>, group: &GroupName) -> Dia
         shown(&section.body.name),
         shown(group.as_str())
     );
-    Diagnostic::error("check_without_port", message)
+    Diagnostic::error(codes::CHECK_WITHOUT_PORT, message)
         .at(file.place(section.span.clone(), ""))
         .help("add `port = 8080`")
 }
@@ -227,7 +228,7 @@ fn mounts(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
     if let (Some(canary), Some(mount)) = (&doc.deploy.canary, doc.mounts.first()) {
         file.report(
             Diagnostic::error(
-                "canary_with_mounts",
+                codes::CANARY_WITH_MOUNTS,
                 "the strategy `canary` cannot go with mounts",
             )
             .at(file.place(canary.span.clone(), ""))
@@ -247,7 +248,7 @@ fn second_mount(
         "process group {} has two mounts, and a Machine takes one volume",
         shown(group.as_str())
     );
-    Diagnostic::error("two_mounts", message)
+    Diagnostic::error(codes::TWO_MOUNTS, message)
         .at(file.place(section.span.clone(), "the second one"))
         .also(file.place(first.clone(), "the first one"))
         .help("give each mount its own group with `processes`")

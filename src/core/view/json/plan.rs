@@ -223,7 +223,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
             step.volumes = volumes;
         }
         Action::Update { standby_for } => step.standby_for = standby_for,
-        Action::Move { from } => step.from = Some(from),
+        Action::Move { from, .. } => step.from = Some(from),
         Action::Destroy { removal, leaves } => {
             step.removal = Some(*removal);
             step.leaves = leaves;

@@ -1,0 +1,265 @@
+//! An app of its own for one test: manifests in two shapes, a state folder, ports that no other test
+//! uses, and the certainty that nothing of it outlives the test.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::table::{self, Table};
+
+/// No test waits longer for anything.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// What is wanted. From one shape to the other, Machines are created, updated and destroyed, and the
+/// group `web` keeps its count and is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Day,
+    Night,
+}
+
+impl Shape {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Day => Self::Night,
+            Self::Night => Self::Day,
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Night => "night",
+        }
+    }
+
+    /// How many Machines each group has.
+    pub(crate) fn counts(self) -> BTreeMap<String, usize> {
+        let jobs = match self {
+            Self::Day => 2,
+            Self::Night => 1,
+        };
+        [("web", PROTECTED), ("jobs", jobs), (self.name(), 2)]
+            .map(|(group, count)| (group.to_owned(), count))
+            .into()
+    }
+}
+
+/// How many Machines the protected group has, in both shapes.
+pub(crate) const PROTECTED: usize = 3;
+
+/// A tree of two processes, of which one hears no `SIGINT`.
+pub(crate) const COMMAND: &str = "sh -c 'sleep 1000 & wait'";
+
+/// One app. Its folders go when it is dropped, and its processes before.
+pub(crate) struct App {
+    root: TempDir,
+    pub(crate) first_port: u16,
+}
+
+impl App {
+    pub(crate) fn new(shape: Shape) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let app = Self {
+            root,
+            first_port: free_block(),
+        };
+        std::fs::create_dir_all(app.project().join(".git")).unwrap();
+        std::fs::create_dir_all(app.project().join("state")).unwrap();
+        std::fs::create_dir_all(app.machines()).unwrap();
+        app.wants(shape);
+        app
+    }
+
+    /// A world in which that shape was applied.
+    pub(crate) fn applied(shape: Shape) -> Self {
+        let app = Self::new(shape);
+        app.applies();
+        app
+    }
+
+    /// Writes the manifests of a shape.
+    pub(crate) fn wants(&self, shape: Shape) {
+        let mut fly = format!(
+            "app = \"shop\"\nprimary_region = \"ams\"\nkill_signal = \"SIGTERM\"\nkill_timeout = 2\n\n\
+             [env]\n  SHAPE = \"{}\"\n\n[processes]\n",
+            shape.name()
+        );
+        let mut aeroform = String::new();
+        for (group, count) in shape.counts() {
+            writeln!(fly, "  {group} = \"{COMMAND}\"").unwrap();
+            writeln!(aeroform, "[groups.{group}]\ncount = {count}").unwrap();
+            if group == "web" {
+                aeroform.push_str("protect = true\n");
+            }
+        }
+        self.write("fly.toml", &fly);
+        self.write("aeroform.toml", &aeroform);
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        std::fs::write(self.project().join(path), text).unwrap();
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
+        self.root.path().join("project")
+    }
+
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.project().join("state/shop.json")
+    }
+
+    /// The id of the app's present incarnation.
+    pub(crate) fn scope(&self) -> String {
+        let text = std::fs::read_to_string(self.state_dir().join("local/shop/scope")).unwrap();
+        let scope: serde_json::Value = serde_json::from_str(&text).unwrap();
+        scope["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The folder of journal and provider.
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.root.path().join("state")
+    }
+
+    /// The folder that has one folder per Machine.
+    pub(crate) fn machines(&self) -> PathBuf {
+        self.state_dir().join("local/shop/machines")
+    }
+
+    /// The program with these words, in this world and with nothing of the surroundings of the test.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.within(env!("CARGO_BIN_EXE_aeroform"), args)
+    }
+
+    /// Another program in the same surroundings.
+    pub(crate) fn within(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
+            .args(args)
+            .current_dir(self.project())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.root.path())
+            .env("USER", "ana")
+            .env("AEROFORM_STATE_DIR", self.state_dir())
+            .env("AEROFORM_LOCAL_PORTS", self.first_port.to_string())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// The words of an apply that answers every question.
+    pub(crate) const APPLY: [&str; 3] = ["apply", "-y", "--allow-destroy=all"];
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        Ended::of(&self.command(args).output().unwrap())
+    }
+
+    /// Applies to the end.
+    #[track_caller]
+    pub(crate) fn applies(&self) -> Ended {
+        let ended = self.run(&Self::APPLY);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended
+    }
+
+    /// What is there, as the system says.
+    pub(crate) fn table(&self) -> Table {
+        table::look(&self.project(), &self.machines())
+    }
+
+    /// Fails unless exactly what the shape wants is there, seen from outside, and nobody says otherwise.
+    #[track_caller]
+    pub(crate) fn is_exactly(&self, shape: Shape, when: &str) {
+        let table = self.table();
+        let findings = table.findings(self, shape);
+        assert!(findings.is_empty(), "{when}: {findings:#?}\n{table:#?}");
+        let plan = self.run(&["plan", "--detailed-exitcode"]);
+        assert_eq!(plan.code, Some(0), "{when}: {plan:?}");
+        assert!(!plan.err.contains("warning"), "{when}: {plan:?}");
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            // Supervisors first, or they start again what is killed.
+            let left = self.table().everybody();
+            if left.is_empty() || Instant::now() > deadline {
+                return;
+            }
+            for pid in left {
+                kill(pid, Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// What a person and a script see of an ended run.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// None when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    pub(crate) fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+pub(crate) fn kill(pid: i32, signal: Signal) {
+    let _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
+}
+
+/// Polls until there is something.
+#[track_caller]
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Names of the files in a folder, in order.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The first of a hundred ports below those that the system hands out by itself. Other programs of
+/// this computer run Machines as well, tests of another checkout among them.
+fn free_block() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = u16::try_from(std::process::id() % 100).unwrap();
+    loop {
+        let block = (start * 2 + NEXT.fetch_add(1, Ordering::Relaxed)) % 200;
+        let first = 10_000 + block * 100;
+        let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if (first..first + 40).all(is_free) {
+            return first;
+        }
+    }
+}

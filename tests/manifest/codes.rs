@@ -1,0 +1,48 @@
+//! Every code of the manifests, provoked.
+
+use aeroform::core::manifest::codes;
+
+use crate::broken::{FLY, IN_AEROFORM, IN_FLY};
+use crate::provoked::assert_all_provoked;
+use crate::{numbered, on, project};
+
+#[test]
+fn every_code_of_the_manifests_is_provoked() {
+    let mut seen = Vec::new();
+    let mut see = |fly: &[u8], aeroform: Option<&str>, provider: &str| {
+        let loaded = project(fly, aeroform.map(str::as_bytes), &on(provider));
+        seen.extend(loaded.diagnostics.iter().map(|found| found.code.to_owned()));
+    };
+    for (_, text) in IN_FLY {
+        see(text.as_bytes(), None, "fly");
+    }
+    for (_, text) in IN_AEROFORM {
+        see(FLY.as_bytes(), Some(text), "fly");
+    }
+    see(b"\xff", None, "fly");
+    see(b"app = \"a\"\n", None, "local");
+    see(b"app = \"a\"\n[http_service]\n", None, "fly");
+    see(
+        b"app = \"a\"\n[[files]]\nguest_path = \"/a\"\nlocal_path = \"a\"\n",
+        None,
+        "fly",
+    );
+    see(b"app = \"a\"\n[[vm]]\nsize = \"a10\"\n", None, "fly");
+    see(b"app = \"a\"\n[[vm]]\ncpus = 3\n", None, "fly");
+    for region in ["bog", "nai"] {
+        let fly = format!("app = \"a\"\nprimary_region = \"{region}\"\n");
+        see(fly.as_bytes(), None, "fly");
+    }
+    see(
+        format!("app = {}", "[".repeat(1000)).as_bytes(),
+        None,
+        "fly",
+    );
+    let groups = numbered(12_000, |n| format!("g{n} = \"x\"\n"));
+    see(
+        format!("app = \"a\"\n[processes]\n{groups}").as_bytes(),
+        None,
+        "fly",
+    );
+    assert_all_provoked(codes::ALL, seen, &[]);
+}

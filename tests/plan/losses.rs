@@ -1,0 +1,239 @@
+//! What a plan must not lose without a word: protected Machines, volumes on hosts that do not answer,
+//! and Machines that somebody else has added.
+
+use aeroform::core::fleet::{GroupName, HostStatus, Limit, MachineState, MovedMachine};
+use aeroform::core::plan::{Allow, Options, questions};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, group_name, id};
+
+fn names_removed(wanted: &mut aeroform::core::fleet::Desired, machine: &str) {
+    wanted.removed_machines.insert(id(machine));
+}
+
+#[test]
+fn a_removed_entry_does_not_lower_the_count_of_a_protected_group() {
+    let stage = Stage::with(&desired([("web", group("web").count(3).protected())]));
+    let mut wanted = desired([("web", group("web").count(2).protected())]);
+    names_removed(&mut wanted, "m00001");
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00001 Named: named by a `[[removed]]` entry
+    refused protected_group web
+    ");
+}
+
+#[test]
+fn a_removed_entry_counts_against_max_destroy_where_it_lowers_the_count() {
+    let stage = Stage::with(&desired([("web", group("web").count(3))]));
+    let mut wanted = desired([("web", group("web").count(2))]);
+    names_removed(&mut wanted, "m00001");
+    wanted.policy.max_destroy = Some(Limit::Count(0));
+    assert_eq!(stage.plan(&wanted).refusals[0].code, "max_destroy");
+}
+
+#[test]
+fn a_removed_entry_says_which_machine_goes_wherever_it_is() {
+    let mut stage = Stage::with(&desired([(
+        "web",
+        group("web").exact(&[("ams", 3), ("fra", 1)]),
+    )]));
+    let mut wanted = desired([("web", group("web").count(3))]);
+    names_removed(&mut wanted, "m00004");
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 4->3 changed (ams 3->3, fra 1->0)
+    destroy web fra m00004 Named: named by a `[[removed]]` entry
+    ");
+}
+
+#[test]
+fn a_removed_entry_takes_one_away_where_no_count_is_written_and_replaces_one_where_it_is() {
+    let all = desired([("web", group("web").serves())]);
+    let mut stage = Stage::with(&all);
+    let mut wanted = all.clone();
+    names_removed(&mut wanted, "m00001");
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 2->1 changed (ams 2->1)
+    destroy web ams m00001 Named: named by a `[[removed]]` entry
+    ");
+    let mut wanted = desired([("web", group("web").serves().count(1))]);
+    names_removed(&mut wanted, "m00002");
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 1->1 changed (ams 1->1)
+    create web ams
+    destroy web ams m00002 Named: named by a `[[removed]]` entry
+    ");
+}
+
+#[test]
+fn a_removed_entry_names_the_standby_that_goes() {
+    let wanted = |standby| {
+        desired([(
+            "worker",
+            group("worker").count(1).with(|g| g.standby = Some(standby)),
+        )])
+    };
+    let mut stage = Stage::with(&wanted(2));
+    let mut fewer = wanted(1);
+    names_removed(&mut fewer, "m00002");
+    assert_snapshot!(lines(&stage.apply(&fewer)), @"
+    group worker: 3->2 changed (ams 3->2)
+    destroy worker ams m00002 Named: named by a `[[removed]]` entry
+    ");
+}
+
+#[test]
+fn a_protected_group_loses_none_by_moving_machines_out_of_it() {
+    let before = desired([
+        ("web", group("web").count(3).protected()),
+        ("junk", group("junk").count(0)),
+    ]);
+    let stage = Stage::with(&before);
+    let mut wanted = desired([
+        ("web", group("web").count(2).protected()),
+        ("junk", group("junk").count(0)),
+    ]);
+    wanted.moved_machines.push(MovedMachine {
+        machine: id("m00001"),
+        to: group_name("junk"),
+    });
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group junk: 1->0 changed (ams 1->0)
+    group web: 2->2 unchanged (ams 2->2)
+    destroy junk ams m00001 CountLowered: none is wanted in its region
+    note scaled_to_zero junk
+    refused protected_group web
+    ");
+    let mut gone = desired([("junk", group("junk").count(3))]);
+    for machine in ["m00001", "m00002", "m00003"] {
+        gone.moved_machines.push(MovedMachine {
+            machine: id(machine),
+            to: group_name("junk"),
+        });
+    }
+    assert_eq!(stage.plan(&gone).refusals[0].code, "protected_group");
+}
+
+#[test]
+fn a_volume_on_a_host_that_does_not_answer_is_not_left_behind() {
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&desired([("db", group("db").count(1).mount())]));
+    // The platform shows no config of such a Machine, and so no mount either.
+    stage.touch("m00001", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+        machine.volumes.clear();
+        machine.group = None;
+        machine.state = MachineState::Failed;
+    });
+    let same = desired([("db", group("db").count(1).mount())]);
+    assert_snapshot!(lines(&stage.plan(&same)), @"
+    group db: 1->1 unchanged (ams 1->1)
+    note host_unreachable
+    ");
+    let changed = desired([(
+        "db",
+        group("db")
+            .count(1)
+            .mount()
+            .config(json!({"env": {"LOG": "debug"}})),
+    )]);
+    assert_snapshot!(lines(&stage.plan(&changed)), @"
+    group db: 1->1 unchanged (ams 1->1)
+    note host_unreachable
+    refused unreachable_volume db
+    ");
+    assert_snapshot!(lines(&stage.plan(&desired([("db", group("db").count(0).mount())]))), @"
+    group db: 1->0 changed (ams 1->0)
+    destroy db ams m00001 CountLowered leaves 1: none is wanted in its region
+    note host_unreachable
+    note scaled_to_zero db
+    ");
+}
+
+#[test]
+fn a_standby_on_a_host_that_does_not_answer_is_no_primary() {
+    let wanted = |n| {
+        desired([(
+            "worker",
+            group("worker").count(n).with(|g| g.standby = Some(1)),
+        )])
+    };
+    let mut stage = Stage::with(&wanted(1));
+    stage.touch("m00002", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+        machine.standby_for.clear();
+    });
+    assert_snapshot!(lines(&stage.plan(&wanted(1))), @"
+    group worker: 2->2 unchanged (ams 2->2)
+    note host_unreachable
+    ");
+    assert_snapshot!(lines(&stage.plan(&wanted(2))), @"
+    group worker: 2->3 changed (ams 2->3)
+    create worker ams
+    create worker ams replaces m00002 standby for m00001 #0
+    destroy worker ams m00002 Replaced: its host does not answer
+    note host_unreachable
+    ");
+}
+
+#[test]
+fn a_machine_that_nobody_knows_and_whose_host_does_not_answer_is_left_alone() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::with(&wanted);
+    stage.clone_machine("m00001", "e0001");
+    stage.touch("e0001", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+        machine.group = None;
+    });
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group web: 1->1 unchanged (ams 1->1)
+    note unreachable_strangers
+    ");
+}
+
+#[test]
+fn destroying_the_app_with_a_bare_flag_does_not_cover_what_was_added_outside() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.clone_machine("m00001", "e0001");
+    let options = Options {
+        destroy: true,
+        ..Options::default()
+    };
+    let asked = questions(&stage.plan_with(&wanted, &options));
+    let all = Allow {
+        auto_approve: true,
+        all: true,
+        ..Allow::default()
+    };
+    assert_eq!(asked.open(&all).typed.len(), 1);
+    assert_eq!(
+        asked.flags(),
+        "--auto-approve --allow-destroy=all,web:3",
+        "what it takes is said"
+    );
+    let named = Allow {
+        groups: [(GroupName::new("web").unwrap(), None)].into(),
+        ..all
+    };
+    assert!(asked.open(&named).is_empty());
+}
+
+#[test]
+fn a_machine_that_exists_never_goes_so_that_a_vanished_one_is_made_again() {
+    let mut stage = Stage::with(&desired([(
+        "web",
+        group("web").exact(&[("ams", 2), ("fra", 1)]),
+    )]));
+    stage.lose("m00003");
+    assert_snapshot!(lines(&stage.apply(&desired([("web", group("web").count(2))]))), @"
+    group web: 2->2 changed (ams 2->2)
+    forget web fra m00003
+    ");
+}
