@@ -146,8 +146,8 @@ async fn create(size: u32, before: &mut Option<f64>) {
     println!(
         "{size:>10} {:>9.0} ms {:>9.0} ms {:>9.0} ms {:>32} {:>9} {:>9}",
         millis(planned),
-        millis(called - planned),
-        millis(whole - called),
+        millis(called.saturating_sub(planned)),
+        millis(whole.saturating_sub(called)),
         format!(
             "{:.0} ms {each:>7.0} ns {:>7}",
             millis(whole),

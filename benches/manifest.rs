@@ -9,6 +9,9 @@ use aeroform::core::manifest::command::split;
 use aeroform::core::manifest::{Overrides, SourceFile, load};
 use measure::{growth, median, millis, per};
 
+/// Makes a manifest of about so many bytes.
+type Maker = fn(usize) -> String;
+
 const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
 fn main() {
@@ -25,7 +28,6 @@ fn main() {
         &mut None,
         || read(fly, Some(aeroform)),
     );
-    type Maker = fn(usize) -> String;
     let kinds: [(&str, Maker); 4] = [
         ("[env]", env),
         ("[processes]", processes),

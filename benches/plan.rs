@@ -6,6 +6,7 @@ mod measure;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, Observed};
@@ -31,7 +32,7 @@ fn main() {
             let per_machine = per(time, size as usize);
             let growth = growth(&mut before[column], per_machine);
             let cell = format!("{:.2} ms {per_machine:>7.0} ns {growth:>7}", millis(time));
-            row.push_str(&format!(" {cell:>34}"));
+            write!(row, " {cell:>34}").expect("a string takes any text");
         };
         cell(0, unchanged(&desired, &stage, None));
         cell(1, unchanged(&desired, &stage, Some(&stage.observed)));

@@ -4,6 +4,8 @@ mod measure;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::fmt::Write as _;
+
 use aeroform::core::state;
 use measure::{growth, median, millis, per};
 use support::{GroupWords, Stage, desired, group};
@@ -37,7 +39,7 @@ fn main() {
                 millis(time),
                 growth(before, each)
             );
-            row.push_str(&format!(" {cell:>32}"));
+            write!(row, " {cell:>32}").expect("a string takes any text");
         }
         println!("{row}");
     }

@@ -79,6 +79,6 @@ pub(super) enum Waited {
     Reached(Box<Machine>),
     /// It is gone.
     Gone,
-    /// It is not, so far or in vain.
-    NotYet,
+    /// It is not, so far or in vain; with what the provider told beside that.
+    NotYet(Option<String>),
 }

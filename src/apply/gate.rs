@@ -80,9 +80,9 @@ async fn settled(
 ) -> Part {
     hands.waiting("it to settle", gate.at_most);
     match hands.wait(gate.id, Until::Settled, deadline).await? {
-        Waited::Reached(machine) => accept(progress, *machine).map(|_| ()),
+        Waited::Reached(machine) => accept(progress, *machine, None).map(|_| ()),
         Waited::Gone => Err(gone(gate.id)),
-        Waited::NotYet => Err(timeout(gate, "it has not settled")),
+        Waited::NotYet(_) => Err(timeout(gate, "it has not settled")),
     }
 }
 
@@ -95,11 +95,11 @@ async fn started(
 ) -> Part<bool> {
     hands.waiting("it to start", gate.at_most);
     loop {
-        let machine = match hands.wait(gate.id, Until::Started, deadline).await? {
-            Waited::Reached(machine) => Some(*machine),
-            Waited::Gone => None,
+        let (machine, told) = match hands.wait(gate.id, Until::Started, deadline).await? {
+            Waited::Reached(machine) => (Some(*machine), None),
+            Waited::Gone => (None, None),
             // It may have failed, or the provider may have given up early.
-            Waited::NotYet => hands.get(gate.id).await?,
+            Waited::NotYet(told) => (hands.get(gate.id).await?, told),
         };
         let machine = machine.ok_or_else(|| gone(gate.id))?;
         let old = gate.before.is_old(&machine);
@@ -112,7 +112,7 @@ async fn started(
         if old {
             progress.machine = Some(machine);
         } else {
-            accept(progress, machine)?;
+            accept(progress, machine, told.as_deref())?;
             if state == MachineState::Started {
                 return Ok(true);
             }
@@ -137,11 +137,12 @@ async fn healthy(
     let mut said = String::new();
     loop {
         let machine = hands.get(gate.id).await?.ok_or_else(|| gone(gate.id))?;
-        let runs = machine.state == MachineState::Started;
+        // A read that lags shows the run before, whose checks say nothing of this one.
+        let runs = machine.state == MachineState::Started && !gate.before.is_old(&machine);
         if !runs {
             gate.before.learn(&machine);
         }
-        let machine = accept(progress, machine)?;
+        let machine = accept(progress, machine, None)?;
         let passes = |check: &&CheckStatus| {
             gate.before.is_fresh(check) && check.status == CheckState::Passing
         };
@@ -176,17 +177,28 @@ fn poll(hands: &Hands<'_>) -> Duration {
     }
 }
 
-/// Keeps the Machine as last seen; one that has failed does not come back by itself.
-fn accept(progress: &mut Progress, machine: Machine) -> Part<&Machine> {
+/// Keeps the Machine as last seen; one that has failed, or that keeps ending, does not come to stand by
+/// being waited for.
+fn accept<'m>(
+    progress: &'m mut Progress,
+    machine: Machine,
+    told: Option<&str>,
+) -> Part<&'m Machine> {
     let machine = progress.machine.insert(machine);
-    if machine.state != MachineState::Failed {
-        return Ok(machine);
-    }
+    let (code, what) = match machine.state {
+        MachineState::Failed => (answers::MACHINE_FAILED, "has failed"),
+        _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "does not stay up"),
+        _ => return Ok(machine),
+    };
     let detail = machine.detail.as_deref().unwrap_or("it could not start");
+    let logs = format!("`aeroform logs {}`", machine.id);
     Err(End::Failed {
-        code: answers::MACHINE_FAILED.name().to_owned(),
-        message: format!("Machine {} has failed: {detail}", machine.id),
-        hint: Some(format!("look at its logs: `aeroform logs {}`", machine.id)),
+        code: code.name().to_owned(),
+        message: format!("Machine {} {what}: {detail}", machine.id),
+        hint: Some(match told {
+            Some(told) => format!("{told}; more: {logs}"),
+            None => format!("look at its logs: {logs}"),
+        }),
     })
 }
 

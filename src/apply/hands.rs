@@ -157,12 +157,14 @@ impl<'a> Hands<'a> {
             };
             match error.class {
                 ErrorClass::NotFound => return Ok(Waited::Gone),
-                ErrorClass::Transient | ErrorClass::Conflict => return Ok(Waited::NotYet),
+                ErrorClass::Transient | ErrorClass::Conflict => {
+                    return Ok(Waited::NotYet(error.hint));
+                }
                 ErrorClass::Invalid | ErrorClass::Fatal => return Err(self.hopeless(&error)),
                 ErrorClass::Unknown | ErrorClass::RateLimited(_) => {}
             }
             if Instant::now() >= deadline {
-                return Ok(Waited::NotYet);
+                return Ok(Waited::NotYet(None));
             }
             self.rest(self.backoff.pause(tries)).await?;
             tries += 1;
@@ -188,7 +190,7 @@ impl<'a> Hands<'a> {
         {
             Waited::Reached(machine) => Ok(Some(*machine)),
             Waited::Gone => Ok(None),
-            Waited::NotYet => self.get(id).await,
+            Waited::NotYet(_) => self.get(id).await,
         }
     }
 

@@ -164,8 +164,12 @@ async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
     if launches.is_empty() {
         return Vec::new();
     }
-    let Ok(listing) = Hands::new(shared, first.0).list().await else {
-        return Vec::new();
+    let listing = match Hands::new(shared, first.0).list().await {
+        Ok(listing) => listing,
+        Err(End::Halted { .. }) => return Vec::new(),
+        Err(End::Failed { message, .. } | End::Unknown { message }) => {
+            return vec![format!("doubles could not be looked for: {message}")];
+        }
     };
     let mut found: Vec<String> = listing
         .machines

@@ -91,6 +91,17 @@ pub struct Global {
 }
 
 impl Global {
+    /// The program with the flags that say which project is meant, as a person would type it again.
+    pub fn program(&self) -> String {
+        let mut text = "aeroform".to_owned();
+        for (flag, path) in [("-C", &self.chdir), ("-c", &self.config)] {
+            if let Some(path) = path {
+                text += &format!(" {flag} {}", typed(&path.display().to_string()));
+            }
+        }
+        text
+    }
+
     /// How much is to be said.
     pub fn loudness(&self) -> Loudness {
         if self.quiet {
@@ -101,6 +112,27 @@ impl Global {
             Loudness::Normal
         }
     }
+}
+
+/// A word as a shell takes it.
+fn typed(word: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@:,%=".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[test]
+fn a_command_to_be_typed_again_names_the_same_project() {
+    let program = |words: &[&str]| Cli::try_parse_from(words).unwrap().global.program();
+    assert_eq!(program(&["aeroform", "apply"]), "aeroform");
+    assert_eq!(
+        program(&["aeroform", "-C", "my shop", "apply", "-c", "prod/fly.toml"]),
+        "aeroform -C 'my shop' -c prod/fly.toml"
+    );
+    assert_eq!(typed("it's"), r"'it'\''s'");
 }
 
 /// The verbs, in the order in which people meet them.

@@ -145,7 +145,7 @@ impl Work<'_> {
             parallelism: self.errand.doing.parallelism.get(),
             copies: &self.session.state_folder,
         };
-        running::run(self.context.ui, signals, &ground, &fresh, lock, &errand).await
+        running::run(self.context, signals, &ground, &fresh, lock, &errand).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reads the two manifests of the project and says what is wrong with them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Context;
@@ -7,7 +8,7 @@ use super::args::Global;
 use super::codes;
 use super::project::{AEROFORM_TOML, Project, read_file};
 use crate::core::fleet::Desired;
-use crate::core::manifest::{self, Loaded, Overrides, Settings, SourceFile};
+use crate::core::manifest::{self, Loaded, Overrides, Settings, Severity, SourceFile};
 use crate::core::view::diagnostics;
 use crate::core::view::words::count;
 use crate::ui::{Failure, Ui};
@@ -152,10 +153,22 @@ impl Manifests {
 
     /// That something is wrong.
     pub(super) fn failure(&self) -> Failure {
+        let errors = self
+            .loaded
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let files: BTreeSet<&str> = errors
+            .filter_map(|diagnostic| Some(diagnostic.place.as_ref()?.file.as_str()))
+            .collect();
+        let what = match files.len() {
+            1 => format!("`{}`", files.into_iter().collect::<String>()),
+            _ => "the manifests".to_owned(),
+        };
         let errors = count(self.loaded.diagnostics.errors(), "error");
         Failure::new(
             codes::INVALID_MANIFEST,
-            format!("cannot make sense of `{}`: {errors}", self.fly.display()),
+            format!("cannot make sense of {what}: {errors}"),
         )
     }
 }

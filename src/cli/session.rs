@@ -1,7 +1,7 @@
 //! What most verbs begin with: the manifests, the state, the provider, and one look at the world.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Context;
@@ -39,7 +39,9 @@ impl Session {
         let (project, desired, settings) = manifests.accept(context.ui)?;
         let path = state_path(&project, &desired, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let shown = path.display().to_string();
+        // Where the person stands who reads it, not where `-C` went.
+        let stands = context.global.chdir.as_deref().unwrap_or(Path::new(""));
+        let shown = stands.join(&path).display().to_string();
         Ok(Self {
             desired,
             store: Box::new(LocalStore::new(path, shown)),

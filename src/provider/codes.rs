@@ -23,6 +23,10 @@ codes! {
         "Machine … has failed: …",
         "It does not start, ends at once, or was destroyed while it was waited for.",
         "Look at its logs: `aeroform logs ID`.";
+    MACHINE_KEEPS_ENDING "machine_keeps_ending" Error:
+        "Machine … does not stay up: …",
+        "Its program starts and ends over and over, so that waiting for it is in vain.",
+        "Look at its logs: `aeroform logs ID`.";
     NO_ACCESS "no_access" Error:
         "…",
         "The token is not for this app.",

@@ -85,7 +85,13 @@ impl Failure {
 
     /// The form for programs.
     pub fn json(&self) -> impl Serialize {
-        json::error::error(self.code, &self.message, &self.causes, self.hint.as_deref())
+        json::error::error(
+            self.code,
+            &self.message,
+            &self.causes,
+            self.hint.as_deref(),
+            self.exit.code(),
+        )
     }
 }
 

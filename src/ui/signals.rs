@@ -27,6 +27,9 @@ pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    /// SIGXFSZ, heard so that it kills nobody: a limit on the size of files is an error of the write
+    /// that meets it, like a full disk.
+    _limit: Signal,
 }
 
 impl Signals {
@@ -37,6 +40,7 @@ impl Signals {
                 interrupt: signal(SignalKind::interrupt())?,
                 terminate: signal(SignalKind::terminate())?,
                 hang_up: signal(SignalKind::hangup())?,
+                _limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             })
         };
         listen()

@@ -53,7 +53,7 @@ impl Shape {
 }
 
 /// How many Machines the protected group has, in both shapes.
-pub(crate) const PROTECTED: usize = 3;
+pub(crate) const PROTECTED: usize = 2;
 
 /// A tree of two processes, of which one hears no `SIGINT`.
 pub(crate) const COMMAND: &str = "sh -c 'sleep 1000 & wait'";

@@ -4,9 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::app::{App, Shape};
-use crate::moments::{self, Moment, Run};
+use crate::moments::{Moment, Run};
 
 /// A disk of its own for one folder, small enough to be filled. It goes when it is dropped.
 struct SmallDisk {
@@ -49,8 +50,7 @@ impl Drop for SmallDisk {
     }
 }
 
-#[test]
-fn a_full_disk_before_an_apply_is_named_and_nothing_is_changed() {
+pub(crate) fn a_full_disk_before_an_apply_is_named_and_nothing_is_changed() {
     let app = App::new(Shape::Day);
     let Some(disk) = SmallDisk::at(&app.state_dir()) else {
         return;
@@ -73,36 +73,34 @@ fn a_full_disk_before_an_apply_is_named_and_nothing_is_changed() {
     power_off(app, disk);
 }
 
-#[test]
-fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_rest() {
+pub(crate) fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_rest() {
     let app = App::new(Shape::Day);
     let Some(disk) = SmallDisk::at(&app.state_dir()) else {
         return;
     };
     app.applies();
-    app.wants(Shape::Night);
-    let writes = moments::whole(&app);
-    let mut shape = Shape::Night;
-    let mut hit = 0;
-    for part in [2, 4, 6, 8] {
-        shape = shape.other();
+    for (shape, writes) in [(Shape::Night, 25), (Shape::Day, 80)] {
         app.wants(shape);
         let mut run = Run::start(&app, &mut app.command(&App::APPLY));
-        run.reach(Moment::after(writes * part / 10));
+        assert!(run.reach(Moment::after(writes)));
         disk.fill();
-        let ended = run.ended();
-        assert!(matches!(ended.code, Some(0 | 1 | 3)), "{ended:?}");
-        hit += usize::from(ended.code != Some(0));
+        // As long as it is full, supervisors cannot say what has become of their Machines, and gates
+        // wait for them.
+        std::thread::sleep(Duration::from_secs(1));
         disk.free();
+        let ended = run.ended();
+        assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+        println!(
+            "full for a second after {writes} writes: exit {:?}",
+            ended.code
+        );
         app.applies();
-        app.is_exactly(shape, &format!("full from {part}/10 of {writes} writes on"));
+        app.is_exactly(shape, &format!("full after {writes} writes"));
     }
-    assert!(hit >= 2, "{hit}");
     power_off(app, disk);
 }
 
-#[test]
-fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_apply_publishes() {
+pub(crate) fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_apply_publishes() {
     let app = App::new(Shape::Day);
     let Some(disk) = SmallDisk::at(app.state_file().parent().unwrap()) else {
         return;
@@ -127,8 +125,7 @@ fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_apply_publishes
     power_off(app, disk);
 }
 
-#[test]
-fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
+pub(crate) fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
     let app = App::applied(Shape::Day);
     let before = fs::read_to_string(app.state_file()).unwrap();
     app.wants(Shape::Night);
@@ -143,8 +140,7 @@ fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
     app.is_exactly(Shape::Night, "without a limit");
 }
 
-#[test]
-fn a_read_only_state_is_refused_before_anything_is_done() {
+pub(crate) fn a_read_only_state_is_refused_before_anything_is_done() {
     let app = App::applied(Shape::Day);
     let before = app.table();
     app.wants(Shape::Night);
@@ -159,8 +155,7 @@ fn a_read_only_state_is_refused_before_anything_is_done() {
     app.is_exactly(Shape::Night, "writable again");
 }
 
-#[test]
-fn a_state_that_becomes_read_only_during_an_apply_is_published_from_its_copy() {
+pub(crate) fn a_state_that_becomes_read_only_during_an_apply_is_published_from_its_copy() {
     let app = App::applied(Shape::Day);
     app.wants(Shape::Night);
     let mut run = Run::start(&app, &mut app.command(&App::APPLY));

@@ -21,8 +21,7 @@ struct Hit {
     phase: Phase,
 }
 
-#[test]
-fn an_apply_killed_at_any_moment_and_repeated_leaves_exactly_what_is_wanted() {
+pub(crate) fn an_apply_killed_at_any_moment_and_repeated_leaves_exactly_what_is_wanted() {
     let kills = std::env::var("AEROFORM_KILLS").map_or(KILLS, |text| text.parse().unwrap());
     let next = AtomicUsize::new(0);
     let hits = Mutex::new(Vec::new());

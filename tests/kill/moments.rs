@@ -95,6 +95,9 @@ impl Run {
     }
 }
 
+/// Somewhere in the middle of an apply from one shape to the other, which is some 150 writes long.
+pub(crate) const MIDDLE: usize = 60;
+
 /// Applies without a disturbance; the number of writes.
 #[track_caller]
 pub(crate) fn whole(app: &App) -> usize {

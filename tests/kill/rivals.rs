@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::app::{App, Shape, eventually};
-use crate::moments::{self, Moment, Run};
+use crate::moments::{MIDDLE, Moment, Run};
 
 /// An apply that waits for the lock.
 const PATIENT: [&str; 5] = [
@@ -16,8 +16,7 @@ const PATIENT: [&str; 5] = [
     "60s",
 ];
 
-#[test]
-fn of_applies_at_once_one_does_the_work_and_the_others_say_why_they_did_not() {
+pub(crate) fn of_applies_at_once_one_does_the_work_and_the_others_say_why_they_did_not() {
     let app = App::applied(Shape::Day);
     app.wants(Shape::Night);
     let start = |args: &[&str]| app.command(args).output();
@@ -35,14 +34,11 @@ fn of_applies_at_once_one_does_the_work_and_the_others_say_why_they_did_not() {
     app.is_exactly(Shape::Night, "four applies at once");
 }
 
-#[test]
-fn the_lock_goes_with_its_holder_and_whoever_waits_has_it_at_once() {
+pub(crate) fn the_lock_goes_with_its_holder_and_whoever_waits_has_it_at_once() {
     let app = App::applied(Shape::Day);
     app.wants(Shape::Night);
-    let writes = moments::whole(&app);
-    app.wants(Shape::Day);
     let mut holder = Run::start(&app, &mut app.command(&App::APPLY));
-    assert!(holder.reach(Moment::after(writes / 3)));
+    assert!(holder.reach(Moment::after(MIDDLE)));
     let unlock = app.run(&["unlock"]);
     assert_eq!(unlock.code, Some(5), "{unlock:?}");
     let name = format!("pid {}", holder.pid);
@@ -67,5 +63,5 @@ fn the_lock_goes_with_its_holder_and_whoever_waits_has_it_at_once() {
     assert!(since.elapsed() < Duration::from_secs(30), "{said}");
     assert_eq!(app.run(&["unlock"]).code, Some(0));
     app.applies();
-    app.is_exactly(Shape::Day, "the holder was killed");
+    app.is_exactly(Shape::Night, "the holder was killed");
 }

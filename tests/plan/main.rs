@@ -6,6 +6,7 @@
 mod again;
 mod check;
 mod codes;
+mod images;
 mod losses;
 #[path = "../support/provoked.rs"]
 mod provoked;

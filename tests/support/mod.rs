@@ -147,6 +147,8 @@ pub(crate) struct Stage {
     pub(crate) observed: Observed,
     made: u32,
     runs: u32,
+    /// The Machines as they were when the run began.
+    snapshot: BTreeMap<MachineId, Machine>,
     /// Each Machine that is created gets a volume of its own when its config has a mount.
     pub(crate) volumes: bool,
 }
@@ -174,6 +176,7 @@ impl Stage {
             },
             made: 0,
             runs: 0,
+            snapshot: BTreeMap::new(),
             volumes: false,
         }
     }
@@ -233,6 +236,7 @@ impl Stage {
         ends: impl Fn(StepId) -> Option<Outcome>,
     ) {
         self.runs += 1;
+        self.snapshot = self.observed.machines.clone();
         let run = RunId::new(format!("run{}", self.runs)).unwrap();
         let mut results = Vec::with_capacity(made.steps.len());
         for step in &made.steps {
@@ -315,11 +319,16 @@ impl Stage {
             launch,
             port,
             volumes,
+            inherits,
+            replaces,
             ..
         } = &change.action
         else {
             unreachable!()
         };
+        // The old half of a replacement may be gone already; its config was in the snapshot.
+        let old = replaces.as_ref().and_then(|old| self.snapshot.get(old));
+        let base = inherits.base(old.and_then(|old| old.config.as_ref()));
         self.made += 1;
         let mut volumes = volumes.clone();
         if self.volumes && volumes.is_empty() && group.template.has_mounts() {
@@ -336,7 +345,14 @@ impl Stage {
             } else {
                 MachineState::Stopped
             },
-            config: Some(group.config_for(Base::default(), &volumes, &standby_for)),
+            config: Some(group.config_for(
+                Base {
+                    existing: Some(&base),
+                    sent: None,
+                },
+                &volumes,
+                &standby_for,
+            )),
             stamps: Stamps {
                 launch: Some(launch.to_string()),
                 ..stamps

@@ -286,7 +286,8 @@ impl Run {
             interrupted: self.interrupted,
             findings: &self.findings,
             state: &self.state,
-            again: "aeroform apply",
+            program: "aeroform",
+            verb: "apply",
         }
     }
 }
@@ -337,6 +338,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         },
         written(),
     );
+    let all_failed = run(|_| timeout(), written());
     let interrupted = Run {
         interrupted: true,
         ..run(
@@ -364,6 +366,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
     vec![
         ("complete", run(|_| Outcome::Done, written())),
         ("failed", failed),
+        ("all_failed", all_failed),
         ("interrupted", interrupted),
         ("unpublished", unpublished),
         ("unverified", unverified),

@@ -336,6 +336,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     {"event":"step_ended","step":13,"action":"destroy","group":"cron","region":"bog","machine":{"id":"21781973f03e89","name":"cron-21781973f03e89"},"outcome":"not_started"}
     {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":6,"failed":2,"unknown":1,"skipped":3,"not_started":0,"serial":13}
+    {"event":"finished","outcome":"failed","total":12,"done":0,"failed":12,"unknown":0,"skipped":0,"not_started":0,"serial":13}
     {"event":"finished","outcome":"interrupted","total":12,"done":4,"failed":0,"unknown":0,"skipped":0,"not_started":8,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"unpublished":{"cause":"state/shop.json was changed since it was read","copy":"state/shop.json.run-7f3k2m4n6p"}}
     {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"findings":["web 148ed599c14189 is gone: somebody destroyed it after us"],"serial":13}
@@ -445,6 +446,7 @@ fn the_other_documents_are_as_published() {
         "cannot apply the saved plan",
         &causes,
         Some("plan again"),
+        4,
     );
     check("error", &|s| valid(s, &error), &[]);
     let holder = json::unlock::LockHolder {

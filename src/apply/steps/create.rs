@@ -27,19 +27,23 @@ pub(super) async fn create<'a>(
         launch,
         port,
         standby_for,
-        replaces: _,
+        replaces,
         volumes,
+        inherits,
     } = &change.action
     else {
         return Err(End::failed(codes::PLAN_MISMATCH, "the step is no create"));
     };
     let standby_for = watched(hands.shared, standby_for)?;
     let wanted = Wanted::of(hands.shared, &change.group, None, volumes, standby_for)?;
+    let observed = &hands.shared.job.observed.machines;
+    let old = replaces.as_ref().and_then(|old| observed.get(old));
+    let base = inherits.base(old.and_then(|old| old.config.as_ref()));
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
-        config: wanted.over(None),
+        config: wanted.over(Some(&base)),
         stamps: wanted.stamps(Some(launch.as_str())),
         skip_launch: wanted.is_standby(),
         port: *port,

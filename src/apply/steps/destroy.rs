@@ -33,6 +33,7 @@ pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: 
             "the plan names no Machine",
         ));
     };
+    let lineage = &hands.shared.job.observed.description.scope;
     let mut tries = 0;
     loop {
         let Some(live) = hands.settled(id, SETTLE).await? else {
@@ -44,7 +45,7 @@ pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: 
             return gone(hands, progress, id).await;
         }
         if let Some(pin) = &change.pin
-            && let Some(message) = pin::elsewhere(pin, &live)
+            && let Some(message) = pin::mismatch(pin, &live, lineage)
         {
             return Err(End::conflict(message));
         }
@@ -119,7 +120,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
             return Ok(false);
         }
         Waited::Gone => return Ok(false),
-        Waited::NotYet => {}
+        Waited::NotYet(_) => {}
     }
     match hands.get(&live.id).await? {
         None => Ok(false),
@@ -178,7 +179,7 @@ async fn gone(hands: &Hands<'_>, progress: &mut Progress, id: &MachineId) -> Par
         .await?
     {
         Waited::Reached(_) | Waited::Gone => {}
-        Waited::NotYet => {
+        Waited::NotYet(_) => {
             if let Some(machine) = hands.get(id).await?
                 && !machine.state.is_gone()
             {

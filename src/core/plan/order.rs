@@ -190,7 +190,7 @@ impl Build<'_, '_> {
                 false,
             );
             for region in &decision.creates {
-                let change = self.create(name, region, "", Vec::new(), None, gate);
+                let change = self.create(name, decision, region, Vec::new(), gate);
                 let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
@@ -207,18 +207,12 @@ impl Build<'_, '_> {
     fn create(
         &mut self,
         name: &GroupName,
+        decision: &Decision<'_>,
         region: &Region,
-        reason: &str,
         standby_for: Vec<Standby>,
-        replaces: Option<MachineId>,
         gate: GateKind,
     ) -> Change {
         let intent = self.intents.next(name, region);
-        let reason = if reason.is_empty() {
-            "its group has too few"
-        } else {
-            reason
-        };
         Change {
             machine: Target {
                 id: None,
@@ -228,12 +222,13 @@ impl Build<'_, '_> {
                 launch: intent.launch,
                 port: intent.port,
                 standby_for,
-                replaces,
+                replaces: None,
                 volumes: Vec::new(),
+                inherits: Box::new(decision.inherits.clone()),
             },
             group: name.clone(),
             region: region.clone(),
-            reason: reason.to_owned(),
+            reason: "its group has too few".to_owned(),
             changes: Vec::new(),
             pin: None,
             gate,
@@ -283,7 +278,7 @@ impl Build<'_, '_> {
             };
             for change in changed {
                 let gate = if running { gate } else { GateKind::Settled };
-                ends.push(self.update(name, change, primaries, pool, after, gate));
+                ends.push(self.update(name, decision, change, primaries, pool, after, gate));
             }
         }
         ends
@@ -292,6 +287,7 @@ impl Build<'_, '_> {
     fn update(
         &mut self,
         name: &GroupName,
+        decision: &Decision<'_>,
         changed: &Changed<'_>,
         primaries: &mut Primaries,
         pool: PoolId,
@@ -312,7 +308,8 @@ impl Build<'_, '_> {
             },
             (true, None) => Action::Update { standby_for },
             (false, _) => {
-                let (create, last) = self.replace(name, changed, standby_for, pool, &needs, gate);
+                let (create, last) =
+                    self.replace(name, decision, changed, standby_for, pool, &needs, gate);
                 if primaries.stay.remove(member.id) {
                     primaries.new.push(create);
                 }
@@ -337,6 +334,7 @@ impl Build<'_, '_> {
     fn replace(
         &mut self,
         name: &GroupName,
+        decision: &Decision<'_>,
         changed: &Changed<'_>,
         standby_for: Vec<Standby>,
         pool: PoolId,
@@ -344,12 +342,18 @@ impl Build<'_, '_> {
         gate: GateKind,
     ) -> (StepId, StepId) {
         let member = &changed.member;
-        let old = Some(member.id.clone());
-        let mut new = self.create(name, member.region, &changed.reason, standby_for, old, gate);
+        let mut new = self.create(name, decision, member.region, standby_for, gate);
+        new.reason.clone_from(&changed.reason);
         new.changes.clone_from(&changed.changes);
         let old_first = changed.how == How::ReplaceOldFirst;
-        if let (Action::Create { volumes, .. }, true) = (&mut new.action, old_first) {
-            *volumes = member.volumes().to_vec();
+        if let Action::Create {
+            volumes, replaces, ..
+        } = &mut new.action
+        {
+            *replaces = Some(member.id.clone());
+            if old_first {
+                *volumes = member.volumes().to_vec();
+            }
         }
         let leaves = if old_first {
             Vec::new()
@@ -388,12 +392,21 @@ impl Build<'_, '_> {
         let pool = self.pool(format!("{name}: standbys"), total, false, false);
         let mut ids = Vec::new();
         for change in changed {
-            ids.push(self.update(name, change, primaries, pool, after, GateKind::Settled));
+            ids.push(self.update(
+                name,
+                decision,
+                change,
+                primaries,
+                pool,
+                after,
+                GateKind::Settled,
+            ));
         }
         let needs: Vec<StepId> = after.into_iter().collect();
         for region in &decision.standbys {
             let watched = primaries.watched();
-            let change = self.create(name, region, "standby", watched, None, GateKind::Settled);
+            let mut change = self.create(name, decision, region, watched, GateKind::Settled);
+            "standby".clone_into(&mut change.reason);
             ids.push(self.push(Some(pool), needs.clone(), Work::Change(Box::new(change))));
         }
         ids

@@ -11,9 +11,11 @@ use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
+use super::running::{self, Running};
 use super::spread::{NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
+use super::words;
 use crate::core::fleet::{
     Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Pending, Region,
 };
@@ -29,6 +31,7 @@ pub(super) fn decide<'a>(
     if !destroys_app {
         names.extend(desired.groups.keys());
     }
+    let running = running::image(fleet.members.values().flatten());
     let mut decisions = BTreeMap::new();
     for name in names {
         let wanted = if destroys_app {
@@ -46,6 +49,7 @@ pub(super) fn decide<'a>(
                     wanted: group,
                     members,
                     vanished: &vanished,
+                    running: &running,
                     owed: fleet
                         .owed
                         .iter()
@@ -110,6 +114,8 @@ struct Group<'g, 'a> {
     wanted: &'a DesiredGroup,
     members: Vec<Member<'a>>,
     vanished: &'g [&'g Vanished<'a>],
+    /// What the app runs, for groups that have nothing of their own.
+    running: &'g Running,
     owed: Vec<&'a Pending>,
 }
 
@@ -173,8 +179,45 @@ impl<'a> Group<'_, 'a> {
             &mut fields,
             &mut decision,
         );
+        self.inherit(&mut decision);
         decision.members = self.members;
         decision
+    }
+
+    /// RULES 18: without a written image, new Machines run what the others run.
+    fn inherit(&self, decision: &mut Decision<'a>) {
+        let makes = |c: &Changed<'_>| matches!(c.how, How::Replace | How::ReplaceOldFirst);
+        if decision.creates.is_empty()
+            && decision.standbys.is_empty()
+            && !decision.changed.iter().any(makes)
+        {
+            return;
+        }
+        let template = &self.wanted.template;
+        if template.guest.is_none() {
+            decision.inherits.guest = running::guest(&self.members);
+        }
+        if template.image.is_some() {
+            return;
+        }
+        let own = running::image(&self.members);
+        let own = if own == Running::Nothing {
+            self.running
+        } else {
+            &own
+        };
+        match own {
+            Running::One(image) => decision.inherits.image = Some(image.clone()),
+            Running::Several(images) => {
+                decision
+                    .refusal
+                    .get_or_insert(words::two_images(self.name, images));
+            }
+            Running::Nothing if self.desired.provider == "fly" => {
+                decision.refusal.get_or_insert(words::no_image(self.name));
+            }
+            Running::Nothing => {}
+        }
     }
 
     /// A standby whose group has services is none any more (facts/fly-toml-to-machine.md 9).

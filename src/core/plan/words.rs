@@ -14,7 +14,10 @@ pub(super) fn about_groups(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, Decision<'_>>,
 ) -> Vec<Note> {
-    let mut found = Vec::new();
+    let mut found: Vec<Note> = decisions
+        .iter()
+        .filter_map(|(name, decision)| about_image(name, decision))
+        .collect();
     let added: Vec<&GroupName> = decisions
         .iter()
         .filter(|(_, d)| d.wanted.is_some() && d.members.is_empty() && !d.creates.is_empty())
@@ -113,6 +116,41 @@ fn serving(desired: &Desired) -> Option<&GroupName> {
     groups
         .find(|(_, group)| group.template.has_services())
         .map(|(name, _)| name)
+}
+
+/// RULES 18: nobody but a person can choose.
+pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
+    note(
+        "two_images",
+        format!(
+            "new Machines of group `{name}` would run what runs, and that is {}",
+            images.join(" and ")
+        ),
+    )
+    .of(name)
+    .hint("say which with `--image`, or write `image` in aeroform.toml")
+}
+
+/// Nothing is written and nothing runs.
+pub(super) fn no_image(name: &GroupName) -> Note {
+    note(
+        "no_image",
+        format!("nothing says which image group `{name}` runs, and nothing of the app runs yet"),
+    )
+    .of(name)
+    .hint("name it with `--image`, or write `image` in aeroform.toml")
+}
+
+/// What new Machines run where no manifest says it.
+fn about_image(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+    let image = decision.inherits.image.as_ref()?;
+    Some(
+        note(
+            "image_inherited",
+            format!("new Machines of group `{name}` run `{image}`, as those that run do"),
+        )
+        .of(name),
+    )
 }
 
 /// `[[moved]]` entries that have nothing left to move.

@@ -110,12 +110,13 @@ impl LocalProvider {
         ids.map_err(|error| self.app_error(app, &error))
     }
 
-    /// Why it is in vain to wait for a Machine that is at rest to start, or that it need not: a job
-    /// that is never restarted and has ended well was started.
+    /// Why it is in vain to wait for a Machine to start: it is at rest, or starts and ends over and over.
+    /// Its last output is the hint.
     fn in_vain(&self, app: &AppName, machine: &Machine) -> Option<ProviderError> {
         let (code, what) = match machine.state {
             MachineState::Failed => (answers::MACHINE_FAILED, "failed"),
             MachineState::Stopped => (codes::MACHINE_STOPPED, "has stopped"),
+            _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "keeps ending"),
             _ => return None,
         };
         let (dir, snapshot) = self.snapshot(app, &machine.id).ok()?;

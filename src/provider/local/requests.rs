@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::codes;
+use super::identity::Identity;
 use super::layout::{AppDir, Durable, MachineDir, open_private, random_hex, write_json};
 use super::observe::snapshot;
 use super::provider::{LocalProvider, not_found};
@@ -110,6 +111,7 @@ impl LocalProvider {
             } else {
                 Wanted::Running
             },
+            writer: Identity::of(rustix::process::getpid()),
         };
         dir.make_machine(&id, &record).map_err(failed)?;
         drop(lock);

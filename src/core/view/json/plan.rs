@@ -216,6 +216,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
             standby_for,
             replaces,
             volumes,
+            inherits: _,
         } => {
             step.port = *port;
             step.standby_for = standby_for;
