@@ -21,9 +21,13 @@ fix:
 snapshots:
     INSTA_UPDATE=always SNAPSHOTS=overwrite cargo test
 
-# How long planning takes, per Machine and as the fleet grows
-bench:
-    cargo bench --bench plan
+# How long reading, planning and applying take, and how that grows (`just bench plan` runs one)
+bench name="":
+    cargo bench {{ if name == "" { "--bench plan --bench manifest --bench hostile --bench state --bench apply" } else { "--bench " + name } }}
+
+# Damaged input for every reader of foreign text, for so many seconds (`just fuzz 600`)
+fuzz seconds="60":
+    AEROFORM_FUZZ_SECONDS={{ seconds }} cargo test --test fuzz -- --nocapture
 
 # Spelling (`pip install typos`)
 typos:

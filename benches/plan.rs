@@ -2,45 +2,53 @@
 //! most often. Prints the median per fleet, the time per Machine, and how that grows with the fleet: a
 //! growth of 1.0 is exact proportion.
 
+mod measure;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::time::{Duration, Instant};
+use std::fmt::Write as _;
+use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, Observed};
-use aeroform::core::plan::{Options, plan};
+use aeroform::core::plan::{Options, SavedPlan, plan};
+use measure::{growth, median, millis, per};
 use support::{GroupWords, Stage, desired, group};
 
 const SIZES: [u32; 3] = [1_000, 10_000, 100_000];
-/// Enough runs for a steady median, and no more than this long for one number.
-const RUNS: usize = 21;
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() {
-    println!("Planning a fleet that needs no change: median, time per Machine, growth of that.\n");
-    println!("{:>10} {:>32} {:>32}", "Machines", "offline", "online");
-    let mut before: Option<[f64; 2]> = None;
+    println!("Planning a fleet: median, time per Machine, growth of that.\n");
+    println!(
+        "{:>10} {:>34} {:>34} {:>34} {:>34}",
+        "Machines", "no change, offline", "no change, online", "all created", "saved plan read"
+    );
+    let mut before = [None; 4];
     for size in SIZES {
         let desired = fleet(size);
         let stage = Stage::with(&desired);
         assert_eq!(stage.known.machines.len(), size as usize);
-        let each = [None, Some(&stage.observed)].map(|observed| {
-            let median = median(&desired, &stage, observed);
-            (median, median.as_secs_f64() * 1e9 / f64::from(size))
-        });
-        let cells: Vec<String> = each
-            .iter()
-            .enumerate()
-            .map(|(column, (median, per_machine))| {
-                let growth = before.map_or("-".to_owned(), |before| {
-                    format!("x {:.2}", per_machine / before[column])
-                });
-                let millis = median.as_secs_f64() * 1e3;
-                format!("{millis:.2} ms {per_machine:>7.0} ns {growth:>7}")
-            })
-            .collect();
-        println!("{size:>10} {:>32} {:>32}", cells[0], cells[1]);
-        before = Some(each.map(|(_, per_machine)| per_machine));
+        let mut row = format!("{size:>10}");
+        let mut cell = |column: usize, time: Duration| {
+            let per_machine = per(time, size as usize);
+            let growth = growth(&mut before[column], per_machine);
+            let cell = format!("{:.2} ms {per_machine:>7.0} ns {growth:>7}", millis(time));
+            write!(row, " {cell:>34}").expect("a string takes any text");
+        };
+        cell(0, unchanged(&desired, &stage, None));
+        cell(1, unchanged(&desired, &stage, Some(&stage.observed)));
+        let empty = Stage::empty();
+        let create = || {
+            plan(
+                &desired,
+                &empty.known,
+                Some(&empty.observed),
+                &Options::default(),
+            )
+        };
+        cell(2, median(create));
+        let saved = SavedPlan::of(&create()).text();
+        cell(3, median(|| SavedPlan::parse(&saved).is_ok()));
+        println!("{row}");
     }
 }
 
@@ -55,15 +63,10 @@ fn fleet(size: u32) -> Desired {
     ])
 }
 
-fn median(desired: &Desired, stage: &Stage, observed: Option<&Observed>) -> Duration {
-    let began = Instant::now();
-    let mut times = Vec::new();
-    while times.len() < RUNS && (times.len() < 3 || began.elapsed() < PATIENCE) {
-        let start = Instant::now();
+fn unchanged(desired: &Desired, stage: &Stage, observed: Option<&Observed>) -> Duration {
+    median(|| {
         let made = plan(desired, &stage.known, observed, &Options::default());
-        times.push(start.elapsed());
         assert!(made.is_empty(), "nothing is to be done");
-    }
-    times.sort();
-    times[times.len() / 2]
+        made
+    })
 }

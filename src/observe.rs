@@ -12,6 +12,7 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, sleep};
 
 use crate::core::fleet::{AppName, Description, Known, Machine, MachineId, MachineState, Observed};
+use crate::core::plan::codes::FLEET_VANISHED;
 use crate::provider::backoff::Backoff;
 use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
 
@@ -50,7 +51,7 @@ impl ObserveError {
     /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::FleetVanished { .. } | Self::AppGone { .. } => "fleet_vanished",
+            Self::FleetVanished { .. } | Self::AppGone { .. } => FLEET_VANISHED.name(),
             Self::Provider(error) => error.code,
         }
     }

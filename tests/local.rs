@@ -4,11 +4,15 @@
 
 #[path = "local/behaviour.rs"]
 mod behaviour;
+#[path = "local/codes.rs"]
+mod codes;
 #[path = "local/contract.rs"]
 mod contract;
 #[path = "local/damage.rs"]
 mod damage;
 #[path = "local/life.rs"]
 mod life;
+#[path = "support/provoked.rs"]
+mod provoked;
 #[path = "local/world.rs"]
 mod world;

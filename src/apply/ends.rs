@@ -1,7 +1,8 @@
 //! The ways in which a step, a call or a wait ends other than as wished.
 
+use crate::core::code::Code;
 use crate::core::fleet::Machine;
-use crate::provider::ProviderError;
+use crate::provider::{ProviderError, codes};
 
 /// Why a step ends before it is done.
 #[derive(Debug)]
@@ -31,9 +32,9 @@ pub(super) enum End {
 pub(super) type Part<T = ()> = Result<T, End>;
 
 impl End {
-    pub(super) fn failed(code: &str, message: impl Into<String>) -> Self {
+    pub(super) fn failed(code: Code, message: impl Into<String>) -> Self {
         Self::Failed {
-            code: code.to_owned(),
+            code: code.name().to_owned(),
             message: message.into(),
             hint: None,
         }
@@ -41,7 +42,7 @@ impl End {
 
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::Failed {
-            code: "conflict".to_owned(),
+            code: codes::CONFLICT.name().to_owned(),
             message: message.into(),
             hint: Some("run the command again: it plans from what is there now".to_owned()),
         }
@@ -78,6 +79,6 @@ pub(super) enum Waited {
     Reached(Box<Machine>),
     /// It is gone.
     Gone,
-    /// It is not, so far or in vain.
-    NotYet,
+    /// It is not, so far or in vain; with what the provider told beside that.
+    NotYet(Option<String>),
 }

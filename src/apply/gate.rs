@@ -8,8 +8,10 @@ use tokio::time::Instant;
 use super::ends::{End, Part, Waited};
 use super::hands::Hands;
 use super::steps::Progress;
+use crate::apply::codes;
 use crate::core::fleet::{CheckState, CheckStatus, Machine, MachineId, MachineState, Until};
 use crate::core::plan::GateKind;
+use crate::provider::codes as answers;
 
 /// What a Machine showed before its change: results of checks from then do not count.
 #[derive(Debug, Default)]
@@ -78,9 +80,9 @@ async fn settled(
 ) -> Part {
     hands.waiting("it to settle", gate.at_most);
     match hands.wait(gate.id, Until::Settled, deadline).await? {
-        Waited::Reached(machine) => accept(progress, *machine).map(|_| ()),
+        Waited::Reached(machine) => accept(progress, *machine, None).map(|_| ()),
         Waited::Gone => Err(gone(gate.id)),
-        Waited::NotYet => Err(timeout(gate, "it has not settled")),
+        Waited::NotYet(_) => Err(timeout(gate, "it has not settled")),
     }
 }
 
@@ -93,11 +95,11 @@ async fn started(
 ) -> Part<bool> {
     hands.waiting("it to start", gate.at_most);
     loop {
-        let machine = match hands.wait(gate.id, Until::Started, deadline).await? {
-            Waited::Reached(machine) => Some(*machine),
-            Waited::Gone => None,
+        let (machine, told) = match hands.wait(gate.id, Until::Started, deadline).await? {
+            Waited::Reached(machine) => (Some(*machine), None),
+            Waited::Gone => (None, None),
             // It may have failed, or the provider may have given up early.
-            Waited::NotYet => hands.get(gate.id).await?,
+            Waited::NotYet(told) => (hands.get(gate.id).await?, told),
         };
         let machine = machine.ok_or_else(|| gone(gate.id))?;
         let old = gate.before.is_old(&machine);
@@ -110,7 +112,7 @@ async fn started(
         if old {
             progress.machine = Some(machine);
         } else {
-            accept(progress, machine)?;
+            accept(progress, machine, told.as_deref())?;
             if state == MachineState::Started {
                 return Ok(true);
             }
@@ -135,11 +137,12 @@ async fn healthy(
     let mut said = String::new();
     loop {
         let machine = hands.get(gate.id).await?.ok_or_else(|| gone(gate.id))?;
-        let runs = machine.state == MachineState::Started;
+        // A read that lags shows the run before, whose checks say nothing of this one.
+        let runs = machine.state == MachineState::Started && !gate.before.is_old(&machine);
         if !runs {
             gate.before.learn(&machine);
         }
-        let machine = accept(progress, machine)?;
+        let machine = accept(progress, machine, None)?;
         let passes = |check: &&CheckStatus| {
             gate.before.is_fresh(check) && check.status == CheckState::Passing
         };
@@ -174,23 +177,34 @@ fn poll(hands: &Hands<'_>) -> Duration {
     }
 }
 
-/// Keeps the Machine as last seen; one that has failed does not come back by itself.
-fn accept(progress: &mut Progress, machine: Machine) -> Part<&Machine> {
+/// Keeps the Machine as last seen; one that has failed, or that keeps ending, does not come to stand by
+/// being waited for.
+fn accept<'m>(
+    progress: &'m mut Progress,
+    machine: Machine,
+    told: Option<&str>,
+) -> Part<&'m Machine> {
     let machine = progress.machine.insert(machine);
-    if machine.state != MachineState::Failed {
-        return Ok(machine);
-    }
+    let (code, what) = match machine.state {
+        MachineState::Failed => (answers::MACHINE_FAILED, "has failed"),
+        _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "does not stay up"),
+        _ => return Ok(machine),
+    };
     let detail = machine.detail.as_deref().unwrap_or("it could not start");
+    let logs = format!("`aeroform logs {}`", machine.id);
     Err(End::Failed {
-        code: "machine_failed".to_owned(),
-        message: format!("Machine {} has failed: {detail}", machine.id),
-        hint: Some(format!("look at its logs: `aeroform logs {}`", machine.id)),
+        code: code.name().to_owned(),
+        message: format!("Machine {} {what}: {detail}", machine.id),
+        hint: Some(match told {
+            Some(told) => format!("{told}; more: {logs}"),
+            None => format!("look at its logs: {logs}"),
+        }),
     })
 }
 
 fn gone(id: &MachineId) -> End {
     End::failed(
-        "machine_failed",
+        answers::MACHINE_FAILED,
         format!("Machine {id} is gone, nobody here destroyed it"),
     )
 }
@@ -198,7 +212,7 @@ fn gone(id: &MachineId) -> End {
 fn timeout(gate: &Gate<'_>, what: &str) -> End {
     let (id, seconds) = (gate.id, gate.at_most.as_secs());
     End::Failed {
-        code: "gate_timeout".to_owned(),
+        code: codes::GATE_TIMEOUT.name().to_owned(),
         message: format!("Machine {id} was not ready within {seconds} s: {what}"),
         hint: Some(format!("look at its logs: `aeroform logs {id}`")),
     }

@@ -7,6 +7,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ends::{End, Part, Refused, Waited};
@@ -15,6 +16,7 @@ use super::shared::Shared;
 use crate::core::fleet::{Call, Machine, MachineId, MachineName, Receipt, Until};
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
+use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, ProviderError};
 
 /// Tries of one call or read after failures that may pass.
@@ -128,7 +130,7 @@ impl<'a> Hands<'a> {
         let listing = self
             .read("list", None, || job.provider.list(&job.plan.app))
             .await?;
-        listing.ok_or_else(|| End::failed("not_found", "the app is gone"))
+        listing.ok_or_else(|| End::failed(answers::NOT_FOUND, "the app is gone"))
     }
 
     /// Waits for a Machine; what is waited for was said before. A cancel drops it at once.
@@ -155,12 +157,14 @@ impl<'a> Hands<'a> {
             };
             match error.class {
                 ErrorClass::NotFound => return Ok(Waited::Gone),
-                ErrorClass::Transient | ErrorClass::Conflict => return Ok(Waited::NotYet),
+                ErrorClass::Transient | ErrorClass::Conflict => {
+                    return Ok(Waited::NotYet(error.hint));
+                }
                 ErrorClass::Invalid | ErrorClass::Fatal => return Err(self.hopeless(&error)),
                 ErrorClass::Unknown | ErrorClass::RateLimited(_) => {}
             }
             if Instant::now() >= deadline {
-                return Ok(Waited::NotYet);
+                return Ok(Waited::NotYet(None));
             }
             self.rest(self.backoff.pause(tries)).await?;
             tries += 1;
@@ -186,7 +190,7 @@ impl<'a> Hands<'a> {
         {
             Waited::Reached(machine) => Ok(Some(*machine)),
             Waited::Gone => Ok(None),
-            Waited::NotYet => self.get(id).await,
+            Waited::NotYet(_) => self.get(id).await,
         }
     }
 
@@ -262,6 +266,9 @@ impl<'a> Hands<'a> {
     /// Waits until the limits allow a call. One that was put off before comes back a little later than
     /// it may, so that all of them do not come at once.
     async fn room(&self, action: &'static str, id: Option<&MachineId>, put_off: u32) -> Part {
+        // A provider that answers at once would keep the whole run going without a pause, and no signal
+        // would be heard before its end.
+        consume_budget().await;
         let mut from = self.shared.limits.take(action, id);
         if let Some(before) = put_off.checked_sub(1) {
             from += self.backoff.pause(before);

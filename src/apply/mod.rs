@@ -9,6 +9,7 @@
 //! [`Hands`](hands::Hands), where limits, retries and cancellation live.
 
 mod cancel;
+pub mod codes;
 mod ends;
 mod gate;
 mod hands;

@@ -1,13 +1,25 @@
 //! What must still be true of a Machine when it is touched (RULES 24).
 
-use crate::core::fleet::{Lineage, Machine, StoredConfig};
+use std::collections::BTreeSet;
+
+use crate::core::fleet::{Lineage, Machine, MachineId, StoredConfig};
 use crate::core::plan::Pin;
 
 /// How the Machine differs from what the plan saw, for people; none when it does not. A new instance
 /// of an equal config is no difference.
 pub(super) fn mismatch(pin: &Pin, live: &Machine, lineage: &Lineage) -> Option<String> {
-    if let Some(text) = elsewhere(pin, live) {
-        return Some(text);
+    if live.id != pin.id {
+        return Some(format!("{} answers for {}", live.id, pin.id));
+    }
+    if live.region != pin.region {
+        return Some(format!(
+            "{} is in {} and was in {}",
+            live.id, live.region, pin.region
+        ));
+    }
+    // A host that does not answer shows nothing that could differ from what it did not show before.
+    if live.config.is_none() && pin.config.is_none() {
+        return None;
     }
     let config = live
         .config
@@ -22,21 +34,9 @@ pub(super) fn mismatch(pin: &Pin, live: &Machine, lineage: &Lineage) -> Option<S
     if live.volumes != pin.volumes {
         return Some(format!("{} has other volumes than in the plan", live.id));
     }
-    if live.standby_for != pin.standby_for {
+    let as_set = |ids: &[MachineId]| ids.iter().cloned().collect::<BTreeSet<_>>();
+    if as_set(&live.standby_for) != as_set(&pin.standby_for) {
         return Some(format!("{} stands by for others than in the plan", live.id));
     }
     None
-}
-
-/// The part of it that matters to a Machine which goes: that it is the one.
-pub(super) fn elsewhere(pin: &Pin, live: &Machine) -> Option<String> {
-    if live.id != pin.id {
-        return Some(format!("{} answers for {}", live.id, pin.id));
-    }
-    (live.region != pin.region).then(|| {
-        format!(
-            "{} is in {} and was in {}",
-            live.id, live.region, pin.region
-        )
-    })
 }

@@ -94,6 +94,11 @@ impl Desk<'_, '_> {
                 return;
             }
             let due = self.recorder.as_ref().and_then(Recorder::due);
+            // As long as something is always ready, a timer that is made anew each time never gets its turn.
+            if due.is_some_and(|due| due <= Instant::now()) {
+                self.commit();
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = shared.cancel.stopping(), if !self.interrupted => self.interrupt(),

@@ -83,7 +83,8 @@ impl<'a> Schedule<'a> {
         self.running -= 1;
         self.pools[pool].running -= 1;
         let done = outcome == Outcome::Done;
-        self.pools[pool].any_done |= done;
+        // The first change is done with its last half: one that has destroyed has not yet created.
+        self.pools[pool].any_done |= done && !self.goes_on(step, pool);
         let mut unstarted = Vec::new();
         self.settle(step, outcome, &mut unstarted);
         let stops = self
@@ -137,11 +138,28 @@ impl<'a> Schedule<'a> {
         pool.map_or(none, |pool| (pool.0 as usize).min(none))
     }
 
-    /// The pool's steps that have not begun are not begun any more.
+    /// Whether a step of the same pool continues this one, as the second half of a replacement does.
+    fn goes_on(&self, step: StepId, pool: usize) -> bool {
+        let mut dependents = self.dependents[at(step)].iter();
+        dependents.any(|next| self.pool_of(*next) == pool && self.outcomes[at(*next)].is_none())
+    }
+
+    fn waits(&self, step: StepId, pool: usize) -> bool {
+        let unready = self.open_needs[at(step)] > 0 || self.pools[pool].ready.contains(&step);
+        unready && self.outcomes[at(step)].is_none()
+    }
+
+    /// The pool's changes that have not begun are not begun any more; one whose first half has begun is
+    /// brought to its end, since half a replacement is a Machine too many or too few.
     fn stop_pool(&mut self, pool: usize, unstarted: &mut Unstarted) {
         for step in self.pools[pool].members.clone() {
-            let waits = self.open_needs[at(step)] > 0 || self.pools[pool].ready.contains(&step);
-            if waits && self.outcomes[at(step)].is_none() {
+            let begun = self.plan.steps[at(step)].needs.iter().any(|need| {
+                let failed =
+                    matches!(&self.outcomes[at(*need)], Some(outcome) if *outcome != Outcome::Done);
+                let change = matches!(self.plan.steps[at(*need)].work, Work::Change(_));
+                change && self.pool_of(*need) == pool && !failed && !self.waits(*need, pool)
+            });
+            if self.waits(step, pool) && !begun {
                 self.settle_unstarted(step, Outcome::NotStarted, unstarted);
             }
         }
@@ -212,5 +230,102 @@ impl<'a> Schedule<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::core::fleet::{AppName, GroupName, MachineName, Region};
+    use crate::core::plan::types::FORMAT_VERSION;
+    use crate::core::plan::{Action, Change, GateKind, Pool, PoolId, Step, Target};
+
+    /// Replacements in one pool: each is a step and the one behind it.
+    fn replacements(count: u32, size: usize) -> Plan {
+        let step = |id: u32| Step {
+            id: StepId(id),
+            needs: (id % 2 == 1).then(|| StepId(id - 1)).into_iter().collect(),
+            pool: Some(PoolId(0)),
+            work: Work::Change(Box::new(Change {
+                action: Action::Forget,
+                group: GroupName::new("db").unwrap(),
+                region: Region::new("ams").unwrap(),
+                machine: Target {
+                    id: None,
+                    name: MachineName::new("db").unwrap(),
+                },
+                reason: String::new(),
+                changes: Vec::new(),
+                pin: None,
+                gate: GateKind::None,
+                branches: Vec::new(),
+                state: None,
+            })),
+        };
+        Plan {
+            format_version: FORMAT_VERSION,
+            app: AppName::new("shop").unwrap(),
+            provider: "test".to_owned(),
+            lineage: None,
+            serial: 0,
+            desired: String::new(),
+            online: true,
+            machines: 0,
+            destroys_app: false,
+            groups: Vec::new(),
+            steps: (0..count * 2).map(step).collect(),
+            pools: vec![Pool {
+                name: "db".to_owned(),
+                size,
+                first_alone: true,
+                stops_on_failure: true,
+            }],
+            drift: Vec::new(),
+            takes_over: Vec::new(),
+            notes: Vec::new(),
+            warnings: Vec::new(),
+            refusals: Vec::new(),
+            records: Vec::new(),
+            fences: BTreeMap::new(),
+        }
+    }
+
+    fn starts(schedule: &mut Schedule<'_>, parallelism: usize) -> Vec<u32> {
+        std::iter::from_fn(|| schedule.start(parallelism).map(|step| step.0)).collect()
+    }
+
+    fn failed() -> Outcome {
+        Outcome::Unknown {
+            message: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_first_replacement_ends_before_another_begins() {
+        let plan = replacements(3, 2);
+        let mut schedule = Schedule::new(&plan);
+        assert_eq!(starts(&mut schedule, 16), [0]);
+        schedule.finish(StepId(0), Outcome::Done);
+        assert_eq!(starts(&mut schedule, 16), [1]);
+        schedule.finish(StepId(1), Outcome::Done);
+        assert_eq!(starts(&mut schedule, 16), [2, 4]);
+    }
+
+    #[test]
+    fn a_replacement_that_was_begun_is_ended_although_its_pool_stops() {
+        let plan = replacements(4, 2);
+        let mut schedule = Schedule::new(&plan);
+        for step in [0, 1] {
+            assert_eq!(starts(&mut schedule, 16), [step]);
+            schedule.finish(StepId(step), Outcome::Done);
+        }
+        assert_eq!(starts(&mut schedule, 16), [2, 4]);
+        let unstarted = schedule.finish(StepId(2), failed());
+        let steps: Vec<u32> = unstarted.iter().map(|(step, _)| step.0).collect();
+        assert_eq!(steps, [3, 6, 7]);
+        schedule.finish(StepId(4), Outcome::Done);
+        assert_eq!(starts(&mut schedule, 16), [5]);
     }
 }

@@ -105,8 +105,10 @@ fn judge(
             standby_for,
             ..
         } => (volumes.as_slice(), watched(shared, standby_for)),
-        Action::Update { standby_for } => (pinned(change), watched(shared, standby_for)),
-        Action::Move { .. } | Action::Adopt | Action::Forget => {
+        Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+            (pinned(change), watched(shared, standby_for))
+        }
+        Action::Adopt | Action::Forget => {
             let standby_for = change.pin.as_ref().map(|pin| pin.standby_for.clone());
             (pinned(change), Ok(standby_for.unwrap_or_default()))
         }
@@ -162,8 +164,12 @@ async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
     if launches.is_empty() {
         return Vec::new();
     }
-    let Ok(listing) = Hands::new(shared, first.0).list().await else {
-        return Vec::new();
+    let listing = match Hands::new(shared, first.0).list().await {
+        Ok(listing) => listing,
+        Err(End::Halted { .. }) => return Vec::new(),
+        Err(End::Failed { message, .. } | End::Unknown { message }) => {
+            return vec![format!("doubles could not be looked for: {message}")];
+        }
     };
     let mut found: Vec<String> = listing
         .machines

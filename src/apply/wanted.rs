@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ends::{End, Part};
 use super::shared::Shared;
+use crate::apply::codes;
 use crate::core::fleet::{
     Base, DesiredGroup, GroupName, Machine, MachineConfig, MachineId, Stamps, StoredConfig,
     VolumeId,
@@ -31,7 +32,7 @@ impl<'a> Wanted<'a> {
     ) -> Part<Self> {
         let Some(group) = shared.job.desired.groups.get(name) else {
             let message = format!("the plan wants a Machine of `{name}`, which is not wanted");
-            return Err(End::failed("plan_mismatch", message));
+            return Err(End::failed(codes::PLAN_MISMATCH, message));
         };
         Ok(Self {
             shared,
@@ -118,7 +119,7 @@ pub(super) fn watched(shared: &Shared<'_>, standbys: &[Standby]) -> Part<Vec<Mac
         Standby::Machine(id) => Ok(id.clone()),
         Standby::Step(step) => made.get(step).cloned().ok_or_else(|| {
             let message = format!("step {} has made no Machine to stand by for", step.0);
-            End::failed("plan_mismatch", message)
+            End::failed(codes::PLAN_MISMATCH, message)
         }),
     };
     standbys.iter().map(id_of).collect()

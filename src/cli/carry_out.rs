@@ -4,11 +4,13 @@
 //! shown, and whatever was done is in the state before the program ends.
 
 use super::args::Doing;
+use super::codes;
 use super::consent::{self, Consent};
 use super::session::{self, Session};
 use super::{Context, running, show};
 use crate::conduct::{self, Ground, Look};
 use crate::core::fleet::RunId;
+use crate::core::plan::codes::named;
 use crate::core::plan::{Allow, Plan, SavedPlan};
 use crate::journal::Journal;
 use crate::provider::Provider;
@@ -143,7 +145,7 @@ impl Work<'_> {
             parallelism: self.errand.doing.parallelism.get(),
             copies: &self.session.state_folder,
         };
-        running::run(self.context.ui, signals, &ground, &fresh, lock, &errand).await
+        running::run(self.context, signals, &ground, &fresh, lock, &errand).await
     }
 }
 
@@ -153,32 +155,24 @@ fn refuse(plan: &Plan) -> Result<(), Failure> {
     let Some(first) = plan.refusals.first() else {
         return Ok(());
     };
-    let history = [
-        "other_lineage",
-        "fleet_vanished",
-        "all_missing",
-        "state_behind",
-    ];
-    let exit = if history.contains(&first.code.as_str()) {
-        Exit::Stale
-    } else {
-        Exit::Refused
-    };
-    let failure = Failure::new("plan_refused", "the plan is refused; nothing was changed");
+    let failure = Failure::new(
+        codes::PLAN_REFUSED,
+        "the plan is refused; nothing was changed",
+    );
     let mut failure = plan
         .refusals
         .iter()
-        .fold(failure.exit(exit), |failure, note| {
-            failure.cause(&note.message)
-        });
+        .fold(failure, |failure, note| failure.cause(&note.message));
     failure.hint.clone_from(&first.hint);
+    if let Some(code) = named(&first.code) {
+        failure.exit = code.ends().into();
+    }
     Err(failure)
 }
 
 fn stale(message: &str, differences: Vec<String>) -> Failure {
-    let failure = Failure::new("stale_plan", message)
-        .exit(Exit::Stale)
-        .hint("run `aeroform plan` and review it again");
+    let failure =
+        Failure::new(codes::STALE_PLAN, message).hint("run `aeroform plan` and review it again");
     differences.into_iter().fold(failure, Failure::cause)
 }
 

@@ -4,11 +4,12 @@
 
 use std::str::FromStr;
 
+use super::codes;
 use super::show;
 use crate::core::fleet::GroupName;
 use crate::core::plan::{Allow, Plan, Questions, questions};
 use crate::core::view::terminal::questions as words;
-use crate::ui::{Exit, Failure, Signals, Ui, prompt};
+use crate::ui::{Failure, Signals, Ui, prompt};
 
 /// One entry of `--allow-destroy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,10 +103,9 @@ pub(super) async fn ask(
 
 fn unanswered(open: &Questions) -> Failure {
     let failure = Failure::new(
-        "consent_needed",
+        codes::CONSENT_NEEDED,
         "the plan needs a yes, and there is no terminal to ask at; nothing was changed",
     )
-    .exit(Exit::Refused)
     .hint(format!("after a review of the plan add `{}`", open.flags()));
     open.typed.iter().fold(failure, |failure, typed| {
         failure.cause(format!("the plan {}", typed.why))

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::Context;
+use super::codes;
 use super::manifests;
 use super::project::{AEROFORM_TOML, FLY_TOML, Project, read_file};
 use crate::core::fleet::{Desired, DesiredGroup};
@@ -93,7 +94,7 @@ fn ignored(provider: &str) -> &'static [&'static str] {
 
 fn exists(path: &Path) -> Failure {
     Failure::new(
-        "already_there",
+        codes::ALREADY_THERE,
         format!("`{}` is there already", path.display()),
     )
     .hint("change it by hand, or move it away first; nothing was written")
@@ -138,5 +139,9 @@ fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Vec<&'static str>
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new("unwritable", format!("cannot write `{}`", path.display())).cause(error)
+    Failure::new(
+        codes::UNWRITABLE,
+        format!("cannot write `{}`", path.display()),
+    )
+    .cause(error)
 }

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::args::Logs;
+use super::codes;
 use super::session::Session;
 use crate::core::fleet::{GroupName, MachineId};
 use crate::core::view::{escape, json};
@@ -74,7 +75,7 @@ async fn whose(
         })
         .ok_or_else(|| {
             Failure::new(
-                "no_such_machine",
+                codes::NO_SUCH_MACHINE,
                 format!("there is no group or Machine `{of}`"),
             )
             .hint("`aeroform status` lists them")
@@ -88,7 +89,34 @@ fn print(ui: &Ui, line: &LogLine) {
         return;
     }
     let group = line.group.as_ref().map_or("-", GroupName::as_str);
-    let head = format!("{} {} {}", line.at, escape::safe(group), line.machine);
+    let head = format!(
+        "{} {} {}",
+        to_the_millisecond(&line.at),
+        escape::safe(group),
+        line.machine
+    );
     let head = paint(&head, Ink::Dim, ui.color_data());
     ui.data(&format!("{head} {}\n", escape::safe(&line.text)));
+}
+
+/// A time as people read it; finer parts of a second are for programs.
+fn to_the_millisecond(at: &str) -> String {
+    match at.split_once('.') {
+        Some((seconds, fraction)) if fraction.ends_with('Z') => {
+            let digits = fraction.trim_end_matches('Z');
+            format!("{seconds}.{}Z", &digits[..digits.len().min(3)])
+        }
+        _ => at.to_owned(),
+    }
+}
+
+#[test]
+fn times_are_shown_to_the_millisecond() {
+    assert_eq!(
+        to_the_millisecond("2026-11-22T12:41:02.988146Z"),
+        "2026-11-22T12:41:02.988Z"
+    );
+    for kept in ["2026-11-22T12:41:02Z", "2026-11-22T12:41:02.9Z", "x.y"] {
+        assert_eq!(to_the_millisecond(kept), kept);
+    }
 }

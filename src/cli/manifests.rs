@@ -1,13 +1,14 @@
 //! Reads the two manifests of the project and says what is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::args::Global;
+use super::codes;
 use super::project::{AEROFORM_TOML, Project, read_file};
 use crate::core::fleet::Desired;
-use crate::core::manifest::{self, Loaded, LocalFile, Overrides, Settings, SourceFile};
+use crate::core::manifest::{self, Loaded, LocalFile, Overrides, Settings, Severity, SourceFile};
 use crate::core::view::diagnostics;
 use crate::core::view::words::count;
 use crate::ui::{Failure, Ui};
@@ -148,8 +149,11 @@ fn found(project: &Project, path: &Path) -> Result<Source, Failure> {
 }
 
 fn no_fly_toml(path: &Path) -> Failure {
-    Failure::new("no_fly_toml", format!("there is no `{}`", path.display()))
-        .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
+    Failure::new(
+        codes::NO_FLY_TOML,
+        format!("there is no `{}`", path.display()),
+    )
+    .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
 }
 
 impl Manifests {
@@ -183,10 +187,22 @@ impl Manifests {
 
     /// That something is wrong.
     pub(super) fn failure(&self) -> Failure {
+        let errors = self
+            .loaded
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let files: BTreeSet<&str> = errors
+            .filter_map(|diagnostic| Some(diagnostic.place.as_ref()?.file.as_str()))
+            .collect();
+        let what = match files.len() {
+            1 => format!("`{}`", files.into_iter().collect::<String>()),
+            _ => "the manifests".to_owned(),
+        };
         let errors = count(self.loaded.diagnostics.errors(), "error");
         Failure::new(
-            "invalid_manifest",
-            format!("cannot make sense of `{}`: {errors}", self.fly.display()),
+            codes::INVALID_MANIFEST,
+            format!("cannot make sense of {what}: {errors}"),
         )
     }
 }

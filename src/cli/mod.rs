@@ -4,6 +4,7 @@
 //! [`crate::ui`]. Start at [`main`]; [`args`] is the command line as data.
 
 pub mod args;
+pub mod codes;
 pub mod consent;
 
 mod apply;
@@ -14,11 +15,13 @@ mod init;
 mod logs;
 mod manifests;
 mod plan;
+mod platform;
 mod project;
 mod running;
 mod saved;
 mod session;
 mod show;
+mod show_config;
 mod state;
 mod status;
 mod unlock;
@@ -33,7 +36,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use args::{Cli, Global, Verb};
+use args::{Cli, Global, Show, Verb};
 
 use crate::env::Env;
 use crate::provider::local::supervise;
@@ -144,12 +147,14 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
     };
     if let Some(dir) = &cli.global.chdir {
         std::env::set_current_dir(dir).map_err(|error| {
-            Failure::new("chdir", format!("cannot go to `{}`", dir.display())).cause(error)
+            Failure::new(codes::CHDIR, format!("cannot go to `{}`", dir.display())).cause(error)
         })?;
     }
     match &cli.verb {
         Verb::Init { .. } => init::run(&context),
         Verb::Validate(args) => validate::run(&context, args),
+        Verb::Show(Show::Config(args)) => show_config::run(&context, args),
+        Verb::Platform(args) => Ok(platform::run(&context, args)),
         Verb::Completions { shell } => Ok(completions::run(&context, *shell)),
         Verb::Version { .. } => Ok(version::run(&context)),
         Verb::Plan(args) => wait(plan::run(&context, args)),
@@ -167,6 +172,6 @@ fn wait(verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failu
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new("runtime", "cannot begin to work").cause(error))?;
+        .map_err(|error| Failure::new(codes::RUNTIME, "cannot begin to work").cause(error))?;
     runtime.block_on(verb)
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::codes;
 use crate::ui::Failure;
 
 /// The name of our own manifest.
@@ -51,7 +52,7 @@ impl Project {
         };
         let folder = fs::canonicalize(shown).map_err(|error| {
             Failure::new(
-                "no_folder",
+                codes::NO_FOLDER,
                 format!("cannot find the folder `{}`", shown.display()),
             )
             .cause(error)
@@ -78,6 +79,15 @@ impl Project {
         self.dir.join(written)
     }
 
+    /// A path as it is shown, from the top of the repository: what a forge calls the file.
+    pub(super) fn in_repository(&self, shown: &str) -> String {
+        let resolved = fs::canonicalize(shown).ok();
+        let inside = resolved
+            .as_deref()
+            .and_then(|path| path.strip_prefix(&self.root).ok());
+        inside.map_or_else(|| shown.to_owned(), |path| path.display().to_string())
+    }
+
     /// Refuses a path that leads out of the project. It need not exist: then the nearest folder above
     /// it that does decides.
     pub(super) fn guard(&self, path: &Path) -> Result<(), Failure> {
@@ -98,7 +108,7 @@ impl Project {
             return Ok(());
         }
         Err(Failure::new(
-            "outside_project",
+            codes::OUTSIDE_PROJECT,
             format!("`{}` leads out of the project", path.display()),
         )
         .cause(format!("the project is `{}`", self.root.display()))
@@ -118,7 +128,11 @@ impl Project {
 /// Reads an ordinary file; nothing when there is none. A device or a pipe could be read for ever.
 pub(super) fn read_file(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
-        Failure::new("unreadable", format!("cannot read `{}`", path.display())).cause(error)
+        Failure::new(
+            codes::UNREADABLE,
+            format!("cannot read `{}`", path.display()),
+        )
+        .cause(error)
     };
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -3,13 +3,13 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use super::show;
+use super::{Context, show};
 use crate::apply::{CancelHandle, Halt};
 use crate::conduct::{Ended, Errand, Ground, Look};
 use crate::core::view::{RunEnd, RunReport, json};
 use crate::store::StateLock;
 use crate::ui::progress::Progress;
-use crate::ui::{Exit, Failure, Signals, Stop, Ui};
+use crate::ui::{Exit, Failure, Signals, Stop};
 
 /// How long calls in flight have after SIGTERM or SIGHUP: a supervisor or a CI runner that sends them
 /// kills soon after.
@@ -17,13 +17,14 @@ const GRACE: Duration = Duration::from_secs(4);
 
 /// Carries the plan out and reports.
 pub(super) async fn run(
-    ui: &Ui,
+    context: &Context<'_>,
     signals: &mut Signals,
     ground: &Ground<'_>,
     look: &Look,
     held: &dyn StateLock,
     errand: &Errand<'_>,
 ) -> Result<Exit, Failure> {
+    let ui = context.ui;
     let (handle, cancel) = CancelHandle::new();
     let mut progress = Progress::new(ui, &look.plan);
     let mut events = |event: &_| {
@@ -50,7 +51,7 @@ pub(super) async fn run(
             }
         }
     };
-    say(ui, look, &ended, &format!("aeroform {}", errand.command));
+    say(context, look, &ended, errand.command);
     Ok(match ended.end(look) {
         RunEnd::Complete => Exit::Done,
         RunEnd::Failed => Exit::Incomplete,
@@ -58,7 +59,8 @@ pub(super) async fn run(
     })
 }
 
-fn say(ui: &Ui, look: &Look, ended: &Ended, again: &str) {
+fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
+    let ui = context.ui;
     let report = &ended.report;
     if let Some(error) = &ended.unmarked {
         ui.warn(error);
@@ -66,7 +68,7 @@ fn say(ui: &Ui, look: &Look, ended: &Ended, again: &str) {
     if let Some(spill) = &ended.spill {
         // Standard error is the last place that is left.
         ui.warn(&format!(
-            "no copy of the state could be kept: {}",
+            "no copy of the state could be kept ({}); its text follows, save it under the name below",
             spill.cause
         ));
         ui.talk(&spill.text);
@@ -87,7 +89,8 @@ fn say(ui: &Ui, look: &Look, ended: &Ended, again: &str) {
         interrupted: report.interrupted,
         findings: &report.findings,
         state: &ended.state,
-        again,
+        program: &context.global.program(),
+        verb,
     };
     show::report(ui, &told);
 }

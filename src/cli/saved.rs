@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::codes;
 use super::project::read_file;
 use crate::core::plan::SavedPlan;
 use crate::ui::Failure;
@@ -61,11 +62,15 @@ impl Drop for OutFile {
 /// Reads a saved plan.
 pub(super) fn read(path: &Path) -> Result<SavedPlan, Failure> {
     let shown = path.display();
-    let bytes = read_file(path)?
-        .ok_or_else(|| Failure::new("no_plan_file", format!("there is no saved plan `{shown}`")))?;
+    let bytes = read_file(path)?.ok_or_else(|| {
+        Failure::new(
+            codes::NO_PLAN_FILE,
+            format!("there is no saved plan `{shown}`"),
+        )
+    })?;
     SavedPlan::parse(&String::from_utf8_lossy(&bytes)).map_err(|error| {
         Failure::new(
-            "bad_plan_file",
+            codes::BAD_PLAN_FILE,
             format!("cannot read the plan in `{shown}`"),
         )
         .cause(error)
@@ -74,5 +79,9 @@ pub(super) fn read(path: &Path) -> Result<SavedPlan, Failure> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new("unwritable", format!("cannot write `{}`", path.display())).cause(error)
+    Failure::new(
+        codes::UNWRITABLE,
+        format!("cannot write `{}`", path.display()),
+    )
+    .cause(error)
 }

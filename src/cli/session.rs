@@ -1,17 +1,19 @@
 //! What most verbs begin with: the manifests, the state, the provider, and one look at the world.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Context;
 use super::args::Wishes;
+use super::codes;
 use super::manifests;
 use super::project::Project;
 use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::fleet::Desired;
 use crate::core::manifest::{Settings, StateLocation};
 use crate::core::plan::Options;
+use crate::core::plan::codes::FLEET_VANISHED;
 use crate::core::view::words::span;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
@@ -19,7 +21,7 @@ use crate::observe::ObserveError;
 use crate::provider::Provider;
 use crate::provider::local::{LocalConfig, LocalProvider};
 use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore};
-use crate::ui::{Exit, Failure, Signals, Ui};
+use crate::ui::{Failure, Signals, Ui};
 
 /// Everything that a verb works with.
 pub(super) struct Session {
@@ -37,7 +39,9 @@ impl Session {
         let (project, desired, settings) = manifests.accept(context.ui)?;
         let path = state_path(&project, &desired, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
-        let shown = path.display().to_string();
+        // Where the person stands who reads it, not where `-C` went.
+        let stands = context.global.chdir.as_deref().unwrap_or(Path::new(""));
+        let shown = stands.join(&path).display().to_string();
         Ok(Self {
             desired,
             store: Box::new(LocalStore::new(path, shown)),
@@ -98,7 +102,7 @@ impl Session {
             dir: state_dir(context)?.join("local"),
             project: self.project.folder().to_owned(),
             program: context.env.program().map_err(|error| {
-                Failure::new("no_program", "cannot find this program's own file").cause(error)
+                Failure::new(codes::NO_PROGRAM, "cannot find this program's own file").cause(error)
             })?,
         });
         let Some(text) = context.env.var("AEROFORM_LOCAL_PORTS") else {
@@ -110,7 +114,7 @@ impl Session {
             .filter(|port| (1024..=60_000).contains(port));
         let port = port.ok_or_else(|| {
             Failure::new(
-                "bad_port",
+                codes::BAD_PORT,
                 format!("`AEROFORM_LOCAL_PORTS` is `{text}`, which is no port to begin at"),
             )
             .hint("set it to a number from 1024 to 60000, or unset it")
@@ -123,12 +127,12 @@ impl Session {
         match self.desired.provider.as_str() {
             "local" => Ok(Box::new(self.local(context)?)),
             "fly" => Err(Failure::new(
-                "provider_not_built",
+                codes::PROVIDER_NOT_BUILT,
                 "provider `fly` is not part of this version",
             )
             .hint("plan offline with `aeroform plan --refresh=false`, or run it here with `--provider local`")),
             other => Err(Failure::new(
-                "unknown_provider",
+                codes::UNKNOWN_PROVIDER,
                 format!("there is no provider `{other}`"),
             )
             .hint("the providers are `local` and `fly`")),
@@ -200,7 +204,7 @@ fn state_path(
         StateLocation::Path(path) => path,
         StateLocation::Url(url) => {
             return Err(Failure::new(
-                "state_url",
+                codes::STATE_URL,
                 format!("a state at `{url}` is not part of this version"),
             )
             .hint("keep it in a file: `[state] path = \"state/….json\"` in aeroform.toml"));
@@ -213,9 +217,12 @@ fn state_path(
 
 fn state_dir(context: &Context<'_>) -> Result<PathBuf, Failure> {
     context.env.state_dir().ok_or_else(|| {
-        Failure::new("no_home", "there is no place for what belongs to this user")
-            .cause("neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set")
-            .hint("set one of them")
+        Failure::new(
+            codes::NO_HOME,
+            "there is no place for what belongs to this user",
+        )
+        .cause("neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set")
+        .hint("set one of them")
     })
 }
 
@@ -244,8 +251,7 @@ impl From<ObserveError> for Failure {
         match error {
             ObserveError::Provider(error) => error.into(),
             ObserveError::FleetVanished { .. } | ObserveError::AppGone { .. } => {
-                Self::new(error.code(), error.to_string())
-                    .exit(Exit::Stale)
+                Self::new(FLEET_VANISHED, error.to_string())
                     .hint("nothing is planned on such an answer; look again in a moment")
             }
         }

@@ -65,7 +65,8 @@ pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
             interrupted: false,
             findings: &[],
             state: &state,
-            again: "",
+            program: "",
+            verb: "",
         }));
     } else {
         plan(ui, nothing);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Context;
 use super::args::State;
+use super::codes;
 use super::project::read_file;
 use super::session::{self, Session};
 use crate::conduct::Remembered;
@@ -81,7 +82,7 @@ fn only(mut known: Known, wanted: &str) -> Result<Known, Failure> {
         .retain(|id, machine| id.as_str() == wanted || machine.name.as_str() == wanted);
     let Some(machine) = known.machines.values().next() else {
         return Err(Failure::new(
-            "no_such_machine",
+            codes::NO_SUCH_MACHINE,
             format!("the state knows no Machine `{wanted}`"),
         )
         .hint("`aeroform state list` lists them"));
@@ -103,7 +104,7 @@ async fn push(
     let mut signals = Signals::listen()?;
     let shown = file.display();
     let bytes = read_file(file)?
-        .ok_or_else(|| Failure::new("no_state_file", format!("there is no `{shown}`")))?;
+        .ok_or_else(|| Failure::new(codes::NO_STATE_FILE, format!("there is no `{shown}`")))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let pushed = state::read(&text, &session.desired.app)
         .map_err(|error| Failure::from(error).cause(format!("it is in `{shown}`")))?;
@@ -146,10 +147,9 @@ fn follows(pushed: &Known, there: &Remembered, place: &str) -> Result<(), Failur
         )
     };
     Err(Failure::new(
-        "state_moved_on",
+        codes::STATE_MOVED_ON,
         "cannot publish this state: it does not follow the one there",
     )
-    .exit(crate::ui::Exit::Stale)
     .cause(cause)
     .hint("run `aeroform plan`: it shows what that run made and the state does not list"))
 }

@@ -4,6 +4,7 @@ use super::Context;
 use super::session::{self, Session};
 use crate::core::view::json::unlock::{LockHolder, unlock};
 use crate::store::LockStatus;
+use crate::ui::codes::LOCKED;
 use crate::ui::{Exit, Failure};
 
 /// Names the holder. The lock of a local state lives with its process, so there is never one to break:
@@ -26,8 +27,7 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
         LockStatus::Held(Some(holder)) => session::who(holder),
     };
     Err(
-        Failure::new("locked", format!("the lock of `{place}` is held by {who}"))
-            .exit(Exit::Locked)
+        Failure::new(LOCKED, format!("the lock of `{place}` is held by {who}"))
             .hint("wait for it, or end that process: the lock goes with it"),
     )
 }

@@ -198,7 +198,8 @@ fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
         interrupted: report.interrupted,
         findings: &report.findings,
         state,
-        again: "",
+        program: "",
+        verb: "",
     }
     .end()
 }

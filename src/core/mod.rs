@@ -4,6 +4,7 @@
 //! file or a socket. The same input in any order gives byte-equal output. Start at [`fleet`] for the
 //! nouns and go on to [`plan`] for what is decided with them.
 
+pub mod code;
 pub mod fleet;
 pub mod manifest;
 pub mod plan;

@@ -311,6 +311,11 @@ fn explain(place: &str, error: &rusqlite::Error) -> JournalError {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
             format!("it cannot be written: {error}")
         }
+        Some(ErrorCode::SystemIoFailure) => {
+            format!(
+                "it cannot be read or written ({error}): look whether its disk is full or failing"
+            )
+        }
         Some(ErrorCode::ConstraintViolation) => format!("this run is there already ({error})"),
         Some(_) | None if matches!(error, rusqlite::Error::QueryReturnedNoRows) => {
             "there is no such run".to_owned()

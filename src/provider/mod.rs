@@ -6,6 +6,7 @@
 
 pub mod backoff;
 pub mod bookkeeping;
+pub mod codes;
 pub mod contract;
 pub mod local;
 pub mod sim;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::core::code::Code;
 use crate::core::fleet::{
     AppName, Call, Description, GroupName, Machine, MachineId, Receipt, Until, Volume,
 };
@@ -140,10 +142,10 @@ pub struct ProviderError {
 
 impl ProviderError {
     /// An error without a hint.
-    pub fn new(class: ErrorClass, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(class: ErrorClass, code: Code, message: impl Into<String>) -> Self {
         Self {
             class,
-            code,
+            code: code.name(),
             message: message.into(),
             hint: None,
         }

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::lock_file::{self, LockFile};
-use super::replace::{AtMoment, create_folder, replace, resolve, split};
+use super::replace::{AtMoment, create_folder, replace, resolve, split, writable_mode};
 use super::{Holder, LockStatus, StateLock, StateStore, StoreError, Stored, Version, Waiting};
 use crate::core::state::digest;
 
@@ -94,7 +94,9 @@ impl LocalStore {
         Ok(folder.join(lock))
     }
 
+    /// Whoever locks is going to write: a state that cannot be written stops him before his first call.
     fn try_lock(&self, holder: &Holder) -> io::Result<Option<LockFile>> {
+        writable_mode(&resolve(&self.path)?)?;
         let path = self.lock_path()?;
         create_folder(split(&path)?.0)?;
         LockFile::try_take(&path, holder)

@@ -104,7 +104,7 @@ pub(super) fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
 
 /// The mode that the new content gets, once the old file is known to accept a writer: a rename would
 /// pass over a file that its owner made read-only.
-fn writable_mode(target: &Path) -> io::Result<u32> {
+pub(super) fn writable_mode(target: &Path) -> io::Result<u32> {
     let metadata = match fs::metadata(target) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0o600),

@@ -1,5 +1,7 @@
 //! The exit codes: one table, one match. docs/exit-codes.md says the same and a test compares them.
 
+use crate::core::code::Ends;
+
 /// How the program ends. Scripts may rely on the numbers; they never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -97,6 +99,21 @@ impl Exit {
                 "interrupted by SIGINT, SIGTERM or SIGHUP; what was done is in the state",
                 "run the command again: it does what is left",
             ),
+        }
+    }
+}
+
+impl From<Ends> for Exit {
+    fn from(ends: Ends) -> Self {
+        match ends {
+            Ends::Not => Self::Done,
+            Ends::Error => Self::Error,
+            Ends::Incomplete => Self::Incomplete,
+            Ends::Stale => Self::Stale,
+            Ends::Locked => Self::Locked,
+            Ends::Refused => Self::Refused,
+            Ends::Bug => Self::Bug,
+            Ends::Interrupted => Self::Interrupted,
         }
     }
 }

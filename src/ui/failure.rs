@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::Exit;
 use super::color::{Ink, paint};
+use super::{Exit, codes};
+use crate::core::code::Code;
 use crate::core::state::StateError;
 use crate::core::view::escape::safe;
 use crate::core::view::json;
@@ -30,14 +31,14 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure without cause and hint that ends in [`Exit::Error`].
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+    /// A failure without cause and hint that ends as its code says.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self {
-            code,
+            code: code.name(),
             message: message.into(),
             causes: Vec::new(),
             hint: None,
-            exit: Exit::Error,
+            exit: code.ends().into(),
         }
     }
 
@@ -55,22 +56,14 @@ impl Failure {
         self
     }
 
-    /// The same with another end.
-    #[must_use]
-    pub fn exit(mut self, exit: Exit) -> Self {
-        self.exit = exit;
-        self
-    }
-
     /// A signal came before anything was changed.
     pub fn interrupted() -> Self {
-        Self::new("interrupted", "interrupted; nothing was changed").exit(Exit::Interrupted)
+        Self::new(codes::INTERRUPTED, "interrupted; nothing was changed")
     }
 
     /// Something that cannot be, unless the program is wrong.
     pub fn bug(message: impl Into<String>) -> Self {
-        Self::new("bug", message)
-            .exit(Exit::Bug)
+        Self::new(codes::BUG, message)
             .hint("this is a bug in Aeroform; please report it with this message")
     }
 
@@ -92,7 +85,13 @@ impl Failure {
 
     /// The form for programs.
     pub fn json(&self) -> impl Serialize {
-        json::error::error(self.code, &self.message, &self.causes, self.hint.as_deref())
+        json::error::error(
+            self.code,
+            &self.message,
+            &self.causes,
+            self.hint.as_deref(),
+            self.exit.code(),
+        )
     }
 }
 
@@ -106,33 +105,33 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let message = error.to_string();
         match error {
-            StoreError::Changed { .. } => Self::new("state_changed", message)
-                .exit(Exit::Stale)
+            StoreError::Changed { .. } => Self::new(codes::STATE_CHANGED, message)
                 .hint("run the command again: it reads the state anew"),
-            StoreError::Locked { .. } => Self::new("locked", message)
-                .exit(Exit::Locked)
+            StoreError::Locked { .. } => Self::new(codes::LOCKED, message)
                 .hint("wait for it, or give `--lock-timeout=5m` to wait here"),
             StoreError::Io {
                 what,
                 place,
                 source,
-            } => Self::new("state_io", format!("cannot {what} {place}")).cause(source),
+            } => Self::new(codes::STATE_IO, format!("cannot {what} {place}")).cause(source),
         }
     }
 }
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        Self::new("journal", error.to_string())
+        Self::new(codes::JOURNAL, error.to_string())
     }
 }
 
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
-        let failure = Self::new(error.code, error.message);
-        match error.hint {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+        Self {
+            code: error.code,
+            message: error.message,
+            causes: Vec::new(),
+            hint: error.hint,
+            exit: Exit::Error,
         }
     }
 }
@@ -143,16 +142,16 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_why_and_what_next() {
-        let failure = Failure::new("stale_plan", "cannot apply the saved plan")
+        let failure = Failure::new(codes::STATE_CHANGED, "cannot apply the saved plan")
             .cause("the plan was made at serial 41, the state is at serial 43")
-            .hint("run `aeroform plan --out next.plan` and review it again")
-            .exit(Exit::Stale);
+            .hint("run `aeroform plan --out next.plan` and review it again");
+        assert_eq!(failure.exit, Exit::Stale);
         insta::assert_snapshot!(failure.render(false), @r"
         error: cannot apply the saved plan
           caused by: the plan was made at serial 41, the state is at serial 43
         hint: run `aeroform plan --out next.plan` and review it again
         ");
         let document: serde_json::Value = serde_json::to_value(failure.json()).unwrap();
-        assert_eq!(document["error"]["code"], "stale_plan");
+        assert_eq!(document["error"]["code"], "state_changed");
     }
 }

@@ -4,6 +4,7 @@
 //! [`crate::core`]'s views. Start at [`Ui`], then [`failure`] for how a command fails and [`exit`] for
 //! how the program ends.
 
+pub mod codes;
 pub mod color;
 pub mod exit;
 pub mod failure;

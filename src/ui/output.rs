@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::color::{ColorChoice, Ink, paint};
 use super::terminal::{self, Streams};
-use super::{Exit, Failure};
+use super::{Exit, Failure, codes};
 use crate::core::view::escape::safe;
 use crate::core::view::json;
 use crate::env::Env;
@@ -153,7 +153,7 @@ impl Ui {
         match trouble {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let failure =
-                    Failure::new("output", "cannot write to standard output").cause(error);
+                    Failure::new(codes::OUTPUT, "cannot write to standard output").cause(error);
                 let text = failure.render(self.color.talk);
                 let _ = io::stderr().write_all(text.as_bytes());
                 if exit == Exit::Done {

@@ -9,7 +9,8 @@ use std::io::{self, BufRead, Write};
 use tokio::sync::oneshot;
 
 use super::color::{Ink, paint};
-use super::{Exit, Failure, Signals, Ui};
+use super::{Failure, Signals, Ui, codes};
+use crate::core::view::escape::safe;
 
 /// Asks a question that `y` or `yes` answers with yes; Enter alone is no.
 pub async fn yes_or_no(ui: &Ui, signals: &mut Signals, question: &str) -> Result<bool, Failure> {
@@ -23,14 +24,19 @@ pub async fn yes_or_no(ui: &Ui, signals: &mut Signals, question: &str) -> Result
     }
 }
 
-/// Asks for a name to be typed; anything else is no.
+/// Asks for a name to be typed; anything else is no, and a slip of the finger is told from a no.
 pub async fn typed_name(
     ui: &Ui,
     signals: &mut Signals,
     prompt: &str,
     name: &str,
 ) -> Result<bool, Failure> {
-    Ok(ask(ui, signals, &format!("{prompt}: ")).await? == name)
+    let answer = ask(ui, signals, &format!("{prompt}: ")).await?;
+    let is_it = answer == name;
+    if !is_it && !answer.is_empty() {
+        ui.talk(&format!("  `{}` is not `{}`", safe(&answer), safe(name)));
+    }
+    Ok(is_it)
 }
 
 /// One line of answer, without the blanks around it. The thread that reads cannot be stopped and need
@@ -59,8 +65,7 @@ async fn ask(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Fai
     }
     ui.talk("");
     Err(Failure::new(
-        "no_answer",
+        codes::NO_ANSWER,
         "the question was not answered; nothing was changed",
-    )
-    .exit(Exit::Refused))
+    ))
 }

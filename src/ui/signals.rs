@@ -8,7 +8,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Failure;
+use super::{Failure, codes};
 
 /// Which signal came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    /// SIGXFSZ, heard so that it kills nobody: a limit on the size of files is an error of the write
+    /// that meets it, like a full disk.
+    _limit: Signal,
 }
 
 impl Signals {
@@ -37,9 +40,11 @@ impl Signals {
                 interrupt: signal(SignalKind::interrupt())?,
                 terminate: signal(SignalKind::terminate())?,
                 hang_up: signal(SignalKind::hangup())?,
+                _limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             })
         };
-        listen().map_err(|error| Failure::new("signals", "cannot listen for signals").cause(error))
+        listen()
+            .map_err(|error| Failure::new(codes::SIGNALS, "cannot listen for signals").cause(error))
     }
 
     /// The next one. Dropping the future loses none.

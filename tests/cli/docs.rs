@@ -1,25 +1,36 @@
-//! docs/cli.md and docs/exit-codes.md against the program: they say what it does.
+//! docs/cli.md, docs/errors.md and docs/exit-codes.md against the program: they say what it does.
 //!
-//! `AEROFORM_UPDATE_DOCS=1 cargo test --test cli docs` writes docs/cli.md anew.
+//! `AEROFORM_UPDATE_DOCS=1 cargo test --test cli docs` writes the first two anew.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use aeroform::cli::args::Cli;
+use aeroform::cli::codes::TABLES;
+use aeroform::core::code::{Code, Ends};
 use aeroform::ui::Exit;
 use clap::{Arg, Command, CommandFactory};
 
 #[test]
 fn the_cli_reference_says_what_the_program_takes() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
-    let wanted = reference();
+    is_up_to_date("docs/cli.md", &reference());
+}
+
+#[test]
+fn the_table_of_errors_is_the_one_in_the_program() {
+    is_up_to_date("docs/errors.md", &errors());
+}
+
+/// Compares a generated page with the one that is there.
+fn is_up_to_date(page: &str, wanted: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("AEROFORM_UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &wanted).unwrap();
+        std::fs::write(&path, wanted).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == wanted,
-        "docs/cli.md is not what the program says; \
+        "{page} is not what the program says; \
          `AEROFORM_UPDATE_DOCS=1 cargo test --test cli docs` writes it anew"
     );
 }
@@ -46,6 +57,39 @@ fn the_table_of_exit_codes_is_the_one_in_the_program() {
         })
         .collect();
     assert_eq!(rows, wanted);
+}
+
+fn errors() -> String {
+    let mut page = String::from(
+        "# Errors\n\nEvery code that Aeroform knows, made from the program itself; a test keeps it so, and \
+         each code is provoked by a test. `…` stands for a value. The codes never change their meaning, \
+         and programs find them in the JSON that `--json` prints; exit codes are on [a page of their \
+         own](exit-codes.md).\n",
+    );
+    for table in TABLES {
+        write!(page, "\n## {}\n\n{}\n\n", table.title, table.about).unwrap();
+        page.push_str("| Code | Message | Cause | What to do | Exit |\n");
+        page.push_str("| ---- | ------- | ----- | ---------- | ---: |\n");
+        for code in table.codes {
+            let (message, cause, hint) = (code.message(), code.cause(), code.hint());
+            let message = if message == "…" {
+                "(what it was)"
+            } else {
+                message
+            };
+            let row = [message, cause, hint].map(|cell| cell.replace('|', "\\|"));
+            let (name, exit) = (code.name(), exit_of(*code));
+            writeln!(page, "| `{name}` | {} | {exit} |", row.join(" | ")).unwrap();
+        }
+    }
+    page
+}
+
+fn exit_of(code: Code) -> String {
+    match code.ends() {
+        Ends::Not => String::new(),
+        ends => Exit::from(ends).code().to_string(),
+    }
 }
 
 fn reference() -> String {

@@ -116,6 +116,54 @@ fn apply_status_logs_change_and_destroy() {
 }
 
 #[test]
+fn a_program_that_ends_at_once_fails_its_apply_soon_and_its_last_words_are_shown() {
+    let sandbox = Sandbox::with_app();
+    let crashes = |policy: &str| {
+        Sandbox::FLY.replace("sleep 1001", "sh -c 'echo no database; exit 3'")
+            + &format!("[[restart]]\n  policy = \"{policy}\"\n  processes = [\"jobs\"]\n")
+    };
+    sandbox.write("fly.toml", &crashes("always"));
+    let shown = sandbox.run(&["apply", "-y"]);
+    assert!(shown.starts_with("exit 3\n"), "{shown}");
+    assert!(shown.contains(" does not stay up: exit code 3"), "{shown}");
+    assert!(shown.contains("its last output: no database"), "{shown}");
+    assert!(shown.contains("1 of 2 changes not done"), "{shown}");
+
+    sandbox.write("fly.toml", &crashes("never"));
+    let shown = sandbox.run(&["apply", "-y"]);
+    assert!(shown.starts_with("exit 3\n"), "{shown}");
+    assert!(shown.contains(" has failed: exit code 3"), "{shown}");
+    assert!(
+        shown.contains("Apply incomplete: nothing came to its end"),
+        "{shown}"
+    );
+
+    sandbox.write("fly.toml", Sandbox::FLY);
+    sandbox.apply();
+    assert_eq!(sandbox.machines(), 2);
+}
+
+#[test]
+fn a_command_to_be_typed_again_works_where_it_is_read() {
+    let sandbox = Sandbox::with_app();
+    sandbox.write(
+        "fly.toml",
+        &Sandbox::FLY.replace("sleep 1001", "there-is-no-such-program"),
+    );
+    let mut command = sandbox.command(&["-C", "project", "apply", "-y"]);
+    command.current_dir(sandbox.project().parent().unwrap());
+    let shown = sandbox.show(&command.output().unwrap());
+    assert!(
+        shown.contains("hint: run `aeroform -C project apply` again"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("state: project/state/shop.json is at serial 1"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn without_a_terminal_the_flag_that_answers_is_named_and_nothing_is_done() {
     let sandbox = Sandbox::with_app();
     let shown = sandbox.run(&["apply"]);

@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod codes;
 mod docs;
 mod journey;
 mod manifests;
+mod platform;
 mod prompts;
+#[path = "../support/provoked.rs"]
+mod provoked;
 mod sandbox;
 mod terminal;
 mod usage;

@@ -99,7 +99,7 @@ fn a_mistake_is_shown_with_its_place_and_ends_in_exit_1() {
       |
       = help: did you mean `count`?
 
-    error: cannot make sense of `fly.toml`: 2 errors
+    error: cannot make sense of `aeroform.toml`: 2 errors
     ");
     assert_snapshot!(sandbox.run(&["validate", "--json"]), @r#"
     exit 1
@@ -148,7 +148,7 @@ fn a_folder_without_fly_toml_says_what_to_do() {
     assert_snapshot!(sandbox.run(&["plan", "--json"]), @r#"
     exit 1
     --- stdout
-    {"format_version":1,"error":{"code":"no_fly_toml","message":"there is no `fly.toml`","causes":[],"hint":"go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`"}}
+    {"format_version":1,"error":{"code":"no_fly_toml","message":"there is no `fly.toml`","causes":[],"hint":"go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`","exit":1}}
     --- stderr
     error: there is no `fly.toml`
     hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`

@@ -42,9 +42,13 @@ fn a_group_goes_only_when_its_name_is_typed() {
 
     let mut terminal = apply(&sandbox);
     terminal.expect("Type the group's name, jobs, to go on:");
-    terminal.type_line("y");
+    terminal.type_line("jbos");
     let (code, screen) = terminal.end();
     assert_eq!(code, 6, "{screen}");
+    assert!(
+        screen.contains("`jbos` is not `jobs`") && screen.contains("nothing was changed"),
+        "{screen}"
+    );
     assert_eq!(sandbox.machines(), 2);
 
     let mut terminal = apply(&sandbox);

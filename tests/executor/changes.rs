@@ -1,6 +1,7 @@
 //! What a run does to the world when nothing goes wrong.
 
 use aeroform::core::fleet::MachineId;
+use aeroform::emulator::world::{Effect, Fault};
 use serde_json::json;
 
 use crate::stage::{Stage, checked, image, web, worker};
@@ -159,4 +160,37 @@ async fn a_machine_that_is_gone_already_counts_as_destroyed() {
         .await
         .assert_complete();
     assert_eq!(stage.sim.world().count("destroy"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_changed_after_the_plan_is_not_destroyed() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(2))])).await;
+    let fewer = desired([("web", web(1))]);
+    let (made, observed) = stage.planned(&fewer).await;
+    let goes = made.changes().next().unwrap().1.machine.id.clone().unwrap();
+    stage
+        .sim
+        .world()
+        .operator("shop")
+        .update(goes.as_str(), |config| config["env"]["HAND"] = json!("1"));
+    let ran = stage.carry_out(&fewer, made, &observed).await;
+    assert_eq!(ran.outcomes(), ["failed"]);
+    assert_eq!(ran.failure().0, "conflict");
+    assert_eq!(stage.machines().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn doubles_that_could_not_be_looked_for_are_no_proof_of_none() {
+    let mut stage = Stage::new();
+    let wanted = desired([("web", web(1))]);
+    let (made, observed) = stage.planned(&wanted).await;
+    let lost = Effect::LoseBefore { status: 503 };
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("list", lost).times(1000));
+    let ran = stage.carry_out(&wanted, made, &observed).await;
+    assert_eq!(ran.outcomes(), ["done"]);
+    assert_eq!(ran.report.findings.len(), 1, "{:?}", ran.report);
 }

@@ -209,3 +209,30 @@ async fn ten_thousand_creates_are_a_handful_of_commits() {
     );
     assert_eq!(stage.sim.world().count("create"), 10_000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_answers_at_once_keeps_no_signal_waiting() {
+    let mut stage = Stage::new();
+    stage.sim.world().timings = Timings::instant();
+    let (handle, cancel) = CancelHandle::new();
+    stage.cancel = cancel;
+    let wanted = desired([("worker", worker(1000))]);
+    // The run is asked first; it has to let the other one have its turn.
+    let (ran, ()) = tokio::join!(biased; stage.apply(&wanted), async { handle.now() });
+    assert!(ran.report.interrupted);
+    let created = stage.sim.world().count("create");
+    assert!((1..1000).contains(&created), "{created} were created");
+}
+
+#[tokio::test]
+async fn a_provider_that_answers_at_once_keeps_no_commit_waiting() {
+    let mut stage = Stage::new();
+    stage.sim.world().timings = Timings::instant();
+    let begun = Instant::now();
+    let ran = stage.apply(&desired([("worker", worker(2000))])).await;
+    ran.assert_complete();
+    // The run itself, the last batch and the end are three; the rest came in between.
+    let commits = u128::from(stage.journal.commits());
+    let most = 5 + begun.elapsed().as_millis() / 50;
+    assert!((4..=most).contains(&commits), "{commits} of at most {most}");
+}

@@ -10,6 +10,7 @@
 
 mod arrows;
 mod dependencies;
+mod errors;
 mod examples;
 mod pages;
 mod repository;

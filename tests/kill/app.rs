@@ -53,7 +53,7 @@ impl Shape {
 }
 
 /// How many Machines the protected group has, in both shapes.
-pub(crate) const PROTECTED: usize = 3;
+pub(crate) const PROTECTED: usize = 2;
 
 /// A tree of two processes, of which one hears no `SIGINT`.
 pub(crate) const COMMAND: &str = "sh -c 'sleep 1000 & wait'";
@@ -61,25 +61,19 @@ pub(crate) const COMMAND: &str = "sh -c 'sleep 1000 & wait'";
 /// One app. Its folders go when it is dropped, and its processes before.
 pub(crate) struct App {
     root: TempDir,
-    pub(crate) scope: String,
     pub(crate) first_port: u16,
 }
 
 impl App {
     pub(crate) fn new(shape: Shape) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let first_port = free_block();
         let app = Self {
             root,
-            scope: format!("local-{:010}{first_port:010}", std::process::id()),
-            first_port,
+            first_port: free_block(),
         };
         std::fs::create_dir_all(app.project().join(".git")).unwrap();
         std::fs::create_dir_all(app.project().join("state")).unwrap();
         std::fs::create_dir_all(app.machines()).unwrap();
-        // As the provider would write it, but with ports that no test beside this one uses.
-        let scope = serde_json::json!({"id": app.scope, "port_base": first_port});
-        std::fs::write(app.state_dir().join("local/shop/scope"), scope.to_string()).unwrap();
         app.wants(shape);
         app
     }
@@ -122,6 +116,13 @@ impl App {
         self.project().join("state/shop.json")
     }
 
+    /// The id of the app's present incarnation.
+    pub(crate) fn scope(&self) -> String {
+        let text = std::fs::read_to_string(self.state_dir().join("local/shop/scope")).unwrap();
+        let scope: serde_json::Value = serde_json::from_str(&text).unwrap();
+        scope["id"].as_str().unwrap().to_owned()
+    }
+
     /// The folder of journal and provider.
     pub(crate) fn state_dir(&self) -> PathBuf {
         self.root.path().join("state")
@@ -148,6 +149,7 @@ impl App {
             .env("HOME", self.root.path())
             .env("USER", "ana")
             .env("AEROFORM_STATE_DIR", self.state_dir())
+            .env("AEROFORM_LOCAL_PORTS", self.first_port.to_string())
             .stdin(Stdio::null());
         command
     }
@@ -169,7 +171,7 @@ impl App {
 
     /// What is there, as the system says.
     pub(crate) fn table(&self) -> Table {
-        table::look(&self.scope, &self.machines())
+        table::look(&self.project(), &self.machines())
     }
 
     /// Fails unless exactly what the shape wants is there, seen from outside, and nobody says otherwise.
@@ -202,7 +204,7 @@ impl Drop for App {
 }
 
 /// What a person and a script see of an ended run.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Ended {
     /// None when a signal ended it.
     pub(crate) code: Option<i32>,

@@ -5,62 +5,117 @@ use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::app::App;
+use crate::app::{App, Ended};
 
-/// When to kill: so long after so many writes.
+/// A point of a run: so long after so many writes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     pub(crate) writes: usize,
     pub(crate) pause: Duration,
 }
 
-/// How a run that was to be killed has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Killed,
-    /// By itself, before its moment came, with this code.
-    Over(Option<i32>),
+impl Moment {
+    /// Right after so many writes.
+    pub(crate) fn after(writes: usize) -> Self {
+        let pause = Duration::ZERO;
+        Self { writes, pause }
+    }
 }
 
-/// Applies, kills it with `SIGKILL` at a moment if there is one, and says how many writes were seen.
-pub(crate) fn apply(app: &App, moment: Option<Moment>) -> (usize, Fate) {
-    let end_mark = app.state_dir().join("ended");
-    let _ = std::fs::remove_file(&end_mark);
-    let mut watch = Watch::of(app);
-    let log = File::create(app.project().join("apply.log")).unwrap();
-    let mut child = app
-        .command(&App::APPLY)
-        .stdout(log.try_clone().unwrap())
-        .stderr(Stdio::from(log))
-        .spawn()
-        .unwrap();
-    let handle = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
-    let end = std::thread::spawn(move || {
-        let status = child.wait().unwrap();
-        // Wakes whoever counts writes.
-        File::create(end_mark).unwrap();
-        status.code()
-    });
-    let mut seen = 0;
-    while moment.is_none_or(|moment| seen < moment.writes) && watch.next_is_a_write() {
-        seen += 1;
-    }
-    if let Some(moment) = moment {
-        std::thread::sleep(moment.pause);
-        let _ = pidfd_send_signal(handle, Signal::KILL);
-    }
-    let fate = match end.join().unwrap() {
-        None => Fate::Killed,
-        code => Fate::Over(code),
-    };
-    (seen, fate)
+/// An apply under way.
+pub(crate) struct Run {
+    watch: Watch,
+    process: OwnedFd,
+    pub(crate) pid: i32,
+    seen: usize,
+    end: JoinHandle<Ended>,
 }
+
+impl Run {
+    /// Starts `command`, whose output is kept.
+    pub(crate) fn start(app: &App, command: &mut Command) -> Self {
+        let end_mark = app.state_dir().join(END);
+        let _ = std::fs::remove_file(&end_mark);
+        let watch = Watch::of(app);
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = Pid::from_child(&child);
+        Self {
+            watch,
+            process: pidfd_open(pid, PidfdFlags::empty()).unwrap(),
+            pid: pid.as_raw_pid(),
+            seen: 0,
+            end: std::thread::spawn(move || {
+                let ended = Ended::of(&child.wait_with_output().unwrap());
+                // Wakes whoever counts writes; where there is no room for it, the end itself must do.
+                let _ = File::create(end_mark);
+                ended
+            }),
+        }
+    }
+
+    /// Waits for a moment; false when the run ended before it.
+    pub(crate) fn reach(&mut self, moment: Moment) -> bool {
+        while self.seen < moment.writes {
+            if !self.watch.next_is_a_write() {
+                return false;
+            }
+            self.seen += 1;
+        }
+        std::thread::sleep(moment.pause);
+        !self.end.is_finished()
+    }
+
+    /// Sends a signal, if the process is still there.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = pidfd_send_signal(&self.process, signal);
+    }
+
+    /// Waits for the end; how it was, and how many writes were seen.
+    pub(crate) fn end(mut self) -> (Ended, usize) {
+        while self.watch.next_is_a_write() {
+            self.seen += 1;
+        }
+        (self.end.join().unwrap(), self.seen)
+    }
+
+    /// Waits for the end and counts no more.
+    pub(crate) fn ended(self) -> Ended {
+        self.end.join().unwrap()
+    }
+}
+
+/// Somewhere in the middle of an apply from one shape to the other, which is some 150 writes long.
+pub(crate) const MIDDLE: usize = 60;
+
+/// Applies without a disturbance; the number of writes.
+#[track_caller]
+pub(crate) fn whole(app: &App) -> usize {
+    let (ended, writes) = Run::start(app, &mut app.command(&App::APPLY)).end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    writes
+}
+
+/// Applies and kills it with `SIGKILL` at a moment.
+pub(crate) fn killed(app: &App, moment: Moment) -> Ended {
+    let mut run = Run::start(app, &mut app.command(&App::APPLY));
+    run.reach(moment);
+    run.signal(Signal::KILL);
+    run.ended()
+}
+
+/// The file that says that a run has ended.
+const END: &str = "ended";
 
 struct Watch {
     queue: OwnedFd,
@@ -103,7 +158,7 @@ impl Watch {
                 }
             }
         }
-        self.pending.pop().unwrap() != "ended"
+        self.pending.pop().unwrap() != END
     }
 }
 

@@ -21,14 +21,16 @@ pub(crate) struct Table {
 pub(crate) struct Tree {
     pub(crate) group: String,
     pub(crate) shape: String,
+    pub(crate) scope: String,
     pub(crate) port: u16,
     /// Processes whose parent is none of these; more than one is a double.
     pub(crate) roots: Vec<i32>,
     pub(crate) all: Vec<i32>,
 }
 
-/// Looks once. A process that begins or ends meanwhile may be missed.
-pub(crate) fn look(scope: &str, machines: &Path) -> Table {
+/// Looks once. A process belongs to the app if it runs in its project and bears a scope, whatever its
+/// parents are. One that begins or ends meanwhile may be missed.
+pub(crate) fn look(project: &Path, machines: &Path) -> Table {
     let mut table = Table::default();
     let mut parents = BTreeMap::new();
     for pid in live_pids() {
@@ -36,14 +38,20 @@ pub(crate) fn look(scope: &str, machines: &Path) -> Table {
             table.supervisors.entry(machine).or_default().push(pid);
             continue;
         }
+        let is_here =
+            std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == project);
+        if !is_here {
+            continue;
+        }
         let environment = environment(pid);
         let has = |key: &str| environment.get(key).cloned().unwrap_or_default();
-        if has("AEROFORM_SCOPE") != scope {
+        if has("AEROFORM_SCOPE").is_empty() {
             continue;
         }
         let tree = table.trees.entry(has("FLY_MACHINE_ID")).or_default();
         tree.group = has("FLY_PROCESS_GROUP");
         tree.shape = has("SHAPE");
+        tree.scope = has("AEROFORM_SCOPE");
         tree.port = has("PORT").parse().unwrap_or_default();
         tree.all.push(pid);
         parents.insert(pid, parent(pid));
@@ -112,8 +120,9 @@ impl Table {
         let kept: BTreeSet<&String> = self.supervisors.keys().collect();
         let alone = self.supervisors.values().all(|pids| pids.len() == 1);
         wants(running == kept && alone, "supervisors".to_owned());
+        let scope = app.scope();
         for (id, tree) in &self.trees {
-            let is_so = tree.roots.len() == 1 && tree.shape == shape.name();
+            let is_so = tree.roots.len() == 1 && tree.shape == shape.name() && tree.scope == scope;
             wants(is_so, format!("the tree of {id}"));
         }
         findings

@@ -45,6 +45,28 @@ async fn a_crash_is_restarted_with_growing_pauses_until_the_retries_are_used_up(
 }
 
 #[tokio::test]
+async fn waiting_for_a_machine_that_keeps_ending_ends_early_with_its_last_words() {
+    let world = World::new();
+    let mut config = script("echo no database; exit 3");
+    config.restart = Some(restart("always", None));
+    let machine = world.try_create("web-1", config).await.unwrap();
+    let patience = Duration::from_secs(300);
+    let waited = world
+        .provider
+        .wait(&world.app, &machine.id, Until::Started, patience);
+    let error = tokio::time::timeout(patience / 5, waited)
+        .await
+        .expect("it does not wait to the end")
+        .unwrap_err();
+    assert_eq!(
+        (error.code, &error.class),
+        ("machine_keeps_ending", &ErrorClass::Transient)
+    );
+    assert!(error.message.contains("exit code 3"), "{error}");
+    assert!(error.hint.unwrap().contains("no database"));
+}
+
+#[tokio::test]
 async fn each_restart_policy_does_what_it_says_after_a_good_end() {
     let world = World::new();
     let config = |policy| MachineConfig {

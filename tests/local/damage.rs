@@ -3,6 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use aeroform::core::fleet::call::CreateCall;
 use aeroform::core::fleet::{Call, MachineState, Until};
 use aeroform::provider::{ErrorClass, Provider};
 use rustix::process::Signal;
@@ -133,6 +134,86 @@ async fn an_update_that_nobody_waits_for_is_carried_out_all_the_same() {
         .await;
     assert_eq!(now.instance, "next");
     assert_eq!(world.processes(), [pid_of(&now)]);
+}
+
+#[tokio::test]
+async fn a_machine_that_nobody_started_is_failed_at_once_and_started_by_whoever_waits_for_it() {
+    let world = World::new();
+    let call = CreateCall {
+        skip_launch: true,
+        ..create_call("web-1", sleeper())
+    };
+    let created = world.call(Call::Create(Box::new(call))).await.unwrap();
+    let machine = created.unwrap();
+    // What an apply leaves that is killed between its wish and its supervisor.
+    let path = world.machine_dir(&machine).join("record.json");
+    let wish = |writer: Option<u64>| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
+        record["wish"] = 2.into();
+        record["wanted"] = "running".into();
+        if let Some(start) = writer {
+            record["writer"]["start"] = start.into();
+        }
+        std::fs::write(&path, record.to_string()).unwrap();
+    };
+    wish(None);
+    let now = world.get(&machine).await;
+    assert_eq!(
+        now.state,
+        MachineState::Starting,
+        "this process may yet start it"
+    );
+    wish(Some(1));
+    let now = world.get(&machine).await;
+    assert_eq!(now.state, MachineState::Failed);
+    assert_eq!(now.detail.as_deref(), Some("its supervisor never started"));
+    let now = world.wait(&machine, Until::Started).await;
+    assert_eq!(world.processes(), [pid_of(&now)]);
+    world.has_one_supervisor().await;
+}
+
+#[tokio::test]
+async fn nothing_is_started_before_it_is_written_who_would_have_to_end_it() {
+    let world = World::new();
+    let call = CreateCall {
+        skip_launch: true,
+        ..create_call("web-1", sleeper())
+    };
+    let created = world.call(Call::Create(Box::new(call))).await.unwrap();
+    let machine = created.unwrap();
+    // No status can be written, as on a disk that is full.
+    let draft = world.machine_dir(&machine).join("status.tmp");
+    std::fs::create_dir(&draft).unwrap();
+    let id = machine.id.clone();
+    let start = Call::Start { id };
+    let silent = tokio::time::timeout(Duration::from_millis(500), world.call(start)).await;
+    assert!(silent.is_err(), "{silent:?}");
+    world.has_one_supervisor().await;
+    assert!(world.processes().is_empty());
+    std::fs::remove_dir(&draft).unwrap();
+    let now = world.until(&machine, is_started).await;
+    assert_eq!(world.processes(), [pid_of(&now)]);
+}
+
+#[tokio::test]
+async fn a_status_that_found_no_room_is_written_once_there_is_some() {
+    let world = World::new();
+    let mut config = sleeper();
+    config.restart = Some(restart("always", None));
+    let machine = world.started("web-1", config).await;
+    let draft = world.machine_dir(&machine).join("status.tmp");
+    std::fs::create_dir(&draft).unwrap();
+    kill(pid_of(&machine), Signal::KILL);
+    let next = eventually("the next process", || {
+        let found = world.processes().into_iter().next();
+        found.filter(|pid| *pid != pid_of(&machine))
+    })
+    .await;
+    assert_eq!(world.get(&machine).await.restarts, 0, "nobody could say it");
+    std::fs::remove_dir(&draft).unwrap();
+    let now = world.until(&machine, |now| is_started(now) && now.restarts == 1);
+    assert_eq!(pid_of(&now.await), next);
 }
 
 #[tokio::test]

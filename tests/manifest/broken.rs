@@ -7,11 +7,11 @@ use aeroform::core::manifest::Overrides;
 use crate::{numbered, on, project, rendered};
 
 /// A fly.toml without a mistake, for mistakes in aeroform.toml.
-const FLY: &str = "app = \"shop\"\n\n[processes]\nweb = \"bin/web\"\nworker = \"bin/work\"\n\n\
+pub(crate) const FLY: &str = "app = \"shop\"\n\n[processes]\nweb = \"bin/web\"\nworker = \"bin/work\"\n\n\
     [[services]]\ninternal_port = 8080\nprocesses = [\"web\"]\n[[services.ports]]\nport = 443\n";
 
 /// Mistakes in fly.toml: what it is, the text.
-const IN_FLY: &[(&str, &str)] = &[
+pub(crate) const IN_FLY: &[(&str, &str)] = &[
     (
         "a string is not closed",
         "app = \"shop\nprimary_region = \"gru\"\n",
@@ -308,7 +308,7 @@ const IN_FLY: &[(&str, &str)] = &[
 ];
 
 /// Mistakes in aeroform.toml beside [`FLY`].
-const IN_AEROFORM: &[(&str, &str)] = &[
+pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
     ("an unknown key", "imgae = \"x\"\n"),
     ("an unknown key in a group", "[groups.web]\ncuont = 3\n"),
     ("a key in another case", "Provider = \"fly\"\n"),

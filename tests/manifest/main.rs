@@ -3,9 +3,12 @@
 
 mod broken;
 mod chaos;
+mod codes;
 mod corpus;
 mod formats;
 mod meaning;
+#[path = "../support/provoked.rs"]
+mod provoked;
 mod reference;
 mod sections;
 

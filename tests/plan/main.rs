@@ -3,8 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod again;
 mod check;
+mod codes;
+mod images;
 mod losses;
+#[path = "../support/provoked.rs"]
+mod provoked;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -735,6 +740,7 @@ fn a_pending_create_is_spent_first() {
         launch,
         group: group_name("web"),
         region: support::region("ams"),
+        standby: false,
     });
     let plan = stage.apply(&desired([("web", group("web").count(2))]));
     assert!(

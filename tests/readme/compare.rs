@@ -14,8 +14,11 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"127\.0\.0\.1:\d+", "127.0.0.1:<port>"),
         (r"\b(port|pid) +\d+", "$1 <number>"),
         (r"\b\d+(\.\d+)? ?(ms|s)\b", "<duration>"),
-        // Run ids, and the launch ids at the end of names.
-        (r"\b[a-z2-7]*[2-7][a-z2-7]*\b", "<word>"),
+        (r"\(run [a-z2-7]{10}\)", "(run <word>)"),
+        // The launch ids at the end of names.
+        (r"\b([a-z]+)-[a-z2-7]{10}\b", "$1-<word>"),
+        // The column of process ids.
+        (r"(?m)( started .*) \d+$", "$1 <pid>"),
         (r" {2,}", " "),
         (r" +\n", "\n"),
     ]
@@ -26,17 +29,7 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
 fn masked(text: &str) -> Vec<String> {
     let mut text = text.to_owned();
     for (pattern, mask) in MASKS.iter() {
-        text = pattern
-            .replace_all(&text, |found: &regex::Captures<'_>| {
-                // Only ten letters are an id of ours.
-                if *mask == "<word>" && found[0].len() != 10 {
-                    return found[0].to_owned();
-                }
-                let mut replaced = String::new();
-                found.expand(mask, &mut replaced);
-                replaced
-            })
-            .into_owned();
+        text = pattern.replace_all(&text, *mask).into_owned();
     }
     text.trim_end().lines().map(str::to_owned).collect()
 }
@@ -85,6 +78,11 @@ fn what_differs_from_run_to_run_is_masked_and_nothing_else() {
     assert!(ok(
         "web-k3jd7abcde  0123456789abcd  127.0.0.1:8100  up 3 s\n",
         "web-zz2zzzzzzz 0123456789abce 127.0.0.1:40123 up 12 s"
+    ));
+    assert!(ok("Applying (run abcdefghij)", "Applying (run k2l3m4n5o6)"));
+    assert!(ok(
+        "  0123456789abcd ams started  24462",
+        "  0123456789abcd ams started   8"
     ));
     assert!(!ok("2 to create", "3 to create"));
     assert!(!ok("web", "worker"));

@@ -35,9 +35,12 @@ fn replay(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let text = fs::read_to_string(&path).unwrap();
     let blocks = page::blocks(&text);
-    if blocks.is_empty() {
-        return;
-    }
+    assert!(
+        blocks
+            .iter()
+            .any(|block| matches!(block, Block::Console { .. })),
+        "{name} shows what is printed"
+    );
     let overwrite = std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite");
     let stage = Stage::new();
     let mut seen = text.clone();

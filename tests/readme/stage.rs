@@ -6,13 +6,20 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 /// Where a page's commands run. Takes down what they started when it goes.
 pub(crate) struct Stage {
     dir: TempDir,
+    /// The first port of the app here, where a page says [`PAGE_PORT`].
+    first_port: u16,
 }
+
+/// Where the ports of the first app begin on a computer on which nothing else runs.
+const PAGE_PORT: u16 = 8100;
+/// How many of them a page may use.
+const PORTS: u16 = 20;
 
 impl Stage {
     pub(crate) fn new() -> Self {
@@ -39,41 +46,26 @@ impl Stage {
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(top.join(file), to).unwrap();
         }
-        let stage = Self { dir };
-        stage.choose_ports();
-        stage
-    }
-
-    /// Gives the app a scope whose ports nobody else uses at the moment, so that the test does not hang
-    /// on what else runs on this computer.
-    fn choose_ports(&self) {
-        let scope = self.dir.path().join("state/local/storefront");
-        fs::create_dir_all(&scope).unwrap();
-        let base = (0..50)
-            .find_map(|_| {
-                let first = TcpListener::bind("127.0.0.1:0")
-                    .ok()?
-                    .local_addr()
-                    .ok()?
-                    .port();
-                let last = first.checked_add(20)?;
-                (first..last)
-                    .all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok())
-                    .then_some(first)
-            })
-            .expect("twenty free ports in a row");
-        let text = json!({"id": "local-00000000000000000000", "port_base": base}).to_string();
-        fs::write(scope.join("scope"), text).unwrap();
+        Self {
+            dir,
+            first_port: free_ports(),
+        }
     }
 
     /// Runs a command of a page and returns all that it prints, as a terminal without colour would show.
     pub(crate) fn run(&self, command: &str) -> String {
         let words: Vec<&str> = command.split_whitespace().collect();
-        match words.as_slice() {
-            ["aeroform", arguments @ ..] => self.aeroform(arguments),
+        let output = match words.as_slice() {
+            ["aeroform", arguments @ ..] | ["cargo", "run", "--release", "--", arguments @ ..] => {
+                self.aeroform(arguments)
+            }
             ["curl", url] => self.curl(url),
             _ => panic!("a page may only show aeroform and curl: {command}"),
-        }
+        };
+        (0..PORTS).fold(output, |output, nth| {
+            let port = |first: u16| (first + nth).to_string();
+            output.replace(&port(self.first_port), &port(PAGE_PORT))
+        })
     }
 
     fn aeroform(&self, arguments: &[&str]) -> String {
@@ -104,6 +96,7 @@ impl Stage {
             .env("HOME", self.dir.path())
             .env("AEROFORM_STATE_DIR", self.dir.path().join("state"))
             .env("USER", "you")
+            .env("AEROFORM_LOCAL_PORTS", self.first_port.to_string())
             .current_dir(self.dir.path().join("project"))
             .stdin(Stdio::null());
         command
@@ -151,6 +144,19 @@ impl Stage {
             .unwrap();
         assert!(child.wait().unwrap().success(), "the diff applies:\n{text}");
     }
+}
+
+/// The first of some ports in a row that nobody else uses at the moment, so that the test does not hang
+/// on what else runs on this computer. Four digits, as on the page, so that columns are as wide.
+fn free_ports() -> u16 {
+    (0..50)
+        .find_map(|_| {
+            let any = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?;
+            let first = PAGE_PORT + PORTS * (1 + any.port() % 80);
+            let is_free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+            (first..first + PORTS).all(is_free).then_some(first)
+        })
+        .expect("twenty free ports in a row")
 }
 
 impl Drop for Stage {

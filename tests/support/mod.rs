@@ -150,6 +150,8 @@ pub(crate) struct Stage {
     pub(crate) observed: Observed,
     made: u32,
     runs: u32,
+    /// The Machines as they were when the run began.
+    snapshot: BTreeMap<MachineId, Machine>,
     /// Each Machine that is created gets a volume of its own when its config has a mount.
     pub(crate) volumes: bool,
 }
@@ -177,6 +179,7 @@ impl Stage {
             },
             made: 0,
             runs: 0,
+            snapshot: BTreeMap::new(),
             volumes: false,
         }
     }
@@ -225,11 +228,27 @@ impl Stage {
     }
 
     pub(crate) fn carry_out(&mut self, desired: &Desired, made: &Plan) {
+        self.carry_out_but(desired, made, |_| None);
+    }
+
+    /// The same, but what comes of some steps is said: nothing is done for them.
+    pub(crate) fn carry_out_but(
+        &mut self,
+        desired: &Desired,
+        made: &Plan,
+        ends: impl Fn(StepId) -> Option<Outcome>,
+    ) {
         self.runs += 1;
+        self.snapshot = self.observed.machines.clone();
         let run = RunId::new(format!("run{}", self.runs)).unwrap();
         let mut results = Vec::with_capacity(made.steps.len());
         for step in &made.steps {
             let result = match &step.work {
+                _ if ends(step.id).is_some() => StepResult {
+                    outcome: ends(step.id).unwrap(),
+                    machine: None,
+                    sent: None,
+                },
                 aeroform::core::plan::Work::Barrier { .. } => done(None, None),
                 aeroform::core::plan::Work::Change(change) => {
                     self.change(desired, change, &results, &run)
@@ -273,11 +292,10 @@ impl Stage {
                 let standby_for = watched(standby_for, results);
                 self.create(group.unwrap(), change, standby_for, stamps)
             }
-            Action::Update { standby_for } => {
+            Action::Update { standby_for } | Action::Move { standby_for, .. } => {
                 let standby_for = watched(standby_for, results);
-                self.update(group.unwrap(), change, Some(standby_for), stamps)
+                self.update(group.unwrap(), change, standby_for, stamps)
             }
-            Action::Move { .. } => self.update(group.unwrap(), change, None, stamps),
             Action::Destroy { .. } => {
                 self.observed
                     .machines
@@ -304,11 +322,16 @@ impl Stage {
             launch,
             port,
             volumes,
+            inherits,
+            replaces,
             ..
         } = &change.action
         else {
             unreachable!()
         };
+        // The old half of a replacement may be gone already; its config was in the snapshot.
+        let old = replaces.as_ref().and_then(|old| self.snapshot.get(old));
+        let base = inherits.base(old.and_then(|old| old.config.as_ref()));
         self.made += 1;
         let mut volumes = volumes.clone();
         if self.volumes && volumes.is_empty() && group.template.has_mounts() {
@@ -325,7 +348,14 @@ impl Stage {
             } else {
                 MachineState::Stopped
             },
-            config: Some(group.config_for(Base::default(), &volumes, &standby_for)),
+            config: Some(group.config_for(
+                Base {
+                    existing: Some(&base),
+                    sent: None,
+                },
+                &volumes,
+                &standby_for,
+            )),
             stamps: Stamps {
                 launch: Some(launch.to_string()),
                 ..stamps
@@ -351,7 +381,7 @@ impl Stage {
         &mut self,
         group: &DesiredGroup,
         change: &Change,
-        standby_for: Option<Vec<MachineId>>,
+        standby_for: Vec<MachineId>,
         stamps: Stamps,
     ) -> StepResult {
         let id = change.machine.id.as_ref().unwrap();
@@ -361,7 +391,7 @@ impl Stage {
             existing: machine.config.as_ref(),
             sent: before.as_ref(),
         };
-        machine.standby_for = standby_for.unwrap_or_else(|| machine.standby_for.clone());
+        machine.standby_for = standby_for;
         machine.config = Some(group.config_for(base, &machine.volumes, &machine.standby_for));
         machine.group = Some(change.group.clone());
         machine.stamps = Stamps {

@@ -181,6 +181,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
         standby_for: Vec::new(),
         replaces: None,
         volumes: Vec::new(),
+        inherits: Box::default(),
     };
     let mut change = change(action, group, at, "its group has too few");
     change.machine.name = name;
@@ -210,6 +211,7 @@ pub(crate) fn update(group: &str, at: &str, machine: &str, fields: &[FieldChange
 pub(crate) fn moving(group: &str, from: &str, at: &str, machine: &str) -> Change {
     let action = Action::Move {
         from: group_name(from),
+        standby_for: Vec::new(),
     };
     of(machine, action, group, at, "`[[moved]]`")
 }

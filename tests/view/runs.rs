@@ -118,6 +118,7 @@ fn known(machines: &[&Machine]) -> Known {
                 launch: None,
                 volumes: Vec::new(),
                 standby_for: Vec::new(),
+                replaces: None,
             };
             (m.id.clone(), remembered)
         })
@@ -289,7 +290,8 @@ impl Run {
             interrupted: self.interrupted,
             findings: &self.findings,
             state: &self.state,
-            again: "aeroform apply",
+            program: "aeroform",
+            verb: "apply",
         }
     }
 }
@@ -340,6 +342,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         },
         written(),
     );
+    let all_failed = run(|_| timeout(), written());
     let interrupted = Run {
         interrupted: true,
         ..run(
@@ -367,6 +370,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
     vec![
         ("complete", run(|_| Outcome::Done, written())),
         ("failed", failed),
+        ("all_failed", all_failed),
         ("interrupted", interrupted),
         ("unpublished", unpublished),
         ("unverified", unverified),

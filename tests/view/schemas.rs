@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{
-    AppName, ConfigDigest, Known, KnownMachine, LaunchId, Lineage, MachineConfig, MachineName,
-    Pending, ReleaseRecord, RunId, RunRecord, StoredConfig,
+    AppName, ConfigDigest, Count, DesiredGroup, Known, KnownMachine, LaunchId, Lineage,
+    MachineConfig, MachineName, Pending, Places, Regions, ReleaseRecord, RunId, RunRecord,
+    StoredConfig, Strategy,
 };
 use aeroform::core::plan::Plan;
 use aeroform::core::view::json;
+use aeroform::core::view::json::config::{self, Secrets};
 use aeroform::core::view::json::validate::{Diagnostic, Severity};
 use aeroform::core::view::{StatusView, escape};
 use insta::assert_snapshot;
@@ -334,6 +336,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     {"event":"step_ended","step":13,"action":"destroy","group":"cron","region":"bog","machine":{"id":"21781973f03e89","name":"cron-21781973f03e89"},"outcome":"not_started"}
     {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":6,"failed":2,"unknown":1,"skipped":3,"not_started":0,"serial":13}
+    {"event":"finished","outcome":"failed","total":12,"done":0,"failed":12,"unknown":0,"skipped":0,"not_started":0,"serial":13}
     {"event":"finished","outcome":"interrupted","total":12,"done":4,"failed":0,"unknown":0,"skipped":0,"not_started":8,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"unpublished":{"cause":"state/shop.json was changed since it was read","copy":"state/shop.json.run-7f3k2m4n6p"}}
     {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"findings":["web 148ed599c14189 is gone: somebody destroyed it after us"],"serial":13}
@@ -363,6 +366,7 @@ fn known() -> Known {
         launch: Some(launch.clone()),
         volumes: vec![volume("vol_1")],
         standby_for: vec![id("0123456789")],
+        replaces: None,
     };
     let run = RunRecord {
         run: RunId::new("7f3k2m4n6p").unwrap(),
@@ -386,6 +390,7 @@ fn known() -> Known {
         launch,
         group: group_name("web"),
         region: region("ams"),
+        standby: false,
     }];
     known.releases = vec![ReleaseRecord {
         release: 3,
@@ -441,6 +446,7 @@ fn the_other_documents_are_as_published() {
         "cannot apply the saved plan",
         &causes,
         Some("plan again"),
+        4,
     );
     check("error", &|s| valid(s, &error), &[]);
     let holder = json::unlock::LockHolder {
@@ -473,6 +479,56 @@ fn the_other_documents_are_as_published() {
         diagnostic(Severity::Warning),
     ]);
     check("validate", &|s| valid(s, &found), &[]);
+}
+
+#[test]
+fn what_fly_offers_and_what_is_wanted_are_as_published() {
+    let sizes = schema("platform-vm-sizes");
+    let value = valid(&sizes, &json::platform::vm_sizes());
+    rejects_changes(&sizes, &value, &[]);
+    assert_eq!(value["sizes"][0]["cents_per_month"], 194);
+    let regions = schema("platform-regions");
+    rejects_changes(&regions, &valid(&regions, &json::platform::regions()), &[]);
+    let web = group_name("web");
+    let wanted = DesiredGroup {
+        command: None,
+        template: MachineConfig::from_value(json!({
+            "env": {"API_TOKEN": "hunter2", "LOG": "debug"},
+            "files": [{"guest_path": "/key", "raw_value": "aHVudGVyMg=="}],
+        }))
+        .unwrap(),
+        count: Count::Unwritten,
+        regions: Regions::Unwritten,
+        max_per_region: None,
+        standby: None,
+        ha: true,
+        protect: false,
+        strategy: Strategy::Immediate,
+        wait_timeout_s: 300,
+        machine_checks: Vec::new(),
+        new_volume: aeroform::core::fleet::NewVolume::default(),
+        places: Places::default(),
+    };
+    let app = AppName::new("shop").unwrap();
+    let group = |secrets| config::group(&web, &wanted, secrets);
+    let document = schema("show-config");
+    let hidden = valid(
+        &document,
+        &config::config(&app, vec![group(Secrets::Hidden)]),
+    );
+    rejects_changes(&document, &hidden, &[]);
+    let text = hidden.to_string();
+    assert!(
+        !text.contains("hunter2") && !text.contains("aHVudGVyMg"),
+        "{text}"
+    );
+    assert!(text.contains("debug"), "{text}");
+    let shown = valid(
+        &document,
+        &config::config(&app, vec![group(Secrets::Shown)]),
+    );
+    assert_eq!(shown["groups"][0]["config"]["env"]["API_TOKEN"], "hunter2");
+    assert!(group(Secrets::Hidden).hides() && !group(Secrets::Shown).hides());
 }
 
 #[test]

@@ -148,6 +148,9 @@ fn statuses_show_what_a_person_needs() {
     }
     let narrow = written(|out| terminal::status(&runs::statuses()[1].1, &style(40), out));
     assert_snapshot!("status_width_40", narrow);
+    // Where names of checks have no room, their results still have.
+    let eighty = written(|out| terminal::status(&runs::statuses()[0].1, &style(64), out));
+    assert_snapshot!("status_width_64", eighty);
     let colored = Style {
         color: true,
         ..style(80)

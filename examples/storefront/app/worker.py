@@ -18,7 +18,7 @@ def main():
         if stopped.wait(EVERY):
             break
         packed = order
-        print(f"worker: packed order {order} ({order % 4 + 1} items)", flush=True)
+        print(f"worker: packed order {order} ({order % 4 + 2} items)", flush=True)
     print(f"worker: {packed} orders packed, nothing left half done", flush=True)
 
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Progress;
 use super::update::{Brought, Terms, bring};
+use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
@@ -12,6 +13,7 @@ use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{Call, LaunchId, Machine, MachineState};
 use crate::core::plan::{Action, Change, GateKind, StepId};
+use crate::provider::codes as answers;
 
 /// Makes the Machine, or takes the one that an earlier run has made for the same intent, and waits
 /// for its gate. A crash or cancel in between leaves a Machine whose name says what it is for.
@@ -25,19 +27,23 @@ pub(super) async fn create<'a>(
         launch,
         port,
         standby_for,
-        replaces: _,
+        replaces,
         volumes,
+        inherits,
     } = &change.action
     else {
-        return Err(End::failed("plan_mismatch", "the step is no create"));
+        return Err(End::failed(codes::PLAN_MISMATCH, "the step is no create"));
     };
     let standby_for = watched(hands.shared, standby_for)?;
     let wanted = Wanted::of(hands.shared, &change.group, None, volumes, standby_for)?;
+    let observed = &hands.shared.job.observed.machines;
+    let old = replaces.as_ref().and_then(|old| observed.get(old));
+    let base = inherits.base(old.and_then(|old| old.config.as_ref()));
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
-        config: wanted.over(None),
+        config: wanted.over(Some(&base)),
         stamps: wanted.stamps(Some(launch.as_str())),
         skip_launch: wanted.is_standby(),
         port: *port,
@@ -55,7 +61,12 @@ pub(super) async fn create<'a>(
     progress.sent = Some(wanted.remembered());
     let id = match &progress.machine {
         Some(machine) => machine.id.clone(),
-        None => return Err(End::failed("machine_failed", "the Machine is gone again")),
+        None => {
+            return Err(End::failed(
+                answers::MACHINE_FAILED,
+                "the Machine is gone again",
+            ));
+        }
     };
     hands.shared.made.borrow_mut().insert(step, id.clone());
     let gate = Gate {
@@ -97,7 +108,7 @@ async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::Conflict(error)) => {
-                let patience = if error.code == "already_exists" {
+                let patience = if error.code == answers::ALREADY_EXISTS.name() {
                     Patience::UntilListed
                 } else {
                     Patience::Once

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Progress;
+use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused, Waited};
 use crate::apply::hands::Hands;
 use crate::apply::pin;
@@ -27,8 +28,12 @@ const DESTROY: Duration = Duration::from_secs(60);
 /// and planned to go again.
 pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
     let Some(id) = &change.machine.id else {
-        return Err(End::failed("plan_mismatch", "the plan names no Machine"));
+        return Err(End::failed(
+            codes::PLAN_MISMATCH,
+            "the plan names no Machine",
+        ));
     };
+    let lineage = &hands.shared.job.observed.description.scope;
     let mut tries = 0;
     loop {
         let Some(live) = hands.settled(id, SETTLE).await? else {
@@ -40,7 +45,7 @@ pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: 
             return gone(hands, progress, id).await;
         }
         if let Some(pin) = &change.pin
-            && let Some(message) = pin::elsewhere(pin, &live)
+            && let Some(message) = pin::mismatch(pin, &live, lineage)
         {
             return Err(End::conflict(message));
         }
@@ -115,7 +120,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
             return Ok(false);
         }
         Waited::Gone => return Ok(false),
-        Waited::NotYet => {}
+        Waited::NotYet(_) => {}
     }
     match hands.get(&live.id).await? {
         None => Ok(false),
@@ -129,7 +134,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
                 at_most.as_secs()
             );
             progress.machine = Some(now);
-            Err(End::failed("stop_timeout", message))
+            Err(End::failed(codes::STOP_TIMEOUT, message))
         }
     }
 }
@@ -174,13 +179,13 @@ async fn gone(hands: &Hands<'_>, progress: &mut Progress, id: &MachineId) -> Par
         .await?
     {
         Waited::Reached(_) | Waited::Gone => {}
-        Waited::NotYet => {
+        Waited::NotYet(_) => {
             if let Some(machine) = hands.get(id).await?
                 && !machine.state.is_gone()
             {
                 let message = format!("Machine {id} is still {}", machine.state.as_str());
                 progress.machine = Some(machine);
-                return Err(End::failed("destroy_timeout", message));
+                return Err(End::failed(codes::DESTROY_TIMEOUT, message));
             }
         }
     }

@@ -49,7 +49,7 @@ async fn act<'a>(
             update::update(hands, progress, change).await
         }
         Action::Destroy { .. } => destroy::destroy(hands, progress, change).await,
-        Action::Adopt => keep::adopt(hands, progress, change),
+        Action::Adopt => keep::adopt(hands, progress, change).await,
         Action::Forget => Ok(()),
     }
 }

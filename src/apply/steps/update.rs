@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Progress;
+use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
@@ -24,16 +25,19 @@ pub(super) async fn update<'a>(
     change: &'a Change,
 ) -> Part {
     let Some(id) = &change.machine.id else {
-        return Err(End::failed("plan_mismatch", "the plan names no Machine"));
+        return Err(End::failed(
+            codes::PLAN_MISMATCH,
+            "the plan names no Machine",
+        ));
     };
     let seen = change.pin.as_ref();
     let standby_for = match &change.action {
-        Action::Update { standby_for } => watched(hands.shared, standby_for)?,
-        Action::Create { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Adopt
-        | Action::Forget => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
+        Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+            watched(hands.shared, standby_for)?
+        }
+        Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
+            seen.map(|pin| pin.standby_for.clone()).unwrap_or_default()
+        }
     };
     let volumes = seen.map_or(&[][..], |pin| &pin.volumes);
     let wanted = Wanted::of(hands.shared, &change.group, Some(id), volumes, standby_for)?;
@@ -164,7 +168,7 @@ fn check(hands: &Hands<'_>, terms: &Terms<'_>, live: &Machine) -> Part {
             "the host of {} does not answer, its config cannot be read",
             live.id
         );
-        return Err(End::failed("host_unreachable", message));
+        return Err(End::failed(codes::HOST_SILENT, message));
     }
     let lineage = &hands.shared.job.observed.description.scope;
     match terms.pin.and_then(|pin| pin::mismatch(pin, live, lineage)) {

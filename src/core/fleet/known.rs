@@ -63,9 +63,13 @@ pub struct KnownMachine {
     /// The Machines that it stands by for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standby_for: Vec<MachineId>,
+    /// The Machine whose place it was to take and which is still there: together they are one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<MachineId>,
 }
 
-/// A create that may or may not have happened; the next plan spends this id first (RULES 4).
+/// A create that is owed: it may or may not have happened, or its group has no written count that would
+/// ask for it again. The next plan spends this id first (RULES 4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pending {
@@ -75,6 +79,9 @@ pub struct Pending {
     pub group: GroupName,
     /// Where.
     pub region: Region,
+    /// It was to be a standby.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
 }
 
 /// One run as the state remembers it.

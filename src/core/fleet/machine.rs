@@ -69,6 +69,18 @@ pub struct Machine {
     pub detail: Option<String>,
 }
 
+/// Starts in a row that came to nothing, after which waiting for the next one is in vain. With the
+/// pauses of provider `local` that is some six seconds: enough for a process that only waits for its
+/// neighbour, and about what flyctl's own smoke checks grant.
+const KEEPS_ENDING: u32 = 6;
+
+impl Machine {
+    /// Whether it starts and ends over and over, so that it is not about to be started for good.
+    pub fn keeps_ending(&self) -> bool {
+        self.state == MachineState::Starting && self.restarts >= KEEPS_ENDING
+    }
+}
+
 /// The lifecycle of a Machine, with the platform's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -32,8 +32,8 @@ pub fn normalised(config: &MachineConfig) -> Value {
     for mount in config.mounts.iter_mut().flatten() {
         mount.volume = None;
     }
-    if let Some(image) = &mut config.image {
-        *image = normal_image(image);
+    if let Some(written) = &mut config.image {
+        *written = image(written);
     }
     let stop_timeout = config
         .stop_config
@@ -113,7 +113,7 @@ fn normal_autostop(value: &Value) -> Value {
 }
 
 /// A reference with a digest is the same with and without a tag.
-fn normal_image(image: &str) -> String {
+pub fn image(image: &str) -> String {
     let Some((name, digest)) = image.split_once('@') else {
         return image.to_owned();
     };

@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use crate::core::fleet::{Count, GroupName};
 
+use crate::core::manifest::codes;
+
 use super::aeroform::groups::GroupSettings;
 use super::diagnostics::{Diagnostic, shown};
 use super::fly::groups::Groups;
@@ -24,7 +26,7 @@ impl Both<'_> {
         let name = shown(settings.name.value.as_str());
         aero.report(
             Diagnostic::error(
-                "standby_with_services",
+                codes::STANDBY_WITH_SERVICES,
                 format!("group {name} has services, and a standby cannot serve"),
             )
             .at(aero.place(standby.span.clone(), ""))
@@ -41,7 +43,7 @@ impl Both<'_> {
         let message =
             "no image is named for the release command: it runs in the one that the Machines have";
         self.fly.report(
-            Diagnostic::warning("release_command_without_image", message)
+            Diagnostic::warning(codes::RELEASE_COMMAND_WITHOUT_IMAGE, message)
                 .at(self.fly.place(command.span.clone(), ""))
                 .help("name the image: `--image`, `image` in aeroform.toml or [build] image"),
         );
@@ -65,7 +67,7 @@ impl Both<'_> {
             shown(name.as_str()),
             least.value
         );
-        let diagnostic = Diagnostic::warning("min_above_count", message)
+        let diagnostic = Diagnostic::warning(codes::MIN_ABOVE_COUNT, message)
             .at(self.fly.place(least.span.clone(), ""))
             .help("lower it, or raise the count");
         self.fly.report(match (self.aero, settings) {
@@ -116,7 +118,7 @@ impl Both<'_> {
             if let Some(first) = seen.insert(from, &moved.from) {
                 aero.report(
                     Diagnostic::error(
-                        "moved_twice",
+                        codes::MOVED_TWICE,
                         format!("group {} is moved twice", shown(from.as_str())),
                     )
                     .at(aero.place(moved.from.span.clone(), "again here"))
@@ -143,7 +145,7 @@ impl Both<'_> {
             if let Some(first) = machines.insert(&machine.value, machine) {
                 aero.report(
                     Diagnostic::error(
-                        "machine_twice",
+                        codes::MACHINE_TWICE,
                         format!("Machine `{}` is moved or removed twice", machine.value),
                     )
                     .at(aero.place(machine.span.clone(), "again here"))
@@ -162,7 +164,7 @@ impl Both<'_> {
             .processes
             .iter()
             .find(|p| p.name.value == from.value);
-        let diagnostic = Diagnostic::error("moved_from_defined", message)
+        let diagnostic = Diagnostic::error(codes::MOVED_FROM_DEFINED, message)
             .at(aero.place(from.span.clone(), "renamed here"));
         let diagnostic = match process {
             Some(process) => diagnostic.also(
@@ -183,7 +185,7 @@ fn undefined(aero: &File<'_>, groups: &Groups, name: &At<GroupName>, message: St
         .suggestion(name.value.as_str(), groups.words())
         .unwrap_or_else(|| format!("the groups are {}", groups.list()));
     aero.report(
-        Diagnostic::error("undefined_group", message)
+        Diagnostic::error(codes::UNDEFINED_GROUP, message)
             .at(aero.place(name.span.clone(), "no such group"))
             .help(help),
     );

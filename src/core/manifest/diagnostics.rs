@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::core::code::Code;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -62,10 +64,10 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// A mistake that nothing can be made of.
-    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
-            code,
+            code: code.name(),
             message: message.into(),
             place: None,
             also: Vec::new(),
@@ -74,7 +76,7 @@ impl Diagnostic {
     }
 
     /// Something to know that does not keep the manifest from loading.
-    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Warning,
             ..Self::error(code, message)
@@ -192,6 +194,7 @@ pub(super) fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::manifest::codes;
 
     #[test]
     fn text_of_a_file_is_short_and_harmless_in_a_message() {
@@ -203,10 +206,10 @@ mod tests {
     #[test]
     fn errors_come_before_warnings() {
         let mut found = Diagnostics::default();
-        found.push(Diagnostic::warning("w", "one"));
-        found.push(Diagnostic::error("e", "two"));
+        found.push(Diagnostic::warning(codes::CLAMPED, "one"));
+        found.push(Diagnostic::error(codes::SYNTAX, "two"));
         let codes: Vec<_> = found.iter().map(|d| d.code).collect();
-        assert_eq!(codes, ["e", "w"]);
+        assert_eq!(codes, ["syntax", "clamped"]);
         assert_eq!((found.errors(), found.warnings()), (1, 1));
     }
 }

@@ -3,6 +3,8 @@
 
 use crate::core::fleet::normal::{format_duration, parse_duration};
 
+use crate::core::manifest::codes;
+
 use super::diagnostics::{Diagnostic, shown};
 use super::fields::Fields;
 use super::tree::At;
@@ -81,7 +83,7 @@ impl Fields<'_, '_> {
         let path = self.path(key);
         self.file.report(
             Diagnostic::warning(
-                "nanoseconds",
+                codes::NANOSECONDS,
                 format!(
                     "Fly reads a number in `{path}` as nanoseconds: this is {}",
                     format_duration(nanos)

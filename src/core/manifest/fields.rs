@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::core::manifest::codes;
+
 use super::diagnostics::{Diagnostic, shown};
 use super::reference::{self, Section};
 use super::tree::{At, Dialect, File};
@@ -187,9 +189,11 @@ impl<'f, 't> Fields<'f, 't> {
             };
             let diagnostic = match self.file.dialect {
                 Dialect::Fly => {
-                    Diagnostic::warning("unknown_key", format!("{what}: Fly ignores it"))
+                    Diagnostic::warning(codes::UNKNOWN_KEY, format!("{what}: Fly ignores it"))
                 }
-                Dialect::FlyStrict | Dialect::Aeroform => Diagnostic::error("unknown_key", what),
+                Dialect::FlyStrict | Dialect::Aeroform => {
+                    Diagnostic::error(codes::UNKNOWN_KEY, what)
+                }
             };
             let help = self.file.suggestion(key, known.iter().copied());
             let diagnostic = diagnostic.at(self.file.place(span, ""));

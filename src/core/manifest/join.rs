@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::codes;
 use crate::core::fleet::{
     AppName, Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, Places,
     Regions, Rollout,
@@ -96,12 +97,15 @@ impl Both<'_> {
             let place = self.fly.place(0..0, "");
             let help = "add `app = \"name\"` as its first line, or say `--app NAME` each time";
             if self.overrides.only_validates && !self.document.is_empty {
-                let found = Diagnostic::warning("no_app", message);
+                let found = Diagnostic::warning(codes::NO_APP, message);
                 self.fly.report(found.at(place).help(help));
                 return Some(AppName::new(UNNAMED).expect("a word is a valid name"));
             }
-            self.fly
-                .report(Diagnostic::error("no_app", message).at(place).help(help));
+            self.fly.report(
+                Diagnostic::error(codes::NO_APP, message)
+                    .at(place)
+                    .help(help),
+            );
         }
         Some(self.document.app.as_ref()?.value.clone())
     }

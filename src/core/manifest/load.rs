@@ -1,5 +1,6 @@
 //! From bytes to [`Desired`]: reads both files, then joins them.
 
+use super::codes;
 use crate::core::fleet::Desired;
 
 use super::aeroform::{Aeroform, read};
@@ -132,7 +133,7 @@ fn read_fly(
     let each = file.source.text.len().saturating_add(files.sum());
     if groups.max(1).saturating_mul(each) > MOST_BYTES {
         let message = format!("{groups} process groups are too many for files of this size");
-        file.report(Diagnostic::error("too_large", message).at(file.place(0..0, "")));
+        file.report(Diagnostic::error(codes::TOO_LARGE, message).at(file.place(0..0, "")));
         return None;
     }
     let (document, aeroform) = (&document, aeroform?);

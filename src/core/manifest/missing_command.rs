@@ -1,5 +1,6 @@
 //! A group without a command: on Fly it runs its image's own, with provider `local` there is none.
 
+use super::codes;
 use crate::core::fleet::{GroupName, MachineConfig};
 
 use super::diagnostics::{Diagnostic, shown};
@@ -50,7 +51,7 @@ pub(super) fn diagnostic(
     let table = toml_key(name.as_str());
     // TOML's basic strings escape as JSON's do.
     let command = serde_json::Value::from(command);
-    Diagnostic::error("no_command", message)
+    Diagnostic::error(codes::NO_COMMAND, message)
         .at(fly.place(span, label))
         .help(format!(
             "write in {file}{from}:\n[groups.{table}.local]\ncommand = {command}"

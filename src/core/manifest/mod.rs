@@ -10,6 +10,7 @@
 
 mod aeroform;
 mod agree;
+pub mod codes;
 pub mod command;
 pub mod diagnostics;
 mod dockerfile;

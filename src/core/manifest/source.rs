@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::codes;
 use super::diagnostics::{Diagnostic, Place, is_unsafe};
 
 /// A manifest as it was read.
@@ -48,7 +49,7 @@ impl<'a> Source<'a> {
             "the file is not valid UTF-8"
         };
         let label = file.bytes.get(at).map(|byte| format!("byte 0x{byte:02x}"));
-        let diagnostic = Diagnostic::error("not_utf8", message)
+        let diagnostic = Diagnostic::error(codes::NOT_UTF8, message)
             .at(source.place(at..at + 1, label))
             .help("save the file as UTF-8");
         Err(Box::new(diagnostic))

@@ -6,6 +6,8 @@
 use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
+use crate::core::manifest::codes;
+
 use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
 use super::fields::Fields;
 use super::format;
@@ -114,14 +116,17 @@ impl<'s> File<'s> {
     pub(super) fn wrong_type(&self, key: &str, node: &Node<'_>, wanted: &str) {
         let found = node.get_ref().kind();
         self.report(
-            Diagnostic::error("wrong_type", format!("`{key}` takes {wanted}, not {found}"))
-                .at(self.place(node.span(), found)),
+            Diagnostic::error(
+                codes::WRONG_TYPE,
+                format!("`{key}` takes {wanted}, not {found}"),
+            )
+            .at(self.place(node.span(), found)),
         );
     }
 
     /// Reports a value that has the right type and cannot be.
     pub(super) fn bad_value(&self, span: Range<usize>, message: String, help: Option<String>) {
-        let diagnostic = Diagnostic::error("bad_value", message).at(self.place(span, ""));
+        let diagnostic = Diagnostic::error(codes::BAD_VALUE, message).at(self.place(span, ""));
         self.report(Diagnostic { help, ..diagnostic });
     }
 
@@ -163,7 +168,7 @@ impl<'s> File<'s> {
         let Value::Array(items) = node.get_ref() else {
             let found = node.get_ref().kind();
             let message = format!("`{key}` takes a list of strings, not {found}");
-            let diagnostic = Diagnostic::error("wrong_type", message);
+            let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message);
             let diagnostic = diagnostic.at(self.place(node.span(), found));
             let text = node.get_ref().as_str();
             let help = text.map(|text| format!("write it as [{}]", serde_json::Value::from(text)));
@@ -175,7 +180,7 @@ impl<'s> File<'s> {
             let found = item.get_ref().kind();
             let message = format!("`{key}` takes a list of strings, and one of these is {found}");
             self.report(
-                Diagnostic::error("wrong_type", message).at(self.place(item.span(), found)),
+                Diagnostic::error(codes::WRONG_TYPE, message).at(self.place(item.span(), found)),
             );
             return None;
         }
@@ -212,7 +217,7 @@ impl<'s> File<'s> {
             other => {
                 let found = other.kind();
                 let message = format!("`{key}` takes a list of tables, not {found}");
-                let diagnostic = Diagnostic::error("wrong_type", message)
+                let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message)
                     .at(self.place(node.span(), found))
                     .help(format!("write it as `[[{key}]]`"));
                 self.report(diagnostic);

@@ -6,8 +6,8 @@ use std::fmt;
 
 use super::types::{Action, Change, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work};
 use crate::core::fleet::{
-    Count, Desired, GroupName, Known, MachineId, MachineState, Management, Observed, Region,
-    Regions, Strategy,
+    Count, Desired, GroupName, Known, KnownMachine, MachineId, MachineState, Management, Observed,
+    Region, Regions, Strategy,
 };
 
 /// Something that a plan must never be.
@@ -273,7 +273,16 @@ impl<'a> Reading<'a> {
                 note.group.as_ref() == Some(&group.name)
                     || note.group == group.moved_from && note.group.is_some()
             });
-            if (wanted || remembered) && !refused && group.after < group.before {
+            let of_it = |machine: &&KnownMachine| {
+                machine.group == group.name || Some(&machine.group) == group.moved_from.as_ref()
+            };
+            let count = known.machines.values().filter(of_it);
+            let pairs = count.clone().filter(|m| m.replaces.is_some()).count();
+            let least = match count.count() {
+                0 => group.before as usize,
+                n => (n - pairs).min(group.before as usize),
+            };
+            if (wanted || remembered) && !refused && (group.after as usize) < least {
                 self.say(format!("protected group `{}` shrinks", group.name));
             }
         }
@@ -330,7 +339,9 @@ impl<'a> Reading<'a> {
                         self.say(format!("step {} destroys a removed group too early", id.0));
                     }
                 }
-                Action::Create { standby_for, .. } | Action::Update { standby_for } => {
+                Action::Create { standby_for, .. }
+                | Action::Update { standby_for }
+                | Action::Move { standby_for, .. } => {
                     for watched in standby_for {
                         if let Standby::Step(step) = watched
                             && !behind.is_behind(*id, *step)
@@ -346,7 +357,6 @@ impl<'a> Reading<'a> {
                     removal: Removal::AppDestroyed,
                     ..
                 }
-                | Action::Move { .. }
                 | Action::Adopt
                 | Action::Forget => {}
             }
@@ -393,8 +403,9 @@ impl<'a> Reading<'a> {
                 continue;
             };
             let updates = match &change.action {
-                Action::Update { standby_for } => standby_for.is_empty(),
-                Action::Move { .. } => true,
+                Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+                    standby_for.is_empty()
+                }
                 Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
                     false
                 }

@@ -3,7 +3,7 @@
 
 use super::FieldChange;
 use super::members::Member;
-use super::types::{Note, Pin, Removal};
+use super::types::{Inherited, Note, Pin, Removal};
 use crate::core::fleet::{DesiredGroup, Region, VolumeId};
 
 /// What becomes of one group.
@@ -22,6 +22,8 @@ pub(super) struct Decision<'a> {
     pub(super) adopted: Vec<(Member<'a>, String)>,
     /// Primaries that stay, in place or replaced, and whom the standbys watch.
     pub(super) primaries: Vec<Member<'a>>,
+    /// What new Machines take over from those that run.
+    pub(super) inherits: Inherited,
     pub(super) why: Option<String>,
     /// How it could not be laid out; then nothing of it is changed.
     pub(super) refusal: Option<Note>,

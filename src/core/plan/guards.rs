@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::codes;
 use super::decision::{Changed, Decision, Gone, How};
-use super::members::Fleet;
+use super::members::{Fleet, Member, successors};
 use super::notes::{machines, note};
 use super::types::{Note, Removal};
 use crate::core::fleet::{Desired, GroupName, Known, MachineConfig, MachineId};
@@ -64,12 +65,13 @@ fn protect(
     let nothing = Decision::default();
     let decision = decisions.get(name).unwrap_or(&nothing);
     let away = moved_away(desired, name, decisions);
+    let still = desired.groups.get(name).is_some_and(|group| group.protect);
+    // A plan that takes the protection away destroys nothing, not even what others have added.
     let marked = decision
         .gone
         .iter()
-        .filter(|gone| lowers(gone.removal))
-        .count();
-    let lost = marked.max(shrinks(decision, away.len()));
+        .filter(|gone| !still && lowers(gone.removal));
+    let lost = marked.count().max(shrinks(decision, &away));
     let left = decision
         .gone
         .iter()
@@ -83,14 +85,13 @@ fn protect(
     if lost == 0 && volumes == 0 {
         return None;
     }
-    let what = if lost > 0 && lost > marked {
+    let what = if lost > 0 && !away.is_empty() {
         format!("it would have {} less", machines(lost))
     } else if lost > 0 {
         format!("{} of it would be destroyed", machines(lost))
     } else {
         format!("{volumes} of its volumes would be left")
     };
-    let still = desired.groups.get(name).is_some_and(|group| group.protect);
     let hint = if still {
         format!(
             "to allow it, remove `protect` from `[groups.{name}]` and apply that by itself first"
@@ -101,7 +102,7 @@ fn protect(
     };
     Some(
         note(
-            "protected_group",
+            codes::PROTECTED_GROUP,
             format!("group `{name}` is protected: {what}"),
         )
         .of(name)
@@ -109,15 +110,37 @@ fn protect(
     )
 }
 
-/// By how much a group gets smaller, counting as its own also what `[[moved]] machine` takes out of it.
-fn shrinks(decision: &Decision<'_>, away: usize) -> usize {
-    let comes = decision.creates.len() + decision.standbys.len();
-    (decision.gone.len() + away).saturating_sub(comes)
+/// By how much a group gets smaller than the state remembers it (than it is, where the state remembers
+/// nothing of it): what others added to it, and a successor beside the one that it replaces, are no part
+/// of its count. What `[[moved]] machine` takes out of it is.
+fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
+    let members: Vec<&Member<'_>> = decision
+        .members
+        .iter()
+        .filter(|m| !m.is_standby())
+        .collect();
+    let known = members.iter().filter(|member| !member.is_adopted()).count()
+        + away.iter().filter(|away| away.is_known).count();
+    let before = if known == 0 {
+        members.len() + away.len()
+    } else {
+        known.saturating_sub(successors(&decision.members))
+    };
+    let gone = |standbys: bool| {
+        let lost = |gone: &&Gone<'_>| {
+            gone.member.is_standby() == standbys && (!standbys || lowers(gone.removal))
+        };
+        decision.gone.iter().filter(lost).count()
+    };
+    let after = (members.len() + decision.creates.len()).saturating_sub(gone(false));
+    let standbys = gone(true).saturating_sub(decision.standbys.len());
+    before.saturating_sub(after) + standbys
 }
 
 /// A Machine that leaves a group for another, and what becomes of it there.
 struct Away<'d, 'a> {
     id: &'a MachineId,
+    is_known: bool,
     to: &'d Decision<'a>,
 }
 
@@ -134,7 +157,11 @@ fn moved_away<'d, 'a>(
             let from = member.moved_from.as_ref();
             from.is_some_and(|from| renamed.get(from).copied().unwrap_or(from) == name)
         });
-        away.extend(comes.map(|member| Away { id: member.id, to }));
+        away.extend(comes.map(|member| Away {
+            id: member.id,
+            is_known: !member.is_adopted(),
+            to,
+        }));
     }
     away
 }
@@ -176,7 +203,7 @@ fn max_destroy(
     };
     let destroys: usize = decisions
         .values()
-        .map(|d| d.gone.iter().filter(counts).count().max(shrinks(d, 0)))
+        .map(|d| d.gone.iter().filter(counts).count().max(shrinks(d, &[])))
         .sum();
     let replaced: usize = decisions
         .values()
@@ -186,7 +213,7 @@ fn max_destroy(
     let allowed = limit.at_most(fleet_size);
     (destroys > allowed).then(|| {
         note(
-            "max_destroy",
+            codes::MAX_DESTROY,
             format!(
                 "{} would be destroyed, and `[policy] max_destroy` allows {allowed} of {fleet_size}",
                 machines(destroys)
@@ -207,7 +234,7 @@ pub(super) fn warnings(
         if let Some(image) = desired.image.as_ref().filter(|image| !image.contains('@')) {
             found.push(
                 note(
-                    "mutable_tag",
+                    codes::MUTABLE_TAG,
                     format!("image `{image}` is a tag, which may move"),
                 )
                 .hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
@@ -250,7 +277,7 @@ fn shared_ports(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>
             ""
         };
         found.push(note(
-            "shared_port",
+            codes::SHARED_PORT,
             format!(
                 "groups {} serve the same external port {port}: requests go to all of them{until}",
                 names.join(" and ")
@@ -277,7 +304,7 @@ fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
     });
     odd.then(|| {
         note(
-            "autostop_without_autostart",
+            codes::AUTOSTOP_WITHOUT_AUTOSTART,
             format!(
                 "group `{name}`: its Machines stop by themselves and nothing starts them again"
             ),

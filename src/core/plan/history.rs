@@ -4,7 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::members::Fleet;
+use super::codes;
+use super::members::{Fleet, Member};
 use super::notes::{ids, machines, note};
 use super::options::Options;
 use super::types::{Note, TakenOver};
@@ -42,7 +43,7 @@ fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut 
     {
         history.refusals.push(
             note(
-                "other_lineage",
+                codes::OTHER_LINEAGE,
                 format!(
                     "the state belongs to another incarnation of `{}` than the one there",
                     known.app
@@ -63,11 +64,19 @@ fn missing(
     options: &Options,
     history: &mut History,
 ) {
-    let all_gone = !known.machines.is_empty() && fleet.vanished.len() == known.machines.len();
+    // Machines of this scope that are not known were made by a run that could not write the state: the
+    // world is not empty.
+    let ours = |member: &Member<'_>| {
+        let lineage = member.seen.and_then(|seen| seen.stamps.lineage.as_ref());
+        lineage == Some(&observed.description.scope) && !member.is_stranger()
+    };
+    let all_gone = !known.machines.is_empty()
+        && fleet.vanished.len() == known.machines.len()
+        && !fleet.members.values().flatten().any(ours);
     if observed.description.machine_count > 0 && observed.machines.is_empty() {
         history.refusals.push(
             note(
-                "fleet_vanished",
+                codes::FLEET_VANISHED,
                 format!(
                     "the provider lists no Machine, but says that there are {}",
                     observed.description.machine_count
@@ -79,7 +88,7 @@ fn missing(
         let what = machines(known.machines.len());
         history.refusals.push(
             note(
-                "all_missing",
+                codes::ALL_MISSING,
                 format!("every known Machine is gone ({what})"),
             )
             .hint("if they were destroyed on purpose, add `--accept-missing`: they are made again"),
@@ -148,12 +157,12 @@ fn unrecorded(
                 by: facts.by.map(str::to_owned),
                 commit: facts.commit.map(str::to_owned),
             };
-            let about = note("unrecorded_run", what).hint("what it made is taken over");
+            let about = note(codes::UNRECORDED_RUN, what).hint("what it made is taken over");
             history.takes_over.push((taken, about));
         } else {
             history
                 .refusals
-                .push(note("state_behind", what).hint(format!(
+                .push(note(codes::STATE_BEHIND, what).hint(format!(
                     "get the state file that has it (pull), or take over what it did with \
                  `--adopt-run {run}`"
                 )));

@@ -108,7 +108,12 @@ fn line(change: &Change) -> String {
         Action::Update { standby_for } => {
             format!("update {place}{id}{}{fields}", standby(standby_for))
         }
-        Action::Move { from } => format!("move {place}{id} from {from}{fields}"),
+        Action::Move { from, standby_for } => {
+            format!(
+                "move {place}{id} from {from}{}{fields}",
+                standby(standby_for)
+            )
+        }
         Action::Destroy { removal, leaves } => {
             let leaves = if leaves.is_empty() {
                 String::new()

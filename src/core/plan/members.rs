@@ -9,7 +9,7 @@ use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
     Desired, GroupName, HostStatus, Known, KnownMachine, Machine, MachineId, MachineName,
-    MachineState, Management, Observed, Region, StoredConfig, VolumeId, overlay,
+    MachineState, Management, Observed, Pending, Region, StoredConfig, VolumeId, overlay,
 };
 
 /// One Machine of the fleet.
@@ -26,6 +26,10 @@ pub(super) struct Member<'a> {
     pub(super) seen: Option<&'a Machine>,
     /// The config that we sent last.
     pub(super) sent: Option<&'a StoredConfig>,
+    /// Made for the same wish by a run that ended before it could write the state.
+    pub(super) of_lost_run: bool,
+    /// It answers a create that was owed.
+    pub(super) was_owed: bool,
 }
 
 impl Member<'_> {
@@ -34,6 +38,11 @@ impl Member<'_> {
             id: Some(self.id.clone()),
             name: self.name.clone(),
         }
+    }
+
+    /// Added by somebody who does not fill a place that is counted already.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.is_adopted() && !self.of_lost_run && !self.was_owed
     }
 
     pub(super) fn is_adopted(&self) -> bool {
@@ -94,6 +103,8 @@ pub(super) struct Fleet<'a> {
     /// By group after `[[moved]]`; in a group by id.
     pub(super) members: BTreeMap<GroupName, Vec<Member<'a>>>,
     pub(super) vanished: Vec<Vanished<'a>>,
+    /// Creates that are owed and that nothing answers, with the group that they count for.
+    pub(super) owed: Vec<(GroupName, &'a Pending)>,
     pub(super) drift: Vec<Drift>,
     pub(super) notes: Vec<Note>,
 }
@@ -110,6 +121,7 @@ pub(super) fn join<'a>(
     desired: &Desired,
     known: &'a Known,
     observed: Option<&'a Observed>,
+    digest: &str,
 ) -> Fleet<'a> {
     let labels = Labels::of(desired);
     let mut fleet = Fleet::default();
@@ -125,6 +137,8 @@ pub(super) fn join<'a>(
                     known: Some(machine),
                     seen: None,
                     sent: known.configs.get(&machine.config),
+                    of_lost_run: false,
+                    was_owed: false,
                 };
                 fleet
                     .members
@@ -133,8 +147,19 @@ pub(super) fn join<'a>(
                     .push(member);
             }
         }
-        Some(observed) => join_observed(&labels, known, observed, &mut fleet),
+        Some(observed) => join_observed(&labels, known, observed, digest, &mut fleet),
     }
+    let seen = observed.into_iter().flat_map(|o| o.machines.values());
+    let names = known.machines.values().map(|machine| &machine.name);
+    let taken: BTreeSet<&str> = names
+        .chain(seen.map(|machine| &machine.name))
+        .filter_map(MachineName::launch_part)
+        .collect();
+    let owed = known.pending.iter();
+    fleet.owed = owed
+        .filter(|pending| !taken.contains(pending.launch.as_str()))
+        .map(|pending| (labels.renamed(&pending.group), pending))
+        .collect();
     fleet
 }
 
@@ -142,8 +167,10 @@ fn join_observed<'a>(
     labels: &Labels<'_>,
     known: &'a Known,
     observed: &'a Observed,
+    digest: &str,
     fleet: &mut Fleet<'a>,
 ) {
+    let owed: BTreeSet<&str> = known.pending.iter().map(|p| p.launch.as_str()).collect();
     let mut outsiders: BTreeMap<&'static str, Vec<&MachineId>> = BTreeMap::new();
     for (id, machine) in &observed.machines {
         if machine.state.is_gone() {
@@ -185,6 +212,12 @@ fn join_observed<'a>(
             known: record,
             seen: Some(machine),
             sent: record.and_then(|record| known.configs.get(&record.config)),
+            of_lost_run: record.is_none() && of_lost_run(machine, known, observed, digest),
+            was_owed: record.is_none()
+                && machine
+                    .name
+                    .launch_part()
+                    .is_some_and(|launch| owed.contains(launch)),
         };
         if record.is_none() {
             fleet.drift.push(added(&member));
@@ -223,6 +256,29 @@ fn join_observed<'a>(
     for (kind, ids) in outsiders {
         fleet.notes.push(notes::outsiders(kind, &ids));
     }
+}
+
+/// Whether this Machine was made for what is wanted now by a run on this state whose end nobody wrote.
+fn of_lost_run(machine: &Machine, known: &Known, observed: &Observed, digest: &str) -> bool {
+    let stamps = &machine.stamps;
+    let launch = stamps.launch.as_deref();
+    stamps.lineage.as_ref() == Some(&observed.description.scope)
+        && stamps
+            .serial
+            .is_some_and(|serial| serial.checked_sub(1) == Some(known.serial))
+        && stamps.desired.as_deref() == Some(digest)
+        && launch.is_some()
+        && machine.name.launch_part() == launch
+}
+
+/// How many of these are successors of one that is still among them: each pair counts as one.
+pub(super) fn successors(members: &[Member<'_>]) -> usize {
+    let ids: BTreeSet<&MachineId> = members.iter().map(|member| member.id).collect();
+    let replaces = |member: &&Member<'_>| {
+        let old = member.known.and_then(|known| known.replaces.as_ref());
+        old.is_some_and(|old| ids.contains(old))
+    };
+    members.iter().filter(replaces).count()
 }
 
 fn added(member: &Member<'_>) -> Drift {
@@ -304,6 +360,13 @@ impl<'a> Labels<'a> {
     fn group(&self, id: &MachineId, now: &GroupName) -> GroupName {
         let to = self.machines.get(id).or_else(|| self.groups.get(now));
         to.map_or_else(|| now.clone(), |to| (*to).clone())
+    }
+
+    /// The name of this group after `[[moved]] from`.
+    fn renamed(&self, name: &GroupName) -> GroupName {
+        self.groups
+            .get(name)
+            .map_or_else(|| name.clone(), |to| (*to).clone())
     }
 
     fn moved_from(&self, id: &MachineId, now: &GroupName) -> Option<GroupName> {

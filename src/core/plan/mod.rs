@@ -7,6 +7,7 @@
 //! results of a run into the next state, and [`saved`] is the form that is kept.
 
 mod check;
+pub mod codes;
 mod decision;
 mod fields;
 mod guards;
@@ -21,6 +22,7 @@ mod planner;
 mod questions;
 mod reconcile;
 mod record;
+mod running;
 mod saved;
 mod spread;
 pub mod types;
@@ -35,9 +37,9 @@ pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep};
 pub use types::{
-    Action, Branch, Change, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Note,
-    Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId, StepResult,
-    Summary, TakenOver, Target, Work,
+    Action, Branch, Change, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
+    Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,
+    StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

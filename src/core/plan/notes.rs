@@ -2,13 +2,15 @@
 //!
 //! Wording only: when one is said is decided where it is said.
 
+use super::codes;
 use super::types::Note;
+use crate::core::code::Code;
 use crate::core::fleet::{GroupName, MachineId};
 
 /// A note without a group or hint.
-pub(super) fn note(code: &str, message: impl Into<String>) -> Note {
+pub(super) fn note(code: Code, message: impl Into<String>) -> Note {
     Note {
-        code: code.to_owned(),
+        code: code.name().to_owned(),
         group: None,
         message: message.into(),
         hint: None,
@@ -54,19 +56,19 @@ pub(super) fn outsiders(kind: &str, all: &[&MachineId]) -> Note {
     let named = ids(all.iter().copied());
     let (code, what) = match kind {
         "ignored" => (
-            "ignored_machines",
+            codes::IGNORED_MACHINES,
             "taken out of the state with `state rm`, left alone",
         ),
         "unreachable" => (
-            "unreachable_strangers",
+            codes::UNREACHABLE_STRANGERS,
             "not in the state, and their hosts do not say whose they are; left alone",
         ),
         "special" => (
-            "special_machines",
+            codes::SPECIAL_MACHINES,
             "release-command, console, test or leftover canary Machines, left alone",
         ),
         _ => (
-            "strangers",
+            codes::STRANGERS,
             "not managed by Aeroform or Fly Launch, left alone",
         ),
     };

@@ -11,7 +11,9 @@ use super::members::{Member, Vanished};
 use super::types::{
     Action, Branch, Change, GateKind, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
 };
-use crate::core::fleet::{DesiredGroup, GroupName, MachineId, MachineState, Region, Strategy};
+use crate::core::fleet::{
+    CheckState, CheckStatus, DesiredGroup, GroupName, MachineId, MachineState, Region, Strategy,
+};
 
 /// Steps and their pools.
 #[derive(Debug, Default)]
@@ -36,11 +38,12 @@ pub(super) fn steps(
         intents,
         may_lack_room,
     };
-    build.bookkeeping(decisions, vanished);
+    let adopted = build.bookkeeping(decisions, vanished);
     let mut ends = Vec::new();
     for (name, decision) in decisions {
         if let Some(group) = decision.wanted {
-            ends.extend(build.group(name, group, decision));
+            let gated = adopted.get(name).map_or(&[][..], Vec::as_slice);
+            ends.extend(build.group(name, group, decision, gated));
         }
     }
     let removed: Vec<_> = decisions
@@ -103,15 +106,16 @@ impl Build<'_, '_> {
         }
     }
 
-    /// Adopting and forgetting make no call and wait for nothing.
-    fn bookkeeping(
+    /// Adopting and forgetting make no call. Returns by group the adoptions that have a gate.
+    fn bookkeeping<'d>(
         &mut self,
-        decisions: &BTreeMap<GroupName, Decision<'_>>,
+        decisions: &'d BTreeMap<GroupName, Decision<'_>>,
         vanished: &[Vanished<'_>],
-    ) {
+    ) -> BTreeMap<&'d GroupName, Vec<StepId>> {
+        let mut gated: BTreeMap<_, Vec<StepId>> = BTreeMap::new();
         let total = vanished.len() + decisions.values().map(|d| d.adopted.len()).sum::<usize>();
         if total == 0 {
-            return;
+            return gated;
         }
         let pool = self.pool("state".to_owned(), total, false, false);
         for gone in vanished {
@@ -132,24 +136,31 @@ impl Build<'_, '_> {
             };
             self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
-        for decision in decisions.values() {
+        for (name, decision) in decisions {
             for (member, reason) in &decision.adopted {
-                let change = of_member(member, Action::Adopt, reason.clone(), GateKind::None);
-                self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+                let gate = missed_gate(decision, member);
+                let change = of_member(member, Action::Adopt, reason.clone(), gate);
+                let step = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+                if gate != GateKind::None {
+                    gated.entry(name).or_default().push(step);
+                }
             }
         }
+        gated
     }
 
     /// Creates, then updates by the strategy, then destroys; returns what must be done for the group
-    /// to stand, destroys not counted.
+    /// to stand, destroys not counted. Adopted Machines that are not up yet count as created.
     fn group(
         &mut self,
         name: &GroupName,
         group: &DesiredGroup,
         decision: &Decision<'_>,
+        adopted: &[StepId],
     ) -> Vec<StepId> {
         let gate = gate(group);
-        let (created, mut primaries) = self.creates(name, decision, gate);
+        let (mut created, mut primaries) = self.creates(name, decision, gate);
+        created.extend(adopted);
         let created = self.barrier(format!("{name}: all created"), created);
         let updated = self.updates(name, group, decision, &mut primaries, created);
         let updated = self.barrier(format!("{name}: all updated"), updated);
@@ -179,7 +190,7 @@ impl Build<'_, '_> {
                 false,
             );
             for region in &decision.creates {
-                let change = self.create(name, region, "", Vec::new(), None, gate);
+                let change = self.create(name, decision, region, Vec::new(), gate);
                 let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
@@ -196,18 +207,12 @@ impl Build<'_, '_> {
     fn create(
         &mut self,
         name: &GroupName,
+        decision: &Decision<'_>,
         region: &Region,
-        reason: &str,
         standby_for: Vec<Standby>,
-        replaces: Option<MachineId>,
         gate: GateKind,
     ) -> Change {
         let intent = self.intents.next(name, region);
-        let reason = if reason.is_empty() {
-            "its group has too few"
-        } else {
-            reason
-        };
         Change {
             machine: Target {
                 id: None,
@@ -217,12 +222,13 @@ impl Build<'_, '_> {
                 launch: intent.launch,
                 port: intent.port,
                 standby_for,
-                replaces,
+                replaces: None,
                 volumes: Vec::new(),
+                inherits: Box::new(decision.inherits.clone()),
             },
             group: name.clone(),
             region: region.clone(),
-            reason: reason.to_owned(),
+            reason: "its group has too few".to_owned(),
             changes: Vec::new(),
             pin: None,
             gate,
@@ -272,7 +278,7 @@ impl Build<'_, '_> {
             };
             for change in changed {
                 let gate = if running { gate } else { GateKind::Settled };
-                ends.push(self.update(name, change, primaries, pool, after, gate));
+                ends.push(self.update(name, decision, change, primaries, pool, after, gate));
             }
         }
         ends
@@ -281,6 +287,7 @@ impl Build<'_, '_> {
     fn update(
         &mut self,
         name: &GroupName,
+        decision: &Decision<'_>,
         changed: &Changed<'_>,
         primaries: &mut Primaries,
         pool: PoolId,
@@ -295,10 +302,14 @@ impl Build<'_, '_> {
             Role::Repointed => primaries.watched(),
         };
         let action = match (how_in_place(changed.how), &member.moved_from) {
-            (true, Some(from)) => Action::Move { from: from.clone() },
+            (true, Some(from)) => Action::Move {
+                from: from.clone(),
+                standby_for,
+            },
             (true, None) => Action::Update { standby_for },
             (false, _) => {
-                let (create, last) = self.replace(name, changed, standby_for, pool, &needs, gate);
+                let (create, last) =
+                    self.replace(name, decision, changed, standby_for, pool, &needs, gate);
                 if primaries.stay.remove(member.id) {
                     primaries.new.push(create);
                 }
@@ -323,6 +334,7 @@ impl Build<'_, '_> {
     fn replace(
         &mut self,
         name: &GroupName,
+        decision: &Decision<'_>,
         changed: &Changed<'_>,
         standby_for: Vec<Standby>,
         pool: PoolId,
@@ -330,12 +342,18 @@ impl Build<'_, '_> {
         gate: GateKind,
     ) -> (StepId, StepId) {
         let member = &changed.member;
-        let old = Some(member.id.clone());
-        let mut new = self.create(name, member.region, &changed.reason, standby_for, old, gate);
+        let mut new = self.create(name, decision, member.region, standby_for, gate);
+        new.reason.clone_from(&changed.reason);
         new.changes.clone_from(&changed.changes);
         let old_first = changed.how == How::ReplaceOldFirst;
-        if let (Action::Create { volumes, .. }, true) = (&mut new.action, old_first) {
-            *volumes = member.volumes().to_vec();
+        if let Action::Create {
+            volumes, replaces, ..
+        } = &mut new.action
+        {
+            *replaces = Some(member.id.clone());
+            if old_first {
+                *volumes = member.volumes().to_vec();
+            }
         }
         let leaves = if old_first {
             Vec::new()
@@ -374,12 +392,21 @@ impl Build<'_, '_> {
         let pool = self.pool(format!("{name}: standbys"), total, false, false);
         let mut ids = Vec::new();
         for change in changed {
-            ids.push(self.update(name, change, primaries, pool, after, GateKind::Settled));
+            ids.push(self.update(
+                name,
+                decision,
+                change,
+                primaries,
+                pool,
+                after,
+                GateKind::Settled,
+            ));
         }
         let needs: Vec<StepId> = after.into_iter().collect();
         for region in &decision.standbys {
             let watched = primaries.watched();
-            let change = self.create(name, region, "standby", watched, None, GateKind::Settled);
+            let mut change = self.create(name, decision, region, watched, GateKind::Settled);
+            "standby".clone_into(&mut change.reason);
             ids.push(self.push(Some(pool), needs.clone(), Work::Change(Box::new(change))));
         }
         ids
@@ -440,6 +467,41 @@ fn gate(group: &DesiredGroup) -> GateKind {
         Strategy::Immediate => GateKind::None,
         Strategy::Rolling { .. } if group.template.has_checks() => GateKind::Healthy,
         Strategy::Rolling { .. } => GateKind::Started,
+    }
+}
+
+/// The gate that an adopted Machine has still to pass: a run that was killed between a call and its
+/// gate leaves a Machine that is as wanted and perhaps never comes up. None where the observation shows
+/// that it is up, or at rest, or where another step of the plan changes it.
+fn missed_gate(decision: &Decision<'_>, member: &Member<'_>) -> GateKind {
+    let (Some(group), Some(seen)) = (decision.wanted, member.seen) else {
+        return GateKind::None;
+    };
+    let launch = seen.stamps.launch.as_deref();
+    let made_by_a_run = launch.is_some() && member.name.launch_part() == launch;
+    let changed = decision.changed.iter().map(|changed| &changed.member);
+    let gone = decision.gone.iter().map(|gone| &gone.member);
+    let touched = changed.chain(gone).any(|other| other.id == member.id);
+    if !made_by_a_run || touched {
+        return GateKind::None;
+    }
+    let gate = gate(group);
+    let passing = |check: &CheckStatus| check.status == CheckState::Passing;
+    let healthy = !seen.checks.is_empty() && seen.checks.iter().all(passing);
+    match seen.state {
+        MachineState::Created | MachineState::Starting | MachineState::Replacing => match gate {
+            GateKind::Started | GateKind::Healthy if member.is_standby() => GateKind::Settled,
+            gate => gate,
+        },
+        MachineState::Started if gate == GateKind::Healthy && !healthy => gate,
+        MachineState::Started
+        | MachineState::Stopping
+        | MachineState::Stopped
+        | MachineState::Suspending
+        | MachineState::Suspended
+        | MachineState::Failed
+        | MachineState::Destroying
+        | MachineState::Destroyed => GateKind::None,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::codes;
 use super::decision::Decision;
 use super::guards;
 use super::history;
@@ -36,7 +37,7 @@ pub fn plan(
     let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
     let lineage = scope.unwrap_or(&unknown);
     let digest = desired.digest(lineage);
-    let mut fleet = members::join(desired, known, observed);
+    let mut fleet = members::join(desired, known, observed, &digest);
     if let Some(observed) = observed {
         let drifted = members::drifted(&fleet.members, observed);
         fleet.drift.extend(drifted);
@@ -118,7 +119,7 @@ fn say(
         && words::sized(desired)
     {
         plan.notes.push(note(
-            "sizes_not_enforced",
+            codes::SIZES_NOT_ENFORCED,
             format!(
                 "provider `{}` shows sizes and images and does not enforce them",
                 plan.provider
@@ -130,7 +131,7 @@ fn say(
         .any(|(_, c)| matches!(c.action, Action::Destroy { .. }));
     if !plan.online && chosen_late && !options.destroy {
         plan.notes.push(note(
-            "decided_at_apply",
+            codes::DECIDED_AT_APPLY,
             "which Machines go is decided at apply: this plan was made without asking the provider",
         ));
     }
@@ -151,11 +152,13 @@ fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Option
         let exists = fleet.members.contains_key(name);
         match (group.protect, remembered) {
             (true, false) if exists => {
-                found.push(note("protects", format!("group `{name}` becomes protected")).of(name));
+                found.push(
+                    note(codes::PROTECTS, format!("group `{name}` becomes protected")).of(name),
+                );
             }
             (false, true) => found.push(
                 note(
-                    "unprotects",
+                    codes::UNPROTECTS,
                     format!("group `{name}` is no longer protected"),
                 )
                 .of(name),
@@ -171,7 +174,7 @@ fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Option
         let moved = desired.moved.iter().any(|m| m.from == *name);
         if !moved && !fleet.members.contains_key(name) {
             found.push(note(
-                "unprotects",
+                codes::UNPROTECTS,
                 format!("group `{name}` is gone and no longer protected"),
             ));
         }

@@ -6,14 +6,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FieldChange;
+use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
-use super::members::{Fleet, Member, Vanished};
+use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
+use super::running::{self, Running};
 use super::spread::{NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
-use crate::core::fleet::{Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Region};
+use super::words;
+use crate::core::fleet::{
+    Count, Desired, DesiredGroup, GroupName, Lineage, MachineState, Pending, Region,
+};
 
 /// Decides every group, wanted or existing, in order of name.
 pub(super) fn decide<'a>(
@@ -26,6 +31,7 @@ pub(super) fn decide<'a>(
     if !destroys_app {
         names.extend(desired.groups.keys());
     }
+    let running = running::image(fleet.members.values().flatten());
     let mut decisions = BTreeMap::new();
     for name in names {
         let wanted = if destroys_app {
@@ -43,6 +49,13 @@ pub(super) fn decide<'a>(
                     wanted: group,
                     members,
                     vanished: &vanished,
+                    running: &running,
+                    owed: fleet
+                        .owed
+                        .iter()
+                        .filter(|(of, _)| of == name)
+                        .map(|(_, pending)| *pending)
+                        .collect(),
                 }
                 .decide(lineage)
             }
@@ -101,6 +114,9 @@ struct Group<'g, 'a> {
     wanted: &'a DesiredGroup,
     members: Vec<Member<'a>>,
     vanished: &'g [&'g Vanished<'a>],
+    /// What the app runs, for groups that have nothing of their own.
+    running: &'g Running,
+    owed: Vec<&'a Pending>,
 }
 
 impl<'a> Group<'_, 'a> {
@@ -163,8 +179,45 @@ impl<'a> Group<'_, 'a> {
             &mut fields,
             &mut decision,
         );
+        self.inherit(&mut decision);
         decision.members = self.members;
         decision
+    }
+
+    /// RULES 18: without a written image, new Machines run what the others run.
+    fn inherit(&self, decision: &mut Decision<'a>) {
+        let makes = |c: &Changed<'_>| matches!(c.how, How::Replace | How::ReplaceOldFirst);
+        if decision.creates.is_empty()
+            && decision.standbys.is_empty()
+            && !decision.changed.iter().any(makes)
+        {
+            return;
+        }
+        let template = &self.wanted.template;
+        if template.guest.is_none() {
+            decision.inherits.guest = running::guest(&self.members);
+        }
+        if template.image.is_some() {
+            return;
+        }
+        let own = running::image(&self.members);
+        let own = if own == Running::Nothing {
+            self.running
+        } else {
+            &own
+        };
+        match own {
+            Running::One(image) => decision.inherits.image = Some(image.clone()),
+            Running::Several(images) => {
+                decision
+                    .refusal
+                    .get_or_insert(words::two_images(self.name, images));
+            }
+            Running::Nothing if self.desired.provider == "fly" => {
+                decision.refusal.get_or_insert(words::no_image(self.name));
+            }
+            Running::Nothing => {}
+        }
     }
 
     /// A standby whose group has services is none any more (facts/fly-toml-to-machine.md 9).
@@ -184,14 +237,17 @@ impl<'a> Group<'_, 'a> {
         self.desired.removed_machines.contains(member.id)
     }
 
-    /// Where primaries vanished whose place nothing has taken. One that was added outside in the same
-    /// region has: two tools that replace a Machine do not make two of it.
+    /// Where primaries vanished or are owed whose place nothing has taken. One that was added outside in
+    /// the same region has: two tools that replace a Machine do not make two of it.
     fn remade(&self, primaries: &[Member<'a>]) -> BTreeMap<Region, u32> {
         let mut remade: BTreeMap<Region, u32> = BTreeMap::new();
         for vanished in self.vanished_ones(false) {
             *remade.entry(vanished.known.region.clone()).or_default() += 1;
         }
-        for member in primaries.iter().filter(|member| member.is_adopted()) {
+        for pending in self.owed.iter().filter(|pending| !pending.standby) {
+            *remade.entry(pending.region.clone()).or_default() += 1;
+        }
+        for member in primaries.iter().filter(|member| member.is_stranger()) {
             if let Some(n) = remade.get_mut(member.region) {
                 *n = n.saturating_sub(1);
             }
@@ -231,26 +287,48 @@ impl<'a> Group<'_, 'a> {
         current
     }
 
+    /// Whether nothing of it was there before, or only what a lost run of the same wish began to make.
+    fn is_new(&self) -> bool {
+        self.vanished.is_empty() && self.members.iter().all(|member| member.of_lost_run)
+    }
+
     fn target(
         &self,
         primaries: &[Member<'a>],
         standbys: &[Member<'a>],
         remade: &BTreeMap<Region, u32>,
     ) -> Target {
-        let staying =
-            |all: &[Member<'a>]| count(all.iter().filter(|member| !self.is_named(member)).count());
+        // What a lost run of the same wish has made fills places that are counted already.
+        let staying = |all: &[Member<'a>]| {
+            let stays = |m: &&Member<'a>| !self.is_named(m) && !m.of_lost_run;
+            count(
+                all.iter()
+                    .filter(stays)
+                    .count()
+                    .saturating_sub(successors(all)),
+            )
+        };
         match self.wanted.count {
             Count::Written(n) => Target {
                 primaries: n,
                 standbys: self.wanted.standby.unwrap_or(0),
                 why: None,
             },
-            Count::Unwritten if self.members.is_empty() && self.vanished.is_empty() => self.fresh(),
+            Count::Unwritten if self.is_new() => {
+                let mut target = self.fresh();
+                target.primaries = target.primaries.max(count(primaries.len()));
+                target
+            }
             Count::Unwritten => Target {
                 primaries: staying(primaries) + remade.values().sum::<u32>(),
                 standbys: self.wanted.standby.unwrap_or_else(|| {
-                    let adopted = standbys.iter().filter(|m| m.is_adopted()).count();
-                    let remade = self.vanished_ones(true).count().saturating_sub(adopted);
+                    if self.wanted.template.has_services() {
+                        return 0;
+                    }
+                    let strangers = standbys.iter().filter(|m| m.is_stranger()).count();
+                    let owed = self.owed.iter().filter(|pending| pending.standby).count();
+                    let remade =
+                        (self.vanished_ones(true).count() + owed).saturating_sub(strangers);
                     staying(standbys) + count(remade)
                 }),
                 why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
@@ -307,14 +385,14 @@ impl<'a> Group<'_, 'a> {
         let name = self.name;
         match *error {
             NoLayout::TooFew { room } => note(
-                "no_room_in_regions",
+                codes::NO_ROOM_IN_REGIONS,
                 format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
             )
             .hint(format!(
                 "add regions or raise `max_per_region` in `[groups.{name}]`"
             )),
             NoLayout::NoRegion => note(
-                "no_region",
+                codes::NO_REGION,
                 format!("nothing says in which region group `{name}` starts"),
             )
             .hint(format!(
@@ -327,7 +405,7 @@ impl<'a> Group<'_, 'a> {
     fn held(&self, regions: &[Region]) -> Note {
         let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
         note(
-            "held_by_volumes",
+            codes::HELD_BY_VOLUMES,
             format!(
                 "group `{}` stays uneven: Machines with volumes are not moved out of {}",
                 self.name,
@@ -388,7 +466,21 @@ impl<'a> Group<'_, 'a> {
             }
             for member in members.iter().filter(|m| !going.contains(m.id)) {
                 decision.primaries.push(member.clone());
+                let before = decision.changed.len();
                 self.change(member, fields, decision);
+                if member.is_standby() && member.host_ok() && decision.changed.len() == before {
+                    decision
+                        .adopted
+                        .retain(|(adopted, _)| adopted.id != member.id || adopted.is_adopted());
+                    decision.changed.push(Changed {
+                        how: How::Update,
+                        changes: Vec::new(),
+                        reason: "its group has services, so it stands by for nobody".to_owned(),
+                        pin: fields.pin(member),
+                        member: member.clone(),
+                        role: Role::Primary,
+                    });
+                }
             }
         }
         for (region, n) in wanted {
@@ -466,7 +558,7 @@ impl<'a> Group<'_, 'a> {
             });
         } else {
             let refusal = note(
-                "unreachable_volume",
+                codes::UNREACHABLE_VOLUME,
                 format!(
                     "Machine {} of group `{}` must change, but its host does not answer and its \
                      volume is there",
@@ -615,7 +707,7 @@ pub(super) fn unreachable(members: &[Member<'_>]) -> Option<Note> {
         .collect();
     (!dead.is_empty()).then(|| {
         note(
-            "host_unreachable",
+            codes::HOST_UNREACHABLE,
             format!(
                 "host unreachable: {} ({})",
                 notes::machines(dead.len()),

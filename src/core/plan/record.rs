@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::types::{Action, Change, Outcome, Plan, StepResult};
 use crate::core::fleet::{
-    ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine, MachineId,
-    Pending, RunId, RunRecord, StoredConfig,
+    ConfigDigest, Count, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
+    MachineId, Pending, RunId, RunRecord, StoredConfig,
 };
 use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
@@ -48,6 +48,8 @@ pub fn record(
             apply(&mut next, change, result, &facts.lineage);
         }
     }
+    settle_successors(&mut next);
+    settle_pending(&mut next, known, plan, desired, results);
     next.protect = protect(&next, plan, desired);
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
     next.runs
@@ -115,12 +117,25 @@ fn keep_last<T>(list: &mut Vec<T>, most: usize) {
 
 fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Lineage) {
     match (&change.action, &result.outcome) {
-        (Action::Create { launch, .. }, outcome) => created(next, change, launch, result, outcome),
+        (
+            Action::Create {
+                launch, replaces, ..
+            },
+            _,
+        ) => {
+            // Remembered whatever its gate said, so that nothing made is lost.
+            if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
+                let launch = Some(launch.clone());
+                remember(next, machine, &change.group, sent, launch, replaces.clone());
+            }
+        }
         (Action::Update { .. } | Action::Move { .. } | Action::Adopt, _) => {
             // Without a sent config nothing was changed, or it is not known what.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = launch_of(next, machine, lineage);
-                remember(next, machine, &change.group, sent, launch);
+                let replaces = next.machines.get(&machine.id);
+                let replaces = replaces.and_then(|known| known.replaces.clone());
+                remember(next, machine, &change.group, sent, launch, replaces);
             }
         }
         (Action::Destroy { .. } | Action::Forget, Outcome::Done) => {
@@ -138,30 +153,66 @@ fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Linea
     }
 }
 
-/// A create that made a Machine is remembered whatever its gate said, so that nothing made is lost;
-/// one that may have made one stays pending.
-fn created(
+/// A successor and the one that it replaces count as one only while both are there.
+fn settle_successors(next: &mut Known) {
+    let there: BTreeSet<MachineId> = next.machines.keys().cloned().collect();
+    for machine in next.machines.values_mut() {
+        machine.replaces = machine.replaces.take().filter(|old| there.contains(old));
+    }
+}
+
+/// What is owed: creates that may have happened, and in a group without a written count those that did
+/// not, since nothing else would ask for them again. One that this plan did not need is owed no more.
+fn settle_pending(
     next: &mut Known,
-    change: &Change,
-    launch: &LaunchId,
-    result: &StepResult,
-    outcome: &Outcome,
+    known: &Known,
+    plan: &Plan,
+    desired: &Desired,
+    results: &[StepResult],
 ) {
-    next.pending.retain(|pending| pending.launch != *launch);
-    match (&result.machine, &result.sent) {
-        (Some(machine), Some(sent)) => {
-            remember(next, machine, &change.group, sent, Some(launch.clone()));
-        }
-        (None, _) | (_, None) => {
-            if matches!(outcome, Outcome::Unknown { .. }) {
-                next.pending.push(Pending {
-                    launch: launch.clone(),
-                    group: change.group.clone(),
-                    region: change.region.clone(),
-                });
-            }
+    let counted = |name: &GroupName| {
+        let group = desired.groups.get(name);
+        group.is_none_or(|group| matches!(group.count, Count::Written(_)))
+    };
+    let before: BTreeSet<&LaunchId> = known.pending.iter().map(|p| &p.launch).collect();
+    let mut owed = Vec::new();
+    let mut planned = BTreeSet::new();
+    for (id, change) in plan.changes() {
+        let Action::Create {
+            launch,
+            replaces,
+            standby_for,
+            ..
+        } = &change.action
+        else {
+            continue;
+        };
+        planned.insert(launch);
+        let Some(result) = results.get(id.0 as usize) else {
+            continue;
+        };
+        let made = result.machine.is_some() && result.sent.is_some();
+        let unknown = matches!(result.outcome, Outcome::Unknown { .. });
+        let stays = replaces
+            .as_ref()
+            .is_some_and(|old| next.machines.contains_key(old));
+        let missing = !counted(&change.group) && !stays;
+        if !made && (unknown || missing || before.contains(launch)) {
+            owed.push(Pending {
+                launch: launch.clone(),
+                group: change.group.clone(),
+                region: change.region.clone(),
+                standby: !standby_for.is_empty(),
+            });
         }
     }
+    let answered = |launch: &LaunchId| next.machines.values().any(|m| m.name.answers(launch));
+    let kept = known.pending.iter().filter(|pending| {
+        let wanted = !plan.destroys_app && !counted(&pending.group);
+        wanted && !planned.contains(&pending.launch) && !answered(&pending.launch)
+    });
+    owed.extend(kept.cloned());
+    next.pending = owed;
 }
 
 /// The launch id of a Machine that is remembered already, or whose name and stamp agree.
@@ -180,6 +231,7 @@ fn remember(
     group: &GroupName,
     sent: &StoredConfig,
     launch: Option<LaunchId>,
+    replaces: Option<MachineId>,
 ) {
     let config = sent.digest();
     next.configs
@@ -198,6 +250,7 @@ fn remember(
             launch,
             volumes: machine.volumes.clone(),
             standby_for,
+            replaces,
         },
     );
 }

@@ -206,7 +206,7 @@ impl SavedChange {
                 )
             }
             Action::Update { .. } => "update".to_owned(),
-            Action::Move { from } => format!("move {from}"),
+            Action::Move { from, .. } => format!("move {from}"),
             Action::Destroy { removal, .. } => format!("destroy {removal:?}"),
             Action::Adopt => "adopt".to_owned(),
             Action::Forget => "forget".to_owned(),

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
-    AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineId,
-    MachineName, MachineState, Region, RunId, StoredConfig, VolumeId,
+    AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
+    MachineId, MachineName, MachineState, Region, RunId, StoredConfig, VolumeId,
 };
 
 /// Version of the plan's JSON and saved form.
@@ -172,6 +173,9 @@ pub enum Action {
         replaces: Option<MachineId>,
         /// Volumes that it gets, in the order of its mounts.
         volumes: Vec<VolumeId>,
+        /// What it has like the Machines that run, where no manifest says it.
+        #[serde(default, skip_serializing_if = "Inherited::is_nothing")]
+        inherits: Box<Inherited>,
     },
     /// It gets a new config.
     Update {
@@ -182,6 +186,9 @@ pub enum Action {
     Move {
         /// The group it comes from.
         from: GroupName,
+        /// Machines that it stands by for afterwards.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        standby_for: Vec<Standby>,
     },
     /// It goes for good.
     Destroy {
@@ -194,6 +201,42 @@ pub enum Action {
     Adopt,
     /// It leaves the state; no call is made.
     Forget,
+}
+
+/// What a new Machine takes over from those that run, where no manifest says it (RULES 18, 19).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inherited {
+    /// The image that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// The size of its group's Machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
+}
+
+impl Inherited {
+    /// Whether the manifests say everything, or nothing runs.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The config that a new Machine's own is laid over: that of the Machine whose place it takes, if it
+    /// takes one's and that can be read, without its volumes; else what is inherited.
+    pub fn base(&self, replaced: Option<&MachineConfig>) -> MachineConfig {
+        let Some(old) = replaced else {
+            return MachineConfig {
+                image: self.image.clone(),
+                guest: self.guest.clone(),
+                ..MachineConfig::default()
+            };
+        };
+        let mut base = old.clone();
+        for mount in base.mounts.iter_mut().flatten() {
+            mount.volume = None;
+        }
+        base
+    }
 }
 
 /// A Machine that a standby watches: one that exists, or one that this plan creates.

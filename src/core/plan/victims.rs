@@ -28,6 +28,22 @@ where
         .collect()
 }
 
+/// One on its way up counts as started: a moment later it is, and whom a plan destroys must not hang
+/// on the moment at which it was made.
+fn is_up(state: MachineState) -> bool {
+    match state {
+        MachineState::Starting | MachineState::Started | MachineState::Replacing => true,
+        MachineState::Created
+        | MachineState::Stopping
+        | MachineState::Stopped
+        | MachineState::Suspending
+        | MachineState::Suspended
+        | MachineState::Failed
+        | MachineState::Destroying
+        | MachineState::Destroyed => false,
+    }
+}
+
 /// In the order of going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
@@ -57,7 +73,7 @@ impl Rank {
             Self::Cordoned
         } else if seen.is_some_and(failing) {
             Self::FailingChecks
-        } else if seen.is_some_and(|m| m.state != MachineState::Started) {
+        } else if seen.is_some_and(|m| !is_up(m.state)) {
             Self::NotStarted
         } else if outdated {
             Self::Outdated

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::codes;
 use super::decision::{Decision, Role};
 use super::members::Fleet;
 use super::notes::note;
@@ -13,7 +14,10 @@ pub(super) fn about_groups(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, Decision<'_>>,
 ) -> Vec<Note> {
-    let mut found = Vec::new();
+    let mut found: Vec<Note> = decisions
+        .iter()
+        .filter_map(|(name, decision)| about_image(name, decision))
+        .collect();
     let added: Vec<&GroupName> = decisions
         .iter()
         .filter(|(_, d)| d.wanted.is_some() && d.members.is_empty() && !d.creates.is_empty())
@@ -42,9 +46,9 @@ pub(super) fn about_groups(
         let heir = heir.or_else(|| serving(desired).filter(|_| default));
         let mut about = note(
             if default {
-                "app_removed"
+                codes::APP_REMOVED
             } else {
-                "renamed_group"
+                codes::RENAMED_GROUP
             },
             message,
         )
@@ -64,7 +68,7 @@ pub(super) fn about_groups(
             if decision.wanted.is_some() && decision.creates.is_empty() && goes {
                 found.push(
                     note(
-                        "scaled_to_zero",
+                        codes::SCALED_TO_ZERO,
                         format!("group `{name}` will have no Machine"),
                     )
                     .of(name)
@@ -114,6 +118,41 @@ fn serving(desired: &Desired) -> Option<&GroupName> {
         .map(|(name, _)| name)
 }
 
+/// RULES 18: nobody but a person can choose.
+pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
+    note(
+        codes::TWO_IMAGES,
+        format!(
+            "new Machines of group `{name}` would run what runs, and that is {}",
+            images.join(" and ")
+        ),
+    )
+    .of(name)
+    .hint("say which with `--image`, or write `image` in aeroform.toml")
+}
+
+/// Nothing is written and nothing runs.
+pub(super) fn no_image(name: &GroupName) -> Note {
+    note(
+        codes::NO_IMAGE,
+        format!("nothing says which image group `{name}` runs, and nothing of the app runs yet"),
+    )
+    .of(name)
+    .hint("name it with `--image`, or write `image` in aeroform.toml")
+}
+
+/// What new Machines run where no manifest says it.
+fn about_image(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+    let image = decision.inherits.image.as_ref()?;
+    Some(
+        note(
+            codes::IMAGE_INHERITED,
+            format!("new Machines of group `{name}` run `{image}`, as those that run do"),
+        )
+        .of(name),
+    )
+}
+
 /// `[[moved]]` entries that have nothing left to move.
 pub(super) fn about_moves(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
     let moving = |from: &GroupName| {
@@ -126,7 +165,7 @@ pub(super) fn about_moves(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
     let done = desired.moved.iter().filter(|moved| !moving(&moved.from));
     done.map(|moved| {
         note(
-            "moved_done",
+            codes::MOVED_DONE,
             format!(
                 "nothing is left to move from `{}` to `{}`",
                 moved.from, moved.to

@@ -1,6 +1,7 @@
 //! Why a text was not taken as the state, with a stable code and a way out for each case.
 
-use super::FORMAT;
+use super::{FORMAT, codes};
+use crate::core::code::Code;
 use crate::core::fleet::AppName;
 
 /// Why a text was refused. Nothing of a refused text is used, and nobody has written to it.
@@ -38,12 +39,12 @@ pub enum StateError {
 
 impl StateError {
     /// The stable code.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Damaged { .. } => "state_damaged",
-            Self::TooNew { .. } => "state_too_new",
-            Self::OtherApp { .. } => "state_other_app",
-            Self::ConflictMarkers { .. } => "state_conflict_markers",
+            Self::Damaged { .. } => codes::STATE_DAMAGED,
+            Self::TooNew { .. } => codes::STATE_TOO_NEW,
+            Self::OtherApp { .. } => codes::STATE_OTHER_APP,
+            Self::ConflictMarkers { .. } => codes::STATE_CONFLICT_MARKERS,
         }
     }
 

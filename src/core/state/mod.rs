@@ -5,6 +5,7 @@
 //! docs/state-format.md describes the layout for people. Start at [`read()`], which accepts, and go on
 //! to [`write()`], which lays out.
 
+pub mod codes;
 mod error;
 mod read;
 mod record;

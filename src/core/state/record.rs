@@ -65,6 +65,8 @@ pub(super) struct MachineRecord {
     volumes: Vec<VolumeId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     standby_for: Vec<MachineId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<MachineId>,
 }
 
 impl MachineRecord {
@@ -77,6 +79,7 @@ impl MachineRecord {
             launch,
             volumes,
             standby_for,
+            replaces,
         } = machine;
         Self {
             id,
@@ -87,6 +90,7 @@ impl MachineRecord {
             launch,
             volumes,
             standby_for,
+            replaces,
         }
     }
 
@@ -99,6 +103,7 @@ impl MachineRecord {
             launch: self.launch,
             volumes: self.volumes,
             standby_for: self.standby_for,
+            replaces: self.replaces,
         };
         (self.id, machine)
     }

@@ -56,6 +56,7 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
         launch: None,
         volumes: Vec::new(),
         standby_for: Vec::new(),
+        replaces: None,
     }
 }
 
@@ -72,6 +73,7 @@ fn full() -> Known {
     };
     let standby = KnownMachine {
         standby_for: vec![id("148ed599c14189")],
+        replaces: None,
         ..machine("web-standby", "web", "bog", &web)
     };
     let placement = [(region("gru"), 1), (region("bog"), 1)].into();
@@ -91,6 +93,7 @@ fn full() -> Known {
             launch: LaunchId::new("zzzzzzzzz2").expect("it is valid"),
             group: group("web"),
             region: region("gru"),
+            standby: false,
         }],
         runs: vec![RunRecord {
             run: RunId::new("7f3kabcdef").expect("it is valid"),
@@ -264,7 +267,7 @@ fn a_secret_value_is_not_in_the_file() {
 #[test]
 fn another_apps_state_is_refused_by_name() {
     let error = read(GOLDEN, &AppName::new("store").unwrap()).unwrap_err();
-    assert_eq!(error.code(), "state_other_app");
+    assert_eq!(error.code().name(), "state_other_app");
     insta::assert_snapshot!(error, @"the state belongs to app `shop`, not to `store`");
 }
 
@@ -302,7 +305,11 @@ fn conflict_markers_are_named_with_their_line() {
 fn a_text_cut_off_anywhere_is_refused_whole() {
     for (end, _) in GOLDEN.trim_end().char_indices() {
         let error = refusal(&GOLDEN[..end]);
-        assert_eq!(error.code(), "state_damaged", "cut at {end}: {error}");
+        assert_eq!(
+            error.code().name(),
+            "state_damaged",
+            "cut at {end}: {error}"
+        );
     }
 }
 
@@ -406,7 +413,7 @@ fn an_id_that_would_leave_its_folder_is_refused_with_its_line() {
 #[test]
 fn hostile_depth_is_refused_without_a_crash() {
     for deep in ["[".repeat(1_000_000), "[{\"config\":".repeat(300_000)] {
-        assert_eq!(refusal(&deep).code(), "state_damaged");
+        assert_eq!(refusal(&deep).code().name(), "state_damaged");
     }
 }
 
@@ -421,10 +428,10 @@ fn other_json_is_refused() {
         "{\"name\": \"left-pad\"}",
         "[{}]",
     ] {
-        assert_eq!(refusal(text).code(), "state_damaged", "{text}");
+        assert_eq!(refusal(text).code().name(), "state_damaged", "{text}");
     }
     let trailing = format!("{GOLDEN}{GOLDEN}");
-    assert_eq!(refusal(&trailing).code(), "state_damaged");
+    assert_eq!(refusal(&trailing).code().name(), "state_damaged");
 }
 
 #[test]
@@ -438,7 +445,7 @@ fn each_refusal_says_what_to_do() {
             wanted: app(),
         },
     ];
-    let codes: BTreeSet<_> = all.iter().map(StateError::code).collect();
+    let codes: BTreeSet<_> = all.iter().map(|error| error.code().name()).collect();
     assert_eq!(codes.len(), all.len());
     assert!(all.iter().all(|error| error.hint().len() > 20));
 }

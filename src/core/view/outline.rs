@@ -162,7 +162,7 @@ fn items(plan: &Plan) -> impl Iterator<Item = (Kind<'_>, &[FieldChange], Item<'_
         match &change.action {
             Action::Adopt => alone(Kind::Adopt),
             Action::Forget => alone(Kind::Forget),
-            Action::Move { from } => alone(Kind::Move(from)),
+            Action::Move { from, .. } => alone(Kind::Move(from)),
             Action::Update { .. } => alone(Kind::Update),
             Action::Create {
                 replaces: Some(machine),

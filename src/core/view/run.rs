@@ -86,8 +86,11 @@ pub struct RunReport<'a> {
     pub findings: &'a [String],
     /// What became of the state file.
     pub state: &'a StateEnd,
-    /// The command that does the rest (`aeroform apply`).
-    pub again: &'a str,
+    /// How the program was started, up to the verb (`aeroform -C shop`): what is printed to be typed
+    /// must work where it is read.
+    pub program: &'a str,
+    /// The verb.
+    pub verb: &'a str,
 }
 
 /// What became of the state file.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::machine::Record;
 
 /// An app. Machines are found by id and by name; lists follow the order of creation.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct App {
     pub(super) id: String,
     records: Vec<Record>,

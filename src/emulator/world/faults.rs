@@ -125,10 +125,10 @@ pub(super) struct Subject<'a> {
     pub(super) group: Option<&'a str>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Faults(Vec<Armed>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Armed {
     fault: Fault,
     seen: u32,

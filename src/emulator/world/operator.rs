@@ -30,6 +30,12 @@ impl<'a> Operator<'a> {
             .collect()
     }
 
+    /// How many Machines the app ever had, destroyed ones included.
+    pub fn ever_made(&self) -> usize {
+        let app = self.world.apps.get(self.app);
+        app.map_or(0, |app| app.records().len())
+    }
+
     /// Makes a started Machine of this name with this config, as another tool would; gives its id.
     pub fn add(&mut self, name: &str, region: &str, config: Value) -> Option<String> {
         let now = self.world.now();

@@ -15,6 +15,7 @@ use super::lifecycle::{Script, State, Timings};
 use super::operator::Operator;
 
 /// The whole platform, on one clock and one seed.
+#[derive(Clone)]
 pub struct World {
     clock: Arc<dyn Clock>,
     seed: String,
@@ -80,6 +81,16 @@ impl World {
             apps: BTreeMap::new(),
             faults: Faults::default(),
             log: Vec::new(),
+        }
+    }
+
+    /// The same world once more: from here on the two have nothing in common but their past. The
+    /// clock must say the time that this world has now.
+    #[must_use]
+    pub fn fork(&self, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            ..self.clone()
         }
     }
 

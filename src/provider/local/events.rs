@@ -38,6 +38,8 @@ pub(super) struct Events {
     wake: Signal,
     terminate: Signal,
     interrupt: Signal,
+    /// A limit on the size of files loses log lines, like a full disk, and must not kill.
+    _limit: Signal,
     look: Interval,
     output: Option<Receiver>,
     log: LogWriter,
@@ -57,6 +59,7 @@ impl Events {
             wake: signal(SignalKind::hangup())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
             look,
             output: None,
             log,

@@ -26,6 +26,7 @@
 //! at [`provider`] for the calls and at [`supervisor`] for the other side.
 
 mod checks;
+pub mod codes;
 mod events;
 mod http;
 mod identity;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 
+use super::identity::Identity;
 use super::layout::{MachineDir, open_private, read_json};
+use super::procfs;
 use super::record::{Record, Status, Wanted};
 use crate::core::fleet::{Machine, MachineId, MachineState, Management, VolumeId};
 
@@ -17,11 +19,12 @@ pub(super) struct Snapshot {
     pub(super) record: Record,
     pub(super) status: Option<Status>,
     pub(super) keeper: Keeper,
-    /// The record was written a moment ago, perhaps by somebody who is about to start a supervisor.
-    is_fresh: bool,
+    /// A supervisor that has not spoken yet is on its way, or will be in a moment.
+    is_expected: bool,
 }
 
-/// How long a supervisor may take to come up before a Machine without one counts as failed.
+/// How long whoever wishes something may take to start a supervisor before the Machine counts as
+/// failed. A record with a writer that has died counts at once.
 const FRESH: Duration = Duration::from_secs(3);
 /// How often a look is repeated that met a change.
 const MOMENTS: u32 = 5;
@@ -77,14 +80,26 @@ fn read(dir: &MachineDir) -> io::Result<Option<Snapshot>> {
     let Some(record) = read_json(&dir.record())? else {
         return Ok(None);
     };
-    let written = std::fs::metadata(dir.record()).and_then(|found| found.modified());
-    let age = written.ok().and_then(|written| written.elapsed().ok());
-    Ok(Some(Snapshot {
+    let mut snapshot = Snapshot {
         record,
         status,
         keeper,
-        is_fresh: age.is_some_and(|age| age < FRESH),
-    }))
+        is_expected: false,
+    };
+    if snapshot.is_forgotten() {
+        snapshot.is_expected = is_expected(dir, &snapshot.record);
+    }
+    Ok(Some(snapshot))
+}
+
+/// Whether somebody sees to a wish that no supervisor has seen: who wished it lives and has not had
+/// the time to start one, or the one that he started is coming up.
+fn is_expected(dir: &MachineDir, record: &Record) -> bool {
+    let written = std::fs::metadata(dir.record()).and_then(|found| found.modified());
+    // A record from the future is one from before the clock was set back: its age is not known.
+    let is_fresh = written.is_ok_and(|at| at.elapsed().map_or(true, |age| age < FRESH));
+    let is_at_work = record.writer.as_ref().is_none_or(Identity::is_alive);
+    is_fresh && is_at_work || procfs::is_run_with(&["__supervise".as_ref(), dir.path().as_os_str()])
 }
 
 impl Snapshot {
@@ -98,6 +113,11 @@ impl Snapshot {
     /// Nothing of it runs, proven by its last supervisor or because it never ran.
     pub(super) fn is_at_rest(&self) -> bool {
         self.keeper == Keeper::None && (self.status.is_none() || self.is_final())
+    }
+
+    /// Whether it should run and nobody has seen that yet, alive or dead.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.keeper == Keeper::None && self.record.wanted == Wanted::Running && !self.is_obeyed()
     }
 
     fn is_final(&self) -> bool {
@@ -127,7 +147,7 @@ impl Snapshot {
             }
             (Keeper::None, Some(status)) if self.is_obeyed() => (status.state, said),
             (Keeper::None, _) => match self.record.wanted {
-                Wanted::Running if self.is_fresh => (MachineState::Starting, None),
+                Wanted::Running if self.is_expected => (MachineState::Starting, None),
                 Wanted::Running => (
                     MachineState::Failed,
                     Some("its supervisor never started".to_owned()),

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
+use super::codes;
 use super::procfs;
 use crate::provider::{ErrorClass, ProviderError};
 
@@ -26,7 +27,7 @@ pub(super) fn check_free(port: u16) -> Result<(), ProviderError> {
 
 /// The error for a port that cannot be had.
 pub(super) fn in_use(message: String) -> ProviderError {
-    ProviderError::new(ErrorClass::Invalid, "port_in_use", message)
+    ProviderError::new(ErrorClass::Invalid, codes::PORT_IN_USE, message)
         .hint("stop what uses the port, then apply again")
 }
 

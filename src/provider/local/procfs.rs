@@ -2,7 +2,9 @@
 //! there is none, nothing is known and everything answers empty.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
 /// One line of /proc/PID/stat, as far as it is needed.
@@ -75,6 +77,22 @@ pub(super) fn has_environment(pid: i32, entries: &[String]) -> bool {
         bytes
             .split(|byte| *byte == 0)
             .any(|found| found == entry.as_bytes())
+    })
+}
+
+/// Whether some process was started with exactly these words after its program's name.
+pub(super) fn is_run_with(words: &[&OsStr]) -> bool {
+    let mut line = Vec::new();
+    for word in words {
+        line.push(0);
+        line.extend_from_slice(word.as_bytes());
+    }
+    line.push(0);
+    pids().any(|pid| {
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|found| {
+            let program = found.iter().position(|byte| *byte == 0);
+            program.is_some_and(|end| found[end..] == line)
+        })
     })
 }
 

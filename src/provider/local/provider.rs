@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
 
+use super::codes;
 use super::layout::{AppDir, MachineDir};
 use super::observe::{Snapshot, snapshot};
 use super::wake::{Supervisors, io_error};
@@ -17,6 +18,7 @@ use crate::core::fleet::{
     AppName, Call, Capabilities, Description, Machine, MachineId, MachineName, MachineState,
     Management, Receipt, Region, Stamps, Until,
 };
+use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
 /// How often a Machine is looked at while something is awaited.
@@ -100,7 +102,7 @@ impl LocalProvider {
     pub(super) fn app_error(&self, app: &AppName, error: &io::Error) -> ProviderError {
         let place = self.app_dir(app).path().display().to_string();
         let message = format!("cannot use {place}: {error}");
-        ProviderError::new(ErrorClass::Fatal, "local_files", message)
+        ProviderError::new(ErrorClass::Fatal, codes::LOCAL_FILES, message)
     }
 
     fn ids(&self, app: &AppName) -> Result<Vec<MachineId>, ProviderError> {
@@ -108,12 +110,13 @@ impl LocalProvider {
         ids.map_err(|error| self.app_error(app, &error))
     }
 
-    /// Why it is in vain to wait for a Machine that is at rest to start, or that it need not: a job
-    /// that is never restarted and has ended well was started.
+    /// Why it is in vain to wait for a Machine to start: it is at rest, or starts and ends over and over.
+    /// Its last output is the hint.
     fn in_vain(&self, app: &AppName, machine: &Machine) -> Option<ProviderError> {
         let (code, what) = match machine.state {
-            MachineState::Failed => ("machine_failed", "failed"),
-            MachineState::Stopped => ("machine_stopped", "has stopped"),
+            MachineState::Failed => (answers::MACHINE_FAILED, "failed"),
+            MachineState::Stopped => (codes::MACHINE_STOPPED, "has stopped"),
+            _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "keeps ending"),
             _ => return None,
         };
         let (dir, snapshot) = self.snapshot(app, &machine.id).ok()?;
@@ -132,6 +135,19 @@ impl LocalProvider {
         } else {
             error.hint(format!("its last output: {}", last.join(" / ")))
         })
+    }
+
+    /// Sees to it that somebody is at work on what a Machine waits for: whoever wished it may have died
+    /// before he started a supervisor. Where one lives or is on its way, this only waits for its word.
+    async fn wake(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        match self.snapshot(app, id) {
+            Ok((dir, now)) if now.is_forgotten() => {
+                self.supervisors.obey(&dir, now.record.wish).await
+            }
+            Ok(_) => Ok(()),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn has_run(&self, app: &AppName, machine: &Machine) -> bool {
@@ -194,7 +210,8 @@ impl Provider for LocalProvider {
     }
 
     /// Ends early when the Machine cannot get there by itself. A Machine whose policy is never to
-    /// restart counts as started once it has ended well.
+    /// restart counts as started once it has ended well. One that was asked to run and that nobody has
+    /// started is started.
     async fn wait(
         &self,
         app: &AppName,
@@ -203,6 +220,7 @@ impl Provider for LocalProvider {
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         let deadline = Instant::now() + at_most;
+        self.wake(app, id).await?;
         let mut last = None;
         loop {
             let machine = match self.get(app, id).await {
@@ -233,7 +251,7 @@ impl Provider for LocalProvider {
                 let message = format!("Machine {id} is still {state} after {at_most:?}");
                 return Err(ProviderError::new(
                     ErrorClass::Transient,
-                    "wait_timeout",
+                    codes::WAIT_TIMEOUT,
                     message,
                 ));
             }
@@ -254,7 +272,7 @@ impl Provider for LocalProvider {
 
 pub(super) fn not_found(id: &MachineId) -> ProviderError {
     let message = format!("there is no Machine {id}");
-    ProviderError::new(ErrorClass::NotFound, "machine_not_found", message)
+    ProviderError::new(ErrorClass::NotFound, codes::MACHINE_NOT_FOUND, message)
 }
 
 fn gone(machine: Machine) -> Machine {

@@ -38,6 +38,10 @@ pub(super) struct Record {
     /// Rises with every change of what is wanted.
     pub(super) wish: u64,
     pub(super) wanted: Wanted,
+    /// Who wished it: as long as that process lives, it may be about to start a supervisor. None where
+    /// the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) writer: Option<Identity>,
 }
 
 /// What its supervisor is to bring about.
@@ -57,6 +61,7 @@ impl Record {
     pub(super) fn want(&mut self, wanted: Wanted) {
         self.wish += 1;
         self.wanted = wanted;
+        self.writer = Identity::of(rustix::process::getpid());
     }
 
     /// The entries by which its processes are known again whatever became of their parents.

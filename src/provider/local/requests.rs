@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::codes;
+use super::identity::Identity;
 use super::layout::{AppDir, Durable, MachineDir, open_private, random_hex, write_json};
 use super::observe::snapshot;
 use super::provider::{LocalProvider, not_found};
@@ -17,7 +19,9 @@ use super::wake::io_error;
 use super::{port, process, scope, signals};
 use crate::core::fleet::call::{CreateCall, UpdateCall};
 use crate::core::fleet::{AppName, Call, Machine, MachineConfig, MachineId, MachineState, Receipt};
+use crate::core::manifest::codes as manifest_codes;
 use crate::env::Env;
+use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, ProviderError};
 
 /// How long a call waits for other calls of its app. Each holds the lock for a few file writes.
@@ -107,6 +111,7 @@ impl LocalProvider {
             } else {
                 Wanted::Running
             },
+            writer: Identity::of(rustix::process::getpid()),
         };
         dir.make_machine(&id, &record).map_err(failed)?;
         drop(lock);
@@ -125,7 +130,7 @@ impl LocalProvider {
             if record.instance != call.instance {
                 let message = format!("Machine {} was changed in the meantime", call.id);
                 let class = ErrorClass::Conflict;
-                return Err(ProviderError::new(class, "instance_changed", message));
+                return Err(ProviderError::new(class, codes::INSTANCE_CHANGED, message));
             }
             record.instance = instance;
             record.group.clone_from(&call.group);
@@ -178,7 +183,7 @@ impl LocalProvider {
         if !force && state != MachineState::Stopped {
             let message = format!("Machine {id} is {} and not stopped", state.as_str());
             let class = ErrorClass::Invalid;
-            return Err(ProviderError::new(class, "not_stopped", message));
+            return Err(ProviderError::new(class, answers::NOT_STOPPED, message));
         }
         // A supervisor may be on its way to what was wished and not yet seen: that one has to be told.
         let is_expected = now.record.wanted == Wanted::Running && !now.is_obeyed();
@@ -197,7 +202,7 @@ impl LocalProvider {
             if Instant::now() >= deadline {
                 let message = format!("processes of Machine {id} do not end when killed");
                 let class = ErrorClass::Unknown;
-                return Err(ProviderError::new(class, "processes_remain", message));
+                return Err(ProviderError::new(class, codes::PROCESSES_REMAIN, message));
             }
             sleep(Duration::from_millis(10)).await;
         }
@@ -269,7 +274,7 @@ impl LocalProvider {
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     let message = format!("another program is changing {app} all the time");
                     let class = ErrorClass::Transient;
-                    return Err(ProviderError::new(class, "app_busy", message));
+                    return Err(ProviderError::new(class, codes::APP_BUSY, message));
                 }
                 Err(TryLockError::WouldBlock) => sleep(Duration::from_millis(5)).await,
             }
@@ -294,7 +299,7 @@ fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
     if process::words(config).is_empty() {
         let message = "there is no command to run, and no image whose own command could be";
         return Err(
-            ProviderError::new(ErrorClass::Invalid, "no_command", message)
+            ProviderError::new(ErrorClass::Invalid, manifest_codes::NO_COMMAND, message)
                 .hint("write it: `[groups.app.local] command = \"…\"` in aeroform.toml"),
         );
     }
@@ -307,7 +312,7 @@ fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
             let message = format!("there is no signal `{name}`");
             Err(ProviderError::new(
                 ErrorClass::Invalid,
-                "unknown_signal",
+                codes::UNKNOWN_SIGNAL,
                 message,
             ))
         }
@@ -317,7 +322,7 @@ fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
 
 fn already_exists(other: &Record) -> ProviderError {
     let message = format!("Machine {} has the name `{}`", other.id, other.name);
-    ProviderError::new(ErrorClass::Conflict, "already_exists", message)
+    ProviderError::new(ErrorClass::Conflict, answers::ALREADY_EXISTS, message)
 }
 
 fn check_unborne(port: u16, others: &[Record]) -> Result<(), ProviderError> {

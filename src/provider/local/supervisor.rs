@@ -80,6 +80,11 @@ struct Supervisor {
     events: Events,
     record: Record,
     status: Status,
+    /// What is so could not be written; it is tried again at every look.
+    unwritten: bool,
+    /// The written status says that processes of this supervisor may run: without it, nobody would look
+    /// for them after its death.
+    announced: bool,
     main: Option<Main>,
     /// How what runs is to be stopped: as it was started, whatever is wanted by now.
     stop_rule: StopRule,
@@ -128,6 +133,8 @@ impl Supervisor {
             stop_rule: StopRule::of(&record.config),
             record,
             status,
+            unwritten: false,
+            announced: false,
             main: None,
         }
     }
@@ -175,6 +182,9 @@ impl Supervisor {
         self.status.last_exit = None;
         loop {
             self.status.restarts = restarts.total;
+            if let Some(end) = self.until_announced().await {
+                return end;
+            }
             if let Err(why) = self.start() {
                 self.events.say(&why);
                 return End::Rest(MachineState::Failed, Some(why));
@@ -205,6 +215,18 @@ impl Supervisor {
                 }
             }
         }
+    }
+
+    /// Starts nothing before the status that names this supervisor is written. A full disk is waited
+    /// out.
+    async fn until_announced(&mut self) -> Option<End> {
+        while !self.announced {
+            let event = self.events.next(None).await;
+            if let Some(end) = self.interrupted(&event).await {
+                return Some(end);
+            }
+        }
+        None
     }
 
     fn start(&mut self) -> Result<(), String> {
@@ -307,8 +329,11 @@ impl Supervisor {
         exit
     }
 
-    /// Reads the record again and takes over what is wanted.
+    /// Reads the record again and takes over what is wanted; writes what could not be written.
     fn look(&mut self) -> Look {
+        if self.unwritten {
+            self.write();
+        }
         if self.lock.metadata().is_ok_and(|lock| lock.nlink() == 0) {
             return Look::Gone;
         }
@@ -372,8 +397,17 @@ impl Supervisor {
         };
         self.status.state = state;
         self.status.checks = self.events.checks.statuses();
-        // Without its folder there is nobody to tell; the next look finds that it is gone.
-        let _ = write_json(&self.dir.status(), &self.status, Durable::No);
+        self.write();
+    }
+
+    /// Without its folder there is nobody to tell, and the next look finds that it is gone; without
+    /// room on the disk, the next look tries again.
+    fn write(&mut self) {
+        let written = write_json(&self.dir.status(), &self.status, Durable::No);
+        self.unwritten = written.is_err();
+        if !self.unwritten {
+            self.announced = !self.status.is_final;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::{Instant, sleep};
 
+use super::codes;
 use super::layout::MachineDir;
 use super::observe::{Keeper, keeper, snapshot};
 use super::{process, signals};
@@ -110,7 +111,7 @@ impl Supervisors {
                 let program = self.program.display();
                 ProviderError::new(
                     ErrorClass::Fatal,
-                    "supervisor_not_started",
+                    codes::SUPERVISOR_NOT_STARTED,
                     format!("cannot start a supervisor (`{program}`): {error}"),
                 )
             })?;
@@ -127,7 +128,7 @@ fn silent(dir: &MachineDir) -> ProviderError {
     let place = dir.path().display();
     ProviderError::new(
         ErrorClass::Unknown,
-        "supervisor_silent",
+        codes::SUPERVISOR_SILENT,
         format!("no supervisor answers for {place}"),
     )
     .hint("look into `log` in that folder")
@@ -138,9 +139,9 @@ pub(super) fn io_error(what: &str, dir: &MachineDir, error: &io::Error) -> Provi
     let place = dir.path().display();
     if error.kind() == io::ErrorKind::InvalidData || error.kind() == io::ErrorKind::UnexpectedEof {
         let message = format!("the record of a Machine is damaged: {place}: {error}");
-        return ProviderError::new(ErrorClass::Fatal, "damaged_record", message)
+        return ProviderError::new(ErrorClass::Fatal, codes::DAMAGED_RECORD, message)
             .hint("stop its processes and remove the folder, then apply again");
     }
     let message = format!("cannot {what} {place}: {error}");
-    ProviderError::new(ErrorClass::Fatal, "local_files", message)
+    ProviderError::new(ErrorClass::Fatal, codes::LOCAL_FILES, message)
 }

@@ -13,21 +13,31 @@ use crate::core::fleet::{
     Until,
 };
 use crate::emulator::world::{Answer, Clock, World};
+use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
 /// Tokio's clock, counted from its making: paused with it, moved with it.
-pub struct TokioClock(Instant);
+pub struct TokioClock {
+    start: Instant,
+    ahead: Duration,
+}
 
 impl TokioClock {
     /// A clock that begins now. Needs a tokio runtime around it.
     pub fn start() -> Self {
-        Self(Instant::now())
+        Self::from(Duration::ZERO)
+    }
+
+    /// A clock that says this time now.
+    pub fn from(ahead: Duration) -> Self {
+        let start = Instant::now();
+        Self { start, ahead }
     }
 }
 
 impl Clock for TokioClock {
     fn now(&self) -> Duration {
-        self.0.elapsed()
+        self.ahead + self.start.elapsed()
     }
 }
 
@@ -59,6 +69,17 @@ impl SimProvider {
     pub fn with_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
+    }
+
+    /// A provider over a copy of the world as it is now; what happens to one leaves the other alone.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let world = self.world();
+        let clock = TokioClock::from(world.now());
+        Self {
+            world: Arc::new(Mutex::new(world.fork(Arc::new(clock)))),
+            capabilities: self.capabilities.clone(),
+        }
     }
 
     /// The world, to script and to look at. Not to be held across an await.
@@ -124,7 +145,7 @@ impl Provider for SimProvider {
         let scope = shown.get("id").and_then(Value::as_str).unwrap_or_default();
         let unreadable = |_| {
             let message = "the answer names no app";
-            ProviderError::new(ErrorClass::Fatal, "unreadable_answer", message)
+            ProviderError::new(ErrorClass::Fatal, answers::UNREADABLE_ANSWER, message)
         };
         Ok(Description {
             scope: Lineage::new(scope).map_err(unreadable)?,
@@ -200,7 +221,7 @@ impl Provider for SimProvider {
                 );
                 return Err(ProviderError::new(
                     ErrorClass::Transient,
-                    "not_reached",
+                    answers::NOT_REACHED,
                     message,
                 ));
             }

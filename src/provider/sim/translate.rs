@@ -12,6 +12,7 @@ use crate::core::fleet::{
     Region, Stamps, Volume, VolumeId,
 };
 use crate::emulator::world::Refusal;
+use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, ProviderError, bookkeeping};
 
 type Metadata = BTreeMap<String, String>;
@@ -81,7 +82,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
 pub(super) fn machine(shown: &Value) -> Result<Machine, ProviderError> {
     read_machine(shown).ok_or_else(|| {
         let message = format!("the answer is no Machine: {shown}");
-        ProviderError::new(ErrorClass::Unknown, "unreadable_answer", message)
+        ProviderError::new(ErrorClass::Unknown, answers::UNREADABLE_ANSWER, message)
     })
 }
 
@@ -172,17 +173,26 @@ pub(super) fn error(refusal: &Refusal) -> ProviderError {
     let message = refusal.message.as_str();
     let busy = ["getting replaced", "still active", "current state"];
     let (class, code) = match refusal.status {
-        401 | 403 => (ErrorClass::Fatal, "no_access"),
-        404 => (ErrorClass::NotFound, "not_found"),
-        408 => (ErrorClass::Unknown, "timed_out"),
-        409 if message.contains("already_exists") => (ErrorClass::Conflict, "already_exists"),
-        409 => (ErrorClass::Conflict, "conflict"),
-        412 if busy.iter().any(|part| message.contains(part)) => (ErrorClass::Conflict, "busy"),
-        412 if message.contains("not currently stopped") => (ErrorClass::Invalid, "not_stopped"),
-        412 => (ErrorClass::Conflict, "failed_precondition"),
-        429 => (ErrorClass::RateLimited(refusal.retry_after), "rate_limited"),
-        500.. => (ErrorClass::Unknown, "server_error"),
-        _ => (ErrorClass::Invalid, "refused"),
+        401 | 403 => (ErrorClass::Fatal, answers::NO_ACCESS),
+        404 => (ErrorClass::NotFound, answers::NOT_FOUND),
+        408 => (ErrorClass::Unknown, answers::TIMED_OUT),
+        409 if message.contains(answers::ALREADY_EXISTS.name()) => {
+            (ErrorClass::Conflict, answers::ALREADY_EXISTS)
+        }
+        409 => (ErrorClass::Conflict, answers::CONFLICT),
+        412 if busy.iter().any(|part| message.contains(part)) => {
+            (ErrorClass::Conflict, answers::BUSY)
+        }
+        412 if message.contains("not currently stopped") => {
+            (ErrorClass::Invalid, answers::NOT_STOPPED)
+        }
+        412 => (ErrorClass::Conflict, answers::FAILED_PRECONDITION),
+        429 => (
+            ErrorClass::RateLimited(refusal.retry_after),
+            answers::RATE_LIMITED,
+        ),
+        500.. => (ErrorClass::Unknown, answers::SERVER_ERROR),
+        _ => (ErrorClass::Invalid, answers::REFUSED),
     };
     ProviderError::new(class, code, message)
 }

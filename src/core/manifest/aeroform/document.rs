@@ -1,6 +1,7 @@
 //! The file as a whole: settings, `[state]`, `[policy]`.
 
 use crate::core::fleet::{Limit, Policy};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
@@ -57,7 +58,7 @@ fn state(fields: &mut Fields<'_, '_>) -> Option<StateLocation> {
     let (path, url) = (written(&mut fields, "path"), written(&mut fields, "url"));
     if path.is_some() && url.is_some() {
         fields.file.report(
-            Diagnostic::error("state_twice", "[state] has a `path` and a `url`")
+            Diagnostic::error(codes::STATE_TWICE, "[state] has a `path` and a `url`")
                 .at(fields.file.place(fields.span.clone(), ""))
                 .help("keep the one where the state really is"),
         );

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::core::fleet::{GroupName, MachineId};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
@@ -33,7 +34,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Moves {
         if table.has("from") && table.has("machine") {
             let place = table.file.place(table.span.clone(), "");
             table.file.report(
-                Diagnostic::error("moved_both", "[[moved]] has `from` and `machine`")
+                Diagnostic::error(codes::MOVED_BOTH, "[[moved]] has `from` and `machine`")
                     .at(place)
                     .help("a whole group moves with `from`, one Machine with `machine`"),
             );
@@ -90,7 +91,7 @@ fn required(table: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String>>
         let place = table.file.place(table.span.clone(), "");
         table
             .file
-            .report(Diagnostic::error("missing_key", message).at(place));
+            .report(Diagnostic::error(codes::MISSING_KEY, message).at(place));
     }
     table.string(key)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::core::fleet::{GroupName, Region, Regions};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::names;
@@ -21,7 +22,7 @@ pub(super) fn read(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regio
             let found = other.kind();
             file.report(
                 Diagnostic::error(
-                    "wrong_type",
+                    codes::WRONG_TYPE,
                     format!("`{path}` takes a list of regions or a table of numbers, not {found}"),
                 )
                 .at(file.place(node.span(), found))
@@ -60,10 +61,13 @@ fn list(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
         };
         if let Some(first) = places.get(&region) {
             file.report(
-                Diagnostic::error("duplicate_region", format!("`{path}` names {region} twice"))
-                    .at(file.place(item.span(), "again here"))
-                    .also(file.place(first.clone(), "first here"))
-                    .help("a list is evened out; to weigh regions write { gru = 5, bog = 3 }"),
+                Diagnostic::error(
+                    codes::DUPLICATE_REGION,
+                    format!("`{path}` names {region} twice"),
+                )
+                .at(file.place(item.span(), "again here"))
+                .also(file.place(first.clone(), "first here"))
+                .help("a list is evened out; to weigh regions write { gru = 5, bog = 3 }"),
             );
         } else {
             places.insert(region.clone(), item.span());
@@ -115,7 +119,7 @@ impl Layout<'_> {
         let name = shown(self.name.as_str());
         self.file.report(
             Diagnostic::error(
-                "count_and_regions",
+                codes::COUNT_AND_REGIONS,
                 format!(
                     "group {name} has `count = {}`, and its regions add up to {sum}",
                     count.value
@@ -159,10 +163,13 @@ impl Layout<'_> {
         if let Some(problem) = problem {
             let name = shown(self.name.as_str());
             self.file.report(
-                Diagnostic::error("too_many_per_region", format!("group {name}: {problem}"))
-                    .at(self.file.place(most.span.clone(), ""))
-                    .also(self.file.place(self.span.clone(), "these regions"))
-                    .help("raise `max_per_region`, or name more regions"),
+                Diagnostic::error(
+                    codes::TOO_MANY_PER_REGION,
+                    format!("group {name}: {problem}"),
+                )
+                .at(self.file.place(most.span.clone(), ""))
+                .also(self.file.place(self.span.clone(), "these regions"))
+                .help("raise `max_per_region`, or name more regions"),
             );
         }
     }

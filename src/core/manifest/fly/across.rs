@@ -7,6 +7,8 @@ use std::ops::Range;
 use crate::core::fleet::GroupName;
 use crate::core::fleet::config::{Port, Restart};
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::tree::File;
 use super::document::Document;
@@ -96,7 +98,7 @@ fn report(file: &File<'_>, a: &Served<'_>, b: &Served<'_>) {
         list(second)
     );
     file.report(
-        Diagnostic::warning("shared_port", message)
+        Diagnostic::warning(codes::PORT_OF_TWO_GROUPS, message)
             .at(file.place(second.span.clone(), "here"))
             .also(file.place(first.span.clone(), "and here"))
             .help("give one of them another port, unless both are meant to answer"),
@@ -114,7 +116,7 @@ pub(super) fn lonely_restart(file: &File<'_>, section: &For<Restart>, groups: &G
          the policy is cleared"
     );
     file.report(
-        Diagnostic::warning("restart_of_default_group", message)
+        Diagnostic::warning(codes::RESTART_OF_DEFAULT_GROUP, message)
             .at(file.place(section.span.clone(), ""))
             .help(format!("add `processes = [{}]`", quoted(groups))),
     );
@@ -130,7 +132,7 @@ pub(super) fn grouped_files(file: &File<'_>, doc: &Document, groups: &Groups) {
         let message = "flyctl writes a file into every group, whatever its `processes` say";
         let span = entry.processes[0].span.clone();
         file.report(
-            Diagnostic::warning("file_in_every_group", message)
+            Diagnostic::warning(codes::FILE_IN_EVERY_GROUP, message)
                 .at(file.place(span, ""))
                 .help("take `processes` away"),
         );

@@ -1,5 +1,7 @@
 //! `[build]`: of all its keys only `image` says something about Machines.
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::tree::At;
@@ -16,7 +18,7 @@ pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
         let message =
             "the containers of a compose file are not read: Machines keep those that they have";
         fields.file.report(
-            Diagnostic::warning("compose_not_read", message)
+            Diagnostic::warning(codes::COMPOSE_NOT_READ, message)
                 .at(fields.file.place(span, ""))
                 .help("write the containers as `machine_config`"),
         );
@@ -46,7 +48,7 @@ fn two_ways(fields: &mut Fields<'_, '_>) {
         first.0, second.0
     );
     fields.file.report(
-        Diagnostic::warning("two_builds", message)
+        Diagnostic::warning(codes::TWO_BUILDS, message)
             .at(fields.file.place(second.1, "the second one"))
             .also(fields.file.place(first.1, "the first one"))
             .help("keep the one that is meant"),

@@ -1,6 +1,7 @@
 //! Checks: of services, and the top-level `[checks.NAME]` (facts/fly-toml-to-machine.md 4.5 and 5).
 
 use crate::core::fleet::config::{Check, Header};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::{Number, text};
@@ -33,7 +34,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
                 let Some(name) = table.string("name") else {
                     let message = "an entry of `[[checks]]` needs a `name`";
                     let place = file.place(table.span.clone(), "");
-                    file.report(Diagnostic::error("missing_key", message).at(place));
+                    file.report(Diagnostic::error(codes::MISSING_KEY, message).at(place));
                     return None;
                 };
                 Some(top_level(table.of_section("checks.*"), name.value))
@@ -64,7 +65,7 @@ fn top_level(mut fields: Fields<'_, '_>, name: String) -> For<Named> {
             .map_or(fields.span.clone(), |kind| kind.span.clone());
         file.report(
             Diagnostic::error(
-                "bad_check",
+                codes::BAD_CHECK,
                 format!("check {} needs the type \"http\" or \"tcp\"", shown(&name)),
             )
             .at(file.place(span, ""))
@@ -164,7 +165,7 @@ fn clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&At<u64>>, least: u
     let place = fields.file.place(span.clone(), "");
     fields
         .file
-        .report(Diagnostic::warning("clamped", message).at(place));
+        .report(Diagnostic::warning(codes::CLAMPED, message).at(place));
 }
 
 type Times = (Option<At<u64>>, Option<At<u64>>, Option<At<u64>>);

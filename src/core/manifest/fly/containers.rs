@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use crate::core::fleet::MachineConfig;
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::settings::Overrides;
@@ -68,7 +70,7 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
             };
             let message = format!("{what} is not a Machine config: {error}");
             file.report(
-                Diagnostic::error("bad_machine_config", message)
+                Diagnostic::error(codes::BAD_MACHINE_CONFIG, message)
                     .at(file.place(written.span.clone(), "")),
             );
             return None;
@@ -110,7 +112,7 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
             replaced.join(", ")
         );
         file.report(
-            Diagnostic::warning("machine_config_replaced", message)
+            Diagnostic::warning(codes::MACHINE_CONFIG_REPLACED, message)
                 .at(file.place(written.span.clone(), ""))
                 .help("write them as sections of fly.toml"),
         );

@@ -3,6 +3,8 @@
 
 use crate::core::fleet::{Limit, ReleaseCommand, Strategy};
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::Number;
 use super::super::fields::Fields;
@@ -62,7 +64,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
         );
         let place = fields.file.place(span, "");
         fields.file.report(
-            Diagnostic::warning("max_unavailable_ignored", message)
+            Diagnostic::warning(codes::MAX_UNAVAILABLE_IGNORED, message)
                 .at(place)
                 .also(fields.file.place(name.span.clone(), "the strategy"))
                 .help("it is for `strategy = \"rolling\"`"),
@@ -132,7 +134,7 @@ fn strategy(fields: &Fields<'_, '_>, name: Option<&At<String>>, limit: Option<Li
         "canary" | "bluegreen" => {
             fields.file.report(
                 Diagnostic::warning(
-                    "strategy_not_supported",
+                    codes::STRATEGY_NOT_SUPPORTED,
                     format!(
                         "the strategy {} is carried out as `rolling`",
                         shown(&name.value)

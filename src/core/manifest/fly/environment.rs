@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use crate::core::fleet::digest::looks_secret;
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::value::{Node, Value};
@@ -32,7 +34,7 @@ fn warn(table: &Fields<'_, '_>, key: &str, span: Range<usize>, node: &Node<'_>, 
     let file = table.file;
     if key.starts_with("FLY_") {
         let message = format!("{}: names that begin with `FLY_` are Fly's own", shown(key));
-        file.report(Diagnostic::warning("reserved_name", message).at(file.place(span, "")));
+        file.report(Diagnostic::warning(codes::RESERVED_NAME, message).at(file.place(span, "")));
     } else if node.get_ref().as_str().is_some() && looks_secret(key) && could_be_secret(text) {
         let message = format!(
             "{} looks like a secret, and everybody who reads this file reads it",
@@ -41,7 +43,7 @@ fn warn(table: &Fields<'_, '_>, key: &str, span: Range<usize>, node: &Node<'_>, 
         // Its line would show it once more, in a log that others read.
         let place = file.place(span, "").only("(hidden)");
         file.report(
-            Diagnostic::warning("secret_in_env", message)
+            Diagnostic::warning(codes::SECRET_IN_ENV, message)
                 .at(place)
                 .help("set it with `fly secrets set`, and take the line away"),
         );

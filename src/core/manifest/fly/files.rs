@@ -4,6 +4,7 @@
 use data_encoding::BASE64;
 
 use crate::core::fleet::config::File as MachineFile;
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::Diagnostic;
 use super::super::fields::Fields;
@@ -47,7 +48,7 @@ fn entry(mut fields: Fields<'_, '_>, overrides: &Overrides) -> Option<(String, F
     let guest_path = fields.text("guest_path");
     if guest_path.is_none() {
         let place = file.place(fields.span.clone(), "");
-        file.report(Diagnostic::error("missing_key", "a file needs `guest_path`").at(place));
+        file.report(Diagnostic::error(codes::MISSING_KEY, "a file needs `guest_path`").at(place));
     }
     let (secret_name, raw_value) = match (&local, secret, &raw) {
         (Some(local), _, _) => {
@@ -61,7 +62,7 @@ fn entry(mut fields: Fields<'_, '_>, overrides: &Overrides) -> Option<(String, F
         }
         (None, None, None) => {
             file.report(
-                Diagnostic::warning("file_without_content", "this file has no content")
+                Diagnostic::warning(codes::FILE_WITHOUT_CONTENT, "this file has no content")
                     .at(file.place(fields.span.clone(), ""))
                     .help("add `local_path`, `secret_name` or `raw_value`"),
             );
@@ -89,7 +90,7 @@ fn warn_of_base64(fields: &Fields<'_, '_>, raw: &At<String>) {
     let message = "`raw_value` is base64 already, and flyctl encodes it once more: the file will hold \
                    this very text";
     fields.file.report(
-        Diagnostic::warning("encoded_twice", message)
+        Diagnostic::warning(codes::ENCODED_TWICE, message)
             .at(fields.file.place(raw.span.clone(), ""))
             .help("write the content as it is, or keep it in a file and name it with `local_path`"),
     );

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::core::fleet::GroupName;
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
@@ -122,9 +123,9 @@ impl Groups {
         let message = format!("{what} names the process group {name}, which is not defined");
         let place = file.place(written.span.clone(), "no such group");
         let diagnostic = match unknown {
-            Unknown::Refused => Diagnostic::error("undefined_group", message),
+            Unknown::Refused => Diagnostic::error(codes::UNDEFINED_GROUP, message),
             Unknown::Dropped => Diagnostic::warning(
-                "undefined_group",
+                codes::UNDEFINED_GROUP,
                 format!("{message}: Fly ignores it there"),
             ),
         };

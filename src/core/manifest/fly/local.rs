@@ -1,5 +1,7 @@
 //! The content of a file that fly.toml names; it was read before, inside the project.
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::settings::{LocalFile, Overrides};
 use super::super::tree::{At, File};
@@ -17,11 +19,11 @@ pub(super) fn content<'o>(
         Some(LocalFile::Content(bytes)) => return Some(bytes),
         Some(LocalFile::Refused(why)) => {
             let message = format!("{name} cannot be read: {why}");
-            file.report(Diagnostic::error("file_not_read", message).at(place));
+            file.report(Diagnostic::error(codes::FILE_NOT_READ, message).at(place));
         }
         Some(LocalFile::Missing) if file.runs_on_fly() && !overrides.only_validates => {
             file.report(
-                Diagnostic::error("no_local_file", format!("there is no file {name}"))
+                Diagnostic::error(codes::NO_LOCAL_FILE, format!("there is no file {name}"))
                     .at(place)
                     .help("a path counts from the folder of fly.toml"),
             );
@@ -29,14 +31,14 @@ pub(super) fn content<'o>(
         Some(LocalFile::Missing) => {
             let message = format!("there is no file {name}: a deploy to Fly refuses without it");
             file.report(
-                Diagnostic::warning("no_local_file", message)
+                Diagnostic::warning(codes::NO_LOCAL_FILE, message)
                     .at(place)
                     .help("a path counts from the folder of fly.toml"),
             );
         }
         None => {
             let message = format!("{name} is not read");
-            file.report(Diagnostic::warning("file_not_read", message).at(place));
+            file.report(Diagnostic::warning(codes::FILE_NOT_READ, message).at(place));
         }
     }
     None

@@ -3,6 +3,8 @@
 
 use crate::core::fleet::MachineCheck;
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::Diagnostic;
 use super::super::duration::{Number, text};
 use super::super::fields::Fields;
@@ -25,7 +27,7 @@ fn entry(mut fields: Fields<'_, '_>) -> Option<MachineCheck> {
         let place = fields.file.place(fields.span.clone(), "");
         let message = "a machine check needs a `command`";
         fields.file.report(
-            Diagnostic::error("missing_key", message)
+            Diagnostic::error(codes::MISSING_KEY, message)
                 .at(place)
                 .help("add `command = [\"…\"]`, a list of words"),
         );

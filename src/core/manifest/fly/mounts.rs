@@ -2,6 +2,7 @@
 
 use crate::core::fleet::NewVolume;
 use crate::core::fleet::config::Mount;
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
@@ -33,7 +34,7 @@ fn entry(mut fields: Fields<'_, '_>) -> For<Written> {
         if !fields.has(key) {
             let place = file.place(fields.span.clone(), "");
             let message = format!("a mount needs `{key}`");
-            file.report(Diagnostic::error("missing_key", message).at(place));
+            file.report(Diagnostic::error(codes::MISSING_KEY, message).at(place));
         }
     }
     let growth = growth(&mut fields);
@@ -95,7 +96,7 @@ fn growth(fields: &mut Fields<'_, '_>) -> Mount {
             None if needed && !fields.has(key) => {
                 let message = format!("a volume that grows by itself needs `{path}`");
                 file.report(
-                    Diagnostic::error("missing_key", message)
+                    Diagnostic::error(codes::MISSING_KEY, message)
                         .at(file.place(first.span.clone(), "it is to grow"))
                         .help(format!("add `{key}`, from {least} to {most}")),
                 );

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::core::fleet::GroupName;
+use crate::core::manifest::codes;
 
 use super::super::command::{SplitError, split};
 use super::super::diagnostics::{Diagnostic, shown};
@@ -46,7 +47,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
             if !entry.has("name") || !entry.has("command") {
                 file.report(
                     Diagnostic::error(
-                        "missing_key",
+                        codes::MISSING_KEY,
                         "an entry of `[[processes]]` needs `name` and `command`",
                     )
                     .at(file.place(entry.span.clone(), ""))
@@ -101,7 +102,7 @@ pub(in crate::core::manifest) fn words(
     };
     file.report(
         Diagnostic::error(
-            "bad_command",
+            codes::BAD_COMMAND,
             format!("the command of {whose} cannot be split into words: {error}"),
         )
         .at(file.place(span.clone(), ""))
@@ -118,7 +119,7 @@ fn without_duplicates(file: &File<'_>, processes: Vec<Process>) -> Vec<Process> 
         if let Some(first) = first.get(&name) {
             file.report(
                 Diagnostic::error(
-                    "duplicate_group",
+                    codes::DUPLICATE_GROUP,
                     format!("process group {} is written twice", shown(name.as_str())),
                 )
                 .at(file.place(span, "again here"))

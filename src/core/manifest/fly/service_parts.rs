@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::core::fleet::config::{Concurrency, Port};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
@@ -112,8 +113,11 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
             let found = other.kind();
             let words = "\"off\", \"stop\" or \"suspend\"";
             fields.file.report(
-                Diagnostic::error("wrong_type", format!("`{path}` takes {words}, not {found}"))
-                    .at(fields.file.place(node.span(), found)),
+                Diagnostic::error(
+                    codes::WRONG_TYPE,
+                    format!("`{path}` takes {words}, not {found}"),
+                )
+                .at(fields.file.place(node.span(), found)),
             );
             None
         }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::core::fleet::MachineCheck;
 use crate::core::fleet::config::{Port, Service};
+use crate::core::manifest::codes;
 
 use super::super::diagnostics::Diagnostic;
 use super::super::duration::Number;
@@ -51,7 +52,7 @@ pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<For<Written>> 
     if !fields.has("internal_port") {
         fields.file.report(
             Diagnostic::warning(
-                "no_internal_port",
+                codes::NO_INTERNAL_PORT,
                 "[http_service] names no `internal_port`",
             )
             .at(fields.file.place(fields.span.clone(), ""))
@@ -97,7 +98,7 @@ fn service(mut fields: Fields<'_, '_>) -> For<Written> {
     if ports.is_empty() {
         fields.file.report(
             Diagnostic::warning(
-                "no_ports",
+                codes::NO_PORTS,
                 "a service without ports cannot be reached from outside",
             )
             .at(fields.file.place(fields.span.clone(), ""))
@@ -116,7 +117,7 @@ fn service(mut fields: Fields<'_, '_>) -> For<Written> {
         let message = "a service names no `internal_port`";
         let place = fields.file.place(fields.span.clone(), "");
         fields.file.report(
-            Diagnostic::warning("no_internal_port", message)
+            Diagnostic::warning(codes::NO_INTERNAL_PORT, message)
                 .at(place)
                 .help("add `internal_port = 8080`, the port that the app listens on"),
         );
@@ -162,7 +163,7 @@ fn never_started(fields: &mut Fields<'_, '_>, stop: Range<usize>, autostart: Opt
             "Machines of this service are stopped by themselves, and nothing says that they are started again"
         }
     };
-    let diagnostic = Diagnostic::warning("autostop_without_autostart", message)
+    let diagnostic = Diagnostic::warning(codes::AUTOSTOP_WITHOUT_AUTOSTART, message)
         .at(file.place(stop, "stopped here"))
         .help("write `auto_start_machines = true`");
     file.report(match fields.take_entry("auto_start_machines") {

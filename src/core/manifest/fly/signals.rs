@@ -3,6 +3,8 @@
 
 use crate::core::fleet::config::StopConfig;
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::{Number, text};
 use super::super::fields::Fields;
@@ -60,10 +62,10 @@ pub(super) fn signal(fields: &mut Fields<'_, '_>) -> Option<String> {
     let known = SIGNALS.contains(&whole.as_str()) || OTHERS.contains(&whole.as_str());
     let diagnostic = if known {
         let message = format!("`{path}`: Fly lists no signal {}", shown(name));
-        Diagnostic::warning("unlisted_signal", message)
+        Diagnostic::warning(codes::UNLISTED_SIGNAL, message)
     } else {
         Diagnostic::error(
-            "no_such_signal",
+            codes::NO_SUCH_SIGNAL,
             format!("there is no signal {}", shown(name)),
         )
     };
@@ -87,7 +89,7 @@ pub(super) fn timeout(fields: &mut Fields<'_, '_>, number: Number) -> Option<At<
         );
         let place = fields.file.place(timeout.span.clone(), "");
         fields.file.report(
-            Diagnostic::warning("kill_timeout_too_long", message)
+            Diagnostic::warning(codes::KILL_TIMEOUT_TOO_LONG, message)
                 .at(place)
                 .help("write at most \"5m\""),
         );

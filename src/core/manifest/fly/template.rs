@@ -7,6 +7,8 @@ use std::ops::Range;
 use crate::core::fleet::config::{Guest, Init};
 use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::tree::{At, File};
 use super::across;
@@ -161,7 +163,7 @@ fn serve(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) 
 fn unassigned(file: &File<'_>, section: &For<services::Written>, what: &str, groups: &Groups) {
     file.report(
         Diagnostic::error(
-            "service_without_group",
+            codes::SERVICE_WITHOUT_GROUP,
             format!(
                 "{what} does not say which process groups serve it, and there are {}",
                 groups.list()
@@ -196,7 +198,7 @@ fn without_port(file: &File<'_>, section: &For<Named>, group: &GroupName) -> Dia
         shown(&section.body.name),
         shown(group.as_str())
     );
-    Diagnostic::error("check_without_port", message)
+    Diagnostic::error(codes::CHECK_WITHOUT_PORT, message)
         .at(file.place(section.span.clone(), ""))
         .help("add `port = 8080`")
 }
@@ -253,7 +255,7 @@ fn mount(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) 
     if let (Some(canary), Some(mount)) = (&doc.deploy.canary, doc.mounts.first()) {
         file.report(
             Diagnostic::error(
-                "canary_with_mounts",
+                codes::CANARY_WITH_MOUNTS,
                 "the strategy `canary` cannot go with mounts",
             )
             .at(file.place(canary.span.clone(), ""))
@@ -273,7 +275,7 @@ fn second_mount(
         "process group {} has two mounts, and a Machine takes one volume",
         shown(group.as_str())
     );
-    Diagnostic::error("two_mounts", message)
+    Diagnostic::error(codes::TWO_MOUNTS, message)
         .at(file.place(section.span.clone(), "the second one"))
         .also(file.place(first.clone(), "the first one"))
         .help("give each mount its own group with `processes`")

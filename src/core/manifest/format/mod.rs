@@ -12,6 +12,8 @@ mod yaml_scalar;
 use std::ops::Range;
 use std::path::Path;
 
+use crate::core::manifest::codes;
+
 use super::diagnostics::Diagnostic;
 use super::nesting;
 use super::tree::File;
@@ -73,7 +75,7 @@ fn table<'t>(file: &File<'_>, root: Node<'t>) -> Option<Table<'t>> {
                 return None;
             }
             let message = format!("the file has to be a table, not {}", other.kind());
-            file.report(Diagnostic::error("wrong_type", message).at(file.place(span, "")));
+            file.report(Diagnostic::error(codes::WRONG_TYPE, message).at(file.place(span, "")));
             None
         }
     }
@@ -81,8 +83,11 @@ fn table<'t>(file: &File<'_>, root: Node<'t>) -> Option<Table<'t>> {
 
 fn too_deep(file: &File<'_>, span: Range<usize>) {
     file.report(
-        Diagnostic::error("too_deep", "the file is nested deeper than any manifest is")
-            .at(file.place(span, "too many levels")),
+        Diagnostic::error(
+            codes::TOO_DEEP,
+            "the file is nested deeper than any manifest is",
+        )
+        .at(file.place(span, "too many levels")),
     );
 }
 
@@ -95,13 +100,13 @@ fn broken(file: &File<'_>, span: Range<usize>, why: &str) {
     }
     let format = Format::of(file.source.path).name();
     let message = format!("the file is not valid {format}: {why}");
-    file.report(Diagnostic::error("syntax", message).at(file.place(span, "")));
+    file.report(Diagnostic::error(codes::SYNTAX, message).at(file.place(span, "")));
 }
 
 /// A key that stands twice.
 fn twice(file: &File<'_>, key: &str, first: Range<usize>, again: Range<usize>) -> Diagnostic {
     let key = super::diagnostics::shown(key);
-    Diagnostic::error("duplicate_key", format!("key {key} is written twice"))
+    Diagnostic::error(codes::DUPLICATE_KEY, format!("key {key} is written twice"))
         .at(file.place(again, "again here"))
         .also(file.place(first, "first here"))
         .help("keep one of the two")

@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use toml::de::Error;
 
+use crate::core::manifest::codes;
+
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::tree::File;
 
@@ -51,14 +53,14 @@ pub(super) fn report(file: &File<'_>, errors: &[Error]) {
 
 /// A merge that was not finished.
 pub(super) fn conflict(file: &File<'_>, span: Range<usize>) -> Diagnostic {
-    Diagnostic::error("merge_conflict", "the file has a merge conflict in it")
+    Diagnostic::error(codes::MERGE_CONFLICT, "the file has a merge conflict in it")
         .at(file.place(span, ""))
         .help("choose between the two sides and take the marks away")
 }
 
 fn broken(file: &File<'_>, span: Range<usize>, message: &str) -> Diagnostic {
     let why = control_character(file, span.start).unwrap_or_else(|| message.to_owned());
-    let diagnostic = Diagnostic::error("syntax", format!("the file is not valid TOML: {why}"));
+    let diagnostic = Diagnostic::error(codes::SYNTAX, format!("the file is not valid TOML: {why}"));
     let text = &file.source.text;
     let opened = match message {
         // Told at the end of the file; what is missing belongs to the last mark that opens one.
@@ -101,7 +103,7 @@ fn duplicate(file: &File<'_>, span: Range<usize>, search: bool) -> Diagnostic {
     } else {
         format!("key {}", shown(key))
     };
-    let diagnostic = Diagnostic::error("duplicate_key", format!("{what} is written twice"))
+    let diagnostic = Diagnostic::error(codes::DUPLICATE_KEY, format!("{what} is written twice"))
         .at(file.place(span, "again here"))
         .help("keep one of the two");
     match search.then(|| first_of(file, line, key)).flatten() {

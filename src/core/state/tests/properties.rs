@@ -78,9 +78,10 @@ fn some_machine(configs: Vec<ConfigDigest>) -> impl Strategy<Value = KnownMachin
         option::of(some_launch()),
         vec(name("[^\\p{Cc}]{1,12}", VolumeId::new), 0..3),
         vec(some_id(), 0..3),
+        option::of(some_id()),
     )
         .prop_map(
-            |(name, group, region, config, launch, volumes, standby_for)| KnownMachine {
+            |(name, group, region, config, launch, volumes, standby_for, replaces)| KnownMachine {
                 name,
                 group,
                 region,
@@ -88,6 +89,7 @@ fn some_machine(configs: Vec<ConfigDigest>) -> impl Strategy<Value = KnownMachin
                 launch,
                 volumes,
                 standby_for,
+                replaces,
             },
         )
 }
@@ -128,12 +130,14 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
 }
 
 fn some_pending() -> impl Strategy<Value = Vec<Pending>> {
-    let pending =
-        (some_launch(), some_group(), some_region()).prop_map(|(launch, group, region)| Pending {
+    let pending = (some_launch(), some_group(), some_region(), any::<bool>()).prop_map(
+        |(launch, group, region, standby)| Pending {
             launch,
             group,
             region,
-        });
+            standby,
+        },
+    );
     btree_set(pending, 0..4).prop_map(|set| set.into_iter().collect())
 }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// `{"error": {"code", "message", "causes", "hint"?}}`.
+/// `{"error": {"code", "message", "causes", "hint"?, "exit"}}`.
 #[derive(Debug, Serialize)]
 pub struct ErrorDocument<'a> {
     format_version: u32,
@@ -16,15 +16,17 @@ struct Body<'a> {
     causes: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
+    exit: u8,
 }
 
 /// The document of an error: its stable code, what happened, what caused it, nearest cause first, and
-/// what to do.
+/// what to do, and the exit code that it ends with.
 pub fn error<'a>(
     code: &'a str,
     message: &'a str,
     causes: &'a [String],
     hint: Option<&'a str>,
+    exit: u8,
 ) -> ErrorDocument<'a> {
     ErrorDocument {
         format_version: super::FORMAT_VERSION,
@@ -33,6 +35,7 @@ pub fn error<'a>(
             message,
             causes,
             hint,
+            exit,
         },
     }
 }

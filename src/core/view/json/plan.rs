@@ -216,6 +216,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
             standby_for,
             replaces,
             volumes,
+            inherits: _,
         } => {
             step.port = *port;
             step.standby_for = standby_for;
@@ -223,7 +224,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
             step.volumes = volumes;
         }
         Action::Update { standby_for } => step.standby_for = standby_for,
-        Action::Move { from } => step.from = Some(from),
+        Action::Move { from, .. } => step.from = Some(from),
         Action::Destroy { removal, leaves } => {
             step.removal = Some(*removal);
             step.leaves = leaves;

@@ -36,6 +36,8 @@ pub struct StateMachine<'a> {
     volumes: &'a [VolumeId],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     standby_for: &'a [MachineId],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaces: Option<&'a MachineId>,
 }
 
 /// Everything that is remembered; hidden values of variables as `(hidden)`.
@@ -126,6 +128,7 @@ fn one<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> StateMachine<'a> {
         launch: machine.launch.as_ref(),
         volumes: &machine.volumes,
         standby_for: &machine.standby_for,
+        replaces: machine.replaces.as_ref(),
     }
 }
 

@@ -108,14 +108,8 @@ pub fn event(
                 let count = format!("  {}/{}", tally.ended(), tally.total);
                 line.add(Label::Dim, count);
             }
-            page.line(&line)?;
-            if let StepEvent::Ended(Outcome::Failed {
-                hint: Some(hint), ..
-            }) = what
-            {
-                page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))?;
-            }
-            Ok(())
+            // The hint of a failure stands once, in the report.
+            page.line(&line)
         }
     }
 }

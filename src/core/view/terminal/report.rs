@@ -27,7 +27,7 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
                 .plain(finding),
         )?;
     }
-    state(report.state, page)?;
+    state(report, page)?;
     page.line(&verdict(report))?;
     next(report, page)
 }
@@ -122,8 +122,8 @@ fn not_begun(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     page.line(&line)
 }
 
-fn state(end: &StateEnd, page: &mut Page<'_>) -> fmt::Result {
-    match end {
+fn state(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    match report.state {
         StateEnd::Unchanged => Ok(()),
         StateEnd::Written { place, serial } => page.line(
             &Line::new(0)
@@ -136,7 +136,10 @@ fn state(end: &StateEnd, page: &mut Page<'_>) -> fmt::Result {
                 .push(Label::Error, "not published:")
                 .plain(format!(" the state was not written: {cause}"));
             page.line(&line)?;
-            let hint = format!("nothing is lost; publish it with `aeroform state push {copy}`");
+            let hint = format!(
+                "nothing is lost; publish it with `{} state push {copy}`",
+                report.program
+            );
             page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))
         }
     }
@@ -163,13 +166,18 @@ fn verdict(report: &RunReport<'_>) -> Line {
         .values()
         .map(|(word, n)| format!("{} {word}", words::number(*n)))
         .collect();
-    let done = if texts.is_empty() {
-        "nothing was changed".to_owned()
-    } else {
-        texts.join(", ")
-    };
     let tally = report.tally();
     let rest = tally.total - tally.done;
+    // What failed or is unknown may have changed a Machine all the same.
+    let is_untouched = tally.failed + tally.unknown == 0;
+    let done = match (texts.is_empty(), report.state) {
+        (false, _) => texts.join(", "),
+        (true, StateEnd::Written { .. }) if tally.total == 0 => {
+            "only the state was changed".to_owned()
+        }
+        (true, _) if is_untouched => "nothing was changed".to_owned(),
+        (true, _) => "nothing came to its end".to_owned(),
+    };
     let verb = if report.plan.destroys_app {
         "Destroy"
     } else {
@@ -203,6 +211,9 @@ fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     if report.end() == RunEnd::Complete || tally.done == tally.total {
         return Ok(());
     }
-    let text = format!("run `{}` again: it does what is left", report.again);
+    let text = format!(
+        "run `{} {}` again: it does what is left",
+        report.program, report.verb
+    );
     page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text))
 }

@@ -47,7 +47,7 @@ pub enum DiffLine {
 /// The changes of a Machine of this group, those of one table together.
 pub fn blocks(group: &GroupName, changes: &[FieldChange]) -> Vec<Block> {
     let mut ranked: Vec<(Rank, Block)> = Vec::new();
-    for change in &place::with_size_names(changes) {
+    for change in &place::with_exchanges(place::with_size_names(changes)) {
         let place = place(group, &change.path);
         let lines = lines(&place, change);
         let rank = Rank::of(&place);
@@ -283,6 +283,40 @@ mod tests {
     -   destination = "/data"
     "###
         );
+    }
+
+    #[test]
+    fn a_check_that_takes_the_place_of_another_is_told_as_one_that_changes() {
+        let checks = |paths: &[&str]| {
+            let checks: Vec<Value> = paths
+                .iter()
+                .map(|path| json!({"type": "http", "path": path, "interval": "15s"}))
+                .collect();
+            json!({"services": [{"internal_port": 8080, "protocol": "tcp", "checks": checks}]})
+        };
+        insta::assert_snapshot!(diff(checks(&["/up"]), checks(&["/health"])), @r#"
+        [[services.http_checks]]  # /up of internal_port 8080 tcp
+        - path = "/up"
+        + path = "/health"
+        "#);
+        insta::assert_snapshot!(diff(checks(&["/up", "/b"]), checks(&["/b", "/health"])), @r#"
+        [[services.http_checks]]  # /up of internal_port 8080 tcp
+        - path = "/up"
+        + path = "/health"
+        "#);
+        // Which of two took whose place nobody knows.
+        insta::assert_snapshot!(diff(checks(&["/up"]), checks(&["/a", "/b"])), @r#"
+        [[services]]  # internal_port 8080 tcp
+        - [[services.http_checks]]
+        -   interval = "15s"
+        -   path = "/up"
+        + [[services.http_checks]]
+        +   interval = "15s"
+        +   path = "/a"
+        + [[services.http_checks]]
+        +   interval = "15s"
+        +   path = "/b"
+        "#);
     }
 
     #[test]

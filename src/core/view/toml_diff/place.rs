@@ -1,6 +1,8 @@
 //! Where a field of a Machine's config stands in fly.toml (facts/fly-toml-to-machine.md 3 to 7, read
 //! backwards). A field that fly.toml has no word for is named by its path in the config.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::core::fleet::{FieldChange, GroupName};
@@ -277,4 +279,78 @@ pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
         }
     }
     folded
+}
+
+/// The changes with a check or a port that goes and the only one that comes in its place told as one
+/// that changes: which path a check asks for is what identifies it, and one line of fly.toml to people.
+pub(super) fn with_exchanges(changes: Vec<FieldChange>) -> Vec<FieldChange> {
+    let mut told = Vec::with_capacity(changes.len());
+    for change in &changes {
+        let Some((goes, comes)) = exchange(&changes, change) else {
+            told.push(change.clone());
+            continue;
+        };
+        // It is told where the first of the two stands.
+        let other = if change == goes { comes } else { goes };
+        let place = |wanted: &FieldChange| changes.iter().position(|one| one == wanted);
+        if place(change) < place(other) {
+            told.extend(fields(goes, comes));
+        }
+    }
+    told
+}
+
+/// The two changes that exchange one entry for another, where this is one of them.
+fn exchange<'c>(
+    changes: &'c [FieldChange],
+    change: &FieldChange,
+) -> Option<(&'c FieldChange, &'c FieldChange)> {
+    let list = list_of(change)?;
+    let mut goes = Vec::new();
+    let mut comes = Vec::new();
+    for one in changes.iter().filter(|one| list_of(one) == Some(list)) {
+        match (&one.before, &one.after) {
+            (Some(Value::Object(_)), None) => goes.push(one),
+            (None, Some(Value::Object(_))) => comes.push(one),
+            _ => return None,
+        }
+    }
+    let (&[goes], &[comes]) = (goes.as_slice(), comes.as_slice()) else {
+        return None;
+    };
+    let kind = |value: &Option<Value>| value.as_ref()?.get("type").cloned();
+    (kind(&goes.before) == kind(&comes.after)).then_some((goes, comes))
+}
+
+/// The list of checks or ports of a service that a change is an entry of.
+fn list_of(change: &FieldChange) -> Option<&[String]> {
+    match change.path.as_slice() {
+        [services, _, list, _]
+            if services == "services" && (list == "checks" || list == "ports") =>
+        {
+            Some(&change.path[..3])
+        }
+        _ => None,
+    }
+}
+
+/// The keys that differ between two entries, under the path of the one that goes.
+fn fields(goes: &FieldChange, comes: &FieldChange) -> Vec<FieldChange> {
+    let side = |value: &Option<Value>| match value {
+        Some(Value::Object(fields)) => fields.clone(),
+        _ => serde_json::Map::new(),
+    };
+    let (before, after) = (side(&goes.before), side(&comes.after));
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter()
+        .filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| FieldChange {
+            path: goes.path.iter().chain([key]).cloned().collect(),
+            before: before.get(key).cloned(),
+            after: after.get(key).cloned(),
+            effect: goes.effect.max(comes.effect),
+            hidden: goes.hidden || comes.hidden,
+            shrinks: false,
+        })
+        .collect()
 }

@@ -149,7 +149,7 @@ fn fate(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> Stri
     }
     if section.is_none() {
         let to = plan.changes().find_map(|(_, change)| match &change.action {
-            Action::Move { from } if *from == group.name => Some(&change.group),
+            Action::Move { from, .. } if *from == group.name => Some(&change.group),
             Action::Move { .. }
             | Action::Create { .. }
             | Action::Update { .. }

@@ -10,8 +10,17 @@ use crate::core::view::words;
 /// Characters of a failing check's output that are shown.
 const OUTPUT: usize = 160;
 
+/// How much the column of checks says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// A single check by its name.
+    Named,
+    /// Results only, where names have no room.
+    Results,
+}
+
 /// The cells of a Machine.
-pub(super) fn cells(machine: &MachineStatus) -> Cells {
+pub(super) fn cells(machine: &MachineStatus, naming: Naming) -> Cells {
     let state = match machine.state {
         MachineState::Started => Label::Good,
         MachineState::Failed | MachineState::Destroyed | MachineState::Destroying => Label::Destroy,
@@ -27,7 +36,7 @@ pub(super) fn cells(machine: &MachineStatus) -> Cells {
         (Label::Plain, format!("{}{dagger}", machine.id)),
         (Label::Dim, machine.region.to_string()),
         (state, machine.state.as_str().to_owned()),
-        checks(machine),
+        checks(machine, naming),
         (Label::Hint, machine.address.clone().unwrap_or_default()),
         (
             Label::Dim,
@@ -36,8 +45,8 @@ pub(super) fn cells(machine: &MachineStatus) -> Cells {
     ]
 }
 
-/// One check by name and result, several as a count with the worst result.
-fn checks(machine: &MachineStatus) -> (Label, String) {
+/// One check by its result, several as a count with the worst result.
+fn checks(machine: &MachineStatus, naming: Naming) -> (Label, String) {
     let label = |state| match state {
         CheckState::Passing => Label::Good,
         CheckState::Warning => Label::Change,
@@ -45,6 +54,7 @@ fn checks(machine: &MachineStatus) -> (Label, String) {
     };
     match machine.checks.as_slice() {
         [] => (Label::Dim, String::new()),
+        [one] if naming == Naming::Results => (label(one.status), one.status.as_str().to_owned()),
         [one] => (
             label(one.status),
             format!("{} {}", one.name, one.status.as_str()),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::cells::{cells, details};
-use super::table::{Cells, Table};
+use super::cells::{Naming, cells, details};
+use super::table::{CHECKS, Cells, Table};
 use crate::core::fleet::GroupName;
 use crate::core::view::line::{Line, Page};
 use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
@@ -25,8 +25,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
         let text = "No Machines. `aeroform plan` shows what an apply would create.";
         return page.line(&Line::new(0).plain(text));
     }
-    let rows: Vec<Row<'_>> = view.machines.iter().map(|m| (m, cells(m))).collect();
-    let table = Table::of(rows.iter().map(|(_, cells)| cells), style.width);
+    let (rows, table) = laid_out(view, style.width);
     let mut by_group: BTreeMap<Option<&GroupName>, Vec<&Row<'_>>> = BTreeMap::new();
     for row in &rows {
         by_group.entry(row.0.group.as_ref()).or_default().push(row);
@@ -54,6 +53,25 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
         ))?;
     }
     Ok(())
+}
+
+/// The rows and their columns. Whether checks pass matters more than what they are called: the names go
+/// before the column does.
+fn laid_out(view: &StatusView, width: usize) -> (Vec<Row<'_>>, Table) {
+    let attempt = |naming| {
+        let rows: Vec<Row<'_>> = view
+            .machines
+            .iter()
+            .map(|machine| (machine, cells(machine, naming)))
+            .collect();
+        let table = Table::of(rows.iter().map(|(_, cells)| cells), width);
+        (rows, table)
+    };
+    let (rows, table) = attempt(Naming::Named);
+    if table.lacks(CHECKS) {
+        return attempt(Naming::Results);
+    }
+    (rows, table)
 }
 
 fn header(view: &StatusView) -> Line {

@@ -1,0 +1,205 @@
+//! What carrying out a large plan costs besides the provider: the executor over the emulated world,
+//! which answers at once, with the journal and the state on disk. Prints the time of each part, and
+//! how often the journal was written: each commit of it waits for the disk.
+//!
+//! `strace -f -c -e trace=fsync,fdatasync,rename target/release/deps/apply-…` counts what really
+//! reaches the disk.
+
+mod measure;
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use aeroform::apply::{self, ApplyOptions, Cancel, Job};
+use aeroform::core::fleet::{Desired, Known, Lineage, RunId};
+use aeroform::core::plan::{Options, Outcome, RunFacts, SavedPlan, plan, record};
+use aeroform::core::state;
+use aeroform::emulator::world::Timings;
+use aeroform::journal::{
+    Journal, JournalError, OpenRun, ResultRow, RunRow, RunStatus, SqliteJournal,
+};
+use aeroform::observe::observe;
+use aeroform::provider::sim::SimProvider;
+use aeroform::store::{Holder, LocalStore, StateStore};
+use measure::{growth, millis, per};
+use support::{GroupWords, desired, group};
+
+const SIZES: [u32; 3] = [1_000, 10_000, 20_000];
+
+/// The journal on disk, and how often it was written.
+struct Counted {
+    journal: SqliteJournal,
+    commits: AtomicU64,
+}
+
+impl Counted {
+    fn count(&self) -> &SqliteJournal {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        &self.journal
+    }
+}
+
+impl Journal for Counted {
+    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
+        self.count().begin(run)
+    }
+    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.count().record(run, rows)
+    }
+    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        self.count().mark(run, status)
+    }
+    fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
+        self.journal.open_runs(lineage)
+    }
+}
+
+fn main() {
+    println!("Creating a fleet: plan, calls, record, and the whole; journal and state on disk.\n");
+    println!(
+        "{:>10} {:>12} {:>12} {:>12} {:>32} {:>9} {:>9}",
+        "creates", "plan", "calls", "record", "whole", "commits", "at most"
+    );
+    let mut before = None;
+    for size in SIZES {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build();
+        runtime
+            .expect("a runtime begins")
+            .block_on(create(size, &mut before));
+    }
+}
+
+async fn create(size: u32, before: &mut Option<f64>) {
+    let image = || serde_json::json!({"image": "registry.example/shop@sha256:0"});
+    let quarter = |name| {
+        group(name)
+            .config(image())
+            .list("ams gru nrt")
+            .count(size / 4)
+    };
+    let groups = ["api", "cron", "web", "worker"].map(|name| (name, quarter(name)));
+    let wanted = desired(groups);
+    let folder = tempfile::tempdir().expect("a folder for the files");
+    let path = folder.path().join("state/shop.json");
+    let store = LocalStore::new(path, "state/shop.json".to_owned());
+    let journal = Counted {
+        journal: SqliteJournal::open(folder.path()).expect("a new journal"),
+        commits: AtomicU64::new(0),
+    };
+    let sim = SimProvider::new("bench");
+    sim.world().timings = Timings::instant();
+    sim.world().add_app("shop");
+    let known = Known::empty(wanted.app.clone(), "sim");
+    let mut nobody = |_: Option<&Holder>| {};
+    let lock = store
+        .lock(&holder(), Duration::ZERO, &mut nobody)
+        .await
+        .expect("nobody has it");
+    let version = store.read().await.expect("no state is there").version;
+
+    let began = Instant::now();
+    let observed = observe(&sim, &wanted.app, &known)
+        .await
+        .expect("the world answers");
+    let made = plan(&wanted, &known, Some(&observed), &Options::default());
+    let planned = began.elapsed();
+    let run = row(&observed.description.scope, SavedPlan::of(&made).text());
+    let job = Job {
+        plan: &made,
+        desired: &wanted,
+        known: &known,
+        observed: &observed,
+        provider: &sim,
+        journal: &journal,
+        lock: &*lock,
+        run: &run,
+        serial: 1,
+        commit: None,
+        options: ApplyOptions::default(),
+    };
+    let report = apply::run(job, Cancel::never(), &mut |_| {}).await;
+    let called = began.elapsed();
+    assert!(
+        report
+            .results
+            .iter()
+            .all(|result| result.outcome == Outcome::Done)
+    );
+    assert_eq!(report.findings, [""; 0]);
+    let next = record(&known, &made, &wanted, &report.results, &facts(&run));
+    store
+        .write(&state::write(&next), &version)
+        .await
+        .expect("nobody else writes");
+    journal
+        .mark(&run.run, RunStatus::Closed)
+        .expect("the journal is there");
+    let whole = began.elapsed();
+    lock.release().await.expect("it was ours");
+    assert_eq!(next.machines.len(), size as usize);
+
+    let each = per(whole, size as usize);
+    println!(
+        "{size:>10} {:>9.0} ms {:>9.0} ms {:>9.0} ms {:>32} {:>9} {:>9}",
+        millis(planned),
+        millis(called.saturating_sub(planned)),
+        millis(whole.saturating_sub(called)),
+        format!(
+            "{:.0} ms {each:>7.0} ns {:>7}",
+            millis(whole),
+            growth(before, each)
+        ),
+        journal.commits.load(Ordering::Relaxed),
+        5 + whole.as_millis() / 50,
+    );
+    settled(&wanted, &next, &sim).await;
+}
+
+/// Nothing is left to do.
+async fn settled(wanted: &Desired, known: &Known, sim: &SimProvider) {
+    let observed = observe(sim, &wanted.app, known)
+        .await
+        .expect("the world answers");
+    let again = plan(wanted, known, Some(&observed), &Options::default());
+    assert!(again.is_empty(), "nothing is left to do");
+}
+
+fn row(lineage: &Lineage, plan: String) -> RunRow {
+    RunRow {
+        run: RunId::new("run1").expect("a run id"),
+        lineage: lineage.clone(),
+        serial: 0,
+        at: "2026-01-01T00:00:00Z".to_owned(),
+        by: "ana".to_owned(),
+        command: "apply".to_owned(),
+        plan,
+    }
+}
+
+fn facts(run: &RunRow) -> RunFacts {
+    RunFacts {
+        run: run.run.clone(),
+        lineage: run.lineage.clone(),
+        at: run.at.clone(),
+        by: run.by.clone(),
+        command: run.command.clone(),
+        outcome: "complete".to_owned(),
+        commit: None,
+        parent: None,
+    }
+}
+
+fn holder() -> Holder {
+    Holder {
+        who: "ana".to_owned(),
+        host: "here".to_owned(),
+        pid: std::process::id(),
+        command: "apply".to_owned(),
+        since: "2026-01-01T00:00:00Z".to_owned(),
+        run: None,
+    }
+}

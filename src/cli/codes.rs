@@ -1,0 +1,161 @@
+//! The codes of the verbs, and all codes of the house in one place: docs/errors.md is made of [`TABLES`].
+
+use crate::core::code::{Code, codes};
+
+codes! {
+    ALREADY_THERE "already_there" Error:
+        "`…` is there already",
+        "`init` writes no file over another.",
+        "Change it by hand, or move it away first.";
+    BAD_PLAN_FILE "bad_plan_file" Error:
+        "cannot read the plan in `…`",
+        "The file is cut off, was edited, is no saved plan, or comes from a newer version.",
+        "Make one with `aeroform plan --out FILE`.";
+    BAD_PORT "bad_port" Error:
+        "`AEROFORM_LOCAL_PORTS` is `…`, which is no port to begin at",
+        "The variable holds something else than a number from 1024 to 60000.",
+        "Set it to such a number, or unset it.";
+    CHDIR "chdir" Error:
+        "cannot go to `…`",
+        "The folder of `-C` is not there or not yours.",
+        "Name another.";
+    CONSENT_NEEDED "consent_needed" Refused:
+        "the plan needs a yes, and there is no terminal to ask at; nothing was changed",
+        "Standard input is no terminal.",
+        "Review the plan, then add the flag that the message names.";
+    INVALID_MANIFEST "invalid_manifest" Error:
+        "cannot make sense of `…`: …",
+        "fly.toml or aeroform.toml has mistakes; each is shown with its place.",
+        "Correct them.";
+    NO_FLY_TOML "no_fly_toml" Error:
+        "there is no `…`",
+        "The folder has no fly.toml.",
+        "Go to the folder of fly.toml, or name it with `-C` or `-c`.";
+    NO_FOLDER "no_folder" Error:
+        "cannot find the folder `…`",
+        "The folder of the manifests is gone.",
+        "Name another.";
+    NO_GROUP "no_group" Error:
+        "there is no process group `…`",
+        "The manifests have no group of that name.",
+        "Name one of those that the message lists.";
+    NO_HOME "no_home" Error:
+        "there is no place for what belongs to this user",
+        "Neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set.",
+        "Set one of them.";
+    NO_PLAN_FILE "no_plan_file" Error:
+        "there is no saved plan `…`",
+        "The file is not there.",
+        "Make one with `aeroform plan --out FILE`.";
+    NO_PROGRAM "no_program" Error:
+        "cannot find this program's own file",
+        "It was moved or deleted while it ran.",
+        "Start it anew.";
+    NO_STATE_FILE "no_state_file" Error:
+        "there is no `…`",
+        "The file to be published is not there.",
+        "Name the copy that the run has printed.";
+    NO_SUCH_MACHINE "no_such_machine" Error:
+        "… no … Machine `…`",
+        "Neither the state nor the provider knows it.",
+        "`aeroform status` lists them.";
+    OUTSIDE_PROJECT "outside_project" Error:
+        "`…` leads out of the project",
+        "A manifest names a file outside of its repository.",
+        "Move the file, or name it by a flag.";
+    PLAN_REFUSED "plan_refused" Refused:
+        "the plan is refused; nothing was changed",
+        "A guard says no; the causes are the refusals of the plan. Exit 4 where state and world do not belong together.",
+        "Do what the hint says.";
+    PROVIDER_NOT_BUILT "provider_not_built" Error:
+        "provider `fly` is not part of this version",
+        "Only `local` is.",
+        "Plan offline with `--refresh=false`, or run with `--provider local`.";
+    RUNTIME "runtime" Error:
+        "cannot begin to work",
+        "The system gives no more file descriptors.",
+        "Look at the cause.";
+    STALE_PLAN "stale_plan" Stale:
+        "…",
+        "The saved or shown plan is not what would be done now; each difference is a cause.",
+        "Run `aeroform plan` and review it again.";
+    STATE_MOVED_ON "state_moved_on" Stale:
+        "cannot publish this state: it does not follow the one there",
+        "The state was written by another run since.",
+        "Run `aeroform plan`: it shows what that run made and the state does not list.";
+    STATE_URL "state_url" Error:
+        "a state at `…` is not part of this version",
+        "`[state] url` names a remote place.",
+        "Keep it in a file: `[state] path`.";
+    UNKNOWN_PROVIDER "unknown_provider" Error:
+        "there is no provider `…`",
+        "The name is misspelt.",
+        "The providers are `local` and `fly`.";
+    UNREADABLE "unreadable" Error:
+        "cannot read `…`",
+        "The system refuses it, or it is no ordinary file.",
+        "Look at its permissions.";
+    UNWRITABLE "unwritable" Error:
+        "cannot write `…`",
+        "The system refuses it.",
+        "Look at its permissions and the space there.";
+}
+
+/// The codes of one room, under the heading that docs/errors.md gives them.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// Heading.
+    pub title: &'static str,
+    /// What they have in common, for people.
+    pub about: &'static str,
+    /// The codes.
+    pub codes: &'static [Code],
+}
+
+/// Every code that there is.
+pub const TABLES: &[Table] = &[
+    Table {
+        title: "Commands",
+        about: "A command ends with one of these; `--json` prints it as a document.",
+        codes: ALL,
+    },
+    Table {
+        title: "State, journal, streams",
+        about: "A command ends with one of these, whichever it is.",
+        codes: crate::ui::codes::ALL,
+    },
+    Table {
+        title: "Text of a state file",
+        about: "A command ends with one of these when it reads a state.",
+        codes: crate::core::state::codes::ALL,
+    },
+    Table {
+        title: "Manifests",
+        about: "Each stands beside its place in the file; a command then ends with `invalid_manifest`. \
+                Those without an exit code are warnings.",
+        codes: crate::core::manifest::codes::ALL,
+    },
+    Table {
+        title: "Plans",
+        about: "A plan lists them as refusals, warnings, notes and records. Refusals end an apply with \
+                `plan_refused`; those without an exit code end nothing.",
+        codes: crate::core::plan::codes::ALL,
+    },
+    Table {
+        title: "Steps of an apply",
+        about: "A step ends with one of these or with an answer of the provider; what depends on it is \
+                skipped, and the apply is not complete.",
+        codes: crate::apply::codes::ALL,
+    },
+    Table {
+        title: "Answers of providers",
+        about: "A command that only reads ends with one of these; as the end of a step it makes the \
+                apply incomplete, which is exit 3.",
+        codes: crate::provider::codes::ALL,
+    },
+    Table {
+        title: "Answers of provider `local`",
+        about: "The same, from processes of this computer.",
+        codes: crate::provider::local::codes::ALL,
+    },
+];

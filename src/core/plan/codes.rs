@@ -1,0 +1,131 @@
+//! The codes of what a plan says beside its steps: refusals, warnings, notes and records.
+
+use crate::core::code::codes;
+
+codes! {
+    ALL_MISSING "all_missing" Stale:
+        "every known Machine is gone (…)",
+        "The provider has none of the Machines of the state: they were destroyed elsewhere, or this is another account.",
+        "If it was on purpose, add `--accept-missing`.";
+    FLEET_VANISHED "fleet_vanished" Stale:
+        "the provider lists no Machine, but says that there are …",
+        "An empty list with a count, or no app although the state knows Machines of it: an answer that nobody should act on.",
+        "Look again in a moment.";
+    OTHER_LINEAGE "other_lineage" Stale:
+        "the state belongs to another incarnation of `…` than the one there",
+        "The app was deleted and made anew, or the state is of another account.",
+        "Check which state and which app this is; `--take-over` if the state should follow.";
+    STATE_BEHIND "state_behind" Stale:
+        "…, and the state does not list it (it is at serial …, that run was to write …)",
+        "Somebody applied from another copy of the state.",
+        "Get the state that has it, or take over what it did with `--adopt-run`.";
+    MAX_DESTROY "max_destroy" Refused:
+        "… would be destroyed, and `[policy] max_destroy` allows … of …",
+        "The plan destroys more at once than the policy allows.",
+        "Split the change, or raise `max_destroy`.";
+    NO_IMAGE "no_image" Refused:
+        "nothing says which image group `…` runs, and nothing of the app runs yet",
+        "No manifest names an image, and there is no Machine to take it from.",
+        "Name it with `--image`, or write `image` in aeroform.toml.";
+    TWO_IMAGES "two_images" Refused:
+        "new Machines of group `…` would run what runs, and that is … and …",
+        "No manifest names an image, and the newest run left two.",
+        "Say which with `--image`, or write `image` in aeroform.toml.";
+    NO_REGION "no_region" Refused:
+        "nothing says in which region group `…` starts",
+        "No region is written and no Machine is there to start from.",
+        "Write `primary_region`, or `regions` of the group.";
+    NO_ROOM_IN_REGIONS "no_room_in_regions" Refused:
+        "group `…` wants … Machines, and its regions hold …",
+        "`max_per_region` is too small for the count.",
+        "Add regions or raise `max_per_region`.";
+    PROTECTED_GROUP "protected_group" Refused:
+        "group `…` is protected: …",
+        "A Machine or a volume of a group with `protect` would go.",
+        "Remove `protect`, apply that by itself, then apply the change.";
+    UNREACHABLE_VOLUME "unreachable_volume" Refused:
+        "Machine … of group `…` must change, but its host does not answer and its volume is there",
+        "A replacement would leave the data behind.",
+        "Wait for the host, or destroy the Machine and restore its volume from a snapshot.";
+    AUTOSTOP_WITHOUT_AUTOSTART "autostop_without_autostart" Not:
+        "group `…`: its Machines stop by themselves and nothing starts them again",
+        "`auto_stop_machines` without `auto_start_machines`.",
+        "Set both, or none.";
+    MUTABLE_TAG "mutable_tag" Not:
+        "image `…` is a tag, which may move",
+        "What runs may not be what was reviewed.",
+        "Name it by digest.";
+    SHARED_PORT "shared_port" Not:
+        "groups … serve the same external port …: requests go to all of them…",
+        "Two services answer on one port of one app.",
+        "Give one of them another port, unless it is meant.";
+    APP_REMOVED "app_removed" Not:
+        "group `app` goes because `[processes]` appeared in fly.toml: that list is complete, and `app` is not in it",
+        "The list of processes is the complete list of groups.",
+        "Write the `[[moved]]` that is shown, if a new group is the old one.";
+    DECIDED_AT_APPLY "decided_at_apply" Not:
+        "which Machines go is decided at apply: this plan was made without asking the provider",
+        "`--refresh=false`.",
+        "Plan without it to see which.";
+    HELD_BY_VOLUMES "held_by_volumes" Not:
+        "group `…` stays uneven: Machines with volumes are not moved out of …",
+        "Moving a Machine would leave its volume.",
+        "An exact map of regions says where each is meant to be.";
+    HOST_UNREACHABLE "host_unreachable" Not:
+        "host unreachable: … (…)",
+        "The hosts of these Machines do not answer.",
+        "Wait; a step that needs one of them says so.";
+    IGNORED_MACHINES "ignored_machines" Not:
+        "…: … (taken out of the state with `state rm`, left alone)",
+        "They were taken out of the state on purpose.",
+        "Nothing.";
+    IMAGE_INHERITED "image_inherited" Not:
+        "new Machines of group `…` run `…`, as those that run do",
+        "No manifest names an image, and what runs is one.",
+        "Nothing; or name one with `--image` or in aeroform.toml.";
+    MOVED_DONE "moved_done" Not:
+        "nothing is left to move from `…` to `…`",
+        "The rename was carried out.",
+        "Take the `[[moved]]` entry away.";
+    RENAMED_GROUP "renamed_group" Not:
+        "group `…` goes and a new group looks like it",
+        "It looks like a rename.",
+        "Write the `[[moved]]` that is shown, if it is one.";
+    SCALED_TO_ZERO "scaled_to_zero" Not:
+        "group `…` will have no Machine",
+        "Its count is 0.",
+        "Mind that the next `fly deploy` makes new ones.";
+    SIZES_NOT_ENFORCED "sizes_not_enforced" Not:
+        "provider `…` shows sizes and images and does not enforce them",
+        "Local Machines are processes.",
+        "Nothing.";
+    SPECIAL_MACHINES "special_machines" Not:
+        "…: … (release-command, console, test or leftover canary Machines, left alone)",
+        "Other tools made them for a purpose of their own.",
+        "Nothing.";
+    STRANGERS "strangers" Not:
+        "…: … (not managed by Aeroform or Fly Launch, left alone)",
+        "Somebody made them by hand.",
+        "Nothing.";
+    UNREACHABLE_STRANGERS "unreachable_strangers" Not:
+        "…: … (not in the state, and their hosts do not say whose they are; left alone)",
+        "Their hosts do not answer, and no state knows them.",
+        "Wait for the hosts.";
+    UNRECORDED_RUN "unrecorded_run" Not:
+        "…, and the state does not list it (it is at serial …, that run was to write …)",
+        "A run changed Machines and could not publish its state; what it made can be taken over safely.",
+        "Nothing: it is taken over.";
+    PROTECTS "protects" Not:
+        "group `…` becomes protected",
+        "`protect` was written.",
+        "Nothing.";
+    UNPROTECTS "unprotects" Not:
+        "group `…` is no longer protected",
+        "`protect` was taken away.",
+        "Nothing; destroys of the group are possible from the next plan on.";
+}
+
+/// The code of this name, as it stands in a plan.
+pub fn named(name: &str) -> Option<crate::core::code::Code> {
+    ALL.iter().copied().find(|code| code.name() == name)
+}

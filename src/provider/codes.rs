@@ -1,0 +1,66 @@
+//! The codes of what providers answer, each with one meaning for all of them.
+
+use crate::core::code::codes;
+
+codes! {
+    ALREADY_EXISTS "already_exists" Error:
+        "… already_exists …",
+        "A Machine of that name is there.",
+        "Apply again: it is found and taken.";
+    BUSY "busy" Error:
+        "failed_precondition: …",
+        "The Machine is between two states.",
+        "Nothing: it is tried again.";
+    CONFLICT "conflict" Error:
+        "… is gone",
+        "The Machine was changed or destroyed by somebody else since the plan was made.",
+        "Run the command again: it plans from what is there now.";
+    FAILED_PRECONDITION "failed_precondition" Error:
+        "failed_precondition: …",
+        "The platform does not do this to a Machine in that state.",
+        "Look at the Machine with `aeroform status`.";
+    MACHINE_FAILED "machine_failed" Error:
+        "Machine … has failed: …",
+        "It does not start, ends at once, or was destroyed while it was waited for.",
+        "Look at its logs: `aeroform logs ID`.";
+    MACHINE_KEEPS_ENDING "machine_keeps_ending" Error:
+        "Machine … does not stay up: …",
+        "Its program starts and ends over and over, so that waiting for it is in vain.",
+        "Look at its logs: `aeroform logs ID`.";
+    NO_ACCESS "no_access" Error:
+        "…",
+        "The token is not for this app.",
+        "Log in, or use a token of the right organisation.";
+    NOT_FOUND "not_found" Error:
+        "… not found",
+        "There is no such app or Machine.",
+        "Check the app's name.";
+    NOT_REACHED "not_reached" Error:
+        "machine failed to reach desired state, currently …",
+        "It did not come to the state that was waited for.",
+        "Look at the Machine with `aeroform status`.";
+    NOT_STOPPED "not_stopped" Error:
+        "… not stopped",
+        "A Machine that runs is not destroyed without force.",
+        "Stop it first.";
+    RATE_LIMITED "rate_limited" Error:
+        "rate limit exceeded",
+        "Too many calls in a short time.",
+        "Nothing: it is waited for.";
+    REFUSED "refused" Error:
+        "invalid config: …",
+        "The platform does not take the call.",
+        "Change what the message names.";
+    SERVER_ERROR "server_error" Error:
+        "the answer was lost",
+        "The platform had a fault, and it is not known whether the call was carried out.",
+        "Run the command again: it asks what came of it.";
+    TIMED_OUT "timed_out" Error:
+        "the answer was lost",
+        "No answer came in time, and it is not known whether the call was carried out.",
+        "Run the command again: it asks what came of it.";
+    UNREADABLE_ANSWER "unreadable_answer" Error:
+        "the answer is no Machine: …",
+        "The answer has another form than the platform's.",
+        "Update Aeroform; report it if that does not help.";
+}

@@ -1,0 +1,306 @@
+//! Every code that a command may end with, provoked at the binary, with the exit code of its row.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use aeroform::cli::codes as verbs;
+use aeroform::core::code::Code;
+use aeroform::core::state::codes as state;
+use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version};
+use aeroform::ui::{Exit, Failure, codes as ui};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::provoked::assert_all_provoked;
+use crate::sandbox::Sandbox;
+use crate::terminal::Terminal;
+
+/// The code that the command ends with. Its exit code is the one that the table has for it.
+fn code(mut command: Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last = text.lines().last().unwrap_or_default();
+    let document: serde_json::Value = serde_json::from_str(last).unwrap_or_default();
+    let shown = String::from_utf8_lossy(&output.stderr);
+    let code = document["error"]["code"].as_str();
+    let code = code
+        .unwrap_or_else(|| panic!("no error: {text}{shown}"))
+        .to_owned();
+    let exit = output.status.code().unwrap();
+    assert_eq!(exit, exit_of(&code), "{code}: {text}{shown}");
+    code
+}
+
+fn exit_of(name: &str) -> i32 {
+    let tables = verbs::TABLES.iter();
+    let row = tables
+        .flat_map(|table| table.codes)
+        .find(|code| code.name() == name);
+    let row = row.unwrap_or_else(|| panic!("{name} is in no table"));
+    i32::from(Exit::from(row.ends()).code())
+}
+
+fn ends(sandbox: &Sandbox, args: &[&str]) -> String {
+    let mut command = sandbox.command(args);
+    command.arg("--json");
+    code(command)
+}
+
+/// The same in a world with an app, after somebody has put this into a file of it.
+fn with(path: &str, text: &str, args: &[&str]) -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.write(path, text);
+    ends(&sandbox, args)
+}
+
+/// The same, begun by a shell that does something first.
+fn after(preparation: &str, args: &str) -> String {
+    let sandbox = Sandbox::with_app();
+    let program = env!("CARGO_BIN_EXE_aeroform");
+    let inherited = sandbox.command(&[]);
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            &format!("{preparation}; exec '{program}' {args} --json"),
+        ])
+        .current_dir(sandbox.project())
+        .env_clear();
+    for (key, value) in inherited.get_envs() {
+        command.env(key, value.unwrap_or_default());
+    }
+    code(command)
+}
+
+#[test]
+fn every_code_of_a_verb_is_provoked() {
+    let sandbox = Sandbox::with_app();
+    let mut homeless = sandbox.command(&["status", "--json"]);
+    homeless.env_remove("AEROFORM_STATE_DIR").env_remove("HOME");
+    let mut portless = sandbox.command(&["status", "--json"]);
+    portless.env("AEROFORM_LOCAL_PORTS", "eighty");
+    let seen = vec![
+        code(portless),
+        ends(&sandbox, &["init"]),
+        ends(&sandbox, &["apply", "fly.toml"]),
+        ends(&sandbox, &["apply", "missing.plan"]),
+        ends(&sandbox, &["-C", "nowhere", "status"]),
+        ends(&sandbox, &["apply"]),
+        ends(&sandbox, &["plan", "--out", "nowhere/next.plan"]),
+        ends(&sandbox, &["state", "push", "missing.json"]),
+        ends(&sandbox, &["state", "show", "missing"]),
+        ends(&sandbox, &["status", "--provider", "fly"]),
+        ends(&sandbox, &["status", "--provider", "loco"]),
+        ends(&sandbox, &["show", "config", "-g", "nobody"]),
+        ends(&Sandbox::new(), &["plan"]),
+        with("fly.toml", "app = 1\n", &["plan"]),
+        unreadable(),
+        with(
+            "aeroform.toml",
+            "[state]\npath = \"/etc/passwd\"\n",
+            &["plan"],
+        ),
+        with("aeroform.toml", "[state]\nurl = \"s3://a/b\"\n", &["plan"]),
+        code(homeless),
+        after(
+            "mkdir gone; cd gone; rmdir ../gone",
+            "-c ../fly.toml status",
+        ),
+        after("ulimit -n 4", "status"),
+        refused(),
+        stale(),
+        moved_on(),
+    ];
+    assert_all_provoked(
+        verbs::ALL,
+        seen,
+        &[(
+            verbs::NO_PROGRAM,
+            "the system names the file of every program that runs",
+        )],
+    );
+}
+
+/// A folder stands where a file is meant.
+fn unreadable() -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml/file", "");
+    ends(&sandbox, &["plan"])
+}
+
+fn refused() -> String {
+    let sandbox = Sandbox::with_app();
+    let protected = |count| {
+        format!("[groups.web]\ncount = {count}\nprotect = true\n[groups.jobs]\ncount = 0\n")
+    };
+    sandbox.write("aeroform.toml", &protected(1));
+    sandbox.apply();
+    sandbox.write("aeroform.toml", &protected(0));
+    ends(&sandbox, &["apply", "-y"])
+}
+
+fn stale() -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.run(&["plan", "--out", "next.plan"]);
+    sandbox.write("aeroform.toml", "[groups.web]\ncount = 2\n");
+    ends(&sandbox, &["apply", "next.plan"])
+}
+
+/// A state that follows another one than the none that is there.
+fn moved_on() -> String {
+    let text = include_str!("../golden/state-format-1.json");
+    with("copy.json", text, &["state", "push", "copy.json"])
+}
+
+#[test]
+fn every_code_of_a_state_file_is_provoked() {
+    let ends = |text: &str| with("state/shop.json", text, &["state", "list"]);
+    let text = include_str!("../golden/state-format-1.json");
+    let seen = vec![
+        ends("{"),
+        ends(&text.replace("\"format\": 1", "\"format\": 99")),
+        ends(&text.replace("\"shop\"", "\"other\"")),
+        ends(&format!("<<<<<<< HEAD\n{text}")),
+    ];
+    assert_all_provoked(state::ALL, seen, &[]);
+}
+
+#[tokio::test]
+async fn every_code_of_state_journal_and_streams_is_provoked() {
+    let seen = vec![
+        Failure::bug("it cannot be").code.to_owned(),
+        locked_and_interrupted(Signal::TERM).await,
+        held(&["apply", "-y", "--lock-timeout", "10ms"]).await,
+        no_answer(),
+        output(),
+        changed().await,
+        with("state/shop.json/x", "", &["state", "list"]),
+        damaged_journal(),
+    ];
+    let beyond = [(
+        ui::SIGNALS,
+        "a system that runs a program lets it listen for SIGTERM",
+    )];
+    assert_all_provoked(ui::ALL, seen, &beyond);
+}
+
+fn store(sandbox: &Sandbox) -> LocalStore {
+    LocalStore::new(
+        sandbox.project().join("state/shop.json"),
+        "state/shop.json".to_owned(),
+    )
+}
+
+async fn lock(sandbox: &Sandbox) -> Box<dyn StateLock> {
+    let holder = Holder {
+        who: "ben".to_owned(),
+        host: "there".to_owned(),
+        pid: 1,
+        command: "apply".to_owned(),
+        since: "2026-01-01T00:00:00Z".to_owned(),
+        run: None,
+    };
+    let mut nobody = |_: Option<&Holder>| {};
+    store(sandbox)
+        .lock(&holder, Duration::ZERO, &mut nobody)
+        .await
+        .unwrap()
+}
+
+async fn held(args: &[&str]) -> String {
+    let sandbox = Sandbox::with_app();
+    let lock = lock(&sandbox).await;
+    let ended = ends(&sandbox, args);
+    lock.release().await.unwrap();
+    ended
+}
+
+/// A command that waits for the lock gets a signal.
+async fn locked_and_interrupted(signal: Signal) -> String {
+    let sandbox = Sandbox::with_app();
+    let lock = lock(&sandbox).await;
+    let mut command = sandbox.command(&["apply", "-y", "--lock-timeout", "1m", "--json"]);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let mut said = Vec::new();
+    while !String::from_utf8_lossy(&said).contains("waits for the state's lock") {
+        let mut byte = [0];
+        assert_eq!(
+            stderr.read(&mut byte).unwrap(),
+            1,
+            "{}",
+            String::from_utf8_lossy(&said)
+        );
+        said.extend(byte);
+    }
+    let pid = Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+    let output = child.wait_with_output().unwrap();
+    lock.release().await.unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    error_code(&String::from_utf8(output.stdout).unwrap())
+}
+
+/// The code in text that a terminal may have broken into lines.
+fn error_code(text: &str) -> String {
+    let text: String = text.split_whitespace().collect();
+    let rest = text
+        .split("\"code\":\"")
+        .nth(1)
+        .unwrap_or_else(|| panic!("no code: {text}"));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+fn no_answer() -> String {
+    let sandbox = Sandbox::with_app();
+    let mut terminal = Terminal::start(sandbox.command(&["apply", "--json"]));
+    terminal.expect("[y/N]");
+    terminal.end_input();
+    let (exit, screen) = terminal.end();
+    assert_eq!(exit, exit_of(ui::NO_ANSWER.name()), "{screen}");
+    error_code(&screen)
+}
+
+/// The document cannot be written where nothing can: what is said stands on the other stream.
+fn output() -> String {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(&["version", "--json"]);
+    let output = command.stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(ui::OUTPUT.message()), "{said}");
+    assert_eq!(output.status.code(), Some(exit_of(ui::OUTPUT.name())));
+    ui::OUTPUT.name().to_owned()
+}
+
+/// Somebody writes the state between the read and the write of another.
+async fn changed() -> String {
+    let sandbox = Sandbox::with_app();
+    let lost = store(&sandbox)
+        .write("[]", &Version("another".to_owned()))
+        .await;
+    let failure = Failure::from(lost.map(drop).unwrap_err());
+    assert_eq!(failure.exit, Exit::Stale);
+    failure.code.to_owned()
+}
+
+fn damaged_journal() -> String {
+    let sandbox = Sandbox::with_app();
+    let journal = sandbox.project().with_file_name("state").join("journal.db");
+    std::fs::write(journal, "this is no journal, and no database at all").unwrap();
+    ends(&sandbox, &["apply", "-y"])
+}
+
+#[test]
+fn a_code_of_a_plan_that_refuses_has_an_exit_code_of_its_own() {
+    let refuses = |code: &&Code| matches!(Exit::from(code.ends()), Exit::Stale | Exit::Refused);
+    let names = aeroform::core::plan::codes::ALL.iter().filter(refuses);
+    assert_eq!(names.count(), 9);
+}

@@ -1,0 +1,132 @@
+//! Every code of a step and of a provider's answer, provoked.
+
+use std::time::Duration;
+
+use aeroform::apply::codes as steps;
+use aeroform::core::fleet::call::CreateCall;
+use aeroform::core::fleet::{
+    AppName, Call, GroupName, MachineConfig, MachineId, MachineName, Region, Stamps, Until,
+};
+use aeroform::core::plan::Work;
+use aeroform::emulator::world::{Effect, Fault};
+use aeroform::provider::sim::SimProvider;
+use aeroform::provider::{Provider, codes as answers};
+use serde_json::json;
+
+use crate::provoked::assert_all_provoked;
+use crate::stage::{Stage, checked, image, web};
+use crate::support::desired;
+
+/// The code of the first step that fails once the world does this to a call.
+async fn fails(action: &str, effect: Effect, before: u32, after: u32) -> String {
+    let mut stage = Stage::new();
+    if before > 0 {
+        stage
+            .settle(&desired([("web", checked(web(before)))]))
+            .await;
+    }
+    stage
+        .sim
+        .world()
+        .inject(Fault::on(action, effect).times(1000));
+    let changed = desired([("web", checked(image(web(after), "shop:2")))]);
+    stage.apply(&changed).await.failure().0
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_code_of_a_step_is_provoked() {
+    let seen = vec![
+        fails("create", Effect::ChecksNeverPass, 0, 1).await,
+        fails("destroy", Effect::Lie, 1, 0).await,
+        fails("stop", Effect::Lie, 1, 0).await,
+        host_lost().await,
+        plan_of_somebody_else().await,
+    ];
+    assert_all_provoked(steps::ALL, seen, &[]);
+}
+
+/// The host stops answering between the plan and the call.
+async fn host_lost() -> String {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let wanted = desired([("web", image(web(1), "shop:2"))]);
+    let (made, observed) = stage.planned(&wanted).await;
+    let id = stage.id(0);
+    stage.sim.world().operator("shop").host(&id, true);
+    stage.carry_out(&wanted, made, &observed).await.failure().0
+}
+
+/// A change that names no Machine, as no planner makes one.
+async fn plan_of_somebody_else() -> String {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let wanted = desired([("web", image(web(1), "shop:2"))]);
+    let (mut made, observed) = stage.planned(&wanted).await;
+    for step in &mut made.steps {
+        if let Work::Change(change) = &mut step.work {
+            change.machine.id = None;
+        }
+    }
+    stage.carry_out(&wanted, made, &observed).await.failure().0
+}
+
+fn create() -> Call {
+    Call::Create(Box::new(CreateCall {
+        name: MachineName::new("web-1").unwrap(),
+        group: GroupName::new("web").unwrap(),
+        region: Region::new("ams").unwrap(),
+        config: MachineConfig::from_value(json!({"image": "shop:1"})).unwrap(),
+        stamps: Stamps::default(),
+        skip_launch: false,
+        port: None,
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_code_of_an_answer_is_provoked() {
+    let refuse = |status, message: &str| Effect::Refuse {
+        status,
+        message: message.to_owned(),
+    };
+    let effects = [
+        refuse(400, "invalid config: image is required"),
+        refuse(401, "unauthorized"),
+        refuse(404, "app not found"),
+        refuse(409, "already_exists: unique machine name violation"),
+        refuse(409, "conflict: somebody else has the lease"),
+        refuse(412, "failed_precondition: machine still active"),
+        refuse(412, "failed_precondition: machine is not currently stopped"),
+        refuse(412, "failed_precondition: no"),
+        Effect::RateLimited {
+            retry_after: Duration::from_secs(1),
+        },
+        Effect::LoseBefore { status: 408 },
+        Effect::LoseAfter { status: 503 },
+        Effect::Lie,
+    ];
+    let app = AppName::new("shop").unwrap();
+    let mut seen = Vec::new();
+    for effect in effects {
+        let sim = SimProvider::new("seed");
+        sim.world().add_app("shop");
+        sim.world().inject(Fault::on("create", effect.clone()));
+        let answer = sim.call(&app, &create()).await;
+        let error = answer.expect_err(&format!("{effect:?}"));
+        seen.push(error.code.to_owned());
+    }
+    seen.push(fails("create", Effect::FailStart, 0, 1).await);
+    seen.push(in_vain(&app).await);
+    assert_all_provoked(answers::ALL, seen, &[]);
+}
+
+/// What is waited for does not come.
+async fn in_vain(app: &AppName) -> String {
+    let sim = SimProvider::new("seed");
+    sim.world().add_app("shop");
+    let made = sim.call(app, &create()).await.unwrap().machine.unwrap();
+    let id: MachineId = made.id;
+    let patience = Duration::from_secs(10);
+    sim.wait(app, &id, Until::Started, patience).await.unwrap();
+    let waited = sim.wait(app, &id, Until::Destroyed, patience).await;
+    waited.unwrap_err().code.to_owned()
+}

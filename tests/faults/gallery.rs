@@ -1,0 +1,569 @@
+//! The plans that are disturbed: what was applied before, what others did meanwhile, what is wanted
+//! now.
+
+use aeroform::core::fleet::{
+    Count, Desired, DesiredGroup, Known, LaunchId, Limit, MachineId, MovedMachine, Pending,
+    Strategy,
+};
+use aeroform::core::plan::Options;
+use aeroform::emulator::world::World;
+use serde_json::{Value, json};
+
+use crate::invariants::Guard;
+use crate::support::{GroupWords, desired, group, group_name, moved, region};
+
+/// One plan of the gallery.
+pub(crate) struct Chapter {
+    pub(crate) name: &'static str,
+    pub(crate) before: Desired,
+    pub(crate) after: Desired,
+    pub(crate) wishes: Options,
+    /// The world before anything is applied.
+    pub(crate) world: fn(&mut World),
+    /// What happens to the world and to the state between the two.
+    pub(crate) meanwhile: fn(&mut World, &mut Known, &mut Desired),
+    pub(crate) guards: Vec<Guard>,
+}
+
+type Groups = Vec<(&'static str, DesiredGroup)>;
+
+fn chapter(name: &'static str, before: Groups, after: Groups) -> Chapter {
+    Chapter {
+        name,
+        before: desired(before),
+        after: desired(after),
+        wishes: Options::default(),
+        world: |_| {},
+        meanwhile: |_, _, _| {},
+        guards: Vec::new(),
+    }
+}
+
+impl Chapter {
+    fn moved(mut self, from: &str, to: &str) -> Self {
+        self.after.moved = vec![moved(from, to)];
+        self
+    }
+
+    fn meanwhile(mut self, hand: fn(&mut World, &mut Known, &mut Desired)) -> Self {
+        self.meanwhile = hand;
+        self
+    }
+
+    fn world(mut self, hand: fn(&mut World)) -> Self {
+        self.world = hand;
+        self
+    }
+
+    fn wishes(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.wishes);
+        self
+    }
+
+    /// At any moment so many of these groups exist, and so many of them run.
+    fn never_below(mut self, groups: &'static [&'static str], exist: usize, run: usize) -> Self {
+        self.guards.push(Guard { groups, exist, run });
+        self
+    }
+}
+
+fn web(count: u32) -> DesiredGroup {
+    let checks = json!({"checks": {"alive": {"type": "http", "port": 8080, "path": "/"}}});
+    let web = group("web").count(count).serves().config(checks);
+    image(web, "shop:1").max_unavailable(1)
+}
+
+fn worker(count: u32) -> DesiredGroup {
+    image(group("worker"), "shop:1")
+        .count(count)
+        .max_unavailable(1)
+}
+
+fn image(group: DesiredGroup, image: &str) -> DesiredGroup {
+    group.config(json!({"image": image}))
+}
+
+fn two(group: DesiredGroup) -> DesiredGroup {
+    image(group, "shop:2")
+}
+
+fn unwritten(group: DesiredGroup) -> DesiredGroup {
+    group.with(|group| group.count = Count::Unwritten)
+}
+
+fn standby(group: DesiredGroup, n: u32) -> DesiredGroup {
+    group.with(|group| group.standby = Some(n))
+}
+
+fn ids(world: &mut World, of: &str) -> Vec<String> {
+    let machines = world.operator("shop").machines();
+    let of = |machine: &&Value| machine["config"]["metadata"]["fly_process_group"] == of;
+    let id = |machine: &Value| machine["id"].as_str().unwrap().to_owned();
+    machines.iter().filter(of).map(id).collect()
+}
+
+/// A Machine of Fly Launch with a volume of its own.
+fn with_volume(world: &mut World) {
+    let volume = world.add_volume("shop", "data", "ams", 1).unwrap();
+    let config = json!({
+        "image": "shop:1",
+        "init": {"cmd": ["bin/db"]},
+        "env": {"FLY_PROCESS_GROUP": "db"},
+        "mounts": [{"volume": volume, "name": "data", "path": "/data"}],
+        "metadata": {"fly_process_group": "db", "fly_platform_version": "v2"},
+    });
+    world.operator("shop").add("still-lake-1", "ams", config);
+}
+
+fn launched(world: &mut World) {
+    for name in ["calm-sea-1", "calm-sea-2"] {
+        let config = json!({
+            "image": "shop:1",
+            "init": {"cmd": ["bin/worker"]},
+            "env": {"FLY_PROCESS_GROUP": "worker"},
+            "metadata": {"fly_process_group": "worker", "fly_platform_version": "v2"},
+        });
+        world.operator("shop").add(name, "ams", config);
+    }
+}
+
+fn db() -> DesiredGroup {
+    image(group("db"), "shop:1")
+        .count(1)
+        .mount()
+        .max_unavailable(1)
+}
+
+pub(crate) fn all() -> Vec<Chapter> {
+    let mut all = counts();
+    all.extend(configs());
+    all.extend(groups());
+    all.extend(standbys());
+    all.extend(places());
+    all.extend(others());
+    all.extend(volumes());
+    all.extend(unwritten_counts());
+    all
+}
+
+fn counts() -> Vec<Chapter> {
+    vec![
+        chapter(
+            "first-apply",
+            vec![],
+            vec![("web", web(3)), ("worker", worker(2))],
+        ),
+        chapter("grows", vec![("web", web(2))], vec![("web", web(5))]).never_below(&["web"], 2, 2),
+        chapter("shrinks", vec![("web", web(4))], vec![("web", web(2))]).never_below(
+            &["web"],
+            2,
+            2,
+        ),
+        chapter(
+            "shrinks-to-nothing",
+            vec![("web", web(1)), ("worker", worker(2))],
+            vec![("web", web(1)), ("worker", worker(0))],
+        )
+        .never_below(&["web"], 1, 1),
+        chapter(
+            "protected-grows-and-changes",
+            vec![("web", web(3).protected())],
+            vec![("web", two(web(4).protected()))],
+        )
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "becomes-protected",
+            vec![("web", web(2))],
+            vec![("web", web(3).protected())],
+        )
+        .never_below(&["web"], 2, 2),
+        chapter(
+            "is-unprotected",
+            vec![("web", web(2).protected()), ("worker", worker(1))],
+            vec![("web", web(2)), ("worker", two(worker(1)))],
+        )
+        .never_below(&["web"], 2, 2),
+    ]
+}
+
+fn configs() -> Vec<Chapter> {
+    let wide = |group: DesiredGroup| group.max_unavailable(2);
+    let at_once = |group: DesiredGroup| group.with(|group| group.strategy = Strategy::Immediate);
+    let share = |group: DesiredGroup| {
+        let max_unavailable = Limit::Share(0.33);
+        group.with(|group| group.strategy = Strategy::Rolling { max_unavailable })
+    };
+    vec![
+        chapter(
+            "changes-rolling",
+            vec![("web", web(4))],
+            vec![("web", two(web(4)))],
+        )
+        .never_below(&["web"], 4, 3),
+        chapter(
+            "changes-two-at-a-time",
+            vec![("web", wide(web(5)))],
+            vec![("web", two(wide(web(5))))],
+        )
+        .never_below(&["web"], 5, 3),
+        chapter(
+            "changes-a-third-at-a-time",
+            vec![("worker", share(worker(6)))],
+            vec![("worker", two(share(worker(6))))],
+        )
+        .never_below(&["worker"], 6, 4),
+        chapter(
+            "changes-at-once",
+            vec![("web", at_once(web(3)))],
+            vec![("web", at_once(two(web(3))))],
+        )
+        .never_below(&["web"], 3, 0),
+        chapter(
+            "changes-and-grows",
+            vec![("web", web(3))],
+            vec![("web", two(web(5)))],
+        )
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "changes-and-shrinks",
+            vec![("web", web(5))],
+            vec![("web", two(web(3)))],
+        )
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "changes-stopped-ones",
+            vec![("web", web(4))],
+            vec![("web", two(web(4)))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            world.operator("shop").stop(&all[0]);
+            world.operator("shop").suspend(&all[1]);
+        })
+        .never_below(&["web"], 4, 1),
+    ]
+}
+
+fn groups() -> Vec<Chapter> {
+    vec![
+        chapter(
+            "group-added",
+            vec![("web", web(2))],
+            vec![("web", web(2)), ("worker", worker(2))],
+        )
+        .never_below(&["web"], 2, 2),
+        chapter(
+            "group-removed",
+            vec![("web", web(2)), ("worker", worker(2))],
+            vec![("web", web(2))],
+        )
+        .never_below(&["web"], 2, 2),
+        chapter(
+            "group-removed-and-another-added",
+            vec![("web", web(2)), ("worker", worker(2))],
+            vec![("web", web(2)), ("cron", worker(3))],
+        )
+        .never_below(&["web"], 2, 2)
+        .never_below(&["worker", "cron"], 2, 2),
+        chapter(
+            "renamed",
+            vec![("worker", worker(3))],
+            vec![("jobs", worker(3))],
+        )
+        .moved("worker", "jobs")
+        .never_below(&["worker", "jobs"], 3, 2),
+        chapter(
+            "renamed-changed-and-grown",
+            vec![("worker", worker(3).protected())],
+            vec![("jobs", two(worker(4).protected()))],
+        )
+        .moved("worker", "jobs")
+        .never_below(&["worker", "jobs"], 3, 2),
+        chapter(
+            "renamed-and-shrunk",
+            vec![("worker", worker(4))],
+            vec![("jobs", worker(2))],
+        )
+        .moved("worker", "jobs")
+        .never_below(&["worker", "jobs"], 2, 2),
+        chapter(
+            "three-groups-at-once",
+            vec![("api", web(3)), ("web", web(2)), ("worker", worker(3))],
+            vec![("api", two(web(3))), ("web", web(4)), ("worker", worker(1))],
+        )
+        .never_below(&["api"], 3, 2)
+        .never_below(&["web"], 2, 2)
+        .never_below(&["worker"], 1, 1),
+        everything(),
+        one_machine_moved(),
+        one_machine_removed(),
+        chapter(
+            "app-destroyed",
+            vec![("web", web(2)), ("worker", worker(1))],
+            vec![("web", web(2)), ("worker", worker(1))],
+        )
+        .wishes(|wishes| wishes.destroy = true),
+    ]
+}
+
+/// Creates, updates, a move, a count that falls, a standby and a group that goes.
+fn everything() -> Chapter {
+    chapter(
+        "everything",
+        vec![
+            ("web", web(3)),
+            ("worker", worker(2)),
+            ("jobs", standby(worker(1), 1)),
+            ("old", web(1)),
+        ],
+        vec![
+            ("web", two(web(4))),
+            ("queue", worker(1)),
+            ("jobs", standby(two(worker(1)), 1)),
+            ("cron", worker(1)),
+        ],
+    )
+    .moved("worker", "queue")
+    .never_below(&["web"], 3, 2)
+    .never_below(&["worker", "queue"], 1, 1)
+}
+
+fn one_machine_moved() -> Chapter {
+    chapter(
+        "one-machine-moved",
+        vec![("web", web(2)), ("worker", worker(2))],
+        vec![("web", web(2)), ("worker", worker(1)), ("cron", worker(1))],
+    )
+    .meanwhile(|world, _, after| {
+        after.moved_machines = vec![MovedMachine {
+            machine: MachineId::new(ids(world, "worker").remove(1)).unwrap(),
+            to: group_name("cron"),
+        }];
+    })
+    .never_below(&["web"], 2, 2)
+    .never_below(&["worker", "cron"], 2, 1)
+}
+
+fn one_machine_removed() -> Chapter {
+    chapter(
+        "one-machine-removed",
+        vec![("worker", worker(3))],
+        vec![("worker", worker(2))],
+    )
+    .meanwhile(|world, _, after| {
+        let named = ids(world, "worker").remove(0);
+        after
+            .removed_machines
+            .insert(MachineId::new(named).unwrap());
+    })
+    .never_below(&["worker"], 2, 2)
+}
+
+fn standbys() -> Vec<Chapter> {
+    vec![
+        chapter(
+            "standby-added",
+            vec![("jobs", worker(1))],
+            vec![("jobs", standby(worker(1), 1))],
+        )
+        .never_below(&["jobs"], 1, 1),
+        chapter(
+            "standby-removed",
+            vec![("jobs", standby(worker(1), 1))],
+            vec![("jobs", worker(1))],
+        )
+        .never_below(&["jobs"], 1, 1),
+        chapter(
+            "standby-follows",
+            vec![("jobs", standby(worker(1), 1))],
+            vec![("jobs", standby(two(worker(1)), 1))],
+        )
+        .never_below(&["jobs"], 2, 0),
+        chapter(
+            "standby-watches-more",
+            vec![("jobs", standby(worker(1), 1))],
+            vec![("jobs", standby(worker(3), 2))],
+        )
+        .never_below(&["jobs"], 2, 1),
+        chapter(
+            "standby-watches-fewer",
+            vec![("jobs", standby(worker(3), 1))],
+            vec![("jobs", standby(worker(1), 1))],
+        )
+        .never_below(&["jobs"], 2, 1),
+    ]
+}
+
+fn places() -> Vec<Chapter> {
+    vec![
+        chapter(
+            "rebalanced-by-a-map",
+            vec![("web", web(4).exact(&[("gru", 3), ("ams", 1)]))],
+            vec![("web", web(4).exact(&[("gru", 1), ("bog", 3)]))],
+        )
+        .never_below(&["web"], 4, 4),
+        chapter(
+            "evened-out-over-a-list",
+            vec![("web", web(4).list("gru"))],
+            vec![("web", web(4).list("gru bog").protected())],
+        )
+        .never_below(&["web"], 4, 4),
+        chapter(
+            "evened-out-and-changed",
+            vec![("web", web(4).list("gru"))],
+            vec![("web", two(web(5).list("gru bog ams")))],
+        )
+        .never_below(&["web"], 4, 3),
+    ]
+}
+
+fn others() -> Vec<Chapter> {
+    vec![
+        chapter(
+            "drift-put-back",
+            vec![("web", web(3))],
+            vec![("web", web(3))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            let drift = |config: &mut Value| config["image"] = "shop:other".into();
+            world.operator("shop").update(&all[1], drift);
+        })
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "failed-one-repaired",
+            vec![("web", web(3))],
+            vec![("web", web(3))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            world.operator("shop").fail(&all[1]);
+        })
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "vanished-one-made-again",
+            vec![("web", web(3))],
+            vec![("web", web(3))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            world.operator("shop").destroy(&all[1]);
+        })
+        .never_below(&["web"], 2, 2),
+        chapter(
+            "host-does-not-answer",
+            vec![("web", web(3))],
+            vec![("web", two(web(3)))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            world.operator("shop").host(&all[1], true);
+        }),
+        chapter("surplus-cut", vec![("web", web(2))], vec![("web", web(2))])
+            .meanwhile(|world, _, _| {
+                let all = ids(world, "web");
+                world.operator("shop").clone_machine(&all[0]);
+            })
+            .never_below(&["web"], 2, 2),
+        chapter(
+            "launched-ones-adopted",
+            vec![],
+            vec![("worker", two(worker(3)))],
+        )
+        .world(launched)
+        .never_below(&["worker"], 2, 1),
+        chapter(
+            "state-lost",
+            vec![("web", web(3).protected())],
+            vec![("web", two(web(3).protected()))],
+        )
+        .meanwhile(|_, known, _| *known = Known::empty(known.app.clone(), "test"))
+        .never_below(&["web"], 3, 2),
+        chapter(
+            "pending-create",
+            vec![("web", web(2))],
+            vec![("web", web(3))],
+        )
+        .meanwhile(|_, known, _| {
+            let (group, region) = (group_name("web"), region("ams"));
+            let lineage = known.lineage.clone().unwrap();
+            let launch = LaunchId::derive(&lineage, 7, &group, &region, 0);
+            known.pending.push(Pending {
+                launch,
+                group,
+                region,
+                standby: false,
+            });
+        }),
+        chapter(
+            "lists-lag",
+            vec![("web", web(2))],
+            vec![("web", two(web(4)))],
+        )
+        .world(|world| world.timings.list_lag = std::time::Duration::from_secs(5))
+        .never_below(&["web"], 2, 1),
+    ]
+}
+
+fn volumes() -> Vec<Chapter> {
+    let logs =
+        json!({"mounts": [{"name": "data", "path": "/data"}, {"name": "logs", "path": "/logs"}]});
+    let bare = || image(group("db"), "shop:2").count(1).max_unavailable(1);
+    vec![
+        chapter("volume-kept", vec![("db", db())], vec![("db", two(db()))])
+            .world(with_volume)
+            .never_below(&["db"], 1, 0),
+        chapter("mount-gone", vec![("db", db())], vec![("db", bare())])
+            .world(with_volume)
+            .never_below(&["db"], 1, 1),
+        chapter(
+            "old-first",
+            vec![("db", db())],
+            vec![("db", db().config(logs))],
+        )
+        .world(with_volume),
+    ]
+}
+
+fn unwritten_counts() -> Vec<Chapter> {
+    vec![
+        chapter(
+            "unwritten-new-service",
+            vec![("worker", worker(1))],
+            vec![("worker", worker(1)), ("web", unwritten(web(0)))],
+        ),
+        chapter(
+            "unwritten-new-worker",
+            vec![("web", web(1))],
+            vec![("web", web(1)), ("worker", unwritten(worker(0)))],
+        ),
+        chapter(
+            "unwritten-spread",
+            vec![("web", web(1))],
+            vec![
+                ("web", web(1)),
+                ("api", unwritten(web(0)).list("ams gru bog")),
+            ],
+        ),
+        chapter(
+            "unwritten-vanished",
+            vec![("web", web(3))],
+            vec![("web", unwritten(two(web(0))))],
+        )
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "web");
+            world.operator("shop").destroy(&all[1]);
+        }),
+        chapter(
+            "unwritten-adopted",
+            vec![],
+            vec![("worker", unwritten(two(worker(0))))],
+        )
+        .world(launched),
+        chapter(
+            "unwritten-region-added",
+            vec![("web", web(2).list("ams"))],
+            vec![("web", unwritten(web(0)).list("ams gru"))],
+        ),
+    ]
+}

@@ -1,0 +1,217 @@
+//! What must be true whatever happened: while a process is at work, when it has ended, and once the
+//! next one has done the remainder.
+
+use std::collections::BTreeMap;
+
+use aeroform::core::fleet::{Known, LaunchId, MachineName};
+use aeroform::emulator::world::World;
+use aeroform::journal::MemoryJournal;
+use aeroform::provider::sim::SimProvider;
+use serde_json::{Value, json};
+
+/// Groups that together never have fewer Machines than this, and how many of them run at any moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard {
+    pub(crate) groups: &'static [&'static str],
+    pub(crate) exist: usize,
+    pub(crate) run: usize,
+}
+
+/// Looks at the world after each request.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    guards: Vec<Guard>,
+    pub(crate) findings: Vec<String>,
+}
+
+impl Watch {
+    pub(crate) fn over(guards: &[Guard]) -> Self {
+        Self {
+            guards: guards.to_vec(),
+            findings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn look(&mut self, sim: &SimProvider) {
+        if self.guards.is_empty() || !self.findings.is_empty() {
+            return;
+        }
+        let machines = machines(&mut sim.world());
+        for guard in &self.guards {
+            let of = |m: &&Value| group(m).is_some_and(|name| guard.groups.contains(&name));
+            let exist = machines.iter().filter(of).count();
+            let run = machines.iter().filter(of).filter(|m| serves(m)).count();
+            if exist < guard.exist || run < guard.run {
+                let name = guard.groups.join("+");
+                self.findings.push(format!(
+                    "`{name}` falls to {exist} Machines, {run} running: at least {} and {} are \
+                     promised",
+                    guard.exist, guard.run
+                ));
+            }
+        }
+    }
+}
+
+/// The fleet without what may differ from one history to another: ids, instances, stamps.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Fleet {
+    /// Machines that are there, one line each, sorted.
+    machines: Vec<String>,
+    /// Machines that the state knows, one line each, sorted.
+    known: Vec<String>,
+    /// How many Machines there ever were.
+    ever: usize,
+}
+
+impl Fleet {
+    pub(crate) fn of(sim: &SimProvider, known: &Known) -> Self {
+        let mut world = sim.world();
+        let mut there: Vec<String> = machines(&mut world).iter().map(line).collect();
+        there.sort();
+        let mut remembered: Vec<String> = known
+            .machines
+            .values()
+            .map(|m| {
+                let standbys = m.standby_for.len();
+                format!(
+                    "{} {} {} {:?} {standbys}",
+                    m.group, m.region, m.config, m.volumes
+                )
+            })
+            .collect();
+        remembered.sort();
+        remembered.push(format!("protect {:?}", known.protect));
+        remembered.push(format!("pending {:?}", known.pending));
+        Self {
+            machines: there,
+            known: remembered,
+            ever: world.operator("shop").ever_made(),
+        }
+    }
+
+    /// How this one differs from the one that it should be.
+    pub(crate) fn differences(&self, should: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let pairs = [
+            ("there", &self.machines, &should.machines),
+            ("in the state", &self.known, &should.known),
+        ];
+        for (what, is, should) in pairs {
+            let (is, should) = (tally(is), tally(should));
+            for line in is
+                .keys()
+                .chain(should.keys())
+                .collect::<std::collections::BTreeSet<_>>()
+            {
+                let (n, m) = (is.get(line).unwrap_or(&0), should.get(line).unwrap_or(&0));
+                if n != m {
+                    found.push(format!("{what}: {n} instead of {m} of {line}"));
+                }
+            }
+        }
+        if self.ever != should.ever {
+            let (is, should) = (self.ever, should.ever);
+            found.push(format!("{is} Machines were ever made instead of {should}"));
+        }
+        found
+    }
+}
+
+/// Machines that neither the state, the journal nor their own stamps explain, and intents that more
+/// than one Machine answers.
+pub(crate) fn unexplained(
+    sim: &SimProvider,
+    known: &Known,
+    journal: &MemoryJournal,
+) -> Vec<String> {
+    let machines = machines(&mut sim.world());
+    let mut found = Vec::new();
+    let mut answers: BTreeMap<String, usize> = BTreeMap::new();
+    for machine in &machines {
+        let name = MachineName::new(text(machine, "name")).unwrap();
+        if let Some(launch) = name.launch_part() {
+            *answers.entry(launch.to_owned()).or_default() += 1;
+        }
+        let by_state = known
+            .machines
+            .keys()
+            .any(|id| id.as_str() == text(machine, "id"));
+        if !by_state
+            && !by_stamps(machine, &name)
+            && !by_journal(&name, journal)
+            && is_ours(machine)
+        {
+            found.push(format!("nothing explains {}", line(machine)));
+        }
+    }
+    let doubles = answers.iter().filter(|(_, n)| **n > 1);
+    found.extend(doubles.map(|(launch, n)| format!("{n} Machines answer {launch}")));
+    found
+}
+
+fn is_ours(machine: &Value) -> bool {
+    metadata(machine, "aeroform_lineage").is_some()
+}
+
+/// The Machine's name answers the intent that it is stamped with, and it says whose it is.
+fn by_stamps(machine: &Value, name: &MachineName) -> bool {
+    let launch = metadata(machine, "aeroform_launch").and_then(|text| LaunchId::new(text).ok());
+    launch.is_some_and(|launch| name.answers(&launch))
+        && metadata(machine, "aeroform_run").is_some()
+}
+
+fn by_journal(name: &MachineName, journal: &MemoryJournal) -> bool {
+    journal
+        .runs()
+        .iter()
+        .any(|run| run.row.plan.contains(name.as_str()))
+}
+
+fn machines(world: &mut World) -> Vec<Value> {
+    let mut machines = world.operator("shop").machines();
+    machines.retain(|machine| machine["state"] != "destroying");
+    machines
+}
+
+/// Whether it runs and no check of it fails.
+fn serves(machine: &Value) -> bool {
+    let checks = machine["checks"].as_array().map_or(&[][..], Vec::as_slice);
+    machine["state"] == "started" && checks.iter().all(|check| check["status"] == "passing")
+}
+
+fn text<'a>(machine: &'a Value, key: &str) -> &'a str {
+    machine[key].as_str().unwrap_or_default()
+}
+
+fn metadata<'a>(machine: &'a Value, key: &str) -> Option<&'a str> {
+    machine["config"]["metadata"][key].as_str()
+}
+
+fn group(machine: &Value) -> Option<&str> {
+    metadata(machine, "fly_process_group")
+}
+
+fn line(machine: &Value) -> String {
+    let mut config = machine["config"].clone();
+    let watched = config["standbys"].as_array().map_or(0, Vec::len);
+    let group = group(machine).unwrap_or("?").to_owned();
+    if let Some(config) = config.as_object_mut() {
+        config.remove("metadata");
+        config.remove("standbys");
+    }
+    if let Some(env) = config["env"].as_object_mut() {
+        env.remove("FLY_STANDBY_FOR");
+    }
+    let (region, state) = (text(machine, "region"), text(machine, "state"));
+    let shown = json!({"cordoned": machine["cordoned"], "config": config});
+    format!("{group} {region} {state} standby for {watched} {shown}")
+}
+
+fn tally(lines: &[String]) -> BTreeMap<&str, usize> {
+    let mut counts = BTreeMap::new();
+    for line in lines {
+        *counts.entry(line.as_str()).or_default() += 1;
+    }
+    counts
+}

@@ -1,0 +1,399 @@
+//! The loops: every kind of blow, at every moment at which it can fall, on every plan of the gallery;
+//! then the same apply again, with the journal kept and with the journal deleted.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use aeroform::emulator::world::{Effect, Fault};
+use aeroform::journal::memory::FailCommit;
+use aeroform::store::memory::FailWrite;
+use futures_util::FutureExt;
+
+use crate::gallery;
+use crate::invariants::unexplained;
+use crate::process::{Blow, Moment};
+use crate::scene::{Life, Place, Scene};
+
+/// How many moments of each kind and plan a sample has: of those that change something, of others.
+const SAMPLE: (usize, usize) = (3, 1);
+/// How long calls in flight have after a signal, as the program gives them.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The n-th call of the world gets another answer.
+    Answer(&'static str, Wrong),
+    /// The process takes a blow at the n-th moment of this kind.
+    Blow(&'static str, At, Blow),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wrong {
+    Refused,
+    RateLimited,
+    LostBefore,
+    LostAfter,
+    NotStarting,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    BeforeRequest,
+    AfterRequest,
+    Event,
+    Commit(FailCommit),
+    Write(FailWrite),
+    BeforeRelease,
+    AfterRelease,
+}
+
+const ANSWERS: [Kind; 5] = [
+    Kind::Answer("refused", Wrong::Refused),
+    Kind::Answer("rate-limited", Wrong::RateLimited),
+    Kind::Answer("lost-before", Wrong::LostBefore),
+    Kind::Answer("lost-after", Wrong::LostAfter),
+    Kind::Answer("not-starting", Wrong::NotStarting),
+];
+
+const SIGNALS: [Kind; 4] = [
+    Kind::Blow(
+        "signal-before-answer",
+        At::BeforeRequest,
+        Blow::Signal(GRACE),
+    ),
+    Kind::Blow("signal-after-answer", At::AfterRequest, Blow::Signal(GRACE)),
+    Kind::Blow(
+        "cut-off-in-flight",
+        At::BeforeRequest,
+        Blow::Signal(Duration::ZERO),
+    ),
+    Kind::Blow("signal-at-event", At::Event, Blow::Signal(GRACE)),
+];
+
+const DEATHS: [Kind; 3] = [
+    Kind::Blow("dies-before-request", At::BeforeRequest, Blow::Death),
+    Kind::Blow("dies-after-request", At::AfterRequest, Blow::Death),
+    Kind::Blow("dies-at-event", At::Event, Blow::Death),
+];
+
+const WRITES: [Kind; 10] = [
+    Kind::Blow(
+        "commit-refused",
+        At::Commit(FailCommit::Before),
+        Blow::Nothing,
+    ),
+    Kind::Blow(
+        "commit-unanswered",
+        At::Commit(FailCommit::After),
+        Blow::Nothing,
+    ),
+    Kind::Blow(
+        "dies-before-commit",
+        At::Commit(FailCommit::CrashBefore),
+        Blow::Death,
+    ),
+    Kind::Blow(
+        "dies-after-commit",
+        At::Commit(FailCommit::CrashAfter),
+        Blow::Death,
+    ),
+    Kind::Blow("write-refused", At::Write(FailWrite::Before), Blow::Nothing),
+    Kind::Blow(
+        "write-unanswered",
+        At::Write(FailWrite::After),
+        Blow::Nothing,
+    ),
+    Kind::Blow(
+        "dies-before-write",
+        At::Write(FailWrite::CrashBefore),
+        Blow::Death,
+    ),
+    Kind::Blow(
+        "dies-after-write",
+        At::Write(FailWrite::CrashAfter),
+        Blow::Death,
+    ),
+    Kind::Blow("dies-before-release", At::BeforeRelease, Blow::Death),
+    Kind::Blow("dies-after-release", At::AfterRelease, Blow::Death),
+];
+
+/// What becomes of the journal before the next apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    Kept,
+    Lost,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Answer(name, _) | Self::Blow(name, ..) => name,
+        }
+    }
+
+    /// The moments of a scene at which it can happen: those that change something, and the others.
+    fn moments(self, scene: &Scene) -> (Vec<u64>, Vec<u64>) {
+        let done = &scene.done;
+        match self {
+            Self::Answer(_, wrong) => {
+                let positions = (1..).zip(&scene.log);
+                let (changing, reading): (Vec<_>, Vec<_>) =
+                    positions.partition(|(_, call)| changes(call.action));
+                let starts = |action| matches!(action, "create" | "update");
+                let of = |calls: Vec<(u64, _)>| calls.into_iter().map(|(n, _)| n).collect();
+                if wrong == Wrong::NotStarting {
+                    let mut starting = changing;
+                    starting.retain(|(_, call)| starts(call.action));
+                    (of(starting), Vec::new())
+                } else {
+                    (of(changing), of(reading))
+                }
+            }
+            Self::Blow(_, At::BeforeRequest | At::AfterRequest, _) => {
+                let others = (1..=done.requests).filter(|n| !done.changing.contains(n));
+                (done.changing.clone(), others.collect())
+            }
+            Self::Blow(_, At::Event, _) => ((1..=done.events).collect(), Vec::new()),
+            Self::Blow(_, At::Commit(_), _) => ((1..=done.commits).collect(), Vec::new()),
+            Self::Blow(_, At::Write(_), _) => ((1..=done.writes).collect(), Vec::new()),
+            Self::Blow(_, At::BeforeRelease | At::AfterRelease, _) => (vec![1], Vec::new()),
+        }
+    }
+}
+
+fn changes(action: &str) -> bool {
+    !matches!(action, "app" | "list" | "volumes" | "get" | "wait")
+}
+
+impl At {
+    fn moment(self, n: u64) -> Moment {
+        match self {
+            Self::BeforeRequest => Moment::BeforeRequest(n),
+            Self::AfterRequest => Moment::AfterRequest(n),
+            Self::Event => Moment::Event(n),
+            Self::Commit(how) => Moment::Commit(n, how),
+            Self::Write(how) => Moment::Write(n, how),
+            Self::BeforeRelease => Moment::BeforeRelease,
+            Self::AfterRelease => Moment::AfterRelease,
+        }
+    }
+}
+
+impl Wrong {
+    fn effect(self) -> Effect {
+        match self {
+            Self::Refused => Effect::Refuse {
+                status: 422,
+                message: "no".to_owned(),
+            },
+            Self::RateLimited => Effect::RateLimited {
+                retry_after: Duration::from_secs(3),
+            },
+            Self::LostBefore => Effect::LoseBefore { status: 500 },
+            Self::LostAfter => Effect::LoseAfter { status: 504 },
+            Self::NotStarting => Effect::FailStart,
+        }
+    }
+}
+
+/// One case: replayed by its name.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    scene: &'a Scene,
+    kind: Kind,
+    at: u64,
+    rest: Rest,
+}
+
+impl fmt::Display for Case<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (plan, kind) = (self.scene.chapter.name, self.kind.name());
+        let rest = match self.rest {
+            Rest::Kept => "kept",
+            Rest::Lost => "lost",
+        };
+        write!(f, "{plan}/{kind}/{}/{rest}", self.at)
+    }
+}
+
+impl Case<'_> {
+    /// Plays it; gives what is not as it must be.
+    async fn play(&self) -> Vec<String> {
+        let place = self.scene.place();
+        let (life, mut found) = self.disturb(&place).await;
+        let known = place.known(&self.scene.chapter.after.app).await;
+        found.extend(unexplained(&place.sim, &known, &place.journal));
+        if self.rest == Rest::Lost {
+            place.journal.lose();
+        }
+        let (again, _, findings) = self.scene.play(&place, None).await;
+        found.extend(
+            findings
+                .into_iter()
+                .map(|finding| format!("again: {finding}")),
+        );
+        if life.is_success() && !matches!(again, Life::Idle) {
+            found.push(format!("it said that all was done, and then: {again:#?}"));
+        }
+        if !again.is_success() {
+            found.push(format!("the second apply: {again:#?}"));
+        }
+        let (fleet, left) = self.scene.settled(&place).await;
+        found.extend(fleet.differences(&self.scene.fleet));
+        found.extend(left.into_iter().map(|line| format!("left: {line}")));
+        found
+    }
+
+    async fn disturb(&self, place: &Place) -> (Life, Vec<String>) {
+        match self.kind {
+            Kind::Blow(_, at, blow) => {
+                let (life, _, found) = self
+                    .scene
+                    .play(place, Some((at.moment(self.at), blow)))
+                    .await;
+                (life, found)
+            }
+            Kind::Answer(_, wrong) => {
+                let at = usize::try_from(self.at).unwrap();
+                let action = self.scene.log[at - 1].action;
+                let same = self.scene.log[..at]
+                    .iter()
+                    .filter(|call| call.action == action);
+                let nth = u32::try_from(same.count()).unwrap();
+                let fault = Fault::on(action, wrong.effect()).nth(nth);
+                let fault = place.sim.world().inject(fault);
+                let (life, _, mut found) = self.scene.play(place, None).await;
+                if place.sim.world().fired(fault) == 0 {
+                    found.push("the fault did not happen".to_owned());
+                }
+                (life, found)
+            }
+        }
+    }
+}
+
+/// Which cases are wanted.
+enum Wanted {
+    Sample,
+    All,
+    Named(String),
+}
+
+impl Wanted {
+    fn of_environment() -> Self {
+        match std::env::var("AEROFORM_FAULTS") {
+            Err(_) => Self::Sample,
+            Ok(text) if text == "all" => Self::All,
+            Ok(text) => Self::Named(text),
+        }
+    }
+
+    fn is_about(&self, plan: &str) -> bool {
+        match self {
+            Self::Sample | Self::All => true,
+            Self::Named(named) => named.split('/').next() == Some(plan),
+        }
+    }
+
+    fn has(&self, case: &Case<'_>, sampled: bool) -> bool {
+        match self {
+            Self::Sample => sampled,
+            Self::All => true,
+            Self::Named(named) => {
+                let name = case.to_string();
+                name == *named || name.starts_with(&format!("{named}/"))
+            }
+        }
+    }
+}
+
+/// So many of them, spread evenly, others for another seed.
+fn spread(all: &[u64], most: usize, seed: usize) -> Vec<u64> {
+    let n = all.len();
+    if n <= most {
+        return all.to_vec();
+    }
+    (0..most).map(|i| all[(i * n / most + seed) % n]).collect()
+}
+
+async fn run(title: &str, kinds: &[Kind]) {
+    let wanted = Wanted::of_environment();
+    let begun = std::time::Instant::now();
+    let (mut plans, mut possible, mut played) = (0, 0, 0);
+    let mut failed = Vec::new();
+    for chapter in gallery::all() {
+        if !wanted.is_about(chapter.name) {
+            continue;
+        }
+        let scene = Scene::of(chapter).await;
+        plans += 1;
+        for (index, kind) in kinds.iter().enumerate() {
+            let (changing, others) = kind.moments(&scene);
+            let seed = plans * 7 + index * 3;
+            let mut sample = spread(&changing, SAMPLE.0, seed);
+            sample.extend(spread(&others, SAMPLE.1, seed));
+            for at in changing.into_iter().chain(others) {
+                for rest in [Rest::Kept, Rest::Lost] {
+                    possible += 1;
+                    let kind = *kind;
+                    let case = Case {
+                        scene: &scene,
+                        kind,
+                        at,
+                        rest,
+                    };
+                    if !wanted.has(&case, sample.contains(&at)) {
+                        continue;
+                    }
+                    played += 1;
+                    failed.extend(verdict(&case).await);
+                }
+            }
+        }
+    }
+    let (kinds, took) = (kinds.len(), begun.elapsed().as_secs_f32());
+    println!(
+        "{title}: {played} cases of {possible} ({plans} plans, {kinds} kinds), each fault fired, \
+         {took:.1} s"
+    );
+    let n = failed.len();
+    assert!(
+        failed.is_empty(),
+        "{n} of {played} cases failed\n\n{}",
+        failed.join("\n\n")
+    );
+}
+
+/// What is wrong with a case, with the command that plays it again.
+async fn verdict(case: &Case<'_>) -> Option<String> {
+    let found = match AssertUnwindSafe(case.play()).catch_unwind().await {
+        Ok(found) => found,
+        Err(_) => vec!["it panicked".to_owned()],
+    };
+    (!found.is_empty()).then(|| {
+        let found = found.join("\n  ");
+        format!("{case}\n  {found}\n  again: AEROFORM_FAULTS={case} cargo test --test faults")
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_answer_goes_wrong_the_next_apply_does_the_remainder() {
+    run("answers", &ANSWERS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whenever_it_is_told_to_stop_the_next_apply_does_the_remainder() {
+    run("signals", &SIGNALS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_it_dies_the_next_apply_does_the_remainder() {
+    run("deaths", &DEATHS).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whichever_write_fails_the_next_apply_does_the_remainder() {
+    run("writes", &WRITES).await;
+}

@@ -1,0 +1,20 @@
+//! Fault loops: every plan of a gallery, disturbed at each of its moments, and then applied once more.
+//!
+//! Start at [`loops`]: which moments there are. A [`scene`] is a plan that is about to be applied, a
+//! [`process`] is the program that does it and the blow that it takes, and [`invariants`] are what
+//! must be true whatever happened.
+//!
+//! By default a fixed sample is played: every kind of blow on every plan at least once.
+//! `AEROFORM_FAULTS=all` plays everything; `AEROFORM_FAULTS=PLAN/KIND/AT/JOURNAL`, or a beginning of
+//! it, plays exactly that.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod gallery;
+mod invariants;
+mod loops;
+mod process;
+mod scene;

@@ -1,0 +1,303 @@
+//! The program as one process: it holds the provider, the store and the journal, and takes one blow at
+//! a chosen moment. Once it is dead, nothing of it takes effect any more.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use aeroform::apply::CancelHandle;
+use aeroform::core::fleet::{
+    AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, Until,
+};
+use aeroform::journal::memory::FailCommit;
+use aeroform::journal::{
+    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus,
+};
+use aeroform::provider::sim::SimProvider;
+use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
+use aeroform::store::memory::FailWrite;
+use aeroform::store::{
+    Holder, LockStatus, MemoryStore, StateLock, StateStore, StoreError, Stored, Version, Waiting,
+};
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::invariants::Watch;
+
+/// When the blow falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// Before the n-th request to the provider is sent.
+    BeforeRequest(u64),
+    /// When the n-th request has done its work and nobody has heard of it.
+    AfterRequest(u64),
+    /// When the n-th event is said.
+    Event(u64),
+    /// At the n-th write of the journal.
+    Commit(u64, FailCommit),
+    /// At the n-th write of the state.
+    Write(u64, FailWrite),
+    /// Before the lock is let go.
+    BeforeRelease,
+    /// Once the lock was let go.
+    AfterRelease,
+}
+
+/// What falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blow {
+    /// The process dies.
+    Death,
+    /// It is told to stop, with so much grace for calls in flight.
+    Signal(Duration),
+    /// The moment itself is the fault: a write that fails.
+    Nothing,
+}
+
+/// How much a process has done; the moments that there are.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) requests: u64,
+    /// Which of the requests change something.
+    pub(crate) changing: Vec<u64>,
+    pub(crate) events: u64,
+    pub(crate) commits: u64,
+    pub(crate) writes: u64,
+}
+
+pub(crate) struct Process {
+    pub(crate) sim: SimProvider,
+    pub(crate) store: MemoryStore,
+    pub(crate) journal: MemoryJournal,
+    pub(crate) watch: Mutex<Watch>,
+    blow: Option<(Moment, Blow)>,
+    cancel: CancelHandle,
+    requests: AtomicU64,
+    changing: Mutex<Vec<u64>>,
+    events: AtomicU64,
+    before: (u64, u64),
+    fired: AtomicBool,
+    dead: AtomicBool,
+    died: Notify,
+}
+
+impl Process {
+    pub(crate) fn new(
+        sim: &SimProvider,
+        store: &MemoryStore,
+        journal: &MemoryJournal,
+        blow: Option<(Moment, Blow)>,
+        cancel: CancelHandle,
+        watch: Watch,
+    ) -> Self {
+        match blow {
+            Some((Moment::Commit(n, how), _)) => journal.fail_commit(n, how),
+            Some((Moment::Write(n, how), _)) => store.fail_write(n, how),
+            _ => {}
+        }
+        Self {
+            sim: sim.clone(),
+            store: store.clone(),
+            journal: journal.clone(),
+            watch: Mutex::new(watch),
+            blow,
+            cancel,
+            requests: AtomicU64::new(0),
+            changing: Mutex::default(),
+            events: AtomicU64::new(0),
+            before: (journal.commits(), store.writes()),
+            fired: AtomicBool::new(false),
+            dead: AtomicBool::new(false),
+            died: Notify::new(),
+        }
+    }
+
+    /// Whether the blow has fallen.
+    pub(crate) fn fired(&self) -> bool {
+        self.fired.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn done(&self) -> Done {
+        Done {
+            requests: self.requests.load(Ordering::Relaxed),
+            changing: self.changing.lock().unwrap().clone(),
+            events: self.events.load(Ordering::Relaxed),
+            commits: self.journal.commits() - self.before.0,
+            writes: self.store.writes() - self.before.1,
+        }
+    }
+
+    /// Returns once the process is dead.
+    pub(crate) async fn death(&self) {
+        self.died.notified().await;
+    }
+
+    /// To be told of every event.
+    pub(crate) fn event(&self) {
+        let n = self.events.fetch_add(1, Ordering::Relaxed) + 1;
+        self.reach(Moment::Event(n));
+    }
+
+    /// Says that a moment has come; a process that dies of it goes no further.
+    pub(crate) async fn at(&self, moment: Moment) {
+        self.reach(moment);
+        self.live().await;
+    }
+
+    fn reach(&self, moment: Moment) {
+        if self.blow.is_some_and(|(at, _)| at == moment) {
+            self.strike();
+        }
+    }
+
+    fn strike(&self) {
+        self.fired.store(true, Ordering::Relaxed);
+        match self.blow {
+            Some((_, Blow::Death)) => {
+                self.dead.store(true, Ordering::Relaxed);
+                self.died.notify_one();
+            }
+            Some((_, Blow::Signal(grace))) => self.cancel.stop(Some(grace)),
+            Some((_, Blow::Nothing)) | None => {}
+        }
+    }
+
+    fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+
+    async fn live(&self) {
+        if self.is_dead() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    async fn request<T>(&self, work: impl Future<Output = T>) -> T {
+        self.live().await;
+        let n = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        self.at(Moment::BeforeRequest(n)).await;
+        let answer = work.await;
+        self.watch.lock().unwrap().look(&self.sim);
+        self.at(Moment::AfterRequest(n)).await;
+        answer
+    }
+
+    /// A write of the journal; dead, it writes nothing.
+    fn commit(
+        &self,
+        write: impl FnOnce(&MemoryJournal) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        if self.is_dead() {
+            return Err(JournalError {
+                place: "in memory".to_owned(),
+                message: "the process is dead".to_owned(),
+            });
+        }
+        let was = self.journal.fired();
+        let done = write(&self.journal);
+        if matches!(self.blow, Some((Moment::Commit(..), _))) && !was && self.journal.fired() {
+            self.strike();
+        }
+        done
+    }
+}
+
+#[async_trait]
+impl Provider for Process {
+    fn name(&self) -> &'static str {
+        self.sim.name()
+    }
+
+    async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
+        self.request(self.sim.describe(app)).await
+    }
+
+    async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
+        self.request(self.sim.list(app)).await
+    }
+
+    async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
+        self.request(self.sim.get(app, id)).await
+    }
+
+    async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
+        let next = self.requests.load(Ordering::Relaxed) + 1;
+        self.changing.lock().unwrap().push(next);
+        self.request(self.sim.call(app, call)).await
+    }
+
+    async fn wait(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        until: Until,
+        at_most: Duration,
+    ) -> Result<Machine, ProviderError> {
+        self.request(self.sim.wait(app, id, until, at_most)).await
+    }
+
+    async fn logs(
+        &self,
+        app: &AppName,
+        query: &LogQuery,
+        sink: &mut LogSink<'_>,
+    ) -> Result<(), ProviderError> {
+        self.sim.logs(app, query, sink).await
+    }
+}
+
+#[async_trait]
+impl StateStore for Process {
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
+    async fn read(&self) -> Result<Stored, StoreError> {
+        self.live().await;
+        self.store.read().await
+    }
+
+    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+        self.live().await;
+        let was = self.store.fired();
+        let done = self.store.write(text, if_version).await;
+        if matches!(self.blow, Some((Moment::Write(..), _))) && !was && self.store.fired() {
+            self.strike();
+            self.live().await;
+        }
+        done
+    }
+
+    async fn lock(
+        &self,
+        holder: &Holder,
+        patience: Duration,
+        waiting: &mut Waiting<'_>,
+    ) -> Result<Box<dyn StateLock>, StoreError> {
+        self.live().await;
+        self.store.lock(holder, patience, waiting).await
+    }
+
+    async fn holder(&self) -> Result<LockStatus, StoreError> {
+        self.live().await;
+        self.store.holder().await
+    }
+}
+
+impl Journal for Process {
+    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
+        self.commit(|journal| journal.begin(run))
+    }
+
+    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        self.commit(|journal| journal.record(run, rows))
+    }
+
+    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        self.commit(|journal| journal.mark(run, status))
+    }
+
+    fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
+        self.journal.open_runs(lineage)
+    }
+}

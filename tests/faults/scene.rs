@@ -1,0 +1,328 @@
+//! A plan that is about to be applied, and one life of a process that applies it: look, lock, look
+//! again, do, publish, let go; what the program does, without its operator.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use aeroform::apply::CancelHandle;
+use aeroform::conduct::{Ended, Errand, Ground, Look, Remembered};
+use aeroform::core::fleet::{AppName, Desired, Known};
+use aeroform::core::plan::{Note, Options, Plan};
+use aeroform::core::state;
+use aeroform::core::view::RunEnd;
+use aeroform::emulator::world::LoggedCall;
+use aeroform::env::Env;
+use aeroform::journal::MemoryJournal;
+use aeroform::provider::sim::SimProvider;
+use aeroform::store::{Holder, MemoryStore, StateStore};
+use tokio::time::{sleep, timeout};
+
+use crate::gallery::Chapter;
+use crate::invariants::{Fleet, Watch};
+use crate::process::{Blow, Done, Moment, Process};
+
+/// Longer than any run of the gallery; one that takes longer hangs.
+const HANGS: Duration = Duration::from_secs(100_000);
+/// After so long nothing changes by itself any more.
+const QUIET: Duration = Duration::from_secs(120);
+
+/// How a process came to its end.
+#[derive(Debug)]
+pub(crate) enum Life {
+    /// Nothing was to be done.
+    Idle,
+    /// It died.
+    Died,
+    /// It was told to stop before it had begun.
+    StoppedEarly,
+    /// It did not begin, and why.
+    Refused(String),
+    /// It carried out its plan to some end.
+    Ran(Box<Ran>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) plan: Plan,
+    pub(crate) ended: Ended,
+    pub(crate) end: RunEnd,
+}
+
+/// What is there between two processes: the world, the state, the journal.
+pub(crate) struct Place {
+    pub(crate) sim: SimProvider,
+    pub(crate) store: MemoryStore,
+    pub(crate) journal: MemoryJournal,
+    env: Env,
+}
+
+/// A plan of the gallery that is about to be applied, and what comes of it when nothing goes wrong.
+pub(crate) struct Scene {
+    pub(crate) chapter: Chapter,
+    sim: SimProvider,
+    text: Option<String>,
+    pub(crate) done: Done,
+    pub(crate) log: Vec<LoggedCall>,
+    pub(crate) fleet: Fleet,
+}
+
+impl Life {
+    /// Whether it says that everything is as wanted.
+    pub(crate) fn is_success(&self) -> bool {
+        match self {
+            Self::Idle => true,
+            Self::Ran(ran) => ran.end == RunEnd::Complete,
+            Self::Died | Self::StoppedEarly | Self::Refused(_) => false,
+        }
+    }
+}
+
+fn env(seed: &str) -> Env {
+    let vars = [
+        ("AEROFORM_TEST_TIME", "2026-01-01T00:00:00Z"),
+        ("AEROFORM_TEST_SEED", seed),
+        ("USER", "ana"),
+    ];
+    let vars = vars.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    Env::of(BTreeMap::from(vars))
+}
+
+fn holder() -> Holder {
+    Holder {
+        who: "ana".to_owned(),
+        host: "desk".to_owned(),
+        pid: 1,
+        command: "apply".to_owned(),
+        since: "2026-01-01T00:00:00Z".to_owned(),
+        run: None,
+    }
+}
+
+impl Scene {
+    /// Brings a world to where the chapter begins, and applies it once undisturbed.
+    pub(crate) async fn of(chapter: Chapter) -> Self {
+        let place = Place {
+            sim: SimProvider::new(chapter.name),
+            store: MemoryStore::default(),
+            journal: MemoryJournal::default(),
+            env: env("before"),
+        };
+        place.sim.world().add_app("shop");
+        let name = chapter.name;
+        (chapter.world)(&mut place.sim.world());
+        if !chapter.before.groups.is_empty() {
+            let wishes = Options::default();
+            let life = place.live(&chapter.before, &wishes, None, Watch::default());
+            let (life, _) = life.await;
+            assert!(life.is_success(), "{name}, before: {life:#?}");
+        }
+        sleep(QUIET).await;
+        let app = chapter.after.app.clone();
+        let mut known = place.known(&app).await;
+        let mut chapter = chapter;
+        let hand = chapter.meanwhile;
+        hand(&mut place.sim.world(), &mut known, &mut chapter.after);
+        let text = (known.serial > 0).then(|| state::write(&known));
+        let mut scene = Self {
+            chapter,
+            sim: place.sim,
+            text,
+            done: Done::default(),
+            log: Vec::new(),
+            fleet: Fleet::default(),
+        };
+        scene.undisturbed().await;
+        scene
+    }
+
+    async fn undisturbed(&mut self) {
+        let place = self.place();
+        let (life, done, findings) = self.play(&place, None).await;
+        let name = self.chapter.name;
+        assert!(
+            matches!(&life, Life::Ran(_)) && life.is_success(),
+            "{name}: {life:#?}"
+        );
+        assert_eq!(findings, [""; 0], "{name}");
+        let log = place.sim.world().log().to_vec();
+        let (fleet, left) = self.settled(&place).await;
+        assert_eq!(left, [""; 0], "{name}");
+        (self.done, self.log, self.fleet) = (done, log, fleet);
+    }
+
+    /// The place as it is when the chapter begins, with a journal that knows nothing.
+    pub(crate) fn place(&self) -> Place {
+        let sim = self.sim.fork();
+        sim.world().clear_log();
+        Place {
+            sim,
+            store: match &self.text {
+                Some(text) => MemoryStore::with_text(text),
+                None => MemoryStore::default(),
+            },
+            journal: MemoryJournal::default(),
+            env: env("after"),
+        }
+    }
+
+    /// One process that applies the chapter; how it ended, what it did, and which invariants broke.
+    pub(crate) async fn play(
+        &self,
+        place: &Place,
+        blow: Option<(Moment, Blow)>,
+    ) -> (Life, Done, Vec<String>) {
+        let watch = Watch::over(&self.chapter.guards);
+        let (life, process) = place
+            .live(&self.chapter.after, &self.chapter.wishes, blow, watch)
+            .await;
+        let done = process.done();
+        let fired = blow.is_none() || process.fired();
+        let mut findings = process.watch.into_inner().unwrap().findings;
+        if !fired {
+            findings.push("the blow did not fall".to_owned());
+        }
+        (life, done, findings)
+    }
+
+    /// The fleet once nothing changes by itself any more, and what is left to be done although it
+    /// should be as wanted.
+    pub(crate) async fn settled(&self, place: &Place) -> (Fleet, Vec<String>) {
+        sleep(QUIET).await;
+        let app = &self.chapter.after.app;
+        let fleet = Fleet::of(&place.sim, &place.known(app).await);
+        let ground = place.ground(&self.chapter.after);
+        let look = match ground.look(&self.chapter.wishes).await {
+            Ok(look) => look,
+            Err(error) => return (fleet, vec![format!("cannot look: {error}")]),
+        };
+        let mut left = look.plan.summary_lines();
+        if look.plan.is_empty() {
+            left.clear();
+        }
+        left.extend(said(&look.plan.refusals));
+        left.extend(look.open_runs.iter().map(|open| {
+            let (run, status) = (&open.row.run, open.status);
+            format!("the journal still shows run {run} as {status:?}")
+        }));
+        (fleet, left)
+    }
+}
+
+impl Place {
+    pub(crate) async fn known(&self, app: &AppName) -> Known {
+        let remembered = Remembered::read(&self.store, app, "test").await;
+        remembered.expect("the state can be read").known
+    }
+
+    fn ground<'a>(&'a self, desired: &'a Desired) -> Ground<'a> {
+        Ground {
+            desired,
+            provider: &self.sim,
+            store: &self.store,
+            journal: &self.journal,
+            env: &self.env,
+        }
+    }
+
+    /// One life of a process, from its first look to its last word or its death. What dies with a
+    /// process is gone afterwards, its lock included.
+    pub(crate) async fn live(
+        &self,
+        desired: &Desired,
+        wishes: &Options,
+        blow: Option<(Moment, Blow)>,
+        watch: Watch,
+    ) -> (Life, Process) {
+        let (handle, cancel) = CancelHandle::new();
+        let process = Process::new(&self.sim, &self.store, &self.journal, blow, handle, watch);
+        process.watch.lock().unwrap().look(&self.sim);
+        let ground = Ground {
+            provider: &process,
+            store: &process,
+            journal: &process,
+            ..self.ground(desired)
+        };
+        let steps = whole(&process, &ground, wishes, cancel);
+        let life = tokio::select! {
+            biased;
+            () = process.death() => Life::Died,
+            life = timeout(HANGS, steps) => life.expect("no run hangs"),
+        };
+        self.store.restart();
+        self.journal.restart();
+        (life, process)
+    }
+}
+
+async fn whole(
+    process: &Process,
+    ground: &Ground<'_>,
+    wishes: &Options,
+    cancel: aeroform::apply::Cancel,
+) -> Life {
+    let looking = async {
+        let shown = ground.look(wishes).await.map_err(|e| e.to_string())?;
+        if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
+            return Ok(None);
+        }
+        refuse(&shown.plan)?;
+        let lock = process.lock(&holder(), Duration::ZERO, &mut |_| {}).await;
+        let lock = lock.map_err(|e| e.to_string())?;
+        let fresh = ground.look(wishes).await.map_err(|e| e.to_string())?;
+        let differences = Ground::differences(&shown, &fresh);
+        if !differences.is_empty() {
+            return Err(differences.join("; "));
+        }
+        refuse(&fresh.plan)?;
+        ground.prepare(&fresh).map_err(|e| format!("{e:?}"))?;
+        Ok::<_, String>(Some((lock, fresh)))
+    };
+    let looked = tokio::select! {
+        biased;
+        () = cancel.stopping() => return Life::StoppedEarly,
+        looked = looking => looked,
+    };
+    let (lock, look): (_, Look) = match looked {
+        Ok(Some(looked)) => looked,
+        Ok(None) => return Life::Idle,
+        Err(why) => return Life::Refused(why),
+    };
+    let run = ground.env.new_run_id();
+    let errand = Errand {
+        run: &run,
+        command: "apply",
+        parallelism: 16,
+        copies: Path::new(env!("CARGO_TARGET_TMPDIR")),
+    };
+    let mut heard = |_: &_| process.event();
+    let ended = ground
+        .carry_out(&look, &*lock, &errand, cancel, &mut heard)
+        .await;
+    process.at(Moment::BeforeRelease).await;
+    let released = lock.release().await;
+    process.at(Moment::AfterRelease).await;
+    match (ended, released) {
+        (Ok(ended), Ok(())) => {
+            let end = ended.end(&look);
+            let plan = look.plan;
+            Life::Ran(Box::new(Ran { plan, ended, end }))
+        }
+        (Err(error), _) => Life::Refused(error.to_string()),
+        (_, Err(error)) => Life::Refused(error.to_string()),
+    }
+}
+
+fn refuse(plan: &Plan) -> Result<(), String> {
+    match plan.refusals.is_empty() {
+        true => Ok(()),
+        false => Err(said(&plan.refusals).join("; ")),
+    }
+}
+
+fn said(notes: &[Note]) -> Vec<String> {
+    notes
+        .iter()
+        .map(|note| format!("refused: {}", note.message))
+        .collect()
+}

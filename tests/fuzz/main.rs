@@ -1,0 +1,53 @@
+//! Readers of foreign text under random damage: the manifests, the state file, saved plans, the command
+//! splitter. No bytes make them panic or hang, and none cost out of proportion to their size.
+//!
+//! Runs on the stable toolchain, without instrumentation: what a reader answers (which codes, how many)
+//! stands in for coverage, and an input with a new answer is bred from. `AEROFORM_FUZZ_SECONDS` is how
+//! long all of them take together (default 4; CI takes a minute), `AEROFORM_FUZZ_SEED` replays a run.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod engine;
+mod growth;
+mod large;
+mod mutate;
+#[path = "../support/mod.rs"]
+mod support;
+mod targets;
+mod watch;
+
+use engine::{Fuzz, Target};
+
+/// Fuzzes one reader for its share of the time, after what has failed before.
+fn run(target: Target) {
+    let name = target.name;
+    let fuzz = Fuzz::new(target);
+    let again = fuzz.replay();
+    let done = fuzz.run(engine::share());
+    println!(
+        "{name}: {} inputs, {} answers, {again} old failures run again, seed {}",
+        done.inputs, done.answers, done.seed
+    );
+    // Fewer would mean that the reader is slow or that nothing is run.
+    assert!(done.inputs > 20, "only {} inputs", done.inputs);
+}
+
+#[test]
+fn no_manifest_makes_the_reader_panic_or_hang() {
+    run(targets::manifest());
+}
+
+#[test]
+fn no_state_file_makes_the_reader_panic_or_hang() {
+    run(targets::state());
+}
+
+#[test]
+fn no_saved_plan_makes_the_reader_panic_or_hang() {
+    run(targets::plan());
+}
+
+#[test]
+fn no_command_makes_the_splitter_panic_or_hang() {
+    run(targets::command());
+}

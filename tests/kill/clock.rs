@@ -1,0 +1,48 @@
+//! Clocks that lie: the one that records bear is set back between two runs, and files come from the
+//! future or from long ago.
+
+use std::time::{Duration, SystemTime};
+
+use rustix::process::Signal;
+
+use crate::app::{App, Shape, names};
+use crate::moments::{self, MIDDLE, Moment, Run};
+
+pub(crate) fn a_clock_that_steps_back_between_two_runs_changes_nothing_but_the_times_that_are_shown()
+ {
+    let app = App::applied(Shape::Day);
+    let at = |time: &str| {
+        let mut command = app.command(&App::APPLY);
+        command.env("AEROFORM_TEST_TIME", time);
+        command
+    };
+    app.wants(Shape::Night);
+    let mut run = Run::start(&app, &mut at("2031-01-01T00:00:00Z"));
+    assert!(run.reach(Moment::after(MIDDLE)));
+    run.signal(Signal::KILL);
+    run.ended();
+    let (again, _) = Run::start(&app, &mut at("2001-01-01T00:00:00Z")).end();
+    assert_eq!(again.code, Some(0), "{again:?}");
+    app.is_exactly(Shape::Night, "thirty years back");
+}
+
+pub(crate) fn records_from_the_future_and_from_long_ago_mean_the_same() {
+    let app = App::applied(Shape::Day);
+    let year = Duration::from_secs(365 * 24 * 3600);
+    for (shape, ahead) in [(Shape::Night, true), (Shape::Day, false)] {
+        app.wants(shape);
+        // Some records are left without anybody who has seen them.
+        moments::killed(&app, Moment::after(25));
+        for id in names(&app.machines()) {
+            let record = app.machines().join(id).join("record.json");
+            let now = SystemTime::now();
+            let time = if ahead { now + year } else { now - year };
+            // Half removed folders have none.
+            if let Ok(file) = std::fs::File::options().write(true).open(record) {
+                file.set_modified(time).unwrap();
+            }
+        }
+        app.applies();
+        app.is_exactly(shape, &format!("files a year away, ahead: {ahead}"));
+    }
+}

@@ -1,0 +1,185 @@
+//! A disk that is full, a limit on the size of files, a state that may not be written.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::app::{App, Shape};
+use crate::moments::{Moment, Run};
+
+/// A disk of its own for one folder, small enough to be filled. It goes when it is dropped.
+struct SmallDisk {
+    place: PathBuf,
+}
+
+impl SmallDisk {
+    /// None where this user may not mount anything.
+    fn at(place: &Path) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=2m,mode=0700", "small"])
+            .arg(place);
+        let mounted = mount.output().is_ok_and(|output| output.status.success());
+        if !mounted {
+            println!("not tried: only root may mount a small disk");
+        }
+        mounted.then(|| Self {
+            place: place.to_owned(),
+        })
+    }
+
+    /// Leaves room for nothing.
+    fn fill(&self) {
+        let mut ballast = fs::File::create(self.place.join("ballast")).unwrap();
+        for size in [64 * 1024, 4096, 1] {
+            let block = vec![0; size];
+            while ballast.write_all(&block).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.place.join("ballast")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.place).status();
+    }
+}
+
+pub(crate) fn a_full_disk_before_an_apply_is_named_and_nothing_is_changed() {
+    let app = App::new(Shape::Day);
+    let Some(disk) = SmallDisk::at(&app.state_dir()) else {
+        return;
+    };
+    app.applies();
+    let before = fs::read_to_string(app.state_file()).unwrap();
+    disk.fill();
+    app.wants(Shape::Night);
+    let ended = app.run(&App::APPLY);
+    assert!(matches!(ended.code, Some(1 | 3)), "{ended:?}");
+    assert!(ended.err.contains("disk is full"), "{ended:?}");
+    assert!(!ended.err.contains("damaged"), "{ended:?}");
+    assert_eq!(fs::read_to_string(app.state_file()).unwrap(), before);
+    disk.free();
+    app.wants(Shape::Day);
+    app.is_exactly(Shape::Day, "the disk was full");
+    app.wants(Shape::Night);
+    app.applies();
+    app.is_exactly(Shape::Night, "there is room again");
+    power_off(app, disk);
+}
+
+pub(crate) fn a_disk_that_fills_up_during_an_apply_is_named_and_the_next_apply_does_the_rest() {
+    let app = App::new(Shape::Day);
+    let Some(disk) = SmallDisk::at(&app.state_dir()) else {
+        return;
+    };
+    app.applies();
+    for (shape, writes) in [(Shape::Night, 25), (Shape::Day, 80)] {
+        app.wants(shape);
+        let mut run = Run::start(&app, &mut app.command(&App::APPLY));
+        assert!(run.reach(Moment::after(writes)));
+        disk.fill();
+        // As long as it is full, supervisors cannot say what has become of their Machines, and gates
+        // wait for them.
+        std::thread::sleep(Duration::from_secs(1));
+        disk.free();
+        let ended = run.ended();
+        assert!(matches!(ended.code, Some(0 | 3)), "{ended:?}");
+        println!(
+            "full for a second after {writes} writes: exit {:?}",
+            ended.code
+        );
+        app.applies();
+        app.is_exactly(shape, &format!("full after {writes} writes"));
+    }
+    power_off(app, disk);
+}
+
+pub(crate) fn a_state_that_finds_no_room_keeps_its_old_content_and_the_next_apply_publishes() {
+    let app = App::new(Shape::Day);
+    let Some(disk) = SmallDisk::at(app.state_file().parent().unwrap()) else {
+        return;
+    };
+    app.applies();
+    let before = fs::read_to_string(app.state_file()).unwrap();
+    app.wants(Shape::Night);
+    let mut run = Run::start(&app, &mut app.command(&App::APPLY));
+    assert!(run.reach(Moment::after(20)));
+    disk.fill();
+    let ended = run.ended();
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.out.contains("No space left on device"), "{ended:?}");
+    assert!(
+        ended.err.contains("\"serial\": 2"),
+        "the text is not lost: {ended:?}"
+    );
+    assert_eq!(fs::read_to_string(app.state_file()).unwrap(), before);
+    disk.free();
+    app.applies();
+    app.is_exactly(Shape::Night, "there is room again");
+    power_off(app, disk);
+}
+
+pub(crate) fn a_limit_on_the_size_of_files_is_an_error_and_kills_nobody() {
+    let app = App::applied(Shape::Day);
+    let before = fs::read_to_string(app.state_file()).unwrap();
+    app.wants(Shape::Night);
+    let script = "ulimit -f 2; exec \"$0\" \"$@\"";
+    let mut words = vec!["-c", script, env!("CARGO_BIN_EXE_aeroform")];
+    words.extend(App::APPLY);
+    let (ended, _) = Run::start(&app, &mut app.within("sh", &words)).end();
+    assert!(matches!(ended.code, Some(1 | 3)), "{ended:?}");
+    assert!(!ended.err.contains("damaged"), "{ended:?}");
+    assert_eq!(fs::read_to_string(app.state_file()).unwrap(), before);
+    app.applies();
+    app.is_exactly(Shape::Night, "without a limit");
+}
+
+pub(crate) fn a_read_only_state_is_refused_before_anything_is_done() {
+    let app = App::applied(Shape::Day);
+    let before = app.table();
+    app.wants(Shape::Night);
+    read_only(&app.state_file(), true);
+    let ended = app.run(&App::APPLY);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.err.contains("the file is read-only"), "{ended:?}");
+    let after = app.table();
+    assert!(before.trees.keys().eq(after.trees.keys()), "{after:#?}");
+    read_only(&app.state_file(), false);
+    app.applies();
+    app.is_exactly(Shape::Night, "writable again");
+}
+
+pub(crate) fn a_state_that_becomes_read_only_during_an_apply_is_published_from_its_copy() {
+    let app = App::applied(Shape::Day);
+    app.wants(Shape::Night);
+    let mut run = Run::start(&app, &mut app.command(&App::APPLY));
+    assert!(run.reach(Moment::after(20)));
+    read_only(&app.state_file(), true);
+    let ended = run.ended();
+    assert_eq!(ended.code, Some(3), "{ended:?}");
+    read_only(&app.state_file(), false);
+    let push = ["state", "push", "state/shop.unpublished.json"];
+    assert!(ended.out.contains(&push.join(" ")), "{ended:?}");
+    let pushed = app.run(&push);
+    assert_eq!(pushed.code, Some(0), "{pushed:?}");
+    app.is_exactly(Shape::Night, "published from its copy");
+}
+
+fn read_only(file: &Path, is_so: bool) {
+    let mut permissions = fs::metadata(file).unwrap().permissions();
+    permissions.set_readonly(is_so);
+    fs::set_permissions(file, permissions).unwrap();
+}
+
+/// Processes first: what runs from a disk holds on to it.
+fn power_off(app: App, disk: SmallDisk) {
+    drop(app.run(&["destroy", "-y", "--allow-destroy=all"]));
+    drop(disk);
+    drop(app);
+}

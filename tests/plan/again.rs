@@ -1,0 +1,282 @@
+//! Running again does the remainder, whatever the last run did not get to, and nothing beyond it.
+
+use aeroform::core::plan::{Action, Outcome, Plan, StepId};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, group_name, id, moved, region};
+
+fn failed() -> Outcome {
+    Outcome::Failed {
+        code: "refused".to_owned(),
+        message: "no".to_owned(),
+        hint: None,
+    }
+}
+
+fn nth(plan: &Plan, n: usize, is: impl Fn(&Action) -> bool) -> StepId {
+    let mut found = plan.changes().filter(|(_, change)| is(&change.action));
+    found.nth(n).unwrap().0
+}
+
+fn creates(action: &Action) -> bool {
+    matches!(action, Action::Create { .. })
+}
+
+fn destroys(action: &Action) -> bool {
+    matches!(action, Action::Destroy { .. })
+}
+
+#[test]
+fn a_new_group_without_a_count_is_completed_after_a_run_that_failed() {
+    let wanted = desired([("web", group("web").serves()), ("worker", group("worker"))]);
+    let mut stage = Stage::empty();
+    let plan = stage.plan(&wanted);
+    let (second, primary, standby) = (
+        nth(&plan, 1, creates),
+        nth(&plan, 2, creates),
+        nth(&plan, 3, creates),
+    );
+    stage.carry_out_but(&wanted, &plan, |step| match step {
+        _ if step == second || step == primary => Some(failed()),
+        _ if step == standby => Some(Outcome::Skipped { because: primary }),
+        _ => None,
+    });
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group web: 1->2 changed (ams 1->2)
+    group worker: 0->2 added (ams 0->2)
+    create web ams
+    create worker ams
+    create worker ams standby for #1
+    ");
+    stage.apply(&wanted);
+    assert_eq!(stage.observed.machines.len(), 4);
+    assert_eq!(stage.known.pending, []);
+}
+
+#[test]
+fn a_standby_that_was_not_made_is_made_by_the_next_run() {
+    let wanted = desired([("worker", group("worker"))]);
+    let mut stage = Stage::empty();
+    let plan = stage.plan(&wanted);
+    let standby = nth(&plan, 1, creates);
+    stage.carry_out_but(&wanted, &plan, |step| {
+        (step == standby).then_some(Outcome::NotStarted)
+    });
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group worker: 1->2 changed (ams 1->2)
+    create worker ams standby for m00001
+    ");
+}
+
+#[test]
+fn a_new_group_without_a_count_is_completed_after_a_crash() {
+    let wanted = desired([("web", group("web").serves())]);
+    let mut stage = Stage::empty();
+    let before = stage.known.clone();
+    let plan = stage.plan(&wanted);
+    let second = nth(&plan, 1, creates);
+    stage.carry_out_but(&wanted, &plan, |step| {
+        (step == second).then_some(Outcome::NotStarted)
+    });
+    stage.known = before;
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group web: 1->2 changed (ams 1->2)
+    adopt web ams m00001: not in the state
+    create web ams
+    note unrecorded_run
+    ");
+}
+
+#[test]
+fn a_replacement_that_was_half_done_does_not_add_a_machine() {
+    let before = desired([("db", group("db").serves())]);
+    let after = desired([("db", group("db").serves().mount())]);
+    let stage = Stage::with(&before);
+    let plan = stage.plan(&after);
+    let old = nth(&plan, 0, destroys);
+    let begun = nth(&plan, 0, creates);
+    for crashed in [false, true] {
+        for both_halves in [false, true] {
+            let mut stage = stage.clone();
+            let known = stage.known.clone();
+            stage.carry_out_but(&after, &plan, |step| {
+                let does = step == begun || both_halves && step == old;
+                (!does).then_some(Outcome::NotStarted)
+            });
+            if crashed {
+                stage.known = known;
+            }
+            stage.apply(&after);
+            assert_eq!(
+                stage.observed.machines.len(),
+                2,
+                "crashed {crashed}, both halves {both_halves}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_replacement_that_was_half_done_ends_in_a_protected_group_too() {
+    let before = desired([("db", group("db").count(2).protected())]);
+    let after = desired([("db", group("db").count(2).protected().mount())]);
+    let stage = Stage::with(&before);
+    let plan = stage.plan(&after);
+    let begun = nth(&plan, 0, creates);
+    for crashed in [false, true] {
+        let mut stage = stage.clone();
+        let known = stage.known.clone();
+        stage.carry_out_but(&after, &plan, |step| {
+            (step != begun).then_some(Outcome::NotStarted)
+        });
+        if crashed {
+            stage.known = known;
+        }
+        stage.apply(&after);
+        assert_eq!(stage.observed.machines.len(), 2, "crashed {crashed}");
+    }
+}
+
+#[test]
+fn an_only_machine_that_was_replaced_before_a_crash_is_not_a_vanished_fleet() {
+    let before = desired([("db", group("db").count(1))]);
+    let after = desired([("db", group("db").count(1).mount())]);
+    let mut stage = Stage::with(&before);
+    let known = stage.known.clone();
+    let plan = stage.plan(&after);
+    stage.carry_out(&after, &plan);
+    stage.known = known;
+    assert_snapshot!(lines(&stage.apply(&after)), @"
+    group db: 1->1 changed (ams 1->1)
+    forget db ams m00001
+    adopt db ams m00002: not in the state
+    note unrecorded_run
+    ");
+}
+
+#[test]
+fn what_another_tool_replaced_is_as_many_as_before() {
+    let wanted = desired([("web", group("web").serves())]);
+    let mut stage = Stage::with(&wanted);
+    stage.clone_machine("m00001", "e0001");
+    stage.lose("m00001");
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 2->2 changed (ams 2->2)
+    forget web ams m00001
+    adopt web ams e0001: not in the state
+    ");
+}
+
+#[test]
+fn a_create_that_is_owed_stays_owed_until_something_is_certain() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::empty();
+    let plan = stage.plan(&wanted);
+    let second = nth(&plan, 1, creates);
+    let unknown = Outcome::Unknown {
+        message: "lost".to_owned(),
+    };
+    stage.carry_out_but(&wanted, &plan, |step| {
+        (step == second).then(|| unknown.clone())
+    });
+    let owed = stage.known.pending.clone();
+    assert_eq!(owed.len(), 1);
+    assert_eq!(
+        (owed[0].group.clone(), owed[0].region.clone()),
+        (group_name("web"), region("ams"))
+    );
+    // A run that does not get to it loses nothing of it.
+    for outcome in [Outcome::NotStarted, failed()] {
+        let plan = stage.plan(&wanted);
+        stage.carry_out_but(&wanted, &plan, |_| Some(outcome.clone()));
+        assert_eq!(stage.known.pending, owed);
+    }
+    stage.apply(&wanted);
+    assert_eq!(stage.known.pending, []);
+}
+
+#[test]
+fn an_owed_create_that_did_happen_is_owed_no_more() {
+    let wanted = desired([("web", group("web").serves())]);
+    let mut stage = Stage::empty();
+    let plan = stage.plan(&wanted);
+    let mut other = stage.clone();
+    other.carry_out(&wanted, &plan);
+    let second = nth(&plan, 1, creates);
+    let unknown = Outcome::Unknown {
+        message: "lost".to_owned(),
+    };
+    stage.carry_out_but(&wanted, &plan, |step| {
+        (step == second).then(|| unknown.clone())
+    });
+    // It was made after all, and the list shows it only now.
+    stage.observed = other.observed;
+    let plan = stage.apply(&wanted);
+    assert_eq!((plan.summary().adopt, plan.summary().create), (1, 0));
+    assert_eq!(stage.known.pending, []);
+}
+
+#[test]
+fn what_is_not_wanted_any_more_is_not_owed() {
+    let wanted = desired([("web", group("web").serves())]);
+    let mut stage = Stage::empty();
+    let plan = stage.plan(&wanted);
+    let second = nth(&plan, 1, creates);
+    stage.carry_out_but(&wanted, &plan, |step| (step == second).then(failed));
+    stage.apply(&desired([(
+        "web",
+        group("web")
+            .serves()
+            .count(1)
+            .config(json!({"env": {"LOG": "debug"}})),
+    )]));
+    assert_eq!(stage.known.pending, []);
+}
+
+#[test]
+fn a_moved_standby_watches_the_primaries_of_its_new_group() {
+    let of = |name, n| group(name).count(n).with(|g| g.standby = Some(1));
+    let mut stage = Stage::with(&desired([("worker", of("worker", 1))]));
+    let mut wanted = desired([("jobs", of("jobs", 2))]);
+    wanted.moved.push(moved("worker", "jobs"));
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group jobs: 2->3 changed (ams 2->3)
+    create jobs ams
+    move jobs ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd]
+    move jobs ams m00002 from worker standby for m00001 #0 [env.FLY_PROCESS_GROUP init.cmd]
+    ");
+}
+
+#[test]
+fn a_standby_whose_group_has_services_stands_by_for_nobody_any_more() {
+    let serving = desired([("web", group("web").serves().count(2))]);
+    let mut stage = Stage::with(&serving);
+    stage.touch("m00002", |machine| machine.standby_for = vec![id("m00001")]);
+    assert_snapshot!(lines(&stage.apply(&serving)), @"
+    group web: 2->2 changed (ams 2->2)
+    update web ams m00002
+    ");
+    let worker = desired([(
+        "worker",
+        group("worker").count(1).with(|g| g.standby = Some(1)),
+    )]);
+    let mut stage = Stage::with(&worker);
+    let mut wanted = serving.clone();
+    wanted.moved.push(moved("worker", "web"));
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 2->2 changed (ams 2->2)
+    move web ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd services]
+    move web ams m00002 from worker [env.FLY_PROCESS_GROUP init.cmd services]
+    -- web: all updated
+    ");
+}
+
+#[test]
+fn a_protected_group_keeps_its_primaries_even_for_a_standby() {
+    let stage = Stage::with(&desired([("worker", group("worker").count(2).protected())]));
+    let wanted = group("worker").count(1).with(|g| g.standby = Some(1));
+    let plan = stage.plan(&desired([("worker", wanted)]));
+    assert_eq!(plan.refusals[0].code, "protected_group");
+}

@@ -1,0 +1,169 @@
+//! Every code of a plan, provoked.
+
+use aeroform::core::fleet::{HostStatus, Lineage, Management};
+use aeroform::core::plan::{Options, Plan, codes};
+use serde_json::json;
+
+use crate::provoked::assert_all_provoked;
+use crate::support::{GroupWords, Stage, desired, group, id, moved};
+
+#[test]
+fn every_code_of_a_plan_is_provoked() {
+    let plans = [history(), guards(), warnings(), notes(), hosts(), images()].concat();
+    let seen = plans.iter().flat_map(|plan: &Plan| {
+        let kinds = [&plan.records, &plan.notes, &plan.warnings, &plan.refusals];
+        kinds.into_iter().flatten().map(|note| note.code.clone())
+    });
+    assert_all_provoked(codes::ALL, seen, &[]);
+}
+
+fn history() -> Vec<Plan> {
+    let before = desired([("web", group("web").count(2))]);
+    let changed = group("web")
+        .count(2)
+        .config(json!({"env": {"LOG": "debug"}}));
+    let changed = desired([("web", changed)]);
+    let stage = Stage::with(&before);
+    let with = |change: &dyn Fn(&mut Stage)| {
+        let mut stage = stage.clone();
+        change(&mut stage);
+        stage.plan(&before)
+    };
+    vec![
+        with(&|stage| stage.observed.machines.clear()),
+        with(&|stage| {
+            stage.observed.machines.clear();
+            stage.observed.description.machine_count = 0;
+        }),
+        with(&|stage| stage.observed.description.scope = Lineage::new("scope-2").unwrap()),
+        with(&|stage| {
+            let old = stage.known.clone();
+            stage.apply(&changed);
+            stage.known = old;
+        }),
+        with(&|stage| stage.known = Stage::empty().known),
+    ]
+}
+
+fn guards() -> Vec<Plan> {
+    let mut stage = Stage::with(&desired([("web", group("web").count(3).protected())]));
+    let unprotected = Stage::with(&desired([("web", group("web").count(3))]));
+    let protects = unprotected.plan(&desired([("web", group("web").count(3).protected())]));
+    let lowered = stage.plan(&desired([("web", group("web").count(2))]));
+    stage.apply(&desired([("web", group("web").count(3))]));
+    let mut limited = desired([("web", group("web").count(1))]);
+    limited.policy.max_destroy = Some(aeroform::core::fleet::Limit::Count(1));
+    let mut nowhere = desired([("web", group("web"))]);
+    nowhere.primary_region = None;
+    let full = group("web")
+        .count(3)
+        .list("ams")
+        .with(|g| g.max_per_region = Some(1));
+    vec![
+        protects,
+        lowered,
+        stage.plan(&limited),
+        Stage::empty().plan(&nowhere),
+        Stage::empty().plan(&desired([("web", full)])),
+    ]
+}
+
+fn warnings() -> Vec<Plan> {
+    let mut tagged = desired([
+        ("edge", group("edge").serves()),
+        ("web", group("web").serves()),
+        (
+            "lazy",
+            group("lazy").config(json!({"services": [{"internal_port": 80, "protocol": "tcp",
+                "autostop": true, "autostart": false}]})),
+        ),
+    ]);
+    tagged.image = Some("shop:latest".to_owned());
+    vec![Stage::empty().plan(&tagged)]
+}
+
+fn notes() -> Vec<Plan> {
+    let mut app = desired([("app", group("app").count(2))]);
+    app.has_processes = false;
+    let web = desired([("web", group("web").count(2))]);
+    let mut renamed = desired([("edge", group("edge").count(2))]);
+    let maybe_renamed = Stage::with(&web).plan(&renamed);
+    renamed.moved.push(moved("web", "edge"));
+    let mut stage = Stage::with(&web);
+    stage.apply(&renamed);
+    let moved_done = stage.plan(&renamed);
+    let mut others = Stage::with(&web);
+    for (name, management) in [
+        ("e0001", Management::Special),
+        ("e0002", Management::Stranger),
+    ] {
+        others.clone_machine("m00001", name);
+        others.touch(name, |machine| machine.management = management);
+    }
+    others.clone_machine("m00001", "e0003");
+    others.known.ignored.insert(id("e0003"));
+    others.clone_machine("m00001", "e0004");
+    others.touch("e0004", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+    });
+    others.observed.description.capabilities.enforces_sizes = false;
+    let one = desired([("web", group("web").count(1))]);
+    vec![
+        Stage::with(&app).plan(&web),
+        maybe_renamed,
+        moved_done,
+        others.plan(&web),
+        Stage::empty().plan_with(&web, &Options::default()),
+        sizes(),
+        Stage::with(&web).offline(&one),
+        Stage::with(&web).plan(&desired([("web", group("web").count(0))])),
+    ]
+}
+
+/// A provider that shows sizes without enforcing them.
+fn sizes() -> Plan {
+    let mut stage = Stage::empty();
+    stage.observed.description.capabilities.enforces_sizes = false;
+    let guest = json!({"guest": {"memory_mb": 512}});
+    stage.plan(&desired([("web", group("web").config(guest))]))
+}
+
+fn hosts() -> Vec<Plan> {
+    let db = || group("db").exact(&[("gru", 2)]).mount();
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&desired([("db", db())]));
+    let uneven = stage.plan(&desired([(
+        "db",
+        group("db").count(2).list("gru bog").mount(),
+    )]));
+    stage.touch("m00001", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+    });
+    let changed = db().config(json!({"env": {"LOG": "debug"}}));
+    vec![uneven, stage.plan(&desired([("db", changed)]))]
+}
+
+fn images() -> Vec<Plan> {
+    let web = |n| desired([("web", group("web").count(n))]);
+    let mut nothing = web(1);
+    nothing.provider = "fly".to_owned();
+    let mut stage = Stage::with(&web(2));
+    let run = |stage: &mut Stage, name: &str, image: &str| {
+        stage.touch(name, |machine| {
+            machine.config.as_mut().unwrap().image = Some(image.to_owned());
+            machine.stamps.serial = Some(1);
+        });
+    };
+    run(&mut stage, "m00001", "shop:1");
+    run(&mut stage, "m00002", "shop:1");
+    let inherited = stage.plan(&web(3));
+    run(&mut stage, "m00002", "shop:2");
+    vec![
+        Stage::empty().plan(&nothing),
+        inherited,
+        stage.plan(&web(3)),
+    ]
+}

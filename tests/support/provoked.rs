@@ -1,0 +1,30 @@
+//! Every code of a room is provoked by one of its tests.
+
+use std::collections::BTreeSet;
+
+use aeroform::core::code::Code;
+
+/// Fails with the codes of the room that were not seen and with those that were and are none of it.
+/// What cannot be brought about in a test is named with the reason.
+#[track_caller]
+pub(crate) fn assert_all_provoked(
+    room: &[Code],
+    seen: impl IntoIterator<Item = String>,
+    beyond_tests: &[(Code, &str)],
+) {
+    let mut wanted: BTreeSet<&str> = room.iter().map(|code| code.name()).collect();
+    for (code, reason) in beyond_tests {
+        assert!(
+            wanted.remove(code.name()) && !reason.is_empty(),
+            "{code:?} is of the room"
+        );
+    }
+    let seen: BTreeSet<String> = seen.into_iter().collect();
+    let seen: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
+    let missing: Vec<_> = wanted.difference(&seen).collect();
+    let others: Vec<_> = seen.difference(&wanted).collect();
+    assert!(
+        missing.is_empty() && others.is_empty(),
+        "not provoked: {missing:?}; of no use here: {others:?}"
+    );
+}
