@@ -283,6 +283,7 @@ mod tests {
                 stops_on_failure: true,
             }],
             drift: Vec::new(),
+            takes_over: Vec::new(),
             notes: Vec::new(),
             warnings: Vec::new(),
             refusals: Vec::new(),

@@ -492,6 +492,7 @@ fn others() -> Vec<Chapter> {
                 launch,
                 group,
                 region,
+                standby: false,
             });
         }),
         chapter(

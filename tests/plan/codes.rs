@@ -9,7 +9,7 @@ use crate::support::{GroupWords, Stage, desired, group, id, moved};
 
 #[test]
 fn every_code_of_a_plan_is_provoked() {
-    let plans = [history(), guards(), warnings(), notes(), hosts()].concat();
+    let plans = [history(), guards(), warnings(), notes(), hosts(), images()].concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {
         let kinds = [&plan.records, &plan.notes, &plan.warnings, &plan.refusals];
         kinds.into_iter().flatten().map(|note| note.code.clone())
@@ -144,4 +144,26 @@ fn hosts() -> Vec<Plan> {
     });
     let changed = db().config(json!({"env": {"LOG": "debug"}}));
     vec![uneven, stage.plan(&desired([("db", changed)]))]
+}
+
+fn images() -> Vec<Plan> {
+    let web = |n| desired([("web", group("web").count(n))]);
+    let mut nothing = web(1);
+    nothing.provider = "fly".to_owned();
+    let mut stage = Stage::with(&web(2));
+    let run = |stage: &mut Stage, name: &str, image: &str| {
+        stage.touch(name, |machine| {
+            machine.config.as_mut().unwrap().image = Some(image.to_owned());
+            machine.stamps.serial = Some(1);
+        });
+    };
+    run(&mut stage, "m00001", "shop:1");
+    run(&mut stage, "m00002", "shop:1");
+    let inherited = stage.plan(&web(3));
+    run(&mut stage, "m00002", "shop:2");
+    vec![
+        Stage::empty().plan(&nothing),
+        inherited,
+        stage.plan(&web(3)),
+    ]
 }

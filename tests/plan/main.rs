@@ -778,3 +778,61 @@ fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
     )]);
     assert_eq!(stage.plan(&fourth).refusals, []);
 }
+
+#[test]
+fn a_list_that_lags_is_no_ground_to_change_anything() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.observed.lagging.push(id("m00001"));
+    let plan = stage.plan(&desired([("web", group("web").count(3))]));
+    assert_eq!(plan.refusals[0].code, "list_lags");
+}
+
+#[test]
+fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
+    let wanted = desired([
+        ("web", group("web").count(1)),
+        ("db", group("db").count(1).mount()),
+    ]);
+    let mut stage = Stage::with(&wanted);
+    let volume = aeroform::core::fleet::VolumeId::new("vol_9").unwrap();
+    stage.touch("m00001", |machine| machine.volumes = vec![volume]);
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group db: 1->1 changed (ams 1->1)
+    group web: 1->1 unchanged (ams 1->1)
+    adopt db ams m00001: it is already as wanted, the state is not
+    ");
+}
+
+#[test]
+fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let more = desired([("web", group("web").count(3))]);
+    let saved = SavedPlan::of(&stage.plan(&more));
+    let mut guarded = stage.clone();
+    guarded.known.protect.insert(group_name("web"));
+    assert_snapshot!(saved.differences(&guarded.plan(&more)).join("\n"), @"what is only recorded differs");
+    for name in ["m00001", "m00002"] {
+        stage.touch(name, |machine| {
+            machine.config.as_mut().unwrap().image = Some("shop:2".to_owned());
+        });
+    }
+    assert_snapshot!(saved.differences(&stage.plan(&more)).join("\n"), @"creating a Machine of group `web` in ams is another change now");
+}
+
+#[test]
+fn a_launch_id_that_stands_twice_in_the_state_is_spent_once() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
+    for region in ["ams", "fra"] {
+        stage.known.pending.push(aeroform::core::fleet::Pending {
+            launch: aeroform::core::fleet::LaunchId::new("abcdefghij").unwrap(),
+            group: group_name("web"),
+            region: support::region(region),
+            standby: false,
+        });
+    }
+    stage.apply(&desired([(
+        "web",
+        group("web").exact(&[("ams", 2), ("fra", 1)]),
+    )]));
+}

@@ -4,9 +4,13 @@
 //! who owns a field or when two configs are equal: see [`super::overlay`] and [`super::normal`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::overlay::HIDDEN;
+use super::secret;
 
 /// Fields that the platform has and we do not know; they are carried, never shown, never dropped.
 pub type Other = BTreeMap<String, Value>;
@@ -14,13 +18,22 @@ pub type Other = BTreeMap<String, Value>;
 macro_rules! config_struct {
     ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         pub struct $name {
             $($(#[$fdoc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$ty>,)*
             /// Unknown fields, carried.
             #[serde(flatten)]
             pub other: Other,
+        }
+
+        /// As JSON, without a secret: what is printed while something is looked for ends up in logs.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let mut tree = serde_json::to_value(self).map_err(|_| fmt::Error)?;
+                secret::replace(&mut tree, &mut |_, _| HIDDEN.to_owned());
+                write!(f, "{} {tree}", stringify!($name))
+            }
         }
     };
 }

@@ -191,6 +191,7 @@ impl Desired {
                     "ha": group.ha,
                     "protect": group.protect,
                     "strategy": group.strategy,
+                    "wait_timeout_s": group.wait_timeout_s,
                 });
                 (name, body)
             })

@@ -13,6 +13,7 @@ pub mod known;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
+pub mod secret;
 
 pub use call::{Call, Receipt, Until};
 pub use config::MachineConfig;

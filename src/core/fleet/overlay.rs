@@ -4,10 +4,12 @@
 //! *ours* are the fields that `fly deploy` always replaces (facts/fly-toml-to-machine.md 3.1), where
 //! an entry that is not wanted goes; every other field is the platform's unless we sent it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::digest::looks_secret;
+use super::secret::{self, hides};
 use super::{MachineConfig, StoredConfig, normal};
 
 /// How a field's value is put together from the parts of what exists and what is wanted.
@@ -181,17 +183,50 @@ pub fn stored_for(template: &StoredConfig, existing: &StoredConfig, sent: &Store
 /// Of what exists only the keys that `template` writes: what adopting it may remember. A field that
 /// nobody writes never enters the state, where its absence would become a removal (RULES 10).
 pub fn written_of(template: &StoredConfig, existing: &StoredConfig) -> StoredConfig {
-    fn restrict(existing: &Value, template: &Value) -> Value {
-        match (existing, template) {
-            (Value::Object(existing), Value::Object(template)) => existing
-                .iter()
-                .filter_map(|(key, value)| Some((key.clone(), restrict(value, template.get(key)?))))
-                .collect::<Map<_, _>>()
-                .into(),
-            _ => existing.clone(),
+    let empty = Map::new();
+    let (there, written) = (existing.tree().as_object(), template.tree().as_object());
+    let (there, written) = (there.unwrap_or(&empty), written.unwrap_or(&empty));
+    let mut kept = Map::new();
+    for (field, _, shape) in rules(&MachineConfig::default()) {
+        if let (Some(there), Some(written)) = (there.get(field), written.get(field)) {
+            kept.insert(field.to_owned(), written_part(shape, there, written));
         }
     }
-    StoredConfig::of_tree(restrict(existing.tree(), template.tree()))
+    StoredConfig::of_tree(Value::Object(kept))
+}
+
+/// The part of one value that `template` writes, too; entries of a list are found again by their names.
+fn written_part(shape: Shape, existing: &Value, template: &Value) -> Value {
+    match (shape, existing, template) {
+        (
+            Shape::Table { .. } | Shape::Entries(_),
+            Value::Object(existing),
+            Value::Object(template),
+        ) => existing
+            .iter()
+            .filter_map(|(key, value)| {
+                let shape = match shape {
+                    Shape::Table { fields, .. } => shape_of(fields, key),
+                    Shape::Entries(entry) => *entry,
+                    Shape::Leaf | Shape::List { .. } => Shape::Leaf,
+                };
+                let part = written_part(shape, value, template.get(key)?);
+                Some((key.clone(), part))
+            })
+            .collect::<Map<_, _>>()
+            .into(),
+        (Shape::List { keys, entry }, Value::Array(existing), Value::Array(template)) => {
+            let found = matches(keys, template, existing);
+            let pairs = template.iter().zip(found);
+            pairs
+                .filter_map(|(written, at)| Some(written_part(*entry, existing.get(at?)?, written)))
+                .collect::<Vec<_>>()
+                .into()
+        }
+        (Shape::Leaf | Shape::Table { .. } | Shape::Entries(_) | Shape::List { .. }, _, _) => {
+            existing.clone()
+        }
+    }
 }
 
 fn lay_config(
@@ -217,6 +252,9 @@ fn lay_config(
                     (Some(old @ Value::Object(_)), Shape::Table { .. }) if field != "guest" => {
                         Some(lay(shape, Some(old), sent, &empty))
                     }
+                    // What runs goes on running without a written image; any other value that we sent
+                    // is taken back.
+                    (Some(_), Shape::Leaf) if sent.is_some() && field != "image" => None,
                     (old, _) => old.cloned(),
                 }
             }
@@ -258,24 +296,15 @@ fn lay(shape: Shape, existing: Option<&Value>, sent: Option<&Value>, wanted: &Va
             .collect::<Map<_, _>>()
             .into(),
         (Shape::List { keys, entry }, Value::Array(wanted)) => {
-            let names = entry_names(keys, wanted);
-            let old = named_entries(keys, existing);
-            let sent = named_entries(keys, sent);
-            let find = |list: &[(String, Value)], name: &str| {
-                list.iter()
-                    .find(|(n, _)| n == name)
-                    .map(|(_, value)| value.clone())
-            };
-            wanted
-                .iter()
-                .zip(&names)
-                .map(|(new, name)| {
-                    lay(
-                        *entry,
-                        find(&old, name).as_ref(),
-                        find(&sent, name).as_ref(),
-                        new,
-                    )
+            let items =
+                |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
+            let (old, sent) = (items(existing), items(sent));
+            let (in_old, in_sent) = (matches(keys, wanted, &old), matches(keys, wanted, &sent));
+            let pairs = wanted.iter().zip(in_old.iter().zip(&in_sent));
+            pairs
+                .map(|(new, (at_old, at_sent))| {
+                    let old = at_old.and_then(|at| old.get(at));
+                    lay(*entry, old, at_sent.and_then(|at| sent.get(at)), new)
                 })
                 .collect::<Vec<_>>()
                 .into()
@@ -291,6 +320,34 @@ fn shape_of(fields: &[(&str, Shape)], key: &str) -> Shape {
         .iter()
         .find(|(name, _)| *name == key)
         .map_or(Shape::Leaf, |(_, shape)| *shape)
+}
+
+/// Which of `items` each wanted entry is: the one of the same name; else, of those left over, the first
+/// that says nothing else where the wanted one says something. The platform may have filled in a key
+/// that nobody wrote, and its entry is the same one all the same.
+fn matches(keys: &[&str], wanted: &[Value], items: &[Value]) -> Vec<Option<usize>> {
+    let names = entry_names(keys, items);
+    let places: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+    let mut found: Vec<Option<usize>> = entry_names(keys, wanted)
+        .iter()
+        .map(|name| places.get(name.as_str()).copied())
+        .collect();
+    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let mut left: Vec<usize> = (0..items.len()).filter(|at| !taken.contains(at)).collect();
+    for (wanted, found) in wanted.iter().zip(&mut found).filter(|(_, f)| f.is_none()) {
+        let fits = |at: &usize| {
+            let said = |key: &&str| wanted.get(*key).filter(|value| !value.is_null());
+            let mut all = keys
+                .iter()
+                .filter_map(|key| Some((key, said(key)?)))
+                .peekable();
+            all.peek().is_some() && all.all(|(key, value)| items[*at].get(*key) == Some(value))
+        };
+        if let Some(place) = left.iter().position(fits) {
+            *found = Some(left.remove(place));
+        }
+    }
+    found
 }
 
 /// The names by which the entries of a list are found again: the values of their keys, and a number
@@ -471,8 +528,10 @@ fn compare(
 
 fn change(path: &[String], before: Option<&Value>, after: Option<&Value>) -> FieldChange {
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+    let is_hidden =
+        |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(secret::in_text);
     let hidden = match parts.as_slice() {
-        ["env" | "metadata", key, ..] => looks_secret(key),
+        ["env" | "metadata", key, ..] => hides(key) || is_hidden(before) || is_hidden(after),
         ["files", .., "raw_value"] => true,
         _ => false,
     };
@@ -498,14 +557,14 @@ fn change(path: &[String], before: Option<&Value>, after: Option<&Value>) -> Fie
     };
     let show = |value: Option<&Value>| match value {
         Some(_) if hidden => Some(Value::from(HIDDEN)),
-        // A whole file entry may bring its content along.
-        Some(Value::Object(map)) if map.contains_key("raw_value") => {
-            let mut map = map.clone();
-            map.insert("raw_value".to_owned(), Value::from(HIDDEN));
-            Some(Value::Object(map))
-        }
         Some(Value::Array(_)) if parts == ["files"] => Some(Value::from(HIDDEN)),
-        other => other.cloned(),
+        // A whole entry may bring values along that stand deeper.
+        Some(value) => {
+            let mut value = value.clone();
+            secret::replace(&mut value, &mut |_, _| HIDDEN.to_owned());
+            Some(value)
+        }
+        None => None,
     };
     FieldChange {
         path: path.to_vec(),
@@ -589,7 +648,55 @@ mod tests {
     }
 
     #[test]
-    fn secret_values_stand_in_no_change() {
+    fn an_entry_is_found_again_although_the_platform_filled_in_its_keys() {
+        let existing = config(json!({"services": [
+            {"internal_port": 80, "protocol": "udp", "platform": 1},
+            {"internal_port": 80, "protocol": "tcp", "platform": 2,
+                "checks": [{"type": "http", "path": "/", "method": "GET", "protocol": "http"}]}]}));
+        let wanted = config(json!({"services": [
+            {"internal_port": 80, "checks": [{"type": "http", "path": "/"}]},
+            {"internal_port": 80, "protocol": "udp"}]}));
+        let result = config_for(&wanted, Some(&existing), None);
+        let services = result.to_value()["services"].clone();
+        assert_eq!(services[0]["platform"], 2);
+        assert_eq!(services[0]["checks"][0]["method"], "GET");
+        assert_eq!(services[1]["platform"], 1);
+        // A Machine that was laid over once is as wanted from then on.
+        assert_eq!(config_for(&wanted, Some(&result), None), result);
+    }
+
+    #[test]
+    fn a_value_that_we_sent_and_nobody_wants_is_taken_back_except_the_image() {
+        let existing = config(json!({"schedule": "daily", "image": "a", "auto_destroy": true}));
+        let before = sent(json!({"schedule": "daily", "image": "a"}));
+        let result = config_for(&config(json!({})), Some(&existing), Some(&before));
+        assert_eq!(result, config(json!({"image": "a", "auto_destroy": true})));
+    }
+
+    #[test]
+    fn adopting_remembers_nothing_that_only_the_platform_has_in_lists_either() {
+        let there = sent(
+            json!({"env": {"A": "1", "B": "2"}, "schedule": "daily", "services": [
+            {"internal_port": 80, "autostart": true, "platform": 1},
+            {"internal_port": 81, "autostart": true}]}),
+        );
+        let wanted = sent(json!({"env": {"A": "3"}, "services": [
+            {"internal_port": 80, "autostart": false}]}));
+        let kept = sent(json!({"env": {"A": "1"}, "services": [
+            {"internal_port": 80, "autostart": true}]}));
+        assert_eq!(written_of(&wanted, &there), kept);
+    }
+
+    #[test]
+    fn secret_values_stand_in_no_change_nor_where_a_config_is_printed() {
+        let printed = format!(
+            "{:?}",
+            config(json!({"env": {"API_TOKEN": "hunter2", "A": "1"}}))
+        );
+        assert!(
+            !printed.contains("hunter2") && printed.contains("\"A\":\"1\""),
+            "{printed}"
+        );
         let found = changes(
             &config(
                 json!({"env": {"API_TOKEN": "hunter2"}, "files": [{"guest_path": "/a", "raw_value": "aGk="}]}),

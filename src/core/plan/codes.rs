@@ -23,6 +23,14 @@ codes! {
         "… would be destroyed, and `[policy] max_destroy` allows … of …",
         "The plan destroys more at once than the policy allows.",
         "Split the change, or raise `max_destroy`.";
+    NO_IMAGE "no_image" Refused:
+        "nothing says which image group `…` runs, and nothing of the app runs yet",
+        "No manifest names an image, and there is no Machine to take it from.",
+        "Name it with `--image`, or write `image` in aeroform.toml.";
+    TWO_IMAGES "two_images" Refused:
+        "new Machines of group `…` would run what runs, and that is … and …",
+        "No manifest names an image, and the newest run left two.",
+        "Say which with `--image`, or write `image` in aeroform.toml.";
     NO_REGION "no_region" Refused:
         "nothing says in which region group `…` starts",
         "No region is written and no Machine is there to start from.",
@@ -71,6 +79,10 @@ codes! {
         "…: … (taken out of the state with `state rm`, left alone)",
         "They were taken out of the state on purpose.",
         "Nothing.";
+    IMAGE_INHERITED "image_inherited" Not:
+        "new Machines of group `…` run `…`, as those that run do",
+        "No manifest names an image, and what runs is one.",
+        "Nothing; or name one with `--image` or in aeroform.toml.";
     MOVED_DONE "moved_done" Not:
         "nothing is left to move from `…` to `…`",
         "The rename was carried out.",

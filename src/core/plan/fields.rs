@@ -11,6 +11,10 @@ use crate::core::fleet::{
     Base, ConfigDigest, DesiredGroup, Effect, Lineage, MachineConfig, StoredConfig, overlay,
 };
 
+/// How many results are looked through for one that fits. In a group whose Machines all differ (each has
+/// its own volume) a longer memory would cost the square of their number and find nothing.
+pub(super) const REMEMBERED: usize = 8;
+
 /// Compares the Machines of one group with what the group wants.
 pub(super) struct Fields<'a> {
     group: Option<&'a DesiredGroup>,
@@ -66,6 +70,8 @@ impl<'a> Fields<'a> {
         let hit = self
             .compared
             .iter()
+            .rev()
+            .take(REMEMBERED)
             .find(|c| c.sent == sent && c.existing == existing);
         if let Some(hit) = hit {
             return Rc::clone(&hit.found);
@@ -111,7 +117,8 @@ impl<'a> Fields<'a> {
     }
 
     fn digest(&mut self, config: &'a MachineConfig) -> ConfigDigest {
-        if let Some((_, digest)) = self.digests.iter().find(|(known, _)| *known == config) {
+        let mut last = self.digests.iter().rev().take(REMEMBERED);
+        if let Some((_, digest)) = last.find(|(known, _)| *known == config) {
             return digest.clone();
         }
         let digest = StoredConfig::of(config, self.lineage).digest();

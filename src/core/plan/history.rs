@@ -84,6 +84,18 @@ fn missing(
             )
             .hint("nothing is changed on such an answer; try again in a moment"),
         );
+    } else if !observed.lagging.is_empty() {
+        history.refusals.push(
+            note(
+                "list_lags",
+                format!(
+                    "the provider's list lacks {} that exist ({}), and so may lack others",
+                    machines(observed.lagging.len()),
+                    ids(&observed.lagging)
+                ),
+            )
+            .hint("nothing is changed on such an answer; try again in a moment"),
+        );
     } else if all_gone && !options.accept_missing && !options.take_over && !options.destroy {
         let what = machines(known.machines.len());
         history.refusals.push(

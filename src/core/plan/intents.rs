@@ -1,10 +1,8 @@
 //! Which launch id, name and port each new Machine gets (RULES 4).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::core::fleet::{
-    GroupName, Known, LaunchId, Lineage, MachineName, Observed, Pending, Region,
-};
+use crate::core::fleet::{GroupName, Known, LaunchId, Lineage, MachineName, Observed, Region};
 
 /// Hands out intents: derived, never random, never one that a Machine already answers.
 pub(super) struct Intents<'a> {
@@ -13,7 +11,7 @@ pub(super) struct Intents<'a> {
     /// Launch parts of all names that are taken.
     taken: BTreeSet<&'a str>,
     /// Creates of an earlier run that may have happened; their ids are spent first.
-    pending: Vec<&'a Pending>,
+    pending: BTreeMap<(GroupName, Region), VecDeque<&'a LaunchId>>,
     slots: BTreeMap<(GroupName, Region), u32>,
     next_port: Option<u16>,
     ports: BTreeSet<u16>,
@@ -43,11 +41,20 @@ impl<'a> Intents<'a> {
             .values()
             .map(|machine| &machine.name)
             .chain(seen);
+        let mut taken: BTreeSet<&str> = names.filter_map(MachineName::launch_part).collect();
+        let mut pending: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
+        for owed in &known.pending {
+            // Each id is spent once, even if a file that was edited by hand has it twice.
+            if taken.insert(owed.launch.as_str()) {
+                let place = (owed.group.clone(), owed.region.clone());
+                pending.entry(place).or_default().push_back(&owed.launch);
+            }
+        }
         Self {
             lineage,
             serial: known.serial,
-            taken: names.filter_map(MachineName::launch_part).collect(),
-            pending: known.pending.iter().collect(),
+            taken,
+            pending,
             slots: BTreeMap::new(),
             next_port: observed.and_then(|o| o.description.capabilities.port_base),
             ports: observed
@@ -80,11 +87,8 @@ impl<'a> Intents<'a> {
     }
 
     fn pending_launch(&mut self, group: &GroupName, region: &Region) -> Option<LaunchId> {
-        let fits = |p: &&Pending| {
-            p.group == *group && p.region == *region && !self.taken.contains(p.launch.as_str())
-        };
-        let at = self.pending.iter().position(fits)?;
-        Some(self.pending.remove(at).launch.clone())
+        let place = (group.clone(), region.clone());
+        self.pending.get_mut(&place)?.pop_front().cloned()
     }
 
     /// The lowest port from the base on that no Machine bears.

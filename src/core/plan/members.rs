@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fields::REMEMBERED;
 use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
@@ -76,6 +77,18 @@ impl Member<'_> {
             (None, Some(known)) => &known.volumes,
             (None, None) => &[],
         }
+    }
+
+    /// Whether the Machine's own line in the state says something else than what is there (RULES 2).
+    pub(super) fn line_lags(&self) -> bool {
+        let (Some(seen), Some(known)) = (self.seen, self.known) else {
+            return false;
+        };
+        let as_set = |ids: &[MachineId]| ids.iter().cloned().collect::<BTreeSet<_>>();
+        seen.config.is_some()
+            && (known.group != self.group
+                || known.volumes != seen.volumes
+                || as_set(&known.standby_for) != as_set(&seen.standby_for))
     }
 
     pub(super) fn state(&self) -> Option<MachineState> {
@@ -310,7 +323,12 @@ pub(super) fn drifted(
                 other.known.map(|k| &k.config) == member.known.map(|k| &k.config)
                     && other.seen.and_then(|s| s.config.as_ref()) == Some(config)
             };
-            let changes = if let Some((_, changes)) = compared.iter().find(|(o, _)| same(o)) {
+            let changes = if let Some((_, changes)) = compared
+                .iter()
+                .rev()
+                .take(REMEMBERED)
+                .find(|(o, _)| same(o))
+            {
                 changes.clone()
             } else {
                 let there = StoredConfig::of(config, &observed.description.scope);

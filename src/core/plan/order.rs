@@ -278,7 +278,8 @@ impl Build<'_, '_> {
             };
             for change in changed {
                 let gate = if running { gate } else { GateKind::Settled };
-                ends.push(self.update(name, decision, change, primaries, pool, after, gate));
+                let slot = Slot { pool, after, gate };
+                ends.push(self.update(name, decision, change, primaries, slot));
             }
         }
         ends
@@ -290,12 +291,9 @@ impl Build<'_, '_> {
         decision: &Decision<'_>,
         changed: &Changed<'_>,
         primaries: &mut Primaries,
-        pool: PoolId,
-        after: Option<StepId>,
-        gate: GateKind,
+        slot: Slot,
     ) -> StepId {
         let member = &changed.member;
-        let needs: Vec<StepId> = after.into_iter().collect();
         let standby_for = match changed.role {
             Role::Primary => Vec::new(),
             Role::Standby => watching(member),
@@ -308,15 +306,14 @@ impl Build<'_, '_> {
             },
             (true, None) => Action::Update { standby_for },
             (false, _) => {
-                let (create, last) =
-                    self.replace(name, decision, changed, standby_for, pool, &needs, gate);
+                let (create, last) = self.replace(name, decision, changed, standby_for, slot);
                 if primaries.stay.remove(member.id) {
                     primaries.new.push(create);
                 }
                 return last;
             }
         };
-        let mut step = of_member(member, action, changed.reason.clone(), gate);
+        let mut step = of_member(member, action, changed.reason.clone(), slot.gate);
         step.changes.clone_from(&changed.changes);
         step.pin = Some(changed.pin.clone());
         if self.may_lack_room {
@@ -327,7 +324,7 @@ impl Build<'_, '_> {
             };
             step.branches.push(branch);
         }
-        self.push(Some(pool), needs, Work::Change(Box::new(step)))
+        self.push(Some(slot.pool), slot.needs(), Work::Change(Box::new(step)))
     }
 
     /// The steps of a replacement: the one that creates, and the last one.
@@ -337,12 +334,10 @@ impl Build<'_, '_> {
         decision: &Decision<'_>,
         changed: &Changed<'_>,
         standby_for: Vec<Standby>,
-        pool: PoolId,
-        needs: &[StepId],
-        gate: GateKind,
+        slot: Slot,
     ) -> (StepId, StepId) {
         let member = &changed.member;
-        let mut new = self.create(name, decision, member.region, standby_for, gate);
+        let mut new = self.create(name, decision, member.region, standby_for, slot.gate);
         new.reason.clone_from(&changed.reason);
         new.changes.clone_from(&changed.changes);
         let old_first = changed.how == How::ReplaceOldFirst;
@@ -367,8 +362,8 @@ impl Build<'_, '_> {
         let mut old = of_member(member, destroy, changed.reason.clone(), GateKind::Gone);
         old.pin = Some(changed.pin.clone());
         let (first, second) = if old_first { (old, new) } else { (new, old) };
-        let first = self.push(Some(pool), needs.to_vec(), Work::Change(Box::new(first)));
-        let last = self.push(Some(pool), vec![first], Work::Change(Box::new(second)));
+        let first = self.push(Some(slot.pool), slot.needs(), Work::Change(Box::new(first)));
+        let last = self.push(Some(slot.pool), vec![first], Work::Change(Box::new(second)));
         (if old_first { last } else { first }, last)
     }
 
@@ -392,15 +387,9 @@ impl Build<'_, '_> {
         let pool = self.pool(format!("{name}: standbys"), total, false, false);
         let mut ids = Vec::new();
         for change in changed {
-            ids.push(self.update(
-                name,
-                decision,
-                change,
-                primaries,
-                pool,
-                after,
-                GateKind::Settled,
-            ));
+            let gate = GateKind::Settled;
+            let slot = Slot { pool, after, gate };
+            ids.push(self.update(name, decision, change, primaries, slot));
         }
         let needs: Vec<StepId> = after.into_iter().collect();
         for region in &decision.standbys {
@@ -428,6 +417,20 @@ impl Build<'_, '_> {
             step.pin = Some(gone.pin.clone());
             self.push(Some(pool), needs.clone(), Work::Change(Box::new(step)));
         }
+    }
+}
+
+/// Where in the order a change stands.
+#[derive(Clone, Copy)]
+struct Slot {
+    pool: PoolId,
+    after: Option<StepId>,
+    gate: GateKind,
+}
+
+impl Slot {
+    fn needs(self) -> Vec<StepId> {
+        self.after.into_iter().collect()
     }
 }
 

@@ -496,7 +496,8 @@ impl<'a> Group<'_, 'a> {
         let found = fields.compare(member);
         // What a host that does not answer said last is no reason to touch anything.
         let down = member.host_ok() && member.state() == Some(MachineState::Failed);
-        if found.record_lags && !member.is_adopted() && member.moved_from.is_none() && !down {
+        let lags = found.changes.is_empty() && (found.record_lags || member.line_lags());
+        if lags && !member.is_adopted() && member.moved_from.is_none() && !down {
             let reason = "it is already as wanted, the state is not".to_owned();
             decision.adopted.push((member.clone(), reason));
             return;

@@ -79,7 +79,7 @@ pub fn record(
     if next == *known && !left_stamps(plan, results) {
         return next;
     }
-    next.serial = known.serial + 1;
+    next.serial = known.serial.saturating_add(1);
     next.run = Some(facts.run.clone());
     next.parent.clone_from(&facts.parent);
     next.runs.push(RunRecord {

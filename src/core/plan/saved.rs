@@ -3,11 +3,13 @@
 //! It is what `plan --out` writes, what the journal keeps as the intent, and what a plan made again
 //! on a fresh snapshot is compared with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::types::{Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, StepId, Target, Work};
+use super::types::{
+    Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, Standby, StepId, Target, Work,
+};
 use crate::core::fleet::{AppName, GroupName, Lineage, MachineId, Region};
 
 /// Choices and pins.
@@ -34,6 +36,9 @@ pub struct SavedPlan {
     pub pools: Vec<Pool>,
     /// Ids per touched group and region.
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
+    /// What is recorded without a step, by code and group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<(String, Option<GroupName>)>,
 }
 
 /// One choice.
@@ -106,6 +111,11 @@ impl SavedPlan {
             steps: steps.collect(),
             pools: plan.pools.clone(),
             fences: plan.fences.clone(),
+            records: plan
+                .records
+                .iter()
+                .map(|note| (note.code.clone(), note.group.clone()))
+                .collect(),
         }
     }
 
@@ -143,6 +153,11 @@ impl SavedPlan {
         head("the provider", self.provider == fresh.provider);
         head("the app's incarnation", self.lineage == fresh.lineage);
         head("what is wanted", self.desired == fresh.desired);
+        head(
+            "whether the app goes",
+            self.destroys_app == fresh.destroys_app,
+        );
+        head("what is only recorded", self.records == fresh.records);
         for (group, regions) in &self.fences {
             if fresh.fences.get(group) != Some(regions) {
                 found.push(format!("the Machines of group `{group}` differ"));
@@ -156,7 +171,7 @@ impl SavedPlan {
             let same = theirs.get_mut(&change.key()).and_then(Vec::pop);
             match same {
                 None => found.push(format!("{} is not to be done any more", change.describe())),
-                Some(other) if other.pin != change.pin || other.fields != change.fields => {
+                Some(other) if !change.is_like(other) => {
                     found.push(format!("{} is another change now", change.describe()));
                 }
                 Some(_) => {}
@@ -187,6 +202,53 @@ impl SavedChange {
                 .map(|field| field.path.join("."))
                 .collect(),
         }
+    }
+
+    /// Whether the same choice comes to the same. Launch id and port are not compared: they are derived
+    /// anew from a serial and from ports that a change elsewhere may move.
+    fn is_like(&self, other: &Self) -> bool {
+        let watched = |list: &[Standby]| {
+            let known = list.iter().filter_map(|standby| match standby {
+                Standby::Machine(id) => Some(id.clone()),
+                Standby::Step(_) => None,
+            });
+            (list.len(), known.collect::<BTreeSet<_>>())
+        };
+        let same = match (&self.action, &other.action) {
+            (
+                Action::Create {
+                    launch: _,
+                    port: _,
+                    standby_for,
+                    replaces,
+                    volumes,
+                    inherits,
+                },
+                Action::Create {
+                    launch: _,
+                    port: _,
+                    standby_for: standby_for_now,
+                    replaces: replaces_now,
+                    volumes: volumes_now,
+                    inherits: inherits_now,
+                },
+            ) => {
+                watched(standby_for) == watched(standby_for_now)
+                    && (replaces, volumes, inherits) == (replaces_now, volumes_now, inherits_now)
+            }
+            (Action::Update { standby_for }, Action::Update { standby_for: now }) => {
+                watched(standby_for) == watched(now)
+            }
+            (
+                Action::Move { from, standby_for },
+                Action::Move {
+                    from: from_now,
+                    standby_for: now,
+                },
+            ) => from == from_now && watched(standby_for) == watched(now),
+            (one, another) => one == another,
+        };
+        same && self.pin == other.pin && self.fields == other.fields
     }
 
     /// What makes two choices the same one: of a create the place and not the derived id, which a

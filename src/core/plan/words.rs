@@ -121,7 +121,7 @@ fn serving(desired: &Desired) -> Option<&GroupName> {
 /// RULES 18: nobody but a person can choose.
 pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
     note(
-        "two_images",
+        codes::TWO_IMAGES,
         format!(
             "new Machines of group `{name}` would run what runs, and that is {}",
             images.join(" and ")
@@ -134,7 +134,7 @@ pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
 /// Nothing is written and nothing runs.
 pub(super) fn no_image(name: &GroupName) -> Note {
     note(
-        "no_image",
+        codes::NO_IMAGE,
         format!("nothing says which image group `{name}` runs, and nothing of the app runs yet"),
     )
     .of(name)
@@ -146,7 +146,7 @@ fn about_image(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     let image = decision.inherits.image.as_ref()?;
     Some(
         note(
-            "image_inherited",
+            codes::IMAGE_INHERITED,
             format!("new Machines of group `{name}` run `{image}`, as those that run do"),
         )
         .of(name),
