@@ -1,7 +1,8 @@
 //! Takes one snapshot of an app's world; after it the plan asks nothing.
 //!
 //! An empty answer is not an empty world (RULES 8): the provider's own count is a second witness, and
-//! every known Machine that the list lacks is asked for by its id. Decides nothing about what it
+//! every known Machine that the list lacks is asked for by its id. A list that has fewer Machines than
+//! that count, or lacks one that exists, is given time to catch up. Decides nothing about what it
 //! finds. Reads only, so it may be dropped at any moment.
 
 use std::collections::BTreeMap;
@@ -88,7 +89,9 @@ pub async fn observe(
                 count: description.machine_count,
             });
         }
-        if !vanished {
+        // A Machine that nobody knows of yet can only be missed by number.
+        let short = (listing.machines.len() as u64) < description.machine_count;
+        if !vanished && !(short && patient) {
             let snapshot = reread(provider, app, known, description, listing).await?;
             if snapshot.lagging.is_empty() || !patient {
                 return Ok(snapshot);

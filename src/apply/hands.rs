@@ -177,7 +177,8 @@ impl<'a> Hands<'a> {
         let Some(machine) = self.get(id).await? else {
             return Ok(None);
         };
-        if !machine.state.is_transient() {
+        // One that starts and ends over and over may well be on its way to the change that mends it.
+        if !machine.state.is_transient() || machine.keeps_ending() {
             return Ok(Some(machine));
         }
         self.waiting(

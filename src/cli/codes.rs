@@ -24,7 +24,7 @@ codes! {
         "Standard input is no terminal.",
         "Review the plan, then add the flag that the message names.";
     INVALID_MANIFEST "invalid_manifest" Error:
-        "cannot make sense of `…`: …",
+        "cannot make sense of …: …",
         "fly.toml or aeroform.toml has mistakes; each is shown with its place.",
         "Correct them.";
     NO_FLY_TOML "no_fly_toml" Error:

@@ -57,6 +57,24 @@ async fn a_known_machine_that_the_list_lacks_is_gone_or_lagging_by_its_own_id() 
     assert_eq!(observed.machines.len(), 2);
 }
 
+/// What a run that died has just made stands in no state: only its number tells that it is missing.
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_shorter_than_the_count_has_time_to_catch_up() {
+    let mut stage = Stage::new();
+    let before = stage.known.clone();
+    let lag = Effect::ListLag(Duration::from_secs(8));
+    stage.sim.world().inject(Fault::on("create", lag).nth(2));
+    stage.settle(&desired([("web", web(2))])).await;
+    stage.known = before;
+    assert_eq!(stage.observed().await.machines.len(), 2);
+    // One that never comes up in a list keeps nobody for long.
+    let lag = Effect::ListLag(Duration::from_secs(3000));
+    stage.sim.world().inject(Fault::on("create", lag));
+    stage.apply(&desired([("web", web(3))])).await;
+    stage.known.machines.clear();
+    assert_eq!(stage.observed().await.machines.len(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_app_that_is_gone_while_the_state_knows_machines_is_an_error() {
     let mut stage = Stage::new();

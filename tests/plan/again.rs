@@ -85,7 +85,7 @@ fn a_new_group_without_a_count_is_completed_after_a_crash() {
     group web: 1->2 changed (ams 1->2)
     adopt web ams m00001: not in the state
     create web ams
-    note unrecorded_run
+    record unrecorded_run
     ");
 }
 
@@ -152,7 +152,7 @@ fn an_only_machine_that_was_replaced_before_a_crash_is_not_a_vanished_fleet() {
     group db: 1->1 changed (ams 1->1)
     forget db ams m00001
     adopt db ams m00002: not in the state
-    note unrecorded_run
+    record unrecorded_run
     ");
 }
 

@@ -836,3 +836,38 @@ fn a_launch_id_that_stands_twice_in_the_state_is_spent_once() {
         group("web").exact(&[("ams", 2), ("fra", 1)]),
     )]));
 }
+
+#[test]
+fn a_renamed_group_takes_its_running_standby_along() {
+    let jobs = || group("jobs").count(1).with(|g| g.standby = Some(1));
+    let mut stage = Stage::with(&desired([("jobs", jobs())]));
+    stage.touch("m00002", |machine| machine.state = MachineState::Started);
+    let mut renamed = desired([("queue", jobs())]);
+    renamed.moved = vec![moved("jobs", "queue")];
+    assert_snapshot!(lines(&stage.plan(&renamed)), @"
+    group queue: 2->2 changed (ams 2->2)
+    move queue ams m00001 from jobs
+    move queue ams m00002 from jobs standby for m00001
+    ");
+}
+
+/// Its place is kept for its volume, so it is not the one that goes, whatever else is wrong with it.
+#[test]
+fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
+    let db = |count: u32, regions: &str| {
+        desired([("db", group("db").count(count).mount().list(regions))])
+    };
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&db(2, "ams"));
+    stage.volumes = false;
+    stage.apply(&db(4, "ams"));
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    assert_snapshot!(lines(&stage.apply(&db(3, "bog"))), @"
+    group db: 4->3 changed (ams 4->2, bog 0->1)
+    create db bog
+    destroy db ams m00004 CountLowered: the newest
+    destroy db ams m00003 Rebalanced: the newest
+    note held_by_volumes db
+    ");
+}

@@ -151,12 +151,11 @@ impl<'a> Reading<'a> {
                 self.say(format!("Machine {machine} is changed and is not known"));
             }
             (_, Some(Some(seen))) => {
-                let ours = match seen.management {
-                    Management::Ours | Management::Launch => true,
-                    Management::Special | Management::Stranger => {
-                        known.machines.contains_key(machine)
-                    }
-                };
+                let ours = known.machines.contains_key(machine)
+                    || match seen.management {
+                        Management::Ours | Management::Launch => seen.config.is_some(),
+                        Management::Special | Management::Stranger => false,
+                    };
                 if !ours || known.ignored.contains(machine) && !known.machines.contains_key(machine)
                 {
                     self.say(format!("Machine {machine} is changed and is not ours"));

@@ -11,6 +11,10 @@ codes! {
         "the provider lists no Machine, but says that there are …",
         "An empty list with a count, or no app although the state knows Machines of it: an answer that nobody should act on.",
         "Look again in a moment.";
+    LIST_LAGS "list_lags" Stale:
+        "the provider's list lacks Machines that exist: …",
+        "The list lags behind what each Machine says of itself.",
+        "Try again in a moment.";
     OTHER_LINEAGE "other_lineage" Stale:
         "the state belongs to another incarnation of `…` than the one there",
         "The app was deleted and made anew, or the state is of another account.",

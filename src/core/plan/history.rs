@@ -87,7 +87,7 @@ fn missing(
     } else if !observed.lagging.is_empty() {
         history.refusals.push(
             note(
-                "list_lags",
+                codes::LIST_LAGS,
                 format!(
                     "the provider's list lacks {} that exist ({}), and so may lack others",
                     machines(observed.lagging.len()),

@@ -12,7 +12,7 @@ use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
 use super::running::{self, Running};
-use super::spread::{NoLayout, Spread};
+use super::spread::{Layout, NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
 use super::words;
@@ -166,7 +166,7 @@ impl<'a> Group<'_, 'a> {
         }
         let mut fields = Fields::of(Some(self.wanted), lineage);
         self.place(
-            &layout.counts,
+            &layout,
             primaries,
             target.primaries,
             &mut fields,
@@ -419,7 +419,7 @@ impl<'a> Group<'_, 'a> {
     /// Who of the primaries stays, and what changes of those.
     fn place(
         &self,
-        wanted: &BTreeMap<Region, u32>,
+        layout: &Layout,
         primaries: Vec<Member<'a>>,
         target: u32,
         fields: &mut Fields<'a>,
@@ -435,7 +435,7 @@ impl<'a> Group<'_, 'a> {
         }
         let mut lowering = existing.saturating_sub(target);
         for (region, members) in &by_region {
-            let keep = wanted.get(region).copied().unwrap_or(0) as usize;
+            let keep = layout.counts.get(region).copied().unwrap_or(0) as usize;
             let mut going = BTreeSet::new();
             let named = members.iter().filter(|m| self.is_named(m)).count();
             let leaving = named + (members.len() - named).saturating_sub(keep);
@@ -445,7 +445,11 @@ impl<'a> Group<'_, 'a> {
                     (member, !found.changes.is_empty())
                 });
                 let judged: Vec<_> = judged.collect();
-                let order = victims::in_order_of_going(judged, &self.desired.removed_machines);
+                let named = &self.desired.removed_machines;
+                let mut order = victims::in_order_of_going(judged, named);
+                if layout.held_by_volumes.contains(region) {
+                    victims::volumes_last(&mut order, named);
+                }
                 for (member, why) in order.into_iter().take(leaving) {
                     going.insert(member.id);
                     let removal = if self.is_named(member) {
@@ -483,7 +487,7 @@ impl<'a> Group<'_, 'a> {
                 }
             }
         }
-        for (region, n) in wanted {
+        for (region, n) in &layout.counts {
             let staying = by_region.get(region).into_iter().flatten();
             let there = count(staying.filter(|m| !self.is_named(m)).count());
             for _ in there..*n {

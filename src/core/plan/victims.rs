@@ -44,6 +44,14 @@ fn is_up(state: MachineState) -> bool {
     }
 }
 
+/// Where a region keeps its number for volumes only, those without one go before the others.
+pub(super) fn volumes_last(order: &mut [(&Member<'_>, &'static str)], named: &BTreeSet<MachineId>) {
+    order.sort_by_key(|(member, _)| {
+        let is_named = named.contains(member.id);
+        (!is_named, !member.volumes().is_empty())
+    });
+}
+
 /// In the order of going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {

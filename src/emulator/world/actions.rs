@@ -180,7 +180,8 @@ impl World {
         }
         let text = |key: &str| body.get(key).and_then(Value::as_str);
         let given = text("name").filter(|name| !name.is_empty());
-        if let Some(holder) = given.and_then(|name| self.apps.get(app)?.named(name, now)) {
+        let unique = given.filter(|_| self.unique_names);
+        if let Some(holder) = unique.and_then(|name| self.apps.get(app)?.named(name, now)) {
             let message = format!(
                 "already_exists: unique machine name violation, machine ID {} already exists with name {:?}",
                 holder.id, holder.name

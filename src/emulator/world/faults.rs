@@ -149,6 +149,13 @@ impl Faults {
         self.0.get(id.0).map_or(0, |armed| armed.fired)
     }
 
+    /// Nothing more goes wrong; what has fired stays counted.
+    pub(super) fn calm(&mut self) {
+        for armed in &mut self.0 {
+            armed.fault.times = 0;
+        }
+    }
+
     /// The effects on this call, in the order in which their faults were injected.
     pub(super) fn hit(&mut self, call: &Subject<'_>) -> Vec<Effect> {
         let mut effects = Vec::new();

@@ -91,6 +91,13 @@ impl<'a> Operator<'a> {
         self.rest(id, State::Suspended);
     }
 
+    /// Takes a Machine out of the proxy's rotation, or puts it back.
+    pub fn cordon(&mut self, id: &str, out: bool) {
+        if let Some(record) = self.record(id) {
+            record.cordoned = out;
+        }
+    }
+
     /// Takes a Machine's host away, or brings it back.
     pub fn host(&mut self, id: &str, unreachable: bool) {
         if let Some(record) = self.record(id) {

@@ -22,6 +22,9 @@ pub struct World {
     drawn: u64,
     /// How long things take; may be changed at any time and holds for what begins after.
     pub timings: Timings,
+    /// Whether a second Machine of a name is refused. The platform is said to do so, and nobody may
+    /// rely on it alone (RULES 4).
+    pub unique_names: bool,
     pub(super) apps: BTreeMap<String, App>,
     faults: Faults,
     log: Vec<LoggedCall>,
@@ -78,6 +81,7 @@ impl World {
             seed: seed.into(),
             drawn: 0,
             timings: Timings::default(),
+            unique_names: true,
             apps: BTreeMap::new(),
             faults: Faults::default(),
             log: Vec::new(),
@@ -128,6 +132,11 @@ impl World {
     /// How often it happened.
     pub fn fired(&self, fault: FaultId) -> u32 {
         self.faults.fired(fault)
+    }
+
+    /// Lets no scripted fault happen any more; those that come later do.
+    pub fn calm(&mut self) {
+        self.faults.calm();
     }
 
     /// Every call so far, in order.

@@ -198,7 +198,10 @@ impl Snapshot {
                 .port
                 .filter(|_| record.config.has_services())
                 .map(|port| format!("http://127.0.0.1:{port}")),
-            restarts: self.status.as_ref().map_or(0, |status| status.restarts),
+            restarts: match &self.status {
+                Some(status) if self.is_obeyed() => status.restarts,
+                Some(_) | None => 0,
+            },
             detail,
         }
     }

@@ -110,13 +110,13 @@ impl LocalProvider {
         ids.map_err(|error| self.app_error(app, &error))
     }
 
-    /// Why it is in vain to wait for a Machine to start: it is at rest, or starts and ends over and over.
-    /// Its last output is the hint.
+    /// Why it is in vain to wait for a Machine to start or to settle: it is at rest, or starts and ends
+    /// over and over. Its last output is the hint.
     fn in_vain(&self, app: &AppName, machine: &Machine) -> Option<ProviderError> {
         let (code, what) = match machine.state {
             MachineState::Failed => (answers::MACHINE_FAILED, "failed"),
             MachineState::Stopped => (codes::MACHINE_STOPPED, "has stopped"),
-            _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "keeps ending"),
+            _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "does not stay up"),
             _ => return None,
         };
         let (dir, snapshot) = self.snapshot(app, &machine.id).ok()?;
@@ -240,7 +240,7 @@ impl Provider for LocalProvider {
             if is_there {
                 return Ok(machine);
             }
-            if until == Until::Started
+            if matches!(until, Until::Started | Until::Settled)
                 && let Some(error) = self.in_vain(app, &machine)
             {
                 return Err(error);

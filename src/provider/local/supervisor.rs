@@ -356,9 +356,11 @@ impl Supervisor {
         }
     }
 
-    /// Says that what is wanted was seen. Results of checks that ran before it count no more.
+    /// Says that what is wanted was seen. What checks found and how often it ended before count no more.
     fn acknowledge(&mut self) {
         self.events.checks = Checks::none();
+        self.status.restarts = 0;
+        self.status.last_exit = None;
         self.status.wish = self.record.wish;
         self.status.is_final = false;
         let state = match self.record.wanted {

@@ -1,0 +1,135 @@
+//! What other people and other tools do to the app meanwhile.
+
+use serde_json::{Value, json};
+
+use crate::manifests::{Manifests, REGIONS};
+use crate::random::Random;
+use crate::story::{APP, Story};
+
+/// Lets another tool do one thing to one Machine.
+pub(crate) fn lay(story: &Story, random: &mut Random) {
+    let ids: Vec<String> = story.machines().iter().map(|m| text(m, "id")).collect();
+    let strangers = story.strangers();
+    let own: Vec<&String> = ids
+        .iter()
+        .filter(|id| !strangers.contains_key(*id))
+        .collect();
+    let Some(id) = random.pick(&own).copied() else {
+        return;
+    };
+    let what = random.below(12);
+    let mut world = story.sim.world();
+    let mut hand = world.operator(APP);
+    let done = match what {
+        0 | 1 => {
+            let copy = hand.clone_machine(id).unwrap();
+            story.add_added(copy.clone());
+            format!("clones {id} as {copy}")
+        }
+        2 | 3 => {
+            hand.destroy(id);
+            format!("destroys {id}")
+        }
+        4 => {
+            hand.update(id, |config| config["env"]["VERSION"] = "edited".into());
+            format!("edits {id}")
+        }
+        5 => {
+            hand.update(id, |config| config["schedule"] = "daily".into());
+            format!("schedules {id}")
+        }
+        6 => {
+            hand.stop(id);
+            format!("stops {id}")
+        }
+        7 => {
+            hand.start(id);
+            format!("starts {id}")
+        }
+        8 => {
+            hand.suspend(id);
+            format!("suspends {id}")
+        }
+        9 => {
+            hand.fail(id);
+            format!("lets {id} fail")
+        }
+        10 => {
+            let out = random.chance(70);
+            hand.cordon(id, out);
+            format!("cordons {id}: {out}")
+        }
+        _ => {
+            let gone = random.chance(60);
+            hand.host(id, gone);
+            format!("takes the host of {id} away: {gone}")
+        }
+    };
+    drop(world);
+    story.hand();
+    story.count("hands of other tools");
+    story.tell(&format!("another tool {done}"));
+}
+
+/// A Machine that is nobody's business here.
+pub(crate) fn stranger(story: &Story, random: &mut Random) {
+    let config = match random.below(3) {
+        0 => json!({"image": "other:1"}),
+        1 => json!({"image": "other:1", "metadata": {"fly_process_group": "web"}}),
+        _ => json!({"image": "shop:1", "metadata": {"fly_platform_version": "v2",
+            "fly_process_group": "fly_app_release_command"}}),
+    };
+    let mut world = story.sim.world();
+    let mut hand = world.operator(APP);
+    let name = format!("stranger-{}", random.below(1_000_000));
+    let region = REGIONS[random.below(3) as usize];
+    let id = hand.add(&name, region, config).unwrap();
+    let unreachable = random.chance(20);
+    hand.host(&id, unreachable);
+    let shown = hand
+        .machines()
+        .into_iter()
+        .find(|m| m["id"] == *id)
+        .unwrap();
+    drop(world);
+    story.tell(&format!("a stranger comes: {id}, host away: {unreachable}"));
+    story.add_stranger(id, shown);
+    story.hand();
+}
+
+/// Every host answers again.
+pub(crate) fn hosts_return(story: &Story) {
+    let strangers = story.strangers();
+    for machine in story.machines() {
+        let id = text(&machine, "id");
+        if machine["unreachable"] == true && !strangers.contains_key(&id) {
+            story.sim.world().operator(APP).host(&id, false);
+        }
+    }
+}
+
+/// A fleet that `fly deploy` made before Aeroform came.
+pub(crate) fn launch(story: &Story, manifests: &Manifests, random: &mut Random) {
+    for (name, group) in &manifests.desired.groups {
+        for _ in 0..random.below(3) {
+            let region = REGIONS[random.below(3) as usize];
+            let mut config = group.template.to_value();
+            config["metadata"] =
+                json!({"fly_platform_version": "v2", "fly_process_group": name.as_str()});
+            let mut world = story.sim.world();
+            if group.template.has_mounts() {
+                let volume = world.add_volume(APP, "data", region, 1).unwrap();
+                config["mounts"][0]["volume"] = volume.into();
+            }
+            let machine = format!("launched-{}", random.below(1_000_000));
+            let id = world.operator(APP).add(&machine, region, config).unwrap();
+            drop(world);
+            story.tell(&format!("was launched before: {id} of {name} in {region}"));
+            story.add_added(id);
+        }
+    }
+}
+
+pub(crate) fn text(machine: &Value, key: &str) -> String {
+    machine[key].as_str().unwrap_or_default().to_owned()
+}

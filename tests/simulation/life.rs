@@ -1,0 +1,283 @@
+//! The life of one applying process: it may end at any moment in which something leaves it, before or
+//! after that has taken effect. From then on nothing of it takes effect any more.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aeroform::core::fleet::{
+    AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, Until,
+};
+use aeroform::journal::{
+    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus,
+};
+use aeroform::provider::sim::SimProvider;
+use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
+use aeroform::store::{
+    Holder, LockStatus, MemoryStore, StateLock, StateStore, StoreError, Stored, Version, Waiting,
+};
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::story::Story;
+
+/// When a process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// Before the n-th thing leaves it.
+    Before(u32),
+    /// After the n-th thing took effect, before it hears so.
+    After(u32),
+}
+
+#[derive(Clone)]
+pub(crate) struct Life {
+    story: Story,
+    name: &'static str,
+    death: Option<Death>,
+    shared: Arc<(Mutex<Moments>, Notify)>,
+}
+
+#[derive(Default)]
+struct Moments {
+    passed: u32,
+    over: bool,
+}
+
+impl Life {
+    pub(crate) fn new(story: &Story, name: &'static str, death: Option<Death>) -> Self {
+        Self {
+            story: story.clone(),
+            name,
+            death,
+            shared: Arc::default(),
+        }
+    }
+
+    /// Returns once it is over.
+    pub(crate) async fn over(&self) {
+        while !self.is_over() {
+            self.shared.1.notified().await;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.0.lock().unwrap().over
+    }
+
+    fn end(&self) {
+        self.shared.0.lock().unwrap().over = true;
+        self.shared.1.notify_one();
+    }
+
+    /// One more moment; whether the process still lives before and after it.
+    fn moment(&self) -> (bool, bool) {
+        let mut moments = self.shared.0.lock().unwrap();
+        moments.passed += 1;
+        let lives = !moments.over;
+        match self.death {
+            Some(Death::Before(n)) if n == moments.passed => (false, false),
+            Some(Death::After(n)) if n == moments.passed => (lives, false),
+            Some(Death::Before(_) | Death::After(_)) | None => (lives, lives),
+        }
+    }
+
+    /// Lets something leave the process, unless it ends before or after.
+    async fn pass<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        let (before, after) = self.moment();
+        if !before {
+            if !self.is_over() {
+                self.story
+                    .tell(&format!("{} dies before {what}", self.name));
+            }
+            self.end();
+            std::future::pending::<()>().await;
+        }
+        let done = work.await;
+        if !after {
+            self.story.tell(&format!("{} dies after {what}", self.name));
+            self.end();
+            std::future::pending::<()>().await;
+        }
+        done
+    }
+
+    /// The same for what does not wait: a process that is over is told of a failure instead.
+    fn pass_at_once<T>(
+        &self,
+        what: &str,
+        work: impl FnOnce() -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let (before, after) = self.moment();
+        let over = || JournalError {
+            place: "of a process that is over".to_owned(),
+            message: "nothing is written any more".to_owned(),
+        };
+        if !before {
+            if !self.is_over() {
+                self.story
+                    .tell(&format!("{} dies before {what}", self.name));
+            }
+            self.end();
+            return Err(over());
+        }
+        let done = work();
+        if !after {
+            self.story.tell(&format!("{} dies after {what}", self.name));
+            self.end();
+            return Err(over());
+        }
+        done
+    }
+
+    fn told<T>(&self, what: String, result: Result<T, ProviderError>) -> Result<T, ProviderError> {
+        match &result {
+            Ok(_) => self.story.tell(&format!("{} {what}", self.name)),
+            Err(error) => self.story.tell(&format!("{} {what}: {error}", self.name)),
+        }
+        result
+    }
+}
+
+/// The world as this process reaches it.
+pub(crate) struct MortalProvider {
+    pub(crate) life: Life,
+    pub(crate) sim: SimProvider,
+}
+
+#[async_trait]
+impl Provider for MortalProvider {
+    fn name(&self) -> &'static str {
+        self.sim.name()
+    }
+
+    async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
+        self.life.pass("describe", self.sim.describe(app)).await
+    }
+
+    async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
+        let listing = self.life.pass("list", self.sim.list(app)).await;
+        let what = match &listing {
+            Ok(listing) => format!("list of {}", listing.machines.len()),
+            Err(_) => "list".to_owned(),
+        };
+        self.life.told(what, listing)
+    }
+
+    async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
+        self.life.pass("get", self.sim.get(app, id)).await
+    }
+
+    async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
+        let subject = match call {
+            Call::Create(create) => create.name.to_string(),
+            Call::Update(_)
+            | Call::Start { .. }
+            | Call::Stop { .. }
+            | Call::Destroy { .. }
+            | Call::Cordon { .. }
+            | Call::Uncordon { .. }
+            | Call::Stamp { .. } => call.machine().map_or(String::new(), ToString::to_string),
+        };
+        let mut what = format!("{} {subject}", call.action());
+        let receipt = self.life.pass(&what, self.sim.call(app, call)).await;
+        if let (
+            Call::Create(_),
+            Ok(Receipt {
+                machine: Some(made),
+            }),
+        ) = (call, &receipt)
+        {
+            what = format!("{what} is {}", made.id);
+        }
+        self.life.told(what, receipt)
+    }
+
+    async fn wait(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        until: Until,
+        at_most: Duration,
+    ) -> Result<Machine, ProviderError> {
+        let wait = self.sim.wait(app, id, until, at_most);
+        self.life.pass("wait", wait).await
+    }
+
+    async fn logs(
+        &self,
+        app: &AppName,
+        query: &LogQuery,
+        sink: &mut LogSink<'_>,
+    ) -> Result<(), ProviderError> {
+        self.sim.logs(app, query, sink).await
+    }
+}
+
+/// The state's place as this process reaches it.
+pub(crate) struct MortalStore {
+    pub(crate) life: Life,
+    pub(crate) store: MemoryStore,
+}
+
+#[async_trait]
+impl StateStore for MortalStore {
+    fn place(&self) -> String {
+        self.store.place()
+    }
+
+    async fn read(&self) -> Result<Stored, StoreError> {
+        self.life.pass("read of the state", self.store.read()).await
+    }
+
+    async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
+        let write = self.store.write(text, if_version);
+        let written = self.life.pass("write of the state", write).await;
+        let life = &self.life;
+        match &written {
+            Ok(_) => life.story.tell(&format!("{} writes the state", life.name)),
+            Err(error) => life.story.tell(&format!("{} {error}", life.name)),
+        }
+        written
+    }
+
+    async fn lock(
+        &self,
+        holder: &Holder,
+        patience: Duration,
+        waiting: &mut Waiting<'_>,
+    ) -> Result<Box<dyn StateLock>, StoreError> {
+        let lock = self.store.lock(holder, patience, waiting);
+        self.life.pass("lock of the state", lock).await
+    }
+
+    async fn holder(&self) -> Result<LockStatus, StoreError> {
+        self.store.holder().await
+    }
+}
+
+/// The journal as this process reaches it.
+pub(crate) struct MortalJournal {
+    pub(crate) life: Life,
+    pub(crate) journal: MemoryJournal,
+}
+
+impl Journal for MortalJournal {
+    fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
+        let begin = || self.journal.begin(run);
+        self.life.pass_at_once("begin in the journal", begin)
+    }
+
+    fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
+        let record = || self.journal.record(run, rows);
+        self.life.pass_at_once("results in the journal", record)
+    }
+
+    fn mark(&self, run: &RunId, status: RunStatus) -> Result<(), JournalError> {
+        let mark = || self.journal.mark(run, status);
+        self.life.pass_at_once("mark in the journal", mark)
+    }
+
+    fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
+        self.journal.open_runs(lineage)
+    }
+}

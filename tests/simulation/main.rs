@@ -1,0 +1,153 @@
+//! Deterministic simulation: one seed is one little history of manifests, people, other tools, faults
+//! and deaths on one paused clock, and whatever happens in it, nothing is lost and nothing doubled.
+//!
+//! `AEROFORM_SEEDS=N` tries the seeds 0 to N - 1, `AEROFORM_SEEDS=FROM..TO` those from FROM to TO - 1;
+//! one alone tells its tale. Threads only share the seeds among them: a history has one.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hands;
+mod history;
+mod life;
+mod manifests;
+mod operators;
+mod random;
+mod story;
+mod trouble;
+mod witness;
+
+use std::ops::Range;
+use std::panic::catch_unwind;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use story::{Tally, Told};
+
+/// How many without being asked.
+const SEEDS: u64 = 600;
+
+/// What must have happened in that many seeds, or they show nothing.
+const HAPPENS: [&str; 24] = [
+    "answered refusals",
+    "applies at the same time",
+    "ends complete",
+    "ends failed",
+    "ends interrupted",
+    "ends killed",
+    "ends locked out",
+    "ends refused",
+    "ends stale",
+    "ends with nothing to do",
+    "fault ChecksNeverPass",
+    "fault FailStart",
+    "fault ListLag",
+    "fault LoseAfter",
+    "fault LoseBefore",
+    "fault RateLimited",
+    "fault Refuse",
+    "hands of other tools",
+    "journals lost",
+    "plans that changed under the lock",
+    "refused protected_group",
+    "refused state_behind",
+    "runs taken over",
+    "waits for the lock",
+];
+
+fn seeds() -> Range<u64> {
+    let Ok(text) = std::env::var("AEROFORM_SEEDS") else {
+        return 0..SEEDS;
+    };
+    let range = match text.split_once("..") {
+        Some((from, to)) => from.parse().and_then(|from| Ok(from..to.parse()?)),
+        None => text.parse().map(|many| 0..many),
+    };
+    range.unwrap_or_else(|error| panic!("AEROFORM_SEEDS is `{text}`: {error}"))
+}
+
+/// One history; a panic in it is a breach like any other.
+fn told(seed: u64) -> Told {
+    catch_unwind(|| history::of(seed)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Told {
+            breaches: vec![format!("panicked: {}", text.unwrap_or_default())],
+            ..Told::default()
+        }
+    })
+}
+
+fn command(seed: u64) -> String {
+    let next = seed + 1;
+    format!("AEROFORM_SEEDS={seed}..{next} cargo test --test simulation -- histories --nocapture")
+}
+
+#[test]
+fn whatever_happens_in_random_histories_nothing_is_lost_and_nothing_doubled() {
+    let seeds = seeds();
+    let begun = Instant::now();
+    let next = AtomicU64::new(seeds.start);
+    let results: Mutex<(Tally, Vec<(u64, Told)>)> = Mutex::default();
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let told = told(seed);
+                    let (tally, bad) = &mut *results.lock().unwrap();
+                    for (what, many) in &told.tally {
+                        *tally.entry(what.clone()).or_default() += many;
+                    }
+                    if !told.breaches.is_empty() || seeds.end - seeds.start == 1 {
+                        bad.push((seed, told));
+                    }
+                }
+            });
+        }
+    });
+    let (tally, mut bad) = results.into_inner().unwrap();
+    let took = begun.elapsed();
+    println!(
+        "{} histories in {:.1} s",
+        seeds.end - seeds.start,
+        took.as_secs_f64()
+    );
+    for (what, many) in &tally {
+        println!("{many:8} {what}");
+    }
+    bad.sort_by_key(|(seed, _)| *seed);
+    if let Some((_, told)) = bad.first() {
+        println!("{}", told.tale.join("\n"));
+    }
+    bad.retain(|(_, told)| !told.breaches.is_empty());
+    for (seed, told) in &bad {
+        println!(
+            "seed {seed}: {}\n    {}",
+            told.breaches.join("; "),
+            command(*seed)
+        );
+    }
+    assert!(bad.is_empty(), "{} histories went wrong", bad.len());
+    if seeds.end - seeds.start >= SEEDS {
+        let never: Vec<&&str> = HAPPENS
+            .iter()
+            .filter(|what| !tally.contains_key(**what))
+            .collect();
+        assert!(never.is_empty(), "this never happened: {never:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_tells_the_same_tale() {
+    for seed in 0..12 {
+        assert_eq!(history::of(seed), history::of(seed), "{}", command(seed));
+    }
+}

@@ -1,0 +1,74 @@
+//! Random faults of the platform.
+
+use std::time::Duration;
+
+use aeroform::emulator::world::{Effect, Fault, FaultId};
+
+use crate::random::Random;
+use crate::story::Story;
+
+const READS: [&str; 5] = ["app", "list", "get", "wait", "volumes"];
+const CHANGES: [&str; 6] = ["create", "update", "start", "stop", "destroy", "cordon"];
+
+/// Faults that are armed, with what is said of them once they fired.
+pub(crate) struct Trouble(Vec<(FaultId, String)>);
+
+impl Trouble {
+    pub(crate) fn arm(story: &Story, many: u32, random: &mut Random) -> Self {
+        let faults = (0..many).map(|_| {
+            let (action, effect) = some(random);
+            let (nth, times) = (1 + random.below(4), 1 + random.below(3));
+            let said = format!("{action} {nth} × {times} {effect:?}");
+            let fault = Fault::on(action, effect).nth(nth).times(times);
+            story.tell(&format!("will go wrong: {said}"));
+            (story.sim.world().inject(fault), said)
+        });
+        Self(faults.collect())
+    }
+
+    /// Ends it, and counts what fired.
+    pub(crate) fn end(self, story: &Story) {
+        story.sim.world().calm();
+        for (id, said) in self.0 {
+            let fired = story.sim.world().fired(id);
+            if fired > 0 {
+                story.tell(&format!("went wrong {fired} times: {said}"));
+                let effect = said.split([' ', '(']).nth(4).unwrap_or_default();
+                story.count_many(&format!("fault {effect}"), u64::from(fired));
+                story.count_many("faults fired", u64::from(fired));
+            }
+        }
+    }
+}
+
+fn some(random: &mut Random) -> (&'static str, Effect) {
+    let seconds =
+        |random: &mut Random, most| Duration::from_secs(u64::from(1 + random.below(most)));
+    let lost = [408, 500, 504][random.below(3) as usize];
+    let all: Vec<&str> = CHANGES.into_iter().chain(READS).collect();
+    let any = random.pick(&all).copied().unwrap();
+    let change = random.pick(&CHANGES).copied().unwrap();
+    let starts = ["create", "update"][random.below(2) as usize];
+    match random.below(12) {
+        0 => (
+            change,
+            Effect::Refuse {
+                status: 422,
+                message: "no".to_owned(),
+            },
+        ),
+        1 | 2 => (
+            any,
+            Effect::RateLimited {
+                retry_after: seconds(random, 5),
+            },
+        ),
+        3 | 4 => (any, Effect::LoseBefore { status: lost }),
+        5 | 6 => (change, Effect::LoseAfter { status: lost }),
+        7 => (any, Effect::SlowAnswer(seconds(random, 10))),
+        8 => (starts, Effect::SlowStart(seconds(random, 30))),
+        9 => (starts, Effect::FailStart),
+        10 => (starts, Effect::ChecksNeverPass),
+        _ => ("create", Effect::ListLag(seconds(random, 8))),
+    }
+}

@@ -1,0 +1,276 @@
+//! What must be true: of a report while its lock is held, and of everything after every round. Reads
+//! the world itself and shares nothing with the planner.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aeroform::conduct::{Ended, Look};
+use aeroform::core::fleet::{Count, Desired, DesiredGroup, GroupName, Known, Regions};
+use aeroform::core::plan::{Action, Change, GateKind, Outcome, StepResult};
+use aeroform::core::view::RunEnd;
+use serde_json::Value;
+
+use crate::hands::text;
+use crate::manifests::SECRET;
+use crate::story::Story;
+
+/// A report says only what is so. Nobody else has touched anything since the run looked.
+pub(crate) fn report(story: &Story, desired: &Desired, look: &Look, ended: &Ended, end: RunEnd) {
+    let machines = plain(story, &look.remembered.known);
+    if ended.report.findings.is_empty() {
+        for (id, change) in look.plan.changes() {
+            let result = &ended.report.results[id.0 as usize];
+            if result.outcome == Outcome::Done
+                && let Some(what) = untrue(desired, change, result, &machines)
+            {
+                story.breach(&format!("step {} is done, they say, and {what}", id.0));
+            }
+        }
+    }
+    if end == RunEnd::Complete {
+        for what in unlike(desired, &machines) {
+            story.breach(&format!("complete, they say, and {what}"));
+        }
+    }
+}
+
+/// The Machines that a plan can see: without strangers, and without those that only a host which does
+/// not answer knows of.
+pub(crate) fn plain(story: &Story, known: &Known) -> Vec<Value> {
+    let strangers = story.strangers();
+    let mut machines = story.machines();
+    machines.retain(|machine| {
+        let id = text(machine, "id");
+        let read = machine["unreachable"] != true || known.machines.contains_key(id.as_str());
+        read && !strangers.contains_key(&id)
+    });
+    machines
+}
+
+/// Why a step is not done.
+fn untrue(
+    desired: &Desired,
+    change: &Change,
+    result: &StepResult,
+    machines: &[Value],
+) -> Option<String> {
+    let id = match (&change.action, &result.machine) {
+        (Action::Adopt | Action::Forget, _) => return None,
+        (Action::Destroy { .. }, _) => {
+            let id = change.machine.id.as_ref()?;
+            let still = machines.iter().any(|m| m["id"] == id.as_str());
+            return still.then(|| format!("{id} is still there"));
+        }
+        (Action::Create { .. } | Action::Update { .. } | Action::Move { .. }, Some(machine)) => {
+            machine.id.as_str()
+        }
+        (Action::Create { .. } | Action::Update { .. } | Action::Move { .. }, None) => {
+            return Some("it names no Machine".to_owned());
+        }
+    };
+    let Some(machine) = machines.iter().find(|m| m["id"] == id) else {
+        return Some(format!("{id} is not there"));
+    };
+    if let Some(what) = otherwise(&desired.groups[&change.group], &change.group, machine) {
+        return Some(format!("{id} {what}"));
+    }
+    let gated = matches!(change.gate, GateKind::Started | GateKind::Healthy);
+    let made = matches!(change.action, Action::Create { .. });
+    if made && gated && machine["state"] != "started" {
+        return Some(format!("{id} is {}", machine["state"]));
+    }
+    let passes = |m: &Value| {
+        let checks = m["checks"].as_array();
+        checks.is_some_and(|all| !all.is_empty() && all.iter().all(|c| c["status"] == "passing"))
+    };
+    let healthy = !made || change.gate != GateKind::Healthy || passes(machine);
+    (!healthy).then(|| format!("the checks of {id} do not pass"))
+}
+
+/// How a Machine is otherwise than its group wants.
+fn otherwise(group: &DesiredGroup, name: &GroupName, machine: &Value) -> Option<String> {
+    let config = &machine["config"];
+    let env = group.template.env.as_ref().unwrap();
+    let differs = |what: &str, is: &Value, wanted: &str| {
+        (is != wanted).then(|| format!("has {what} {is} instead of {wanted}"))
+    };
+    let group = &config["metadata"]["fly_process_group"];
+    differs("group", group, name.as_str())
+        .or_else(|| differs("VERSION", &config["env"]["VERSION"], &env["VERSION"]))
+        .or_else(|| differs("API_TOKEN", &config["env"]["API_TOKEN"], SECRET))
+        .or_else(|| differs("image", &config["image"], "shop:1"))
+}
+
+/// Everything in which the fleet is not the wanted one.
+pub(crate) fn unlike(desired: &Desired, machines: &[Value]) -> Vec<String> {
+    let mut groups: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+    for machine in machines {
+        let group = text(&machine["config"]["metadata"], "fly_process_group");
+        groups.entry(group).or_default().push(machine);
+    }
+    let mut found = Vec::new();
+    for (name, all) in &groups {
+        if !desired.groups.contains_key(name.as_str()) {
+            found.push(format!("{} of `{name}`, which is not wanted", all.len()));
+        }
+    }
+    for (name, group) in &desired.groups {
+        let all = groups.get(name.as_str()).map_or(&[][..], Vec::as_slice);
+        let wrong = all.iter().filter(|m| m["unreachable"] != true);
+        let wrong =
+            wrong.filter_map(|m| Some(format!("{} {}", text(m, "id"), otherwise(group, name, m)?)));
+        found.extend(wrong);
+        let placed = badly_placed(group, all);
+        found.extend(placed.into_iter().map(|what| format!("`{name}` {what}")));
+    }
+    found
+}
+
+fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
+    let mut found = Vec::new();
+    let standbys = all.iter().filter(|m| stands_by(m)).count();
+    let primaries: Vec<&&Value> = all.iter().filter(|m| !stands_by(m)).collect();
+    let Count::Written(count) = group.count else {
+        return found;
+    };
+    if primaries.len() != count as usize {
+        found.push(format!("has {} instead of {count}", primaries.len()));
+    }
+    let wanted = if count == 0 {
+        0
+    } else {
+        group.standby.unwrap_or(0)
+    };
+    if standbys != wanted as usize {
+        found.push(format!("has {standbys} standbys instead of {wanted}"));
+    }
+    let mut regions: BTreeMap<String, u32> = BTreeMap::new();
+    for machine in &primaries {
+        *regions.entry(text(machine, "region")).or_default() += 1;
+    }
+    let of = |region: &str| regions.get(region).copied().unwrap_or(0);
+    match &group.regions {
+        Regions::Unwritten => {}
+        Regions::Exact(map) => {
+            if map.iter().any(|(region, n)| of(region.as_str()) != *n) {
+                found.push(format!("is in {regions:?} instead of {map:?}"));
+            }
+        }
+        // Machines with volumes stay where they are, and the list uneven.
+        Regions::List(_) if group.template.has_mounts() => {}
+        Regions::List(list) => {
+            let counts: Vec<u32> = list.iter().map(|region| of(region.as_str())).collect();
+            let (least, most) = (counts.iter().min(), counts.iter().max());
+            let even = most.unwrap_or(&0) - least.unwrap_or(&0) <= 1;
+            if !even || counts.iter().sum::<u32>() != count {
+                found.push(format!(
+                    "is in {regions:?}, which is not even over {list:?}"
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// What holds whatever has happened.
+pub(crate) fn always(story: &Story) {
+    let machines = story.machines();
+    one_per_intent(story, &machines);
+    explained(story, &machines);
+    strangers(story);
+    let known = story.known();
+    if story.store.text().is_some_and(|text| text.contains(SECRET)) {
+        story.breach("the state shows a secret");
+    }
+    let serial = known.serial;
+    if known.runs.iter().any(|run| run.serial > serial) {
+        story.breach(&format!(
+            "a run of the state at serial {serial} wrote a later one"
+        ));
+    }
+}
+
+fn one_per_intent(story: &Story, machines: &[Value]) {
+    let mut seen = BTreeSet::new();
+    for machine in machines {
+        let name = text(machine, "name");
+        if !seen.insert(name.clone()) {
+            story.breach(&format!("two Machines are called {name}"));
+        }
+    }
+}
+
+/// Every Machine was made by another tool, or bears the stamps of a run and the name of its intent.
+fn explained(story: &Story, machines: &[Value]) {
+    let strangers = story.strangers();
+    for machine in machines {
+        let id = text(machine, "id");
+        if strangers.contains_key(&id) || story.is_added(&id) {
+            continue;
+        }
+        let stamps = &machine["config"]["metadata"];
+        let launch = text(stamps, "aeroform_launch");
+        let named = !launch.is_empty() && text(machine, "name").ends_with(&launch);
+        if !named || !story.knows_run(&text(stamps, "aeroform_run")) {
+            story.breach(&format!(
+                "nothing explains {id} ({}): {stamps}",
+                text(machine, "name")
+            ));
+        }
+    }
+}
+
+fn strangers(story: &Story) {
+    let now = story.sim.world().operator(crate::story::APP).machines();
+    for (id, before) in story.strangers() {
+        match now.iter().find(|machine| machine["id"] == *id) {
+            None => story.breach(&format!("the stranger {id} is gone")),
+            Some(after) if *after != before => {
+                story.breach(&format!(
+                    "the stranger {id} was touched: {before} → {after}"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// How many Machines of each protected group are there that the state knows or, `all`, that are there,
+/// by the name that it has after these renames. Standbys are no part of its count.
+pub(crate) fn protected(
+    story: &Story,
+    known: &Known,
+    desired: &Desired,
+    all: bool,
+) -> BTreeMap<GroupName, usize> {
+    let renamed = |name: &GroupName| {
+        let moved = desired.moved.iter().find(|moved| moved.from == *name);
+        moved.map_or_else(|| name.clone(), |moved| moved.to.clone())
+    };
+    let mut counts: BTreeMap<GroupName, usize> = known
+        .protect
+        .iter()
+        .map(|name| (renamed(name), 0))
+        .collect();
+    let strangers = story.strangers();
+    for machine in story.machines() {
+        let id = text(&machine, "id");
+        let group = GroupName::new(text(&machine["config"]["metadata"], "fly_process_group"));
+        let Ok(group) = group.map(|group| renamed(&group)) else {
+            continue;
+        };
+        let counted =
+            all && !strangers.contains_key(&id) || known.machines.contains_key(id.as_str());
+        if let Some(count) = counts.get_mut(&group)
+            && counted
+            && !stands_by(&machine)
+        {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+fn stands_by(machine: &Value) -> bool {
+    let standbys = machine["config"]["standbys"].as_array();
+    standbys.is_some_and(|list| !list.is_empty())
+}
