@@ -6,6 +6,7 @@
 mod again;
 mod check;
 mod codes;
+mod cost;
 mod images;
 mod losses;
 #[path = "../support/provoked.rs"]
