@@ -214,13 +214,13 @@ pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
     ("a count beyond reason", "[groups.web]\ncount = 5000000\n"),
     (
         "count and regions disagree",
-        "[groups.web]\ncount = 5\nregions = { gru = 5, bog = 3 }\n",
+        "[groups.web]\ncount = 5\nregions = { gru = 5, iad = 3 }\n",
     ),
     ("regions is a string", "[groups.web]\nregions = \"gru\"\n"),
     ("no regions", "[groups.web]\nregions = []\n"),
     (
         "a region twice",
-        "[groups.web]\nregions = [\"gru\", \"bog\", \"gru\"]\n",
+        "[groups.web]\nregions = [\"gru\", \"iad\", \"gru\"]\n",
     ),
     (
         "a region map with a string",
@@ -232,7 +232,7 @@ pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
     ),
     (
         "more than fit",
-        "[groups.web]\ncount = 8\nregions = [\"gru\", \"bog\"]\nmax_per_region = 3\n",
+        "[groups.web]\ncount = 8\nregions = [\"gru\", \"iad\"]\nmax_per_region = 3\n",
     ),
     (
         "more in a region than may be",

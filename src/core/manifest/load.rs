@@ -71,6 +71,9 @@ pub fn load(
         Some(Some(source)) => Some(File::new(source, Dialect::Aeroform)),
         Some(None) | None => None,
     };
+    if let (Some(file), Some(provider)) = (&aero_file, &overrides.provider) {
+        file.runs_on(provider);
+    }
     let aeroform = match (&aero_file, &aero_source) {
         (Some(file), _) => read_aeroform(file),
         (None, Some(_)) => None,
@@ -85,6 +88,7 @@ pub fn load(
             Dialect::Fly
         };
         let file = File::new(source, dialect);
+        file.runs_on(&settings.provider);
         desired = read_fly(
             &file,
             aero_file.as_ref(),

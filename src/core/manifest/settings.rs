@@ -5,6 +5,9 @@ use crate::core::fleet::AppName;
 
 use super::aeroform::Aeroform;
 
+/// Where Machines run unless somebody says otherwise.
+pub(super) const DEFAULT_PROVIDER: &str = "local";
+
 /// Where the state file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateLocation {
@@ -51,7 +54,7 @@ impl Settings {
         let written = aeroform.provider.clone();
         let provider = overrides.provider.clone().or(written);
         Self {
-            provider: provider.unwrap_or_else(|| "local".to_owned()),
+            provider: provider.unwrap_or_else(|| DEFAULT_PROVIDER.to_owned()),
             config: aeroform
                 .config
                 .clone()

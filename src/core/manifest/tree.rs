@@ -3,7 +3,7 @@
 //! Parses once and keeps the place of every key and value. Knows no key by name; how the keys of
 //! one table are taken is in [`super::fields`].
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -54,6 +54,7 @@ impl<T> At<T> {
 pub(super) struct File<'s> {
     pub(super) source: &'s Source<'s>,
     pub(super) dialect: Dialect,
+    provider: OnceCell<String>,
     found: RefCell<Diagnostics>,
 }
 
@@ -63,8 +64,22 @@ impl<'s> File<'s> {
         Self {
             source,
             dialect,
+            provider: OnceCell::new(),
             found,
         }
+    }
+
+    /// Says where the Machines of this file run; who says it first is believed.
+    pub(super) fn runs_on(&self, provider: &str) {
+        self.provider.get_or_init(|| provider.to_owned());
+    }
+
+    /// Whether the platform's own lists of sizes and regions hold for it: elsewhere sizes are only
+    /// shown, and regions are names.
+    pub(super) fn runs_on_fly(&self) -> bool {
+        self.provider
+            .get()
+            .is_some_and(|provider| provider == "fly")
     }
 
     /// The tree of the whole file; none when its syntax is broken, which is then reported.

@@ -7,7 +7,7 @@ use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::settings::StateLocation;
+use super::super::settings::{DEFAULT_PROVIDER, StateLocation};
 use super::super::tree::File;
 use super::groups::{self, GroupSettings};
 use super::moved::{self, Moves};
@@ -27,8 +27,10 @@ pub(in crate::core::manifest) struct Aeroform {
 /// Reads every key of a parsed aeroform.toml.
 pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Aeroform {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
+    let provider = written(&mut fields, "provider");
+    file.runs_on(provider.as_deref().unwrap_or(DEFAULT_PROVIDER));
     let aeroform = Aeroform {
-        provider: written(&mut fields, "provider"),
+        provider,
         config: written(&mut fields, "config"),
         image: written(&mut fields, "image"),
         state: state(&mut fields),

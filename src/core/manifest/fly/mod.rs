@@ -14,7 +14,6 @@ pub(super) mod groups;
 pub(super) mod metrics;
 pub(super) mod mounts;
 pub(super) mod options;
-pub(super) mod presets;
 pub(super) mod processes;
 pub(super) mod restart;
 pub(super) mod service_parts;
