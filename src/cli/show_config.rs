@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::args::ShowConfig;
+use super::codes;
 use super::{Context, manifests};
 use crate::core::fleet::Desired;
 use crate::core::view::json;
@@ -59,10 +60,11 @@ fn chosen<'a>(
                 .keys()
                 .map(|name| format!("`{name}`"))
                 .collect();
-            Err(
-                Failure::new("no_group", format!("there is no process group `{group}`"))
-                    .hint(format!("the groups are {}", all.join(", "))),
+            Err(Failure::new(
+                codes::NO_GROUP,
+                format!("there is no process group `{group}`"),
             )
+            .hint(format!("the groups are {}", all.join(", "))))
         }
         Some(_) | None => Ok(groups),
     }

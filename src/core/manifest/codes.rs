@@ -49,6 +49,14 @@ codes! {
         "… is not read: the file keeps the content it has",
         "`[[files]]` with `local_path` is not read in this version.",
         "Nothing; a file that is there already stays.";
+    GPUS_WITHDRAWN "gpus_withdrawn" Not:
+        "Fly offers no Machines with GPUs any more",
+        "`[[vm]]` names a GPU.",
+        "Choose a size without one.";
+    IMPOSSIBLE_SIZE "impossible_size" Error:
+        "…",
+        "CPUs and memory do not go together as Fly's rules want it. A warning where Fly does not run the app.",
+        "Write the nearest size that the message names.";
     MACHINE_TWICE "machine_twice" Error:
         "Machine `…` is moved or removed twice",
         "Two `[[moved]]` entries name one Machine.",
@@ -77,6 +85,10 @@ codes! {
         "Fly reads a number in `…` as nanoseconds: this is …",
         "A duration without a unit.",
         "Give it a unit (`\"10s\"`).";
+    NOT_UTF8 "not_utf8" Error:
+        "the file is …",
+        "It was saved as UTF-16 or in an old encoding.",
+        "Save it as UTF-8.";
     NO_APP "no_app" Error:
         "… names no app",
         "fly.toml has no `app`.",
@@ -93,10 +105,10 @@ codes! {
         "a service without ports cannot be reached from outside",
         "`[[services]]` has no `[[services.ports]]`.",
         "Add one, or take the service away.";
-    NOT_UTF8 "not_utf8" Error:
-        "the file is …",
-        "It was saved as UTF-16 or in an old encoding.",
-        "Save it as UTF-8.";
+    RETIRED_REGION "retired_region" Not:
+        "… is not on Fly's list of regions any more",
+        "Fly closed the region to new Machines.",
+        "Choose another of `aeroform platform regions`; Machines that are there may still run.";
     SERVICE_WITHOUT_GROUP "service_without_group" Error:
         "… does not say which process groups serve it, and there are …",
         "With several groups a service has to name its own.",
@@ -141,6 +153,10 @@ codes! {
         "unknown key …",
         "The key is misspelt, or belongs elsewhere. A warning in fly.toml, where Fly ignores it, unless `--strict` is given.",
         "Use the key that is meant.";
+    UNKNOWN_REGION "unknown_region" Error:
+        "`…` names no region of Fly: …",
+        "The code is misspelt, or the region is newer than the list.",
+        "Use a code of `aeroform platform regions`.";
     WRONG_TYPE "wrong_type" Error:
         "`…` takes …, not …",
         "A string where a number is meant, a table where a list is meant.",

@@ -6,12 +6,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeString, DeTable};
-
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};
-use super::tree::{At, Dialect, File, Node};
+use super::tree::{At, Dialect, File};
+use super::value::{Node, Table};
 
 /// The keys of one table, asked for one by one; [`Fields::finish`] reports the rest.
 pub(super) struct Fields<'f, 't> {
@@ -20,25 +18,26 @@ pub(super) struct Fields<'f, 't> {
     pub(super) span: Range<usize>,
     /// Its path, as `services.ports`; empty for the file itself.
     name: String,
-    table: &'t DeTable<'t>,
+    table: &'t Table<'t>,
     /// The keys that are not in lower case, by their lower-case form.
-    folded: BTreeMap<String, &'t Spanned<DeString<'t>>>,
+    folded: BTreeMap<String, &'t str>,
     asked: Vec<&'static str>,
 }
 
 impl<'f, 't> Fields<'f, 't> {
     pub(super) fn new(
         file: &'f File<'f>,
-        table: &'t DeTable<'t>,
+        table: &'t Table<'t>,
         span: Range<usize>,
         name: String,
     ) -> Self {
         let folded = match file.dialect {
             Dialect::Aeroform => BTreeMap::new(),
             Dialect::Fly | Dialect::FlyStrict => table
-                .keys()
-                .filter(|key| key.get_ref().contains(|c: char| c.is_ascii_uppercase()))
-                .map(|key| (key.get_ref().to_ascii_lowercase(), key))
+                .iter()
+                .map(|(key, _, _)| key)
+                .filter(|key| key.contains(|c: char| c.is_ascii_uppercase()))
+                .map(|key| (key.to_ascii_lowercase(), key))
                 .collect(),
         };
         let asked = Vec::new();
@@ -68,17 +67,19 @@ impl<'f, 't> Fields<'f, 't> {
     /// The same with the key's own place.
     pub(super) fn take_entry(&mut self, key: &'static str) -> Option<(Range<usize>, &'t Node<'t>)> {
         self.asked.push(key);
-        let (key, node) = match self.table.get_key_value(key) {
+        self.find(key)
+    }
+
+    fn find(&self, key: &str) -> Option<(Range<usize>, &'t Node<'t>)> {
+        let found = match self.table.get(key) {
             Some(found) => found,
-            None => self
-                .table
-                .get_key_value(&**self.folded.get(key)?.get_ref())?,
+            None => self.table.get(self.folded.get(key)?)?,
         };
-        Some((key.span(), node))
+        Some(found).filter(|(_, node)| !node.is_null())
     }
 
     pub(super) fn has(&self, key: &'static str) -> bool {
-        self.table.contains_key(key) || self.folded.contains_key(key)
+        self.find(key).is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -137,10 +138,7 @@ impl<'f, 't> Fields<'f, 't> {
 
     /// All entries, for a table whose keys are names; in the order of the file.
     pub(super) fn entries(&self) -> Vec<(&'t str, Range<usize>, &'t Node<'t>)> {
-        let entries = self.table.iter();
-        let mut entries: Vec<_> = entries
-            .map(|(key, node)| (&**key.get_ref(), key.span(), node))
-            .collect();
+        let mut entries: Vec<_> = self.table.iter().collect();
         entries.sort_by_key(|(_, span, _)| span.start);
         entries
     }

@@ -17,6 +17,7 @@ mod dockerfile;
 mod duration;
 mod fields;
 mod fly;
+mod format;
 mod join;
 mod load;
 mod missing_command;
@@ -26,10 +27,10 @@ mod settings;
 mod size;
 mod source;
 mod suggest;
-mod syntax;
 #[cfg(test)]
 mod testing;
 mod tree;
+mod value;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Place, Severity};
 pub use load::{Loaded, load, settings};

@@ -7,6 +7,7 @@ use crate::core::fleet::ids::InvalidName;
 use crate::core::fleet::{AppName, GroupName, MachineId, Region};
 use crate::core::platform::{REGIONS_OF, regions};
 
+use super::codes;
 use super::diagnostics::{Diagnostic, shown};
 use super::tree::{At, File};
 
@@ -47,7 +48,7 @@ fn on_fly(file: &File<'_>, region: Region, span: Range<usize>) -> Option<Region>
         let listed = || format!("`aeroform platform regions` lists them, as of {REGIONS_OF}");
         let help = file.suggestion(region.as_str(), regions::open_codes());
         file.report(
-            Diagnostic::error("unknown_region", message)
+            Diagnostic::error(codes::UNKNOWN_REGION, message)
                 .at(file.place(span, ""))
                 .help(help.unwrap_or_else(listed)),
         );
@@ -56,7 +57,7 @@ fn on_fly(file: &File<'_>, region: Region, span: Range<usize>) -> Option<Region>
     if known.retired {
         file.report(
             Diagnostic::warning(
-                "retired_region",
+                codes::RETIRED_REGION,
                 format!(
                     "{code} ({}) is not on Fly's list of regions any more",
                     known.name

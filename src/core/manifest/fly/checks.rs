@@ -1,7 +1,5 @@
 //! Checks: of services, and the top-level `[checks.NAME]` (facts/fly-toml-to-machine.md 4.5 and 5).
 
-use toml::de::DeValue;
-
 use crate::core::fleet::config::{Check, Header};
 use crate::core::manifest::codes;
 
@@ -9,6 +7,7 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::{Number, text};
 use super::super::fields::Fields;
 use super::super::tree::At;
+use super::super::value::Value;
 use super::groups::For;
 use super::service_parts::port;
 
@@ -28,7 +27,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
     let Some(node) = fields.take("checks") else {
         return Vec::new();
     };
-    if let DeValue::Array(_) = node.get_ref() {
+    if let Value::Array(_) = node.get_ref() {
         let tables = file.tables("checks", node, false).into_iter();
         return tables
             .filter_map(|mut table| {
@@ -205,7 +204,7 @@ fn headers(fields: &mut Fields<'_, '_>) -> Option<Vec<Header>> {
         values: Some(vec![value]),
         ..Header::default()
     };
-    let mut headers: Vec<Header> = if let DeValue::Array(_) = node.get_ref() {
+    let mut headers: Vec<Header> = if let Value::Array(_) = node.get_ref() {
         let tables = fields.file.tables(&path, node, false).into_iter();
         tables
             .filter_map(|mut table| {

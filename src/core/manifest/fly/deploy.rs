@@ -1,8 +1,6 @@
 //! `[deploy]` and `[build]`: how Machines are updated, and which image they run
 //! (facts/fly-toml-to-machine.md 12).
 
-use toml::de::DeValue;
-
 use crate::core::fleet::{Limit, Strategy};
 use crate::core::manifest::codes;
 
@@ -10,6 +8,7 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::Number;
 use super::super::fields::Fields;
 use super::super::tree::At;
+use super::super::value::Value;
 use super::processes::words;
 
 /// flyctl's `max_unavailable`.
@@ -116,8 +115,8 @@ fn strategy(fields: &Fields<'_, '_>, name: Option<&At<String>>, limit: Option<Li
 fn max_unavailable(fields: &mut Fields<'_, '_>) -> Option<Limit> {
     let node = fields.take("max_unavailable")?;
     let number: f64 = match node.get_ref() {
-        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok()?,
-        DeValue::Float(float) => float.as_str().parse().ok()?,
+        Value::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok()?,
+        Value::Float(float) => float.as_str().parse().ok()?,
         _ => {
             fields
                 .file

@@ -12,6 +12,7 @@ use crate::core::fleet::{AppName, Region};
 use super::super::fields::Fields;
 use super::super::names;
 use super::super::tree::{At, File};
+use super::super::value::Table;
 use super::checks::Named;
 use super::deploy::Deploy;
 use super::experimental::Experimental;
@@ -20,7 +21,6 @@ use super::processes::{self, Process};
 use super::{
     checks, deploy, environment, experimental, files, metrics, mounts, restart, services, vm,
 };
-use toml::de::DeTable;
 
 /// What fly.toml says.
 pub(in crate::core::manifest) struct Document {
@@ -49,7 +49,7 @@ pub(in crate::core::manifest) struct Document {
 }
 
 /// Reads every section of a parsed fly.toml.
-pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Document {
+pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &Table<'_>) -> Document {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
     let app = fields.string("app");
     let empty = app.as_ref().is_some_and(|app| app.value.is_empty());

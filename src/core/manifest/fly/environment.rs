@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use toml::de::DeValue;
-
 use super::super::fields::Fields;
-use super::super::tree::Node;
+use super::super::value::{Node, Value};
 
 /// Reads the section. A value that is no string is printed as flyctl prints it, and a list of
 /// tables, the form of long ago, is merged with later entries winning.
@@ -26,13 +24,11 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
 
 fn printed(node: &Node<'_>) -> Option<String> {
     Some(match node.get_ref() {
-        DeValue::String(text) => text.clone().into_owned(),
-        DeValue::Boolean(value) => value.to_string(),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .ok()?
-            .to_string(),
-        DeValue::Float(float) => go_float(float.as_str().parse().ok()?),
-        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => return None,
+        Value::String(text) => text.clone().into_owned(),
+        Value::Boolean(value) => value.to_string(),
+        Value::Integer(integer) => integer.whole()?.to_string(),
+        Value::Float(float) => go_float(float.as_str().parse().ok()?),
+        Value::Null | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => return None,
     })
 }
 

@@ -1,11 +1,10 @@
 //! `[experimental]`: what is run, and keys that have moved elsewhere since.
 
-use toml::de::DeValue;
-
 use crate::core::fleet::config::Metrics;
 
 use super::super::duration::{Number, text};
 use super::super::fields::Fields;
+use super::super::value::Value;
 use super::service_parts::port;
 
 /// What of the section matters.
@@ -60,7 +59,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
 fn words(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<String>> {
     let node = fields.take(key)?;
     let path = fields.path(key);
-    if let DeValue::String(text) = node.get_ref() {
+    if let Value::String(text) = node.get_ref() {
         return Some(vec![text.clone().into_owned()]);
     }
     let list = fields.file.strings(&path, node)?;

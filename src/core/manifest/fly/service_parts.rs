@@ -1,14 +1,13 @@
 //! The parts of a service: ports, load limits, autostop (facts/fly-toml-to-machine.md 4 and 13).
 
 use serde_json::Value;
-use toml::de::DeValue;
 
 use crate::core::fleet::config::{Concurrency, Port};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::tree::kind;
+use super::super::value::Value as Written;
 use super::options::carried;
 
 /// A port number; the old quoted form (`"8080"`) only in `[[services]]`, where flyctl patches it.
@@ -16,7 +15,7 @@ pub(super) fn port(fields: &mut Fields<'_, '_>, key: &'static str, quoted: bool)
     let node = fields.take(key)?;
     let path = fields.path(key);
     let number = match node.get_ref() {
-        DeValue::String(text) if quoted => {
+        Written::String(text) if quoted => {
             let number = text.parse::<u16>().ok();
             if number.is_none() {
                 let message = format!("`{path}`: {} is not a port", shown(text));
@@ -56,7 +55,7 @@ fn external(mut fields: Fields<'_, '_>) -> Port {
 pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<Concurrency> {
     let node = fields.take("concurrency")?;
     let path = fields.path("concurrency");
-    if let (DeValue::String(text), true) = (node.get_ref(), quoted) {
+    if let (Written::String(text), true) = (node.get_ref(), quoted) {
         let limits = text.split_once(',');
         let number = |text: &str| text.trim().parse::<u32>().ok();
         let Some((soft, hard)) = limits.and_then(|(s, h)| Some((number(s)?, number(h)?))) else {
@@ -91,8 +90,8 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
     let node = fields.take("auto_stop_machines")?;
     let path = fields.path("auto_stop_machines");
     match node.get_ref() {
-        DeValue::Boolean(value) => Some(Value::from(*value)),
-        DeValue::String(text) => match text.as_ref() {
+        Written::Boolean(value) => Some(Value::from(*value)),
+        Written::String(text) => match text.as_ref() {
             "off" => Some(Value::from(false)),
             "stop" => Some(Value::from(true)),
             "suspend" => Some(Value::from("suspend")),
@@ -107,7 +106,7 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
             }
         },
         other => {
-            let found = kind(other);
+            let found = other.kind();
             let words = "\"off\", \"stop\" or \"suspend\"";
             fields.file.report(
                 Diagnostic::error(

@@ -6,6 +6,7 @@ use std::ops::Range;
 use crate::core::fleet::config::Guest;
 use crate::core::platform::sizes::{self, Part};
 
+use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::size::memory_mb;
@@ -85,7 +86,7 @@ fn judge(fields: &Fields<'_, '_>, guest: &Guest, places: Places) {
     if guest.gpu_kind.is_some() {
         file.report(
             Diagnostic::warning(
-                "gpus_withdrawn",
+                codes::GPUS_WITHDRAWN,
                 "Fly offers no Machines with GPUs any more",
             )
             .at(file.place(places.kind, "")),
@@ -101,9 +102,9 @@ fn judge(fields: &Fields<'_, '_>, guest: &Guest, places: Places) {
         Part::Memory => places.memory,
     };
     let diagnostic = if file.runs_on_fly() && !misfit.only_flyctl {
-        Diagnostic::error("impossible_size", misfit.problem)
+        Diagnostic::error(codes::IMPOSSIBLE_SIZE, misfit.problem)
     } else {
-        Diagnostic::warning("impossible_size", misfit.problem)
+        Diagnostic::warning(codes::IMPOSSIBLE_SIZE, misfit.problem)
     };
     file.report(diagnostic.at(file.place(place, "")).help(misfit.help));
 }

@@ -4,9 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::FORMAT_VERSION;
-use crate::core::fleet::digest::looks_secret;
 use crate::core::fleet::overlay::HIDDEN;
-use crate::core::fleet::{AppName, Base, DesiredGroup, GroupName};
+use crate::core::fleet::{AppName, Base, DesiredGroup, GroupName, secret};
 
 /// Whether values that look secret are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,21 +47,7 @@ pub fn config<'a>(app: &'a AppName, groups: Vec<GroupConfig<'a>>) -> ConfigDocum
 pub fn group<'a>(name: &'a GroupName, group: &DesiredGroup, secrets: Secrets) -> GroupConfig<'a> {
     let mut config = group.config_for(Base::default(), &[], &[]).to_value();
     if secrets == Secrets::Hidden {
-        if let Some(Value::Object(env)) = config.get_mut("env") {
-            for (_, value) in env.iter_mut().filter(|(key, _)| looks_secret(key)) {
-                *value = Value::from(HIDDEN);
-            }
-        }
-        for file in config
-            .get_mut("files")
-            .and_then(Value::as_array_mut)
-            .into_iter()
-            .flatten()
-        {
-            if let Some(content) = file.get_mut("raw_value") {
-                *content = Value::from(HIDDEN);
-            }
-        }
+        secret::replace(&mut config, &mut |_, _| HIDDEN.to_owned());
     }
     GroupConfig { name, config }
 }
