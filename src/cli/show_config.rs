@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use super::args::ShowConfig;
 use super::codes;
-use super::{Context, manifests};
+use super::{
+    Context,
+    manifests::{self, Purpose},
+};
 use crate::core::fleet::Desired;
 use crate::core::view::json;
 use crate::core::view::json::config::{self, GroupConfig, Secrets};
@@ -13,7 +16,7 @@ use crate::ui::{Exit, Failure};
 /// Prints the config of each group, or of one.
 pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Failure> {
     let ui = context.ui;
-    let (_, desired, _) = manifests::read(context, false)?.accept(ui)?;
+    let (_, desired, _) = manifests::read(context, Purpose::Run)?.accept(ui)?;
     let secrets = if args.show_secrets {
         Secrets::Shown
     } else {

@@ -1,7 +1,8 @@
 //! `aeroform validate`: starts nothing, opens no socket, reads nothing outside the project.
 
+use super::Context;
 use super::args::{Format, Validate};
-use super::{Context, manifests};
+use super::manifests::{self, Purpose};
 use crate::core::manifest::{Diagnostic, Severity};
 use crate::core::view::words::count;
 use crate::core::view::{github, json};
@@ -9,7 +10,12 @@ use crate::ui::{Exit, Failure};
 
 /// Says what is wrong, or that nothing is.
 pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failure> {
-    let found = manifests::read(context, args.strict)?;
+    let found = manifests::read(
+        context,
+        Purpose::Validate {
+            strict: args.strict,
+        },
+    )?;
     let diagnostics = &found.loaded.diagnostics;
     if context.ui.json() {
         context.ui.document(&json::validate::validate(

@@ -5,12 +5,19 @@ mod broken;
 mod chaos;
 mod codes;
 mod corpus;
+mod formats;
 mod meaning;
 #[path = "../support/provoked.rs"]
 mod provoked;
+mod reference;
 
 use aeroform::core::manifest::{Loaded, Overrides, SourceFile, load};
 use aeroform::core::view::diagnostics::render;
+
+/// Loads a fly manifest of any name, alone.
+fn named(path: &str, text: &[u8], overrides: &Overrides) -> Loaded {
+    load(SourceFile { path, bytes: text }, None, overrides)
+}
 
 /// Loads a project of one or two files.
 fn project(fly: &[u8], aeroform: Option<&[u8]>, overrides: &Overrides) -> Loaded {

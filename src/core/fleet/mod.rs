@@ -13,6 +13,7 @@ pub mod known;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
+pub mod rollout;
 pub mod secret;
 
 pub use call::{Call, Receipt, Until};
@@ -31,3 +32,4 @@ pub use machine::{
     Management, Observed, Stamps, Volume,
 };
 pub use overlay::{Effect, FieldChange};
+pub use rollout::{MachineCheck, NewVolume, ReleaseCommand, Rollout};

@@ -35,6 +35,16 @@ const TABLE: Shape = Shape::Table {
     owned: &[],
     fields: &[],
 };
+/// Content comes from one source: the one that is wanted takes the others' place.
+const FILE: Shape = Shape::Table {
+    owned: &["image_config", "raw_value", "secret_name"],
+    fields: &[],
+};
+/// A written size is a whole one: flyctl makes a new guest of it, in which no GPU is left over.
+const GUEST: Shape = Shape::Table {
+    owned: &["cpu_kind", "cpus", "gpu_kind", "gpus", "memory_mb"],
+    fields: &[],
+};
 const CHECK_LIST: Shape = Shape::List {
     keys: &["type", "path", "method", "protocol", "port"],
     entry: &TABLE,
@@ -99,7 +109,14 @@ fn rules(config: &MachineConfig) -> Vec<(&'static str, Owner, Shape)> {
         ("auto_destroy", Platform, Shape::Leaf),
         ("cache_drive", Platform, TABLE),
         ("checks", Ours, Shape::Entries(&TABLE)),
-        ("containers", Platform, Shape::Leaf),
+        (
+            "containers",
+            Platform,
+            Shape::List {
+                keys: &["name"],
+                entry: &TABLE,
+            },
+        ),
         ("disable_machine_autostart", Platform, Shape::Leaf),
         ("dns", Platform, TABLE),
         ("env", Ours, Shape::Entries(&Shape::Leaf)),
@@ -108,10 +125,10 @@ fn rules(config: &MachineConfig) -> Vec<(&'static str, Owner, Shape)> {
             Ours,
             Shape::List {
                 keys: &["guest_path"],
-                entry: &TABLE,
+                entry: &FILE,
             },
         ),
-        ("guest", Platform, TABLE),
+        ("guest", Platform, GUEST),
         ("image", Platform, Shape::Leaf),
         ("init", Platform, init),
         ("metadata", Platform, TABLE),

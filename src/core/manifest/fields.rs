@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};
+use super::reference::{self, Section};
 use super::tree::{At, Dialect, File};
 use super::value::{Node, Table};
 
@@ -18,6 +19,8 @@ pub(super) struct Fields<'f, 't> {
     pub(super) span: Range<usize>,
     /// Its path, as `services.ports`; empty for the file itself.
     name: String,
+    /// The path of its section in the reference, where that is another.
+    section: Option<&'static str>,
     table: &'t Table<'t>,
     /// The keys that are not in lower case, by their lower-case form.
     folded: BTreeMap<String, &'t str>,
@@ -45,6 +48,7 @@ impl<'f, 't> Fields<'f, 't> {
             file,
             span,
             name,
+            section: None,
             table,
             folded,
             asked,
@@ -131,9 +135,25 @@ impl<'f, 't> Fields<'f, 't> {
         node.map_or_else(Vec::new, |node| self.file.tables(&path, node, true))
     }
 
-    /// Keys that are right and say nothing about Machines.
+    /// Keys that are right and that nobody has to ask for.
     pub(super) fn accept(&mut self, keys: &[&'static str]) {
         self.asked.extend(keys);
+    }
+
+    /// The same fields as those of a section whose path has a name of the author's in it.
+    pub(super) fn of_section(mut self, path: &'static str) -> Self {
+        self.section = Some(path);
+        self
+    }
+
+    /// The section of fly.toml that this table is; the keys of aeroform.toml have no reference.
+    pub(super) fn section(&self) -> Option<&'static Section> {
+        match self.file.dialect {
+            Dialect::Aeroform => None,
+            Dialect::Fly | Dialect::FlyStrict => {
+                reference::section(self.section.unwrap_or(&self.name))
+            }
+        }
     }
 
     /// All entries, for a table whose keys are names; in the order of the file.
@@ -143,17 +163,25 @@ impl<'f, 't> Fields<'f, 't> {
         entries
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that is not known: that the reference does not list, or nobody asked for.
     pub(super) fn finish(self) {
-        let any_case = self.file.dialect != Dialect::Aeroform;
-        let is_asked = |key: &str| {
-            let asked = self.asked.iter();
-            asked
-                .into_iter()
-                .any(|k| *k == key || (any_case && k.eq_ignore_ascii_case(key)))
+        let section = self.section().filter(|section| !section.keys.is_empty());
+        if let Some(section) = section {
+            for key in &self.asked {
+                debug_assert!(section.knows(key), "{key} is missing in {}", section.path);
+            }
+        }
+        let is_known = |key: &str| match section {
+            Some(section) => section.knows(key),
+            None => self.asked.contains(&key),
+        };
+        let listed = section.into_iter().flat_map(|section| section.keys);
+        let known: Vec<&str> = match section {
+            Some(_) => listed.map(|key| key.name).collect(),
+            None => self.asked.clone(),
         };
         let unknown = self.entries().into_iter();
-        for (key, span, _) in unknown.filter(|(key, _, _)| !is_asked(key)) {
+        for (key, span, _) in unknown.filter(|(key, _, _)| !is_known(key)) {
             let what = match self.name.as_str() {
                 "" => format!("unknown key {}", shown(key)),
                 name => format!("unknown key {} in `{name}`", shown(key)),
@@ -166,7 +194,7 @@ impl<'f, 't> Fields<'f, 't> {
                     Diagnostic::error(codes::UNKNOWN_KEY, what)
                 }
             };
-            let help = self.file.suggestion(key, self.asked.iter().copied());
+            let help = self.file.suggestion(key, known.iter().copied());
             let diagnostic = diagnostic.at(self.file.place(span, ""));
             self.file.report(Diagnostic { help, ..diagnostic });
         }

@@ -1,5 +1,7 @@
 //! The parts of a service: ports, load limits, autostop (facts/fly-toml-to-machine.md 4 and 13).
 
+use std::ops::Range;
+
 use serde_json::Value;
 
 use crate::core::fleet::config::{Concurrency, Port};
@@ -29,12 +31,14 @@ pub(super) fn port(fields: &mut Fields<'_, '_>, key: &'static str, quoted: bool)
 }
 
 /// The external ports of a `[[services]]`.
-pub(super) fn ports(fields: &mut Fields<'_, '_>) -> Vec<Port> {
+pub(super) fn ports(fields: &mut Fields<'_, '_>) -> Vec<(Port, Range<usize>)> {
     let tables = fields.one_or_more("ports");
     tables.into_iter().map(external).collect()
 }
 
-fn external(mut fields: Fields<'_, '_>) -> Port {
+fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
+    let node = fields.take("port").or_else(|| fields.take("start_port"));
+    let place = node.map_or_else(|| fields.span.clone(), super::super::value::Node::span);
     let handlers = fields.strings("handlers");
     let port = Port {
         port: port(&mut fields, "port", true),
@@ -48,7 +52,7 @@ fn external(mut fields: Fields<'_, '_>) -> Port {
         ..Port::default()
     };
     fields.finish();
-    port
+    (port, place)
 }
 
 /// `concurrency`; the old form `"soft,hard"` only in `[[services]]`.
@@ -154,7 +158,7 @@ mod tests {
             "tls_options": {"alpn": ["h2"], "default_self_signed": false},
             "http_options": {"response": {"headers": {"fly-request-id": false, "n": 1, "x": 1.5}}}
         });
-        assert_eq!(serde_json::to_value(&ports[0]).unwrap(), expected);
+        assert_eq!(serde_json::to_value(&ports[0].0).unwrap(), expected);
     }
 
     #[test]

@@ -24,6 +24,11 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, dedicated: Option<&str>) -> Vec<
         .collect()
 }
 
+/// A size that is no group's own (`[deploy.release_command_vm]`).
+pub(super) fn alone(fields: Fields<'_, '_>) -> Guest {
+    entry(fields, None).body
+}
+
 fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> For<Guest> {
     let number = |fields: &mut Fields<'_, '_>, key| {
         // Zero is Go's "not set".
