@@ -201,6 +201,110 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
         "app = \"a\"\nswap_size_mb = 99999999999999999999999\n",
     ),
     ("a list where [env] belongs", "app = \"a\"\nenv = \"X=1\"\n"),
+    (
+        "two groups on one port",
+        "app = \"a\"\n[processes]\nweb = \"w\"\napi = \"x\"\n[http_service]\ninternal_port = 80\nprocesses = [\"web\"]\n[[services]]\ninternal_port = 81\nprocesses = [\"api\"]\n[[services.ports]]\nport = 443\n",
+    ),
+    (
+        "stopped and never started",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\nauto_stop_machines = \"stop\"\nauto_start_machines = false\n",
+    ),
+    (
+        "stopped, and nothing of starting",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\nauto_stop_machines = true\n",
+    ),
+    (
+        "a signal that is none",
+        "app = \"a\"\nkill_signal = \"SIGTREM\"\n",
+    ),
+    (
+        "a signal by its short name",
+        "app = \"a\"\nkill_signal = \"term\"\n",
+    ),
+    (
+        "an end that takes too long",
+        "app = \"a\"\nkill_timeout = \"10m\"\n",
+    ),
+    (
+        "a secret in [env]",
+        "app = \"a\"\n[env]\nSTRIPE_SECRET_KEY = \"sk_live_0123456789\"\n",
+    ),
+    (
+        "a name of Fly's in [env]",
+        "app = \"a\"\n[env]\nFLY_REGION = \"ams\"\n",
+    ),
+    (
+        "a restart for one of two groups",
+        "app = \"a\"\n[processes]\nweb = \"w\"\nworker = \"x\"\n[[restart]]\npolicy = \"always\"\n",
+    ),
+    (
+        "a release command without an image",
+        "app = \"a\"\n[deploy]\nrelease_command = \"bin/migrate\"\n",
+    ),
+    (
+        "a release command with an open quote",
+        "app = \"a\"\n[deploy]\nrelease_command = \"sh -c 'x\"\n",
+    ),
+    (
+        "a wait in nanoseconds",
+        "app = \"a\"\n[deploy]\nwait_timeout = 600\n",
+    ),
+    (
+        "max_unavailable beside immediate",
+        "app = \"a\"\n[deploy]\nstrategy = \"immediate\"\nmax_unavailable = 1\n",
+    ),
+    (
+        "two ways to build",
+        "app = \"a\"\n[build]\nimage = \"i\"\nbuilder = \"b\"\n",
+    ),
+    (
+        "a compression that is none",
+        "app = \"a\"\n[build]\ncompression = \"xz\"\n",
+    ),
+    (
+        "a compose file",
+        "app = \"a\"\n[build.compose]\nfile = \"c.yml\"\n",
+    ),
+    (
+        "a volume below the smallest",
+        "app = \"a\"\n[mounts]\nsource = \"a\"\ndestination = \"/a\"\ninitial_size = \"500mb\"\n",
+    ),
+    (
+        "a volume that grows by half a rule",
+        "app = \"a\"\n[mounts]\nsource = \"a\"\ndestination = \"/a\"\nauto_extend_size_threshold = 80\n",
+    ),
+    (
+        "snapshots for too long",
+        "app = \"a\"\n[mounts]\nsource = \"a\"\ndestination = \"/a\"\nsnapshot_retention = 90\n",
+    ),
+    (
+        "a file without a path",
+        "app = \"a\"\n[[files]]\nraw_value = \"x\"\n",
+    ),
+    (
+        "a file without content",
+        "app = \"a\"\n[[files]]\nguest_path = \"/a\"\n",
+    ),
+    (
+        "a file for one group",
+        "app = \"a\"\n[processes]\nweb = \"w\"\napi = \"x\"\n[[files]]\nguest_path = \"/a\"\nraw_value = \"x\"\nprocesses = [\"web\"]\n",
+    ),
+    (
+        "a file in base64",
+        "app = \"a\"\n[[files]]\nguest_path = \"/a\"\nraw_value = \"aGVsbG8gd29ybGQ=\"\n",
+    ),
+    (
+        "a machine config that is none",
+        "app = \"a\"\nmachine_config = '{\"env\": 1}'\n",
+    ),
+    (
+        "a machine config with sections of fly.toml",
+        "app = \"a\"\nmachine_config = '{\"env\": {\"X\": \"1\"}}'\n",
+    ),
+    (
+        "a machine check without a command",
+        "app = \"a\"\n[[machine_checks]]\nimage = \"i\"\n",
+    ),
 ];
 
 /// Mistakes in aeroform.toml beside [`FLY`].

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{
     AppName, ConfigDigest, Count, DesiredGroup, Known, KnownMachine, LaunchId, Lineage,
-    MachineConfig, MachineName, Pending, Places, Regions, ReleaseRecord, RunId, RunRecord,
-    StoredConfig, Strategy,
+    MachineConfig, MachineName, NewVolume, Pending, Places, Regions, ReleaseRecord, RunId,
+    RunRecord, StoredConfig, Strategy,
 };
 use aeroform::core::plan::Plan;
 use aeroform::core::view::json;
@@ -505,6 +505,8 @@ fn what_fly_offers_and_what_is_wanted_are_as_published() {
         protect: false,
         strategy: Strategy::Immediate,
         wait_timeout_s: 300,
+        machine_checks: Vec::new(),
+        new_volume: NewVolume::default(),
         places: Places::default(),
     };
     let app = AppName::new("shop").unwrap();

@@ -40,9 +40,9 @@ const FILE: Shape = Shape::Table {
     owned: &["image_config", "raw_value", "secret_name"],
     fields: &[],
 };
-/// A written size is a whole one: flyctl makes a new guest of it, in which no GPU is left over.
+/// flyctl makes a new guest of a written size, in which no GPU is left over.
 const GUEST: Shape = Shape::Table {
-    owned: &["cpu_kind", "cpus", "gpu_kind", "gpus", "memory_mb"],
+    owned: &["gpu_kind", "gpus"],
     fields: &[],
 };
 const CHECK_LIST: Shape = Shape::List {
@@ -662,6 +662,29 @@ mod tests {
             Some(&sent(json!({"guest": {"cpus": 4}}))),
         );
         assert_eq!(result, existing);
+    }
+
+    #[test]
+    fn a_files_content_has_one_source_and_a_written_size_leaves_no_gpu() {
+        let existing = config(json!({
+            "files": [{"guest_path": "/a", "raw_value": "aGk=", "mode": 420}],
+            "guest": {"cpus": 8, "cpu_kind": "performance", "memory_mb": 16384, "gpu_kind": "l40s",
+                "persist_rootfs": "never"},
+            "containers": [{"name": "app", "image": "old", "new_thing": 1}, {"name": "gone"}]
+        }));
+        let wanted = config(json!({
+            "files": [{"guest_path": "/a", "secret_name": "S"}],
+            "guest": {"cpus": 1, "cpu_kind": "shared", "memory_mb": 256},
+            "containers": [{"name": "app"}]
+        }));
+        assert_eq!(
+            config_for(&wanted, Some(&existing), None).to_value(),
+            json!({
+                "files": [{"guest_path": "/a", "secret_name": "S", "mode": 420}],
+                "guest": {"cpus": 1, "cpu_kind": "shared", "memory_mb": 256, "persist_rootfs": "never"},
+                "containers": [{"name": "app", "image": "old", "new_thing": 1}]
+            })
+        );
     }
 
     #[test]

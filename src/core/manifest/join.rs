@@ -96,7 +96,7 @@ impl Both<'_> {
             let message = format!("{} names no app", self.fly.source.path);
             let place = self.fly.place(0..0, "");
             let help = "add `app = \"name\"` as its first line, or say `--app NAME` each time";
-            if self.overrides.only_validates {
+            if self.overrides.only_validates && !self.document.is_empty {
                 let found = Diagnostic::warning(codes::NO_APP, message);
                 self.fly.report(found.at(place).help(help));
                 return Some(AppName::new(UNNAMED).expect("a word is a valid name"));

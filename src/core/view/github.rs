@@ -75,7 +75,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::manifest::Diagnostic;
+    use crate::core::manifest::{Diagnostic, codes};
 
     fn written(file: &str, message: &str) -> String {
         let place = Place {
@@ -88,9 +88,9 @@ mod tests {
             label: None,
         };
         let mut found = Diagnostics::default();
-        found.push(Diagnostic::warning("later", "a warning"));
+        found.push(Diagnostic::warning(codes::CLAMPED, "a warning"));
         found.push(
-            Diagnostic::error("bad_value", message)
+            Diagnostic::error(codes::BAD_VALUE, message)
                 .at(place)
                 .help("two\r\nlines"),
         );
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(
             written("fly.toml", "`x` is wrong: 100%"),
             "::error file=fly.toml,line=3,col=7,title=bad_value::`x` is wrong: 100%25%0Ahelp: two\\r%0Alines\n\
-             ::warning title=later::a warning\n"
+             ::warning title=clamped::a warning\n"
         );
     }
 

@@ -30,6 +30,8 @@ pub(in crate::core::manifest) struct Document {
     pub(in crate::core::manifest) app: Option<At<AppName>>,
     /// Whether an app is written, be it a valid one or not.
     pub(in crate::core::manifest) has_app: bool,
+    /// Whether it says anything at all.
+    pub(in crate::core::manifest) is_empty: bool,
     /// Where `app` is written, for what has no place of its own.
     pub(in crate::core::manifest) app_span: Option<Range<usize>>,
     pub(in crate::core::manifest) primary_region: Option<Region>,
@@ -71,6 +73,7 @@ pub(in crate::core::manifest) fn read(
     }
     let document = Document {
         has_app,
+        is_empty: tree.is_empty(),
         app_span: app.as_ref().map(|app| app.span.clone()),
         app: app.and_then(|app| names::app(file, app)),
         primary_region: fields

@@ -42,9 +42,11 @@ fn warn(table: &Fields<'_, '_>, key: &str, span: Range<usize>, node: &Node<'_>, 
             "{} looks like a secret, and everybody who reads this file reads it",
             shown(key)
         );
+        // Its line would show it once more, in a log that others read.
+        let place = file.place(span, "").only("(hidden)");
         file.report(
             Diagnostic::warning(codes::SECRET_IN_ENV, message)
-                .at(file.place(span, ""))
+                .at(place)
                 .help("set it with `fly secrets set`, and take the line away"),
         );
     }

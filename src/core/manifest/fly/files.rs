@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use crate::core::fleet::config::File as MachineFile;
 use crate::core::manifest::codes;
 
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::Diagnostic;
 use super::super::fields::Fields;
 use super::super::settings::Overrides;
 use super::super::tree::At;
@@ -87,10 +87,8 @@ fn warn_of_base64(fields: &Fields<'_, '_>, raw: &At<String>) {
     if text.len() < ENCODED || BASE64.decode(text.as_bytes()).is_err() {
         return;
     }
-    let message = format!(
-        "{} is base64 already, and flyctl encodes it once more: the file will hold this very text",
-        shown(text)
-    );
+    let message = "`raw_value` is base64 already, and flyctl encodes it once more: the file will hold \
+                   this very text";
     fields.file.report(
         Diagnostic::warning(codes::ENCODED_TWICE, message)
             .at(fields.file.place(raw.span.clone(), ""))

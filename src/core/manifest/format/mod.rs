@@ -69,6 +69,10 @@ fn table<'t>(file: &File<'_>, root: Node<'t>) -> Option<Table<'t>> {
         Value::Table(table) => Some(table),
         Value::Null => Some(Table::default()),
         other => {
+            if toml_mistakes::is_conflict_marker(file.source.line_text(1)) {
+                file.report(toml_mistakes::conflict(file, span));
+                return None;
+            }
             let message = format!("the file has to be a table, not {}", other.kind());
             file.report(Diagnostic::error(codes::WRONG_TYPE, message).at(file.place(span, "")));
             None

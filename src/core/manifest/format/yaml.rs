@@ -66,6 +66,8 @@ pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Node<'t>> {
     };
     for event in Parser::new_from_str(text) {
         match event {
+            // flyctl reads the first document only.
+            Ok((Event::DocumentEnd, _)) => break,
             Ok((event, span)) => {
                 let span = reader.span(span);
                 reader.take(event, span).ok()?;
@@ -75,9 +77,6 @@ pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Node<'t>> {
                 super::broken(file, at..at, error.info());
                 return None;
             }
-        }
-        if reader.root.is_some() {
-            break;
         }
     }
     Some(reader.root.unwrap_or_else(|| Node::new(Value::Null, 0..0)))
