@@ -55,6 +55,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        cost: None,
         fences: BTreeMap::new(),
     }
 }

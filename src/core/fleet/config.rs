@@ -305,6 +305,14 @@ config_struct!(
     }
 );
 
+impl Service {
+    /// Whether the proxy stops Machines that have nothing to do.
+    pub fn stops_by_itself(&self) -> bool {
+        let stops = |value: &Value| !matches!(value.as_str(), Some("off")) && *value != false;
+        self.autostop.as_ref().is_some_and(stops)
+    }
+}
+
 impl MachineConfig {
     /// Whether any service is written.
     pub fn has_services(&self) -> bool {

@@ -195,7 +195,8 @@ impl<'a> Group<'_, 'a> {
         }
         let template = &self.wanted.template;
         if template.guest.is_none() {
-            decision.inherits.guest = running::guest(&self.members);
+            let default = || running::default_guest(self.desired, &self.members);
+            decision.inherits.guest = running::guest(&self.members).or_else(default);
         }
         if template.image.is_some() {
             return;
