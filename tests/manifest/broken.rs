@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use aeroform::core::manifest::Overrides;
+use aeroform::core::manifest::{Loaded, LocalFile, Overrides, SourceFile, wanted_files};
 
 use crate::{numbered, on, project, rendered};
 
@@ -395,6 +395,60 @@ pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
     ),
 ];
 
+/// Mistakes that are some only where the platform's own lists hold: what it is, fly.toml, aeroform.toml.
+pub(crate) const ON_FLY: &[(&str, &str, &str)] = &[
+    (
+        "a region that there is not",
+        "app = \"a\"\nprimary_region = \"gur\"\n",
+        "",
+    ),
+    (
+        "a region that is closed",
+        "app = \"a\"\nprimary_region = \"waw\"\n",
+        "",
+    ),
+    (
+        "a region of aeroform.toml that there is not",
+        FLY,
+        "[groups.web]\nregions = { fra = 2, xyz = 1 }\n",
+    ),
+    (
+        "more memory than the CPUs can have",
+        "app = \"a\"\n[[vm]]\nsize = \"shared-cpu-1x\"\nmemory = \"8gb\"\n",
+        "",
+    ),
+    (
+        "a number of CPUs that there is not",
+        "app = \"a\"\n[[vm]]\ncpu_kind = \"shared\"\ncpus = 3\n",
+        "",
+    ),
+    ("a GPU", "app = \"a\"\n[[vm]]\nsize = \"l40s\"\n", ""),
+    (
+        "more Machines are to run than there are",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\nmin_machines_running = 3\n",
+        "[groups.app]\ncount = 2\n",
+    ),
+    (
+        "a file that is not there",
+        "app = \"a\"\n[[files]]\nguest_path = \"/a\"\nlocal_path = \"conf/a\"\n",
+        "",
+    ),
+];
+
+/// What is told of a project on Fly whose local files are all missing.
+pub(crate) fn on_fly(fly: &str, aeroform: &str) -> Loaded {
+    let files = wanted_files(SourceFile {
+        path: "fly.toml",
+        bytes: fly.as_bytes(),
+    });
+    let files = files.into_iter().map(|path| (path, LocalFile::Missing));
+    let overrides = Overrides {
+        files: files.collect(),
+        ..on("fly")
+    };
+    project(fly.as_bytes(), Some(aeroform.as_bytes()), &overrides)
+}
+
 #[test]
 fn every_broken_file_is_told_with_its_place_and_a_way_out() {
     let mut text = String::new();
@@ -408,6 +462,11 @@ fn every_broken_file_is_told_with_its_place_and_a_way_out() {
         assert!(loaded.diagnostics.has_errors(), "{what}");
         assert!(loaded.desired.is_none(), "{what}");
         write!(text, "═══ aeroform.toml: {what}\n\n{}", rendered(&loaded)).unwrap();
+    }
+    for (what, fly, aeroform) in ON_FLY {
+        let loaded = on_fly(fly, aeroform);
+        assert!(!loaded.diagnostics.is_empty(), "{what}");
+        write!(text, "═══ on Fly: {what}\n\n{}", rendered(&loaded)).unwrap();
     }
     insta::assert_snapshot!("broken", text);
 }

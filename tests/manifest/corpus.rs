@@ -98,7 +98,7 @@ fn verdict(number: &str, loaded: &Loaded) -> String {
             codes(loaded.diagnostics.iter().take(errors))
         );
     };
-    let lineage = Lineage::new("corpus").unwrap();
+    let lineage = Lineage::new("corpus").expect("a word is a lineage");
     let groups = desired.groups.values();
     let digests: Vec<String> = groups
         .map(|group| {

@@ -81,7 +81,7 @@ fn templates(path: &str, text: &str) -> Vec<(String, Value)> {
         "{path}: {}",
         rendered(&loaded)
     );
-    let groups = loaded.desired.unwrap().groups.into_iter();
+    let groups = loaded.desired.expect("the file loads").groups.into_iter();
     groups
         .map(|(name, group)| (name.to_string(), group.template.to_value()))
         .collect()

@@ -10,6 +10,7 @@ mod meaning;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod reference;
+mod sections;
 
 use aeroform::core::manifest::{Loaded, Overrides, SourceFile, load};
 use aeroform::core::view::diagnostics::render;

@@ -33,15 +33,15 @@ fn with(section: &Section, key: &Key) -> String {
     for section in above.iter().filter(|section| !section.path.is_empty()) {
         let path = section.path.replace('*', "x");
         if section.written.starts_with("`[[") {
-            writeln!(text, "[[{path}]]").unwrap();
+            writeln!(text, "[[{path}]]").expect("a string takes any text");
         } else {
-            writeln!(text, "[{path}]").unwrap();
+            writeln!(text, "[{path}]").expect("a string takes any text");
         }
     }
     if section.path.is_empty() && key.name == "app" {
         text.clear();
     }
-    writeln!(text, "{} = 1979-05-27", key.name).unwrap();
+    writeln!(text, "{} = 1979-05-27", key.name).expect("a string takes any text");
     text
 }
 

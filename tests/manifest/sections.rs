@@ -21,7 +21,7 @@ fn codes(fly: &str) -> Vec<&'static str> {
 }
 
 fn group<'d>(desired: &'d Desired, name: &str) -> &'d aeroform::core::fleet::DesiredGroup {
-    &desired.groups[&GroupName::new(name).unwrap()]
+    &desired.groups[&GroupName::new(name).expect("a valid name")]
 }
 
 const TWO: &str = "app = \"x\"\n[processes]\nweb = \"w\"\njobs = \"j\"\n";
@@ -156,10 +156,13 @@ fn groups_on_one_port_are_told_and_groups_of_one_section_are_not() {
     let with = |a: String, b: String| codes(&format!("{TWO}{a}{b}"));
     let web = |ports: &str| service("\"web\"", ports);
     let jobs = |ports: &str| service("\"jobs\"", ports);
-    assert_eq!(with(web("port = 443"), jobs("port = 443")), ["shared_port"]);
+    assert_eq!(
+        with(web("port = 443"), jobs("port = 443")),
+        ["port_of_two_groups"]
+    );
     assert_eq!(
         with(web("start_port = 80\nend_port = 90"), jobs("port = 85")),
-        ["shared_port"]
+        ["port_of_two_groups"]
     );
     assert_eq!(
         with(web("port = 443"), jobs("port = 80")),
@@ -176,7 +179,7 @@ fn groups_on_one_port_are_told_and_groups_of_one_section_are_not() {
     let udp = jobs("port = 443").replace("internal_port", "protocol = \"udp\"\ninternal_port");
     assert_eq!(with(web("port = 443"), udp), Vec::<&str>::new());
     let http = "[http_service]\ninternal_port = 1\nprocesses = [\"web\"]\n".to_owned();
-    assert_eq!(with(http, jobs("port = 443")), ["shared_port"]);
+    assert_eq!(with(http, jobs("port = 443")), ["port_of_two_groups"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::support::{GroupWords, Stage, desired, group, group_name};
 /// Groups on Fly, in a region whose prices are the base of all others.
 fn fly(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
     let mut desired = desired(groups);
-    desired.provider = "fly".to_owned();
+    "fly".clone_into(&mut desired.provider);
     desired.primary_region = Some(crate::support::region("iad"));
     for group in desired.groups.values_mut() {
         group.template.image = Some("shop@sha256:0".to_owned());
@@ -75,7 +75,7 @@ fn machines_that_stop_by_themselves_are_priced_as_if_they_did_not_and_it_is_said
                 .config(service.clone()),
         )])
     };
-    let always = |cost: Option<Cost>| cost.unwrap().if_always_running;
+    let always = |cost: Option<Box<Cost>>| cost.unwrap().if_always_running;
     let mut stage = Stage::empty();
     assert!(always(stage.apply(&lazy(2)).cost));
     assert!(always(stage.plan(&lazy(1)).cost));

@@ -206,7 +206,7 @@ fn services() -> Plan {
         "services": [service(150, "30s"), {"internal_port": 9090, "protocol": "tcp", "ports": [{"port": 9090}]}]});
     let changes = fields(before, after);
     let mut plan = plan(2);
-    plan.cost = Some(cost(1420, true));
+    plan.cost = Some(Box::new(cost(1420, true)));
     plan.group(
         group("web", "bin/rails server --early-hints", Changed, "ams 2")
             .strategy("rolling: 1 at a time"),
@@ -245,7 +245,7 @@ fn shrink() -> Plan {
         change.branches = vec![Branch::NoRoomStops];
         plan = plan.step(change);
     }
-    plan.cost = Some(cost(-17_420, false));
+    plan.cost = Some(Box::new(cost(-17_420, false)));
     plan
 }
 

@@ -187,6 +187,7 @@ fn a_plan_has_the_promised_shape() {
       "records": [],
       "refusals": [],
       "serial": 12,
+      "shrinks": 0,
       "steps": [
         {
           "action": "create",

@@ -12,7 +12,7 @@ use super::config::Guest;
 pub struct Rollout {
     /// Runs before any Machine is touched, and stops the deploy when it fails.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub release_command: Option<ReleaseCommand>,
+    pub release_command: Option<Box<ReleaseCommand>>,
     /// The words of the command that runs after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed_command: Option<Vec<String>>,

@@ -61,10 +61,10 @@ codes! {
         "flyctl writes a file into every group, whatever its `processes` say",
         "`processes` of `[[files]]` has no effect.",
         "Take `processes` away.";
-    FILE_NOT_READ "file_not_read" Not:
-        "… is not read: the file keeps the content it has",
-        "`[[files]]` with `local_path` is not read in this version.",
-        "Nothing; a file that is there already stays.";
+    FILE_NOT_READ "file_not_read" Error:
+        "… cannot be read: …",
+        "`local_path` or `machine_config` names a file that is no ordinary one, or lies outside of the project.",
+        "Move it into the project, or name another.";
     FILE_WITHOUT_CONTENT "file_without_content" Not:
         "this file has no content",
         "`[[files]]` names none of `local_path`, `secret_name` and `raw_value`.",
@@ -78,7 +78,7 @@ codes! {
         "CPUs and memory do not go together as Fly's rules want it. A warning where Fly does not run the app.",
         "Write the nearest size that the message names.";
     KILL_TIMEOUT_TOO_LONG "kill_timeout_too_long" Not:
-        "`kill_timeout` is more than 5 minutes, the longest that Fly waits",
+        "`…` is more than 5 minutes, the longest that Fly waits",
         "The platform stops waiting earlier.",
         "Write at most \"5m\".";
     MACHINE_CONFIG_REPLACED "machine_config_replaced" Not:
@@ -202,7 +202,7 @@ codes! {
         "Tables in tables, more than any reader would follow.",
         "Flatten it.";
     TOO_LARGE "too_large" Error:
-        "… process groups are too many for a file of this size",
+        "… process groups are too many for files of this size",
         "Every group has a copy of what the file says to all.",
         "Split the app.";
     TOO_MANY_PER_REGION "too_many_per_region" Error:
@@ -226,7 +226,7 @@ codes! {
         "The key is misspelt, or belongs elsewhere. A warning in fly.toml, where Fly ignores it, unless `--strict` is given.",
         "Use the key that is meant.";
     UNKNOWN_REGION "unknown_region" Error:
-        "`…` names no region of Fly: …",
+        "… is not a region of Fly",
         "The code is misspelt, or the region is newer than the list.",
         "Use a code of `aeroform platform regions`.";
     UNLISTED_SIGNAL "unlisted_signal" Not:

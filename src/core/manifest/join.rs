@@ -185,7 +185,10 @@ impl Both<'_> {
     fn rollout(&self) -> Rollout {
         let deploy = &self.document.deploy;
         Rollout {
-            release_command: deploy.release_command.as_ref().map(|at| at.value.clone()),
+            release_command: deploy
+                .release_command
+                .as_ref()
+                .map(|at| Box::new(at.value.clone())),
             seed_command: deploy.seed_command.clone(),
         }
     }

@@ -67,7 +67,7 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
-        cost: cost::difference(desired, &decisions),
+        cost: cost::difference(desired, &decisions).map(Box::new),
         fences: BTreeMap::new(),
     };
     plan.groups = groups(&decisions, &plan.steps);

@@ -57,7 +57,7 @@ pub struct Plan {
     pub takes_over: Vec<TakenOver>,
     /// What it changes in the bill; none where the provider costs nothing or a price is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cost: Option<Cost>,
+    pub cost: Option<Box<Cost>>,
     /// Ids of every Machine in each touched group and region, for the check of a fresh snapshot.
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
 }

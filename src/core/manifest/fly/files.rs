@@ -25,12 +25,11 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Vec<Fo
         let Some((path, entry)) = entry(table, overrides) else {
             continue;
         };
-        match places.get(&path) {
-            Some(at) => files[*at] = entry,
-            None => {
-                places.insert(path, files.len());
-                files.push(entry);
-            }
+        if let Some(at) = places.get(&path) {
+            files[*at] = entry;
+        } else {
+            places.insert(path, files.len());
+            files.push(entry);
         }
     }
     files

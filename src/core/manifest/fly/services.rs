@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use serde_json::Value;
-
 use crate::core::fleet::MachineCheck;
 use crate::core::fleet::config::{Port, Service};
 use crate::core::manifest::codes;
@@ -132,7 +130,7 @@ fn written(mut fields: Fields<'_, '_>, service: Service, ports: Vec<Range<usize>
         .map(|(span, _)| span);
     let autostop = autostop(&mut fields);
     let autostart = fields.boolean("auto_start_machines");
-    let stops = matches!(&autostop, Some(value) if *value != Value::from(false));
+    let stops = autostop.as_ref().is_some_and(|value| *value != false);
     if let (true, Some(place), false) = (stops, stop_place, autostart == Some(true)) {
         never_started(&mut fields, place, autostart);
     }

@@ -24,13 +24,12 @@ const STRICT: ParseOptions = ParseOptions {
 
 pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Node<'t>> {
     match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
-        Ok(result) => Some(match result.value {
-            Some(value) => node(file, value),
-            None => {
+        Ok(result) => {
+            if result.value.is_none() {
                 super::broken(file, 0..0, "it is empty");
-                return None;
             }
-        }),
+            result.value.map(|value| node(file, value))
+        }
         Err(error) => {
             let range = error.range();
             let mut why = error.kind().to_string();

@@ -128,7 +128,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         machines: plan.machines,
         summary: plan.summary(),
         shrinks: plan.shrinking(),
-        cost: plan.cost.as_ref(),
+        cost: plan.cost.as_deref(),
         groups: plan.groups.iter().map(group).collect(),
         steps: plan
             .changes()

@@ -18,11 +18,10 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
     if plan.changes().next().is_none() {
         page.line(&nothing(plan))?;
     } else {
-        let mut line = counts(plan);
-        if let Some(text) = cost(plan, page.style.verbose) {
-            line.add(Label::Plain, format!("  {text}"));
+        page.line(&counts(plan))?;
+        if let Some(text) = cost(plan) {
+            page.line(&Line::new(0).plain(text))?;
         }
-        page.line(&line)?;
         if !plan.calls_provider() {
             let text = "Only the state file changes; no Machine is touched.";
             page.line(&Line::new(0).push(Label::Dim, text))?;
@@ -98,7 +97,7 @@ fn counts(plan: &Plan) -> Line {
 }
 
 /// What it changes in the bill, where that is known and not nothing.
-fn cost(plan: &Plan, verbose: bool) -> Option<String> {
+fn cost(plan: &Plan) -> Option<String> {
     let cost = plan
         .cost
         .as_ref()
@@ -110,12 +109,10 @@ fn cost(plan: &Plan, verbose: bool) -> Option<String> {
     } else {
         ""
     };
-    let of = if verbose {
-        format!(" (prices of {})", cost.prices_of)
-    } else {
-        String::new()
-    };
-    Some(format!("About {sign}{amount} a month{always}{of}."))
+    Some(format!(
+        "About {sign}{amount} a month{always}, at the prices of {}.",
+        cost.prices_of
+    ))
 }
 
 /// Sentences on what cannot be taken back.
