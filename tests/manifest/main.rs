@@ -7,6 +7,7 @@ mod codes;
 mod corpus;
 mod formats;
 mod meaning;
+mod no_churn;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod reference;

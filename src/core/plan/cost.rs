@@ -52,10 +52,9 @@ impl Sum {
         for changed in &decision.changed {
             self.changed(group, changed)?;
         }
-        let new = group.template.guest.as_ref();
-        let new = new.or(decision.inherits.guest.as_ref());
+        let new = size_of(group, decision.inherits.guest.as_ref());
         for region in &decision.creates {
-            self.count(1, new, region)?;
+            self.count(1, new.as_ref(), region)?;
             self.sleepers |= stops_by_itself(&group.template);
         }
         Some(())
@@ -76,7 +75,8 @@ impl Sum {
         let member = &changed.member;
         let (was, is) = (!member.is_standby(), changed.role == Role::Primary);
         let before = guest(member);
-        let after = group.template.guest.as_ref().or(before.as_ref());
+        let after = size_of(group, before.as_ref());
+        let after = after.as_ref();
         if was == is && (!is || same_size(before.as_ref(), after)) {
             return Some(());
         }
@@ -94,6 +94,16 @@ impl Sum {
         self.total.0 += times * monthly(guest?, region)?.0;
         Some(())
     }
+}
+
+/// What a Machine of the group gets: the written size, else the given one, on the host that is written.
+fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
+    let size = group.template.written_size().or(given)?;
+    let host = |guest: &Guest| guest.host_dedication_id.clone();
+    Some(Guest {
+        host_dedication_id: group.template.guest.as_ref().and_then(host),
+        ..size.clone()
+    })
 }
 
 /// The size that a Machine has; offline, the one that we sent.

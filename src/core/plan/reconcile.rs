@@ -194,7 +194,7 @@ impl<'a> Group<'_, 'a> {
             return;
         }
         let template = &self.wanted.template;
-        if template.guest.is_none() {
+        if template.written_size().is_none() {
             let default = || running::default_guest(self.desired, &self.members);
             decision.inherits.guest = running::guest(&self.members).or_else(default);
         }
@@ -457,7 +457,7 @@ impl<'a> Group<'_, 'a> {
             mounts
                 .into_iter()
                 .flatten()
-                .any(|mount| mount.name == *name)
+                .any(|mount| mount.name.is_none() || mount.name == *name)
         };
         !member.volumes().is_empty() && wanted.into_iter().any(|mount| has(&mount.name))
     }

@@ -210,12 +210,12 @@ pub(super) fn sized(desired: &Desired) -> bool {
         || desired
             .groups
             .values()
-            .any(|group| group.template.guest.is_some())
+            .any(|group| group.template.written_size().is_some())
 }
 
 /// The size of a group's Machines, or of its new ones where no `[[vm]]` says one, with the reason.
 pub(super) fn size(decision: &Decision<'_>) -> Option<String> {
-    if let Some(written) = decision.wanted?.template.guest.as_ref() {
+    if let Some(written) = decision.wanted?.template.written_size() {
         return Some(size_of(written));
     }
     let size = size_of(decision.inherits.guest.as_ref()?);

@@ -43,6 +43,8 @@ pub(in crate::core::manifest) struct Document {
     pub(super) services: Vec<For<services::Written>>,
     pub(super) checks: Vec<For<Named>>,
     pub(super) vms: Vec<For<Guest>>,
+    /// The host of Machines whose size no `[[vm]]` says; a `[[vm]]` has it already.
+    pub(super) host_dedication_id: Option<String>,
     pub(super) mounts: Vec<For<mounts::Written>>,
     pub(super) restarts: Vec<For<Restart>>,
     pub(super) metrics: Vec<For<Metrics>>,
@@ -88,6 +90,7 @@ pub(in crate::core::manifest) fn read(
         services: services::services(&mut fields),
         checks: checks::read(&mut fields),
         vms: vm::read(&mut fields, dedicated.as_deref()),
+        host_dedication_id: dedicated,
         mounts: mounts::read(&mut fields),
         restarts: restart::read(&mut fields),
         metrics: metrics::read(&mut fields),

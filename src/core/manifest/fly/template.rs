@@ -97,6 +97,7 @@ fn base(doc: &Document, group: &GroupName) -> Template {
             ..start.init.unwrap_or_default()
         }),
         files: some(&files),
+        guest: on_host(start.guest, doc.host_dedication_id.as_ref()),
         metrics: None,
         mounts: None,
         restart: None,
@@ -113,6 +114,17 @@ fn base(doc: &Document, group: &GroupName) -> Template {
         new_volume: NewVolume::default(),
         mount: None,
     }
+}
+
+/// Without a `[[vm]]` a size is as it is, and only the host is said.
+fn on_host(guest: Option<Guest>, host: Option<&String>) -> Option<Guest> {
+    let Some(host) = host else {
+        return guest;
+    };
+    Some(Guest {
+        host_dedication_id: Some(host.clone()),
+        ..guest.unwrap_or_default()
+    })
 }
 
 /// A group's own command, or the one of `[experimental]` where there is none at all.

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use serde_json::Value;
+
 use crate::core::fleet::config::Guest;
 use crate::core::platform::sizes::{self, Part};
 
@@ -46,7 +48,7 @@ fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> For<Guest> {
             .text("host_dedication_id")
             .or(dedicated.map(str::to_owned)),
         kernel_args: kernel_args(&mut fields),
-        persist_rootfs: fields.text("persist_rootfs"),
+        persist_rootfs: fields.text("persist_rootfs").map(Value::from),
         ..Guest::default()
     };
     let size = size(&mut fields, own.gpu_kind.is_some());

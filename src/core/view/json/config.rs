@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::FORMAT_VERSION;
-use crate::core::fleet::overlay::HIDDEN;
+use crate::core::fleet::secret::HIDDEN;
 use crate::core::fleet::{AppName, Base, DesiredGroup, GroupName, secret};
 
 /// Whether values that look secret are told.
