@@ -25,7 +25,7 @@ use crate::process::{Blow, Done, Moment, Process};
 /// Longer than any run of the gallery; one that takes longer hangs.
 const HANGS: Duration = Duration::from_secs(100_000);
 /// After so long nothing changes by itself any more.
-const QUIET: Duration = Duration::from_secs(120);
+pub(crate) const QUIET: Duration = Duration::from_secs(120);
 
 /// How a process came to its end.
 #[derive(Debug)]
@@ -266,7 +266,8 @@ async fn whole(
 ) -> Life {
     let looking = async {
         let shown = ground.look(wishes).await.map_err(|e| e.to_string())?;
-        if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
+        let idle = shown.plan.is_empty() && shown.plan.refusals.is_empty();
+        if idle && shown.open_runs.is_empty() {
             return Ok(None);
         }
         refuse(&shown.plan)?;
@@ -279,6 +280,10 @@ async fn whole(
         }
         refuse(&fresh.plan)?;
         ground.prepare(&fresh).map_err(|e| format!("{e:?}"))?;
+        if fresh.plan.is_empty() {
+            lock.release().await.map_err(|e| e.to_string())?;
+            return Ok(None);
+        }
         Ok::<_, String>(Some((lock, fresh)))
     };
     let looked = tokio::select! {

@@ -190,7 +190,12 @@ impl Build<'_, '_> {
                 false,
             );
             for region in &decision.creates {
-                let change = self.create(name, decision, region, Vec::new(), gate);
+                let mut change = self.create(name, decision, region, Vec::new(), gate);
+                if let (Action::Create { volumes, .. }, Some(group)) =
+                    (&mut change.action, decision.wanted)
+                {
+                    *volumes = self.intents.volumes(&group.template, region);
+                }
                 let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
@@ -246,7 +251,9 @@ impl Build<'_, '_> {
         primaries: &mut Primaries,
         after: Option<StepId>,
     ) -> Vec<StepId> {
-        let runs = |c: &&Changed<'_>| c.member.state().is_none_or(MachineState::runs);
+        // One on its way may be on its way up; if it is not, its gate is only that it settles.
+        let may_run = |state: MachineState| state.runs() || state.is_transient();
+        let runs = |c: &&Changed<'_>| c.member.state().is_none_or(may_run);
         let (warm, cold): (Vec<_>, Vec<_>) = decision
             .changed
             .iter()
@@ -480,12 +487,10 @@ fn missed_gate(decision: &Decision<'_>, member: &Member<'_>) -> GateKind {
     let (Some(group), Some(seen)) = (decision.wanted, member.seen) else {
         return GateKind::None;
     };
-    let launch = seen.stamps.launch.as_deref();
-    let made_by_a_run = launch.is_some() && member.name.launch_part() == launch;
     let changed = decision.changed.iter().map(|changed| &changed.member);
     let gone = decision.gone.iter().map(|gone| &gone.member);
     let touched = changed.chain(gone).any(|other| other.id == member.id);
-    if !made_by_a_run || touched {
+    if !member.unsettled || touched {
         return GateKind::None;
     }
     let gate = gate(group);
