@@ -1,7 +1,7 @@
 //! Running again does the remainder, whatever the last run did not get to, and nothing beyond it.
 
-use aeroform::core::fleet::{HostStatus, MachineState, Volume};
-use aeroform::core::plan::{Action, GateKind, Outcome, Plan, StepId};
+use aeroform::core::fleet::{CheckState, CheckStatus, HostStatus, MachineState, Volume};
+use aeroform::core::plan::{Action, GateKind, Outcome, Plan, StepId, Work};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -414,4 +414,48 @@ fn a_machine_that_is_made_again_gets_the_volume_of_the_one_that_is_gone() {
         _ => None,
     });
     assert_eq!(takes, Some(freed));
+}
+
+#[test]
+fn no_machine_that_serves_goes_down_before_those_that_do_not_are_up_again() {
+    let version = |version: &str| {
+        let checked = json!({
+            "env": {"VERSION": version},
+            "checks": {"up": {"type": "tcp", "port": 8080}},
+        });
+        let group = group("web").count(3).max_unavailable(1).config(checked);
+        desired([("web", group)])
+    };
+    let mut stage = Stage::with(&version("1"));
+    stage.touch("m00002", |machine| machine.state = MachineState::Failed);
+    stage.touch("m00003", |machine| {
+        machine.checks = vec![CheckStatus {
+            name: "up".to_owned(),
+            status: CheckState::Critical,
+            output: String::new(),
+            updated_at: "1".to_owned(),
+        }];
+    });
+    let plan = stage.apply(&version("2"));
+    assert_snapshot!(lines(&plan), @"
+    group web: 3->3 changed (ams 3->3)
+    update web ams m00002 [env.VERSION]
+    update web ams m00003 [env.VERSION]
+    -- web: all up again
+    update web ams m00001 [env.VERSION]
+    -- web: all updated
+    ");
+    let step = |machine: &str| {
+        let mut of = plan.changes();
+        of.find(|(_, change)| change.machine.id == Some(id(machine)))
+            .unwrap()
+    };
+    let barrier = plan
+        .steps
+        .iter()
+        .find(|step| matches!(&step.work, Work::Barrier { name } if name == "web: all up again"))
+        .unwrap();
+    assert_eq!(barrier.needs, [step("m00002").0, step("m00003").0]);
+    assert_eq!(plan.steps[step("m00001").0.0 as usize].needs, [barrier.id]);
+    assert_eq!(step("m00002").1.gate, GateKind::Healthy);
 }

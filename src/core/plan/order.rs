@@ -242,7 +242,8 @@ impl Build<'_, '_> {
         }
     }
 
-    /// Updates, moves and replacements, by the group's strategy.
+    /// Updates, moves and replacements, by the group's strategy. Rolling, those that do not serve come
+    /// first: they cost no capacity, and as long as one of them does not come up none goes down.
     fn updates(
         &mut self,
         name: &GroupName,
@@ -251,43 +252,42 @@ impl Build<'_, '_> {
         primaries: &mut Primaries,
         after: Option<StepId>,
     ) -> Vec<StepId> {
-        // One on its way may be on its way up; if it is not, its gate is only that it settles.
-        let may_run = |state: MachineState| state.runs() || state.is_transient();
-        let runs = |c: &&Changed<'_>| c.member.state().is_none_or(may_run);
-        let (warm, cold): (Vec<_>, Vec<_>) = decision
-            .changed
-            .iter()
-            .filter(|c| c.role == Role::Primary)
-            .partition(runs);
+        let mut waves: BTreeMap<Wave, Vec<&Changed<'_>>> = BTreeMap::new();
+        for changed in decision.changed.iter().filter(|c| c.role == Role::Primary) {
+            let wave = Wave::of(&changed.member);
+            waves.entry(wave).or_default().push(changed);
+        }
         let gate = gate(group);
+        let mut after = after;
         let mut ends = Vec::new();
-        for (kind, changed) in [("running", warm), ("stopped", cold)] {
-            if changed.is_empty() {
-                continue;
-            }
-            let running = kind == "running";
-            let pool = match group.strategy {
-                Strategy::Rolling { max_unavailable } => {
-                    let n = changed.len();
-                    let size = if running {
-                        max_unavailable.of(n)
-                    } else {
-                        n.min(COLD_POOL)
+        for (wave, changed) in waves {
+            let n = changed.len();
+            let pool = match (group.strategy, wave) {
+                (Strategy::Rolling { max_unavailable }, _) => {
+                    let (what, size) = match wave {
+                        Wave::Down => ("those that are down", max_unavailable.of(n)),
+                        Wave::Serving => ("running", max_unavailable.of(n)),
+                        Wave::Resting => ("stopped", n.min(COLD_POOL)),
                     };
-                    self.pool(format!("{name}: update {kind}, rolling"), size, true, true)
+                    self.pool(format!("{name}: update {what}, rolling"), size, true, true)
                 }
-                Strategy::Immediate => self.pool(
-                    format!("{name}: update, immediate"),
-                    changed.len(),
-                    false,
-                    false,
-                ),
+                (Strategy::Immediate, _) => {
+                    self.pool(format!("{name}: update, immediate"), n, false, false)
+                }
             };
+            let gate = match wave {
+                Wave::Down | Wave::Serving => gate,
+                Wave::Resting => GateKind::Settled,
+            };
+            let slot = Slot { pool, after, gate };
+            let mut steps = Vec::new();
             for change in changed {
-                let gate = if running { gate } else { GateKind::Settled };
-                let slot = Slot { pool, after, gate };
-                ends.push(self.update(name, decision, change, primaries, slot));
+                steps.push(self.update(name, decision, change, primaries, slot));
             }
+            if wave == Wave::Down && group.strategy != Strategy::Immediate {
+                after = self.barrier(format!("{name}: all up again"), steps.clone());
+            }
+            ends.extend(steps);
         }
         ends
     }
@@ -423,6 +423,40 @@ impl Build<'_, '_> {
             step.group = name.clone();
             step.pin = Some(gone.pin.clone());
             self.push(Some(pool), needs.clone(), Work::Change(Box::new(step)));
+        }
+    }
+}
+
+/// Which of a group's Machines change together, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wave {
+    /// It is to run and does not, or its checks fail.
+    Down,
+    /// It runs; offline each may.
+    Serving,
+    /// It was stopped and stays so.
+    Resting,
+}
+
+impl Wave {
+    fn of(member: &Member<'_>) -> Self {
+        let Some(seen) = member.seen else {
+            return Self::Serving;
+        };
+        let fails = |check: &CheckStatus| check.status == CheckState::Critical;
+        match seen.state {
+            MachineState::Started if seen.checks.iter().any(fails) => Self::Down,
+            MachineState::Started => Self::Serving,
+            MachineState::Created
+            | MachineState::Starting
+            | MachineState::Replacing
+            | MachineState::Failed => Self::Down,
+            MachineState::Stopping
+            | MachineState::Stopped
+            | MachineState::Suspending
+            | MachineState::Suspended
+            | MachineState::Destroying
+            | MachineState::Destroyed => Self::Resting,
         }
     }
 }
