@@ -16,5 +16,4 @@ mod order;
 mod snapshot;
 mod stage;
 mod stopping;
-mod sweep;
 mod world;

@@ -21,6 +21,7 @@ mod members;
 mod notes;
 mod options;
 mod order;
+mod owed;
 mod planner;
 mod questions;
 mod reconcile;
