@@ -10,6 +10,7 @@ mod cost;
 mod half_up;
 mod images;
 mod losses;
+mod ownership;
 #[path = "../support/provoked.rs"]
 mod provoked;
 #[path = "../support/mod.rs"]
