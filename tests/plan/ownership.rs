@@ -1,7 +1,7 @@
 //! What `fly deploy` sets is ours; what fly.toml does not say and it does not touch stays as the Machine
 //! has it (facts/fly-toml-to-machine.md 3.1).
 
-use aeroform::core::fleet::{Known, MachineConfig};
+use aeroform::core::fleet::{Known, MachineCheck, MachineConfig, ReleaseCommand};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -117,4 +117,34 @@ fn an_entry_of_ours_that_is_not_written_goes_although_we_never_sent_it() {
     let after = MachineConfig::from_value(config(&stage, "m00001")).unwrap();
     let left = MachineConfig::from_value(before).unwrap();
     assert_eq!(after, left);
+}
+
+#[test]
+fn without_regions_a_full_region_stays_full_and_the_plan_says_so() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(4))]));
+    let wanted = group("web").count(4).with(|g| g.max_per_region = Some(3));
+    let plan = stage.apply(&desired([("web", wanted)]));
+    assert!(plan.is_empty());
+    assert_snapshot!(plan.notes[0].message, @"group `web` keeps more than `max_per_region` = 3 in ams: without `regions` every Machine stays where it is");
+}
+
+#[test]
+fn what_fly_deploy_would_run_beside_a_change_is_said_and_not_where_nothing_changes() {
+    let with = |log: &str| {
+        let web = group("web")
+            .count(1)
+            .config(json!({"env": {"LOG": log}}))
+            .with(|g| g.machine_checks = vec![MachineCheck::default()]);
+        let mut wanted = desired([("web", web)]);
+        wanted.rollout.release_command = Some(Box::new(ReleaseCommand {
+            words: vec!["bin/migrate".to_owned()],
+            timeout_s: None,
+            guest: None,
+            place: "fly.toml:7".to_owned(),
+        }));
+        wanted
+    };
+    let mut stage = Stage::with(&with("info"));
+    assert!(stage.plan(&with("info")).warnings.is_empty());
+    assert_snapshot!(stage.apply(&with("debug")).warnings[0].message, @"this version does not run the release command (`fly.toml:7`), the machine checks of group `web`");
 }
