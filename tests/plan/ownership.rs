@@ -146,5 +146,5 @@ fn what_fly_deploy_would_run_beside_a_change_is_said_and_not_where_nothing_chang
     };
     let mut stage = Stage::with(&with("info"));
     assert!(stage.plan(&with("info")).warnings.is_empty());
-    assert_snapshot!(stage.apply(&with("debug")).warnings[0].message, @"this version does not run the release command (`fly.toml:7`), the machine checks of group `web`");
+    assert_snapshot!(stage.apply(&with("debug")).warnings[0].message, @"this version does not run the release command (fly.toml:7), the machine checks of group `web`");
 }

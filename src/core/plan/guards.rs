@@ -259,7 +259,7 @@ fn not_run(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> 
     }
     let mut what = Vec::new();
     if let Some(command) = &desired.rollout.release_command {
-        what.push(format!("the release command (`{}`)", command.place));
+        what.push(format!("the release command ({})", command.place));
     }
     if desired.rollout.seed_command.is_some() {
         what.push("the seed command".to_owned());
