@@ -18,5 +18,4 @@ mod repeated;
 mod snapshot;
 mod stage;
 mod stopping;
-mod sweep;
 mod world;

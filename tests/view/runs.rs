@@ -115,6 +115,7 @@ fn known(machines: &[&Machine]) -> Known {
                 volumes: Vec::new(),
                 standby_for: Vec::new(),
                 replaces: None,
+                unproven: false,
             };
             (m.id.clone(), remembered)
         })

@@ -365,6 +365,7 @@ fn known() -> Known {
         volumes: vec![volume("vol_1")],
         standby_for: vec![id("0123456789")],
         replaces: None,
+        unproven: true,
     };
     let run = RunRecord {
         run: RunId::new("7f3k2m4n6p").unwrap(),
@@ -389,6 +390,7 @@ fn known() -> Known {
         group: group_name("web"),
         region: region("ams"),
         standby: false,
+        replaces: None,
     }];
     known.releases = vec![ReleaseRecord {
         release: 3,

@@ -20,6 +20,7 @@ mod members;
 mod notes;
 mod options;
 mod order;
+mod owed;
 mod planner;
 mod questions;
 mod reconcile;
