@@ -29,6 +29,8 @@ pub(super) struct Manifests {
 pub(super) enum Purpose {
     /// To do what they say.
     Run,
+    /// To show what they make of it.
+    Show,
     /// To say what is wrong with them.
     Validate {
         /// Unknown keys are errors.
@@ -72,6 +74,10 @@ pub(super) fn read(context: &Context<'_>, purpose: Purpose) -> Result<Manifests,
     let ours = project.path(AEROFORM_TOML);
     let ours = project.read(&ours)?.map(|bytes| Source::new(&ours, bytes));
     let mut overrides = overrides(global, purpose);
+    if ours.is_none() && !matches!(purpose, Purpose::Run) {
+        // Nothing runs here, and whoever has only a fly.toml means Fly.
+        overrides.provider.get_or_insert_with(|| "fly".to_owned());
+    }
     let (settings, _) = manifest::settings(ours.as_ref().map(Source::file), &overrides);
     let theirs = match named {
         Some(theirs) => theirs,

@@ -98,3 +98,35 @@ fn mistakes_become_annotations_of_their_lines_in_the_repository() {
     sandbox.write("apps/shop/fly.toml", "app = \"shop\"\n");
     assert_snapshot!(on("github"), @"exit 0");
 }
+
+#[test]
+fn a_fly_toml_alone_is_judged_as_fly_would_until_something_is_to_run() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", "app = \"shop\"\nprimary_region = \"ams\"\n");
+    assert_snapshot!(sandbox.run(&["validate"]), @"
+    exit 0
+    --- stdout
+    `fly.toml` is valid: 1 process group
+    ");
+    assert_snapshot!(sandbox.run(&["show", "config"]), @r#"
+    exit 0
+    --- stdout
+    {
+      "app": {
+        "env": {
+          "FLY_PROCESS_GROUP": "app",
+          "PRIMARY_REGION": "ams"
+        }
+      }
+    }
+    "#);
+    sandbox.write(
+        "fly.toml",
+        "app = \"shop\"\n[[vm]]\nsize = \"shared-cpu-3x\"\n",
+    );
+    assert!(sandbox.run(&["validate"]).contains("is not a VM size"));
+    // Whoever plans without a word on the provider has one that needs a command.
+    assert!(sandbox.run(&["plan"]).contains("error[no_command]"));
+    sandbox.write("aeroform.toml", "");
+    assert!(sandbox.run(&["validate"]).contains("error[no_command]"));
+}

@@ -13,6 +13,8 @@ mod codes;
 mod contract;
 mod gates;
 mod order;
+mod process;
+mod repeated;
 mod snapshot;
 mod stage;
 mod stopping;

@@ -108,12 +108,15 @@ impl<'a> Fields<'a> {
     /// What must still be true of this Machine when it is touched.
     pub(super) fn pin(&mut self, member: &Member<'a>) -> Pin {
         let existing = member.seen.and_then(|seen| seen.config.as_ref());
+        // The order in which the world names them means nothing.
+        let mut standby_for = member.standby_for().to_vec();
+        standby_for.sort();
         Pin {
             id: member.id.clone(),
             region: member.region.clone(),
             config: existing.map(|config| self.digest(config)),
             volumes: member.volumes().to_vec(),
-            standby_for: member.standby_for().to_vec(),
+            standby_for,
         }
     }
 

@@ -491,12 +491,8 @@ impl Primaries {
 }
 
 fn watching(member: &Member<'_>) -> Vec<Standby> {
-    member
-        .standby_for()
-        .iter()
-        .cloned()
-        .map(Standby::Machine)
-        .collect()
+    let watched: BTreeSet<&MachineId> = member.standby_for().iter().collect();
+    watched.into_iter().cloned().map(Standby::Machine).collect()
 }
 
 fn how_in_place(how: How) -> bool {
