@@ -182,7 +182,7 @@ fn http_parts(fields: &mut Fields<'_, '_>) -> Check {
     Check {
         method: fields.text("method"),
         path: fields.text("path"),
-        protocol: fields.text("protocol"),
+        protocol: fields.word("protocol", &["http", "https"]),
         tls_skip_verify: fields.boolean("tls_skip_verify"),
         tls_server_name: fields.text("tls_server_name"),
         headers: headers(fields),

@@ -104,7 +104,7 @@ fn service(mut fields: Fields<'_, '_>) -> For<Written> {
         );
     }
     let service = Service {
-        protocol: fields.text("protocol"),
+        protocol: fields.word("protocol", &["tcp", "udp"]),
         internal_port: port(&mut fields, "internal_port", true),
         ports: some(ports),
         concurrency: concurrency(&mut fields, true),

@@ -25,7 +25,7 @@ const RULES: &str = "## What holds everywhere
   `.json` is read as JSON, in `.yaml` or `.yml` as YAML, any other as TOML; sections, keys and messages
   are the same. flyctl itself does not take `.yml`.
 - **Keys** match in any case, except names of groups, variables and checks. In JSON and YAML a `null` is
-  as good as no key.
+  as good as no key, but no value of a variable.
 - **Groups.** `processes = [\"web\"]` says for which groups a section is; an empty list is as good as
   none, and `\"\"` means the default group: `app` if there is one, else the first by name. A service or a
   restart policy that names a group which is not there is an error, as it is for flyctl; any other
