@@ -167,6 +167,11 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
             end_port = 80\n",
     ),
     (
+        "headers of a check as a list, which only old sections take",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\n[[http_service.checks]]\npath = \"/\"\n\
+            [[http_service.checks.headers]]\nname = \"Host\"\nvalue = \"a\"\n",
+    ),
+    (
         "an old name of a size",
         "app = \"a\"\n[[vm]]\nsize = \"dedicated-cpu-2x\"\n",
     ),

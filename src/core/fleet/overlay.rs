@@ -16,11 +16,7 @@ pub fn config_for(
     existing: Option<&MachineConfig>,
     sent: Option<&StoredConfig>,
 ) -> MachineConfig {
-    let mut existing = existing.map_or_else(|| Value::Object(Map::new()), MachineConfig::to_value);
-    // Bookkeeping in env belongs to one Machine's creation and never to what is wanted.
-    if let Some(Value::Object(env)) = existing.get_mut("env") {
-        env.remove("FLY_STANDBY_FOR");
-    }
+    let existing = existing.map_or_else(|| Value::Object(Map::new()), MachineConfig::to_value);
     let mut wanted = template.to_value();
     normal::drop_empty(&mut wanted);
     keep_unnamed_mounts(&existing, &mut wanted);
