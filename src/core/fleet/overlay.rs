@@ -276,6 +276,20 @@ mod tests {
     }
 
     #[test]
+    fn a_host_is_laid_over_a_size_that_nobody_writes() {
+        let size =
+            json!({"cpus": 4, "cpu_kind": "performance", "memory_mb": 8192, "gpu_kind": "l40s"});
+        let result = config_for(
+            &config(json!({"guest": {"host_dedication_id": "h"}})),
+            Some(&config(json!({"guest": size}))),
+            Some(&sent(json!({"guest": {"cpus": 4, "memory_mb": 8192}}))),
+        );
+        let mut on_host = size;
+        on_host["host_dedication_id"] = json!("h");
+        assert_eq!(result.to_value()["guest"], on_host);
+    }
+
+    #[test]
     fn a_files_content_has_one_source_and_a_written_size_leaves_no_gpu() {
         let existing = config(json!({
             "files": [{"guest_path": "/a", "raw_value": "aGk=", "mode": 420}],
