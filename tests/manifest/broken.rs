@@ -172,6 +172,10 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
             [[http_service.checks.headers]]\nname = \"Host\"\nvalue = \"a\"\n",
     ),
     (
+        "checks of another section beside [http_service]",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\n[[services.http_checks]]\npath = \"/\"\n",
+    ),
+    (
         "an old name of a size",
         "app = \"a\"\n[[vm]]\nsize = \"dedicated-cpu-2x\"\n",
     ),
