@@ -88,14 +88,13 @@ pub fn blocks(
         let same = |(r, b): &&mut (Rank, Block)| {
             *r == rank && b.header == block.header && b.which == block.which
         };
-        match ranked.iter_mut().find(same) {
-            Some((_, before)) => before.lines.extend(block.lines),
-            None => {
-                let inner = |(r, inner): &(Rank, Block)| *r == rank && inner.is_inside(&block);
-                let at = ranked.iter().position(inner).unwrap_or(ranked.len());
-                ranked.insert(at, (rank, block));
-            }
+        if let Some((_, before)) = ranked.iter_mut().find(same) {
+            before.lines.extend(block.lines);
+            continue;
         }
+        let inner = |(r, inner): &(Rank, Block)| *r == rank && inner.is_inside(&block);
+        let at = ranked.iter().position(inner).unwrap_or(ranked.len());
+        ranked.insert(at, (rank, block));
     }
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, block)| block).collect()
