@@ -176,6 +176,12 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
         "app = \"a\"\n[http_service]\ninternal_port = 80\n[[services.http_checks]]\npath = \"/\"\n",
     ),
     (
+        "less than none, and more than there can be",
+        "app = \"a\"\nkill_timeout = -5\nswap_size_mb = 99999999999\n[http_service]\n\
+            internal_port = -1\nmin_machines_running = -2\n[[vm]]\ncpus = -1\nmemory = \"-1gb\"\n\
+            [[mounts]]\nsource = \"a\"\ndestination = \"/a\"\ninitial_size = -3\n",
+    ),
+    (
         "an old name of a size",
         "app = \"a\"\n[[vm]]\nsize = \"dedicated-cpu-2x\"\n",
     ),
