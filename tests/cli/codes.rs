@@ -109,6 +109,7 @@ fn every_code_of_a_verb_is_provoked() {
         refused(),
         stale(),
         moved_on(),
+        another_app(),
     ];
     assert_all_provoked(
         verbs::ALL,
@@ -143,6 +144,17 @@ fn stale() -> String {
     sandbox.run(&["plan", "--out", "next.plan"]);
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 2\n");
     ends(&sandbox, &["apply", "next.plan"])
+}
+
+/// The state is of an app that was made elsewhere.
+fn another_app() -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    let state = sandbox.read("state/shop.json");
+    let lineage = state.split("\"lineage\":").nth(1).unwrap();
+    let lineage = lineage.split('"').nth(1).unwrap();
+    sandbox.write("state/shop.json", &state.replace(lineage, "elsewhere"));
+    ends(&sandbox, &["drift"])
 }
 
 /// A state that follows another one than the none that is there.
