@@ -463,6 +463,7 @@ fn blank() -> Machine {
         pid: None,
         address: None,
         restarts: 0,
+        last_exit: None,
         detail: None,
     }
 }
