@@ -7,6 +7,7 @@ mod again;
 mod check;
 mod codes;
 mod half_up;
+mod histories;
 mod images;
 mod losses;
 #[path = "../support/provoked.rs"]

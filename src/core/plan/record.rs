@@ -54,7 +54,7 @@ pub fn record(
     owed::settle_pending(&mut next, known, plan, desired, results, &places);
     next.protect = protect(&next, plan, desired);
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
-    let met = met(known, plan, results, &facts.run);
+    let met = met(known, plan, results, facts);
     next.runs
         .extend(plan.takes_over.iter().chain(&met).map(|taken| RunRecord {
             run: taken.run.clone(),
@@ -100,15 +100,16 @@ pub fn record(
 }
 
 /// Runs that the plan could not see and whose Machines its steps have met: a list that lags hides them.
-fn met(known: &Known, plan: &Plan, results: &[StepResult], run: &RunId) -> Vec<TakenOver> {
+fn met(known: &Known, plan: &Plan, results: &[StepResult], facts: &RunFacts) -> Vec<TakenOver> {
     let recorded = history::recorded(known);
     let mut met: BTreeMap<&RunId, TakenOver> = BTreeMap::new();
     for machine in results.iter().filter_map(|result| result.machine.as_ref()) {
-        let Some((other, serial)) = history::newer(machine, known, &recorded) else {
+        let Some((other, serial)) = history::newer(machine, known, &facts.lineage, &recorded)
+        else {
             continue;
         };
         let planned = plan.takes_over.iter().any(|taken| taken.run == *other);
-        if other != run && !planned {
+        if *other != facts.run && !planned {
             met.entry(other).or_insert_with(|| TakenOver {
                 run: other.clone(),
                 serial,
