@@ -10,6 +10,7 @@ use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version};
 use aeroform::ui::{Exit, Failure, codes as ui};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::journey::applied_and_taken_back;
 use crate::provoked::assert_all_provoked;
 use crate::sandbox::Sandbox;
 use crate::terminal::Terminal;
@@ -107,6 +108,7 @@ fn every_code_of_a_verb_is_provoked() {
         after("ulimit -n 4", "status"),
         refused(),
         stale(),
+        spent(),
         moved_on(),
     ];
     assert_all_provoked(
@@ -141,6 +143,12 @@ fn stale() -> String {
     let sandbox = Sandbox::with_app();
     sandbox.run(&["plan", "--out", "next.plan"]);
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 2\n");
+    ends(&sandbox, &["apply", "next.plan"])
+}
+
+fn spent() -> String {
+    let sandbox = Sandbox::with_app();
+    applied_and_taken_back(&sandbox);
     ends(&sandbox, &["apply", "next.plan"])
 }
 

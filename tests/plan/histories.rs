@@ -1,6 +1,7 @@
 //! Whether the stamps on a Machine belong to the history that the state tells.
 
 use aeroform::core::fleet::{Lineage, RunId};
+use aeroform::core::plan::{SavedPlan, Spent};
 use serde_json::json;
 
 use crate::support::{GroupWords, Stage, desired, group};
@@ -23,4 +24,27 @@ fn stamps_of_another_app_are_no_run_that_the_state_should_list() {
     stage.apply(&changed);
     let run = RunId::new("elsewhere").unwrap();
     assert!(stage.known.runs.iter().all(|listed| listed.run != run));
+}
+
+#[test]
+fn a_saved_plan_is_spent_by_its_run_and_perhaps_when_the_state_forgets_its_time() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let saved = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))])));
+    assert_eq!(saved.spent(&stage.known), None);
+    stage.known.runs[0].plan = Some(saved.digest());
+    let run = stage.known.runs[0].clone();
+    assert_eq!(saved.spent(&stage.known), Some(Spent::By(run)));
+    stage.known.runs[0].plan = None;
+    let list = |stage: &mut Stage, first: u64| {
+        let run = stage.known.runs[0].clone();
+        let run = |serial| aeroform::core::fleet::RunRecord {
+            serial,
+            ..run.clone()
+        };
+        stage.known.runs = (first..first + 50).map(run).collect();
+    };
+    list(&mut stage, saved.serial + 1);
+    assert_eq!(saved.spent(&stage.known), None);
+    list(&mut stage, saved.serial + 2);
+    assert_eq!(saved.spent(&stage.known), Some(Spent::Perhaps));
 }

@@ -262,6 +262,7 @@ impl Stage {
             outcome: "complete".to_owned(),
             commit: None,
             parent: None,
+            plan: None,
         };
         self.known = record(&self.known, made, desired, &results, &facts);
         self.observed.description.machine_count = self.observed.machines.len() as u64;

@@ -375,6 +375,7 @@ fn known() -> Known {
         command: "apply".to_owned(),
         outcome: "complete".to_owned(),
         commit: Some("0123abc".to_owned()),
+        plan: Some("0123abcd".repeat(4)),
     };
     let released = aeroform::core::fleet::known::ReleasedGroup {
         config: digest.clone(),

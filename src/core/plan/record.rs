@@ -31,6 +31,8 @@ pub struct RunFacts {
     pub commit: Option<String>,
     /// Digest of the file that was read.
     pub parent: Option<String>,
+    /// Digest of the saved plan that was carried out, if it was one.
+    pub plan: Option<String>,
 }
 
 /// The state after the run. The serial rises by one if anything differs, or if the run left its stamps
@@ -64,6 +66,7 @@ pub fn record(
             command: "apply".to_owned(),
             outcome: "taken over".to_owned(),
             commit: taken.commit.clone(),
+            plan: None,
         }));
     let used: BTreeSet<ConfigDigest> = next
         .machines
@@ -93,6 +96,7 @@ pub fn record(
         command: facts.command.clone(),
         outcome: facts.outcome.clone(),
         commit: facts.commit.clone(),
+        plan: facts.plan.clone(),
     });
     keep_last(&mut next.runs, RUNS_KEPT);
     keep_last(&mut next.releases, RELEASES_KEPT);
