@@ -441,15 +441,6 @@ fn the_other_documents_are_as_published() {
         "\u{1b}[0mhi",
     );
     check("logs", &|s| valid(s, &log), &["group"]);
-    let causes = ["the plan was made at serial 41".to_owned()];
-    let error = json::error::error(
-        "stale_plan",
-        "cannot apply the saved plan",
-        &causes,
-        Some("plan again"),
-        4,
-    );
-    check("error", &|s| valid(s, &error), &[]);
     let holder = json::unlock::LockHolder {
         who: "ana",
         host: "laptop",
@@ -475,6 +466,16 @@ fn the_other_documents_are_as_published() {
         column: Some(1),
         help: Some("did you mean `count`?"),
     };
+    let causes = ["the plan was made at serial 41".to_owned()];
+    let error = json::error::error(
+        "stale_plan",
+        "cannot apply the saved plan",
+        &causes,
+        Some("plan again"),
+        4,
+    )
+    .with(vec![diagnostic(Severity::Error)]);
+    check("error", &|s| valid(s, &error), &[]);
     let found = json::validate::validate(vec![
         diagnostic(Severity::Error),
         diagnostic(Severity::Warning),
