@@ -13,7 +13,7 @@ use super::{Context, running, show};
 use crate::conduct::{self, Ground, Look};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
-use crate::core::plan::{Aim, Allow, Plan, SavedPlan};
+use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
 use crate::journal::Journal;
 use crate::provider::Provider;
 use crate::store::{StateLock, StoreError};
@@ -62,6 +62,7 @@ impl Work<'_> {
         let ui = self.context.ui;
         let shown = self.look(signals).await?;
         self.session.say_open_runs(ui, &shown).await?;
+        self.unspent(&shown)?;
         if let Some(saved) = &self.errand.saved {
             let differences = saved.differences(&shown.plan);
             if !differences.is_empty() {
@@ -96,6 +97,25 @@ impl Work<'_> {
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))
             .await??)
+    }
+
+    /// Refuses a saved plan that a run has carried out already.
+    fn unspent(&self, look: &Look) -> Result<(), Failure> {
+        let saved = self.errand.saved.as_ref();
+        let Some(spent) = saved.and_then(|saved| saved.spent(&look.remembered.known)) else {
+            return Ok(());
+        };
+        let cause = match spent {
+            Spent::By(run) => format!(
+                "run {} (`aeroform {}` by {}, {}) carried it out: {}",
+                run.run, run.command, run.by, run.at, run.outcome
+            ),
+            Spent::Perhaps => "it is older than the runs that the state remembers".to_owned(),
+        };
+        let message = "cannot apply the saved plan: it was applied already";
+        Err(Failure::new(codes::PLAN_SPENT, message)
+            .cause(cause)
+            .hint("make another one with `aeroform plan --out FILE` and review it"))
     }
 
     fn ground(&self) -> Ground<'_> {
@@ -143,7 +163,9 @@ impl Work<'_> {
         lock: &dyn StateLock,
         run: RunId,
     ) -> Result<Exit, Failure> {
-        let fresh = self.look(signals).await?;
+        let mut fresh = self.look(signals).await?;
+        self.unspent(&fresh)?;
+        fresh.reviewed.clone_from(&self.errand.saved);
         let differences = Ground::differences(reviewed, &fresh);
         if !differences.is_empty() {
             let ui = self.context.ui;

@@ -79,6 +79,10 @@ codes! {
         "cannot begin to work",
         "The system gives no more file descriptors.",
         "Look at the cause.";
+    PLAN_SPENT "plan_spent" Stale:
+        "cannot apply the saved plan: it was applied already",
+        "A plan is applied once, also where the world is again as it was when the plan was made; a plan older than the last 50 runs cannot be known not to have been.",
+        "Make another one with `aeroform plan --out FILE` and review it.";
     STALE_PLAN "stale_plan" Stale:
         "…",
         "The saved or shown plan is not what would be done now; each difference is a cause.",

@@ -10,6 +10,7 @@ use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version};
 use aeroform::ui::{Exit, Failure, codes as ui};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::journey::applied_and_taken_back;
 use crate::provoked::assert_all_provoked;
 use crate::sandbox::Sandbox;
 use crate::terminal::Terminal;
@@ -108,6 +109,7 @@ fn every_code_of_a_verb_is_provoked() {
         after("ulimit -n 4", "status"),
         refused(),
         stale(),
+        spent(),
         moved_on(),
         another_app(),
     ];
@@ -155,6 +157,12 @@ fn another_app() -> String {
     let lineage = lineage.split('"').nth(1).unwrap();
     sandbox.write("state/shop.json", &state.replace(lineage, "elsewhere"));
     ends(&sandbox, &["drift"])
+}
+
+fn spent() -> String {
+    let sandbox = Sandbox::with_app();
+    applied_and_taken_back(&sandbox);
+    ends(&sandbox, &["apply", "next.plan"])
 }
 
 /// A state that follows another one than the none that is there.

@@ -8,6 +8,7 @@ mod check;
 mod codes;
 mod cost;
 mod half_up;
+mod histories;
 mod images;
 mod losses;
 #[path = "../support/provoked.rs"]

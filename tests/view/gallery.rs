@@ -24,6 +24,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("nothing_to_do", nothing_to_do()),
         ("nothing_to_do_offline", nothing_to_do_offline()),
         ("offline", offline()),
+        ("offline_volume", offline_volume()),
         ("records_only", records_only()),
         ("refusals_and_warnings", refusals_and_warnings()),
         ("replace", replaced()),
@@ -333,6 +334,22 @@ fn offline() -> Plan {
             Removal::CountLowered,
             "which one: decided at apply",
         ));
+    plan.online = false;
+    plan
+}
+
+/// Whether that Machine goes is decided at apply, and with it whether its volume is left.
+fn offline_volume() -> Plan {
+    let goes = destroy(
+        "db",
+        "ams",
+        "148ed599c14189",
+        Removal::CountLowered,
+        "which one: decided at apply",
+    );
+    let mut plan = plan(5)
+        .group(group("db", "bin/db", Changed, "ams 2->1"))
+        .step(leaving(goes, "vol_vz3"));
     plan.online = false;
     plan
 }

@@ -390,6 +390,7 @@ fn known() -> Known {
         command: "apply".to_owned(),
         outcome: "complete".to_owned(),
         commit: Some("0123abc".to_owned()),
+        plan: Some("0123abcd".repeat(4)),
     };
     let released = aeroform::core::fleet::known::ReleasedGroup {
         config: digest.clone(),
@@ -455,15 +456,6 @@ fn the_other_documents_are_as_published() {
         "\u{1b}[0mhi",
     );
     check("logs", &|s| valid(s, &log), &["group"]);
-    let causes = ["the plan was made at serial 41".to_owned()];
-    let error = json::error::error(
-        "stale_plan",
-        "cannot apply the saved plan",
-        &causes,
-        Some("plan again"),
-        4,
-    );
-    check("error", &|s| valid(s, &error), &[]);
     let holder = json::unlock::LockHolder {
         who: "ana",
         host: "laptop",
@@ -489,6 +481,16 @@ fn the_other_documents_are_as_published() {
         column: Some(1),
         help: Some("did you mean `count`?"),
     };
+    let causes = ["the plan was made at serial 41".to_owned()];
+    let error = json::error::error(
+        "stale_plan",
+        "cannot apply the saved plan",
+        &causes,
+        Some("plan again"),
+        4,
+    )
+    .with(vec![diagnostic(Severity::Error)]);
+    check("error", &|s| valid(s, &error), &[]);
     let found = json::validate::validate(vec![
         diagnostic(Severity::Error),
         diagnostic(Severity::Warning),

@@ -145,8 +145,9 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
         .collect();
     if !volumes.is_empty() {
         let s = if volumes.len() == 1 { "" } else { "s" };
+        let stays = if plan.online { "stays" } else { "may stay" };
         texts.push(format!(
-            "Data stays behind on volume{s} {}.",
+            "Data {stays} behind on volume{s} {}.",
             listed(&volumes)
         ));
     }
