@@ -103,7 +103,13 @@ fn warnings() -> Vec<Plan> {
         ),
     ]);
     tagged.image = Some("shop:latest".to_owned());
-    vec![Stage::empty().plan(&tagged)]
+    tagged.rollout.seed_command = Some(vec!["bin/seed".to_owned()]);
+    let four = desired([("web", group("web").count(4))]);
+    let crowded = group("web").count(4).with(|g| g.max_per_region = Some(3));
+    vec![
+        Stage::empty().plan(&tagged),
+        Stage::with(&four).plan(&desired([("web", crowded)])),
+    ]
 }
 
 fn notes() -> Vec<Plan> {

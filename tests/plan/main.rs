@@ -11,6 +11,7 @@ mod half_up;
 mod histories;
 mod images;
 mod losses;
+mod ownership;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod refresh;

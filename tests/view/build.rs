@@ -128,6 +128,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         moved_from: None,
         strategy: String::new(),
         size: None,
+        http_service: None,
     }
 }
 

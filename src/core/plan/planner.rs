@@ -243,6 +243,9 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         moved_from,
         strategy: words::strategy(decision),
         size: words::size(decision),
+        http_service: decision
+            .wanted
+            .and_then(|group| group.places.http_service.clone()),
     }
 }
 

@@ -348,6 +348,9 @@ pub struct GroupChange {
     pub strategy: String,
     /// Size of its Machines where written (`shared-cpu-2x 1 GB`).
     pub size: Option<String>,
+    /// The service that is written as `[http_service]`, as field changes name it (`8080 tcp`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_service: Option<String>,
 }
 
 /// What happens to a group.

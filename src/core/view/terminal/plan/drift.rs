@@ -110,5 +110,5 @@ fn entry(bundle: &DriftBundle<'_>, aim: Aim, page: &mut Page<'_>) -> fmt::Result
         ids.add(Label::Dim, format!(" + {} more", words::number(more)));
     }
     page.line(&ids)?;
-    diff::fields(bundle.group, bundle.fields, 10, page)
+    diff::fields(bundle.group, None, bundle.fields, 10, page)
 }
