@@ -1,4 +1,4 @@
-//! What `apply` and `destroy` share: look → show → refuse → ask → lock → look again → do → publish.
+//! What `apply`, `destroy` and `refresh` share: look → show → refuse → ask → lock → look again → do → publish.
 //!
 //! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
 //! shown, and whatever was done is in the state before the program ends.
@@ -13,7 +13,7 @@ use super::{Context, running, show};
 use crate::conduct::{self, Ground, Look};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
-use crate::core::plan::{Allow, Plan, SavedPlan};
+use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
 use crate::journal::Journal;
 use crate::provider::Provider;
 use crate::store::{StateLock, StoreError};
@@ -23,8 +23,8 @@ use crate::ui::{Exit, Failure, Signals, Ui};
 pub(super) struct Errand<'a> {
     /// The verb, for records.
     pub(super) command: &'static str,
-    /// Take the whole app away.
-    pub(super) destroy: bool,
+    /// What it leads to.
+    pub(super) aim: Aim,
     /// The plan that was reviewed, where it was saved: the file is the approval.
     pub(super) saved: Option<SavedPlan>,
     /// How it is done.
@@ -62,6 +62,7 @@ impl Work<'_> {
         let ui = self.context.ui;
         let shown = self.look(signals).await?;
         self.session.say_open_runs(ui, &shown).await?;
+        self.unspent(&shown)?;
         if let Some(saved) = &self.errand.saved {
             let differences = saved.differences(&shown.plan);
             if !differences.is_empty() {
@@ -92,10 +93,29 @@ impl Work<'_> {
     }
 
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
-        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.destroy);
+        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim);
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))
             .await??)
+    }
+
+    /// Refuses a saved plan that a run has carried out already.
+    fn unspent(&self, look: &Look) -> Result<(), Failure> {
+        let saved = self.errand.saved.as_ref();
+        let Some(spent) = saved.and_then(|saved| saved.spent(&look.remembered.known)) else {
+            return Ok(());
+        };
+        let cause = match spent {
+            Spent::By(run) => format!(
+                "run {} (`aeroform {}` by {}, {}) carried it out: {}",
+                run.run, run.command, run.by, run.at, run.outcome
+            ),
+            Spent::Perhaps => "it is older than the runs that the state remembers".to_owned(),
+        };
+        let message = "cannot apply the saved plan: it was applied already";
+        Err(Failure::new(codes::PLAN_SPENT, message)
+            .cause(cause)
+            .hint("make another one with `aeroform plan --out FILE` and review it"))
     }
 
     fn ground(&self) -> Ground<'_> {
@@ -143,7 +163,9 @@ impl Work<'_> {
         lock: &dyn StateLock,
         run: RunId,
     ) -> Result<Exit, Failure> {
-        let fresh = self.look(signals).await?;
+        let mut fresh = self.look(signals).await?;
+        self.unspent(&fresh)?;
+        fresh.reviewed.clone_from(&self.errand.saved);
         let differences = Ground::differences(reviewed, &fresh);
         if !differences.is_empty() {
             let ui = self.context.ui;

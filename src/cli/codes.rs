@@ -15,6 +15,10 @@ codes! {
         "`AEROFORM_LOCAL_PORTS` is `…`, which is no port to begin at",
         "The variable holds something else than a number from 1024 to 60000.",
         "Set it to such a number, or unset it.";
+    CANNOT_TELL "cannot_tell" Error:
+        "cannot tell what has drifted",
+        "The provider's answer lacks Machines, or is about another app than the state.",
+        "Look again in a moment, or check which state and which app this is.";
     CHDIR "chdir" Error:
         "cannot go to `…`",
         "The folder of `-C` is not there or not yours.",
@@ -75,6 +79,10 @@ codes! {
         "cannot begin to work",
         "The system gives no more file descriptors.",
         "Look at the cause.";
+    PLAN_SPENT "plan_spent" Stale:
+        "cannot apply the saved plan: it was applied already",
+        "A plan is applied once, also where the world is again as it was when the plan was made; a plan older than the last 50 runs cannot be known not to have been.",
+        "Make another one with `aeroform plan --out FILE` and review it.";
     STALE_PLAN "stale_plan" Stale:
         "…",
         "The saved or shown plan is not what would be done now; each difference is a cause.",

@@ -215,9 +215,10 @@ impl Manifests {
             _ => "the manifests".to_owned(),
         };
         let errors = count(self.loaded.diagnostics.errors(), "error");
-        Failure::new(
-            codes::INVALID_MANIFEST,
-            format!("cannot make sense of {what}: {errors}"),
-        )
+        let message = format!("cannot make sense of {what}: {errors}");
+        Failure {
+            diagnostics: self.loaded.diagnostics.iter().cloned().collect(),
+            ..Failure::new(codes::INVALID_MANIFEST, message)
+        }
     }
 }

@@ -101,6 +101,18 @@ fn named(name: &str) -> Plan {
 }
 
 #[test]
+fn the_drift_of_every_plan_is_as_published() {
+    let schema = schema("drift");
+    let mut drifted = 0;
+    for (_, plan) in gallery::all() {
+        let value = valid(&schema, &json::drift::drift(&plan));
+        rejects_changes(&schema, &value, &[]);
+        drifted += usize::from(!plan.drift.is_empty());
+    }
+    assert!(drifted > 0, "no plan of the gallery has drift");
+}
+
+#[test]
 fn both_halves_of_a_replacement_say_replace() {
     let value = valid(&schema("plan"), &json::plan::plan(&named("replace")));
     let steps: Vec<String> = value["steps"]
@@ -378,6 +390,7 @@ fn known() -> Known {
         command: "apply".to_owned(),
         outcome: "complete".to_owned(),
         commit: Some("0123abc".to_owned()),
+        plan: Some("0123abcd".repeat(4)),
     };
     let released = aeroform::core::fleet::known::ReleasedGroup {
         config: digest.clone(),
@@ -443,15 +456,6 @@ fn the_other_documents_are_as_published() {
         "\u{1b}[0mhi",
     );
     check("logs", &|s| valid(s, &log), &["group"]);
-    let causes = ["the plan was made at serial 41".to_owned()];
-    let error = json::error::error(
-        "stale_plan",
-        "cannot apply the saved plan",
-        &causes,
-        Some("plan again"),
-        4,
-    );
-    check("error", &|s| valid(s, &error), &[]);
     let holder = json::unlock::LockHolder {
         who: "ana",
         host: "laptop",
@@ -477,6 +481,16 @@ fn the_other_documents_are_as_published() {
         column: Some(1),
         help: Some("did you mean `count`?"),
     };
+    let causes = ["the plan was made at serial 41".to_owned()];
+    let error = json::error::error(
+        "stale_plan",
+        "cannot apply the saved plan",
+        &causes,
+        Some("plan again"),
+        4,
+    )
+    .with(vec![diagnostic(Severity::Error)]);
+    check("error", &|s| valid(s, &error), &[]);
     let found = json::validate::validate(vec![
         diagnostic(Severity::Error),
         diagnostic(Severity::Warning),

@@ -59,6 +59,10 @@ codes! {
         "group `…`: its Machines stop by themselves and …",
         "`auto_stop_machines` without `auto_start_machines`.",
         "Set both, or none.";
+    PUT_BACK_LATER "put_back_later" Not:
+        "group `…`: the manifests say otherwise, so the next apply puts back …",
+        "What is there was taken into the state, and fly.toml still says something else.",
+        "To keep what is there, write it in fly.toml.";
     MUTABLE_TAG "mutable_tag" Not:
         "image `…` is a tag, which may move",
         "What runs may not be what was reviewed.",

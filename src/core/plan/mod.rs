@@ -26,6 +26,7 @@ mod planner;
 mod questions;
 mod reconcile;
 mod record;
+mod refresh;
 mod running;
 mod saved;
 mod spread;
@@ -35,11 +36,11 @@ mod words;
 
 pub use check::{Finding, check};
 pub use fields::adopted;
-pub use options::Options;
+pub use options::{Aim, Options};
 pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
-pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep};
+pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use types::{
     Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
     Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
@@ -34,8 +35,9 @@ pub struct Plan {
     pub online: bool,
     /// How many Machines were read or known.
     pub machines: usize,
-    /// Whether it takes everything away (`aeroform destroy`).
-    pub destroys_app: bool,
+    /// What it leads to.
+    #[serde(default)]
+    pub aim: Aim,
     /// Every group, wanted or existing, in order of name.
     pub groups: Vec<GroupChange>,
     /// In an order in which they may run; `needs` only points backwards.

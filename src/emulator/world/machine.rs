@@ -72,6 +72,13 @@ impl Record {
         shown.insert("updated_at".to_owned(), written(self.updated_at).into());
         shown.insert("checks".to_owned(), self.checks(now, timings).into());
         shown.insert("cordoned".to_owned(), self.cordoned.into());
+        if let Some((at, code)) = self.timeline.exit(now) {
+            let exit = json!({"exit_code": code, "requested_stop": false, "restarting": false,
+                "exited_at": written(at)});
+            let event = json!({"type": "exit", "status": "stopped", "source": "flyd",
+                "request": {"exit_event": exit}});
+            shown.insert("events".to_owned(), json!([event]));
+        }
         if self.unreachable {
             shown.insert("host_status".to_owned(), "unreachable".into());
         } else {

@@ -215,6 +215,7 @@ impl World {
                 Effect::SlowAnswer(by) => delay += by,
                 Effect::SlowStart(by) => script.slower += by,
                 Effect::FailStart => script.fails = true,
+                Effect::Ends(code) => script.ends = Some(code),
                 Effect::ChecksNeverPass => script.checks_never_pass = true,
                 Effect::ListLag(by) => script.unlisted += by,
                 Effect::EmptyList => instead = Some(Ok(Value::Array(Vec::new()))),

@@ -138,8 +138,18 @@ fn read_machine(shown: &Value) -> Option<Machine> {
         pid: None,
         address: None,
         restarts: 0,
+        last_exit: last_exit(shown),
         detail: None,
     })
+}
+
+/// The exit code of a Machine that ended by itself; a stop that was asked for is none.
+fn last_exit(shown: &Value) -> Option<i32> {
+    let newest = shown.get("events")?.get(0)?;
+    let exit = newest.get("request")?.get("exit_event")?;
+    let is_own = exit.get("requested_stop") == Some(&Value::Bool(false));
+    let code = exit.get("exit_code")?.as_i64()?;
+    is_own.then(|| i32::try_from(code).ok()).flatten()
 }
 
 fn check(shown: &Value) -> Option<CheckStatus> {
