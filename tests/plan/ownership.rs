@@ -167,3 +167,22 @@ fn a_new_machine_has_the_size_of_its_group_on_the_host_that_is_written() {
         assert_eq!(guest["host_dedication_id"], "h1", "{id}");
     }
 }
+
+#[test]
+fn a_mount_without_a_name_stays_and_only_grows_as_written() {
+    let grows =
+        json!({"mounts": [{"name": "data", "path": "/data", "extend_threshold_percent": 80}]});
+    let db = || group("db").count(1).mount();
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&desired([("db", db())]));
+    stage.touch("m00001", |machine| {
+        let mounts = &mut machine.config.as_mut().unwrap().mounts;
+        mounts.as_mut().unwrap()[0].name = None;
+    });
+    assert!(!stage.plan(&desired([("db", db())])).calls_provider());
+    assert_snapshot!(lines(&stage.plan(&desired([("db", db().config(grows))]))), @"
+    group db: 1->1 changed (ams 1->1)
+    update db ams m00001 [mounts..extend_threshold_percent]
+    ");
+}

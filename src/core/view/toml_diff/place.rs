@@ -162,7 +162,10 @@ pub(super) fn place(group: &GroupName, path: &[String]) -> Place {
         ["checks", name] => whole(Table::Check, name),
         ["checks", name, key] => field(Table::Check, name, None, key),
         ["mounts"] | ["mounts", _] => whole(Table::Mounts, ""),
-        ["mounts", name, key] => field(Table::Mounts, "", Some((*name).to_owned()), key),
+        ["mounts", name, key] => {
+            let which = Some((*name).to_owned()).filter(|name| !name.is_empty());
+            field(Table::Mounts, "", which, key)
+        }
         ["statics"] | ["statics", _] => whole(Table::Statics, ""),
         ["statics", name, key] => field(Table::Statics, "", Some((*name).to_owned()), key),
         ["files", name, key] => field(Table::Files, "", Some((*name).to_owned()), key),
