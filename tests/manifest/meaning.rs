@@ -127,6 +127,17 @@ fn top_level_checks_take_their_port_from_the_http_service_and_shout_their_method
 }
 
 #[test]
+fn the_old_command_is_for_groups_without_one_of_their_own() {
+    let fly = "app = \"x\"\n[processes]\na = \"own\"\nb = \"\"\nc = \"# nothing\"\n[experimental]\n\
+        cmd = [\"old\"]\n";
+    let desired = desired(fly, "");
+    assert_eq!(template(&desired, "a")["init"]["cmd"], json!(["own"]));
+    assert_eq!(template(&desired, "b")["init"]["cmd"], json!(["old"]));
+    // Words of a comment are none, and yet a command (facts/fly-toml-to-machine.md 3.3).
+    assert_ne!(template(&desired, "c")["init"]["cmd"], json!(["old"]));
+}
+
+#[test]
 fn an_empty_name_is_the_default_group_also_where_a_check_looks_for_its_port() {
     let fly = "app = \"x\"\n[processes]\nb = \"1\"\na = \"2\"\n[http_service]\ninternal_port = 3000\n\
         processes = [\"\"]\n[checks.alive]\ntype = \"tcp\"\n";

@@ -127,15 +127,7 @@ fn compare(
                 path.pop();
             }
         }
-        (
-            Shape::List {
-                keys,
-                entry,
-                ordered,
-            },
-            Some(Value::Array(_)),
-            Some(Value::Array(_)),
-        ) => {
+        (Shape::List { keys, entry }, Some(Value::Array(_)), Some(Value::Array(_))) => {
             let (a, b) = (named_entries(keys, old), named_entries(keys, new));
             let mut names: Vec<&String> = a.iter().chain(&b).map(|(name, _)| name).collect();
             let mut seen = std::collections::BTreeSet::new();
@@ -151,8 +143,8 @@ fn compare(
                 compare(*entry, side(&a).as_ref(), side(&b).as_ref(), path, found);
                 path.pop();
             }
-            if ordered && found.len() == before {
-                // The same entries in another order.
+            if found.len() == before {
+                // The same entries in another order, where the first of several may win; other lists are sorted.
                 found.push(change(path, old, new));
             }
         }
@@ -258,6 +250,35 @@ mod tests {
             effect(data, json!([{"name": "other", "path": "/data"}])),
             Effect::Replace
         );
+    }
+
+    #[test]
+    fn another_order_is_a_change_only_where_the_first_of_several_may_win() {
+        let statics = |urls: [&str; 2]| {
+            config(
+                json!({"statics": urls.map(|url| json!({"url_prefix": url, "guest_path": "/"}))}),
+            )
+        };
+        let found = changes(&statics(["/", "/a"]), &statics(["/a", "/"]));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].path, ["statics"]);
+        let services = |ports: [u16; 2]| {
+            config(json!({"services": ports.map(|port| json!({"internal_port": port}))}))
+        };
+        assert_eq!(changes(&services([1, 2]), &services([2, 1])), []);
+    }
+
+    #[test]
+    fn what_becomes_of_a_size_says_whether_it_shrinks() {
+        let with = |guest: Value| config(json!({"guest": guest}));
+        let shrinks = |before: Value, after: Value| changes(&with(before), &with(after))[0].shrinks;
+        assert!(shrinks(json!({"cpus": 2}), json!({"cpus": 1})));
+        assert!(!shrinks(json!({"cpus": 1}), json!({"cpus": 2})));
+        let kind = |kind: &str| json!({"cpu_kind": kind});
+        assert!(shrinks(kind("performance"), kind("shared")));
+        assert!(!shrinks(kind("shared"), kind("performance")));
+        let host = changes(&with(json!({})), &with(json!({"host_dedication_id": "h"})));
+        assert_eq!(host[0].effect, Effect::Replace);
     }
 
     #[test]

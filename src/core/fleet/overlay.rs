@@ -94,7 +94,7 @@ fn written_part(shape: Shape, existing: &Value, template: &Value) -> Value {
             })
             .collect::<Map<_, _>>()
             .into(),
-        (Shape::List { keys, entry, .. }, Value::Array(existing), Value::Array(template)) => {
+        (Shape::List { keys, entry }, Value::Array(existing), Value::Array(template)) => {
             let found = matches(keys, template, existing);
             let pairs = template.iter().zip(found);
             pairs
@@ -183,7 +183,7 @@ fn lay(shape: Shape, existing: Option<&Value>, sent: Option<&Value>, wanted: &Va
             })
             .collect::<Map<_, _>>()
             .into(),
-        (Shape::List { keys, entry, .. }, Value::Array(wanted)) => {
+        (Shape::List { keys, entry }, Value::Array(wanted)) => {
             let items =
                 |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
             let (old, sent) = (items(existing), items(sent));

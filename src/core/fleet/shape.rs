@@ -26,8 +26,6 @@ pub(super) enum Shape {
     List {
         keys: &'static [&'static str],
         entry: &'static Shape,
-        /// The first of several entries may win, so that another order is a change.
-        ordered: bool,
     },
 }
 
@@ -48,12 +46,10 @@ const GUEST: Shape = Shape::Table {
 const CHECK_LIST: Shape = Shape::List {
     keys: &["type", "path", "method", "protocol", "port"],
     entry: &TABLE,
-    ordered: false,
 };
 const PORT_LIST: Shape = Shape::List {
     keys: &["port", "start_port"],
     entry: &TABLE,
-    ordered: false,
 };
 const SERVICE: Shape = Shape::Table {
     owned: &[],
@@ -117,7 +113,6 @@ pub(super) fn rules(config: &MachineConfig) -> Vec<(&'static str, Owner, Shape)>
             Shape::List {
                 keys: &["name"],
                 entry: &TABLE,
-                ordered: true,
             },
         ),
         ("disable_machine_autostart", Platform, Shape::Leaf),
@@ -129,7 +124,6 @@ pub(super) fn rules(config: &MachineConfig) -> Vec<(&'static str, Owner, Shape)>
             Shape::List {
                 keys: &["guest_path"],
                 entry: &FILE,
-                ordered: false,
             },
         ),
         ("guest", Platform, GUEST),
@@ -143,7 +137,6 @@ pub(super) fn rules(config: &MachineConfig) -> Vec<(&'static str, Owner, Shape)>
             Shape::List {
                 keys: &["name"],
                 entry: &TABLE,
-                ordered: false,
             },
         ),
         ("processes", Platform, Shape::Leaf),
@@ -156,7 +149,6 @@ pub(super) fn rules(config: &MachineConfig) -> Vec<(&'static str, Owner, Shape)>
             Shape::List {
                 keys: &["internal_port", "protocol"],
                 entry: &SERVICE,
-                ordered: false,
             },
         ),
         ("size", Platform, Shape::Leaf),
@@ -167,7 +159,6 @@ pub(super) fn rules(config: &MachineConfig) -> Vec<(&'static str, Owner, Shape)>
             Shape::List {
                 keys: &["url_prefix", "guest_path"],
                 entry: &TABLE,
-                ordered: true,
             },
         ),
         ("stop_config", Ours, TABLE),
