@@ -253,6 +253,15 @@ mod tests {
     }
 
     #[test]
+    fn the_content_of_a_file_stands_in_no_change_of_it() {
+        let file = |text: &str| config(json!({"files": [{"guest_path": "/a", "raw_value": text}]}));
+        let found = changes(&file("aGk="), &file("aG8="));
+        assert_eq!(found[0].path, ["files", "/a", "raw_value"]);
+        assert!(found[0].hidden);
+        assert_eq!(found[0].after, Some(Value::from(HIDDEN)));
+    }
+
+    #[test]
     fn another_order_is_a_change_only_where_the_first_of_several_may_win() {
         let statics = |urls: [&str; 2]| {
             config(
