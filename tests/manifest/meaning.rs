@@ -142,6 +142,8 @@ fn an_empty_name_is_the_default_group_also_where_a_check_looks_for_its_port() {
     let fly = "app = \"x\"\n[processes]\nb = \"1\"\na = \"2\"\n[http_service]\ninternal_port = 3000\n\
         processes = [\"\"]\n[checks.alive]\ntype = \"tcp\"\n";
     let desired = desired(fly, "");
+    assert_eq!(template(&desired, "a")["services"][0]["internal_port"], 3000);
+    assert_eq!(template(&desired, "b").get("services"), None);
     assert_eq!(template(&desired, "a")["checks"]["alive"]["port"], 3000);
     assert_eq!(template(&desired, "b").get("checks"), None);
 }
