@@ -182,6 +182,11 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
             [[mounts]]\nsource = \"a\"\ndestination = \"/a\"\ninitial_size = -3\n",
     ),
     (
+        "a service without a port of either kind, whose checks are slow",
+        "app = \"a\"\n[[services]]\nprotocol = \"tcp\"\n[[services.tcp_checks]]\ninterval = \"90s\"\n\
+            timeout = \"500ms\"\ngrace_period = \"61s\"\n",
+    ),
+    (
         "an old name of a size",
         "app = \"a\"\n[[vm]]\nsize = \"dedicated-cpu-2x\"\n",
     ),

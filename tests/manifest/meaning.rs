@@ -127,6 +127,19 @@ fn top_level_checks_take_their_port_from_the_http_service_and_shout_their_method
 }
 
 #[test]
+fn the_old_place_of_kill_timeout_counts_where_the_new_one_is_silent() {
+    let stop = |text: &str| {
+        template(&desired(&format!("app = \"x\"\n{text}"), ""), "app")["stop_config"].clone()
+    };
+    assert_eq!(
+        stop("[experimental]\nkill_timeout = 30\n"),
+        json!({"timeout": "30s"})
+    );
+    let both = "kill_timeout = 10\n[experimental]\nkill_timeout = 30\n";
+    assert_eq!(stop(both), json!({"timeout": "10s"}));
+}
+
+#[test]
 fn the_old_command_is_for_groups_without_one_of_their_own() {
     let fly = "app = \"x\"\n[processes]\na = \"own\"\nb = \"\"\nc = \"# nothing\"\n[experimental]\n\
         cmd = [\"old\"]\n";
@@ -142,7 +155,10 @@ fn an_empty_name_is_the_default_group_also_where_a_check_looks_for_its_port() {
     let fly = "app = \"x\"\n[processes]\nb = \"1\"\na = \"2\"\n[http_service]\ninternal_port = 3000\n\
         processes = [\"\"]\n[checks.alive]\ntype = \"tcp\"\n";
     let desired = desired(fly, "");
-    assert_eq!(template(&desired, "a")["services"][0]["internal_port"], 3000);
+    assert_eq!(
+        template(&desired, "a")["services"][0]["internal_port"],
+        3000
+    );
     assert_eq!(template(&desired, "b").get("services"), None);
     assert_eq!(template(&desired, "a")["checks"]["alive"]["port"], 3000);
     assert_eq!(template(&desired, "b").get("checks"), None);

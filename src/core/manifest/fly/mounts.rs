@@ -167,6 +167,14 @@ mod tests {
             ("snapshot_retention = 61", 1),
             ("auto_extend_size_threshold = 80", 1),
             (
+                "auto_extend_size_threshold = 49\nauto_extend_size_increment = 1",
+                1,
+            ),
+            (
+                "auto_extend_size_threshold = 50\nauto_extend_size_increment = 100\nauto_extend_size_limit = 500",
+                0,
+            ),
+            (
                 "auto_extend_size_threshold = 40\nauto_extend_size_increment = 1",
                 1,
             ),
