@@ -317,16 +317,19 @@ mod tests {
                 "ports": [{"port": 443, "handlers": ["http", "tls"]}],
                 "checks": [{"interval": "60s"}]}],
             "metadata": {"fly_process_group": "web"},
-            "mounts": [{"name": "data", "path": "/data"}]
+            "mounts": [{"name": "data", "path": "/data"}],
+            "statics": [{"guest_path": "/public", "url_prefix": "/"}]
         });
         let theirs = json!({
-            "env": {"A": "1", "FLY_STANDBY_FOR": "x"}, "dns": {}, "statics": [], "restart": null,
+            "env": {"A": "1", "FLY_STANDBY_FOR": "x"}, "dns": {}, "files": [], "restart": null,
             "image": "registry.fly.io/shop@sha256:abc",
             "services": [{"internal_port": 80, "autostop": true, "force_instance_key": null,
                 "ports": [{"port": 443, "handlers": ["tls", "http"]}],
                 "checks": [{"interval": "1m0s"}]}],
             "metadata": {"fly_release_id": "r", "aeroform_run": "x"}, "standbys": ["a"],
-            "mounts": [{"name": "data", "path": "/data", "volume": "vol_1"}]
+            "mounts": [{"name": "data", "path": "/data", "volume": "vol_1"}],
+            "statics": [{"guest_path": "/public", "url_prefix": "/", "tigris_bucket": "",
+                "index_document": ""}]
         });
         let read = |value| normalised(&MachineConfig::from_value(value).unwrap());
         assert_eq!(read(ours), read(theirs));
