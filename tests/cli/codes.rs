@@ -91,6 +91,7 @@ fn every_code_of_a_verb_is_provoked() {
         ends(&sandbox, &["state", "show", "missing"]),
         ends(&sandbox, &["status", "--provider", "fly"]),
         ends(&sandbox, &["status", "--provider", "loco"]),
+        ends(&sandbox, &["show", "config", "-g", "wbe"]),
         ends(&Sandbox::new(), &["plan"]),
         with("fly.toml", "app = 1\n", &["plan"]),
         unreadable(),

@@ -7,6 +7,7 @@ mod codes;
 mod docs;
 mod journey;
 mod manifests;
+mod platform;
 mod prompts;
 #[path = "../support/provoked.rs"]
 mod provoked;

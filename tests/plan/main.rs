@@ -6,6 +6,7 @@
 mod again;
 mod check;
 mod codes;
+mod cost;
 mod half_up;
 mod histories;
 mod images;

@@ -99,6 +99,10 @@ codes! {
         "group `…` will have no Machine",
         "Its count is 0.",
         "Mind that the next `fly deploy` makes new ones.";
+    SIZES_DIFFER "sizes_differ" Not:
+        "the Machines of group `…` have several sizes (…); new ones get …, as the one that was changed last",
+        "No `[[vm]]` says the size, and somebody has changed it on some of them.",
+        "Write `[[vm]]` for the group in fly.toml, and all of them get that.";
     SIZES_NOT_ENFORCED "sizes_not_enforced" Not:
         "provider `…` shows sizes and images and does not enforce them",
         "Local Machines are processes.",

@@ -297,11 +297,11 @@ fn external_ports(config: &MachineConfig) -> impl Iterator<Item = u16> {
 }
 
 fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
-    let stops =
-        |value: &serde_json::Value| !matches!(value.as_str(), Some("off")) && *value != false;
-    let odd = template.services.iter().flatten().any(|service| {
-        service.autostop.as_ref().is_some_and(stops) && service.autostart == Some(false)
-    });
+    let odd = template
+        .services
+        .iter()
+        .flatten()
+        .any(|service| service.stops_by_itself() && service.autostart == Some(false));
     odd.then(|| {
         note(
             codes::AUTOSTOP_WITHOUT_AUTOSTART,

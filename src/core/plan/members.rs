@@ -11,7 +11,8 @@ use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
     Desired, GroupName, HostStatus, Known, KnownMachine, Machine, MachineId, MachineName,
-    MachineState, Management, Observed, Pending, Region, StoredConfig, VolumeId, overlay,
+    MachineState, Management, Observed, Pending, Region, StoredConfig, VolumeId, difference,
+    overlay,
 };
 
 /// One Machine of the fleet.
@@ -351,7 +352,7 @@ pub(super) fn drifted(
             } else {
                 let there = StoredConfig::of(config, &observed.description.scope);
                 let back = overlay::stored_for(sent, &there, sent);
-                let changes = overlay::tree_changes(&back, there.tree());
+                let changes = difference::tree_changes(&back, there.tree());
                 compared.push((member, changes.clone()));
                 changes
             };

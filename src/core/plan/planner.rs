@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
+use super::cost;
 use super::decision::Decision;
 use super::guards;
 use super::history;
@@ -66,6 +67,7 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        cost: cost::difference(desired, &decisions).map(Box::new),
         fences: BTreeMap::new(),
     };
     plan.groups = groups(&decisions, &plan.steps);
@@ -234,9 +236,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         why: decision.why.clone().filter(|_| touched),
         moved_from,
         strategy: words::strategy(decision),
-        size: decision
-            .wanted
-            .and_then(|group| words::size(&group.template)),
+        size: words::size(decision),
     }
 }
 

@@ -194,8 +194,9 @@ impl<'a> Group<'_, 'a> {
             return;
         }
         let template = &self.wanted.template;
-        if template.guest.is_none() {
-            decision.inherits.guest = running::guest(&self.members);
+        if template.written_size().is_none() {
+            let default = || running::default_guest(self.desired, &self.members);
+            decision.inherits.guest = running::guest(&self.members).or_else(default);
         }
         if template.image.is_some() {
             return;
@@ -463,7 +464,7 @@ impl<'a> Group<'_, 'a> {
             mounts
                 .into_iter()
                 .flatten()
-                .any(|mount| mount.name == *name)
+                .any(|mount| mount.name.is_none() || mount.name == *name)
         };
         !member.volumes().is_empty() && wanted.into_iter().any(|mount| has(&mount.name))
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::digest::HIDDEN_PREFIX;
-use crate::core::fleet::overlay::HIDDEN;
+use crate::core::fleet::secret::HIDDEN;
 use crate::core::fleet::{
     AppName, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage, MachineId,
     MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord, VolumeId,
