@@ -28,6 +28,7 @@ mod reconcile;
 mod record;
 mod running;
 mod saved;
+mod sick;
 mod spread;
 pub mod types;
 mod victims;
