@@ -11,6 +11,7 @@ mod half_up;
 mod histories;
 mod images;
 mod losses;
+mod places;
 #[path = "../support/provoked.rs"]
 mod provoked;
 #[path = "../support/mod.rs"]
