@@ -152,6 +152,10 @@ pub enum Verb {
     Apply(Apply),
     /// Destroy every Machine of the app
     Destroy(Destroy),
+    /// Show what was changed outside since the last apply
+    Drift(Drift),
+    /// Take what was changed outside into the state
+    Refresh(RefreshState),
     /// Show the Machines and their checks
     Status(Status),
     /// Show what the Machines print
@@ -278,7 +282,7 @@ pub struct Refresh {
 }
 
 /// What an operator knows that no file says.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "When state and world disagree")]
 pub struct Wishes {
     /// Every known Machine is gone on purpose; make them again
@@ -377,6 +381,49 @@ pub struct Destroy {
     pub doing: Doing,
 }
 
+/// `aeroform drift`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes nothing. What is stopped, suspended or started by the proxy has not drifted, nor has what no
+manifest writes.
+
+Examples:
+  aeroform drift                        every field that differs from what was sent
+  aeroform drift --detailed-exitcode    exit 2 if there is any, 1 if it cannot be told")]
+pub struct Drift {
+    /// Exit 2 if there is drift
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `aeroform refresh`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+No Machine changes. Machines that were added outside enter the state, those that are gone leave it, and
+of configs that were changed it remembers what the manifests write. The next apply still puts back what
+the manifests say otherwise; the plan names it.
+
+Examples:
+  aeroform refresh       show it, ask, and write the state
+  aeroform refresh -y    in a pipeline")]
+pub struct RefreshState {
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub auto_approve: bool,
+    /// How long to wait for the state's lock (30s, 5m)
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// Print one JSON event per line
+    #[arg(long)]
+    pub json: bool,
+    /// What no file says.
+    #[command(flatten)]
+    pub wishes: Wishes,
+}
+
 /// `aeroform status`.
 #[derive(Debug, Args)]
 pub struct Status {
@@ -453,6 +500,8 @@ impl Verb {
             | Self::Destroy(Destroy {
                 doing: Doing { json, .. },
             })
+            | Self::Drift(Drift { json, .. })
+            | Self::Refresh(RefreshState { json, .. })
             | Self::Status(Status { json })
             | Self::Logs(Logs { json, .. })
             | Self::State(

@@ -1,4 +1,4 @@
-//! What `apply` and `destroy` share: look → show → refuse → ask → lock → look again → do → publish.
+//! What `apply`, `destroy` and `refresh` share: look → show → refuse → ask → lock → look again → do → publish.
 //!
 //! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
 //! shown, and whatever was done is in the state before the program ends.
@@ -13,7 +13,7 @@ use super::{Context, running, show};
 use crate::conduct::{self, Ground, Look};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
-use crate::core::plan::{Allow, Plan, SavedPlan, Spent};
+use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
 use crate::journal::Journal;
 use crate::provider::Provider;
 use crate::store::{StateLock, StoreError};
@@ -23,8 +23,8 @@ use crate::ui::{Exit, Failure, Signals, Ui};
 pub(super) struct Errand<'a> {
     /// The verb, for records.
     pub(super) command: &'static str,
-    /// Take the whole app away.
-    pub(super) destroy: bool,
+    /// What it leads to.
+    pub(super) aim: Aim,
     /// The plan that was reviewed, where it was saved: the file is the approval.
     pub(super) saved: Option<SavedPlan>,
     /// How it is done.
@@ -93,7 +93,7 @@ impl Work<'_> {
     }
 
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
-        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.destroy);
+        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim);
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))
             .await??)

@@ -15,6 +15,10 @@ codes! {
         "`AEROFORM_LOCAL_PORTS` is `…`, which is no port to begin at",
         "The variable holds something else than a number from 1024 to 60000.",
         "Set it to such a number, or unset it.";
+    CANNOT_TELL "cannot_tell" Error:
+        "cannot tell what has drifted",
+        "The provider's answer lacks Machines, or is about another app than the state.",
+        "Look again in a moment, or check which state and which app this is.";
     CHDIR "chdir" Error:
         "cannot go to `…`",
         "The folder of `-C` is not there or not yours.",

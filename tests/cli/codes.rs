@@ -111,6 +111,7 @@ fn every_code_of_a_verb_is_provoked() {
         stale(),
         spent(),
         moved_on(),
+        another_app(),
     ];
     assert_all_provoked(
         verbs::ALL,
@@ -145,6 +146,17 @@ fn stale() -> String {
     sandbox.run(&["plan", "--out", "next.plan"]);
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 2\n");
     ends(&sandbox, &["apply", "next.plan"])
+}
+
+/// The state is of an app that was made elsewhere.
+fn another_app() -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    let state = sandbox.read("state/shop.json");
+    let lineage = state.split("\"lineage\":").nth(1).unwrap();
+    let lineage = lineage.split('"').nth(1).unwrap();
+    sandbox.write("state/shop.json", &state.replace(lineage, "elsewhere"));
+    ends(&sandbox, &["drift"])
 }
 
 fn spent() -> String {

@@ -5,6 +5,7 @@
 
 mod codes;
 mod docs;
+mod drift;
 mod journey;
 mod manifests;
 mod platform;

@@ -2,7 +2,7 @@
 //! and Machines that somebody else has added.
 
 use aeroform::core::fleet::{GroupName, HostStatus, Limit, MachineState, MovedMachine};
-use aeroform::core::plan::{Allow, Options, questions};
+use aeroform::core::plan::{Aim, Allow, Options, questions};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -203,7 +203,7 @@ fn destroying_the_app_with_a_bare_flag_does_not_cover_what_was_added_outside() {
     let mut stage = Stage::with(&wanted);
     stage.clone_machine("m00001", "e0001");
     let options = Options {
-        destroy: true,
+        aim: Aim::Nothing,
         ..Options::default()
     };
     let asked = questions(&stage.plan_with(&wanted, &options));
@@ -261,7 +261,7 @@ fn an_app_whose_machines_are_all_gone_can_be_destroyed() {
     stage.lose("m00002");
     assert_eq!(stage.plan(&wanted).refusals[0].code, "all_missing");
     let options = Options {
-        destroy: true,
+        aim: Aim::Nothing,
         ..Options::default()
     };
     let made = stage.plan_with(&wanted, &options);

@@ -2,7 +2,7 @@
 
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
-use aeroform::core::plan::{Branch, Cost, DriftKind, Plan, Removal};
+use aeroform::core::plan::{Aim, Branch, Cost, DriftKind, Plan, Removal};
 use serde_json::{Value, json};
 
 use crate::build::*;
@@ -513,6 +513,6 @@ fn whole_app_destroyed() -> Plan {
                 "vol_vz3lnq8k9x7mz4w1",
             ),
         ]);
-    plan.destroys_app = true;
+    plan.aim = Aim::Nothing;
     plan
 }

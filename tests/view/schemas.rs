@@ -101,6 +101,18 @@ fn named(name: &str) -> Plan {
 }
 
 #[test]
+fn the_drift_of_every_plan_is_as_published() {
+    let schema = schema("drift");
+    let mut drifted = 0;
+    for (_, plan) in gallery::all() {
+        let value = valid(&schema, &json::drift::drift(&plan));
+        rejects_changes(&schema, &value, &[]);
+        drifted += usize::from(!plan.drift.is_empty());
+    }
+    assert!(drifted > 0, "no plan of the gallery has drift");
+}
+
+#[test]
 fn both_halves_of_a_replacement_say_replace() {
     let value = valid(&schema("plan"), &json::plan::plan(&named("replace")));
     let steps: Vec<String> = value["steps"]

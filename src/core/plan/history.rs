@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::members::{Fleet, Member};
 use super::notes::{ids, machines, note};
-use super::options::Options;
+use super::options::{Aim, Options};
 use super::types::{Note, TakenOver};
 use crate::core::fleet::{Known, Lineage, Machine, MachineId, Observed, RunId};
 
@@ -96,7 +96,11 @@ fn missing(
             )
             .hint("nothing is changed on such an answer; try again in a moment"),
         );
-    } else if all_gone && !options.accept_missing && !options.take_over && !options.destroy {
+    } else if all_gone
+        && !options.accept_missing
+        && !options.take_over
+        && options.aim != Aim::Nothing
+    {
         let what = machines(known.machines.len());
         history.refusals.push(
             note(

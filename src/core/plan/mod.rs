@@ -26,6 +26,7 @@ mod planner;
 mod questions;
 mod reconcile;
 mod record;
+mod refresh;
 mod running;
 mod saved;
 mod sick;
@@ -36,7 +37,7 @@ mod words;
 
 pub use check::{Finding, check};
 pub use fields::adopted;
-pub use options::Options;
+pub use options::{Aim, Options};
 pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, StepResult, TakenOver};
 use super::{history, owed};
 use crate::core::fleet::{
@@ -249,7 +250,7 @@ fn protect(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<GroupName> 
         .collect();
     let wanted = desired.groups.iter().filter(|(name, group)| {
         let was = next.protect.contains(*name);
-        if plan.destroys_app {
+        if plan.aim == Aim::Nothing {
             was
         } else {
             group.protect

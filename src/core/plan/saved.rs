@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::options::Aim;
 use super::types::{
     Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, Standby, StepId, Target, Work,
 };
@@ -117,7 +118,7 @@ impl SavedPlan {
             lineage: plan.lineage.clone(),
             serial: plan.serial,
             desired: plan.desired.clone(),
-            destroys_app: plan.destroys_app,
+            destroys_app: plan.aim == Aim::Nothing,
             steps: steps.collect(),
             pools: plan.pools.clone(),
             fences: plan.fences.clone(),

@@ -14,4 +14,5 @@ mod removal;
 mod section;
 mod whole;
 
+pub use drift::alone as drift;
 pub use whole::plan;

@@ -95,7 +95,10 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
                 .push(Label::Destroy, text),
         )?;
     }
-    diff::fields(section.name, bundle.fields, 10, page)?;
+    let http_service = section
+        .group
+        .and_then(|group| group.http_service.as_deref());
+    diff::fields(section.name, http_service, bundle.fields, 10, page)?;
     branches(bundle, page)?;
     left(section, bundle, page)
 }

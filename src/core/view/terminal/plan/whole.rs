@@ -16,7 +16,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
     page.line(&header(plan))?;
     page.blank()?;
     groups::table(plan, &outline, page)?;
-    drift::drift(&outline, page)?;
+    drift::drift(&outline, plan.aim, page)?;
     for section in &outline.sections {
         section::section(section, page)?;
     }
@@ -25,7 +25,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
 }
 
 /// Which app, where, from which state and how much was looked at.
-fn header(plan: &Plan) -> Line {
+pub(super) fn header(plan: &Plan) -> Line {
     let state = match plan.serial {
         0 => "no state yet".to_owned(),
         serial => format!("serial {serial}"),

@@ -1,0 +1,53 @@
+//! `aeroform drift`: what differs between the state and the world. Writes nothing and takes no lock.
+
+use super::args::Drift;
+use super::session::{self, Session};
+use super::{Context, codes, show};
+use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
+use crate::core::plan::{Aim, Options, Plan};
+use crate::core::view::{json, terminal};
+use crate::ui::{Exit, Failure, Signals};
+
+/// Looks, compares and says it.
+pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let session = Session::open(context)?;
+    let provider = session.provider(context)?;
+    let journal = session::journal(context)?;
+    let ground = session.ground(context, &*provider, &journal);
+    let wishes = Options {
+        aim: Aim::State,
+        ..Options::default()
+    };
+    let look = signals.or_interrupted(ground.look(&wishes)).await??;
+    session.say_open_runs(context.ui, &look).await?;
+    can_tell(&look.plan)?;
+    if context.ui.json() {
+        context.ui.document(&json::drift::drift(&look.plan));
+    } else {
+        show::data(context.ui, |style, text| {
+            terminal::drift(&look.plan, style, text)
+        });
+    }
+    Ok(if args.detailed_exitcode && !look.plan.drift.is_empty() {
+        Exit::Changes
+    } else {
+        Exit::Done
+    })
+}
+
+/// An answer that lacks Machines, or is about another app, says nothing about drift.
+fn can_tell(plan: &Plan) -> Result<(), Failure> {
+    let unsure = [FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE];
+    let note = plan
+        .refusals
+        .iter()
+        .find(|note| unsure.iter().any(|code| code.name() == note.code));
+    let Some(note) = note else {
+        return Ok(());
+    };
+    let mut failure =
+        Failure::new(codes::CANNOT_TELL, "cannot tell what has drifted").cause(&note.message);
+    failure.hint.clone_from(&note.hint);
+    Err(failure)
+}

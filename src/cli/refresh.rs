@@ -1,0 +1,28 @@
+//! `aeroform refresh`: the state says what is there. No Machine changes.
+
+use std::num::NonZeroUsize;
+
+use super::Context;
+use super::args::{Doing, RefreshState};
+use super::carry_out::{self, Errand};
+use crate::core::plan::Aim;
+use crate::ui::{Exit, Failure};
+
+/// Shows what differs, asks, and writes it down, by the same road as any other change.
+pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Exit, Failure> {
+    let doing = Doing {
+        auto_approve: args.auto_approve,
+        allow_destroy: Vec::new(),
+        parallelism: NonZeroUsize::MIN,
+        lock_timeout: args.lock_timeout,
+        json: args.json,
+        wishes: args.wishes.clone(),
+    };
+    let errand = Errand {
+        command: "refresh",
+        aim: Aim::State,
+        saved: None,
+        doing: &doing,
+    };
+    carry_out::run(context, &errand).await
+}
