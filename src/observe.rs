@@ -126,7 +126,7 @@ async fn reread(
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: listing.volumes,
-        release: None,
+        release: provider.newest_release(app).await,
     };
     let alive = |machine: &Machine| machine.state != MachineState::Destroyed;
     for machine in listing.machines.into_iter().filter(alive) {

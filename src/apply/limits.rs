@@ -17,8 +17,8 @@ const RETRIES: u32 = 100;
 
 /// The limits of one run.
 pub(super) struct Limits {
-    per_second: u32,
-    burst: u32,
+    calls: (u32, u32),
+    reads: (u32, u32),
     buckets: RefCell<BTreeMap<Key, Bucket>>,
     retries: RefCell<u32>,
 }
@@ -33,8 +33,11 @@ struct Bucket {
 impl Limits {
     pub(super) fn of(capabilities: &Capabilities) -> Self {
         Self {
-            per_second: capabilities.calls_per_second,
-            burst: capabilities.burst,
+            calls: (capabilities.calls_per_second, capabilities.burst),
+            reads: match capabilities.reads_per_second {
+                0 => (capabilities.calls_per_second, capabilities.burst),
+                reads => (reads, capabilities.read_burst),
+            },
             buckets: RefCell::default(),
             retries: RefCell::new(RETRIES),
         }
@@ -45,10 +48,15 @@ impl Limits {
         let now = Instant::now();
         let key = (action, id.cloned());
         let mut buckets = self.buckets.borrow_mut();
-        if self.per_second == 0 {
+        let (per_second, burst) = if action == "get" {
+            self.reads
+        } else {
+            self.calls
+        };
+        if per_second == 0 {
             return buckets.get(&key).map_or(now, |b| b.closed_until.max(now));
         }
-        let (rate, most) = (f64::from(self.per_second), f64::from(self.burst.max(1)));
+        let (rate, most) = (f64::from(per_second), f64::from(burst.max(1)));
         let bucket = buckets.entry(key).or_insert(Bucket {
             tokens: most,
             counted_at: now,

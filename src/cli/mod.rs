@@ -11,6 +11,7 @@ mod apply;
 mod carry_out;
 mod completions;
 mod destroy;
+mod emulator;
 mod init;
 mod logs;
 mod manifests;
@@ -160,6 +161,7 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Logs(args) => wait(logs::run(&context, args)),
         Verb::State(args) => wait(state::run(&context, args)),
         Verb::Unlock { .. } => wait(unlock::run(&context)),
+        Verb::Emulator(args) => wait(emulator::run(&context, args)),
     }
 }
 

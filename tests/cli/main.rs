@@ -5,6 +5,7 @@
 
 mod codes;
 mod docs;
+mod fly;
 mod journey;
 mod manifests;
 mod prompts;

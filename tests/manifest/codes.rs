@@ -23,6 +23,11 @@ fn every_code_of_the_manifests_is_provoked() {
     see(b"app = \"a\"\n", None, "local");
     see(b"app = \"a\"\n[http_service]\n", None, "fly");
     see(
+        b"app = \"a\"\n[deploy]\nrelease_command = \"b\"\n",
+        None,
+        "fly",
+    );
+    see(
         b"app = \"a\"\n[[files]]\nguest_path = \"/a\"\nlocal_path = \"a\"\n",
         None,
         "fly",

@@ -140,7 +140,7 @@ fn no_real_file_is_refused_on_this_machine_for_more_than_its_commands() {
 }
 
 #[test]
-fn the_examples_load_without_a_word() {
+fn the_examples_load_with_no_word_but_of_release_commands() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let folders = std::fs::read_dir(folder).unwrap();
     let mut count = 0;
@@ -150,7 +150,10 @@ fn the_examples_load_without_a_word() {
         };
         let aeroform = std::fs::read(example.join("aeroform.toml")).ok();
         let loaded = project(&fly, aeroform.as_deref(), &Overrides::default());
-        assert!(loaded.diagnostics.is_empty(), "{}", rendered(&loaded));
+        // A release command is told of wherever it stands.
+        let mut found = loaded.diagnostics.iter();
+        let quiet = found.all(|found| found.code == "command_not_run");
+        assert!(quiet, "{}", rendered(&loaded));
         count += 1;
     }
     assert!(count >= 3, "only {count} examples were read");

@@ -429,6 +429,11 @@ fn the_other_documents_are_as_published() {
         &|s| valid(s, &json::init::init("shop", &written)),
         &[],
     );
+    check(
+        "emulator",
+        &|s| valid(s, &json::emulator::listening("http://127.0.0.1:4280")),
+        &[],
+    );
     let group = group_name("web");
     let machine = id("a1b2c3");
     let log = json::logs::log(

@@ -50,6 +50,7 @@ pub(super) async fn create<'a>(
     }));
     let brought = match make(hands, change, &call).await? {
         Made::New(machine) => {
+            hands.holds(&machine.id);
             progress.machine = Some(machine);
             Brought {
                 before: Before::default(),

@@ -29,6 +29,10 @@ codes! {
         "`…` is …: Fly …",
         "A check's interval or timeout lies outside of what Fly takes.",
         "Write what it is set to.";
+    COMMAND_NOT_RUN "command_not_run" Not:
+        "`deploy.…` is not run by this version",
+        "fly.toml has a release or seed command, and an apply does not run it.",
+        "Run it yourself before the apply (`fly machine run`, or `fly deploy` for this change).";
     COUNT_AND_REGIONS "count_and_regions" Error:
         "group … has `count = …`, and its regions add up to …",
         "A table of regions is exact, so it says the count by itself.",

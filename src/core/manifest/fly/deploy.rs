@@ -56,6 +56,13 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
                 &command.value,
                 &command.span,
             );
+            fields.file.report(
+                Diagnostic::warning(
+                    codes::COMMAND_NOT_RUN,
+                    format!("`deploy.{key}` is not run by this version"),
+                )
+                .at(fields.file.place(command.span.clone(), "")),
+            );
         }
     }
     fields.duration("release_command_timeout", Number::Nanoseconds);

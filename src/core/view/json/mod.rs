@@ -5,6 +5,7 @@
 //! text with [`text()`] and nothing else.
 
 pub mod apply;
+pub mod emulator;
 pub mod error;
 pub mod init;
 

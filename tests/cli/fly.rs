@@ -1,0 +1,196 @@
+//! Provider `fly` at the binary, over the emulated platform of another process of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::sandbox::Sandbox;
+
+const FLY: &str = "\
+app = \"shop\"
+primary_region = \"ams\"
+
+[http_service]
+  internal_port = 8080
+";
+
+const V1: &str = "registry.fly.io/shop:v1@sha256:1111111111111111111111111111111111111111111111111111111111111111";
+const V2: &str = "registry.fly.io/shop:v2@sha256:2222222222222222222222222222222222222222222222222222222222222222";
+
+/// An emulator that ends with the test.
+pub(crate) struct Platform {
+    process: Child,
+    address: String,
+}
+
+impl Platform {
+    fn start(sandbox: &Sandbox, more: &[&str]) -> Self {
+        let listen = ["emulator", "--listen", "127.0.0.1:0", "--json"];
+        let mut process = sandbox
+            .command(&[&listen, more].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::new(process.stdout.as_mut().unwrap());
+        lines.read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let address = said["url"].as_str().unwrap().strip_prefix("http://");
+        let address = address.unwrap().to_owned();
+        Self { process, address }
+    }
+
+    /// One with this app, which nobody has used.
+    fn with_app(sandbox: &Sandbox) -> Self {
+        let platform = Self::start(sandbox, &["--rate-limits", "off"]);
+        let app = json!({"name": "shop", "org_slug": "personal"});
+        assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
+        platform
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             authorization: Bearer somebody\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer[9..12].parse().unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    fn machines(&self) -> Vec<Value> {
+        let (_, list) = self.ask("GET", "/v1/apps/shop/machines", &Value::Null);
+        list.as_array().unwrap().clone()
+    }
+
+    /// A Machine as `fly deploy` makes one.
+    fn deployed(&self, group: &str, region: &str, image: &str) -> String {
+        let metadata = json!({"fly_platform_version": "v2", "fly_process_group": group,
+            "fly_release_id": "r1", "fly_release_version": "1", "fly_flyctl_version": "0.3.1"});
+        let config = json!({"image": image, "init": {}, "metadata": metadata,
+            "env": {"FLY_PROCESS_GROUP": group, "PRIMARY_REGION": "ams"},
+            "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
+            "services": [{"protocol": "tcp", "internal_port": 8080, "force_instance_key": null,
+                "ports": [{"port": 80, "handlers": ["http"]},
+                          {"port": 443, "handlers": ["http", "tls"]}]}]});
+        let body = json!({"region": region, "config": config});
+        let (status, made) = self.ask("POST", "/v1/apps/shop/machines", &body);
+        assert_eq!(status, 200, "{made}");
+        let id = made["id"].as_str().unwrap().to_owned();
+        let wait = format!("/v1/apps/shop/machines/{id}/wait");
+        assert_eq!(self.ask("GET", &wait, &Value::Null).0, 200);
+        id
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn on(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> Command {
+    let mut command = sandbox.command(args);
+    command
+        .env("FLY_API_TOKEN", "FlyV1 fm2_s3cret")
+        .env("FLY_FLAPS_BASE_URL", format!("http://{}", platform.address));
+    command
+}
+
+fn run(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> String {
+    let mut command = on(sandbox, platform, args);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let shown = sandbox.show(&output);
+    assert!(!shown.contains("s3cret"), "{shown}");
+    shown
+}
+
+fn project(aeroform: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    sandbox.write("aeroform.toml", &format!("provider = \"fly\"\n{aeroform}"));
+    sandbox
+}
+
+#[test]
+fn an_app_is_made_changed_and_taken_away_and_every_step_is_so() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.contains("Apply complete: 2 created."), "{applied}");
+    let again = ["plan", "--image", V1, "--detailed-exitcode"];
+    let quiet = run(&sandbox, &platform, &again);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
+    assert!(applied.contains("Apply complete: 2 updated."), "{applied}");
+    for machine in platform.machines() {
+        assert_eq!(machine["config"]["image"], V2);
+        assert_eq!(machine["state"], "started");
+        let id = machine["id"].as_str().unwrap();
+        let lease = format!("/v1/apps/shop/machines/{id}/lease");
+        assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
+    }
+    let away = ["destroy", "-y", "--allow-destroy=all"];
+    let gone = run(&sandbox, &platform, &away);
+    assert!(gone.contains("2 destroyed"), "{gone}");
+    assert_eq!(platform.machines().len(), 0);
+    assert!(!sandbox.read("state/shop.json").contains("s3cret"));
+}
+
+#[test]
+fn what_fly_deploy_made_is_adopted_and_nothing_of_it_is_touched() {
+    let sandbox = project("");
+    let platform = Platform::with_app(&sandbox);
+    let ids = [
+        platform.deployed("app", "ams", V1),
+        platform.deployed("app", "gru", V1),
+    ];
+    let console = platform.deployed("fly_app_console", "ams", V1);
+    let before: Vec<Value> = platform.machines();
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("2 to adopt"), "{plan}");
+    assert!(plan.contains(&console), "{plan}");
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines(), before);
+    let state = sandbox.read("state/shop.json");
+    assert!(ids.iter().all(|id| state.contains(id.as_str())), "{state}");
+    assert!(!state.contains(&console));
+    let again = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(again.starts_with("exit 0\n"), "{again}");
+}
+
+#[test]
+fn a_platform_in_a_file_is_there_again() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let data = ["--rate-limits", "off", "--data", "fly.db"];
+    let first = Platform::start(&sandbox, &data);
+    let app = json!({"name": "shop", "org_slug": "personal"});
+    assert_eq!(first.ask("POST", "/v1/apps", &app).0, 201);
+    let id = first.deployed("app", "ams", V1);
+    let shown = first.machines();
+    drop(first);
+    let second = Platform::start(&sandbox, &data);
+    assert_eq!(second.machines()[0]["config"], shown[0]["config"]);
+    assert_eq!(second.machines()[0]["created_at"], shown[0]["created_at"]);
+    assert_ne!(second.deployed("app", "ams", V1), id);
+    let away = "/v1/apps/shop?force=true";
+    assert_eq!(second.ask("DELETE", away, &Value::Null).0, 202);
+    drop(second);
+    let third = Platform::start(&sandbox, &data);
+    assert_eq!(third.ask("GET", "/v1/apps/shop", &Value::Null).0, 404);
+}
