@@ -30,6 +30,14 @@ impl Before {
         before
     }
 
+    /// Of a Machine that was changed by somebody else and has not started since: what it shows is of
+    /// before.
+    pub(super) fn on_its_way(machine: &Machine) -> Self {
+        let mut before = Self::default();
+        before.learn(machine);
+        before
+    }
+
     /// Results that stand there while the Machine is not started are of an older run as well.
     fn learn(&mut self, machine: &Machine) {
         for check in &machine.checks {

@@ -284,6 +284,7 @@ mod tests {
             }],
             drift: Vec::new(),
             takes_over: Vec::new(),
+            cost: None,
             notes: Vec::new(),
             warnings: Vec::new(),
             refusals: Vec::new(),

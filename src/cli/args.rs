@@ -11,7 +11,7 @@ use clap_complete::Shell;
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
-use crate::core::fleet::{AppName, RunId};
+use crate::core::fleet::{AppName, GroupName, RunId};
 use crate::ui::{ColorChoice, Loudness};
 
 const STYLES: Styles = Styles::styled()
@@ -157,6 +157,9 @@ pub enum Verb {
     Status(Status),
     /// Show what the Machines print
     Logs(Logs),
+    /// Show what the manifests make of the Machines
+    #[command(subcommand)]
+    Show(Show),
     /// Look at the state file, or publish one
     #[command(subcommand)]
     State(State),
@@ -168,6 +171,9 @@ pub enum Verb {
     },
     /// Serve an emulated Fly Machines API, to try things without an account
     Emulator(Emulator),
+    /// List what Fly offers: VM sizes, regions
+    #[command(subcommand)]
+    Platform(Platform),
     /// Print the completions of a shell
     #[command(after_help = "\
 Examples:
@@ -191,9 +197,70 @@ pub struct Validate {
     /// Warnings are errors too
     #[arg(long)]
     pub strict: bool,
-    /// Print JSON
+    /// How what is wrong is printed: text, json, or github for annotations of a pull request
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// Print JSON, as `--format json`
+    #[arg(long, conflicts_with = "format")]
+    pub json: bool,
+}
+
+/// How diagnostics are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, with the lines
+    Text,
+    /// For programs
+    Json,
+    /// As annotations of a GitHub workflow
+    Github,
+}
+
+/// `aeroform show`.
+#[derive(Debug, Subcommand)]
+pub enum Show {
+    /// The Machine config of each group, as JSON
+    Config(ShowConfig),
+}
+
+/// `aeroform show config`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is shown is what fly.toml and aeroform.toml say. A size or an image that they do not say is not in
+it: a new Machine takes it from its group. Values that look secret are hidden, since what is printed ends
+up in logs.
+
+Examples:
+  aeroform show config               every group, by name
+  aeroform show config -g web        the config of group web alone
+  aeroform show config -g web | jq .services")]
+pub struct ShowConfig {
+    /// Only this group's
+    #[arg(short, long, value_name = "GROUP", value_parser = group_name)]
+    pub group: Option<GroupName>,
+    /// Show values that look secret, and the contents of files
+    #[arg(long)]
+    pub show_secrets: bool,
+    /// Print a document with a version, for programs
     #[arg(long)]
     pub json: bool,
+}
+
+/// `aeroform platform`.
+#[derive(Debug, Subcommand)]
+pub enum Platform {
+    /// VM sizes with their memory, and what they cost
+    VmSizes {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Regions, and what they cost against iad
+    Regions {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// Where the plan comes from.
@@ -420,7 +487,8 @@ impl Verb {
     pub fn json(&self) -> bool {
         match self {
             Self::Init { json }
-            | Self::Validate(Validate { json, .. })
+            | Self::Show(Show::Config(ShowConfig { json, .. }))
+            | Self::Platform(Platform::VmSizes { json } | Platform::Regions { json })
             | Self::Plan(Plan { json, .. })
             | Self::Apply(Apply {
                 doing: Doing { json, .. },
@@ -437,6 +505,7 @@ impl Verb {
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,
+            Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }
     }
@@ -444,6 +513,10 @@ impl Verb {
 
 fn app_name(text: &str) -> Result<AppName, String> {
     AppName::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn group_name(text: &str) -> Result<GroupName, String> {
+    GroupName::new(text).map_err(|error| error.rule.to_owned())
 }
 
 fn run_id(text: &str) -> Result<RunId, String> {

@@ -3,6 +3,8 @@
 //! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
 //! shown, and whatever was done is in the state before the program ends.
 
+use std::time::Duration;
+
 use super::args::Doing;
 use super::codes;
 use super::consent::{self, Consent};
@@ -14,7 +16,7 @@ use crate::core::plan::codes::named;
 use crate::core::plan::{Allow, Plan, SavedPlan};
 use crate::journal::Journal;
 use crate::provider::Provider;
-use crate::store::StateLock;
+use crate::store::{StateLock, StoreError};
 use crate::ui::{Exit, Failure, Signals, Ui};
 
 /// What is to be carried out.
@@ -70,6 +72,7 @@ impl Work<'_> {
             }
         }
         if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
+            self.close_runs(signals, &shown).await?;
             return Ok(nothing_to_do(ui, &shown.plan));
         }
         if self.consent(signals, &shown.plan).await? == Consent::Denied {
@@ -98,6 +101,27 @@ impl Work<'_> {
     fn ground(&self) -> Ground<'_> {
         self.session
             .ground(self.context, self.provider, self.journal)
+    }
+
+    /// Closes runs of which nothing is left to do. Whoever holds the lock settles its own.
+    async fn close_runs(&self, signals: &mut Signals, shown: &Look) -> Result<(), Failure> {
+        if shown.open_runs.is_empty() {
+            return Ok(());
+        }
+        let me = session::holder(self.context, self.errand.command, None);
+        let store = &*self.session.store;
+        let lock = match store.lock(&me, Duration::ZERO, &mut |_| {}).await {
+            Err(StoreError::Locked { .. }) => return Ok(()),
+            lock => lock?,
+        };
+        let fresh = self.look(signals).await?;
+        let settled = if fresh.plan.is_empty() && fresh.plan.refusals.is_empty() {
+            self.ground().prepare(&fresh)
+        } else {
+            Ok(())
+        };
+        lock.release().await?;
+        Ok(settled?)
     }
 
     /// Shows the plan, refuses what the guards refuse, and asks what is open.

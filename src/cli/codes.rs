@@ -43,6 +43,10 @@ codes! {
         "cannot find the folder `…`",
         "The folder of the manifests is gone.",
         "Name another.";
+    NO_GROUP "no_group" Error:
+        "there is no process group `…`",
+        "`-g` names a group that fly.toml does not define.",
+        "Use one of those that the hint lists.";
     NO_HOME "no_home" Error:
         "there is no place for what belongs to this user",
         "Neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set.",

@@ -1,6 +1,6 @@
 //! Reads the two manifests of the project and says what is wrong with them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Context;
@@ -8,7 +8,7 @@ use super::args::Global;
 use super::codes;
 use super::project::{AEROFORM_TOML, Project, read_file};
 use crate::core::fleet::Desired;
-use crate::core::manifest::{self, Loaded, Overrides, Settings, Severity, SourceFile};
+use crate::core::manifest::{self, Loaded, LocalFile, Overrides, Settings, Severity, SourceFile};
 use crate::core::view::diagnostics;
 use crate::core::view::words::count;
 use crate::ui::{Failure, Ui};
@@ -19,6 +19,20 @@ pub(super) struct Manifests {
     /// The fly.toml, as people are shown it.
     pub(super) fly: PathBuf,
     pub(super) loaded: Loaded,
+}
+
+/// What the manifests are read for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// To do what they say.
+    Run,
+    /// To show what they make of it.
+    Show,
+    /// To say what is wrong with them.
+    Validate {
+        /// Unknown keys are errors.
+        strict: bool,
+    },
 }
 
 /// A manifest with its name.
@@ -44,13 +58,17 @@ impl Source {
 }
 
 /// Reads them, in two phases: aeroform.toml may say where fly.toml lies.
-pub(super) fn read(context: &Context<'_>, strict: bool) -> Result<Manifests, Failure> {
+pub(super) fn read(context: &Context<'_>, purpose: Purpose) -> Result<Manifests, Failure> {
     let global = context.global;
     let named = global.config.as_deref().map(named).transpose()?;
     let project = Project::find(global.config.as_deref())?;
     let ours = project.path(AEROFORM_TOML);
     let ours = project.read(&ours)?.map(|bytes| Source::new(&ours, bytes));
-    let mut overrides = overrides(global, strict);
+    let mut overrides = overrides(global, purpose);
+    if ours.is_none() && !matches!(purpose, Purpose::Run) {
+        // Nothing runs here, and whoever has only a fly.toml means Fly.
+        overrides.provider.get_or_insert_with(|| "fly".to_owned());
+    }
     let (settings, _) = manifest::settings(ours.as_ref().map(Source::file), &overrides);
     let theirs = match named {
         Some(theirs) => theirs,
@@ -58,6 +76,7 @@ pub(super) fn read(context: &Context<'_>, strict: bool) -> Result<Manifests, Fai
     };
     let fly = PathBuf::from(&theirs.shown);
     overrides.dockerfile = dockerfile(&project, &fly);
+    overrides.files = local_files(&project, &fly, theirs.file());
     let loaded = manifest::load(theirs.file(), ours.as_ref().map(Source::file), &overrides);
     Ok(Manifests {
         project,
@@ -76,8 +95,9 @@ pub(super) fn read_without_ours(
         Some(path) => named(path)?,
         None => found(&project, fly)?,
     };
-    let mut overrides = overrides(context.global, false);
+    let mut overrides = overrides(context.global, Purpose::Run);
     overrides.dockerfile = dockerfile(&project, fly);
+    overrides.files = local_files(&project, fly, theirs.file());
     let loaded = manifest::load(theirs.file(), None, &overrides);
     Ok(Manifests {
         project,
@@ -86,14 +106,34 @@ pub(super) fn read_without_ours(
     })
 }
 
-fn overrides(global: &Global, strict: bool) -> Overrides {
+fn overrides(global: &Global, purpose: Purpose) -> Overrides {
     Overrides {
         app: global.app.clone(),
         provider: global.provider.clone(),
         image: global.image.clone(),
-        strict,
-        dockerfile: None,
+        strict: matches!(purpose, Purpose::Validate { strict: true }),
+        only_validates: matches!(purpose, Purpose::Validate { .. }),
+        ..Overrides::default()
     }
+}
+
+/// The files that fly.toml names, from its own folder and inside the project.
+fn local_files(
+    project: &Project,
+    fly: &Path,
+    source: SourceFile<'_>,
+) -> BTreeMap<String, LocalFile> {
+    let wanted = manifest::wanted_files(source).into_iter();
+    wanted
+        .map(|written| {
+            let found = match project.read(&fly.with_file_name("").join(&written)) {
+                Ok(Some(bytes)) => LocalFile::Content(bytes),
+                Ok(None) => LocalFile::Missing,
+                Err(failure) => LocalFile::Refused(failure.message),
+            };
+            (written, found)
+        })
+        .collect()
 }
 
 /// The Dockerfile beside fly.toml. Only a hint quotes it, so one that cannot be read is none.

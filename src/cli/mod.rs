@@ -16,11 +16,13 @@ mod init;
 mod logs;
 mod manifests;
 mod plan;
+mod platform;
 mod project;
 mod running;
 mod saved;
 mod session;
 mod show;
+mod show_config;
 mod state;
 mod status;
 mod unlock;
@@ -35,7 +37,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use args::{Cli, Global, Verb};
+use args::{Cli, Global, Show, Verb};
 
 use crate::env::Env;
 use crate::provider::local::supervise;
@@ -152,6 +154,8 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
     match &cli.verb {
         Verb::Init { .. } => init::run(&context),
         Verb::Validate(args) => validate::run(&context, args),
+        Verb::Show(Show::Config(args)) => show_config::run(&context, args),
+        Verb::Platform(args) => Ok(platform::run(&context, args)),
         Verb::Completions { shell } => Ok(completions::run(&context, *shell)),
         Verb::Version { .. } => Ok(version::run(&context)),
         Verb::Plan(args) => wait(plan::run(&context, args)),

@@ -79,6 +79,15 @@ impl Project {
         self.dir.join(written)
     }
 
+    /// A path as it is shown, from the top of the repository: what a forge calls the file.
+    pub(super) fn in_repository(&self, shown: &str) -> String {
+        let resolved = fs::canonicalize(shown).ok();
+        let inside = resolved
+            .as_deref()
+            .and_then(|path| path.strip_prefix(&self.root).ok());
+        inside.map_or_else(|| shown.to_owned(), |path| path.display().to_string())
+    }
+
     /// Refuses a path that leads out of the project. It need not exist: then the nearest folder above
     /// it that does decides.
     pub(super) fn guard(&self, path: &Path) -> Result<(), Failure> {

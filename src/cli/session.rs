@@ -36,7 +36,7 @@ pub(super) struct Session {
 impl Session {
     /// Reads the manifests and finds the state; asks nobody yet.
     pub(super) fn open(context: &Context<'_>) -> Result<Self, Failure> {
-        let manifests = manifests::read(context, false)?;
+        let manifests = manifests::read(context, manifests::Purpose::Run)?;
         let (project, desired, settings) = manifests.accept(context.ui)?;
         let path = state_path(&project, &desired, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();

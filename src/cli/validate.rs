@@ -1,20 +1,31 @@
 //! `aeroform validate`: starts nothing, opens no socket, reads nothing outside the project.
 
-use super::args::Validate;
-use super::{Context, manifests};
+use super::Context;
+use super::args::{Format, Validate};
+use super::manifests::{self, Purpose};
 use crate::core::manifest::{Diagnostic, Severity};
-use crate::core::view::json;
 use crate::core::view::words::count;
+use crate::core::view::{github, json};
 use crate::ui::{Exit, Failure};
 
 /// Says what is wrong, or that nothing is.
 pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failure> {
-    let found = manifests::read(context, args.strict)?;
+    let found = manifests::read(
+        context,
+        Purpose::Validate {
+            strict: args.strict,
+        },
+    )?;
     let diagnostics = &found.loaded.diagnostics;
     if context.ui.json() {
         context.ui.document(&json::validate::validate(
             diagnostics.iter().map(document).collect(),
         ));
+    } else if args.format == Format::Github {
+        let mut text = String::new();
+        let path = |shown: &str| found.project.in_repository(shown);
+        github::annotations(diagnostics, path, &mut text).expect("writing to a String cannot fail");
+        context.ui.data(&text);
     } else {
         found.say(context.ui);
         if !diagnostics.has_errors() {

@@ -126,8 +126,8 @@ impl Ground<'_> {
         SavedPlan::of(&shown.plan).differences(&fresh.plan)
     }
 
-    /// Under the lock: reads the plan a second time, and closes runs that the state has since passed,
-    /// unread.
+    /// Under the lock: reads the plan a second time, and closes runs that the state has since passed, or
+    /// of which nothing is left to do, unread.
     pub fn prepare(&self, fresh: &Look) -> Result<(), ConductError> {
         let (known, observed) = (&fresh.remembered.known, fresh.observed.as_ref());
         let findings = check(&fresh.plan, self.desired, known, observed);
@@ -138,7 +138,7 @@ impl Ground<'_> {
             return Ok(());
         };
         for open in self.journal.open_runs(lineage)? {
-            if open.row.serial < known.serial {
+            if open.row.serial < known.serial || fresh.plan.is_empty() {
                 self.journal.mark(&open.row.run, RunStatus::Closed)?;
             }
         }

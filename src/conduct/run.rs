@@ -8,7 +8,7 @@ use crate::core::fleet::{Known, Lineage, RunId};
 use crate::core::plan::{Event, RunFacts, SavedPlan, record};
 use crate::core::state;
 use crate::core::view::{RunEnd, RunReport, StateEnd};
-use crate::journal::{RunRow, RunStatus};
+use crate::journal::{JournalError, RunRow, RunStatus};
 use crate::store::{StateLock, write_copy};
 
 /// What is carried out, and as whom.
@@ -118,8 +118,7 @@ impl Ground<'_> {
         };
         // The state is what counts; a journal that cannot be written is no reason to fail now.
         let unmarked = self
-            .journal
-            .mark(errand.run, status)
+            .settle(errand.run, lineage, status)
             .err()
             .map(|error| error.to_string());
         Ended {
@@ -128,6 +127,23 @@ impl Ground<'_> {
             unmarked,
             spill,
         }
+    }
+
+    /// Marks the run; with it closed nothing is left of the ones before it, whose work it has taken over.
+    fn settle(
+        &self,
+        run: &RunId,
+        lineage: &Lineage,
+        status: RunStatus,
+    ) -> Result<(), JournalError> {
+        self.journal.mark(run, status)?;
+        if status != RunStatus::Closed {
+            return Ok(());
+        }
+        for open in self.journal.open_runs(lineage)? {
+            self.journal.mark(&open.row.run, RunStatus::Closed)?;
+        }
+        Ok(())
     }
 
     /// What the state says now: whatever is certain, however the run ended.

@@ -8,5 +8,6 @@ pub mod code;
 pub mod fleet;
 pub mod manifest;
 pub mod plan;
+pub mod platform;
 pub mod state;
 pub mod view;

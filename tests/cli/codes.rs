@@ -103,6 +103,7 @@ fn every_code_of_a_verb_is_provoked() {
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
         ends(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),
         ends(&sandbox, &["status", "--provider", "loco"]),
+        ends(&sandbox, &["show", "config", "-g", "wbe"]),
         ends(&Sandbox::new(), &["plan"]),
         with("fly.toml", "app = 1\n", &["plan"]),
         unreadable(),

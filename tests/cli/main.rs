@@ -8,6 +8,7 @@ mod docs;
 mod fly;
 mod journey;
 mod manifests;
+mod platform;
 mod prompts;
 #[path = "../support/provoked.rs"]
 mod provoked;

@@ -7,12 +7,12 @@ use crate::sandbox::Sandbox;
 #[test]
 fn a_mistyped_verb_or_flag_is_a_usage_error_that_suggests_the_right_one() {
     let sandbox = Sandbox::new();
-    assert_snapshot!(sandbox.run(&["plna"]), @r"
+    assert_snapshot!(sandbox.run(&["plna"]), @"
     exit 64
     --- stderr
     error: unrecognized subcommand 'plna'
 
-      tip: a similar subcommand exists: 'plan'
+      tip: some similar subcommands exist: 'platform', 'plan'
 
     Usage: aeroform [OPTIONS] <COMMAND>
 

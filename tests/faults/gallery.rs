@@ -40,6 +40,12 @@ fn chapter(name: &'static str, before: Groups, after: Groups) -> Chapter {
 }
 
 impl Chapter {
+    /// Whether nothing waits until a Machine has started.
+    pub(crate) fn is_immediate(&self) -> bool {
+        let mut groups = self.after.groups.values();
+        groups.any(|group| group.strategy == Strategy::Immediate)
+    }
+
     fn moved(mut self, from: &str, to: &str) -> Self {
         self.after.moved = vec![moved(from, to)];
         self
@@ -493,6 +499,7 @@ fn others() -> Vec<Chapter> {
                 group,
                 region,
                 standby: false,
+                replaces: None,
             });
         }),
         chapter(
@@ -518,10 +525,30 @@ fn volumes() -> Vec<Chapter> {
             .never_below(&["db"], 1, 1),
         chapter(
             "old-first",
+            vec![("db", db()), ("web", web(1))],
+            vec![("db", db().config(logs.clone())), ("web", web(1))],
+        )
+        .world(with_volume)
+        .never_below(&["web"], 1, 1),
+        // Nothing is left for a moment, and nobody but the operator knows that it is no accident.
+        chapter(
+            "old-first-alone",
             vec![("db", db())],
             vec![("db", db().config(logs))],
         )
-        .world(with_volume),
+        .world(with_volume)
+        .wishes(|wishes| wishes.accept_missing = true),
+        chapter(
+            "vanished-one-with-volume",
+            vec![("db", db()), ("web", web(1))],
+            vec![("db", db()), ("web", web(1))],
+        )
+        .world(with_volume)
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "db");
+            world.operator("shop").destroy(&all[0]);
+        })
+        .never_below(&["web"], 1, 1),
     ]
 }
 

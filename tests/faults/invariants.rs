@@ -1,7 +1,7 @@
 //! What must be true whatever happened: while a process is at work, when it has ended, and once the
 //! next one has done the remainder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{Known, LaunchId, MachineName};
 use aeroform::emulator::world::World;
@@ -61,7 +61,7 @@ pub(crate) struct Fleet {
     /// Machines that the state knows, one line each, sorted.
     known: Vec<String>,
     /// How many Machines there ever were.
-    ever: usize,
+    pub(crate) ever: usize,
 }
 
 impl Fleet {
@@ -99,11 +99,7 @@ impl Fleet {
         ];
         for (what, is, should) in pairs {
             let (is, should) = (tally(is), tally(should));
-            for line in is
-                .keys()
-                .chain(should.keys())
-                .collect::<std::collections::BTreeSet<_>>()
-            {
+            for line in is.keys().chain(should.keys()).collect::<BTreeSet<_>>() {
                 let (n, m) = (is.get(line).unwrap_or(&0), should.get(line).unwrap_or(&0));
                 if n != m {
                     found.push(format!("{what}: {n} instead of {m} of {line}"));
@@ -121,6 +117,7 @@ impl Fleet {
 /// Machines that neither the state, the journal nor their own stamps explain, and intents that more
 /// than one Machine answers.
 pub(crate) fn unexplained(
+    before: &BTreeSet<String>,
     sim: &SimProvider,
     known: &Known,
     journal: &MemoryJournal,
@@ -137,11 +134,8 @@ pub(crate) fn unexplained(
             .machines
             .keys()
             .any(|id| id.as_str() == text(machine, "id"));
-        if !by_state
-            && !by_stamps(machine, &name)
-            && !by_journal(&name, journal)
-            && is_ours(machine)
-        {
+        let by_history = before.contains(text(machine, "id"));
+        if !by_state && !by_history && !by_stamps(machine, &name) && !by_journal(&name, journal) {
             found.push(format!("nothing explains {}", line(machine)));
         }
     }
@@ -150,8 +144,13 @@ pub(crate) fn unexplained(
     found
 }
 
-fn is_ours(machine: &Value) -> bool {
-    metadata(machine, "aeroform_lineage").is_some()
+/// The ids of all Machines.
+pub(crate) fn ids(sim: &SimProvider) -> BTreeSet<String> {
+    let machines = machines(&mut sim.world());
+    machines
+        .iter()
+        .map(|machine| text(machine, "id").to_owned())
+        .collect()
 }
 
 /// The Machine's name answers the intent that it is stamped with, and it says whose it is.

@@ -9,14 +9,17 @@ use aeroform::emulator::world::{Effect, Fault};
 use aeroform::journal::memory::FailCommit;
 use aeroform::store::memory::FailWrite;
 use futures_util::FutureExt;
+use tokio::time::sleep;
 
-use crate::gallery;
-use crate::invariants::unexplained;
+use crate::gallery::{self, Chapter};
+use crate::invariants::{ids, unexplained};
 use crate::process::{Blow, Moment};
-use crate::scene::{Life, Place, Scene};
+use crate::scene::{Life, NOT_STRUCK, Place, QUIET, Scene};
 
 /// How many moments of each kind and plan a sample has: of those that change something, of others.
-const SAMPLE: (usize, usize) = (3, 1);
+const SAMPLE: (usize, usize) = (1, 1);
+/// How often a case is played whose moment did not come.
+const TRIES: usize = 3;
 /// How long calls in flight have after a signal, as the program gives them.
 const GRACE: Duration = Duration::from_secs(4);
 
@@ -222,26 +225,44 @@ impl Case<'_> {
     /// Plays it; gives what is not as it must be.
     async fn play(&self) -> Vec<String> {
         let place = self.scene.place();
+        let before = ids(&place.sim);
         let (life, mut found) = self.disturb(&place).await;
         let known = place.known(&self.scene.chapter.after.app).await;
-        found.extend(unexplained(&place.sim, &known, &place.journal));
+        found.extend(unexplained(&before, &place.sim, &known, &place.journal));
         if self.rest == Rest::Lost {
             place.journal.lose();
         }
-        let (again, _, findings) = self.scene.play(&place, None).await;
+        let fails_to_start = matches!(self.kind, Kind::Answer(_, Wrong::NotStarting));
+        let ungated = fails_to_start && self.scene.chapter.is_immediate();
+        if ungated {
+            // It is not waited for, so it shows only later.
+            sleep(QUIET).await;
+        }
+        let mut guards = self.scene.chapter.guards.clone();
+        if fails_to_start {
+            for guard in &mut guards {
+                guard.run = guard.run.saturating_sub(1);
+            }
+        }
+        let (again, _, findings) = self.scene.play_with(&place, None, &guards).await;
         found.extend(
             findings
                 .into_iter()
                 .map(|finding| format!("again: {finding}")),
         );
-        if life.is_success() && !matches!(again, Life::Idle) {
+        if life.is_success() && !ungated && !matches!(again, Life::Idle) {
             found.push(format!("it said that all was done, and then: {again:#?}"));
         }
         if !again.is_success() {
             found.push(format!("the second apply: {again:#?}"));
         }
         let (fleet, left) = self.scene.settled(&place).await;
-        found.extend(fleet.differences(&self.scene.fleet));
+        let mut should = self.scene.fleet.clone();
+        if fails_to_start {
+            // A successor that cannot start may be made again instead of being mended.
+            should.ever = should.ever.max(fleet.ever);
+        }
+        found.extend(fleet.differences(&should));
         found.extend(left.into_iter().map(|line| format!("left: {line}")));
         found
     }
@@ -266,7 +287,7 @@ impl Case<'_> {
                 let fault = place.sim.world().inject(fault);
                 let (life, _, mut found) = self.scene.play(place, None).await;
                 if place.sim.world().fired(fault) == 0 {
-                    found.push("the fault did not happen".to_owned());
+                    found.push(NOT_STRUCK.to_owned());
                 }
                 (life, found)
             }
@@ -318,82 +339,116 @@ fn spread(all: &[u64], most: usize, seed: usize) -> Vec<u64> {
     (0..most).map(|i| all[(i * n / most + seed) % n]).collect()
 }
 
-async fn run(title: &str, kinds: &[Kind]) {
+/// What was played of one chapter.
+#[derive(Default)]
+struct Played {
+    possible: usize,
+    cases: usize,
+    failed: Vec<String>,
+}
+
+fn run(title: &str, kinds: &[Kind]) {
     let wanted = Wanted::of_environment();
     let begun = std::time::Instant::now();
-    let (mut plans, mut possible, mut played) = (0, 0, 0);
-    let mut failed = Vec::new();
+    let mut all = Played::default();
+    let mut plans = 0;
     for chapter in gallery::all() {
         if !wanted.is_about(chapter.name) {
             continue;
         }
-        let scene = Scene::of(chapter).await;
         plans += 1;
-        for (index, kind) in kinds.iter().enumerate() {
-            let (changing, others) = kind.moments(&scene);
-            let seed = plans * 7 + index * 3;
-            let mut sample = spread(&changing, SAMPLE.0, seed);
-            sample.extend(spread(&others, SAMPLE.1, seed));
-            for at in changing.into_iter().chain(others) {
-                for rest in [Rest::Kept, Rest::Lost] {
-                    possible += 1;
-                    let kind = *kind;
-                    let case = Case {
-                        scene: &scene,
-                        kind,
-                        at,
-                        rest,
-                    };
-                    if !wanted.has(&case, sample.contains(&at)) {
-                        continue;
-                    }
-                    played += 1;
-                    failed.extend(verdict(&case).await);
-                }
-            }
-        }
+        // A clock of its own, so that a case happens as it does by itself.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let played = runtime.block_on(play(chapter, kinds, &wanted));
+        all.possible += played.possible;
+        all.cases += played.cases;
+        all.failed.extend(played.failed);
     }
     let (kinds, took) = (kinds.len(), begun.elapsed().as_secs_f32());
+    let Played {
+        possible,
+        cases,
+        failed,
+    } = all;
     println!(
-        "{title}: {played} cases of {possible} ({plans} plans, {kinds} kinds), each fault fired, \
+        "{title}: {cases} cases of {possible} ({plans} plans, {kinds} kinds), each fault fired, \
          {took:.1} s"
     );
     let n = failed.len();
     assert!(
         failed.is_empty(),
-        "{n} of {played} cases failed\n\n{}",
+        "{n} of {cases} cases failed\n\n{}",
         failed.join("\n\n")
     );
 }
 
-/// What is wrong with a case, with the command that plays it again.
+async fn play(chapter: Chapter, kinds: &[Kind], wanted: &Wanted) -> Played {
+    let scene = Scene::of(chapter).await;
+    let mut all = Played::default();
+    let seed = scene.chapter.name.bytes().map(usize::from).sum::<usize>();
+    for (index, kind) in kinds.iter().enumerate() {
+        let (changing, others) = kind.moments(&scene);
+        let mut sample = spread(&changing, SAMPLE.0, seed + index * 3);
+        sample.extend(spread(&others, SAMPLE.1, seed + index * 3));
+        for at in changing.into_iter().chain(others) {
+            for rest in [Rest::Kept, Rest::Lost] {
+                all.possible += 1;
+                let kind = *kind;
+                let case = Case {
+                    scene: &scene,
+                    kind,
+                    at,
+                    rest,
+                };
+                if wanted.has(&case, sample.contains(&at)) {
+                    all.cases += 1;
+                    all.failed.extend(verdict(&case).await);
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What is wrong with a case, with the command that plays it again. The clock counts in whole
+/// milliseconds, so a last look may come in one play and not in another: such a moment has more tries.
 async fn verdict(case: &Case<'_>) -> Option<String> {
-    let found = match AssertUnwindSafe(case.play()).catch_unwind().await {
-        Ok(found) => found,
-        Err(_) => vec!["it panicked".to_owned()],
-    };
+    let mut found = Vec::new();
+    for _ in 0..TRIES {
+        found = match AssertUnwindSafe(case.play()).catch_unwind().await {
+            Ok(found) => found,
+            Err(_) => vec!["it panicked".to_owned()],
+        };
+        if !found.iter().any(|finding| finding == NOT_STRUCK) {
+            break;
+        }
+    }
     (!found.is_empty()).then(|| {
         let found = found.join("\n  ");
         format!("{case}\n  {found}\n  again: AEROFORM_FAULTS={case} cargo test --test faults")
     })
 }
 
-#[tokio::test(start_paused = true)]
-async fn whatever_answer_goes_wrong_the_next_apply_does_the_remainder() {
-    run("answers", &ANSWERS).await;
+#[test]
+fn whatever_answer_goes_wrong_the_next_apply_does_the_remainder() {
+    run("answers", &ANSWERS);
 }
 
-#[tokio::test(start_paused = true)]
-async fn whenever_it_is_told_to_stop_the_next_apply_does_the_remainder() {
-    run("signals", &SIGNALS).await;
+#[test]
+fn whenever_it_is_told_to_stop_the_next_apply_does_the_remainder() {
+    run("signals", &SIGNALS);
 }
 
-#[tokio::test(start_paused = true)]
-async fn wherever_it_dies_the_next_apply_does_the_remainder() {
-    run("deaths", &DEATHS).await;
+#[test]
+fn wherever_it_dies_the_next_apply_does_the_remainder() {
+    run("deaths", &DEATHS);
 }
 
-#[tokio::test(start_paused = true)]
-async fn whichever_write_fails_the_next_apply_does_the_remainder() {
-    run("writes", &WRITES).await;
+#[test]
+fn whichever_write_fails_the_next_apply_does_the_remainder() {
+    run("writes", &WRITES);
 }

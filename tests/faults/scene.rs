@@ -19,13 +19,15 @@ use aeroform::store::{Holder, MemoryStore, StateStore};
 use tokio::time::{sleep, timeout};
 
 use crate::gallery::Chapter;
-use crate::invariants::{Fleet, Watch};
+use crate::invariants::{Fleet, Guard, Watch};
 use crate::process::{Blow, Done, Moment, Process};
 
 /// Longer than any run of the gallery; one that takes longer hangs.
 const HANGS: Duration = Duration::from_secs(100_000);
+/// What is found where nothing went wrong although it was to.
+pub(crate) const NOT_STRUCK: &str = "what was to go wrong did not";
 /// After so long nothing changes by itself any more.
-const QUIET: Duration = Duration::from_secs(120);
+pub(crate) const QUIET: Duration = Duration::from_secs(120);
 
 /// How a process came to its end.
 #[derive(Debug)]
@@ -175,7 +177,17 @@ impl Scene {
         place: &Place,
         blow: Option<(Moment, Blow)>,
     ) -> (Life, Done, Vec<String>) {
-        let watch = Watch::over(&self.chapter.guards);
+        self.play_with(place, blow, &self.chapter.guards).await
+    }
+
+    /// The same under other promises than the chapter's own.
+    pub(crate) async fn play_with(
+        &self,
+        place: &Place,
+        blow: Option<(Moment, Blow)>,
+        guards: &[Guard],
+    ) -> (Life, Done, Vec<String>) {
+        let watch = Watch::over(guards);
         let (life, process) = place
             .live(&self.chapter.after, &self.chapter.wishes, blow, watch)
             .await;
@@ -183,7 +195,7 @@ impl Scene {
         let fired = blow.is_none() || process.fired();
         let mut findings = process.watch.into_inner().unwrap().findings;
         if !fired {
-            findings.push("the blow did not fall".to_owned());
+            findings.push(NOT_STRUCK.to_owned());
         }
         (life, done, findings)
     }
@@ -266,7 +278,8 @@ async fn whole(
 ) -> Life {
     let looking = async {
         let shown = ground.look(wishes).await.map_err(|e| e.to_string())?;
-        if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
+        let idle = shown.plan.is_empty() && shown.plan.refusals.is_empty();
+        if idle && shown.open_runs.is_empty() {
             return Ok(None);
         }
         refuse(&shown.plan)?;
@@ -279,6 +292,10 @@ async fn whole(
         }
         refuse(&fresh.plan)?;
         ground.prepare(&fresh).map_err(|e| format!("{e:?}"))?;
+        if fresh.plan.is_empty() {
+            lock.release().await.map_err(|e| e.to_string())?;
+            return Ok(None);
+        }
         Ok::<_, String>(Some((lock, fresh)))
     };
     let looked = tokio::select! {

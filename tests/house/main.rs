@@ -17,6 +17,7 @@ mod repository;
 mod rust;
 #[path = "../support/mod.rs"]
 mod support;
+mod windows;
 mod words;
 
 /// Fails with all findings at once, so that one run shows everything that is to be done.

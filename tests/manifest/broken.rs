@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use aeroform::core::manifest::Overrides;
+use aeroform::core::manifest::{Loaded, LocalFile, Overrides, SourceFile, wanted_files};
 
 use crate::{numbered, on, project, rendered};
 
@@ -201,6 +201,110 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
         "app = \"a\"\nswap_size_mb = 99999999999999999999999\n",
     ),
     ("a list where [env] belongs", "app = \"a\"\nenv = \"X=1\"\n"),
+    (
+        "two groups on one port",
+        "app = \"a\"\n[processes]\nweb = \"w\"\napi = \"x\"\n[http_service]\ninternal_port = 80\nprocesses = [\"web\"]\n[[services]]\ninternal_port = 81\nprocesses = [\"api\"]\n[[services.ports]]\nport = 443\n",
+    ),
+    (
+        "stopped and never started",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\nauto_stop_machines = \"stop\"\nauto_start_machines = false\n",
+    ),
+    (
+        "stopped, and nothing of starting",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\nauto_stop_machines = true\n",
+    ),
+    (
+        "a signal that is none",
+        "app = \"a\"\nkill_signal = \"SIGTREM\"\n",
+    ),
+    (
+        "a signal by its short name",
+        "app = \"a\"\nkill_signal = \"term\"\n",
+    ),
+    (
+        "an end that takes too long",
+        "app = \"a\"\nkill_timeout = \"10m\"\n",
+    ),
+    (
+        "a secret in [env]",
+        "app = \"a\"\n[env]\nSTRIPE_SECRET_KEY = \"sk_live_0123456789\"\n",
+    ),
+    (
+        "a name of Fly's in [env]",
+        "app = \"a\"\n[env]\nFLY_REGION = \"ams\"\n",
+    ),
+    (
+        "a restart for one of two groups",
+        "app = \"a\"\n[processes]\nweb = \"w\"\nworker = \"x\"\n[[restart]]\npolicy = \"always\"\n",
+    ),
+    (
+        "a release command without an image",
+        "app = \"a\"\n[deploy]\nrelease_command = \"bin/migrate\"\n",
+    ),
+    (
+        "a release command with an open quote",
+        "app = \"a\"\n[deploy]\nrelease_command = \"sh -c 'x\"\n",
+    ),
+    (
+        "a wait in nanoseconds",
+        "app = \"a\"\n[deploy]\nwait_timeout = 600\n",
+    ),
+    (
+        "max_unavailable beside immediate",
+        "app = \"a\"\n[deploy]\nstrategy = \"immediate\"\nmax_unavailable = 1\n",
+    ),
+    (
+        "two ways to build",
+        "app = \"a\"\n[build]\nimage = \"i\"\nbuilder = \"b\"\n",
+    ),
+    (
+        "a compression that is none",
+        "app = \"a\"\n[build]\ncompression = \"xz\"\n",
+    ),
+    (
+        "a compose file",
+        "app = \"a\"\n[build.compose]\nfile = \"c.yml\"\n",
+    ),
+    (
+        "a volume below the smallest",
+        "app = \"a\"\n[mounts]\nsource = \"a\"\ndestination = \"/a\"\ninitial_size = \"500mb\"\n",
+    ),
+    (
+        "a volume that grows by half a rule",
+        "app = \"a\"\n[mounts]\nsource = \"a\"\ndestination = \"/a\"\nauto_extend_size_threshold = 80\n",
+    ),
+    (
+        "snapshots for too long",
+        "app = \"a\"\n[mounts]\nsource = \"a\"\ndestination = \"/a\"\nsnapshot_retention = 90\n",
+    ),
+    (
+        "a file without a path",
+        "app = \"a\"\n[[files]]\nraw_value = \"x\"\n",
+    ),
+    (
+        "a file without content",
+        "app = \"a\"\n[[files]]\nguest_path = \"/a\"\n",
+    ),
+    (
+        "a file for one group",
+        "app = \"a\"\n[processes]\nweb = \"w\"\napi = \"x\"\n[[files]]\nguest_path = \"/a\"\nraw_value = \"x\"\nprocesses = [\"web\"]\n",
+    ),
+    (
+        "a file in base64",
+        "app = \"a\"\n[[files]]\nguest_path = \"/a\"\nraw_value = \"aGVsbG8gd29ybGQ=\"\n",
+    ),
+    (
+        "a machine config that is none",
+        "app = \"a\"\nmachine_config = '{\"env\": 1}'\n",
+    ),
+    (
+        "a machine config with sections of fly.toml",
+        "app = \"a\"\nmachine_config = '{\"env\": {\"X\": \"1\"}}'\n",
+    ),
+    (
+        "a machine check without a command",
+        "app = \"a\"\n[[machine_checks]]\nimage = \"i\"\n",
+    ),
 ];
 
 /// Mistakes in aeroform.toml beside [`FLY`].
@@ -214,13 +318,13 @@ pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
     ("a count beyond reason", "[groups.web]\ncount = 5000000\n"),
     (
         "count and regions disagree",
-        "[groups.web]\ncount = 5\nregions = { gru = 5, bog = 3 }\n",
+        "[groups.web]\ncount = 5\nregions = { gru = 5, iad = 3 }\n",
     ),
     ("regions is a string", "[groups.web]\nregions = \"gru\"\n"),
     ("no regions", "[groups.web]\nregions = []\n"),
     (
         "a region twice",
-        "[groups.web]\nregions = [\"gru\", \"bog\", \"gru\"]\n",
+        "[groups.web]\nregions = [\"gru\", \"iad\", \"gru\"]\n",
     ),
     (
         "a region map with a string",
@@ -232,7 +336,7 @@ pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
     ),
     (
         "more than fit",
-        "[groups.web]\ncount = 8\nregions = [\"gru\", \"bog\"]\nmax_per_region = 3\n",
+        "[groups.web]\ncount = 8\nregions = [\"gru\", \"iad\"]\nmax_per_region = 3\n",
     ),
     (
         "more in a region than may be",
@@ -291,6 +395,60 @@ pub(crate) const IN_AEROFORM: &[(&str, &str)] = &[
     ),
 ];
 
+/// Mistakes that are some only where the platform's own lists hold: what it is, fly.toml, aeroform.toml.
+pub(crate) const ON_FLY: &[(&str, &str, &str)] = &[
+    (
+        "a region that there is not",
+        "app = \"a\"\nprimary_region = \"gur\"\n",
+        "",
+    ),
+    (
+        "a region that is closed",
+        "app = \"a\"\nprimary_region = \"waw\"\n",
+        "",
+    ),
+    (
+        "a region of aeroform.toml that there is not",
+        FLY,
+        "[groups.web]\nregions = { fra = 2, xyz = 1 }\n",
+    ),
+    (
+        "more memory than the CPUs can have",
+        "app = \"a\"\n[[vm]]\nsize = \"shared-cpu-1x\"\nmemory = \"8gb\"\n",
+        "",
+    ),
+    (
+        "a number of CPUs that there is not",
+        "app = \"a\"\n[[vm]]\ncpu_kind = \"shared\"\ncpus = 3\n",
+        "",
+    ),
+    ("a GPU", "app = \"a\"\n[[vm]]\nsize = \"l40s\"\n", ""),
+    (
+        "more Machines are to run than there are",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\nmin_machines_running = 3\n",
+        "[groups.app]\ncount = 2\n",
+    ),
+    (
+        "a file that is not there",
+        "app = \"a\"\n[[files]]\nguest_path = \"/a\"\nlocal_path = \"conf/a\"\n",
+        "",
+    ),
+];
+
+/// What is told of a project on Fly whose local files are all missing.
+pub(crate) fn on_fly(fly: &str, aeroform: &str) -> Loaded {
+    let files = wanted_files(SourceFile {
+        path: "fly.toml",
+        bytes: fly.as_bytes(),
+    });
+    let files = files.into_iter().map(|path| (path, LocalFile::Missing));
+    let overrides = Overrides {
+        files: files.collect(),
+        ..on("fly")
+    };
+    project(fly.as_bytes(), Some(aeroform.as_bytes()), &overrides)
+}
+
 #[test]
 fn every_broken_file_is_told_with_its_place_and_a_way_out() {
     let mut text = String::new();
@@ -304,6 +462,11 @@ fn every_broken_file_is_told_with_its_place_and_a_way_out() {
         assert!(loaded.diagnostics.has_errors(), "{what}");
         assert!(loaded.desired.is_none(), "{what}");
         write!(text, "═══ aeroform.toml: {what}\n\n{}", rendered(&loaded)).unwrap();
+    }
+    for (what, fly, aeroform) in ON_FLY {
+        let loaded = on_fly(fly, aeroform);
+        assert!(!loaded.diagnostics.is_empty(), "{what}");
+        write!(text, "═══ on Fly: {what}\n\n{}", rendered(&loaded)).unwrap();
     }
     insta::assert_snapshot!("broken", text);
 }

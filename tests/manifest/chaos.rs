@@ -15,7 +15,7 @@ const FLY: &str = "app = \"shop\"\nprimary_region = \"gru\"\nkill_timeout = 5\n[
     [[services.ports]]\nport = 90\nhandlers = [\"tls\"]\n[[vm]]\nmemory = \"1gb\"\n[mounts]\n\
     source = \"d\"\ndestination = \"/d\"\n[[restart]]\npolicy = \"always\"\n[deploy]\n\
     strategy = \"rolling\"\nmax_unavailable = 0.5\n";
-const AEROFORM: &str = "provider = \"local\"\n[groups.web]\ncount = 8\nregions = [\"gru\", \"bog\"]\n\
+const AEROFORM: &str = "provider = \"local\"\n[groups.web]\ncount = 8\nregions = [\"gru\", \"iad\"]\n\
     [groups.worker]\nregions = { gru = 2 }\nstandby = 1\n[groups.worker.local]\ncommand = \"sh\"\n\
     [[moved]]\nfrom = \"old\"\nto = \"web\"\n[policy]\nmax_destroy = \"25%\"\n";
 
@@ -164,6 +164,7 @@ fn hostile_files_are_survived_in_time() {
 fn a_region_map_cannot_overflow_a_count() {
     let regions = numbered(40_000, |n| format!("r{n} = 100000, "));
     let aeroform = format!("[groups.app]\nregions = {{ {regions} }}\n");
-    let loaded = project(b"app = \"a\"\n", Some(aeroform.as_bytes()), &on("fly"));
+    let fly = b"app = \"a\"\n[processes]\napp = \"run\"\n";
+    let loaded = project(fly, Some(aeroform.as_bytes()), &on("local"));
     assert_eq!(loaded.diagnostics.errors(), 1, "{}", rendered(&loaded));
 }

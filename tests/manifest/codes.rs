@@ -2,7 +2,7 @@
 
 use aeroform::core::manifest::codes;
 
-use crate::broken::{FLY, IN_AEROFORM, IN_FLY};
+use crate::broken::{FLY, IN_AEROFORM, IN_FLY, ON_FLY, on_fly};
 use crate::provoked::assert_all_provoked;
 use crate::{numbered, on, project};
 
@@ -19,28 +19,25 @@ fn every_code_of_the_manifests_is_provoked() {
     for (_, text) in IN_AEROFORM {
         see(FLY.as_bytes(), Some(text), "fly");
     }
-    see(b"\xff", None, "fly");
-    see(b"app = \"a\"\n", None, "local");
-    see(b"app = \"a\"\n[http_service]\n", None, "fly");
-    see(
-        b"app = \"a\"\n[deploy]\nrelease_command = \"b\"\n",
-        None,
-        "fly",
-    );
+    for (_, fly, aeroform) in ON_FLY {
+        let loaded = on_fly(fly, aeroform);
+        seen.extend(loaded.diagnostics.iter().map(|found| found.code.to_owned()));
+    }
+    let mut see = |fly: &[u8], provider: &str| {
+        let loaded = project(fly, None, &on(provider));
+        seen.extend(loaded.diagnostics.iter().map(|found| found.code.to_owned()));
+    };
+    see(b"\xff", "fly");
+    see(b"app = \"a\"\n", "local");
+    see(b"app = \"a\"\n[http_service]\n", "fly");
     see(
         b"app = \"a\"\n[[files]]\nguest_path = \"/a\"\nlocal_path = \"a\"\n",
-        None,
         "fly",
     );
-    see(
-        format!("app = {}", "[".repeat(1000)).as_bytes(),
-        None,
-        "fly",
-    );
+    see(format!("app = {}", "[".repeat(1000)).as_bytes(), "fly");
     let groups = numbered(12_000, |n| format!("g{n} = \"x\"\n"));
     see(
         format!("app = \"a\"\n[processes]\n{groups}").as_bytes(),
-        None,
         "fly",
     );
     assert_all_provoked(codes::ALL, seen, &[]);

@@ -5,12 +5,21 @@ mod broken;
 mod chaos;
 mod codes;
 mod corpus;
+mod formats;
 mod meaning;
+mod no_churn;
 #[path = "../support/provoked.rs"]
 mod provoked;
+mod reference;
+mod sections;
 
 use aeroform::core::manifest::{Loaded, Overrides, SourceFile, load};
 use aeroform::core::view::diagnostics::render;
+
+/// Loads a fly manifest of any name, alone.
+fn named(path: &str, text: &[u8], overrides: &Overrides) -> Loaded {
+    load(SourceFile { path, bytes: text }, None, overrides)
+}
 
 /// Loads a project of one or two files.
 fn project(fly: &[u8], aeroform: Option<&[u8]>, overrides: &Overrides) -> Loaded {

@@ -74,7 +74,7 @@ fn the_default_group_is_app_where_there_is_one() {
 fn a_vm_that_names_a_group_beats_one_that_names_none_and_the_last_named_wins() {
     let fly = "app = \"x\"\n[processes]\na = \"1\"\nb = \"2\"\n[[vm]]\nmemory = 512\n\
         [[vm]]\nmemory = 1024\nprocesses = [\"a\"]\n[[vm]]\nsize = \"performance-1x\"\n\
-        processes = [\"a\"]\n[[vm]]\nmemory = 4096\n";
+        processes = [\"a\"]\n[[vm]]\nmemory = 1024\n";
     let desired = desired(fly, "");
     assert_eq!(template(&desired, "a")["guest"]["memory_mb"], 2048);
     assert_eq!(template(&desired, "b")["guest"]["memory_mb"], 512);
@@ -132,8 +132,8 @@ fn a_whole_aeroform_toml_is_understood() {
         [http_service]\ninternal_port = 80\nprocesses = [\"web\"]\n\
         [deploy]\nmax_unavailable = 2\nwait_timeout = \"90s\"\n";
     let aeroform = "provider = \"fly\"\nconfig = \"fly.toml\"\nimage = \"registry.example/shop@sha256:1\"\n\
-        [state]\npath = \"s.json\"\n[groups.web]\ncount = 8\nregions = [\"gru\", \"bog\"]\n\
-        max_per_region = 5\nprotect = true\n[groups.jobs]\nregions = { gru = 2, bog = 1 }\nstandby = true\n\
+        [state]\npath = \"s.json\"\n[groups.web]\ncount = 8\nregions = [\"gru\", \"iad\"]\n\
+        max_per_region = 5\nprotect = true\n[groups.jobs]\nregions = { gru = 2, iad = 1 }\nstandby = true\n\
         ha = false\n[groups.worker]\ncount = 1\n[[moved]]\nfrom = \"worker\"\nto = \"jobs\"\n\
         [[moved]]\nmachine = \"148ed\"\nto = \"web\"\n[[removed]]\nmachine = \"e2865\"\n\
         [policy]\nmax_destroy = \"25%\"\n";

@@ -1,6 +1,7 @@
 //! Running again does the remainder, whatever the last run did not get to, and nothing beyond it.
 
-use aeroform::core::plan::{Action, Outcome, Plan, StepId};
+use aeroform::core::fleet::{CheckState, CheckStatus, HostStatus, MachineState, Volume};
+use aeroform::core::plan::{Action, GateKind, Outcome, Plan, StepId, Work};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -279,4 +280,182 @@ fn a_protected_group_keeps_its_primaries_even_for_a_standby() {
     let wanted = group("worker").count(1).with(|g| g.standby = Some(1));
     let plan = stage.plan(&desired([("worker", wanted)]));
     assert_eq!(plan.refusals[0].code, "protected_group");
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown {
+        message: "no answer".to_owned(),
+    }
+}
+
+#[test]
+fn what_was_not_seen_to_work_is_waited_for_before_anything_follows() {
+    let before = desired([("web", group("web").count(2).max_unavailable(1))]);
+    let after = desired([(
+        "web",
+        group("web")
+            .count(2)
+            .max_unavailable(1)
+            .config(json!({"env": {"LOG": "debug"}})),
+    )]);
+    let mut stage = Stage::with(&before);
+    let plan = stage.plan(&after);
+    let first = nth(&plan, 0, |action| matches!(action, Action::Update { .. }));
+    // Its answer was lost, and it was done all the same.
+    let mut done = stage.clone();
+    done.carry_out_but(&after, &plan, |step| {
+        (step != first).then_some(Outcome::NotStarted)
+    });
+    stage.carry_out_but(&after, &plan, |step| {
+        let outcome = if step == first {
+            unknown()
+        } else {
+            Outcome::NotStarted
+        };
+        Some(outcome)
+    });
+    stage.observed = done.observed;
+    stage.touch("m00001", |machine| machine.state = MachineState::Replacing);
+    let plan = stage.plan(&after);
+    assert_snapshot!(lines(&plan), @"
+    group web: 2->2 changed (ams 2->2)
+    adopt web ams m00001: it is already as wanted, the state is not
+    update web ams m00002 [env.LOG]
+    ");
+    let (waits, _) = plan
+        .changes()
+        .find(|(_, change)| change.gate == GateKind::Started && change.action == Action::Adopt)
+        .unwrap();
+    let update = nth(&plan, 0, |action| matches!(action, Action::Update { .. }));
+    assert_eq!(plan.steps[update.0 as usize].needs, [waits]);
+}
+
+#[test]
+fn a_machine_that_could_not_be_seen_to_go_is_not_made_again() {
+    let before = desired([("web", group("web").serves().list("ams"))]);
+    let after = desired([("web", group("web").serves().list("ams gru"))]);
+    let mut stage = Stage::with(&before);
+    let plan = stage.plan(&after);
+    let gone = nth(&plan, 0, destroys);
+    stage.carry_out_but(&after, &plan, |step| (step == gone).then(unknown));
+    let lost = stage.known.machines.iter();
+    let lost: Vec<_> = lost.filter(|(_, m)| m.replaces.is_some()).collect();
+    let lost = lost[0].1.replaces.clone().unwrap();
+    stage.lose(lost.as_str());
+    assert_snapshot!(lines(&stage.apply(&after)), @"
+    group web: 2->2 changed (ams 1->1, gru 1->1)
+    forget web ams m00002
+    ");
+}
+
+#[test]
+fn a_vanished_machine_and_the_create_that_is_owed_for_it_are_one() {
+    let wanted = desired([("web", group("web").serves().list("ams fra gru"))]);
+    let mut stage = Stage::with(&wanted);
+    let wanted = desired([("web", group("web").serves())]);
+    stage.lose("m00002");
+    let plan = stage.plan(&wanted);
+    let made = nth(&plan, 0, creates);
+    stage.carry_out_but(&wanted, &plan, |step| {
+        Some(if step == made {
+            unknown()
+        } else {
+            Outcome::NotStarted
+        })
+    });
+    assert_eq!(stage.known.pending.len(), 1);
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 2->3 changed (ams 1->1, fra 0->1, gru 1->1)
+    forget web fra m00002
+    create web fra
+    ");
+    assert_eq!(stage.observed.machines.len(), 3);
+}
+
+#[test]
+fn a_rebalance_that_was_half_done_neither_adds_nor_lowers() {
+    let before = desired([("web", group("web").serves().protected().list("ams"))]);
+    let after = desired([("web", group("web").serves().protected().list("ams gru"))]);
+    let mut stage = Stage::with(&before);
+    let plan = stage.plan(&after);
+    let gone = nth(&plan, 0, destroys);
+    stage.carry_out_but(&after, &plan, |step| {
+        (step == gone).then_some(Outcome::NotStarted)
+    });
+    assert_snapshot!(lines(&stage.apply(&after)), @"
+    group web: 3->2 changed (ams 2->1, gru 1->1)
+    destroy web ams m00002 Rebalanced: the newest
+    ");
+    assert_eq!(stage.observed.machines.len(), 2);
+}
+
+#[test]
+fn a_machine_that_is_made_again_gets_the_volume_of_the_one_that_is_gone() {
+    let wanted = desired([("db", group("db").count(2).mount())]);
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&wanted);
+    let freed = stage.observed.machines[&id("m00002")].volumes.clone();
+    for (n, machine) in stage.observed.machines.values().enumerate() {
+        let attached = (n == 0).then(|| machine.id.clone());
+        stage.observed.volumes.push(Volume {
+            id: machine.volumes[0].clone(),
+            name: "data".to_owned(),
+            region: machine.region.clone(),
+            size_gb: 1,
+            attached_to: attached,
+            host: HostStatus::Ok,
+        });
+    }
+    stage.lose("m00002");
+    let plan = stage.plan(&wanted);
+    let takes = plan.changes().find_map(|(_, change)| match &change.action {
+        Action::Create { volumes, .. } => Some(volumes.clone()),
+        _ => None,
+    });
+    assert_eq!(takes, Some(freed));
+}
+
+#[test]
+fn no_machine_that_serves_goes_down_before_those_that_do_not_are_up_again() {
+    let version = |version: &str| {
+        let checked = json!({
+            "env": {"VERSION": version},
+            "checks": {"up": {"type": "tcp", "port": 8080}},
+        });
+        let group = group("web").count(3).max_unavailable(1).config(checked);
+        desired([("web", group)])
+    };
+    let mut stage = Stage::with(&version("1"));
+    stage.touch("m00002", |machine| machine.state = MachineState::Failed);
+    stage.touch("m00003", |machine| {
+        machine.checks = vec![CheckStatus {
+            name: "up".to_owned(),
+            status: CheckState::Critical,
+            output: String::new(),
+            updated_at: "1".to_owned(),
+        }];
+    });
+    let plan = stage.apply(&version("2"));
+    assert_snapshot!(lines(&plan), @"
+    group web: 3->3 changed (ams 3->3)
+    update web ams m00002 [env.VERSION]
+    update web ams m00003 [env.VERSION]
+    -- web: all up again
+    update web ams m00001 [env.VERSION]
+    -- web: all updated
+    ");
+    let step = |machine: &str| {
+        let mut of = plan.changes();
+        of.find(|(_, change)| change.machine.id == Some(id(machine)))
+            .unwrap()
+    };
+    let barrier = plan
+        .steps
+        .iter()
+        .find(|step| matches!(&step.work, Work::Barrier { name } if name == "web: all up again"))
+        .unwrap();
+    assert_eq!(barrier.needs, [step("m00002").0, step("m00003").0]);
+    assert_eq!(plan.steps[step("m00001").0.0 as usize].needs, [barrier.id]);
+    assert_eq!(step("m00002").1.gate, GateKind::Healthy);
 }

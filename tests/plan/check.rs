@@ -1,5 +1,6 @@
 //! `check` finds what a plan must never be: each fault is planted into a sound plan, alone.
 
+use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::{
     Action, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work, check,
 };
@@ -188,6 +189,26 @@ fn a_protected_group_that_shrinks_without_a_refusal() {
         findings
             .iter()
             .any(|f| f.0.contains("protected group `web` shrinks")),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_machine_that_serves_and_goes_down_before_one_that_does_not_is_up_again() {
+    let wanted = |version| {
+        let config = json!({"env": {"VERSION": version}});
+        desired([("web", group("web").count(3).config(config))])
+    };
+    let mut stage = Stage::with(&wanted("1"));
+    stage.touch("m00003", |machine| machine.state = MachineState::Failed);
+    let wanted = wanted("2");
+    let mut plan = stage.plan(&wanted);
+    for step in &mut plan.steps {
+        step.needs.clear();
+    }
+    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    assert!(
+        findings[0].0.contains("brought one up again"),
         "{findings:?}"
     );
 }

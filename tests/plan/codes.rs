@@ -80,6 +80,7 @@ fn warnings() -> Vec<Plan> {
         ),
     ]);
     tagged.image = Some("shop:latest".to_owned());
+    tagged.rollout.seed_command = Some(vec!["seed".to_owned()]);
     vec![Stage::empty().plan(&tagged)]
 }
 
@@ -162,9 +163,17 @@ fn images() -> Vec<Plan> {
     run(&mut stage, "m00002", "shop:1");
     let inherited = stage.plan(&web(3));
     run(&mut stage, "m00002", "shop:2");
+    let two_images = stage.plan(&web(3));
+    for (name, cpus) in [("m00001", 1), ("m00002", 2)] {
+        stage.touch(name, |machine| {
+            let config = machine.config.as_mut().unwrap();
+            config.guest.get_or_insert_default().cpus = Some(cpus);
+        });
+    }
     vec![
         Stage::empty().plan(&nothing),
         inherited,
+        two_images,
         stage.plan(&web(3)),
     ]
 }

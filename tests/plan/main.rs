@@ -6,6 +6,7 @@
 mod again;
 mod check;
 mod codes;
+mod cost;
 mod half_up;
 mod images;
 mod losses;
@@ -742,6 +743,7 @@ fn a_pending_create_is_spent_first() {
         group: group_name("web"),
         region: support::region("ams"),
         standby: false,
+        replaces: None,
     });
     let plan = stage.apply(&desired([("web", group("web").count(2))]));
     assert!(
@@ -830,6 +832,7 @@ fn a_launch_id_that_stands_twice_in_the_state_is_spent_once() {
             group: group_name("web"),
             region: support::region(region),
             standby: false,
+            replaces: None,
         });
     }
     stage.apply(&desired([(
@@ -890,6 +893,7 @@ fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {
                 group: group_name("web"),
                 region: m.region.clone(),
                 standby: false,
+                replaces: None,
             })
             .collect();
         stage.known.machines.clear();

@@ -97,11 +97,12 @@ pub(crate) fn stranger(story: &Story, random: &mut Random) {
     story.hand();
 }
 
-/// Every host answers again.
-pub(crate) fn hosts_return(story: &Story) {
+/// Every host answers again, and what checks ask for is there.
+pub(crate) fn mend(story: &Story) {
     let strangers = story.strangers();
     for machine in story.machines() {
         let id = text(&machine, "id");
+        story.sim.world().operator(APP).mend(&id);
         if machine["unreachable"] == true && !strangers.contains_key(&id) {
             story.sim.world().operator(APP).host(&id, false);
         }

@@ -302,8 +302,8 @@ impl History {
             return;
         }
         self.story.tell("— calm");
+        hands::mend(&self.story);
         sleep(SETTLED).await;
-        hands::hosts_return(&self.story);
         let lost = self.random.chance(30);
         if lost {
             self.story.tell("ana loses the journal");

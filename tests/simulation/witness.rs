@@ -235,7 +235,8 @@ fn strangers(story: &Story) {
 }
 
 /// How many Machines of each protected group are there that the state knows or, `all`, that are there,
-/// by the name that it has after these renames. Standbys are no part of its count.
+/// by the name that it has after these renames. Standbys are no part of its count, and a Machine is one
+/// with the successor that the state knows of.
 pub(crate) fn protected(
     story: &Story,
     known: &Known,
@@ -252,7 +253,14 @@ pub(crate) fn protected(
         .map(|name| (renamed(name), 0))
         .collect();
     let strangers = story.strangers();
-    for machine in story.machines() {
+    let machines = story.machines();
+    let there: BTreeSet<String> = machines.iter().map(|machine| text(machine, "id")).collect();
+    let succeeds = |id: &str| {
+        let known = known.machines.get(id);
+        let old = known.and_then(|known| known.replaces.as_ref());
+        old.is_some_and(|old| there.contains(old.as_str()))
+    };
+    for machine in machines {
         let id = text(&machine, "id");
         let group = GroupName::new(text(&machine["config"]["metadata"], "fly_process_group"));
         let Ok(group) = group.map(|group| renamed(&group)) else {
@@ -263,6 +271,7 @@ pub(crate) fn protected(
         if let Some(count) = counts.get_mut(&group)
             && counted
             && !stands_by(&machine)
+            && !succeeds(&id)
         {
             *count += 1;
         }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
     AppName, Base, Capabilities, Count, Description, Desired, DesiredGroup, GroupName, Known,
-    Limit, Lineage, Machine, MachineConfig, MachineId, MachineState, Moved, Observed, Places,
-    Policy, Region, Regions, RunId, Stamps, StoredConfig, Strategy, VolumeId,
+    Limit, Lineage, Machine, MachineConfig, MachineId, MachineState, Moved, NewVolume, Observed,
+    Places, Policy, Region, Regions, Rollout, RunId, Stamps, StoredConfig, Strategy, VolumeId,
 };
 use aeroform::core::plan::{
     Action, Change, Options, Outcome, Plan, RunFacts, Standby, StepId, StepResult, adopted, check,
@@ -48,6 +48,8 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
             max_unavailable: Limit::Share(0.33),
         },
         wait_timeout_s: 300,
+        machine_checks: Vec::new(),
+        new_volume: NewVolume::default(),
         places: Places::default(),
     }
 }
@@ -129,6 +131,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
         primary_region: Some(region("ams")),
         image: None,
         has_processes: true,
+        rollout: Rollout::default(),
     }
 }
 

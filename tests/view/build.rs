@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
     AppName, Effect, FieldChange, GroupName, LaunchId, Lineage, MachineConfig, MachineId,
-    MachineName, MachineState, Region, VolumeId, overlay,
+    MachineName, MachineState, Region, VolumeId, difference,
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
@@ -55,6 +55,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        cost: None,
         fences: BTreeMap::new(),
     }
 }
@@ -274,7 +275,7 @@ pub(crate) fn standby(group: &str, at: &str, n: u16, of: &str) -> Change {
 /// The fields in which two configs differ.
 pub(crate) fn fields(before: Value, after: Value) -> Vec<FieldChange> {
     let config = |value| MachineConfig::from_value(value).unwrap();
-    overlay::changes(&config(before), &config(after))
+    difference::changes(&config(before), &config(after))
 }
 
 pub(crate) fn field(path: &[&str], before: Value, after: Value) -> FieldChange {

@@ -2,7 +2,7 @@
 
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
-use aeroform::core::plan::{Branch, DriftKind, Plan, Removal};
+use aeroform::core::plan::{Branch, Cost, DriftKind, Plan, Removal};
 use serde_json::{Value, json};
 
 use crate::build::*;
@@ -205,15 +205,16 @@ fn services() -> Plan {
         "env": {"LOG_LEVEL": "info", "RAILS_ENV": "production"},
         "services": [service(150, "30s"), {"internal_port": 9090, "protocol": "tcp", "ports": [{"port": 9090}]}]});
     let changes = fields(before, after);
-    plan(2)
-        .group(
-            group("web", "bin/rails server --early-hints", Changed, "ams 2")
-                .strategy("rolling: 1 at a time"),
-        )
-        .steps([
-            update("web", "ams", "148ed599c14189", &changes),
-            update("web", "ams", "6e82d933b7d587", &changes),
-        ])
+    let mut plan = plan(2);
+    plan.cost = Some(Box::new(cost(1420, true)));
+    plan.group(
+        group("web", "bin/rails server --early-hints", Changed, "ams 2")
+            .strategy("rolling: 1 at a time"),
+    )
+    .steps([
+        update("web", "ams", "148ed599c14189", &changes),
+        update("web", "ams", "6e82d933b7d587", &changes),
+    ])
 }
 
 fn hidden_secrets() -> Plan {
@@ -244,7 +245,16 @@ fn shrink() -> Plan {
         change.branches = vec![Branch::NoRoomStops];
         plan = plan.step(change);
     }
+    plan.cost = Some(Box::new(cost(-17_420, false)));
     plan
+}
+
+fn cost(cents_per_month: i64, if_always_running: bool) -> Cost {
+    Cost {
+        cents_per_month,
+        if_always_running,
+        prices_of: "2025-08-19".to_owned(),
+    }
 }
 
 fn drifted() -> Plan {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use aeroform::core::fleet::{
     AppName, Capabilities, CheckState, CheckStatus, ConfigDigest, Count, Description, Desired,
     DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
-    MachineState, Management, Observed, Places, Policy, Regions, RunId, Stamps, Strategy,
+    MachineState, Management, NewVolume, Observed, Places, Policy, Regions, Rollout, RunId, Stamps,
+    Strategy,
 };
 use aeroform::core::plan::{Event, Outcome, Plan, StepEvent, StepId, StepResult};
 use aeroform::core::view::{RunReport, StateEnd, StatusView};
@@ -81,6 +82,8 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
         protect: false,
         strategy: Strategy::Immediate,
         wait_timeout_s: 300,
+        machine_checks: Vec::new(),
+        new_volume: NewVolume::default(),
         places: Places::default(),
     };
     Desired {
@@ -97,6 +100,7 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
         primary_region: None,
         image: None,
         has_processes: true,
+        rollout: Rollout::default(),
     }
 }
 
@@ -115,6 +119,7 @@ fn known(machines: &[&Machine]) -> Known {
                 volumes: Vec::new(),
                 standby_for: Vec::new(),
                 replaces: None,
+                unproven: false,
             };
             (m.id.clone(), remembered)
         })

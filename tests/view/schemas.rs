@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{
-    AppName, ConfigDigest, Known, KnownMachine, LaunchId, Lineage, MachineConfig, MachineName,
-    Pending, ReleaseRecord, RunId, RunRecord, StoredConfig,
+    AppName, ConfigDigest, Count, DesiredGroup, Known, KnownMachine, LaunchId, Lineage,
+    MachineConfig, MachineName, NewVolume, Pending, Places, Regions, ReleaseRecord, RunId,
+    RunRecord, StoredConfig, Strategy,
 };
 use aeroform::core::plan::Plan;
 use aeroform::core::view::json;
+use aeroform::core::view::json::config::{self, Secrets};
 use aeroform::core::view::json::validate::{Diagnostic, Severity};
 use aeroform::core::view::{StatusView, escape};
 use insta::assert_snapshot;
@@ -70,7 +72,7 @@ fn every_plan_is_as_published() {
         .filter(small)
     {
         let value = valid(&schema, &json::plan::plan(&plan));
-        rejects_changes(&schema, &value, &[]);
+        rejects_changes(&schema, &value, &["cost"]);
         assert_eq!(
             value["steps"].as_array().unwrap().len(),
             plan.changes().count(),
@@ -185,6 +187,7 @@ fn a_plan_has_the_promised_shape() {
       "records": [],
       "refusals": [],
       "serial": 12,
+      "shrinks": 0,
       "steps": [
         {
           "action": "create",
@@ -365,6 +368,7 @@ fn known() -> Known {
         volumes: vec![volume("vol_1")],
         standby_for: vec![id("0123456789")],
         replaces: None,
+        unproven: true,
     };
     let run = RunRecord {
         run: RunId::new("7f3k2m4n6p").unwrap(),
@@ -389,6 +393,7 @@ fn known() -> Known {
         group: group_name("web"),
         region: region("ams"),
         standby: false,
+        replaces: None,
     }];
     known.releases = vec![ReleaseRecord {
         release: 3,
@@ -482,6 +487,56 @@ fn the_other_documents_are_as_published() {
         diagnostic(Severity::Warning),
     ]);
     check("validate", &|s| valid(s, &found), &[]);
+}
+
+#[test]
+fn what_fly_offers_and_what_is_wanted_are_as_published() {
+    let sizes = schema("platform-vm-sizes");
+    let value = valid(&sizes, &json::platform::vm_sizes());
+    rejects_changes(&sizes, &value, &[]);
+    assert_eq!(value["sizes"][0]["cents_per_month"], 194);
+    let regions = schema("platform-regions");
+    rejects_changes(&regions, &valid(&regions, &json::platform::regions()), &[]);
+    let web = group_name("web");
+    let wanted = DesiredGroup {
+        command: None,
+        template: MachineConfig::from_value(json!({
+            "env": {"API_TOKEN": "hunter2", "LOG": "debug"},
+            "files": [{"guest_path": "/key", "raw_value": "aHVudGVyMg=="}],
+        }))
+        .unwrap(),
+        count: Count::Unwritten,
+        regions: Regions::Unwritten,
+        max_per_region: None,
+        standby: None,
+        ha: true,
+        protect: false,
+        strategy: Strategy::Immediate,
+        wait_timeout_s: 300,
+        machine_checks: Vec::new(),
+        new_volume: NewVolume::default(),
+        places: Places::default(),
+    };
+    let app = AppName::new("shop").unwrap();
+    let group = |secrets| config::group(&web, &wanted, secrets);
+    let document = schema("show-config");
+    let hidden = valid(
+        &document,
+        &config::config(&app, vec![group(Secrets::Hidden)]),
+    );
+    rejects_changes(&document, &hidden, &[]);
+    let text = hidden.to_string();
+    assert!(
+        !text.contains("hunter2") && !text.contains("aHVudGVyMg"),
+        "{text}"
+    );
+    assert!(text.contains("debug"), "{text}");
+    let shown = valid(
+        &document,
+        &config::config(&app, vec![group(Secrets::Shown)]),
+    );
+    assert_eq!(shown["groups"][0]["config"]["env"]["API_TOKEN"], "hunter2");
+    assert!(group(Secrets::Hidden).hides() && !group(Secrets::Shown).hides());
 }
 
 #[test]

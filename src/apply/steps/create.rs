@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Progress;
 use super::update::{Brought, Terms, bring};
 use crate::apply::codes;
@@ -11,9 +13,12 @@ use crate::apply::hands::Hands;
 use crate::apply::settle::{Patience, by_name};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
-use crate::core::fleet::{Call, LaunchId, Machine, MachineState};
+use crate::core::fleet::{Call, LaunchId, Machine, MachineState, Until, VolumeId};
 use crate::core::plan::{Action, Change, GateKind, StepId};
 use crate::provider::codes as answers;
+
+/// How long a Machine that is being destroyed may keep its volume.
+const LEAVES: Duration = Duration::from_secs(60);
 
 /// Makes the Machine, or takes the one that an earlier run has made for the same intent, and waits
 /// for its gate. A crash or cancel in between leaves a Machine whose name says what it is for.
@@ -48,6 +53,7 @@ pub(super) async fn create<'a>(
         skip_launch: wanted.is_standby(),
         port: *port,
     }));
+    freed(hands, volumes).await?;
     let brought = match make(hands, change, &call).await? {
         Made::New(machine) => {
             hands.holds(&machine.id);
@@ -84,6 +90,21 @@ enum Made {
     New(Machine),
     /// It was there already, or was made by a call whose answer was lost.
     Found(Machine),
+}
+
+/// Waits for Machines on their way out that still have these volumes: a run that died destroyed them.
+async fn freed(hands: &Hands<'_>, volumes: &[VolumeId]) -> Part {
+    let observed = hands.shared.job.observed;
+    let wanted = observed.volumes.iter().filter(|v| volumes.contains(&v.id));
+    for holder in wanted.filter_map(|volume| volume.attached_to.as_ref()) {
+        let leaves = observed.machines.get(holder);
+        if leaves.is_some_and(|machine| machine.state.is_gone()) {
+            hands.waiting(format!("{holder} to let its volume go"), LEAVES);
+            let deadline = Instant::now() + LEAVES;
+            hands.wait(holder, Until::Destroyed, deadline).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {

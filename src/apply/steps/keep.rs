@@ -6,7 +6,8 @@ use super::Progress;
 use crate::apply::ends::{End, Part};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
-use crate::core::plan::{Change, adopted};
+use crate::core::fleet::MachineState;
+use crate::core::plan::{Change, GateKind, adopted};
 
 /// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10). Waits
 /// for the gate that the run which made or changed it did not live to see; taken it is either way.
@@ -24,13 +25,26 @@ pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &C
     let lineage = &job.observed.description.scope;
     progress.sent = Some(adopted(group, machine.config.as_ref(), lineage));
     progress.machine = Some(machine.clone());
+    let (Some(group), false) = (group, change.gate == GateKind::None) else {
+        return Ok(());
+    };
+    let at_most = Duration::from_secs(group.wait_timeout_s);
+    let live = hands.settled(&machine.id, at_most).await?;
+    let live = live.filter(|live| !live.state.is_gone());
+    let live = live.ok_or_else(|| End::conflict(format!("{} is gone", machine.id)))?;
+    let runs = live.state.runs();
+    progress.machine = Some(live);
+    if !runs {
+        return Ok(());
+    }
     let gate = Gate {
         id: &machine.id,
         kind: change.gate,
-        at_most: group.map_or(Duration::ZERO, |group| {
-            Duration::from_secs(group.wait_timeout_s)
-        }),
-        before: Before::default(),
+        at_most,
+        before: match machine.state {
+            MachineState::Started => Before::default(),
+            _ => Before::on_its_way(machine),
+        },
     };
     gate::pass(hands, progress, gate).await
 }

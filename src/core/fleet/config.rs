@@ -9,8 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::overlay::HIDDEN;
-use super::secret;
+use super::secret::{self, HIDDEN};
 
 /// Fields that the platform has and we do not know; they are carried, never shown, never dropped.
 pub type Other = BTreeMap<String, Value>;
@@ -161,8 +160,8 @@ config_struct!(
         max_memory_mb: u32,
         /// Memory, MiB.
         memory_mb: u32,
-        /// `never`, `always`, `restart`.
-        persist_rootfs: String,
+        /// `never`, `always`, `restart`; some answers have a number, hence a value.
+        persist_rootfs: Value,
     }
 );
 config_struct!(
@@ -305,10 +304,24 @@ config_struct!(
     }
 );
 
+impl Service {
+    /// Whether the proxy stops Machines that have nothing to do.
+    pub fn stops_by_itself(&self) -> bool {
+        let stops = |value: &Value| !matches!(value.as_str(), Some("off")) && *value != false;
+        self.autostop.as_ref().is_some_and(stops)
+    }
+}
+
 impl MachineConfig {
     /// Whether any service is written.
     pub fn has_services(&self) -> bool {
         self.services.as_ref().is_some_and(|s| !s.is_empty())
+    }
+
+    /// The size that is written; a guest that only names a host says none.
+    pub fn written_size(&self) -> Option<&Guest> {
+        let says = |guest: &&Guest| guest.cpus.or(guest.memory_mb).is_some();
+        self.guest.as_ref().filter(says)
     }
 
     /// Whether any mount is written.

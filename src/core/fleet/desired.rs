@@ -7,7 +7,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{
-    AppName, GroupName, Lineage, MachineConfig, MachineId, Region, StoredConfig, VolumeId, overlay,
+    AppName, GroupName, Lineage, MachineCheck, MachineConfig, MachineId, NewVolume, Region,
+    Rollout, StoredConfig, VolumeId, overlay,
 };
 
 /// What the manifests want. Never a finished config: a group's template is laid over what exists.
@@ -33,6 +34,8 @@ pub struct Desired {
     pub image: Option<String>,
     /// Whether fly.toml has a `[processes]` section; without it there is the one group `app`.
     pub has_processes: bool,
+    /// What a deploy runs for the whole app.
+    pub rollout: Rollout,
 }
 
 /// One wanted process group.
@@ -58,6 +61,10 @@ pub struct DesiredGroup {
     pub strategy: Strategy,
     /// How long one Machine may take to start and pass its checks, seconds.
     pub wait_timeout_s: u64,
+    /// What runs beside each updated Machine.
+    pub machine_checks: Vec<MachineCheck>,
+    /// What a volume has that is made for it.
+    pub new_volume: NewVolume,
     /// Where the group and its count are written (`fly.toml:7`, `aeroform.toml:12`), for reasons.
     pub places: Places,
 }
@@ -192,6 +199,8 @@ impl Desired {
                     "protect": group.protect,
                     "strategy": group.strategy,
                     "wait_timeout_s": group.wait_timeout_s,
+                    "machine_checks": group.machine_checks,
+                    "new_volume": group.new_volume,
                 });
                 (name, body)
             })
@@ -206,6 +215,7 @@ impl Desired {
             "policy": self.policy,
             "primary_region": self.primary_region,
             "image": self.image,
+            "rollout": self.rollout,
         });
         let text = serde_json::to_vec(&body).expect("plain data always serialises");
         HEXLOWER.encode(&Sha256::digest(text)[..16])

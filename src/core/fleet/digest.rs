@@ -47,6 +47,11 @@ impl StoredConfig {
         &self.0
     }
 
+    /// Whether both mean the same, although versions may have remembered them that knew other spellings.
+    pub fn is_as(&self, other: &Self) -> bool {
+        self == other || normal::again(&self.0) == normal::again(&other.0)
+    }
+
     /// The digest under which the state keeps this config.
     pub fn digest(&self) -> ConfigDigest {
         let text = serde_json::to_vec(&self.0).expect("a JSON tree always serialises");
@@ -120,9 +125,9 @@ mod tests {
         assert!(!stored.tree().to_string().contains("hunter2"));
         let nothing = MachineConfig::default();
         for changes in [
-            crate::core::fleet::overlay::changes(&nothing, &config),
-            crate::core::fleet::overlay::changes(&config, &nothing),
-            crate::core::fleet::overlay::tree_changes(
+            crate::core::fleet::difference::changes(&nothing, &config),
+            crate::core::fleet::difference::changes(&config, &nothing),
+            crate::core::fleet::difference::tree_changes(
                 stored.tree(),
                 StoredConfig::of(&nothing, &Lineage::new("l1").unwrap()).tree(),
             ),

@@ -66,6 +66,9 @@ pub struct KnownMachine {
     /// The Machine whose place it was to take and which is still there: together they are one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<MachineId>,
+    /// What was sent last was not seen to work: the next apply waits for that before it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproven: bool,
 }
 
 /// A create that is owed: it may or may not have happened, or its group has no written count that would
@@ -82,6 +85,9 @@ pub struct Pending {
     /// It was to be a standby.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub standby: bool,
+    /// The Machine whose place it was to take and which is still there: together they are one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<MachineId>,
 }
 
 /// One run as the state remembers it.

@@ -7,13 +7,16 @@
 pub mod call;
 pub mod config;
 pub mod desired;
+pub mod difference;
 pub mod digest;
 pub mod ids;
 pub mod known;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
+pub mod rollout;
 pub mod secret;
+mod shape;
 
 pub use call::{Call, Receipt, Until};
 pub use config::MachineConfig;
@@ -21,6 +24,7 @@ pub use desired::{
     Base, Count, Desired, DesiredGroup, Limit, Moved, MovedMachine, Places, Policy, Regions,
     Strategy,
 };
+pub use difference::{Effect, FieldChange};
 pub use digest::{ConfigDigest, StoredConfig};
 pub use ids::{
     AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
@@ -30,4 +34,4 @@ pub use machine::{
     Capabilities, CheckState, CheckStatus, Description, HostStatus, Machine, MachineState,
     Management, Observed, Stamps, Volume,
 };
-pub use overlay::{Effect, FieldChange};
+pub use rollout::{MachineCheck, NewVolume, ReleaseCommand, Rollout};

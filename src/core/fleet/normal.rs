@@ -2,11 +2,15 @@
 //!
 //! The only place that knows which spellings are the same. Nothing here decides who owns a field.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::MachineConfig;
+use super::config::{Check, Service};
+
+const SECOND: u64 = 1_000_000_000;
 
 /// Metadata keys that are bookkeeping, never configuration (RULES 1).
 pub fn is_bookkeeping(key: &str) -> bool {
@@ -19,7 +23,8 @@ pub fn is_bookkeeping(key: &str) -> bool {
 }
 
 /// The config as a tree in which equal configs are equal trees: no bookkeeping, no volume ids, no
-/// standbys, no empty values, one spelling of durations, autostop, images, header and handler order.
+/// standbys, no empty values, one spelling of durations, autostop and images, and one order of headers,
+/// handlers, services and files.
 pub fn normalised(config: &MachineConfig) -> Value {
     let mut config = config.clone();
     config.standbys = None;
@@ -35,46 +40,118 @@ pub fn normalised(config: &MachineConfig) -> Value {
     if let Some(written) = &mut config.image {
         *written = image(written);
     }
+    let persist = config
+        .guest
+        .as_mut()
+        .and_then(|guest| guest.persist_rootfs.as_mut());
+    if let Some(written) = persist {
+        *written = normal_persist(written);
+    }
     let stop_timeout = config
         .stop_config
         .as_mut()
         .and_then(|stop| stop.timeout.as_mut());
-    let services = config.services.iter_mut().flatten();
-    let mut checks: Vec<_> = config
-        .checks
-        .iter_mut()
-        .flat_map(BTreeMap::values_mut)
-        .collect();
-    for service in services {
-        if let Some(autostop) = &mut service.autostop {
-            *autostop = normal_autostop(autostop);
-        }
-        for port in service.ports.iter_mut().flatten() {
-            if let Some(handlers) = &mut port.handlers {
-                handlers.sort();
-            }
-        }
-        checks.extend(service.checks.iter_mut().flatten());
-    }
-    for check in checks {
-        let durations = [
-            &mut check.grace_period,
-            &mut check.interval,
-            &mut check.timeout,
-        ];
-        for text in durations.into_iter().flatten() {
-            *text = normal_duration(text);
-        }
-        if let Some(headers) = &mut check.headers {
-            headers.sort_by(|a, b| a.name.cmp(&b.name));
-        }
-    }
     if let Some(text) = stop_timeout {
         *text = normal_duration(text);
     }
+    if let Some(metrics) = &mut config.metrics {
+        metrics.https = metrics.https.filter(|https| *https);
+    }
+    for file in config.statics.iter_mut().flatten() {
+        for text in [&mut file.index_document, &mut file.tigris_bucket] {
+            *text = text.take().filter(|text| !text.is_empty());
+        }
+    }
+    for check in config.checks.iter_mut().flat_map(BTreeMap::values_mut) {
+        normal_check(check);
+    }
+    for service in config.services.iter_mut().flatten() {
+        normal_service(service);
+    }
     let mut tree = config.to_value();
     drop_empty(&mut tree);
+    sort_entries(&mut tree);
     tree
+}
+
+/// A remembered form as this version would remember it: an older one may have known fewer spellings.
+pub fn again(tree: &Value) -> Cow<'_, Value> {
+    match MachineConfig::from_value(tree.clone()) {
+        Ok(config) => Cow::Owned(normalised(&config)),
+        Err(_) => Cow::Borrowed(tree),
+    }
+}
+
+/// What the platform takes for missing is missing: autostop that is off, no Machine that is to run.
+fn normal_service(service: &mut Service) {
+    let autostop = service.autostop.take();
+    service.autostop = autostop
+        .map(|value| normal_autostop(&value))
+        .filter(|value| value != "off");
+    service.min_machines_running = service.min_machines_running.filter(|least| *least > 0);
+    for port in service.ports.iter_mut().flatten() {
+        port.force_https = port.force_https.filter(|force| *force);
+        if let Some(handlers) = &mut port.handlers {
+            handlers.sort();
+        }
+    }
+    for check in service.checks.iter_mut().flatten() {
+        normal_check(check);
+        // The platform keeps checks of services within these, whatever is asked for.
+        let limits = [
+            (&mut check.grace_period, 0),
+            (&mut check.interval, SECOND),
+            (&mut check.timeout, SECOND),
+        ];
+        for (text, least) in limits {
+            if let Some(nanos) = text.as_deref().and_then(parse_duration) {
+                *text = Some(format_duration(nanos.clamp(least, 60 * SECOND)));
+            }
+        }
+    }
+}
+
+fn normal_check(check: &mut Check) {
+    let durations = [
+        &mut check.grace_period,
+        &mut check.interval,
+        &mut check.timeout,
+    ];
+    for text in durations.into_iter().flatten() {
+        *text = normal_duration(text);
+    }
+    check.tls_skip_verify = check.tls_skip_verify.filter(|skip| *skip);
+    if let Some(headers) = &mut check.headers {
+        headers.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+}
+
+/// Puts entries whose order means nothing in one order: services and what is in them, and files. Statics
+/// and containers keep theirs, where the first of several may win.
+fn sort_entries(tree: &mut Value) {
+    sort(tree.get_mut("files"), &["guest_path"]);
+    for service in entries(tree.get_mut("services")) {
+        sort(service.get_mut("ports"), &["port", "start_port"]);
+        sort(service.get_mut("checks"), &["type", "path"]);
+    }
+    sort(tree.get_mut("services"), &["internal_port", "protocol"]);
+}
+
+fn entries(list: Option<&mut Value>) -> &mut [Value] {
+    list.and_then(Value::as_array_mut)
+        .map_or(&mut [], Vec::as_mut_slice)
+}
+
+/// By these keys, and where they are equal by everything else.
+fn sort(list: Option<&mut Value>, keys: &[&str]) {
+    entries(list).sort_by_cached_key(|entry| {
+        let key = |key: &&str| match entry.get(*key) {
+            Some(Value::Number(number)) => (number.as_u64().unwrap_or(u64::MAX), String::new()),
+            Some(Value::String(text)) => (0, text.clone()),
+            Some(_) | None => (0, String::new()),
+        };
+        (keys.iter().map(key).collect::<Vec<_>>(), entry.to_string())
+    });
 }
 
 /// Removes `null`, `[]` and `{}` at every depth; they all mean "missing".
@@ -109,6 +186,17 @@ fn normal_autostop(value: &Value) -> Value {
         Value::Bool(false) => Value::from("off"),
         Value::Bool(true) => Value::from("stop"),
         other => other.clone(),
+    }
+}
+
+/// Answers may hold the number of the word.
+fn normal_persist(value: &Value) -> Value {
+    match value.as_u64() {
+        Some(0) => Value::Null,
+        Some(1) => Value::from("never"),
+        Some(2) => Value::from("restart"),
+        Some(3) => Value::from("always"),
+        Some(_) | None => value.clone(),
     }
 }
 

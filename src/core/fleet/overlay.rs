@@ -1,154 +1,13 @@
-//! Laying what is wanted over what exists, and saying field by field what that changes.
+//! Laying what is wanted over what exists.
 //!
-//! This is the only way to a config (DESIGN 3) and the only place that knows whose a field is:
-//! *ours* are the fields that `fly deploy` always replaces (facts/fly-toml-to-machine.md 3.1), where
-//! an entry that is not wanted goes; every other field is the platform's unless we sent it.
+//! This is the only way to a config (DESIGN 3): of the fields that `fly deploy` always replaces an entry
+//! that is not wanted goes; every other field is the platform's unless we sent it. Whose a field is, says
+//! [`super::shape`].
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::secret::{self, hides};
+use super::shape::{Owner, Shape, TABLE, matches, rules, shape_of};
 use super::{MachineConfig, StoredConfig, normal};
-
-/// How a field's value is put together from the parts of what exists and what is wanted.
-#[derive(Clone, Copy)]
-enum Shape {
-    /// Taken whole.
-    Leaf,
-    /// A table: wanted keys win, keys in `owned` go when unwanted, other keys stay unless we sent them.
-    Table {
-        owned: &'static [&'static str],
-        fields: &'static [(&'static str, Shape)],
-    },
-    /// A map of named entries: unwanted entries go, entries of both are laid over each other.
-    Entries(&'static Shape),
-    /// A list whose entries are found again by these keys; unwanted entries go.
-    List {
-        keys: &'static [&'static str],
-        entry: &'static Shape,
-    },
-}
-
-const TABLE: Shape = Shape::Table {
-    owned: &[],
-    fields: &[],
-};
-const CHECK_LIST: Shape = Shape::List {
-    keys: &["type", "path", "method", "protocol", "port"],
-    entry: &TABLE,
-};
-const PORT_LIST: Shape = Shape::List {
-    keys: &["port", "start_port"],
-    entry: &TABLE,
-};
-const SERVICE: Shape = Shape::Table {
-    owned: &[],
-    fields: &[
-        ("checks", CHECK_LIST),
-        ("ports", PORT_LIST),
-        ("concurrency", TABLE),
-    ],
-};
-
-/// Whose a top-level field is.
-#[derive(Clone, Copy, PartialEq)]
-enum Owner {
-    /// Always replaced by `fly deploy`, cleared when absent.
-    Ours,
-    /// Kept unless wanted or sent by us.
-    Platform,
-}
-
-/// The rule of every field. Destructures, so that a field added to [`MachineConfig`] cannot be
-/// forgotten here.
-fn rules(config: &MachineConfig) -> Vec<(&'static str, Owner, Shape)> {
-    use Owner::{Ours, Platform};
-    let MachineConfig {
-        auto_destroy: _,
-        cache_drive: _,
-        checks: _,
-        containers: _,
-        disable_machine_autostart: _,
-        dns: _,
-        env: _,
-        files: _,
-        guest: _,
-        image: _,
-        init: _,
-        metadata: _,
-        metrics: _,
-        mounts: _,
-        processes: _,
-        restart: _,
-        rootfs: _,
-        schedule: _,
-        services: _,
-        size: _,
-        standbys: _,
-        statics: _,
-        stop_config: _,
-        other: _,
-    } = config;
-    let init = Shape::Table {
-        owned: &["cmd", "entrypoint", "exec", "swap_size_mb"],
-        fields: &[],
-    };
-    vec![
-        ("auto_destroy", Platform, Shape::Leaf),
-        ("cache_drive", Platform, TABLE),
-        ("checks", Ours, Shape::Entries(&TABLE)),
-        ("containers", Platform, Shape::Leaf),
-        ("disable_machine_autostart", Platform, Shape::Leaf),
-        ("dns", Platform, TABLE),
-        ("env", Ours, Shape::Entries(&Shape::Leaf)),
-        (
-            "files",
-            Ours,
-            Shape::List {
-                keys: &["guest_path"],
-                entry: &TABLE,
-            },
-        ),
-        ("guest", Platform, TABLE),
-        ("image", Platform, Shape::Leaf),
-        ("init", Platform, init),
-        ("metadata", Platform, TABLE),
-        ("metrics", Ours, TABLE),
-        (
-            "mounts",
-            Ours,
-            Shape::List {
-                keys: &["name"],
-                entry: &TABLE,
-            },
-        ),
-        ("processes", Platform, Shape::Leaf),
-        ("restart", Ours, TABLE),
-        ("rootfs", Platform, TABLE),
-        ("schedule", Platform, Shape::Leaf),
-        (
-            "services",
-            Ours,
-            Shape::List {
-                keys: &["internal_port", "protocol"],
-                entry: &SERVICE,
-            },
-        ),
-        ("size", Platform, Shape::Leaf),
-        ("standbys", Platform, Shape::Leaf),
-        (
-            "statics",
-            Ours,
-            Shape::List {
-                keys: &["url_prefix", "guest_path"],
-                entry: &TABLE,
-            },
-        ),
-        ("stop_config", Ours, TABLE),
-    ]
-}
 
 /// The config that a Machine gets: `template` laid over what exists. `sent` is what we sent last:
 /// a key of it that is not wanted any more is taken back; a key that only the platform has stays.
@@ -164,9 +23,33 @@ pub fn config_for(
     }
     let mut wanted = template.to_value();
     normal::drop_empty(&mut wanted);
+    keep_unnamed_mounts(&existing, &mut wanted);
     let tree = lay_config(template, &existing, sent.map(StoredConfig::tree), &wanted);
     MachineConfig::from_value(tree)
         .expect("laying two configs over each other keeps every field's type")
+}
+
+/// A mount that has no name is kept as it is, but for what extends its volume
+/// (facts/fly-toml-to-machine.md 9).
+fn keep_unnamed_mounts(existing: &Value, wanted: &mut Value) {
+    let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
+    let unnamed = items(&existing["mounts"]).into_iter();
+    let unnamed = unnamed.filter(|mount| mount["name"].as_str().is_none_or(str::is_empty));
+    let Some(Value::Array(mounts)) = wanted.get_mut("mounts") else {
+        return;
+    };
+    for (mount, there) in mounts
+        .iter_mut()
+        .filter_map(Value::as_object_mut)
+        .zip(unnamed)
+    {
+        for key in ["name", "path"] {
+            match there.get(key) {
+                Some(value) => mount.insert(key.to_owned(), value.clone()),
+                None => mount.remove(key),
+            };
+        }
+    }
 }
 
 /// The same over remembered forms, where no live config is at hand or none may be shown.
@@ -215,7 +98,7 @@ fn written_part(shape: Shape, existing: &Value, template: &Value) -> Value {
             })
             .collect::<Map<_, _>>()
             .into(),
-        (Shape::List { keys, entry }, Value::Array(existing), Value::Array(template)) => {
+        (Shape::List { keys, entry, .. }, Value::Array(existing), Value::Array(template)) => {
             let found = matches(keys, template, existing);
             let pairs = template.iter().zip(found);
             pairs
@@ -241,15 +124,20 @@ fn lay_config(
     };
     for (field, owner, shape) in rules(rule_of) {
         let sent = sent.and_then(|tree| tree.get(field));
+        let (shape, sent) = match (field, wanted.get(field)) {
+            // Without `[[vm]]` a size stays as it is, whoever set it, and a host is laid over it.
+            ("guest", Some(guest)) if says_no_size(guest) => (TABLE, None),
+            ("guest", None) => (Shape::Leaf, None),
+            (_, _) => (shape, sent),
+        };
         let laid = match (wanted.get(field), owner) {
             (Some(wanted), _) => Some(lay(shape, existing.get(field), sent, wanted)),
             (None, Owner::Ours) => None,
             (None, Owner::Platform) => {
                 let empty = Value::Object(Map::new());
                 match (existing.get(field), shape) {
-                    // A table of the platform's loses the keys that are always ours and those we sent,
-                    // except `guest`: without `[[vm]]` a size stays as it is, whoever set it.
-                    (Some(old @ Value::Object(_)), Shape::Table { .. }) if field != "guest" => {
+                    // A table of the platform's loses the keys that are always ours and those we sent.
+                    (Some(old @ Value::Object(_)), Shape::Table { .. }) => {
                         Some(lay(shape, Some(old), sent, &empty))
                     }
                     // What runs goes on running without a written image; any other value that we sent
@@ -265,6 +153,10 @@ fn lay_config(
         };
     }
     Value::Object(result)
+}
+
+fn says_no_size(guest: &Value) -> bool {
+    guest.get("cpus").is_none() && guest.get("memory_mb").is_none()
 }
 
 fn lay(shape: Shape, existing: Option<&Value>, sent: Option<&Value>, wanted: &Value) -> Value {
@@ -295,7 +187,7 @@ fn lay(shape: Shape, existing: Option<&Value>, sent: Option<&Value>, wanted: &Va
             })
             .collect::<Map<_, _>>()
             .into(),
-        (Shape::List { keys, entry }, Value::Array(wanted)) => {
+        (Shape::List { keys, entry, .. }, Value::Array(wanted)) => {
             let items =
                 |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
             let (old, sent) = (items(existing), items(sent));
@@ -315,273 +207,13 @@ fn lay(shape: Shape, existing: Option<&Value>, sent: Option<&Value>, wanted: &Va
     }
 }
 
-fn shape_of(fields: &[(&str, Shape)], key: &str) -> Shape {
-    fields
-        .iter()
-        .find(|(name, _)| *name == key)
-        .map_or(Shape::Leaf, |(_, shape)| *shape)
-}
-
-/// Which of `items` each wanted entry is: the one of the same name; else, of those left over, the first
-/// that says nothing else where the wanted one says something. The platform may have filled in a key
-/// that nobody wrote, and its entry is the same one all the same.
-fn matches(keys: &[&str], wanted: &[Value], items: &[Value]) -> Vec<Option<usize>> {
-    let names = entry_names(keys, items);
-    let places: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
-    let mut found: Vec<Option<usize>> = entry_names(keys, wanted)
-        .iter()
-        .map(|name| places.get(name.as_str()).copied())
-        .collect();
-    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
-    let mut left: Vec<usize> = (0..items.len()).filter(|at| !taken.contains(at)).collect();
-    for (wanted, found) in wanted.iter().zip(&mut found).filter(|(_, f)| f.is_none()) {
-        let fits = |at: &usize| {
-            let said = |key: &&str| wanted.get(*key).filter(|value| !value.is_null());
-            let mut all = keys
-                .iter()
-                .filter_map(|key| Some((key, said(key)?)))
-                .peekable();
-            all.peek().is_some() && all.all(|(key, value)| items[*at].get(*key) == Some(value))
-        };
-        if let Some(place) = left.iter().position(fits) {
-            *found = Some(left.remove(place));
-        }
-    }
-    found
-}
-
-/// The names by which the entries of a list are found again: the values of their keys, and a number
-/// where several entries share them.
-fn entry_names(keys: &[&str], items: &[Value]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::with_capacity(items.len());
-    for item in items {
-        let parts: Vec<String> = keys
-            .iter()
-            .filter_map(|key| match item.get(*key) {
-                None | Some(Value::Null) => None,
-                Some(Value::String(text)) => Some(text.clone()),
-                Some(other) => Some(other.to_string()),
-            })
-            .collect();
-        let mut name = parts.join(" ");
-        let same = names
-            .iter()
-            .filter(|n| **n == name || n.starts_with(&format!("{name} #")))
-            .count();
-        if same > 0 {
-            name = format!("{name} #{}", same + 1);
-        }
-        names.push(name);
-    }
-    names
-}
-
-fn named_entries(keys: &[&str], list: Option<&Value>) -> Vec<(String, Value)> {
-    let items = list
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
-    entry_names(keys, items)
-        .into_iter()
-        .zip(items.iter().cloned())
-        .collect()
-}
-
-/// One field that changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FieldChange {
-    /// Where, from the top of the config (`["guest", "memory_mb"]`, `["services", "8080 tcp",
-    /// "concurrency", "soft_limit"]`).
-    pub path: Vec<String>,
-    /// What it is; none when it is new. A hidden value is `(hidden)`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<Value>,
-    /// What it becomes; none when it goes. A hidden value is `(hidden)`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<Value>,
-    /// What changing it forces.
-    pub effect: Effect,
-    /// The values are secret-looking and stand nowhere in here (RULES 37).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub hidden: bool,
-    /// Less CPU or memory than before: a class of its own (DESIGN 5).
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub shrinks: bool,
-}
-
-/// What the change of a field forces (facts/fly-toml-to-machine.md 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Effect {
-    /// A new version of the same Machine.
-    InPlace,
-    /// Another Machine.
-    Replace,
-}
-
-/// What stands for a value that is not shown.
-pub const HIDDEN: &str = "(hidden)";
-
-/// The fields in which two configs differ, normalised first, in a stable order, secrets hidden.
-pub fn changes(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldChange> {
-    tree_changes(&normal::normalised(before), &normal::normalised(after))
-}
-
-/// The same for two trees that are normalised already.
-pub fn tree_changes(before: &Value, after: &Value) -> Vec<FieldChange> {
-    let mut found = Vec::new();
-    let empty = Value::Object(Map::new());
-    let mut fields: Vec<(&str, Shape)> = rules(&MachineConfig::default())
-        .into_iter()
-        .map(|(field, _, shape)| (field, shape))
-        .collect();
-    // Fields that only the platform has are never in `after` differently from `before`, but a tree of
-    // a newer version may carry them.
-    for key in before
-        .as_object()
-        .into_iter()
-        .chain(after.as_object())
-        .flat_map(Map::keys)
-    {
-        if !fields.iter().any(|(field, _)| field == key) {
-            fields.push((key, Shape::Leaf));
-        }
-    }
-    for (field, shape) in fields {
-        let (old, new) = (before.get(field), after.get(field));
-        if old == new {
-            continue;
-        }
-        let mut path = vec![field.to_owned()];
-        match shape {
-            // A missing table and an empty one are the same.
-            Shape::Table { .. } | Shape::Entries(_) => {
-                compare(
-                    shape,
-                    Some(old.unwrap_or(&empty)),
-                    Some(new.unwrap_or(&empty)),
-                    &mut path,
-                    &mut found,
-                );
-            }
-            Shape::Leaf | Shape::List { .. } => compare(shape, old, new, &mut path, &mut found),
-        }
-    }
-    found
-}
-
-fn compare(
-    shape: Shape,
-    old: Option<&Value>,
-    new: Option<&Value>,
-    path: &mut Vec<String>,
-    found: &mut Vec<FieldChange>,
-) {
-    if old == new {
-        return;
-    }
-    match (shape, old, new) {
-        (
-            Shape::Table { .. } | Shape::Entries(_),
-            Some(Value::Object(a)),
-            Some(Value::Object(b)),
-        ) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort();
-            keys.dedup();
-            for key in keys {
-                let shape = match shape {
-                    Shape::Table { fields, .. } => shape_of(fields, key),
-                    Shape::Entries(entry) => *entry,
-                    Shape::Leaf | Shape::List { .. } => Shape::Leaf,
-                };
-                path.push(key.clone());
-                compare(shape, a.get(key), b.get(key), path, found);
-                path.pop();
-            }
-        }
-        (Shape::List { keys, entry }, Some(Value::Array(_)), Some(Value::Array(_))) => {
-            let (a, b) = (named_entries(keys, old), named_entries(keys, new));
-            let mut names: Vec<&String> = a.iter().chain(&b).map(|(name, _)| name).collect();
-            let mut seen = std::collections::BTreeSet::new();
-            names.retain(|name| seen.insert(*name));
-            let before = found.len();
-            for name in names {
-                let side = |list: &[(String, Value)]| {
-                    list.iter()
-                        .find(|(n, _)| n == name)
-                        .map(|(_, value)| value.clone())
-                };
-                path.push(name.clone());
-                compare(*entry, side(&a).as_ref(), side(&b).as_ref(), path, found);
-                path.pop();
-            }
-            if found.len() == before {
-                // The same entries in another order.
-                found.push(change(path, old, new));
-            }
-        }
-        (Shape::Leaf | Shape::Table { .. } | Shape::Entries(_) | Shape::List { .. }, _, _) => {
-            found.push(change(path, old, new));
-        }
-    }
-}
-
-fn change(path: &[String], before: Option<&Value>, after: Option<&Value>) -> FieldChange {
-    let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-    let is_hidden =
-        |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(secret::in_text);
-    let hidden = match parts.as_slice() {
-        ["env" | "metadata", key, ..] => hides(key) || is_hidden(before) || is_hidden(after),
-        ["files", .., "raw_value"] => true,
-        _ => false,
-    };
-    let effect = match parts.as_slice() {
-        // A mount that comes, goes or has another name needs another Machine; other keys of one that
-        // stays do not.
-        ["guest", "host_dedication_id"] | ["mounts"] | ["mounts", _] | ["mounts", _, "name"] => {
-            Effect::Replace
-        }
-        _ => Effect::InPlace,
-    };
-    let number = |value: Option<&Value>| value.and_then(Value::as_u64);
-    let shrinks = match parts.as_slice() {
-        ["guest", "cpus" | "memory_mb" | "gpus"] => match (number(before), number(after)) {
-            (Some(before), Some(after)) => after < before,
-            _ => false,
-        },
-        ["guest", "cpu_kind"] => {
-            before.and_then(Value::as_str) == Some("performance")
-                && after.and_then(Value::as_str) == Some("shared")
-        }
-        _ => false,
-    };
-    let show = |value: Option<&Value>| match value {
-        Some(_) if hidden => Some(Value::from(HIDDEN)),
-        Some(Value::Array(_)) if parts == ["files"] => Some(Value::from(HIDDEN)),
-        // A whole entry may bring values along that stand deeper.
-        Some(value) => {
-            let mut value = value.clone();
-            secret::replace(&mut value, &mut |_, _| HIDDEN.to_owned());
-            Some(value)
-        }
-        None => None,
-    };
-    FieldChange {
-        path: path.to_vec(),
-        before: show(before),
-        after: show(after),
-        effect,
-        hidden: hidden || parts == ["files"],
-        shrinks,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
     use crate::core::fleet::Lineage;
+    use crate::core::fleet::difference::{FieldChange, changes};
 
     fn config(value: Value) -> MachineConfig {
         MachineConfig::from_value(value).unwrap()
@@ -648,6 +280,29 @@ mod tests {
     }
 
     #[test]
+    fn a_files_content_has_one_source_and_a_written_size_leaves_no_gpu() {
+        let existing = config(json!({
+            "files": [{"guest_path": "/a", "raw_value": "aGk=", "mode": 420}],
+            "guest": {"cpus": 8, "cpu_kind": "performance", "memory_mb": 16384, "gpu_kind": "l40s",
+                "persist_rootfs": "never"},
+            "containers": [{"name": "app", "image": "old", "new_thing": 1}, {"name": "gone"}]
+        }));
+        let wanted = config(json!({
+            "files": [{"guest_path": "/a", "secret_name": "S"}],
+            "guest": {"cpus": 1, "cpu_kind": "shared", "memory_mb": 256},
+            "containers": [{"name": "app"}]
+        }));
+        assert_eq!(
+            config_for(&wanted, Some(&existing), None).to_value(),
+            json!({
+                "files": [{"guest_path": "/a", "secret_name": "S", "mode": 420}],
+                "guest": {"cpus": 1, "cpu_kind": "shared", "memory_mb": 256, "persist_rootfs": "never"},
+                "containers": [{"name": "app", "image": "old", "new_thing": 1}]
+            })
+        );
+    }
+
+    #[test]
     fn an_entry_is_found_again_although_the_platform_filled_in_its_keys() {
         let existing = config(json!({"services": [
             {"internal_port": 80, "protocol": "udp", "platform": 1},
@@ -685,50 +340,5 @@ mod tests {
         let kept = sent(json!({"env": {"A": "1"}, "services": [
             {"internal_port": 80, "autostart": true}]}));
         assert_eq!(written_of(&wanted, &there), kept);
-    }
-
-    #[test]
-    fn secret_values_stand_in_no_change_nor_where_a_config_is_printed() {
-        let printed = format!(
-            "{:?}",
-            config(json!({"env": {"API_TOKEN": "hunter2", "A": "1"}}))
-        );
-        assert!(
-            !printed.contains("hunter2") && printed.contains("\"A\":\"1\""),
-            "{printed}"
-        );
-        let found = changes(
-            &config(
-                json!({"env": {"API_TOKEN": "hunter2"}, "files": [{"guest_path": "/a", "raw_value": "aGk="}]}),
-            ),
-            &config(json!({"env": {"API_TOKEN": "hunter3"}, "files": []})),
-        );
-        let text = serde_json::to_string(&found).unwrap();
-        assert!(!text.contains("hunter") && !text.contains("aGk="), "{text}");
-        assert_eq!(found.len(), 2);
-    }
-
-    #[test]
-    fn mounts_that_come_or_go_replace_and_others_do_not() {
-        let with = |value| config(json!({"mounts": value}));
-        let data = json!([{"name": "data", "path": "/data"}]);
-        let effect = |a: Value, b: Value| changes(&with(a), &with(b))[0].effect;
-        assert_eq!(effect(json!([]), data.clone()), Effect::Replace);
-        assert_eq!(effect(data.clone(), json!([])), Effect::Replace);
-        assert_eq!(
-            effect(data.clone(), json!([{"name": "data", "path": "/d"}])),
-            Effect::InPlace
-        );
-        assert_eq!(
-            effect(data, json!([{"name": "other", "path": "/data"}])),
-            Effect::Replace
-        );
-    }
-
-    #[test]
-    fn less_memory_shrinks_and_more_does_not() {
-        let with = |mb: u32| config(json!({"guest": {"memory_mb": mb}}));
-        assert!(changes(&with(512), &with(256))[0].shrinks);
-        assert!(!changes(&with(256), &with(512))[0].shrinks);
     }
 }

@@ -6,6 +6,9 @@ use serde_json::Value;
 
 use super::digest::HIDDEN_PREFIX;
 
+/// What stands for a value that is not shown.
+pub const HIDDEN: &str = "(hidden)";
+
 /// Whether the value of a variable or header of this name is kept out of every output.
 pub fn hides(name: &str) -> bool {
     const WORDS: [&str; 12] = [

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::codes;
-use crate::core::fleet::GroupName;
+use crate::core::fleet::{Count, GroupName};
 
 use super::aeroform::groups::GroupSettings;
+use super::codes;
 use super::diagnostics::{Diagnostic, shown};
 use super::fly::groups::Groups;
-use super::join::Both;
+use super::join::{Both, count};
 use super::tree::{At, File};
 
 impl Both<'_> {
@@ -32,6 +32,49 @@ impl Both<'_> {
             .also(self.fly.place(service, "its service"))
             .help("take `standby` away: with services, every Machine serves"),
         );
+    }
+
+    /// What runs the release command is an image, and where none is named it is the one that runs.
+    pub(super) fn check_release_command(&self) {
+        let Some(command) = &self.document.deploy.release_command else {
+            return;
+        };
+        let message =
+            "no image is named for the release command: it runs in the one that the Machines have";
+        self.fly.report(
+            Diagnostic::warning(codes::RELEASE_COMMAND_WITHOUT_IMAGE, message)
+                .at(self.fly.place(command.span.clone(), ""))
+                .help("name the image: `--image`, `image` in aeroform.toml or [build] image"),
+        );
+    }
+
+    /// Fly starts no Machine that is not there.
+    pub(super) fn check_least(
+        &self,
+        name: &GroupName,
+        least: &At<u32>,
+        settings: Option<&GroupSettings>,
+    ) {
+        let Count::Written(count) = count(settings) else {
+            return;
+        };
+        if least.value <= count {
+            return;
+        }
+        let message = format!(
+            "group {} has {count} Machines, and `min_machines_running` is {}",
+            shown(name.as_str()),
+            least.value
+        );
+        let diagnostic = Diagnostic::warning(codes::MIN_ABOVE_COUNT, message)
+            .at(self.fly.place(least.span.clone(), ""))
+            .help("lower it, or raise the count");
+        self.fly.report(match (self.aero, settings) {
+            (Some(aero), Some(settings)) => {
+                diagnostic.also(aero.place(settings.span.clone(), "its count"))
+            }
+            (_, _) => diagnostic,
+        });
     }
 
     /// RULES 15: settings of a group that is not there are a slip, unless the group was renamed.

@@ -13,6 +13,10 @@ codes! {
         "the command of … cannot be split into words: …",
         "A quote is never closed, or the command ends in a backslash.",
         "Close the quote; Fly splits commands as google/shlex does, not as a shell.";
+    BAD_MACHINE_CONFIG "bad_machine_config" Error:
+        "… is not a Machine config: …",
+        "`machine_config` is, or names, JSON that the Machines API would not take.",
+        "Correct it; inline JSON begins with `{`.";
     BAD_VALUE "bad_value" Error:
         "… is not …",
         "The type is right and the value is not one that the key takes.",
@@ -29,10 +33,10 @@ codes! {
         "`…` is …: Fly …",
         "A check's interval or timeout lies outside of what Fly takes.",
         "Write what it is set to.";
-    COMMAND_NOT_RUN "command_not_run" Not:
-        "`deploy.…` is not run by this version",
-        "fly.toml has a release or seed command, and an apply does not run it.",
-        "Run it yourself before the apply (`fly machine run`, or `fly deploy` for this change).";
+    COMPOSE_NOT_READ "compose_not_read" Not:
+        "the containers of a compose file are not read: Machines keep those that they have",
+        "`[build.compose]` leads to a file that Aeroform does not read.",
+        "Write the containers as `machine_config`.";
     COUNT_AND_REGIONS "count_and_regions" Error:
         "group … has `count = …`, and its regions add up to …",
         "A table of regions is exact, so it says the count by itself.",
@@ -49,18 +53,54 @@ codes! {
         "`…` names … twice",
         "A list of regions is evened out, so naming one twice weighs nothing.",
         "To weigh regions write `{ gru = 5, bog = 3 }`.";
-    FILE_NOT_READ "file_not_read" Not:
-        "… is not read: the file keeps the content it has",
-        "`[[files]]` with `local_path` is not read in this version.",
-        "Nothing; a file that is there already stays.";
+    ENCODED_TWICE "encoded_twice" Not:
+        "… is base64 already, and flyctl encodes it once more",
+        "Fly's docs ask for base64 in `raw_value`, and flyctl encodes whatever stands there.",
+        "Write the content as it is, or name a file with `local_path`.";
+    FILE_IN_EVERY_GROUP "file_in_every_group" Not:
+        "flyctl writes a file into every group, whatever its `processes` say",
+        "`processes` of `[[files]]` has no effect.",
+        "Take `processes` away.";
+    FILE_NOT_READ "file_not_read" Error:
+        "… cannot be read: …",
+        "`local_path` or `machine_config` names a file that is no ordinary one, or lies outside of the project.",
+        "Move it into the project, or name another.";
+    FILE_WITHOUT_CONTENT "file_without_content" Not:
+        "this file has no content",
+        "`[[files]]` names none of `local_path`, `secret_name` and `raw_value`.",
+        "Add one of them.";
+    GPUS_WITHDRAWN "gpus_withdrawn" Not:
+        "Fly offers no Machines with GPUs any more",
+        "`[[vm]]` names a GPU.",
+        "Choose a size without one.";
+    IMPOSSIBLE_SIZE "impossible_size" Error:
+        "…",
+        "CPUs and memory do not go together as Fly's rules want it. A warning where Fly does not run the app.",
+        "Write the nearest size that the message names.";
+    KILL_TIMEOUT_TOO_LONG "kill_timeout_too_long" Not:
+        "`…` is more than 5 minutes, the longest that Fly waits",
+        "The platform stops waiting earlier.",
+        "Write at most \"5m\".";
+    MACHINE_CONFIG_REPLACED "machine_config_replaced" Not:
+        "Fly takes … from the sections of fly.toml, and not from `machine_config`",
+        "A field of `machine_config` that a section of fly.toml always replaces.",
+        "Write it as a section of fly.toml.";
     MACHINE_TWICE "machine_twice" Error:
         "Machine `…` is moved or removed twice",
         "Two `[[moved]]` entries name one Machine.",
         "Keep one of the two.";
+    MAX_UNAVAILABLE_IGNORED "max_unavailable_ignored" Not:
+        "`deploy.max_unavailable` says nothing to the strategy …",
+        "Only a rolling update counts the Machines that are away.",
+        "Take it away, or write `strategy = \"rolling\"`.";
     MERGE_CONFLICT "merge_conflict" Error:
         "the file has a merge conflict in it",
         "git left both sides in it.",
         "Choose between the two sides and take the marks away.";
+    MIN_ABOVE_COUNT "min_above_count" Not:
+        "group … has …, and `min_machines_running` is …",
+        "Fly starts no Machine that is not there.",
+        "Lower it, or raise the count.";
     MISSING_KEY "missing_key" Error:
         "… needs …",
         "An entry lacks what makes it one.",
@@ -81,6 +121,14 @@ codes! {
         "Fly reads a number in `…` as nanoseconds: this is …",
         "A duration without a unit.",
         "Give it a unit (`\"10s\"`).";
+    NEVER_STARTED_AGAIN "never_started_again" Not:
+        "Machines of this service are stopped by themselves …",
+        "`auto_stop_machines` without `auto_start_machines`: nothing says that a stopped Machine starts again when a request comes.",
+        "Write `auto_start_machines = true`.";
+    NOT_UTF8 "not_utf8" Error:
+        "the file is …",
+        "It was saved as UTF-16 or in an old encoding.",
+        "Save it as UTF-8.";
     NO_APP "no_app" Error:
         "… names no app",
         "fly.toml has no `app`.",
@@ -93,14 +141,42 @@ codes! {
         "[http_service] names no `internal_port`",
         "Fly takes 8080 then.",
         "Add the port that the app listens on.";
+    NO_LOCAL_FILE "no_local_file" Error:
+        "there is no file …",
+        "`local_path` or `machine_config` names a file that is not there. A warning where nothing is sent to Fly.",
+        "A path counts from the folder of fly.toml.";
     NO_PORTS "no_ports" Not:
         "a service without ports cannot be reached from outside",
         "`[[services]]` has no `[[services.ports]]`.",
         "Add one, or take the service away.";
-    NOT_UTF8 "not_utf8" Error:
-        "the file is …",
-        "It was saved as UTF-16 or in an old encoding.",
-        "Save it as UTF-8.";
+    NO_SUCH_SIGNAL "no_such_signal" Error:
+        "there is no signal …",
+        "`kill_signal` is misspelt.",
+        "Use one of those that the message names.";
+    PORT_OF_TWO_GROUPS "port_of_two_groups" Not:
+        "port … is served by … and by …: Fly Proxy balances between them",
+        "Two services of different groups take requests on one port of the app.",
+        "Give one of them another port, unless both are meant to answer.";
+    RELEASE_COMMAND_WITHOUT_IMAGE "release_command_without_image" Not:
+        "no image is named for the release command: it runs in the one that the Machines have",
+        "fly.toml has a release command, and nothing names the image that it is to run in.",
+        "Name it with `--image`, `image` in aeroform.toml or `[build] image`.";
+    RESERVED_NAME "reserved_name" Not:
+        "…: names that begin with `FLY_` are Fly's own",
+        "Fly may set that variable itself.",
+        "Choose another name.";
+    RESTART_OF_DEFAULT_GROUP "restart_of_default_group" Not:
+        "[[restart]] names no process groups, and flyctl gives it to … only",
+        "Fly's docs say that it is for all groups; flyctl gives it to the default group and clears it in the others.",
+        "Add `processes` with every group that is meant.";
+    RETIRED_REGION "retired_region" Not:
+        "… is not on Fly's list of regions any more",
+        "Fly closed the region to new Machines.",
+        "Choose another of `aeroform platform regions`; Machines that are there may still run.";
+    SECRET_IN_ENV "secret_in_env" Not:
+        "… looks like a secret, and everybody who reads this file reads it",
+        "A variable whose name or value looks like a secret stands in `[env]`.",
+        "Set it with `fly secrets set`, and take the line away.";
     SERVICE_WITHOUT_GROUP "service_without_group" Error:
         "… does not say which process groups serve it, and there are …",
         "With several groups a service has to name its own.",
@@ -126,13 +202,17 @@ codes! {
         "Tables in tables, more than any reader would follow.",
         "Flatten it.";
     TOO_LARGE "too_large" Error:
-        "… process groups are too many for a file of this size",
+        "… process groups are too many for files of this size",
         "Every group has a copy of what the file says to all.",
         "Split the app.";
     TOO_MANY_PER_REGION "too_many_per_region" Error:
         "group …: …",
         "The regions cannot hold the count with `max_per_region`.",
         "Raise `max_per_region`, or name more regions.";
+    TWO_BUILDS "two_builds" Not:
+        "`build.…` and `build.…` are two ways to an image",
+        "flyctl builds in one way and says nothing of the other.",
+        "Keep the one that is meant.";
     TWO_MOUNTS "two_mounts" Error:
         "process group … has two mounts, and a Machine takes one volume",
         "Two `[[mounts]]` name the group, or none.",
@@ -145,6 +225,14 @@ codes! {
         "unknown key …",
         "The key is misspelt, or belongs elsewhere. A warning in fly.toml, where Fly ignores it, unless `--strict` is given.",
         "Use the key that is meant.";
+    UNKNOWN_REGION "unknown_region" Error:
+        "… is not a region of Fly",
+        "The code is misspelt, or the region is newer than the list.",
+        "Use a code of `aeroform platform regions`.";
+    UNLISTED_SIGNAL "unlisted_signal" Not:
+        "Fly lists no signal …",
+        "`kill_signal` is a signal of Linux that Fly's docs do not name, or is spelt in another way.",
+        "Write it as the message says.";
     WRONG_TYPE "wrong_type" Error:
         "`…` takes …, not …",
         "A string where a number is meant, a table where a list is meant.",

@@ -35,6 +35,16 @@ pub struct Place {
     pub label: Option<String>,
 }
 
+impl Place {
+    /// The same spot without the rest of its line, in place of which stands `instead`.
+    pub(super) fn only(mut self, instead: &str) -> Self {
+        let spot = self.excerpt[self.caret].to_owned();
+        self.caret = 0..spot.len();
+        self.excerpt = format!("{spot} = {instead}");
+        self
+    }
+}
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {

@@ -1,14 +1,13 @@
 //! Durations as fly.toml writes them: strings with units, and numbers whose unit depends on the
 //! key.
 
-use toml::de::DeValue;
-
-use super::codes;
 use crate::core::fleet::normal::{format_duration, parse_duration};
 
+use super::codes;
 use super::diagnostics::{Diagnostic, shown};
 use super::fields::Fields;
-use super::tree::{At, Node};
+use super::tree::At;
+use super::value::{Node, Value};
 
 /// What a bare number means (facts/fly-toml-to-machine.md 13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +25,10 @@ impl Fields<'_, '_> {
     pub(super) fn duration(&mut self, key: &'static str, number: Number) -> Option<At<u64>> {
         let node = self.take(key)?;
         let nanos = match node.get_ref() {
-            DeValue::String(text) if text.is_empty() => return None,
-            DeValue::String(text) => self.written(key, node, text),
-            DeValue::Integer(integer) => {
-                let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
-                let nanos = value.and_then(|value| scaled(value, number));
+            Value::String(text) if text.is_empty() => return None,
+            Value::String(text) => self.written(key, node, text),
+            Value::Integer(integer) => {
+                let nanos = integer.whole().and_then(|value| scaled(value, number));
                 if nanos.is_none() {
                     let text = shown(integer.as_str());
                     let message = format!("`{}` cannot be {text}", self.path(key));
@@ -38,7 +36,7 @@ impl Fields<'_, '_> {
                 }
                 nanos.inspect(|nanos| self.explain(key, node, number, *nanos))
             }
-            DeValue::Float(float) if number != Number::Nanoseconds => {
+            Value::Float(float) if number != Number::Nanoseconds => {
                 let unit = if number == Number::Seconds { "s" } else { "ms" };
                 let nanos = parse_duration(&format!("{}{unit}", float.as_str()));
                 if nanos.is_none() {
@@ -48,11 +46,12 @@ impl Fields<'_, '_> {
                 }
                 nanos
             }
-            DeValue::Float(_)
-            | DeValue::Boolean(_)
-            | DeValue::Datetime(_)
-            | DeValue::Array(_)
-            | DeValue::Table(_) => {
+            Value::Null
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_)
+            | Value::Table(_) => {
                 let path = self.path(key);
                 self.file.wrong_type(&path, node, "a duration like \"10s\"");
                 None

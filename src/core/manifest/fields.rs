@@ -6,12 +6,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeString, DeTable};
-
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};
-use super::tree::{At, Dialect, File, Node};
+use super::reference::{self, Section};
+use super::tree::{At, Dialect, File};
+use super::value::{Node, Table};
 
 /// The keys of one table, asked for one by one; [`Fields::finish`] reports the rest.
 pub(super) struct Fields<'f, 't> {
@@ -20,25 +19,28 @@ pub(super) struct Fields<'f, 't> {
     pub(super) span: Range<usize>,
     /// Its path, as `services.ports`; empty for the file itself.
     name: String,
-    table: &'t DeTable<'t>,
+    /// The path of its section in the reference, where that is another.
+    section: Option<&'static str>,
+    table: &'t Table<'t>,
     /// The keys that are not in lower case, by their lower-case form.
-    folded: BTreeMap<String, &'t Spanned<DeString<'t>>>,
+    folded: BTreeMap<String, &'t str>,
     asked: Vec<&'static str>,
 }
 
 impl<'f, 't> Fields<'f, 't> {
     pub(super) fn new(
         file: &'f File<'f>,
-        table: &'t DeTable<'t>,
+        table: &'t Table<'t>,
         span: Range<usize>,
         name: String,
     ) -> Self {
         let folded = match file.dialect {
             Dialect::Aeroform => BTreeMap::new(),
             Dialect::Fly | Dialect::FlyStrict => table
-                .keys()
-                .filter(|key| key.get_ref().contains(|c: char| c.is_ascii_uppercase()))
-                .map(|key| (key.get_ref().to_ascii_lowercase(), key))
+                .iter()
+                .map(|(key, _, _)| key)
+                .filter(|key| key.contains(|c: char| c.is_ascii_uppercase()))
+                .map(|key| (key.to_ascii_lowercase(), key))
                 .collect(),
         };
         let asked = Vec::new();
@@ -46,6 +48,7 @@ impl<'f, 't> Fields<'f, 't> {
             file,
             span,
             name,
+            section: None,
             table,
             folded,
             asked,
@@ -68,17 +71,19 @@ impl<'f, 't> Fields<'f, 't> {
     /// The same with the key's own place.
     pub(super) fn take_entry(&mut self, key: &'static str) -> Option<(Range<usize>, &'t Node<'t>)> {
         self.asked.push(key);
-        let (key, node) = match self.table.get_key_value(key) {
+        self.find(key)
+    }
+
+    fn find(&self, key: &str) -> Option<(Range<usize>, &'t Node<'t>)> {
+        let found = match self.table.get(key) {
             Some(found) => found,
-            None => self
-                .table
-                .get_key_value(&**self.folded.get(key)?.get_ref())?,
+            None => self.table.get(self.folded.get(key)?)?,
         };
-        Some((key.span(), node))
+        Some(found).filter(|(_, node)| !node.is_null())
     }
 
     pub(super) fn has(&self, key: &'static str) -> bool {
-        self.table.contains_key(key) || self.folded.contains_key(key)
+        self.find(key).is_some()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -130,32 +135,53 @@ impl<'f, 't> Fields<'f, 't> {
         node.map_or_else(Vec::new, |node| self.file.tables(&path, node, true))
     }
 
-    /// Keys that are right and say nothing about Machines.
+    /// Keys that are right and that nobody has to ask for.
     pub(super) fn accept(&mut self, keys: &[&'static str]) {
         self.asked.extend(keys);
     }
 
+    /// The same fields as those of a section whose path has a name of the author's in it.
+    pub(super) fn of_section(mut self, path: &'static str) -> Self {
+        self.section = Some(path);
+        self
+    }
+
+    /// The section of fly.toml that this table is; the keys of aeroform.toml have no reference.
+    pub(super) fn section(&self) -> Option<&'static Section> {
+        match self.file.dialect {
+            Dialect::Aeroform => None,
+            Dialect::Fly | Dialect::FlyStrict => {
+                reference::section(self.section.unwrap_or(&self.name))
+            }
+        }
+    }
+
     /// All entries, for a table whose keys are names; in the order of the file.
     pub(super) fn entries(&self) -> Vec<(&'t str, Range<usize>, &'t Node<'t>)> {
-        let entries = self.table.iter();
-        let mut entries: Vec<_> = entries
-            .map(|(key, node)| (&**key.get_ref(), key.span(), node))
-            .collect();
+        let mut entries: Vec<_> = self.table.iter().collect();
         entries.sort_by_key(|(_, span, _)| span.start);
         entries
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that is not known: that the reference does not list, or nobody asked for.
     pub(super) fn finish(self) {
-        let any_case = self.file.dialect != Dialect::Aeroform;
-        let is_asked = |key: &str| {
-            let asked = self.asked.iter();
-            asked
-                .into_iter()
-                .any(|k| *k == key || (any_case && k.eq_ignore_ascii_case(key)))
+        let section = self.section().filter(|section| !section.keys.is_empty());
+        if let Some(section) = section {
+            for key in &self.asked {
+                debug_assert!(section.knows(key), "{key} is missing in {}", section.path);
+            }
+        }
+        let is_known = |key: &str| match section {
+            Some(section) => section.knows(key),
+            None => self.asked.contains(&key),
+        };
+        let listed = section.into_iter().flat_map(|section| section.keys);
+        let known: Vec<&str> = match section {
+            Some(_) => listed.map(|key| key.name).collect(),
+            None => self.asked.clone(),
         };
         let unknown = self.entries().into_iter();
-        for (key, span, _) in unknown.filter(|(key, _, _)| !is_asked(key)) {
+        for (key, span, _) in unknown.filter(|(key, _, _)| !is_known(key)) {
             let what = match self.name.as_str() {
                 "" => format!("unknown key {}", shown(key)),
                 name => format!("unknown key {} in `{name}`", shown(key)),
@@ -168,7 +194,7 @@ impl<'f, 't> Fields<'f, 't> {
                     Diagnostic::error(codes::UNKNOWN_KEY, what)
                 }
             };
-            let help = self.file.suggestion(key, self.asked.iter().copied());
+            let help = self.file.suggestion(key, known.iter().copied());
             let diagnostic = diagnostic.at(self.file.place(span, ""));
             self.file.report(Diagnostic { help, ..diagnostic });
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::codes;
 use crate::core::fleet::{
     AppName, Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, Places,
-    Regions,
+    Regions, Rollout,
 };
 
 use super::aeroform::Aeroform;
@@ -18,6 +18,9 @@ use super::fly::template::{Template, templates};
 use super::missing_command;
 use super::settings::{Overrides, Settings};
 use super::tree::File;
+
+/// Stands for the app of a file that is only validated and names none.
+const UNNAMED: &str = "unnamed";
 
 /// Both manifests, read.
 pub(super) struct Both<'j> {
@@ -38,6 +41,9 @@ impl Both<'_> {
         self.check_groups(&groups);
         self.check_moves(&groups);
         let image = self.image();
+        if image.is_none() && self.settings.provider != "local" {
+            self.check_release_command();
+        }
         let written: BTreeMap<_, _> = self
             .aeroform
             .groups
@@ -78,6 +84,7 @@ impl Both<'_> {
             primary_region: self.document.primary_region.clone(),
             image,
             has_processes: !self.document.processes.is_empty(),
+            rollout: self.rollout(),
         })
     }
 
@@ -86,13 +93,18 @@ impl Both<'_> {
             return Some(app.clone());
         }
         if !self.document.has_app {
+            let message = format!("{} names no app", self.fly.source.path);
+            let place = self.fly.place(0..0, "");
+            let help = "add `app = \"name\"` as its first line, or say `--app NAME` each time";
+            if self.overrides.only_validates && !self.document.is_empty {
+                let found = Diagnostic::warning(codes::NO_APP, message);
+                self.fly.report(found.at(place).help(help));
+                return Some(AppName::new(UNNAMED).expect("a word is a valid name"));
+            }
             self.fly.report(
-                Diagnostic::error(
-                    codes::NO_APP,
-                    format!("{} names no app", self.fly.source.path),
-                )
-                .at(self.fly.place(0..0, ""))
-                .help("add `app = \"name\"` as its first line"),
+                Diagnostic::error(codes::NO_APP, message)
+                    .at(place)
+                    .help(help),
             );
         }
         Some(self.document.app.as_ref()?.value.clone())
@@ -117,10 +129,16 @@ impl Both<'_> {
         image: Option<&String>,
     ) -> DesiredGroup {
         let service = template.service;
+        if let Some(least) = &template.min_running {
+            self.check_least(name, least, settings);
+        }
         let mut config = MachineConfig {
             image: image.cloned(),
             ..template.config
         };
+        self.document
+            .start
+            .with_image(&mut config, image.map(String::as_str));
         let mut command = process
             .map(|process| process.command.value.clone())
             .filter(|text| !text.is_empty());
@@ -152,6 +170,8 @@ impl Both<'_> {
             protect: settings.is_some_and(|settings| settings.protect),
             strategy: self.document.deploy.strategy,
             wait_timeout_s: self.document.deploy.wait_timeout_s,
+            machine_checks: template.machine_checks,
+            new_volume: template.new_volume,
             places: Places {
                 group: process.map(|p| self.fly.source.line_ref(p.name.span.start)),
                 settings: self
@@ -159,6 +179,17 @@ impl Both<'_> {
                     .zip(settings)
                     .map(|(aero, settings)| aero.source.line_ref(settings.span.start)),
             },
+        }
+    }
+
+    fn rollout(&self) -> Rollout {
+        let deploy = &self.document.deploy;
+        Rollout {
+            release_command: deploy
+                .release_command
+                .as_ref()
+                .map(|at| Box::new(at.value.clone())),
+            seed_command: deploy.seed_command.clone(),
         }
     }
 
@@ -179,7 +210,7 @@ impl Both<'_> {
     }
 }
 
-fn count(settings: Option<&GroupSettings>) -> Count {
+pub(super) fn count(settings: Option<&GroupSettings>) -> Count {
     let Some(settings) = settings else {
         return Count::Unwritten;
     };

@@ -7,7 +7,7 @@ use super::aeroform::{Aeroform, read};
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::fly::document;
 use super::join::Both;
-use super::settings::{Overrides, Settings};
+use super::settings::{LocalFile, Overrides, Settings};
 use super::source::{Source, SourceFile};
 use super::tree::{Dialect, File};
 
@@ -71,6 +71,9 @@ pub fn load(
         Some(Some(source)) => Some(File::new(source, Dialect::Aeroform)),
         Some(None) | None => None,
     };
+    if let (Some(file), Some(provider)) = (&aero_file, &overrides.provider) {
+        file.runs_on(provider);
+    }
     let aeroform = match (&aero_file, &aero_source) {
         (Some(file), _) => read_aeroform(file),
         (None, Some(_)) => None,
@@ -85,6 +88,7 @@ pub fn load(
             Dialect::Fly
         };
         let file = File::new(source, dialect);
+        file.runs_on(&settings.provider);
         desired = read_fly(
             &file,
             aero_file.as_ref(),
@@ -120,10 +124,15 @@ fn read_fly(
     overrides: &Overrides,
 ) -> Option<Desired> {
     let tree = file.parse()?;
-    let document = document::read(file, &tree);
+    let document = document::read(file, &tree, overrides);
     let groups = document.processes.len();
-    if groups.saturating_mul(file.source.text.len()) > MOST_BYTES {
-        let message = format!("{groups} process groups are too many for a file of this size");
+    let files = overrides.files.values().map(|found| match found {
+        LocalFile::Content(bytes) => bytes.len(),
+        LocalFile::Missing | LocalFile::Refused(_) => 0,
+    });
+    let each = file.source.text.len().saturating_add(files.sum());
+    if groups.max(1).saturating_mul(each) > MOST_BYTES {
+        let message = format!("{groups} process groups are too many for files of this size");
         file.report(Diagnostic::error(codes::TOO_LARGE, message).at(file.place(0..0, "")));
         return None;
     }

@@ -17,21 +17,25 @@ mod dockerfile;
 mod duration;
 mod fields;
 mod fly;
+mod format;
 mod join;
 mod load;
 mod missing_command;
 mod names;
 mod nesting;
+pub mod reference;
 mod settings;
 mod size;
 mod source;
 mod suggest;
-mod syntax;
 #[cfg(test)]
 mod testing;
 mod tree;
+mod value;
+mod wanted;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Place, Severity};
 pub use load::{Loaded, load, settings};
-pub use settings::{Overrides, Settings, StateLocation};
+pub use settings::{LocalFile, Overrides, Settings, StateLocation};
 pub use source::SourceFile;
+pub use wanted::wanted_files;

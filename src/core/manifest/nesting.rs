@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 /// Most levels that a manifest may have; real ones have five.
-const DEEPEST: usize = 60;
+pub(super) const DEEPEST: usize = 60;
 
 /// Where the text goes deeper than any manifest does.
 pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {

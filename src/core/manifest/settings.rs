@@ -1,9 +1,14 @@
 //! What has to be known before anything else is read: which provider, which fly.toml, where the
 //! state stands.
 
+use std::collections::BTreeMap;
+
 use crate::core::fleet::AppName;
 
 use super::aeroform::Aeroform;
+
+/// Where Machines run unless somebody says otherwise.
+pub(super) const DEFAULT_PROVIDER: &str = "local";
 
 /// Where the state file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +32,22 @@ pub struct Overrides {
     pub strict: bool,
     /// The text of the Dockerfile beside fly.toml, if there is one; a hint quotes its command.
     pub dockerfile: Option<String>,
+    /// The files that fly.toml asks for ([`super::wanted_files`]), by path as it is written there.
+    pub files: BTreeMap<String, LocalFile>,
+    /// Nothing will be done with it: an app without a name and a file that is missing, which a flag
+    /// or a build may yet supply, are only warned about.
+    pub only_validates: bool,
+}
+
+/// What was found where fly.toml asks for a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LocalFile {
+    /// Its content.
+    Content(Vec<u8>),
+    /// There is none.
+    Missing,
+    /// It is not read, and why.
+    Refused(String),
 }
 
 /// The settings of aeroform.toml that are not about what is wanted.
@@ -51,7 +72,7 @@ impl Settings {
         let written = aeroform.provider.clone();
         let provider = overrides.provider.clone().or(written);
         Self {
-            provider: provider.unwrap_or_else(|| "local".to_owned()),
+            provider: provider.unwrap_or_else(|| DEFAULT_PROVIDER.to_owned()),
             config: aeroform
                 .config
                 .clone()

@@ -1,18 +1,17 @@
 //! Sizes as fly.toml writes them: memory in binary units, volumes in decimal ones
 //! (facts/fly-toml-to-machine.md 6.4 and 7.1).
 
-use toml::de::DeValue;
-
 use super::fields::Fields;
 use super::tree::At;
+use super::value::Value;
 
 impl Fields<'_, '_> {
     /// A size as text, be it written as a string or as a number; an empty string is none.
     pub(super) fn size(&mut self, key: &'static str, like: &str) -> Option<At<String>> {
         let node = self.take(key)?;
         let text = match node.get_ref() {
-            DeValue::String(text) => text.clone().into_owned(),
-            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
+            Value::String(text) => text.clone().into_owned(),
+            Value::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
             _ => {
                 let wanted = format!("a size like \"{like}\"");
                 self.file.wrong_type(&self.path(key), node, &wanted);

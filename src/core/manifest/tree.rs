@@ -3,21 +3,16 @@
 //! Parses once and keeps the place of every key and value. Knows no key by name; how the keys of
 //! one table are taken is in [`super::fields`].
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
-
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use super::codes;
 use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
 use super::fields::Fields;
-use super::nesting;
+use super::format;
 use super::source::Source;
 use super::suggest::did_you_mean;
-
-/// A value and where it stands.
-pub(super) type Node<'t> = Spanned<DeValue<'t>>;
+use super::value::{Node, Table, Value};
 
 /// Most diagnostics of one file that are worth the search for a similar word.
 const SUGGESTED: usize = 50;
@@ -54,6 +49,7 @@ impl<T> At<T> {
 pub(super) struct File<'s> {
     pub(super) source: &'s Source<'s>,
     pub(super) dialect: Dialect,
+    provider: OnceCell<String>,
     found: RefCell<Diagnostics>,
 }
 
@@ -63,29 +59,27 @@ impl<'s> File<'s> {
         Self {
             source,
             dialect,
+            provider: OnceCell::new(),
             found,
         }
     }
 
+    /// Says where the Machines of this file run; who says it first is believed.
+    pub(super) fn runs_on(&self, provider: &str) {
+        self.provider.get_or_init(|| provider.to_owned());
+    }
+
+    /// Whether the platform's own lists of sizes and regions hold for it: elsewhere sizes are only
+    /// shown, and regions are names.
+    pub(super) fn runs_on_fly(&self) -> bool {
+        self.provider
+            .get()
+            .is_some_and(|provider| provider == "fly")
+    }
+
     /// The tree of the whole file; none when its syntax is broken, which is then reported.
-    pub(super) fn parse(&self) -> Option<DeTable<'_>> {
-        let text = &*self.source.text;
-        if let Some(span) = nesting::too_deep(text) {
-            self.report(
-                Diagnostic::error(
-                    codes::TOO_DEEP,
-                    "the file is nested deeper than any manifest is",
-                )
-                .at(self.place(span, "too many levels")),
-            );
-            return None;
-        }
-        let (tree, errors) = DeTable::parse_recoverable(text);
-        if errors.is_empty() {
-            return Some(tree.into_inner());
-        }
-        super::syntax::report(self, &errors);
-        None
+    pub(super) fn parse(&self) -> Option<Table<'_>> {
+        format::parse(self)
     }
 
     pub(super) fn report(&self, diagnostic: Diagnostic) {
@@ -119,7 +113,7 @@ impl<'s> File<'s> {
 
     /// Reports a value of another type than the key takes.
     pub(super) fn wrong_type(&self, key: &str, node: &Node<'_>, wanted: &str) {
-        let found = kind(node.get_ref());
+        let found = node.get_ref().kind();
         self.report(
             Diagnostic::error(
                 codes::WRONG_TYPE,
@@ -144,11 +138,11 @@ impl<'s> File<'s> {
     }
 
     pub(super) fn integer(&self, key: &str, node: &Node<'_>, range: Range<u32>) -> Option<At<u32>> {
-        let Some(integer) = node.get_ref().as_integer() else {
+        let Value::Integer(integer) = node.get_ref() else {
             self.wrong_type(key, node, "a number");
             return None;
         };
-        let value = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let value = integer.whole();
         let value = value.and_then(|value| u32::try_from(value).ok());
         let fits = value.filter(|value| range.contains(value));
         if fits.is_none() {
@@ -161,17 +155,17 @@ impl<'s> File<'s> {
     }
 
     pub(super) fn boolean(&self, key: &str, node: &Node<'_>) -> Option<At<bool>> {
-        let Some(value) = node.get_ref().as_bool() else {
+        let Value::Boolean(value) = node.get_ref() else {
             self.wrong_type(key, node, "true or false");
             return None;
         };
-        Some(At::new(value, node.span()))
+        Some(At::new(*value, node.span()))
     }
 
     /// A list of strings.
     pub(super) fn strings(&self, key: &str, node: &Node<'_>) -> Option<Vec<At<String>>> {
-        let Some(items) = node.get_ref().as_array() else {
-            let found = kind(node.get_ref());
+        let Value::Array(items) = node.get_ref() else {
+            let found = node.get_ref().kind();
             let message = format!("`{key}` takes a list of strings, not {found}");
             let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message);
             let diagnostic = diagnostic.at(self.place(node.span(), found));
@@ -180,9 +174,9 @@ impl<'s> File<'s> {
             self.report(Diagnostic { help, ..diagnostic });
             return None;
         };
-        let wrong = items.iter().find(|item| !item.get_ref().is_str());
+        let wrong = items.iter().find(|item| item.get_ref().as_str().is_none());
         if let Some(item) = wrong {
-            let found = kind(item.get_ref());
+            let found = item.get_ref().kind();
             let message = format!("`{key}` takes a list of strings, and one of these is {found}");
             self.report(
                 Diagnostic::error(codes::WRONG_TYPE, message).at(self.place(item.span(), found)),
@@ -210,8 +204,8 @@ impl<'s> File<'s> {
         single: bool,
     ) -> Vec<Fields<'f, 't>> {
         match node.get_ref() {
-            DeValue::Table(_) if single => self.table(key, node).into_iter().collect(),
-            DeValue::Array(items) => items
+            Value::Table(_) if single => self.table(key, node).into_iter().collect(),
+            Value::Array(items) => items
                 .iter()
                 .filter_map(|item| self.table(key, item))
                 .collect(),
@@ -220,7 +214,7 @@ impl<'s> File<'s> {
                 Vec::new()
             }
             other => {
-                let found = kind(other);
+                let found = other.kind();
                 let message = format!("`{key}` takes a list of tables, not {found}");
                 let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message)
                     .at(self.place(node.span(), found))
@@ -229,18 +223,5 @@ impl<'s> File<'s> {
                 Vec::new()
             }
         }
-    }
-}
-
-/// A value's type with its article.
-pub(super) fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }

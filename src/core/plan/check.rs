@@ -1,13 +1,15 @@
 //! A second, independent reading of a plan (DESIGN 5.8): it shares no code with the planner, so that
 //! a mistake there does not agree with itself. A finding is a bug; nothing is applied over one.
 
+mod capacity;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::types::{Action, Change, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work};
+use super::types::{Action, Change, Plan, StepId, Work};
 use crate::core::fleet::{
-    Count, Desired, GroupName, Known, KnownMachine, MachineId, MachineState, Management, Observed,
-    Region, Regions, Strategy,
+    Count, Desired, GroupName, Known, KnownMachine, MachineId, Management, Observed, Region,
+    Regions,
 };
 
 /// Something that a plan must never be.
@@ -38,7 +40,7 @@ pub fn check(
         reading.wanted(desired);
     }
     reading.protected(desired, known, observed);
-    reading.capacity(desired);
+    reading.capacity(desired, observed);
     reading.found.sort();
     reading.found
 }
@@ -291,238 +293,5 @@ impl<'a> Reading<'a> {
                 self.say(format!("protected group `{}` shrinks", group.name));
             }
         }
-    }
-
-    /// Whatever prefix of the order runs: who goes waits for who comes, a removed group waits for all
-    /// others, a replaced Machine for its successor, and no rolling pool is wider than it may be.
-    fn capacity(&mut self, desired: &Desired) {
-        let behind = Behind::of(self.plan);
-        let changes: Vec<_> = self.plan.changes().collect();
-        let mut creates: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
-        let mut successors: BTreeMap<&MachineId, StepId> = BTreeMap::new();
-        let mut last_to_stay = None;
-        for (id, change) in &changes {
-            if let Action::Create { replaces, .. } = &change.action {
-                creates.entry(&change.group).or_default().push(*id);
-                successors.extend(replaces.as_ref().map(|old| (old, *id)));
-            }
-            if stays(self.plan, change) {
-                last_to_stay = Some(*id);
-            }
-        }
-        // Steps that wait for the same are behind the same.
-        let mut seen: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
-        for (id, change) in &changes {
-            let needs = self.plan.steps[id.0 as usize].needs.as_slice();
-            match &change.action {
-                Action::Destroy {
-                    removal: Removal::CountLowered | Removal::Rebalanced | Removal::Named,
-                    ..
-                } => {
-                    if seen.insert((&change.group, needs)) {
-                        self.after_creates(*id, creates.get(&change.group), &behind);
-                    }
-                }
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    leaves,
-                } => {
-                    let successor = change
-                        .machine
-                        .id
-                        .as_ref()
-                        .and_then(|old| successors.get(old));
-                    self.replaced(*id, successor.copied(), leaves.is_empty(), &behind);
-                }
-                Action::Destroy {
-                    removal: Removal::GroupRemoved,
-                    ..
-                } => {
-                    if seen.insert((&change.group, needs))
-                        && last_to_stay.is_some_and(|last| !behind.is_behind(*id, last))
-                    {
-                        self.say(format!("step {} destroys a removed group too early", id.0));
-                    }
-                }
-                Action::Create { standby_for, .. }
-                | Action::Update { standby_for }
-                | Action::Move { standby_for, .. } => {
-                    for watched in standby_for {
-                        if let Standby::Step(step) = watched
-                            && !behind.is_behind(*id, *step)
-                        {
-                            self.say(format!(
-                                "step {} watches step {} before it is done",
-                                id.0, step.0
-                            ));
-                        }
-                    }
-                }
-                Action::Destroy {
-                    removal: Removal::AppDestroyed,
-                    ..
-                }
-                | Action::Adopt
-                | Action::Forget => {}
-            }
-        }
-        self.pools(desired, &changes);
-    }
-
-    fn after_creates(&mut self, id: StepId, creates: Option<&Vec<StepId>>, behind: &Behind) {
-        for create in creates.into_iter().flatten() {
-            if !behind.is_behind(id, *create) {
-                self.say(format!(
-                    "step {} destroys before step {} has created",
-                    id.0, create.0
-                ));
-            }
-        }
-    }
-
-    fn replaced(
-        &mut self,
-        id: StepId,
-        successor: Option<StepId>,
-        leaves_nothing: bool,
-        behind: &Behind,
-    ) {
-        match successor {
-            None => self.say(format!(
-                "step {} destroys for a successor that nobody makes",
-                id.0
-            )),
-            Some(create) if behind.is_behind(id, create) => {}
-            Some(create) if behind.is_behind(create, id) && leaves_nothing => {}
-            Some(_) => self.say(format!("step {} is not ordered with its successor", id.0)),
-        }
-    }
-
-    /// A pool in which running Machines of a rolling group are updated takes down no more at once than
-    /// the group allows of the Machines that change in it.
-    fn pools(&mut self, desired: &Desired, changes: &[(StepId, &Change)]) {
-        let mut sizes: BTreeMap<PoolId, usize> = BTreeMap::new();
-        let mut takes_down: BTreeMap<PoolId, &GroupName> = BTreeMap::new();
-        for (id, change) in changes {
-            let Some(pool) = self.plan.steps[id.0 as usize].pool else {
-                continue;
-            };
-            let updates = match &change.action {
-                Action::Update { standby_for } | Action::Move { standby_for, .. } => {
-                    standby_for.is_empty()
-                }
-                Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
-                    false
-                }
-            };
-            let old_half = matches!(
-                change.action,
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    ..
-                }
-            );
-            *sizes.entry(pool).or_default() += usize::from(!old_half);
-            if updates && change.state.is_none_or(MachineState::runs) {
-                takes_down.insert(pool, &change.group);
-            }
-        }
-        for (id, group) in takes_down {
-            let wanted = desired.groups.get(group).map(|wanted| wanted.strategy);
-            let (Some(Strategy::Rolling { max_unavailable }), Some(pool)) =
-                (wanted, self.plan.pools.get(id.0 as usize))
-            else {
-                continue;
-            };
-            if pool.size > max_unavailable.of(sizes[&id]).max(1) || !pool.first_alone {
-                self.found.push(Finding(format!(
-                    "pool `{}` takes down too many at once",
-                    pool.name
-                )));
-            }
-        }
-    }
-}
-
-/// Whether a change belongs to a group that stays and does something.
-fn stays(plan: &Plan, change: &Change) -> bool {
-    let works = match change.action {
-        Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
-        Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
-    };
-    let removed = |verdict| verdict == GroupVerdict::Removed;
-    works
-        && plan
-            .groups
-            .iter()
-            .any(|g| g.name == change.group && !removed(g.verdict))
-}
-
-/// Which steps are done before which: for every barrier the set of all that it waits for.
-struct Behind {
-    /// Per step: the steps directly needed.
-    needs: Vec<Vec<StepId>>,
-    /// Per barrier or shared predecessor: everything before it.
-    closed: BTreeMap<StepId, BTreeSet<StepId>>,
-}
-
-impl Behind {
-    fn of(plan: &Plan) -> Self {
-        let needs: Vec<Vec<StepId>> = plan
-            .steps
-            .iter()
-            .map(|step| {
-                step.needs
-                    .iter()
-                    .copied()
-                    .filter(|need| *need < step.id)
-                    .collect()
-            })
-            .collect();
-        let mut behind = Self {
-            needs,
-            closed: BTreeMap::new(),
-        };
-        // Steps share few predecessors (barriers), so closing over those is enough.
-        let shared: BTreeSet<StepId> = behind.needs.iter().flatten().copied().collect();
-        for id in shared {
-            if matches!(
-                plan.steps.get(id.0 as usize).map(|s| &s.work),
-                Some(Work::Barrier { .. })
-            ) {
-                let all = behind.close(id);
-                behind.closed.insert(id, all);
-            }
-        }
-        behind
-    }
-
-    fn close(&self, id: StepId) -> BTreeSet<StepId> {
-        let mut all = BTreeSet::new();
-        let mut open = vec![id];
-        while let Some(next) = open.pop() {
-            if let Some(closed) = self.closed.get(&next) {
-                all.extend(closed);
-                continue;
-            }
-            let Some(needs) = self.needs.get(next.0 as usize) else {
-                continue;
-            };
-            open.extend(needs.iter().copied().filter(|need| all.insert(*need)));
-        }
-        all
-    }
-
-    fn is_behind(&self, id: StepId, first: StepId) -> bool {
-        let Some(needs) = self.needs.get(id.0 as usize) else {
-            return false;
-        };
-        needs.iter().any(|need| {
-            *need == first
-                || self
-                    .closed
-                    .get(need)
-                    .map_or_else(|| self.is_behind(*need, first), |all| all.contains(&first))
-        })
     }
 }

@@ -55,6 +55,10 @@ codes! {
         "group `…`: its Machines stop by themselves and nothing starts them again",
         "`auto_stop_machines` without `auto_start_machines`.",
         "Set both, or none.";
+    COMMAND_NOT_RUN "command_not_run" Not:
+        "`deploy.…` is not run by this version",
+        "fly.toml has a release or seed command, and an apply does not run it.",
+        "Run it before you apply, or use `fly deploy` for this change.";
     MUTABLE_TAG "mutable_tag" Not:
         "image `…` is a tag, which may move",
         "What runs may not be what was reviewed.",
@@ -99,6 +103,10 @@ codes! {
         "group `…` will have no Machine",
         "Its count is 0.",
         "Mind that the next `fly deploy` makes new ones.";
+    SIZES_DIFFER "sizes_differ" Not:
+        "the Machines of group `…` have several sizes (…); new ones get …, as the one that was changed last",
+        "No `[[vm]]` says the size, and somebody has changed it on some of them.",
+        "Write `[[vm]]` for the group in fly.toml, and all of them get that.";
     SIZES_NOT_ENFORCED "sizes_not_enforced" Not:
         "provider `…` shows sizes and images and does not enforce them",
         "Local Machines are processes.",

@@ -8,7 +8,8 @@ use super::FieldChange;
 use super::members::Member;
 use super::types::Pin;
 use crate::core::fleet::{
-    Base, ConfigDigest, DesiredGroup, Effect, Lineage, MachineConfig, StoredConfig, overlay,
+    Base, ConfigDigest, DesiredGroup, Effect, Lineage, MachineConfig, StoredConfig, difference,
+    overlay,
 };
 
 /// How many results are looked through for one that fits. In a group whose Machines all differ (each has
@@ -82,16 +83,16 @@ impl<'a> Fields<'a> {
                     existing: Some(existing),
                     sent,
                 };
-                overlay::changes(existing, &group.config_for(base, &[], &[]))
+                difference::changes(existing, &group.config_for(base, &[], &[]))
             }
             (None, Some(sent)) => {
-                overlay::tree_changes(sent.tree(), &overlay::stored_for(template, sent, sent))
+                difference::tree_changes(sent.tree(), &overlay::stored_for(template, sent, sent))
             }
             (None, None) => Vec::new(),
         };
         let record_lags = changes.is_empty()
             && existing.is_some()
-            && member.sent.is_some_and(|sent| sent != template);
+            && member.sent.is_some_and(|sent| !sent.is_as(template));
         let found = Rc::new(Found {
             changes,
             record_lags,
@@ -107,12 +108,15 @@ impl<'a> Fields<'a> {
     /// What must still be true of this Machine when it is touched.
     pub(super) fn pin(&mut self, member: &Member<'a>) -> Pin {
         let existing = member.seen.and_then(|seen| seen.config.as_ref());
+        // The order in which the world names them means nothing.
+        let mut standby_for = member.standby_for().to_vec();
+        standby_for.sort();
         Pin {
             id: member.id.clone(),
             region: member.region.clone(),
             config: existing.map(|config| self.digest(config)),
             volumes: member.volumes().to_vec(),
-            standby_for: member.standby_for().to_vec(),
+            standby_for,
         }
     }
 
@@ -145,7 +149,7 @@ pub fn adopted(
         existing: Some(existing),
         sent: None,
     };
-    if overlay::changes(existing, &group.config_for(base, &[], &[])).is_empty() {
+    if difference::changes(existing, &group.config_for(base, &[], &[])).is_empty() {
         template
     } else {
         overlay::written_of(&template, &StoredConfig::of(existing, lineage))

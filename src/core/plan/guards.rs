@@ -247,6 +247,26 @@ pub(super) fn warnings(
     found
 }
 
+/// What `fly deploy` would run beside this change and an apply does not.
+pub(super) fn commands_not_run(desired: &Desired) -> impl Iterator<Item = Note> {
+    let rollout = &desired.rollout;
+    let written = [
+        ("release_command", rollout.release_command.is_some()),
+        ("seed_command", rollout.seed_command.is_some()),
+    ];
+    let on_fly = desired.provider != "local";
+    written
+        .into_iter()
+        .filter(move |(_, is_written)| *is_written && on_fly)
+        .map(|(key, _)| {
+            note(
+                codes::COMMAND_NOT_RUN,
+                format!("`deploy.{key}` is not run by this version"),
+            )
+            .hint("run it before you apply, or use `fly deploy` for this change")
+        })
+}
+
 /// Two groups behind one external port: the proxy would spread requests over both.
 fn shared_ports(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Vec<Note> {
     let mut holders: BTreeMap<u16, BTreeSet<&GroupName>> = BTreeMap::new();
@@ -297,11 +317,11 @@ fn external_ports(config: &MachineConfig) -> impl Iterator<Item = u16> {
 }
 
 fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
-    let stops =
-        |value: &serde_json::Value| !matches!(value.as_str(), Some("off")) && *value != false;
-    let odd = template.services.iter().flatten().any(|service| {
-        service.autostop.as_ref().is_some_and(stops) && service.autostart == Some(false)
-    });
+    let odd = template
+        .services
+        .iter()
+        .flatten()
+        .any(|service| service.stops_by_itself() && service.autostart == Some(false));
     odd.then(|| {
         note(
             codes::AUTOSTOP_WITHOUT_AUTOSTART,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::members::{Member, Vanished, successors};
 use super::reconcile::{Group, count, tally};
-use crate::core::fleet::{Count, Region, Regions};
+use crate::core::fleet::{Count, MachineId, Pending, Region, Regions};
 
 /// How many are wanted.
 pub(super) struct Target {
@@ -28,7 +28,13 @@ impl<'a> Group<'_, 'a> {
         for vanished in self.vanished_ones(false) {
             *remade.entry(vanished.known.region.clone()).or_default() += 1;
         }
-        for pending in self.owed.iter().filter(|pending| !pending.standby) {
+        let there = |old: &MachineId| {
+            let vanished = self.vanished.iter().any(|vanished| vanished.id == old);
+            vanished || primaries.iter().any(|member| member.id == old)
+        };
+        let adds =
+            |pending: &&&Pending| !pending.standby && !pending.replaces.as_ref().is_some_and(there);
+        for pending in self.owed.iter().filter(adds) {
             *remade.entry(pending.region.clone()).or_default() += 1;
         }
         for member in primaries.iter().filter(|member| member.is_stranger()) {
@@ -39,11 +45,15 @@ impl<'a> Group<'_, 'a> {
         remade
     }
 
-    /// What vanished and was not meant to go.
+    /// What vanished, was not meant to go, and has no successor.
     pub(super) fn vanished_ones(&self, standbys: bool) -> impl Iterator<Item = &'_ Vanished<'a>> {
         self.vanished.iter().copied().filter(move |v| {
             v.known.standby_for.is_empty() != standbys
                 && !self.desired.removed_machines.contains(v.id)
+                && !self
+                    .members
+                    .iter()
+                    .any(|member| member.replaces == Some(v.id))
         })
     }
 

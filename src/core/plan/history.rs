@@ -125,7 +125,7 @@ fn unrecorded(
     options: &Options,
     history: &mut History,
 ) {
-    let recorded: BTreeSet<&RunId> = known.runs.iter().map(|run| &run.run).collect();
+    let recorded = recorded(known);
     let mut runs: BTreeMap<&RunId, Unrecorded<'_>> = BTreeMap::new();
     for machine in observed.machines.values().filter(|m| !m.state.is_gone()) {
         let Some((run, serial)) = newer(machine, known, &recorded) else {
@@ -182,9 +182,14 @@ fn unrecorded(
     }
 }
 
+/// The runs that the state lists.
+pub(super) fn recorded(known: &Known) -> BTreeSet<&RunId> {
+    known.runs.iter().map(|run| &run.run).collect()
+}
+
 /// The run that last changed this Machine, if the state cannot have seen it: a later serial, or the
 /// same one written by another run.
-fn newer<'a>(
+pub(super) fn newer<'a>(
     machine: &'a Machine,
     known: &Known,
     recorded: &BTreeSet<&RunId>,

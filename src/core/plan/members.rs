@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::REMEMBERED;
+use super::history;
 use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
     Desired, GroupName, HostStatus, Known, KnownMachine, Machine, MachineId, MachineName,
-    MachineState, Management, Observed, Pending, Region, StoredConfig, VolumeId, overlay,
+    MachineState, Management, Observed, Pending, Region, StoredConfig, VolumeId, difference,
+    overlay,
 };
 
 /// One Machine of the fleet.
@@ -31,6 +33,10 @@ pub(super) struct Member<'a> {
     pub(super) of_lost_run: bool,
     /// It answers a create that was owed.
     pub(super) was_owed: bool,
+    /// Nobody saw that what was sent last works: its gate did not pass, or the run that sent it died.
+    pub(super) unsettled: bool,
+    /// The Machine whose place it was to take.
+    pub(super) replaces: Option<&'a MachineId>,
 }
 
 impl Member<'_> {
@@ -152,6 +158,8 @@ pub(super) fn join<'a>(
                     sent: known.configs.get(&machine.config),
                     of_lost_run: false,
                     was_owed: false,
+                    unsettled: machine.unproven,
+                    replaces: machine.replaces.as_ref(),
                 };
                 fleet
                     .members
@@ -183,7 +191,12 @@ fn join_observed<'a>(
     digest: &str,
     fleet: &mut Fleet<'a>,
 ) {
-    let owed: BTreeSet<&str> = known.pending.iter().map(|p| p.launch.as_str()).collect();
+    let owed: BTreeMap<&str, &Pending> = known
+        .pending
+        .iter()
+        .map(|pending| (pending.launch.as_str(), pending))
+        .collect();
+    let recorded = history::recorded(known);
     let mut outsiders: BTreeMap<&'static str, Vec<&MachineId>> = BTreeMap::new();
     for (id, machine) in &observed.machines {
         if machine.state.is_gone() {
@@ -216,6 +229,8 @@ fn join_observed<'a>(
             .clone()
             .or_else(|| record.map(|r| r.group.clone()))
             .unwrap_or(default);
+        let launch = machine.name.launch_part().filter(|_| record.is_none());
+        let answers = launch.and_then(|launch| owed.get(launch).copied());
         let member = Member {
             id,
             name: &machine.name,
@@ -226,11 +241,15 @@ fn join_observed<'a>(
             seen: Some(machine),
             sent: record.and_then(|record| known.configs.get(&record.config)),
             of_lost_run: record.is_none() && of_lost_run(machine, known, observed, digest),
-            was_owed: record.is_none()
-                && machine
-                    .name
-                    .launch_part()
-                    .is_some_and(|launch| owed.contains(launch)),
+            unsettled: record.is_some_and(|record| record.unproven)
+                || answers.is_some()
+                || history::newer(machine, known, &recorded).is_some(),
+            was_owed: answers.is_some(),
+            replaces: match (record, answers) {
+                (Some(record), _) => record.replaces.as_ref(),
+                (None, Some(pending)) => pending.replaces.as_ref(),
+                (None, None) => None,
+            },
         };
         if record.is_none() {
             fleet.drift.push(added(&member));
@@ -288,7 +307,7 @@ fn of_lost_run(machine: &Machine, known: &Known, observed: &Observed, digest: &s
 pub(super) fn successors(members: &[Member<'_>]) -> usize {
     let ids: BTreeSet<&MachineId> = members.iter().map(|member| member.id).collect();
     let replaces = |member: &&Member<'_>| {
-        let old = member.known.and_then(|known| known.replaces.as_ref());
+        let old = member.replaces;
         old.is_some_and(|old| ids.contains(old))
     };
     members.iter().filter(replaces).count()
@@ -333,7 +352,7 @@ pub(super) fn drifted(
             } else {
                 let there = StoredConfig::of(config, &observed.description.scope);
                 let back = overlay::stored_for(sent, &there, sent);
-                let changes = overlay::tree_changes(&back, there.tree());
+                let changes = difference::tree_changes(&back, there.tree());
                 compared.push((member, changes.clone()));
                 changes
             };

@@ -9,6 +9,7 @@
 
 mod check;
 pub mod codes;
+mod cost;
 mod decision;
 mod fields;
 mod guards;
@@ -20,6 +21,7 @@ mod members;
 mod notes;
 mod options;
 mod order;
+mod owed;
 mod planner;
 mod questions;
 mod reconcile;
@@ -39,7 +41,7 @@ pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep};
 pub use types::{
-    Action, Branch, Change, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
+    Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
     Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,
     StepResult, Summary, TakenOver, Target, Work,
 };

@@ -190,7 +190,12 @@ impl Build<'_, '_> {
                 false,
             );
             for region in &decision.creates {
-                let change = self.create(name, decision, region, Vec::new(), gate);
+                let mut change = self.create(name, decision, region, Vec::new(), gate);
+                if let (Action::Create { volumes, .. }, Some(group)) =
+                    (&mut change.action, decision.wanted)
+                {
+                    *volumes = self.intents.volumes(&group.template, region);
+                }
                 let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
@@ -237,7 +242,8 @@ impl Build<'_, '_> {
         }
     }
 
-    /// Updates, moves and replacements, by the group's strategy.
+    /// Updates, moves and replacements, by the group's strategy. Rolling, those that do not serve come
+    /// first: they cost no capacity, and as long as one of them does not come up none goes down.
     fn updates(
         &mut self,
         name: &GroupName,
@@ -246,41 +252,42 @@ impl Build<'_, '_> {
         primaries: &mut Primaries,
         after: Option<StepId>,
     ) -> Vec<StepId> {
-        let runs = |c: &&Changed<'_>| c.member.state().is_none_or(MachineState::runs);
-        let (warm, cold): (Vec<_>, Vec<_>) = decision
-            .changed
-            .iter()
-            .filter(|c| c.role == Role::Primary)
-            .partition(runs);
+        let mut waves: BTreeMap<Wave, Vec<&Changed<'_>>> = BTreeMap::new();
+        for changed in decision.changed.iter().filter(|c| c.role == Role::Primary) {
+            let wave = Wave::of(&changed.member);
+            waves.entry(wave).or_default().push(changed);
+        }
         let gate = gate(group);
+        let mut after = after;
         let mut ends = Vec::new();
-        for (kind, changed) in [("running", warm), ("stopped", cold)] {
-            if changed.is_empty() {
-                continue;
-            }
-            let running = kind == "running";
-            let pool = match group.strategy {
-                Strategy::Rolling { max_unavailable } => {
-                    let n = changed.len();
-                    let size = if running {
-                        max_unavailable.of(n)
-                    } else {
-                        n.min(COLD_POOL)
+        for (wave, changed) in waves {
+            let n = changed.len();
+            let pool = match (group.strategy, wave) {
+                (Strategy::Rolling { max_unavailable }, _) => {
+                    let (what, size) = match wave {
+                        Wave::Down => ("those that are down", max_unavailable.of(n)),
+                        Wave::Serving => ("running", max_unavailable.of(n)),
+                        Wave::Resting => ("stopped", n.min(COLD_POOL)),
                     };
-                    self.pool(format!("{name}: update {kind}, rolling"), size, true, true)
+                    self.pool(format!("{name}: update {what}, rolling"), size, true, true)
                 }
-                Strategy::Immediate => self.pool(
-                    format!("{name}: update, immediate"),
-                    changed.len(),
-                    false,
-                    false,
-                ),
+                (Strategy::Immediate, _) => {
+                    self.pool(format!("{name}: update, immediate"), n, false, false)
+                }
             };
+            let gate = match wave {
+                Wave::Down | Wave::Serving => gate,
+                Wave::Resting => GateKind::Settled,
+            };
+            let slot = Slot { pool, after, gate };
+            let mut steps = Vec::new();
             for change in changed {
-                let gate = if running { gate } else { GateKind::Settled };
-                let slot = Slot { pool, after, gate };
-                ends.push(self.update(name, decision, change, primaries, slot));
+                steps.push(self.update(name, decision, change, primaries, slot));
             }
+            if wave == Wave::Down && group.strategy != Strategy::Immediate {
+                after = self.barrier(format!("{name}: all up again"), steps.clone());
+            }
+            ends.extend(steps);
         }
         ends
     }
@@ -420,6 +427,40 @@ impl Build<'_, '_> {
     }
 }
 
+/// Which of a group's Machines change together, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wave {
+    /// It is to run and does not, or its checks fail.
+    Down,
+    /// It runs; offline each may.
+    Serving,
+    /// It was stopped and stays so.
+    Resting,
+}
+
+impl Wave {
+    fn of(member: &Member<'_>) -> Self {
+        let Some(seen) = member.seen else {
+            return Self::Serving;
+        };
+        let fails = |check: &CheckStatus| check.status == CheckState::Critical;
+        match seen.state {
+            MachineState::Started if seen.checks.iter().any(fails) => Self::Down,
+            MachineState::Started => Self::Serving,
+            MachineState::Created
+            | MachineState::Starting
+            | MachineState::Replacing
+            | MachineState::Failed => Self::Down,
+            MachineState::Stopping
+            | MachineState::Stopped
+            | MachineState::Suspending
+            | MachineState::Suspended
+            | MachineState::Destroying
+            | MachineState::Destroyed => Self::Resting,
+        }
+    }
+}
+
 /// Where in the order a change stands.
 #[derive(Clone, Copy)]
 struct Slot {
@@ -450,12 +491,8 @@ impl Primaries {
 }
 
 fn watching(member: &Member<'_>) -> Vec<Standby> {
-    member
-        .standby_for()
-        .iter()
-        .cloned()
-        .map(Standby::Machine)
-        .collect()
+    let watched: BTreeSet<&MachineId> = member.standby_for().iter().collect();
+    watched.into_iter().cloned().map(Standby::Machine).collect()
 }
 
 fn how_in_place(how: How) -> bool {
@@ -480,12 +517,10 @@ fn missed_gate(decision: &Decision<'_>, member: &Member<'_>) -> GateKind {
     let (Some(group), Some(seen)) = (decision.wanted, member.seen) else {
         return GateKind::None;
     };
-    let launch = seen.stamps.launch.as_deref();
-    let made_by_a_run = launch.is_some() && member.name.launch_part() == launch;
     let changed = decision.changed.iter().map(|changed| &changed.member);
     let gone = decision.gone.iter().map(|gone| &gone.member);
     let touched = changed.chain(gone).any(|other| other.id == member.id);
-    if !made_by_a_run || touched {
+    if !member.unsettled || touched {
         return GateKind::None;
     }
     let gate = gate(group);

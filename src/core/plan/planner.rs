@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
+use super::cost;
 use super::decision::Decision;
 use super::guards;
 use super::history;
@@ -66,6 +67,7 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        cost: cost::difference(desired, &decisions).map(Box::new),
         fences: BTreeMap::new(),
     };
     plan.groups = groups(&decisions, &plan.steps);
@@ -113,6 +115,9 @@ fn say(
     plan.notes.extend(words::about_groups(desired, decisions));
     if !options.destroy {
         plan.notes.extend(words::about_moves(desired, fleet));
+    }
+    if plan.calls_provider() && !options.destroy {
+        plan.warnings.extend(guards::commands_not_run(desired));
     }
     if plan.calls_provider()
         && capabilities.is_some_and(|c| !c.enforces_sizes)
@@ -234,9 +239,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         why: decision.why.clone().filter(|_| touched),
         moved_from,
         strategy: words::strategy(decision),
-        size: decision
-            .wanted
-            .and_then(|group| words::size(&group.template)),
+        size: words::size(decision),
     }
 }
 

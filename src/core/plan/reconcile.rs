@@ -9,7 +9,7 @@ use super::FieldChange;
 use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
-use super::members::{Fleet, Member, Vanished};
+use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
 use super::running::{self, Running};
 use super::spread::{Layout, NoLayout, Spread};
@@ -194,8 +194,9 @@ impl<'a> Group<'_, 'a> {
             return;
         }
         let template = &self.wanted.template;
-        if template.guest.is_none() {
-            decision.inherits.guest = running::guest(&self.members);
+        if template.written_size().is_none() {
+            let default = || running::default_guest(self.desired, &self.members);
+            decision.inherits.guest = running::guest(&self.members).or_else(default);
         }
         if template.image.is_some() {
             return;
@@ -278,7 +279,10 @@ impl<'a> Group<'_, 'a> {
         decision: &mut Decision<'a>,
     ) {
         let mut by_region: BTreeMap<Region, Vec<Member<'a>>> = BTreeMap::new();
-        let existing = count(primaries.len());
+        // Half of a pair is no Machine more, nor is what a lost run of the same wish has made.
+        let lost = primaries.iter().filter(|member| member.of_lost_run).count();
+        let spare = lost + successors(&primaries);
+        let existing = count(primaries.len().saturating_sub(spare));
         for member in primaries {
             by_region
                 .entry(member.region.clone())
@@ -359,6 +363,10 @@ impl<'a> Group<'_, 'a> {
             return;
         }
         if found.changes.is_empty() && member.moved_from.is_none() && !down {
+            if member.unsettled && !member.is_adopted() {
+                let reason = "what was sent to it last was not seen to work".to_owned();
+                decision.adopted.push((member.clone(), reason));
+            }
             return;
         }
         if !member.host_ok() {
@@ -456,7 +464,7 @@ impl<'a> Group<'_, 'a> {
             mounts
                 .into_iter()
                 .flatten()
-                .any(|mount| mount.name == *name)
+                .any(|mount| mount.name.is_none() || mount.name == *name)
         };
         !member.volumes().is_empty() && wanted.into_iter().any(|mount| has(&mount.name))
     }

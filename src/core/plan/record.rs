@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::types::{Action, Change, Outcome, Plan, StepResult};
+use super::types::{Action, Change, Outcome, Plan, StepResult, TakenOver};
+use super::{history, owed};
 use crate::core::fleet::{
-    ConfigDigest, Count, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
-    MachineId, Pending, RunId, RunRecord, StoredConfig,
+    ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine, MachineId,
+    RunId, RunRecord, StoredConfig,
 };
 use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
@@ -43,17 +44,19 @@ pub fn record(
 ) -> Known {
     let mut next = known.clone();
     next.lineage = Some(facts.lineage.clone());
+    let places = owed::places(plan, known, desired);
     for (id, change) in plan.changes() {
         if let Some(result) = results.get(id.0 as usize) {
-            apply(&mut next, change, result, &facts.lineage);
+            apply(&mut next, change, result, places.get(&id), &facts.lineage);
         }
     }
-    settle_successors(&mut next);
-    settle_pending(&mut next, known, plan, desired, results);
+    owed::settle_successors(&mut next);
+    owed::settle_pending(&mut next, known, plan, desired, results, &places);
     next.protect = protect(&next, plan, desired);
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
+    let met = met(known, plan, results, &facts.run);
     next.runs
-        .extend(plan.takes_over.iter().map(|taken| RunRecord {
+        .extend(plan.takes_over.iter().chain(&met).map(|taken| RunRecord {
             run: taken.run.clone(),
             serial: taken.serial,
             at: facts.at.clone(),
@@ -96,6 +99,27 @@ pub fn record(
     next
 }
 
+/// Runs that the plan could not see and whose Machines its steps have met: a list that lags hides them.
+fn met(known: &Known, plan: &Plan, results: &[StepResult], run: &RunId) -> Vec<TakenOver> {
+    let recorded = history::recorded(known);
+    let mut met: BTreeMap<&RunId, TakenOver> = BTreeMap::new();
+    for machine in results.iter().filter_map(|result| result.machine.as_ref()) {
+        let Some((other, serial)) = history::newer(machine, known, &recorded) else {
+            continue;
+        };
+        let planned = plan.takes_over.iter().any(|taken| taken.run == *other);
+        if other != run && !planned {
+            met.entry(other).or_insert_with(|| TakenOver {
+                run: other.clone(),
+                serial,
+                by: machine.stamps.by.clone(),
+                commit: machine.stamps.commit.clone(),
+            });
+        }
+    }
+    met.into_values().collect()
+}
+
 /// Whether the run left its stamps on a Machine, or may have: then it is listed although the state
 /// says nothing else differently (drift that was put back, a Machine that was started again).
 fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
@@ -115,18 +139,20 @@ fn keep_last<T>(list: &mut Vec<T>, most: usize) {
     list.drain(..list.len().saturating_sub(most));
 }
 
-fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Lineage) {
+fn apply(
+    next: &mut Known,
+    change: &Change,
+    result: &StepResult,
+    place: Option<&MachineId>,
+    lineage: &Lineage,
+) {
     match (&change.action, &result.outcome) {
-        (
-            Action::Create {
-                launch, replaces, ..
-            },
-            _,
-        ) => {
+        (Action::Create { launch, .. }, _) => {
             // Remembered whatever its gate said, so that nothing made is lost.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = Some(launch.clone());
-                remember(next, machine, &change.group, sent, launch, replaces.clone());
+                remember(next, machine, change, sent, launch, place.cloned());
+                prove(next, machine, &result.outcome);
             }
         }
         (Action::Update { .. } | Action::Move { .. } | Action::Adopt, _) => {
@@ -135,7 +161,13 @@ fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Linea
                 let launch = launch_of(next, machine, lineage);
                 let replaces = next.machines.get(&machine.id);
                 let replaces = replaces.and_then(|known| known.replaces.clone());
-                remember(next, machine, &change.group, sent, launch, replaces);
+                remember(next, machine, change, sent, launch, replaces);
+                prove(next, machine, &result.outcome);
+            } else if let (Outcome::Unknown { .. }, Some(id)) =
+                (&result.outcome, &change.machine.id)
+                && let Some(known) = next.machines.get_mut(id)
+            {
+                known.unproven = known.standby_for.is_empty();
             }
         }
         (Action::Destroy { .. } | Action::Forget, Outcome::Done) => {
@@ -153,68 +185,6 @@ fn apply(next: &mut Known, change: &Change, result: &StepResult, lineage: &Linea
     }
 }
 
-/// A successor and the one that it replaces count as one only while both are there.
-fn settle_successors(next: &mut Known) {
-    let there: BTreeSet<MachineId> = next.machines.keys().cloned().collect();
-    for machine in next.machines.values_mut() {
-        machine.replaces = machine.replaces.take().filter(|old| there.contains(old));
-    }
-}
-
-/// What is owed: creates that may have happened, and in a group without a written count those that did
-/// not, since nothing else would ask for them again. One that this plan did not need is owed no more.
-fn settle_pending(
-    next: &mut Known,
-    known: &Known,
-    plan: &Plan,
-    desired: &Desired,
-    results: &[StepResult],
-) {
-    let counted = |name: &GroupName| {
-        let group = desired.groups.get(name);
-        group.is_none_or(|group| matches!(group.count, Count::Written(_)))
-    };
-    let before: BTreeSet<&LaunchId> = known.pending.iter().map(|p| &p.launch).collect();
-    let mut owed = Vec::new();
-    let mut planned = BTreeSet::new();
-    for (id, change) in plan.changes() {
-        let Action::Create {
-            launch,
-            replaces,
-            standby_for,
-            ..
-        } = &change.action
-        else {
-            continue;
-        };
-        planned.insert(launch);
-        let Some(result) = results.get(id.0 as usize) else {
-            continue;
-        };
-        let made = result.machine.is_some() && result.sent.is_some();
-        let unknown = matches!(result.outcome, Outcome::Unknown { .. });
-        let stays = replaces
-            .as_ref()
-            .is_some_and(|old| next.machines.contains_key(old));
-        let missing = !counted(&change.group) && !stays;
-        if !made && (unknown || missing || before.contains(launch)) {
-            owed.push(Pending {
-                launch: launch.clone(),
-                group: change.group.clone(),
-                region: change.region.clone(),
-                standby: !standby_for.is_empty(),
-            });
-        }
-    }
-    let answered = |launch: &LaunchId| next.machines.values().any(|m| m.name.answers(launch));
-    let kept = known.pending.iter().filter(|pending| {
-        let wanted = !plan.destroys_app && !counted(&pending.group);
-        wanted && !planned.contains(&pending.launch) && !answered(&pending.launch)
-    });
-    owed.extend(kept.cloned());
-    next.pending = owed;
-}
-
 /// The launch id of a Machine that is remembered already, or whose name and stamp agree.
 fn launch_of(next: &Known, machine: &Machine, lineage: &Lineage) -> Option<LaunchId> {
     if let Some(known) = next.machines.get(&machine.id) {
@@ -228,7 +198,7 @@ fn launch_of(next: &Known, machine: &Machine, lineage: &Lineage) -> Option<Launc
 fn remember(
     next: &mut Known,
     machine: &Machine,
-    group: &GroupName,
+    change: &Change,
     sent: &StoredConfig,
     launch: Option<LaunchId>,
     replaces: Option<MachineId>,
@@ -244,15 +214,23 @@ fn remember(
         machine.id.clone(),
         KnownMachine {
             name: machine.name.clone(),
-            group: group.clone(),
+            group: change.group.clone(),
             region: machine.region.clone(),
             config,
             launch,
             volumes: machine.volumes.clone(),
             standby_for,
             replaces,
+            unproven: false,
         },
     );
+}
+
+/// Notes whether what was sent was seen to work; a Machine that only waits for another never shows it.
+fn prove(next: &mut Known, machine: &Machine, outcome: &Outcome) {
+    if let Some(known) = next.machines.get_mut(&machine.id) {
+        known.unproven = *outcome != Outcome::Done && known.standby_for.is_empty();
+    }
 }
 
 /// The flag follows the manifest for groups that are wanted, stays for groups that could not be taken

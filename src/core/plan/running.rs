@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::members::Member;
 use crate::core::fleet::config::Guest;
-use crate::core::fleet::normal;
+use crate::core::fleet::{Desired, normal};
+use crate::core::platform::sizes;
 
 /// The image of a set of Machines.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,6 +43,15 @@ pub(super) fn image<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m Member<'a>
         1 => Running::One(newest.remove(0)),
         _ => Running::Several(newest),
     }
+}
+
+/// What flyctl takes for a group that has no Machine yet (facts/fly-toml-to-machine.md 10.3); of Machines
+/// whose size cannot be seen nothing is guessed.
+pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option<Guest> {
+    let usual = || Some(sizes::find(sizes::DEFAULT)?.guest());
+    (desired.provider == "fly" && members.is_empty())
+        .then(usual)
+        .flatten()
 }
 
 /// The size of the Machine of these that was changed last, the first by id of several.

@@ -55,8 +55,23 @@ pub struct Plan {
     /// Runs whose changes are there and which the state does not list yet; it will.
     #[serde(default)]
     pub takes_over: Vec<TakenOver>,
+    /// What it changes in the bill; none where the provider costs nothing or a price is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Box<Cost>>,
     /// Ids of every Machine in each touched group and region, for the check of a fresh snapshot.
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
+}
+
+/// An estimate of what a plan changes in the bill of a month of 30 days: Machines alone, without standbys,
+/// as if they never stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// US cents more, or less.
+    pub cents_per_month: i64,
+    /// Some of the Machines behind it stop by themselves or are stopped, and cost less than that.
+    pub if_always_running: bool,
+    /// When the prices were published (`2025-08-19`).
+    pub prices_of: String,
 }
 
 /// A run that changed Machines and never wrote the state (RULES 12).
@@ -535,6 +550,15 @@ impl Plan {
             }
         }
         summary
+    }
+
+    /// How many Machines get less CPU or memory: a class of its own, beside what is destroyed.
+    pub fn shrinking(&self) -> usize {
+        let shrinks = |change: &Change| {
+            let kept = !matches!(change.action, Action::Destroy { .. });
+            kept && change.changes.iter().any(|field| field.shrinks)
+        };
+        self.changes().filter(|(_, change)| shrinks(change)).count()
     }
 
     /// Whether an apply would change neither a Machine nor the state.

@@ -32,9 +32,11 @@ where
 /// on the moment at which it was made.
 fn is_up(state: MachineState) -> bool {
     match state {
-        MachineState::Starting | MachineState::Started | MachineState::Replacing => true,
         MachineState::Created
-        | MachineState::Stopping
+        | MachineState::Starting
+        | MachineState::Started
+        | MachineState::Replacing => true,
+        MachineState::Stopping
         | MachineState::Stopped
         | MachineState::Suspending
         | MachineState::Suspended

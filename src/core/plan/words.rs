@@ -1,13 +1,15 @@
 //! What a plan says about groups beside their steps: why not, how, and what to write instead.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::decision::{Decision, Role};
 use super::members::Fleet;
 use super::notes::note;
 use super::types::Note;
-use crate::core::fleet::{Desired, GroupName, MachineConfig, Strategy};
+use crate::core::fleet::config::Guest;
+use crate::core::fleet::{Desired, GroupName, Strategy};
+use crate::core::platform::sizes;
 
 /// Removed groups and what they may have become; groups scaled to nothing.
 pub(super) fn about_groups(
@@ -16,7 +18,8 @@ pub(super) fn about_groups(
 ) -> Vec<Note> {
     let mut found: Vec<Note> = decisions
         .iter()
-        .filter_map(|(name, decision)| about_image(name, decision))
+        .flat_map(|(name, decision)| [about_image(name, decision), about_size(name, decision)])
+        .flatten()
         .collect();
     let added: Vec<&GroupName> = decisions
         .iter()
@@ -207,21 +210,56 @@ pub(super) fn sized(desired: &Desired) -> bool {
         || desired
             .groups
             .values()
-            .any(|group| group.template.guest.is_some())
+            .any(|group| group.template.written_size().is_some())
+}
+
+/// The size of a group's Machines, or of its new ones where no `[[vm]]` says one, with the reason.
+pub(super) fn size(decision: &Decision<'_>) -> Option<String> {
+    if let Some(written) = decision.wanted?.template.written_size() {
+        return Some(size_of(written));
+    }
+    let size = size_of(decision.inherits.guest.as_ref()?);
+    Some(if decision.members.is_empty() {
+        format!("{size}, Fly's own choice where no `[[vm]]` says one")
+    } else {
+        format!("{size}, as the others of its group")
+    })
 }
 
 /// A size as people write it: `shared-cpu-2x 1 GB`.
-pub(super) fn size(config: &MachineConfig) -> Option<String> {
-    let guest = config.guest.as_ref()?;
+fn size_of(guest: &Guest) -> String {
     let kind = match guest.cpu_kind.as_deref() {
         Some("performance") => "performance".to_owned(),
         Some("shared") | None => "shared-cpu".to_owned(),
         Some(other) => other.to_owned(),
     };
-    let memory = match guest.memory_mb {
-        Some(mb) if mb % 1024 == 0 => format!(" {} GB", mb / 1024),
-        Some(mb) => format!(" {mb} MB"),
-        None => String::new(),
-    };
-    Some(format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1)))
+    let memory = guest
+        .memory_mb
+        .map_or_else(String::new, |mb| format!(" {}", sizes::memory(mb)));
+    format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1))
+}
+
+/// What new Machines get where those of their group have several sizes and none is written.
+fn about_size(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+    let taken = size_of(decision.inherits.guest.as_ref()?);
+    let configs = decision
+        .members
+        .iter()
+        .filter_map(|member| member.seen?.config.as_ref());
+    let all: BTreeSet<String> = configs
+        .filter_map(|c| Some(size_of(c.guest.as_ref()?)))
+        .collect();
+    (all.len() > 1).then(|| {
+        let all: Vec<String> = all.into_iter().collect();
+        note(
+            codes::SIZES_DIFFER,
+            format!(
+                "the Machines of group `{name}` have several sizes ({}); new ones get {taken}, as the one \
+                 that was changed last",
+                all.join(", ")
+            ),
+        )
+        .of(name)
+        .hint("write `[[vm]]` for the group in fly.toml, and all of them get that")
+    })
 }

@@ -67,6 +67,8 @@ pub(super) struct MachineRecord {
     standby_for: Vec<MachineId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replaces: Option<MachineId>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unproven: bool,
 }
 
 impl MachineRecord {
@@ -80,6 +82,7 @@ impl MachineRecord {
             volumes,
             standby_for,
             replaces,
+            unproven,
         } = machine;
         Self {
             id,
@@ -91,6 +94,7 @@ impl MachineRecord {
             volumes,
             standby_for,
             replaces,
+            unproven,
         }
     }
 
@@ -104,6 +108,7 @@ impl MachineRecord {
             volumes: self.volumes,
             standby_for: self.standby_for,
             replaces: self.replaces,
+            unproven: self.unproven,
         };
         (self.id, machine)
     }

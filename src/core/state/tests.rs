@@ -57,6 +57,7 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
         volumes: Vec::new(),
         standby_for: Vec::new(),
         replaces: None,
+        unproven: false,
     }
 }
 
@@ -94,6 +95,7 @@ fn full() -> Known {
             group: group("web"),
             region: region("gru"),
             standby: false,
+            replaces: None,
         }],
         runs: vec![RunRecord {
             run: RunId::new("7f3kabcdef").expect("it is valid"),

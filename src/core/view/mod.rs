@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod diagnostics;
 pub mod escape;
+pub mod github;
 pub mod json;
 pub mod line;
 pub mod outline;

@@ -53,6 +53,20 @@ pub fn ports(ports: &[u16]) -> String {
     text
 }
 
+/// Cents as dollars (`$14.20`, `$1,024`); whole dollars have no cents once there are a thousand of them.
+pub fn dollars(cents: i64) -> String {
+    let amount = cents.unsigned_abs();
+    let whole = number(usize::try_from(amount / 100).unwrap_or(usize::MAX));
+    let text = if amount >= 100_000 {
+        let rounded = usize::try_from((amount + 50) / 100).unwrap_or(usize::MAX);
+        number(rounded)
+    } else {
+        format!("{whole}.{:02}", amount % 100)
+    };
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}${text}")
+}
+
 /// A span of time for people (`4s`, `5m`, `1m 30s`, `800ms`).
 pub fn span(ms: u64) -> String {
     let seconds = ms / 1000;
@@ -82,5 +96,8 @@ mod tests {
         );
         assert_eq!(span(90_000), "1m 30s");
         assert_eq!(span(800), "800ms");
+        assert_eq!(dollars(1420), "$14.20");
+        assert_eq!(dollars(-5), "-$0.05");
+        assert_eq!(dollars(12_345_678), "$123,457");
     }
 }

@@ -101,6 +101,13 @@ impl<'a> Operator<'a> {
         }
     }
 
+    /// Lets a Machine's checks pass from now on: what they ask for is there again.
+    pub fn mend(&mut self, id: &str) {
+        if let Some(record) = self.record(id) {
+            record.checks_never_pass = false;
+        }
+    }
+
     /// Changes a Machine's config under a new instance: `fly machine update`.
     pub fn update(&mut self, id: &str, change: impl FnOnce(&mut Value)) {
         let instance = self.world.draw_instance();

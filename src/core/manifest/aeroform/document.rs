@@ -1,14 +1,13 @@
 //! The file as a whole: settings, `[state]`, `[policy]`.
 
-use toml::de::{DeTable, DeValue};
-
 use crate::core::fleet::{Limit, Policy};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::settings::StateLocation;
+use super::super::settings::{DEFAULT_PROVIDER, StateLocation};
 use super::super::tree::File;
+use super::super::value::{Table, Value};
 use super::groups::{self, GroupSettings};
 use super::moved::{self, Moves};
 
@@ -25,10 +24,12 @@ pub(in crate::core::manifest) struct Aeroform {
 }
 
 /// Reads every key of a parsed aeroform.toml.
-pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Aeroform {
+pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &Table<'_>) -> Aeroform {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
+    let provider = written(&mut fields, "provider");
+    file.runs_on(provider.as_deref().unwrap_or(DEFAULT_PROVIDER));
     let aeroform = Aeroform {
-        provider: written(&mut fields, "provider"),
+        provider,
         config: written(&mut fields, "config"),
         image: written(&mut fields, "image"),
         state: state(&mut fields),
@@ -82,7 +83,7 @@ fn policy(fields: &mut Fields<'_, '_>) -> Policy {
 fn max_destroy(fields: &mut Fields<'_, '_>) -> Option<Limit> {
     let node = fields.take("max_destroy")?;
     let path = fields.path("max_destroy");
-    let DeValue::String(text) = node.get_ref() else {
+    let Value::String(text) = node.get_ref() else {
         let count = fields.file.integer(&path, node, 0..groups::MOST + 1)?;
         return Some(Limit::Count(count.value));
     };

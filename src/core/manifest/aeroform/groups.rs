@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use toml::de::DeValue;
-
 use crate::core::fleet::{GroupName, Regions};
 
 use super::super::diagnostics::shown;
 use super::super::fields::Fields;
 use super::super::fly::processes::words;
 use super::super::names;
-use super::super::tree::{At, Node};
+use super::super::tree::At;
+use super::super::value::{Node, Value};
 use super::regions::{self, Layout};
 
 /// Most Machines of one group; a longer number is a slip, and would only exhaust memory.
@@ -84,8 +83,8 @@ fn standby(fields: &mut Fields<'_, '_>) -> Option<At<u32>> {
     let node = fields.take("standby")?;
     let path = fields.path("standby");
     match node.get_ref() {
-        DeValue::Boolean(value) => Some(At::new(u32::from(*value), node.span())),
-        DeValue::Integer(_) => fields.file.integer(&path, node, 0..MOST + 1),
+        Value::Boolean(value) => Some(At::new(u32::from(*value), node.span())),
+        Value::Integer(_) => fields.file.integer(&path, node, 0..MOST + 1),
         _ => {
             fields
                 .file

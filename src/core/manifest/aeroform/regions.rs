@@ -4,23 +4,22 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::DeValue;
-
 use crate::core::fleet::{GroupName, Region, Regions};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::names;
-use super::super::tree::{At, File, Node, kind};
+use super::super::tree::{At, File};
+use super::super::value::{Node, Value};
 use super::groups::MOST;
 
 /// `regions`: a list is evened out, a table is exact.
 pub(super) fn read(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     let regions = match node.get_ref() {
-        DeValue::Array(_) => list(file, path, node)?,
-        DeValue::Table(_) => map(file, path, node)?,
+        Value::Array(_) => list(file, path, node)?,
+        Value::Table(_) => map(file, path, node)?,
         other => {
-            let found = kind(other);
+            let found = other.kind();
             file.report(
                 Diagnostic::error(
                     codes::WRONG_TYPE,
@@ -48,7 +47,9 @@ pub(super) fn read(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regio
 
 /// `None` where an entry was wrong, so that nothing is said of the rest.
 fn list(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
-    let items = node.get_ref().as_array()?;
+    let Value::Array(items) = node.get_ref() else {
+        return None;
+    };
     let mut places: BTreeMap<Region, Range<usize>> = BTreeMap::new();
     let mut list = Vec::new();
     for item in items {

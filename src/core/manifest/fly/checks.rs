@@ -1,7 +1,5 @@
 //! Checks: of services, and the top-level `[checks.NAME]` (facts/fly-toml-to-machine.md 4.5 and 5).
 
-use toml::de::DeValue;
-
 use crate::core::fleet::config::{Check, Header};
 use crate::core::manifest::codes;
 
@@ -9,6 +7,7 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::{Number, text};
 use super::super::fields::Fields;
 use super::super::tree::At;
+use super::super::value::Value;
 use super::groups::For;
 use super::service_parts::port;
 
@@ -28,7 +27,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
     let Some(node) = fields.take("checks") else {
         return Vec::new();
     };
-    if let DeValue::Array(_) = node.get_ref() {
+    if let Value::Array(_) = node.get_ref() {
         let tables = file.tables("checks", node, false).into_iter();
         return tables
             .filter_map(|mut table| {
@@ -38,7 +37,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
                     file.report(Diagnostic::error(codes::MISSING_KEY, message).at(place));
                     return None;
                 };
-                Some(top_level(table, name.value))
+                Some(top_level(table.of_section("checks.*"), name.value))
             })
             .collect();
     }
@@ -48,10 +47,8 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
     let entries = table.entries().into_iter();
     entries
         .filter_map(|(name, _, value)| {
-            Some(top_level(
-                file.table(&table.path(name), value)?,
-                name.to_owned(),
-            ))
+            let fields = file.table(&table.path(name), value)?;
+            Some(top_level(fields.of_section("checks.*"), name.to_owned()))
         })
         .collect()
 }
@@ -95,7 +92,6 @@ fn top_level(mut fields: Fields<'_, '_>, name: String) -> For<Named> {
         grace_period: grace.map(text),
         ..check
     };
-    fields.accept(&["name", "restart_limit"]);
     let section = For::of(&mut fields, Named { name, check });
     fields.finish();
     section
@@ -143,8 +139,6 @@ pub(super) fn of_service(
             clamped(&table, key, value.as_ref(), SECOND);
         }
         clamped(&table, "grace_period", grace.as_ref(), 0);
-        // Old keys that stand in many files and that the platform has long stopped to read.
-        table.accept(&["restart_limit", "port"]);
         table.finish();
         Check {
             r#type: Some(kind.to_owned()),
@@ -205,8 +199,13 @@ fn headers(fields: &mut Fields<'_, '_>) -> Option<Vec<Header>> {
         values: Some(vec![value]),
         ..Header::default()
     };
-    let mut headers: Vec<Header> = if let DeValue::Array(_) = node.get_ref() {
+    let mut headers: Vec<Header> = if let Value::Array(_) = node.get_ref() {
+        let section = fields.section().map_or("", |section| section.path);
         let tables = fields.file.tables(&path, node, false).into_iter();
+        let tables = tables.map(|table| match section {
+            "checks.*" => table.of_section("checks.*.headers"),
+            _ => table,
+        });
         tables
             .filter_map(|mut table| {
                 let found = (table.string("name"), table.string("value"));

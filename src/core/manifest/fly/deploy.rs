@@ -1,21 +1,23 @@
-//! `[deploy]` and `[build]`: how Machines are updated, and which image they run
-//! (facts/fly-toml-to-machine.md 12).
+//! `[deploy]`: how Machines are updated, and what runs before (facts/fly-toml-to-machine.md 11.1 and
+//! 12).
 
-use toml::de::DeValue;
+use crate::core::fleet::{Limit, ReleaseCommand, Strategy};
 
-use crate::core::fleet::{Limit, Strategy};
-use crate::core::manifest::codes;
-
+use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::Number;
 use super::super::fields::Fields;
 use super::super::tree::At;
+use super::super::value::Value;
 use super::processes::words;
+use super::vm;
 
 /// flyctl's `max_unavailable`.
 const MAX_UNAVAILABLE: Limit = Limit::Share(0.33);
 /// flyctl's `wait_timeout`.
 const WAIT_TIMEOUT_S: u64 = 300;
+/// flyctl's `release_command_timeout`.
+const RELEASE_TIMEOUT_S: u64 = 300;
 
 /// How every group is updated.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub(in crate::core::manifest) struct Deploy {
     pub(in crate::core::manifest) wait_timeout_s: u64,
     /// Where `canary` is written: it cannot go with mounts.
     pub(super) canary: Option<At<()>>,
+    pub(in crate::core::manifest) release_command: Option<At<ReleaseCommand>>,
+    pub(in crate::core::manifest) seed_command: Option<Vec<String>>,
 }
 
 impl Default for Deploy {
@@ -34,6 +38,8 @@ impl Default for Deploy {
             },
             wait_timeout_s: WAIT_TIMEOUT_S,
             canary: None,
+            release_command: None,
+            seed_command: None,
         }
     }
 }
@@ -46,27 +52,26 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
     let name = fields
         .string("strategy")
         .filter(|name| !name.value.is_empty());
+    let limit_span = fields.take_entry("max_unavailable").map(|(span, _)| span);
     let limit = max_unavailable(&mut fields);
-    let wait = fields.duration("wait_timeout", Number::Nanoseconds);
-    for key in ["release_command", "seed_command"] {
-        if let Some(command) = fields.string(key) {
-            words(
-                fields.file,
-                &format!("`deploy.{key}`"),
-                &command.value,
-                &command.span,
-            );
-            fields.file.report(
-                Diagnostic::warning(
-                    codes::COMMAND_NOT_RUN,
-                    format!("`deploy.{key}` is not run by this version"),
-                )
-                .at(fields.file.place(command.span.clone(), "")),
-            );
-        }
+    if let (Some(span), Some(name)) = (limit_span, &name)
+        && name.value != "rolling"
+    {
+        let message = format!(
+            "`deploy.max_unavailable` says nothing to the strategy {}",
+            shown(&name.value)
+        );
+        let place = fields.file.place(span, "");
+        fields.file.report(
+            Diagnostic::warning(codes::MAX_UNAVAILABLE_IGNORED, message)
+                .at(place)
+                .also(fields.file.place(name.span.clone(), "the strategy"))
+                .help("it is for `strategy = \"rolling\"`"),
+        );
     }
-    fields.duration("release_command_timeout", Number::Nanoseconds);
-    fields.accept(&["release_command_vm"]);
+    let wait = fields.duration("wait_timeout", Number::Nanoseconds);
+    let release_command = release_command(&mut fields);
+    let seed_command = command(&mut fields, "seed_command").map(|at| at.value);
     let strategy = strategy(&fields, name.as_ref(), limit);
     let canary = name
         .filter(|name| name.value == "canary")
@@ -77,9 +82,41 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
         // Fly counts nanoseconds; a wait of less than a second is rounded up to one.
         wait_timeout_s: wait
             .filter(|wait| wait.value > 0)
-            .map_or(WAIT_TIMEOUT_S, |wait| wait.value.div_ceil(1_000_000_000)),
+            .map_or(WAIT_TIMEOUT_S, |wait| whole_seconds(wait.value)),
         canary,
+        release_command,
+        seed_command,
     }
+}
+
+fn whole_seconds(nanos: u64) -> u64 {
+    nanos.div_ceil(1_000_000_000)
+}
+
+/// The words of a command, where there are any.
+fn command(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<Vec<String>>> {
+    let text = fields.string(key)?;
+    let whose = format!("`deploy.{key}`");
+    let words = words(fields.file, &whose, &text.value, &text.span)?;
+    (!words.is_empty()).then(|| At::new(words, text.span))
+}
+
+fn release_command(fields: &mut Fields<'_, '_>) -> Option<At<ReleaseCommand>> {
+    let command = command(fields, "release_command");
+    let timeout = fields.duration("release_command_timeout", Number::Nanoseconds);
+    let guest = fields.table("release_command_vm").map(vm::alone);
+    let At { value: words, span } = command?;
+    let place = fields.file.source.line_ref(span.start);
+    let command = ReleaseCommand {
+        words,
+        timeout_s: match timeout {
+            None => Some(RELEASE_TIMEOUT_S),
+            Some(at) => Some(whole_seconds(at.value)).filter(|seconds| *seconds > 0),
+        },
+        guest,
+        place,
+    };
+    Some(At::new(command, span))
 }
 
 fn strategy(fields: &Fields<'_, '_>, name: Option<&At<String>>, limit: Option<Limit>) -> Strategy {
@@ -123,8 +160,8 @@ fn strategy(fields: &Fields<'_, '_>, name: Option<&At<String>>, limit: Option<Li
 fn max_unavailable(fields: &mut Fields<'_, '_>) -> Option<Limit> {
     let node = fields.take("max_unavailable")?;
     let number: f64 = match node.get_ref() {
-        DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok()?,
-        DeValue::Float(float) => float.as_str().parse().ok()?,
+        Value::Integer(integer) if integer.radix() == 10 => integer.as_str().parse().ok()?,
+        Value::Float(float) => float.as_str().parse().ok()?,
         _ => {
             fields
                 .file
@@ -151,30 +188,6 @@ fn max_unavailable(fields: &mut Fields<'_, '_>) -> Option<Limit> {
     } else {
         Limit::Share(number)
     })
-}
-
-/// Reads `[build]`: of all its keys only `image` says something about Machines.
-pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
-    let mut fields = fields.table("build")?;
-    let image = fields
-        .string("image")
-        .filter(|image| !image.value.is_empty());
-    fields.accept(&[
-        "builder",
-        "args",
-        "buildpacks",
-        "settings",
-        "builtin",
-        "dockerfile",
-        "ignorefile",
-        "build-target",
-        "build_target",
-        "compose",
-        "compression",
-        "compression_level",
-    ]);
-    fields.finish();
-    image
 }
 
 #[cfg(test)]

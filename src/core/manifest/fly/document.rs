@@ -5,28 +5,33 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::core::fleet::config::{
-    File as MachineFile, Guest, Metrics, Mount, Restart, Service, Static, StopConfig,
+    File as MachineFile, Guest, Metrics, Restart, Static, StopConfig,
 };
-use crate::core::fleet::{AppName, Region};
+use crate::core::fleet::{AppName, MachineCheck, Region};
 
 use super::super::fields::Fields;
 use super::super::names;
+use super::super::settings::Overrides;
 use super::super::tree::{At, File};
+use super::super::value::Table;
 use super::checks::Named;
+use super::containers::Start;
 use super::deploy::Deploy;
 use super::experimental::Experimental;
 use super::groups::For;
 use super::processes::{self, Process};
 use super::{
-    checks, deploy, environment, experimental, files, metrics, mounts, restart, services, vm,
+    build, checks, containers, deploy, environment, experimental, files, machine_checks, metrics,
+    mounts, restart, services, signals, vm,
 };
-use toml::de::DeTable;
 
 /// What fly.toml says.
 pub(in crate::core::manifest) struct Document {
     pub(in crate::core::manifest) app: Option<At<AppName>>,
     /// Whether an app is written, be it a valid one or not.
     pub(in crate::core::manifest) has_app: bool,
+    /// Whether it says anything at all.
+    pub(in crate::core::manifest) is_empty: bool,
     /// Where `app` is written, for what has no place of its own.
     pub(in crate::core::manifest) app_span: Option<Range<usize>>,
     pub(in crate::core::manifest) primary_region: Option<Region>,
@@ -34,22 +39,30 @@ pub(in crate::core::manifest) struct Document {
     pub(in crate::core::manifest) image: Option<String>,
     pub(in crate::core::manifest) deploy: Deploy,
     pub(super) env: BTreeMap<String, String>,
-    pub(super) http_service: Option<For<Service>>,
-    pub(super) services: Vec<For<Service>>,
+    pub(super) http_service: Option<For<services::Written>>,
+    pub(super) services: Vec<For<services::Written>>,
     pub(super) checks: Vec<For<Named>>,
     pub(super) vms: Vec<For<Guest>>,
-    pub(super) mounts: Vec<For<Mount>>,
+    /// The host of Machines whose size no `[[vm]]` says; a `[[vm]]` has it already.
+    pub(super) host_dedication_id: Option<String>,
+    pub(super) mounts: Vec<For<mounts::Written>>,
     pub(super) restarts: Vec<For<Restart>>,
     pub(super) metrics: Vec<For<Metrics>>,
     pub(super) statics: Vec<Static>,
-    pub(super) files: Vec<MachineFile>,
+    pub(super) files: Vec<For<MachineFile>>,
     pub(super) stop: Option<StopConfig>,
     pub(super) experimental: Experimental,
     pub(super) swap_size_mb: Option<u32>,
+    pub(in crate::core::manifest) start: Start,
+    pub(super) machine_checks: Vec<MachineCheck>,
 }
 
 /// Reads every section of a parsed fly.toml.
-pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Document {
+pub(in crate::core::manifest) fn read(
+    file: &File<'_>,
+    tree: &Table<'_>,
+    overrides: &Overrides,
+) -> Document {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
     let app = fields.string("app");
     let empty = app.as_ref().is_some_and(|app| app.value.is_empty());
@@ -62,6 +75,7 @@ pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Do
     }
     let document = Document {
         has_app,
+        is_empty: tree.is_empty(),
         app_span: app.as_ref().map(|app| app.span.clone()),
         app: app.and_then(|app| names::app(file, app)),
         primary_region: fields
@@ -69,27 +83,28 @@ pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &DeTable<'_>) -> Do
             .filter(|region| !region.value.is_empty())
             .and_then(|written| names::region(file, written)),
         processes: processes::read(&mut fields),
-        image: deploy::image(&mut fields).map(|image| image.value),
+        image: build::image(&mut fields).map(|image| image.value),
         deploy: deploy::read(&mut fields),
         env: environment::read(&mut fields),
         http_service: services::http_service(&mut fields),
         services: services::services(&mut fields),
         checks: checks::read(&mut fields),
         vms: vm::read(&mut fields, dedicated.as_deref()),
+        host_dedication_id: dedicated,
         mounts: mounts::read(&mut fields),
         restarts: restart::read(&mut fields),
         metrics: metrics::read(&mut fields),
         statics: metrics::statics(&mut fields),
-        files: files::read(&mut fields),
-        stop: restart::stop(&mut fields, experimental.kill_timeout.clone()),
+        files: files::read(&mut fields, overrides),
+        stop: signals::stop(&mut fields, experimental.kill_timeout.clone()),
         swap_size_mb: fields
             .integer("swap_size_mb", 0..u32::MAX)
             .map(|at| at.value)
             .filter(|mb| *mb > 0),
+        start: containers::read(&mut fields, experimental.machine_config.clone(), overrides),
+        machine_checks: machine_checks::read(&mut fields),
         experimental,
     };
-    // Containers and test Machines: read by flyctl, and by nobody here yet.
-    fields.accept(&["machine_config", "container", "machine_checks"]);
     fields.finish();
     document
 }

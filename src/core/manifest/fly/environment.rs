@@ -1,20 +1,24 @@
 //! `[env]`: variables of every group.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use toml::de::DeValue;
+use crate::core::fleet::secret;
 
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::tree::Node;
+use super::super::value::{Node, Value};
 
 /// Reads the section. A value that is no string is printed as flyctl prints it, and a list of
 /// tables, the form of long ago, is merged with later entries winning.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     for table in fields.one_or_more("env") {
-        for (key, _, value) in table.entries() {
+        for (key, span, value) in table.entries() {
             match printed(value) {
                 Some(text) => {
+                    warn(&table, key, span, value, &text);
                     env.insert(key.to_owned(), text);
                 }
                 None => table.file.wrong_type(&table.path(key), value, "a string"),
@@ -24,15 +28,50 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     env
 }
 
+/// What Fly takes and its author may not have meant.
+fn warn(table: &Fields<'_, '_>, key: &str, span: Range<usize>, node: &Node<'_>, text: &str) {
+    let file = table.file;
+    if key.starts_with("FLY_") {
+        let message = format!("{}: names that begin with `FLY_` are Fly's own", shown(key));
+        file.report(Diagnostic::warning(codes::RESERVED_NAME, message).at(file.place(span, "")));
+    } else if node.get_ref().as_str().is_some()
+        && (secret::hides(key) && could_be_secret(text)
+            || secret::in_text(text) && !text.contains('$'))
+    {
+        let message = format!(
+            "{} looks like a secret, and everybody who reads this file reads it",
+            shown(key)
+        );
+        // Its line would show it once more, in a log that others read.
+        let place = file.place(span, "").only("(hidden)");
+        file.report(
+            Diagnostic::warning(codes::SECRET_IN_ENV, message)
+                .at(place)
+                .help("set it with `fly secrets set`, and take the line away"),
+        );
+    }
+}
+
+/// Whether a value could be one: words that switch something, paths, and addresses without a password
+/// are none.
+fn could_be_secret(text: &str) -> bool {
+    const SHORTEST: usize = 8;
+    let placeholder = text.starts_with('$') || text.starts_with('<') || text.starts_with("{{");
+    let plain_address = text.contains("://") && !text.contains('@') || text.starts_with('/');
+    text.len() >= SHORTEST
+        && !text.contains(char::is_whitespace)
+        && !placeholder
+        && !plain_address
+        && text.parse::<f64>().is_err()
+}
+
 fn printed(node: &Node<'_>) -> Option<String> {
     Some(match node.get_ref() {
-        DeValue::String(text) => text.clone().into_owned(),
-        DeValue::Boolean(value) => value.to_string(),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .ok()?
-            .to_string(),
-        DeValue::Float(float) => go_float(float.as_str().parse().ok()?),
-        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => return None,
+        Value::String(text) => text.clone().into_owned(),
+        Value::Boolean(value) => value.to_string(),
+        Value::Integer(integer) => integer.whole()?.to_string(),
+        Value::Float(float) => go_float(float.as_str().parse().ok()?),
+        Value::Null | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => return None,
     })
 }
 
@@ -81,6 +120,26 @@ mod tests {
         let (env, _) = fly_fields("[[env]]\nA=\"1\"\nB=\"1\"\n[[env]]\nB=\"2\"\n", read);
         assert_eq!(env["A"], "1");
         assert_eq!(env["B"], "2");
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_or_like_flys_own_is_told() {
+        for (text, warnings) in [
+            ("API_TOKEN = \"sk_live_abcdef\"", 1),
+            ("DATABASE_URL = \"postgres://u:p@h/db\"", 1),
+            ("DATABASE_URL = \"sqlite:///data/x.db\"", 0),
+            ("TOKEN_TTL = \"15m\"", 0),
+            ("AUTH_ENABLED = true", 0),
+            ("SECRET_KEY_BASE = \"$SECRET_KEY_BASE\"", 0),
+            ("PASSWORD_FILE = \"/run/password\"", 0),
+            ("FLY_REGION = \"ams\"", 1),
+            ("LOG_LEVEL = \"information\"", 0),
+            ("CACHE = \"redis://:hunter2@cache:6379/0\"", 1),
+            ("CACHE = \"redis://:${PASSWORD}@cache:6379/0\"", 0),
+        ] {
+            let (_, found) = fly_fields(&format!("[env]\n{text}\n"), read);
+            assert_eq!(found.warnings(), warnings, "{text}");
+        }
     }
 
     #[test]

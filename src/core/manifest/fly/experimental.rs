@@ -1,12 +1,13 @@
 //! `[experimental]`: what is run, and keys that have moved elsewhere since.
 
-use toml::de::DeValue;
-
 use crate::core::fleet::config::Metrics;
 
-use super::super::duration::{Number, text};
+use super::super::duration::Number;
 use super::super::fields::Fields;
+use super::super::tree::At;
+use super::super::value::Value;
 use super::service_parts::port;
+use super::signals;
 
 /// What of the section matters.
 #[derive(Debug, Clone, Default)]
@@ -18,9 +19,11 @@ pub(super) struct Experimental {
     /// Replaces both, in every group.
     pub(super) exec: Option<Vec<String>>,
     /// Old place of `kill_timeout`.
-    pub(super) kill_timeout: Option<String>,
+    pub(super) kill_timeout: Option<At<u64>>,
     /// Old place of `[metrics]`.
     pub(super) metrics: Option<Metrics>,
+    /// Older place of the top-level key, which it beats.
+    pub(super) machine_config: Option<At<String>>,
 }
 
 /// Reads the section.
@@ -34,24 +37,14 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
         cmd: words(&mut fields, "cmd"),
         entrypoint: words(&mut fields, "entrypoint"),
         exec: words(&mut fields, "exec"),
-        kill_timeout: fields.duration("kill_timeout", Number::Seconds).map(text),
+        kill_timeout: signals::timeout(&mut fields, Number::Seconds),
         metrics: port.map(|port| Metrics {
             port: Some(port),
             path,
             ..Metrics::default()
         }),
+        machine_config: fields.string("machine_config"),
     };
-    fields.accept(&[
-        "auto_rollback",
-        "enable_consul",
-        "enable_etcd",
-        "lazy_load_images",
-        "attached",
-        "machine_config",
-        // Written by flyctl in the days of Nomad, and in a great many files.
-        "allowed_public_ports",
-        "private_network",
-    ]);
     fields.finish();
     experimental
 }
@@ -60,7 +53,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
 fn words(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<String>> {
     let node = fields.take(key)?;
     let path = fields.path(key);
-    if let DeValue::String(text) = node.get_ref() {
+    if let Value::String(text) = node.get_ref() {
         return Some(vec![text.clone().into_owned()]);
     }
     let list = fields.file.strings(&path, node)?;

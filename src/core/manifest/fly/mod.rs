@@ -4,20 +4,25 @@
 //! says which group a section speaks of, [`template`] puts a group's MachineConfig together.
 //! Nothing here knows aeroform.toml.
 
+pub(super) mod across;
+pub(super) mod build;
 pub(super) mod checks;
+pub(super) mod containers;
 pub(super) mod deploy;
 pub(super) mod document;
 pub(super) mod environment;
 pub(super) mod experimental;
 pub(super) mod files;
 pub(super) mod groups;
+pub(super) mod local;
+pub(super) mod machine_checks;
 pub(super) mod metrics;
 pub(super) mod mounts;
 pub(super) mod options;
-pub(super) mod presets;
 pub(super) mod processes;
 pub(super) mod restart;
 pub(super) mod service_parts;
 pub(super) mod services;
+pub(super) mod signals;
 pub(super) mod template;
 pub(super) mod vm;

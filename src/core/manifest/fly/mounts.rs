@@ -1,5 +1,6 @@
 //! `[[mounts]]` (facts/fly-toml-to-machine.md 7.1).
 
+use crate::core::fleet::NewVolume;
 use crate::core::fleet::config::Mount;
 use crate::core::manifest::codes;
 
@@ -9,8 +10,15 @@ use super::super::size::gigabytes;
 use super::super::tree::At;
 use super::groups::For;
 
+/// A mount, and what its volume has when it is made.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub(super) mount: Mount,
+    pub(super) volume: NewVolume,
+}
+
 /// Reads `mount` and `mounts`, the singular entries first.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Mount>> {
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Written>> {
     let mut tables = fields.one_or_more("mount");
     tables.extend(fields.one_or_more("mounts"));
     tables
@@ -20,7 +28,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Mount>> {
         .collect()
 }
 
-fn entry(mut fields: Fields<'_, '_>) -> For<Mount> {
+fn entry(mut fields: Fields<'_, '_>) -> For<Written> {
     let file = fields.file;
     for key in ["source", "destination"] {
         if !fields.has(key) {
@@ -29,35 +37,85 @@ fn entry(mut fields: Fields<'_, '_>) -> For<Mount> {
             file.report(Diagnostic::error(codes::MISSING_KEY, message).at(place));
         }
     }
+    let growth = growth(&mut fields);
     let mount = Mount {
         name: fields.text("source"),
         path: fields.text("destination"),
-        extend_threshold_percent: fields
-            .integer("auto_extend_size_threshold", 0..101)
-            .map(|at| at.value)
-            .filter(|percent| *percent > 0),
-        add_size_gb: size(&mut fields, "auto_extend_size_increment"),
-        size_gb_limit: size(&mut fields, "auto_extend_size_limit"),
-        ..Mount::default()
+        ..growth
     };
-    // These matter only to volumes that are created, which is not the config's business.
-    size(&mut fields, "initial_size");
-    fields.integer("snapshot_retention", 1..61);
-    fields.boolean("scheduled_snapshots");
-    let section = For::of(&mut fields, mount);
+    let initial_size = size(&mut fields, "initial_size");
+    if let Some(size) = initial_size.as_ref().filter(|size| size.value == 0) {
+        let message = "`mounts.initial_size` is less than 1 GB, the smallest volume".to_owned();
+        file.bad_value(size.span.clone(), message, None);
+    }
+    let volume = NewVolume {
+        initial_size_gb: initial_size.map(|at| at.value).filter(|gb| *gb > 0),
+        snapshot_retention: fields
+            .integer("snapshot_retention", 1..61)
+            .map(|at| at.value),
+        scheduled_snapshots: fields.boolean("scheduled_snapshots"),
+    };
+    let section = For::of(&mut fields, Written { mount, volume });
     fields.finish();
     section
 }
 
-fn size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<u32> {
+/// How it is extended by itself: flyctl wants all of it or nothing, within limits.
+fn growth(fields: &mut Fields<'_, '_>) -> Mount {
+    const THRESHOLD: &str = "auto_extend_size_threshold";
+    const INCREMENT: &str = "auto_extend_size_increment";
+    const LIMIT: &str = "auto_extend_size_limit";
+    let threshold = fields.integer(THRESHOLD, 0..101);
+    let increment = size(fields, INCREMENT);
+    let limit = size(fields, LIMIT);
+    let value = |at: &Option<At<u32>>| at.as_ref().map(|at| at.value).filter(|value| *value > 0);
+    let mount = Mount {
+        extend_threshold_percent: value(&threshold),
+        add_size_gb: value(&increment),
+        size_gb_limit: value(&limit),
+        ..Mount::default()
+    };
+    let any = [&threshold, &increment, &limit];
+    let Some(first) = any.into_iter().flatten().find(|at| at.value > 0) else {
+        return mount;
+    };
+    let file = fields.file;
+    let rules = [
+        (THRESHOLD, &threshold, 50, 99, true),
+        (INCREMENT, &increment, 1, 100, true),
+        (LIMIT, &limit, 1, 500, false),
+    ];
+    for (key, written, least, most, needed) in rules {
+        let path = fields.path(key);
+        match written {
+            Some(at) if (least..=most).contains(&at.value) => {}
+            Some(at) if at.value > 0 || needed => {
+                let message = format!("`{path}` is from {least} to {most}, not {}", at.value);
+                file.bad_value(at.span.clone(), message, None);
+            }
+            None if needed && !fields.has(key) => {
+                let message = format!("a volume that grows by itself needs `{path}`");
+                file.report(
+                    Diagnostic::error(codes::MISSING_KEY, message)
+                        .at(file.place(first.span.clone(), "it is to grow"))
+                        .help(format!("add `{key}`, from {least} to {most}")),
+                );
+            }
+            Some(_) | None => {}
+        }
+    }
+    mount
+}
+
+fn size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<u32>> {
     let At { value: text, span } = fields.size(key, "10gb")?;
     let gb = gigabytes(&text);
     if gb.is_none() {
         let message = format!("{} is not a size of a volume", shown(&text));
         let help = "write it like \"10gb\"; a number alone counts GB".to_owned();
-        fields.file.bad_value(span, message, Some(help));
+        fields.file.bad_value(span.clone(), message, Some(help));
     }
-    gb.filter(|gb| *gb > 0)
+    Some(At::new(gb?, span))
 }
 
 #[cfg(test)]
@@ -80,7 +138,13 @@ mod tests {
             size_gb_limit: Some(10),
             ..Mount::default()
         };
-        assert_eq!(mounts[0].body, expected);
+        assert_eq!(mounts[0].body.mount, expected);
+        let volume = NewVolume {
+            initial_size_gb: Some(200),
+            snapshot_retention: Some(10),
+            scheduled_snapshots: None,
+        };
+        assert_eq!(mounts[0].body.volume, volume);
     }
 
     #[test]
@@ -90,8 +154,40 @@ mod tests {
         let (mounts, _) = fly_fields(text, read);
         let names: Vec<_> = mounts
             .iter()
-            .filter_map(|m| m.body.name.as_deref())
+            .filter_map(|m| m.body.mount.name.as_deref())
             .collect();
         assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn what_flyctl_refuses_of_a_volume_is_refused() {
+        for (text, errors) in [
+            ("initial_size = \"500mb\"", 1),
+            ("initial_size = \"1gb\"", 0),
+            ("snapshot_retention = 61", 1),
+            ("auto_extend_size_threshold = 80", 1),
+            (
+                "auto_extend_size_threshold = 40\nauto_extend_size_increment = 1",
+                1,
+            ),
+            (
+                "auto_extend_size_threshold = 80\nauto_extend_size_increment = 101",
+                1,
+            ),
+            (
+                "auto_extend_size_threshold = 80\nauto_extend_size_increment = 1\nauto_extend_size_limit = 501",
+                1,
+            ),
+            (
+                "auto_extend_size_threshold = 80\nauto_extend_size_increment = 1",
+                0,
+            ),
+            ("auto_extend_size_increment = 1", 1),
+            ("auto_extend_size_limit = 0", 0),
+        ] {
+            let mount = "[mounts]\nsource = \"a\"\ndestination = \"/a\"\n";
+            let (_, found) = fly_fields(&format!("{mount}{text}\n"), read);
+            assert_eq!(found.errors(), errors, "{text}");
+        }
     }
 }

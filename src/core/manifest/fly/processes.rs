@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::DeValue;
-
 use crate::core::fleet::GroupName;
 use crate::core::manifest::codes;
 
@@ -13,6 +11,7 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::names;
 use super::super::tree::{At, File};
+use super::super::value::Value;
 
 /// One entry.
 #[derive(Debug, Clone)]
@@ -39,7 +38,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
         return Vec::new();
     };
     let mut processes = Vec::new();
-    if let DeValue::Array(_) = node.get_ref() {
+    if let Value::Array(_) = node.get_ref() {
         for mut entry in file.tables("processes", node, false) {
             if entry.is_empty() {
                 continue;

@@ -1,10 +1,8 @@
-//! `[[restart]]`, `kill_signal` and `kill_timeout`: how a Machine's process ends and comes back
-//! (facts/fly-toml-to-machine.md 3.6 and 3.7).
+//! `[[restart]]`: how a Machine's process comes back (facts/fly-toml-to-machine.md 3.7).
 
-use crate::core::fleet::config::{Restart, StopConfig};
+use crate::core::fleet::config::Restart;
 
 use super::super::diagnostics::shown;
-use super::super::duration::{Number, text};
 use super::super::fields::Fields;
 use super::groups::For;
 
@@ -53,23 +51,6 @@ fn entry(mut fields: Fields<'_, '_>) -> For<Restart> {
     section
 }
 
-/// Reads the two top-level keys; `old_timeout` is what `[experimental]` says.
-pub(super) fn stop(fields: &mut Fields<'_, '_>, old_timeout: Option<String>) -> Option<StopConfig> {
-    let signal = fields.text("kill_signal");
-    let timeout = fields
-        .duration("kill_timeout", Number::Seconds)
-        .map(text)
-        .or(old_timeout);
-    if signal.is_none() && timeout.is_none() {
-        return None;
-    }
-    Some(StopConfig {
-        signal,
-        timeout,
-        ..StopConfig::default()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::testing::fly_fields;
@@ -92,23 +73,5 @@ mod tests {
             let (_, found) = fly_fields(&format!("[[restart]]\n{text}\n"), read);
             assert_eq!(found.errors(), 1, "{text}");
         }
-    }
-
-    #[test]
-    fn a_stop_config_has_only_what_is_said() {
-        let (stop, _) = fly_fields("kill_signal = \"SIGTERM\"", |f| stop(f, None));
-        let stop = stop.unwrap();
-        assert_eq!(
-            (stop.signal.as_deref(), stop.timeout),
-            (Some("SIGTERM"), None)
-        );
-        assert_eq!(fly_fields("", |f| super::stop(f, None)).0, None);
-        let old = |f: &mut Fields<'_, '_>| super::stop(f, Some("3s".to_owned()));
-        assert_eq!(
-            fly_fields("", old).0.unwrap().timeout.as_deref(),
-            Some("3s")
-        );
-        let (both, _) = fly_fields("kill_timeout = 7", old);
-        assert_eq!(both.unwrap().timeout.as_deref(), Some("7s"));
     }
 }

@@ -1,14 +1,15 @@
 //! The parts of a service: ports, load limits, autostop (facts/fly-toml-to-machine.md 4 and 13).
 
+use std::ops::Range;
+
 use serde_json::Value;
-use toml::de::DeValue;
 
 use crate::core::fleet::config::{Concurrency, Port};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::tree::kind;
+use super::super::value::Value as Written;
 use super::options::carried;
 
 /// A port number; the old quoted form (`"8080"`) only in `[[services]]`, where flyctl patches it.
@@ -16,7 +17,7 @@ pub(super) fn port(fields: &mut Fields<'_, '_>, key: &'static str, quoted: bool)
     let node = fields.take(key)?;
     let path = fields.path(key);
     let number = match node.get_ref() {
-        DeValue::String(text) if quoted => {
+        Written::String(text) if quoted => {
             let number = text.parse::<u16>().ok();
             if number.is_none() {
                 let message = format!("`{path}`: {} is not a port", shown(text));
@@ -30,12 +31,14 @@ pub(super) fn port(fields: &mut Fields<'_, '_>, key: &'static str, quoted: bool)
 }
 
 /// The external ports of a `[[services]]`.
-pub(super) fn ports(fields: &mut Fields<'_, '_>) -> Vec<Port> {
+pub(super) fn ports(fields: &mut Fields<'_, '_>) -> Vec<(Port, Range<usize>)> {
     let tables = fields.one_or_more("ports");
     tables.into_iter().map(external).collect()
 }
 
-fn external(mut fields: Fields<'_, '_>) -> Port {
+fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
+    let node = fields.take("port").or_else(|| fields.take("start_port"));
+    let place = node.map_or_else(|| fields.span.clone(), super::super::value::Node::span);
     let handlers = fields.strings("handlers");
     let port = Port {
         port: port(&mut fields, "port", true),
@@ -49,14 +52,14 @@ fn external(mut fields: Fields<'_, '_>) -> Port {
         ..Port::default()
     };
     fields.finish();
-    port
+    (port, place)
 }
 
 /// `concurrency`; the old form `"soft,hard"` only in `[[services]]`.
 pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<Concurrency> {
     let node = fields.take("concurrency")?;
     let path = fields.path("concurrency");
-    if let (DeValue::String(text), true) = (node.get_ref(), quoted) {
+    if let (Written::String(text), true) = (node.get_ref(), quoted) {
         let limits = text.split_once(',');
         let number = |text: &str| text.trim().parse::<u32>().ok();
         let Some((soft, hard)) = limits.and_then(|(s, h)| Some((number(s)?, number(h)?))) else {
@@ -91,8 +94,8 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
     let node = fields.take("auto_stop_machines")?;
     let path = fields.path("auto_stop_machines");
     match node.get_ref() {
-        DeValue::Boolean(value) => Some(Value::from(*value)),
-        DeValue::String(text) => match text.as_ref() {
+        Written::Boolean(value) => Some(Value::from(*value)),
+        Written::String(text) => match text.as_ref() {
             "off" => Some(Value::from(false)),
             "stop" => Some(Value::from(true)),
             "suspend" => Some(Value::from("suspend")),
@@ -107,7 +110,7 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
             }
         },
         other => {
-            let found = kind(other);
+            let found = other.kind();
             let words = "\"off\", \"stop\" or \"suspend\"";
             fields.file.report(
                 Diagnostic::error(
@@ -155,7 +158,7 @@ mod tests {
             "tls_options": {"alpn": ["h2"], "default_self_signed": false},
             "http_options": {"response": {"headers": {"fly-request-id": false, "n": 1, "x": 1.5}}}
         });
-        assert_eq!(serde_json::to_value(&ports[0]).unwrap(), expected);
+        assert_eq!(serde_json::to_value(&ports[0].0).unwrap(), expected);
     }
 
     #[test]

@@ -1,18 +1,33 @@
 //! `[http_service]` and `[[services]]` (facts/fly-toml-to-machine.md 4).
 
+use std::ops::Range;
+
+use crate::core::fleet::MachineCheck;
 use crate::core::fleet::config::{Port, Service};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::Diagnostic;
 use super::super::duration::Number;
 use super::super::fields::Fields;
+use super::super::tree::At;
 use super::checks;
 use super::groups::For;
+use super::machine_checks;
 use super::options::carried;
 use super::service_parts::{autostop, concurrency, port, ports};
 
+/// A service, and the places that questions about several services are about.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub(super) service: Service,
+    /// Where each of its ports is written, in their order.
+    pub(super) ports: Vec<Range<usize>>,
+    pub(super) min_running: Option<At<u32>>,
+    pub(super) machine_checks: Vec<MachineCheck>,
+}
+
 /// Reads `[http_service]`: one tcp service on ports 80 and 443.
-pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<For<Service>> {
+pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<For<Written>> {
     let mut fields = fields.table("http_service")?;
     let force_https = fields.boolean("force_https");
     let http_options = carried(&mut fields, "http_options");
@@ -53,16 +68,15 @@ pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<For<Service>> 
             "http",
             Number::Nanoseconds,
         )),
-        ..scaling(&mut fields)
+        ..Service::default()
     };
-    fields.accept(&["machine_checks"]);
-    let section = For::of(&mut fields, service);
-    fields.finish();
+    let place = fields.span.clone();
+    let section = written(fields, service, vec![place.clone(), place]);
     Some(section)
 }
 
 /// Reads `[[services]]`; an entry without any key is as good as none.
-pub(super) fn services(fields: &mut Fields<'_, '_>) -> Vec<For<Service>> {
+pub(super) fn services(fields: &mut Fields<'_, '_>) -> Vec<For<Written>> {
     let tables = fields.one_or_more("services").into_iter();
     tables
         .filter(|table| !table.is_empty())
@@ -70,7 +84,7 @@ pub(super) fn services(fields: &mut Fields<'_, '_>) -> Vec<For<Service>> {
         .collect()
 }
 
-fn service(mut fields: Fields<'_, '_>) -> For<Service> {
+fn service(mut fields: Fields<'_, '_>) -> For<Written> {
     let mut checks = checks::of_service(&mut fields, "tcp_checks", "tcp", Number::Milliseconds);
     checks.extend(checks::of_service(
         &mut fields,
@@ -78,7 +92,7 @@ fn service(mut fields: Fields<'_, '_>) -> For<Service> {
         "http",
         Number::Milliseconds,
     ));
-    let ports = ports(&mut fields);
+    let (ports, places): (Vec<_>, Vec<_>) = ports(&mut fields).into_iter().unzip();
     if ports.is_empty() {
         fields.file.report(
             Diagnostic::warning(
@@ -95,25 +109,65 @@ fn service(mut fields: Fields<'_, '_>) -> For<Service> {
         ports: some(ports),
         concurrency: concurrency(&mut fields, true),
         checks: some(checks),
-        ..scaling(&mut fields)
+        ..Service::default()
     };
-    // flyctl once wrote `script_checks`, which mean nothing any more, into every file.
-    fields.accept(&["machine_checks", "script_checks"]);
-    let section = For::of(&mut fields, service);
+    if !fields.has("internal_port") {
+        let message = "a service names no `internal_port`";
+        let place = fields.file.place(fields.span.clone(), "");
+        fields.file.report(
+            Diagnostic::warning(codes::NO_INTERNAL_PORT, message)
+                .at(place)
+                .help("add `internal_port = 8080`, the port that the app listens on"),
+        );
+    }
+    written(fields, service, places)
+}
+
+/// Adds what both kinds of service say about starting and stopping. flyctl fills in no defaults here.
+fn written(mut fields: Fields<'_, '_>, service: Service, ports: Vec<Range<usize>>) -> For<Written> {
+    let stop_place = fields
+        .take_entry("auto_stop_machines")
+        .map(|(span, _)| span);
+    let autostop = autostop(&mut fields);
+    let autostart = fields.boolean("auto_start_machines");
+    let stops = autostop.as_ref().is_some_and(|value| *value != false);
+    if let (true, Some(place), false) = (stops, stop_place, autostart == Some(true)) {
+        never_started(&mut fields, place, autostart);
+    }
+    let min_running = fields.integer("min_machines_running", 0..u32::MAX);
+    let service = Service {
+        autostop,
+        autostart,
+        min_machines_running: min_running.as_ref().map(|at| at.value),
+        ..service
+    };
+    let body = Written {
+        service,
+        ports,
+        min_running,
+        machine_checks: machine_checks::read(&mut fields),
+    };
+    let section = For::of(&mut fields, body);
     fields.finish();
     section
 }
 
-/// What both kinds of service say about starting and stopping. flyctl fills in no defaults here.
-fn scaling(fields: &mut Fields<'_, '_>) -> Service {
-    Service {
-        autostop: autostop(fields),
-        autostart: fields.boolean("auto_start_machines"),
-        min_machines_running: fields
-            .integer("min_machines_running", 0..u32::MAX)
-            .map(|at| at.value),
-        ..Service::default()
-    }
+/// Fly's own documents disagree about what a missing `auto_start_machines` means.
+fn never_started(fields: &mut Fields<'_, '_>, stop: Range<usize>, autostart: Option<bool>) {
+    let file = fields.file;
+    let message = match autostart {
+        Some(_) => "Machines of this service are stopped by themselves and never started again",
+        None => {
+            "Machines of this service are stopped by themselves, and nothing says that they are started again"
+        }
+    };
+    let diagnostic = Diagnostic::warning(codes::NEVER_STARTED_AGAIN, message)
+        .at(file.place(stop, "stopped here"))
+        .help("write `auto_start_machines = true`");
+    file.report(match fields.take_entry("auto_start_machines") {
+        Some((span, _)) => diagnostic.also(file.place(span, "and not started here")),
+        None => diagnostic,
+    });
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {

@@ -4,21 +4,28 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::core::fleet::config::{Guest, Init, Mount, Service};
-use crate::core::fleet::{GroupName, MachineConfig};
-use crate::core::manifest::codes;
+use crate::core::fleet::config::{Guest, Init};
+use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
 
+use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
-use super::super::tree::File;
+use super::super::tree::{At, File};
+use super::across;
 use super::checks::Named;
 use super::document::Document;
 use super::groups::{For, Groups, Unknown};
+use super::mounts;
+use super::services;
 
 /// A group's config, and the places that later questions are about.
 pub(in crate::core::manifest) struct Template {
     pub(in crate::core::manifest) config: MachineConfig,
     /// Its first service.
     pub(in crate::core::manifest) service: Option<Range<usize>>,
+    /// Most of its services' `min_machines_running`.
+    pub(in crate::core::manifest) min_running: Option<At<u32>>,
+    pub(in crate::core::manifest) machine_checks: Vec<MachineCheck>,
+    pub(in crate::core::manifest) new_volume: NewVolume,
     mount: Option<Range<usize>>,
 }
 
@@ -36,10 +43,12 @@ pub(in crate::core::manifest) fn templates(
         .map(|name| (name.clone(), base(doc, name)))
         .collect();
     commands(doc, &mut all);
-    services(file, doc, groups, &mut all);
+    serve(file, doc, groups, &mut all);
+    across::shared_ports(file, doc, groups);
+    across::grouped_files(file, doc, groups);
     checks(file, doc, groups, &mut all);
     guests(file, doc, groups, &mut all);
-    mounts(file, doc, groups, &mut all);
+    mount(file, doc, groups, &mut all);
     for section in &doc.metrics {
         for name in groups.members(file, section, "[[metrics]]", Unknown::Dropped) {
             if let Some(template) = all.get_mut(&name) {
@@ -59,6 +68,7 @@ pub(in crate::core::manifest) fn templates(
         template.config.metrics = Some(metrics.clone());
     }
     for section in &doc.restarts {
+        across::lonely_restart(file, section, groups);
         for name in groups.members(file, section, "[[restart]]", Unknown::Refused) {
             if let Some(template) = all.get_mut(&name) {
                 template.config.restart = Some(section.body.clone());
@@ -75,24 +85,46 @@ fn base(doc: &Document, group: &GroupName) -> Template {
     if let Some(region) = &doc.primary_region {
         env.insert("PRIMARY_REGION".to_owned(), region.to_string());
     }
+    let start = doc.start.config.clone();
+    let files: Vec<_> = doc.files.iter().map(|file| file.body.clone()).collect();
     let config = MachineConfig {
+        checks: None,
         env: Some(env),
         init: Some(Init {
             entrypoint: doc.experimental.entrypoint.clone(),
             exec: doc.experimental.exec.clone(),
             swap_size_mb: doc.swap_size_mb,
-            ..Init::default()
+            ..start.init.unwrap_or_default()
         }),
-        files: some(&doc.files),
+        files: some(&files),
+        guest: on_host(start.guest, doc.host_dedication_id.as_ref()),
+        metrics: None,
+        mounts: None,
+        restart: None,
+        services: None,
         statics: some(&doc.statics),
         stop_config: doc.stop.clone(),
-        ..MachineConfig::default()
+        ..start
     };
     Template {
         config,
         service: None,
+        min_running: None,
+        machine_checks: doc.machine_checks.clone(),
+        new_volume: NewVolume::default(),
         mount: None,
     }
+}
+
+/// Without a `[[vm]]` a size is as it is, and only the host is said.
+fn on_host(guest: Option<Guest>, host: Option<&String>) -> Option<Guest> {
+    let Some(host) = host else {
+        return guest;
+    };
+    Some(Guest {
+        host_dedication_id: Some(host.clone()),
+        ..guest.unwrap_or_default()
+    })
 }
 
 /// A group's own command, or the one of `[experimental]` where there is none at all.
@@ -109,7 +141,7 @@ fn commands(doc: &Document, all: &mut Templates) {
     }
 }
 
-fn services(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+fn serve(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
     let http = doc
         .http_service
         .iter()
@@ -124,17 +156,22 @@ fn services(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Template
             let Some(template) = all.get_mut(&name) else {
                 continue;
             };
+            let written = &section.body;
             template.service.get_or_insert_with(|| section.span.clone());
+            let least = |at: &Option<At<u32>>| at.as_ref().map_or(0, |at| at.value);
+            if least(&written.min_running) > least(&template.min_running) {
+                template.min_running.clone_from(&written.min_running);
+            }
             template
-                .config
-                .services
-                .get_or_insert_default()
-                .push(section.body.clone());
+                .machine_checks
+                .extend_from_slice(&written.machine_checks);
+            let services = template.config.services.get_or_insert_default();
+            services.push(written.service.clone());
         }
     }
 }
 
-fn unassigned(file: &File<'_>, section: &For<Service>, what: &str, groups: &Groups) {
+fn unassigned(file: &File<'_>, section: &For<services::Written>, what: &str, groups: &Groups) {
     file.report(
         Diagnostic::error(
             codes::SERVICE_WITHOUT_GROUP,
@@ -188,7 +225,7 @@ fn http_port(doc: &Document, groups: &Groups, group: &GroupName) -> Option<u16> 
             .iter()
             .any(|name| name.value == group.as_str())
     };
-    names_it.then_some(section.body.internal_port)?
+    names_it.then_some(section.body.service.internal_port)?
 }
 
 /// `[[vm]]`: the last entry that names the group, else the first that names none.
@@ -211,7 +248,7 @@ fn guests(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
     }
 }
 
-fn mounts(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+fn mount(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
     for section in &doc.mounts {
         for name in groups.members(file, section, "[[mounts]]", Unknown::Dropped) {
             let Some(template) = all.get_mut(&name) else {
@@ -222,7 +259,8 @@ fn mounts(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
                 continue;
             }
             template.mount = Some(section.span.clone());
-            template.config.mounts = Some(vec![section.body.clone()]);
+            template.config.mounts = Some(vec![section.body.mount.clone()]);
+            template.new_volume = section.body.volume;
         }
     }
     if let (Some(canary), Some(mount)) = (&doc.deploy.canary, doc.mounts.first()) {
@@ -240,7 +278,7 @@ fn mounts(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
 
 fn second_mount(
     file: &File<'_>,
-    section: &For<Mount>,
+    section: &For<mounts::Written>,
     first: &Range<usize>,
     group: &GroupName,
 ) -> Diagnostic {

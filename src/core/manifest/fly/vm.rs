@@ -1,14 +1,19 @@
 //! `[[vm]]`: CPU and memory (facts/fly-toml-to-machine.md 6), with its old names `compute` and
-//! `computes`.
+//! `computes`. What the platform offers is [`crate::core::platform::sizes`]' business.
+
+use std::ops::Range;
+
+use serde_json::Value;
 
 use crate::core::fleet::config::Guest;
+use crate::core::platform::sizes::{self, Part};
 
-use super::super::diagnostics::shown;
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::size::memory_mb;
 use super::super::tree::At;
 use super::groups::For;
-use super::presets;
 
 /// Reads all entries in the order in which flyctl joins the three names.
 pub(super) fn read(fields: &mut Fields<'_, '_>, dedicated: Option<&str>) -> Vec<For<Guest>> {
@@ -21,75 +26,128 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, dedicated: Option<&str>) -> Vec<
         .collect()
 }
 
+/// A size that is no group's own (`[deploy.release_command_vm]`).
+pub(super) fn alone(fields: Fields<'_, '_>) -> Guest {
+    entry(fields, None).body
+}
+
 fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> For<Guest> {
     let number = |fields: &mut Fields<'_, '_>, key| {
         // Zero is Go's "not set".
-        fields
-            .integer(key, 0..u32::MAX)
-            .map(|at| at.value)
-            .filter(|value| *value > 0)
+        let number = fields.integer(key, 0..u32::MAX);
+        number.filter(|at| at.value > 0)
     };
+    let kind = fields.string("cpu_kind").filter(|at| !at.value.is_empty());
+    let cpus = number(&mut fields, "cpus");
+    let memory_mb = number(&mut fields, "memory_mb");
     let own = Guest {
-        cpu_kind: fields.text("cpu_kind"),
-        cpus: number(&mut fields, "cpus"),
-        memory_mb: number(&mut fields, "memory_mb"),
-        max_memory_mb: number(&mut fields, "max_memory_mb"),
+        max_memory_mb: number(&mut fields, "max_memory_mb").map(|at| at.value),
         gpu_kind: fields.text("gpu_kind"),
-        gpus: number(&mut fields, "gpus"),
+        gpus: number(&mut fields, "gpus").map(|at| at.value),
         host_dedication_id: fields
             .text("host_dedication_id")
             .or(dedicated.map(str::to_owned)),
         kernel_args: kernel_args(&mut fields),
-        persist_rootfs: fields.text("persist_rootfs"),
+        persist_rootfs: fields.text("persist_rootfs").map(Value::from),
         ..Guest::default()
     };
     let size = size(&mut fields, own.gpu_kind.is_some());
+    let memory_mb = memory_mb.or(memory(&mut fields));
+    let usual = size
+        .as_ref()
+        .map(|size| size.value.clone())
+        .unwrap_or_default();
+    let value = |number: &Option<At<u32>>| number.as_ref().map(|at| at.value);
     let guest = Guest {
-        memory_mb: own.memory_mb.or(memory(&mut fields)).or(size.memory_mb),
-        cpu_kind: own.cpu_kind.or(size.cpu_kind),
-        cpus: own.cpus.or(size.cpus),
-        gpu_kind: own.gpu_kind.or(size.gpu_kind),
-        gpus: own.gpus.or(size.gpus),
+        cpu_kind: kind.as_ref().map(|at| at.value.clone()).or(usual.cpu_kind),
+        cpus: value(&cpus).or(usual.cpus),
+        memory_mb: value(&memory_mb).or(usual.memory_mb),
+        gpu_kind: own.gpu_kind.or(usual.gpu_kind),
+        gpus: own.gpus.or(usual.gpus),
         ..own
     };
+    if let Some(size) = size {
+        let whole = size.span;
+        let places = Places {
+            kind: kind.map_or_else(|| whole.clone(), |at| at.span),
+            cpus: cpus.map_or_else(|| whole.clone(), |at| at.span),
+            memory: memory_mb.map_or(whole, |at| at.span),
+        };
+        judge(&fields, &guest, places);
+    }
     let section = For::of(&mut fields, guest);
     fields.finish();
     section
 }
 
-fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Guest {
-    let usual = if gpu {
-        "performance-8x"
-    } else {
-        "shared-cpu-1x"
-    };
-    let usual = presets::preset(usual).unwrap_or_default();
-    let Some(size) = fields.string("size").filter(|size| !size.value.is_empty()) else {
-        return usual;
-    };
-    presets::preset(&size.value).unwrap_or_else(|| {
-        let message = format!("{} is not a VM size", shown(&size.value));
-        let help = fields.file.suggestion(&size.value, presets::names());
-        let all = || {
-            format!(
-                "the sizes are {}",
-                presets::names().collect::<Vec<_>>().join(", ")
-            )
-        };
-        fields
-            .file
-            .bad_value(size.span, message, Some(help.unwrap_or_else(all)));
-        usual
-    })
+/// Where the parts of a size are written; the size by name, or the table, where a part is not.
+struct Places {
+    kind: Range<usize>,
+    cpus: Range<usize>,
+    memory: Range<usize>,
 }
 
-fn memory(fields: &mut Fields<'_, '_>) -> Option<u32> {
+/// Says what the platform does not offer. Where sizes are only shown, nothing fails for it.
+fn judge(fields: &Fields<'_, '_>, guest: &Guest, places: Places) {
+    let file = fields.file;
+    if guest.gpu_kind.is_some() {
+        file.report(
+            Diagnostic::warning(
+                codes::GPUS_WITHDRAWN,
+                "Fly offers no Machines with GPUs any more",
+            )
+            .at(file.place(places.kind, "")),
+        );
+        return;
+    }
+    let Some(misfit) = sizes::misfit(guest) else {
+        return;
+    };
+    let place = match misfit.part {
+        Part::Kind => places.kind,
+        Part::Cpus => places.cpus,
+        Part::Memory => places.memory,
+    };
+    let diagnostic = if file.runs_on_fly() && !misfit.only_flyctl {
+        Diagnostic::error(codes::IMPOSSIBLE_SIZE, misfit.problem)
+    } else {
+        Diagnostic::warning(codes::IMPOSSIBLE_SIZE, misfit.problem)
+    };
+    file.report(diagnostic.at(file.place(place, "")).help(misfit.help));
+}
+
+/// The named size, or what is usual without one; none when there is no such size, which is told.
+fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Option<At<Guest>> {
+    let usual = if gpu {
+        sizes::DEFAULT_WITH_GPU
+    } else {
+        sizes::DEFAULT
+    };
+    let written = fields.string("size").filter(|size| !size.value.is_empty());
+    let written = written.unwrap_or_else(|| At::new(usual.to_owned(), fields.span.clone()));
+    if let Some(size) = sizes::find(&written.value) {
+        return Some(written.map(|_| size.guest()));
+    }
+    let message = format!("{} is not a VM size", shown(&written.value));
+    let sold = || {
+        sizes::all()
+            .filter(|size| size.gpu.is_none())
+            .map(|size| size.name)
+    };
+    let help = fields.file.suggestion(&written.value, sold());
+    let all = || format!("the sizes are {}", sold().collect::<Vec<_>>().join(", "));
+    fields
+        .file
+        .bad_value(written.span, message, Some(help.unwrap_or_else(all)));
+    None
+}
+
+fn memory(fields: &mut Fields<'_, '_>) -> Option<At<u32>> {
     let At { value: text, span } = fields.size("memory", "512mb")?;
-    let mb = memory_mb(&text);
-    let problem = match mb {
+    let problem = match memory_mb(&text) {
         None => format!("{} is not an amount of memory", shown(&text)),
         Some(0) => format!("{} is less than one MB of memory", shown(&text)),
-        Some(_) => return mb,
+        Some(mb) => return Some(At::new(mb, span)),
     };
     let help = "write it like \"512mb\" or \"1gb\"; a number alone counts MB".to_owned();
     fields.file.bad_value(span, problem, Some(help));
@@ -135,6 +193,34 @@ mod tests {
         );
         assert_eq!(numbers("cpus = 4"), of("shared", 4, 256));
         assert_eq!(numbers("gpu_kind = \"l40s\""), of("performance", 8, 16384));
+    }
+
+    #[test]
+    fn what_the_platform_does_not_offer_is_an_error_on_fly_and_a_warning_elsewhere() {
+        let on = |provider: &'static str, text: &str| {
+            let (_, found) = fly_fields(&format!("[[vm]]\n{text}"), |fields| {
+                fields.file.runs_on(provider);
+                read(fields, None)
+            });
+            (found.errors(), found.warnings())
+        };
+        for text in [
+            "cpus = 3",
+            "cpus = 4",
+            "memory = \"4gb\"",
+            "memory = 300",
+            "cpu_kind = \"fast\"",
+        ] {
+            assert_eq!(on("fly", text), (1, 0), "{text}");
+            assert_eq!(on("local", text), (0, 1), "{text}");
+        }
+        assert_eq!(
+            on("fly", "size = \"performance-1x\"\nmemory = 2304"),
+            (0, 1)
+        );
+        assert_eq!(on("fly", "size = \"a10\""), (0, 1));
+        assert_eq!(on("fly", "cpus = 4\nmemory = \"1gb\""), (0, 0));
+        assert_eq!(on("local", "size = \"shared-cpu-3x\""), (1, 0));
     }
 
     #[test]

@@ -78,18 +78,21 @@ fn some_machine(configs: Vec<ConfigDigest>) -> impl Strategy<Value = KnownMachin
         option::of(some_launch()),
         vec(name("[^\\p{Cc}]{1,12}", VolumeId::new), 0..3),
         vec(some_id(), 0..3),
-        option::of(some_id()),
+        (option::of(some_id()), any::<bool>()),
     )
         .prop_map(
-            |(name, group, region, config, launch, volumes, standby_for, replaces)| KnownMachine {
-                name,
-                group,
-                region,
-                config,
-                launch,
-                volumes,
-                standby_for,
-                replaces,
+            |(name, group, region, config, launch, volumes, standby_for, (replaces, unproven))| {
+                KnownMachine {
+                    name,
+                    group,
+                    region,
+                    config,
+                    launch,
+                    volumes,
+                    standby_for,
+                    replaces,
+                    unproven,
+                }
             },
         )
 }
@@ -130,14 +133,20 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
 }
 
 fn some_pending() -> impl Strategy<Value = Vec<Pending>> {
-    let pending = (some_launch(), some_group(), some_region(), any::<bool>()).prop_map(
-        |(launch, group, region, standby)| Pending {
+    let pending = (
+        some_launch(),
+        some_group(),
+        some_region(),
+        any::<bool>(),
+        option::of(some_id()),
+    )
+        .prop_map(|(launch, group, region, standby, replaces)| Pending {
             launch,
             group,
             region,
             standby,
-        },
-    );
+            replaces,
+        });
     btree_set(pending, 0..4).prop_map(|set| set.into_iter().collect())
 }
 

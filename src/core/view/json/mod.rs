@@ -5,12 +5,13 @@
 //! text with [`text()`] and nothing else.
 
 pub mod apply;
+pub mod config;
 pub mod emulator;
 pub mod error;
 pub mod init;
-
 pub mod logs;
 pub mod plan;
+pub mod platform;
 pub mod state;
 pub mod status;
 mod text;
@@ -18,7 +19,7 @@ pub mod unlock;
 pub mod validate;
 pub mod version;
 
-pub use text::text;
+pub use text::{pretty, text};
 
 /// Version of every document in here; rises when a reader could break.
 pub const FORMAT_VERSION: u32 = 1;

@@ -9,8 +9,8 @@ use crate::core::fleet::{
     AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
 };
 use crate::core::plan::{
-    Action, Branch, Change, Drift, GateKind, GroupVerdict, Note, Plan, Removal, Standby, StepId,
-    Summary, Target,
+    Action, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan, Removal,
+    Standby, StepId, Summary, Target,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -24,6 +24,9 @@ pub struct PlanDocument<'a> {
     destroys_app: bool,
     machines: usize,
     summary: Summary,
+    shrinks: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost: Option<&'a Cost>,
     groups: Vec<Group<'a>>,
     steps: Vec<Step<'a>>,
     drift: &'a [Drift],
@@ -102,6 +105,8 @@ struct Step<'a> {
     standby_for: &'a [Standby],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     volumes: &'a [VolumeId],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inherits: Option<&'a Inherited>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     leaves: &'a [VolumeId],
     gate: GateKind,
@@ -122,6 +127,8 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         destroys_app: plan.destroys_app,
         machines: plan.machines,
         summary: plan.summary(),
+        shrinks: plan.shrinking(),
+        cost: plan.cost.as_deref(),
         groups: plan.groups.iter().map(group).collect(),
         steps: plan
             .changes()
@@ -204,6 +211,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         port: None,
         standby_for: &[],
         volumes: &[],
+        inherits: None,
         leaves: &[],
         gate: change.gate,
         branches: &change.branches,
@@ -216,12 +224,13 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
             standby_for,
             replaces,
             volumes,
-            inherits: _,
+            inherits,
         } => {
             step.port = *port;
             step.standby_for = standby_for;
             step.replaces = replaces.as_ref();
             step.volumes = volumes;
+            step.inherits = Some(&**inherits).filter(|inherits| !inherits.is_nothing());
         }
         Action::Update { standby_for } => step.standby_for = standby_for,
         Action::Move { from, .. } => step.from = Some(from),

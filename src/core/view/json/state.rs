@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::digest::HIDDEN_PREFIX;
-use crate::core::fleet::overlay::HIDDEN;
+use crate::core::fleet::secret::HIDDEN;
 use crate::core::fleet::{
     AppName, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage, MachineId,
     MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord, VolumeId,
@@ -38,6 +38,8 @@ pub struct StateMachine<'a> {
     standby_for: &'a [MachineId],
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<&'a MachineId>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unproven: bool,
 }
 
 /// Everything that is remembered; hidden values of variables as `(hidden)`.
@@ -129,6 +131,7 @@ fn one<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> StateMachine<'a> {
         volumes: &machine.volumes,
         standby_for: &machine.standby_for,
         replaces: machine.replaces.as_ref(),
+        unproven: machine.unproven,
     }
 }
 

@@ -1,6 +1,7 @@
 //! From a document to one line of text that is safe to print: whatever the escaper would show becomes
 //! a JSON escape, so that a reader gets the very value back.
 
+use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
@@ -18,6 +19,37 @@ pub fn text(document: &impl Serialize) -> String {
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
+/// The document on many lines, with its line end, as safe to print as [`text`].
+pub fn pretty(document: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(document)
+        .expect("documents are plain data, and memory takes all of it");
+    let mut safe = String::with_capacity(text.len() + 1);
+    for line in text.lines() {
+        // What is dangerous can only stand in a string, where JSON has an escape for it.
+        for (at, c) in line.char_indices() {
+            if is_dangerous(c, &line[at..]) {
+                push_escape(&mut safe, c);
+            } else {
+                safe.push(c);
+            }
+        }
+        safe.push('\n');
+    }
+    safe
+}
+
+/// Whether a character must not be printed as it is; `rest` begins with it. `##[…]` anywhere in a line is
+/// a command to older CI runners.
+fn is_dangerous(c: char, rest: &str) -> bool {
+    escape::is_hazard(c) || rest.starts_with("##")
+}
+
+fn push_escape(out: &mut String, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        write!(out, "\\u{unit:04x}").expect("writing to a String cannot fail");
+    }
+}
+
 /// The compact form with hazards escaped.
 struct Safe(CompactFormatter);
 
@@ -28,15 +60,13 @@ impl Formatter for Safe {
     {
         let mut start = 0;
         for (at, c) in fragment.char_indices() {
-            // `##[…]` anywhere in a line is a command to older CI runners.
-            let command = c == '#' && fragment[at..].starts_with("##");
-            if !escape::is_hazard(c) && !command {
+            if !is_dangerous(c, &fragment[at..]) {
                 continue;
             }
             writer.write_all(&fragment.as_bytes()[start..at])?;
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
+            let mut escaped = String::new();
+            push_escape(&mut escaped, c);
+            writer.write_all(escaped.as_bytes())?;
             start = at + c.len_utf8();
         }
         writer.write_all(&fragment.as_bytes()[start..])
@@ -71,9 +101,12 @@ mod tests {
         #[test]
         fn any_text_comes_back_and_nothing_dangerous_is_printed(hostile in "(.|[\\x00-\\x1f\\u{7f}-\\u{9f}\\u{2028}-\\u{202e}\\u{2060}-\\u{206f}]|##\\[x)*") {
             let shown = text(&hostile);
-            prop_assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), hostile);
+            prop_assert_eq!(&serde_json::from_str::<String>(&shown).unwrap(), &hostile);
             prop_assert!(!shown.chars().any(escape::is_hazard));
             prop_assert!(!shown.contains("##["));
+            let shown = pretty(&[&hostile]);
+            prop_assert_eq!(&serde_json::from_str::<Vec<String>>(&shown).unwrap()[0], &hostile);
+            prop_assert!(!shown.lines().any(|line| line.chars().any(escape::is_hazard) || line.contains("##[")));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod diff;
 pub mod plan;
+pub mod platform;
 pub mod progress;
 pub mod questions;
 pub mod report;

@@ -161,11 +161,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::core::fleet::{GroupName, MachineConfig, overlay};
+    use crate::core::fleet::{GroupName, MachineConfig, difference};
 
     fn diff(before: Value, after: Value) -> String {
         let config = |value| MachineConfig::from_value(value).unwrap();
-        let changes = overlay::changes(&config(before), &config(after));
+        let changes = difference::changes(&config(before), &config(after));
         let mut rows = Vec::new();
         for block in blocks(&GroupName::new("web").unwrap(), &changes) {
             let which = block.which.map_or(String::new(), |w| format!("  # {w}"));

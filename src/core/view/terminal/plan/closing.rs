@@ -19,6 +19,9 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
         page.line(&nothing(plan))?;
     } else {
         page.line(&counts(plan))?;
+        if let Some(text) = cost(plan) {
+            page.line(&Line::new(0).plain(text))?;
+        }
         if !plan.calls_provider() {
             let text = "Only the state file changes; no Machine is touched.";
             page.line(&Line::new(0).push(Label::Dim, text))?;
@@ -93,6 +96,25 @@ fn counts(plan: &Plan) -> Line {
     line.plain(".")
 }
 
+/// What it changes in the bill, where that is known and not nothing.
+fn cost(plan: &Plan) -> Option<String> {
+    let cost = plan
+        .cost
+        .as_ref()
+        .filter(|cost| cost.cents_per_month != 0)?;
+    let sign = if cost.cents_per_month > 0 { "+" } else { "" };
+    let amount = words::dollars(cost.cents_per_month);
+    let always = if cost.if_always_running {
+        " if always running"
+    } else {
+        ""
+    };
+    Some(format!(
+        "About {sign}{amount} a month{always}, at the prices of {}.",
+        cost.prices_of
+    ))
+}
+
 /// Sentences on what cannot be taken back.
 fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let mut texts = Vec::new();
@@ -128,13 +150,7 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
             listed(&volumes)
         ));
     }
-    let shrinking: usize = outline
-        .sections
-        .iter()
-        .flat_map(|section| &section.bundles)
-        .filter(|bundle| bundle.fields.iter().any(|field| field.shrinks))
-        .map(|bundle| bundle.items.len())
-        .sum();
+    let shrinking = plan.shrinking();
     if shrinking > 0 {
         texts.push(format!(
             "Shrinks CPU or memory of {}.",

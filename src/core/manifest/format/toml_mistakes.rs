@@ -7,9 +7,9 @@ use std::ops::Range;
 
 use toml::de::Error;
 
-use super::codes;
-use super::diagnostics::{Diagnostic, shown};
-use super::tree::File;
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::tree::File;
 
 /// Most lines that are told; a file with more is no TOML, and counting on helps nobody.
 const TOLD: usize = 1000;
@@ -27,11 +27,7 @@ pub(super) fn report(file: &File<'_>, errors: &[Error]) {
         .iter()
         .find(|(span, _)| is_conflict_marker(file.source.line_text(file.source.line(span.start))));
     if let Some((span, _)) = conflict {
-        file.report(
-            Diagnostic::error(codes::MERGE_CONFLICT, "the file has a merge conflict in it")
-                .at(file.place(span.clone(), ""))
-                .help("choose between the two sides and take the marks away"),
-        );
+        file.report(self::conflict(file, span.clone()));
         return;
     }
     let mut last_line = 0;
@@ -52,6 +48,13 @@ pub(super) fn report(file: &File<'_>, errors: &[Error]) {
             broken(file, span, error.message())
         });
     }
+}
+
+/// A merge that was not finished.
+pub(super) fn conflict(file: &File<'_>, span: Range<usize>) -> Diagnostic {
+    Diagnostic::error(codes::MERGE_CONFLICT, "the file has a merge conflict in it")
+        .at(file.place(span, ""))
+        .help("choose between the two sides and take the marks away")
 }
 
 fn broken(file: &File<'_>, span: Range<usize>, message: &str) -> Diagnostic {
@@ -76,7 +79,7 @@ fn broken(file: &File<'_>, span: Range<usize>, message: &str) -> Diagnostic {
 }
 
 /// Whether a line is one of those that git leaves in a file that it could not merge.
-fn is_conflict_marker(line: &str) -> bool {
+pub(super) fn is_conflict_marker(line: &str) -> bool {
     ["<<<<<<< ", ">>>>>>> "]
         .iter()
         .any(|marker| line.starts_with(marker))

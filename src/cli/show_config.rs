@@ -1,0 +1,74 @@
+//! `aeroform show config`: what the manifests make of each group's Machines. Asks nobody.
+
+use std::collections::BTreeMap;
+
+use super::args::ShowConfig;
+use super::codes;
+use super::{
+    Context,
+    manifests::{self, Purpose},
+};
+use crate::core::fleet::Desired;
+use crate::core::view::json;
+use crate::core::view::json::config::{self, GroupConfig, Secrets};
+use crate::ui::{Exit, Failure};
+
+/// Prints the config of each group, or of one.
+pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Failure> {
+    let ui = context.ui;
+    let (_, desired, _) = manifests::read(context, Purpose::Show)?.accept(ui)?;
+    let secrets = if args.show_secrets {
+        Secrets::Shown
+    } else {
+        Secrets::Hidden
+    };
+    let groups = chosen(&desired, args, secrets)?;
+    if groups.iter().any(GroupConfig::hides) {
+        ui.say("values that look secret are hidden; `--show-secrets` shows them");
+    }
+    if ui.json() {
+        ui.document(&config::config(&desired.app, groups));
+        return Ok(Exit::Done);
+    }
+    let text = match (groups.as_slice(), &args.group) {
+        ([only], Some(_)) => json::pretty(&only.config),
+        (all, _) => {
+            let by_name: BTreeMap<_, _> = all
+                .iter()
+                .map(|group| (group.name, &group.config))
+                .collect();
+            json::pretty(&by_name)
+        }
+    };
+    ui.data(&text);
+    Ok(Exit::Done)
+}
+
+fn chosen<'a>(
+    desired: &'a Desired,
+    args: &ShowConfig,
+    secrets: Secrets,
+) -> Result<Vec<GroupConfig<'a>>, Failure> {
+    let wanted = |name: &_| args.group.as_ref().is_none_or(|group| group == name);
+    let groups: Vec<_> = desired
+        .groups
+        .iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, group)| config::group(name, group, secrets))
+        .collect();
+    match &args.group {
+        Some(group) if groups.is_empty() => {
+            let all: Vec<String> = desired
+                .groups
+                .keys()
+                .map(|name| format!("`{name}`"))
+                .collect();
+            Err(Failure::new(
+                codes::NO_GROUP,
+                format!("there is no process group `{group}`"),
+            )
+            .hint(format!("the groups are {}", all.join(", "))))
+        }
+        Some(_) | None => Ok(groups),
+    }
+}

@@ -1,0 +1,67 @@
+//! What a deploy does around the Machines: commands that it runs, and volumes that it makes.
+//!
+//! Data only, as fly.toml says it (facts/fly-toml-to-machine.md 7.1, 11.1 and 11.2); none of it
+//! stands in a Machine's config.
+
+use serde::Serialize;
+
+use super::config::Guest;
+
+/// What runs once for the whole app.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Rollout {
+    /// Runs before any Machine is touched, and stops the deploy when it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_command: Option<Box<ReleaseCommand>>,
+    /// The words of the command that runs after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed_command: Option<Vec<String>>,
+}
+
+/// `[deploy] release_command`, and what belongs to it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReleaseCommand {
+    /// Its words.
+    pub words: Vec<String>,
+    /// How long it may take, seconds; none means for ever.
+    pub timeout_s: Option<u64>,
+    /// The size of its Machine, where one is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
+    /// Where it is written (`fly.toml:12`), for reasons.
+    #[serde(skip)]
+    pub place: String,
+}
+
+/// What runs in a test Machine beside one that was updated (`machine_checks`).
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct MachineCheck {
+    /// What it runs.
+    pub command: Vec<String>,
+    /// Its image; none means that of the tested Machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Its entrypoint; none means that of the tested Machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entrypoint: Option<Vec<String>>,
+    /// How it is stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kill_signal: Option<String>,
+    /// How long it may take to stop; Go duration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kill_timeout: Option<String>,
+}
+
+/// What a volume has that is made for a group; one that exists stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct NewVolume {
+    /// Its size, GB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub initial_size_gb: Option<u32>,
+    /// How many days its snapshots are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot_retention: Option<u32>,
+    /// Whether snapshots are made by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduled_snapshots: Option<bool>,
+}

@@ -1,0 +1,151 @@
+//! What only several sections together can tell: ports that groups share, and sections that reach
+//! other groups than their author may think.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::core::fleet::GroupName;
+use crate::core::fleet::config::{Port, Restart};
+
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::tree::File;
+use super::document::Document;
+use super::groups::{For, Groups};
+use super::services::Written;
+
+/// An external port, or a range of them, and who serves it.
+struct Served<'d> {
+    udp: bool,
+    first: u16,
+    last: u16,
+    groups: BTreeSet<&'d GroupName>,
+    span: Range<usize>,
+}
+
+/// Warns of every port that two groups serve from two sections: Fly Proxy balances between them.
+pub(super) fn shared_ports(file: &File<'_>, doc: &Document, groups: &Groups) {
+    let sections = doc.http_service.iter().chain(&doc.services);
+    let mut served: Vec<Served<'_>> = sections
+        .flat_map(|section| {
+            let ports = section.body.service.ports.iter().flatten();
+            ports
+                .zip(&section.body.ports)
+                .filter_map(|(port, span)| of_port(groups, section, port, span))
+        })
+        .collect();
+    served.sort_by_key(|port| (port.udp, port.first));
+    let mut widest: Option<&Served<'_>> = None;
+    for port in &served {
+        let open = widest.filter(|open| open.udp == port.udp && open.last >= port.first);
+        if let Some(open) = open
+            && open.groups != port.groups
+        {
+            report(file, open, port);
+        }
+        if open.is_none_or(|open| open.last < port.last) {
+            widest = Some(port);
+        }
+    }
+}
+
+fn of_port<'d>(
+    groups: &'d Groups,
+    section: &For<Written>,
+    port: &Port,
+    span: &Range<usize>,
+) -> Option<Served<'d>> {
+    let first = port.port.or(port.start_port)?;
+    let named = section.processes.iter();
+    let named: BTreeSet<&GroupName> = if section.names_none() {
+        [&groups.default].into()
+    } else {
+        named
+            .filter_map(|name| match name.value.as_str() {
+                "" => Some(&groups.default),
+                name => groups.names.get(name),
+            })
+            .collect()
+    };
+    (!named.is_empty()).then(|| Served {
+        udp: section.body.service.protocol.as_deref() == Some("udp"),
+        first,
+        last: port.port.or(port.end_port).unwrap_or(first),
+        groups: named,
+        span: span.clone(),
+    })
+}
+
+fn report(file: &File<'_>, a: &Served<'_>, b: &Served<'_>) {
+    let (first, second) = if a.span.start <= b.span.start {
+        (a, b)
+    } else {
+        (b, a)
+    };
+    let list = |served: &Served<'_>| {
+        let names: Vec<String> = served
+            .groups
+            .iter()
+            .map(|name| shown(name.as_str()))
+            .collect();
+        names.join(", ")
+    };
+    let message = format!(
+        "port {} is served by {} and by {}: Fly Proxy balances between them",
+        a.first.max(b.first),
+        list(first),
+        list(second)
+    );
+    file.report(
+        Diagnostic::warning(codes::PORT_OF_TWO_GROUPS, message)
+            .at(file.place(second.span.clone(), "here"))
+            .also(file.place(first.span.clone(), "and here"))
+            .help("give one of them another port, unless both are meant to answer"),
+    );
+}
+
+/// flyctl gives a `[[restart]]` without groups to the default group, though Fly's docs say to all.
+pub(super) fn lonely_restart(file: &File<'_>, section: &For<Restart>, groups: &Groups) {
+    if !section.names_none() || groups.names.len() < 2 {
+        return;
+    }
+    let default = shown(groups.default.as_str());
+    let message = format!(
+        "[[restart]] names no process groups, and flyctl gives it to {default} only: in the others \
+         the policy is cleared"
+    );
+    file.report(
+        Diagnostic::warning(codes::RESTART_OF_DEFAULT_GROUP, message)
+            .at(file.place(section.span.clone(), ""))
+            .help(format!("add `processes = [{}]`", quoted(groups))),
+    );
+}
+
+/// flyctl writes a file into every group, whatever its `processes` say.
+pub(super) fn grouped_files(file: &File<'_>, doc: &Document, groups: &Groups) {
+    for entry in &doc.files {
+        let named: BTreeSet<&str> = entry.processes.iter().map(|at| at.value.as_str()).collect();
+        if named.is_empty() || groups.words().all(|name| named.contains(name)) {
+            continue;
+        }
+        let message = "flyctl writes a file into every group, whatever its `processes` say";
+        let span = entry.processes[0].span.clone();
+        file.report(
+            Diagnostic::warning(codes::FILE_IN_EVERY_GROUP, message)
+                .at(file.place(span, ""))
+                .help("take `processes` away"),
+        );
+    }
+}
+
+/// All groups as a list of TOML, at most eight of them.
+fn quoted(groups: &Groups) -> String {
+    let names = groups.words().take(8);
+    let mut list: Vec<String> = names
+        .map(|name| serde_json::Value::from(name).to_string())
+        .collect();
+    if groups.names.len() > list.len() {
+        list.push("…".to_owned());
+    }
+    list.join(", ")
+}

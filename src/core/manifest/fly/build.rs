@@ -1,0 +1,92 @@
+//! `[build]`: of all its keys only `image` says something about Machines.
+
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
+use super::super::tree::At;
+
+/// Reads the section; the image, where one is named.
+pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
+    let mut fields = fields.table("build")?;
+    let image = fields
+        .string("image")
+        .filter(|image| !image.value.is_empty());
+    two_ways(&mut fields);
+    compression(&mut fields);
+    if let Some((span, _)) = fields.take_entry("compose") {
+        let message =
+            "the containers of a compose file are not read: Machines keep those that they have";
+        fields.file.report(
+            Diagnostic::warning(codes::COMPOSE_NOT_READ, message)
+                .at(fields.file.place(span, ""))
+                .help("write the containers as `machine_config`"),
+        );
+    }
+    fields.finish();
+    image
+}
+
+/// flyctl builds in one way and says nothing of the other.
+fn two_ways(fields: &mut Fields<'_, '_>) {
+    let ways = [
+        &["image"][..],
+        &["builder", "buildpacks"],
+        &["dockerfile", "build-target", "build_target"],
+        &["builtin"],
+    ];
+    let mut written = ways.into_iter().filter_map(|keys| {
+        keys.iter()
+            .find_map(|key| Some((*key, fields.take_entry(key)?.0)))
+    });
+    let (Some(first), Some(second)) = (written.next(), written.next()) else {
+        return;
+    };
+    drop(written);
+    let message = format!(
+        "`build.{}` and `build.{}` are two ways to an image",
+        first.0, second.0
+    );
+    fields.file.report(
+        Diagnostic::warning(codes::TWO_BUILDS, message)
+            .at(fields.file.place(second.1, "the second one"))
+            .also(fields.file.place(first.1, "the first one"))
+            .help("keep the one that is meant"),
+    );
+}
+
+fn compression(fields: &mut Fields<'_, '_>) {
+    let Some(word) = fields.string("compression") else {
+        return;
+    };
+    if !matches!(word.value.as_str(), "" | "gzip" | "zstd") {
+        let message = format!(
+            "`build.compression` is gzip or zstd, not {}",
+            shown(&word.value)
+        );
+        fields.file.bad_value(word.span, message, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    #[test]
+    fn of_a_build_only_the_image_counts_and_odd_ones_are_told() {
+        for (text, errors, warnings) in [
+            ("dockerfile = \"D\"\n[build.args]\nA = \"1\"", 0, 0),
+            ("builder = \"b\"\nbuildpacks = [\"x\"]", 0, 0),
+            ("image = \"i\"\ndockerfile = \"D\"", 0, 1),
+            ("compression = \"xz\"", 1, 0),
+            ("[build.compose]\nfile = \"c.yml\"", 0, 1),
+        ] {
+            let (_, found) = fly_fields(&format!("[build]\n{text}\n"), image);
+            assert_eq!(
+                (found.errors(), found.warnings()),
+                (errors, warnings),
+                "{text}"
+            );
+        }
+    }
+}

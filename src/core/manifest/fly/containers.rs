@@ -1,0 +1,191 @@
+//! `machine_config` and `container`: a Machine config to start from, and which of its containers
+//! runs the image (facts/fly-toml-to-machine.md 3.10).
+
+use serde_json::Value;
+
+use crate::core::fleet::MachineConfig;
+
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::fields::Fields;
+use super::super::settings::Overrides;
+use super::super::tree::At;
+use super::local;
+
+/// What stands for the image of the app.
+const OWN_IMAGE: &str = ".";
+
+/// The container that runs the image, where none is named.
+const USUAL: &str = "app";
+
+/// What every group's config starts from.
+#[derive(Debug, Clone, Default)]
+pub(in crate::core::manifest) struct Start {
+    pub(super) config: MachineConfig,
+    container: Option<String>,
+}
+
+/// Whether a `machine_config` is the config itself and not the path of one.
+pub(in crate::core::manifest) fn is_inline(text: &str) -> bool {
+    text.trim_start().starts_with('{')
+}
+
+/// Reads both keys; `experimental` is the older place of the first, which wins.
+pub(super) fn read(
+    fields: &mut Fields<'_, '_>,
+    experimental: Option<At<String>>,
+    overrides: &Overrides,
+) -> Start {
+    let container = fields.text("container");
+    let own = fields.string("machine_config");
+    let written = experimental.or(own).filter(|text| !text.value.is_empty());
+    let Some(written) = written else {
+        return Start {
+            container,
+            ..Start::default()
+        };
+    };
+    let config = if is_inline(&written.value) {
+        config(fields, &written, written.value.as_bytes())
+    } else {
+        local::content(fields.file, &written, overrides)
+            .and_then(|bytes| config(fields, &written, bytes))
+    };
+    Start {
+        config: config.unwrap_or_default(),
+        container,
+    }
+}
+
+fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option<MachineConfig> {
+    let file = fields.file;
+    let config = match serde_json::from_slice::<MachineConfig>(bytes) {
+        Ok(config) => config,
+        Err(error) => {
+            let what = if is_inline(&written.value) {
+                "`machine_config`".to_owned()
+            } else {
+                shown(&written.value)
+            };
+            let message = format!("{what} is not a Machine config: {error}");
+            file.report(
+                Diagnostic::error(codes::BAD_MACHINE_CONFIG, message)
+                    .at(file.place(written.span.clone(), "")),
+            );
+            return None;
+        }
+    };
+    let MachineConfig {
+        checks,
+        env,
+        files,
+        image,
+        metrics,
+        mounts,
+        restart,
+        services,
+        statics,
+        stop_config,
+        ..
+    } = &config;
+    let replaced = [
+        ("checks", checks.is_some()),
+        ("env", env.is_some()),
+        ("files", files.is_some()),
+        ("image", image.is_some()),
+        ("metrics", metrics.is_some()),
+        ("mounts", mounts.is_some()),
+        ("restart", restart.is_some()),
+        ("services", services.is_some()),
+        ("statics", statics.is_some()),
+        ("stop_config", stop_config.is_some()),
+    ];
+    let replaced: Vec<String> = replaced
+        .iter()
+        .filter(|(_, written)| *written)
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    if !replaced.is_empty() {
+        let message = format!(
+            "Fly takes {} from the sections of fly.toml, and not from `machine_config`",
+            replaced.join(", ")
+        );
+        file.report(
+            Diagnostic::warning(codes::MACHINE_CONFIG_REPLACED, message)
+                .at(file.place(written.span.clone(), ""))
+                .help("write them as sections of fly.toml"),
+        );
+    }
+    Some(config)
+}
+
+impl Start {
+    /// Gives the app's image to the containers that ask for it. Without an image they name none, and
+    /// keep what they run.
+    pub(in crate::core::manifest) fn with_image(
+        &self,
+        config: &mut MachineConfig,
+        image: Option<&str>,
+    ) {
+        let containers = config.containers.iter_mut().flatten();
+        let mut containers: Vec<_> = containers.filter_map(Value::as_object_mut).collect();
+        let name = self.container.as_deref().unwrap_or(USUAL);
+        let chosen = containers
+            .iter()
+            .position(|container| container.get("name").and_then(Value::as_str) == Some(name))
+            .unwrap_or(0);
+        for (at, container) in containers.iter_mut().enumerate() {
+            let asks = container.get("image").and_then(Value::as_str) == Some(OWN_IMAGE);
+            if at == chosen || asks {
+                match image {
+                    Some(image) => container.insert("image".to_owned(), Value::from(image)),
+                    None => container.remove("image"),
+                };
+            }
+            let files = container.get_mut("files").and_then(Value::as_array_mut);
+            for file in files.into_iter().flatten() {
+                if let (Some(OWN_IMAGE), Some(image)) =
+                    (file.get("image_config").and_then(Value::as_str), image)
+                {
+                    file["image_config"] = Value::from(image);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::super::testing::fly_fields;
+    use super::*;
+
+    fn images(text: &str, image: Option<&str>) -> Value {
+        let (start, found) = fly_fields(text, |f| read(f, None, &Overrides::default()));
+        assert!(found.is_empty(), "{found:?}");
+        let mut config = start.config.clone();
+        start.with_image(&mut config, image);
+        config.to_value()["containers"].clone()
+    }
+
+    #[test]
+    fn one_container_runs_the_image_and_so_does_each_that_says_a_dot() {
+        let machine_config = "machine_config = '{\"containers\": [{\"name\": \"a\", \"image\": \"x\"}, \
+            {\"name\": \"b\", \"image\": \"y\"}, {\"name\": \"c\", \"image\": \".\"}]}'\n";
+        let first = json!([{"name": "a", "image": "i"}, {"name": "b", "image": "y"}, {"name": "c", "image": "i"}]);
+        assert_eq!(images(machine_config, Some("i")), first);
+        let named = format!("{machine_config}container = \"b\"\n");
+        let second = json!([{"name": "a", "image": "x"}, {"name": "b"}, {"name": "c"}]);
+        assert_eq!(images(&named, None), second);
+    }
+
+    #[test]
+    fn what_is_no_machine_config_is_told() {
+        for text in ["'{\"env\": 1}'", "'{'"] {
+            let text = format!("machine_config = {text}");
+            let (_, found) = fly_fields(&text, |f| read(f, None, &Overrides::default()));
+            assert_eq!(found.errors(), 1, "{text}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The content of a file that fly.toml names; it was read before, inside the project.
+
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, shown};
+use super::super::settings::{LocalFile, Overrides};
+use super::super::tree::{At, File};
+
+/// The content of the file at a path, or none, which is told. One that is missing is an error where
+/// Machines would get it.
+pub(super) fn content<'o>(
+    file: &File<'_>,
+    path: &At<String>,
+    overrides: &'o Overrides,
+) -> Option<&'o [u8]> {
+    let name = shown(&path.value);
+    let place = file.place(path.span.clone(), "");
+    match overrides.files.get(&path.value) {
+        Some(LocalFile::Content(bytes)) => return Some(bytes),
+        Some(LocalFile::Refused(why)) => {
+            let message = format!("{name} cannot be read: {why}");
+            file.report(Diagnostic::error(codes::FILE_NOT_READ, message).at(place));
+        }
+        Some(LocalFile::Missing) if file.runs_on_fly() && !overrides.only_validates => {
+            file.report(
+                Diagnostic::error(codes::NO_LOCAL_FILE, format!("there is no file {name}"))
+                    .at(place)
+                    .help("a path counts from the folder of fly.toml"),
+            );
+        }
+        Some(LocalFile::Missing) => {
+            let message = format!("there is no file {name}: a deploy to Fly refuses without it");
+            file.report(
+                Diagnostic::warning(codes::NO_LOCAL_FILE, message)
+                    .at(place)
+                    .help("a path counts from the folder of fly.toml"),
+            );
+        }
+        None => {
+            let message = format!("{name} is not read");
+            file.report(Diagnostic::warning(codes::FILE_NOT_READ, message).at(place));
+        }
+    }
+    None
+}

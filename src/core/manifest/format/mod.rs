@@ -1,0 +1,112 @@
+//! From the text of a manifest to its tree: TOML, and for flyctl's sake JSON and YAML.
+//!
+//! The suffix of the file says which, as it does for flyctl. Whatever the format, no text is nested
+//! so deeply that walking its tree could exhaust the stack.
+
+mod json;
+mod toml;
+mod toml_mistakes;
+mod yaml;
+mod yaml_scalar;
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::codes;
+use super::diagnostics::Diagnostic;
+use super::nesting;
+use super::tree::File;
+use super::value::{Node, Table, Value};
+
+/// How a manifest is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Toml,
+    Json,
+    Yaml,
+}
+
+impl Format {
+    pub(super) fn of(path: &str) -> Self {
+        match Path::new(path).extension().and_then(|ext| ext.to_str()) {
+            Some("json") => Self::Json,
+            Some("yaml" | "yml") => Self::Yaml,
+            Some(_) | None => Self::Toml,
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Toml => "TOML",
+            Self::Json => "JSON",
+            Self::Yaml => "YAML",
+        }
+    }
+}
+
+/// The tree of a file; none when its syntax is broken, which is then reported.
+pub(super) fn parse<'f>(file: &'f File<'_>) -> Option<Table<'f>> {
+    let text = &*file.source.text;
+    let format = Format::of(file.source.path);
+    if format != Format::Yaml
+        && let Some(span) = nesting::too_deep(text)
+    {
+        too_deep(file, span);
+        return None;
+    }
+    let root = match format {
+        Format::Toml => return toml::parse(file, text),
+        Format::Json => json::parse(file, text)?,
+        Format::Yaml => yaml::parse(file, text)?,
+    };
+    table(file, root)
+}
+
+/// What the whole file holds; an empty one is an empty table.
+fn table<'t>(file: &File<'_>, root: Node<'t>) -> Option<Table<'t>> {
+    let span = root.span();
+    match root.into_value() {
+        Value::Table(table) => Some(table),
+        Value::Null => Some(Table::default()),
+        other => {
+            if toml_mistakes::is_conflict_marker(file.source.line_text(1)) {
+                file.report(toml_mistakes::conflict(file, span));
+                return None;
+            }
+            let message = format!("the file has to be a table, not {}", other.kind());
+            file.report(Diagnostic::error(codes::WRONG_TYPE, message).at(file.place(span, "")));
+            None
+        }
+    }
+}
+
+fn too_deep(file: &File<'_>, span: Range<usize>) {
+    file.report(
+        Diagnostic::error(
+            codes::TOO_DEEP,
+            "the file is nested deeper than any manifest is",
+        )
+        .at(file.place(span, "too many levels")),
+    );
+}
+
+/// A text that its parser refuses.
+fn broken(file: &File<'_>, span: Range<usize>, why: &str) {
+    let line = file.source.line_text(file.source.line(span.start));
+    if toml_mistakes::is_conflict_marker(line) {
+        file.report(toml_mistakes::conflict(file, span));
+        return;
+    }
+    let format = Format::of(file.source.path).name();
+    let message = format!("the file is not valid {format}: {why}");
+    file.report(Diagnostic::error(codes::SYNTAX, message).at(file.place(span, "")));
+}
+
+/// A key that stands twice.
+fn twice(file: &File<'_>, key: &str, first: Range<usize>, again: Range<usize>) -> Diagnostic {
+    let key = super::diagnostics::shown(key);
+    Diagnostic::error(codes::DUPLICATE_KEY, format!("key {key} is written twice"))
+        .at(file.place(again, "again here"))
+        .also(file.place(first, "first here"))
+        .help("keep one of the two")
+}

@@ -1,0 +1,74 @@
+//! `docs/fly-toml.md`, out of the table.
+
+use std::fmt::Write;
+
+use super::sections;
+
+const INTRO: &str = "# fly.toml, key by key
+
+<!-- Printed from src/core/manifest/reference: `AEROFORM_UPDATE_DOCS=1 cargo test --test manifest page` -->
+
+Aeroform makes of a fly.toml what `fly deploy` makes of it. This page lists every section and key, and
+what each becomes in the Machine config. A key that does not stand here is ignored by Fly; Aeroform
+warns about it, and with `--strict` refuses it.
+
+- **supported**: read, checked, and made what the last column says.
+- **carried through**: put into the Machine config as it is written.
+- **ignored**: right, and without a meaning for Machines.
+- **refused**: right for flyctl; Aeroform does not follow, and says so with the line.
+
+";
+
+const RULES: &str = "## What holds everywhere
+
+- **The file.** `fly.toml`, or what `--config` or `config` in aeroform.toml names. A name that ends in
+  `.json` is read as JSON, in `.yaml` or `.yml` as YAML, any other as TOML; sections, keys and messages
+  are the same. flyctl itself does not take `.yml`.
+- **Keys** match in any case, except names of groups, variables and checks. In JSON and YAML a `null` is
+  as good as no key.
+- **Groups.** `processes = [\"web\"]` says for which groups a section is; an empty list is as good as
+  none, and `\"\"` means the default group: `app` if there is one, else the first by name. A service or a
+  restart policy that names a group which is not there is an error, as it is for flyctl; any other
+  section is ignored by Fly, with a warning here.
+- **Durations** are texts with units (`\"10s\"`, `\"1m30s\"`, `\"500ms\"`). What a bare number counts
+  depends on the key: see there.
+- **Sizes.** Memory counts in powers of 1024, a volume in powers of 1000.
+- **What fly.toml does not say.** `fly deploy` always replaces `services`, `checks`, `env`, `files`,
+  `mounts`, `metrics`, `statics`, `restart`, `stop_config` and of `init` the command, entrypoint, exec
+  and swap: what is not written there goes. Everything else stays as the Machine has it, a size without
+  a `[[vm]]` for one, and so do fields that Aeroform does not know, at every depth.
+- **Files of the project.** `[[files]] local_path` and `machine_config` are read from the folder of
+  fly.toml, and never from outside the project. `validate` only warns about one that is missing, since a
+  build may yet make it; with a provider that takes files, `plan` and `apply` refuse.
+
+";
+
+/// The page as Markdown.
+pub fn page() -> String {
+    let mut out = format!("{INTRO}{RULES}");
+    for section in sections() {
+        writeln!(out, "## {}\n", section.written).expect("a string takes any text");
+        if !section.about.is_empty() {
+            writeln!(out, "{}\n", section.about).expect("a string takes any text");
+        }
+        if section.keys.is_empty() {
+            continue;
+        }
+        out.push_str("| key | takes | | becomes |\n| --- | --- | --- | --- |\n");
+        for key in section.keys {
+            writeln!(
+                out,
+                "| `{}` | {} | {} | {} |",
+                key.name,
+                key.takes,
+                key.fate.word(),
+                key.becomes
+            )
+            .expect("a string takes any text");
+        }
+        out.push('\n');
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}

@@ -1,0 +1,186 @@
+//! One spanned tree for every format that a manifest can be written in.
+//!
+//! Numbers stay the text that was written, since which type a key takes is only known when it is
+//! asked for. How a text becomes such a tree is in [`super::format`].
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A value and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Node<'t> {
+    value: Value<'t>,
+    span: Range<usize>,
+}
+
+/// A value of any type.
+#[derive(Debug, Clone)]
+pub(super) enum Value<'t> {
+    /// `null` of JSON and YAML: as good as not written.
+    Null,
+    String(Cow<'t, str>),
+    Integer(Number<'t>),
+    Float(Number<'t>),
+    Boolean(bool),
+    /// A date or time of TOML, as it is written.
+    Datetime(String),
+    Array(Vec<Node<'t>>),
+    Table(Table<'t>),
+}
+
+/// A number as it is written, without its prefix.
+#[derive(Debug, Clone)]
+pub(super) struct Number<'t> {
+    text: Cow<'t, str>,
+    radix: u32,
+}
+
+/// A table; its keys remember where they stand.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Table<'t> {
+    entries: BTreeMap<Cow<'t, str>, (Range<usize>, Node<'t>)>,
+}
+
+impl<'t> Node<'t> {
+    pub(super) fn new(value: Value<'t>, span: Range<usize>) -> Self {
+        Self { value, span }
+    }
+
+    pub(super) fn get_ref(&self) -> &Value<'t> {
+        &self.value
+    }
+
+    pub(super) fn into_value(self) -> Value<'t> {
+        self.value
+    }
+
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+}
+
+impl<'t> Value<'t> {
+    /// Its type with the article.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::String(_) => "a string",
+            Self::Integer(_) => "a whole number",
+            Self::Float(_) => "a number with a fraction",
+            Self::Boolean(_) => "true or false",
+            Self::Datetime(_) => "a date or time",
+            Self::Array(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+
+    pub(super) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn as_table(&self) -> Option<&Table<'t>> {
+        match self {
+            Self::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Its own text and that of everything below it, with a little for each value: what copying it
+    /// costs.
+    pub(super) fn weight(&self) -> usize {
+        const ITSELF: usize = 64;
+        ITSELF
+            + match self {
+                Self::Null | Self::Boolean(_) => 0,
+                Self::String(text) => text.len(),
+                Self::Integer(number) | Self::Float(number) => number.text.len(),
+                Self::Datetime(text) => text.len(),
+                Self::Array(items) => items.iter().map(|item| item.value.weight()).sum(),
+                Self::Table(table) => {
+                    let entries = table.entries.iter();
+                    entries
+                        .map(|(key, (_, node))| key.len() + node.value.weight())
+                        .sum()
+                }
+            }
+    }
+
+    /// How many levels are below it.
+    pub(super) fn depth(&self) -> usize {
+        let below = |nodes: &mut dyn Iterator<Item = &Node<'t>>| {
+            nodes.map(|node| 1 + node.value.depth()).max().unwrap_or(0)
+        };
+        match self {
+            Self::Array(items) => below(&mut items.iter()),
+            Self::Table(table) => below(&mut table.entries.values().map(|(_, node)| node)),
+            _ => 0,
+        }
+    }
+}
+
+impl<'t> Number<'t> {
+    pub(super) fn new(text: impl Into<Cow<'t, str>>, radix: u32) -> Self {
+        Self {
+            text: text.into(),
+            radix,
+        }
+    }
+
+    /// Its digits, as `from_str_radix` takes them.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn radix(&self) -> u32 {
+        self.radix
+    }
+
+    /// The whole number, where it fits.
+    pub(super) fn whole(&self) -> Option<i64> {
+        i64::from_str_radix(&self.text, self.radix).ok()
+    }
+}
+
+impl<'t> Table<'t> {
+    /// Adds an entry; the place of the key that stood there before, if one did, which then goes.
+    pub(super) fn insert(
+        &mut self,
+        key: impl Into<Cow<'t, str>>,
+        span: Range<usize>,
+        node: Node<'t>,
+    ) -> Option<Range<usize>> {
+        let old = self.entries.insert(key.into(), (span, node));
+        old.map(|(span, _)| span)
+    }
+
+    /// A key's place and its value.
+    pub(super) fn get(&self, key: &str) -> Option<(Range<usize>, &Node<'t>)> {
+        let (span, node) = self.entries.get(key)?;
+        Some((span.clone(), node))
+    }
+
+    /// All entries, by the bytes of their keys.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Range<usize>, &Node<'t>)> {
+        let entries = self.entries.iter();
+        entries.map(|(key, (span, node))| (&**key, span.clone(), node))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Takes over what another table has and this one lacks.
+    pub(super) fn complete(&mut self, other: Self) {
+        for (key, entry) in other.entries {
+            self.entries.entry(key).or_insert(entry);
+        }
+    }
+}

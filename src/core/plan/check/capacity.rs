@@ -1,0 +1,303 @@
+//! What the order of a plan must promise: who goes waits for who comes, and no more is down at once than
+//! a group allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Reading;
+use crate::core::fleet::{
+    CheckState, CheckStatus, Desired, GroupName, MachineId, MachineState, Observed, Strategy,
+};
+use crate::core::plan::check::Finding;
+use crate::core::plan::types::{
+    Action, Change, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work,
+};
+
+impl Reading<'_> {
+    /// Whatever prefix of the order runs: who goes waits for who comes, a removed group waits for all
+    /// others, a replaced Machine for its successor, and no rolling pool is wider than it may be.
+    pub(super) fn capacity(&mut self, desired: &Desired, observed: Option<&Observed>) {
+        let behind = Behind::of(self.plan);
+        let changes: Vec<_> = self.plan.changes().collect();
+        let mut creates: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
+        let mut successors: BTreeMap<&MachineId, StepId> = BTreeMap::new();
+        let mut last_to_stay = None;
+        for (id, change) in &changes {
+            if let Action::Create { replaces, .. } = &change.action {
+                creates.entry(&change.group).or_default().push(*id);
+                successors.extend(replaces.as_ref().map(|old| (old, *id)));
+            }
+            if stays(self.plan, change) {
+                last_to_stay = Some(*id);
+            }
+        }
+        // Steps that wait for the same are behind the same.
+        let mut seen: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
+        for (id, change) in &changes {
+            let needs = self.plan.steps[id.0 as usize].needs.as_slice();
+            match &change.action {
+                Action::Destroy {
+                    removal: Removal::CountLowered | Removal::Rebalanced | Removal::Named,
+                    ..
+                } => {
+                    if seen.insert((&change.group, needs)) {
+                        self.after_creates(*id, creates.get(&change.group), &behind);
+                    }
+                }
+                Action::Destroy {
+                    removal: Removal::Replaced,
+                    leaves,
+                } => {
+                    let successor = change
+                        .machine
+                        .id
+                        .as_ref()
+                        .and_then(|old| successors.get(old));
+                    self.replaced(*id, successor.copied(), leaves.is_empty(), &behind);
+                }
+                Action::Destroy {
+                    removal: Removal::GroupRemoved,
+                    ..
+                } => {
+                    if seen.insert((&change.group, needs))
+                        && last_to_stay.is_some_and(|last| !behind.is_behind(*id, last))
+                    {
+                        self.say(format!("step {} destroys a removed group too early", id.0));
+                    }
+                }
+                Action::Create { standby_for, .. }
+                | Action::Update { standby_for }
+                | Action::Move { standby_for, .. } => {
+                    for watched in standby_for {
+                        if let Standby::Step(step) = watched
+                            && !behind.is_behind(*id, *step)
+                        {
+                            self.say(format!(
+                                "step {} watches step {} before it is done",
+                                id.0, step.0
+                            ));
+                        }
+                    }
+                }
+                Action::Destroy {
+                    removal: Removal::AppDestroyed,
+                    ..
+                }
+                | Action::Adopt
+                | Action::Forget => {}
+            }
+        }
+        self.pools(desired, &changes);
+        self.mended_first(desired, observed, &changes, &behind);
+    }
+
+    fn after_creates(&mut self, id: StepId, creates: Option<&Vec<StepId>>, behind: &Behind) {
+        for create in creates.into_iter().flatten() {
+            if !behind.is_behind(id, *create) {
+                self.say(format!(
+                    "step {} destroys before step {} has created",
+                    id.0, create.0
+                ));
+            }
+        }
+    }
+
+    fn replaced(
+        &mut self,
+        id: StepId,
+        successor: Option<StepId>,
+        leaves_nothing: bool,
+        behind: &Behind,
+    ) {
+        match successor {
+            None => self.say(format!(
+                "step {} destroys for a successor that nobody makes",
+                id.0
+            )),
+            Some(create) if behind.is_behind(id, create) => {}
+            Some(create) if behind.is_behind(create, id) && leaves_nothing => {}
+            Some(_) => self.say(format!("step {} is not ordered with its successor", id.0)),
+        }
+    }
+
+    /// A pool in which running Machines of a rolling group are updated takes down no more at once than
+    /// the group allows of the Machines that change in it.
+    fn pools(&mut self, desired: &Desired, changes: &[(StepId, &Change)]) {
+        let mut sizes: BTreeMap<PoolId, usize> = BTreeMap::new();
+        let mut takes_down: BTreeMap<PoolId, &GroupName> = BTreeMap::new();
+        for (id, change) in changes {
+            let Some(pool) = self.plan.steps[id.0 as usize].pool else {
+                continue;
+            };
+            let updates = match &change.action {
+                Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+                    standby_for.is_empty()
+                }
+                Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
+                    false
+                }
+            };
+            let old_half = matches!(
+                change.action,
+                Action::Destroy {
+                    removal: Removal::Replaced,
+                    ..
+                }
+            );
+            *sizes.entry(pool).or_default() += usize::from(!old_half);
+            if updates && change.state.is_none_or(MachineState::runs) {
+                takes_down.insert(pool, &change.group);
+            }
+        }
+        for (id, group) in takes_down {
+            let wanted = desired.groups.get(group).map(|wanted| wanted.strategy);
+            let (Some(Strategy::Rolling { max_unavailable }), Some(pool)) =
+                (wanted, self.plan.pools.get(id.0 as usize))
+            else {
+                continue;
+            };
+            if pool.size > max_unavailable.of(sizes[&id]).max(1) || !pool.first_alone {
+                self.found.push(Finding(format!(
+                    "pool `{}` takes down too many at once",
+                    pool.name
+                )));
+            }
+        }
+    }
+
+    /// In a rolling group no Machine that serves is taken down before those that do not are up again.
+    fn mended_first(
+        &mut self,
+        desired: &Desired,
+        observed: Option<&Observed>,
+        changes: &[(StepId, &Change)],
+        behind: &Behind,
+    ) {
+        let serves = |change: &Change| {
+            let seen = observed.and_then(|o| o.machines.get(change.machine.id.as_ref()?));
+            let fails = |check: &CheckStatus| check.status == CheckState::Critical;
+            let healthy = seen.is_none_or(|seen| !seen.checks.iter().any(fails));
+            change.state == Some(MachineState::Started) && healthy
+        };
+        let mut mended: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
+        let mut serving: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
+        for (id, change) in changes {
+            let rolling = desired
+                .groups
+                .get(&change.group)
+                .is_some_and(|group| matches!(group.strategy, Strategy::Rolling { .. }));
+            let in_place = match &change.action {
+                Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+                    standby_for.is_empty()
+                }
+                Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
+                    false
+                }
+            };
+            if !rolling || !in_place {
+                continue;
+            }
+            if change.state == Some(MachineState::Failed) {
+                mended.entry(&change.group).or_default().push(*id);
+            } else if serves(change) {
+                let needs = self.plan.steps[id.0 as usize].needs.as_slice();
+                if serving.insert((&change.group, needs)) {
+                    self.behind_all(*id, mended.get(&change.group), behind);
+                }
+            }
+        }
+    }
+
+    fn behind_all(&mut self, id: StepId, mended: Option<&Vec<StepId>>, behind: &Behind) {
+        for first in mended.into_iter().flatten() {
+            if !behind.is_behind(id, *first) {
+                self.say(format!(
+                    "step {} takes a Machine down before step {} has brought one up again",
+                    id.0, first.0
+                ));
+            }
+        }
+    }
+}
+
+/// Whether a change belongs to a group that stays and does something.
+fn stays(plan: &Plan, change: &Change) -> bool {
+    let works = match change.action {
+        Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
+        Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
+    };
+    let removed = |verdict| verdict == GroupVerdict::Removed;
+    works
+        && plan
+            .groups
+            .iter()
+            .any(|g| g.name == change.group && !removed(g.verdict))
+}
+
+/// Which steps are done before which: for every barrier the set of all that it waits for.
+struct Behind {
+    /// Per step: the steps directly needed.
+    needs: Vec<Vec<StepId>>,
+    /// Per barrier or shared predecessor: everything before it.
+    closed: BTreeMap<StepId, BTreeSet<StepId>>,
+}
+
+impl Behind {
+    fn of(plan: &Plan) -> Self {
+        let needs: Vec<Vec<StepId>> = plan
+            .steps
+            .iter()
+            .map(|step| {
+                step.needs
+                    .iter()
+                    .copied()
+                    .filter(|need| *need < step.id)
+                    .collect()
+            })
+            .collect();
+        let mut behind = Self {
+            needs,
+            closed: BTreeMap::new(),
+        };
+        // Steps share few predecessors (barriers), so closing over those is enough.
+        let shared: BTreeSet<StepId> = behind.needs.iter().flatten().copied().collect();
+        for id in shared {
+            if matches!(
+                plan.steps.get(id.0 as usize).map(|s| &s.work),
+                Some(Work::Barrier { .. })
+            ) {
+                let all = behind.close(id);
+                behind.closed.insert(id, all);
+            }
+        }
+        behind
+    }
+
+    fn close(&self, id: StepId) -> BTreeSet<StepId> {
+        let mut all = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(next) = open.pop() {
+            if let Some(closed) = self.closed.get(&next) {
+                all.extend(closed);
+                continue;
+            }
+            let Some(needs) = self.needs.get(next.0 as usize) else {
+                continue;
+            };
+            open.extend(needs.iter().copied().filter(|need| all.insert(*need)));
+        }
+        all
+    }
+
+    fn is_behind(&self, id: StepId, first: StepId) -> bool {
+        let Some(needs) = self.needs.get(id.0 as usize) else {
+            return false;
+        };
+        needs.iter().any(|need| {
+            *need == first
+                || self
+                    .closed
+                    .get(need)
+                    .map_or_else(|| self.is_behind(*need, first), |all| all.contains(&first))
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! What a plan changes in the bill of a month, from the prices that Fly has published.
+//!
+//! An estimate or nothing: where one price is not known the whole sum is not. Counts running Machines as
+//! if they never stopped; standbys, volumes and traffic are not in it. Decides nothing.
+
+use std::collections::BTreeMap;
+
+use super::decision::{Changed, Decision, Gone, Role};
+use super::members::Member;
+use super::types::Cost;
+use crate::core::fleet::config::{Guest, Service};
+use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineConfig, MachineState, Region};
+use crate::core::platform::PRICES_OF;
+use crate::core::platform::prices::{Monthly, monthly};
+
+/// The difference that these decisions make; none with a provider that costs nothing, and none where a
+/// Machine that comes, goes or changes its size has no known price.
+pub(super) fn difference(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+) -> Option<Cost> {
+    if desired.provider != "fly" {
+        return None;
+    }
+    let mut sum = Sum::default();
+    for decision in decisions.values() {
+        sum.add(decision)?;
+    }
+    Some(Cost {
+        cents_per_month: sum.total.cents(),
+        if_always_running: sum.sleepers,
+        prices_of: PRICES_OF.to_owned(),
+    })
+}
+
+#[derive(Default)]
+struct Sum {
+    total: Monthly,
+    /// Some of what is counted is not meant to run all the time.
+    sleepers: bool,
+}
+
+impl Sum {
+    /// None where a price that is needed is not known.
+    fn add(&mut self, decision: &Decision<'_>) -> Option<()> {
+        for gone in &decision.gone {
+            self.gone(gone)?;
+        }
+        let Some(group) = decision.wanted else {
+            return Some(());
+        };
+        for changed in &decision.changed {
+            self.changed(group, changed)?;
+        }
+        let new = size_of(group, decision.inherits.guest.as_ref());
+        for region in &decision.creates {
+            self.count(1, new.as_ref(), region)?;
+            self.sleepers |= stops_by_itself(&group.template);
+        }
+        Some(())
+    }
+
+    fn gone(&mut self, gone: &Gone<'_>) -> Option<()> {
+        let member = &gone.member;
+        if member.is_standby() {
+            return Some(());
+        }
+        self.count(-1, guest(member).as_ref(), member.region)?;
+        let config = member.seen.and_then(|seen| seen.config.as_ref());
+        self.sleepers |= rests(member) || config.is_some_and(stops_by_itself);
+        Some(())
+    }
+
+    fn changed(&mut self, group: &DesiredGroup, changed: &Changed<'_>) -> Option<()> {
+        let member = &changed.member;
+        let (was, is) = (!member.is_standby(), changed.role == Role::Primary);
+        let before = guest(member);
+        let after = size_of(group, before.as_ref());
+        let after = after.as_ref();
+        if was == is && (!is || same_size(before.as_ref(), after)) {
+            return Some(());
+        }
+        if was {
+            self.count(-1, before.as_ref(), member.region)?;
+        }
+        if is {
+            self.count(1, after, member.region)?;
+        }
+        self.sleepers |= rests(member) || stops_by_itself(&group.template);
+        Some(())
+    }
+
+    fn count(&mut self, times: i128, guest: Option<&Guest>, region: &Region) -> Option<()> {
+        self.total.0 += times * monthly(guest?, region)?.0;
+        Some(())
+    }
+}
+
+/// What a Machine of the group gets: the written size, else the given one, on the host that is written.
+fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
+    let size = group.template.written_size().or(given)?;
+    let host = |guest: &Guest| guest.host_dedication_id.clone();
+    Some(Guest {
+        host_dedication_id: group.template.guest.as_ref().and_then(host),
+        ..size.clone()
+    })
+}
+
+/// The size that a Machine has; offline, the one that we sent.
+fn guest(member: &Member<'_>) -> Option<Guest> {
+    if let Some(seen) = member.seen {
+        return seen.config.as_ref()?.guest.clone();
+    }
+    let sent = member.sent?.tree().get("guest")?;
+    serde_json::from_value(sent.clone()).ok()
+}
+
+/// Whether the parts that have a price are the same.
+fn same_size(a: Option<&Guest>, b: Option<&Guest>) -> bool {
+    let parts = |guest: &Guest| {
+        (
+            guest.cpu_kind.clone(),
+            guest.cpus,
+            guest.memory_mb,
+            guest.gpu_kind.clone(),
+        )
+    };
+    a.map(parts) == b.map(parts)
+}
+
+fn rests(member: &Member<'_>) -> bool {
+    matches!(
+        member.state(),
+        Some(MachineState::Stopped | MachineState::Suspended)
+    )
+}
+
+/// Whether the proxy stops Machines that have nothing to do.
+fn stops_by_itself(config: &MachineConfig) -> bool {
+    let mut services = config.services.iter().flatten();
+    services.any(Service::stops_by_itself)
+}

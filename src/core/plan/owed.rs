@@ -1,0 +1,120 @@
+//! What a run leaves to be done: whose place each new Machine takes, and which creates are still owed.
+//!
+//! Only counts places; what the state says of each Machine is [`super::record`]'s business.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
+use crate::core::fleet::{Count, Desired, GroupName, Known, LaunchId, MachineId, Pending};
+
+/// Whose place each create takes: the one that it replaces, one that vanished, or one that goes so that
+/// its group is even.
+pub(super) fn places(plan: &Plan, known: &Known, desired: &Desired) -> BTreeMap<StepId, MachineId> {
+    let mut left: BTreeMap<&GroupName, VecDeque<&MachineId>> = BTreeMap::new();
+    for (_, change) in plan.changes() {
+        let Some(id) = &change.machine.id else {
+            continue;
+        };
+        let stood_by = |id: &MachineId| {
+            let known = known.machines.get(id);
+            known.is_some_and(|known| !known.standby_for.is_empty())
+        };
+        let leaves_a_place = match &change.action {
+            Action::Destroy { removal, .. } => *removal == Removal::Rebalanced,
+            Action::Forget => !desired.removed_machines.contains(id) && !stood_by(id),
+            Action::Create { .. } | Action::Update { .. } | Action::Move { .. } | Action::Adopt => {
+                false
+            }
+        };
+        if leaves_a_place {
+            left.entry(&change.group).or_default().push_back(id);
+        }
+    }
+    let mut place_of = |change: &Change| match &change.action {
+        Action::Create {
+            replaces: Some(old),
+            ..
+        } => Some(old.clone()),
+        Action::Create { standby_for, .. } if standby_for.is_empty() => {
+            left.get_mut(&change.group)?.pop_front().cloned()
+        }
+        Action::Create { .. }
+        | Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => None,
+    };
+    let changes = plan.changes();
+    changes
+        .filter_map(|(step, change)| Some((step, place_of(change)?)))
+        .collect()
+}
+
+/// A successor and the one that it replaces count as one only while both are there.
+pub(super) fn settle_successors(next: &mut Known) {
+    let there: BTreeSet<MachineId> = next.machines.keys().cloned().collect();
+    for machine in next.machines.values_mut() {
+        machine.replaces = machine.replaces.take().filter(|old| there.contains(old));
+    }
+}
+
+/// What is owed: creates that may have happened, and in a group without a written count those that did
+/// not, since nothing else would ask for them again. One that this plan did not need is owed no more.
+pub(super) fn settle_pending(
+    next: &mut Known,
+    known: &Known,
+    plan: &Plan,
+    desired: &Desired,
+    results: &[StepResult],
+    places: &BTreeMap<StepId, MachineId>,
+) {
+    let counted = |name: &GroupName| {
+        let group = desired.groups.get(name);
+        group.is_none_or(|group| matches!(group.count, Count::Written(_)))
+    };
+    let before: BTreeSet<&LaunchId> = known.pending.iter().map(|p| &p.launch).collect();
+    let mut owed = Vec::new();
+    let mut planned = BTreeSet::new();
+    for (id, change) in plan.changes() {
+        let Action::Create {
+            launch,
+            standby_for,
+            ..
+        } = &change.action
+        else {
+            continue;
+        };
+        planned.insert(launch);
+        let Some(result) = results.get(id.0 as usize) else {
+            continue;
+        };
+        let made = result.machine.is_some() && result.sent.is_some();
+        let unknown = matches!(result.outcome, Outcome::Unknown { .. });
+        let replaces = places.get(&id).cloned();
+        let stays = replaces
+            .as_ref()
+            .is_some_and(|old| next.machines.contains_key(old));
+        let missing = !counted(&change.group) && !stays;
+        if !made && (unknown || missing || before.contains(launch)) {
+            owed.push(Pending {
+                launch: launch.clone(),
+                group: change.group.clone(),
+                region: change.region.clone(),
+                standby: !standby_for.is_empty(),
+                replaces,
+            });
+        }
+    }
+    let answered = |launch: &LaunchId| next.machines.values().any(|m| m.name.answers(launch));
+    let kept = known.pending.iter().filter(|pending| {
+        let wanted = !plan.destroys_app && !counted(&pending.group);
+        wanted && !planned.contains(&pending.launch) && !answered(&pending.launch)
+    });
+    owed.extend(kept.cloned());
+    next.pending = owed;
+    for pending in &mut next.pending {
+        let there = |old: &MachineId| next.machines.contains_key(old);
+        pending.replaces = pending.replaces.take().filter(there);
+    }
+}

@@ -1,0 +1,161 @@
+//! The numbers. Each table says where it comes from and of when it is; a number that no source gives for
+//! certain is left out rather than guessed.
+
+use super::prices::Rates;
+use super::regions::PlatformRegion;
+use super::sizes::{CpuKind, KindRules, VmSize};
+
+/// When the sizes and their rules were read: fly-go 22d6e51 (`machine_types.go`) and flyctl ad0172f
+/// (`internal/machine/update.go`).
+pub const SIZES_OF: &str = "2026-08-21";
+
+/// When the list of regions was read: superfly/docs, `reference/regions`, commit 1d7355d.
+pub const REGIONS_OF: &str = "2025-10-28";
+
+/// When the prices were read: the tables of <https://fly.io/docs/about/pricing/>, one per region. The
+/// page's later text repeats the price of memory and no longer holds the tables.
+pub const PRICES_OF: &str = "2025-08-19";
+
+/// CPUs, memory and rate of each kind. Memory beside the CPUs costs the same for both kinds.
+///
+/// The step of memory is the one that flyctl checks; for `performance` Fly's own pages name three
+/// (256, 1024, 2048), so a size that breaks only that rule is not refused.
+pub(super) const KINDS: [KindRules; 2] = [
+    KindRules {
+        kind: CpuKind::Shared,
+        cpus: &[1, 2, 4, 6, 8],
+        least_mb_per_cpu: 256,
+        most_mb_per_cpu: 2048,
+        step_mb: 256,
+        rates: Rates {
+            cpu_nanodollars_per_second: 750,
+            priced_cpus: &[1, 2, 4, 8],
+        },
+    },
+    KindRules {
+        kind: CpuKind::Performance,
+        cpus: &[1, 2, 4, 6, 8, 10, 12, 14, 16, 32, 64, 128],
+        least_mb_per_cpu: 2048,
+        most_mb_per_cpu: 8192,
+        step_mb: 1024,
+        rates: Rates {
+            cpu_nanodollars_per_second: 11_960,
+            priced_cpus: &[1, 2, 4, 8, 16],
+        },
+    },
+];
+
+/// A GB of memory beyond what the CPUs bring: about 5 dollars in 30 days.
+pub(super) const MEMORY_NANODOLLARS_PER_GB_SECOND: u64 = 1930;
+
+/// Fly bills a month as 30 days.
+pub(super) const SECONDS_PER_MONTH: u64 = 2_592_000;
+
+/// The sizes by name, in the order in which flyctl lists them, those that are not sold any more last.
+pub(super) const SIZES: [VmSize; 18] = [
+    shared("shared-cpu-1x", 1),
+    shared("shared-cpu-2x", 2),
+    shared("shared-cpu-4x", 4),
+    shared("shared-cpu-6x", 6),
+    shared("shared-cpu-8x", 8),
+    performance("performance-1x", 1),
+    performance("performance-2x", 2),
+    performance("performance-4x", 4),
+    performance("performance-6x", 6),
+    performance("performance-8x", 8),
+    performance("performance-10x", 10),
+    performance("performance-12x", 12),
+    performance("performance-14x", 14),
+    performance("performance-16x", 16),
+    gpu("a100-40gb", "a100-pcie-40gb"),
+    gpu("a100-80gb", "a100-sxm4-80gb"),
+    gpu("l40s", "l40s"),
+    gpu("a10", "a10"),
+];
+
+/// The regions, those that take no new Machines any more last. The number is the price against `iad` in
+/// ten-thousandths; for `bom` and `sin` newer notes contradict the tables.
+pub(super) const REGIONS: [PlatformRegion; 35] = [
+    open("ams", "Amsterdam, Netherlands", Some(10_385)),
+    open("arn", "Stockholm, Sweden", Some(10_385)),
+    open("bom", "Mumbai, India", None),
+    open("cdg", "Paris, France", Some(11_346)),
+    open("dfw", "Dallas, Texas (US)", Some(12_500)),
+    open("ewr", "Secaucus, NJ (US)", Some(10_000)),
+    open("fra", "Frankfurt, Germany", Some(11_538)),
+    open("gru", "Sao Paulo, Brazil", Some(16_154)),
+    open("iad", "Ashburn, Virginia (US)", Some(10_000)),
+    open("jnb", "Johannesburg, South Africa", Some(13_029)),
+    open("lax", "Los Angeles, California (US)", Some(11_995)),
+    open("lhr", "London, United Kingdom", Some(11_346)),
+    open("nrt", "Tokyo, Japan", Some(13_077)),
+    open("ord", "Chicago, Illinois (US)", Some(12_500)),
+    open("sin", "Singapore, Singapore", None),
+    open("sjc", "San Jose, California (US)", Some(11_923)),
+    open("syd", "Sydney, Australia", Some(12_692)),
+    open("yyz", "Toronto, Canada", Some(11_154)),
+    retired("atl", "Atlanta, Georgia (US)", Some(12_500)),
+    retired("bog", "Bogotá, Colombia", Some(16_154)),
+    retired("bos", "Boston, Massachusetts (US)", Some(12_500)),
+    retired("den", "Denver, Colorado (US)", Some(12_500)),
+    retired("eze", "Ezeiza, Argentina", Some(18_582)),
+    retired("gdl", "Guadalajara, Mexico", Some(13_510)),
+    retired("gig", "Rio de Janeiro, Brazil", Some(16_154)),
+    retired("hkg", "Hong Kong, Hong Kong", Some(14_038)),
+    retired("mad", "Madrid, Spain", Some(10_962)),
+    retired("mia", "Miami, Florida (US)", Some(12_500)),
+    retired("otp", "Bucharest, Romania", Some(13_269)),
+    retired("phx", "Phoenix, Arizona (US)", Some(12_500)),
+    retired("qro", "Querétaro, Mexico", Some(13_510)),
+    retired("scl", "Santiago, Chile", Some(16_971)),
+    retired("sea", "Seattle, Washington (US)", Some(12_500)),
+    retired("waw", "Warsaw, Poland", Some(13_269)),
+    retired("yul", "Montreal, Canada", Some(11_154)),
+];
+
+const fn shared(name: &'static str, cpus: u32) -> VmSize {
+    VmSize {
+        name,
+        kind: CpuKind::Shared,
+        cpus,
+        memory_mb: cpus * 256,
+        gpu: None,
+    }
+}
+
+const fn performance(name: &'static str, cpus: u32) -> VmSize {
+    VmSize {
+        name,
+        kind: CpuKind::Performance,
+        cpus,
+        memory_mb: cpus * 2048,
+        gpu: None,
+    }
+}
+
+/// Fly lists no GPU any more and refuses to make new ones; files may still name them.
+const fn gpu(name: &'static str, gpu: &'static str) -> VmSize {
+    VmSize {
+        name,
+        kind: CpuKind::Performance,
+        cpus: 8,
+        memory_mb: 32_768,
+        gpu: Some(gpu),
+    }
+}
+
+const fn open(code: &'static str, name: &'static str, ratio: Option<u32>) -> PlatformRegion {
+    PlatformRegion {
+        code,
+        name,
+        retired: false,
+        ratio,
+    }
+}
+
+const fn retired(code: &'static str, name: &'static str, ratio: Option<u32>) -> PlatformRegion {
+    PlatformRegion {
+        retired: true,
+        ..open(code, name, ratio)
+    }
+}

@@ -1,0 +1,127 @@
+//! What a running Machine costs in a month of 30 days.
+//!
+//! Only what Fly has published: the sizes of its tables, memory by the GB beside them, and regions whose
+//! ratio is certain. Machines alone: volumes, addresses and traffic are not in here.
+
+use super::data::{MEMORY_NANODOLLARS_PER_GB_SECOND, SECONDS_PER_MONTH};
+use super::{regions, sizes};
+use crate::core::fleet::Region;
+use crate::core::fleet::config::Guest;
+
+/// What CPUs of one kind cost in `iad`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rates {
+    /// One CPU with the memory that it brings.
+    pub(super) cpu_nanodollars_per_second: u64,
+    /// The numbers of CPUs that Fly's tables price.
+    pub(super) priced_cpus: &'static [u32],
+}
+
+/// A price of a month in billionths of a dollar, so that sums of many Machines round once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Monthly(pub i128);
+
+impl Monthly {
+    /// In whole cents, halves away from zero.
+    pub fn cents(self) -> i64 {
+        let half = if self.0 < 0 { -5_000_000 } else { 5_000_000 };
+        i64::try_from((self.0 + half) / 10_000_000)
+            .expect("no fleet costs ninety quadrillion dollars")
+    }
+}
+
+/// What a Machine of this size costs there in a month if it never stops; none where Fly has published no
+/// price for it.
+pub fn monthly(guest: &Guest, region: &Region) -> Option<Monthly> {
+    let Guest {
+        cpu_kind,
+        cpus,
+        memory_mb,
+        gpu_kind,
+        gpus,
+        host_dedication_id,
+        kernel_args: _,
+        max_memory_mb: _,
+        persist_rootfs: _,
+        other: _,
+    } = guest;
+    // A dedicated host has its own contract.
+    if gpu_kind.is_some() || gpus.is_some_and(|n| n > 0) || host_dedication_id.is_some() {
+        return None;
+    }
+    let rules = sizes::rules(cpu_kind.as_deref()?)?;
+    let (cpus, memory_mb) = ((*cpus)?, (*memory_mb)?);
+    let extra_mb = memory_mb.checked_sub(cpus.checked_mul(rules.least_mb_per_cpu)?)?;
+    if !rules.rates.priced_cpus.contains(&cpus) {
+        return None;
+    }
+    let ratio = regions::find(region.as_str())?.ratio?;
+    // Per second, in nanodollars of a 1024th, so that memory by the MB stays whole.
+    let cpu = u128::from(cpus) * u128::from(rules.rates.cpu_nanodollars_per_second) * 1024;
+    let memory = u128::from(extra_mb) * u128::from(MEMORY_NANODOLLARS_PER_GB_SECOND);
+    let month = (cpu + memory) * u128::from(SECONDS_PER_MONTH) * u128::from(ratio);
+    i128::try_from(month / (1024 * 10_000)).ok().map(Monthly)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cents(size: &str, memory_mb: Option<u32>, region: &str) -> Option<i64> {
+        let mut guest = sizes::find(size).unwrap().guest();
+        guest.memory_mb = memory_mb.or(guest.memory_mb);
+        Some(monthly(&guest, &Region::new(region).unwrap())?.cents())
+    }
+
+    /// Rows of the published tables; they round a rate per second to eight places first.
+    #[test]
+    fn prices_are_the_published_ones_to_the_cent_or_nearly() {
+        for (size, memory, region, published) in [
+            ("shared-cpu-1x", None, "iad", 194),
+            ("shared-cpu-1x", Some(512), "iad", 319),
+            ("shared-cpu-2x", Some(4096), "iad", 2140),
+            ("shared-cpu-8x", Some(16384), "iad", 8559),
+            ("performance-1x", Some(8192), "iad", 6102),
+            ("performance-16x", Some(131_072), "iad", 97_625),
+            ("shared-cpu-1x", None, "gru", 314),
+            ("performance-1x", None, "gru", 5008),
+            ("shared-cpu-1x", None, "jnb", 253),
+            ("performance-1x", None, "eze", 5760),
+        ] {
+            let found = cents(size, memory, region).unwrap();
+            assert!(
+                (found - published).abs() <= 2,
+                "{size} {region}: {found}, not {published}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_published_has_no_price() {
+        for (size, region) in [
+            ("shared-cpu-6x", "iad"),
+            ("performance-10x", "iad"),
+            ("a10", "iad"),
+            ("shared-cpu-1x", "sin"),
+            ("shared-cpu-1x", "xyz"),
+        ] {
+            assert_eq!(cents(size, None, region), None, "{size} {region}");
+        }
+        let dedicated = Guest {
+            host_dedication_id: Some("host".to_owned()),
+            ..sizes::find("shared-cpu-1x").unwrap().guest()
+        };
+        assert_eq!(monthly(&dedicated, &Region::new("iad").unwrap()), None);
+        assert_eq!(
+            monthly(&Guest::default(), &Region::new("iad").unwrap()),
+            None
+        );
+    }
+
+    #[test]
+    fn cents_round_half_away_from_zero() {
+        assert_eq!(Monthly(1_944_000_000).cents(), 194);
+        assert_eq!(Monthly(-1_945_000_000).cents(), -195);
+        assert_eq!(Monthly(0).cents(), 0);
+    }
+}

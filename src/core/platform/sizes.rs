@@ -1,0 +1,285 @@
+//! VM sizes: those with a name, and what a custom one may be.
+
+use super::data::{KINDS, SIZES};
+use super::prices::Rates;
+use crate::core::fleet::config::Guest;
+
+/// A kind of CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CpuKind {
+    /// A share of a core.
+    Shared,
+    /// A core of its own.
+    Performance,
+}
+
+impl CpuKind {
+    /// The platform's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Performance => "performance",
+        }
+    }
+}
+
+/// What VMs of one kind may be.
+#[derive(Debug, Clone, Copy)]
+pub struct KindRules {
+    /// The kind.
+    pub kind: CpuKind,
+    /// How many CPUs there can be.
+    pub cpus: &'static [u32],
+    /// Memory that each CPU brings, and the least there is, MB.
+    pub least_mb_per_cpu: u32,
+    /// The most memory per CPU, MB.
+    pub most_mb_per_cpu: u32,
+    /// Memory comes in multiples of this, MB.
+    pub step_mb: u32,
+    pub(super) rates: Rates,
+}
+
+/// A size with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VmSize {
+    /// Its name (`shared-cpu-1x`).
+    pub name: &'static str,
+    /// Kind of its CPUs.
+    pub kind: CpuKind,
+    /// How many.
+    pub cpus: u32,
+    /// Memory unless more is written, MB.
+    pub memory_mb: u32,
+    /// Its GPU; such sizes are not sold any more.
+    pub gpu: Option<&'static str>,
+}
+
+/// What flyctl takes where nothing names a size (facts/fly-toml-to-machine.md 6).
+pub const DEFAULT: &str = "shared-cpu-1x";
+
+/// What flyctl takes for a GPU where nothing names a size.
+pub const DEFAULT_WITH_GPU: &str = "performance-8x";
+
+/// All memory is a multiple of this, whatever the kind (the API's own page).
+const LEAST_STEP_MB: u32 = 256;
+
+impl VmSize {
+    /// The same as it stands in a Machine's config.
+    pub fn guest(&self) -> Guest {
+        Guest {
+            cpu_kind: Some(self.kind.as_str().to_owned()),
+            cpus: Some(self.cpus),
+            memory_mb: Some(self.memory_mb),
+            gpu_kind: self.gpu.map(str::to_owned),
+            gpus: self.gpu.map(|_| 1),
+            ..Guest::default()
+        }
+    }
+
+    /// The most memory that it takes, MB.
+    pub fn most_mb(&self) -> u32 {
+        of(self.kind).most_mb_per_cpu * self.cpus
+    }
+}
+
+/// All sizes, those that are not sold any more included.
+pub fn all() -> impl Iterator<Item = &'static VmSize> {
+    SIZES.iter()
+}
+
+/// The size of this name.
+pub fn find(name: &str) -> Option<&'static VmSize> {
+    SIZES.iter().find(|size| size.name == name)
+}
+
+/// The rules of a kind by its name.
+pub fn rules(kind: &str) -> Option<&'static KindRules> {
+    KINDS.iter().find(|rules| rules.kind.as_str() == kind)
+}
+
+/// The rules of a kind.
+pub fn of(kind: CpuKind) -> &'static KindRules {
+    let found = KINDS.iter().find(|rules| rules.kind == kind);
+    found.expect("every kind has its rules")
+}
+
+/// Memory for people: `512 MB`, `2 GB`.
+pub fn memory(mb: u32) -> String {
+    if mb >= 1024 && mb.is_multiple_of(1024) {
+        format!("{} GB", mb / 1024)
+    } else {
+        format!("{mb} MB")
+    }
+}
+
+/// What of a size cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// `cpu_kind`.
+    Kind,
+    /// `cpus`.
+    Cpus,
+    /// Memory, wherever it is written.
+    Memory,
+}
+
+/// Why a size cannot be, and what could.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The part that does not fit.
+    pub part: Part,
+    /// What is wrong, for people.
+    pub problem: String,
+    /// The nearest that fits, for people.
+    pub help: String,
+    /// Only flyctl's own check says so; the platform may take it.
+    pub only_flyctl: bool,
+}
+
+/// Holds a size against the platform's rules. A part that is missing breaks none: the platform fills it.
+/// GPU sizes have rules of their own, which nobody needs any more.
+pub fn misfit(guest: &Guest) -> Option<Misfit> {
+    if guest.gpu_kind.is_some() {
+        return None;
+    }
+    let kind = guest.cpu_kind.as_deref()?;
+    let Some(rules) = rules(kind) else {
+        return Some(Misfit {
+            part: Part::Kind,
+            problem: format!("there are no CPUs of the kind `{}`", kind.escape_debug()),
+            help: "the kinds are `shared` and `performance`".to_owned(),
+            only_flyctl: false,
+        });
+    };
+    let cpus = guest.cpus?;
+    if !rules.cpus.contains(&cpus) {
+        return Some(Misfit {
+            part: Part::Cpus,
+            problem: format!("a VM cannot have {cpus} {kind} CPU{}", plural(cpus)),
+            help: format!("the nearest: {}", nearest_cpus(rules, cpus)),
+            only_flyctl: false,
+        });
+    }
+    memory_misfit(rules, cpus, guest.memory_mb?)
+}
+
+fn memory_misfit(rules: &KindRules, cpus: u32, mb: u32) -> Option<Misfit> {
+    let (least, most) = (cpus * rules.least_mb_per_cpu, cpus * rules.most_mb_per_cpu);
+    let kind = rules.kind.as_str();
+    let problem = if mb < least || mb > most {
+        format!(
+            "{cpus} {kind} CPU{} {} to {} of memory, not {}",
+            if cpus == 1 { " takes" } else { "s take" },
+            memory(least),
+            memory(most),
+            memory(mb)
+        )
+    } else if mb.is_multiple_of(rules.step_mb) {
+        return None;
+    } else {
+        let step = memory(rules.step_mb);
+        format!("{} of memory is no multiple of {step}", memory(mb))
+    };
+    let below = (mb / rules.step_mb * rules.step_mb).clamp(least, most);
+    let above = (below + rules.step_mb).clamp(least, most);
+    let mut help = match (below, above) {
+        _ if mb < least => format!("the least is {}", written(least)),
+        _ if mb > most => format!("the most is {}", written(most)),
+        (below, above) => format!("the nearest: {} or {}", written(below), written(above)),
+    };
+    if let Some(size) = for_memory(rules.kind, mb).filter(|size| size.cpus != cpus) {
+        help = format!("{help}; {} of memory fits `{}`", memory(mb), size.name);
+    }
+    Some(Misfit {
+        part: Part::Memory,
+        problem,
+        help,
+        only_flyctl: (least..=most).contains(&mb) && mb.is_multiple_of(LEAST_STEP_MB),
+    })
+}
+
+/// The size of this kind that takes so much memory with the fewest CPUs.
+fn for_memory(kind: CpuKind, mb: u32) -> Option<&'static VmSize> {
+    SIZES.iter().find(|size| {
+        let fits = (size.memory_mb..=size.most_mb()).contains(&mb);
+        size.kind == kind && size.gpu.is_none() && fits && mb.is_multiple_of(of(kind).step_mb)
+    })
+}
+
+fn nearest_cpus(rules: &KindRules, cpus: u32) -> String {
+    let below = rules.cpus.iter().rev().find(|n| **n < cpus);
+    let above = rules.cpus.iter().find(|n| **n > cpus);
+    let both: Vec<String> = below.into_iter().chain(above).map(u32::to_string).collect();
+    both.join(" or ")
+}
+
+/// Memory as fly.toml writes it.
+fn written(mb: u32) -> String {
+    if mb.is_multiple_of(1024) {
+        format!("\"{}gb\"", mb / 1024)
+    } else {
+        format!("\"{mb}mb\"")
+    }
+}
+
+fn plural(n: u32) -> &'static str {
+    if n == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(kind: &str, cpus: u32, memory_mb: u32) -> Option<Misfit> {
+        misfit(&Guest {
+            cpu_kind: Some(kind.to_owned()),
+            cpus: Some(cpus),
+            memory_mb: Some(memory_mb),
+            ..Guest::default()
+        })
+    }
+
+    fn said(kind: &str, cpus: u32, memory_mb: u32) -> String {
+        let found = of(kind, cpus, memory_mb).unwrap();
+        format!("{}; {}", found.problem, found.help)
+    }
+
+    #[test]
+    fn every_size_with_a_name_fits() {
+        for size in all() {
+            assert_eq!(misfit(&size.guest()), None, "{}", size.name);
+            if size.gpu.is_none() {
+                assert_eq!(
+                    size.memory_mb,
+                    super::of(size.kind).least_mb_per_cpu * size.cpus
+                );
+                assert_eq!(
+                    misfit(&Guest {
+                        memory_mb: Some(size.most_mb()),
+                        ..size.guest()
+                    }),
+                    None
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_told_with_the_nearest_that_can() {
+        insta::assert_snapshot!(said("fast", 1, 256), @"there are no CPUs of the kind `fast`; the kinds are `shared` and `performance`");
+        insta::assert_snapshot!(said("shared", 3, 768), @"a VM cannot have 3 shared CPUs; the nearest: 2 or 4");
+        insta::assert_snapshot!(said("shared", 16, 4096), @"a VM cannot have 16 shared CPUs; the nearest: 8");
+        insta::assert_snapshot!(said("shared", 4, 256), @r#"4 shared CPUs take 1 GB to 8 GB of memory, not 256 MB; the least is "1gb"; 256 MB of memory fits `shared-cpu-1x`"#);
+        insta::assert_snapshot!(said("shared", 1, 4096), @r#"1 shared CPU takes 256 MB to 2 GB of memory, not 4 GB; the most is "2gb"; 4 GB of memory fits `shared-cpu-2x`"#);
+        insta::assert_snapshot!(said("shared", 1, 500), @r#"500 MB of memory is no multiple of 256 MB; the nearest: "256mb" or "512mb""#);
+        insta::assert_snapshot!(said("performance", 1, 512), @r#"1 performance CPU takes 2 GB to 8 GB of memory, not 512 MB; the least is "2gb""#);
+    }
+
+    #[test]
+    fn a_step_that_only_flyctl_asks_for_is_told_apart() {
+        assert!(of("performance", 1, 2304).unwrap().only_flyctl);
+        assert!(!of("performance", 1, 2300).unwrap().only_flyctl);
+        assert!(!of("shared", 1, 300).unwrap().only_flyctl);
+        assert!(!of("shared", 4, 256).unwrap().only_flyctl);
+    }
+}

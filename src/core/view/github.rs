@@ -1,0 +1,123 @@
+//! Diagnostics as workflow commands of GitHub Actions, which it shows beside the lines of a pull request.
+//!
+//! The one place that writes such commands on purpose; [`super::escape`] is what keeps everybody else from
+//! writing one by accident.
+
+use std::fmt::{self, Write};
+
+use crate::core::manifest::{Diagnostics, Place, Severity};
+use crate::core::view::escape;
+
+/// Writes one command per diagnostic, errors first: of each kind GitHub keeps ten per step and drops the
+/// rest. `path` turns a file as it is shown into its path from the top of the repository.
+pub fn annotations(
+    diagnostics: &Diagnostics,
+    path: impl Fn(&str) -> String,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    for diagnostic in diagnostics.iter() {
+        let command = match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(out, "::{command} ")?;
+        if let Some(place) = &diagnostic.place {
+            write!(out, "{},", spot(place, &path))?;
+        }
+        write!(out, "title={}::", property(diagnostic.code))?;
+        let mut message = diagnostic.message.clone();
+        if let Some(label) = diagnostic
+            .place
+            .as_ref()
+            .and_then(|place| place.label.as_ref())
+        {
+            write!(message, " ({label})")?;
+        }
+        for place in &diagnostic.also {
+            let label = place.label.as_deref().unwrap_or("see");
+            write!(
+                message,
+                "\n{label}: {}:{}:{}",
+                place.file, place.line, place.column
+            )?;
+        }
+        if let Some(help) = &diagnostic.help {
+            write!(message, "\nhelp: {help}")?;
+        }
+        writeln!(out, "{}", data(&message))?;
+    }
+    Ok(())
+}
+
+fn spot(place: &Place, path: impl Fn(&str) -> String) -> String {
+    format!(
+        "file={},line={},col={}",
+        property(&path(&place.file)),
+        place.line,
+        place.column
+    )
+}
+
+/// The text of a message: hazards are shown, line ends stay as GitHub writes them.
+fn data(text: &str) -> String {
+    let lines: Vec<String> = text
+        .split('\n')
+        .map(|line| escape::safe(line).replace('%', "%25"))
+        .collect();
+    lines.join("%0A")
+}
+
+/// The value of a property, in which colons and commas mean something.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::manifest::{Diagnostic, codes};
+
+    fn written(file: &str, message: &str) -> String {
+        let place = Place {
+            file: file.to_owned(),
+            span: 0..1,
+            line: 3,
+            column: 7,
+            excerpt: String::new(),
+            caret: 0..0,
+            label: None,
+        };
+        let mut found = Diagnostics::default();
+        found.push(Diagnostic::warning(codes::CLAMPED, "a warning"));
+        found.push(
+            Diagnostic::error(codes::BAD_VALUE, message)
+                .at(place)
+                .help("two\r\nlines"),
+        );
+        let mut out = String::new();
+        annotations(&found, str::to_owned, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn errors_come_first_with_their_place() {
+        assert_eq!(
+            written("fly.toml", "`x` is wrong: 100%"),
+            "::error file=fly.toml,line=3,col=7,title=bad_value::`x` is wrong: 100%25%0Ahelp: two\\r%0Alines\n\
+             ::warning title=clamped::a warning\n"
+        );
+    }
+
+    #[test]
+    fn nothing_in_a_file_or_a_message_ends_the_command_or_begins_another() {
+        let text = written("a,line=1:b%.toml", "x\n::error::y\r\n##[error]z\u{1b}[2J");
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let first = text.lines().next().unwrap();
+        assert!(
+            first.starts_with("::error file=a%2Cline=1%3Ab%25.toml,line=3,col=7,"),
+            "{first}"
+        );
+        assert!(!first.contains('\r') && !first.contains("##[") && !first.contains('\u{1b}'));
+        assert!(!first.contains("%0A::error"), "{first}");
+    }
+}

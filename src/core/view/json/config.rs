@@ -1,0 +1,68 @@
+//! `show config`: the Machine config of each group.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::FORMAT_VERSION;
+use crate::core::fleet::secret::HIDDEN;
+use crate::core::fleet::{AppName, Base, DesiredGroup, GroupName, secret};
+
+/// Whether values that look secret are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Secrets {
+    /// `(hidden)` stands for them.
+    Hidden,
+    /// As they are written.
+    Shown,
+}
+
+/// The configs of groups.
+#[derive(Debug, Serialize)]
+pub struct ConfigDocument<'a> {
+    format_version: u32,
+    app: &'a AppName,
+    groups: Vec<GroupConfig<'a>>,
+}
+
+/// The config of one group.
+#[derive(Debug, Serialize)]
+pub struct GroupConfig<'a> {
+    /// The group.
+    pub name: &'a GroupName,
+    /// What a new Machine of it gets from the manifests.
+    pub config: Value,
+}
+
+/// The document of the configs of these groups.
+pub fn config<'a>(app: &'a AppName, groups: Vec<GroupConfig<'a>>) -> ConfigDocument<'a> {
+    ConfigDocument {
+        format_version: FORMAT_VERSION,
+        app,
+        groups,
+    }
+}
+
+/// One group's config as it is sent, keys in order of the alphabet. The contents of files are hidden with
+/// the secrets: many of them are some.
+pub fn group<'a>(name: &'a GroupName, group: &DesiredGroup, secrets: Secrets) -> GroupConfig<'a> {
+    let mut config = group.config_for(Base::default(), &[], &[]).to_value();
+    if secrets == Secrets::Hidden {
+        secret::replace(&mut config, &mut |_, _| HIDDEN.to_owned());
+    }
+    GroupConfig { name, config }
+}
+
+impl GroupConfig<'_> {
+    /// Whether something of it is hidden.
+    pub fn hides(&self) -> bool {
+        fn holds(value: &Value) -> bool {
+            match value {
+                Value::String(text) => text == HIDDEN,
+                Value::Array(items) => items.iter().any(holds),
+                Value::Object(map) => map.values().any(holds),
+                Value::Null | Value::Bool(_) | Value::Number(_) => false,
+            }
+        }
+        holds(&self.config)
+    }
+}

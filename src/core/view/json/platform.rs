@@ -1,0 +1,97 @@
+//! `platform vm-sizes --json`, `platform regions --json`.
+
+use serde::Serialize;
+
+use super::FORMAT_VERSION;
+use crate::core::fleet::Region;
+use crate::core::platform::sizes::VmSize;
+use crate::core::platform::{PRICES_OF, REGIONS_OF, SIZES_OF, prices, regions, sizes};
+
+/// The sizes that are sold.
+#[derive(Debug, Serialize)]
+pub struct VmSizesDocument {
+    format_version: u32,
+    as_of: &'static str,
+    prices_of: &'static str,
+    prices_in: &'static str,
+    sizes: Vec<Size>,
+}
+
+#[derive(Debug, Serialize)]
+struct Size {
+    name: &'static str,
+    cpu_kind: &'static str,
+    cpus: u32,
+    memory_mb: u32,
+    max_memory_mb: u32,
+    memory_step_mb: u32,
+    /// With the memory that it brings, always running.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cents_per_month: Option<i64>,
+}
+
+/// The regions.
+#[derive(Debug, Serialize)]
+pub struct RegionsDocument {
+    format_version: u32,
+    as_of: &'static str,
+    prices_of: &'static str,
+    regions: Vec<RegionRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct RegionRow {
+    code: &'static str,
+    name: &'static str,
+    retired: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_ratio: Option<f64>,
+}
+
+/// The region that prices of sizes are told of.
+pub const PRICES_IN: &str = "iad";
+
+/// What a size costs in a month in [`PRICES_IN`], in cents; none where no price is known.
+pub fn cents(size: &VmSize) -> Option<i64> {
+    let region = Region::new(PRICES_IN).expect("`iad` is a region");
+    Some(prices::monthly(&size.guest(), &region)?.cents())
+}
+
+/// The document of the sizes.
+pub fn vm_sizes() -> VmSizesDocument {
+    let sold = sizes::all().filter(|size| size.gpu.is_none());
+    VmSizesDocument {
+        format_version: FORMAT_VERSION,
+        as_of: SIZES_OF,
+        prices_of: PRICES_OF,
+        prices_in: PRICES_IN,
+        sizes: sold
+            .map(|size| Size {
+                name: size.name,
+                cpu_kind: size.kind.as_str(),
+                cpus: size.cpus,
+                memory_mb: size.memory_mb,
+                max_memory_mb: size.most_mb(),
+                memory_step_mb: sizes::of(size.kind).step_mb,
+                cents_per_month: cents(size),
+            })
+            .collect(),
+    }
+}
+
+/// The document of the regions.
+pub fn regions() -> RegionsDocument {
+    RegionsDocument {
+        format_version: FORMAT_VERSION,
+        as_of: REGIONS_OF,
+        prices_of: PRICES_OF,
+        regions: regions::all()
+            .map(|region| RegionRow {
+                code: region.code,
+                name: region.name,
+                retired: region.retired,
+                price_ratio: region.price_ratio(),
+            })
+            .collect(),
+    }
+}

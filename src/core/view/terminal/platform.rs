@@ -1,0 +1,96 @@
+//! What Fly offers, as tables.
+
+use std::fmt;
+
+use crate::core::platform::sizes::{self, CpuKind};
+use crate::core::platform::{PRICES_OF, REGIONS_OF, SIZES_OF, regions};
+use crate::core::view::json::platform::{PRICES_IN, cents};
+use crate::core::view::line::{Line, Page, columns};
+use crate::core::view::style::{Label, Style};
+use crate::core::view::words;
+
+/// Writes the sizes that are sold.
+pub fn vm_sizes(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    let sold = sizes::all().filter(|size| size.gpu.is_none());
+    let rows = sold.map(|size| {
+        let price = cents(size).map_or_else(|| "-".to_owned(), words::dollars);
+        [
+            size.name.to_owned(),
+            format!("{} {}", size.cpus, size.kind.as_str()),
+            sizes::memory(size.memory_mb),
+            sizes::memory(size.most_mb()),
+            price,
+        ]
+    });
+    let month = format!("A MONTH IN {}", PRICES_IN.to_uppercase());
+    table(["SIZE", "CPUS", "MEMORY", "AT MOST", &month], rows, page)?;
+    let step = |kind| sizes::memory(sizes::of(kind).step_mb);
+    let text = format!(
+        "Memory comes in steps of {} (shared) and {} (performance), as of {SIZES_OF}. Prices are for the \
+         first number of memory, always running, as of {PRICES_OF}; - is a price that is not known.",
+        step(CpuKind::Shared),
+        step(CpuKind::Performance)
+    );
+    page.line(&Line::new(0).hang(0).push(Label::Dim, text))
+}
+
+/// Writes the regions, retired ones last.
+pub fn regions(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    let rows = regions::all().map(|region| {
+        let ratio = region.price_ratio();
+        [
+            region.code.to_owned(),
+            region.name.to_owned(),
+            ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+            if region.retired { "retired" } else { "" }.to_owned(),
+        ]
+    });
+    table(["REGION", "PLACE", "PRICE", ""], rows, page)?;
+    let text = format!(
+        "Prices are against {PRICES_IN}, as of {PRICES_OF}; - is one that is not known. Retired regions are \
+         not on Fly's list of {REGIONS_OF}."
+    );
+    page.line(&Line::new(0).hang(0).push(Label::Dim, text))
+}
+
+/// Writes rows under their heads, every column as wide as it needs, and an empty line.
+fn table<const N: usize>(
+    heads: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+    page: &mut Page<'_>,
+) -> fmt::Result {
+    let rows: Vec<[String; N]> = rows.collect();
+    let mut widths = heads.map(columns);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(columns(cell));
+        }
+    }
+    let line = |label: Label, cells: &[String; N]| {
+        let mut line = Line::new(0);
+        let mut column = 0;
+        for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            // Blanks behind the last cell are nobody's.
+            if !cell.is_empty() {
+                line = line.to_column(column);
+            }
+            line.add(
+                if at == 0 && label == Label::Plain {
+                    Label::Strong
+                } else {
+                    label
+                },
+                cell,
+            );
+            column += width + 2;
+        }
+        line
+    };
+    page.line(&line(Label::Dim, &heads.map(str::to_owned)))?;
+    for row in &rows {
+        page.line(&line(Label::Plain, row))?;
+    }
+    page.blank()
+}

@@ -1,0 +1,91 @@
+//! The page of all keys, and that the code reads what the page says it reads.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use aeroform::core::manifest::reference::{Fate, Key, Section, page, sections};
+
+use crate::{on, project, rendered};
+
+#[test]
+fn the_page_is_what_the_code_knows() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fly-toml.md");
+    if std::env::var_os("AEROFORM_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, page()).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == page(),
+        "docs/fly-toml.md is not what the code says: \
+         `AEROFORM_UPDATE_DOCS=1 cargo test --test manifest page` writes it anew"
+    );
+}
+
+/// A fly.toml with one key, whose value is of a type that no key takes.
+fn with(section: &Section, key: &Key) -> String {
+    let mut text = "app = \"a\"\n".to_owned();
+    let mut above: Vec<&Section> = sections()
+        .filter(|other| {
+            let within = section.path.strip_prefix(other.path);
+            !other.path.is_empty() && within.is_some_and(|rest| rest.starts_with('.'))
+        })
+        .collect();
+    above.push(section);
+    for section in above.iter().filter(|section| !section.path.is_empty()) {
+        let path = section.path.replace('*', "x");
+        if section.written.starts_with("`[[") {
+            writeln!(text, "[[{path}]]").expect("a string takes any text");
+        } else {
+            writeln!(text, "[{path}]").expect("a string takes any text");
+        }
+    }
+    if section.path.is_empty() && key.name == "app" {
+        text.clear();
+    }
+    writeln!(text, "{} = 1979-05-27", key.name).expect("a string takes any text");
+    text
+}
+
+#[test]
+fn every_key_is_read_or_left_alone_as_the_page_says() {
+    for section in sections() {
+        for key in section.keys {
+            let text = with(section, key);
+            let found = project(text.as_bytes(), None, &on("fly"));
+            let of_key = |code: Option<&str>| {
+                found.diagnostics.iter().any(|diagnostic| {
+                    let place = diagnostic.place.as_ref();
+                    let here = place.is_some_and(|place| place.excerpt.starts_with(key.name));
+                    here && code.is_none_or(|code| code == diagnostic.code)
+                })
+            };
+            assert!(!of_key(Some("unknown_key")), "{text}\n{}", rendered(&found));
+            match key.fate {
+                Fate::Supported | Fate::Carried => {
+                    assert!(of_key(Some("wrong_type")), "{text}\n{}", rendered(&found));
+                }
+                Fate::Refused => assert!(of_key(None), "{text}\n{}", rendered(&found)),
+                Fate::Ignored => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_not_on_the_page_is_unknown_in_every_section() {
+    for section in sections().filter(|section| !section.keys.is_empty()) {
+        let unknown = Key {
+            name: "zzz",
+            ..section.keys[0]
+        };
+        let text = with(section, &unknown);
+        let found = project(text.as_bytes(), None, &on("fly"));
+        assert!(
+            found
+                .diagnostics
+                .iter()
+                .any(|found| found.code == "unknown_key"),
+            "{text}\n{}",
+            rendered(&found)
+        );
+    }
+}

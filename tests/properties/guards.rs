@@ -1,0 +1,71 @@
+//! Nothing goes beyond its guards, counted without the planner.
+
+use aeroform::core::fleet::Limit;
+use aeroform::core::plan::{Action, Removal};
+use proptest::prelude::*;
+
+use crate::config;
+use crate::random::{hand, lay_hand, manifest};
+use crate::support::Stage;
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn no_more_is_destroyed_than_max_destroy_allows(
+        before in manifest(),
+        after in manifest(),
+        hands in proptest::collection::vec(hand(), 0..4),
+        limit in prop_oneof![(0..5u32).prop_map(Limit::Count), Just(Limit::Share(0.25))],
+        volumes in any::<bool>(),
+    ) {
+        let mut stage = Stage::empty();
+        stage.volumes = volumes;
+        let made = stage.plan(&before);
+        prop_assume!(made.refusals.is_empty());
+        stage.carry_out(&before, &made);
+        for (at, hand) in hands.iter().enumerate() {
+            lay_hand(&mut stage, hand, at);
+        }
+        let mut after = after;
+        after.policy.max_destroy = Some(limit);
+        let made = stage.plan(&after);
+        prop_assume!(made.refusals.is_empty());
+        let counts = |action: &Action| match action {
+            Action::Destroy { removal, leaves } => !leaves.is_empty()
+                || matches!(removal, Removal::GroupRemoved | Removal::CountLowered),
+            _ => false,
+        };
+        let goes = made.changes().filter(|(_, change)| counts(&change.action)).count();
+        let fleet = stage.observed.machines.len();
+        let most = match limit {
+            Limit::Count(n) => n as usize,
+            Limit::Share(_) => fleet / 4,
+        };
+        prop_assert!(goes <= most, "{goes} > {most}: {:#?}", made.summary_lines());
+    }
+
+    #[test]
+    fn what_was_added_outside_goes_only_where_its_group_was_named(
+        before in manifest(),
+        after in manifest(),
+        hands in proptest::collection::vec(hand(), 1..5),
+    ) {
+        let mut stage = Stage::empty();
+        let made = stage.plan(&before);
+        stage.carry_out(&before, &made);
+        for (at, hand) in hands.iter().enumerate() {
+            lay_hand(&mut stage, hand, at);
+        }
+        let made = stage.plan(&after);
+        let added = made.adopted_from_outside();
+        let asked = aeroform::core::plan::questions(&made);
+        for (_, change) in made.changes() {
+            let goes = matches!(change.action, Action::Destroy { .. });
+            if goes && change.machine.id.as_ref().is_some_and(|id| added.contains(id)) {
+                let named = asked.typed.iter().any(|typed| typed.outside > 0 && typed.group.as_ref() == Some(&change.group));
+                prop_assert!(named, "{:#?}", made.summary_lines());
+            }
+        }
+    }
+}

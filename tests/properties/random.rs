@@ -1,0 +1,164 @@
+//! Random manifests, and the random hands of other tools.
+
+use aeroform::core::fleet::{
+    Count, Desired, DesiredGroup, HostStatus, Limit, MachineId, MachineState, Regions,
+    Strategy as Update,
+};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::support::{GroupWords, Stage, desired, group, moved, region};
+
+pub(crate) const REGIONS: [&str; 4] = ["ams", "bog", "fra", "gru"];
+const GROUPS: [&str; 4] = ["api", "cron", "web", "worker"];
+
+fn regions() -> impl Strategy<Value = Regions> {
+    let list = proptest::sample::subsequence(REGIONS.to_vec(), 1..=4)
+        .prop_shuffle()
+        .prop_map(|names| Regions::List(names.into_iter().map(region).collect()));
+    let exact = proptest::collection::btree_map(0..4usize, 0..4u32, 1..4).prop_map(|map| {
+        Regions::Exact(
+            map.into_iter()
+                .map(|(r, n)| (region(REGIONS[r]), n))
+                .collect(),
+        )
+    });
+    prop_oneof![Just(Regions::Unwritten), list, exact]
+}
+
+fn one_group(name: &'static str) -> impl Strategy<Value = DesiredGroup> {
+    let shape = (0..4u8, 0..3u32, any::<bool>(), 0..3u8, 1..4u32);
+    (proptest::option::of(0..7u32), regions(), shape).prop_map(
+        move |(count, regions, (kind, env, immediate, standby, width))| {
+            let mut wanted = group(name).config(json!({"env": {"VERSION": env.to_string()}}));
+            wanted = match kind {
+                0 => wanted.serves(),
+                1 => wanted.mount(),
+                _ => wanted,
+            };
+            wanted.count = match &regions {
+                Regions::Exact(map) => Count::Written(map.values().sum()),
+                Regions::List(_) | Regions::Unwritten => {
+                    count.map_or(Count::Unwritten, Count::Written)
+                }
+            };
+            if kind > 1 && standby > 0 {
+                wanted.standby = Some(u32::from(standby) - 1);
+            }
+            wanted.regions = regions;
+            wanted.strategy = if immediate && env == 0 {
+                Update::Immediate
+            } else {
+                Update::Rolling {
+                    max_unavailable: Limit::Count(width),
+                }
+            };
+            wanted
+        },
+    )
+}
+
+/// Any manifest.
+pub(crate) fn manifest() -> impl Strategy<Value = Desired> {
+    let groups = (
+        one_group("api"),
+        one_group("cron"),
+        one_group("web"),
+        one_group("worker"),
+    );
+    (groups, 1..16u8, any::<bool>()).prop_map(|((api, cron, web, worker), present, moves)| {
+        let all = [api, cron, web, worker];
+        let chosen = GROUPS.into_iter().zip(all).enumerate();
+        let mut wanted = desired(
+            chosen
+                .filter(|(at, _)| present & (1 << at) != 0)
+                .map(|(_, (name, group))| (name, group)),
+        );
+        // A group that is not there any more may have become one that is.
+        if moves && present & 0b1001 == 0b0001 {
+            wanted.moved.push(moved("worker", "api"));
+        }
+        wanted
+    })
+}
+
+/// What another tool or a bad day does to the nth Machine.
+#[derive(Debug, Clone)]
+pub(crate) enum Hand {
+    Stop(usize),
+    Fail(usize),
+    Edit(usize),
+    Clone(usize),
+    Lose(usize),
+    Cordon(usize),
+    DeadHost(usize),
+}
+
+pub(crate) fn hand() -> impl Strategy<Value = Hand> {
+    (0..7u8, 0..12usize).prop_map(|(kind, at)| match kind {
+        0 => Hand::Stop(at),
+        1 => Hand::Fail(at),
+        2 => Hand::Edit(at),
+        3 => Hand::Clone(at),
+        4 => Hand::Lose(at),
+        5 => Hand::Cordon(at),
+        _ => Hand::DeadHost(at),
+    })
+}
+
+pub(crate) fn lay_hand(stage: &mut Stage, hand: &Hand, serial: usize) {
+    let ids: Vec<MachineId> = stage.observed.machines.keys().cloned().collect();
+    let pick = |at: &usize| {
+        ids.get(at % ids.len().max(1))
+            .map(|id| id.as_str().to_owned())
+    };
+    match hand {
+        Hand::Stop(at) => {
+            if let Some(id) = pick(at) {
+                stage.touch(&id, |machine| machine.state = MachineState::Stopped);
+            }
+        }
+        Hand::Fail(at) => {
+            if let Some(id) = pick(at) {
+                stage.touch(&id, |machine| machine.state = MachineState::Failed);
+            }
+        }
+        Hand::Edit(at) => {
+            if let Some(id) = pick(at) {
+                stage.touch(&id, |machine| {
+                    let config = machine.config.as_mut().unwrap();
+                    config
+                        .env
+                        .get_or_insert_default()
+                        .insert("VERSION".to_owned(), "edited".to_owned());
+                    config.schedule = Some("daily".to_owned());
+                });
+            }
+        }
+        Hand::Clone(at) => {
+            if let Some(id) = pick(at) {
+                stage.clone_machine(&id, &format!("e{serial:05}"));
+            }
+        }
+        Hand::Lose(at) => {
+            // Not the last one: an empty world is another story (RULES 8).
+            if let Some(id) = pick(at).filter(|_| ids.len() > 1) {
+                stage.lose(&id);
+            }
+        }
+        Hand::Cordon(at) => {
+            if let Some(id) = pick(at) {
+                stage.touch(&id, |machine| machine.cordoned = true);
+            }
+        }
+        Hand::DeadHost(at) => {
+            if let Some(id) = pick(at) {
+                stage.touch(&id, |machine| {
+                    if machine.volumes.is_empty() {
+                        machine.host = HostStatus::Unreachable;
+                    }
+                });
+            }
+        }
+    }
+}

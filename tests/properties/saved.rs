@@ -1,0 +1,81 @@
+//! What is written can be read again: saved plans, states that random runs leave, and every format that
+//! a state ever had.
+
+use aeroform::core::fleet::AppName;
+use aeroform::core::plan::{Outcome, SavedPlan};
+use aeroform::core::state::{self, FORMAT};
+use proptest::prelude::*;
+
+use crate::config;
+use crate::random::{hand, lay_hand, manifest};
+use crate::support::Stage;
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn plan_and_state_survive_the_round_trip_and_nothing_differs(
+        manifests in proptest::collection::vec((manifest(), proptest::collection::vec(hand(), 0..4)), 1..4),
+        volumes in any::<bool>(),
+        failing in any::<u32>(),
+    ) {
+        let mut stage = Stage::empty();
+        stage.volumes = volumes;
+        let mut serial = 0;
+        for (wanted, hands) in &manifests {
+            let made = stage.plan(wanted);
+            let saved = SavedPlan::of(&made);
+            let again = SavedPlan::parse(&saved.text()).unwrap();
+            prop_assert_eq!(&again, &saved);
+            prop_assert_eq!(again.text(), saved.text());
+            prop_assert_eq!(again.differences(&made), Vec::<String>::new());
+            if made.refusals.is_empty() {
+                // What fails or stays unknown is in the state as well.
+                let ends = |step: aeroform::core::plan::StepId| match failing >> (step.0 % 16 * 2) & 3 {
+                    0 if failing % 3 == 0 => Some(Outcome::Unknown { message: "no answer".to_owned() }),
+                    1 if failing % 3 == 0 => Some(Outcome::NotStarted),
+                    _ => None,
+                };
+                let creates = made.steps.iter().any(|step| ends(step.id).is_some());
+                // A standby can watch none that was not made.
+                if creates && wanted.groups.values().any(|group| group.standby != Some(0)) {
+                    stage.carry_out(wanted, &made);
+                } else {
+                    stage.carry_out_but(wanted, &made, ends);
+                }
+            }
+            let text = state::write(&stage.known);
+            let read = state::read(&text, &stage.known.app);
+            prop_assert_eq!(read.as_ref(), Ok(&stage.known));
+            prop_assert_eq!(state::write(&read.unwrap()), text);
+            for hand in hands {
+                serial += 1;
+                lay_hand(&mut stage, hand, serial);
+            }
+        }
+    }
+}
+
+/// A format that comes later brings its golden file along, and the older ones stay.
+#[test]
+fn every_format_of_the_state_that_ever_was_reads() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    for format in 1..=FORMAT {
+        let path = format!("{golden}/state-format-{format}.json");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert!(text.contains(&format!("\"format\": {format}")), "{path}");
+        let app = AppName::new("shop").unwrap();
+        let known = state::read(&text, &app).unwrap();
+        assert_eq!(state::read(&state::write(&known), &app).unwrap(), known);
+    }
+}
+
+#[test]
+fn a_saved_plan_of_a_newer_format_is_refused_by_name_whatever_else_it_holds() {
+    let error =
+        SavedPlan::parse(r#"{"format_version": 99, "choices": {"later": true}}"#).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the plan has format 99, and this program reads up to 1"
+    );
+}
