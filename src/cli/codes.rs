@@ -15,6 +15,10 @@ codes! {
         "`AEROFORM_LOCAL_PORTS` is `…`, which is no port to begin at",
         "The variable holds something else than a number from 1024 to 60000.",
         "Set it to such a number, or unset it.";
+    APP_LEASED "app_leased" Locked:
+        "somebody else is at work on this app",
+        "Another run, `fly deploy` or `fly scale` holds the lease of a Machine.",
+        "Wait until that is done, or give `--lock-timeout`.";
     BAD_FAULTS "bad_faults" Error:
         "cannot read the faults in `…`: …",
         "The file is no TOML, or names an action or an effect that there is not.",

@@ -100,6 +100,7 @@ fn every_code_of_a_verb_is_provoked() {
             "[[fault]]\non = \"get\"\neffect = \"odd\"\n",
             &["emulator", "--faults", "faults.toml"],
         ),
+        crate::fly::busy(code),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
         ends(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),
         ends(&sandbox, &["status", "--provider", "loco"]),

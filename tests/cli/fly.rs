@@ -26,7 +26,7 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    fn start(sandbox: &Sandbox, more: &[&str]) -> Self {
+    pub(crate) fn start(sandbox: &Sandbox, more: &[&str]) -> Self {
         let listen = ["emulator", "--listen", "127.0.0.1:0", "--json"];
         let mut process = sandbox
             .command(&[&listen, more].concat())
@@ -51,7 +51,7 @@ impl Platform {
         platform
     }
 
-    fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() {
             String::new()
         } else {
@@ -71,7 +71,7 @@ impl Platform {
         (status, serde_json::from_str(body).unwrap_or(Value::Null))
     }
 
-    fn machines(&self) -> Vec<Value> {
+    pub(crate) fn machines(&self) -> Vec<Value> {
         let (_, list) = self.ask("GET", "/v1/apps/shop/machines", &Value::Null);
         list.as_array().unwrap().clone()
     }
@@ -103,7 +103,7 @@ impl Drop for Platform {
     }
 }
 
-fn on(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> Command {
+pub(crate) fn on(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> Command {
     let mut command = sandbox.command(args);
     command
         .env("FLY_API_TOKEN", "FlyV1 fm2_s3cret")
@@ -193,4 +193,41 @@ fn a_platform_in_a_file_is_there_again() {
     drop(second);
     let third = Platform::start(&sandbox, &data);
     assert_eq!(third.ask("GET", "/v1/apps/shop", &Value::Null).0, 404);
+}
+
+/// Somebody else holds the lease of this Machine for so long.
+fn hold(platform: &Platform, id: &str, seconds: u32) {
+    let lease = format!("/v1/apps/shop/machines/{id}/lease");
+    let why = json!({"ttl": seconds, "description": "deploying v7"});
+    assert_eq!(platform.ask("POST", &lease, &why).0, 201);
+}
+
+#[test]
+fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    let id = platform.deployed("app", "ams", V1);
+    hold(&platform, &id, 3);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert!(
+        applied.contains("waits for a lease, at most 30s"),
+        "{applied}"
+    );
+    assert!(applied.contains("deploying v7"), "{applied}");
+    let lease = format!("/v1/apps/shop/machines/{id}/lease");
+    assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
+}
+
+/// What a run ends with that meets a lease which does not end in time.
+pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    let id = platform.deployed("app", "ams", V1);
+    hold(&platform, &id, 300);
+    ends(on(
+        &sandbox,
+        &platform,
+        &["apply", "-y", "--image", V1, "--json"],
+    ))
 }

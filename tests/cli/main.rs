@@ -15,3 +15,4 @@ mod provoked;
 mod sandbox;
 mod terminal;
 mod usage;
+mod walk;
