@@ -162,17 +162,18 @@ impl Work<'_> {
         };
         let taken = Anchor::take(self.provider, reviewed, &why, patience, &mut waiting);
         let taken = signals.or_interrupted(taken).await?;
-        let anchor =
-            taken.map_err(|error| {
-                if error.class != ErrorClass::Conflict {
-                    return Failure::from(error);
-                }
-                let failure = Failure::new(codes::APP_LEASED, "somebody else is at work on this app");
-                let failure = failure.cause(&error.message);
-                failure.hint(error.hint.unwrap_or_else(|| {
+        let anchor = taken.map_err(|error| {
+            if error.class != ErrorClass::Conflict {
+                return Failure::from(error);
+            }
+            let failure = Failure::new(codes::APP_LEASED, "somebody else is at work on this app");
+            let failure = failure.cause(&error.message);
+            failure.hint(
+                error.hint.unwrap_or_else(|| {
                     "wait until that is done, or give `--lock-timeout`".to_owned()
-                }))
-            })?;
+                }),
+            )
+        })?;
         let work = Box::pin(self.locked(signals, reviewed, lock, run));
         let Some(anchor) = anchor else {
             return work.await;

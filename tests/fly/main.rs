@@ -10,4 +10,6 @@ mod api;
 mod client;
 mod codes;
 mod contract;
+mod runs;
+mod schema;
 mod stage;
