@@ -12,6 +12,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Apply) -> Result<Exit, Fai
     let errand = Errand {
         command: "apply",
         destroy: saved.as_ref().is_some_and(|saved| saved.destroys_app),
+        refreshes: false,
         saved,
         doing: &args.doing,
     };

@@ -13,12 +13,12 @@ use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
-use crate::core::plan::{Allow, Plan, SavedPlan};
+use crate::core::plan::{Allow, Plan, SavedPlan, refreshed};
 use crate::core::view::words::span;
 use crate::journal::Journal;
 use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::store::{StateLock, StoreError};
-use crate::ui::{Exit, Failure, Signals, Ui};
+use crate::ui::{Exit, Failure, Signals};
 
 /// How long a lease of somebody else is waited for, whatever the lock may wait.
 const ANCHOR_PATIENCE: Duration = Duration::from_secs(30);
@@ -29,6 +29,8 @@ pub(super) struct Errand<'a> {
     pub(super) command: &'static str,
     /// Take the whole app away.
     pub(super) destroy: bool,
+    /// Only let the state take what is there.
+    pub(super) refreshes: bool,
     /// The plan that was reviewed, where it was saved: the file is the approval.
     pub(super) saved: Option<SavedPlan>,
     /// How it is done.
@@ -77,7 +79,7 @@ impl Work<'_> {
         }
         if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
             self.close_runs(signals, &shown).await?;
-            return Ok(nothing_to_do(ui, &shown.plan));
+            return Ok(self.nothing_to_do(&shown.plan));
         }
         if self.consent(signals, &shown.plan).await? == Consent::Denied {
             ui.say("nothing was changed");
@@ -95,11 +97,25 @@ impl Work<'_> {
         Ok(exit)
     }
 
+    fn nothing_to_do(&self, plan: &Plan) -> Exit {
+        let ui = self.context.ui;
+        if self.errand.refreshes && !ui.json() {
+            ui.data("Nothing to learn: the state says what is there.\n");
+        } else {
+            show::nothing_to_do(ui, plan);
+        }
+        Exit::Done
+    }
+
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
         let wishes = session::wishes(&self.errand.doing.wishes, self.errand.destroy);
-        Ok(signals
+        let mut look = signals
             .or_interrupted(self.ground().look(&wishes))
-            .await??)
+            .await??;
+        if self.errand.refreshes {
+            look.plan = refreshed(&look.plan);
+        }
+        Ok(look)
     }
 
     fn ground(&self) -> Ground<'_> {
@@ -214,7 +230,10 @@ impl Work<'_> {
         }
         refuse(&fresh.plan)?;
         let ground = self.ground();
-        ground.prepare(&fresh)?;
+        // The second reading of a plan is about what it does, and a refresh does nothing.
+        if !self.errand.refreshes {
+            ground.prepare(&fresh)?;
+        }
         let errand = conduct::Errand {
             run: &run,
             command: self.errand.command,
@@ -250,9 +269,4 @@ fn stale(message: &str, differences: Vec<String>) -> Failure {
     let failure =
         Failure::new(codes::STALE_PLAN, message).hint("run `aeroform plan` and review it again");
     differences.into_iter().fold(failure, Failure::cause)
-}
-
-fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
-    show::nothing_to_do(ui, plan);
-    Exit::Done
 }

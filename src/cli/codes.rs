@@ -95,6 +95,14 @@ codes! {
         "a state at `…` is not part of this version",
         "`[state] url` names a remote place.",
         "Keep it in a file: `[state] path`.";
+    NOTHING_TO_COMPARE "nothing_to_compare" Error:
+        "…",
+        "There is no state yet, or it does not belong to the world that is there.",
+        "Do what the message says.";
+    NOTHING_TO_IMPORT "nothing_to_import" Error:
+        "app `…` has no Machine that could be imported",
+        "It is empty, or none of its Machines is managed by Fly Launch or Aeroform.",
+        "`aeroform init` begins anew.";
     NOT_LISTENING "not_listening" Error:
         "cannot listen at …",
         "Another program listens there, or the address is not of this computer.",

@@ -10,6 +10,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Destroy) -> Result<Exit, F
     let errand = Errand {
         command: "destroy",
         destroy: true,
+        refreshes: false,
         saved: None,
         doing: &args.doing,
     };

@@ -11,13 +11,16 @@ mod apply;
 mod carry_out;
 mod completions;
 mod destroy;
+mod drift;
 mod emulator;
+mod import;
 mod init;
 mod logs;
 mod manifests;
 mod plan;
 mod platform;
 mod project;
+mod refresh;
 mod running;
 mod saved;
 mod session;
@@ -161,6 +164,9 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Plan(args) => wait(plan::run(&context, args)),
         Verb::Apply(args) => wait(apply::run(&context, args)),
         Verb::Destroy(args) => wait(destroy::run(&context, args)),
+        Verb::Import(args) => wait(import::run(&context, args)),
+        Verb::Drift(args) => wait(drift::run(&context, args)),
+        Verb::Refresh(args) => wait(refresh::run(&context, args)),
         Verb::Status(_) => wait(status::run(&context)),
         Verb::Logs(args) => wait(logs::run(&context, args)),
         Verb::State(args) => wait(state::run(&context, args)),

@@ -138,7 +138,7 @@ impl Session {
 }
 
 /// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (RULES 38).
-fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
+pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
     let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
     let access = Access::of_vars(|name| context.env.var(name)).map_err(refused)?;
     let transport = HttpTransport::new(&access).map_err(refused)?;

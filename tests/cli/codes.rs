@@ -101,6 +101,8 @@ fn every_code_of_a_verb_is_provoked() {
             &["emulator", "--faults", "faults.toml"],
         ),
         crate::fly::busy(code),
+        crate::fly::empty(code),
+        ends(&Sandbox::with_app(), &["drift"]),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
         ends(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),
         ends(&sandbox, &["status", "--provider", "loco"]),

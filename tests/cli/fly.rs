@@ -219,6 +219,14 @@ fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
     assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
 }
 
+/// What an import ends with where there is nothing.
+pub(crate) fn empty(ends: impl FnOnce(Command) -> String) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    ends(on(&sandbox, &platform, &["import", "--json"]))
+}
+
 /// What a run ends with that meets a lease which does not end in time.
 pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 2\n");
@@ -230,4 +238,107 @@ pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
         &platform,
         &["apply", "-y", "--image", V1, "--json"],
     ))
+}
+
+/// Makes a Machine another, as `fly machine update` does.
+fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Value)) {
+    let path = format!("/v1/apps/shop/machines/{id}");
+    let (_, mut shown) = platform.ask("GET", &path, &Value::Null);
+    change(&mut shown["config"]);
+    let body = json!({"config": shown["config"]});
+    assert_eq!(platform.ask("POST", &path, &body).0, 200);
+    let wait = format!("{path}/wait");
+    assert_eq!(platform.ask("GET", &wait, &Value::Null).0, 200);
+}
+
+#[test]
+fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
+    let platform = Platform::with_app(&sandbox);
+    let none = run(&sandbox, &platform, &["drift"]);
+    assert!(none.starts_with("exit 1\n"), "{none}");
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let drift = ["drift", "--detailed-exitcode"];
+    let quiet = run(&sandbox, &platform, &drift);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    assert!(quiet.contains("No drift."), "{quiet}");
+    let machines = platform.machines();
+    let id = |at: usize| machines[at]["id"].as_str().unwrap();
+    let stop = format!("/v1/apps/shop/machines/{}/stop", id(0));
+    assert_eq!(platform.ask("POST", &stop, &json!({})).0, 200);
+    let metadata = format!("/v1/apps/shop/machines/{}/metadata/fly_release_id", id(0));
+    assert_eq!(
+        platform.ask("POST", &metadata, &json!({"value": "r9"})).0,
+        204
+    );
+    let quiet = run(&sandbox, &platform, &drift);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    update(&platform, id(1), |config| {
+        config["env"]["DEBUG"] = "1".into();
+    });
+    let seen = run(&sandbox, &platform, &drift);
+    assert!(seen.starts_with("exit 2\n"), "{seen}");
+    assert!(seen.contains(id(1)) && seen.contains("DEBUG"), "{seen}");
+    assert!(!seen.contains(id(0)), "{seen}");
+}
+
+#[test]
+fn a_refresh_takes_what_is_there_and_says_what_the_files_want_otherwise() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let machines = platform.machines();
+    let id = |at: usize| machines[at]["id"].as_str().unwrap();
+    update(&platform, id(0), |config| config["image"] = V2.into());
+    let gone = format!("/v1/apps/shop/machines/{}?force=true", id(1));
+    assert_eq!(platform.ask("DELETE", &gone, &Value::Null).0, 200);
+    let added = platform.deployed("app", "gru", V1);
+    let before = platform.machines();
+    let shown = run(&sandbox, &platform, &["refresh"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(
+        shown.contains("the manifests want `image` otherwise"),
+        "{shown}"
+    );
+    let instances =
+        |list: &[Value]| -> Vec<Value> { list.iter().map(|m| m["instance_id"].clone()).collect() };
+    assert_eq!(instances(&platform.machines()), instances(&before));
+    let state = sandbox.read("state/shop.json");
+    assert!(state.contains(&added) && !state.contains(id(1)), "{state}");
+    let quiet = run(&sandbox, &platform, &["drift", "--detailed-exitcode"]);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    let nothing = run(&sandbox, &platform, &["refresh"]);
+    assert!(nothing.contains("Nothing to learn"), "{nothing}");
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("1 to update"), "{plan}");
+    assert!(!plan.contains("to create in"), "{plan}");
+}
+
+#[test]
+fn an_import_writes_down_what_is_there_and_shows_what_fly_toml_would_change() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    let empty = run(&sandbox, &platform, &["import"]);
+    assert!(empty.starts_with("exit 1\n"), "{empty}");
+    for region in ["ams", "ams", "gru"] {
+        platform.deployed("app", region, V1);
+    }
+    let before = platform.machines();
+    let shown = run(&sandbox, &platform, &["import"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(
+        shown.contains("What the files would change now:"),
+        "{shown}"
+    );
+    assert_eq!(platform.machines(), before);
+    let ours = sandbox.read("aeroform.toml");
+    assert!(ours.contains("regions = { ams = 2, gru = 1 }"), "{ours}");
+    assert!(ours.contains(V1), "{ours}");
+    let again = run(&sandbox, &platform, &["import"]);
+    assert!(again.contains("is there already"), "{again}");
+    sandbox.write("fly.toml", &format!("{FLY}\n[env]\nLOG = \"debug\"\n"));
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("3 to update"), "{plan}");
+    assert!(plan.contains("LOG"), "{plan}");
 }

@@ -246,7 +246,7 @@ async fn others(desk: &Desk) -> Vec<Exchange> {
     let at = |rest: &str| format!("/v1/apps/shop/machines/{}{rest}", machine.as_str().unwrap());
     let body = json!({"name": "logs", "region": "ams"});
     let (_, volume) = ask(desk, "POST", "/v1/apps/shop/volumes", body).await;
-    let disk = |rest: &str| {
+    let of_volume = |rest: &str| {
         format!(
             "/v1/apps/shop/volumes/{}{rest}",
             volume["id"].as_str().unwrap()
@@ -268,10 +268,10 @@ async fn others(desk: &Desk) -> Vec<Exchange> {
         ("POST", at("/metadata/a"), json!({"value": "b"})),
         ("GET", at("/metadata/a"), Value::Null),
         ("GET", "/v1/apps/shop/volumes".to_owned(), Value::Null),
-        ("GET", disk(""), Value::Null),
-        ("PUT", disk(""), json!({"snapshot_retention": 7})),
-        ("PUT", disk("/extend"), json!({"size_gb": 9})),
-        ("DELETE", disk(""), Value::Null),
+        ("GET", of_volume(""), Value::Null),
+        ("PUT", of_volume(""), json!({"snapshot_retention": 7})),
+        ("PUT", of_volume("/extend"), json!({"size_gb": 9})),
+        ("DELETE", of_volume(""), Value::Null),
     ];
     let mut found = Vec::new();
     for (method, address, sent) in asked {

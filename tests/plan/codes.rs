@@ -1,7 +1,7 @@
 //! Every code of a plan, provoked.
 
 use aeroform::core::fleet::{HostStatus, Lineage, Management};
-use aeroform::core::plan::{Options, Plan, codes};
+use aeroform::core::plan::{Options, Plan, codes, refreshed};
 use serde_json::json;
 
 use crate::provoked::assert_all_provoked;
@@ -9,7 +9,8 @@ use crate::support::{GroupWords, Stage, desired, group, id, moved};
 
 #[test]
 fn every_code_of_a_plan_is_provoked() {
-    let plans = [history(), guards(), warnings(), notes(), hosts(), images()].concat();
+    let mut plans = [history(), guards(), warnings(), notes(), hosts(), images()].concat();
+    plans.push(refreshed_over_a_change());
     let seen = plans.iter().flat_map(|plan: &Plan| {
         let kinds = [&plan.records, &plan.notes, &plan.warnings, &plan.refusals];
         kinds.into_iter().flatten().map(|note| note.code.clone())
@@ -176,4 +177,19 @@ fn images() -> Vec<Plan> {
         two_images,
         stage.plan(&web(3)),
     ]
+}
+
+/// Somebody has changed what the manifests write.
+fn refreshed_over_a_change() -> Plan {
+    let web = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::with(&web);
+    stage.touch("m00001", |machine| {
+        let config = machine.config.as_mut().unwrap();
+        config.image = Some("shop:by-hand".to_owned());
+        config
+            .env
+            .get_or_insert_default()
+            .insert("A".to_owned(), "by hand".to_owned());
+    });
+    refreshed(&stage.plan(&web))
 }

@@ -63,6 +63,7 @@ fn rejects_changes(schema: &Validator, value: &Value, optional: &[&str]) {
 
 #[test]
 fn every_plan_is_as_published() {
+    let drift = schema("drift");
     let schema = schema("plan");
     // A document of 10,000 steps is told apart by none of them and takes seconds to validate.
     let small = |plan: &Plan| plan.steps.len() < 1_000;
@@ -72,6 +73,7 @@ fn every_plan_is_as_published() {
         .filter(small)
     {
         let value = valid(&schema, &json::plan::plan(&plan));
+        valid(&drift, &json::drift::drift(&plan));
         rejects_changes(&schema, &value, &["cost"]);
         assert_eq!(
             value["steps"].as_array().unwrap().len(),

@@ -135,6 +135,10 @@ codes! {
         "group `…` is no longer protected",
         "`protect` was taken away.",
         "Nothing; destroys of the group are possible from the next plan on.";
+    WANTED_OTHERWISE "wanted_otherwise" Not:
+        "group `…`: the manifests want … otherwise than it is",
+        "A refresh takes what is there into the state, and the manifests still say something else.",
+        "To keep what is there, write it in fly.toml; else the next apply puts it back.";
 }
 
 /// The code of this name, as it stands in a plan.

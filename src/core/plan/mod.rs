@@ -26,6 +26,7 @@ mod planner;
 mod questions;
 mod reconcile;
 mod record;
+mod refresh;
 mod running;
 mod saved;
 mod spread;
@@ -39,6 +40,7 @@ pub use options::Options;
 pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
+pub use refresh::refreshed;
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep};
 pub use types::{
     Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,

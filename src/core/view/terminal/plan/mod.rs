@@ -14,4 +14,4 @@ mod removal;
 mod section;
 mod whole;
 
-pub use whole::plan;
+pub use whole::{drift_alone, plan};

@@ -1,6 +1,5 @@
 //! The command line as data. Nothing here does anything; docs/cli.md is generated from it.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +7,10 @@ use std::time::Duration;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+mod world;
+
+pub use world::{Drift, Emulator, Import, RateLimits, Refreshing};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
@@ -153,6 +156,12 @@ pub enum Verb {
     Apply(Apply),
     /// Destroy every Machine of the app
     Destroy(Destroy),
+    /// Write the state and an aeroform.toml for an app that is there already
+    Import(Import),
+    /// Show what differs between the state and the world
+    Drift(Drift),
+    /// Let the state take what is there; no Machine is touched
+    Refresh(Refreshing),
     /// Show the Machines and their checks
     Status(Status),
     /// Show what the Machines print
@@ -281,7 +290,7 @@ pub struct Refresh {
 }
 
 /// What an operator knows that no file says.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "When state and world disagree")]
 pub struct Wishes {
     /// Every known Machine is gone on purpose; make them again
@@ -441,47 +450,6 @@ pub enum State {
     },
 }
 
-/// `aeroform emulator`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  aeroform emulator                                   at http://127.0.0.1:4280, forgets at its end
-  aeroform emulator --data fly.db                     and remembers
-  aeroform emulator --rate-limits off --latency 50ms  as fast as the network
-  aeroform emulator --faults faults.toml              and things go wrong as written there")]
-pub struct Emulator {
-    /// Where to listen; who can reach this address needs no real token
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4280")]
-    pub listen: SocketAddr,
-    /// Keep the platform in this file
-    #[arg(long, value_name = "FILE")]
-    pub data: Option<PathBuf>,
-    /// How long every answer takes (50ms)
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    pub latency: Duration,
-    /// Refuse what Fly would refuse as too fast
-    #[arg(long, value_enum, value_name = "WHICH", default_value = "real")]
-    pub rate_limits: RateLimits,
-    /// What is to go wrong, as a TOML file
-    #[arg(long, value_name = "FILE")]
-    pub faults: Option<PathBuf>,
-    /// Draw ids from this number, so that the same calls give the same ids
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Whose limits of calls an emulated platform has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RateLimits {
-    /// Fly's own.
-    Real,
-    /// None.
-    Off,
-}
-
 impl Verb {
     /// Whether standard output is for programs.
     pub fn json(&self) -> bool {
@@ -500,6 +468,9 @@ impl Verb {
             | Self::Status(Status { json })
             | Self::Logs(Logs { json, .. })
             | Self::Emulator(Emulator { json, .. })
+            | Self::Drift(Drift { json, .. })
+            | Self::Refresh(Refreshing { json, .. })
+            | Self::Import(Import { json, .. })
             | Self::State(
                 State::List { json } | State::Show { json, .. } | State::Push { json, .. },
             )

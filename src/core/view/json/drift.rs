@@ -1,0 +1,30 @@
+//! `drift --json`.
+
+use serde::Serialize;
+
+use super::FORMAT_VERSION;
+use crate::core::fleet::AppName;
+use crate::core::plan::{Drift, Plan};
+
+/// What differs between the state and the world.
+#[derive(Debug, Serialize)]
+pub struct DriftDocument<'a> {
+    format_version: u32,
+    app: &'a AppName,
+    provider: &'a str,
+    serial: u64,
+    machines: usize,
+    drift: &'a [Drift],
+}
+
+/// The document of a drift.
+pub fn drift(plan: &Plan) -> DriftDocument<'_> {
+    DriftDocument {
+        format_version: FORMAT_VERSION,
+        app: &plan.app,
+        provider: &plan.provider,
+        serial: plan.serial,
+        machines: plan.machines,
+        drift: &plan.drift,
+    }
+}
