@@ -195,6 +195,7 @@ fn facts(run: &RunRow) -> RunFacts {
         outcome: "complete".to_owned(),
         commit: None,
         parent: None,
+        plan: None,
     }
 }
 

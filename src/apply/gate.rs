@@ -111,7 +111,7 @@ async fn started(
         };
         let machine = machine.ok_or_else(|| gone(gate.id))?;
         let old = gate.before.is_old(&machine);
-        let state = machine.state;
+        let (state, exit) = (machine.state, machine.last_exit);
         let runs_once = machine
             .config
             .as_ref()
@@ -125,7 +125,10 @@ async fn started(
                 return Ok(true);
             }
             if state == MachineState::Stopped && runs_once {
-                return Ok(false);
+                return match exit.filter(|code| *code != 0) {
+                    Some(code) => Err(ended_badly(gate.id, code)),
+                    None => Ok(false),
+                };
             }
         }
         if Instant::now() >= deadline {
@@ -215,6 +218,15 @@ fn gone(id: &MachineId) -> End {
         answers::MACHINE_FAILED,
         format!("Machine {id} is gone, nobody here destroyed it"),
     )
+}
+
+/// A job that is not started again has done its work with exit code 0 alone.
+fn ended_badly(id: &MachineId, code: i32) -> End {
+    End::Failed {
+        code: answers::MACHINE_FAILED.name().to_owned(),
+        message: format!("Machine {id} has failed: exit code {code}, and it is not started again"),
+        hint: Some(format!("look at its logs: `aeroform logs {id}`")),
+    }
 }
 
 fn timeout(gate: &Gate<'_>, what: &str) -> End {

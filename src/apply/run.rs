@@ -48,8 +48,10 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
     };
     desk.carry_out_all().await;
     let results = desk.close();
-    let verified = if shared.halt_reached() {
+    let verified = if shared.cancel.is_stopping() {
         Verified::default()
+    } else if shared.halt_reached() {
+        Verified::nothing(&results)
     } else {
         desk.listening(verify(&shared, &results)).await
     };

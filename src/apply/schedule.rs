@@ -240,7 +240,7 @@ mod tests {
     use super::*;
     use crate::core::fleet::{AppName, GroupName, MachineName, Region};
     use crate::core::plan::types::FORMAT_VERSION;
-    use crate::core::plan::{Action, Change, GateKind, Pool, PoolId, Step, Target};
+    use crate::core::plan::{Action, Aim, Change, GateKind, Pool, PoolId, Step, Target};
 
     /// Replacements in one pool: each is a step and the one behind it.
     fn replacements(count: u32, size: usize) -> Plan {
@@ -273,7 +273,7 @@ mod tests {
             desired: String::new(),
             online: true,
             machines: 0,
-            destroys_app: false,
+            aim: Aim::Manifests,
             groups: Vec::new(),
             steps: (0..count * 2).map(step).collect(),
             pools: vec![Pool {

@@ -23,6 +23,23 @@ pub(super) struct Verified {
     pub(super) remarks: Vec<String>,
 }
 
+impl Verified {
+    /// Without the lock somebody else may change at any moment what would be looked at.
+    pub(super) fn nothing(results: &[StepResult]) -> Self {
+        let is_done = |result: &StepResult| result.outcome == Outcome::Done;
+        let finding = "nothing was looked at again: the state's lock was lost".to_owned();
+        Self {
+            findings: results
+                .iter()
+                .any(is_done)
+                .then_some(finding)
+                .into_iter()
+                .collect(),
+            remarks: Vec::new(),
+        }
+    }
+}
+
 /// How one touched Machine was found.
 enum Found {
     AsItShould,

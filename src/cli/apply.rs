@@ -4,15 +4,20 @@ use super::Context;
 use super::args::Apply;
 use super::carry_out::{self, Errand};
 use super::saved;
+use crate::core::plan::Aim;
 use crate::ui::{Exit, Failure};
 
 /// Shows the plan, asks, and carries it out; or carries out the plan of a file.
 pub(super) async fn run(context: &Context<'_>, args: &Apply) -> Result<Exit, Failure> {
     let saved = args.plan.as_deref().map(saved::read).transpose()?;
+    let takes_all = saved.as_ref().is_some_and(|saved| saved.destroys_app);
     let errand = Errand {
         command: "apply",
-        destroy: saved.as_ref().is_some_and(|saved| saved.destroys_app),
-        refreshes: false,
+        aim: if takes_all {
+            Aim::Nothing
+        } else {
+            Aim::Manifests
+        },
         saved,
         doing: &args.doing,
     };

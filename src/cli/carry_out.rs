@@ -1,4 +1,4 @@
-//! What `apply` and `destroy` share: look → show → refuse → ask → lock → look again → do → publish.
+//! What `apply`, `destroy`, `refresh` and `import` share: look → show → refuse → ask → lock → look again → do → publish.
 //!
 //! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
 //! shown, and whatever was done is in the state before the program ends.
@@ -13,12 +13,12 @@ use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
-use crate::core::plan::{Allow, Plan, SavedPlan, refreshed};
+use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
 use crate::core::view::words::span;
 use crate::journal::Journal;
 use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::store::{StateLock, StoreError};
-use crate::ui::{Exit, Failure, Signals};
+use crate::ui::{Exit, Failure, Signals, Ui};
 
 /// How long a lease of somebody else is waited for, whatever the lock may wait.
 const ANCHOR_PATIENCE: Duration = Duration::from_secs(30);
@@ -27,10 +27,8 @@ const ANCHOR_PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Errand<'a> {
     /// The verb, for records.
     pub(super) command: &'static str,
-    /// Take the whole app away.
-    pub(super) destroy: bool,
-    /// Only let the state take what is there.
-    pub(super) refreshes: bool,
+    /// What it leads to.
+    pub(super) aim: Aim,
     /// The plan that was reviewed, where it was saved: the file is the approval.
     pub(super) saved: Option<SavedPlan>,
     /// How it is done.
@@ -68,6 +66,7 @@ impl Work<'_> {
         let ui = self.context.ui;
         let shown = self.look(signals).await?;
         self.session.say_open_runs(ui, &shown).await?;
+        self.unspent(&shown)?;
         if let Some(saved) = &self.errand.saved {
             let differences = saved.differences(&shown.plan);
             if !differences.is_empty() {
@@ -79,7 +78,7 @@ impl Work<'_> {
         }
         if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
             self.close_runs(signals, &shown).await?;
-            return Ok(self.nothing_to_do(&shown.plan));
+            return Ok(nothing_to_do(ui, &shown.plan));
         }
         if self.consent(signals, &shown.plan).await? == Consent::Denied {
             ui.say("nothing was changed");
@@ -97,25 +96,30 @@ impl Work<'_> {
         Ok(exit)
     }
 
-    fn nothing_to_do(&self, plan: &Plan) -> Exit {
-        let ui = self.context.ui;
-        if self.errand.refreshes && !ui.json() {
-            ui.data("Nothing to learn: the state says what is there.\n");
-        } else {
-            show::nothing_to_do(ui, plan);
-        }
-        Exit::Done
+    async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
+        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim);
+        Ok(signals
+            .or_interrupted(self.ground().look(&wishes))
+            .await??)
     }
 
-    async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
-        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.destroy);
-        let mut look = signals
-            .or_interrupted(self.ground().look(&wishes))
-            .await??;
-        if self.errand.refreshes {
-            look.plan = refreshed(&look.plan);
-        }
-        Ok(look)
+    /// Refuses a saved plan that a run has carried out already.
+    fn unspent(&self, look: &Look) -> Result<(), Failure> {
+        let saved = self.errand.saved.as_ref();
+        let Some(spent) = saved.and_then(|saved| saved.spent(&look.remembered.known)) else {
+            return Ok(());
+        };
+        let cause = match spent {
+            Spent::By(run) => format!(
+                "run {} (`aeroform {}` by {}, {}) carried it out: {}",
+                run.run, run.command, run.by, run.at, run.outcome
+            ),
+            Spent::Perhaps => "it is older than the runs that the state remembers".to_owned(),
+        };
+        let message = "cannot apply the saved plan: it was applied already";
+        Err(Failure::new(codes::PLAN_SPENT, message)
+            .cause(cause)
+            .hint("make another one with `aeroform plan --out FILE` and review it"))
     }
 
     fn ground(&self) -> Ground<'_> {
@@ -211,7 +215,9 @@ impl Work<'_> {
         lock: &dyn StateLock,
         run: RunId,
     ) -> Result<Exit, Failure> {
-        let fresh = self.look(signals).await?;
+        let mut fresh = self.look(signals).await?;
+        self.unspent(&fresh)?;
+        fresh.reviewed.clone_from(&self.errand.saved);
         let differences = Ground::differences(reviewed, &fresh);
         if !differences.is_empty() {
             let ui = self.context.ui;
@@ -230,10 +236,7 @@ impl Work<'_> {
         }
         refuse(&fresh.plan)?;
         let ground = self.ground();
-        // The second reading of a plan is about what it does, and a refresh does nothing.
-        if !self.errand.refreshes {
-            ground.prepare(&fresh)?;
-        }
+        ground.prepare(&fresh)?;
         let errand = conduct::Errand {
             run: &run,
             command: self.errand.command,
@@ -269,4 +272,9 @@ fn stale(message: &str, differences: Vec<String>) -> Failure {
     let failure =
         Failure::new(codes::STALE_PLAN, message).hint("run `aeroform plan` and review it again");
     differences.into_iter().fold(failure, Failure::cause)
+}
+
+fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
+    show::nothing_to_do(ui, plan);
+    Exit::Done
 }

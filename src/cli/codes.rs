@@ -23,6 +23,10 @@ codes! {
         "cannot read the faults in `…`: …",
         "The file is no TOML, or names an action or an effect that there is not.",
         "Correct the entry; docs/emulator.md lists both.";
+    CANNOT_TELL "cannot_tell" Error:
+        "cannot tell what has drifted",
+        "The provider's answer lacks Machines, or is about another app than the state.",
+        "Look again in a moment, or check which state and which app this is.";
     CHDIR "chdir" Error:
         "cannot go to `…`",
         "The folder of `-C` is not there or not yours.",
@@ -83,6 +87,10 @@ codes! {
         "cannot begin to work",
         "The system gives no more file descriptors.",
         "Look at the cause.";
+    PLAN_SPENT "plan_spent" Stale:
+        "cannot apply the saved plan: it was applied already",
+        "A plan is applied once, also where the world is again as it was when the plan was made; a plan older than the last 50 runs cannot be known not to have been.",
+        "Make another one with `aeroform plan --out FILE` and review it.";
     STALE_PLAN "stale_plan" Stale:
         "…",
         "The saved or shown plan is not what would be done now; each difference is a cause.",
@@ -95,10 +103,6 @@ codes! {
         "a state at `…` is not part of this version",
         "`[state] url` names a remote place.",
         "Keep it in a file: `[state] path`.";
-    NOTHING_TO_COMPARE "nothing_to_compare" Error:
-        "…",
-        "There is no state yet, or it does not belong to the world that is there.",
-        "Do what the message says.";
     NOTHING_TO_IMPORT "nothing_to_import" Error:
         "app `…` has no Machine that could be imported",
         "It is empty, or none of its Machines is managed by Fly Launch or Aeroform.",

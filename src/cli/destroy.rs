@@ -3,14 +3,14 @@
 use super::Context;
 use super::args::Destroy;
 use super::carry_out::{self, Errand};
+use crate::core::plan::Aim;
 use crate::ui::{Exit, Failure};
 
 /// Takes the whole app away, by the same road as any other change.
 pub(super) async fn run(context: &Context<'_>, args: &Destroy) -> Result<Exit, Failure> {
     let errand = Errand {
         command: "destroy",
-        destroy: true,
-        refreshes: false,
+        aim: Aim::Nothing,
         saved: None,
         doing: &args.doing,
     };

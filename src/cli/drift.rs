@@ -1,31 +1,33 @@
-//! `aeroform drift`: what differs between the state and the world. Changes nothing.
+//! `aeroform drift`: what differs between the state and the world. Writes nothing and takes no lock.
 
-use super::args::Drift as Args;
-use super::codes;
+use super::args::Drift;
 use super::session::{self, Session};
-use super::{Context, show};
-use crate::core::code::Ends;
-use crate::core::plan::Plan;
-use crate::core::plan::codes::named;
+use super::{Context, codes, show};
+use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
+use crate::core::plan::{Aim, Options, Plan};
 use crate::core::view::{json, terminal};
 use crate::ui::{Exit, Failure, Signals};
 
-/// Shows it.
-pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
+/// Looks, compares and says it.
+pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open(context)?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);
-    let wishes = session::wishes(&args.wishes, false);
+    let wishes = Options {
+        aim: Aim::State,
+        ..Options::default()
+    };
     let look = signals.or_interrupted(ground.look(&wishes)).await??;
     session.say_open_runs(context.ui, &look).await?;
-    comparable(&look.plan)?;
-    let ui = context.ui;
-    if ui.json() {
-        ui.document(&json::drift::drift(&look.plan));
+    can_tell(&look.plan)?;
+    if context.ui.json() {
+        context.ui.document(&json::drift::drift(&look.plan));
     } else {
-        show::data(ui, |style, text| terminal::drift(&look.plan, style, text));
+        show::data(context.ui, |style, text| {
+            terminal::drift(&look.plan, style, text)
+        });
     }
     Ok(if args.detailed_exitcode && !look.plan.drift.is_empty() {
         Exit::Changes
@@ -34,30 +36,18 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     })
 }
 
-/// Without a state, or with one that does not belong to this world, nothing can be said.
-fn comparable(plan: &Plan) -> Result<(), Failure> {
-    if plan.serial == 0 {
-        return Err(Failure::new(
-            codes::NOTHING_TO_COMPARE,
-            "there is no state yet that the world could differ from",
-        )
-        .hint("`aeroform import` or an apply writes one"));
-    }
-    let stale = plan
+/// An answer that lacks Machines, or is about another app, says nothing about drift.
+fn can_tell(plan: &Plan) -> Result<(), Failure> {
+    let unsure = [FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE];
+    let note = plan
         .refusals
         .iter()
-        .find(|refusal| named(&refusal.code).is_some_and(|code| code.ends() == Ends::Stale));
-    stale.map_or(Ok(()), |refusal| {
-        Err(Failure::new(
-            codes::NOTHING_TO_COMPARE,
-            "the state and the world do not belong together",
-        )
-        .cause(&refusal.message)
-        .hint(
-            refusal
-                .hint
-                .clone()
-                .unwrap_or_else(|| "`aeroform plan` shows why".to_owned()),
-        ))
-    })
+        .find(|note| unsure.iter().any(|code| code.name() == note.code));
+    let Some(note) = note else {
+        return Ok(());
+    };
+    let mut failure =
+        Failure::new(codes::CANNOT_TELL, "cannot tell what has drifted").cause(&note.message);
+    failure.hint.clone_from(&note.hint);
+    Err(failure)
 }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 
-use super::args::{Global, Import, Refreshing, Wishes};
+use super::args::{Doing, Global, Import, Wishes};
+use super::carry_out::{self, Errand};
 use super::init::{self, Beginning, quoted};
 use super::session::{self, Session};
-use super::{Context, carry_out, codes, refresh, show};
+use super::{Context, codes, show};
 use crate::core::fleet::{GroupName, Known, Machine, Observed, Region};
-use crate::core::plan::{Action, Options, Plan, plan};
+use crate::core::plan::{Action, Aim, Options, Plan, plan};
 use crate::core::view::json;
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
@@ -30,13 +32,21 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
     } else {
         ui.data(&format!("wrote `{}`\n\n", written.join("` and `")));
     }
-    let refreshing = Refreshing {
+    let doing = Doing {
+        auto_approve: true,
+        allow_destroy: Vec::new(),
+        parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
         json: args.json,
         wishes: Wishes::default(),
     };
-    let doing = refreshing.doing();
-    let exit = carry_out::run(context, &refresh::errand("import", &doing)).await?;
+    let errand = Errand {
+        command: "import",
+        aim: Aim::State,
+        saved: None,
+        doing: &doing,
+    };
+    let exit = carry_out::run(context, &errand).await?;
     if exit != Exit::Done || ui.json() {
         return Ok(exit);
     }
@@ -69,7 +79,7 @@ async fn left_to_do(context: &Context<'_>) -> Result<Exit, Failure> {
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);
-    let wishes = session::wishes(&Wishes::default(), false);
+    let wishes = session::wishes(&Wishes::default(), Aim::Manifests);
     let look = signals.or_interrupted(ground.look(&wishes)).await??;
     context.ui.data("\nWhat the files would change now:\n\n");
     show::plan(context.ui, &look.plan);

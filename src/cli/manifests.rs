@@ -7,8 +7,11 @@ use super::Context;
 use super::args::Global;
 use super::codes;
 use super::project::{AEROFORM_TOML, Project, read_file};
+use crate::core::code::Code;
 use crate::core::fleet::Desired;
-use crate::core::manifest::{self, Loaded, LocalFile, Overrides, Settings, Severity, SourceFile};
+use crate::core::manifest::{
+    self, Diagnostics, Loaded, LocalFile, Overrides, Settings, Severity, SourceFile,
+};
 use crate::core::view::diagnostics;
 use crate::core::view::words::count;
 use crate::ui::{Failure, Ui};
@@ -34,6 +37,12 @@ pub(super) enum Purpose {
         strict: bool,
     },
 }
+
+/// What every plan says, too; it is said once.
+const SAID_BY_PLANS: [Code; 2] = [
+    manifest::codes::NEVER_STARTED_AGAIN,
+    manifest::codes::PORT_OF_TWO_GROUPS,
+];
 
 /// A manifest with its name.
 struct Source {
@@ -162,10 +171,21 @@ fn no_fly_toml(path: &Path) -> Failure {
     .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
 }
 
+fn show(found: &Diagnostics, ui: &Ui) {
+    if found.is_empty() {
+        return;
+    }
+    let mut text = String::new();
+    diagnostics::render(found, ui.color_talk(), ui.width(), &mut text)
+        .expect("writing to a String cannot fail");
+    ui.talk(text.trim_end());
+    ui.talk("");
+}
+
 impl Manifests {
     /// Shows what is wrong, and goes on only with what is right.
     pub(super) fn accept(self, ui: &Ui) -> Result<(Project, Desired, Settings), Failure> {
-        self.say(ui);
+        show(&self.loaded.diagnostics.without(&SAID_BY_PLANS), ui);
         let failure = self.failure();
         match self.loaded.desired {
             Some(desired) if !self.loaded.diagnostics.has_errors() => {
@@ -177,18 +197,7 @@ impl Manifests {
 
     /// Shows what is wrong.
     pub(super) fn say(&self, ui: &Ui) {
-        if !self.loaded.diagnostics.is_empty() {
-            let mut text = String::new();
-            diagnostics::render(
-                &self.loaded.diagnostics,
-                ui.color_talk(),
-                ui.width(),
-                &mut text,
-            )
-            .expect("writing to a String cannot fail");
-            ui.talk(text.trim_end());
-            ui.talk("");
-        }
+        show(&self.loaded.diagnostics, ui);
     }
 
     /// That something is wrong.
@@ -206,9 +215,10 @@ impl Manifests {
             _ => "the manifests".to_owned(),
         };
         let errors = count(self.loaded.diagnostics.errors(), "error");
-        Failure::new(
-            codes::INVALID_MANIFEST,
-            format!("cannot make sense of {what}: {errors}"),
-        )
+        let message = format!("cannot make sense of {what}: {errors}");
+        Failure {
+            diagnostics: self.loaded.diagnostics.iter().cloned().collect(),
+            ..Failure::new(codes::INVALID_MANIFEST, message)
+        }
     }
 }

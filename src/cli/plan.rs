@@ -5,7 +5,7 @@ use super::saved::OutFile;
 use super::session::{self, Session};
 use super::{Context, show};
 use crate::conduct::Look;
-use crate::core::plan::{DriftKind, Plan, SavedPlan};
+use crate::core::plan::{Aim, DriftKind, Plan, SavedPlan};
 use crate::ui::{Exit, Failure, Signals};
 
 /// Shows it, and saves it where that is asked for.
@@ -14,7 +14,14 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     // A path that cannot be written is better known before the work than after it.
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
     let session = Session::open(context)?;
-    let wishes = session::wishes(&args.wishes, args.destroy);
+    let wishes = session::wishes(
+        &args.wishes,
+        if args.destroy {
+            Aim::Nothing
+        } else {
+            Aim::Manifests
+        },
+    );
     let look = if args.refresh.refresh {
         let provider = session.provider(context)?;
         let journal = session::journal(context)?;

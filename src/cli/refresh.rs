@@ -1,22 +1,28 @@
-//! `aeroform refresh`: the state takes what is there.
+//! `aeroform refresh`: the state says what is there. No Machine changes.
+
+use std::num::NonZeroUsize;
 
 use super::Context;
-use super::args::{Doing, Refreshing};
+use super::args::{Doing, RefreshState};
 use super::carry_out::{self, Errand};
+use crate::core::plan::Aim;
 use crate::ui::{Exit, Failure};
 
-/// Shows what the state would learn, and lets it.
-pub(super) async fn run(context: &Context<'_>, args: &Refreshing) -> Result<Exit, Failure> {
-    carry_out::run(context, &errand("refresh", &args.doing())).await
-}
-
-/// The errand of a verb that only teaches the state.
-pub(super) fn errand<'a>(command: &'static str, doing: &'a Doing) -> Errand<'a> {
-    Errand {
-        command,
-        destroy: false,
-        refreshes: true,
+/// Shows what differs, asks, and writes it down, by the same road as any other change.
+pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Exit, Failure> {
+    let doing = Doing {
+        auto_approve: args.auto_approve,
+        allow_destroy: Vec::new(),
+        parallelism: NonZeroUsize::MIN,
+        lock_timeout: args.lock_timeout,
+        json: args.json,
+        wishes: args.wishes.clone(),
+    };
+    let errand = Errand {
+        command: "refresh",
+        aim: Aim::State,
         saved: None,
-        doing,
-    }
+        doing: &doing,
+    };
+    carry_out::run(context, &errand).await
 }

@@ -9,7 +9,7 @@ use crate::conduct::{Ended, Errand, Ground, Look};
 use crate::core::view::{RunEnd, RunReport, json};
 use crate::store::StateLock;
 use crate::ui::progress::Progress;
-use crate::ui::{Exit, Failure, Signals, Stop};
+use crate::ui::{Exit, Failure, Signals, Stop, Ui};
 
 /// How long calls in flight have after SIGTERM or SIGHUP: a supervisor or a CI runner that sends them
 /// kills soon after.
@@ -24,7 +24,25 @@ pub(super) async fn run(
     held: &dyn StateLock,
     errand: &Errand<'_>,
 ) -> Result<Exit, Failure> {
-    let ui = context.ui;
+    let ended = watched(context.ui, signals, ground, look, held, errand).await?;
+    say(context, look, &ended, errand.command);
+    Ok(match ended.end(look) {
+        RunEnd::Complete => Exit::Done,
+        RunEnd::Failed => Exit::Incomplete,
+        RunEnd::Interrupted => Exit::Interrupted,
+    })
+}
+
+/// Carries the plan out under a progress that is gone from the terminal when this returns, so that what
+/// is said afterwards stands where it was.
+async fn watched(
+    ui: &Ui,
+    signals: &mut Signals,
+    ground: &Ground<'_>,
+    look: &Look,
+    held: &dyn StateLock,
+    errand: &Errand<'_>,
+) -> Result<Ended, Failure> {
     let (handle, cancel) = CancelHandle::new();
     let mut progress = Progress::new(ui, &look.plan);
     let mut events = |event: &_| {
@@ -37,9 +55,9 @@ pub(super) async fn run(
     };
     let mut work = pin!(ground.carry_out(look, held, errand, cancel, &mut events));
     let mut stopped = false;
-    let ended = loop {
+    loop {
         tokio::select! {
-            ended = &mut work => break ended?,
+            ended = &mut work => return Ok(ended?),
             stop = signals.next() => {
                 let patient = stop == Stop::Interrupt && ui.streams().can_ask();
                 if patient && stopped {
@@ -50,13 +68,7 @@ pub(super) async fn run(
                 stopped = true;
             }
         }
-    };
-    say(context, look, &ended, errand.command);
-    Ok(match ended.end(look) {
-        RunEnd::Complete => Exit::Done,
-        RunEnd::Failed => Exit::Incomplete,
-        RunEnd::Interrupted => Exit::Interrupted,
-    })
+    }
 }
 
 fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {

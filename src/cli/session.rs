@@ -12,8 +12,8 @@ use super::project::Project;
 use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::fleet::Desired;
 use crate::core::manifest::{Settings, StateLocation};
-use crate::core::plan::Options;
 use crate::core::plan::codes::FLEET_VANISHED;
+use crate::core::plan::{Aim, Options};
 use crate::core::view::words::span;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
@@ -146,9 +146,9 @@ pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, F
 }
 
 /// What flags ask of the planner.
-pub(super) fn wishes(flags: &Wishes, destroy: bool) -> Options {
+pub(super) fn wishes(flags: &Wishes, aim: Aim) -> Options {
     Options {
-        destroy,
+        aim,
         accept_missing: flags.accept_missing,
         take_over: flags.take_over,
         adopt_runs: flags.adopt_run.iter().cloned().collect(),

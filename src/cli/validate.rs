@@ -3,7 +3,6 @@
 use super::Context;
 use super::args::{Format, Validate};
 use super::manifests::{self, Purpose};
-use crate::core::manifest::{Diagnostic, Severity};
 use crate::core::view::words::count;
 use crate::core::view::{github, json};
 use crate::ui::{Exit, Failure};
@@ -19,7 +18,7 @@ pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failur
     let diagnostics = &found.loaded.diagnostics;
     if context.ui.json() {
         context.ui.document(&json::validate::validate(
-            diagnostics.iter().map(document).collect(),
+            diagnostics.iter().map(Into::into).collect(),
         ));
     } else if args.format == Format::Github {
         let mut text = String::new();
@@ -42,21 +41,4 @@ pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failur
         return Ok(Exit::Error);
     }
     Err(found.failure())
-}
-
-fn document(diagnostic: &Diagnostic) -> json::validate::Diagnostic<'_> {
-    let place = diagnostic.place.as_ref();
-    json::validate::Diagnostic {
-        severity: match diagnostic.severity {
-            Severity::Error => json::validate::Severity::Error,
-            Severity::Warning => json::validate::Severity::Warning,
-        },
-        code: diagnostic.code,
-        message: &diagnostic.message,
-        label: place.and_then(|place| place.label.as_deref()),
-        file: place.map_or("", |place| &place.file),
-        line: place.map(|place| place.line),
-        column: place.map(|place| place.column),
-        help: diagnostic.help.as_deref(),
-    }
 }

@@ -46,6 +46,9 @@ pub struct Look {
     pub plan: Plan,
     /// Runs that the journal has and the state does not: under way, died, or not published.
     pub open_runs: Vec<OpenRun>,
+    /// The saved plan that was reviewed instead of this look's own, where there is one; it is spent by
+    /// being carried out.
+    pub reviewed: Option<SavedPlan>,
 }
 
 /// Why there is nothing to stand on.
@@ -118,6 +121,7 @@ impl Ground<'_> {
             observed: Some(observed),
             plan,
             open_runs,
+            reviewed: None,
         })
     }
 
@@ -160,6 +164,7 @@ impl Look {
             observed: None,
             plan,
             open_runs: Vec::new(),
+            reviewed: None,
         })
     }
 }

@@ -162,6 +162,7 @@ impl Ground<'_> {
             outcome: outcome.to_owned(),
             commit: self.env.commit(),
             parent: look.remembered.digest.clone(),
+            plan: look.reviewed.as_ref().map(SavedPlan::digest),
         };
         record(
             &look.remembered.known,

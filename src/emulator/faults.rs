@@ -26,6 +26,7 @@ struct Entry {
     chance: Option<f64>,
     status: Option<u16>,
     message: Option<String>,
+    code: Option<i32>,
     #[serde(rename = "for")]
     lasts: Option<String>,
 }
@@ -87,6 +88,7 @@ impl Entry {
             "break-after" => Effect::BreakAfter,
             "slow-answer" => Effect::SlowAnswer(self.lasts(10)?),
             "slow-start" => Effect::SlowStart(self.lasts(30)?),
+            "ends" => Effect::Ends(self.code.unwrap_or(0)),
             "fail-start" => Effect::FailStart,
             "checks-never-pass" => Effect::ChecksNeverPass,
             "list-lag" => Effect::ListLag(self.lasts(5)?),

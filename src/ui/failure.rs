@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::color::{Ink, paint};
 use super::{Exit, codes};
 use crate::core::code::Code;
+use crate::core::manifest::Diagnostic;
 use crate::core::state::StateError;
 use crate::core::view::escape::safe;
 use crate::core::view::json;
@@ -28,6 +29,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// How the program ends.
     pub exit: Exit,
+    /// What is wrong with the manifests, where that is the reason. People have read it before.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Failure {
@@ -39,6 +42,7 @@ impl Failure {
             causes: Vec::new(),
             hint: None,
             exit: code.ends().into(),
+            diagnostics: Vec::new(),
         }
     }
 
@@ -92,6 +96,7 @@ impl Failure {
             self.hint.as_deref(),
             self.exit.code(),
         )
+        .with(self.diagnostics.iter().map(Into::into).collect())
     }
 }
 
@@ -132,6 +137,7 @@ impl From<ProviderError> for Failure {
             causes: Vec::new(),
             hint: error.hint,
             exit: Exit::Error,
+            diagnostics: Vec::new(),
         }
     }
 }

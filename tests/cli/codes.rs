@@ -10,6 +10,7 @@ use aeroform::store::{Holder, LocalStore, StateLock, StateStore, Version};
 use aeroform::ui::{Exit, Failure, codes as ui};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::journey::applied_and_taken_back;
 use crate::provoked::assert_all_provoked;
 use crate::sandbox::Sandbox;
 use crate::terminal::Terminal;
@@ -102,7 +103,6 @@ fn every_code_of_a_verb_is_provoked() {
         ),
         crate::fly::busy(code),
         crate::fly::empty(code),
-        ends(&Sandbox::with_app(), &["drift"]),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
         ends(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),
         ends(&sandbox, &["status", "--provider", "loco"]),
@@ -124,7 +124,9 @@ fn every_code_of_a_verb_is_provoked() {
         after("ulimit -n 4", "status"),
         refused(),
         stale(),
+        spent(),
         moved_on(),
+        another_app(),
     ];
     assert_all_provoked(
         verbs::ALL,
@@ -158,6 +160,23 @@ fn stale() -> String {
     let sandbox = Sandbox::with_app();
     sandbox.run(&["plan", "--out", "next.plan"]);
     sandbox.write("aeroform.toml", "[groups.web]\ncount = 2\n");
+    ends(&sandbox, &["apply", "next.plan"])
+}
+
+/// The state is of an app that was made elsewhere.
+fn another_app() -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    let state = sandbox.read("state/shop.json");
+    let lineage = state.split("\"lineage\":").nth(1).unwrap();
+    let lineage = lineage.split('"').nth(1).unwrap();
+    sandbox.write("state/shop.json", &state.replace(lineage, "elsewhere"));
+    ends(&sandbox, &["drift"])
+}
+
+fn spent() -> String {
+    let sandbox = Sandbox::with_app();
+    applied_and_taken_back(&sandbox);
     ends(&sandbox, &["apply", "next.plan"])
 }
 

@@ -177,6 +177,37 @@ fn without_a_terminal_the_flag_that_answers_is_named_and_nothing_is_done() {
     assert_eq!(sandbox.machines(), 0);
 }
 
+/// A plan that was applied, and a world that somebody has brought back to where it was.
+pub(crate) fn applied_and_taken_back(sandbox: &Sandbox) {
+    let one = "[groups.web]\ncount = 1\n\n[groups.jobs]\ncount = 1\n";
+    let old = Sandbox::FLY;
+    let new = format!("{old}\n[env]\nCOLOUR = \"blue\"\n");
+    sandbox.write("aeroform.toml", one);
+    sandbox.apply();
+    sandbox.write("fly.toml", &new);
+    let made = sandbox.run(&["plan", "--out", "next.plan"]);
+    assert!(made.starts_with("exit 0\n"), "{made}");
+    let done = sandbox.run(&["apply", "next.plan"]);
+    assert!(done.starts_with("exit 0\n"), "{done}");
+    sandbox.write("fly.toml", old);
+    sandbox.apply();
+    sandbox.write("fly.toml", &new);
+}
+
+#[test]
+fn a_saved_plan_is_applied_once_although_the_world_is_again_as_it_was() {
+    let sandbox = Sandbox::with_app();
+    applied_and_taken_back(&sandbox);
+    let again = sandbox.run(&["apply", "next.plan"]);
+    assert!(again.starts_with("exit 4\n"), "{again}");
+    assert!(again.contains("was applied already"), "{again}");
+    // Reviewed again it is another plan.
+    let made = sandbox.run(&["plan", "--out", "another.plan"]);
+    assert!(made.starts_with("exit 0\n"), "{made}");
+    let done = sandbox.run(&["apply", "another.plan"]);
+    assert!(done.starts_with("exit 0\n"), "{done}");
+}
+
 #[test]
 fn a_saved_plan_is_applied_once_and_never_after_something_else_changed() {
     let sandbox = Sandbox::with_app();

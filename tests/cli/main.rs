@@ -5,6 +5,7 @@
 
 mod codes;
 mod docs;
+mod drift;
 mod fly;
 mod journey;
 mod manifests;

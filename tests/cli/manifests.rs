@@ -137,6 +137,23 @@ fn an_unknown_key_of_fly_toml_is_a_warning_and_with_strict_an_error() {
 }
 
 #[test]
+fn a_plan_of_broken_manifests_says_where_to_programs_too() {
+    let sandbox = Sandbox::with_app();
+    sandbox.write("aeroform.toml", "[groups.web]\ncuont = 1\n");
+    let output = sandbox.command(&["plan", "--json"]).output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = &document["error"];
+    assert_eq!(error["code"], "invalid_manifest");
+    let first = &error["diagnostics"][0];
+    assert_eq!(first["code"], "unknown_key", "{document}");
+    assert_eq!(
+        (first["line"].as_u64(), first["column"].as_u64()),
+        (Some(2), Some(1))
+    );
+    assert_eq!(first["file"], "aeroform.toml");
+}
+
+#[test]
 fn a_folder_without_fly_toml_says_what_to_do() {
     let sandbox = Sandbox::new();
     assert_snapshot!(sandbox.run(&["plan"]), @r"

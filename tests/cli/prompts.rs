@@ -111,6 +111,8 @@ fn ctrl_c_while_applying_keeps_what_was_made_and_the_next_apply_does_the_rest() 
     let (code, screen) = terminal.end();
     assert_eq!(code, 130, "{screen}");
     assert!(screen.contains("Interrupted:"), "{screen}");
+    // The count belongs to the progress, which is over.
+    assert!(!screen.contains("/2 done"), "{screen}");
     assert!(
         sandbox
             .read("state/shop.json")

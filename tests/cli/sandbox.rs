@@ -74,6 +74,11 @@ primary_region = \"ams\"
         status["machines"].as_array().unwrap().len()
     }
 
+    /// Where provider `local` has the folders of the app's Machines.
+    pub(crate) fn machines_folder(&self) -> PathBuf {
+        self.state_dir().join("local/shop/machines")
+    }
+
     /// The folder that commands run in.
     pub(crate) fn project(&self) -> PathBuf {
         self.root.path().join("project")

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use aeroform::core::fleet::{Capabilities, Strategy};
 use aeroform::emulator::world::{Effect, Fault};
+use serde_json::json;
 use tokio::time::Instant;
 
-use crate::stage::{Stage, checked, image, web};
+use crate::stage::{Stage, checked, image, web, worker};
 use crate::support::{GroupWords, desired};
 
 #[tokio::test(start_paused = true)]
@@ -176,4 +177,23 @@ async fn a_machine_that_a_killed_run_left_starting_is_waited_for_before_it_is_ta
     ran.assert_complete();
     assert_eq!(stage.states(), ["started"]);
     assert_eq!(stage.sim.world().count("create"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_never_restarted_passes_its_gate_only_with_exit_code_0() {
+    for (code, outcome) in [(0, "done"), (3, "failed"), (137, "failed")] {
+        let mut stage = Stage::new();
+        let ends = Fault::on("create", Effect::Ends(code));
+        let ends = stage.sim.world().inject(ends);
+        let job = worker(1).config(json!({"restart": {"policy": "no"}}));
+        let ran = stage.apply(&desired([("job", job)])).await;
+        assert_eq!(stage.sim.world().fired(ends), 1);
+        assert_eq!(ran.outcomes(), [outcome], "exit code {code}");
+        assert_eq!(stage.states(), ["stopped"]);
+        if outcome == "failed" {
+            let (name, message) = ran.failure();
+            assert_eq!(name, "machine_failed");
+            assert!(message.contains(&format!("exit code {code}")), "{message}");
+        }
+    }
 }

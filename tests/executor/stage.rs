@@ -125,6 +125,7 @@ impl Stage {
             outcome: "complete".to_owned(),
             commit: None,
             parent: None,
+            plan: None,
         };
         self.known = record(&self.known, &made, desired, &report.results, &facts);
         Ran {

@@ -155,6 +155,26 @@ async fn a_lock_that_is_lost_on_the_way_ends_the_calls_and_not_the_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lock_that_is_lost_once_every_call_was_made_leaves_nothing_verified() {
+    locally(async {
+        let mut stage = Stage::new();
+        let lock = Arc::clone(&stage.lock.0);
+        tokio::task::spawn_local(async move {
+            sleep(Duration::from_secs(1)).await;
+            lock.store(false, Ordering::Relaxed);
+        });
+        let ran = stage.apply(&desired([("web", web(2))])).await;
+        assert_eq!(ran.outcomes(), ["done", "done"]);
+        assert_eq!(ran.report.halted, Some(Halt::LockLost));
+        // Exit 3: what nobody has looked at again is not known to be so.
+        let findings = &ran.report.findings;
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(findings[0].contains("lock was lost"), "{findings:?}");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_the_lock_no_call_is_made() {
     let mut stage = Stage::new();
     stage.lock.0.store(false, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use aeroform::core::fleet::{
     Count, Desired, DesiredGroup, Known, LaunchId, Limit, MachineId, MovedMachine, Pending,
     Strategy,
 };
-use aeroform::core::plan::Options;
+use aeroform::core::plan::{Aim, Options};
 use aeroform::emulator::world::World;
 use serde_json::{Value, json};
 
@@ -308,7 +308,7 @@ fn groups() -> Vec<Chapter> {
             vec![("web", web(2)), ("worker", worker(1))],
             vec![("web", web(2)), ("worker", worker(1))],
         )
-        .wishes(|wishes| wishes.destroy = true),
+        .wishes(|wishes| wishes.aim = Aim::Nothing),
     ]
 }
 

@@ -107,6 +107,7 @@ impl<'a> Team<'a> {
             outcome: "complete".to_owned(),
             commit: None,
             parent: None,
+            plan: None,
         };
         self.known = record(&self.known, &made, desired, &report.results, &facts);
         Ran {

@@ -12,13 +12,15 @@ use crate::app::{App, Shape, names};
 use crate::moments::{MIDDLE, Moment, Run};
 use crate::table::listed;
 
-/// Every Machine that exists is listed, and nothing is listed that does not exist.
+/// Every Machine that exists is listed. One that was on its way out may be gone since: a run that is told
+/// to stop waits for nobody.
 #[track_caller]
 fn lists_what_is_there(app: &App) {
     let mut folders = names(&app.machines());
     folders.retain(|name| !name.starts_with('.'));
     let listed: Vec<_> = listed(&app.state_file()).into_keys().collect();
-    assert_eq!(folders, listed);
+    folders.retain(|name| !listed.contains(name));
+    assert_eq!(folders, [""; 0], "not in the state, which lists {listed:?}");
 }
 
 pub(crate) fn sigterm_to_the_whole_job_as_ci_sends_it_leaves_a_state_that_lists_what_is_there() {

@@ -1,7 +1,7 @@
 //! Every code of a plan, provoked.
 
 use aeroform::core::fleet::{HostStatus, Lineage, Management};
-use aeroform::core::plan::{Options, Plan, codes, refreshed};
+use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
 use crate::provoked::assert_all_provoked;
@@ -9,8 +9,16 @@ use crate::support::{GroupWords, Stage, desired, group, id, moved};
 
 #[test]
 fn every_code_of_a_plan_is_provoked() {
-    let mut plans = [history(), guards(), warnings(), notes(), hosts(), images()].concat();
-    plans.push(refreshed_over_a_change());
+    let plans = [
+        history(),
+        guards(),
+        warnings(),
+        notes(),
+        hosts(),
+        images(),
+        vec![refreshed()],
+    ]
+    .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {
         let kinds = [&plan.records, &plan.notes, &plan.warnings, &plan.refusals];
         kinds.into_iter().flatten().map(|note| note.code.clone())
@@ -47,6 +55,20 @@ fn history() -> Vec<Plan> {
     ]
 }
 
+fn refreshed() -> Plan {
+    let config = json!({"env": {"LOG": "info"}});
+    let wanted = desired([("web", group("web").count(1).config(config))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| {
+        machine.config.as_mut().unwrap().env = None;
+    });
+    let options = Options {
+        aim: Aim::State,
+        ..Options::default()
+    };
+    stage.plan_with(&wanted, &options)
+}
+
 fn guards() -> Vec<Plan> {
     let mut stage = Stage::with(&desired([("web", group("web").count(3).protected())]));
     let unprotected = Stage::with(&desired([("web", group("web").count(3))]));
@@ -81,8 +103,13 @@ fn warnings() -> Vec<Plan> {
         ),
     ]);
     tagged.image = Some("shop:latest".to_owned());
-    tagged.rollout.seed_command = Some(vec!["seed".to_owned()]);
-    vec![Stage::empty().plan(&tagged)]
+    tagged.rollout.seed_command = Some(vec!["bin/seed".to_owned()]);
+    let four = desired([("web", group("web").count(4))]);
+    let crowded = group("web").count(4).with(|g| g.max_per_region = Some(3));
+    vec![
+        Stage::empty().plan(&tagged),
+        Stage::with(&four).plan(&desired([("web", crowded)])),
+    ]
 }
 
 fn notes() -> Vec<Plan> {
@@ -177,19 +204,4 @@ fn images() -> Vec<Plan> {
         two_images,
         stage.plan(&web(3)),
     ]
-}
-
-/// Somebody has changed what the manifests write.
-fn refreshed_over_a_change() -> Plan {
-    let web = desired([("web", group("web").count(1))]);
-    let mut stage = Stage::with(&web);
-    stage.touch("m00001", |machine| {
-        let config = machine.config.as_mut().unwrap();
-        config.image = Some("shop:by-hand".to_owned());
-        config
-            .env
-            .get_or_insert_default()
-            .insert("A".to_owned(), "by hand".to_owned());
-    });
-    refreshed(&stage.plan(&web))
 }

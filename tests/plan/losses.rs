@@ -2,7 +2,7 @@
 //! and Machines that somebody else has added.
 
 use aeroform::core::fleet::{GroupName, HostStatus, Limit, MachineState, MovedMachine};
-use aeroform::core::plan::{Allow, Options, questions};
+use aeroform::core::plan::{Aim, Allow, Options, questions};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -203,7 +203,7 @@ fn destroying_the_app_with_a_bare_flag_does_not_cover_what_was_added_outside() {
     let mut stage = Stage::with(&wanted);
     stage.clone_machine("m00001", "e0001");
     let options = Options {
-        destroy: true,
+        aim: Aim::Nothing,
         ..Options::default()
     };
     let asked = questions(&stage.plan_with(&wanted, &options));

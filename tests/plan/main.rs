@@ -8,15 +8,18 @@ mod check;
 mod codes;
 mod cost;
 mod half_up;
+mod histories;
 mod images;
 mod losses;
+mod ownership;
 #[path = "../support/provoked.rs"]
 mod provoked;
+mod refresh;
 #[path = "../support/mod.rs"]
 mod support;
 
 use aeroform::core::fleet::{HostStatus, LaunchId, Limit, MachineState, Management, Pending};
-use aeroform::core::plan::{Allow, Options, Plan, SavedPlan, questions};
+use aeroform::core::plan::{Aim, Allow, Options, Plan, SavedPlan, questions};
 use insta::assert_snapshot;
 use serde_json::json;
 use support::{GroupWords, Stage, desired, group, group_name, id, moved};
@@ -680,7 +683,7 @@ fn destroying_the_app_asks_for_its_name() {
     ]);
     let mut stage = Stage::with(&wanted);
     let options = Options {
-        destroy: true,
+        aim: Aim::Nothing,
         ..Options::default()
     };
     let plan = stage.plan_with(&wanted, &options);

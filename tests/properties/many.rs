@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aeroform::core::fleet::{Desired, Limit, Observed};
-use aeroform::core::plan::{Options, check, plan};
+use aeroform::core::plan::{Aim, Options, check, plan};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -68,7 +68,11 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
     for chapter in 0..CHAPTERS {
         let wanted = guarded(&mut runner);
         let options = Options {
-            destroy: draw(&mut runner, 0..20u8) == 0,
+            aim: match draw(&mut runner, 0..20u8) {
+                0 => Aim::Nothing,
+                1 => Aim::State,
+                _ => Aim::Manifests,
+            },
             ..Options::default()
         };
         let mut read = |observed: Option<&Observed>| {

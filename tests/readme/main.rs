@@ -31,6 +31,11 @@ fn the_walk_of_the_storefront_shows_what_happens() {
     replay("examples/storefront/README.md");
 }
 
+#[test]
+fn the_page_of_the_rails_app_shows_what_happens() {
+    replay("examples/fly-rails/README.md");
+}
+
 fn replay(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let text = fs::read_to_string(&path).unwrap();

@@ -25,6 +25,8 @@ impl Stage {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // The state of some examples lies beside them, in the same repository.
+        fs::create_dir_all(dir.path().join("project/.git")).unwrap();
         let listed = Command::new("git")
             .args([
                 "ls-files",

@@ -265,6 +265,7 @@ impl Stage {
             outcome: "complete".to_owned(),
             commit: None,
             parent: None,
+            plan: None,
         };
         self.known = record(&self.known, made, desired, &results, &facts);
         self.observed.description.machine_count = self.observed.machines.len() as u64;
@@ -466,6 +467,7 @@ fn blank() -> Machine {
         pid: None,
         address: None,
         restarts: 0,
+        last_exit: None,
         detail: None,
     }
 }

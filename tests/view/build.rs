@@ -8,7 +8,7 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
-    Action, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Note, Plan,
+    Action, Aim, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Note, Plan,
     Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
 };
 use serde_json::Value;
@@ -40,7 +40,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         desired: "desired".to_owned(),
         online: true,
         machines,
-        destroys_app: false,
+        aim: Aim::Manifests,
         groups: Vec::new(),
         steps: Vec::new(),
         pools: vec![Pool {
@@ -128,6 +128,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         moved_from: None,
         strategy: String::new(),
         size: None,
+        http_service: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
-use aeroform::core::plan::{Branch, Cost, DriftKind, Plan, Removal};
+use aeroform::core::plan::{Aim, Branch, Cost, DriftKind, Plan, Removal};
 use serde_json::{Value, json};
 
 use crate::build::*;
@@ -24,6 +24,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("nothing_to_do", nothing_to_do()),
         ("nothing_to_do_offline", nothing_to_do_offline()),
         ("offline", offline()),
+        ("offline_volume", offline_volume()),
         ("records_only", records_only()),
         ("refusals_and_warnings", refusals_and_warnings()),
         ("replace", replaced()),
@@ -337,6 +338,22 @@ fn offline() -> Plan {
     plan
 }
 
+/// Whether that Machine goes is decided at apply, and with it whether its volume is left.
+fn offline_volume() -> Plan {
+    let goes = destroy(
+        "db",
+        "ams",
+        "148ed599c14189",
+        Removal::CountLowered,
+        "which one: decided at apply",
+    );
+    let mut plan = plan(5)
+        .group(group("db", "bin/db", Changed, "ams 2->1"))
+        .step(leaving(goes, "vol_vz3"));
+    plan.online = false;
+    plan
+}
+
 fn records_only() -> Plan {
     let mut plan = nothing_to_do();
     plan.records = vec![note(
@@ -496,6 +513,6 @@ fn whole_app_destroyed() -> Plan {
                 "vol_vz3lnq8k9x7mz4w1",
             ),
         ]);
-    plan.destroys_app = true;
+    plan.aim = Aim::Nothing;
     plan
 }

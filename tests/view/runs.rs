@@ -35,6 +35,7 @@ fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
         pid: Some(4200 + u32::from(n)),
         address: None,
         restarts: 0,
+        last_exit: None,
         detail: None,
     }
 }

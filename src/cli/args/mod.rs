@@ -10,7 +10,7 @@ use clap_complete::Shell;
 
 mod world;
 
-pub use world::{Drift, Emulator, Import, RateLimits, Refreshing};
+pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
@@ -158,10 +158,10 @@ pub enum Verb {
     Destroy(Destroy),
     /// Write the state and an aeroform.toml for an app that is there already
     Import(Import),
-    /// Show what differs between the state and the world
+    /// Show what was changed outside since the last apply
     Drift(Drift),
-    /// Let the state take what is there; no Machine is touched
-    Refresh(Refreshing),
+    /// Take what was changed outside into the state
+    Refresh(RefreshState),
     /// Show the Machines and their checks
     Status(Status),
     /// Show what the Machines print
@@ -389,6 +389,49 @@ pub struct Destroy {
     pub doing: Doing,
 }
 
+/// `aeroform drift`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes nothing. What is stopped, suspended or started by the proxy has not drifted, nor has what no
+manifest writes.
+
+Examples:
+  aeroform drift                        every field that differs from what was sent
+  aeroform drift --detailed-exitcode    exit 2 if there is any, 1 if it cannot be told")]
+pub struct Drift {
+    /// Exit 2 if there is drift
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `aeroform refresh`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+No Machine changes. Machines that were added outside enter the state, those that are gone leave it, and
+of configs that were changed it remembers what the manifests write. The next apply still puts back what
+the manifests say otherwise; the plan names it.
+
+Examples:
+  aeroform refresh       show it, ask, and write the state
+  aeroform refresh -y    in a pipeline")]
+pub struct RefreshState {
+    /// Do not ask
+    #[arg(short = 'y', long)]
+    pub auto_approve: bool,
+    /// How long to wait for the state's lock (30s, 5m)
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// Print one JSON event per line
+    #[arg(long)]
+    pub json: bool,
+    /// What no file says.
+    #[command(flatten)]
+    pub wishes: Wishes,
+}
+
 /// `aeroform status`.
 #[derive(Debug, Args)]
 pub struct Status {
@@ -465,11 +508,11 @@ impl Verb {
             | Self::Destroy(Destroy {
                 doing: Doing { json, .. },
             })
+            | Self::Drift(Drift { json, .. })
+            | Self::Refresh(RefreshState { json, .. })
             | Self::Status(Status { json })
             | Self::Logs(Logs { json, .. })
             | Self::Emulator(Emulator { json, .. })
-            | Self::Drift(Drift { json, .. })
-            | Self::Refresh(Refreshing { json, .. })
             | Self::Import(Import { json, .. })
             | Self::State(
                 State::List { json } | State::Show { json, .. } | State::Push { json, .. },

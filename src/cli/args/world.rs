@@ -1,71 +1,12 @@
-//! The flags of the verbs about what is there: import, drift, refresh, and a platform to try them on.
+//! The flags of `import`, and of the platform to try it on.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{Doing, Wishes, duration};
-
-/// `aeroform drift`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Changes nothing. A Machine that is stopped, suspended, cordoned or started by the proxy is no drift, nor
-is a new version of an equal config.
-
-Examples:
-  aeroform drift                        field by field
-  aeroform drift --detailed-exitcode    exit 2 if there is any, 1 if that cannot be told")]
-pub struct Drift {
-    /// Exit 2 if there is drift
-    #[arg(long)]
-    pub detailed_exitcode: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// What no file says.
-    #[command(flatten)]
-    pub wishes: Wishes,
-}
-
-/// `aeroform refresh`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Machines that were added are adopted, those that are gone are forgotten, and of those that were changed
-the state remembers what is there, as far as the manifests write it. What the manifests want otherwise is
-named: the next apply puts it back.")]
-pub struct Refreshing {
-    /// How long to wait for the state's lock (30s, 5m)
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    pub lock_timeout: Duration,
-    /// Print one JSON event per line
-    #[arg(long)]
-    pub json: bool,
-    /// What no file says.
-    #[command(flatten)]
-    pub wishes: Wishes,
-}
-
-impl Refreshing {
-    /// The same as an apply that only writes the state.
-    pub fn doing(&self) -> Doing {
-        let Self {
-            lock_timeout,
-            json,
-            wishes,
-        } = self;
-        Doing {
-            auto_approve: true,
-            allow_destroy: Vec::new(),
-            parallelism: NonZeroUsize::MIN,
-            lock_timeout: *lock_timeout,
-            json: *json,
-            wishes: wishes.clone(),
-        }
-    }
-}
+use super::duration;
 
 /// `aeroform import`.
 #[derive(Debug, Args)]

@@ -76,6 +76,8 @@ pub struct Places {
     pub group: Option<String>,
     /// The group's `[groups.x]` table.
     pub settings: Option<String>,
+    /// The service that is written as `[http_service]`, as field changes name it (`8080 tcp`).
+    pub http_service: Option<String>,
 }
 
 /// How many primaries a group has.

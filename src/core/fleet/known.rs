@@ -109,6 +109,9 @@ pub struct RunRecord {
     /// Commit that was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Digest of the saved plan that it carried out, where it carried out one: that plan is spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<String>,
 }
 
 /// One release: which config and placement each group had.

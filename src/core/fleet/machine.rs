@@ -64,6 +64,10 @@ pub struct Machine {
     /// Restarts since its last start, where known.
     #[serde(default)]
     pub restarts: u32,
+    /// The exit code with which its process ended by itself, as long as it is at rest; none after a stop
+    /// that was asked for, and where the provider does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<i32>,
     /// What a person should know about its state ("supervisor is gone", "exit code 3").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

@@ -39,8 +39,7 @@ impl Both<'_> {
         let Some(command) = &self.document.deploy.release_command else {
             return;
         };
-        let message =
-            "no image is named for the release command: it runs in the one that the Machines have";
+        let message = "no image is named for the release command: it would run in the one that the Machines have";
         self.fly.report(
             Diagnostic::warning(codes::RELEASE_COMMAND_WITHOUT_IMAGE, message)
                 .at(self.fly.place(command.span.clone(), ""))

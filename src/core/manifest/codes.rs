@@ -34,7 +34,7 @@ codes! {
         "A check's interval or timeout lies outside of what Fly takes.",
         "Write what it is set to.";
     COMPOSE_NOT_READ "compose_not_read" Not:
-        "the containers of a compose file are not read: Machines keep those that they have",
+        "the containers of a compose file are not read: Machines keep those that they have, new ones get none",
         "`[build.compose]` leads to a file that Aeroform does not read.",
         "Write the containers as `machine_config`.";
     COUNT_AND_REGIONS "count_and_regions" Error:
@@ -158,7 +158,7 @@ codes! {
         "Two services of different groups take requests on one port of the app.",
         "Give one of them another port, unless both are meant to answer.";
     RELEASE_COMMAND_WITHOUT_IMAGE "release_command_without_image" Not:
-        "no image is named for the release command: it runs in the one that the Machines have",
+        "no image is named for the release command: it would run in the one that the Machines have",
         "fly.toml has a release command, and nothing names the image that it is to run in.",
         "Name it with `--image`, `image` in aeroform.toml or `[build] image`.";
     RESERVED_NAME "reserved_name" Not:

@@ -129,6 +129,14 @@ impl Diagnostics {
         errors.chain(self.items.iter().filter(of(Severity::Warning)))
     }
 
+    /// Those of other kinds than these.
+    #[must_use]
+    pub fn without(&self, kinds: &[Code]) -> Self {
+        let told = |item: &&Diagnostic| kinds.iter().all(|code| code.name() != item.code);
+        let items = self.items.iter().filter(told).cloned().collect();
+        Self { items }
+    }
+
     /// How many errors.
     pub fn errors(&self) -> usize {
         self.count(Severity::Error)

@@ -89,11 +89,19 @@ impl Fields<'_, '_> {
                 ),
             )
             .at(self.file.place(node.span(), ""))
-            .help(format!(
-                "give it a unit: `{key} = \"{nanos}ms\"` or `\"{nanos}s\"`"
-            )),
+            .help(format!("give it a unit: `{key} = \"{}\"`", meant(nanos))),
         );
     }
+}
+
+/// What a number most likely means: milliseconds, as Fly's docs write them, or a few seconds.
+fn meant(number: u64) -> String {
+    let unit = if number < 1000 {
+        1_000_000_000
+    } else {
+        1_000_000
+    };
+    format_duration(number.saturating_mul(unit))
 }
 
 fn scaled(value: i64, number: Number) -> Option<u64> {

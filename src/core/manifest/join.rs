@@ -178,6 +178,7 @@ impl Both<'_> {
                     .aero
                     .zip(settings)
                     .map(|(aero, settings)| aero.source.line_ref(settings.span.start)),
+                http_service: template.http_service,
             },
         }
     }

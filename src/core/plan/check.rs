@@ -6,6 +6,7 @@ mod capacity;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use super::options::Aim;
 use super::types::{Action, Change, Plan, StepId, Work};
 use crate::core::fleet::{
     Count, Desired, GroupName, Known, KnownMachine, MachineId, Management, Observed, Region,
@@ -36,7 +37,7 @@ pub fn check(
     reading.graph();
     reading.identities(known, observed);
     reading.counts(known, observed);
-    if plan.refusals.is_empty() && !plan.destroys_app {
+    if plan.refusals.is_empty() && plan.aim == Aim::Manifests {
         reading.wanted(desired);
     }
     reading.protected(desired, known, observed);

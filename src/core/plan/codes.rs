@@ -52,17 +52,21 @@ codes! {
         "A replacement would leave the data behind.",
         "Wait for the host, or destroy the Machine and restore its volume from a snapshot.";
     AUTOSTOP_WITHOUT_AUTOSTART "autostop_without_autostart" Not:
-        "group `…`: its Machines stop by themselves and nothing starts them again",
+        "group `…`: its Machines stop by themselves and …",
         "`auto_stop_machines` without `auto_start_machines`.",
         "Set both, or none.";
-    COMMAND_NOT_RUN "command_not_run" Not:
-        "`deploy.…` is not run by this version",
-        "fly.toml has a release or seed command, and an apply does not run it.",
-        "Run it before you apply, or use `fly deploy` for this change.";
+    PUT_BACK_LATER "put_back_later" Not:
+        "group `…`: the manifests say otherwise, so the next apply puts back …",
+        "What is there was taken into the state, and fly.toml still says something else.",
+        "To keep what is there, write it in fly.toml.";
     MUTABLE_TAG "mutable_tag" Not:
         "image `…` is a tag, which may move",
         "What runs may not be what was reviewed.",
         "Name it by digest.";
+    NOT_RUN "not_run" Not:
+        "this version does not run …",
+        "fly.toml has a release command, a seed command or machine checks, which `fly deploy` runs and Aeroform reads only.",
+        "Run by hand what the change needs, before the apply.";
     SHARED_PORT "shared_port" Not:
         "groups … serve the same external port …: requests go to all of them…",
         "Two services answer on one port of one app.",
@@ -75,6 +79,10 @@ codes! {
         "which Machines go is decided at apply: this plan was made without asking the provider",
         "`--refresh=false`.",
         "Plan without it to see which.";
+    CROWDED_REGION "crowded_region" Not:
+        "group `…` keeps more than `max_per_region` = … in …: without `regions` every Machine stays where it is",
+        "`max_per_region` says where additions go; only written regions are evened out.",
+        "Write `regions` in `[groups.NAME]`.";
     HELD_BY_VOLUMES "held_by_volumes" Not:
         "group `…` stays uneven: Machines with volumes are not moved out of …",
         "Moving a Machine would leave its volume.",
@@ -135,10 +143,6 @@ codes! {
         "group `…` is no longer protected",
         "`protect` was taken away.",
         "Nothing; destroys of the group are possible from the next plan on.";
-    WANTED_OTHERWISE "wanted_otherwise" Not:
-        "group `…`: the manifests want … otherwise than it is",
-        "A refresh takes what is there into the state, and the manifests still say something else.",
-        "To keep what is there, write it in fly.toml; else the next apply puts it back.";
 }
 
 /// The code of this name, as it stands in a plan.

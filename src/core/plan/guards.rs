@@ -244,27 +244,38 @@ pub(super) fn warnings(
     for (name, group) in &desired.groups {
         found.extend(autostop(name, &group.template));
     }
+    found.extend(not_run(desired, decisions));
     found
 }
 
-/// What `fly deploy` would run beside this change and an apply does not.
-pub(super) fn commands_not_run(desired: &Desired) -> impl Iterator<Item = Note> {
-    let rollout = &desired.rollout;
-    let written = [
-        ("release_command", rollout.release_command.is_some()),
-        ("seed_command", rollout.seed_command.is_some()),
-    ];
-    let on_fly = desired.provider != "local";
-    written
-        .into_iter()
-        .filter(move |(_, is_written)| *is_written && on_fly)
-        .map(|(key, _)| {
-            note(
-                codes::COMMAND_NOT_RUN,
-                format!("`deploy.{key}` is not run by this version"),
-            )
-            .hint("run it before you apply, or use `fly deploy` for this change")
-        })
+/// What `fly deploy` would run beside such a change and we do not.
+fn not_run(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
+    let touched = |decision: &Decision<'_>| {
+        decision.wanted.is_some() && !(decision.creates.is_empty() && decision.changed.is_empty())
+    };
+    let touched: BTreeMap<_, _> = decisions.iter().filter(|(_, d)| touched(d)).collect();
+    if touched.is_empty() {
+        return None;
+    }
+    let mut what = Vec::new();
+    if let Some(command) = &desired.rollout.release_command {
+        what.push(format!("the release command ({})", command.place));
+    }
+    if desired.rollout.seed_command.is_some() {
+        what.push("the seed command".to_owned());
+    }
+    let checked = touched.iter().filter_map(|(name, decision)| {
+        let checks = &decision.wanted?.machine_checks;
+        (!checks.is_empty()).then(|| format!("the machine checks of group `{name}`"))
+    });
+    what.extend(checked);
+    (!what.is_empty()).then(|| {
+        note(
+            codes::NOT_RUN,
+            format!("this version does not run {}", what.join(", ")),
+        )
+        .hint("run by hand what this change needs, before the apply")
+    })
 }
 
 /// Two groups behind one external port: the proxy would spread requests over both.
@@ -321,13 +332,16 @@ fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
         .services
         .iter()
         .flatten()
-        .any(|service| service.stops_by_itself() && service.autostart == Some(false));
-    odd.then(|| {
+        .filter(|service| service.stops_by_itself())
+        .find(|service| service.autostart != Some(true));
+    odd.map(|service| {
+        let started = match service.autostart {
+            Some(_) => "nothing starts them again",
+            None => "nothing says that they are started again",
+        };
         note(
             codes::AUTOSTOP_WITHOUT_AUTOSTART,
-            format!(
-                "group `{name}`: its Machines stop by themselves and nothing starts them again"
-            ),
+            format!("group `{name}`: its Machines stop by themselves and {started}"),
         )
         .of(name)
         .hint("set `auto_start_machines = true`, or `auto_stop_machines = \"off\"`")

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::members::{Fleet, Member};
 use super::notes::{ids, machines, note};
-use super::options::Options;
+use super::options::{Aim, Options};
 use super::types::{Note, TakenOver};
-use crate::core::fleet::{Known, Machine, MachineId, Observed, RunId};
+use crate::core::fleet::{Known, Lineage, Machine, MachineId, Observed, RunId};
 
 /// What the history of what was read leads to.
 #[derive(Debug, Default)]
@@ -96,7 +96,11 @@ fn missing(
             )
             .hint("nothing is changed on such an answer; try again in a moment"),
         );
-    } else if all_gone && !options.accept_missing && !options.take_over && !options.destroy {
+    } else if all_gone
+        && !options.accept_missing
+        && !options.take_over
+        && options.aim != Aim::Nothing
+    {
         let what = machines(known.machines.len());
         history.refusals.push(
             note(
@@ -128,7 +132,8 @@ fn unrecorded(
     let recorded = recorded(known);
     let mut runs: BTreeMap<&RunId, Unrecorded<'_>> = BTreeMap::new();
     for machine in observed.machines.values().filter(|m| !m.state.is_gone()) {
-        let Some((run, serial)) = newer(machine, known, &recorded) else {
+        let Some((run, serial)) = newer(machine, known, &observed.description.scope, &recorded)
+        else {
             continue;
         };
         let stamps = &machine.stamps;
@@ -192,8 +197,13 @@ pub(super) fn recorded(known: &Known) -> BTreeSet<&RunId> {
 pub(super) fn newer<'a>(
     machine: &'a Machine,
     known: &Known,
+    scope: &Lineage,
     recorded: &BTreeSet<&RunId>,
 ) -> Option<(&'a RunId, u64)> {
+    // The serials of another app say nothing about this one's state.
+    if machine.stamps.lineage.as_ref() != Some(scope) {
+        return None;
+    }
     let (run, serial) = (machine.stamps.run.as_ref()?, machine.stamps.serial?);
     let unseen = serial > known.serial || serial == known.serial && known.run.as_ref() != Some(run);
     (unseen && !recorded.contains(run)).then_some((run, serial))

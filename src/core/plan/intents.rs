@@ -48,7 +48,9 @@ impl<'a> Intents<'a> {
             .chain(seen);
         let mut taken: BTreeSet<&str> = names.filter_map(MachineName::launch_part).collect();
         let mut pending: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
-        for owed in &known.pending {
+        let mut all_owed: Vec<_> = known.pending.iter().collect();
+        all_owed.sort_by(|a, b| a.launch.cmp(&b.launch));
+        for owed in all_owed {
             // Each id is spent once, even if a file that was edited by hand has it twice.
             if taken.insert(owed.launch.as_str()) {
                 let place = (owed.group.clone(), owed.region.clone());

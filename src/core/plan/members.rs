@@ -243,7 +243,7 @@ fn join_observed<'a>(
             of_lost_run: record.is_none() && of_lost_run(machine, known, observed, digest),
             unsettled: record.is_some_and(|record| record.unproven)
                 || answers.is_some()
-                || history::newer(machine, known, &recorded).is_some(),
+                || history::newer(machine, known, &observed.description.scope, &recorded).is_some(),
             was_owed: answers.is_some(),
             replaces: match (record, answers) {
                 (Some(record), _) => record.replaces.as_ref(),

@@ -36,12 +36,11 @@ mod words;
 
 pub use check::{Finding, check};
 pub use fields::adopted;
-pub use options::Options;
+pub use options::{Aim, Options};
 pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
-pub use refresh::refreshed;
-pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep};
+pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use types::{
     Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
     Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,

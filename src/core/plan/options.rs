@@ -2,13 +2,28 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::core::fleet::RunId;
+
+/// What a plan leads to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Aim {
+    /// What the manifests say (`aeroform apply`).
+    #[default]
+    Manifests,
+    /// No Machine of the app (`aeroform destroy`).
+    Nothing,
+    /// A state that says what is there; no Machine changes (`aeroform refresh`).
+    State,
+}
 
 /// Answers and wishes that come from flags, never from files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Take the whole app away.
-    pub destroy: bool,
+    /// What the plan is to lead to.
+    pub aim: Aim,
     /// Go on although every known Machine is gone (RULES 8).
     pub accept_missing: bool,
     /// Take over an app or a state of another lineage (RULES 5).

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
 use crate::core::fleet::{Count, Desired, GroupName, Known, LaunchId, MachineId, Pending};
 
@@ -108,7 +109,7 @@ pub(super) fn settle_pending(
     }
     let answered = |launch: &LaunchId| next.machines.values().any(|m| m.name.answers(launch));
     let kept = known.pending.iter().filter(|pending| {
-        let wanted = !plan.destroys_app && !counted(&pending.group);
+        let wanted = plan.aim != Aim::Nothing && !counted(&pending.group);
         wanted && !planned.contains(&pending.launch) && !answered(&pending.launch)
     });
     owed.extend(kept.cloned());

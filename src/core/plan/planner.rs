@@ -12,9 +12,10 @@ use super::history;
 use super::intents::Intents;
 use super::members::{self, Fleet};
 use super::notes::note;
-use super::options::Options;
+use super::options::{Aim, Options};
 use super::order;
 use super::reconcile::{self, count};
+use super::refresh;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
@@ -43,7 +44,12 @@ pub fn plan(
         let drifted = members::drifted(&fleet.members, observed);
         fleet.drift.extend(drifted);
     }
-    let decisions = reconcile::decide(desired, &fleet, lineage, options.destroy);
+    let decisions = match options.aim {
+        Aim::Manifests | Aim::Nothing => {
+            reconcile::decide(desired, &fleet, lineage, options.aim == Aim::Nothing)
+        }
+        Aim::State => refresh::decide(desired, &fleet, lineage),
+    };
     let mut intents = Intents::of(known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
@@ -57,7 +63,7 @@ pub fn plan(
         desired: digest,
         online: observed.is_some(),
         machines: fleet.len(),
-        destroys_app: options.destroy,
+        aim: options.aim,
         groups: Vec::new(),
         steps: order.steps,
         pools: order.pools,
@@ -113,11 +119,8 @@ fn say(
         plan.notes.extend(reconcile::unreachable(&decision.members));
     }
     plan.notes.extend(words::about_groups(desired, decisions));
-    if !options.destroy {
+    if options.aim == Aim::Manifests {
         plan.notes.extend(words::about_moves(desired, fleet));
-    }
-    if plan.calls_provider() && !options.destroy {
-        plan.warnings.extend(guards::commands_not_run(desired));
     }
     if plan.calls_provider()
         && capabilities.is_some_and(|c| !c.enforces_sizes)
@@ -134,7 +137,7 @@ fn say(
     let chosen_late = plan
         .changes()
         .any(|(_, c)| matches!(c.action, Action::Destroy { .. }));
-    if !plan.online && chosen_late && !options.destroy {
+    if !plan.online && chosen_late && options.aim == Aim::Manifests {
         plan.notes.push(note(
             codes::DECIDED_AT_APPLY,
             "which Machines go is decided at apply: this plan was made without asking the provider",
@@ -145,7 +148,7 @@ fn say(
 /// What the state will say differently although no step says so.
 fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Options) -> Vec<Note> {
     let mut found = Vec::new();
-    if options.destroy {
+    if options.aim == Aim::Nothing {
         return found;
     }
     for (name, group) in &desired.groups {
@@ -220,10 +223,10 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
     let before = count(decision.members.len());
     let after = regions.values().map(|(_, after)| after).sum();
     let verdict = match (decision.wanted, before) {
-        (None, _) => GroupVerdict::Removed,
+        (None, _) if decision.gone.len() == decision.members.len() => GroupVerdict::Removed,
         (Some(_), 0) if touched => GroupVerdict::Added,
-        (Some(_), _) if touched => GroupVerdict::Changed,
-        (Some(_), _) => GroupVerdict::Unchanged,
+        (_, _) if touched => GroupVerdict::Changed,
+        (_, _) => GroupVerdict::Unchanged,
     };
     let moved_from = decision
         .members
@@ -240,6 +243,9 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         moved_from,
         strategy: words::strategy(decision),
         size: words::size(decision),
+        http_service: decision
+            .wanted
+            .and_then(|group| group.places.http_service.clone()),
     }
 }
 

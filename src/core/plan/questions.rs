@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::notes::machines;
+use super::options::Aim;
 use super::types::{Action, GroupVerdict, Plan, Removal};
 use crate::core::fleet::GroupName;
 
@@ -45,7 +46,8 @@ pub struct Allow {
 
 /// What must be asked of this plan.
 pub fn questions(plan: &Plan) -> Questions {
-    let confirm = plan.calls_provider();
+    // What is there becomes what is remembered: nobody finds out later what was sent.
+    let confirm = plan.calls_provider() || plan.aim == Aim::State && !plan.is_empty();
     let outside = plan.adopted_from_outside();
     let mut groups: BTreeMap<&GroupName, Losses> = BTreeMap::new();
     for (_, change) in plan.changes() {
@@ -69,7 +71,7 @@ pub fn questions(plan: &Plan) -> Questions {
         .map(|group| &group.name)
         .collect();
     let destroys = plan.summary().destroy;
-    let app = (plan.destroys_app && destroys > 0).then(|| Typed {
+    let app = (plan.aim == Aim::Nothing && destroys > 0).then(|| Typed {
         name: plan.app.as_str().to_owned(),
         group: None,
         destroys: u32::try_from(destroys).unwrap_or(u32::MAX),
@@ -78,7 +80,7 @@ pub fn questions(plan: &Plan) -> Questions {
     });
     let typed = groups.into_iter().filter_map(|(name, losses)| {
         // The app's name answers for all that is ours, and never for what was added outside.
-        let (volumes, whole) = if plan.destroys_app {
+        let (volumes, whole) = if plan.aim == Aim::Nothing {
             (0, false)
         } else {
             (losses.volumes, removed.contains(name))

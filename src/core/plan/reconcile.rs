@@ -164,6 +164,9 @@ impl<'a> Group<'_, 'a> {
         if !layout.held_by_volumes.is_empty() {
             decision.notes.push(self.held(&layout.held_by_volumes));
         }
+        decision
+            .notes
+            .extend(words::crowded(self.name, self.wanted, &layout.counts));
         let mut fields = Fields::of(Some(self.wanted), lineage);
         self.place(
             &layout,

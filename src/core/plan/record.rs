@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, StepResult, TakenOver};
 use super::{history, owed};
 use crate::core::fleet::{
@@ -31,6 +32,8 @@ pub struct RunFacts {
     pub commit: Option<String>,
     /// Digest of the file that was read.
     pub parent: Option<String>,
+    /// Digest of the saved plan that was carried out, if it was one.
+    pub plan: Option<String>,
 }
 
 /// The state after the run. The serial rises by one if anything differs, or if the run left its stamps
@@ -54,7 +57,7 @@ pub fn record(
     owed::settle_pending(&mut next, known, plan, desired, results, &places);
     next.protect = protect(&next, plan, desired);
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
-    let met = met(known, plan, results, &facts.run);
+    let met = met(known, plan, results, facts);
     next.runs
         .extend(plan.takes_over.iter().chain(&met).map(|taken| RunRecord {
             run: taken.run.clone(),
@@ -64,6 +67,7 @@ pub fn record(
             command: "apply".to_owned(),
             outcome: "taken over".to_owned(),
             commit: taken.commit.clone(),
+            plan: None,
         }));
     let used: BTreeSet<ConfigDigest> = next
         .machines
@@ -93,6 +97,7 @@ pub fn record(
         command: facts.command.clone(),
         outcome: facts.outcome.clone(),
         commit: facts.commit.clone(),
+        plan: facts.plan.clone(),
     });
     keep_last(&mut next.runs, RUNS_KEPT);
     keep_last(&mut next.releases, RELEASES_KEPT);
@@ -100,15 +105,16 @@ pub fn record(
 }
 
 /// Runs that the plan could not see and whose Machines its steps have met: a list that lags hides them.
-fn met(known: &Known, plan: &Plan, results: &[StepResult], run: &RunId) -> Vec<TakenOver> {
+fn met(known: &Known, plan: &Plan, results: &[StepResult], facts: &RunFacts) -> Vec<TakenOver> {
     let recorded = history::recorded(known);
     let mut met: BTreeMap<&RunId, TakenOver> = BTreeMap::new();
     for machine in results.iter().filter_map(|result| result.machine.as_ref()) {
-        let Some((other, serial)) = history::newer(machine, known, &recorded) else {
+        let Some((other, serial)) = history::newer(machine, known, &facts.lineage, &recorded)
+        else {
             continue;
         };
         let planned = plan.takes_over.iter().any(|taken| taken.run == *other);
-        if other != run && !planned {
+        if *other != facts.run && !planned {
             met.entry(other).or_insert_with(|| TakenOver {
                 run: other.clone(),
                 serial,
@@ -244,7 +250,7 @@ fn protect(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<GroupName> 
         .collect();
     let wanted = desired.groups.iter().filter(|(name, group)| {
         let was = next.protect.contains(*name);
-        if plan.destroys_app {
+        if plan.aim == Aim::Nothing {
             was
         } else {
             group.protect

@@ -1,120 +1,89 @@
-//! Accepting what is there: of a plan only what the state learns, and nothing that anybody does.
+//! Bringing the state to what is there (RULES 10): what was changed outside is taken over, what is gone
+//! is forgotten, and no Machine changes.
+//!
+//! Of a config only the keys that the manifests write enter the state, so that nothing becomes a removal
+//! later; what the manifests say otherwise is named, for the next apply puts it back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
+use super::decision::Decision;
+use super::fields::Fields;
+use super::members::{Fleet, Member};
 use super::notes::note;
-use super::types::{
-    Action, Change, DriftKind, GateKind, GroupVerdict, Note, Plan, Step, StepId, Work,
-};
-use crate::core::code::Ends;
-use crate::core::fleet::{GroupName, MachineId};
+use super::types::{DriftKind, Note};
+use crate::core::fleet::{Desired, GroupName, Lineage, MachineId};
 
-/// The plan that only writes the state: Machines that were added are adopted, those that are gone are
-/// forgotten, and of those that were changed the state remembers what is there, as far as the manifests
-/// write it (RULES 10). What they want otherwise stays wanted, and a note names the fields.
-pub fn refreshed(plan: &Plan) -> Plan {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut push = |change: Change| {
-        let id = StepId(u32::try_from(steps.len()).unwrap_or(u32::MAX));
-        steps.push(Step {
-            id,
-            needs: Vec::new(),
-            pool: None,
-            work: Work::Change(Box::new(change)),
-        });
-    };
-    for (_, change) in plan.changes() {
-        if matches!(change.action, Action::Adopt | Action::Forget) {
-            push(Change {
-                gate: GateKind::None,
-                ..change.clone()
-            });
-        }
-    }
-    for drift in &plan.drift {
-        if drift.kind == DriftKind::Changed {
-            push(Change {
-                action: Action::Adopt,
-                group: drift.group.clone(),
-                region: drift.region.clone(),
-                machine: drift.machine.clone(),
-                reason: "the state takes what is there".to_owned(),
-                changes: Vec::new(),
-                pin: None,
-                gate: GateKind::None,
-                branches: Vec::new(),
-                state: None,
-            });
-        }
-    }
-    let touched: BTreeSet<GroupName> = steps
+/// Most fields that are named of one group.
+const NAMED: usize = 8;
+
+/// Decides every group that exists, wanted or not.
+pub(super) fn decide<'a>(
+    desired: &'a Desired,
+    fleet: &Fleet<'a>,
+    lineage: &'a Lineage,
+) -> BTreeMap<GroupName, Decision<'a>> {
+    let drifted = fleet
+        .drift
         .iter()
-        .filter_map(|step| match &step.work {
-            Work::Change(change) => Some(change.group.clone()),
-            Work::Barrier { .. } => None,
-        })
-        .collect();
-    let mut next = plan.clone();
-    next.steps = steps;
-    next.pools.clear();
-    next.cost = None;
-    next.records.clear();
-    next.warnings.clear();
-    next.notes.extend(wanted_otherwise(plan));
-    // What a guard says about changes says nothing here; that state and world do not belong together does.
-    let stale = |note: &Note| codes::named(&note.code).is_some_and(|c| c.ends() == Ends::Stale);
-    next.refusals.retain(stale);
-    for group in &mut next.groups {
-        group.after = group.before;
-        for (before, after) in group.regions.values_mut() {
-            *after = *before;
-        }
-        group.verdict = if touched.contains(&group.name) {
-            GroupVerdict::Changed
-        } else {
-            GroupVerdict::Unchanged
+        .filter(|drift| drift.kind == DriftKind::Changed);
+    let changed: BTreeSet<&MachineId> = drifted.filter_map(|d| d.machine.id.as_ref()).collect();
+    let decided = fleet.members.iter().map(|(name, members)| {
+        let wanted = desired.groups.get(name);
+        let mut decision = Decision {
+            wanted,
+            members: members.clone(),
+            ..Decision::default()
         };
-        group.why = None;
-    }
-    next
+        let mut fields = Fields::of(wanted, lineage);
+        let mut otherwise = BTreeSet::new();
+        for member in members {
+            let Some(reason) = reason(member, &changed) else {
+                continue;
+            };
+            let found = fields.compare(member);
+            otherwise.extend(found.changes.iter().map(|change| change.path.join(".")));
+            // Nobody waits for anything here.
+            let member = Member {
+                unsettled: false,
+                ..member.clone()
+            };
+            decision.adopted.push((member, reason.to_owned()));
+        }
+        if !otherwise.is_empty() {
+            decision.notes.push(put_back(name, &otherwise));
+        }
+        (name.clone(), decision)
+    });
+    decided.collect()
 }
 
-/// The fields that somebody changed and that the manifests write: the next apply puts them back.
-fn wanted_otherwise(plan: &Plan) -> Vec<Note> {
-    let changed = plan.drift.iter().filter(|d| d.kind == DriftKind::Changed);
-    let drifted: BTreeSet<&MachineId> = changed.filter_map(|d| d.machine.id.as_ref()).collect();
-    let mut fields: BTreeSet<(&GroupName, String)> = BTreeSet::new();
-    for (_, change) in plan.changes() {
-        let of_drifted = change
-            .machine
-            .id
-            .as_ref()
-            .is_some_and(|id| drifted.contains(id));
-        if of_drifted {
-            let paths = change.changes.iter().map(|field| field.path.join("."));
-            fields.extend(paths.map(|path| (&change.group, path)));
-        }
+/// Why the state takes it over; none for one that is as the state says.
+fn reason(member: &Member<'_>, changed: &BTreeSet<&MachineId>) -> Option<&'static str> {
+    if member.is_adopted() {
+        Some("not in the state")
+    } else if changed.contains(member.id) {
+        Some("it was changed outside")
+    } else if member.line_lags() && member.moved_from.is_none() {
+        Some("its volumes, its group or whom it stands by for are others than in the state")
+    } else {
+        None
     }
-    let groups: BTreeSet<&GroupName> = fields.iter().map(|(group, _)| *group).collect();
-    let of = |group: &GroupName| {
-        let own = fields.iter().filter(|(name, _)| *name == group);
-        own.map(|(_, path)| format!("`{path}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
+}
+
+fn put_back(name: &GroupName, otherwise: &BTreeSet<String>) -> Note {
+    let fields: Vec<&str> = otherwise.iter().map(String::as_str).take(NAMED).collect();
+    let more = match otherwise.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    groups
-        .into_iter()
-        .map(|group| {
-            note(
-                codes::WANTED_OTHERWISE,
-                format!(
-                    "group `{group}`: the manifests want {} otherwise than it is",
-                    of(group)
-                ),
-            )
-            .of(group)
-            .hint("to keep what is there, write it in fly.toml; else the next apply puts it back")
-        })
-        .collect()
+    note(
+        codes::PUT_BACK_LATER,
+        format!(
+            "group `{name}`: the manifests say otherwise, so the next apply puts back {}{more}",
+            fields.join(", ")
+        ),
+    )
+    .of(name)
+    .hint("to keep what is there, write it in fly.toml")
 }

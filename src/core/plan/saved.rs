@@ -7,10 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::options::Aim;
 use super::types::{
     Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, Standby, StepId, Target, Work,
 };
-use crate::core::fleet::{AppName, GroupName, Lineage, MachineId, Region};
+use crate::core::fleet::{AppName, GroupName, Known, Lineage, MachineId, Region, RunRecord};
+use crate::core::state::{self, RUNS_KEPT};
 
 /// Choices and pins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +76,15 @@ pub struct SavedChange {
     pub fields: Vec<String>,
 }
 
+/// Why a saved plan is not to be applied any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spent {
+    /// This run has carried it out.
+    By(RunRecord),
+    /// It is older than the runs that the state remembers.
+    Perhaps,
+}
+
 /// Why a saved plan cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedPlanError {
@@ -107,7 +118,7 @@ impl SavedPlan {
             lineage: plan.lineage.clone(),
             serial: plan.serial,
             desired: plan.desired.clone(),
-            destroys_app: plan.destroys_app,
+            destroys_app: plan.aim == Aim::Nothing,
             steps: steps.collect(),
             pools: plan.pools.clone(),
             fences: plan.fences.clone(),
@@ -137,6 +148,24 @@ impl SavedPlan {
         let mut text = serde_json::to_string_pretty(self).expect("plain data always serialises");
         text.push('\n');
         text
+    }
+
+    /// What names this plan in the run that carried it out.
+    pub fn digest(&self) -> String {
+        state::digest(&self.text())
+    }
+
+    /// The run of this state that spent this plan: a plan is applied once, although the world may be
+    /// again as it was when the plan was made.
+    pub fn spent(&self, known: &Known) -> Option<Spent> {
+        let digest = self.digest();
+        let by = |run: &&RunRecord| run.plan.as_ref() == Some(&digest);
+        if let Some(run) = known.runs.iter().find(by) {
+            return Some(Spent::By(run.clone()));
+        }
+        let oldest = known.runs.iter().map(|run| run.serial).min()?;
+        let forgets = known.runs.len() >= RUNS_KEPT && oldest > self.serial + 1;
+        forgets.then_some(Spent::Perhaps)
     }
 
     /// What a plan made again on a fresh snapshot does differently, for people; empty when it is the

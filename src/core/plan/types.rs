@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
@@ -34,8 +35,9 @@ pub struct Plan {
     pub online: bool,
     /// How many Machines were read or known.
     pub machines: usize,
-    /// Whether it takes everything away (`aeroform destroy`).
-    pub destroys_app: bool,
+    /// What it leads to.
+    #[serde(default)]
+    pub aim: Aim,
     /// Every group, wanted or existing, in order of name.
     pub groups: Vec<GroupChange>,
     /// In an order in which they may run; `needs` only points backwards.
@@ -346,6 +348,9 @@ pub struct GroupChange {
     pub strategy: String,
     /// Size of its Machines where written (`shared-cpu-2x 1 GB`).
     pub size: Option<String>,
+    /// The service that is written as `[http_service]`, as field changes name it (`8080 tcp`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_service: Option<String>,
 }
 
 /// What happens to a group.

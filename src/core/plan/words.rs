@@ -8,7 +8,7 @@ use super::members::Fleet;
 use super::notes::note;
 use super::types::Note;
 use crate::core::fleet::config::Guest;
-use crate::core::fleet::{Desired, GroupName, Strategy};
+use crate::core::fleet::{Desired, DesiredGroup, GroupName, Region, Regions, Strategy};
 use crate::core::platform::sizes;
 
 /// Removed groups and what they may have become; groups scaled to nothing.
@@ -237,6 +237,32 @@ fn size_of(guest: &Guest) -> String {
         .memory_mb
         .map_or_else(String::new, |mb| format!(" {}", sizes::memory(mb)));
     format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1))
+}
+
+/// Where nothing is written about regions nobody is moved, not even out of a full one.
+pub(super) fn crowded(
+    name: &GroupName,
+    wanted: &DesiredGroup,
+    counts: &BTreeMap<Region, u32>,
+) -> Option<Note> {
+    let max = wanted.max_per_region?;
+    if wanted.regions != Regions::Unwritten {
+        return None;
+    }
+    let full = counts.iter().filter(|(_, count)| **count > max);
+    let full: Vec<&str> = full.map(|(region, _)| region.as_str()).collect();
+    (!full.is_empty()).then(|| {
+        note(
+            codes::CROWDED_REGION,
+            format!(
+                "group `{name}` keeps more than `max_per_region` = {max} in {}: without `regions` every \
+                 Machine stays where it is",
+                full.join(", ")
+            ),
+        )
+        .of(name)
+        .hint(format!("to even them out write `regions` in `[groups.{name}]`"))
+    })
 }
 
 /// What new Machines get where those of their group have several sizes and none is written.

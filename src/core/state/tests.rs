@@ -105,6 +105,7 @@ fn full() -> Known {
             command: "apply".to_owned(),
             outcome: "complete".to_owned(),
             commit: Some("0a1b2c3".to_owned()),
+            plan: None,
         }],
         releases: vec![ReleaseRecord {
             release: 43,

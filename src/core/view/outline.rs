@@ -30,6 +30,9 @@ pub struct Section<'a> {
     pub group: Option<&'a GroupChange>,
     /// Its changes, destroys last.
     pub bundles: Vec<Bundle<'a>>,
+    /// Whether the world was asked: without it, what is left behind is only what the state remembers of
+    /// Machines that are chosen at apply.
+    pub online: bool,
 }
 
 /// Machines that differ from the state in the same way.
@@ -51,14 +54,14 @@ impl<'a> Outline<'a> {
         let mut sections: BTreeMap<&GroupName, Section<'a>> = plan
             .groups
             .iter()
-            .map(|group| (&group.name, Section::new(&group.name, Some(group))))
+            .map(|group| (&group.name, Section::new(plan, &group.name, Some(group))))
             .collect();
         let mut places: HashMap<(&GroupName, Kind<'_>, String), usize> = HashMap::new();
         for (kind, fields, item) in items(plan) {
             let change = item.change;
             let section = sections
                 .entry(&change.group)
-                .or_insert_with(|| Section::new(&change.group, None));
+                .or_insert_with(|| Section::new(plan, &change.group, None));
             let key = (&change.group, kind, sameness(fields, &change.branches));
             let place = *places.entry(key).or_insert(section.bundles.len());
             match section.bundles.get_mut(place) {
@@ -92,11 +95,12 @@ impl<'a> Outline<'a> {
 }
 
 impl<'a> Section<'a> {
-    fn new(name: &'a GroupName, group: Option<&'a GroupChange>) -> Self {
+    fn new(plan: &'a Plan, name: &'a GroupName, group: Option<&'a GroupChange>) -> Self {
         Self {
             name,
             group,
             bundles: Vec::new(),
+            online: plan.online,
         }
     }
 

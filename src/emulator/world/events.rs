@@ -15,6 +15,8 @@ use super::lifecycle::State;
 pub(super) struct Event {
     pub(super) at: Duration,
     pub(super) state: State,
+    /// Its process ended by itself with this code.
+    pub(super) exit: Option<i32>,
 }
 
 impl Event {
@@ -38,12 +40,12 @@ impl Event {
         });
         if kind == "exit" {
             let failed = self.state == State::Failed;
+            let code = self.exit.unwrap_or(i32::from(failed));
             shown["request"] = json!({
                 "exit_event": {
-                    "exit_code": i32::from(failed), "guest_exit_code": i32::from(failed),
-                    "guest_signal": -1, "signal": -1, "oom_killed": false,
-                    "requested_stop": !failed, "restarting": false,
-                    "exited_at": calendar.precise(self.at),
+                    "exit_code": code, "guest_exit_code": code, "guest_signal": -1, "signal": -1,
+                    "oom_killed": false, "requested_stop": !failed && self.exit.is_none(),
+                    "restarting": false, "exited_at": calendar.precise(self.at),
                 },
                 "restart_count": if failed { 10 } else { 0 },
             });

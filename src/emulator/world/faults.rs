@@ -88,6 +88,8 @@ pub enum Effect {
     SlowStart(Duration),
     /// The start that the call causes fails.
     FailStart,
+    /// The process that the call starts ends at once by itself, with this exit code, and stays down.
+    Ends(i32),
     /// Checks of the started Machine stay critical.
     ChecksNeverPass,
     /// The Machine that the call makes is missing from lists for so long.

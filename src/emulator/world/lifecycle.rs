@@ -106,13 +106,18 @@ impl State {
 /// The states that a Machine goes through, each with the moment in which it begins; in order of time,
 /// the last one lasts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Timeline(Vec<(Duration, State)>);
+pub(super) struct Timeline {
+    moments: Vec<(Duration, State)>,
+    /// The last state is one in which it is since its process ended with this code.
+    exit: Option<i32>,
+}
 
 /// How a start goes that a fault has touched.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Script {
     pub(super) slower: Duration,
     pub(super) fails: bool,
+    pub(super) ends: Option<i32>,
     pub(super) checks_never_pass: bool,
     pub(super) unlisted: Duration,
     pub(super) unreachable: bool,
@@ -121,7 +126,7 @@ pub(super) struct Script {
 impl Timeline {
     /// One state from now on.
     pub(super) fn resting(now: Duration, state: State) -> Self {
-        Self(vec![(now, state)])
+        Self::along(vec![(now, state)])
     }
 
     /// `first` for so long, then a start.
@@ -133,43 +138,62 @@ impl Timeline {
         script: Script,
     ) -> Self {
         let starting = now + lasts;
-        let end = if script.fails {
-            State::Failed
-        } else {
-            State::Started
+        let end = match script.ends {
+            _ if script.fails => State::Failed,
+            Some(_) => State::Stopped,
+            None => State::Started,
         };
-        Self(vec![
-            (now, first),
-            (starting, State::Starting),
-            (starting + boot + script.slower, end),
-        ])
+        Self {
+            exit: script.ends.filter(|_| end == State::Stopped),
+            ..Self::along(vec![
+                (now, first),
+                (starting, State::Starting),
+                (starting + boot + script.slower, end),
+            ])
+        }
     }
 
     /// `first` for so long, then `last`.
     pub(super) fn passing(now: Duration, first: State, lasts: Duration, last: State) -> Self {
-        Self(vec![(now, first), (now + lasts, last)])
+        Self::along(vec![(now, first), (now + lasts, last)])
+    }
+
+    fn along(moments: Vec<(Duration, State)>) -> Self {
+        Self {
+            moments,
+            exit: None,
+        }
+    }
+
+    /// When its process ended by itself, and with which code.
+    pub(super) fn exit(&self, now: Duration) -> Option<(Duration, i32)> {
+        let (at, _) = self.moments.last().filter(|(at, _)| *at <= now)?;
+        Some((*at, self.exit?))
     }
 
     /// The state at this moment, and since when.
     pub(super) fn at(&self, now: Duration) -> (State, Duration) {
         let (since, state) = self
-            .0
+            .moments
             .iter()
             .rev()
             .find(|(begins, _)| *begins <= now)
-            .unwrap_or(&self.0[0]);
+            .unwrap_or(&self.moments[0]);
         (*state, *since)
     }
 
     /// What has begun by this moment, oldest first.
     pub(super) fn begun(&self, now: Duration) -> impl Iterator<Item = (Duration, State)> {
-        let begun = self.0.iter().filter(move |(begins, _)| *begins <= now);
+        let begun = self
+            .moments
+            .iter()
+            .filter(move |(begins, _)| *begins <= now);
         begun.copied()
     }
 
     /// When it changes next by itself.
     pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
-        self.0
+        self.moments
             .iter()
             .map(|(begins, _)| *begins)
             .find(|begins| *begins > now)

@@ -131,7 +131,11 @@ impl Record {
             // Several turns within one moment, and a state that goes on, are one event.
             let again = events.last().is_some_and(|last| last.state == state);
             if !again {
-                events.push(Event { at, state });
+                let own = self.timeline.exit(now).filter(|(ended, _)| *ended == at);
+                let exit = own
+                    .map(|(_, code)| code)
+                    .filter(|_| state == State::Stopped);
+                events.push(Event { at, state, exit });
             }
         }
         events

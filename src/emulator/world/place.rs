@@ -413,6 +413,10 @@ impl Altered {
                 self.script.fails = true;
                 return;
             }
+            Effect::Ends(code) => {
+                self.script.ends = Some(code);
+                return;
+            }
             Effect::ChecksNeverPass => {
                 self.script.checks_never_pass = true;
                 return;

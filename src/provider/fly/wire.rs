@@ -150,6 +150,7 @@ impl Shown<'_> {
             pid: None,
             address: self.private_ip.as_deref().map(str::to_owned),
             restarts: ended.restarts,
+            last_exit: self.last_exit(),
             detail: unreadable.or(unknown).or(ended.detail),
         };
         Ok(Read {
@@ -157,6 +158,16 @@ impl Shown<'_> {
             metadata,
             nonce: self.nonce.as_deref().map(str::to_owned),
         })
+    }
+
+    /// The exit code of a Machine that ended by itself; a stop that was asked for is none.
+    fn last_exit(&self) -> Option<i32> {
+        let events: Vec<Event> = serde_json::from_str(self.events?.get()).ok()?;
+        let code = events
+            .first()
+            .filter(|event| event.kind == "exit")?
+            .own_exit()?;
+        i32::try_from(code).ok()
     }
 
     /// How its process ended last, where it is down or on its way up again without having been told to.
@@ -188,25 +199,32 @@ struct Ended {
 }
 
 impl Event {
-    fn ended(&self) -> Ended {
-        let Some(request) = &self.request else {
-            return Ended::default();
-        };
+    /// What a person has not asked for.
+    fn own(&self) -> Option<&Value> {
+        let request = self.request.as_ref()?;
         let nested = request.pointer("/MonitorEvent/exit_event");
-        let exit = nested.or_else(|| request.get("exit_event"));
-        let count = request.get("restart_count").and_then(Value::as_u64);
-        let Some(exit) = exit.filter(|exit| exit.get("requested_stop") != Some(&Value::Bool(true)))
-        else {
+        let exit = nested.or_else(|| request.get("exit_event"))?;
+        let requested = exit.get("requested_stop") == Some(&Value::Bool(true));
+        (!requested).then_some(exit)
+    }
+
+    fn own_exit(&self) -> Option<i64> {
+        self.own()?.get("exit_code")?.as_i64()
+    }
+
+    fn ended(&self) -> Ended {
+        let Some(exit) = self.own() else {
             return Ended::default();
         };
-        let code = exit.get("exit_code").and_then(Value::as_i64).unwrap_or(0);
+        let count = self.request.as_ref().and_then(|r| r.get("restart_count"));
+        let count = count.and_then(Value::as_u64).unwrap_or(0);
         let memory = exit.get("oom_killed") == Some(&Value::Bool(true));
         Ended {
-            restarts: u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX),
+            restarts: u32::try_from(count).unwrap_or(u32::MAX),
             detail: Some(if memory {
                 "it ran out of memory".to_owned()
             } else {
-                format!("exit code {code}")
+                format!("exit code {}", self.own_exit().unwrap_or(0))
             }),
         }
     }

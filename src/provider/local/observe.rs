@@ -198,6 +198,13 @@ impl Snapshot {
                 .port
                 .filter(|_| record.config.has_services())
                 .map(|port| format!("http://127.0.0.1:{port}")),
+            last_exit: self
+                .status
+                .as_ref()
+                .filter(|status| {
+                    self.is_obeyed() && status.is_final && record.wanted == Wanted::Running
+                })
+                .and_then(|status| Some(status.last_exit?.code())),
             restarts: match &self.status {
                 Some(status) if self.is_obeyed() => status.restarts,
                 Some(_) | None => 0,

@@ -308,6 +308,7 @@ fn unseen(id: &MachineId) -> Machine {
         pid: None,
         address: None,
         restarts: 0,
+        last_exit: None,
         detail: None,
     }
 }

@@ -108,6 +108,14 @@ impl Exit {
     pub(super) fn is_success(self) -> bool {
         self == Self::Code(0)
     }
+
+    /// The code, as a shell gives it for a signal.
+    pub(super) fn code(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(number) => 128 + number,
+        }
+    }
 }
 
 impl std::fmt::Display for Exit {

@@ -26,6 +26,8 @@ pub(in crate::core::manifest) struct Template {
     pub(in crate::core::manifest) min_running: Option<At<u32>>,
     pub(in crate::core::manifest) machine_checks: Vec<MachineCheck>,
     pub(in crate::core::manifest) new_volume: NewVolume,
+    /// The service that `[http_service]` made, as field changes name it.
+    pub(in crate::core::manifest) http_service: Option<String>,
     mount: Option<Range<usize>>,
 }
 
@@ -112,6 +114,7 @@ fn base(doc: &Document, group: &GroupName) -> Template {
         min_running: None,
         machine_checks: doc.machine_checks.clone(),
         new_volume: NewVolume::default(),
+        http_service: None,
         mount: None,
     }
 }
@@ -167,6 +170,10 @@ fn serve(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) 
                 .extend_from_slice(&written.machine_checks);
             let services = template.config.services.get_or_insert_default();
             services.push(written.service.clone());
+            if what == "[http_service]" {
+                let port = written.service.internal_port;
+                template.http_service = port.map(|port| format!("{port} tcp"));
+            }
         }
     }
 }

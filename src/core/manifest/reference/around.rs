@@ -24,7 +24,7 @@ const BUILD: &[Key] = &[
     refused(
         "compose",
         "table",
-        "containers of a compose file: they are neither read nor touched, and a warning says so",
+        "containers of a compose file: they are not read, and a warning says so. Machines keep those that they have, and new ones get none",
     ),
 ];
 
@@ -48,7 +48,7 @@ const DEPLOY: &[Key] = &[
     key(
         "release_command",
         "command",
-        "part of what is wanted; not run yet. Without an image to run it from a warning",
+        "part of what is wanted; not run yet, and each plan that would need it says so. Without an image to run it from a warning",
     ),
     key(
         "release_command_timeout",

@@ -36,7 +36,13 @@ const RULES: &str = "## What holds everywhere
 - **What fly.toml does not say.** `fly deploy` always replaces `services`, `checks`, `env`, `files`,
   `mounts`, `metrics`, `statics`, `restart`, `stop_config` and of `init` the command, entrypoint, exec
   and swap: what is not written there goes. Everything else stays as the Machine has it, a size without
-  a `[[vm]]` for one, and so do fields that Aeroform does not know, at every depth.
+  a `[[vm]]` for one, and so do fields that Aeroform does not know, at every depth. A mount that has no
+  name stays where it is.
+- **What is no change.** A key that is not there, `null`, `[]` and `{}`; what the platform takes for
+  missing (`force_https = false`, `auto_stop_machines = \"off\"`, `min_machines_running = 0`); other
+  spellings of a duration or of an image with a digest; what the platform clamps (times of a service's
+  check to a minute); the order of services, ports, handlers, checks, headers and files. The order of
+  statics and containers means something, since the first of several may win.
 - **Files of the project.** `[[files]] local_path` and `machine_config` are read from the folder of
   fly.toml, and never from outside the project. `validate` only warns about one that is missing, since a
   build may yet make it; with a provider that takes files, `plan` and `apply` refuse.

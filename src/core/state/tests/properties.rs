@@ -119,8 +119,9 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
         any::<String>(),
         any::<String>(),
     );
-    (some_run(), any::<u64>(), texts, option::of(any::<String>())).prop_map(
-        |(run, serial, (at, by, command, outcome), commit)| RunRecord {
+    let options = (option::of(any::<String>()), option::of(any::<String>()));
+    (some_run(), any::<u64>(), texts, options).prop_map(
+        |(run, serial, (at, by, command, outcome), (commit, plan))| RunRecord {
             run,
             serial,
             at,
@@ -128,6 +129,7 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
             command,
             outcome,
             commit,
+            plan,
         },
     )
 }

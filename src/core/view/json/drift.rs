@@ -17,7 +17,7 @@ pub struct DriftDocument<'a> {
     drift: &'a [Drift],
 }
 
-/// The document of a drift.
+/// The document of the drift that a plan has seen.
 pub fn drift(plan: &Plan) -> DriftDocument<'_> {
     DriftDocument {
         format_version: FORMAT_VERSION,

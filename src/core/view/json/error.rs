@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-/// `{"error": {"code", "message", "causes", "hint"?, "exit"}}`.
+use super::validate::Diagnostic;
+
+/// `{"error": {"code", "message", "causes", "hint"?, "exit", "diagnostics"?}}`.
 #[derive(Debug, Serialize)]
 pub struct ErrorDocument<'a> {
     format_version: u32,
@@ -17,6 +19,17 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
     exit: u8,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    diagnostics: Vec<Diagnostic<'a>>,
+}
+
+impl<'a> ErrorDocument<'a> {
+    /// The same with what is wrong with the manifests, each with its place.
+    #[must_use]
+    pub fn with(mut self, diagnostics: Vec<Diagnostic<'a>>) -> Self {
+        self.error.diagnostics = diagnostics;
+        self
+    }
 }
 
 /// The document of an error: its stable code, what happened, what caused it, nearest cause first, and
@@ -36,6 +49,7 @@ pub fn error<'a>(
             causes,
             hint,
             exit,
+            diagnostics: Vec::new(),
         },
     }
 }

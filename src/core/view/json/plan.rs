@@ -9,8 +9,8 @@ use crate::core::fleet::{
     AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
 };
 use crate::core::plan::{
-    Action, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan, Removal,
-    Standby, StepId, Summary, Target,
+    Action, Aim, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan,
+    Removal, Standby, StepId, Summary, Target,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -124,7 +124,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         provider: &plan.provider,
         serial: plan.serial,
         online: plan.online,
-        destroys_app: plan.destroys_app,
+        destroys_app: plan.aim == Aim::Nothing,
         machines: plan.machines,
         summary: plan.summary(),
         shrinks: plan.shrinking(),

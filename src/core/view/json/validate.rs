@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::core::manifest;
+
 /// What is wrong with the manifests.
 #[derive(Debug, Serialize)]
 pub struct ValidateDocument<'a> {
@@ -33,6 +35,25 @@ pub struct Diagnostic<'a> {
     /// What to do, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<&'a str>,
+}
+
+impl<'a> From<&'a manifest::Diagnostic> for Diagnostic<'a> {
+    fn from(diagnostic: &'a manifest::Diagnostic) -> Self {
+        let place = diagnostic.place.as_ref();
+        Self {
+            severity: match diagnostic.severity {
+                manifest::Severity::Error => Severity::Error,
+                manifest::Severity::Warning => Severity::Warning,
+            },
+            code: diagnostic.code,
+            message: &diagnostic.message,
+            label: place.and_then(|place| place.label.as_deref()),
+            file: place.map_or("", |place| &place.file),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            help: diagnostic.help.as_deref(),
+        }
+    }
 }
 
 /// How bad.

@@ -15,6 +15,7 @@ const LINES: usize = 40;
 /// Writes the changes with headers at this indent; signs stand two columns before it.
 pub(super) fn fields(
     group: &GroupName,
+    http_service: Option<&str>,
     changes: &[FieldChange],
     indent: usize,
     page: &mut Page<'_>,
@@ -25,7 +26,7 @@ pub(super) fn fields(
         LINES
     };
     let mut hidden = 0;
-    for block in toml_diff::blocks(group, changes) {
+    for block in toml_diff::blocks(group, http_service, changes) {
         if left == 0 {
             hidden += block.lines.len();
             continue;

@@ -11,7 +11,7 @@ pub mod questions;
 pub mod report;
 pub mod status;
 
-pub use plan::{drift_alone as drift, plan};
+pub use plan::{drift, plan};
 pub use progress::event;
 pub use questions::{prompt, question};
 pub use report::report;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::progress::subject;
-use crate::core::plan::{Action, Change, Outcome};
+use crate::core::plan::{Action, Aim, Change, Outcome};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{RunEnd, RunReport, StateEnd};
 use crate::core::view::style::{Label, Style};
@@ -178,10 +178,10 @@ fn verdict(report: &RunReport<'_>) -> Line {
         (true, _) if is_untouched => "nothing was changed".to_owned(),
         (true, _) => "nothing came to its end".to_owned(),
     };
-    let verb = if report.plan.destroys_app {
-        "Destroy"
-    } else {
-        "Apply"
+    let verb = match report.plan.aim {
+        Aim::Manifests => "Apply",
+        Aim::Nothing => "Destroy",
+        Aim::State => "Refresh",
     };
     let line = Line::new(0);
     match report.end() {

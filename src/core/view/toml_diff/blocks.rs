@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::place::{self, Place, place};
-use super::value;
+use super::{http_service, value};
 use crate::core::fleet::{FieldChange, GroupName};
 
 /// Lines under one table of fly.toml.
@@ -44,26 +44,37 @@ pub enum DiffLine {
     Reordered(String),
 }
 
-/// The changes of a Machine of this group, those of one table together.
-pub fn blocks(group: &GroupName, changes: &[FieldChange]) -> Vec<Block> {
+/// The changes of a Machine of this group, those of one table together. `http_service` is the service
+/// that is written as such (`8080 tcp`).
+pub fn blocks(
+    group: &GroupName,
+    http_service: Option<&str>,
+    changes: &[FieldChange],
+) -> Vec<Block> {
     let mut ranked: Vec<(Rank, Block)> = Vec::new();
-    for change in &place::with_exchanges(&place::with_size_names(changes)) {
+    let mut changes = place::with_exchanges(&place::with_size_names(changes), http_service);
+    if let Some(service) = http_service {
+        changes = http_service::told(&changes, service);
+    }
+    for change in &changes {
         let place = place(group, &change.path);
-        let lines = lines(&place, change);
         let rank = Rank::of(&place);
+        let mut block = Block {
+            lines: lines(&place, change),
+            header: place.header,
+            which: place.which,
+        };
+        if let Some(service) = http_service
+            && change.path.iter().take(2).eq(["services", service])
+        {
+            block = http_service::block(block, service);
+        }
         let same = |(r, b): &&mut (Rank, Block)| {
-            *r == rank && b.header == place.header && b.which == place.which
+            *r == rank && b.header == block.header && b.which == block.which
         };
         match ranked.iter_mut().find(same) {
-            Some((_, block)) => block.lines.extend(lines),
-            None => ranked.push((
-                rank,
-                Block {
-                    header: place.header,
-                    which: place.which,
-                    lines,
-                },
-            )),
+            Some((_, before)) => before.lines.extend(block.lines),
+            None => ranked.push((rank, block)),
         }
     }
     ranked.sort_by_key(|(rank, _)| *rank);
@@ -164,10 +175,14 @@ mod tests {
     use crate::core::fleet::{GroupName, MachineConfig, difference};
 
     fn diff(before: Value, after: Value) -> String {
+        told(before, after, None)
+    }
+
+    fn told(before: Value, after: Value, http: Option<&str>) -> String {
         let config = |value| MachineConfig::from_value(value).unwrap();
         let changes = difference::changes(&config(before), &config(after));
         let mut rows = Vec::new();
-        for block in blocks(&GroupName::new("web").unwrap(), &changes) {
+        for block in blocks(&GroupName::new("web").unwrap(), http, &changes) {
             let which = block.which.map_or(String::new(), |w| format!("  # {w}"));
             rows.extend(block.header.map(|header| format!("{header}{which}")));
             for line in block.lines {
@@ -283,6 +298,45 @@ mod tests {
     -   destination = "/data"
     "###
         );
+    }
+
+    #[test]
+    fn an_http_service_is_told_as_one() {
+        let service = |port: u16, force: bool, path: &str| {
+            let options = json!({"compress": force});
+            json!({"services": [{"internal_port": port, "protocol": "tcp", "autostop": true,
+                "concurrency": {"soft_limit": 20},
+                "ports": [
+                    {"port": 80, "handlers": ["http"], "force_https": force, "http_options": options},
+                    {"port": 443, "handlers": ["http", "tls"], "http_options": options}],
+                "checks": [{"type": "http", "path": path}]}]})
+        };
+        let http = Some("8080 tcp");
+        let before = service(8080, false, "/up");
+        insta::assert_snapshot!(told(before.clone(), service(8080, true, "/live"), http), @r#"
+        [[http_service.checks]]  # /up
+        - path = "/up"
+        + path = "/live"
+        [http_service]
+        + force_https = true
+        - http_options = { compress = false }
+        + http_options = { compress = true }
+        "#);
+        insta::assert_snapshot!(told(service(3000, true, "/up"), service(8080, true, "/up"), http), @"
+        [http_service]
+        - internal_port = 3000
+        + internal_port = 8080
+        ");
+        insta::assert_snapshot!(told(json!({}), before, http), @r#"
+        + [http_service]
+        +   internal_port = 8080
+        +   auto_stop_machines = "stop"
+        +   http_options = { compress = false }
+        +   [[http_service.checks]]
+        +     path = "/up"
+        +   [http_service.concurrency]
+        +     soft_limit = 20
+        "#);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! fly.toml that would be different.
 //!
 //! Data only, neither escaped nor laid out. Start at [`blocks()`]; `place` knows where a field stands in
-//! fly.toml, `value` how a value is written there, `emphasis` which part of a changed value is new.
+//! fly.toml, `http_service` how two ports are one table there, `value` how a value is written there, `emphasis` which part of a changed value is new.
 
 mod blocks;
 mod emphasis;
+mod http_service;
 mod place;
 mod value;
 

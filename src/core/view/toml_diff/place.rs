@@ -283,10 +283,13 @@ pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
 
 /// The changes with a check or a port that goes and the only one that comes in its place told as one
 /// that changes: which path a check asks for is what identifies it, and one line of fly.toml to people.
-pub(super) fn with_exchanges(changes: &[FieldChange]) -> Vec<FieldChange> {
+pub(super) fn with_exchanges(
+    changes: &[FieldChange],
+    http_service: Option<&str>,
+) -> Vec<FieldChange> {
     let mut told = Vec::with_capacity(changes.len());
     for change in changes {
-        let Some((goes, comes)) = exchange(changes, change) else {
+        let Some((goes, comes)) = exchange(changes, change, http_service) else {
             told.push(change.clone());
             continue;
         };
@@ -304,6 +307,7 @@ pub(super) fn with_exchanges(changes: &[FieldChange]) -> Vec<FieldChange> {
 fn exchange<'c>(
     changes: &'c [FieldChange],
     change: &FieldChange,
+    http_service: Option<&str>,
 ) -> Option<(&'c FieldChange, &'c FieldChange)> {
     let list = list_of(change)?;
     let mut goes = Vec::new();
@@ -319,10 +323,14 @@ fn exchange<'c>(
         return None;
     };
     let kind = |value: &Option<Value>| value.as_ref()?.get("type").cloned();
+    // Of services only the one in [http_service] is known to be the same with another port.
+    if list.len() == 1 && comes.path.last().map(String::as_str) != http_service {
+        return None;
+    }
     (kind(&goes.before) == kind(&comes.after)).then_some((goes, comes))
 }
 
-/// The list of checks or ports of a service that a change is an entry of.
+/// The list of services, or of checks or ports of one, that a change is an entry of.
 fn list_of(change: &FieldChange) -> Option<&[String]> {
     match change.path.as_slice() {
         [services, _, list, _]
@@ -330,22 +338,29 @@ fn list_of(change: &FieldChange) -> Option<&[String]> {
         {
             Some(&change.path[..3])
         }
+        [services, _] if services == "services" => Some(&change.path[..1]),
         _ => None,
     }
 }
 
-/// The keys that differ between two entries, under the path of the one that goes.
+/// The keys that differ between two entries, under the path of the one that goes; a service's under that
+/// of the one that comes, which is how it is written.
 fn fields(goes: &FieldChange, comes: &FieldChange) -> Vec<FieldChange> {
     let side = |value: &Option<Value>| match value {
         Some(Value::Object(fields)) => fields.clone(),
         _ => serde_json::Map::new(),
     };
     let (before, after) = (side(&goes.before), side(&comes.after));
+    let path = if goes.path.len() == 2 {
+        &comes.path
+    } else {
+        &goes.path
+    };
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     keys.into_iter()
         .filter(|key| before.get(*key) != after.get(*key))
         .map(|key| FieldChange {
-            path: goes.path.iter().chain([key]).cloned().collect(),
+            path: path.iter().chain([key]).cloned().collect(),
             before: before.get(key).cloned(),
             after: after.get(key).cloned(),
             effect: goes.effect.max(comes.effect),

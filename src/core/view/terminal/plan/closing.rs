@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::core::fleet::VolumeId;
-use crate::core::plan::{GroupVerdict, Plan};
+use crate::core::plan::{Aim, GroupVerdict, Plan};
 use crate::core::view::bundle::Item;
 use crate::core::view::line::{Line, Page};
 use crate::core::view::outline::{Outline, Section};
@@ -50,7 +50,7 @@ fn nothing(plan: &Plan) -> Line {
             .plain(" Only the state file does.");
     }
     let line = line.push(Label::Good, "No changes.");
-    if plan.destroys_app {
+    if plan.aim == Aim::Nothing {
         return line.plain(" There is nothing left to destroy.");
     }
     let (is, them) = if plan.machines == 1 {
@@ -129,7 +129,7 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
         .filter(goes)
         .map(|section| section.name.as_str())
         .collect();
-    if plan.destroys_app {
+    if plan.aim == Aim::Nothing {
         texts.push(format!("Destroys every Machine of {}.", plan.app));
     } else if !groups.is_empty() {
         let s = if groups.len() == 1 { "" } else { "s" };
@@ -145,8 +145,9 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
         .collect();
     if !volumes.is_empty() {
         let s = if volumes.len() == 1 { "" } else { "s" };
+        let stays = if plan.online { "stays" } else { "may stay" };
         texts.push(format!(
-            "Data stays behind on volume{s} {}.",
+            "Data {stays} behind on volume{s} {}.",
             listed(&volumes)
         ));
     }

@@ -2,18 +2,55 @@
 
 use std::fmt;
 
-use crate::core::plan::DriftKind;
+use super::whole;
+use crate::core::plan::{Aim, DriftKind, Plan};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::outline::{DriftBundle, Outline};
-use crate::core::view::style::Label;
+use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::diff;
 use crate::core::view::words;
 
 /// Ids that are listed per entry.
 const IDS: usize = 8;
 
+/// Writes what differs between the state and the world, and nothing of what would be done about it.
+pub fn alone(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    page.line(&whole::header(plan))?;
+    page.blank()?;
+    let outline = Outline::of(plan);
+    drift(&outline, Aim::State, page)?;
+    page.line(&tally(plan))
+}
+
+fn tally(plan: &Plan) -> Line {
+    let kinds = [
+        (DriftKind::Changed, "changed", Label::Change),
+        (DriftKind::Missing, "gone", Label::Destroy),
+        (DriftKind::Added, "added", Label::Create),
+    ];
+    let counts = kinds.map(|(kind, word, label)| {
+        let n = plan.drift.iter().filter(|drift| drift.kind == kind).count();
+        (n, word, label)
+    });
+    let mut counts = counts.into_iter().filter(|(n, ..)| *n > 0).peekable();
+    if counts.peek().is_none() {
+        let read = words::count(plan.machines, "Machine");
+        return Line::new(0)
+            .push(Label::Good, "No drift.")
+            .plain(format!(" {read} read, as the state says."));
+    }
+    let mut line = Line::new(0).push(Label::Strong, "Drift:").plain(" ");
+    while let Some((n, word, label)) = counts.next() {
+        line.add(label, format!("{} {word}", words::number(n)));
+        let stop = if counts.peek().is_some() { ", " } else { "." };
+        line.add(Label::Plain, stop);
+    }
+    line
+}
+
 /// Writes the section, if there is drift.
-pub(super) fn drift(outline: &Outline<'_>, page: &mut Page<'_>) -> fmt::Result {
+pub(super) fn drift(outline: &Outline<'_>, aim: Aim, page: &mut Page<'_>) -> fmt::Result {
     if outline.drift.is_empty() {
         return Ok(());
     }
@@ -23,15 +60,18 @@ pub(super) fn drift(outline: &Outline<'_>, page: &mut Page<'_>) -> fmt::Result {
             .plain(" since the last apply"),
     )?;
     for bundle in &outline.drift {
-        entry(bundle, page)?;
+        entry(bundle, aim, page)?;
     }
     page.blank()
 }
 
-fn entry(bundle: &DriftBundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn entry(bundle: &DriftBundle<'_>, aim: Aim, page: &mut Page<'_>) -> fmt::Result {
     let n = words::count(bundle.items.len(), "Machine");
     let (symbol, label, what) = match bundle.kind {
-        DriftKind::Changed => ("~", Label::Change, "changed, will be put back"),
+        DriftKind::Changed if aim == Aim::Manifests => {
+            ("~", Label::Change, "changed, will be put back")
+        }
+        DriftKind::Changed => ("~", Label::Change, "changed"),
         DriftKind::Missing => ("-", Label::Destroy, "gone"),
         DriftKind::Added => ("+", Label::Create, "added"),
     };
@@ -70,5 +110,5 @@ fn entry(bundle: &DriftBundle<'_>, page: &mut Page<'_>) -> fmt::Result {
         ids.add(Label::Dim, format!(" + {} more", words::number(more)));
     }
     page.line(&ids)?;
-    diff::fields(bundle.group, bundle.fields, 10, page)
+    diff::fields(bundle.group, None, bundle.fields, 10, page)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::plan::{Action, DriftKind, GroupChange, GroupVerdict, Plan};
+use crate::core::plan::{Action, Aim, DriftKind, GroupChange, GroupVerdict, Plan};
 use crate::core::view::bundle::{Kind, Order};
 use crate::core::view::line::{Line, Page, columns, cut};
 use crate::core::view::outline::{self, Outline, Section};
@@ -144,7 +144,7 @@ fn vanished(plan: &Plan, group: &GroupChange) -> bool {
 }
 
 fn fate(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> String {
-    if plan.destroys_app {
+    if plan.aim == Aim::Nothing {
         return "the whole app goes".to_owned();
     }
     if section.is_none() {

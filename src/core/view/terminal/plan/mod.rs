@@ -14,4 +14,5 @@ mod removal;
 mod section;
 mod whole;
 
-pub use whole::{drift_alone, plan};
+pub use drift::alone as drift;
+pub use whole::plan;

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::core::fleet::VolumeId;
 use crate::core::view::bundle::{Bundle, Why};
 use crate::core::view::line::{Line, Page};
+use crate::core::view::outline::Section;
 use crate::core::view::style::Label;
 use crate::core::view::words;
 
@@ -12,7 +13,12 @@ use crate::core::view::words;
 const LISTED: usize = 50;
 
 /// Writes `- 2 to destroy` and the Machines.
-pub(super) fn destroy(why: Why, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+pub(super) fn destroy(
+    section: &Section<'_>,
+    why: Why,
+    bundle: &Bundle<'_>,
+    page: &mut Page<'_>,
+) -> fmt::Result {
     let what = match why {
         Why::Replaced => "to destroy: another took its place",
         Why::Named => "to destroy, named by you",
@@ -52,7 +58,7 @@ pub(super) fn destroy(why: Why, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
         if shared.is_none() && !change.reason.is_empty() {
             line.add(Label::Dim, format!(" · {}", change.reason));
         }
-        left_behind(item.leaves(), &mut line);
+        left_behind(section, item.leaves(), &mut line);
         page.line(&line)?;
     }
     let more = bundle.items.len().saturating_sub(limit);
@@ -64,15 +70,16 @@ pub(super) fn destroy(why: Why, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
 }
 
 /// Adds ` · volume vol_x is left unattached`.
-pub(super) fn left_behind(volumes: &[VolumeId], line: &mut Line) {
+pub(super) fn left_behind(section: &Section<'_>, volumes: &[VolumeId], line: &mut Line) {
     if volumes.is_empty() {
         return;
     }
     let ids: Vec<&str> = volumes.iter().map(VolumeId::as_str).collect();
-    let (s, is) = if ids.len() == 1 {
-        ("", "is")
-    } else {
-        ("s", "are")
+    let (s, is) = match (ids.len(), section.online) {
+        (1, true) => ("", "is"),
+        (1, false) => ("", "may be"),
+        (_, true) => ("s", "are"),
+        (_, false) => ("s", "may be"),
     };
     line.add(
         Label::Destroy,

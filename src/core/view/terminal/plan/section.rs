@@ -66,7 +66,7 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
                 Ok(())
             };
         }
-        Kind::Destroy(why) => return removal::destroy(why, bundle, page),
+        Kind::Destroy(why) => return removal::destroy(section, why, bundle, page),
         Kind::Adopt => page.line(
             &head(Label::Create, format!("= {n} to adopt"))
                 .push(Label::Dim, "  taken into the state as it is"),
@@ -95,9 +95,12 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
                 .push(Label::Destroy, text),
         )?;
     }
-    diff::fields(section.name, bundle.fields, 10, page)?;
+    let http_service = section
+        .group
+        .and_then(|group| group.http_service.as_deref());
+    diff::fields(section.name, http_service, bundle.fields, 10, page)?;
     branches(bundle, page)?;
-    left(bundle, page)
+    left(section, bundle, page)
 }
 
 /// Whether the lines around it say why already: the fields that change, or the group that moves.
@@ -147,7 +150,7 @@ fn branches(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
 }
 
 /// Volumes that replacements leave.
-fn left(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn left(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
     let leaving: Vec<&Item<'_>> = bundle
         .items
         .iter()
@@ -157,7 +160,7 @@ fn left(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
     for item in leaving.iter().take(limit) {
         let id = item.id().map_or("", |id| id.as_str());
         let mut line = Line::new(8).plain(id);
-        removal::left_behind(item.leaves(), &mut line);
+        removal::left_behind(section, item.leaves(), &mut line);
         page.line(&line)?;
     }
     let more = leaving.len().saturating_sub(limit);

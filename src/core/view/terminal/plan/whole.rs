@@ -16,7 +16,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
     page.line(&header(plan))?;
     page.blank()?;
     groups::table(plan, &outline, page)?;
-    drift::drift(&outline, page)?;
+    drift::drift(&outline, plan.aim, page)?;
     for section in &outline.sections {
         section::section(section, page)?;
     }
@@ -24,26 +24,8 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
     closing::closing(plan, &outline, page)
 }
 
-/// Writes only what differs between the state and the world.
-pub fn drift_alone(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let outline = Outline::of(plan);
-    let page = &mut Page::new(style, out);
-    page.line(&header(plan))?;
-    page.blank()?;
-    drift::drift(&outline, page)?;
-    let line = Line::new(0);
-    page.line(&match plan.drift.len() {
-        0 => line
-            .push(Label::Good, "No drift.")
-            .plain(" What is there is what the state says."),
-        n => line
-            .push(Label::Warning, "Drift")
-            .plain(format!(" on {}.", words::count(n, "Machine"))),
-    })
-}
-
 /// Which app, where, from which state and how much was looked at.
-fn header(plan: &Plan) -> Line {
+pub(super) fn header(plan: &Plan) -> Line {
     let state = match plan.serial {
         0 => "no state yet".to_owned(),
         serial => format!("serial {serial}"),

@@ -1,0 +1,107 @@
+//! The service that stands in fly.toml as `[http_service]`: two ports of the config are lines of one
+//! table there (facts/fly-toml-to-machine.md 4.1).
+
+use serde_json::{Map, Value};
+
+use super::blocks::{Block, DiffLine};
+use crate::core::fleet::FieldChange;
+
+/// The changes with those of this service told as changes of `[http_service]`.
+pub(super) fn told(changes: &[FieldChange], name: &str) -> Vec<FieldChange> {
+    let mut told: Vec<FieldChange> = Vec::with_capacity(changes.len());
+    for change in &changes.iter().flat_map(one_by_one).collect::<Vec<_>>() {
+        let change = match change.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["services", service] if service == name => FieldChange {
+                before: change.before.as_ref().map(table),
+                after: change.after.as_ref().map(table),
+                ..change.clone()
+            },
+            ["services", service, "ports", "80" | "443", key] if service == name => FieldChange {
+                path: ["services", name, key].map(str::to_owned).to_vec(),
+                ..change.clone()
+            },
+            _ => change.clone(),
+        };
+        // Options of http stand on both ports and once in the table.
+        if !told.contains(&change) {
+            told.push(change);
+        }
+    }
+    told
+}
+
+/// All services that come or go at once, each as a change of its own.
+fn one_by_one(change: &FieldChange) -> Vec<FieldChange> {
+    let entries = match (change.path.as_slice(), &change.before, &change.after) {
+        ([all], None, Some(Value::Array(entries))) | ([all], Some(Value::Array(entries)), None)
+            if all == "services" =>
+        {
+            entries
+        }
+        _ => return vec![change.clone()],
+    };
+    let name = |entry: &Value| {
+        let protocol = entry["protocol"].as_str().unwrap_or("tcp");
+        format!("{} {protocol}", entry["internal_port"])
+    };
+    let entries = entries.iter().map(|entry| FieldChange {
+        path: vec!["services".to_owned(), name(entry)],
+        before: change.before.as_ref().map(|_| entry.clone()),
+        after: change.after.as_ref().map(|_| entry.clone()),
+        ..change.clone()
+    });
+    entries.collect()
+}
+
+/// A whole service as the table that made it.
+fn table(service: &Value) -> Value {
+    let Some(fields) = service.as_object() else {
+        return service.clone();
+    };
+    let own = |key: &str| !matches!(key, "ports" | "protocol");
+    let mut table: Map<String, Value> = fields
+        .iter()
+        .filter(|(key, _)| own(key))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let ports = fields.get("ports").and_then(Value::as_array);
+    for port in ports.into_iter().flatten().filter_map(Value::as_object) {
+        for (key, value) in port {
+            if !matches!(key.as_str(), "port" | "handlers") {
+                table.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    table.into()
+}
+
+/// A block of lines of this service under the headers that people wrote.
+pub(super) fn block(mut block: Block, service: &str) -> Block {
+    block.header = block.header.map(|header| renamed(&header));
+    block.which = block.which.and_then(|which| {
+        let of = format!("internal_port {service}");
+        let rest = which.strip_suffix(&of)?;
+        let rest = rest.strip_suffix(" of ").unwrap_or(rest);
+        (!rest.is_empty()).then(|| rest.to_owned())
+    });
+    block.lines = block.lines.into_iter().map(line).collect();
+    block
+}
+
+fn line(line: DiffLine) -> DiffLine {
+    match line {
+        DiffLine::Removed(depth, text) => DiffLine::Removed(depth, renamed(&text)),
+        DiffLine::Added(depth, text) => DiffLine::Added(depth, renamed(&text)),
+        DiffLine::Changed { .. } | DiffLine::Hidden { .. } | DiffLine::Reordered(_) => line,
+    }
+}
+
+fn renamed(header: &str) -> String {
+    let name = match header {
+        "[[services]]" => "[http_service]",
+        "[services.concurrency]" => "[http_service.concurrency]",
+        "[[services.http_checks]]" => "[[http_service.checks]]",
+        other => other,
+    };
+    name.to_owned()
+}

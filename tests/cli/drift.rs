@@ -1,0 +1,136 @@
+//! What was changed outside: told by `drift`, taken over by `refresh`.
+
+use insta::assert_snapshot;
+
+use crate::sandbox::Sandbox;
+
+/// A world in which somebody has changed the one Machine of group `web`.
+struct Drifted {
+    sandbox: Sandbox,
+    machine: String,
+}
+
+impl Drifted {
+    fn new() -> Self {
+        let sandbox = Sandbox::with_app();
+        let env = "[env]\n  LOG = \"info\"\n";
+        sandbox.write("fly.toml", &format!("{}{env}", Sandbox::FLY));
+        sandbox.apply();
+        let all = std::fs::read_dir(sandbox.machines_folder()).unwrap();
+        let records = all.map(|entry| entry.unwrap().path().join("record.json"));
+        let texts = records.map(|path| (std::fs::read_to_string(&path).unwrap(), path));
+        let (text, path) = texts
+            .into_iter()
+            .find(|(text, _)| text.contains("\"web-"))
+            .unwrap();
+        std::fs::write(&path, text.replace("\"info\"", "\"debug\"")).unwrap();
+        let folder = path.parent().unwrap().file_name().unwrap();
+        Self {
+            machine: folder.to_str().unwrap().to_owned(),
+            sandbox,
+        }
+    }
+
+    fn run(&self, args: &[&str]) -> String {
+        self.sandbox.run(args).replace(&self.machine, "[WEB]")
+    }
+
+    fn state(&self) -> String {
+        self.sandbox.read("state/shop.json")
+    }
+}
+
+#[test]
+fn drift_tells_what_was_changed_outside_and_writes_nothing() {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    assert_snapshot!(sandbox.run(&["drift", "--detailed-exitcode"]), @"
+    exit 0
+    --- stdout
+    shop · local · serial 1 · 2 Machines read
+
+    No drift. 2 Machines read, as the state says.
+    ");
+    let drifted = Drifted::new();
+    let state = drifted.state();
+    assert_snapshot!(drifted.run(&["drift", "--detailed-exitcode"]), @r#"
+    exit 2
+    --- stdout
+    shop · local · serial 1 · 2 Machines read
+
+    Changed outside since the last apply
+        ~ web  1 Machine changed
+            ams [WEB]
+              [env]
+            -   LOG = "info"
+            +   LOG = "debug"
+
+    Drift: 1 changed.
+    "#);
+    let document = drifted.run(&["drift", "--json"]);
+    assert!(document.contains("\"kind\":\"changed\""), "{document}");
+    assert_eq!(drifted.state(), state);
+}
+
+#[test]
+fn refresh_takes_what_was_changed_outside_into_the_state_once_somebody_says_yes() {
+    let drifted = Drifted::new();
+    let state = drifted.state();
+    assert_snapshot!(drifted.run(&["refresh"]), @r#"
+    exit 6
+    --- stdout
+    shop · local · serial 1 · 2 Machines read
+
+      =   web   1   1 to adopt
+          jobs  1   no changes
+
+    Changed outside since the last apply
+        ~ web  1 Machine changed
+            ams [WEB]
+              [env]
+            -   LOG = "info"
+            +   LOG = "debug"
+
+    = web  sleep 1000
+        = 1 to adopt  taken into the state as it is
+            ams [WEB]
+            it was changed outside
+
+    note: group `web`: the manifests say otherwise, so the next apply puts back env.LOG
+      hint: to keep what is there, write it in fly.toml
+
+    Plan: 0 to create, 0 to update, 0 to destroy, 1 to adopt.
+    Only the state file changes; no Machine is touched.
+    --- stderr
+    error: the plan needs a yes, and there is no terminal to ask at; nothing was changed
+    hint: after a review of the plan add `--auto-approve`
+    "#);
+    assert_eq!(drifted.state(), state, "nobody said yes");
+    let done = drifted.run(&["refresh", "-y", "-q"]);
+    assert!(done.ends_with("Refresh complete: 1 adopted.\n"), "{done}");
+    assert_snapshot!(drifted.run(&["drift", "--detailed-exitcode"]), @"
+    exit 0
+    --- stdout
+    shop · local · serial 2 · 2 Machines read
+
+    No drift. 2 Machines read, as the state says.
+    ");
+    // What fly.toml says has not changed.
+    assert_snapshot!(drifted.run(&["plan"]), @r#"
+    exit 0
+    --- stdout
+    shop · local · serial 2 · 2 Machines read
+
+      ~   web   1   1 to update
+          jobs  1   no changes
+
+    ~ web  sleep 1000
+        ~ 1 to update in place, rolling
+            ams [WEB]
+              [env]
+            -   LOG = "debug"
+            +   LOG = "info"
+
+    Plan: 0 to create, 1 to update, 0 to destroy.
+    "#);
+}

@@ -1,0 +1,99 @@
+//! A state that follows what is there, without a Machine being touched.
+
+use aeroform::core::fleet::{HostStatus, Known, MachineState};
+use aeroform::core::plan::{Aim, Options};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, id};
+
+fn to_the_state() -> Options {
+    Options {
+        aim: Aim::State,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn a_refresh_takes_what_is_there_into_the_state_and_touches_no_machine() {
+    let config = json!({"env": {"LOG": "info"}});
+    let wanted = desired([
+        ("cron", group("cron").count(1)),
+        ("web", group("web").count(3).config(config)),
+    ]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00002", |machine| {
+        let env = machine.config.as_mut().unwrap().env.as_mut().unwrap();
+        env.insert("LOG".to_owned(), "debug".to_owned());
+    });
+    stage.touch("m00003", |machine| machine.state = MachineState::Stopped);
+    stage.lose("m00001");
+    stage.clone_machine("m00004", "e0001");
+    let plan = stage.plan_with(&wanted, &to_the_state());
+    assert_snapshot!(lines(&plan), @"
+    group web: 4->4 changed (ams 4->4)
+    forget cron ams m00001
+    adopt web ams e0001: not in the state
+    adopt web ams m00002: it was changed outside
+    note put_back_later web
+    ");
+    assert_snapshot!(plan.notes[0].message, @"group `web`: the manifests say otherwise, so the next apply puts back env.LOG");
+    assert!(!plan.calls_provider());
+    let before = stage.observed.clone();
+    stage.carry_out(&wanted, &plan);
+    assert_eq!(stage.observed.machines, before.machines);
+    let again = stage.plan_with(&wanted, &to_the_state());
+    assert!(again.is_empty() && again.drift.is_empty(), "{again:#?}");
+    // What the manifests say stays what they say.
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group cron: 0->1 added (ams 0->1)
+    group web: 4->3 changed (ams 4->3)
+    create cron ams
+    update web ams m00002 [env.LOG]
+    destroy web ams m00003 CountLowered: not started
+    ");
+}
+
+#[test]
+fn a_field_that_no_manifest_writes_never_enters_the_state() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| {
+        machine.config.as_mut().unwrap().schedule = Some("daily".to_owned());
+    });
+    let plan = stage.plan_with(&wanted, &to_the_state());
+    assert!(plan.is_empty() && plan.drift.is_empty());
+    stage.clone_machine("m00001", "e0001");
+    let plan = stage.plan_with(&wanted, &to_the_state());
+    stage.carry_out(&wanted, &plan);
+    let stored = stage.known.sent(&id("e0001")).unwrap();
+    assert!(!stored.tree().to_string().contains("daily"));
+}
+
+#[test]
+fn a_machine_whose_host_does_not_answer_has_not_drifted() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| {
+        machine.host = HostStatus::Unreachable;
+        machine.config = None;
+    });
+    assert!(stage.plan_with(&wanted, &to_the_state()).drift.is_empty());
+}
+
+#[test]
+fn a_group_that_no_manifest_has_is_taken_over_and_not_removed() {
+    let mut stage = Stage::with(&desired([("old", group("old").count(2))]));
+    stage.known = Known::empty(stage.known.app.clone(), "test");
+    let wanted = desired([("web", group("web").count(0))]);
+    let plan = stage.plan_with(&wanted, &to_the_state());
+    assert_snapshot!(lines(&plan), @"
+    group old: 2->2 changed (ams 2->2)
+    adopt old ams m00001: not in the state
+    adopt old ams m00002: not in the state
+    record unrecorded_run
+    ");
+    stage.carry_out(&wanted, &plan);
+    assert_eq!(stage.known.machines.len(), 2);
+}
