@@ -28,6 +28,9 @@ struct Bucket {
     tokens: f64,
     counted_at: Instant,
     closed_until: Instant,
+    /// How far apart calls are kept since the provider has said that it was too fast, where it does not
+    /// say beforehand how fast it may be asked.
+    pace: Duration,
 }
 
 impl Limits {
@@ -54,13 +57,18 @@ impl Limits {
             self.calls
         };
         if per_second == 0 {
-            return buckets.get(&key).map_or(now, |b| b.closed_until.max(now));
+            return buckets.get_mut(&key).map_or(now, |bucket| {
+                let from = bucket.closed_until.max(now);
+                bucket.closed_until = from + bucket.pace;
+                from
+            });
         }
         let (rate, most) = (f64::from(per_second), f64::from(burst.max(1)));
         let bucket = buckets.entry(key).or_insert(Bucket {
             tokens: most,
             counted_at: now,
             closed_until: now,
+            pace: Duration::ZERO,
         });
         let earned = (now - bucket.counted_at).as_secs_f64() * rate;
         bucket.tokens = (bucket.tokens + earned).min(most) - 1.0;
@@ -77,8 +85,10 @@ impl Limits {
             tokens: 0.0,
             counted_at: now,
             closed_until: now,
+            pace: Duration::ZERO,
         });
         bucket.closed_until = bucket.closed_until.max(now + pause);
+        bucket.pace = pause;
     }
 
     /// A call succeeded.

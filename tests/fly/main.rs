@@ -10,6 +10,8 @@ mod api;
 mod client;
 mod codes;
 mod contract;
+mod flyctl;
 mod runs;
 mod schema;
+mod speed;
 mod stage;

@@ -16,7 +16,7 @@ use aeroform::provider::Provider;
 use aeroform::store::{StateLock, StoreError};
 use serde_json::Value;
 
-use crate::stage::{ask, platform, provider};
+use crate::stage::{as_fly, ask, platform, provider};
 
 struct Lock;
 
@@ -181,13 +181,25 @@ async fn leased(desk: &Desk) -> Vec<String> {
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_is_made_changed_and_made_smaller_within_the_limits_of_the_platform() {
+    for documented in [true, false] {
+        live_within_limits(documented).await;
+    }
+}
+
+async fn live_within_limits(documented: bool) {
     let desk = platform();
     desk.world().limit_rates(true);
-    let provider = provider(&desk);
-    let mut team = Team::of(&provider);
+    // With limits that are known, and with those that one learns of by being refused.
+    let provider: Box<dyn Provider> = if documented {
+        Box::new(as_fly(&desk))
+    } else {
+        Box::new(provider(&desk))
+    };
+    let mut team = Team::of(&*provider);
     team.settle(&web(6, 1)).await;
     team.settle(&web(6, 2)).await;
     team.settle(&web(2, 2)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(leased(&desk).await, [""; 0]);
     // Six updates and four destroys, and none without a lease of its own.
     assert!(desk.world().count("lease") >= 10);

@@ -86,6 +86,11 @@ impl Access {
         (joined(&self.releases, path), &self.releases_header)
     }
 
+    /// Whether it is Fly that is asked, whose limits are documented.
+    pub(super) fn is_of_fly(&self) -> bool {
+        is_of_fly(&self.machines)
+    }
+
     /// Whether the Machines API is this computer's own.
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.machines)

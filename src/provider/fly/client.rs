@@ -78,6 +78,11 @@ impl<T: Transport> Client<T> {
         Self { transport, access }
     }
 
+    /// Whether it is Fly that is asked.
+    pub(super) fn is_of_fly(&self) -> bool {
+        self.access.is_of_fly()
+    }
+
     /// Asks the Machines API.
     pub(super) async fn machines(&self, ask: Ask<'_>) -> Result<Told, ProviderError> {
         let (url, token) = self.access.machines(&ask.path);
