@@ -44,11 +44,16 @@ impl Platform {
     }
 
     /// One with this app, which nobody has used.
-    fn with_app(sandbox: &Sandbox) -> Self {
+    pub(crate) fn with_app(sandbox: &Sandbox) -> Self {
         let platform = Self::start(sandbox, &["--rate-limits", "off"]);
         let app = json!({"name": "shop", "org_slug": "personal"});
         assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
         platform
+    }
+
+    /// Where it is served.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {

@@ -29,7 +29,7 @@ fn two(vm: &str, ours: &str) -> Desired {
 
 const PINNED: &str = "image = \"r.example/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111\"";
 
-async fn ids(desk: &Desk) -> Vec<String> {
+fn ids(desk: &Desk) -> Vec<String> {
     let machines = desk.world().operator("shop").machines();
     let id = |machine: &Value| machine["id"].as_str().unwrap().to_owned();
     machines.iter().map(id).collect()
@@ -55,7 +55,7 @@ async fn update(desk: &Desk, id: &str, change: impl Fn(&mut Value)) {
 
 /// `fly deploy` of this image: every Machine, with the keys of its release.
 async fn deploy(desk: &Desk, image: Option<&str>, release: u32) {
-    for id in ids(desk).await {
+    for id in ids(desk) {
         update(desk, &id, |config| {
             config["metadata"]["fly_release_id"] = format!("r{release}").into();
             config["metadata"]["fly_release_version"] = release.to_string().into();
@@ -111,7 +111,7 @@ async fn after(desired: &Desired, something: impl AsyncFnOnce(&Desk, &[String]))
     let provider = provider(&desk);
     let mut team = Team::of(&provider);
     team.settle(desired).await;
-    something(&desk, &ids(&desk).await).await;
+    something(&desk, &ids(&desk)).await;
     let (made, _) = team.planned(desired).await;
     let words = said(&made);
     // What a plan says is also what comes of it.
@@ -126,14 +126,14 @@ async fn deploys_and_sizes() {
     let same = after(&pinned, async |desk, _| deploy(desk, None, 8).await).await;
     assert_eq!(same, [""; 0]);
     let new = after(&pinned, async |desk, _| {
-        deploy(desk, Some("r.example/shop:v2"), 8).await
+        deploy(desk, Some("r.example/shop:v2"), 8).await;
     })
     .await;
     assert_eq!(new, ["drift image", "update 2"]);
     let more = async |desk: &Desk, ids: &[String]| {
         for id in ids {
             update(desk, id, |config| {
-                config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024})
+                config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024});
             })
             .await;
         }
