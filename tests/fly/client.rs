@@ -202,3 +202,27 @@ async fn a_machine_whose_config_nobody_understands_hides_no_other() {
     assert!(odd.config.is_none());
     assert!(odd.detail.as_ref().unwrap().contains("cannot be read"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn logs_wait_for_the_limit_and_tell_what_happened() {
+    let desk = platform();
+    let machine = started(&desk).await;
+    let limited = Effect::RateLimited {
+        retry_after: Duration::from_secs(2),
+    };
+    desk.world().inject(Fault::on("list", limited).times(2));
+    let query = aeroform::provider::LogQuery {
+        of: aeroform::provider::LogsOf::Machine(machine.id),
+        follow: false,
+        tail: None,
+    };
+    let mut lines = Vec::new();
+    let mut sink = |line: aeroform::provider::LogLine| {
+        lines.push(line.text);
+        true
+    };
+    let told = provider(&desk).logs(&app(), &query, &mut sink).await;
+    told.unwrap();
+    assert_eq!(lines[0], "launch created (user)");
+    assert_eq!(lines.last().unwrap(), "start started (flyd)");
+}

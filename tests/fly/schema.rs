@@ -11,8 +11,9 @@ use aeroform::provider::{LogQuery, LogsOf, Provider};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::in_process::InProcess;
 use crate::runs::{Team, wanted};
-use crate::stage::{InProcess, access, ask, platform};
+use crate::stage::{access, ask, platform};
 
 /// What the document lacks or has otherwise, by schema and field, with the reason (facts 6, 7, 16, 20).
 const DEVIATIONS: &[(&str, &str, &str, &str)] = &[

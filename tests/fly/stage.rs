@@ -1,19 +1,17 @@
 //! An emulated platform, and ways to it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aeroform::emulator::TokioClock;
 use aeroform::emulator::http::{Desk, router};
 use aeroform::emulator::world::World;
-use aeroform::provider::fly::{
-    Access, FlyProvider, HttpTransport, Request, Response, Transport, TransportError,
-};
-use axum::Router;
+use aeroform::provider::fly::{Access, FlyProvider, HttpTransport};
 use axum::body::{Body, to_bytes};
 use axum::http;
 use serde_json::Value;
 use tower_service::Service;
+
+use crate::in_process::{FLY, InProcess};
 
 pub(crate) const TOKEN: &str = "fm2_s3cret";
 
@@ -25,48 +23,6 @@ pub(crate) fn platform() -> Desk {
     Desk::new(world)
 }
 
-/// The emulator's router, called in process.
-pub(crate) struct InProcess(Router);
-
-impl InProcess {
-    pub(crate) fn to(desk: &Desk) -> Self {
-        Self(router(desk.clone()))
-    }
-}
-
-#[async_trait::async_trait]
-impl Transport for InProcess {
-    async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let here = ["http://127.0.0.1:4280", FLY];
-        let path = here.iter().find_map(|base| request.url.strip_prefix(base));
-        let path = path.expect("nobody else is asked");
-        let mut asked = http::Request::builder()
-            .method(request.method.as_str())
-            .uri(path);
-        for (name, value) in &request.headers {
-            asked = asked.header(*name, value);
-        }
-        let asked = asked.body(Body::from(request.body.unwrap_or_default()));
-        let answer = self.0.clone().call(asked.unwrap());
-        let Ok(answer) = tokio::time::timeout(request.timeout, answer).await else {
-            return Err(TransportError::Lost("the time is up".to_owned()));
-        };
-        let answer = answer.unwrap();
-        let (head, body) = answer.into_parts();
-        let text = |name: &str| Some(head.headers.get(name)?.to_str().unwrap().to_owned());
-        let (status, retry_after) = (head.status.as_u16(), text("retry-after"));
-        let request_id = text("fly-request-id");
-        let body = to_bytes(body, usize::MAX).await;
-        let body = body.map_err(|error| TransportError::Lost(error.to_string()))?;
-        Ok(Response {
-            status,
-            retry_after: retry_after.map(|s| Duration::from_secs(s.parse().unwrap())),
-            request_id,
-            body: body.into(),
-        })
-    }
-}
-
 /// The access to a platform at this address.
 pub(crate) fn access(base: &str) -> Access {
     Access::of_vars(|name| match name {
@@ -76,9 +32,6 @@ pub(crate) fn access(base: &str) -> Access {
     })
     .unwrap()
 }
-
-/// Fly's own address, whose limits are documented.
-const FLY: &str = "https://api.machines.dev";
 
 /// The provider over a platform in process that it takes for Fly itself.
 pub(crate) fn as_fly(desk: &Desk) -> FlyProvider<InProcess> {

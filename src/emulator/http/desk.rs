@@ -24,8 +24,13 @@ pub struct Desk {
 impl Desk {
     /// A desk in front of this world.
     pub fn new(world: World) -> Self {
+        Self::over(Arc::new(Mutex::new(world)))
+    }
+
+    /// A desk in front of a world that others reach, too.
+    pub fn over(world: Arc<Mutex<World>>) -> Self {
         Self {
-            world: Arc::new(Mutex::new(world)),
+            world,
             keeper: None,
             served: Arc::default(),
         }

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::sleep;
 
-use super::client::Ask;
+use super::client::{Ask, Told};
 use super::codes;
 use super::provider::{FlyProvider, list_path};
 use super::transport::{Method, Transport};
 use crate::core::fleet::{AppName, GroupName, MachineId};
 use crate::provider::{ErrorClass, LogLine, LogQuery, LogSink, LogsOf, ProviderError};
+
+/// How often a list is asked for that comes too fast.
+const TRIES: u32 = 5;
 
 impl<T: Transport> FlyProvider<T> {
     pub(super) async fn tell(
@@ -23,11 +27,7 @@ impl<T: Transport> FlyProvider<T> {
             let error = ProviderError::new(ErrorClass::Invalid, codes::LOGS_ELSEWHERE, message);
             return Err(error.hint(format!("`fly logs -a {app}` follows them")));
         }
-        let told = self
-            .client
-            .machines(Ask::new(Method::Get, list_path(app)))
-            .await?;
-        let shown: Vec<Value> = told.read()?;
+        let shown: Vec<Value> = self.listed(app).await?.read()?;
         let mut lines: Vec<LogLine> = shown
             .iter()
             .filter(|machine| is_asked(machine, &query.of))
@@ -43,6 +43,25 @@ impl<T: Transport> FlyProvider<T> {
             }
         }
         Ok(())
+    }
+
+    /// The list of Machines; nobody above waits for a limit here.
+    async fn listed(&self, app: &AppName) -> Result<Told, ProviderError> {
+        let mut tries = 0;
+        loop {
+            let ask = Ask::new(Method::Get, list_path(app));
+            let error = match self.client.machines(ask).await {
+                Ok(told) => return Ok(told),
+                Err(error) => error,
+            };
+            match error.class {
+                ErrorClass::RateLimited(pause) if tries < TRIES => {
+                    sleep(pause.unwrap_or(Duration::from_secs(1))).await;
+                }
+                _ => return Err(error),
+            }
+            tries += 1;
+        }
     }
 }
 

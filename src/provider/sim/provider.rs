@@ -13,6 +13,7 @@ use crate::core::fleet::{
     Until,
 };
 use crate::emulator::TokioClock;
+use crate::emulator::http::Desk;
 use crate::emulator::world::{Answer, World};
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -62,6 +63,11 @@ impl SimProvider {
     pub fn world(&self) -> MutexGuard<'_, World> {
         // A test that panicked while it held the world has failed already.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same world behind its HTTP API.
+    pub fn desk(&self) -> Desk {
+        Desk::over(Arc::clone(&self.world))
     }
 
     async fn ask(&self, ask: impl FnOnce(&mut World) -> Answer) -> Result<Value, ProviderError> {
