@@ -1,6 +1,6 @@
 //! What holds for every plan: random manifests, random fleets, random hands of other tools.
 //!
-//! `AEROFORM_CASES` sets how many cases each property tries (default 300).
+//! `AEROFORM_CASES` sets how many cases each property tries (default 200).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -31,7 +31,7 @@ fn config() -> Config {
     let cases = std::env::var("AEROFORM_CASES")
         .ok()
         .and_then(|n| n.parse().ok())
-        .unwrap_or(300);
+        .unwrap_or(200);
     Config {
         cases,
         failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),

@@ -144,16 +144,21 @@ fn color_flag(args: &[OsString]) -> ColorChoice {
 }
 
 fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
-    let context = Context {
-        ui,
-        env,
-        global: &cli.global,
-    };
     if let Some(dir) = &cli.global.chdir {
         std::env::set_current_dir(dir).map_err(|error| {
             Failure::new(codes::CHDIR, format!("cannot go to `{}`", dir.display())).cause(error)
         })?;
     }
+    let mut global = cli.global.clone();
+    // flyctl takes a folder for the fly.toml in it.
+    if let Some(path) = global.config.as_mut().filter(|path| path.is_dir()) {
+        path.push(project::FLY_TOML);
+    }
+    let context = Context {
+        ui,
+        env,
+        global: &global,
+    };
     match &cli.verb {
         Verb::Init { .. } => init::run(&context),
         Verb::Validate(args) => validate::run(&context, args),

@@ -38,6 +38,17 @@ fn init_writes_counts_for_local_machines_and_refuses_to_overwrite() {
 }
 
 #[test]
+fn a_folder_stands_for_the_fly_toml_in_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write("deploy/fly.toml", Sandbox::FLY);
+    assert_snapshot!(sandbox.run(&["-c", "deploy", "validate"]), @"
+    exit 0
+    --- stdout
+    `deploy/fly.toml` is valid: 2 process groups
+    ");
+}
+
+#[test]
 fn init_for_fly_writes_no_counts_and_keeps_the_state_in_git() {
     let sandbox = Sandbox::new();
     sandbox.write("deploy/fly.staging.toml", Sandbox::FLY);

@@ -197,3 +197,20 @@ async fn a_job_that_is_never_restarted_passes_its_gate_only_with_exit_code_0() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_is_run_again_leaves_the_others_up_until_the_first_one_passes() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", checked(web(3)))])).await;
+    let wanted = desired([("web", checked(image(web(3), "shop:2")))]);
+    let sick = Fault::on("update", Effect::ChecksNeverPass);
+    stage.sim.world().inject(sick);
+    stage.apply(&wanted).await;
+    assert_eq!(stage.sim.world().count("update"), 1);
+    // Again, and again with all that was remembered lost.
+    stage.apply(&wanted).await;
+    assert_eq!(stage.sim.world().count("update"), 1);
+    stage.journal.lose();
+    stage.apply(&wanted).await;
+    assert_eq!(stage.sim.world().count("update"), 1);
+}

@@ -157,6 +157,39 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
         "app = \"a\"\n[checks.alive]\ntype = \"tcp\"\nport = 80\ninterval = \"1s\"\n",
     ),
     (
+        "handlers, a protocol and a kind of load that there are not",
+        "app = \"a\"\n[[services]]\ninternal_port = 80\nprotocol = \"http\"\n[services.concurrency]\n\
+            type = \"request\"\n[[services.ports]]\nport = 443\nhandlers = [\"https\", \"TLS\"]\n",
+    ),
+    (
+        "a range of ports the wrong way round",
+        "app = \"a\"\n[[services]]\ninternal_port = 80\n[[services.ports]]\nstart_port = 90\n\
+            end_port = 80\n",
+    ),
+    (
+        "headers of a check as a list, which only old sections take",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\n[[http_service.checks]]\npath = \"/\"\n\
+            [[http_service.checks.headers]]\nname = \"Host\"\nvalue = \"a\"\n",
+    ),
+    (
+        "checks of another section beside [http_service]",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\n[[services.http_checks]]\npath = \"/\"\n",
+    ),
+    (
+        "less than none, and more than there can be",
+        "app = \"a\"\nkill_timeout = -5\nswap_size_mb = 99999999999\n[http_service]\n\
+            internal_port = -1\nmin_machines_running = -2\n[[vm]]\ncpus = -1\nmemory = \"-1gb\"\n\
+            [[mounts]]\nsource = \"a\"\ndestination = \"/a\"\ninitial_size = -3\n",
+    ),
+    (
+        "an old name of a size",
+        "app = \"a\"\n[[vm]]\nsize = \"dedicated-cpu-2x\"\n",
+    ),
+    (
+        "autostop in quotes",
+        "app = \"a\"\n[http_service]\ninternal_port = 80\nauto_stop_machines = \"true\"\n",
+    ),
+    (
         "a size that is not sold",
         "app = \"a\"\n[[vm]]\nsize = \"shared-cpu-3x\"\n",
     ),

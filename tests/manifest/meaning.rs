@@ -127,6 +127,15 @@ fn top_level_checks_take_their_port_from_the_http_service_and_shout_their_method
 }
 
 #[test]
+fn an_empty_name_is_the_default_group_also_where_a_check_looks_for_its_port() {
+    let fly = "app = \"x\"\n[processes]\nb = \"1\"\na = \"2\"\n[http_service]\ninternal_port = 3000\n\
+        processes = [\"\"]\n[checks.alive]\ntype = \"tcp\"\n";
+    let desired = desired(fly, "");
+    assert_eq!(template(&desired, "a")["checks"]["alive"]["port"], 3000);
+    assert_eq!(template(&desired, "b").get("checks"), None);
+}
+
+#[test]
 fn a_whole_aeroform_toml_is_understood() {
     let fly = "app = \"shop\"\n[build]\nimage = \"built\"\n[processes]\nweb = \"w\"\njobs = \"j\"\n\
         [http_service]\ninternal_port = 80\nprocesses = [\"web\"]\n\

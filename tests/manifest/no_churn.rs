@@ -135,7 +135,8 @@ fn services() -> Vec<Section> {
         },
         Section {
             what: "options of a port",
-            fly: "[http_service]\ninternal_port = 80\n[http_service.http_options]\nh2_backend = true\n\
+            fly: "[http_service]\ninternal_port = 80\nforce_https = false\n\
+                auto_stop_machines = \"off\"\nmin_machines_running = 0\n[http_service.http_options]\nh2_backend = true\n\
                 [http_service.http_options.response]\nheaders = { X-Gone = false, X-A = \"1\" }\n\
                 [http_service.tls_options]\nalpn = [\"h2\", \"http/1.1\"]\n",
             returned: json!({"services": [{"internal_port": 80, "protocol": "tcp", "ports": [

@@ -1,6 +1,8 @@
 //! Running again does the remainder, whatever the last run did not get to, and nothing beyond it.
 
-use aeroform::core::fleet::{CheckState, CheckStatus, HostStatus, MachineState, Volume};
+use aeroform::core::fleet::{
+    CheckState, CheckStatus, HostStatus, Limit, MachineState, Strategy, Volume,
+};
 use aeroform::core::plan::{Action, GateKind, Outcome, Plan, StepId, Work};
 use insta::assert_snapshot;
 use serde_json::json;
@@ -458,4 +460,47 @@ fn no_machine_that_serves_goes_down_before_those_that_do_not_are_up_again() {
     assert_eq!(barrier.needs, [step("m00002").0, step("m00003").0]);
     assert_eq!(plan.steps[step("m00001").0.0 as usize].needs, [barrier.id]);
     assert_eq!(step("m00002").1.gate, GateKind::Healthy);
+}
+
+#[test]
+fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_down() {
+    let version = |version: &str, strategy: Strategy| {
+        let checked = json!({
+            "env": {"VERSION": version},
+            "checks": {"up": {"type": "tcp", "port": 8080}},
+        });
+        let group = group("web").count(2).config(checked);
+        desired([("web", group.with(|group| group.strategy = strategy))])
+    };
+    let rolling = Strategy::Rolling {
+        max_unavailable: Limit::Count(1),
+    };
+    let mut stage = Stage::with(&version("1", rolling));
+    let wanted = version("2", rolling);
+    // The first one came up with the new version, the second failed for a reason of its own.
+    let made = stage.plan(&wanted);
+    let second = nth(&made, 1, |action| matches!(action, Action::Update { .. }));
+    stage.carry_out_but(&wanted, &made, |id| (id == second).then(failed));
+    assert!(!stage.known.machines[&id("m00001")].unproven);
+    stage.touch("m00001", |machine| {
+        machine.checks = vec![CheckStatus {
+            name: "up".to_owned(),
+            status: CheckState::Critical,
+            output: String::new(),
+            updated_at: "1".to_owned(),
+        }];
+    });
+    let plan = stage.plan(&wanted);
+    assert_snapshot!(lines(&plan), @"
+    group web: 2->2 changed (ams 2->2)
+    adopt web ams m00001: its checks fail, and no other goes down before they pass
+    update web ams m00002 [env.VERSION]
+    ");
+    let first = nth(&plan, 0, |action| matches!(action, Action::Adopt));
+    let next = nth(&plan, 0, |action| matches!(action, Action::Update { .. }));
+    assert_eq!(plan.steps[next.0 as usize].needs, [first]);
+    stage.apply(&wanted);
+    // Whoever updates all at once is promised nothing.
+    let at_once = stage.plan(&version("3", Strategy::Immediate));
+    assert_eq!(at_once.summary().adopt, 0);
 }

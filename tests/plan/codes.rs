@@ -173,7 +173,15 @@ fn hosts() -> Vec<Plan> {
         machine.config = None;
     });
     let changed = db().config(json!({"env": {"LOG": "debug"}}));
-    vec![uneven, stage.plan(&desired([("db", changed)]))]
+    let moved = db().config(json!({"guest": {"host_dedication_id": "h2"}}));
+    let mut dedicated = Stage::empty();
+    dedicated.volumes = true;
+    dedicated.apply(&desired([("db", db())]));
+    vec![
+        uneven,
+        stage.plan(&desired([("db", changed)])),
+        dedicated.plan(&desired([("db", moved)])),
+    ]
 }
 
 fn images() -> Vec<Plan> {

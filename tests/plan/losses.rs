@@ -237,3 +237,33 @@ fn a_machine_that_exists_never_goes_so_that_a_vanished_one_is_made_again() {
     forget web fra m00003
     ");
 }
+
+#[test]
+fn a_plan_that_takes_the_protection_away_does_not_destroy_what_others_have_added() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(2).protected())]));
+    stage.clone_machine("m00001", "e1");
+    let still = stage.plan(&desired([("web", group("web").count(2).protected())]));
+    assert_eq!(still.refusals, []);
+    let unprotected = stage.plan(&desired([("web", group("web").count(2))]));
+    let codes: Vec<&str> = unprotected
+        .refusals
+        .iter()
+        .map(|note| note.code.as_str())
+        .collect();
+    assert_eq!(codes, ["protected_group"]);
+}
+
+#[test]
+fn an_app_whose_machines_are_all_gone_can_be_destroyed() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.lose("m00001");
+    stage.lose("m00002");
+    assert_eq!(stage.plan(&wanted).refusals[0].code, "all_missing");
+    let options = Options {
+        aim: Aim::Nothing,
+        ..Options::default()
+    };
+    let made = stage.plan_with(&wanted, &options);
+    assert_eq!((&*made.refusals, made.summary().forget), (&[][..], 2));
+}

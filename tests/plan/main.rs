@@ -12,6 +12,7 @@ mod histories;
 mod images;
 mod losses;
 mod ownership;
+mod places;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod refresh;

@@ -148,3 +148,22 @@ fn what_fly_deploy_would_run_beside_a_change_is_said_and_not_where_nothing_chang
     assert!(stage.plan(&with("info")).warnings.is_empty());
     assert_snapshot!(stage.apply(&with("debug")).warnings[0].message, @"this version does not run the release command (fly.toml:7), the machine checks of group `web`");
 }
+
+#[test]
+fn a_new_machine_has_the_size_of_its_group_on_the_host_that_is_written() {
+    let sized = json!({"guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}});
+    let mut stage = Stage::with(&desired([("web", group("web").count(1).config(sized))]));
+    let on_host = json!({"guest": {"host_dedication_id": "h1"}});
+    let plan = stage.apply(&desired([("web", group("web").count(2).config(on_host))]));
+    assert_snapshot!(lines(&plan), @"
+    group web: 1->2 changed (ams 1->2)
+    create web ams
+    create web ams replaces m00001 [guest.host_dedication_id]
+    destroy web ams m00001 Replaced: its config cannot be changed in place
+    ");
+    for id in ["m00002", "m00003"] {
+        let guest = config(&stage, id)["guest"].clone();
+        assert_eq!(guest["cpus"], 2, "{id}");
+        assert_eq!(guest["host_dedication_id"], "h1", "{id}");
+    }
+}

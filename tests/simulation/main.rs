@@ -30,7 +30,7 @@ use std::time::Instant;
 use story::{Tally, Told};
 
 /// How many without being asked.
-const SEEDS: u64 = 600;
+const SEEDS: u64 = 500;
 
 /// What must have happened in that many seeds, or they show nothing.
 const HAPPENS: [&str; 24] = [

@@ -49,6 +49,9 @@ pub fn changes(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldChange
 
 /// The same for two remembered forms, whichever version remembered them.
 pub fn tree_changes(before: &Value, after: &Value) -> Vec<FieldChange> {
+    if before == after {
+        return Vec::new();
+    }
     between(&normal::again(before), &normal::again(after))
 }
 
@@ -262,5 +265,18 @@ mod tests {
         let with = |mb: u32| config(json!({"guest": {"memory_mb": mb}}));
         assert!(changes(&with(512), &with(256))[0].shrinks);
         assert!(!changes(&with(256), &with(512))[0].shrinks);
+    }
+
+    #[test]
+    fn what_an_older_version_remembered_is_compared_in_the_spelling_of_this_one() {
+        let old = json!({"services": [{"internal_port": 80, "min_machines_running": 0,
+            "checks": [{"timeout": "2m0s"}], "ports": [{"port": 443}, {"port": 80, "force_https": false}]}]});
+        let new = json!({"services": [{"internal_port": 80, "checks": [{"timeout": "1m0s"}],
+            "ports": [{"port": 80}, {"port": 443}]}]});
+        assert_eq!(tree_changes(&old, &new), []);
+        assert_eq!(
+            tree_changes(&json!({"x": [1]}), &json!({"x": [2]})).len(),
+            1
+        );
     }
 }

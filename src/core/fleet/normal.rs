@@ -316,7 +316,8 @@ mod tests {
             "services": [{"internal_port": 80, "autostop": "stop",
                 "ports": [{"port": 443, "handlers": ["http", "tls"]}],
                 "checks": [{"interval": "60s"}]}],
-            "metadata": {"fly_process_group": "web"}
+            "metadata": {"fly_process_group": "web"},
+            "mounts": [{"name": "data", "path": "/data"}]
         });
         let theirs = json!({
             "env": {"A": "1", "FLY_STANDBY_FOR": "x"}, "dns": {}, "statics": [], "restart": null,
@@ -324,10 +325,45 @@ mod tests {
             "services": [{"internal_port": 80, "autostop": true, "force_instance_key": null,
                 "ports": [{"port": 443, "handlers": ["tls", "http"]}],
                 "checks": [{"interval": "1m0s"}]}],
-            "metadata": {"fly_release_id": "r", "aeroform_run": "x"}, "standbys": ["a"]
+            "metadata": {"fly_release_id": "r", "aeroform_run": "x"}, "standbys": ["a"],
+            "mounts": [{"name": "data", "path": "/data", "volume": "vol_1"}]
         });
         let read = |value| normalised(&MachineConfig::from_value(value).unwrap());
         assert_eq!(read(ours), read(theirs));
+    }
+
+    #[test]
+    fn every_list_whose_order_means_nothing_has_one_order() {
+        let check = |path: &str| json!({"type": "http", "path": path});
+        let port = |port: u16| json!({"port": port});
+        let service = |inner: u16, ports: [u16; 2], paths: [&str; 2]| {
+            json!({"internal_port": inner, "protocol": "tcp", "ports": ports.map(port),
+                "checks": paths.map(check)})
+        };
+        let file = |path: &str| json!({"guest_path": path});
+        let read = |value| normalised(&MachineConfig::from_value(value).unwrap());
+        assert_eq!(
+            read(json!({"files": [file("/a"), file("/b")],
+                "services": [service(80, [1, 2], ["/a", "/b"]), service(81, [3, 4], ["/", "/c"])]})),
+            read(json!({"files": [file("/b"), file("/a")],
+                "services": [service(81, [4, 3], ["/c", "/"]), service(80, [2, 1], ["/b", "/a"])]})),
+        );
+    }
+
+    #[test]
+    fn what_the_platform_clamps_or_writes_as_a_number_is_equal() {
+        let read = |value| normalised(&MachineConfig::from_value(value).unwrap());
+        let times = |grace: &str, interval: &str, timeout: &str| {
+            read(json!({"services": [{"checks": [
+                {"grace_period": grace, "interval": interval, "timeout": timeout}]}]}))
+        };
+        assert_eq!(times("2m", "10ms", "61s"), times("60s", "1s", "1m"));
+        assert_ne!(times("0s", "1s", "1s"), times("1s", "1s", "1s"));
+        for (number, word) in [(1, "never"), (2, "restart"), (3, "always")] {
+            let persist = |value| read(json!({"guest": {"persist_rootfs": value}}));
+            assert_eq!(persist(json!(number)), persist(json!(word)));
+        }
+        assert_eq!(read(json!({"guest": {"persist_rootfs": 0}})), json!({}));
     }
 
     #[test]

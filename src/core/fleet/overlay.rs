@@ -16,11 +16,7 @@ pub fn config_for(
     existing: Option<&MachineConfig>,
     sent: Option<&StoredConfig>,
 ) -> MachineConfig {
-    let mut existing = existing.map_or_else(|| Value::Object(Map::new()), MachineConfig::to_value);
-    // Bookkeeping in env belongs to one Machine's creation and never to what is wanted.
-    if let Some(Value::Object(env)) = existing.get_mut("env") {
-        env.remove("FLY_STANDBY_FOR");
-    }
+    let existing = existing.map_or_else(|| Value::Object(Map::new()), MachineConfig::to_value);
     let mut wanted = template.to_value();
     normal::drop_empty(&mut wanted);
     keep_unnamed_mounts(&existing, &mut wanted);
@@ -277,6 +273,20 @@ mod tests {
             Some(&sent(json!({"guest": {"cpus": 4}}))),
         );
         assert_eq!(result, existing);
+    }
+
+    #[test]
+    fn a_host_is_laid_over_a_size_that_nobody_writes() {
+        let size =
+            json!({"cpus": 4, "cpu_kind": "performance", "memory_mb": 8192, "gpu_kind": "l40s"});
+        let result = config_for(
+            &config(json!({"guest": {"host_dedication_id": "h"}})),
+            Some(&config(json!({"guest": size}))),
+            Some(&sent(json!({"guest": {"cpus": 4, "memory_mb": 8192}}))),
+        );
+        let mut on_host = size;
+        on_host["host_dedication_id"] = json!("h");
+        assert_eq!(result.to_value()["guest"], on_host);
     }
 
     #[test]

@@ -244,3 +244,41 @@ pub(super) fn named_entries(keys: &[&str], list: Option<&Value>) -> Vec<(String,
         .zip(items.iter().cloned())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn entries_of_one_name_are_numbered() {
+        let entry = json!({"port": 80, "protocol": null});
+        let names = entry_names(
+            &["port", "protocol"],
+            &[entry.clone(), entry.clone(), entry],
+        );
+        assert_eq!(names, ["80", "80 #2", "80 #3"]);
+    }
+
+    #[test]
+    fn an_entry_is_the_one_of_its_name_else_one_that_says_nothing_else() {
+        let keys = ["port", "protocol"];
+        let there = [
+            json!({"port": 80, "protocol": "tcp"}),
+            json!({"port": 80, "protocol": "udp"}),
+        ];
+        let found = |wanted: &[Value]| matches(&keys, wanted, &there);
+        assert_eq!(found(&[json!({"port": 80, "protocol": "udp"})]), [Some(1)]);
+        assert_eq!(
+            found(&[json!({"port": 80}), json!({"port": 80})]),
+            [Some(0), Some(1)]
+        );
+        assert_eq!(found(&[json!({"port": 81})]), [None]);
+        assert_eq!(
+            found(&[json!({"checks": []})]),
+            [None],
+            "one that says nothing is nobody's"
+        );
+    }
+}

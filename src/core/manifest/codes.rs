@@ -233,6 +233,10 @@ codes! {
         "Fly lists no signal …",
         "`kill_signal` is a signal of Linux that Fly's docs do not name, or is spelt in another way.",
         "Write it as the message says.";
+    UNLISTED_WORD "unlisted_word" Not:
+        "`…`: Fly knows no …",
+        "flyctl passes any word on, and Fly documents others than this one.",
+        "Use one of those that the message names.";
     WRONG_TYPE "wrong_type" Error:
         "`…` takes …, not …",
         "A string where a number is meant, a table where a list is meant.",

@@ -101,6 +101,26 @@ impl<'f, 't> Fields<'f, 't> {
         (!text.is_empty()).then_some(text)
     }
 
+    /// The same where Fly documents the words that it takes; flyctl passes any on, so another is told and
+    /// taken.
+    pub(super) fn word(&mut self, key: &'static str, known: &[&str]) -> Option<String> {
+        let text = self.string(key).filter(|at| !at.value.is_empty())?;
+        self.warn_of_word(key, &text, known);
+        Some(text.value)
+    }
+
+    pub(super) fn warn_of_word(&self, key: &str, word: &At<String>, known: &[&str]) {
+        if known.contains(&word.value.as_str()) {
+            return;
+        }
+        let message = format!("`{}`: Fly knows no {}", self.path(key), shown(&word.value));
+        let found = Diagnostic::warning(codes::UNLISTED_WORD, message)
+            .at(self.file.place(word.span.clone(), ""));
+        let suggestion = self.file.suggestion(&word.value, known.iter().copied());
+        let all = || format!("the words are {}", known.join(", "));
+        self.file.report(found.help(suggestion.unwrap_or_else(all)));
+    }
+
     pub(super) fn integer(&mut self, key: &'static str, range: Range<u32>) -> Option<At<u32>> {
         let node = self.take(key)?;
         self.file.integer(&self.path(key), node, range)

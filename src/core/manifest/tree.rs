@@ -148,7 +148,13 @@ impl<'s> File<'s> {
         if fits.is_none() {
             let (least, most) = (range.start, range.end - 1);
             let number = shown(integer.as_str());
-            let message = format!("`{key}` is from {least} to {most}, not {number}");
+            let message = if range.end < u32::MAX {
+                format!("`{key}` is from {least} to {most}, not {number}")
+            } else if integer.as_str().starts_with('-') {
+                format!("`{key}` is at least {least}, not {number}")
+            } else {
+                format!("`{key}`: {number} is more than any app has")
+            };
             self.bad_value(node.span(), message, None);
         }
         Some(At::new(fits?, node.span()))

@@ -51,6 +51,10 @@ codes! {
         "Machine … of group `…` must change, but its host does not answer and its volume is there",
         "A replacement would leave the data behind.",
         "Wait for the host, or destroy the Machine and restore its volume from a snapshot.";
+    VOLUME_ON_ANOTHER_HOST "volume_on_another_host" Refused:
+        "Machine … of group `…` cannot go to another dedicated host: its volume stays where it is",
+        "`host_dedication_id` has changed for a Machine that has a volume.",
+        "Make a volume on the new host from a snapshot, or keep `host_dedication_id` as it is.";
     AUTOSTOP_WITHOUT_AUTOSTART "autostop_without_autostart" Not:
         "group `…`: its Machines stop by themselves and …",
         "`auto_stop_machines` without `auto_start_machines`.",

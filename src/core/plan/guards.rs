@@ -47,14 +47,36 @@ pub(super) fn refusals(
     fleet_size: usize,
 ) -> Vec<Note> {
     let mut found = Vec::new();
-    for decision in decisions.values() {
+    for (name, decision) in decisions {
         found.extend(decision.refusal.clone());
+        found.extend(volume_on_another_host(name, decision));
     }
     for name in protected {
         found.extend(protect(desired, name, decisions));
     }
     found.extend(max_destroy(desired, decisions, fleet_size));
     found
+}
+
+/// A Machine that takes its volume along cannot go to another host (facts/fly-toml-to-machine.md 9).
+fn volume_on_another_host(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+    let host = ["guest", "host_dedication_id"];
+    let stuck = decision.changed.iter().find(|changed| {
+        changed.how == How::ReplaceOldFirst
+            && changed.changes.iter().any(|change| change.path == host)
+    })?;
+    Some(
+        note(
+            codes::VOLUME_ON_ANOTHER_HOST,
+            format!(
+                "Machine {} of group `{name}` cannot go to another dedicated host: its volume stays \
+                 where it is",
+                stuck.member.id
+            ),
+        )
+        .of(name)
+        .hint("make a volume on the new host from a snapshot, or keep `host_dedication_id` as it is"),
+    )
 }
 
 fn protect(

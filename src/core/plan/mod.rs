@@ -29,6 +29,7 @@ mod record;
 mod refresh;
 mod running;
 mod saved;
+mod sick;
 mod spread;
 pub mod types;
 mod victims;

@@ -12,6 +12,7 @@ use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
 use super::running::{self, Running};
+use super::sick;
 use super::spread::{Layout, NoLayout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
@@ -182,6 +183,7 @@ impl<'a> Group<'_, 'a> {
             &mut fields,
             &mut decision,
         );
+        sick::await_them(self.wanted, &mut decision);
         self.inherit(&mut decision);
         decision.members = self.members;
         decision

@@ -72,7 +72,7 @@ fn top_level(mut fields: Fields<'_, '_>, name: String) -> For<Named> {
             .help("add `type = \"http\"`"),
         );
     }
-    let mut check = http_parts(&mut fields);
+    let mut check = http_parts(&mut fields, Number::Milliseconds);
     if let Some(method) = &mut check.method {
         // flyctl upper-cases the method of these checks, and of no others.
         *method = method.to_uppercase();
@@ -130,7 +130,7 @@ pub(super) fn of_service(
     };
     let checks = tables.into_iter().map(|mut table| {
         let check = if kind == "http" {
-            http_parts(&mut table)
+            http_parts(&mut table, number)
         } else {
             Check::default()
         };
@@ -178,22 +178,31 @@ fn times(fields: &mut Fields<'_, '_>, number: Number) -> Times {
     )
 }
 
-fn http_parts(fields: &mut Fields<'_, '_>) -> Check {
+fn http_parts(fields: &mut Fields<'_, '_>, number: Number) -> Check {
     Check {
         method: fields.text("method"),
         path: fields.text("path"),
-        protocol: fields.text("protocol"),
+        protocol: fields.word("protocol", &["http", "https"]),
         tls_skip_verify: fields.boolean("tls_skip_verify"),
         tls_server_name: fields.text("tls_server_name"),
-        headers: headers(fields),
+        headers: headers(fields, number),
         ..Check::default()
     }
 }
 
-/// `headers`: a table, or the old list of `{name, value}`.
-fn headers(fields: &mut Fields<'_, '_>) -> Option<Vec<Header>> {
+/// `headers`: a table, or the old list of `{name, value}`, which flyctl patches where it patches numbers.
+fn headers(fields: &mut Fields<'_, '_>, number: Number) -> Option<Vec<Header>> {
     let node = fields.take("headers")?;
     let path = fields.path("headers");
+    if let (Value::Array(_), Number::Nanoseconds) = (node.get_ref(), number) {
+        let message = format!("`{path}` takes a table, not a list");
+        fields.file.report(
+            Diagnostic::error(codes::WRONG_TYPE, message)
+                .at(fields.file.place(node.span(), "a list"))
+                .help("write it as `headers = { Name = \"value\" }`"),
+        );
+        return None;
+    }
     let header = |name: String, value: String| Header {
         name: Some(name),
         values: Some(vec![value]),

@@ -12,6 +12,9 @@ use super::super::fields::Fields;
 use super::super::value::Value as Written;
 use super::options::carried;
 
+/// The handlers that Fly Proxy has.
+const HANDLERS: [&str; 5] = ["http", "tls", "pg_tls", "proxy_proto", "tcp"];
+
 /// A port number; the old quoted form (`"8080"`) only in `[[services]]`, where flyctl patches it.
 pub(super) fn port(fields: &mut Fields<'_, '_>, key: &'static str, quoted: bool) -> Option<u16> {
     let node = fields.take(key)?;
@@ -40,6 +43,9 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
     let node = fields.take("port").or_else(|| fields.take("start_port"));
     let place = node.map_or_else(|| fields.span.clone(), super::super::value::Node::span);
     let handlers = fields.strings("handlers");
+    for handler in handlers.iter().flatten() {
+        fields.warn_of_word("handlers", handler, &HANDLERS);
+    }
     let port = Port {
         port: port(&mut fields, "port", true),
         start_port: port(&mut fields, "start_port", true),
@@ -51,6 +57,13 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
         tls_options: carried(&mut fields, "tls_options"),
         ..Port::default()
     };
+    if let (Some(first), Some(last)) = (port.start_port, port.end_port)
+        && first > last
+    {
+        let message = format!("the range of ports from {first} to {last} is empty");
+        let help = format!("write `start_port = {last}` and `end_port = {first}`");
+        fields.file.bad_value(place.clone(), message, Some(help));
+    }
     fields.finish();
     (port, place)
 }
@@ -79,7 +92,7 @@ pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<C
     }
     let mut table = fields.file.table(&path, node)?;
     let limits = Concurrency {
-        r#type: table.text("type"),
+        r#type: table.word("type", &["connections", "requests"]),
         soft_limit: table.integer("soft_limit", 0..u32::MAX).map(|at| at.value),
         hard_limit: table.integer("hard_limit", 0..u32::MAX).map(|at| at.value),
         ..Concurrency::default()
@@ -100,7 +113,10 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
             "stop" => Some(Value::from(true)),
             "suspend" => Some(Value::from("suspend")),
             other => {
-                let help = fields.file.suggestion(other, WORDS);
+                let help = match other {
+                    "true" | "false" => Some("take the quotes away".to_owned()),
+                    other => fields.file.suggestion(other, WORDS),
+                };
                 let message = format!(
                     "`{path}` is \"off\", \"stop\" or \"suspend\", not {}",
                     shown(other)

@@ -77,14 +77,16 @@ pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<For<Written>> 
 
 /// Reads `[[services]]`; an entry without any key is as good as none.
 pub(super) fn services(fields: &mut Fields<'_, '_>) -> Vec<For<Written>> {
+    let beside_http = fields.has("http_service");
     let tables = fields.one_or_more("services").into_iter();
     tables
         .filter(|table| !table.is_empty())
-        .map(service)
+        .map(|table| service(table, beside_http))
         .collect()
 }
 
-fn service(mut fields: Fields<'_, '_>) -> For<Written> {
+fn service(mut fields: Fields<'_, '_>, beside_http: bool) -> For<Written> {
+    let lost = beside_http && !fields.has("internal_port") && !fields.has("ports");
     let mut checks = checks::of_service(&mut fields, "tcp_checks", "tcp", Number::Milliseconds);
     checks.extend(checks::of_service(
         &mut fields,
@@ -93,7 +95,7 @@ fn service(mut fields: Fields<'_, '_>) -> For<Written> {
         Number::Milliseconds,
     ));
     let (ports, places): (Vec<_>, Vec<_>) = ports(&mut fields).into_iter().unzip();
-    if ports.is_empty() {
+    if ports.is_empty() && !lost {
         fields.file.report(
             Diagnostic::warning(
                 codes::NO_PORTS,
@@ -104,7 +106,7 @@ fn service(mut fields: Fields<'_, '_>) -> For<Written> {
         );
     }
     let service = Service {
-        protocol: fields.text("protocol"),
+        protocol: fields.word("protocol", &["tcp", "udp"]),
         internal_port: port(&mut fields, "internal_port", true),
         ports: some(ports),
         concurrency: concurrency(&mut fields, true),
@@ -117,7 +119,11 @@ fn service(mut fields: Fields<'_, '_>) -> For<Written> {
         fields.file.report(
             Diagnostic::warning(codes::NO_INTERNAL_PORT, message)
                 .at(place)
-                .help("add `internal_port = 8080`, the port that the app listens on"),
+                .help(if lost {
+                    "if its checks are meant for [http_service], write `[[http_service.checks]]`"
+                } else {
+                    "add `internal_port = 8080`, the port that the app listens on"
+                }),
         );
     }
     written(fields, service, places)

@@ -230,7 +230,10 @@ fn http_port(doc: &Document, groups: &Groups, group: &GroupName) -> Option<u16> 
         section
             .processes
             .iter()
-            .any(|name| name.value == group.as_str())
+            .any(|name| match name.value.as_str() {
+                "" => *group == groups.default,
+                name => name == group.as_str(),
+            })
     };
     names_it.then_some(section.body.service.internal_port)?
 }

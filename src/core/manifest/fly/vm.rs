@@ -134,7 +134,12 @@ fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Option<At<Guest>> {
             .filter(|size| size.gpu.is_none())
             .map(|size| size.name)
     };
-    let help = fields.file.suggestion(&written.value, sold());
+    // What they were called before they were called performance.
+    let renamed = written.value.replace("dedicated-cpu-", "performance-");
+    let help = match sizes::find(&renamed) {
+        Some(size) => Some(format!("did you mean `{}`?", size.name)),
+        None => fields.file.suggestion(&written.value, sold()),
+    };
     let all = || format!("the sizes are {}", sold().collect::<Vec<_>>().join(", "));
     fields
         .file

@@ -25,7 +25,7 @@ const RULES: &str = "## What holds everywhere
   `.json` is read as JSON, in `.yaml` or `.yml` as YAML, any other as TOML; sections, keys and messages
   are the same. flyctl itself does not take `.yml`.
 - **Keys** match in any case, except names of groups, variables and checks. In JSON and YAML a `null` is
-  as good as no key.
+  as good as no key, but no value of a variable.
 - **Groups.** `processes = [\"web\"]` says for which groups a section is; an empty list is as good as
   none, and `\"\"` means the default group: `app` if there is one, else the first by name. A service or a
   restart policy that names a group which is not there is an error, as it is for flyctl; any other
@@ -43,6 +43,12 @@ const RULES: &str = "## What holds everywhere
   spellings of a duration or of an image with a digest; what the platform clamps (times of a service's
   check to a minute); the order of services, ports, handlers, checks, headers and files. The order of
   statics and containers means something, since the first of several may win.
+- **Where Fly's own pages disagree**, what loses nothing is done. `auto_start_machines` that is not written
+  stays unwritten (one page says that it is on then, another that it is off), and beside autostop a warning
+  says so. `raw_value` is encoded as flyctl does it, and a text that is base64 already is warned about. A
+  size that breaks a rule on which the pages agree is an error with provider `fly`, a warning elsewhere; one
+  that breaks a rule on which they do not (the steps of memory of performance CPUs) is a warning. A region
+  that is closed is a warning, since Machines may still run there.
 - **Files of the project.** `[[files]] local_path` and `machine_config` are read from the folder of
   fly.toml, and never from outside the project. `validate` only warns about one that is missing, since a
   build may yet make it; with a provider that takes files, `plan` and `apply` refuse.

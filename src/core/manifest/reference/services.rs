@@ -117,6 +117,7 @@ const HEADERS: Key = key(
     "table; of old a list of `{name, value}`",
     "`headers`, sorted by name",
 );
+const HEADERS_TABLE: Key = key("headers", "table", "`headers`, sorted by name");
 const NANOSECONDS: &str = "duration; a number counts nanoseconds, and is warned about";
 const MILLISECONDS: &str = "duration; a number counts milliseconds";
 
@@ -129,7 +130,7 @@ const HTTP_SERVICE_CHECKS: &[Key] = &[
     PROTOCOL,
     SKIP_VERIFY,
     SERVER_NAME,
-    HEADERS,
+    HEADERS_TABLE,
     RESTART_LIMIT,
     ignored(
         "port",
@@ -243,12 +244,6 @@ pub(super) const SECTIONS: &[Section] = &[
         about: "Of type http. Times below a second or above a minute are warned about: Fly changes \
                 them by itself.",
         keys: HTTP_SERVICE_CHECKS,
-    },
-    Section {
-        path: "http_service.checks.headers",
-        written: "`[[http_service.checks.headers]]`",
-        about: "The old form; else a table of names and values.",
-        keys: HEADER,
     },
     Section {
         path: "http_service.machine_checks",

@@ -17,6 +17,22 @@ pub struct Block {
     pub lines: Vec<DiffLine>,
 }
 
+impl Block {
+    /// Whether it stands in the table of another one (`[[services.ports]]` in `[[services]]`).
+    fn is_inside(&self, outer: &Self) -> bool {
+        let name = |block: &Self| {
+            let header = block.header.as_deref()?;
+            Some(header.trim_matches(['[', ']']).to_owned())
+        };
+        let inside = |(inner, outer): (String, String)| {
+            let rest = inner.strip_prefix(&outer);
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        let which = |block: &Self| block.which.clone().unwrap_or_default();
+        name(self).zip(name(outer)).is_some_and(inside) && which(self).ends_with(&which(outer))
+    }
+}
+
 /// One line of the difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DiffLine {
@@ -72,10 +88,13 @@ pub fn blocks(
         let same = |(r, b): &&mut (Rank, Block)| {
             *r == rank && b.header == block.header && b.which == block.which
         };
-        match ranked.iter_mut().find(same) {
-            Some((_, before)) => before.lines.extend(block.lines),
-            None => ranked.push((rank, block)),
+        if let Some((_, before)) = ranked.iter_mut().find(same) {
+            before.lines.extend(block.lines);
+            continue;
         }
+        let inner = |(r, inner): &(Rank, Block)| *r == rank && inner.is_inside(&block);
+        let at = ranked.iter().position(inner).unwrap_or(ranked.len());
+        ranked.insert(at, (rank, block));
     }
     ranked.sort_by_key(|(rank, _)| *rank);
     ranked.into_iter().map(|(_, block)| block).collect()
@@ -314,13 +333,13 @@ mod tests {
         let http = Some("8080 tcp");
         let before = service(8080, false, "/up");
         insta::assert_snapshot!(told(before.clone(), service(8080, true, "/live"), http), @r#"
-        [[http_service.checks]]  # /up
-        - path = "/up"
-        + path = "/live"
         [http_service]
         + force_https = true
         - http_options = { compress = false }
         + http_options = { compress = true }
+        [[http_service.checks]]  # /up
+        - path = "/up"
+        + path = "/live"
         "#);
         insta::assert_snapshot!(told(service(3000, true, "/up"), service(8080, true, "/up"), http), @"
         [http_service]
