@@ -62,6 +62,12 @@ impl Env {
             .to_string()
     }
 
+    /// Now, in seconds since 1970.
+    pub fn unix_now(&self) -> i64 {
+        let now: Option<jiff::Timestamp> = self.now().parse().ok();
+        now.unwrap_or_else(jiff::Timestamp::now).as_second()
+    }
+
     /// The real time, RFC 3339 in UTC with microseconds, all of one width: for logs and check results
     /// of real processes, whose order it is. No test fixes it.
     pub fn precise_now() -> String {

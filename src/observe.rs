@@ -93,7 +93,8 @@ pub async fn observe(
         let short = (listing.machines.len() as u64) < description.machine_count;
         let lags = vanished || (short && patient);
         if !lags {
-            let snapshot = reread(provider, app, known, description, listing).await?;
+            let found = reread(provider, app, known, description, listing);
+            let snapshot = Box::pin(found).await?;
             if snapshot.lagging.is_empty() || !patient {
                 return Ok(snapshot);
             }
@@ -126,7 +127,7 @@ async fn reread(
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: listing.volumes,
-        release: None,
+        release: provider.newest_release(app).await,
     };
     let alive = |machine: &Machine| machine.state != MachineState::Destroyed;
     for machine in listing.machines.into_iter().filter(alive) {

@@ -4,7 +4,8 @@
 //! Decides nothing about a Machine. A call whose answer is lost is handed back as such; whoever made
 //! it settles it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::task::coop::consume_budget;
@@ -30,6 +31,8 @@ pub(super) struct Hands<'a> {
     step: StepId,
     backoff: Backoff,
     touched: Cell<bool>,
+    /// Machines whose leases this step holds.
+    pub(super) leased: RefCell<BTreeSet<MachineId>>,
 }
 
 impl<'a> Hands<'a> {
@@ -39,6 +42,7 @@ impl<'a> Hands<'a> {
             step,
             backoff: shared.backoff.for_another(u64::from(step.0)),
             touched: Cell::new(false),
+            leased: RefCell::default(),
         }
     }
 
@@ -302,7 +306,7 @@ impl<'a> Hands<'a> {
         self.shared.limits.close(action, id, pause);
     }
 
-    fn hopeless(&self, error: &ProviderError) -> End {
+    pub(super) fn hopeless(&self, error: &ProviderError) -> End {
         if error.class == ErrorClass::Fatal {
             self.shared.halt(Halt::Provider(error.message.clone()));
         }

@@ -17,8 +17,8 @@ const RETRIES: u32 = 100;
 
 /// The limits of one run.
 pub(super) struct Limits {
-    per_second: u32,
-    burst: u32,
+    calls: (u32, u32),
+    reads: (u32, u32),
     buckets: RefCell<BTreeMap<Key, Bucket>>,
     retries: RefCell<u32>,
 }
@@ -28,13 +28,19 @@ struct Bucket {
     tokens: f64,
     counted_at: Instant,
     closed_until: Instant,
+    /// How far apart calls are kept since the provider has said that it was too fast, where it does not
+    /// say beforehand how fast it may be asked.
+    pace: Duration,
 }
 
 impl Limits {
     pub(super) fn of(capabilities: &Capabilities) -> Self {
         Self {
-            per_second: capabilities.calls_per_second,
-            burst: capabilities.burst,
+            calls: (capabilities.calls_per_second, capabilities.burst),
+            reads: match capabilities.reads_per_second {
+                0 => (capabilities.calls_per_second, capabilities.burst),
+                reads => (reads, capabilities.read_burst),
+            },
             buckets: RefCell::default(),
             retries: RefCell::new(RETRIES),
         }
@@ -45,14 +51,24 @@ impl Limits {
         let now = Instant::now();
         let key = (action, id.cloned());
         let mut buckets = self.buckets.borrow_mut();
-        if self.per_second == 0 {
-            return buckets.get(&key).map_or(now, |b| b.closed_until.max(now));
+        let (per_second, burst) = if action == "get" {
+            self.reads
+        } else {
+            self.calls
+        };
+        if per_second == 0 {
+            return buckets.get_mut(&key).map_or(now, |bucket| {
+                let from = bucket.closed_until.max(now);
+                bucket.closed_until = from + bucket.pace;
+                from
+            });
         }
-        let (rate, most) = (f64::from(self.per_second), f64::from(self.burst.max(1)));
+        let (rate, most) = (f64::from(per_second), f64::from(burst.max(1)));
         let bucket = buckets.entry(key).or_insert(Bucket {
             tokens: most,
             counted_at: now,
             closed_until: now,
+            pace: Duration::ZERO,
         });
         let earned = (now - bucket.counted_at).as_secs_f64() * rate;
         bucket.tokens = (bucket.tokens + earned).min(most) - 1.0;
@@ -69,8 +85,10 @@ impl Limits {
             tokens: 0.0,
             counted_at: now,
             closed_until: now,
+            pace: Duration::ZERO,
         });
         bucket.closed_until = bucket.closed_until.max(now + pause);
+        bucket.pace = pause;
     }
 
     /// A call succeeded.

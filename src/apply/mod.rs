@@ -14,6 +14,7 @@ mod ends;
 mod gate;
 mod hands;
 mod job;
+mod leases;
 mod limits;
 mod pin;
 mod record;

@@ -1,4 +1,4 @@
-//! What `apply`, `destroy` and `refresh` share: look → show → refuse → ask → lock → look again → do → publish.
+//! What `apply`, `destroy`, `refresh` and `import` share: look → show → refuse → ask → lock → look again → do → publish.
 //!
 //! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
 //! shown, and whatever was done is in the state before the program ends.
@@ -10,14 +10,18 @@ use super::codes;
 use super::consent::{self, Consent};
 use super::session::{self, Session};
 use super::{Context, running, show};
-use crate::conduct::{self, Ground, Look};
+use crate::conduct::{self, Anchor, Ground, Look};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
 use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
+use crate::core::view::words::span;
 use crate::journal::Journal;
-use crate::provider::Provider;
+use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::store::{StateLock, StoreError};
 use crate::ui::{Exit, Failure, Signals, Ui};
+
+/// How long a lease of somebody else is waited for, whatever the lock may wait.
+const ANCHOR_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is to be carried out.
 pub(super) struct Errand<'a> {
@@ -85,7 +89,7 @@ impl Work<'_> {
         let patience = self.errand.doing.lock_timeout;
         let store = &*self.session.store;
         let lock = session::lock(ui, signals, store, &me, patience).await?;
-        let ended = self.locked(signals, &shown, &*lock, run).await;
+        let ended = self.anchored(signals, &shown, &*lock, run).await;
         let released = lock.release().await;
         let exit = ended?;
         released?;
@@ -153,6 +157,54 @@ impl Work<'_> {
             return Ok(Consent::Given);
         }
         consent::ask(ui, signals, plan, &self.allow).await
+    }
+
+    /// Keeps other computers away, too, where the platform has leases.
+    async fn anchored(
+        &self,
+        signals: &mut Signals,
+        reviewed: &Look,
+        lock: &dyn StateLock,
+        run: RunId,
+    ) -> Result<Exit, Failure> {
+        let ui = self.context.ui;
+        let by = self.context.env.user();
+        let why = format!("aeroform {}, run {run} by {by}", self.errand.command);
+        let patience = self.errand.doing.lock_timeout.max(ANCHOR_PATIENCE);
+        let mut waiting = |error: &ProviderError| {
+            let hint = error.hint.as_deref().map(|hint| format!(" ({hint})"));
+            let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            ui.talk(&format!(
+                "waits for a lease, at most {limit}: {}{}",
+                error.message,
+                hint.unwrap_or_default()
+            ));
+        };
+        let taken = Anchor::take(self.provider, reviewed, &why, patience, &mut waiting);
+        let taken = signals.or_interrupted(taken).await?;
+        let anchor = taken.map_err(|error| {
+            if error.class != ErrorClass::Conflict {
+                return Failure::from(error);
+            }
+            let failure = Failure::new(codes::APP_LEASED, "somebody else is at work on this app");
+            let failure = failure.cause(&error.message);
+            failure.hint(
+                error.hint.unwrap_or_else(|| {
+                    "wait until that is done, or give `--lock-timeout`".to_owned()
+                }),
+            )
+        })?;
+        let work = Box::pin(self.locked(signals, reviewed, lock, run));
+        let Some(anchor) = anchor else {
+            return work.await;
+        };
+        let ended = tokio::select! {
+            biased;
+            ended = work => ended,
+            never = anchor.keep() => match never {},
+        };
+        anchor.let_go().await;
+        ended
     }
 
     /// Looks again, now that nobody else changes anything, and does it if it is still what was shown.

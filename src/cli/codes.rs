@@ -15,6 +15,14 @@ codes! {
         "`AEROFORM_LOCAL_PORTS` is `…`, which is no port to begin at",
         "The variable holds something else than a number from 1024 to 60000.",
         "Set it to such a number, or unset it.";
+    APP_LEASED "app_leased" Locked:
+        "somebody else is at work on this app",
+        "Another run, `fly deploy` or `fly scale` holds the lease of a Machine.",
+        "Wait until that is done, or give `--lock-timeout`.";
+    BAD_FAULTS "bad_faults" Error:
+        "cannot read the faults in `…`: …",
+        "The file is no TOML, or names an action or an effect that there is not.",
+        "Correct the entry; docs/emulator.md lists both.";
     CANNOT_TELL "cannot_tell" Error:
         "cannot tell what has drifted",
         "The provider's answer lacks Machines, or is about another app than the state.",
@@ -27,6 +35,10 @@ codes! {
         "the plan needs a yes, and there is no terminal to ask at; nothing was changed",
         "Standard input is no terminal.",
         "Review the plan, then add the flag that the message names.";
+    EMULATOR_DATA "emulator_data" Error:
+        "cannot keep the emulated platform in `…`: …",
+        "The file of `--data` is no database of the emulator, or cannot be written.",
+        "Name another file.";
     INVALID_MANIFEST "invalid_manifest" Error:
         "cannot make sense of …: …",
         "fly.toml or aeroform.toml has mistakes; each is shown with its place.",
@@ -71,10 +83,6 @@ codes! {
         "the plan is refused; nothing was changed",
         "A guard says no; the causes are the refusals of the plan. Exit 4 where state and world do not belong together.",
         "Do what the hint says.";
-    PROVIDER_NOT_BUILT "provider_not_built" Error:
-        "provider `fly` is not part of this version",
-        "Only `local` is.",
-        "Plan offline with `--refresh=false`, or run with `--provider local`.";
     RUNTIME "runtime" Error:
         "cannot begin to work",
         "The system gives no more file descriptors.",
@@ -95,6 +103,14 @@ codes! {
         "a state at `…` is not part of this version",
         "`[state] url` names a remote place.",
         "Keep it in a file: `[state] path`.";
+    NOTHING_TO_IMPORT "nothing_to_import" Error:
+        "app `…` has no Machine that could be imported",
+        "It is empty, or none of its Machines is managed by Fly Launch or Aeroform.",
+        "`aeroform init` begins anew.";
+    NOT_LISTENING "not_listening" Error:
+        "cannot listen at …",
+        "Another program listens there, or the address is not of this computer.",
+        "Name another with `--listen`; port 0 takes a free one.";
     UNKNOWN_PROVIDER "unknown_provider" Error:
         "there is no provider `…`",
         "The name is misspelt.",
@@ -160,6 +176,11 @@ pub const TABLES: &[Table] = &[
         about: "A command that only reads ends with one of these; as the end of a step it makes the \
                 apply incomplete, which is exit 3.",
         codes: crate::provider::codes::ALL,
+    },
+    Table {
+        title: "Answers of provider `fly`",
+        about: "The same, beside those that all providers share.",
+        codes: crate::provider::fly::codes::ALL,
     },
     Table {
         title: "Answers of provider `local`",

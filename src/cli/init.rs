@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::codes;
@@ -13,8 +13,31 @@ use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::view::json;
 use crate::ui::{Exit, Failure};
 
+/// Where a first aeroform.toml is to stand, and what fly.toml alone says.
+pub(super) struct Beginning {
+    pub(super) desired: Desired,
+    fly: PathBuf,
+    ours: PathBuf,
+    ignore: PathBuf,
+}
+
 /// Writes it beside the fly.toml, and what git should ignore.
 pub(super) fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+    let beginning = begin(context)?;
+    let written = beginning.write(&manifest(&beginning.desired, &beginning.fly))?;
+    let ui = context.ui;
+    if ui.json() {
+        let app = beginning.desired.app.as_str();
+        ui.document(&json::init::init(app, &written));
+    } else {
+        ui.data(&format!("wrote `{}`\n", written.join("` and `")));
+        ui.say("next: `aeroform plan` shows what it would do");
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads the fly.toml of a folder that has no aeroform.toml yet.
+pub(super) fn begin(context: &Context<'_>) -> Result<Beginning, Failure> {
     let fly = context
         .global
         .config
@@ -28,24 +51,33 @@ pub(super) fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let project = Project::at(folder)?;
     let (_, desired, _) =
         manifests::read_without_ours(context, project, fly)?.accept(context.ui)?;
-    write_new(&ours, &manifest(&desired, fly))?;
-    let mut written = vec![ours.display().to_string()];
-    let ignore = folder.join(".gitignore");
-    let added = ignore_more(&ignore, ignored(&desired.provider))?;
-    if !added.is_empty() {
-        written.push(ignore.display().to_string());
-    }
-    let ui = context.ui;
-    if ui.json() {
-        ui.document(&json::init::init(desired.app.as_str(), &written));
-    } else {
-        ui.data(&format!("wrote `{}`\n", written.join("` and `")));
-        ui.say("next: `aeroform plan` shows what it would do");
-    }
-    Ok(Exit::Done)
+    Ok(Beginning {
+        desired,
+        fly: fly.to_owned(),
+        ours,
+        ignore: folder.join(".gitignore"),
+    })
 }
 
-fn manifest(desired: &Desired, fly: &Path) -> String {
+impl Beginning {
+    /// Writes the aeroform.toml, and what git should ignore; gives the names of the files.
+    pub(super) fn write(&self, text: &str) -> Result<Vec<String>, Failure> {
+        write_new(&self.ours, text)?;
+        let mut written = vec![self.ours.display().to_string()];
+        let added = ignore_more(&self.ignore, ignored(&self.desired.provider))?;
+        if !added.is_empty() {
+            written.push(self.ignore.display().to_string());
+        }
+        Ok(written)
+    }
+
+    /// The first lines of every aeroform.toml.
+    pub(super) fn head(&self) -> String {
+        head(&self.desired, &self.fly)
+    }
+}
+
+fn head(desired: &Desired, fly: &Path) -> String {
     let mut text = String::from(
         "# What fly.toml cannot say: how many Machines of each process group run, and where.\n\n",
     );
@@ -56,6 +88,11 @@ fn manifest(desired: &Desired, fly: &Path) -> String {
     {
         let _ = writeln!(text, "config = {}", quoted(name));
     }
+    text
+}
+
+fn manifest(desired: &Desired, fly: &Path) -> String {
+    let mut text = head(desired, fly);
     // On Fly the Machines that exist say how many there are; a number written here would undo what
     // `fly scale count` did (RULES 7).
     if desired.provider == "local" {
@@ -79,7 +116,7 @@ fn count(group: &DesiredGroup) -> (u32, &'static str) {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml_edit::Value::from(text).to_string()
 }
 

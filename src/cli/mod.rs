@@ -12,6 +12,8 @@ mod carry_out;
 mod completions;
 mod destroy;
 mod drift;
+mod emulator;
+mod import;
 mod init;
 mod logs;
 mod manifests;
@@ -167,12 +169,14 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Plan(args) => wait(plan::run(&context, args)),
         Verb::Apply(args) => wait(apply::run(&context, args)),
         Verb::Destroy(args) => wait(destroy::run(&context, args)),
+        Verb::Import(args) => wait(import::run(&context, args)),
         Verb::Drift(args) => wait(drift::run(&context, args)),
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
         Verb::Status(_) => wait(status::run(&context)),
         Verb::Logs(args) => wait(logs::run(&context, args)),
         Verb::State(args) => wait(state::run(&context, args)),
         Verb::Unlock { .. } => wait(unlock::run(&context)),
+        Verb::Emulator(args) => wait(emulator::run(&context, args)),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
 use crate::observe::ObserveError;
 use crate::provider::Provider;
+use crate::provider::fly::{Access, AccessError, FlyProvider, HttpTransport};
 use crate::provider::local::{LocalConfig, LocalProvider};
 use crate::store::{Holder, LocalStore, LockStatus, StateLock, StateStore};
 use crate::ui::{Failure, Signals, Ui};
@@ -126,11 +127,7 @@ impl Session {
     pub(super) fn provider(&self, context: &Context<'_>) -> Result<Box<dyn Provider>, Failure> {
         match self.desired.provider.as_str() {
             "local" => Ok(Box::new(self.local(context)?)),
-            "fly" => Err(Failure::new(
-                codes::PROVIDER_NOT_BUILT,
-                "provider `fly` is not part of this version",
-            )
-            .hint("plan offline with `aeroform plan --refresh=false`, or run it here with `--provider local`")),
+            "fly" => Ok(Box::new(fly(context)?)),
             other => Err(Failure::new(
                 codes::UNKNOWN_PROVIDER,
                 format!("there is no provider `{other}`"),
@@ -138,6 +135,14 @@ impl Session {
             .hint("the providers are `local` and `fly`")),
         }
     }
+}
+
+/// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (RULES 38).
+pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
+    let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
+    let access = Access::of_vars(|name| context.env.var(name)).map_err(refused)?;
+    let transport = HttpTransport::new(&access).map_err(refused)?;
+    Ok(FlyProvider::new(transport, access))
 }
 
 /// What flags ask of the planner.

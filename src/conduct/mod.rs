@@ -4,8 +4,10 @@
 //! Must not print, prompt or know flags. Decides nothing about Machines: that is the plan's, and the
 //! calls are [`crate::apply`]'s. Start at [`Ground::look`] and follow a [`Look`] to [`Ground::carry_out`].
 
+mod anchor;
 mod ground;
 mod run;
 
+pub use anchor::Anchor;
 pub use ground::{ConductError, Ground, Look, Remembered};
 pub use run::{Ended, Errand, Spill};

@@ -19,6 +19,10 @@ codes! {
         "failed_precondition: …",
         "The platform does not do this to a Machine in that state.",
         "Look at the Machine with `aeroform status`.";
+    LEASED "leased" Error:
+        "machine ID … lease currently held by …, expires at …",
+        "Somebody else has taken the Machine's lease, so that nobody changes it meanwhile.",
+        "Wait until that work is done, then apply again.";
     MACHINE_FAILED "machine_failed" Error:
         "Machine … has failed: …",
         "It does not start, ends at once, or was destroyed while it was waited for.",
@@ -60,7 +64,7 @@ codes! {
         "No answer came in time, and it is not known whether the call was carried out.",
         "Run the command again: it asks what came of it.";
     UNREADABLE_ANSWER "unreadable_answer" Error:
-        "the answer is no Machine: …",
+        "… answered something else than the API's form: …",
         "The answer has another form than the platform's.",
         "Update Aeroform; report it if that does not help.";
 }

@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod bookkeeping;
 pub mod codes;
 pub mod contract;
+pub mod fly;
 pub mod local;
 pub mod sim;
 
@@ -50,6 +51,34 @@ pub trait Provider: Send + Sync {
         at_most: Duration,
     ) -> Result<Machine, ProviderError>;
 
+    /// Takes the Machine's lease, which keeps other tools from changing the Machine, and says why; whatever
+    /// this provider does to the Machine from then on bears it. Taken twice, it is let go of twice. An
+    /// error of class [`ErrorClass::Conflict`] names the holder. With a provider without leases there is
+    /// nothing to take.
+    async fn lease(
+        &self,
+        _app: &AppName,
+        _id: &MachineId,
+        _why: &str,
+    ) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Prolongs a lease that was taken, or that a create gave; to be called every [`LEASE_BEAT`].
+    async fn prolong(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Lets go of a lease. That there is none any more is no error.
+    async fn let_go(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// The number of the app's newest release, where the platform keeps releases and says so.
+    async fn newest_release(&self, _app: &AppName) -> Option<u64> {
+        None
+    }
+
     /// Sends log lines to `sink` until it says that it has enough or, without `follow`, until all
     /// there are were sent.
     async fn logs(
@@ -59,6 +88,9 @@ pub trait Provider: Send + Sync {
         sink: &mut LogSink<'_>,
     ) -> Result<(), ProviderError>;
 }
+
+/// How often a lease is prolonged: a third of its time (RULES 27).
+pub const LEASE_BEAT: Duration = Duration::from_secs(5);
 
 /// What a list answered.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -77,6 +77,13 @@ fn every_code_of_a_verb_is_provoked() {
     let sandbox = Sandbox::with_app();
     let mut homeless = sandbox.command(&["status", "--json"]);
     homeless.env_remove("AEROFORM_STATE_DIR").env_remove("HOME");
+    let mut certless = sandbox.command(&["status", "--provider", "fly", "--json"]);
+    let nothing = sandbox.project().join("nothing");
+    certless
+        .env("FLY_API_TOKEN", "t")
+        .env("SSL_CERT_FILE", &nothing)
+        .env("SSL_CERT_DIR", &nothing);
+    assert_eq!(code(certless), "no_tls");
     let mut portless = sandbox.command(&["status", "--json"]);
     portless.env("AEROFORM_LOCAL_PORTS", "eighty");
     let seen = vec![
@@ -89,7 +96,15 @@ fn every_code_of_a_verb_is_provoked() {
         ends(&sandbox, &["plan", "--out", "nowhere/next.plan"]),
         ends(&sandbox, &["state", "push", "missing.json"]),
         ends(&sandbox, &["state", "show", "missing"]),
-        ends(&sandbox, &["status", "--provider", "fly"]),
+        with(
+            "faults.toml",
+            "[[fault]]\non = \"get\"\neffect = \"odd\"\n",
+            &["emulator", "--faults", "faults.toml"],
+        ),
+        crate::fly::busy(code),
+        crate::fly::empty(code),
+        with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
+        ends(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),
         ends(&sandbox, &["status", "--provider", "loco"]),
         ends(&sandbox, &["show", "config", "-g", "wbe"]),
         ends(&Sandbox::new(), &["plan"]),

@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod clients;
 mod codes;
 mod docs;
 mod drift;
+mod fly;
 mod journey;
 mod manifests;
 mod platform;
@@ -15,3 +17,4 @@ mod provoked;
 mod sandbox;
 mod terminal;
 mod usage;
+mod walk;

@@ -222,7 +222,7 @@ fn providers_that_are_not_here_are_named() {
     assert_snapshot!(sandbox.run(&["status", "--provider", "fly"]), @r"
     exit 1
     --- stderr
-    error: provider `fly` is not part of this version
-    hint: plan offline with `aeroform plan --refresh=false`, or run it here with `--provider local`
+    error: there is no token for Fly
+    hint: `export FLY_API_TOKEN=$(fly auth token)`; in a pipeline, the output of `fly tokens create deploy`
     ");
 }

@@ -94,6 +94,10 @@ async fn every_code_of_an_answer_is_provoked() {
         refuse(404, "app not found"),
         refuse(409, "already_exists: unique machine name violation"),
         refuse(409, "conflict: somebody else has the lease"),
+        refuse(
+            409,
+            "machine ID 1 lease currently held by ana, expires at …",
+        ),
         refuse(412, "failed_precondition: machine still active"),
         refuse(412, "failed_precondition: machine is not currently stopped"),
         refuse(412, "failed_precondition: no"),

@@ -115,7 +115,7 @@ impl Stage {
         };
         let mut events = Vec::new();
         let mut note = |event: &Event| events.push(event.clone());
-        let report = apply::run(job, self.cancel.clone(), &mut note).await;
+        let report = Box::pin(apply::run(job, self.cancel.clone(), &mut note)).await;
         let facts = RunFacts {
             run: run.run.clone(),
             lineage: run.lineage.clone(),

@@ -10,6 +10,7 @@ use aeroform::core::fleet::{
 use aeroform::journal::{
     Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus,
 };
+use aeroform::provider::fly::{Access, FlyProvider};
 use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
 use aeroform::store::{
@@ -18,6 +19,7 @@ use aeroform::store::{
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use crate::in_process::InProcess;
 use crate::story::Story;
 
 /// When a process ends.
@@ -141,7 +143,22 @@ impl Life {
 /// The world as this process reaches it.
 pub(crate) struct MortalProvider {
     pub(crate) life: Life,
-    pub(crate) sim: SimProvider,
+    pub(crate) sim: Box<dyn Provider>,
+}
+
+/// The way to the world that this history takes.
+pub(crate) fn way(story: &Story) -> Box<dyn Provider> {
+    let sim: &SimProvider = &story.sim;
+    if !story.over_fly {
+        return Box::new(sim.clone());
+    }
+    let access = Access::of_vars(|name| match name {
+        "FLY_API_TOKEN" => Some("fm2_token"),
+        "FLY_FLAPS_BASE_URL" => Some("http://127.0.0.1:4280"),
+        _ => None,
+    });
+    let transport = InProcess::to(&sim.desk());
+    Box::new(FlyProvider::new(transport, access.unwrap()))
 }
 
 #[async_trait]
@@ -201,6 +218,18 @@ impl Provider for MortalProvider {
     ) -> Result<Machine, ProviderError> {
         let wait = self.sim.wait(app, id, until, at_most);
         self.life.pass("wait", wait).await
+    }
+
+    async fn lease(&self, app: &AppName, id: &MachineId, why: &str) -> Result<(), ProviderError> {
+        self.life.pass("lease", self.sim.lease(app, id, why)).await
+    }
+
+    async fn prolong(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        self.life.pass("prolong", self.sim.prolong(app, id)).await
+    }
+
+    async fn let_go(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        self.life.pass("let go", self.sim.let_go(app, id)).await
     }
 
     async fn logs(

@@ -2,10 +2,12 @@
 //! and deaths on one paused clock, and whatever happens in it, nothing is lost and nothing doubled.
 //!
 //! `AEROFORM_SEEDS=N` tries the seeds 0 to N - 1, `AEROFORM_SEEDS=FROM..TO` those from FROM to TO - 1;
-//! one alone tells its tale. Threads only share the seeds among them: a history has one.
+//! one alone tells its tale. Those from 4294967296 on go over provider `fly` and the emulated API. Threads only share the seeds among them: a history has one.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../support/in_process.rs"]
+mod in_process;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -69,6 +71,12 @@ fn seeds() -> Range<u64> {
     range.unwrap_or_else(|error| panic!("AEROFORM_SEEDS is `{text}`: {error}"))
 }
 
+/// From this seed on processes reach the world as provider `fly` reaches Fly, over its emulated API.
+pub(crate) const OVER_FLY: u64 = 1 << 32;
+
+/// How many of those without being asked.
+const SEEDS_OVER_FLY: u64 = 120;
+
 /// One history; a panic in it is a breach like any other.
 fn told(seed: u64) -> Told {
     catch_unwind(|| history::of(seed)).unwrap_or_else(|panic| {
@@ -89,6 +97,26 @@ fn command(seed: u64) -> String {
 #[test]
 fn whatever_happens_in_random_histories_nothing_is_lost_and_nothing_doubled() {
     let seeds = seeds();
+    let tally = tell(seeds.clone());
+    if seeds.end - seeds.start >= SEEDS {
+        let never: Vec<&&str> = HAPPENS
+            .iter()
+            .filter(|what| !tally.contains_key(**what))
+            .collect();
+        assert!(never.is_empty(), "this never happened: {never:?}");
+    }
+}
+
+#[test]
+fn over_the_emulated_machines_api_it_is_the_same() {
+    // Whoever asks for certain seeds gets those and no others.
+    if std::env::var_os("AEROFORM_SEEDS").is_none() {
+        tell(OVER_FLY..OVER_FLY + SEEDS_OVER_FLY);
+    }
+}
+
+/// Tells them all, and fails with those that went wrong.
+fn tell(seeds: Range<u64>) -> Tally {
     let begun = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let results: Mutex<(Tally, Vec<(u64, Told)>)> = Mutex::default();
@@ -136,13 +164,7 @@ fn whatever_happens_in_random_histories_nothing_is_lost_and_nothing_doubled() {
         );
     }
     assert!(bad.is_empty(), "{} histories went wrong", bad.len());
-    if seeds.end - seeds.start >= SEEDS {
-        let never: Vec<&&str> = HAPPENS
-            .iter()
-            .filter(|what| !tally.contains_key(**what))
-            .collect();
-        assert!(never.is_empty(), "this never happened: {never:?}");
-    }
+    tally
 }
 
 #[test]

@@ -15,7 +15,7 @@ use aeroform::journal::{Journal as _, MemoryJournal, RunStatus};
 use aeroform::store::{Holder, StateStore, StoreError};
 use tokio::time::sleep;
 
-use crate::life::{Death, Life, MortalJournal, MortalProvider, MortalStore};
+use crate::life::{Death, Life, MortalJournal, MortalProvider, MortalStore, way};
 use crate::manifests::Manifests;
 use crate::random::Random;
 use crate::story::Story;
@@ -166,7 +166,7 @@ impl Person {
     ) -> End {
         let provider = MortalProvider {
             life: life.clone(),
-            sim: story.sim.clone(),
+            sim: way(story),
         };
         let kept = MortalStore {
             life: life.clone(),

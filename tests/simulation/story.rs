@@ -21,6 +21,7 @@ pub(crate) type Tally = BTreeMap<String, u64>;
 pub(crate) struct Story {
     pub(crate) sim: SimProvider,
     pub(crate) store: MemoryStore,
+    pub(crate) over_fly: bool,
     shared: Arc<Mutex<Shared>>,
     folder: Arc<tempfile::TempDir>,
 }
@@ -46,6 +47,7 @@ impl Story {
         Self {
             sim: SimProvider::new(&seed.to_string()),
             store: MemoryStore::default(),
+            over_fly: seed >= crate::OVER_FLY,
             shared: Arc::default(),
             folder: Arc::new(tempfile::tempdir().unwrap()),
         }

@@ -56,6 +56,7 @@ pub(super) async fn create<'a>(
     freed(hands, volumes).await?;
     let brought = match make(hands, change, &call).await? {
         Made::New(machine) => {
+            hands.holds(&machine.id);
             progress.machine = Some(machine);
             Brought {
                 before: Before::default(),

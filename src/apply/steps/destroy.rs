@@ -34,6 +34,7 @@ pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: 
         ));
     };
     let lineage = &hands.shared.job.observed.description.scope;
+    hands.lease(id).await?;
     let mut tries = 0;
     loop {
         let Some(live) = hands.settled(id, SETTLE).await? else {

@@ -28,7 +28,12 @@ pub(super) async fn carry_out<'a>(
 ) -> (StepId, StepResult) {
     let hands = Hands::new(shared, step);
     let mut progress = Progress::default();
-    let end = act(&hands, &mut progress, step, change).await;
+    let end = tokio::select! {
+        biased;
+        end = Box::pin(act(&hands, &mut progress, step, change)) => end,
+        never = hands.keep_leased() => match never {},
+    };
+    hands.let_go().await;
     let result = StepResult {
         outcome: outcome(&hands, end),
         machine: progress.machine,

@@ -83,6 +83,7 @@ pub(super) async fn bring(
     terms: &Terms<'_>,
 ) -> Part<Brought> {
     let patience = SETTLE.max(Duration::from_secs(wanted.group.wait_timeout_s));
+    hands.lease(id).await?;
     let mut sent: Option<Brought> = None;
     let mut open: Option<(Lost, ProviderError)> = None;
     let mut tries = 0;

@@ -304,12 +304,19 @@ pub struct Capabilities {
     pub volumes: bool,
     /// Sizes and images are enforced; where false, plan and docs say so once.
     pub enforces_sizes: bool,
+    /// An update that finds no room on the Machine's host goes on as a replacement. Where it does not, such
+    /// an update fails and says so.
+    pub replaces_when_full: bool,
     /// How often to look at a Machine whose gate is awaited, milliseconds.
     pub poll_ms: u64,
     /// Most calls per second for one (action, id) and the burst on top; 0 means no limit.
     pub calls_per_second: u32,
     /// Burst of the same.
     pub burst: u32,
+    /// The same for reads of one Machine; 0 means as for every other action.
+    pub reads_per_second: u32,
+    /// Burst of reads.
+    pub read_burst: u32,
 }
 
 /// One snapshot of an app's world. After it was taken, the plan asks nothing.

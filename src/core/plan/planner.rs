@@ -52,7 +52,7 @@ pub fn plan(
     };
     let mut intents = Intents::of(known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
-    let may_lack_room = capabilities.is_some_and(|c| c.enforces_sizes);
+    let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
     let order = order::steps(&decisions, &fleet.vanished, &mut intents, may_lack_room);
     let mut plan = Plan {
         format_version: FORMAT_VERSION,

@@ -1,13 +1,15 @@
 //! The endpoints that change something, one method each, with the platform's own rules about what may be done when
 //! (facts/fly-machines-api.md 1.7, 4, 5, 17.2).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::faults::Subject;
+use super::lease::Lease;
 use super::lifecycle::{Script, State, Timeline};
-use super::machine::{Record, group_of, volumes_of};
+use super::machine::{Birth, Record, group_of, volumes_of};
 use super::place::{Answer, Refusal, World};
 
 fn precondition(message: impl std::fmt::Display) -> Refusal {
@@ -20,6 +22,7 @@ impl World {
         let name = body.get("name").and_then(Value::as_str);
         let call = Subject {
             action: "create",
+            app,
             id: None,
             name,
             group: body.get("config").and_then(group_of),
@@ -39,7 +42,6 @@ impl World {
         self.about_machine("start", app, id, |world, script| {
             let state = world.acting(app, id)?;
             match state {
-                State::Stopped | State::Suspended | State::Failed => {}
                 State::Started | State::Starting => {
                     return Ok(json!({"previous_state": state.as_str()}));
                 }
@@ -47,16 +49,27 @@ impl World {
                     let message = "machine getting replaced, refusing to start";
                     return Err(precondition(message));
                 }
-                State::Created | State::Stopping | State::Destroying | State::Destroyed => {
+                State::Stopped if world.is_still_active(app, id) => {
+                    let message = "machine still active, refusing to start";
+                    return Err(precondition(message));
+                }
+                State::Stopped | State::Suspended | State::Failed => {}
+                State::Created
+                | State::Stopping
+                | State::Suspending
+                | State::Destroying
+                | State::Destroyed => {
                     let message = "unable to start machine from current state";
                     return Err(precondition(format!("{message}: '{}'", state.as_str())));
                 }
             }
-            let (now, boot) = (world.now(), world.timings.boot);
+            let times = world.times();
+            let boot = times.timings.boot;
             let record = world.record(app, id)?;
             record.checks_never_pass = script.checks_never_pass;
-            record.timeline =
-                Timeline::launching(now, State::Starting, Duration::ZERO, boot, script);
+            let starting = State::Starting;
+            let timeline = Timeline::launching(times.now, starting, Duration::ZERO, boot, script);
+            record.turn(&times, timeline);
             Ok(json!({"previous_state": state.as_str()}))
         })
     }
@@ -65,16 +78,16 @@ impl World {
     pub fn stop(&mut self, app: &str, id: &str) -> Answer {
         self.about_machine("stop", app, id, |world, _| {
             let state = world.acting(app, id)?;
-            let (now, timings) = (world.now(), world.timings.clone());
+            let times = world.times();
+            let (now, stop) = (times.now, times.timings.stop);
             let record = world.record(app, id)?;
             match state {
-                State::Started | State::Starting => {
-                    record.age_results(now, &timings);
+                State::Started | State::Starting | State::Suspending => {
                     let last = State::Stopped;
-                    record.timeline = Timeline::passing(now, State::Stopping, timings.stop, last);
+                    record.turn(&times, Timeline::passing(now, State::Stopping, stop, last));
                 }
                 State::Suspended | State::Failed => {
-                    record.timeline = Timeline::resting(now, State::Stopped);
+                    record.turn(&times, Timeline::resting(now, State::Stopped));
                 }
                 State::Stopped | State::Stopping => {}
                 State::Created | State::Replacing | State::Destroying | State::Destroyed => {
@@ -86,11 +99,65 @@ impl World {
         })
     }
 
+    /// `POST …/suspend`.
+    pub fn suspend(&mut self, app: &str, id: &str) -> Answer {
+        self.about_machine("suspend", app, id, |world, _| {
+            let state = world.acting(app, id)?;
+            let times = world.times();
+            match state {
+                State::Suspending | State::Suspended => return Ok(json!({"ok": true})),
+                State::Started => {}
+                _ => {
+                    let message = "unable to suspend machine from current state";
+                    return Err(precondition(format!("{message}: '{}'", state.as_str())));
+                }
+            }
+            let last = State::Suspended;
+            let timeline =
+                Timeline::passing(times.now, State::Suspending, times.timings.stop, last);
+            world.record(app, id)?.turn(&times, timeline);
+            Ok(json!({"ok": true}))
+        })
+    }
+
+    /// `POST …/restart`: the same instance, once more.
+    pub fn restart(&mut self, app: &str, id: &str) -> Answer {
+        self.about_machine("restart", app, id, |world, script| {
+            let state = world.acting(app, id)?;
+            if state != State::Started {
+                let message = "unable to restart machine from current state";
+                return Err(precondition(format!("{message}: '{}'", state.as_str())));
+            }
+            let times = world.times();
+            let (stop, boot) = (times.timings.stop, times.timings.boot);
+            let timeline = Timeline::launching(times.now, State::Stopping, stop, boot, script);
+            world.record(app, id)?.turn(&times, timeline);
+            Ok(json!({"ok": true}))
+        })
+    }
+
+    /// `POST …/signal`: one that kills ends the Machine, any other is only heard.
+    pub fn signal(&mut self, app: &str, id: &str, kills: bool) -> Answer {
+        self.about_machine("signal", app, id, |world, _| {
+            let state = world.acting(app, id)?;
+            if state != State::Started {
+                let message = "unable to signal machine from current state";
+                return Err(precondition(format!("{message}: '{}'", state.as_str())));
+            }
+            if kills {
+                let times = world.times();
+                let timeline = Timeline::resting(times.now, State::Failed);
+                world.record(app, id)?.turn(&times, timeline);
+            }
+            Ok(json!({"ok": true}))
+        })
+    }
+
     /// `DELETE …?force=…`.
     pub fn destroy(&mut self, app: &str, id: &str, force: bool) -> Answer {
         self.about_machine("destroy", app, id, |world, _| {
             let state = world.acting(app, id)?;
-            let (now, timings) = (world.now(), world.timings.clone());
+            let times = world.times();
             match state {
                 State::Destroying => return Ok(json!({"ok": true})),
                 State::Stopped | State::Suspended => {}
@@ -98,6 +165,7 @@ impl World {
                 | State::Starting
                 | State::Started
                 | State::Stopping
+                | State::Suspending
                 | State::Replacing
                 | State::Failed
                 | State::Destroyed => {
@@ -108,8 +176,9 @@ impl World {
                 }
             }
             let last = State::Destroyed;
-            world.record(app, id)?.timeline =
-                Timeline::passing(now, State::Destroying, timings.destroy, last);
+            let timeline =
+                Timeline::passing(times.now, State::Destroying, times.timings.destroy, last);
+            world.record(app, id)?.turn(&times, timeline);
             Ok(json!({"ok": true}))
         })
     }
@@ -128,14 +197,61 @@ impl World {
     pub fn metadata(&mut self, app: &str, id: &str, key: &str, value: Option<&str>) -> Answer {
         self.about_machine("metadata", app, id, |world, _| {
             world.acting(app, id)?;
-            let metadata = &mut world.record(app, id)?.config["metadata"];
-            match value {
+            let entry = [(key.to_owned(), value.map(str::to_owned))];
+            world.write_metadata(app, id, entry)?;
+            Ok(Value::Null)
+        })
+    }
+
+    /// `PATCH …/metadata`, or `PUT`, which drops what is not named. Nothing as a value takes a key away.
+    pub fn metadata_entries(
+        &mut self,
+        app: &str,
+        id: &str,
+        entries: &BTreeMap<String, Option<String>>,
+        version: Option<&str>,
+        whole: bool,
+    ) -> Answer {
+        self.about_machine("metadata", app, id, |world, _| {
+            world.acting(app, id)?;
+            let record = world.record(app, id)?;
+            if version.is_some_and(|version| version != record.instance) {
+                return Err(precondition("machine version mismatch"));
+            }
+            if whole {
+                record.config["metadata"] = json!({});
+            }
+            world.write_metadata(app, id, entries.clone())?;
+            Ok(Value::Null)
+        })
+    }
+
+    fn write_metadata(
+        &mut self,
+        app: &str,
+        id: &str,
+        entries: impl IntoIterator<Item = (String, Option<String>)>,
+    ) -> Result<(), Refusal> {
+        let metadata = &mut self.record(app, id)?.config["metadata"];
+        for (key, value) in entries {
+            match value.filter(|value| !value.is_empty()) {
                 Some(value) => metadata[key] = value.into(),
                 None => {
-                    metadata.as_object_mut().map(|entries| entries.remove(key));
+                    metadata.as_object_mut().map(|entries| entries.remove(&key));
                 }
             }
-            Ok(Value::Null)
+        }
+        Ok(())
+    }
+
+    /// Whether a Machine has stopped so short a time ago that it does not start yet.
+    fn is_still_active(&self, app: &str, id: &str) -> bool {
+        let now = self.now();
+        let record = self.apps.get(app).and_then(|app| app.record(id));
+        record.is_some_and(|record| {
+            record.state(now) == State::Stopped
+                && now > Duration::ZERO
+                && now < record.since(now) + self.timings.lingers
         })
     }
 
@@ -152,6 +268,7 @@ impl World {
         let name = record.map(|record| record.name.clone());
         let call = Subject {
             action,
+            app,
             id: Some(id),
             name: name.as_deref(),
             group: group.as_deref(),
@@ -167,7 +284,7 @@ impl World {
         })
     }
 
-    fn record(&mut self, app: &str, id: &str) -> Result<&mut Record, Refusal> {
+    pub(super) fn record(&mut self, app: &str, id: &str) -> Result<&mut Record, Refusal> {
         let missing = || Refusal::new(404, "not_found: machine not found");
         self.found_mut(app)?.record_mut(id).ok_or_else(missing)
     }
@@ -197,24 +314,41 @@ impl World {
         } else {
             Timeline::launching(now, State::Created, prepare, boot, script)
         };
-        let record = Record {
-            name: given.map_or_else(|| format!("machine-{id}"), str::to_owned),
+        let name = given.map_or_else(|| format!("calm-river-{}", &id[..4]), str::to_owned);
+        let mut record = Record::new(Birth {
+            name,
             region: text("region").unwrap_or("iad").to_owned(),
             id,
             config,
             instance,
             timeline,
-            created_at: now,
-            updated_at: now,
-            listed_from: now + self.timings.list_lag + script.unlisted,
-            cordoned: body.get("skip_service_registration") == Some(&Value::Bool(true)),
-            unreachable: script.unreachable,
-            checks_never_pass: script.checks_never_pass,
-            old_results: Vec::new(),
-        };
-        let shown = record.shown(now, &self.timings);
+            now,
+        });
+        record.listed_from = now + self.timings.list_lag + script.unlisted;
+        record.cordoned = body.get("skip_service_registration") == Some(&Value::Bool(true));
+        record.unreachable = script.unreachable;
+        record.checks_never_pass = script.checks_never_pass;
+        let ttl = body.get("lease_ttl").and_then(Value::as_u64);
+        let nonce = ttl.map(|ttl| self.lease_newborn(&mut record, Duration::from_secs(ttl)));
+        let mut shown = self.shown(self.found(app)?, &record);
+        if let Some(nonce) = nonce {
+            shown["nonce"] = nonce.into();
+        }
+        self.touch(app, Some(&record.id));
         self.found_mut(app)?.add(record);
         Ok(shown)
+    }
+
+    fn lease_newborn(&mut self, record: &mut Record, ttl: Duration) -> String {
+        let nonce = self.draw()[..12].to_owned();
+        let owner = self.bearer().owner.clone();
+        record.set_lease(Some(Lease {
+            nonce: nonce.clone(),
+            owner: owner.unwrap_or_else(|| "somebody".to_owned()),
+            description: String::new(),
+            expires: self.now() + ttl,
+        }));
+        nonce
     }
 
     /// Refuses a config that mounts a volume which is not there or which another Machine has.
@@ -246,7 +380,12 @@ impl World {
         script: Script,
     ) -> Result<Value, Refusal> {
         let state = self.acting(app, id)?;
-        let (now, timings) = (self.now(), self.timings.clone());
+        let times = self.times();
+        let (now, timings) = (times.now, &times.timings);
+        let config = body.get("config").cloned().unwrap_or(Value::Null);
+        if config.get("image").and_then(Value::as_str).is_none() {
+            return Err(Refusal::new(400, "invalid config: image is required"));
+        }
         let instance = self.draw_instance();
         let skip = body.get("skip_launch") == Some(&Value::Bool(true));
         let record = self.record(app, id)?;
@@ -259,24 +398,33 @@ impl World {
             );
             return Err(Refusal::new(409, message));
         }
+        if !volumes_of(&config).eq(record.volumes()) {
+            let message =
+                "invalid config: a volume can be neither attached nor detached by an update";
+            return Err(Refusal::new(400, message));
+        }
         let launches = match state {
             State::Started | State::Starting | State::Created | State::Failed => !skip,
             // A Machine that does not run stays down, whatever the call says (17.2).
             State::Stopped | State::Suspended => false,
-            State::Replacing | State::Stopping | State::Destroying | State::Destroyed => {
+            State::Replacing
+            | State::Stopping
+            | State::Suspending
+            | State::Destroying
+            | State::Destroyed => {
                 return Err(precondition("machine getting replaced, refusing to update"));
             }
         };
-        record.age_results(now, &timings);
-        record.timeline = if launches {
+        let timeline = if launches {
             Timeline::launching(now, State::Replacing, timings.replace, timings.boot, script)
         } else {
             Timeline::passing(now, State::Replacing, timings.replace, State::Stopped)
         };
-        record.config = body.get("config").cloned().unwrap_or(Value::Null);
+        record.turn(&times, timeline);
+        record.config = config;
         record.instance = instance;
         record.updated_at = now;
         record.checks_never_pass = script.checks_never_pass;
-        Ok(record.shown(now, &timings))
+        self.look(app, id)
     }
 }

@@ -3,36 +3,96 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::clock::Calendar;
 use super::machine::Record;
+use super::releases::Release;
 
 /// An app. Machines are found by id and by name; lists follow the order of creation.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct App {
     pub(super) id: String,
+    pub(super) organization: String,
+    pub(super) network: String,
+    pub(super) releases: Vec<Release>,
+    #[serde(skip)]
     records: Vec<Record>,
+    #[serde(skip)]
     by_id: BTreeMap<String, usize>,
     /// The newest Machine of each name.
+    #[serde(skip)]
     by_name: BTreeMap<String, usize>,
     pub(super) volumes: Vec<Disk>,
 }
 
 /// A volume.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Disk {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) region: String,
     pub(super) size_gb: u32,
+    pub(super) encrypted: bool,
+    pub(super) snapshot_retention: u32,
+    pub(super) auto_backup_enabled: bool,
+    pub(super) created_at: Duration,
+}
+
+impl Disk {
+    pub(super) fn new(id: String, name: &str, region: &str, now: Duration) -> Self {
+        Self {
+            id,
+            name: name.to_owned(),
+            region: region.to_owned(),
+            size_gb: 3,
+            encrypted: true,
+            snapshot_retention: 5,
+            auto_backup_enabled: true,
+            created_at: now,
+        }
+    }
+
+    /// The volume as the platform shows it.
+    pub(super) fn shown(&self, holder: Option<&str>, calendar: Calendar) -> Value {
+        json!({
+            "id": self.id, "name": self.name, "region": self.region, "size_gb": self.size_gb,
+            "state": "created", "zone": "0001", "encrypted": self.encrypted,
+            "attached_machine_id": holder, "attached_alloc_id": null,
+            "created_at": calendar.precise(self.created_at),
+            "blocks": 0, "block_size": 0, "blocks_free": 0, "blocks_avail": 0,
+            "bytes_used": 0, "bytes_total": 0, "fstype": "", "host_status": "ok", "type": "local",
+            "snapshot_retention": self.snapshot_retention,
+            "auto_backup_enabled": self.auto_backup_enabled,
+        })
+    }
 }
 
 impl App {
     pub(super) fn new(id: String) -> Self {
         Self {
             id,
+            organization: "personal".to_owned(),
+            network: "default".to_owned(),
             ..Self::default()
         }
+    }
+
+    /// The app as the platform shows it.
+    pub(super) fn shown(&self, name: &str, now: Duration) -> Value {
+        let alive = |record: &&Record| !record.is_destroyed(now);
+        let count = self.records.iter().filter(alive).count();
+        let status = if self.records.is_empty() {
+            "pending"
+        } else {
+            "deployed"
+        };
+        json!({
+            "id": self.id, "name": name, "status": status, "network": self.network,
+            "machine_count": count, "volume_count": self.volumes.len(),
+            "organization": {"name": self.organization, "slug": self.organization},
+        })
     }
 
     pub(super) fn records(&self) -> &[Record] {
@@ -45,6 +105,12 @@ impl App {
 
     pub(super) fn record_mut(&mut self, id: &str) -> Option<&mut Record> {
         self.by_id.get(id).map(|at| &mut self.records[*at])
+    }
+
+    /// Where a Machine stands in the order of lists.
+    pub(super) fn place(&self, id: &str) -> Option<u64> {
+        let place = self.by_id.get(id).copied()?;
+        u64::try_from(place).ok()
     }
 
     /// The Machine that has this name; a destroyed one has it no more.
@@ -69,17 +135,12 @@ impl App {
             .collect()
     }
 
-    pub(super) fn shown_volumes(&self, now: Duration) -> Value {
+    pub(super) fn shown_volumes(&self, now: Duration, calendar: Calendar) -> Value {
         let holders = self.holders(now);
-        self.volumes
-            .iter()
-            .map(|disk| {
-                json!({
-                    "id": disk.id, "name": disk.name, "region": disk.region,
-                    "size_gb": disk.size_gb, "state": "created", "host_status": "ok",
-                    "attached_machine_id": holders.get(disk.id.as_str()),
-                })
-            })
+        let holder = |disk: &Disk| holders.get(disk.id.as_str()).copied();
+        let disks = self.volumes.iter();
+        disks
+            .map(|disk| disk.shown(holder(disk), calendar))
             .collect()
     }
 }

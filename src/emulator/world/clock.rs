@@ -1,4 +1,4 @@
-//! Where the world's time comes from.
+//! Where the world's time comes from, and how the platform writes it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -29,15 +29,48 @@ impl Clock for HandClock {
     }
 }
 
-/// The wall clock of the platform when the world begins: 2026-01-01T00:00:00Z.
-const BEGINNING: i64 = 1_767_225_600;
+/// Which moment of the calendar the world begins at, and how moments are written
+/// (facts/fly-machines-api.md 1.8).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Calendar {
+    /// Seconds since 1970.
+    pub(super) beginning: i64,
+}
 
-/// A moment as the platform writes it: RFC 3339 in UTC with milliseconds, so that two results of one
-/// check within a second differ.
-pub(super) fn written(at: Duration) -> String {
-    let since = SignedDuration::try_from(at).unwrap_or(SignedDuration::MAX);
-    let moment = Timestamp::from_second(BEGINNING)
-        .and_then(|beginning| beginning.checked_add(since))
-        .unwrap_or(Timestamp::MAX);
-    format!("{moment:.3}")
+impl Default for Calendar {
+    /// 2026-01-01T00:00:00Z.
+    fn default() -> Self {
+        Self {
+            beginning: 1_767_225_600,
+        }
+    }
+}
+
+impl Calendar {
+    fn moment(self, at: Duration) -> Timestamp {
+        let since = SignedDuration::try_from(at).unwrap_or(SignedDuration::MAX);
+        Timestamp::from_second(self.beginning)
+            .and_then(|beginning| beginning.checked_add(since))
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// RFC 3339 in UTC with milliseconds, so that two results of one check within a second differ.
+    pub(super) fn precise(self, at: Duration) -> String {
+        format!("{:.3}", self.moment(at))
+    }
+
+    /// RFC 3339 in UTC with whole seconds.
+    pub(super) fn seconds(self, at: Duration) -> String {
+        format!("{:.0}", self.moment(at))
+    }
+
+    /// Milliseconds since 1970.
+    pub(super) fn millis(self, at: Duration) -> i64 {
+        self.moment(at).as_millisecond()
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn unix(self, at: Duration) -> i64 {
+        self.moment(at).as_second()
+    }
 }

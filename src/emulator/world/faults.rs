@@ -2,6 +2,43 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
+/// The actions by which faults select and the log names calls.
+pub const ACTIONS: &[&str] = &[
+    "app",
+    "apps",
+    "cordon",
+    "create",
+    "create-app",
+    "create-volume",
+    "delete-app",
+    "delete-volume",
+    "destroy",
+    "events",
+    "extend-volume",
+    "get",
+    "lease",
+    "list",
+    "metadata",
+    "read-lease",
+    "read-metadata",
+    "release",
+    "release-lease",
+    "releases",
+    "restart",
+    "signal",
+    "start",
+    "stop",
+    "suspend",
+    "uncordon",
+    "update",
+    "update-volume",
+    "volume",
+    "volumes",
+    "wait",
+];
+
 /// One scripted fault: every call that fits is counted, and those from the `nth` on, `times` of them,
 /// are touched.
 #[derive(Debug, Clone)]
@@ -11,6 +48,8 @@ pub struct Fault {
     machine: Option<String>,
     nth: u32,
     times: u32,
+    /// Of a thousand calls that it could touch, so many are.
+    chance: u32,
     effect: Effect,
 }
 
@@ -39,6 +78,10 @@ pub enum Effect {
         /// Status of the answer (408 or 5xx).
         status: u16,
     },
+    /// The connection ends before anything is done.
+    BreakBefore,
+    /// The work is done, and the connection ends before that is said.
+    BreakAfter,
     /// The answer takes longer by this.
     SlowAnswer(Duration),
     /// The start that the call causes takes longer by this.
@@ -55,6 +98,8 @@ pub enum Effect {
     EmptyList,
     /// The Machine's host stops answering once the call is done.
     HostUnreachable,
+    /// Somebody else takes the Machine's lease for so long before the call is looked at.
+    LeaseHeld(Duration),
     /// The call answers as if it had worked and does nothing.
     Lie,
 }
@@ -64,8 +109,7 @@ pub enum Effect {
 pub struct FaultId(usize);
 
 impl Fault {
-    /// A fault of the first call of this action: `app`, `list`, `get`, `wait`, `create`, `update`, `start`,
-    /// `stop`, `destroy`, `cordon`, `uncordon`, `metadata`, `volumes`.
+    /// A fault of the first call of this action: one of [`ACTIONS`].
     pub fn on(action: impl Into<String>, effect: Effect) -> Self {
         Self {
             action: action.into(),
@@ -73,6 +117,7 @@ impl Fault {
             machine: None,
             nth: 1,
             times: 1,
+            chance: 1000,
             effect,
         }
     }
@@ -105,6 +150,22 @@ impl Fault {
         self
     }
 
+    /// Touches only so many of a thousand calls that it could touch; which ones, the world's seed says.
+    #[must_use]
+    pub fn chance(mut self, per_mille: u32) -> Self {
+        self.chance = per_mille;
+        self
+    }
+
+    fn is_drawn(&self, world: &str, seen: u32) -> bool {
+        if self.chance >= 1000 {
+            return true;
+        }
+        let hash = Sha256::digest(format!("{world}/fault/{}/{seen}", self.action));
+        let drawn = u32::from(hash[0]) << 16 | u32::from(hash[1]) << 8 | u32::from(hash[2]);
+        drawn % 1000 < self.chance
+    }
+
     fn fits(&self, call: &Subject<'_>) -> bool {
         let fits_machine = self.machine.as_deref().is_none_or(|wanted| {
             call.id.is_some_and(|id| id == wanted) || call.name.is_some_and(|name| name == wanted)
@@ -122,6 +183,7 @@ impl Fault {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Subject<'a> {
     pub(super) action: &'static str,
+    pub(super) app: &'a str,
     pub(super) id: Option<&'a str>,
     pub(super) name: Option<&'a str>,
     pub(super) group: Option<&'a str>,
@@ -159,7 +221,7 @@ impl Faults {
     }
 
     /// The effects on this call, in the order in which their faults were injected.
-    pub(super) fn hit(&mut self, call: &Subject<'_>) -> Vec<Effect> {
+    pub(super) fn hit(&mut self, call: &Subject<'_>, world: &str) -> Vec<Effect> {
         let mut effects = Vec::new();
         for armed in &mut self.0 {
             if !armed.fault.fits(call) {
@@ -167,7 +229,8 @@ impl Faults {
             }
             armed.seen += 1;
             let from = armed.fault.nth;
-            if (from..from.saturating_add(armed.fault.times)).contains(&armed.seen) {
+            let counts = (from..from.saturating_add(armed.fault.times)).contains(&armed.seen);
+            if counts && armed.fault.is_drawn(world, armed.seen) {
                 armed.fired += 1;
                 effects.push(armed.fault.effect.clone());
             }

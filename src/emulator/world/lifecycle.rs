@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How long things take.
 #[derive(Debug, Clone)]
 pub struct Timings {
@@ -17,6 +19,8 @@ pub struct Timings {
     pub stop: Duration,
     /// Being destroyed (`destroying`).
     pub destroy: Duration,
+    /// How long a Machine that has stopped cannot be started again.
+    pub lingers: Duration,
     /// From `started` to the first result of a check.
     pub first_check: Duration,
     /// Between two results of a check.
@@ -36,6 +40,7 @@ impl Default for Timings {
             replace: Duration::from_secs(1),
             stop: Duration::from_millis(800),
             destroy: Duration::from_millis(700),
+            lingers: Duration::ZERO,
             first_check: Duration::from_secs(1),
             check_interval: Duration::from_secs(10),
             remembers_destroyed: Duration::from_secs(600),
@@ -54,6 +59,7 @@ impl Timings {
             replace: Duration::ZERO,
             stop: Duration::ZERO,
             destroy: Duration::ZERO,
+            lingers: Duration::ZERO,
             first_check: Duration::ZERO,
             check_interval: Duration::from_secs(10),
             remembers_destroyed: Duration::from_secs(600),
@@ -63,13 +69,15 @@ impl Timings {
 }
 
 /// The states of the platform's lifecycle (facts/fly-machines-api.md 17.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum State {
     Created,
     Starting,
     Started,
     Stopping,
     Stopped,
+    Suspending,
     Suspended,
     Replacing,
     Failed,
@@ -85,6 +93,7 @@ impl State {
             Self::Started => "started",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
+            Self::Suspending => "suspending",
             Self::Suspended => "suspended",
             Self::Replacing => "replacing",
             Self::Failed => "failed",
@@ -96,7 +105,7 @@ impl State {
 
 /// The states that a Machine goes through, each with the moment in which it begins; in order of time,
 /// the last one lasts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Timeline {
     moments: Vec<(Duration, State)>,
     /// The last state is one in which it is since its process ended with this code.
@@ -171,6 +180,15 @@ impl Timeline {
             .find(|(begins, _)| *begins <= now)
             .unwrap_or(&self.moments[0]);
         (*state, *since)
+    }
+
+    /// What has begun by this moment, oldest first.
+    pub(super) fn begun(&self, now: Duration) -> impl Iterator<Item = (Duration, State)> {
+        let begun = self
+            .moments
+            .iter()
+            .filter(move |(begins, _)| *begins <= now);
+        begun.copied()
     }
 
     /// When it changes next by itself.

@@ -2,20 +2,27 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
-use super::clock::written;
+use super::app::Disk;
+use super::clock::Calendar;
+use super::events::Event;
+use super::image;
+use super::lease::Lease;
 use super::lifecycle::{State, Timeline, Timings};
 
 /// What the world keeps of a Machine. The config is the JSON that came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Record {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) region: String,
     pub(super) config: Value,
     pub(super) instance: String,
-    pub(super) timeline: Timeline,
+    timeline: Timeline,
     pub(super) created_at: Duration,
     pub(super) updated_at: Duration,
     pub(super) listed_from: Duration,
@@ -23,10 +30,59 @@ pub(super) struct Record {
     pub(super) unreachable: bool,
     pub(super) checks_never_pass: bool,
     /// Results of the run before: they stay to be read until the new one has its own.
-    pub(super) old_results: Vec<Value>,
+    old_results: Vec<Value>,
+    /// What happened before the timeline that it follows now.
+    past: Vec<Event>,
+    lease: Option<Lease>,
+}
+
+/// What a new Machine is made of.
+pub(super) struct Birth {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) region: String,
+    pub(super) config: Value,
+    pub(super) instance: String,
+    pub(super) timeline: Timeline,
+    pub(super) now: Duration,
+}
+
+/// Which time it is, and how long things take.
+#[derive(Clone)]
+pub(super) struct Times {
+    pub(super) now: Duration,
+    pub(super) timings: Timings,
+    pub(super) calendar: Calendar,
+}
+
+/// What is needed to show a Machine.
+pub(super) struct Light<'a> {
+    pub(super) times: Times,
+    /// The app's volumes, where the platform fills in what a config leaves out.
+    pub(super) fills_in: Option<&'a [Disk]>,
 }
 
 impl Record {
+    pub(super) fn new(birth: Birth) -> Self {
+        Self {
+            id: birth.id,
+            name: birth.name,
+            region: birth.region,
+            config: birth.config,
+            instance: birth.instance,
+            timeline: birth.timeline,
+            created_at: birth.now,
+            updated_at: birth.now,
+            listed_from: birth.now,
+            cordoned: false,
+            unreachable: false,
+            checks_never_pass: false,
+            old_results: Vec::new(),
+            past: Vec::new(),
+            lease: None,
+        }
+    }
+
     pub(super) fn state(&self, now: Duration) -> State {
         self.timeline.at(now).0
     }
@@ -41,6 +97,16 @@ impl Record {
         state == State::Destroyed && now >= since + timings.remembers_destroyed
     }
 
+    /// When it changes next by itself.
+    pub(super) fn next_change(&self, now: Duration) -> Option<Duration> {
+        self.timeline.next_change(now)
+    }
+
+    /// When the state that it is in has begun.
+    pub(super) fn since(&self, now: Duration) -> Duration {
+        self.timeline.at(now).1
+    }
+
     pub(super) fn group(&self) -> Option<&str> {
         group_of(&self.config)
     }
@@ -50,13 +116,52 @@ impl Record {
         volumes_of(&self.config)
     }
 
-    /// Keeps the results that are there now as those of the run before.
-    pub(super) fn age_results(&mut self, now: Duration, timings: &Timings) {
-        self.old_results = self.checks(now, timings);
+    /// Follows this timeline from now on; what was before stays in its events and in the results of
+    /// its checks.
+    pub(super) fn turn(&mut self, times: &Times, timeline: Timeline) {
+        self.old_results = self.checks(times.now, &times.timings, times.calendar);
+        self.past = self.happened(times.now);
+        self.timeline = timeline;
+    }
+
+    /// What happened to it, oldest first.
+    fn happened(&self, now: Duration) -> Vec<Event> {
+        let mut events = self.past.clone();
+        for (at, state) in self.timeline.begun(now) {
+            // Several turns within one moment, and a state that goes on, are one event.
+            let again = events.last().is_some_and(|last| last.state == state);
+            if !again {
+                let own = self.timeline.exit(now).filter(|(ended, _)| *ended == at);
+                let exit = own
+                    .map(|(_, code)| code)
+                    .filter(|_| state == State::Stopped);
+                events.push(Event { at, state, exit });
+            }
+        }
+        events
+    }
+
+    /// Its events as the platform shows them, newest first.
+    pub(super) fn events(&self, now: Duration, calendar: Calendar, most: usize) -> Vec<Value> {
+        let happened = self.happened(now);
+        let numbered = happened.iter().enumerate().rev();
+        let shown = numbered.map(|(number, event)| event.shown(&self.id, number, calendar));
+        shown.take(most).collect()
+    }
+
+    /// The lease that holds now.
+    pub(super) fn lease(&self, now: Duration) -> Option<&Lease> {
+        let held = self.lease.as_ref().filter(|lease| lease.expires > now);
+        held.filter(|_| !self.is_destroyed(now))
+    }
+
+    pub(super) fn set_lease(&mut self, lease: Option<Lease>) {
+        self.lease = lease;
     }
 
     /// The Machine as the platform shows it.
-    pub(super) fn shown(&self, now: Duration, timings: &Timings) -> Value {
+    pub(super) fn shown(&self, light: &Light<'_>) -> Value {
+        let (now, calendar) = (light.times.now, light.times.calendar);
         let mut shown = Map::new();
         for (key, text) in [
             ("id", self.id.as_str()),
@@ -65,30 +170,41 @@ impl Record {
             ("region", &self.region),
             ("instance_id", &self.instance),
             ("version", &self.instance),
+            ("private_ip", &private_ip(&self.id)),
         ] {
             shown.insert(key.to_owned(), text.into());
         }
-        shown.insert("created_at".to_owned(), written(self.created_at).into());
-        shown.insert("updated_at".to_owned(), written(self.updated_at).into());
-        shown.insert("checks".to_owned(), self.checks(now, timings).into());
-        shown.insert("cordoned".to_owned(), self.cordoned.into());
-        if let Some((at, code)) = self.timeline.exit(now) {
-            let exit = json!({"exit_code": code, "requested_stop": false, "restarting": false,
-                "exited_at": written(at)});
-            let event = json!({"type": "exit", "status": "stopped", "source": "flyd",
-                "request": {"exit_event": exit}});
-            shown.insert("events".to_owned(), json!([event]));
+        for (key, value) in [
+            ("created_at", calendar.seconds(self.created_at).into()),
+            ("updated_at", calendar.seconds(self.updated_at).into()),
+            (
+                "checks",
+                self.checks(now, &light.times.timings, calendar).into(),
+            ),
+            ("events", self.events(now, calendar, EVENTS_SHOWN).into()),
+            ("cordoned", self.cordoned.into()),
+        ] {
+            shown.insert(key.to_owned(), value);
         }
         if self.unreachable {
             shown.insert("host_status".to_owned(), "unreachable".into());
         } else {
+            let config = match light.fills_in {
+                Some(disks) => filled_in(&self.config, disks),
+                None => self.config.clone(),
+            };
+            let image = self.config.get("image").and_then(Value::as_str);
             shown.insert("host_status".to_owned(), "ok".into());
-            shown.insert("config".to_owned(), self.config.clone());
+            shown.insert(
+                "image_ref".to_owned(),
+                image::reference(image.unwrap_or_default()),
+            );
+            shown.insert("config".to_owned(), config);
         }
         Value::Object(shown)
     }
 
-    fn checks(&self, now: Duration, timings: &Timings) -> Vec<Value> {
+    fn checks(&self, now: Duration, timings: &Timings, calendar: Calendar) -> Vec<Value> {
         let (state, since) = self.timeline.at(now);
         let first = since + timings.first_check;
         if state != State::Started || now < first {
@@ -105,11 +221,15 @@ impl Record {
         check_names(&self.config)
             .into_iter()
             .map(|name| {
-                json!({"name": name, "status": status, "output": output, "updated_at": written(last)})
+                let updated_at = calendar.precise(last);
+                json!({"name": name, "status": status, "output": output, "updated_at": updated_at})
             })
             .collect()
     }
 }
+
+/// How many events a Machine is shown with.
+const EVENTS_SHOWN: usize = 5;
 
 pub(super) fn group_of(config: &Value) -> Option<&str> {
     config.get("metadata")?.get("fly_process_group")?.as_str()
@@ -121,6 +241,30 @@ pub(super) fn volumes_of(config: &Value) -> impl Iterator<Item = &str> {
         .into_iter()
         .flatten()
         .filter_map(|mount| mount.get("volume")?.as_str())
+}
+
+/// What the platform adds to a config when it shows it (facts/fly-machines-api.md 15.6, 15.8).
+fn filled_in(config: &Value, disks: &[Disk]) -> Value {
+    let mut config = config.clone();
+    let Some(fields) = config.as_object_mut() else {
+        return config;
+    };
+    fields.entry("dns").or_insert_with(|| json!({}));
+    fields.entry("init").or_insert_with(|| json!({}));
+    let mounts = fields.get_mut("mounts").and_then(Value::as_array_mut);
+    for mount in mounts
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
+        let id = mount.get("volume").and_then(Value::as_str);
+        if let Some(disk) = disks.iter().find(|disk| Some(disk.id.as_str()) == id) {
+            mount.insert("name".to_owned(), disk.name.as_str().into());
+            mount.insert("size_gb".to_owned(), disk.size_gb.into());
+            mount.insert("encrypted".to_owned(), disk.encrypted.into());
+        }
+    }
+    config
 }
 
 /// The names under which the platform reports a config's checks (facts/fly-machines-api.md 16, 21).
@@ -140,4 +284,19 @@ fn check_names(config: &Value) -> Vec<String> {
         }
     }
     names
+}
+
+/// An address of the private network, the same for the whole life of a Machine.
+fn private_ip(id: &str) -> String {
+    let hex = HEXLOWER.encode(&Sha256::digest(id.as_bytes())[..6]);
+    let (a, b, c) = (&hex[..4], &hex[4..8], &hex[8..]);
+    let short = |group: &str| {
+        let digits = group.trim_start_matches('0');
+        if digits.is_empty() {
+            "0".to_owned()
+        } else {
+            digits.to_owned()
+        }
+    };
+    format!("fdaa:0:1:a7b:{}:{}:{}:2", short(a), short(b), short(c))
 }

@@ -8,16 +8,26 @@
 
 mod actions;
 mod app;
+mod apps;
 mod clock;
+mod events;
 mod faults;
+mod image;
+mod kept;
+mod lease;
 mod lifecycle;
+mod limits;
 mod machine;
 mod operator;
 mod place;
 mod reads;
+mod releases;
+mod volumes;
 
 pub use clock::{Clock, HandClock};
-pub use faults::{Effect, Fault, FaultId};
+pub use faults::{ACTIONS, Effect, Fault, FaultId};
+pub use kept::Kept;
 pub use lifecycle::Timings;
 pub use operator::Operator;
-pub use place::{Answer, LoggedCall, Refusal, World};
+pub use place::{Answer, Bearer, LoggedCall, Refusal, World};
+pub use reads::Wanted;

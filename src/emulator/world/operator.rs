@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::lifecycle::{State, Timeline};
-use super::machine::Record;
+use super::machine::{Birth, Record};
 use super::place::World;
 
 /// The hand of somebody else. What it does takes no time, meets no fault and stands in no log; a
@@ -20,13 +20,14 @@ impl<'a> Operator<'a> {
 
     /// Every Machine that is not destroyed, as the platform shows it, lists that lag or not.
     pub fn machines(&self) -> Vec<Value> {
-        let now = self.world.now();
-        let records = self.world.apps.get(self.app).map(super::app::App::records);
+        let Some(app) = self.world.apps.get(self.app) else {
+            return Vec::new();
+        };
+        let light = self.world.light(app);
+        let records = app.records().iter();
         records
-            .into_iter()
-            .flatten()
-            .filter(|record| !record.is_destroyed(now))
-            .map(|record| record.shown(now, &self.world.timings))
+            .filter(|record| !record.is_destroyed(light.times.now))
+            .map(|record| record.shown(&light))
             .collect()
     }
 
@@ -41,21 +42,16 @@ impl<'a> Operator<'a> {
         let now = self.world.now();
         let id = self.world.draw()[..14].to_owned();
         let instance = self.world.draw_instance();
-        self.world.apps.get_mut(self.app)?.add(Record {
+        let record = Record::new(Birth {
             id: id.clone(),
             name: name.to_owned(),
             region: region.to_owned(),
             config,
             instance,
             timeline: Timeline::resting(now, State::Started),
-            created_at: now,
-            updated_at: now,
-            listed_from: now,
-            cordoned: false,
-            unreachable: false,
-            checks_never_pass: false,
-            old_results: Vec::new(),
+            now,
         });
+        self.world.apps.get_mut(self.app)?.add(record);
         Some(id)
     }
 
@@ -124,10 +120,9 @@ impl<'a> Operator<'a> {
     }
 
     fn rest(&mut self, id: &str, state: State) {
-        let (now, timings) = (self.world.now(), self.world.timings.clone());
+        let times = self.world.times();
         if let Some(record) = self.record(id) {
-            record.age_results(now, &timings);
-            record.timeline = Timeline::resting(now, state);
+            record.turn(&times, Timeline::resting(times.now, state));
         }
     }
 

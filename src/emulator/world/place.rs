@@ -1,6 +1,6 @@
 //! The world itself: what every call passes through (faults, the log, latency) and what tests look at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,13 @@ use sha2::{Digest, Sha256};
 
 use super::Clock;
 use super::app::{App, Disk};
+use super::clock::Calendar;
 use super::faults::{Effect, Fault, FaultId, Faults, Subject};
+use super::kept::Changed;
+use super::lease::{self, Lease};
 use super::lifecycle::{Script, State, Timings};
+use super::limits::Limits;
+use super::machine::{Light, Record, Times};
 use super::operator::Operator;
 
 /// The whole platform, on one clock and one seed.
@@ -19,15 +24,30 @@ use super::operator::Operator;
 pub struct World {
     clock: Arc<dyn Clock>,
     seed: String,
-    drawn: u64,
     /// How long things take; may be changed at any time and holds for what begins after.
     pub timings: Timings,
     /// Whether a second Machine of a name is refused. The platform is said to do so, and nobody may
     /// rely on it alone (RULES 4).
     pub unique_names: bool,
+    /// Whether shown configs have what the platform adds by itself (`dns`, sizes of volumes).
+    pub fills_in: bool,
+    pub(super) calendar: Calendar,
+    limits: Option<Limits>,
+    bearer: Bearer,
+    pub(super) changed: BTreeSet<Changed>,
+    pub(super) drawn: u64,
     pub(super) apps: BTreeMap<String, App>,
     faults: Faults,
     log: Vec<LoggedCall>,
+}
+
+/// What comes with a call beside its body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bearer {
+    /// The lease that the caller says it holds.
+    pub nonce: Option<String>,
+    /// Who calls, as leases name their owner.
+    pub owner: Option<String>,
 }
 
 /// What an endpoint answers, and after how long.
@@ -42,10 +62,14 @@ pub struct Answer {
 /// An answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// HTTP status.
+    /// HTTP status; 0 when the connection ends without an answer.
     pub status: u16,
     /// The `error` of the body.
     pub message: String,
+    /// The word in its `status`, where the platform has one for it.
+    pub kind: Option<&'static str>,
+    /// Whether the body is the envelope of the lease endpoints.
+    pub enveloped: bool,
     /// `Retry-After`.
     pub retry_after: Option<Duration>,
 }
@@ -55,8 +79,20 @@ impl Refusal {
         Self {
             status,
             message: message.into(),
+            kind: None,
+            enveloped: false,
             retry_after: None,
         }
+    }
+
+    pub(super) fn kind(mut self, kind: &'static str) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    pub(super) fn enveloped(mut self) -> Self {
+        self.enveloped = true;
+        self
     }
 }
 
@@ -79,9 +115,14 @@ impl World {
         Self {
             clock,
             seed: seed.into(),
-            drawn: 0,
             timings: Timings::default(),
             unique_names: true,
+            fills_in: false,
+            calendar: Calendar::default(),
+            limits: None,
+            bearer: Bearer::default(),
+            changed: BTreeSet::new(),
+            drawn: 0,
             apps: BTreeMap::new(),
             faults: Faults::default(),
             log: Vec::new(),
@@ -96,6 +137,26 @@ impl World {
             clock,
             ..self.clone()
         }
+    }
+
+    /// From now on the world's time began at this moment, in seconds since 1970.
+    pub fn begin_at(&mut self, seconds: i64) {
+        self.calendar.beginning = seconds;
+    }
+
+    /// Refuses what comes faster than the platform allows, or does not any more.
+    pub fn limit_rates(&mut self, limited: bool) {
+        self.limits = limited.then(Limits::default);
+    }
+
+    /// What comes with the next call.
+    pub fn bearing(&mut self, bearer: Bearer) -> &mut Self {
+        self.bearer = bearer;
+        self
+    }
+
+    pub(super) fn bearer(&self) -> &Bearer {
+        &self.bearer
     }
 
     /// Adds an app without Machines, or begins it anew under a new id; gives the id.
@@ -114,12 +175,8 @@ impl World {
         size_gb: u32,
     ) -> Option<String> {
         let id = format!("vol_{}", &self.draw()[..16]);
-        let disk = Disk {
-            id: id.clone(),
-            name: name.to_owned(),
-            region: region.to_owned(),
-            size_gb,
-        };
+        let mut disk = Disk::new(id.clone(), name, region, self.now());
+        disk.size_gb = size_gb;
         self.apps.get_mut(app)?.volumes.push(disk);
         Some(id)
     }
@@ -162,12 +219,33 @@ impl World {
     /// When this Machine changes next by itself.
     pub fn next_change(&self, app: &str, id: &str) -> Option<Duration> {
         let record = self.apps.get(app)?.record(id)?;
-        record.timeline.next_change(self.now())
+        record.next_change(self.now())
     }
 
     /// Now, by the world's clock.
     pub fn now(&self) -> Duration {
         self.clock.now()
+    }
+
+    pub(super) fn times(&self) -> Times {
+        Times {
+            now: self.now(),
+            timings: self.timings.clone(),
+            calendar: self.calendar,
+        }
+    }
+
+    /// What is needed to show Machines of this app.
+    pub(super) fn light<'a>(&self, app: &'a App) -> Light<'a> {
+        Light {
+            times: self.times(),
+            fills_in: self.fills_in.then_some(app.volumes.as_slice()),
+        }
+    }
+
+    /// A Machine of this app as the platform shows it.
+    pub(super) fn shown(&self, app: &App, record: &Record) -> Value {
+        record.shown(&self.light(app))
     }
 
     /// 32 new hex characters.
@@ -183,62 +261,78 @@ impl World {
         format!("01{:08}{}", self.drawn, &rest[..16])
     }
 
-    /// Passes one call through log and faults to its work.
+    /// Passes one call through log, limits and faults to its work.
     pub(super) fn serve(
         &mut self,
         call: &Subject<'_>,
         work: impl FnOnce(&mut Self, Script) -> Result<Value, Refusal>,
     ) -> Answer {
+        let now = self.now();
         self.log.push(LoggedCall {
-            at: self.now(),
+            at: now,
             action: call.action,
             machine: call.id.or(call.name).map(str::to_owned),
             group: call.group.map(str::to_owned),
         });
-        let mut script = Script::default();
-        let mut delay = self.timings.latency;
-        let mut instead = None;
-        let mut afterwards = None;
-        let lost = |status| Refusal::new(status, "the answer was lost");
-        for effect in self.faults.hit(call) {
-            match effect {
-                Effect::Refuse { status, message } => {
-                    instead = Some(Err(Refusal::new(status, message)));
-                }
-                Effect::RateLimited { retry_after } => {
-                    let mut refusal = Refusal::new(429, "rate limit exceeded");
-                    refusal.retry_after = Some(retry_after);
-                    instead = Some(Err(refusal));
-                }
-                Effect::LoseBefore { status } => instead = Some(Err(lost(status))),
-                Effect::LoseAfter { status } => afterwards = Some(lost(status)),
-                Effect::SlowAnswer(by) => delay += by,
-                Effect::SlowStart(by) => script.slower += by,
-                Effect::FailStart => script.fails = true,
-                Effect::Ends(code) => script.ends = Some(code),
-                Effect::ChecksNeverPass => script.checks_never_pass = true,
-                Effect::ListLag(by) => script.unlisted += by,
-                Effect::EmptyList => instead = Some(Ok(Value::Array(Vec::new()))),
-                Effect::HostUnreachable => script.unreachable = true,
-                Effect::Lie => instead = Some(Ok(self.untouched(call))),
-            }
+        let latency = self.timings.latency;
+        let id = call.id.unwrap_or(call.app);
+        let limited = self.limits.as_mut();
+        if let Some(Err(pause)) = limited.map(|limits| limits.take(now, call.action, id)) {
+            self.bearer = Bearer::default();
+            return Answer {
+                result: Err(too_fast(pause)),
+                delay: latency,
+            };
         }
-        let done = instead.unwrap_or_else(|| work(self, script));
-        let result = match afterwards {
-            Some(refusal) => Err(refusal),
-            None => done,
+        let mut altered = Altered::default();
+        for effect in self.faults.hit(call, &self.seed) {
+            altered.take(effect);
+        }
+        if let (Some(ttl), Some(id)) = (altered.leased, call.id) {
+            self.lease_to_another(call.app, id, ttl);
+        }
+        let guarded = self.guarded(call).filter(|_| altered.instead.is_none());
+        let done = match (altered.instead, guarded) {
+            (Some(Instead::Refused(refusal)), _) | (None, Some(refusal)) => Err(refusal),
+            (Some(Instead::Empty), _) => Ok(Value::Array(Vec::new())),
+            (Some(Instead::Untouched), _) => Ok(self.untouched(call)),
+            (None, None) => {
+                self.touch(call.app, call.id);
+                work(self, altered.script)
+            }
         };
-        Answer { result, delay }
+        self.bearer = Bearer::default();
+        Answer {
+            result: altered.afterwards.map_or(done, Err),
+            delay: latency + altered.slower,
+        }
+    }
+
+    fn guarded(&self, call: &Subject<'_>) -> Option<Refusal> {
+        let record = self.apps.get(call.app)?.record(call.id?)?;
+        let nonce = self.bearer.nonce.as_deref();
+        lease::refusal(call.action, record, nonce, self.now(), self.calendar)
+    }
+
+    fn lease_to_another(&mut self, app: &str, id: &str, ttl: Duration) {
+        let (now, nonce) = (self.now(), self.draw()[..12].to_owned());
+        let record = self.apps.get_mut(app).and_then(|app| app.record_mut(id));
+        if let Some(record) = record.filter(|record| record.lease(now).is_none()) {
+            record.set_lease(Some(Lease {
+                nonce,
+                owner: "somebody.else@example.com".to_owned(),
+                description: "held by a fault".to_owned(),
+                expires: now + ttl,
+            }));
+        }
     }
 
     /// What a liar answers: the Machine as it is, or the bare success of calls that show none.
     fn untouched(&self, call: &Subject<'_>) -> Value {
-        let now = self.now();
-        let record = call
-            .id
-            .and_then(|id| self.apps.values().find_map(|app| app.record(id)));
-        match (call.action, record) {
-            ("update", Some(record)) => record.shown(now, &self.timings),
+        let app = self.apps.get(call.app);
+        let found = app.and_then(|app| Some((app, app.record(call.id?)?)));
+        match (call.action, found) {
+            ("update", Some((app, record))) => self.shown(app, record),
             _ => serde_json::json!({"ok": true}),
         }
     }
@@ -262,4 +356,82 @@ impl World {
             .filter(|state| *state != State::Destroyed)
             .ok_or_else(|| Refusal::new(404, "not_found: machine not found"))
     }
+}
+
+/// What faults make of a call.
+#[derive(Default)]
+struct Altered {
+    script: Script,
+    slower: Duration,
+    instead: Option<Instead>,
+    afterwards: Option<Refusal>,
+    leased: Option<Duration>,
+}
+
+/// What happens in place of the work.
+enum Instead {
+    Refused(Refusal),
+    Empty,
+    Untouched,
+}
+
+impl Altered {
+    fn take(&mut self, effect: Effect) {
+        let lost = |status| Refusal::new(status, "the answer was lost");
+        let instead = match effect {
+            Effect::Refuse { status, message } => Instead::Refused(Refusal::new(status, message)),
+            Effect::RateLimited { retry_after } => Instead::Refused(too_fast(retry_after)),
+            Effect::LoseBefore { status } => Instead::Refused(lost(status)),
+            Effect::BreakBefore => Instead::Refused(lost(0)),
+            Effect::EmptyList => Instead::Empty,
+            Effect::Lie => Instead::Untouched,
+            Effect::LoseAfter { status } => {
+                self.afterwards = Some(lost(status));
+                return;
+            }
+            Effect::BreakAfter => {
+                self.afterwards = Some(lost(0));
+                return;
+            }
+            Effect::SlowAnswer(by) => {
+                self.slower += by;
+                return;
+            }
+            Effect::LeaseHeld(ttl) => {
+                self.leased = Some(ttl);
+                return;
+            }
+            Effect::SlowStart(by) => {
+                self.script.slower += by;
+                return;
+            }
+            Effect::ListLag(by) => {
+                self.script.unlisted += by;
+                return;
+            }
+            Effect::FailStart => {
+                self.script.fails = true;
+                return;
+            }
+            Effect::Ends(code) => {
+                self.script.ends = Some(code);
+                return;
+            }
+            Effect::ChecksNeverPass => {
+                self.script.checks_never_pass = true;
+                return;
+            }
+            Effect::HostUnreachable => {
+                self.script.unreachable = true;
+                return;
+            }
+        };
+        self.instead = Some(instead);
+    }
+}
+
+fn too_fast(pause: Duration) -> Refusal {
+    let mut refusal = Refusal::new(429, "rate limit exceeded");
+    refusal.retry_after = Some(pause);
+    refusal
 }

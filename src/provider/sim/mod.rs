@@ -7,4 +7,4 @@
 mod provider;
 mod translate;
 
-pub use provider::{SimProvider, TokioClock};
+pub use provider::SimProvider;

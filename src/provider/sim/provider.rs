@@ -12,34 +12,11 @@ use crate::core::fleet::{
     AppName, Call, Capabilities, Description, Lineage, Machine, MachineId, MachineState, Receipt,
     Until,
 };
-use crate::emulator::world::{Answer, Clock, World};
+use crate::emulator::TokioClock;
+use crate::emulator::http::Desk;
+use crate::emulator::world::{Answer, World};
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
-
-/// Tokio's clock, counted from its making: paused with it, moved with it.
-pub struct TokioClock {
-    start: Instant,
-    ahead: Duration,
-}
-
-impl TokioClock {
-    /// A clock that begins now. Needs a tokio runtime around it.
-    pub fn start() -> Self {
-        Self::from(Duration::ZERO)
-    }
-
-    /// A clock that says this time now.
-    pub fn from(ahead: Duration) -> Self {
-        let start = Instant::now();
-        Self { start, ahead }
-    }
-}
-
-impl Clock for TokioClock {
-    fn now(&self) -> Duration {
-        self.ahead + self.start.elapsed()
-    }
-}
 
 /// The world as a provider. Clones share the world.
 #[derive(Clone)]
@@ -86,6 +63,11 @@ impl SimProvider {
     pub fn world(&self) -> MutexGuard<'_, World> {
         // A test that panicked while it held the world has failed already.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same world behind its HTTP API.
+    pub fn desk(&self) -> Desk {
+        Desk::over(Arc::clone(&self.world))
     }
 
     async fn ask(&self, ask: impl FnOnce(&mut World) -> Answer) -> Result<Value, ProviderError> {
@@ -166,10 +148,7 @@ impl Provider for SimProvider {
                 .iter()
                 .map(translate::machine)
                 .collect::<Result<_, _>>()?,
-            volumes: rows(&volumes)
-                .iter()
-                .filter_map(translate::volume)
-                .collect(),
+            volumes: translate::volumes(&volumes),
         })
     }
 
@@ -207,7 +186,7 @@ impl Provider for SimProvider {
         loop {
             let machine = match looked {
                 Err(error) if error.class == ErrorClass::NotFound && until == Until::Destroyed => {
-                    return translate::destroyed(id);
+                    return Ok(translate::destroyed(id));
                 }
                 looked => translate::machine(&looked?)?,
             };

@@ -8,6 +8,10 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod world;
+
+pub use world::{Emulator, Import, RateLimits};
+
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
 use crate::core::fleet::{AppName, GroupName, RunId};
@@ -152,6 +156,8 @@ pub enum Verb {
     Apply(Apply),
     /// Destroy every Machine of the app
     Destroy(Destroy),
+    /// Write the state and an aeroform.toml for an app that is there already
+    Import(Import),
     /// Show what was changed outside since the last apply
     Drift(Drift),
     /// Take what was changed outside into the state
@@ -172,6 +178,8 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Serve an emulated Fly Machines API, to try things without an account
+    Emulator(Emulator),
     /// List what Fly offers: VM sizes, regions
     #[command(subcommand)]
     Platform(Platform),
@@ -282,7 +290,7 @@ pub struct Refresh {
 }
 
 /// What an operator knows that no file says.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "When state and world disagree")]
 pub struct Wishes {
     /// Every known Machine is gone on purpose; make them again
@@ -504,6 +512,8 @@ impl Verb {
             | Self::Refresh(RefreshState { json, .. })
             | Self::Status(Status { json })
             | Self::Logs(Logs { json, .. })
+            | Self::Emulator(Emulator { json, .. })
+            | Self::Import(Import { json, .. })
             | Self::State(
                 State::List { json } | State::Show { json, .. } | State::Push { json, .. },
             )

@@ -1,0 +1,68 @@
+//! The flags of `import`, and of the platform to try it on.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::duration;
+
+/// `aeroform import`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes an aeroform.toml that says how many Machines of each group run where, and which image, and a
+state that knows them. Then it shows what fly.toml itself would change. No Machine is touched.
+
+Examples:
+  aeroform import                       an app on Fly, in the folder of its fly.toml
+  aeroform import --image REF           and it is to run this image")]
+pub struct Import {
+    /// How long to wait for the state's lock (30s, 5m)
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `aeroform emulator`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aeroform emulator                                   at http://127.0.0.1:4280, forgets at its end
+  aeroform emulator --data fly.db                     and remembers
+  aeroform emulator --rate-limits off --latency 50ms  as fast as the network
+  aeroform emulator --faults faults.toml              and things go wrong as written there")]
+pub struct Emulator {
+    /// Where to listen; who can reach this address needs no real token
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4280")]
+    pub listen: SocketAddr,
+    /// Keep the platform in this file
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// How long every answer takes (50ms)
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub latency: Duration,
+    /// Refuse what Fly would refuse as too fast
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "real")]
+    pub rate_limits: RateLimits,
+    /// What is to go wrong, as a TOML file
+    #[arg(long, value_name = "FILE")]
+    pub faults: Option<PathBuf>,
+    /// Draw ids from this number, so that the same calls give the same ids
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whose limits of calls an emulated platform has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RateLimits {
+    /// Fly's own.
+    Real,
+    /// None.
+    Off,
+}

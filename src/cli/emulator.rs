@@ -1,0 +1,114 @@
+//! `aeroform emulator`: the emulated Machines API behind a socket.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::Context;
+use super::args::{Emulator, RateLimits};
+use super::codes;
+use super::project::read_file;
+use crate::core::view::json;
+use crate::emulator::data::Keeper;
+use crate::emulator::http::{Desk, router};
+use crate::emulator::world::World;
+use crate::emulator::{TokioClock, faults};
+use crate::ui::{Exit, Failure, Signals};
+
+/// How long a Machine that has stopped cannot be started again: third parties saw some 400 ms.
+const LINGERS: Duration = Duration::from_millis(400);
+
+/// Serves until a signal ends it.
+pub(super) async fn run(context: &Context<'_>, args: &Emulator) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let desk = desk(context, args)?;
+    let unable = |error: std::io::Error| {
+        Failure::new(
+            codes::NOT_LISTENING,
+            format!("cannot listen at {}", args.listen),
+        )
+        .cause(error)
+        .hint("name another address with `--listen`; port 0 takes a free one")
+    };
+    let listener = TcpListener::bind(args.listen).await.map_err(unable)?;
+    let address = listener.local_addr().map_err(unable)?;
+    let ui = context.ui;
+    if !address.ip().is_loopback() {
+        ui.warn(&format!(
+            "{address} can be reached by others, and any token is good here"
+        ));
+    }
+    let url = format!("http://{address}");
+    if ui.json() {
+        ui.document(&json::emulator::listening(&url));
+    } else {
+        ui.data(&format!("{url} serves the emulated Machines API\n"));
+        ui.say(&format!(
+            "elsewhere: `export FLY_FLAPS_BASE_URL={url} FLY_API_TOKEN=none`"
+        ));
+    }
+    tokio::select! {
+        _ = signals.next() => Ok(Exit::Done),
+        served = axum::serve(listener, router(desk)) => served.map(|()| Exit::Done).map_err(unable),
+    }
+}
+
+fn desk(context: &Context<'_>, args: &Emulator) -> Result<Desk, Failure> {
+    let now = context.env.unix_now();
+    let keeper = args.data.as_deref().map(|path| {
+        let keeper = Keeper::open(path).map_err(|why| unkept(path, &why))?;
+        let times = keeper.times(now).map_err(|why| unkept(path, &why))?;
+        Ok::<_, Failure>((keeper, times, path))
+    });
+    let keeper = keeper.transpose()?;
+    let times = keeper.as_ref().map(|(_, times, _)| *times);
+    let (beginning, ahead) = times.unwrap_or((now, Duration::ZERO));
+    let seed = match args.seed {
+        Some(seed) => seed.to_string(),
+        None => context.env.new_run_id().to_string(),
+    };
+    let mut world = World::new(seed, Arc::new(TokioClock::from(ahead)));
+    world.begin_at(beginning);
+    world.fills_in = true;
+    world.timings.latency = args.latency;
+    world.timings.lingers = LINGERS;
+    world.limit_rates(args.rate_limits == RateLimits::Real);
+    if let Some(path) = &args.faults {
+        inject(&mut world, path)?;
+    }
+    let Some((keeper, _, path)) = keeper else {
+        return Ok(Desk::new(world));
+    };
+    keeper
+        .restore(&mut world)
+        .map_err(|why| unkept(path, &why))?;
+    Ok(Desk::new(world).kept_by(keeper))
+}
+
+fn inject(world: &mut World, path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    let bad = |why: &str| {
+        Failure::new(
+            codes::BAD_FAULTS,
+            format!("cannot read the faults in `{shown}`: {why}"),
+        )
+    };
+    let bytes = read_file(path)?.ok_or_else(|| bad("there is no such file"))?;
+    let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
+    for fault in faults::read(&text).map_err(|why| bad(why.trim_end()))? {
+        world.inject(fault);
+    }
+    Ok(())
+}
+
+fn unkept(path: &Path, why: &str) -> Failure {
+    Failure::new(
+        codes::EMULATOR_DATA,
+        format!(
+            "cannot keep the emulated platform in `{}`: {why}",
+            path.display()
+        ),
+    )
+}

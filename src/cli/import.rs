@@ -1,0 +1,172 @@
+//! `aeroform import`: an app that is there already, as an aeroform.toml and a state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::num::NonZeroUsize;
+
+use super::args::{Doing, Global, Import, Wishes};
+use super::carry_out::{self, Errand};
+use super::init::{self, Beginning, quoted};
+use super::session::{self, Session};
+use super::{Context, codes, show};
+use crate::core::fleet::{GroupName, Known, Machine, Observed, Region};
+use crate::core::plan::{Action, Aim, Options, Plan, plan};
+use crate::core::view::json;
+use crate::observe::observe;
+use crate::ui::{Exit, Failure, Signals};
+
+/// Writes both, and shows what fly.toml would change.
+pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Failure> {
+    let global = on_fly(context.global);
+    let beginning = init::begin(&Context {
+        global: &global,
+        ..*context
+    })?;
+    let (found, observed) = look(context, &beginning).await?;
+    let text = manifest(context, &beginning, &found, &observed)?;
+    let written = beginning.write(&text)?;
+    let ui = context.ui;
+    if ui.json() {
+        let app = beginning.desired.app.as_str();
+        ui.document(&json::init::init(app, &written));
+    } else {
+        ui.data(&format!("wrote `{}`\n\n", written.join("` and `")));
+    }
+    let doing = Doing {
+        auto_approve: true,
+        allow_destroy: Vec::new(),
+        parallelism: NonZeroUsize::MIN,
+        lock_timeout: args.lock_timeout,
+        json: args.json,
+        wishes: Wishes::default(),
+    };
+    let errand = Errand {
+        command: "import",
+        aim: Aim::State,
+        saved: None,
+        doing: &doing,
+    };
+    let exit = carry_out::run(context, &errand).await?;
+    if exit != Exit::Done || ui.json() {
+        return Ok(exit);
+    }
+    left_to_do(context).await
+}
+
+/// `import` is for apps on Fly, unless somebody says otherwise.
+fn on_fly(global: &Global) -> Global {
+    Global {
+        provider: Some(global.provider.clone().unwrap_or_else(|| "fly".to_owned())),
+        ..global.clone()
+    }
+}
+
+async fn look(context: &Context<'_>, beginning: &Beginning) -> Result<(Plan, Observed), Failure> {
+    let mut signals = Signals::listen()?;
+    let provider = session::fly(context)?;
+    let desired = &beginning.desired;
+    let known = Known::empty(desired.app.clone(), &desired.provider);
+    let look = observe(&provider, &desired.app, &known);
+    let observed = signals.or_interrupted(look).await??;
+    let found = plan(desired, &known, Some(&observed), &Options::default());
+    Ok((found, observed))
+}
+
+/// What fly.toml itself would change, now that counts, regions and image are written down.
+async fn left_to_do(context: &Context<'_>) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let session = Session::open(context)?;
+    let provider = session.provider(context)?;
+    let journal = session::journal(context)?;
+    let ground = session.ground(context, &*provider, &journal);
+    let wishes = session::wishes(&Wishes::default(), Aim::Manifests);
+    let look = signals.or_interrupted(ground.look(&wishes)).await??;
+    context.ui.data("\nWhat the files would change now:\n\n");
+    show::plan(context.ui, &look.plan);
+    Ok(Exit::Done)
+}
+
+/// The Machines that the plan adopts, by group.
+fn adopted<'a>(found: &Plan, observed: &'a Observed) -> BTreeMap<GroupName, Vec<&'a Machine>> {
+    let mut groups: BTreeMap<GroupName, Vec<&Machine>> = BTreeMap::new();
+    for (_, change) in found.changes() {
+        let id = change.machine.id.as_ref();
+        let machine = id.and_then(|id| observed.machines.get(id));
+        if let (Action::Adopt, Some(machine)) = (&change.action, machine) {
+            groups
+                .entry(change.group.clone())
+                .or_default()
+                .push(machine);
+        }
+    }
+    groups
+}
+
+fn manifest(
+    context: &Context<'_>,
+    beginning: &Beginning,
+    found: &Plan,
+    observed: &Observed,
+) -> Result<String, Failure> {
+    let groups = adopted(found, observed);
+    if groups.is_empty() {
+        let app = &beginning.desired.app;
+        return Err(Failure::new(
+            codes::NOTHING_TO_IMPORT,
+            format!("app `{app}` has no Machine that could be imported"),
+        )
+        .hint("`aeroform init` begins anew; `aeroform status` shows what is there"));
+    }
+    let mut text = beginning.head();
+    let running: BTreeSet<&str> = groups
+        .values()
+        .flatten()
+        .filter_map(|machine| machine.config.as_ref()?.image.as_deref())
+        .collect();
+    let mut images = running.iter();
+    // Writing to a String cannot fail.
+    match (&context.global.image, images.next(), images.next()) {
+        (Some(image), _, _) => {
+            let _ = writeln!(text, "image = {}", quoted(image));
+        }
+        (None, Some(image), None) => {
+            let _ = writeln!(text, "image = {}", quoted(image));
+        }
+        (None, _, _) => {
+            text.push_str("# Several images run, so none is written here.\n");
+        }
+    }
+    for name in beginning.desired.groups.keys() {
+        let key = toml_edit::Key::new(name.as_str());
+        let _ = write!(text, "\n[groups.{key}]\n");
+        text.push_str(&places(groups.get(name).map_or(&[][..], Vec::as_slice)));
+    }
+    Ok(text)
+}
+
+/// Exactly how many run where. Standbys stand beside them.
+fn places(machines: &[&Machine]) -> String {
+    let is_standby = |machine: &&&Machine| !machine.standby_for.is_empty();
+    let standbys = machines.iter().filter(is_standby).count();
+    let mut regions: BTreeMap<&Region, usize> = BTreeMap::new();
+    for machine in machines.iter().filter(|machine| !is_standby(machine)) {
+        *regions.entry(&machine.region).or_default() += 1;
+    }
+    let mut text = if regions.is_empty() {
+        "count = 0\n".to_owned()
+    } else {
+        let pairs = regions.iter();
+        let pairs: Vec<String> = pairs
+            .map(|(region, n)| format!("{} = {n}", toml_edit::Key::new(region.as_str())))
+            .collect();
+        format!("regions = {{ {} }}\n", pairs.join(", "))
+    };
+    match standbys {
+        0 => {}
+        1 => text.push_str("standby = true\n"),
+        n => {
+            let _ = writeln!(text, "standby = {n}");
+        }
+    }
+    text
+}

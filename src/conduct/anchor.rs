@@ -1,0 +1,120 @@
+//! The anchor: the lease of one Machine for a whole run, so that a second run on another computer waits,
+//! and other tools meet it, too (RULES 26). The state's lock guards one computer; this guards the app, as
+//! long as it has a Machine.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use super::ground::Look;
+use crate::core::fleet::{AppName, HostStatus, Machine, MachineId, MachineState, Management};
+use crate::core::plan::{Action, Change, StepId};
+use crate::provider::{ErrorClass, LEASE_BEAT, Provider, ProviderError};
+
+/// How often a lease is asked for that somebody else has.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How long letting go may take; after it the platform lets go by itself.
+const LETTING_GO: Duration = Duration::from_secs(2);
+
+/// A lease that is held for a run.
+pub struct Anchor<'a> {
+    provider: &'a dyn Provider,
+    app: &'a AppName,
+    id: MachineId,
+}
+
+impl<'a> Anchor<'a> {
+    /// Takes it; none where the provider has no leases, the plan changes nothing, or there is no Machine.
+    /// Somebody else's is waited out for so long, and `waiting` is told whose it is.
+    ///
+    /// # Errors
+    /// When it is held for longer, or the provider does not answer.
+    pub async fn take(
+        provider: &'a dyn Provider,
+        look: &'a Look,
+        why: &str,
+        patience: Duration,
+        waiting: &mut (dyn FnMut(&ProviderError) + Send),
+    ) -> Result<Option<Self>, ProviderError> {
+        let Some(id) = chosen(look) else {
+            return Ok(None);
+        };
+        let app = &look.plan.app;
+        let deadline = Instant::now() + patience;
+        let mut told = false;
+        loop {
+            let error = match provider.lease(app, &id, why).await {
+                Ok(()) => return Ok(Some(Self { provider, app, id })),
+                // The look that follows finds out what became of it.
+                Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
+                Err(error) => error,
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let pause = match error.class {
+                ErrorClass::RateLimited(pause) => pause.unwrap_or(LOOK_AGAIN),
+                ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => LOOK_AGAIN,
+                ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Fatal => {
+                    return Err(error);
+                }
+            };
+            if left.is_zero() {
+                return Err(error);
+            }
+            if !told {
+                waiting(&error);
+                told = true;
+            }
+            sleep(pause.min(left)).await;
+        }
+    }
+
+    /// Prolongs it for as long as this is not dropped.
+    pub async fn keep(&self) -> Infallible {
+        loop {
+            sleep(LEASE_BEAT).await;
+            // A lease that is lost leaves every step its own.
+            let _ = self.provider.prolong(self.app, &self.id).await;
+        }
+    }
+
+    /// Lets go of it.
+    pub async fn let_go(self) {
+        // What is not let go of ends by itself a few seconds later.
+        let _ = timeout(LETTING_GO, self.provider.let_go(self.app, &self.id)).await;
+    }
+}
+
+/// The first Machine that runs and that the plan leaves alone; without one, the first that it changes.
+fn chosen(look: &Look) -> Option<MachineId> {
+    let observed = look.observed.as_ref()?;
+    if !observed.description.capabilities.leases || !look.plan.calls_provider() {
+        return None;
+    }
+    let touched: BTreeSet<&MachineId> = look.plan.changes().filter_map(touched).collect();
+    let may_be = |machine: &&Machine| {
+        let ours = matches!(machine.management, Management::Ours | Management::Launch);
+        let runs = machine.state == MachineState::Started && machine.host == HostStatus::Ok;
+        ours && runs
+    };
+    let mut machines = observed.machines.values().filter(may_be);
+    let untouched = machines.find(|machine| !touched.contains(&machine.id));
+    let id = untouched.map(|machine| &machine.id);
+    let first = || {
+        touched
+            .into_iter()
+            .find(|id| observed.machines.contains_key(*id))
+    };
+    id.or_else(first).cloned()
+}
+
+fn touched((_, change): (StepId, &Change)) -> Option<&MachineId> {
+    match &change.action {
+        Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => {
+            change.machine.id.as_ref()
+        }
+        Action::Create { replaces, .. } => replaces.as_ref(),
+        Action::Adopt | Action::Forget => None,
+    }
+}

@@ -1,0 +1,137 @@
+//! The emulated platform in a file, so that it is there again after the program has ended.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::world::{Kept, World};
+
+/// Our files, told from others': the ASCII letters of `aero`.
+const APPLICATION: i64 = 0x6165_726f;
+
+const PUT: &str = "INSERT OR REPLACE INTO number VALUES (?1, ?2)";
+
+/// A file that keeps a world.
+pub struct Keeper {
+    file: Connection,
+}
+
+impl Keeper {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// When it is no file of ours or cannot be written.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let open = || -> rusqlite::Result<Option<Connection>> {
+            let file = Connection::open(path)?;
+            let tables: i64 =
+                file.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+            let of: i64 = file.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+            if tables > 0 && of != APPLICATION {
+                return Ok(None);
+            }
+            file.pragma_update(None, "journal_mode", "WAL")?;
+            file.pragma_update(None, "synchronous", "NORMAL")?;
+            file.pragma_update(None, "application_id", APPLICATION)?;
+            file.execute_batch(
+                "CREATE TABLE IF NOT EXISTS row (
+                     app TEXT NOT NULL, machine TEXT NOT NULL, place INTEGER NOT NULL,
+                     text TEXT NOT NULL, PRIMARY KEY (app, machine)
+                 ) WITHOUT ROWID;
+                 CREATE TABLE IF NOT EXISTS number (name TEXT PRIMARY KEY, value INTEGER NOT NULL);",
+            )?;
+            Ok(Some(file))
+        };
+        match open() {
+            Ok(Some(file)) => Ok(Self { file }),
+            Ok(None) => Err("it is a database of another program".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// When the kept world began, in seconds since 1970, and how long it has been going on; a world that
+    /// begins now, if none is kept. Time has gone on while nobody looked.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn times(&self, now: i64) -> Result<(i64, Duration), String> {
+        let find = || -> rusqlite::Result<(i64, Duration)> {
+            let Some(beginning) = self.number("beginning")? else {
+                self.put("beginning", now)?;
+                return Ok((now, Duration::ZERO));
+            };
+            let kept = self.number("elapsed_ms")?.unwrap_or(0).unsigned_abs();
+            let since = u64::try_from(now - beginning).unwrap_or(0);
+            // A clock that was set back must not undo what has happened.
+            let elapsed = Duration::from_secs(since).max(Duration::from_millis(kept + 1));
+            Ok((beginning, elapsed))
+        };
+        find().map_err(|error| error.to_string())
+    }
+
+    /// Puts what is kept into a world.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a row of it is none of ours.
+    pub fn restore(&self, world: &mut World) -> Result<(), String> {
+        let read = || -> rusqlite::Result<(Vec<Kept>, Option<i64>)> {
+            let mut rows = self.file.prepare(
+                "SELECT app, machine, place, text FROM row ORDER BY machine != '', place",
+            )?;
+            let rows = rows.query_map([], |row| {
+                let machine: String = row.get(1)?;
+                Ok(Kept {
+                    app: row.get(0)?,
+                    machine: (!machine.is_empty()).then_some(machine),
+                    place: row.get::<_, i64>(2)?.unsigned_abs(),
+                    text: Some(row.get(3)?),
+                })
+            })?;
+            Ok((
+                rows.collect::<rusqlite::Result<_>>()?,
+                self.number("drawn")?,
+            ))
+        };
+        let (rows, drawn) = read().map_err(|error| error.to_string())?;
+        world.restore(&rows, drawn.unwrap_or(0).unsigned_abs())
+    }
+
+    /// Keeps what has changed in a world.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep(&mut self, world: &mut World) -> Result<(), String> {
+        let (rows, drawn) = world.changes();
+        let elapsed = u64::try_from(world.now().as_millis()).unwrap_or(u64::MAX);
+        let mut write = || -> rusqlite::Result<()> {
+            let change = self.file.transaction()?;
+            for row in &rows {
+                let machine = row.machine.as_deref().unwrap_or_default();
+                match &row.text {
+                    Some(text) => change.execute(
+                        "INSERT OR REPLACE INTO row VALUES (?1, ?2, ?3, ?4)",
+                        params![row.app, machine, row.place.cast_signed(), text],
+                    )?,
+                    None => change.execute("DELETE FROM row WHERE app = ?1", params![row.app])?,
+                };
+            }
+            for (name, number) in [("drawn", drawn), ("elapsed_ms", elapsed)] {
+                change.execute(PUT, params![name, number.cast_signed()])?;
+            }
+            change.commit()
+        };
+        write().map_err(|error| error.to_string())
+    }
+
+    fn number(&self, name: &str) -> rusqlite::Result<Option<i64>> {
+        let find = "SELECT value FROM number WHERE name = ?1";
+        self.file
+            .query_row(find, params![name], |row| row.get(0))
+            .optional()
+    }
+
+    fn put(&self, name: &str, value: i64) -> rusqlite::Result<()> {
+        self.file.execute(PUT, params![name, value]).map(drop)
+    }
+}

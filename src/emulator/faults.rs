@@ -1,0 +1,168 @@
+//! The file of faults: what goes wrong, written by hand (docs/emulator.md).
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::Deserialize;
+
+use super::world::{ACTIONS, Effect, Fault};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    fault: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    on: String,
+    effect: String,
+    group: Option<String>,
+    machine: Option<String>,
+    nth: Option<u32>,
+    times: Option<u32>,
+    chance: Option<f64>,
+    status: Option<u16>,
+    message: Option<String>,
+    code: Option<i32>,
+    #[serde(rename = "for")]
+    lasts: Option<String>,
+}
+
+/// Reads it.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn read(text: &str) -> Result<Vec<Fault>, String> {
+    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    let numbered = file.fault.iter().zip(1..);
+    numbered
+        .map(|(entry, number)| {
+            let place = |what| format!("fault {number}: {what}");
+            entry.fault().map_err(place)
+        })
+        .collect()
+}
+
+impl Entry {
+    fn fault(&self) -> Result<Fault, String> {
+        if !ACTIONS.contains(&self.on.as_str()) {
+            let (odd, all) = (&self.on, ACTIONS.join(", "));
+            return Err(format!("there is no action `{odd}`; the actions are {all}"));
+        }
+        let mut fault = Fault::on(&self.on, self.effect()?);
+        if let Some(group) = &self.group {
+            fault = fault.in_group(group);
+        }
+        if let Some(machine) = &self.machine {
+            fault = fault.of_machine(machine);
+        }
+        if let Some(nth) = self.nth {
+            fault = fault.nth(nth);
+        }
+        let endless = self.chance.map(|_| u32::MAX);
+        if let Some(times) = self.times.or(endless) {
+            fault = fault.times(times);
+        }
+        if let Some(chance) = self.chance {
+            fault = fault.chance(per_mille(chance)?);
+        }
+        Ok(fault)
+    }
+
+    fn effect(&self) -> Result<Effect, String> {
+        let lost = self.status(500, &[408, 500, 502, 503, 504]);
+        Ok(match self.effect.as_str() {
+            "refuse" => Effect::Refuse {
+                status: self.status.unwrap_or(400),
+                message: self.message.clone().unwrap_or_else(|| "refused".to_owned()),
+            },
+            "rate-limited" => Effect::RateLimited {
+                retry_after: self.lasts(1)?,
+            },
+            "lose-before" => Effect::LoseBefore { status: lost? },
+            "lose-after" => Effect::LoseAfter { status: lost? },
+            "break-before" => Effect::BreakBefore,
+            "break-after" => Effect::BreakAfter,
+            "slow-answer" => Effect::SlowAnswer(self.lasts(10)?),
+            "slow-start" => Effect::SlowStart(self.lasts(30)?),
+            "ends" => Effect::Ends(self.code.unwrap_or(0)),
+            "fail-start" => Effect::FailStart,
+            "checks-never-pass" => Effect::ChecksNeverPass,
+            "list-lag" => Effect::ListLag(self.lasts(5)?),
+            "empty-list" => Effect::EmptyList,
+            "host-unreachable" => Effect::HostUnreachable,
+            "lease-held" => Effect::LeaseHeld(self.lasts(20)?),
+            odd => return Err(format!("there is no effect `{odd}`")),
+        })
+    }
+
+    fn status(&self, usual: u16, known: &[u16]) -> Result<u16, String> {
+        let status = self.status.unwrap_or(usual);
+        let fits = known.contains(&status);
+        fits.then_some(status)
+            .ok_or_else(|| format!("`status` is {status}, and a lost answer is one of {known:?}"))
+    }
+
+    fn lasts(&self, usual: u64) -> Result<Duration, String> {
+        let Some(text) = &self.lasts else {
+            return Ok(Duration::from_secs(usual));
+        };
+        let parsed: Option<SignedDuration> = text.parse().ok();
+        parsed
+            .and_then(|lasts| Duration::try_from(lasts).ok())
+            .ok_or_else(|| format!("`for` is `{text}`; write a time like \"5s\" or \"300ms\""))
+    }
+}
+
+fn per_mille(chance: f64) -> Result<u32, String> {
+    if !(0.0..=1.0).contains(&chance) {
+        return Err(format!("`chance` is {chance}; write a number from 0 to 1"));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is from 0 to 1000"
+    )]
+    Ok((chance * 1000.0).round() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_says_what_goes_wrong_and_a_mistake_in_it_is_named() {
+        let text = "[[fault]]\non = \"create\"\neffect = \"lose-after\"\nstatus = 502\nnth = 2\n\
+                    [[fault]]\non = \"get\"\neffect = \"slow-answer\"\nfor = \"300ms\"\nchance = 0.5\n";
+        assert_eq!(read(text).unwrap().len(), 2);
+        for (text, said) in [
+            ("x = 1", "unknown field `x`"),
+            (
+                "[[fault]]\non = \"make\"\neffect = \"refuse\"",
+                "no action `make`",
+            ),
+            (
+                "[[fault]]\non = \"get\"\neffect = \"odd\"",
+                "no effect `odd`",
+            ),
+            (
+                "[[fault]]\non = \"get\"\neffect = \"lose-after\"\nstatus = 404",
+                "is 404",
+            ),
+            (
+                "[[fault]]\non = \"get\"\neffect = \"slow-start\"\nfor = \"x\"",
+                "`for` is `x`",
+            ),
+            (
+                "[[fault]]\non = \"get\"\neffect = \"refuse\"\nchance = 7",
+                "`chance` is 7",
+            ),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}

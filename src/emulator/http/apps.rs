@@ -1,0 +1,52 @@
+//! Apps.
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::desk::Desk;
+use super::query::{self, Query};
+
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = Query::of(raw.as_deref());
+    let slug = query.text("org_slug").unwrap_or_default();
+    desk.serve(&headers, StatusCode::OK, |world| world.list_apps(slug))
+        .await
+}
+
+pub(super) async fn create(State(desk): State<Desk>, headers: HeaderMap, bytes: Bytes) -> Response {
+    match query::body(&bytes) {
+        Ok(body) => {
+            let created = StatusCode::CREATED;
+            desk.serve(&headers, created, |world| world.create_app(&body))
+                .await
+        }
+        Err(refusal) => desk.answer(StatusCode::OK, Err(refusal)),
+    }
+}
+
+pub(super) async fn read(
+    State(desk): State<Desk>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, StatusCode::OK, |world| world.app(&app))
+        .await
+}
+
+pub(super) async fn delete(
+    State(desk): State<Desk>,
+    Path(app): Path<String>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let force = Query::of(raw.as_deref()).is_set("force");
+    let accepted = StatusCode::ACCEPTED;
+    desk.serve(&headers, accepted, |world| world.delete_app(&app, force))
+        .await
+}

@@ -1,0 +1,294 @@
+//! Machines, their leases and their metadata.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::answer;
+use super::desk::Desk;
+use super::query::{self, Query};
+use super::volumes::with_body;
+use crate::emulator::world::{Refusal, Wanted};
+
+const OK: StatusCode = StatusCode::OK;
+
+/// The app and the Machine's id in an address.
+type Place = Path<(String, String)>;
+
+/// The same with a key of its metadata, or an action.
+type Within = Path<(String, String, String)>;
+
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Path(app): Path<String>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = Query::of(raw.as_deref());
+    let wanted = Wanted {
+        deleted: query.is_set("include_deleted"),
+        region: query.text("region").map(str::to_owned),
+        states: query.all("state").map(str::to_owned).collect(),
+        metadata: query.under("metadata."),
+        summary: query.is_set("summary"),
+    };
+    desk.serve(&headers, OK, |world| world.list_some(&app, &wanted))
+        .await
+}
+
+pub(super) async fn create(
+    State(desk): State<Desk>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    with_body(&desk, &headers, &bytes, |world, body| {
+        world.create(&app, body)
+    })
+    .await
+}
+
+pub(super) async fn read(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.get(&app, &id)).await
+}
+
+pub(super) async fn update(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    with_body(&desk, &headers, &bytes, |world, body| {
+        world.update(&app, &id, body)
+    })
+    .await
+}
+
+pub(super) async fn destroy(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let query = Query::of(raw.as_deref());
+    let force = query.is_set("force") || query.is_set("kill");
+    desk.serve(&headers, OK, |world| world.destroy(&app, &id, force))
+        .await
+}
+
+pub(super) async fn act(
+    State(desk): State<Desk>,
+    Path((app, id, action)): Within,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    match action.as_str() {
+        "start" => {
+            desk.serve(&headers, OK, |world| world.start(&app, &id))
+                .await
+        }
+        "stop" => {
+            desk.serve(&headers, OK, |world| world.stop(&app, &id))
+                .await
+        }
+        "suspend" => {
+            desk.serve(&headers, OK, |world| world.suspend(&app, &id))
+                .await
+        }
+        "restart" => {
+            desk.serve(&headers, OK, |world| world.restart(&app, &id))
+                .await
+        }
+        "cordon" | "uncordon" => {
+            let out = action == "cordon";
+            desk.serve(&headers, OK, |world| world.cordon(&app, &id, out))
+                .await
+        }
+        "signal" => {
+            with_body(&desk, &headers, &bytes, |world, body| {
+                let signal = body.get("signal");
+                let kills = signal.is_some_and(|s| s == "SIGKILL" || s == 9);
+                world.signal(&app, &id, kills)
+            })
+            .await
+        }
+        _ => super::nothing_here().await,
+    }
+}
+
+pub(super) async fn events(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match Query::of(raw.as_deref()).number("limit") {
+        Ok(limit) => {
+            let most = usize::try_from(limit.unwrap_or(20).min(50)).unwrap_or(50);
+            desk.serve(&headers, OK, |world| world.events(&app, &id, most))
+                .await
+        }
+        Err(refusal) => desk.answer(OK, Err(refusal)),
+    }
+}
+
+pub(super) async fn read_lease(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.read_lease(&app, &id))
+        .await
+}
+
+pub(super) async fn lease(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    // The documentation has the ttl in the body, flyctl in the query (facts 7).
+    let asked = query::body(&bytes).and_then(|body| {
+        let written = body.get("ttl").and_then(Value::as_u64);
+        let asked = Query::of(raw.as_deref()).number("ttl")?;
+        Ok((asked.or(written), body))
+    });
+    match asked {
+        Ok((ttl, body)) => {
+            let why = body.get("description").and_then(Value::as_str);
+            let ttl = ttl.map(Duration::from_secs);
+            desk.serve(&headers, StatusCode::CREATED, |world| {
+                world.lease(&app, &id, ttl, why.unwrap_or_default())
+            })
+            .await
+        }
+        Err(refusal) => desk.answer(OK, Err(refusal)),
+    }
+}
+
+pub(super) async fn release_lease(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.release_lease(&app, &id))
+        .await
+}
+
+pub(super) async fn read_metadata(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.read_metadata(&app, &id))
+        .await
+}
+
+pub(super) async fn put_metadata(
+    State(desk): State<Desk>,
+    place: Place,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    write_metadata(&desk, place, &headers, &bytes, true).await
+}
+
+pub(super) async fn patch_metadata(
+    State(desk): State<Desk>,
+    place: Place,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    write_metadata(&desk, place, &headers, &bytes, false).await
+}
+
+async fn write_metadata(
+    desk: &Desk,
+    Path((app, id)): Place,
+    headers: &HeaderMap,
+    bytes: &Bytes,
+    whole: bool,
+) -> Response {
+    let asked = query::body(bytes).and_then(|body| Ok((entries(&body)?, body)));
+    match asked {
+        Ok((entries, body)) => {
+            let version = body.get("machine_version").and_then(Value::as_str);
+            desk.serve(headers, StatusCode::NO_CONTENT, |world| {
+                world.metadata_entries(&app, &id, &entries, version, whole)
+            })
+            .await
+        }
+        Err(refusal) => desk.answer(OK, Err(refusal)),
+    }
+}
+
+fn entries(body: &Value) -> Result<BTreeMap<String, Option<String>>, Refusal> {
+    let refused = || answer::refusal(400, "invalid_argument: metadata is no map of texts");
+    let written = body.get("metadata").and_then(Value::as_object);
+    let pairs = written.ok_or_else(refused)?.iter();
+    pairs
+        .map(|(key, value)| match value {
+            Value::Null => Ok((key.clone(), None)),
+            Value::String(text) => Ok((key.clone(), Some(text.clone()))),
+            _ => Err(refused()),
+        })
+        .collect()
+}
+
+pub(super) async fn read_entry(
+    State(desk): State<Desk>,
+    Path((app, id, key)): Within,
+    headers: HeaderMap,
+) -> Response {
+    let all = desk
+        .ask(&headers, |world| world.read_metadata(&app, &id))
+        .await;
+    let entry = all.and_then(|all| {
+        let value = all.get(&key).cloned();
+        value.ok_or_else(|| answer::refusal(404, "not_found: metadata key not found"))
+    });
+    desk.answer(OK, entry.map(|value| json!({ "value": value })))
+}
+
+pub(super) async fn write_entry(
+    State(desk): State<Desk>,
+    Path((app, id, key)): Within,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    let value = query::body(&bytes).and_then(|body| {
+        let value = body.get("value").and_then(Value::as_str);
+        let missing = || answer::refusal(400, "invalid_argument: value is required");
+        value.map(str::to_owned).ok_or_else(missing)
+    });
+    match value {
+        Ok(value) => {
+            desk.serve(&headers, StatusCode::NO_CONTENT, |world| {
+                world.metadata(&app, &id, &key, Some(&value))
+            })
+            .await
+        }
+        Err(refusal) => desk.answer(OK, Err(refusal)),
+    }
+}
+
+pub(super) async fn delete_entry(
+    State(desk): State<Desk>,
+    Path((app, id, key)): Within,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, StatusCode::NO_CONTENT, |world| {
+        world.metadata(&app, &id, &key, None)
+    })
+    .await
+}

@@ -1,0 +1,88 @@
+//! The world's HTTP API: the Machines API under `/v1`, and the releases of `api.fly.io` under `/api/v1`.
+//!
+//! Takes requests apart and puts answers together, and knows nothing else: what an endpoint does is the
+//! [`World`](super::world::World)'s. Calls take as long as the world says, on tokio's clock, so that a
+//! paused clock moves them. Opens no socket; start at [`router`].
+
+mod answer;
+mod apps;
+mod desk;
+mod machines;
+mod query;
+mod releases;
+mod volumes;
+mod wait;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch, post, put};
+
+pub use desk::Desk;
+
+/// The API over the world behind this desk.
+pub fn router(desk: Desk) -> Router {
+    let machine = "/v1/apps/{app}/machines/{id}";
+    let volume = "/v1/apps/{app}/volumes/{id}";
+    let under = |base: &str, rest: &str| format!("{base}/{rest}");
+    Router::new()
+        .route("/v1/apps", get(apps::list).post(apps::create))
+        .route("/v1/apps/{app}", get(apps::read).delete(apps::delete))
+        .route(
+            "/v1/apps/{app}/machines",
+            get(machines::list).post(machines::create),
+        )
+        .route(
+            machine,
+            get(machines::read)
+                .post(machines::update)
+                .delete(machines::destroy),
+        )
+        .route(&under(machine, "wait"), get(wait::wait))
+        .route(&under(machine, "events"), get(machines::events))
+        .route(
+            &under(machine, "lease"),
+            get(machines::read_lease)
+                .post(machines::lease)
+                .delete(machines::release_lease),
+        )
+        .route(
+            &under(machine, "metadata"),
+            get(machines::read_metadata)
+                .put(machines::put_metadata)
+                .patch(machines::patch_metadata),
+        )
+        .route(
+            &under(machine, "metadata/{key}"),
+            get(machines::read_entry)
+                .post(machines::write_entry)
+                .delete(machines::delete_entry),
+        )
+        .route(&under(machine, "{action}"), post(machines::act))
+        .route(
+            "/v1/apps/{app}/volumes",
+            get(volumes::list).post(volumes::create),
+        )
+        .route(
+            volume,
+            get(volumes::read)
+                .put(volumes::update)
+                .delete(volumes::delete),
+        )
+        .route(&under(volume, "extend"), put(volumes::extend))
+        .route("/api/v1/releases", post(releases::create))
+        .route("/api/v1/releases/{id}", patch(releases::update))
+        .route("/api/v1/apps/{app}/releases", get(releases::list))
+        .route(
+            "/api/v1/apps/{app}/releases/current",
+            get(releases::current),
+        )
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(nothing_here)
+        .with_state(desk)
+}
+
+/// What the API says of a path that it does not serve, before it asks who calls.
+async fn nothing_here() -> Response {
+    (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+}

@@ -1,0 +1,67 @@
+//! Releases, which the platform serves on another host.
+
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+
+use super::desk::Desk;
+use super::query::{self, Query};
+
+/// Rows of a list that says nothing of it.
+const ROWS: u64 = 25;
+
+pub(super) async fn create(State(desk): State<Desk>, headers: HeaderMap, bytes: Bytes) -> Response {
+    match query::body(&bytes) {
+        Ok(body) => {
+            let created = StatusCode::CREATED;
+            desk.serve(&headers, created, |world| world.create_release(&body))
+                .await
+        }
+        Err(refusal) => desk.answer(StatusCode::OK, Err(refusal)),
+    }
+}
+
+pub(super) async fn update(
+    State(desk): State<Desk>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    match query::body(&bytes) {
+        Ok(body) => {
+            desk.serve(&headers, StatusCode::OK, |world| {
+                world.update_release(&id, &body)
+            })
+            .await
+        }
+        Err(refusal) => desk.answer(StatusCode::OK, Err(refusal)),
+    }
+}
+
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Path(app): Path<String>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match Query::of(raw.as_deref()).number("limit") {
+        Ok(limit) => {
+            let most = usize::try_from(limit.unwrap_or(ROWS)).unwrap_or(usize::MAX);
+            desk.serve(&headers, StatusCode::OK, |world| world.releases(&app, most))
+                .await
+        }
+        Err(refusal) => desk.answer(StatusCode::OK, Err(refusal)),
+    }
+}
+
+pub(super) async fn current(
+    State(desk): State<Desk>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, StatusCode::OK, |world| {
+        world.current_release(&app)
+    })
+    .await
+}

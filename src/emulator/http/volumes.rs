@@ -1,0 +1,88 @@
+//! Volumes.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::Value;
+
+use super::desk::Desk;
+use super::query;
+use crate::emulator::world::{Answer, World};
+
+const OK: StatusCode = StatusCode::OK;
+
+pub(super) async fn list(
+    State(desk): State<Desk>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.volumes(&app)).await
+}
+
+pub(super) async fn create(
+    State(desk): State<Desk>,
+    Path(app): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    with_body(&desk, &headers, &bytes, |world, body| {
+        world.create_volume(&app, body)
+    })
+    .await
+}
+
+pub(super) async fn read(
+    State(desk): State<Desk>,
+    Path((app, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.volume(&app, &id))
+        .await
+}
+
+pub(super) async fn update(
+    State(desk): State<Desk>,
+    Path((app, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    with_body(&desk, &headers, &bytes, |world, body| {
+        world.update_volume(&app, &id, body)
+    })
+    .await
+}
+
+pub(super) async fn extend(
+    State(desk): State<Desk>,
+    Path((app, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
+    with_body(&desk, &headers, &bytes, |world, body| {
+        world.extend_volume(&app, &id, body)
+    })
+    .await
+}
+
+pub(super) async fn delete(
+    State(desk): State<Desk>,
+    Path((app, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.delete_volume(&app, &id))
+        .await
+}
+
+/// Serves a call with a body, answered with 200.
+pub(super) async fn with_body(
+    desk: &Desk,
+    headers: &HeaderMap,
+    bytes: &Bytes,
+    call: impl FnOnce(&mut World, &Value) -> Answer,
+) -> Response {
+    match query::body(bytes) {
+        Ok(body) => desk.serve(headers, OK, |world| call(world, &body)).await,
+        Err(refusal) => desk.answer(OK, Err(refusal)),
+    }
+}

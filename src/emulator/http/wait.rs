@@ -1,0 +1,119 @@
+//! Waiting for a Machine (facts/fly-machines-api.md 6).
+
+use std::time::Duration;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
+
+use super::answer;
+use super::desk::Desk;
+use super::query::Query;
+use crate::emulator::world::Refusal;
+
+/// The longest that one call waits.
+const MOST: u64 = 60;
+/// How often a Machine that does not change by itself is looked at: somebody may change it.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// The states that can be waited for.
+const STATES: &[&str] = &[
+    "started",
+    "stopped",
+    "suspended",
+    "destroyed",
+    "failed",
+    "settled",
+];
+
+struct Wanted {
+    states: Vec<String>,
+    version: Option<String>,
+    at_most: Duration,
+}
+
+impl Wanted {
+    fn of(query: &Query) -> Result<Self, Refusal> {
+        let mut states: Vec<String> = query.all("state").map(str::to_owned).collect();
+        if let Some(odd) = states
+            .iter()
+            .find(|state| !STATES.contains(&state.as_str()))
+        {
+            let message = format!("invalid_argument: invalid state '{odd}'");
+            return Err(answer::refusal(400, &message));
+        }
+        if states.is_empty() {
+            states.push("started".to_owned());
+        }
+        let seconds = query.number("timeout")?.unwrap_or(MOST).clamp(1, MOST);
+        let version = query.text("version").or(query.text("instance_id"));
+        Ok(Self {
+            states,
+            version: version.map(str::to_owned),
+            at_most: Duration::from_secs(seconds),
+        })
+    }
+
+    fn is_met(&self, shown: &Value) -> bool {
+        let state = shown["state"].as_str().unwrap_or_default();
+        let rests = matches!(
+            state,
+            "started" | "stopped" | "suspended" | "failed" | "destroyed"
+        );
+        let meets = |wanted: &String| wanted == state || (wanted == "settled" && rests);
+        let version = self.version.as_deref();
+        let same = version.is_none_or(|version| shown["instance_id"] == version);
+        same && self.states.iter().any(meets)
+    }
+}
+
+pub(super) async fn wait(
+    State(desk): State<Desk>,
+    Path((app, id)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let result = match Wanted::of(&Query::of(raw.as_deref())) {
+        Ok(wanted) => watch(&desk, &app, &id, &headers, &wanted).await,
+        Err(refusal) => Err(refusal),
+    };
+    desk.answer(StatusCode::OK, result)
+}
+
+async fn watch(
+    desk: &Desk,
+    app: &str,
+    id: &str,
+    headers: &HeaderMap,
+    wanted: &Wanted,
+) -> Result<Value, Refusal> {
+    let deadline = Instant::now() + wanted.at_most;
+    let mut shown = desk.ask(headers, |world| world.wait(app, id)).await?;
+    loop {
+        if wanted.is_met(&shown) {
+            let event = shown.pointer("/events/0/id").cloned();
+            return Ok(json!({
+                "ok": true, "state": shown["state"], "version": shown["instance_id"],
+                "event_id": event.unwrap_or_else(|| "".into()),
+            }));
+        }
+        if Instant::now() >= deadline {
+            let current = shown["state"].as_str().unwrap_or_default();
+            let message = format!(
+                "deadline_exceeded: machine failed to reach desired state, {}, currently {current}",
+                wanted.states.join(",")
+            );
+            return Err(answer::refusal(408, &message));
+        }
+        let pause = {
+            let world = desk.world();
+            let own = world.next_change(app, id);
+            own.map_or(LOOK_AGAIN, |at| at.saturating_sub(world.now()))
+        };
+        let pause = pause.clamp(Duration::from_millis(1), LOOK_AGAIN);
+        sleep_until((Instant::now() + pause).min(deadline)).await;
+        shown = desk.world().look(app, id)?;
+    }
+}

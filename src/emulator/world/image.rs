@@ -1,0 +1,59 @@
+//! What an image's reference resolves to, without asking a registry: the same name is always the same
+//! digest.
+
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+/// The `image_ref` of a Machine that runs this image (facts/fly-machines-api.md 16).
+pub(super) fn reference(image: &str) -> Value {
+    let (name, digest) = match image.split_once('@') {
+        Some((name, digest)) => (name, digest.to_owned()),
+        None => (image, made_up(image)),
+    };
+    let slash = name.rfind('/').map_or(0, |at| at + 1);
+    let (path, tag) = match name[slash..].split_once(':') {
+        Some((last, tag)) => (&name[..slash + last.len()], tag),
+        None => (name, "latest"),
+    };
+    let (registry, repository) = match path.split_once('/') {
+        Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => {
+            (host, rest.to_owned())
+        }
+        Some(_) => (HUB, path.to_owned()),
+        None => (HUB, format!("library/{path}")),
+    };
+    json!({
+        "registry": registry, "repository": repository, "tag": tag, "digest": digest, "labels": {},
+    })
+}
+
+/// Where names without a host come from.
+const HUB: &str = "registry-1.docker.io";
+
+fn made_up(image: &str) -> String {
+    format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(image)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_taken_apart() {
+        for (image, registry, repository, tag) in [
+            ("registry.fly.io/shop:v7", "registry.fly.io", "shop", "v7"),
+            ("nginx", HUB, "library/nginx", "latest"),
+            ("me/app:1", HUB, "me/app", "1"),
+            ("localhost:5000/a/b", "localhost:5000", "a/b", "latest"),
+        ] {
+            let found = reference(image);
+            assert_eq!(found["registry"], registry, "{image}");
+            assert_eq!(found["repository"], repository, "{image}");
+            assert_eq!(found["tag"], tag, "{image}");
+        }
+        let pinned = reference("registry.fly.io/shop:v7@sha256:ab");
+        assert_eq!(pinned["digest"], "sha256:ab");
+        assert_eq!(reference("nginx")["digest"], reference("nginx")["digest"]);
+    }
+}

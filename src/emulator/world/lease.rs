@@ -1,0 +1,131 @@
+//! Leases: who may change a Machine for a while (facts/fly-machines-api.md 7).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::clock::Calendar;
+use super::machine::Record;
+use super::place::{Answer, Refusal, World};
+
+/// How long a lease lasts that asks for nothing. The platform's own default is not known.
+const DEFAULT_TTL: Duration = Duration::from_secs(30);
+
+/// The actions that only the holder of the lease may do.
+const GUARDED: &[&str] = &[
+    "update", "destroy", "start", "stop", "suspend", "restart", "cordon", "uncordon",
+];
+
+/// A lease on one Machine.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Lease {
+    pub(super) nonce: String,
+    pub(super) owner: String,
+    pub(super) description: String,
+    pub(super) expires: Duration,
+}
+
+impl Lease {
+    fn shown(&self, version: &str, calendar: Calendar) -> Value {
+        json!({"status": "success", "data": {
+            "nonce": self.nonce, "expires_at": calendar.unix(self.expires), "owner": self.owner,
+            "description": self.description, "version": version,
+        }})
+    }
+}
+
+/// What guards a Machine against this call, if anything does.
+pub(super) fn refusal(
+    action: &str,
+    record: &Record,
+    nonce: Option<&str>,
+    now: Duration,
+    calendar: Calendar,
+) -> Option<Refusal> {
+    let lease = record.lease(now)?;
+    let ours = nonce == Some(lease.nonce.as_str());
+    (GUARDED.contains(&action) && !ours).then(|| Refusal::new(409, held(record, lease, calendar)))
+}
+
+fn held(record: &Record, lease: &Lease, calendar: Calendar) -> String {
+    format!(
+        "machine ID {} lease currently held by {}, expires at {}",
+        record.id,
+        lease.owner,
+        calendar.seconds(lease.expires)
+    )
+}
+
+impl World {
+    /// `POST …/lease`: takes the lease, or prolongs it for whoever bears its nonce.
+    pub fn lease(
+        &mut self,
+        app: &str,
+        id: &str,
+        ttl: Option<Duration>,
+        description: &str,
+    ) -> Answer {
+        let bearer = self.bearer().clone();
+        self.about_machine("lease", app, id, |world, _| {
+            world.acting(app, id)?;
+            let (now, calendar) = (world.now(), world.calendar);
+            let drawn = world.draw()[..12].to_owned();
+            let record = world.record(app, id)?;
+            let expires = now + ttl.unwrap_or(DEFAULT_TTL);
+            let lease = match record.lease(now) {
+                Some(lease) if bearer.nonce.as_deref() == Some(lease.nonce.as_str()) => Lease {
+                    expires,
+                    ..lease.clone()
+                },
+                Some(lease) => {
+                    let message = held(record, lease, calendar);
+                    return Err(Refusal::new(409, message).enveloped());
+                }
+                None => Lease {
+                    nonce: drawn,
+                    owner: bearer.owner.unwrap_or_else(|| "somebody".to_owned()),
+                    description: description.to_owned(),
+                    expires,
+                },
+            };
+            let shown = lease.shown(&record.instance, calendar);
+            record.set_lease(Some(lease));
+            Ok(shown)
+        })
+    }
+
+    /// `GET …/lease`.
+    pub fn read_lease(&mut self, app: &str, id: &str) -> Answer {
+        self.about_machine("read-lease", app, id, |world, _| {
+            world.acting(app, id)?;
+            let (now, calendar) = (world.now(), world.calendar);
+            let record = world.record(app, id)?;
+            let lease = record.lease(now).ok_or_else(none)?;
+            let mut shown = lease.shown(&record.instance, calendar);
+            // Whoever only looks must not be able to act with it.
+            shown["data"]["nonce"] = "".into();
+            Ok(shown)
+        })
+    }
+
+    /// `DELETE …/lease`: only with its nonce.
+    pub fn release_lease(&mut self, app: &str, id: &str) -> Answer {
+        let bearer = self.bearer().clone();
+        self.about_machine("release-lease", app, id, |world, _| {
+            world.acting(app, id)?;
+            let now = world.now();
+            let record = world.record(app, id)?;
+            let lease = record.lease(now).ok_or_else(none)?;
+            if bearer.nonce.as_deref() != Some(lease.nonce.as_str()) {
+                return Err(Refusal::new(400, "invalid lease nonce").enveloped());
+            }
+            record.set_lease(None);
+            Ok(json!({"status": "success", "data": {"ok": true}}))
+        })
+    }
+}
+
+fn none() -> Refusal {
+    Refusal::new(404, "lease not found").enveloped()
+}

@@ -1,0 +1,93 @@
+//! Releases, which the platform keeps on another host (facts/fly-machines-api.md 14).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::clock::Calendar;
+use super::place::{Answer, Refusal, World};
+use super::reads::about;
+
+/// A release as it was registered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Release {
+    id: String,
+    version: u64,
+    status: String,
+    strategy: String,
+    image: String,
+    user: String,
+    created_at: Duration,
+}
+
+impl Release {
+    fn shown(&self, calendar: Calendar) -> Value {
+        let open = matches!(self.status.as_str(), "pending" | "running");
+        json!({
+            "id": self.id, "version": self.version, "stable": !open, "in_progress": open,
+            "status": self.status, "strategy": self.strategy, "image_ref": self.image,
+            "user": {"email": self.user}, "created_at": calendar.seconds(self.created_at),
+        })
+    }
+}
+
+impl World {
+    /// `POST /api/v1/releases`.
+    pub fn create_release(&mut self, body: &Value) -> Answer {
+        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
+        let app = text("app_name");
+        self.serve(&about("release", app), |world, _| {
+            let user = world.bearer().owner.clone();
+            let (id, created_at) = (world.draw()[..25].to_owned(), world.now());
+            let calendar = world.calendar;
+            let found = world.found_mut(app)?;
+            let newest = found.releases.last().map_or(0, |release| release.version);
+            let release = Release {
+                id,
+                version: newest + 1,
+                status: "pending".to_owned(),
+                strategy: text("strategy").to_owned(),
+                image: text("image").to_owned(),
+                user: user.unwrap_or_else(|| "somebody".to_owned()),
+                created_at,
+            };
+            let shown = json!({"release": release.shown(calendar)});
+            found.releases.push(release);
+            Ok(shown)
+        })
+    }
+
+    /// `PATCH /api/v1/releases/{id}`.
+    pub fn update_release(&mut self, id: &str, body: &Value) -> Answer {
+        self.serve(&about("release", id), |world, _| {
+            let calendar = world.calendar;
+            let mut releases = world.apps.values_mut().flat_map(|app| &mut app.releases);
+            let release = releases.find(|release| release.id == id);
+            let release = release.ok_or_else(|| Refusal::new(404, "release not found"))?;
+            if let Some(status) = body.get("status").and_then(Value::as_str) {
+                status.clone_into(&mut release.status);
+            }
+            Ok(json!({"release": release.shown(calendar)}))
+        })
+    }
+
+    /// `GET /api/v1/apps/{app}/releases`: newest first.
+    pub fn releases(&mut self, app: &str, most: usize) -> Answer {
+        self.serve(&about("releases", app), |world, _| {
+            let calendar = world.calendar;
+            let releases = world.found(app)?.releases.iter().rev().take(most);
+            let shown: Vec<Value> = releases.map(|release| release.shown(calendar)).collect();
+            Ok(json!({"releases": shown}))
+        })
+    }
+
+    /// `GET /api/v1/apps/{app}/releases/current`.
+    pub fn current_release(&mut self, app: &str) -> Answer {
+        self.serve(&about("releases", app), |world, _| {
+            let newest = world.found(app)?.releases.last();
+            let newest = newest.ok_or_else(|| Refusal::new(404, "release not found"))?;
+            Ok(json!({"release": newest.shown(world.calendar)}))
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! Where the API is asked, and as whom (facts/fly-machines-api.md 1.1, 1.2, 14).
+
+use std::fmt;
+use std::net::IpAddr;
+
+use reqwest::Url;
+
+use super::codes;
+use crate::core::code::Code;
+
+const MACHINES: &str = "https://api.machines.dev";
+const RELEASES: &str = "https://api.fly.io";
+const MACHINES_VAR: &str = "FLY_FLAPS_BASE_URL";
+const RELEASES_VAR: &str = "FLY_API_BASE_URL";
+
+/// The addresses and the token. `Debug` shows the addresses alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Access {
+    machines: Url,
+    releases: Url,
+    machines_header: String,
+    releases_header: String,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("machines", &self.machines.as_str())
+            .field("releases", &self.releases.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why nobody can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct AccessError {
+    /// Its code.
+    pub code: Code,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: &'static str,
+}
+
+impl Access {
+    /// Takes both from variables: `FLY_API_TOKEN` or `FLY_ACCESS_TOKEN`, `FLY_FLAPS_BASE_URL`,
+    /// `FLY_API_BASE_URL`. Manifests have no say in either (RULES 38).
+    pub fn of_vars<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Result<Self, AccessError> {
+        let machines = var(MACHINES_VAR)
+            .map(|text| base(MACHINES_VAR, text))
+            .transpose()?;
+        let releases = match (var(RELEASES_VAR), &machines) {
+            (Some(text), _) => base(RELEASES_VAR, text)?,
+            // Whoever serves Machines elsewhere is not Fly: Fly's own host must not be asked about them.
+            (None, Some(machines)) if !is_of_fly(machines) => machines.clone(),
+            (None, _) => known(RELEASES),
+        };
+        let named = ["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
+        let found = named.into_iter().find_map(|name| Some((name, var(name)?)));
+        let (name, token) = found.ok_or_else(|| AccessError {
+            code: codes::NO_TOKEN,
+            message: "there is no token for Fly".to_owned(),
+            hint: "`export FLY_API_TOKEN=$(fly auth token)`; in a pipeline, the output of `fly tokens create deploy`",
+        })?;
+        let tokens = Tokens::of(token).map_err(|what| AccessError {
+            code: codes::BAD_TOKEN,
+            message: format!("the token in `{name}` is none: {what}"),
+            hint: "`export FLY_API_TOKEN=$(fly auth token)`",
+        })?;
+        Ok(Self {
+            machines: machines.unwrap_or_else(|| known(MACHINES)),
+            releases,
+            machines_header: tokens.for_machines(),
+            releases_header: tokens.for_releases(),
+        })
+    }
+
+    /// The whole address of a path of the Machines API, and what it is asked with.
+    pub(super) fn machines(&self, path: &str) -> (String, &str) {
+        (joined(&self.machines, path), &self.machines_header)
+    }
+
+    /// The same for releases.
+    pub(super) fn releases(&self, path: &str) -> (String, &str) {
+        (joined(&self.releases, path), &self.releases_header)
+    }
+
+    /// Whether it is Fly that is asked, whose limits are documented.
+    pub(super) fn is_of_fly(&self) -> bool {
+        is_of_fly(&self.machines)
+    }
+
+    /// Whether the Machines API is this computer's own.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.machines)
+    }
+}
+
+fn joined(base: &Url, path: &str) -> String {
+    format!("{}{path}", base.as_str().trim_end_matches('/'))
+}
+
+fn known(text: &str) -> Url {
+    Url::parse(text).expect("a constant of this file is an address")
+}
+
+fn base(name: &str, text: &str) -> Result<Url, AccessError> {
+    let bad = || AccessError {
+        code: codes::BAD_BASE_URL,
+        message: format!("`{name}` is `{text}`, which is no address to ask at"),
+        hint: "write an http or https address without user, query or fragment, or unset it",
+    };
+    // Names and passwords in an address must not be shown back.
+    if text.contains('@') {
+        return Err(AccessError {
+            message: format!("`{name}` has a user in it, which is no address to ask at"),
+            ..bad()
+        });
+    }
+    let url = Url::parse(text).map_err(|_| bad())?;
+    let plain = match url.scheme() {
+        "https" => false,
+        "http" => true,
+        _ => return Err(bad()),
+    };
+    if url.host_str().is_none() || url.query().is_some() || url.fragment().is_some() {
+        return Err(bad());
+    }
+    if plain && !is_loopback(&url) && !is_internal(&url) {
+        return Err(AccessError {
+            code: codes::PLAIN_HTTP,
+            message: format!("`{name}` is `{text}`: a token does not travel without encryption"),
+            hint: "write https://; plain http is for this computer and `.internal` hosts",
+        });
+    }
+    Ok(url)
+}
+
+fn host(url: &Url) -> &str {
+    let host = url.host_str().unwrap_or_default();
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = host(url);
+    let address: Option<IpAddr> = host.parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
+fn is_internal(url: &Url) -> bool {
+    host(url).ends_with(".internal")
+}
+
+fn is_of_fly(url: &Url) -> bool {
+    is_internal(url) || Some(host(url)) == known(MACHINES).host_str()
+}
+
+/// The parts of a token: macaroons, and tokens of people.
+struct Tokens {
+    macaroons: Vec<String>,
+    others: Vec<String>,
+}
+
+impl Tokens {
+    fn of(text: &str) -> Result<Self, &'static str> {
+        let mut rest = text.trim();
+        // What `fly tokens create` prints begins with the scheme's word.
+        while let Some((word, after)) = rest.split_once(char::is_whitespace)
+            && ["bearer", "flyv1"].contains(&word.to_ascii_lowercase().as_str())
+        {
+            rest = after.trim_start();
+        }
+        if rest.chars().any(|c| !c.is_ascii_graphic()) {
+            return Err("it has characters that no header can have");
+        }
+        let mut tokens = Self {
+            macaroons: Vec::new(),
+            others: Vec::new(),
+        };
+        for part in rest.split(',').filter(|part| !part.is_empty()) {
+            let kind = part.split_once('_').map(|(kind, _)| kind);
+            if matches!(kind, Some("fm1r" | "fm1a" | "fm2")) {
+                tokens.macaroons.push(part.to_owned());
+            } else {
+                tokens.others.push(part.to_owned());
+            }
+        }
+        if tokens.macaroons.is_empty() && tokens.others.is_empty() {
+            return Err("it is empty");
+        }
+        Ok(tokens)
+    }
+
+    fn for_machines(&self) -> String {
+        if self.macaroons.is_empty() {
+            format!("Bearer {}", self.others.join(","))
+        } else {
+            format!("FlyV1 {}", self.macaroons.join(","))
+        }
+    }
+
+    fn for_releases(&self) -> String {
+        let all = self.macaroons.iter().chain(&self.others);
+        let all: Vec<&str> = all.map(String::as_str).collect();
+        format!("Bearer {}", all.join(","))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn access(vars: &[(&str, &str)]) -> Result<Access, AccessError> {
+        let vars: BTreeMap<String, String> = vars
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Access::of_vars(|name| vars.get(name).map(String::as_str))
+    }
+
+    fn headers(token: &str) -> (String, String) {
+        let access = access(&[("FLY_API_TOKEN", token)]).unwrap();
+        (access.machines_header, access.releases_header)
+    }
+
+    #[test]
+    fn both_kinds_of_tokens_are_written_as_flyctl_writes_them() {
+        let plain = ("Bearer abc".to_owned(), "Bearer abc".to_owned());
+        assert_eq!(headers("abc"), plain);
+        assert_eq!(headers(" Bearer abc\n"), plain);
+        let both = (
+            "FlyV1 fm2_x,fm1r_y".to_owned(),
+            "Bearer fm2_x,fm1r_y,abc".to_owned(),
+        );
+        assert_eq!(headers("FlyV1 bearer fm2_x,abc,fm1r_y"), both);
+        for bad in ["Bearer ,", "a b", "a\u{e9}"] {
+            let error = access(&[("FLY_API_TOKEN", bad)]).unwrap_err();
+            assert_eq!(error.code, codes::BAD_TOKEN, "{bad}");
+        }
+        assert_eq!(access(&[]).unwrap_err().code, codes::NO_TOKEN);
+    }
+
+    #[test]
+    fn a_token_is_never_shown() {
+        let shown = format!("{:?}", access(&[("FLY_ACCESS_TOKEN", "s3cret")]).unwrap());
+        assert!(!shown.contains("s3cret"), "{shown}");
+        let error = access(&[("FLY_API_TOKEN", "s3cret s3cret")]).unwrap_err();
+        assert!(!format!("{error:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn releases_of_machines_that_are_served_elsewhere_are_not_asked_of_fly() {
+        let releases = |vars: &[(&str, &str)]| {
+            let token = [("FLY_API_TOKEN", "t")];
+            access(&[&token, vars].concat()).unwrap().releases("/x").0
+        };
+        let flaps = |url| (MACHINES_VAR, url);
+        assert_eq!(releases(&[]), "https://api.fly.io/x");
+        let internal = flaps("http://_api.internal:4280");
+        assert_eq!(releases(&[internal]), "https://api.fly.io/x");
+        let own = flaps("http://127.0.0.1:4280/");
+        assert_eq!(releases(&[own]), "http://127.0.0.1:4280/x");
+        let named = (RELEASES_VAR, "https://api.example.com");
+        assert_eq!(releases(&[own, named]), "https://api.example.com/x");
+    }
+
+    #[test]
+    fn a_token_goes_without_encryption_only_where_nobody_can_listen() {
+        for (url, code) in [
+            ("http://127.0.0.1:4280", None),
+            ("http://localhost:1", None),
+            ("http://[::1]:4280", None),
+            ("http://_api.internal:4280", None),
+            ("https://api.example.com/base/", None),
+            ("http://api.machines.dev", Some(codes::PLAIN_HTTP)),
+            ("http://localhost.example.com", Some(codes::PLAIN_HTTP)),
+            ("http://internal", Some(codes::PLAIN_HTTP)),
+            ("ftp://x", Some(codes::BAD_BASE_URL)),
+            ("x", Some(codes::BAD_BASE_URL)),
+            ("https://user:s3cret@x", Some(codes::BAD_BASE_URL)),
+            ("https://x?y", Some(codes::BAD_BASE_URL)),
+        ] {
+            let found = access(&[("FLY_API_TOKEN", "t"), (MACHINES_VAR, url)]);
+            assert_eq!(found.as_ref().err().map(|e| e.code), code, "{url}");
+            assert!(!format!("{found:?}").contains("s3cret"));
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What the API's refusals mean for what may be done next (RULES 25; facts/fly-machines-api.md 1.6, 1.7).
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::codes as own;
+use super::transport::{Response, TransportError};
+use crate::core::code::Code;
+use crate::provider::codes as shared;
+use crate::provider::{ErrorClass, ProviderError};
+
+/// The words with which the platform says that a host has no room.
+const NO_ROOM: &[&str] = &[
+    "could not reserve resource for machine",
+    "deploys to this host are temporarily disabled",
+    "insufficient resources to create new machine with existing volume",
+    "insufficient_capacity",
+];
+
+/// The words of a Machine that is between two states.
+const BUSY: &[&str] = &["getting replaced", "still active", "current state"];
+
+/// The words of a lease that somebody else holds.
+pub(super) const LEASED: &str = "lease currently held by";
+
+/// What a refusal means.
+pub(in crate::provider) fn class(
+    status: u16,
+    message: &str,
+    retry_after: Option<Duration>,
+) -> (ErrorClass, Code) {
+    let says = |words: &[&str]| words.iter().any(|part| message.contains(part));
+    match status {
+        401 | 403 => (ErrorClass::Fatal, shared::NO_ACCESS),
+        404 => (ErrorClass::NotFound, shared::NOT_FOUND),
+        408 => (ErrorClass::Unknown, shared::TIMED_OUT),
+        429 => (ErrorClass::RateLimited(retry_after), shared::RATE_LIMITED),
+        // No answer at all, or one that says nothing of what was done.
+        0 | 500.. => (ErrorClass::Unknown, shared::SERVER_ERROR),
+        400.. if says(NO_ROOM) => (ErrorClass::Invalid, own::NO_ROOM),
+        409 if message.contains(LEASED) => (ErrorClass::Conflict, shared::LEASED),
+        409 if message.contains(shared::ALREADY_EXISTS.name()) => {
+            (ErrorClass::Conflict, shared::ALREADY_EXISTS)
+        }
+        409 => (ErrorClass::Conflict, shared::CONFLICT),
+        412 if says(BUSY) => (ErrorClass::Conflict, shared::BUSY),
+        412 if message.contains("not currently stopped") => {
+            (ErrorClass::Invalid, shared::NOT_STOPPED)
+        }
+        412 => (ErrorClass::Conflict, shared::FAILED_PRECONDITION),
+        _ => (ErrorClass::Invalid, shared::REFUSED),
+    }
+}
+
+/// The error of an answer that is no success.
+pub(super) fn refused(asked: &str, answer: &Response) -> ProviderError {
+    let said = said(&answer.body);
+    let (class, code) = class(answer.status, &said.text, answer.retry_after);
+    let mut message = format!("{asked} answered {}: {}", answer.status, said.text);
+    if let Some(id) = &answer.request_id {
+        message = format!("{message} (request {id})");
+    }
+    let error = ProviderError::new(class, code, message);
+    match answer.status {
+        401 => error.hint(
+            "is the token of this account and not expired? `export FLY_API_TOKEN=$(fly auth token)`",
+        ),
+        403 => error.hint("the token is not for this app: use one of its organisation"),
+        _ => error,
+    }
+}
+
+/// The error of a request without an answer.
+pub(super) fn unanswered(asked: &str, error: TransportError) -> ProviderError {
+    match error {
+        TransportError::NotSent(why) => ProviderError::new(
+            ErrorClass::Transient,
+            own::NO_CONNECTION,
+            format!("{asked} could not be asked: {why}"),
+        ),
+        TransportError::Lost(why) => ProviderError::new(
+            ErrorClass::Unknown,
+            own::CONNECTION_LOST,
+            format!("{asked} got no whole answer: {why}"),
+        ),
+    }
+}
+
+/// The error of an answer that is a success and cannot be read. Whatever it was to tell may be so.
+pub(in crate::provider) fn unreadable(asked: &str, why: impl std::fmt::Display) -> ProviderError {
+    let message = format!("{asked} answered something else than the API's form: {why}");
+    ProviderError::new(ErrorClass::Unknown, shared::UNREADABLE_ANSWER, message)
+}
+
+struct Said {
+    text: String,
+}
+
+/// The most of a foreign message that is passed on.
+const MOST: usize = 500;
+
+/// What a body says is wrong: `message`, else `error`, else what it holds.
+fn said(body: &[u8]) -> Said {
+    let tree: Option<Value> = serde_json::from_slice(body).ok();
+    let field = |name: &str| {
+        let text = tree.as_ref()?.get(name)?.as_str()?;
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let mut text = match field("message").or_else(|| field("error")) {
+        Some(text) => text,
+        None => String::from_utf8_lossy(body).trim().to_owned(),
+    };
+    if let Some(kind) = field("status").filter(|kind| kind != "error" && kind != "unknown") {
+        text = format!("{text} ({kind})");
+    }
+    if text.is_empty() {
+        "nothing".clone_into(&mut text);
+    }
+    Said {
+        text: text.chars().take(MOST).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class_of(status: u16, body: &str) -> (ErrorClass, &'static str) {
+        let answer = Response {
+            status,
+            body: body.as_bytes().to_vec(),
+            ..Response::default()
+        };
+        let error = refused("GET /x", &answer);
+        (error.class, error.code)
+    }
+
+    #[test]
+    fn the_catalogue_of_the_platforms_errors_has_its_classes() {
+        use ErrorClass::{Conflict, Fatal, Invalid, NotFound, RateLimited, Unknown};
+        for (status, body, class, code) in [
+            (
+                401,
+                r#"{"error":"Authenticate: token validation error"}"#,
+                Fatal,
+                "no_access",
+            ),
+            (403, "", Fatal, "no_access"),
+            (
+                404,
+                r#"{"error":"not_found: machine not found"}"#,
+                NotFound,
+                "not_found",
+            ),
+            (404, r#"{"error":"app not found"}"#, NotFound, "not_found"),
+            (
+                408,
+                r#"{"error":"deadline_exceeded: machine failed"}"#,
+                Unknown,
+                "timed_out",
+            ),
+            (
+                409,
+                r#"{"error":"already_exists: … machine ID 1"}"#,
+                Conflict,
+                "already_exists",
+            ),
+            (
+                409,
+                r#"{"status":"error","message":"machine ID 1 lease currently held by x, expires at y","code":"invalid"}"#,
+                Conflict,
+                "leased",
+            ),
+            (
+                412,
+                r#"{"error":"failed_precondition: unable to start machine from current state: 'created'"}"#,
+                Conflict,
+                "busy",
+            ),
+            (
+                412,
+                r#"{"error":"failed_precondition: machine still active, refusing to start"}"#,
+                Conflict,
+                "busy",
+            ),
+            (
+                412,
+                r#"{"error":"failed_precondition: volume already claimed by machine 1"}"#,
+                Conflict,
+                "failed_precondition",
+            ),
+            (
+                412,
+                r#"{"error":"failed_precondition: unable to destroy machine, not currently stopped"}"#,
+                Invalid,
+                "not_stopped",
+            ),
+            (
+                412,
+                r#"{"error":"could not reserve resource for machine: insufficient CPUs available to fulfill request"}"#,
+                Invalid,
+                "no_room",
+            ),
+            (
+                412,
+                r#"{"error":"no","status":"insufficient_capacity"}"#,
+                Invalid,
+                "no_room",
+            ),
+            (422, r#"{"error":"Validation failed"}"#, Invalid, "refused"),
+            (
+                429,
+                "rate limit exceeded",
+                RateLimited(None),
+                "rate_limited",
+            ),
+            (500, "oops", Unknown, "server_error"),
+            (503, "", Unknown, "server_error"),
+        ] {
+            assert_eq!(class_of(status, body), (class, code), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_message_names_the_call_the_status_and_the_request() {
+        let answer = Response {
+            status: 400,
+            request_id: Some("01R".to_owned()),
+            body: br#"{"error":"invalid config"}"#.to_vec(),
+            ..Response::default()
+        };
+        assert_eq!(
+            refused("POST /v1/apps/shop/machines", &answer).message,
+            "POST /v1/apps/shop/machines answered 400: invalid config (request 01R)"
+        );
+    }
+}

@@ -1,0 +1,75 @@
+//! What changes a Machine, as the JSON of requests (facts/fly-machines-api.md 4, 8).
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::normal::is_bookkeeping;
+use crate::core::fleet::{GroupName, MachineConfig, Stamps};
+use crate::provider::bookkeeping;
+
+pub(super) type Metadata = BTreeMap<String, String>;
+
+/// The body of a create. `inherited` is the bookkeeping of releases that new Machines copy (RULES 30).
+pub(in crate::provider) fn create(
+    call: &CreateCall,
+    inherited: Metadata,
+    lease_ttl: Option<u64>,
+) -> Value {
+    let config = written(&call.config, &call.stamps, &call.group, inherited);
+    let mut body = json!({
+        "name": call.name, "region": call.region, "config": config, "skip_launch": call.skip_launch,
+    });
+    if let Some(ttl) = lease_ttl {
+        body["lease_ttl"] = ttl.into();
+    }
+    body
+}
+
+/// The body of an update. `live` is the metadata that the Machine bears now: bookkeeping of others stays
+/// on it.
+pub(in crate::provider) fn update(call: &UpdateCall, mut live: Metadata) -> Value {
+    live.retain(|key, _| is_bookkeeping(key) && !bookkeeping::is_ours(key));
+    json!({
+        "config": written(&call.config, &call.stamps, &call.group, live),
+        "skip_launch": call.skip_launch, "current_version": call.instance,
+    })
+}
+
+/// The metadata that turns the stamps on a live Machine into these: values, and keys that go.
+pub(in crate::provider) fn stamps(
+    stamps: &Stamps,
+    live: &Metadata,
+) -> BTreeMap<String, Option<String>> {
+    let group = bookkeeping::group(live);
+    let old = live.keys().filter(|key| bookkeeping::is_ours(key));
+    let mut entries: BTreeMap<_, _> = old.map(|key| (key.clone(), None)).collect();
+    let new = bookkeeping::written(stamps, group.as_ref());
+    entries.extend(new.into_iter().map(|(key, value)| (key, Some(value))));
+    entries
+}
+
+/// The bookkeeping in this metadata that belongs to a release.
+pub(super) fn of_release(metadata: &Metadata) -> Metadata {
+    let entries = metadata.iter();
+    entries
+        .filter(|(key, _)| key.starts_with("fly_release_"))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}
+
+fn written(config: &MachineConfig, stamps: &Stamps, group: &GroupName, kept: Metadata) -> Value {
+    let mut config = config.clone();
+    let metadata = config.metadata.get_or_insert_default();
+    metadata.extend(kept);
+    metadata.extend(bookkeeping::written(stamps, Some(group)));
+    if let Some(watched) = config.standbys.as_ref().filter(|ids| !ids.is_empty()) {
+        let watched = watched.join(",");
+        let env = config.env.get_or_insert_default();
+        env.insert("FLY_STANDBY_FOR".to_owned(), watched);
+    }
+    // Every client of the platform writes it, empty or not.
+    config.init.get_or_insert_default();
+    config.to_value()
+}

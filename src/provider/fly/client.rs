@@ -1,0 +1,119 @@
+//! One question to the API and its answer: addresses, headers, and what an answer means.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::access::Access;
+use super::answers;
+use super::transport::{Method, Request, Response, Transport};
+use crate::provider::ProviderError;
+
+/// The longest that an answer may take: the platform's own proxy gives up after some 60 s.
+const PATIENCE: Duration = Duration::from_secs(75);
+
+/// Asks the API through a transport.
+pub(super) struct Client<T> {
+    transport: T,
+    access: Access,
+}
+
+/// What is asked.
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// The path under the API's address, query included.
+    pub(super) path: String,
+    pub(super) body: Option<Value>,
+    /// The lease that the caller holds.
+    pub(super) nonce: Option<&'a str>,
+    pub(super) patience: Duration,
+}
+
+impl Ask<'_> {
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            body: None,
+            nonce: None,
+            patience: PATIENCE,
+        }
+    }
+
+    /// How messages name it; queries say nothing that the path does not.
+    fn named(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        format!("{} {path}", self.method.as_str())
+    }
+}
+
+/// A success, and how messages name the question.
+pub(super) struct Told {
+    asked: String,
+    body: Vec<u8>,
+}
+
+impl Told {
+    /// What it says, in this form.
+    pub(super) fn read<A: DeserializeOwned>(&self) -> Result<A, ProviderError> {
+        serde_json::from_slice(&self.body).map_err(|why| self.unreadable(why))
+    }
+
+    /// What it says, read by this function.
+    pub(super) fn read_with<'a, A, E: std::fmt::Display>(
+        &'a self,
+        read: impl FnOnce(&'a [u8]) -> Result<A, E>,
+    ) -> Result<A, ProviderError> {
+        read(&self.body).map_err(|why| self.unreadable(why))
+    }
+
+    pub(super) fn unreadable(&self, why: impl std::fmt::Display) -> ProviderError {
+        answers::unreadable(&self.asked, why)
+    }
+}
+
+impl<T: Transport> Client<T> {
+    pub(super) fn new(transport: T, access: Access) -> Self {
+        Self { transport, access }
+    }
+
+    /// Whether it is Fly that is asked.
+    pub(super) fn is_of_fly(&self) -> bool {
+        self.access.is_of_fly()
+    }
+
+    /// Asks the Machines API.
+    pub(super) async fn machines(&self, ask: Ask<'_>) -> Result<Told, ProviderError> {
+        let (url, token) = self.access.machines(&ask.path);
+        self.send(ask, url, token).await
+    }
+
+    /// Asks about releases.
+    pub(super) async fn releases(&self, ask: Ask<'_>) -> Result<Told, ProviderError> {
+        let (url, token) = self.access.releases(&ask.path);
+        self.send(ask, url, token).await
+    }
+
+    async fn send(&self, ask: Ask<'_>, url: String, token: &str) -> Result<Told, ProviderError> {
+        let asked = ask.named();
+        let mut headers = vec![("authorization", token.to_owned())];
+        if let Some(nonce) = ask.nonce {
+            headers.push(("fly-machine-lease-nonce", nonce.to_owned()));
+        }
+        let request = Request {
+            method: ask.method,
+            url,
+            headers,
+            body: ask.body.map(|body| body.to_string().into_bytes()),
+            timeout: ask.patience,
+        };
+        match self.transport.send(request).await {
+            Ok(Response { status, body, .. }) if (200..300).contains(&status) => {
+                Ok(Told { asked, body })
+            }
+            Ok(refusal) => Err(answers::refused(&asked, &refusal)),
+            Err(error) => Err(answers::unanswered(&asked, error)),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The leases that this process holds: the nonce of each Machine, and how many hold on to it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::core::fleet::{AppName, MachineId};
+
+#[derive(Default)]
+pub(super) struct Leases(Mutex<BTreeMap<Key, Held>>);
+
+type Key = (AppName, MachineId);
+
+struct Held {
+    nonce: String,
+    why: String,
+    holders: u32,
+}
+
+impl Leases {
+    /// The nonce that calls about this Machine bear.
+    pub(super) fn nonce(&self, app: &AppName, id: &MachineId) -> Option<String> {
+        let held = self.held();
+        let found = held
+            .get(&key(app, id))
+            .filter(|held| !held.nonce.is_empty());
+        found.map(|held| held.nonce.clone())
+    }
+
+    /// Why it is held.
+    pub(super) fn why(&self, app: &AppName, id: &MachineId) -> String {
+        let held = self.held();
+        let found = held.get(&key(app, id));
+        found.map(|held| held.why.clone()).unwrap_or_default()
+    }
+
+    /// One more holds on to it under this nonce.
+    pub(super) fn hold(&self, app: &AppName, id: &MachineId, nonce: String, why: &str) {
+        let mut table = self.held();
+        let held = table.entry(key(app, id)).or_insert_with(|| Held {
+            nonce: String::new(),
+            why: why.to_owned(),
+            holders: 0,
+        });
+        held.nonce = nonce;
+        held.holders += 1;
+    }
+
+    /// The same lease under the nonce that prolonging it gave; nothing where nobody holds on to it.
+    pub(super) fn renew(&self, app: &AppName, id: &MachineId, nonce: String) {
+        if let Some(held) = self.held().get_mut(&key(app, id)) {
+            held.nonce = nonce;
+        }
+    }
+
+    /// One less; the nonce, when nobody is left to hold it.
+    pub(super) fn let_go(&self, app: &AppName, id: &MachineId) -> Option<String> {
+        let mut table = self.held();
+        let key = key(app, id);
+        let held = table.get_mut(&key)?;
+        held.holders = held.holders.saturating_sub(1);
+        if held.holders > 0 {
+            return None;
+        }
+        let gone = table.remove(&key)?;
+        (!gone.nonce.is_empty()).then_some(gone.nonce)
+    }
+
+    /// The platform does not know this nonce any more: the next call bears none until it is taken anew.
+    pub(super) fn lose(&self, app: &AppName, id: &MachineId) {
+        if let Some(held) = self.held().get_mut(&key(app, id)) {
+            held.nonce.clear();
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Key, Held>> {
+        // Nothing between lock and unlock can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(app: &AppName, id: &MachineId) -> Key {
+    (app.clone(), id.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_two_hold_is_let_go_of_by_the_second() {
+        let (leases, app) = (Leases::default(), AppName::new("shop").unwrap());
+        let id = MachineId::new("a1").unwrap();
+        assert_eq!(leases.let_go(&app, &id), None);
+        leases.hold(&app, &id, "n1".to_owned(), "");
+        leases.hold(&app, &id, "n1".to_owned(), "");
+        assert_eq!(leases.nonce(&app, &id), Some("n1".to_owned()));
+        assert_eq!(leases.let_go(&app, &id), None);
+        assert_eq!(leases.let_go(&app, &id), Some("n1".to_owned()));
+        assert_eq!(leases.nonce(&app, &id), None);
+    }
+}

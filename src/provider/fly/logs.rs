@@ -1,0 +1,126 @@
+//! What happened to Machines, in place of logs: those are kept by another service.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::client::{Ask, Told};
+use super::codes;
+use super::provider::{FlyProvider, list_path};
+use super::transport::{Method, Transport};
+use crate::core::fleet::{AppName, GroupName, MachineId};
+use crate::provider::{ErrorClass, LogLine, LogQuery, LogSink, LogsOf, ProviderError};
+
+/// How often a list is asked for that comes too fast.
+const TRIES: u32 = 5;
+
+impl<T: Transport> FlyProvider<T> {
+    pub(super) async fn tell(
+        &self,
+        app: &AppName,
+        query: &LogQuery,
+        sink: &mut LogSink<'_>,
+    ) -> Result<(), ProviderError> {
+        if query.follow {
+            let message = "the Machines API has no logs to follow";
+            let error = ProviderError::new(ErrorClass::Invalid, codes::LOGS_ELSEWHERE, message);
+            return Err(error.hint(format!("`fly logs -a {app}` follows them")));
+        }
+        let shown: Vec<Value> = self.listed(app).await?.read()?;
+        let mut lines: Vec<LogLine> = shown
+            .iter()
+            .filter(|machine| is_asked(machine, &query.of))
+            .flat_map(of_machine)
+            .collect();
+        lines.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.machine.cmp(&b.machine)));
+        let skipped = query
+            .tail
+            .map_or(0, |tail| lines.len().saturating_sub(tail));
+        for line in lines.into_iter().skip(skipped) {
+            if !sink(line) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The list of Machines; nobody above waits for a limit here.
+    async fn listed(&self, app: &AppName) -> Result<Told, ProviderError> {
+        let mut tries = 0;
+        loop {
+            let ask = Ask::new(Method::Get, list_path(app));
+            let error = match self.client.machines(ask).await {
+                Ok(told) => return Ok(told),
+                Err(error) => error,
+            };
+            match error.class {
+                ErrorClass::RateLimited(pause) if tries < TRIES => {
+                    sleep(pause.unwrap_or(Duration::from_secs(1))).await;
+                }
+                _ => return Err(error),
+            }
+            tries += 1;
+        }
+    }
+}
+
+fn group(shown: &Value) -> Option<GroupName> {
+    let name = shown.pointer("/config/metadata/fly_process_group")?;
+    GroupName::new(name.as_str()?).ok()
+}
+
+fn is_asked(shown: &Value, of: &LogsOf) -> bool {
+    match of {
+        LogsOf::App => true,
+        LogsOf::Group(name) => group(shown).as_ref() == Some(name),
+        LogsOf::Machine(id) => shown.get("id").and_then(Value::as_str) == Some(id.as_str()),
+    }
+}
+
+fn of_machine(shown: &Value) -> Vec<LogLine> {
+    let id = shown.get("id").and_then(Value::as_str);
+    let Some(machine) = id.and_then(|id| MachineId::new(id).ok()) else {
+        return Vec::new();
+    };
+    let events = shown.get("events").and_then(Value::as_array);
+    let line = |event: &Value| {
+        let text = |key: &str| event.get(key).and_then(Value::as_str).unwrap_or_default();
+        let millis = event.get("timestamp").and_then(Value::as_u64)?;
+        Some(LogLine {
+            machine: machine.clone(),
+            group: group(shown),
+            at: moment(Duration::from_millis(millis)),
+            text: format!(
+                "{} {} ({}){}",
+                text("type"),
+                text("status"),
+                text("source"),
+                exit(event)
+            ),
+        })
+    };
+    events.into_iter().flatten().filter_map(line).collect()
+}
+
+fn exit(event: &Value) -> String {
+    let nested = event.pointer("/request/MonitorEvent/exit_event");
+    let exit = nested.or_else(|| event.pointer("/request/exit_event"));
+    let Some(exit) = exit else {
+        return String::new();
+    };
+    let code = exit.get("exit_code").and_then(Value::as_i64).unwrap_or(0);
+    let yes = |key: &str| exit.get(key) == Some(&Value::Bool(true));
+    let why = match (yes("oom_killed"), yes("requested_stop")) {
+        (true, _) => ", out of memory",
+        (false, true) => ", as requested",
+        (false, false) => "",
+    };
+    format!(": exit code {code}{why}")
+}
+
+fn moment(since: Duration) -> String {
+    let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
+    format!("{moment:.3}")
+}

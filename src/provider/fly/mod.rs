@@ -1,0 +1,25 @@
+//! Provider `fly`: Machines of the Fly Machines API, or of anything that speaks it.
+//!
+//! Knows the wire and nothing of what anybody wants. Generic over a [`Transport`], so that the same
+//! client talks to the platform, and in tests to an emulated one without a socket. Retries nothing and
+//! decides nothing: an answer that was lost is told as such. The token stands in headers and nowhere
+//! else. Start at [`FlyProvider`]; [`Access`] says where it asks and as whom.
+
+mod access;
+pub(super) mod body;
+mod client;
+pub mod codes;
+mod http;
+mod leases;
+mod logs;
+mod provider;
+mod transport;
+mod wait;
+pub(super) mod wire;
+
+pub(super) mod answers;
+
+pub use access::{Access, AccessError};
+pub use http::HttpTransport;
+pub use provider::FlyProvider;
+pub use transport::{Method, Request, Response, Transport, TransportError};

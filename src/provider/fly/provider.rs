@@ -1,0 +1,375 @@
+//! The provider: calls as requests, answers as Machines.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::try_join;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::access::Access;
+use super::body::{self, Metadata};
+use super::client::{Ask, Client};
+use super::leases::Leases;
+use super::transport::{Method, Transport};
+use super::wire::{self, Read};
+use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::{
+    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineId, Receipt,
+    Until,
+};
+use crate::provider::codes as answers;
+use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
+
+/// The time of a lease, seconds (RULES 27).
+const LEASE_TTL: u64 = 15;
+
+/// Machines of the Fly Machines API.
+pub struct FlyProvider<T> {
+    pub(super) client: Client<T>,
+    leases: Leases,
+    /// The release that each group's newest Machines are of, as last listed.
+    releases: Mutex<BTreeMap<(AppName, GroupName), Metadata>>,
+}
+
+#[derive(Deserialize)]
+struct App {
+    id: String,
+    #[serde(default)]
+    machine_count: u64,
+}
+
+#[derive(Deserialize)]
+struct LeaseAnswer {
+    data: LeaseData,
+}
+
+#[derive(Deserialize)]
+struct LeaseData {
+    #[serde(default)]
+    nonce: String,
+    #[serde(default)]
+    owner: String,
+    #[serde(default)]
+    description: String,
+}
+
+/// The path of a Machine, and what stands behind it.
+pub(super) fn path(app: &AppName, id: &MachineId, rest: &str) -> String {
+    format!("/v1/apps/{app}/machines/{id}{rest}")
+}
+
+/// The path of all Machines.
+pub(super) fn list_path(app: &AppName) -> String {
+    format!("/v1/apps/{app}/machines")
+}
+
+impl<T: Transport> FlyProvider<T> {
+    /// A provider that asks through this transport.
+    pub fn new(transport: T, access: Access) -> Self {
+        Self {
+            client: Client::new(transport, access),
+            leases: Leases::default(),
+            releases: Mutex::default(),
+        }
+    }
+
+    /// Reads one Machine.
+    pub(super) async fn read(&self, app: &AppName, id: &MachineId) -> Result<Read, ProviderError> {
+        let ask = Ask::new(Method::Get, path(app, id, ""));
+        self.client.machines(ask).await?.read_with(wire::machine)
+    }
+
+    /// Does something to a Machine, under its lease where we have it.
+    async fn act(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        method: Method,
+        rest: &str,
+        body: Option<Value>,
+    ) -> Result<super::client::Told, ProviderError> {
+        let nonce = self.leases.nonce(app, id);
+        let ask = Ask {
+            body,
+            nonce: nonce.as_deref(),
+            ..Ask::new(method, path(app, id, rest))
+        };
+        let answer = self.client.machines(ask).await;
+        if let Err(error) = &answer
+            && error.code == answers::LEASED.name()
+        {
+            self.leases.lose(app, id);
+        }
+        answer
+    }
+
+    async fn create(&self, app: &AppName, call: &CreateCall) -> Result<Machine, ProviderError> {
+        let inherited = {
+            let releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+            releases.get(&(app.clone(), call.group.clone())).cloned()
+        };
+        let body = body::create(call, inherited.unwrap_or_default(), Some(LEASE_TTL));
+        let ask = Ask {
+            body: Some(body),
+            ..Ask::new(Method::Post, list_path(app))
+        };
+        let read = self.client.machines(ask).await?.read_with(wire::machine)?;
+        if let Some(nonce) = read.nonce {
+            self.leases.hold(app, &read.machine.id, nonce, "");
+        }
+        Ok(read.machine)
+    }
+
+    /// Lays the call over what is there now: bookkeeping that others write may have changed without a new
+    /// instance (RULES 39).
+    async fn update(&self, app: &AppName, call: &UpdateCall) -> Result<Machine, ProviderError> {
+        let live = self.read(app, &call.id).await?;
+        if live.machine.instance != call.instance {
+            let message = format!(
+                "Machine {} is at version {} and was at {}",
+                call.id, live.machine.instance, call.instance
+            );
+            let class = ErrorClass::Conflict;
+            return Err(ProviderError::new(class, answers::CONFLICT, message));
+        }
+        let body = body::update(call, live.metadata);
+        let told = self
+            .act(app, &call.id, Method::Post, "", Some(body))
+            .await?;
+        Ok(told.read_with(wire::machine)?.machine)
+    }
+
+    async fn stamp(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        stamps: &crate::core::fleet::Stamps,
+    ) -> Result<(), ProviderError> {
+        let ask = Ask::new(Method::Get, path(app, id, "/metadata"));
+        let live: Metadata = self.client.machines(ask).await?.read()?;
+        // An empty text takes a key away (facts 8).
+        let entries: Metadata = body::stamps(stamps, &live)
+            .into_iter()
+            .map(|(key, value)| (key, value.unwrap_or_default()))
+            .collect();
+        let ask = Ask {
+            body: Some(json!({ "metadata": entries })),
+            ..Ask::new(Method::Patch, path(app, id, "/metadata"))
+        };
+        self.client.machines(ask).await.map(drop)
+    }
+
+    async fn list_machines(&self, app: &AppName) -> Result<Vec<Machine>, ProviderError> {
+        let ask = Ask::new(Method::Get, list_path(app));
+        let read = self.client.machines(ask).await?.read_with(wire::machines)?;
+        self.learn_releases(app, &read);
+        Ok(read.into_iter().map(|read| read.machine).collect())
+    }
+
+    fn learn_releases(&self, app: &AppName, read: &[Read]) {
+        let mut newest: BTreeMap<&GroupName, (u64, Metadata)> = BTreeMap::new();
+        for one in read {
+            let Some(group) = &one.machine.group else {
+                continue;
+            };
+            let release = body::of_release(&one.metadata);
+            let version = release.get("fly_release_version");
+            let version = version.and_then(|text| text.parse().ok()).unwrap_or(0);
+            let known = newest.get(group).map_or(0, |(known, _)| *known);
+            if !release.is_empty() && version >= known {
+                newest.insert(group, (version, release));
+            }
+        }
+        let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = newest.into_iter();
+        releases
+            .extend(newest.map(|(group, (_, release))| ((app.clone(), group.clone()), release)));
+    }
+
+    async fn list_volumes(&self, app: &AppName) -> Result<Value, ProviderError> {
+        let ask = Ask::new(Method::Get, format!("/v1/apps/{app}/volumes"));
+        self.client.machines(ask).await?.read()
+    }
+
+    async fn ask_lease(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        why: &str,
+    ) -> Result<String, ProviderError> {
+        // The documentation has the ttl in the body, flyctl in the query (facts 7).
+        let rest = format!("/lease?ttl={LEASE_TTL}");
+        let body = json!({"ttl": LEASE_TTL, "description": why});
+        let told = self.act(app, id, Method::Post, &rest, Some(body)).await?;
+        let answer: LeaseAnswer = told.read()?;
+        if answer.data.nonce.is_empty() {
+            return Err(told.unreadable("a lease without a nonce"));
+        }
+        Ok(answer.data.nonce)
+    }
+
+    /// Adds to a refusal what the holder says about the lease.
+    async fn with_holder(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        mut error: ProviderError,
+    ) -> ProviderError {
+        let ask = Ask::new(Method::Get, path(app, id, "/lease"));
+        let told = self.client.machines(ask).await;
+        if let Ok(answer) = told.and_then(|told| told.read::<LeaseAnswer>()) {
+            let LeaseData {
+                owner, description, ..
+            } = answer.data;
+            if !description.is_empty() {
+                error.hint = Some(format!("{owner} says why: {description}"));
+            }
+        }
+        error
+    }
+}
+
+#[async_trait]
+impl<T: Transport> Provider for FlyProvider<T> {
+    fn name(&self) -> &'static str {
+        "fly"
+    }
+
+    async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
+        let ask = Ask::new(Method::Get, format!("/v1/apps/{app}"));
+        let told = self.client.machines(ask).await.map_err(|error| {
+            if error.class == ErrorClass::NotFound {
+                error.hint(format!(
+                    "`fly apps create {app}` makes it, if the name is right"
+                ))
+            } else {
+                error
+            }
+        })?;
+        let shown: App = told.read()?;
+        // Fly documents its limits (facts 1.5); whoever else serves this API says when it is too fast.
+        let documented = self.client.is_of_fly();
+        let or_none = |limit: u32| if documented { limit } else { 0 };
+        Ok(Description {
+            scope: Lineage::new(shown.id).map_err(|error| told.unreadable(error))?,
+            machine_count: shown.machine_count,
+            capabilities: Capabilities {
+                port_base: None,
+                cordon: true,
+                leases: true,
+                volumes: true,
+                enforces_sizes: true,
+                replaces_when_full: false,
+                poll_ms: 1000,
+                calls_per_second: or_none(1),
+                burst: or_none(3),
+                reads_per_second: or_none(5),
+                read_burst: or_none(10),
+            },
+        })
+    }
+
+    async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
+        let (machines, volumes) = try_join(self.list_machines(app), self.list_volumes(app)).await?;
+        Ok(Listing {
+            machines,
+            volumes: wire::volumes(&volumes),
+        })
+    }
+
+    async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
+        Ok(self.read(app, id).await?.machine)
+    }
+
+    async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
+        let act = |id, rest, body| self.act(app, id, Method::Post, rest, body);
+        let machine = match call {
+            Call::Create(create) => Some(self.create(app, create).await?),
+            Call::Update(update) => Some(self.update(app, update).await?),
+            Call::Start { id } => act(id, "/start", None).await.map(|_| None)?,
+            // An empty body: the Machine's own signal and timeout.
+            Call::Stop { id } => act(id, "/stop", Some(json!({}))).await.map(|_| None)?,
+            Call::Cordon { id } => act(id, "/cordon", None).await.map(|_| None)?,
+            Call::Uncordon { id } => act(id, "/uncordon", None).await.map(|_| None)?,
+            Call::Destroy { id, force } => {
+                let rest = if *force { "?force=true" } else { "" };
+                self.act(app, id, Method::Delete, rest, None).await?;
+                None
+            }
+            Call::Stamp { id, stamps } => {
+                self.stamp(app, id, stamps).await?;
+                None
+            }
+        };
+        Ok(Receipt { machine })
+    }
+
+    async fn wait(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        until: Until,
+        at_most: Duration,
+    ) -> Result<Machine, ProviderError> {
+        self.wait_for(app, id, until, at_most).await
+    }
+
+    async fn lease(&self, app: &AppName, id: &MachineId, why: &str) -> Result<(), ProviderError> {
+        match self.ask_lease(app, id, why).await {
+            Ok(nonce) => {
+                self.leases.hold(app, id, nonce, why);
+                Ok(())
+            }
+            Err(error) if error.class == ErrorClass::Conflict => {
+                Err(self.with_holder(app, id, error).await)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn prolong(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        let why = self.leases.why(app, id);
+        let nonce = self.ask_lease(app, id, &why).await?;
+        self.leases.renew(app, id, nonce);
+        Ok(())
+    }
+
+    async fn let_go(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        let Some(nonce) = self.leases.let_go(app, id) else {
+            return Ok(());
+        };
+        let ask = Ask {
+            nonce: Some(&nonce),
+            ..Ask::new(Method::Delete, path(app, id, "/lease"))
+        };
+        match self.client.machines(ask).await {
+            Err(error) if !matches!(error.class, ErrorClass::NotFound | ErrorClass::Invalid) => {
+                Err(error)
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn newest_release(&self, app: &AppName) -> Option<u64> {
+        let path = format!("/api/v1/apps/{app}/releases/current");
+        let told = self.client.releases(Ask::new(Method::Get, path)).await;
+        let shown: Value = told.and_then(|told| told.read()).ok()?;
+        shown
+            .get("release")
+            .unwrap_or(&shown)
+            .get("version")?
+            .as_u64()
+    }
+
+    async fn logs(
+        &self,
+        app: &AppName,
+        query: &LogQuery,
+        sink: &mut LogSink<'_>,
+    ) -> Result<(), ProviderError> {
+        self.tell(app, query, sink).await
+    }
+}

@@ -1,0 +1,109 @@
+//! Waiting for a Machine: the platform's own wait, asked again until our patience ends
+//! (facts/fly-machines-api.md 6).
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::client::Ask;
+use super::provider::{FlyProvider, path};
+use super::transport::{Method, Transport};
+use super::wire;
+use crate::core::fleet::{AppName, Machine, MachineId, MachineState, Until};
+use crate::provider::backoff::Backoff;
+use crate::provider::{ErrorClass, ProviderError, codes};
+
+/// The longest single wait. A Machine that somebody stops meanwhile is noticed after this.
+const ONE_WAIT: u64 = 10;
+
+impl<T: Transport> FlyProvider<T> {
+    pub(super) async fn wait_for(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        until: Until,
+        at_most: Duration,
+    ) -> Result<Machine, ProviderError> {
+        let deadline = Instant::now() + at_most;
+        let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(4), 0);
+        let mut tries = 0;
+        let mut last = None;
+        loop {
+            let looked = timeout_at(deadline, self.wait_once(app, id, until, deadline)).await;
+            let Ok(looked) = looked else {
+                return Err(not_reached(last.as_ref()));
+            };
+            let pause = match looked {
+                Ok(machine) if reached(machine.state, until) => return Ok(machine),
+                Ok(machine) => {
+                    let in_vain = !machine.state.is_transient();
+                    last = Some(machine);
+                    if in_vain || Instant::now() >= deadline {
+                        return Err(not_reached(last.as_ref()));
+                    }
+                    backoff.pause(0)
+                }
+                Err(error) => match error.class {
+                    ErrorClass::NotFound if until == Until::Destroyed => {
+                        return Ok(wire::destroyed(id));
+                    }
+                    ErrorClass::RateLimited(pause) => {
+                        pause.unwrap_or_default() + backoff.pause(tries)
+                    }
+                    ErrorClass::Transient | ErrorClass::Unknown if tries < 5 => {
+                        backoff.pause(tries)
+                    }
+                    _ => return Err(error),
+                },
+            };
+            tries += 1;
+            let left = deadline.saturating_duration_since(Instant::now());
+            sleep(pause.min(left)).await;
+        }
+    }
+
+    /// Lets the platform wait, then looks: it says that the time came, not what is there.
+    async fn wait_once(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        until: Until,
+        deadline: Instant,
+    ) -> Result<Machine, ProviderError> {
+        let states = match until {
+            Until::Started => "state=started&state=failed",
+            Until::Stopped => "state=stopped&state=suspended&state=failed",
+            Until::Destroyed => "state=destroyed",
+            Until::Settled => "state=settled",
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let seconds = left.as_secs().clamp(1, ONE_WAIT);
+        let path = path(app, id, &format!("/wait?{states}&timeout={seconds}"));
+        match self.client.machines(Ask::new(Method::Get, path)).await {
+            Ok(_) => {}
+            Err(error) if error.code == codes::TIMED_OUT.name() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(self.read(app, id).await?.machine)
+    }
+}
+
+fn reached(state: MachineState, until: Until) -> bool {
+    match until {
+        Until::Started => state == MachineState::Started,
+        Until::Stopped => matches!(state, MachineState::Stopped | MachineState::Suspended),
+        Until::Destroyed => state == MachineState::Destroyed,
+        Until::Settled => !state.is_transient(),
+    }
+}
+
+fn not_reached(last: Option<&Machine>) -> ProviderError {
+    let message = match last {
+        Some(machine) => format!(
+            "machine failed to reach desired state, currently {}",
+            machine.state.as_str()
+        ),
+        None => "machine failed to reach desired state in time".to_owned(),
+    };
+    ProviderError::new(ErrorClass::Transient, codes::NOT_REACHED, message)
+}

@@ -1,0 +1,302 @@
+//! The API's Machines and volumes as ours (facts/fly-machines-api.md 10, 16, 17).
+//!
+//! Lists are read once, borrowing from the body; a config that has another form than the platform's
+//! schema makes its own Machine unreadable and no other.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::body::Metadata;
+use crate::core::fleet::normal::is_bookkeeping;
+use crate::core::fleet::{
+    CheckState, CheckStatus, HostStatus, Machine, MachineConfig, MachineId, MachineName,
+    MachineState, Management, Region, Volume, VolumeId,
+};
+use crate::provider::bookkeeping;
+
+/// A Machine as the API shows it.
+#[derive(Deserialize)]
+pub(in crate::provider) struct Shown<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    state: Cow<'a, str>,
+    #[serde(borrow)]
+    region: Cow<'a, str>,
+    #[serde(borrow, default)]
+    instance_id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    version: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    created_at: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    host_status: Option<Cow<'a, str>>,
+    #[serde(default)]
+    cordoned: Option<bool>,
+    #[serde(borrow, default)]
+    config: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    checks: Option<Vec<Check<'a>>>,
+    #[serde(borrow, default)]
+    events: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    private_ip: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    nonce: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Check<'a> {
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    status: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    output: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    updated_at: Option<Cow<'a, str>>,
+}
+
+/// A Machine, and what stands beside it in an answer.
+pub(in crate::provider) struct Read {
+    pub(in crate::provider) machine: Machine,
+    /// All metadata, bookkeeping included.
+    pub(in crate::provider) metadata: Metadata,
+    /// The lease that a create gave.
+    pub(in crate::provider) nonce: Option<String>,
+}
+
+/// Reads one Machine; the reason where it is none.
+pub(in crate::provider) fn machine(body: &[u8]) -> Result<Read, String> {
+    let shown: Shown<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    shown.read()
+}
+
+/// Reads a list of them.
+pub(super) fn machines(body: &[u8]) -> Result<Vec<Read>, String> {
+    // A Go server writes an empty list as null.
+    let shown: Option<Vec<Shown<'_>>> =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    shown.unwrap_or_default().iter().map(Shown::read).collect()
+}
+
+/// What is left to say of a Machine that is not there any more.
+pub(in crate::provider) fn destroyed(id: &MachineId) -> Machine {
+    let body = serde_json::json!({
+        "id": id, "name": id, "region": "unknown", "state": "destroyed",
+    });
+    let read = machine(body.to_string().as_bytes());
+    read.expect("this is a Machine").machine
+}
+
+impl Shown<'_> {
+    fn read(&self) -> Result<Read, String> {
+        let odd = |error: &dyn std::fmt::Display| format!("Machine {}: {error}", self.id);
+        let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
+        let written = self.config.filter(|config| config.get() != "null");
+        let config = written.map(|config| serde_json::from_str::<MachineConfig>(config.get()));
+        let (mut config, unreadable) = match config {
+            None => (None, None),
+            Some(Ok(config)) => (Some(config), None),
+            Some(Err(error)) => (None, Some(format!("its config cannot be read: {error}"))),
+        };
+        let mut metadata = Metadata::new();
+        if let Some(own) = config.as_mut().and_then(|config| config.metadata.as_mut()) {
+            metadata.clone_from(own);
+            own.retain(|key, _| !is_bookkeeping(key));
+        }
+        let (state, unknown) = state(&self.state);
+        let ended = self.ended();
+        let mounts = config.iter().flat_map(|c| c.mounts.iter().flatten());
+        let volumes = mounts.filter_map(|mount| VolumeId::new(mount.volume.clone()?).ok());
+        let standbys = config.iter().flat_map(|c| c.standbys.iter().flatten());
+        let host = match (self.host_status.as_deref(), &unreadable) {
+            (None | Some("ok"), None) => HostStatus::Ok,
+            (Some("unreachable"), _) => HostStatus::Unreachable,
+            (_, _) => HostStatus::Unknown,
+        };
+        let machine = Machine {
+            id: MachineId::new(self.id.as_ref()).map_err(|error| odd(&error))?,
+            name: MachineName::new(self.name.as_ref()).map_err(|error| odd(&error))?,
+            group: bookkeeping::group(&metadata),
+            region: Region::new(self.region.as_ref()).map_err(|error| odd(&error))?,
+            state,
+            instance: text(if self.instance_id.is_some() {
+                &self.instance_id
+            } else {
+                &self.version
+            }),
+            stamps: bookkeeping::stamps(&metadata),
+            volumes: volumes.collect(),
+            standby_for: standbys
+                .filter_map(|id| MachineId::new(id.as_str()).ok())
+                .collect(),
+            host,
+            cordoned: self.cordoned.unwrap_or(false),
+            checks: self.checks.iter().flatten().filter_map(check).collect(),
+            management: if config.is_some() {
+                bookkeeping::management(&metadata)
+            } else {
+                Management::Ours
+            },
+            created_at: text(&self.created_at),
+            config,
+            port: None,
+            pid: None,
+            address: self.private_ip.as_deref().map(str::to_owned),
+            restarts: ended.restarts,
+            last_exit: self.last_exit(),
+            detail: unreadable.or(unknown).or(ended.detail),
+        };
+        Ok(Read {
+            machine,
+            metadata,
+            nonce: self.nonce.as_deref().map(str::to_owned),
+        })
+    }
+
+    /// The exit code of a Machine that ended by itself; a stop that was asked for is none.
+    fn last_exit(&self) -> Option<i32> {
+        let events: Vec<Event> = serde_json::from_str(self.events?.get()).ok()?;
+        let code = events
+            .first()
+            .filter(|event| event.kind == "exit")?
+            .own_exit()?;
+        i32::try_from(code).ok()
+    }
+
+    /// How its process ended last, where it is down or on its way up again without having been told to.
+    fn ended(&self) -> Ended {
+        let down = !matches!(self.state.as_ref(), "started" | "suspended");
+        let events = self.events.filter(|_| down);
+        let events: Option<Vec<Event>> =
+            events.and_then(|events| serde_json::from_str(events.get()).ok());
+        let last = events
+            .into_iter()
+            .flatten()
+            .find(|event| event.kind == "exit");
+        last.map_or_else(Ended::default, |event| event.ended())
+    }
+}
+
+#[derive(Deserialize)]
+struct Event {
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    request: Option<Value>,
+}
+
+#[derive(Default)]
+struct Ended {
+    restarts: u32,
+    detail: Option<String>,
+}
+
+impl Event {
+    /// What a person has not asked for.
+    fn own(&self) -> Option<&Value> {
+        let request = self.request.as_ref()?;
+        let nested = request.pointer("/MonitorEvent/exit_event");
+        let exit = nested.or_else(|| request.get("exit_event"))?;
+        let requested = exit.get("requested_stop") == Some(&Value::Bool(true));
+        (!requested).then_some(exit)
+    }
+
+    fn own_exit(&self) -> Option<i64> {
+        self.own()?.get("exit_code")?.as_i64()
+    }
+
+    fn ended(&self) -> Ended {
+        let Some(exit) = self.own() else {
+            return Ended::default();
+        };
+        let count = self.request.as_ref().and_then(|r| r.get("restart_count"));
+        let count = count.and_then(Value::as_u64).unwrap_or(0);
+        let memory = exit.get("oom_killed") == Some(&Value::Bool(true));
+        Ended {
+            restarts: u32::try_from(count).unwrap_or(u32::MAX),
+            detail: Some(if memory {
+                "it ran out of memory".to_owned()
+            } else {
+                format!("exit code {}", self.own_exit().unwrap_or(0))
+            }),
+        }
+    }
+}
+
+/// The states of the platform; one that nobody knows is taken for one that passes.
+fn state(text: &str) -> (MachineState, Option<String>) {
+    let state = match text {
+        "created" | "creating" | "pending" => MachineState::Created,
+        "starting" | "restarting" => MachineState::Starting,
+        "started" => MachineState::Started,
+        "stopping" => MachineState::Stopping,
+        "stopped" => MachineState::Stopped,
+        "suspending" => MachineState::Suspending,
+        "suspended" => MachineState::Suspended,
+        "replacing" | "updating" => MachineState::Replacing,
+        "failed" => MachineState::Failed,
+        "destroying" | "launch_failed" => MachineState::Destroying,
+        "destroyed" | "replaced" | "migrated" => MachineState::Destroyed,
+        other => return (MachineState::Replacing, Some(format!("state `{other}`"))),
+    };
+    (state, None)
+}
+
+fn check(shown: &Check<'_>) -> Option<CheckStatus> {
+    let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
+    let name = text(&shown.name);
+    // The server's own, which say nothing of the app (facts 16).
+    if name.starts_with("bg_deployments_compat") {
+        return None;
+    }
+    Some(CheckStatus {
+        name,
+        status: match shown.status.as_deref()? {
+            "passing" => CheckState::Passing,
+            "critical" => CheckState::Critical,
+            _ => CheckState::Warning,
+        },
+        output: text(&shown.output),
+        updated_at: text(&shown.updated_at),
+    })
+}
+
+/// Reads a list of volumes; those that are on their way out are not there.
+pub(in crate::provider) fn volumes(shown: &Value) -> Vec<Volume> {
+    let rows = shown.as_array().into_iter().flatten();
+    rows.filter_map(volume).collect()
+}
+
+fn volume(shown: &Value) -> Option<Volume> {
+    let text = |key: &str| shown.get(key).and_then(Value::as_str);
+    let dying = [
+        "scheduling_destroy",
+        "fork_cleanup",
+        "waiting_for_detach",
+        "pending_destroy",
+        "destroying",
+        "destroyed",
+    ];
+    if text("state").is_some_and(|state| dying.contains(&state)) {
+        return None;
+    }
+    Some(Volume {
+        id: VolumeId::new(text("id")?).ok()?,
+        name: text("name")?.to_owned(),
+        region: Region::new(text("region")?).ok()?,
+        size_gb: u32::try_from(shown.get("size_gb")?.as_u64()?).ok()?,
+        attached_to: text("attached_machine_id").and_then(|id| MachineId::new(id).ok()),
+        host: match text("host_status") {
+            None | Some("ok") => HostStatus::Ok,
+            Some("unreachable") => HostStatus::Unreachable,
+            Some(_) => HostStatus::Unknown,
+        },
+    })
+}

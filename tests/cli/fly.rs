@@ -1,0 +1,342 @@
+//! Provider `fly` at the binary, over the emulated platform of another process of it.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::sandbox::Sandbox;
+
+const FLY: &str = "\
+app = \"shop\"
+primary_region = \"ams\"
+
+[http_service]
+  internal_port = 8080
+";
+
+const V1: &str = "registry.fly.io/shop:v1@sha256:1111111111111111111111111111111111111111111111111111111111111111";
+const V2: &str = "registry.fly.io/shop:v2@sha256:2222222222222222222222222222222222222222222222222222222222222222";
+
+/// An emulator that ends with the test.
+pub(crate) struct Platform {
+    process: Child,
+    address: String,
+}
+
+impl Platform {
+    pub(crate) fn start(sandbox: &Sandbox, more: &[&str]) -> Self {
+        let listen = ["emulator", "--listen", "127.0.0.1:0", "--json"];
+        let mut process = sandbox
+            .command(&[&listen, more].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::new(process.stdout.as_mut().unwrap());
+        lines.read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let address = said["url"].as_str().unwrap().strip_prefix("http://");
+        let address = address.unwrap().to_owned();
+        Self { process, address }
+    }
+
+    /// One with this app, which nobody has used.
+    pub(crate) fn with_app(sandbox: &Sandbox) -> Self {
+        let platform = Self::start(sandbox, &["--rate-limits", "off"]);
+        let app = json!({"name": "shop", "org_slug": "personal"});
+        assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
+        platform
+    }
+
+    /// Where it is served.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             authorization: Bearer somebody\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer[9..12].parse().unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    pub(crate) fn machines(&self) -> Vec<Value> {
+        let (_, list) = self.ask("GET", "/v1/apps/shop/machines", &Value::Null);
+        list.as_array().unwrap().clone()
+    }
+
+    /// A Machine as `fly deploy` makes one.
+    fn deployed(&self, group: &str, region: &str, image: &str) -> String {
+        let metadata = json!({"fly_platform_version": "v2", "fly_process_group": group,
+            "fly_release_id": "r1", "fly_release_version": "1", "fly_flyctl_version": "0.3.1"});
+        let config = json!({"image": image, "init": {}, "metadata": metadata,
+            "env": {"FLY_PROCESS_GROUP": group, "PRIMARY_REGION": "ams"},
+            "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
+            "services": [{"protocol": "tcp", "internal_port": 8080, "force_instance_key": null,
+                "ports": [{"port": 80, "handlers": ["http"]},
+                          {"port": 443, "handlers": ["http", "tls"]}]}]});
+        let body = json!({"region": region, "config": config});
+        let (status, made) = self.ask("POST", "/v1/apps/shop/machines", &body);
+        assert_eq!(status, 200, "{made}");
+        let id = made["id"].as_str().unwrap().to_owned();
+        let wait = format!("/v1/apps/shop/machines/{id}/wait");
+        assert_eq!(self.ask("GET", &wait, &Value::Null).0, 200);
+        id
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub(crate) fn on(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> Command {
+    let mut command = sandbox.command(args);
+    command
+        .env("FLY_API_TOKEN", "FlyV1 fm2_s3cret")
+        .env("FLY_FLAPS_BASE_URL", format!("http://{}", platform.address));
+    command
+}
+
+fn run(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> String {
+    let mut command = on(sandbox, platform, args);
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let shown = sandbox.show(&output);
+    assert!(!shown.contains("s3cret"), "{shown}");
+    shown
+}
+
+fn project(aeroform: &str) -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    sandbox.write("aeroform.toml", &format!("provider = \"fly\"\n{aeroform}"));
+    sandbox
+}
+
+#[test]
+fn an_app_is_made_changed_and_taken_away_and_every_step_is_so() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.contains("Apply complete: 2 created."), "{applied}");
+    let again = ["plan", "--image", V1, "--detailed-exitcode"];
+    let quiet = run(&sandbox, &platform, &again);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
+    assert!(applied.contains("Apply complete: 2 updated."), "{applied}");
+    for machine in platform.machines() {
+        assert_eq!(machine["config"]["image"], V2);
+        assert_eq!(machine["state"], "started");
+        let id = machine["id"].as_str().unwrap();
+        let lease = format!("/v1/apps/shop/machines/{id}/lease");
+        assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
+    }
+    let away = ["destroy", "-y", "--allow-destroy=all"];
+    let gone = run(&sandbox, &platform, &away);
+    assert!(gone.contains("2 destroyed"), "{gone}");
+    assert_eq!(platform.machines().len(), 0);
+    assert!(!sandbox.read("state/shop.json").contains("s3cret"));
+}
+
+#[test]
+fn what_fly_deploy_made_is_adopted_and_nothing_of_it_is_touched() {
+    let sandbox = project("");
+    let platform = Platform::with_app(&sandbox);
+    let ids = [
+        platform.deployed("app", "ams", V1),
+        platform.deployed("app", "gru", V1),
+    ];
+    let console = platform.deployed("fly_app_console", "ams", V1);
+    let before: Vec<Value> = platform.machines();
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("2 to adopt"), "{plan}");
+    assert!(plan.contains(&console), "{plan}");
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines(), before);
+    let state = sandbox.read("state/shop.json");
+    assert!(ids.iter().all(|id| state.contains(id.as_str())), "{state}");
+    assert!(!state.contains(&console));
+    let again = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(again.starts_with("exit 0\n"), "{again}");
+}
+
+#[test]
+fn a_platform_in_a_file_is_there_again() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let data = ["--rate-limits", "off", "--data", "fly.db"];
+    let first = Platform::start(&sandbox, &data);
+    let app = json!({"name": "shop", "org_slug": "personal"});
+    assert_eq!(first.ask("POST", "/v1/apps", &app).0, 201);
+    let id = first.deployed("app", "ams", V1);
+    let shown = first.machines();
+    drop(first);
+    let second = Platform::start(&sandbox, &data);
+    assert_eq!(second.machines()[0]["config"], shown[0]["config"]);
+    assert_eq!(second.machines()[0]["created_at"], shown[0]["created_at"]);
+    assert_ne!(second.deployed("app", "ams", V1), id);
+    let away = "/v1/apps/shop?force=true";
+    assert_eq!(second.ask("DELETE", away, &Value::Null).0, 202);
+    drop(second);
+    let third = Platform::start(&sandbox, &data);
+    assert_eq!(third.ask("GET", "/v1/apps/shop", &Value::Null).0, 404);
+}
+
+/// Somebody else holds the lease of this Machine for so long.
+fn hold(platform: &Platform, id: &str, seconds: u32) {
+    let lease = format!("/v1/apps/shop/machines/{id}/lease");
+    let why = json!({"ttl": seconds, "description": "deploying v7"});
+    assert_eq!(platform.ask("POST", &lease, &why).0, 201);
+}
+
+#[test]
+fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    let id = platform.deployed("app", "ams", V1);
+    hold(&platform, &id, 3);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert!(
+        applied.contains("waits for a lease, at most 30s"),
+        "{applied}"
+    );
+    assert!(applied.contains("deploying v7"), "{applied}");
+    let lease = format!("/v1/apps/shop/machines/{id}/lease");
+    assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
+}
+
+/// What an import ends with where there is nothing.
+pub(crate) fn empty(ends: impl FnOnce(Command) -> String) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    ends(on(&sandbox, &platform, &["import", "--json"]))
+}
+
+/// What a run ends with that meets a lease which does not end in time.
+pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    let id = platform.deployed("app", "ams", V1);
+    hold(&platform, &id, 300);
+    ends(on(
+        &sandbox,
+        &platform,
+        &["apply", "-y", "--image", V1, "--json"],
+    ))
+}
+
+/// Makes a Machine another, as `fly machine update` does.
+fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Value)) {
+    let path = format!("/v1/apps/shop/machines/{id}");
+    let (_, mut shown) = platform.ask("GET", &path, &Value::Null);
+    change(&mut shown["config"]);
+    let body = json!({"config": shown["config"]});
+    assert_eq!(platform.ask("POST", &path, &body).0, 200);
+    let wait = format!("{path}/wait");
+    assert_eq!(platform.ask("GET", &wait, &Value::Null).0, 200);
+}
+
+#[test]
+fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let drift = ["drift", "--detailed-exitcode"];
+    let quiet = run(&sandbox, &platform, &drift);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    assert!(quiet.contains("No drift."), "{quiet}");
+    let machines = platform.machines();
+    let id = |at: usize| machines[at]["id"].as_str().unwrap();
+    let stop = format!("/v1/apps/shop/machines/{}/stop", id(0));
+    assert_eq!(platform.ask("POST", &stop, &json!({})).0, 200);
+    let metadata = format!("/v1/apps/shop/machines/{}/metadata/fly_release_id", id(0));
+    assert_eq!(
+        platform.ask("POST", &metadata, &json!({"value": "r9"})).0,
+        204
+    );
+    let quiet = run(&sandbox, &platform, &drift);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    update(&platform, id(1), |config| {
+        config["env"]["DEBUG"] = "1".into();
+    });
+    let seen = run(&sandbox, &platform, &drift);
+    assert!(seen.starts_with("exit 2\n"), "{seen}");
+    assert!(seen.contains(id(1)) && seen.contains("DEBUG"), "{seen}");
+    assert!(!seen.contains(id(0)), "{seen}");
+}
+
+#[test]
+fn a_refresh_takes_what_is_there_and_says_what_the_files_want_otherwise() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let machines = platform.machines();
+    let id = |at: usize| machines[at]["id"].as_str().unwrap();
+    update(&platform, id(0), |config| config["image"] = V2.into());
+    let gone = format!("/v1/apps/shop/machines/{}?force=true", id(1));
+    assert_eq!(platform.ask("DELETE", &gone, &Value::Null).0, 200);
+    let added = platform.deployed("app", "gru", V1);
+    let before = platform.machines();
+    let shown = run(&sandbox, &platform, &["refresh", "-y"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("puts back image"), "{shown}");
+    let instances =
+        |list: &[Value]| -> Vec<Value> { list.iter().map(|m| m["instance_id"].clone()).collect() };
+    assert_eq!(instances(&platform.machines()), instances(&before));
+    let state = sandbox.read("state/shop.json");
+    assert!(state.contains(&added) && !state.contains(id(1)), "{state}");
+    let quiet = run(&sandbox, &platform, &["drift", "--detailed-exitcode"]);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("1 to update"), "{plan}");
+    assert!(!plan.contains("to create in"), "{plan}");
+}
+
+#[test]
+fn an_import_writes_down_what_is_there_and_shows_what_fly_toml_would_change() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    let empty = run(&sandbox, &platform, &["import"]);
+    assert!(empty.starts_with("exit 1\n"), "{empty}");
+    for region in ["ams", "ams", "gru"] {
+        platform.deployed("app", region, V1);
+    }
+    let before = platform.machines();
+    let shown = run(&sandbox, &platform, &["import"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(
+        shown.contains("What the files would change now:"),
+        "{shown}"
+    );
+    assert_eq!(platform.machines(), before);
+    let ours = sandbox.read("aeroform.toml");
+    assert!(ours.contains("regions = { ams = 2, gru = 1 }"), "{ours}");
+    assert!(ours.contains(V1), "{ours}");
+    let again = run(&sandbox, &platform, &["import"]);
+    assert!(again.contains("is there already"), "{again}");
+    sandbox.write("fly.toml", &format!("{FLY}\n[env]\nLOG = \"debug\"\n"));
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("3 to update"), "{plan}");
+    assert!(plan.contains("LOG"), "{plan}");
+}

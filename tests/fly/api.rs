@@ -1,0 +1,255 @@
+//! The emulated API itself, by the facts.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::stage::{ask, ask_with, platform};
+
+const MACHINES: &str = "/v1/apps/shop/machines";
+
+async fn made(desk: &aeroform::emulator::http::Desk, body: Value) -> (String, Value) {
+    let (status, shown) = ask(desk, "POST", MACHINES, body).await;
+    assert_eq!(status, 200, "{shown}");
+    (
+        format!("{MACHINES}/{}", shown["id"].as_str().unwrap()),
+        shown,
+    )
+}
+
+fn image() -> Value {
+    json!({"config": {"image": "registry.fly.io/shop:v7"}})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_has_the_documented_form() {
+    let desk = platform();
+    let (path, _) = made(&desk, image()).await;
+    let (status, waited) = ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
+    assert_eq!((status, &waited["state"]), (200, &json!("started")));
+    let (_, shown) = ask(&desk, "GET", &path, Value::Null).await;
+    assert_eq!(shown["host_status"], "ok");
+    assert_eq!(shown["image_ref"]["repository"], "shop");
+    assert_eq!(shown["config"]["dns"], json!({}));
+    assert_eq!(shown["instance_id"].as_str().unwrap().len(), 26);
+    assert_eq!(shown["id"].as_str().unwrap().len(), 14);
+    assert!(shown.get("nonce").is_none());
+    let told: Vec<&Value> = shown["events"].as_array().unwrap().iter().collect();
+    assert_eq!(told[0]["status"], "started");
+    assert_eq!(told.last().unwrap()["type"], "launch");
+    assert!(told[0]["timestamp"].as_i64() > told[2]["timestamp"].as_i64());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_served_is_a_plain_404_before_anybody_is_asked_who_they_are() {
+    let desk = platform();
+    for (method, path) in [
+        ("GET", "/v2/apps"),
+        ("PUT", "/v1/apps"),
+        ("POST", "/v1/apps/shop/machines/x/frobnicate"),
+        ("POST", "/graphql"),
+    ] {
+        let (status, body) = ask(&desk, method, path, Value::Null).await;
+        assert_eq!(
+            (status, body),
+            (404, json!("404 page not found\n")),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_not_met_is_408_and_a_strange_state_400() {
+    let desk = platform();
+    let (path, _) = made(&desk, image()).await;
+    let wait = |query: &str| format!("{path}/wait?{query}");
+    let (status, said) = ask(&desk, "GET", &wait("state=stopped&timeout=5"), Value::Null).await;
+    assert_eq!(status, 408);
+    let text = said["error"].as_str().unwrap();
+    assert!(text.contains("machine failed to reach desired state, stopped, currently started"));
+    let (status, _) = ask(&desk, "GET", &wait("state=happy"), Value::Null).await;
+    assert_eq!(status, 400);
+    let (status, said) = ask(&desk, "GET", &wait("state=stopped,settled"), Value::Null).await;
+    assert_eq!((status, &said["state"]), (200, &json!("started")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_keeps_others_from_changing_a_machine_until_it_ends() {
+    let desk = platform();
+    let (path, _) = made(&desk, image()).await;
+    ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
+    let lease = format!("{path}/lease");
+    let (status, taken) = ask(
+        &desk,
+        "POST",
+        &lease,
+        json!({"ttl": 10, "description": "x"}),
+    )
+    .await;
+    assert_eq!((status, &taken["status"]), (201, &json!("success")));
+    let nonce = taken["data"]["nonce"].as_str().unwrap();
+    for (method, to) in [
+        ("POST", "/stop"),
+        ("POST", "/cordon"),
+        ("DELETE", ""),
+        ("POST", ""),
+    ] {
+        let (status, said) = ask(&desk, method, &format!("{path}{to}"), image()).await;
+        assert_eq!(status, 409, "{to} {said}");
+        assert!(
+            said["error"]
+                .as_str()
+                .unwrap()
+                .contains("lease currently held by")
+        );
+    }
+    let (status, _) = ask(&desk, "POST", &lease, json!({"ttl": 10})).await;
+    assert_eq!(status, 409);
+    let (status, _) = ask(&desk, "DELETE", &lease, Value::Null).await;
+    assert_eq!(status, 400);
+    let entries = json!({"metadata": {"a": "b"}});
+    let (status, _) = ask(&desk, "PATCH", &format!("{path}/metadata"), entries).await;
+    assert_eq!(status, 204);
+    let (status, again) = ask_with(
+        &desk,
+        "POST",
+        &format!("{lease}?ttl=10"),
+        Value::Null,
+        Some(nonce),
+    )
+    .await;
+    assert_eq!(
+        (status, again["data"]["nonce"].as_str()),
+        (201, Some(nonce))
+    );
+    let (status, _) = ask_with(
+        &desk,
+        "POST",
+        &format!("{path}/stop"),
+        json!({}),
+        Some(nonce),
+    )
+    .await;
+    assert_eq!(status, 200);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let (status, said) = ask(&desk, "GET", &lease, Value::Null).await;
+    assert_eq!(
+        (status, said["message"].as_str()),
+        (404, Some("lease not found"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn apps_are_made_listed_and_deleted() {
+    let desk = platform();
+    let shop = json!({"app_name": "market", "org_slug": "acme"});
+    let (status, made) = ask(&desk, "POST", "/v1/apps", shop.clone()).await;
+    assert_eq!((status, made["name"].as_str()), (201, Some("market")));
+    let (status, said) = ask(&desk, "POST", "/v1/apps", shop).await;
+    assert_eq!((status, said["status"].as_str()), (422, Some("name_taken")));
+    let (_, listed) = ask(&desk, "GET", "/v1/apps?org_slug=acme", Value::Null).await;
+    assert_eq!(listed["total_apps"], 1);
+    let (status, _) = ask(&desk, "DELETE", "/v1/apps/market", Value::Null).await;
+    assert_eq!(status, 202);
+    let (status, said) = ask(&desk, "GET", "/v1/apps/market", Value::Null).await;
+    assert_eq!(
+        (status, said["error"].as_str()),
+        (404, Some("app not found"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_belongs_to_one_machine_and_shows_in_its_config() {
+    let desk = platform();
+    let body = json!({"name": "data", "region": "ams", "size_gb": 7});
+    let (_, volume) = ask(&desk, "POST", "/v1/apps/shop/volumes", body).await;
+    let id = volume["id"].as_str().unwrap();
+    let place = format!("/v1/apps/shop/volumes/{id}");
+    let mounts = json!([{"path": "/data", "volume": id}]);
+    let body = json!({"region": "ams", "config": {"image": "x", "mounts": mounts}});
+    let (_, shown) = made(&desk, body.clone()).await;
+    assert_eq!(shown["config"]["mounts"][0]["size_gb"], 7);
+    assert_eq!(shown["config"]["mounts"][0]["name"], "data");
+    let (status, said) = ask(&desk, "POST", MACHINES, body).await;
+    assert_eq!(status, 412, "{said}");
+    let (status, _) = ask(&desk, "DELETE", &place, Value::Null).await;
+    assert_eq!(status, 412);
+    let (status, grown) = ask(
+        &desk,
+        "PUT",
+        &format!("{place}/extend"),
+        json!({"size_gb": 9}),
+    )
+    .await;
+    assert_eq!((status, &grown["needs_restart"]), (200, &json!(true)));
+    let (status, _) = ask(
+        &desk,
+        "PUT",
+        &format!("{place}/extend"),
+        json!({"size_gb": 8}),
+    )
+    .await;
+    assert_eq!(status, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_are_filtered_as_documented() {
+    let desk = platform();
+    for (region, group) in [("ams", "web"), ("gru", "web"), ("gru", "jobs")] {
+        let config = json!({"image": "x", "metadata": {"fly_process_group": group}});
+        made(&desk, json!({"region": region, "config": config})).await;
+    }
+    let count = async |query: &str| {
+        let (_, list) = ask(&desk, "GET", &format!("{MACHINES}?{query}"), Value::Null).await;
+        list.as_array().unwrap().len()
+    };
+    assert_eq!(count("").await, 3);
+    assert_eq!(count("region=gru").await, 2);
+    assert_eq!(count("metadata.fly_process_group=web").await, 2);
+    assert_eq!(count("region=gru&metadata.fly_process_group=web").await, 1);
+    assert_eq!(count("state=stopped,suspended").await, 0);
+    let (_, list) = ask(
+        &desk,
+        "GET",
+        &format!("{MACHINES}?summary=true"),
+        Value::Null,
+    )
+    .await;
+    assert!(list[0].get("config").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_too_fast_is_429_with_a_time_to_wait() {
+    let desk = platform();
+    desk.world().limit_rates(true);
+    let mut seen = Vec::new();
+    for _ in 0..5 {
+        seen.push(ask(&desk, "GET", MACHINES, Value::Null).await.0);
+    }
+    assert_eq!(seen, [200, 200, 200, 429, 429]);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(ask(&desk, "GET", MACHINES, Value::Null).await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn releases_are_numbered_and_the_newest_is_current() {
+    let desk = platform();
+    let current = "/api/v1/apps/shop/releases/current";
+    assert_eq!(ask(&desk, "GET", current, Value::Null).await.0, 404);
+    for _ in 0..2 {
+        let body = json!({"app_name": "shop", "image": "x", "strategy": "ROLLING"});
+        let (status, made) = ask(&desk, "POST", "/api/v1/releases", body).await;
+        assert_eq!(
+            (status, &made["release"]["in_progress"]),
+            (201, &json!(true))
+        );
+        let path = format!(
+            "/api/v1/releases/{}",
+            made["release"]["id"].as_str().unwrap()
+        );
+        ask(&desk, "PATCH", &path, json!({"status": "complete"})).await;
+    }
+    let (_, shown) = ask(&desk, "GET", current, Value::Null).await;
+    assert_eq!(shown["release"]["version"], 2);
+    assert_eq!(shown["release"]["status"], "complete");
+}

@@ -1,0 +1,228 @@
+//! What the client makes of answers, and what it never does.
+
+use std::time::Duration;
+
+use aeroform::core::fleet::call::{CreateCall, UpdateCall};
+use aeroform::core::fleet::{
+    AppName, Call, GroupName, Machine, MachineConfig, MachineName, Region, Stamps, Until,
+};
+use aeroform::emulator::http::Desk;
+use aeroform::emulator::world::{Effect, Fault};
+use aeroform::provider::{ErrorClass, Provider};
+use serde_json::{Value, json};
+
+use crate::stage::{TOKEN, access, ask, over_http, platform, provider};
+
+fn app() -> AppName {
+    AppName::new("shop").unwrap()
+}
+
+fn create(name: &str) -> CreateCall {
+    CreateCall {
+        name: MachineName::new(name).unwrap(),
+        group: GroupName::new("web").unwrap(),
+        region: Region::new("ams").unwrap(),
+        config: MachineConfig::from_value(json!({"image": "shop:1"})).unwrap(),
+        stamps: Stamps::default(),
+        skip_launch: false,
+        port: None,
+    }
+}
+
+async fn started(desk: &Desk) -> Machine {
+    let provider = provider(desk);
+    let call = Call::Create(Box::new(create("web-a")));
+    let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
+    provider.let_go(&app(), &made.id).await.unwrap();
+    let patience = Duration::from_secs(30);
+    let waited = provider
+        .wait(&app(), &made.id, Until::Started, patience)
+        .await;
+    waited.unwrap()
+}
+
+fn update(machine: &Machine, image: &str) -> Call {
+    Call::Update(Box::new(UpdateCall {
+        id: machine.id.clone(),
+        group: GroupName::new("web").unwrap(),
+        config: MachineConfig::from_value(json!({"image": image})).unwrap(),
+        stamps: Stamps::default(),
+        skip_launch: false,
+        instance: machine.instance.clone(),
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not() {
+    for (effect, class, made) in [
+        (Effect::LoseAfter { status: 408 }, ErrorClass::Unknown, 1),
+        (Effect::LoseAfter { status: 502 }, ErrorClass::Unknown, 1),
+        (Effect::LoseBefore { status: 500 }, ErrorClass::Unknown, 0),
+        (Effect::BreakAfter, ErrorClass::Unknown, 1),
+        (Effect::BreakBefore, ErrorClass::Unknown, 0),
+        (
+            Effect::RateLimited {
+                retry_after: Duration::from_secs(2),
+            },
+            ErrorClass::RateLimited(Some(Duration::from_secs(2))),
+            0,
+        ),
+        (
+            Effect::Refuse {
+                status: 422,
+                message: "no".to_owned(),
+            },
+            ErrorClass::Invalid,
+            0,
+        ),
+    ] {
+        let desk = platform();
+        desk.world().inject(Fault::on("create", effect.clone()));
+        let call = Call::Create(Box::new(create("web-a")));
+        let error = provider(&desk).call(&app(), &call).await.unwrap_err();
+        assert_eq!(error.class, class, "{effect:?}: {error}");
+        assert_eq!(
+            desk.world().operator("shop").ever_made(),
+            made,
+            "{effect:?}"
+        );
+        assert!(!format!("{error:?}").contains(TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn over_http_a_connection_that_breaks_is_unknown_and_one_that_never_stood_is_not() {
+    let desk = platform();
+    desk.world().inject(Fault::on("create", Effect::BreakAfter));
+    let call = Call::Create(Box::new(create("web-a")));
+    let error = over_http(&desk)
+        .await
+        .call(&app(), &call)
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Unknown, "{error}");
+    assert_eq!(error.code, "connection_lost");
+    let nowhere = access("http://127.0.0.1:9");
+    let transport = aeroform::provider::fly::HttpTransport::new(&nowhere).unwrap();
+    let nobody = aeroform::provider::fly::FlyProvider::new(transport, nowhere);
+    let error = nobody.call(&app(), &call).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient, "{error}");
+    assert_eq!(error.code, "no_connection");
+    assert!(!error.message.contains(TOKEN));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_keeps_what_others_keep_on_the_machine() {
+    let desk = platform();
+    let machine = started(&desk).await;
+    let path = format!(
+        "/v1/apps/shop/machines/{}/metadata/fly_release_id",
+        machine.id
+    );
+    let (status, _) = ask(&desk, "POST", &path, json!({"value": "r7"})).await;
+    assert_eq!(status, 204);
+    let answer = provider(&desk)
+        .call(&app(), &update(&machine, "shop:2"))
+        .await;
+    answer.unwrap();
+    let (_, shown) = ask(&desk, "GET", &path, Value::Null).await;
+    assert_eq!(shown["value"], "r7");
+    let stale = provider(&desk)
+        .call(&app(), &update(&machine, "shop:3"))
+        .await;
+    assert_eq!(stale.unwrap_err().class, ErrorClass::Conflict);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_who_holds_it() {
+    let desk = platform();
+    let (ours, theirs) = (provider(&desk), provider(&desk));
+    let machine = started(&desk).await;
+    ours.lease(&app(), &machine.id, "aeroform run r1 by ana")
+        .await
+        .unwrap();
+    let stop = Call::Stop {
+        id: machine.id.clone(),
+    };
+    let error = theirs.call(&app(), &stop).await.unwrap_err();
+    assert_eq!((error.class, error.code), (ErrorClass::Conflict, "leased"));
+    let error = theirs
+        .lease(&app(), &machine.id, "me too")
+        .await
+        .unwrap_err();
+    assert_eq!(error.class, ErrorClass::Conflict);
+    assert!(error.message.contains("lease currently held by"), "{error}");
+    assert!(error.hint.unwrap().contains("aeroform run r1 by ana"));
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        ours.prolong(&app(), &machine.id).await.unwrap();
+    }
+    ours.call(&app(), &stop).await.unwrap();
+    ours.let_go(&app(), &machine.id).await.unwrap();
+    theirs.lease(&app(), &machine.id, "").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_created_machine_is_leased_and_its_group_s_release_is_copied() {
+    let desk = platform();
+    let metadata = json!({"fly_process_group": "web", "fly_platform_version": "v2",
+        "fly_release_version": "7", "fly_release_id": "r7"});
+    let config = json!({"image": "shop:1", "metadata": metadata});
+    desk.world()
+        .operator("shop")
+        .add("old", "ams", config)
+        .unwrap();
+    let provider = provider(&desk);
+    provider.list(&app()).await.unwrap();
+    let call = Call::Create(Box::new(create("web-a")));
+    let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
+    let path = format!("/v1/apps/shop/machines/{}", made.id);
+    let (_, shown) = ask(&desk, "GET", &path, Value::Null).await;
+    assert_eq!(shown["config"]["metadata"]["fly_release_id"], "r7");
+    let (status, _) = ask(&desk, "POST", &format!("{path}/cordon"), Value::Null).await;
+    assert_eq!(status, 409);
+    provider.let_go(&app(), &made.id).await.unwrap();
+    let (status, _) = ask(&desk, "POST", &format!("{path}/cordon"), Value::Null).await;
+    assert_eq!(status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_whose_config_nobody_understands_hides_no_other() {
+    let desk = platform();
+    for (name, config) in [
+        ("odd", json!({"image": "x", "env": 7})),
+        ("fine", json!({"image": "x"})),
+    ] {
+        let made = desk.world().operator("shop").add(name, "ams", config);
+        assert!(made.is_some());
+    }
+    let listed = provider(&desk).list(&app()).await.unwrap().machines;
+    assert_eq!(listed.len(), 2);
+    let odd = listed.iter().find(|m| m.name.as_str() == "odd").unwrap();
+    assert!(odd.config.is_none());
+    assert!(odd.detail.as_ref().unwrap().contains("cannot be read"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn logs_wait_for_the_limit_and_tell_what_happened() {
+    let desk = platform();
+    let machine = started(&desk).await;
+    let limited = Effect::RateLimited {
+        retry_after: Duration::from_secs(2),
+    };
+    desk.world().inject(Fault::on("list", limited).times(2));
+    let query = aeroform::provider::LogQuery {
+        of: aeroform::provider::LogsOf::Machine(machine.id),
+        follow: false,
+        tail: None,
+    };
+    let mut lines = Vec::new();
+    let mut sink = |line: aeroform::provider::LogLine| {
+        lines.push(line.text);
+        true
+    };
+    let told = provider(&desk).logs(&app(), &query, &mut sink).await;
+    told.unwrap();
+    assert_eq!(lines[0], "launch created (user)");
+    assert_eq!(lines.last().unwrap(), "start started (flyd)");
+}

@@ -1,0 +1,81 @@
+//! Every code of provider `fly`, provoked.
+
+use aeroform::core::fleet::call::CreateCall;
+use aeroform::core::fleet::{AppName, Call, GroupName, MachineConfig, MachineName, Region, Stamps};
+use aeroform::emulator::world::{Effect, Fault};
+use aeroform::provider::fly::{Access, FlyProvider, HttpTransport, codes};
+use aeroform::provider::{LogQuery, LogsOf, Provider};
+use serde_json::json;
+
+use crate::provoked::assert_all_provoked;
+use crate::stage::{access, platform, provider};
+
+fn refused(vars: &[(&str, &'static str)]) -> String {
+    let found = |name: &str| {
+        let pair = vars.iter().find(|(key, _)| *key == name);
+        pair.map(|(_, value)| *value)
+    };
+    Access::of_vars(found).unwrap_err().code.name().to_owned()
+}
+
+fn create() -> Call {
+    Call::Create(Box::new(CreateCall {
+        name: MachineName::new("web-a").unwrap(),
+        group: GroupName::new("web").unwrap(),
+        region: Region::new("ams").unwrap(),
+        config: MachineConfig::from_value(json!({"image": "shop:1"})).unwrap(),
+        stamps: Stamps::default(),
+        skip_launch: false,
+        port: None,
+    }))
+}
+
+/// The code of a create that meets this.
+async fn answered(effect: Effect) -> String {
+    let desk = platform();
+    desk.world().inject(Fault::on("create", effect));
+    let app = AppName::new("shop").unwrap();
+    let error = provider(&desk).call(&app, &create()).await.unwrap_err();
+    error.code.to_owned()
+}
+
+async fn unconnected() -> String {
+    let access = access("http://127.0.0.1:9");
+    let nobody = FlyProvider::new(HttpTransport::new(&access).unwrap(), access);
+    let app = AppName::new("shop").unwrap();
+    nobody.describe(&app).await.unwrap_err().code.to_owned()
+}
+
+async fn followed() -> String {
+    let app = AppName::new("shop").unwrap();
+    let query = LogQuery {
+        of: LogsOf::App,
+        follow: true,
+        tail: None,
+    };
+    let told = provider(&platform())
+        .logs(&app, &query, &mut |_| true)
+        .await;
+    told.unwrap_err().code.to_owned()
+}
+
+#[tokio::test]
+async fn every_code_of_the_provider_is_provoked() {
+    let full = Effect::Refuse {
+        status: 412,
+        message: "could not reserve resource for machine: insufficient CPUs".to_owned(),
+    };
+    let token = ("FLY_API_TOKEN", "t");
+    let seen = vec![
+        refused(&[]),
+        refused(&[("FLY_API_TOKEN", "two words")]),
+        refused(&[token, ("FLY_FLAPS_BASE_URL", "nowhere")]),
+        refused(&[token, ("FLY_API_BASE_URL", "http://api.example.com")]),
+        answered(Effect::BreakAfter).await,
+        answered(full).await,
+        unconnected().await,
+        followed().await,
+    ];
+    let elsewhere = "tests/cli provokes it at the binary, whose certificates it takes away";
+    assert_all_provoked(codes::ALL, seen, &[(codes::NO_TLS, elsewhere)]);
+}

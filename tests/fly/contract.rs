@@ -1,0 +1,48 @@
+//! Provider `fly` under the contract of all providers.
+
+use aeroform::core::fleet::{AppName, MachineConfig};
+use aeroform::emulator::http::Desk;
+use aeroform::emulator::world::Timings;
+use aeroform::provider::contract::{Fixture, violations};
+use serde_json::json;
+
+use crate::stage::{over_http, platform, provider};
+
+struct Apps;
+
+impl Fixture for Apps {
+    fn app(&self, clause: usize) -> AppName {
+        AppName::new(format!("app-{clause}")).unwrap()
+    }
+
+    fn config(&self, variant: u32) -> MachineConfig {
+        let config = json!({"image": format!("shop:{variant}"), "env": {"A": variant.to_string()}});
+        MachineConfig::from_value(config).unwrap()
+    }
+
+    fn port(&self) -> Option<u16> {
+        None
+    }
+}
+
+fn with_apps() -> Desk {
+    let desk = platform();
+    for clause in 0..100 {
+        desk.world().add_app(Apps.app(clause).as_str());
+    }
+    desk
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_process_the_contract_is_kept() {
+    let desk = with_apps();
+    assert_eq!(violations(&provider(&desk), &Apps).await, []);
+}
+
+#[tokio::test]
+async fn over_http_the_contract_is_kept() {
+    let desk = with_apps();
+    desk.world().timings = Timings::instant();
+    let provider = over_http(&desk).await;
+    assert_eq!(violations(&provider, &Apps).await, []);
+}

@@ -1,0 +1,210 @@
+//! docs/with-flyctl.md, line by line: the calls that the facts say flyctl makes, and what a plan says then.
+
+use std::collections::BTreeSet;
+
+use aeroform::core::fleet::Desired;
+use aeroform::core::plan::{Action, DriftKind, Plan};
+use aeroform::emulator::http::Desk;
+use serde_json::{Value, json};
+
+use crate::runs::{Team, wanted};
+use crate::stage::{ask, ask_with, platform, provider};
+
+const FLY: &str = "\
+app = \"shop\"
+primary_region = \"ams\"
+[env]
+  LOG = \"info\"
+[processes]
+  web = \"bin/web\"
+";
+const VM: &str = "[[vm]]\n  size = \"shared-cpu-1x\"\n  memory = \"512mb\"\n";
+
+fn two(vm: &str, ours: &str) -> Desired {
+    wanted(
+        &format!("{FLY}{vm}"),
+        &format!("{ours}\n[groups.web]\ncount = 2\n"),
+    )
+}
+
+const PINNED: &str = "image = \"r.example/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111\"";
+
+fn ids(desk: &Desk) -> Vec<String> {
+    let machines = desk.world().operator("shop").machines();
+    let id = |machine: &Value| machine["id"].as_str().unwrap().to_owned();
+    machines.iter().map(id).collect()
+}
+
+fn path(id: &str, rest: &str) -> String {
+    format!("/v1/apps/shop/machines/{id}{rest}")
+}
+
+/// What flyctl does to change a Machine: lease, read, send all of it back, wait, let go.
+async fn update(desk: &Desk, id: &str, change: impl Fn(&mut Value)) {
+    let lease = path(id, "/lease?ttl=13");
+    let (_, taken) = ask(desk, "POST", &lease, Value::Null).await;
+    let nonce = taken["data"]["nonce"].as_str();
+    let (_, mut shown) = ask(desk, "GET", &path(id, ""), Value::Null).await;
+    change(&mut shown["config"]);
+    let body = json!({"config": shown["config"], "region": shown["region"], "skip_launch": false});
+    let (status, said) = ask_with(desk, "POST", &path(id, ""), body, nonce).await;
+    assert_eq!(status, 200, "{said}");
+    ask(desk, "GET", &path(id, "/wait?state=started"), Value::Null).await;
+    ask_with(desk, "DELETE", &path(id, "/lease"), Value::Null, nonce).await;
+}
+
+/// `fly deploy` of this image: every Machine, with the keys of its release.
+async fn deploy(desk: &Desk, image: Option<&str>, release: u32) {
+    for id in ids(desk) {
+        update(desk, &id, |config| {
+            config["metadata"]["fly_release_id"] = format!("r{release}").into();
+            config["metadata"]["fly_release_version"] = release.to_string().into();
+            config["metadata"]["fly_flyctl_version"] = "0.3.200".into();
+            if let Some(image) = image {
+                config["image"] = image.into();
+            }
+        })
+        .await;
+    }
+}
+
+/// A copy, its metadata included, under a name of the platform's.
+async fn clone(desk: &Desk, id: &str) {
+    let (_, shown) = ask(desk, "GET", &path(id, ""), Value::Null).await;
+    let body = json!({"config": shown["config"], "region": shown["region"]});
+    let (_, made) = ask(desk, "POST", "/v1/apps/shop/machines", body).await;
+    let id = made["id"].as_str().unwrap();
+    ask(desk, "GET", &path(id, "/wait?state=started"), Value::Null).await;
+}
+
+/// What a plan says, in a few words.
+fn said(plan: &Plan) -> Vec<String> {
+    let mut words: BTreeSet<String> = BTreeSet::new();
+    for drift in &plan.drift {
+        let fields = drift.changes.iter().map(|field| field.path.join("."));
+        words.insert(match drift.kind {
+            DriftKind::Changed => format!("drift {}", fields.collect::<Vec<_>>().join(" ")),
+            DriftKind::Missing => "gone".to_owned(),
+            DriftKind::Added => "added".to_owned(),
+        });
+    }
+    let mut counts = [("create", 0), ("update", 0), ("destroy", 0)];
+    for (_, change) in plan.changes() {
+        let at = match change.action {
+            Action::Create { .. } => 0,
+            Action::Update { .. } | Action::Move { .. } => 1,
+            Action::Destroy { .. } => 2,
+            Action::Adopt | Action::Forget => continue,
+        };
+        counts[at].1 += 1;
+    }
+    let counts = counts.into_iter().filter(|(_, n)| *n > 0);
+    words
+        .into_iter()
+        .chain(counts.map(|(what, n)| format!("{what} {n}")))
+        .collect()
+}
+
+/// Makes two Machines, lets somebody do something to them, and plans.
+async fn after(desired: &Desired, something: impl AsyncFnOnce(&Desk, &[String])) -> Vec<String> {
+    let desk = platform();
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    team.settle(desired).await;
+    something(&desk, &ids(&desk)).await;
+    let (made, _) = team.planned(desired).await;
+    let words = said(&made);
+    // What a plan says is also what comes of it.
+    team.apply(desired).await;
+    team.settle(desired).await;
+    words
+}
+
+#[tokio::test(start_paused = true)]
+async fn deploys_and_sizes() {
+    let pinned = two("", PINNED);
+    let same = after(&pinned, async |desk, _| deploy(desk, None, 8).await).await;
+    assert_eq!(same, [""; 0]);
+    let new = after(&pinned, async |desk, _| {
+        deploy(desk, Some("r.example/shop:v2"), 8).await;
+    })
+    .await;
+    assert_eq!(new, ["drift image", "update 2"]);
+    let more = async |desk: &Desk, ids: &[String]| {
+        for id in ids {
+            update(desk, id, |config| {
+                config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024});
+            })
+            .await;
+        }
+    };
+    let written = after(&two(VM, PINNED), more).await;
+    assert_eq!(written, ["drift guest.cpus guest.memory_mb", "update 2"]);
+    let unwritten = after(&pinned, more).await;
+    assert_eq!(unwritten, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_where_no_image_is_written_stays() {
+    let desk = platform();
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    team.settle(&two("", PINNED)).await;
+    deploy(&desk, Some("r.example/shop:v2"), 8).await;
+    let ran = team.apply(&two("", "")).await;
+    assert_eq!(said(&ran.plan), ["drift image"]);
+    for machine in desk.world().operator("shop").machines() {
+        assert_eq!(machine["config"]["image"], "r.example/shop:v2");
+    }
+    team.settle(&two("", "")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn counts() {
+    let pinned = two("", PINNED);
+    let scaled = after(&pinned, async |desk, ids| {
+        for id in ids {
+            clone(desk, id).await;
+        }
+    })
+    .await;
+    assert_eq!(scaled, ["added", "destroy 2"]);
+    let gone = after(&pinned, async |desk, ids| {
+        ask(desk, "DELETE", &path(&ids[0], "?kill=true"), Value::Null).await;
+        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    })
+    .await;
+    assert_eq!(gone, ["gone", "create 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn single_machines_and_secrets() {
+    let pinned = two("", PINNED);
+    for action in ["stop", "suspend", "cordon"] {
+        let quiet = after(&pinned, async |desk, ids| {
+            let (status, _) = ask(
+                desk,
+                "POST",
+                &path(&ids[0], &format!("/{action}")),
+                json!({}),
+            )
+            .await;
+            assert_eq!(status, 200, "{action}");
+            tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        })
+        .await;
+        assert_eq!(quiet, [""; 0], "{action}");
+    }
+    let secrets = after(&pinned, async |desk, ids| {
+        for id in ids {
+            update(desk, id, |_| {}).await;
+        }
+    })
+    .await;
+    assert_eq!(secrets, [""; 0]);
+    let env = after(&pinned, async |desk, ids| {
+        update(desk, &ids[0], |config| config["env"]["A"] = "1".into()).await;
+    })
+    .await;
+    assert_eq!(env, ["drift env.A", "update 1"]);
+}

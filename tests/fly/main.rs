@@ -1,0 +1,19 @@
+//! Provider `fly` and the emulated Machines API: the real client, in process on a paused clock and over
+//! real HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../support/in_process.rs"]
+mod in_process;
+#[path = "../support/provoked.rs"]
+mod provoked;
+
+mod api;
+mod client;
+mod codes;
+mod contract;
+mod flyctl;
+mod runs;
+mod schema;
+mod speed;
+mod stage;

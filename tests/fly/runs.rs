@@ -1,0 +1,300 @@
+//! The planner and the executor over provider `fly`: leases, limits, lost answers, and an end in the
+//! middle.
+
+use std::time::Duration;
+
+use aeroform::apply::{self, ApplyOptions, Cancel, CancelHandle, Job, Report};
+use aeroform::core::fleet::{AppName, Desired, Known, Observed, RunId};
+use aeroform::core::manifest::{self, Overrides, SourceFile};
+use aeroform::core::plan::{Event, Options, Outcome, Plan, RunFacts, StepEvent, plan, record};
+use aeroform::emulator::http::Desk;
+use aeroform::emulator::world::{Effect, Fault};
+use aeroform::journal::RunRow;
+use aeroform::journal::memory::MemoryJournal;
+use aeroform::observe::observe;
+use aeroform::provider::Provider;
+use aeroform::store::{StateLock, StoreError};
+use serde_json::Value;
+
+use crate::stage::{as_fly, ask, platform, provider};
+
+struct Lock;
+
+#[async_trait::async_trait]
+impl StateLock for Lock {
+    fn is_held(&self) -> bool {
+        true
+    }
+    async fn release(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// A team's own view of an app: what it remembers, and who asks for it.
+pub(crate) struct Team<'a> {
+    pub(crate) provider: &'a dyn Provider,
+    pub(crate) known: Known,
+    pub(crate) parallelism: usize,
+    runs: u32,
+    journal: MemoryJournal,
+}
+
+pub(crate) struct Ran {
+    pub(crate) plan: Plan,
+    pub(crate) report: Report,
+    pub(crate) events: Vec<Event>,
+}
+
+impl<'a> Team<'a> {
+    pub(crate) fn of(provider: &'a dyn Provider) -> Self {
+        Self {
+            provider,
+            known: Known::empty(AppName::new("shop").unwrap(), "fly"),
+            parallelism: 16,
+            runs: 0,
+            journal: MemoryJournal::default(),
+        }
+    }
+
+    pub(crate) async fn planned(&self, desired: &Desired) -> (Plan, Observed) {
+        let observed = observe(self.provider, &desired.app, &self.known).await;
+        let observed = observed.unwrap();
+        let made = plan(desired, &self.known, Some(&observed), &Options::default());
+        assert_eq!(made.refusals, []);
+        (made, observed)
+    }
+
+    pub(crate) async fn apply(&mut self, desired: &Desired) -> Ran {
+        self.apply_until(desired, Cancel::never()).await
+    }
+
+    pub(crate) async fn apply_until(&mut self, desired: &Desired, cancel: Cancel) -> Ran {
+        let (made, observed) = self.planned(desired).await;
+        self.runs += 1;
+        let row = RunRow {
+            run: RunId::new(format!("run{}", self.runs)).unwrap(),
+            lineage: observed.description.scope.clone(),
+            serial: self.known.serial,
+            at: "2026-01-01T00:00:00Z".to_owned(),
+            by: "ana".to_owned(),
+            command: "apply".to_owned(),
+            plan: String::new(),
+        };
+        let job = Job {
+            plan: &made,
+            desired,
+            known: &self.known,
+            observed: &observed,
+            provider: self.provider,
+            journal: &self.journal,
+            lock: &Lock,
+            run: &row,
+            serial: self.known.serial + 1,
+            commit: None,
+            options: ApplyOptions {
+                parallelism: self.parallelism,
+            },
+        };
+        let mut events = Vec::new();
+        let mut note = |event: &Event| events.push(event.clone());
+        let report = Box::pin(apply::run(job, cancel, &mut note)).await;
+        let facts = RunFacts {
+            run: row.run.clone(),
+            lineage: row.lineage.clone(),
+            at: row.at.clone(),
+            by: row.by.clone(),
+            command: row.command.clone(),
+            outcome: "complete".to_owned(),
+            commit: None,
+            parent: None,
+            plan: None,
+        };
+        self.known = record(&self.known, &made, desired, &report.results, &facts);
+        Ran {
+            plan: made,
+            report,
+            events,
+        }
+    }
+
+    /// Applies, and sees that everything is done and nothing is left to do.
+    pub(crate) async fn settle(&mut self, desired: &Desired) -> Ran {
+        let ran = self.apply(desired).await;
+        let done = |result: &aeroform::core::plan::StepResult| result.outcome == Outcome::Done;
+        let all = ran.report.results.iter().all(done);
+        assert!(all, "{:#?}", ran.report.results);
+        assert_eq!(ran.report.findings, [""; 0]);
+        let (again, _) = self.planned(desired).await;
+        assert!(again.is_empty(), "{:#?}", again.steps);
+        ran
+    }
+}
+
+/// What these two manifests want, with provider fly.
+pub(crate) fn wanted(fly: &str, aeroform: &str) -> Desired {
+    let file = |path, text: &'static str| SourceFile {
+        path,
+        bytes: text.as_bytes(),
+    };
+    // Only a test may keep a text for ever.
+    let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let overrides = Overrides {
+        provider: Some("fly".to_owned()),
+        ..Overrides::default()
+    };
+    let ours = file("aeroform.toml", leak(aeroform));
+    let loaded = manifest::load(file("fly.toml", leak(fly)), Some(ours), &overrides);
+    let problem = format!("{:#?}", loaded.diagnostics);
+    loaded.desired.expect(&problem)
+}
+
+const FLY: &str = "\
+app = \"shop\"
+primary_region = \"ams\"
+[http_service]
+  internal_port = 8080
+  [[http_service.checks]]
+    path = \"/up\"
+    interval = \"10s\"
+    timeout = \"2s\"
+";
+
+fn web(count: u32, image: u32) -> Desired {
+    let ours =
+        format!("image = \"r.example/shop@sha256:{image:064}\"\n[groups.app]\ncount = {count}\n");
+    wanted(FLY, &ours)
+}
+
+async fn leased(desk: &Desk) -> Vec<String> {
+    let machines = desk.world().operator("shop").machines();
+    let mut found = Vec::new();
+    for machine in machines {
+        let id = machine["id"].as_str().unwrap();
+        let path = format!("/v1/apps/shop/machines/{id}/lease");
+        let (status, lease) = ask(desk, "GET", &path, Value::Null).await;
+        if status == 200 {
+            found.push(format!("{id}: {lease}"));
+        }
+    }
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_is_made_changed_and_made_smaller_within_the_limits_of_the_platform() {
+    for documented in [true, false] {
+        live_within_limits(documented).await;
+    }
+}
+
+async fn live_within_limits(documented: bool) {
+    let desk = platform();
+    desk.world().limit_rates(true);
+    // With limits that are known, and with those that one learns of by being refused.
+    let provider: Box<dyn Provider> = if documented {
+        Box::new(as_fly(&desk))
+    } else {
+        Box::new(provider(&desk))
+    };
+    let mut team = Team::of(&*provider);
+    team.settle(&web(6, 1)).await;
+    team.settle(&web(6, 2)).await;
+    team.settle(&web(2, 2)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(leased(&desk).await, [""; 0]);
+    // Six updates and four destroys, and none without a lease of its own.
+    assert!(desk.world().count("lease") >= 10);
+    assert_eq!(team.known.machines.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
+    let effects = [
+        Effect::LoseBefore { status: 500 },
+        Effect::LoseAfter { status: 408 },
+        Effect::LoseAfter { status: 503 },
+        Effect::BreakBefore,
+        Effect::BreakAfter,
+        Effect::RateLimited {
+            retry_after: Duration::from_secs(3),
+        },
+        Effect::LeaseHeld(Duration::from_secs(9)),
+        Effect::ListLag(Duration::from_secs(4)),
+    ];
+    for action in [
+        "create", "update", "lease", "get", "list", "wait", "destroy", "stop",
+    ] {
+        for effect in &effects {
+            let desk = platform();
+            let provider = provider(&desk);
+            let mut team = Team::of(&provider);
+            team.settle(&web(3, 1)).await;
+            let fault = Fault::on(action, effect.clone()).times(2);
+            desk.world().inject(fault);
+            // Two more, three changed, then two gone.
+            team.apply(&web(5, 2)).await;
+            team.apply(&web(3, 2)).await;
+            desk.world().calm();
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            team.apply(&web(3, 2)).await;
+            team.settle(&web(3, 2)).await;
+            let made = desk.world().operator("shop").ever_made();
+            assert_eq!(made, 5, "{action} {effect:?}");
+            assert_eq!(leased(&desk).await, [""; 0], "{action} {effect:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_stopped_leaves_no_lease_behind() {
+    for after in [50, 200, 700, 2500] {
+        let desk = platform();
+        let provider = provider(&desk);
+        let mut team = Team::of(&provider);
+        team.settle(&web(6, 1)).await;
+        let (handle, cancel) = CancelHandle::new();
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(after)).await;
+            handle.stop(Some(Duration::from_secs(4)));
+            std::future::pending::<()>().await;
+        };
+        let wanted = web(9, 2);
+        let ran = tokio::select! {
+            ran = team.apply_until(&wanted, cancel) => ran,
+            () = stop => unreachable!(),
+        };
+        assert!(ran.report.interrupted);
+        assert_eq!(leased(&desk).await, [""; 0], "after {after} ms");
+        team.apply(&wanted).await;
+        team.settle(&wanted).await;
+        assert_eq!(desk.world().operator("shop").ever_made(), 9);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_does_not_end_fails_the_step_and_names_its_holder() {
+    let desk = platform();
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    team.settle(&web(1, 1)).await;
+    let id = team.known.machines.keys().next().unwrap().clone();
+    let path = format!("/v1/apps/shop/machines/{id}/lease");
+    let why = serde_json::json!({"ttl": 600, "description": "scaling"});
+    ask(&desk, "POST", &path, why).await;
+    let ran = team.apply(&web(1, 2)).await;
+    let Outcome::Failed {
+        code,
+        message,
+        hint,
+    } = &ran.report.results[0].outcome
+    else {
+        panic!("{:#?}", ran.report.results);
+    };
+    assert_eq!(code, "leased");
+    assert!(message.contains("lease currently held by"), "{message}");
+    assert!(hint.as_ref().unwrap().contains("scaling"));
+    let told = ran.events.iter().any(|event| {
+        matches!(event, Event::Step { what: StepEvent::Waiting { on, .. }, .. } if on.contains("scaling"))
+    });
+    assert!(told, "{:#?}", ran.events);
+    assert_eq!(ran.plan.changes().count(), 1);
+}
