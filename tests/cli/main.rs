@@ -18,3 +18,5 @@ mod sandbox;
 mod terminal;
 mod usage;
 mod walk;
+#[path = "../support/words.rs"]
+mod words;

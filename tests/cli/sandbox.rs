@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::words::replace_word;
+
 /// One test's world. Everything in it goes when it is dropped.
 pub(crate) struct Sandbox {
     root: tempfile::TempDir,
@@ -145,7 +147,8 @@ primary_region = \"ams\"
         let replace = |text: String, path: &Path| text.replace(path.to_str().unwrap(), "[ROOT]");
         let mut text = replace(replace(text.to_owned(), &resolved), root);
         for at in 0..PORTS {
-            text = text.replace(&(self.ports + at).to_string(), &(8100 + at).to_string());
+            let (port, shown) = (self.ports + at, 8100 + at);
+            text = replace_word(&text, &port.to_string(), &shown.to_string());
         }
         text
     }

@@ -14,6 +14,8 @@
 mod compare;
 mod page;
 mod stage;
+#[path = "../support/words.rs"]
+mod words;
 
 use std::fs;
 use std::path::Path;

@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::words::replace_word;
+
 /// Where a page's commands run. Takes down what they started when it goes.
 pub(crate) struct Stage {
     dir: TempDir,
@@ -66,7 +68,7 @@ impl Stage {
         };
         (0..PORTS).fold(output, |output, nth| {
             let port = |first: u16| (first + nth).to_string();
-            output.replace(&port(self.first_port), &port(PAGE_PORT))
+            replace_word(&output, &port(self.first_port), &port(PAGE_PORT))
         })
     }
 
