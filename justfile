@@ -23,7 +23,7 @@ snapshots:
 
 # How long reading, planning and applying take, and how that grows (`just bench plan` runs one)
 bench name="":
-    cargo bench {{ if name == "" { "--bench plan --bench manifest --bench hostile --bench state --bench apply" } else { "--bench " + name } }}
+    cargo bench {{ if name == "" { "--bench plan --bench manifest --bench hostile --bench state --bench apply --bench fly" } else { "--bench " + name } }}
 
 # Damaged input for every reader of foreign text, for so many seconds (`just fuzz 600`)
 fuzz seconds="60":

@@ -94,14 +94,20 @@ fn main() {
     let bytes = body.len();
     let access = Access::of_vars(|name| (name == "FLY_API_TOKEN").then_some("t")).expect("a token");
     let provider = FlyProvider::new(Canned(body), access);
-    let fly = b"app = \"shop\"\nprimary_region = \"ams\"\n[processes]\nweb = \"bin/web\"\n";
+    let settings = (0..20).map(|n| format!("SETTING_{n:02} = \"value number {n}\""));
+    let settings = settings.collect::<Vec<_>>().join("\n");
+    let fly = format!(
+        "app = \"shop\"\nprimary_region = \"ams\"\n[env]\n{settings}\n[processes]\nweb = \"bin/web\"\n\
+         [http_service]\ninternal_port = 8080\nprocesses = [\"web\"]\n[[http_service.checks]]\n\
+         path = \"/up\"\ninterval = \"10s\"\ntimeout = \"2s\"\n"
+    );
     let overrides = Overrides {
         provider: Some("fly".to_owned()),
         ..Overrides::default()
     };
     let file = SourceFile {
         path: "fly.toml",
-        bytes: fly,
+        bytes: fly.as_bytes(),
     };
     let desired = manifest::load(file, None, &overrides)
         .desired

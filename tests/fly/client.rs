@@ -226,3 +226,17 @@ async fn logs_wait_for_the_limit_and_tell_what_happened() {
     assert_eq!(lines[0], "launch created (user)");
     assert_eq!(lines.last().unwrap(), "start started (flyd)");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
+    let desk = platform();
+    assert_eq!(provider(&desk).newest_release(&app()).await, None);
+    let body = json!({"app_name": "shop", "image": "x", "strategy": "ROLLING"});
+    ask(&desk, "POST", "/api/v1/releases", body).await;
+    assert_eq!(provider(&desk).newest_release(&app()).await, Some(1));
+    let slow = Effect::SlowAnswer(Duration::from_secs(60));
+    desk.world().inject(Fault::on("releases", slow));
+    let began = tokio::time::Instant::now();
+    assert_eq!(provider(&desk).newest_release(&app()).await, None);
+    assert!(began.elapsed() < Duration::from_secs(6));
+}

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use futures_util::future::try_join;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::access::Access;
 use super::body::{self, Metadata};
@@ -25,6 +26,9 @@ use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, Provider
 
 /// The time of a lease, seconds (RULES 27).
 const LEASE_TTL: u64 = 15;
+
+/// How long the number of a release is waited for.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Machines of the Fly Machines API.
 pub struct FlyProvider<T> {
@@ -355,7 +359,10 @@ impl<T: Transport> Provider for FlyProvider<T> {
 
     async fn newest_release(&self, app: &AppName) -> Option<u64> {
         let path = format!("/api/v1/apps/{app}/releases/current");
-        let told = self.client.releases(Ask::new(Method::Get, path)).await;
+        let asked = self.client.releases(Ask::new(Method::Get, path));
+        // Another host keeps releases, and from some networks it cannot be reached: that is no reason to
+        // wait for long.
+        let told = timeout(RELEASE_PATIENCE, asked).await.ok()?;
         let shown: Value = told.and_then(|told| told.read()).ok()?;
         shown
             .get("release")
