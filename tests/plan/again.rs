@@ -3,7 +3,7 @@
 use aeroform::core::fleet::{
     CheckState, CheckStatus, HostStatus, Limit, MachineState, Strategy, Volume,
 };
-use aeroform::core::plan::{Action, GateKind, Outcome, Plan, StepId, Work};
+use aeroform::core::plan::{Action, GateKind, Options, Outcome, Plan, StepId, Work};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -503,4 +503,54 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
     // Whoever updates all at once is promised nothing.
     let at_once = stage.plan(&version("3", Strategy::Immediate));
     assert_eq!(at_once.summary().adopt, 0);
+}
+
+#[test]
+fn a_machine_and_its_successor_that_both_stay_are_two() {
+    let list = |regions| desired([("web", group("web").count(2).protected().list(regions))]);
+    let mut stage = Stage::with(&list("ams"));
+    let plan = stage.plan(&list("ams gru"));
+    let gone = nth(&plan, 0, destroys);
+    stage.carry_out_but(&list("ams gru"), &plan, |step| {
+        (step == gone).then_some(Outcome::NotStarted)
+    });
+    assert_eq!(stage.known.machines.len(), 3);
+    // The next wish keeps all three, and the one after that may not lower what is protected.
+    let three = desired([("web", group("web").count(3).protected())]);
+    stage.apply(&desired([(
+        "web",
+        group("web")
+            .count(3)
+            .protected()
+            .config(json!({"env": {"LOG": "debug"}})),
+    )]));
+    assert!(stage.known.machines.values().all(|m| m.replaces.is_none()));
+    stage.apply(&three);
+    let plan = stage.plan(&list("ams gru"));
+    assert_eq!(plan.refusals[0].code, "protected_group");
+}
+
+#[test]
+fn several_groups_that_become_one_are_counted_together() {
+    let mut stage = Stage::with(&desired([("cron", group("cron").count(3))]));
+    let known = stage.known.clone();
+    let both = desired([
+        ("cron", group("cron").count(3)),
+        ("jobs", group("jobs").count(4)),
+    ]);
+    stage.apply(&both);
+    stage.known = known;
+    let mut wanted = desired([("web", group("web").count(3).protected())]);
+    wanted.moved = vec![moved("cron", "web"), moved("jobs", "web")];
+    let options = Options {
+        adopt_runs: stage
+            .observed
+            .machines
+            .values()
+            .filter_map(|m| m.stamps.run.clone())
+            .collect(),
+        ..Options::default()
+    };
+    let plan = stage.plan_with(&wanted, &options);
+    assert_eq!((plan.groups[0].before, plan.groups[0].after), (7, 3));
 }

@@ -235,8 +235,8 @@ fn strangers(story: &Story) {
 }
 
 /// How many Machines of each protected group are there that the state knows or, `all`, that are there,
-/// by the name that it has after these renames. Standbys are no part of its count, and a Machine is one
-/// with the successor that the state knows of.
+/// by the name that it has after these renames. Standbys are no part of its count, and before
+/// anything is done a Machine is one with the successor that the state knows of.
 pub(crate) fn protected(
     story: &Story,
     known: &Known,
@@ -271,7 +271,7 @@ pub(crate) fn protected(
         if let Some(count) = counts.get_mut(&group)
             && counted
             && !stands_by(&machine)
-            && !succeeds(&id)
+            && (all || !succeeds(&id))
         {
             *count += 1;
         }

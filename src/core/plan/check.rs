@@ -9,7 +9,7 @@ use std::fmt;
 use super::options::Aim;
 use super::types::{Action, Change, Plan, StepId, Work};
 use crate::core::fleet::{
-    Count, Desired, GroupName, Known, KnownMachine, MachineId, Management, Observed, Region,
+    Count, Desired, GroupName, Known, KnownMachine, MachineId, Management, Moved, Observed, Region,
     Regions,
 };
 
@@ -266,18 +266,18 @@ impl<'a> Reading<'a> {
     fn protected(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
         for group in &self.plan.groups {
             let wanted = desired.groups.get(&group.name).is_some_and(|g| g.protect);
-            let remembered = known.protect.contains(&group.name)
-                || group
-                    .moved_from
-                    .as_ref()
-                    .is_some_and(|from| known.protect.contains(from));
-            let refused = self.plan.refusals.iter().any(|note| {
-                note.group.as_ref() == Some(&group.name)
-                    || note.group == group.moved_from && note.group.is_some()
-            });
-            let of_it = |machine: &&KnownMachine| {
-                machine.group == group.name || Some(&machine.group) == group.moved_from.as_ref()
+            // Several groups may be renamed to one.
+            let is_it = |name: &GroupName| {
+                let renamed = |moved: &Moved| moved.to == group.name && moved.from == *name;
+                *name == group.name || desired.moved.iter().any(renamed)
             };
+            let remembered = known.protect.iter().any(is_it);
+            let refused = self
+                .plan
+                .refusals
+                .iter()
+                .any(|note| note.group.as_ref().is_some_and(is_it));
+            let of_it = |machine: &&KnownMachine| is_it(&machine.group);
             // One that is gone already is not lost by this plan.
             let exists = |id: &MachineId| {
                 let seen = observed.map(|o| o.machines.get(id));

@@ -52,11 +52,22 @@ pub(super) fn places(plan: &Plan, known: &Known, desired: &Desired) -> BTreeMap<
         .collect()
 }
 
-/// A successor and the one that it replaces count as one only while both are there.
-pub(super) fn settle_successors(next: &mut Known) {
+/// A successor and the one that it replaces count as one only while both are there, and only until a plan
+/// that keeps both has come to its end in their group.
+pub(super) fn settle_successors(next: &mut Known, plan: &Plan, results: &[StepResult]) {
     let there: BTreeSet<MachineId> = next.machines.keys().cloned().collect();
+    let unfinished: BTreeSet<&GroupName> = plan
+        .changes()
+        .filter(|(id, _)| {
+            let result = results.get(id.0 as usize);
+            result.is_none_or(|result| result.outcome != Outcome::Done)
+        })
+        .map(|(_, change)| &change.group)
+        .collect();
     for machine in next.machines.values_mut() {
-        machine.replaces = machine.replaces.take().filter(|old| there.contains(old));
+        let open = unfinished.contains(&machine.group);
+        let old = machine.replaces.take();
+        machine.replaces = old.filter(|old| open && there.contains(old));
     }
 }
 

@@ -53,7 +53,7 @@ pub fn record(
             apply(&mut next, change, result, places.get(&id), &facts.lineage);
         }
     }
-    owed::settle_successors(&mut next);
+    owed::settle_successors(&mut next, plan, results);
     owed::settle_pending(&mut next, known, plan, desired, results, &places);
     next.protect = protect(&next, plan, desired);
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
