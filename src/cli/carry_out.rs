@@ -38,7 +38,7 @@ pub(super) struct Errand<'a> {
 /// Carries it out.
 pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open(context)?;
+    let session = Session::open_asking(context).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let work = Work {

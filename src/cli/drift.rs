@@ -11,7 +11,7 @@ use crate::ui::{Exit, Failure, Signals};
 /// Looks, compares and says it.
 pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open(context)?;
+    let session = Session::open_asking(context).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);

@@ -75,7 +75,7 @@ async fn look(context: &Context<'_>, beginning: &Beginning) -> Result<(Plan, Obs
 /// What fly.toml itself would change, now that counts, regions and image are written down.
 async fn left_to_do(context: &Context<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open(context)?;
+    let session = Session::open_asking(context).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);

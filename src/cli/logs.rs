@@ -13,7 +13,7 @@ use crate::ui::{Exit, Failure, Signals, Ui};
 /// Prints lines until there are no more, the reader goes away, or a signal comes.
 pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open(context)?;
+    let session = Session::open_asking(context).await?;
     let provider = session.provider(context)?;
     let ui = context.ui;
     let read = async {

@@ -8,7 +8,8 @@ use super::args::Global;
 use super::codes;
 use super::project::{AEROFORM_TOML, Project, read_file};
 use crate::core::code::Code;
-use crate::core::fleet::Desired;
+use crate::core::fleet::{Desired, Region};
+use crate::core::manifest::codes::UNKNOWN_REGION;
 use crate::core::manifest::{
     self, Diagnostics, Loaded, LocalFile, Overrides, Settings, Severity, SourceFile,
 };
@@ -68,12 +69,24 @@ impl Source {
 
 /// Reads them, in two phases: aeroform.toml may say where fly.toml lies.
 pub(super) fn read(context: &Context<'_>, purpose: Purpose) -> Result<Manifests, Failure> {
+    read_with(context, purpose, BTreeSet::new())
+}
+
+/// The same with regions that the platform itself has named.
+pub(super) fn read_with(
+    context: &Context<'_>,
+    purpose: Purpose,
+    regions: BTreeSet<Region>,
+) -> Result<Manifests, Failure> {
     let global = context.global;
     let named = global.config.as_deref().map(named).transpose()?;
     let project = Project::find(global.config.as_deref())?;
     let ours = project.path(AEROFORM_TOML);
     let ours = project.read(&ours)?.map(|bytes| Source::new(&ours, bytes));
-    let mut overrides = overrides(global, purpose);
+    let mut overrides = Overrides {
+        regions,
+        ..overrides(global, purpose)
+    };
     if ours.is_none() && !matches!(purpose, Purpose::Run) {
         // Nothing runs here, and whoever has only a fly.toml means Fly.
         overrides.provider.get_or_insert_with(|| "fly".to_owned());
@@ -183,6 +196,18 @@ fn show(found: &Diagnostics, ui: &Ui) {
 }
 
 impl Manifests {
+    /// Whether nothing is wrong with them but regions that are not known here: the platform may have
+    /// opened one since.
+    pub(super) fn only_lack_regions(&self) -> bool {
+        let errors = self
+            .loaded
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error);
+        let mut codes = errors.map(|diagnostic| diagnostic.code).peekable();
+        codes.peek().is_some() && codes.all(|code| code == UNKNOWN_REGION.name())
+    }
+
     /// Shows what is wrong, and goes on only with what is right.
     pub(super) fn accept(self, ui: &Ui) -> Result<(Project, Desired, Settings), Failure> {
         show(&self.loaded.diagnostics.without(&SAID_BY_PLANS), ui);

@@ -13,7 +13,11 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     let mut signals = Signals::listen()?;
     // A path that cannot be written is better known before the work than after it.
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
-    let session = Session::open(context)?;
+    let session = if args.refresh.refresh {
+        Session::open_asking(context).await?
+    } else {
+        Session::open(context)?
+    };
     let wishes = session::wishes(
         &args.wishes,
         if args.destroy {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Context;
 use super::args::Wishes;
 use super::codes;
-use super::manifests;
+use super::manifests::{self, Manifests, Purpose};
 use super::project::Project;
 use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::fleet::Desired;
@@ -34,9 +34,23 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Reads the manifests and finds the state; asks nobody yet.
+    /// Reads the manifests and finds the state; asks nobody.
     pub(super) fn open(context: &Context<'_>) -> Result<Self, Failure> {
-        let manifests = manifests::read(context, manifests::Purpose::Run)?;
+        Self::of(context, manifests::read(context, Purpose::Run)?)
+    }
+
+    /// The same for a verb that asks the provider anyway: a region that is not known here is right if
+    /// the platform itself names it.
+    pub(super) async fn open_asking(context: &Context<'_>) -> Result<Self, Failure> {
+        let mut read = manifests::read(context, Purpose::Run)?;
+        if read.only_lack_regions() {
+            let named = fly(context)?.regions().await?;
+            read = manifests::read_with(context, Purpose::Run, named)?;
+        }
+        Self::of(context, read)
+    }
+
+    fn of(context: &Context<'_>, manifests: Manifests) -> Result<Self, Failure> {
         let (project, desired, settings) = manifests.accept(context.ui)?;
         let path = state_path(&project, &desired, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();

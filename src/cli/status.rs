@@ -9,7 +9,7 @@ use crate::ui::{Exit, Failure, Signals};
 /// Looks once and shows it.
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open(context)?;
+    let session = Session::open_asking(context).await?;
     let provider = session.provider(context)?;
     let look = async {
         let known = session.remember().await?.known;

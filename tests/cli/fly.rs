@@ -340,3 +340,24 @@ fn an_import_writes_down_what_is_there_and_shows_what_fly_toml_would_change() {
     assert!(plan.contains("3 to update"), "{plan}");
     assert!(plan.contains("LOG"), "{plan}");
 }
+
+#[test]
+fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
+    let sandbox = project("[groups.app]\nregions = { ams = 1, emu = 1 }\n");
+    let platform = Platform::with_app(&sandbox);
+    for asks_nobody in [&["validate"][..], &["plan", "--refresh=false"]] {
+        let refused = run(&sandbox, &platform, asks_nobody);
+        assert!(refused.contains("error[unknown_region]"), "{refused}");
+    }
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.contains("Apply complete: 2 created."), "{applied}");
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"fly\"\n[groups.app]\nregions = { ams = 1, zzz = 1 }\n",
+    );
+    let refused = run(&sandbox, &platform, &["plan"]);
+    assert!(
+        refused.contains("error[unknown_region]: `zzz`"),
+        "{refused}"
+    );
+}

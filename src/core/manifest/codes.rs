@@ -227,7 +227,7 @@ codes! {
         "Use the key that is meant.";
     UNKNOWN_REGION "unknown_region" Error:
         "… is not a region of Fly",
-        "The code is misspelt, or the region is newer than the list.",
+        "The code is misspelt, or the region is newer than the list and nobody was asked: verbs that read the provider ask it.",
         "Use a code of `aeroform platform regions`.";
     UNLISTED_SIGNAL "unlisted_signal" Not:
         "Fly lists no signal …",

@@ -71,6 +71,9 @@ pub fn load(
         Some(Some(source)) => Some(File::new(source, Dialect::Aeroform)),
         Some(None) | None => None,
     };
+    if let Some(file) = &aero_file {
+        file.has_regions(&overrides.regions);
+    }
     if let (Some(file), Some(provider)) = (&aero_file, &overrides.provider) {
         file.runs_on(provider);
     }
@@ -89,6 +92,7 @@ pub fn load(
         };
         let file = File::new(source, dialect);
         file.runs_on(&settings.provider);
+        file.has_regions(&overrides.regions);
         desired = read_fly(
             &file,
             aero_file.as_ref(),

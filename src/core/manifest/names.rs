@@ -44,6 +44,9 @@ pub(super) fn region(file: &File<'_>, written: At<String>) -> Option<Region> {
 fn on_fly(file: &File<'_>, region: Region, span: Range<usize>) -> Option<Region> {
     let code = shown(region.as_str());
     let Some(known) = regions::find(region.as_str()) else {
+        if file.was_named(&region) {
+            return Some(region);
+        }
         let message = format!("{code} is not a region of Fly");
         let listed = || format!("`aeroform platform regions` lists them, as of {REGIONS_OF}");
         let help = file.suggestion(region.as_str(), regions::open_codes());

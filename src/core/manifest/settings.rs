@@ -1,9 +1,9 @@
 //! What has to be known before anything else is read: which provider, which fly.toml, where the
 //! state stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::fleet::AppName;
+use crate::core::fleet::{AppName, Region};
 
 use super::aeroform::Aeroform;
 
@@ -34,6 +34,8 @@ pub struct Overrides {
     pub dockerfile: Option<String>,
     /// The files that fly.toml asks for ([`super::wanted_files`]), by path as it is written there.
     pub files: BTreeMap<String, LocalFile>,
+    /// Regions that the platform itself has named, beside those that are known here.
+    pub regions: BTreeSet<Region>,
     /// Nothing will be done with it: an app without a name and a file that is missing, which a flag
     /// or a build may yet supply, are only warned about.
     pub only_validates: bool,

@@ -4,7 +4,10 @@
 //! one table are taken is in [`super::fields`].
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 use std::ops::Range;
+
+use crate::core::fleet::Region;
 
 use super::codes;
 use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
@@ -50,6 +53,7 @@ pub(super) struct File<'s> {
     pub(super) source: &'s Source<'s>,
     pub(super) dialect: Dialect,
     provider: OnceCell<String>,
+    regions: OnceCell<BTreeSet<Region>>,
     found: RefCell<Diagnostics>,
 }
 
@@ -60,6 +64,7 @@ impl<'s> File<'s> {
             source,
             dialect,
             provider: OnceCell::new(),
+            regions: OnceCell::new(),
             found,
         }
     }
@@ -75,6 +80,17 @@ impl<'s> File<'s> {
         self.provider
             .get()
             .is_some_and(|provider| provider == "fly")
+    }
+
+    /// Says which regions the platform itself has named, beside those that are known here.
+    pub(super) fn has_regions(&self, regions: &BTreeSet<Region>) {
+        self.regions.get_or_init(|| regions.clone());
+    }
+
+    /// Whether the platform itself has named this region.
+    pub(super) fn was_named(&self, region: &Region) -> bool {
+        let named = self.regions.get();
+        named.is_some_and(|regions| regions.contains(region))
     }
 
     /// The tree of the whole file; none when its syntax is broken, which is then reported.

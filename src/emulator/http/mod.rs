@@ -9,6 +9,7 @@ mod apps;
 mod desk;
 mod machines;
 mod query;
+mod regions;
 mod releases;
 mod volumes;
 mod wait;
@@ -26,6 +27,7 @@ pub fn router(desk: Desk) -> Router {
     let volume = "/v1/apps/{app}/volumes/{id}";
     let under = |base: &str, rest: &str| format!("{base}/{rest}");
     Router::new()
+        .route("/v1/platform/regions", get(regions::list))
         .route("/v1/apps", get(apps::list).post(apps::create))
         .route("/v1/apps/{app}", get(apps::read).delete(apps::delete))
         .route(

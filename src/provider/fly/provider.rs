@@ -1,6 +1,6 @@
 //! The provider: calls as requests, answers as Machines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use super::wire::{self, Read};
 use crate::core::fleet::call::{CreateCall, UpdateCall};
 use crate::core::fleet::{
     AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineId, Receipt,
-    Until,
+    Region, Until,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -78,6 +78,24 @@ impl<T: Transport> FlyProvider<T> {
             leases: Leases::default(),
             releases: Mutex::default(),
         }
+    }
+
+    /// The regions that the platform itself names (facts/fly-machines-api.md: the list has two
+    /// spellings).
+    pub async fn regions(&self) -> Result<BTreeSet<Region>, ProviderError> {
+        #[derive(Deserialize)]
+        struct List {
+            #[serde(alias = "Regions")]
+            regions: Vec<Row>,
+        }
+        #[derive(Deserialize)]
+        struct Row {
+            code: String,
+        }
+        let ask = Ask::new(Method::Get, "/v1/platform/regions");
+        let list: List = self.client.machines(ask).await?.read()?;
+        let codes = list.regions.into_iter().map(|row| Region::new(row.code));
+        Ok(codes.filter_map(Result::ok).collect())
     }
 
     /// Reads one Machine.
