@@ -1,0 +1,240 @@
+//! What changes of a Machine, how, and what is left as it is.
+
+use aeroform::core::fleet::{HostStatus, MachineState};
+use aeroform::core::plan::questions;
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, moved};
+
+#[test]
+fn an_update_rolls_one_first_and_then_a_third_at_a_time() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(6))]));
+    stage.touch("m00006", |machine| machine.state = MachineState::Stopped);
+    let wanted = desired([(
+        "web",
+        group("web")
+            .count(6)
+            .config(json!({"env": {"LOG": "debug"}})),
+    )]);
+    let plan = stage.apply(&wanted);
+    assert_snapshot!(lines(&plan), @"
+    group web: 6->6 changed (ams 6->6)
+    update web ams m00001 [env.LOG]
+    update web ams m00002 [env.LOG]
+    update web ams m00003 [env.LOG]
+    update web ams m00004 [env.LOG]
+    update web ams m00005 [env.LOG]
+    update web ams m00006 [env.LOG]
+    -- web: all updated
+    ");
+    let pools: Vec<_> = plan
+        .pools
+        .iter()
+        .map(|p| format!("{} {} {}", p.name, p.size, p.first_alone))
+        .collect();
+    assert_snapshot!(pools.join("\n"), @"
+    web: update running, rolling 2 true
+    web: update stopped, rolling 1 true
+    ");
+}
+
+#[test]
+fn a_moved_group_keeps_its_machines() {
+    let mut stage = Stage::with(&desired([("worker", group("worker").count(2))]));
+    let mut wanted = desired([("jobs", group("jobs").count(2))]);
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group jobs: 0->2 added (ams 0->2)
+    group worker: 2->0 removed (ams 2->0)
+    create jobs ams x2
+    -- jobs: all created
+    destroy worker ams m00001 GroupRemoved: its group is not in `[processes]`
+    destroy worker ams m00002 GroupRemoved: its group is not in `[processes]`
+    note renamed_group worker
+    ");
+    wanted.moved.push(moved("worker", "jobs"));
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group jobs: 2->2 changed (ams 2->2)
+    move jobs ams m00001 from worker [env.FLY_PROCESS_GROUP init.cmd]
+    move jobs ams m00002 from worker [env.FLY_PROCESS_GROUP init.cmd]
+    -- jobs: all updated
+    ");
+}
+
+#[test]
+fn app_that_vanishes_because_processes_appeared_is_said_exactly() {
+    let mut before = desired([("app", group("app").serves().count(2))]);
+    before.has_processes = false;
+    let stage = Stage::with(&before);
+    let plan = stage.plan(&desired([
+        ("web", group("web").serves()),
+        ("worker", group("worker")),
+    ]));
+    let note = plan
+        .notes
+        .iter()
+        .find(|note| note.code == "app_removed")
+        .unwrap();
+    assert_snapshot!(format!("{}\n{}", note.message, note.hint.as_deref().unwrap()), @r#"
+    group `app` goes because `[processes]` appeared in fly.toml: that list is complete, and `app` is not in it
+    if it is the same group under a new name, write this in aeroform.toml, and its Machines move instead:
+    [[moved]]
+    from = "app"
+    to = "web"
+    "#);
+}
+
+#[test]
+fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| {
+        let config = machine.config.as_mut().unwrap();
+        config
+            .env
+            .as_mut()
+            .unwrap()
+            .insert("ADDED".to_owned(), "1".to_owned());
+        config.schedule = Some("daily".to_owned());
+        config.guest = Some(aeroform::core::fleet::config::Guest {
+            cpus: Some(4),
+            ..Default::default()
+        });
+        machine.state = MachineState::Stopped;
+        machine.instance = "01NEW".to_owned();
+    });
+    let plan = stage.apply(&wanted);
+    assert_snapshot!(lines(&plan), @"
+    group web: 1->1 changed (ams 1->1)
+    update web ams m00001 [env.ADDED]
+    ");
+    assert_eq!(plan.drift.len(), 1);
+    assert_eq!(plan.drift[0].changes.len(), 1);
+}
+
+#[test]
+fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let wanted = desired([(
+        "web",
+        group("web")
+            .count(1)
+            .config(json!({"env": {"LOG": "debug"}})),
+    )]);
+    stage.touch("m00001", |machine| {
+        machine
+            .config
+            .as_mut()
+            .unwrap()
+            .env
+            .as_mut()
+            .unwrap()
+            .insert("LOG".to_owned(), "debug".to_owned());
+    });
+    let plan = stage.apply(&wanted);
+    assert_snapshot!(lines(&plan), @"
+    group web: 1->1 changed (ams 1->1)
+    adopt web ams m00001: it is already as wanted, the state is not
+    ");
+    assert!(!plan.calls_provider());
+}
+
+#[test]
+fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
+    let wanted = desired([
+        ("web", group("web").count(1)),
+        ("db", group("db").count(1).mount()),
+    ]);
+    let mut stage = Stage::with(&wanted);
+    let volume = aeroform::core::fleet::VolumeId::new("vol_9").unwrap();
+    stage.touch("m00001", |machine| machine.volumes = vec![volume]);
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group db: 1->1 changed (ams 1->1)
+    group web: 1->1 unchanged (ams 1->1)
+    adopt db ams m00001: it is already as wanted, the state is not
+    ");
+}
+
+#[test]
+fn a_failed_machine_is_started_again() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| {
+        machine.state = MachineState::Failed;
+        machine.detail = Some("supervisor is gone".to_owned());
+    });
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 2->2 changed (ams 2->2)
+    update web ams m00001
+    ");
+}
+
+#[test]
+fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
+    let wanted = desired([
+        ("web", group("web").count(2)),
+        ("db", group("db").count(1).mount()),
+    ]);
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&wanted);
+    for name in ["m00001", "m00002"] {
+        stage.touch(name, |machine| {
+            machine.host = HostStatus::Unreachable;
+            machine.config = None;
+        });
+    }
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group db: 1->1 unchanged (ams 1->1)
+    group web: 2->2 unchanged (ams 2->2)
+    note host_unreachable
+    note host_unreachable
+    ");
+    let env = json!({"env": {"LOG": "debug"}});
+    let changed = desired([
+        ("web", group("web").count(2).config(env.clone())),
+        ("db", group("db").count(1).mount().config(env)),
+    ]);
+    assert_snapshot!(lines(&stage.plan(&changed)), @"
+    group db: 1->1 unchanged (ams 1->1)
+    group web: 2->2 changed (ams 2->2)
+    create web ams replaces m00002 [env.LOG]
+    destroy web ams m00002 Replaced: its host does not answer
+    update web ams m00003 [env.LOG]
+    -- web: all updated
+    note host_unreachable
+    note host_unreachable
+    refused unreachable_volume db
+    ");
+}
+
+#[test]
+fn a_mount_that_comes_replaces_new_first_and_repoints_nothing_else() {
+    let mut stage = Stage::with(&desired([("db", group("db").count(2))]));
+    assert_snapshot!(lines(&stage.apply(&desired([("db", group("db").count(2).mount())]))), @"
+    group db: 2->2 changed (ams 2->2)
+    create db ams replaces m00001 [mounts]
+    destroy db ams m00001 Replaced: its config cannot be changed in place
+    create db ams replaces m00002 [mounts]
+    destroy db ams m00002 Replaced: its config cannot be changed in place
+    -- db: all updated
+    ");
+}
+
+#[test]
+fn a_mount_that_goes_leaves_its_volume_and_asks_for_the_name() {
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&desired([("db", group("db").count(1).mount())]));
+    let plan = stage.plan(&desired([("db", group("db").count(1))]));
+    assert_snapshot!(lines(&plan), @"
+    group db: 1->1 changed (ams 1->1)
+    create db ams replaces m00001 [mounts]
+    destroy db ams m00001 Replaced leaves 1: its config cannot be changed in place
+    ");
+    assert_eq!(
+        questions(&plan).typed[0].why,
+        "leaves 1 volume of group `db` behind"
+    );
+}

@@ -1,0 +1,124 @@
+//! How many Machines a group gets, and where.
+
+use aeroform::core::fleet::MachineState;
+use insta::assert_snapshot;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group};
+
+#[test]
+fn a_new_app_gets_flys_own_rule_where_no_count_is_written() {
+    let stage = Stage::empty();
+    let wanted = desired([
+        ("web", group("web").serves()),
+        ("worker", group("worker")),
+        ("db", group("db").mount()),
+    ]);
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group db: 0->1 added (ams 0->1)
+    group web: 0->2 added (ams 0->2)
+    group worker: 0->2 added (ams 0->2)
+    create db ams
+    create web ams x2
+    -- web: all created
+    create worker ams
+    create worker ams standby for #4
+    ");
+}
+
+#[test]
+fn ha_false_makes_one_and_a_region_list_one_per_region() {
+    let stage = Stage::empty();
+    let wanted = desired([
+        ("web", group("web").serves().with(|g| g.ha = false)),
+        ("edge", group("edge").serves().list("ams fra iad")),
+    ]);
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group edge: 0->3 added (ams 0->1, fra 0->1, iad 0->1)
+    group web: 0->1 added (ams 0->1)
+    create edge ams
+    create edge fra
+    create edge iad
+    -- edge: all created
+    create web ams
+    warning shared_port
+    ");
+}
+
+#[test]
+fn scaling_up_creates_where_the_list_has_fewest() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(4).list("gru bog"))]));
+    let wanted = desired([("web", group("web").count(8).list("gru bog"))]);
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 4->8 changed (bog 2->4, gru 2->4)
+    create web bog x2
+    create web gru x2
+    -- web: all created
+    ");
+}
+
+#[test]
+fn without_a_count_what_vanished_is_made_again_where_it_was() {
+    let wanted = desired([("web", group("web").serves().list("ams fra"))]);
+    let mut stage = Stage::with(&wanted);
+    stage.lose("m00002");
+    let wanted = desired([("web", group("web").serves())]);
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group web: 1->2 changed (ams 1->1, fra 0->1)
+    forget web fra m00002
+    create web fra
+    ");
+}
+
+#[test]
+fn machines_with_volumes_are_not_moved_to_even_out_a_list() {
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&desired([("db", group("db").exact(&[("gru", 3)]).mount())]));
+    assert_snapshot!(lines(&stage.plan(&desired([("db", group("db").count(3).list("gru bog").mount())]))), @"
+    group db: 3->3 unchanged (gru 3->3)
+    note held_by_volumes db
+    ");
+    assert_snapshot!(lines(&stage.plan(&desired([("db", group("db").exact(&[("gru", 2), ("bog", 1)]).mount())]))), @"
+    group db: 3->3 changed (bog 0->1, gru 3->2)
+    create db bog
+    destroy db gru m00003 Rebalanced leaves 1: the newest
+    ");
+}
+
+/// Its place is kept for its volume, so it is not the one that goes, whatever else is wrong with it.
+#[test]
+fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
+    let db = |count: u32, regions: &str| {
+        desired([("db", group("db").count(count).mount().list(regions))])
+    };
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&db(2, "ams"));
+    stage.volumes = false;
+    stage.apply(&db(4, "ams"));
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    assert_snapshot!(lines(&stage.apply(&db(3, "bog"))), @"
+    group db: 4->3 changed (ams 4->2, bog 0->1)
+    create db bog
+    destroy db ams m00004 CountLowered: the newest
+    destroy db ams m00003 Rebalanced: the newest
+    note held_by_volumes db
+    ");
+}
+
+#[test]
+fn each_new_machine_gets_the_lowest_free_port() {
+    let mut stage = Stage::empty();
+    stage.observed.description.capabilities.port_base = Some(8100);
+    stage.apply(&desired([("web", group("web").count(3))]));
+    stage.apply(&desired([("web", group("web").count(2))]));
+    stage.apply(&desired([("web", group("web").count(4))]));
+    let ports: Vec<_> = stage
+        .observed
+        .machines
+        .values()
+        .map(|m| m.port.unwrap())
+        .collect();
+    assert_eq!(ports, [8100, 8101, 8102, 8103]);
+}

@@ -1,0 +1,145 @@
+//! Who goes, in which order, and what refuses it.
+
+use aeroform::core::fleet::{HostStatus, Limit, MachineState};
+use aeroform::core::plan::{Aim, Options, questions};
+use insta::assert_snapshot;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group};
+
+#[test]
+fn scale_down_destroys_the_unhealthy_machine_first() {
+    let before = desired([("web", group("web").count(3))]);
+    let mut stage = Stage::with(&before);
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    assert_snapshot!(lines(&stage.plan(&desired([("web", group("web").count(2))]))), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00001 CountLowered: not started
+    ");
+    stage.touch("m00002", |machine| machine.cordoned = true);
+    assert_snapshot!(lines(&stage.plan(&desired([("web", group("web").count(2))]))), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00002 CountLowered: cordoned
+    ");
+    stage.touch("m00003", |machine| machine.host = HostStatus::Unreachable);
+    assert_snapshot!(lines(&stage.apply(&desired([("web", group("web").count(2))]))), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00003 CountLowered: its host does not answer
+    note host_unreachable
+    ");
+}
+
+#[test]
+fn a_removed_group_loses_all_its_machines_after_everything_else_stands() {
+    let before = desired([
+        ("web", group("web").count(2)),
+        ("cron", group("cron").count(2)),
+    ]);
+    let mut stage = Stage::with(&before);
+    let plan = stage.apply(&desired([("web", group("web").count(3))]));
+    assert_snapshot!(lines(&plan), @"
+    group cron: 2->0 removed (ams 2->0)
+    group web: 2->3 changed (ams 2->3)
+    create web ams
+    destroy cron ams m00001 GroupRemoved: its group is not in `[processes]`
+    destroy cron ams m00002 GroupRemoved: its group is not in `[processes]`
+    ");
+    let asked = questions(&plan);
+    assert_eq!(asked.typed.len(), 1);
+    assert_eq!(asked.typed[0].name, "cron");
+    assert_eq!(asked.flags(), "--auto-approve --allow-destroy=cron:2");
+}
+
+#[test]
+fn destroying_the_app_asks_for_its_name() {
+    let wanted = desired([
+        ("web", group("web").count(2)),
+        ("cron", group("cron").count(1)),
+    ]);
+    let mut stage = Stage::with(&wanted);
+    let options = Options {
+        aim: Aim::Nothing,
+        ..Options::default()
+    };
+    let plan = stage.plan_with(&wanted, &options);
+    assert_snapshot!(lines(&plan), @"
+    group cron: 1->0 removed (ams 1->0)
+    group web: 2->0 removed (ams 2->0)
+    destroy cron ams m00001 AppDestroyed: the app is destroyed
+    destroy web ams m00002 AppDestroyed: the app is destroyed
+    destroy web ams m00003 AppDestroyed: the app is destroyed
+    ");
+    assert_eq!(
+        questions(&plan).flags(),
+        "--auto-approve --allow-destroy=all"
+    );
+    stage.carry_out(&wanted, &plan);
+    assert!(stage.known.machines.is_empty() && stage.observed.machines.is_empty());
+    assert!(stage.plan_with(&wanted, &options).is_empty());
+}
+
+#[test]
+fn protect_refuses_what_lowers_the_count_and_unprotecting_is_a_plan_of_its_own() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(3).protected())]));
+    stage.apply(&desired([("web", group("web").count(3).protected())]));
+    assert_snapshot!(lines(&stage.plan(&desired([("web", group("web").count(2).protected())]))), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00003 CountLowered: the newest
+    refused protected_group web
+    ");
+    assert_snapshot!(lines(&stage.plan(&desired([("web", group("web").count(2))]))), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00003 CountLowered: the newest
+    record unprotects web
+    refused protected_group web
+    ");
+    assert_snapshot!(lines(&stage.plan(&desired([("other", group("other").count(1))]))), @"
+    group other: 0->1 added (ams 0->1)
+    group web: 3->0 removed (ams 3->0)
+    create other ams
+    destroy web ams m00001 GroupRemoved: its group is not in `[processes]`
+    destroy web ams m00002 GroupRemoved: its group is not in `[processes]`
+    destroy web ams m00003 GroupRemoved: its group is not in `[processes]`
+    note renamed_group web
+    refused protected_group web
+    ");
+    assert_snapshot!(lines(&stage.apply(&desired([("web", group("web").count(3))]))), @"
+    group web: 3->3 unchanged (ams 3->3)
+    record unprotects web
+    ");
+    assert_snapshot!(lines(&stage.apply(&desired([("web", group("web").count(2))]))), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00003 CountLowered: the newest
+    ");
+}
+
+#[test]
+fn a_protected_group_may_be_as_small_as_another_tool_has_made_it() {
+    let web = |count| desired([("web", group("web").count(count).protected())]);
+    let mut stage = Stage::with(&web(2));
+    stage.lose("m00001");
+    stage.clone_machine("m00002", "e0001");
+    stage.touch("m00002", |machine| machine.cordoned = true);
+    assert_snapshot!(lines(&stage.apply(&web(1))), @"
+    group web: 2->1 changed (ams 2->1)
+    forget web ams m00001
+    adopt web ams e0001: not in the state
+    destroy web ams m00002 CountLowered: cordoned
+    ");
+}
+
+#[test]
+fn max_destroy_refuses_and_shows_the_plan_all_the_same() {
+    let stage = Stage::with(&desired([("web", group("web").count(10))]));
+    let mut wanted = desired([("web", group("web").count(7))]);
+    wanted.policy.max_destroy = Some(Limit::Share(0.25));
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group web: 10->7 changed (ams 10->7)
+    destroy web ams m00010 CountLowered: the newest
+    destroy web ams m00009 CountLowered: the newest
+    destroy web ams m00008 CountLowered: the newest
+    refused max_destroy
+    ");
+    wanted.policy.max_destroy = Some(Limit::Count(3));
+    assert_eq!(stage.plan(&wanted).refusals, []);
+}

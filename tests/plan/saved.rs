@@ -1,0 +1,88 @@
+//! Saved plans, and plans made from the state alone.
+
+use aeroform::core::fleet::MachineState;
+use aeroform::core::plan::SavedPlan;
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, group_name};
+
+#[test]
+fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
+    let stage = Stage::with(&desired([
+        ("web", group("web").count(2)),
+        ("cron", group("cron").count(1)),
+    ]));
+    let wanted = desired([
+        (
+            "web",
+            group("web")
+                .count(3)
+                .config(json!({"env": {"API_TOKEN": "hunter2"}})),
+        ),
+        ("cron", group("cron").count(1)),
+    ]);
+    let saved = SavedPlan::of(&stage.plan(&wanted));
+    let text = saved.text();
+    assert!(!text.contains("hunter2"));
+    assert_eq!(SavedPlan::parse(&text).unwrap(), saved);
+    assert_eq!(saved.differences(&stage.plan(&wanted)), [""; 0]);
+    let mut unrelated = stage.clone();
+    unrelated.touch("m00003", |machine| machine.state = MachineState::Stopped);
+    assert_eq!(saved.differences(&unrelated.plan(&wanted)), [""; 0]);
+    let mut other = stage.clone();
+    other.touch("m00001", |machine| {
+        machine.config.as_mut().unwrap().schedule = Some("daily".to_owned());
+    });
+    other.clone_machine("m00001", "e0001");
+    assert_snapshot!(saved.differences(&other.plan(&wanted)).join("\n"), @"
+    adopting e0001 of group `cron` in ams is new
+    destroying e0001 of group `cron` in ams is new
+    ");
+}
+
+#[test]
+fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let more = desired([("web", group("web").count(3))]);
+    let saved = SavedPlan::of(&stage.plan(&more));
+    let mut guarded = stage.clone();
+    guarded.known.protect.insert(group_name("web"));
+    assert_snapshot!(saved.differences(&guarded.plan(&more)).join("\n"), @"what is only recorded differs");
+    for name in ["m00001", "m00002"] {
+        stage.touch(name, |machine| {
+            machine.config.as_mut().unwrap().image = Some("shop:2".to_owned());
+        });
+    }
+    assert_snapshot!(saved.differences(&stage.plan(&more)).join("\n"), @"creating a Machine of group `web` in ams is another change now");
+}
+
+#[test]
+fn offline_the_state_is_the_fleet_and_what_goes_is_decided_at_apply() {
+    let stage = Stage::with(&desired([
+        ("web", group("web").count(3)),
+        ("cron", group("cron").count(1)),
+    ]));
+    let wanted = desired([(
+        "web",
+        group("web")
+            .count(2)
+            .config(json!({"env": {"LOG": "debug"}})),
+    )]);
+    assert_snapshot!(lines(&stage.offline(&wanted)), @"
+    group cron: 1->0 removed (ams 1->0)
+    group web: 3->2 changed (ams 3->2)
+    update web ams m00002 [env.LOG]
+    update web ams m00003 [env.LOG]
+    -- web: all updated
+    destroy web ams m00004 CountLowered: not up to date
+    destroy cron ams m00001 GroupRemoved: its group is not in `[processes]`
+    note decided_at_apply
+    ");
+    assert_snapshot!(lines(&Stage::empty().offline(&wanted)), @"
+    group web: 0->2 added (ams 0->2)
+    create web ams x2
+    -- web: all created
+    ");
+}

@@ -1,0 +1,58 @@
+//! Standbys: how many, and whom they watch.
+
+use aeroform::core::fleet::MachineState;
+use insta::assert_snapshot;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, moved};
+
+#[test]
+fn standbys_watch_all_primaries_and_are_repointed_when_those_change() {
+    let mut stage = Stage::empty();
+    let wanted = |n| {
+        desired([(
+            "worker",
+            group("worker").count(n).with(|g| g.standby = Some(1)),
+        )])
+    };
+    assert_snapshot!(lines(&stage.apply(&wanted(1))), @"
+    group worker: 0->2 added (ams 0->2)
+    create worker ams
+    create worker ams standby for #0
+    ");
+    assert_snapshot!(lines(&stage.apply(&wanted(2))), @"
+    group worker: 2->3 changed (ams 2->3)
+    create worker ams
+    update worker ams m00002 standby for m00001 #0
+    ");
+    assert_snapshot!(lines(&stage.apply(&wanted(0))), @"
+    group worker: 3->0 changed (ams 3->0)
+    destroy worker ams m00003 CountLowered: none is wanted in its region
+    destroy worker ams m00001 CountLowered: none is wanted in its region
+    destroy worker ams m00002 CountLowered: one standby too many
+    note scaled_to_zero worker
+    ");
+}
+
+#[test]
+fn a_written_count_without_standby_means_no_standbys() {
+    let mut stage = Stage::with(&desired([("worker", group("worker"))]));
+    assert_snapshot!(lines(&stage.apply(&desired([("worker", group("worker").count(1))]))), @"
+    group worker: 2->1 changed (ams 2->1)
+    destroy worker ams m00002 CountLowered: one standby too many
+    ");
+}
+
+#[test]
+fn a_renamed_group_takes_its_running_standby_along() {
+    let jobs = || group("jobs").count(1).with(|g| g.standby = Some(1));
+    let mut stage = Stage::with(&desired([("jobs", jobs())]));
+    stage.touch("m00002", |machine| machine.state = MachineState::Started);
+    let mut renamed = desired([("queue", jobs())]);
+    renamed.moved = vec![moved("jobs", "queue")];
+    assert_snapshot!(lines(&stage.plan(&renamed)), @"
+    group queue: 2->2 changed (ams 2->2)
+    move queue ams m00001 from jobs
+    move queue ams m00002 from jobs standby for m00001
+    ");
+}
