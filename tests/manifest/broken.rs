@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use aeroform::core::manifest::{Loaded, LocalFile, Overrides, SourceFile, wanted_files};
 
-use crate::{numbered, on, project, rendered};
+use crate::{on, project, rendered};
 
 /// A fly.toml without a mistake, for mistakes in aeroform.toml.
 pub(crate) const FLY: &str = "app = \"shop\"\n\n[processes]\nweb = \"bin/web\"\nworker = \"bin/work\"\n\n\
@@ -540,99 +540,5 @@ fn a_group_without_a_command_cannot_run_on_this_machine() {
       = help: write in aeroform.toml:
               [groups.web.local]
               command = "…"
-    "#);
-}
-
-#[test]
-fn a_file_with_nothing_but_warnings_loads_and_strict_makes_them_errors() {
-    let fly = b"app = \"a\"\nprimary_regoin = \"gru\"\n";
-    assert!(project(fly, None, &on("fly")).desired.is_some());
-    let strict = Overrides {
-        strict: true,
-        ..on("fly")
-    };
-    let loaded = project(fly, None, &strict);
-    assert!(loaded.desired.is_none());
-    assert_eq!(loaded.diagnostics.errors(), 1);
-}
-
-#[test]
-fn twenty_are_shown_and_the_rest_is_counted() {
-    let lines: String = numbered(30, |n| format!("x{n} = 1\n"));
-    let fly = format!("app = 1\n{lines}");
-    let text = rendered(&project(fly.as_bytes(), None, &on("fly")));
-    assert_eq!(text.matches("--> fly.toml").count(), 20);
-    assert!(
-        text.ends_with("… and 11 more: 1 error, 30 warnings\n"),
-        "{text}"
-    );
-    assert!(text.starts_with("error[wrong_type]"), "{text}");
-}
-
-#[test]
-fn bytes_that_are_no_text_are_told() {
-    let told = |bytes: &[u8]| rendered(&project(bytes, None, &on("fly")));
-    insta::assert_snapshot!(told(b"app = \"a\"\n# caf\xe9\n"), @"
-    error[not_utf8]: the file is not valid UTF-8
-     --> fly.toml:2:6
-      |
-    2 | # caf�
-      |      ^ byte 0xe9
-      |
-      = help: save the file as UTF-8
-    ");
-    insta::assert_snapshot!(told(b"\xff\xfea\0p\0p\0"), @"
-    error[not_utf8]: the file is UTF-16, and TOML is UTF-8
-     --> fly.toml:1:1
-      |
-    1 | ��a�p�p�
-      | ^ byte 0xff
-      |
-      = help: save the file as UTF-8
-    ");
-}
-
-#[test]
-fn a_byte_order_mark_and_windows_line_ends_are_fine() {
-    let loaded = project(
-        b"\xef\xbb\xbfapp = \"a\"\r\n[env]\r\nX = \"1\"\r\n",
-        None,
-        &on("fly"),
-    );
-    assert!(loaded.diagnostics.is_empty(), "{}", rendered(&loaded));
-    assert_eq!(loaded.desired.unwrap().app.as_str(), "a");
-}
-
-#[test]
-fn colour_changes_nothing_but_colour() {
-    let loaded = project(b"app = 1\nx = 2\n", None, &on("fly"));
-    let mut coloured = String::new();
-    aeroform::core::view::diagnostics::render(&loaded.diagnostics, true, 100, &mut coloured)
-        .unwrap();
-    assert!(coloured.contains('\u{1b}'));
-    assert_eq!(
-        anstream::adapter::strip_str(&coloured).to_string(),
-        rendered(&loaded)
-    );
-}
-
-#[test]
-fn programs_get_the_same_as_people() {
-    let loaded = project(b"app = \"a\"\nprimary_regoin = \"gru\"\n", None, &on("fly"));
-    let json = aeroform::core::view::diagnostics::json(&loaded.diagnostics);
-    insta::assert_snapshot!(serde_json::to_string_pretty(&json).unwrap(), @r#"
-    [
-      {
-        "severity": "warning",
-        "code": "unknown_key",
-        "message": "unknown key `primary_regoin`: Fly ignores it",
-        "file": "fly.toml",
-        "line": 2,
-        "column": 1,
-        "start": 10,
-        "end": 24,
-        "help": "did you mean `primary_region`?"
-      }
-    ]
     "#);
 }

@@ -12,6 +12,7 @@ mod no_churn;
 mod provoked;
 mod reference;
 mod sections;
+mod told;
 
 use aeroform::core::manifest::{Loaded, Overrides, SourceFile, load};
 use aeroform::core::view::diagnostics::render;

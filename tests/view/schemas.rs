@@ -10,7 +10,7 @@ use aeroform::core::fleet::{
 use aeroform::core::plan::Plan;
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, Secrets};
-use aeroform::core::view::json::validate::{Diagnostic, Severity};
+use aeroform::core::view::json::validate::{Diagnostic, Place, Severity};
 use aeroform::core::view::{StatusView, escape};
 use insta::assert_snapshot;
 use jsonschema::Validator;
@@ -479,6 +479,12 @@ fn the_other_documents_are_as_published() {
         file: "aeroform.toml",
         line: Some(3),
         column: Some(1),
+        also: vec![Place {
+            label: Some("the group stands here"),
+            file: "fly.toml",
+            line: 2,
+            column: 1,
+        }],
         help: Some("did you mean `count`?"),
     };
     let causes = ["the plan was made at serial 41".to_owned()];
@@ -558,6 +564,7 @@ fn only_an_error_makes_manifests_invalid() {
         file: "fly.toml",
         line: None,
         column: None,
+        also: Vec::new(),
         help: None,
     }]);
     let value = valid(&schema("validate"), &warned);

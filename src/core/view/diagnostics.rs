@@ -1,10 +1,10 @@
-//! Shows what is wrong with a manifest: for people with the line and a caret, for programs as JSON.
+//! Shows people what is wrong with a manifest, with the line and a caret. What programs get is
+//! [`super::json::validate`].
 
 use std::fmt::{self, Write};
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use serde::Serialize;
 
 use crate::core::manifest::{Diagnostic, Diagnostics, Place, Severity};
 
@@ -89,72 +89,4 @@ fn snippet(kind: AnnotationKind, place: &Place) -> Snippet<'_, annotate_snippets
     Snippet::source(&place.excerpt)
         .line_start(place.line)
         .annotation(kind.span(place.caret.clone()).label(place.label.as_deref()))
-}
-
-/// One diagnostic for programs.
-#[derive(Debug, Serialize)]
-pub struct DiagnosticView<'d> {
-    /// `error` or `warning`.
-    pub severity: &'static str,
-    /// Stable name of this kind of mistake.
-    pub code: &'static str,
-    /// What is wrong and why.
-    pub message: &'d str,
-    /// Where, if it is anywhere.
-    #[serde(flatten)]
-    pub place: Option<PlaceView<'d>>,
-    /// Other places that take part.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<PlaceView<'d>>,
-    /// What to do.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub help: Option<&'d str>,
-}
-
-/// A spot in a file for programs.
-#[derive(Debug, Serialize)]
-pub struct PlaceView<'d> {
-    /// The file, as shown to people.
-    pub file: &'d str,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-    /// Byte offset of its start.
-    pub start: usize,
-    /// Byte offset behind its end.
-    pub end: usize,
-    /// What is said beside the caret.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub label: Option<&'d str>,
-}
-
-/// All of them for programs, errors before warnings.
-pub fn json(diagnostics: &Diagnostics) -> Vec<DiagnosticView<'_>> {
-    diagnostics.iter().map(view).collect()
-}
-
-fn view(diagnostic: &Diagnostic) -> DiagnosticView<'_> {
-    DiagnosticView {
-        severity: match diagnostic.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
-        code: diagnostic.code,
-        message: &diagnostic.message,
-        place: diagnostic.place.as_ref().map(place),
-        also: diagnostic.also.iter().map(place).collect(),
-        help: diagnostic.help.as_deref(),
-    }
-}
-
-fn place(place: &Place) -> PlaceView<'_> {
-    PlaceView {
-        file: &place.file,
-        line: place.line,
-        column: place.column,
-        start: place.span.start,
-        end: place.span.end,
-        label: place.label.as_deref(),
-    }
 }

@@ -32,9 +32,37 @@ pub struct Diagnostic<'a> {
     /// Column, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
+    /// Other places that take part.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Place<'a>>,
     /// What to do, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<&'a str>,
+}
+
+/// Another place.
+#[derive(Debug, Serialize)]
+pub struct Place<'a> {
+    /// What stands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<&'a str>,
+    /// The file as it is shown to people.
+    pub file: &'a str,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+impl<'a> From<&'a manifest::Place> for Place<'a> {
+    fn from(place: &'a manifest::Place) -> Self {
+        Self {
+            label: place.label.as_deref(),
+            file: &place.file,
+            line: place.line,
+            column: place.column,
+        }
+    }
 }
 
 impl<'a> From<&'a manifest::Diagnostic> for Diagnostic<'a> {
@@ -51,6 +79,7 @@ impl<'a> From<&'a manifest::Diagnostic> for Diagnostic<'a> {
             file: place.map_or("", |place| &place.file),
             line: place.map(|place| place.line),
             column: place.map(|place| place.column),
+            also: diagnostic.also.iter().map(Into::into).collect(),
             help: diagnostic.help.as_deref(),
         }
     }

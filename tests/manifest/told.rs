@@ -1,0 +1,119 @@
+//! How what is wrong is told, whatever it is: how much of it, in which colours, of which bytes.
+
+use aeroform::core::manifest::Overrides;
+use aeroform::core::view::json::validate::validate;
+
+use crate::{numbered, on, project, rendered};
+
+#[test]
+fn a_file_with_nothing_but_warnings_loads_and_strict_makes_them_errors() {
+    let fly = b"app = \"a\"\nprimary_regoin = \"gru\"\n";
+    assert!(project(fly, None, &on("fly")).desired.is_some());
+    let strict = Overrides {
+        strict: true,
+        ..on("fly")
+    };
+    let loaded = project(fly, None, &strict);
+    assert!(loaded.desired.is_none());
+    assert_eq!(loaded.diagnostics.errors(), 1);
+}
+
+#[test]
+fn twenty_are_shown_and_the_rest_is_counted() {
+    let lines: String = numbered(30, |n| format!("x{n} = 1\n"));
+    let fly = format!("app = 1\n{lines}");
+    let text = rendered(&project(fly.as_bytes(), None, &on("fly")));
+    assert_eq!(text.matches("--> fly.toml").count(), 20);
+    assert!(
+        text.ends_with("… and 11 more: 1 error, 30 warnings\n"),
+        "{text}"
+    );
+    assert!(text.starts_with("error[wrong_type]"), "{text}");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_told() {
+    let told = |bytes: &[u8]| rendered(&project(bytes, None, &on("fly")));
+    insta::assert_snapshot!(told(b"app = \"a\"\n# caf\xe9\n"), @"
+    error[not_utf8]: the file is not valid UTF-8
+     --> fly.toml:2:6
+      |
+    2 | # caf�
+      |      ^ byte 0xe9
+      |
+      = help: save the file as UTF-8
+    ");
+    insta::assert_snapshot!(told(b"\xff\xfea\0p\0p\0"), @"
+    error[not_utf8]: the file is UTF-16, and TOML is UTF-8
+     --> fly.toml:1:1
+      |
+    1 | ��a�p�p�
+      | ^ byte 0xff
+      |
+      = help: save the file as UTF-8
+    ");
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_are_fine() {
+    let loaded = project(
+        b"\xef\xbb\xbfapp = \"a\"\r\n[env]\r\nX = \"1\"\r\n",
+        None,
+        &on("fly"),
+    );
+    assert!(loaded.diagnostics.is_empty(), "{}", rendered(&loaded));
+    assert_eq!(loaded.desired.unwrap().app.as_str(), "a");
+}
+
+#[test]
+fn colour_changes_nothing_but_colour() {
+    let loaded = project(b"app = 1\nx = 2\n", None, &on("fly"));
+    let mut coloured = String::new();
+    aeroform::core::view::diagnostics::render(&loaded.diagnostics, true, 100, &mut coloured)
+        .unwrap();
+    assert!(coloured.contains('\u{1b}'));
+    assert_eq!(
+        anstream::adapter::strip_str(&coloured).to_string(),
+        rendered(&loaded)
+    );
+}
+
+#[test]
+fn programs_get_the_same_as_people_the_other_places_included() {
+    let service = |group: &str| {
+        format!(
+            "[[services]]\ninternal_port = 80\nprocesses = [\"{group}\"]\n\
+             [[services.ports]]\nport = 443\n"
+        )
+    };
+    let groups = "[processes]\nweb = \"bin/web\"\napi = \"bin/api\"\n";
+    let fly = format!("app = \"a\"\n{groups}{}{}", service("web"), service("api"));
+    let loaded = project(fly.as_bytes(), None, &on("fly"));
+    let told = validate(loaded.diagnostics.iter().map(Into::into).collect());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&told).unwrap(), @r#"
+    {
+      "format_version": 1,
+      "valid": true,
+      "diagnostics": [
+        {
+          "severity": "warning",
+          "code": "port_of_two_groups",
+          "message": "port 443 is served by `web` and by `api`: Fly Proxy balances between them",
+          "label": "here",
+          "file": "fly.toml",
+          "line": 14,
+          "column": 8,
+          "also": [
+            {
+              "label": "and here",
+              "file": "fly.toml",
+              "line": 9,
+              "column": 8
+            }
+          ],
+          "help": "give one of them another port, unless both are meant to answer"
+        }
+      ]
+    }
+    "#);
+}
