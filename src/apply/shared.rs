@@ -9,7 +9,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::cancel::Cancel;
 use super::job::{Halt, Job};
 use super::limits::Limits;
-use crate::core::fleet::{MachineId, MachineName};
+use super::steps::volumes::Shelves;
+use crate::core::fleet::{MachineId, MachineName, VolumeId};
 use crate::core::plan::{Event, StepId};
 use crate::provider::backoff::Backoff;
 
@@ -19,6 +20,10 @@ pub(super) struct Shared<'a> {
     pub(super) cancel: Cancel,
     /// Machines that steps of this run have made, for standbys that watch them.
     pub(super) made: RefCell<BTreeMap<StepId, MachineId>>,
+    /// The volumes of those Machines, made ones included.
+    pub(super) mounted: RefCell<BTreeMap<StepId, Vec<VolumeId>>>,
+    /// Volumes that are made.
+    pub(super) shelves: Shelves,
     /// Set once nothing new may be started.
     pub(super) halt: RefCell<Option<Halt>>,
     /// Names in the snapshot.
@@ -43,6 +48,8 @@ impl<'a> Shared<'a> {
         Self {
             cancel,
             made: RefCell::default(),
+            mounted: RefCell::default(),
+            shelves: Shelves::default(),
             halt: RefCell::default(),
             names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
             limits: Limits::of(&job.observed.description.capabilities),

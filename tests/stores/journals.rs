@@ -60,6 +60,7 @@ macro_rules! keep {
 keep! {
     a_fresh_journal_has_no_runs
     a_run_that_began_is_open_in_the_next_process
+    a_call_that_was_begun_is_seen_by_the_next_process
     results_come_back_in_the_order_of_recording
     only_closing_a_run_takes_it_out_of_sight
     a_lineage_sees_its_own_runs_oldest_first

@@ -4,6 +4,7 @@ mod create;
 mod destroy;
 mod keep;
 mod update;
+pub(super) mod volumes;
 
 use super::ends::{End, Part};
 use super::hands::Hands;

@@ -2,6 +2,7 @@
 //! a mistake there does not agree with itself. A finding is a bug; nothing is applied over one.
 
 mod capacity;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -42,6 +43,7 @@ pub fn check(
     }
     reading.protected(desired, known, observed);
     reading.capacity(desired, observed);
+    reading.volumes(desired, observed);
     reading.found.sort();
     reading.found
 }

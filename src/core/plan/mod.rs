@@ -31,8 +31,10 @@ mod running;
 mod saved;
 mod sick;
 mod spread;
+mod summary;
 pub mod types;
 mod victims;
+mod volumes;
 mod words;
 
 pub use check::{Finding, check};
@@ -42,10 +44,11 @@ pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
+pub use summary::Summary;
 pub use types::{
     Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
-    Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,
-    StepResult, Summary, TakenOver, Target, Work,
+    Inherited, Note, Outcome, Pin, Plan, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
+    StepEvent, StepId, StepResult, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

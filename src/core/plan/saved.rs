@@ -251,6 +251,7 @@ impl SavedChange {
                     standby_for,
                     replaces,
                     volumes,
+                    new_volumes,
                     inherits,
                 },
                 Action::Create {
@@ -259,11 +260,13 @@ impl SavedChange {
                     standby_for: standby_for_now,
                     replaces: replaces_now,
                     volumes: volumes_now,
+                    new_volumes: new_volumes_now,
                     inherits: inherits_now,
                 },
             ) => {
                 watched(standby_for) == watched(standby_for_now)
                     && (replaces, volumes, inherits) == (replaces_now, volumes_now, inherits_now)
+                    && new_volumes == new_volumes_now
             }
             (Action::Update { standby_for }, Action::Update { standby_for: now }) => {
                 watched(standby_for) == watched(now)

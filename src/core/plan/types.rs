@@ -64,8 +64,8 @@ pub struct Plan {
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
 }
 
-/// An estimate of what a plan changes in the bill of a month of 30 days: Machines alone, without standbys,
-/// as if they never stopped.
+/// An estimate of what a plan changes in the bill of a month of 30 days: Machines without standbys, as if
+/// they never stopped, and the volumes that are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// US cents more, or less.
@@ -188,8 +188,11 @@ pub enum Action {
         standby_for: Vec<Standby>,
         /// It takes the place of this one, which a later step destroys.
         replaces: Option<MachineId>,
-        /// Volumes that it gets, in the order of its mounts.
+        /// Unattached volumes that it takes, in the order of its mounts.
         volumes: Vec<VolumeId>,
+        /// Volumes that are made for it, for the mounts behind those.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        new_volumes: Vec<PlannedVolume>,
         /// What it has like the Machines that run, where no manifest says it.
         #[serde(default, skip_serializing_if = "Inherited::is_nothing")]
         inherits: Box<Inherited>,
@@ -218,6 +221,26 @@ pub enum Action {
     Adopt,
     /// It leaves the state; no call is made.
     Forget,
+}
+
+/// A volume that is made for a new Machine, in its region, before the Machine itself (RULES 32).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedVolume {
+    /// The `source` of the mount.
+    pub name: String,
+    /// GB.
+    pub size_gb: u32,
+    /// Whether what it holds is encrypted at rest.
+    pub encrypted: bool,
+    /// Whether it must lie apart from the app's other volumes of its name in that region.
+    pub unique_zone: bool,
+    /// How many days its snapshots are kept, where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_retention: Option<u32>,
+    /// Whether snapshots are made by themselves, where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_snapshots: Option<bool>,
 }
 
 /// What a new Machine takes over from those that run, where no manifest says it (RULES 18, 19).
@@ -409,26 +432,6 @@ pub struct Note {
     pub hint: Option<String>,
 }
 
-/// How many steps of each kind. A replacement is one, though two steps do it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Summary {
-    /// New Machines.
-    pub create: usize,
-    /// Updates in place.
-    pub update: usize,
-    /// Replacements.
-    pub replace: usize,
-    /// Moves between groups.
-    #[serde(rename = "move")]
-    pub moves: usize,
-    /// Destroys, without the old halves of replacements.
-    pub destroy: usize,
-    /// Taken into the state.
-    pub adopt: usize,
-    /// Dropped from the state.
-    pub forget: usize,
-}
-
 /// What came of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -515,72 +518,4 @@ pub enum StepEvent {
     },
     /// It ended.
     Ended(Outcome),
-}
-
-impl Plan {
-    /// The changes among the steps, with their ids.
-    pub fn changes(&self) -> impl Iterator<Item = (StepId, &Change)> {
-        self.steps.iter().filter_map(|step| match &step.work {
-            Work::Change(change) => Some((step.id, &**change)),
-            Work::Barrier { .. } => None,
-        })
-    }
-
-    /// How many steps of each kind.
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for (_, change) in self.changes() {
-            match &change.action {
-                Action::Create { replaces: None, .. } => summary.create += 1,
-                Action::Create {
-                    replaces: Some(_), ..
-                } => summary.replace += 1,
-                Action::Update { .. } => summary.update += 1,
-                Action::Move { .. } => summary.moves += 1,
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    ..
-                } => {}
-                Action::Destroy {
-                    removal:
-                        Removal::GroupRemoved
-                        | Removal::CountLowered
-                        | Removal::Rebalanced
-                        | Removal::Named
-                        | Removal::AppDestroyed,
-                    ..
-                } => summary.destroy += 1,
-                Action::Adopt => summary.adopt += 1,
-                Action::Forget => summary.forget += 1,
-            }
-        }
-        summary
-    }
-
-    /// How many Machines get less CPU or memory: a class of its own, beside what is destroyed.
-    pub fn shrinking(&self) -> usize {
-        let shrinks = |change: &Change| {
-            let kept = !matches!(change.action, Action::Destroy { .. });
-            kept && change.changes.iter().any(|field| field.shrinks)
-        };
-        self.changes().filter(|(_, change)| shrinks(change)).count()
-    }
-
-    /// Whether an apply would change neither a Machine nor the state.
-    pub fn is_empty(&self) -> bool {
-        self.changes().next().is_none() && self.records.is_empty()
-    }
-
-    /// Whether an apply would call the provider at all.
-    pub fn calls_provider(&self) -> bool {
-        self.changes()
-            .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
-    }
-}
-
-impl Summary {
-    /// Whether everything is zero.
-    pub fn is_zero(&self) -> bool {
-        *self == Self::default()
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::{Machine, MachineId, Stamps, Volume};
 use crate::emulator::world::Refusal;
 use crate::provider::ProviderError;
@@ -42,6 +42,14 @@ pub(super) fn machine(shown: &Value) -> Result<Machine, ProviderError> {
     let read = wire::machine(shown.to_string().as_bytes());
     let read = read.map_err(|why| answers::unreadable("the world", why))?;
     Ok(read.machine)
+}
+
+pub(super) fn volume_body(call: &VolumeCall) -> Value {
+    body::create_volume(call)
+}
+
+pub(super) fn volume(shown: &Value) -> Result<Volume, ProviderError> {
+    wire::volume(shown).ok_or_else(|| answers::unreadable("the world", "this is no volume"))
 }
 
 pub(super) fn volumes(shown: &Value) -> Vec<Volume> {
