@@ -20,4 +20,5 @@ mod repeated;
 mod snapshot;
 mod stage;
 mod stopping;
+mod volumes;
 mod world;

@@ -1,11 +1,11 @@
 //! Every code of a plan, provoked.
 
-use aeroform::core::fleet::{HostStatus, Lineage, Management};
+use aeroform::core::fleet::{DesiredGroup, HostStatus, Lineage, Management, Volume, VolumeId};
 use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
 use crate::provoked::assert_all_provoked;
-use crate::support::{GroupWords, Stage, desired, group, id, moved};
+use crate::support::{GroupWords, Stage, desired, group, id, moved, region};
 
 #[test]
 fn every_code_of_a_plan_is_provoked() {
@@ -16,7 +16,7 @@ fn every_code_of_a_plan_is_provoked() {
         notes(),
         hosts(),
         images(),
-        vec![refreshed()],
+        vec![refreshed(), smaller_volume()],
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {
@@ -67,6 +67,25 @@ fn refreshed() -> Plan {
         ..Options::default()
     };
     stage.plan_with(&wanted, &options)
+}
+
+fn smaller_volume() -> Plan {
+    let mut stage = Stage::empty();
+    stage.observed.description.capabilities.volumes = true;
+    stage.observed.volumes.push(Volume {
+        id: VolumeId::new("vol_1").unwrap(),
+        name: "data".to_owned(),
+        region: region("ams"),
+        size_gb: 1,
+        encrypted: true,
+        attached_to: None,
+        host: HostStatus::Ok,
+    });
+    let larger = |group: &mut DesiredGroup| group.new_volume.initial_size_gb = Some(10);
+    stage.plan(&desired([(
+        "db",
+        group("db").count(1).mount().with(larger),
+    )]))
 }
 
 fn guards() -> Vec<Plan> {

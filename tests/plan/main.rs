@@ -24,6 +24,7 @@ mod saved;
 mod standbys;
 #[path = "../support/mod.rs"]
 mod support;
+mod volumes;
 
 use aeroform::core::plan::Plan;
 

@@ -23,7 +23,10 @@ use crate::provider::backoff::Backoff;
 /// The volumes of each name and region that this run has seen or made. Whoever makes one holds the
 /// shelf until it is settled which it is, so that two lost answers cannot mean the same volume.
 #[derive(Debug, Default)]
-pub(in crate::apply) struct Shelves(RefCell<BTreeMap<(String, Region), Rc<Mutex<Shelf>>>>);
+pub(in crate::apply) struct Shelves(RefCell<BTreeMap<Place, Rc<Mutex<Shelf>>>>);
+
+/// A name and a region.
+type Place = (String, Region);
 
 #[derive(Debug)]
 struct Shelf {
@@ -33,17 +36,15 @@ struct Shelf {
 }
 
 impl Shelves {
-    fn of(&self, job: &Job<'_>, volume: &PlannedVolume, region: &Region) -> Part<Rc<Mutex<Shelf>>> {
-        let place = (volume.name.clone(), region.clone());
-        if let Some(shelf) = self.0.borrow().get(&place) {
-            return Ok(Rc::clone(shelf));
+    fn of(&self, job: &Job<'_>, call: &VolumeCall) -> Result<Rc<Mutex<Shelf>>, JournalError> {
+        let place = (call.name.clone(), call.region.clone());
+        if let Some(known) = self.0.borrow().get(&place) {
+            return Ok(Rc::clone(known));
         }
-        let shelf = Shelf::new(job, &volume.name, region).map_err(|error| End::Halted {
-            during: format!("before `create-volume`: {error}"),
-        })?;
-        let shelf = Rc::new(Mutex::new(shelf));
-        self.0.borrow_mut().insert(place, Rc::clone(&shelf));
-        Ok(shelf)
+        let new = Shelf::new(job, &call.name, &call.region)?;
+        let new = Rc::new(Mutex::new(new));
+        self.0.borrow_mut().insert(place, Rc::clone(&new));
+        Ok(new)
     }
 }
 
@@ -112,37 +113,28 @@ pub(super) async fn make(
             guest: config.guest.clone(),
             image: config.image.clone(),
         };
-        let shelf = hands
-            .shared
-            .shelves
-            .of(&hands.shared.job, volume, region)
-            .inspect_err(|end| stop(hands, end))?;
-        made.push(one(hands, step, call, &shelf).await?);
+        made.push(one(hands, step, call).await?);
     }
     Ok(made)
 }
 
-/// Nothing goes on without a journal.
-fn stop(hands: &Hands<'_>, end: &End) {
-    if let End::Halted { during } = end {
-        hands.shared.halt(Halt::Journal(during.clone()));
+/// Nothing new is begun without the journal.
+fn unwritten(hands: &Hands<'_>, error: &JournalError) -> End {
+    hands.shared.halt(Halt::Journal(error.to_string()));
+    End::Halted {
+        during: "before `create-volume`".to_owned(),
     }
 }
 
-async fn one(
-    hands: &Hands<'_>,
-    step: StepId,
-    call: VolumeCall,
-    shelf: &Mutex<Shelf>,
-) -> Part<VolumeId> {
-    let mut shelf = match shelf.try_lock() {
-        Ok(shelf) => shelf,
-        Err(_) => {
-            let what = format!("another `{}` in {} to be made", call.name, call.region);
-            hands.waiting(what, LIST_LAG);
-            shelf.lock().await
-        }
-    };
+async fn one(hands: &Hands<'_>, step: StepId, call: VolumeCall) -> Part<VolumeId> {
+    let job = &hands.shared.job;
+    let shelf = hands.shared.shelves.of(job, &call);
+    let shelf = shelf.map_err(|error| unwritten(hands, &error))?;
+    if shelf.try_lock().is_err() {
+        let what = format!("another `{}` in {} to be made", call.name, call.region);
+        hands.waiting(what, LIST_LAG);
+    }
+    let mut shelf = shelf.lock().await;
     if shelf.lost > 0 {
         shelf.lost -= 1;
         if let Some(id) = turned_up(hands, &call, &shelf.seen).await? {
@@ -159,34 +151,19 @@ async fn one(
             seen: shelf.seen.iter().cloned().collect(),
         },
     };
-    let job = &hands.shared.job;
-    if let Err(error) = job.journal.start(&job.run.run, &row) {
-        hands.shared.halt(Halt::Journal(error.to_string()));
-        return Err(End::Halted {
-            during: "before `create-volume`".to_owned(),
-        });
-    }
-    let id = sent(
-        hands,
-        &Call::CreateVolume(Box::new(call.clone())),
-        &call,
-        &shelf.seen,
-    )
-    .await?;
+    let begun = job.journal.start(&job.run.run, &row);
+    begun.map_err(|error| unwritten(hands, &error))?;
+    let id = sent(hands, call, &shelf.seen).await?;
     shelf.seen.insert(id.clone());
     Ok(id)
 }
 
 /// Makes the call until it is settled which volume it has made.
-async fn sent(
-    hands: &Hands<'_>,
-    call: &Call,
-    wanted: &VolumeCall,
-    seen: &BTreeSet<VolumeId>,
-) -> Part<VolumeId> {
+async fn sent(hands: &Hands<'_>, wanted: VolumeCall, seen: &BTreeSet<VolumeId>) -> Part<VolumeId> {
+    let call = Call::CreateVolume(Box::new(wanted.clone()));
     let mut tries = 0;
     loop {
-        let message = match hands.call(call).await {
+        let open = match hands.call(&call).await {
             Ok(receipt) => match receipt.volume {
                 Some(volume) => return Ok(volume.id),
                 None => Err("a volume was made, they say, and not shown".to_owned()),
@@ -197,10 +174,10 @@ async fn sent(
             }
             Err(Refused::Unknown(error)) => Ok(error),
         };
-        if let Some(id) = turned_up(hands, wanted, seen).await? {
+        if let Some(id) = turned_up(hands, &wanted, seen).await? {
             return Ok(id);
         }
-        let error = message.map_err(|message| End::Unknown { message })?;
+        let error = open.map_err(|message| End::Unknown { message })?;
         if !hands.again(tries, &error).await? {
             return Err(End::Unknown {
                 message: error.message,

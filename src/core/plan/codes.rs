@@ -124,7 +124,7 @@ codes! {
         "Local Machines are processes.",
         "Nothing.";
     SMALLER_VOLUME "smaller_volume" Not:
-        "`initial_size` of group `…` is … GB and … has … GB: it is for volumes that are made, and those that exist stay as they are",
+        "`initial_size` of group `…` is … GB and …: it is for volumes that are made, and those that exist stay as they are",
         "`initial_size` was raised, or volumes were made by hand.",
         "`fly volumes extend ID --size GB` makes one larger; none is ever made smaller.";
     SPECIAL_MACHINES "special_machines" Not:

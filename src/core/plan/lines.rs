@@ -104,10 +104,11 @@ fn line(change: &Change) -> String {
             let replaces = replaces
                 .as_ref()
                 .map_or(String::new(), |id| format!(" replaces {id}"));
-            let volumes: String = new_volumes
+            let volumes: Vec<String> = new_volumes
                 .iter()
                 .map(|volume| format!(" with a new {} of {} GB", volume.name, volume.size_gb))
                 .collect();
+            let volumes = volumes.concat();
             format!(
                 "create {place}{replaces}{}{volumes}{fields}",
                 standby(standby_for)

@@ -14,6 +14,7 @@ use super::types::{
 use super::volumes::Volumes;
 use crate::core::fleet::{
     CheckState, CheckStatus, DesiredGroup, GroupName, MachineId, MachineState, Region, Strategy,
+    VolumeId,
 };
 
 /// Steps and their pools.
@@ -196,7 +197,7 @@ impl Build<'_, '_, '_> {
             );
             for region in &decision.creates {
                 let mut change = self.create(name, decision, region, Vec::new(), gate);
-                self.mount(decision, &mut change);
+                self.mount(decision, &mut change, &[]);
                 let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
@@ -210,8 +211,8 @@ impl Build<'_, '_, '_> {
         (ids, primaries)
     }
 
-    /// Gives a new Machine its volumes.
-    fn mount(&mut self, decision: &Decision<'_>, change: &mut Change) {
+    /// Gives a new Machine its volumes, those first that it keeps of the one that it replaces.
+    fn mount(&mut self, decision: &Decision<'_>, change: &mut Change, kept: &[VolumeId]) {
         if let (
             Action::Create {
                 volumes,
@@ -222,7 +223,7 @@ impl Build<'_, '_, '_> {
         ) = (&mut change.action, decision.wanted)
         {
             let guest = decision.inherits.guest.as_ref();
-            let mounted = self.volumes.mounted(group, guest, &change.region);
+            let mounted = self.volumes.mounted(group, guest, &change.region, kept);
             (*volumes, *new_volumes) = (mounted.taken, mounted.made);
         }
     }
@@ -367,17 +368,10 @@ impl Build<'_, '_, '_> {
         new.reason.clone_from(&changed.reason);
         new.changes.clone_from(&changed.changes);
         let old_first = changed.how == How::ReplaceOldFirst;
-        if !old_first {
-            self.mount(decision, &mut new);
-        }
-        if let Action::Create {
-            volumes, replaces, ..
-        } = &mut new.action
-        {
+        let kept = if old_first { member.volumes() } else { &[] };
+        self.mount(decision, &mut new, kept);
+        if let Action::Create { replaces, .. } = &mut new.action {
             *replaces = Some(member.id.clone());
-            if old_first {
-                *volumes = member.volumes().to_vec();
-            }
         }
         let leaves = if old_first {
             Vec::new()
@@ -424,7 +418,7 @@ impl Build<'_, '_, '_> {
         for region in &decision.standbys {
             let watched = primaries.watched();
             let mut change = self.create(name, decision, region, watched, GateKind::Settled);
-            self.mount(decision, &mut change);
+            self.mount(decision, &mut change, &[]);
             "standby".clone_into(&mut change.reason);
             ids.push(self.push(Some(pool), needs.clone(), Work::Change(Box::new(change))));
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::codes;
 use super::decision::Decision;
+use super::members::Member;
 use super::notes::note;
 use super::types::{Action, Note, PlannedVolume, Step, Work};
 use crate::core::fleet::config::Guest;
@@ -48,18 +49,22 @@ impl<'a> Volumes<'a> {
         }
     }
 
-    /// The volumes of a new Machine, in the order of its mounts: of each name and region the unattached
-    /// one with the lowest id, so that a Machine that is made again has the data of the one that is gone.
-    /// From the first mount on that there is none for they are made.
+    /// The volumes of a new Machine, in the order of its mounts, behind those that it keeps: of each name
+    /// and region the unattached one with the lowest id, so that a Machine that is made again has the data
+    /// of the one that is gone. From the first mount on that there is none for they are made.
     pub(super) fn mounted(
         &mut self,
         group: &DesiredGroup,
         inherited: Option<&Guest>,
         region: &Region,
+        kept: &[VolumeId],
     ) -> Mounted {
-        let mut mounted = Mounted::default();
+        let mut mounted = Mounted {
+            taken: kept.to_vec(),
+            made: Vec::new(),
+        };
         let guest = group.template.written_size().or(inherited);
-        for mount in group.template.mounts.iter().flatten() {
+        for mount in group.template.mounts.iter().flatten().skip(kept.len()) {
             let Some(name) = &mount.name else {
                 break;
             };
@@ -157,7 +162,7 @@ pub(super) fn smaller(
         };
         let stays = |id: &MachineId| !decision.gone.iter().any(|gone| gone.member.id == id);
         let members = decision.members.iter().filter(|m| stays(m.id));
-        let had = members.flat_map(|member| member.volumes());
+        let had = members.flat_map(Member::volumes);
         let taken = steps.iter().filter_map(|step| match &step.work {
             Work::Change(change) if change.group == *name => match &change.action {
                 Action::Create { volumes, .. } => Some(volumes),

@@ -58,7 +58,10 @@ pub(super) fn volumes(shown: &Value) -> Vec<Volume> {
 
 /// What a refusal means for what may be done next.
 pub(super) fn error(refusal: &Refusal) -> ProviderError {
-    let message = refusal.message.as_str();
-    let (class, code) = answers::class(refusal.status, message, refusal.retry_after);
+    let mut message = refusal.message.clone();
+    if let Some(kind) = refusal.kind {
+        message = format!("{message} ({kind})");
+    }
+    let (class, code) = answers::class(refusal.status, &message, refusal.retry_after);
     ProviderError::new(class, code, message)
 }
