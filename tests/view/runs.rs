@@ -22,7 +22,7 @@ fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
         region: region(at),
         state: MachineState::Started,
         instance: "i1".to_owned(),
-        config: Some(MachineConfig::default()),
+        config: Some(MachineConfig::default().into()),
         stamps: Stamps::default(),
         volumes: Vec::new(),
         standby_for: Vec::new(),

@@ -43,7 +43,7 @@ pub(super) async fn create<'a>(
     let wanted = Wanted::of(hands.shared, &change.group, None, volumes, standby_for)?;
     let observed = &hands.shared.job.observed.machines;
     let old = replaces.as_ref().and_then(|old| observed.get(old));
-    let base = inherits.base(old.and_then(|old| old.config.as_ref()));
+    let base = inherits.base(old.and_then(|old| old.config.as_deref()));
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),

@@ -1,6 +1,7 @@
 //! What exists: Machines as a provider reports them, and one snapshot of an app's world.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +26,10 @@ pub struct Machine {
     /// Changes with every new version; never stored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instance: String,
-    /// Its config without our bookkeeping; absent when its host cannot be asked (RULES 9).
+    /// Its config without our bookkeeping; absent when its host cannot be asked (RULES 9). Machines of one
+    /// list share equal ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config: Option<MachineConfig>,
+    pub config: Option<Arc<MachineConfig>>,
     /// Our bookkeeping on it.
     #[serde(default)]
     pub stamps: Stamps,

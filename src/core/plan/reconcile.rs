@@ -464,7 +464,7 @@ impl<'a> Group<'_, 'a> {
         let has = |name: &Option<String>| {
             let mounts = member
                 .seen
-                .and_then(|seen| seen.config.as_ref())
+                .and_then(|seen| seen.config.as_deref())
                 .and_then(|c| c.mounts.as_ref());
             mounts
                 .into_iter()

@@ -24,7 +24,7 @@ pub(super) enum Running {
 pub(super) fn image<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m Member<'a>>) -> Running {
     let mut images: BTreeMap<String, (u64, String)> = BTreeMap::new();
     for seen in members.into_iter().filter_map(|member| member.seen) {
-        let Some(image) = seen.config.as_ref().and_then(|c| c.image.as_ref()) else {
+        let Some(image) = seen.config.as_deref().and_then(|c| c.image.as_ref()) else {
             continue;
         };
         let serial = seen.stamps.serial.unwrap_or(0);
@@ -60,7 +60,7 @@ pub(super) fn guest(members: &[Member<'_>]) -> Option<Guest> {
         let seen = member.seen?;
         Some((
             seen.stamps.serial.unwrap_or(0),
-            seen.config.as_ref()?.guest.as_ref()?,
+            seen.config.as_deref()?.guest.as_ref()?,
         ))
     });
     let mut found: Option<(u64, &Guest)> = None;
