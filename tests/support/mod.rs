@@ -168,6 +168,7 @@ impl Stage {
                     machine_count: 0,
                     capabilities: Capabilities {
                         enforces_sizes: true,
+                        replaces_when_full: true,
                         ..Capabilities::default()
                     },
                 },
@@ -248,6 +249,7 @@ impl Stage {
                     outcome: ends(step.id).unwrap(),
                     machine: None,
                     sent: None,
+                    instead: None,
                 },
                 aeroform::core::plan::Work::Barrier { .. } => done(None, None),
                 aeroform::core::plan::Work::Change(change) => {
@@ -443,6 +445,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
         outcome: Outcome::Done,
         machine,
         sent,
+        instead: None,
     }
 }
 
