@@ -177,6 +177,7 @@ where
             ErrorClass::Transient | ErrorClass::Unknown => backoff.pause(tries),
             ErrorClass::Invalid
             | ErrorClass::Conflict
+            | ErrorClass::NoRoom
             | ErrorClass::NotFound
             | ErrorClass::Fatal => return Err(error),
         };

@@ -174,6 +174,7 @@ impl Stage {
                     machine_count: 0,
                     capabilities: Capabilities {
                         enforces_sizes: true,
+                        replaces_when_full: true,
                         ..Capabilities::default()
                     },
                 },
@@ -254,6 +255,7 @@ impl Stage {
                     outcome: ends(step.id).unwrap(),
                     machine: None,
                     sent: None,
+                    instead: None,
                 },
                 aeroform::core::plan::Work::Barrier { .. } => done(None, None),
                 aeroform::core::plan::Work::Change(change) => {
@@ -450,6 +452,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
         outcome: Outcome::Done,
         machine,
         sent,
+        instead: None,
     }
 }
 

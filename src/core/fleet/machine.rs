@@ -306,8 +306,7 @@ pub struct Capabilities {
     pub volumes: bool,
     /// Sizes and images are enforced; where false, plan and docs say so once.
     pub enforces_sizes: bool,
-    /// An update that finds no room on the Machine's host goes on as a replacement. Where it does not, such
-    /// an update fails and says so.
+    /// A Machine's host may have no room for an update, which then goes on as a replacement.
     pub replaces_when_full: bool,
     /// How often to look at a Machine whose gate is awaited, milliseconds.
     pub poll_ms: u64,

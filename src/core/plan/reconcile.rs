@@ -518,6 +518,9 @@ impl<'a> Group<'_, 'a> {
                     role: Role::Repointed,
                 });
             }
+            if decision.changed.len() == before && member.host_ok() {
+                decision.watchers.push(fields.pin(member));
+            }
             for changed in &mut decision.changed[before..] {
                 changed.role = if repoint {
                     Role::Repointed

@@ -284,7 +284,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 leases: true,
                 volumes: true,
                 enforces_sizes: true,
-                replaces_when_full: false,
+                replaces_when_full: true,
                 poll_ms: 1000,
                 calls_per_second: or_none(1),
                 burst: or_none(3),
