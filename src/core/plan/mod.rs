@@ -30,6 +30,7 @@ mod record;
 mod refresh;
 mod running;
 mod saved;
+mod scaling;
 mod sick;
 mod spread;
 pub mod types;
@@ -44,6 +45,7 @@ pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
+pub use scaling::{Amount, NoScale, Scale};
 pub use types::{
     Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
     Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId, StepResult,

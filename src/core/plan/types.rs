@@ -331,6 +331,9 @@ pub struct GroupChange {
     pub verdict: GroupVerdict,
     /// Machines per region, before and after.
     pub regions: BTreeMap<Region, (u32, u32)>,
+    /// Primaries per region, after: all of them but the standbys.
+    #[serde(default)]
+    pub primaries: BTreeMap<Region, u32>,
     /// Why the count is what it is, and how to change it, where nobody wrote one.
     pub why: Option<String>,
     /// The group that its Machines come from, when `[[moved]]` renamed it.
