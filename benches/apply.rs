@@ -196,6 +196,7 @@ fn facts(run: &RunRow) -> RunFacts {
         commit: None,
         parent: None,
         plan: None,
+        release: None,
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::cancel::Cancel;
 use super::job::{Halt, Job};
 use super::limits::Limits;
-use crate::core::fleet::{MachineId, MachineName};
+use crate::core::fleet::{MachineId, MachineName, ReleaseStamp};
 use crate::core::plan::{Event, StepId};
 use crate::provider::backoff::Backoff;
 
@@ -19,6 +19,8 @@ pub(super) struct Shared<'a> {
     pub(super) cancel: Cancel,
     /// Machines that steps of this run have made, for standbys that watch them.
     pub(super) made: RefCell<BTreeMap<StepId, MachineId>>,
+    /// The release that Machines of this run are of, once it has a number.
+    pub(super) release: RefCell<Option<ReleaseStamp>>,
     /// Set once nothing new may be started.
     pub(super) halt: RefCell<Option<Halt>>,
     /// Names in the snapshot.
@@ -43,6 +45,7 @@ impl<'a> Shared<'a> {
         Self {
             cancel,
             made: RefCell::default(),
+            release: RefCell::default(),
             halt: RefCell::default(),
             names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
             limits: Limits::of(&job.observed.description.capabilities),

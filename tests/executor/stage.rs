@@ -126,6 +126,7 @@ impl Stage {
             commit: None,
             parent: None,
             plan: None,
+            release: None,
         };
         self.known = record(&self.known, &made, desired, &report.results, &facts);
         Ran {

@@ -13,6 +13,7 @@ mod client;
 mod codes;
 mod contract;
 mod flyctl;
+mod releases;
 mod runs;
 mod schema;
 mod speed;

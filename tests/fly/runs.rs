@@ -108,6 +108,7 @@ impl<'a> Team<'a> {
             commit: None,
             parent: None,
             plan: None,
+            release: report.release.as_ref().map(|release| release.version),
         };
         self.known = record(&self.known, &made, desired, &report.results, &facts);
         Ran {

@@ -132,6 +132,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
         image: None,
         has_processes: true,
         rollout: Rollout::default(),
+        definition: None,
     }
 }
 
@@ -176,6 +177,7 @@ impl Stage {
                 lagging: Vec::new(),
                 volumes: Vec::new(),
                 release: None,
+                release_unknown: None,
             },
             made: 0,
             runs: 0,
@@ -266,6 +268,7 @@ impl Stage {
             commit: None,
             parent: None,
             plan: None,
+            release: None,
         };
         self.known = record(&self.known, made, desired, &results, &facts);
         self.observed.description.machine_count = self.observed.machines.len() as u64;

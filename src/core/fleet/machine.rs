@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, RunId, VolumeId,
+    AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, Release,
+    ReleaseStamp, RunId, VolumeId,
 };
 
 /// One Machine as its provider reports it now.
@@ -254,6 +255,9 @@ pub struct Stamps {
     /// Its group was protected (RULES 33).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
+    /// The release that it is of, whoever made that; what is written without one keeps the one there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<Box<ReleaseStamp>>,
 }
 
 /// A volume as the provider reports it.
@@ -304,6 +308,8 @@ pub struct Capabilities {
     pub volumes: bool,
     /// Sizes and images are enforced; where false, plan and docs say so once.
     pub enforces_sizes: bool,
+    /// The platform remembers releases.
+    pub releases: bool,
     /// An update that finds no room on the Machine's host goes on as a replacement. Where it does not, such
     /// an update fails and says so.
     pub replaces_when_full: bool,
@@ -334,6 +340,8 @@ pub struct Observed {
     pub lagging: Vec<MachineId>,
     /// Volumes.
     pub volumes: Vec<Volume>,
-    /// The platform's newest release number, where it can be read.
-    pub release: Option<u64>,
+    /// The app's newest release, where there is one and it can be read.
+    pub release: Option<Release>,
+    /// Why it is not known, where the platform keeps releases and did not say it; foreign text.
+    pub release_unknown: Option<String>,
 }

@@ -27,10 +27,12 @@ mod questions;
 mod reconcile;
 mod record;
 mod refresh;
+pub mod releases;
 mod running;
 mod saved;
 mod sick;
 mod spread;
+mod summary;
 pub mod types;
 mod victims;
 mod words;
@@ -44,8 +46,8 @@ pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use types::{
     Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
-    Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,
-    StepResult, Summary, TakenOver, Target, Work,
+    Inherited, Note, Outcome, Pin, Plan, PlannedRelease, Pool, PoolId, Removal, Standby, Step,
+    StepEvent, StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

@@ -133,6 +133,7 @@ impl Build<'_, '_> {
                 gate: GateKind::None,
                 branches: Vec::new(),
                 state: None,
+                reverts: None,
             };
             self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
@@ -239,6 +240,7 @@ impl Build<'_, '_> {
             gate,
             branches: Vec::new(),
             state: None,
+            reverts: None,
         }
     }
 
@@ -555,5 +557,6 @@ fn of_member(member: &Member<'_>, action: Action, reason: String, gate: GateKind
         gate,
         branches: Vec::new(),
         state: member.state(),
+        reverts: None,
     }
 }
