@@ -10,7 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::cancel::Cancel;
 use super::job::{Halt, Job};
 use super::limits::Limits;
-use crate::core::fleet::{MachineId, MachineName};
+use crate::core::fleet::{MachineId, MachineName, ReleaseStamp};
 use crate::core::plan::{Event, StepId};
 use crate::provider::backoff::Backoff;
 
@@ -24,6 +24,8 @@ pub(super) struct Shared<'a> {
     pub(super) instead: RefCell<BTreeMap<MachineId, MachineId>>,
     /// One branch at a time re-points standbys, for several may have to re-point the same.
     pub(super) repointing: Mutex<()>,
+    /// The release that Machines of this run are of, once it has a number.
+    pub(super) release: RefCell<Option<ReleaseStamp>>,
     /// Set once nothing new may be started.
     pub(super) halt: RefCell<Option<Halt>>,
     /// Names in the snapshot.
@@ -50,6 +52,7 @@ impl<'a> Shared<'a> {
             made: RefCell::default(),
             instead: RefCell::default(),
             repointing: Mutex::default(),
+            release: RefCell::default(),
             halt: RefCell::default(),
             names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
             limits: Limits::of(&job.observed.description.capabilities),

@@ -97,6 +97,7 @@ impl<'a> Wanted<'a> {
             commit: job.commit.map(str::to_owned),
             by: Some(job.run.by.clone()),
             protect: self.group.protect,
+            release: self.shared.release.borrow().clone().map(Box::new),
         }
     }
 }

@@ -188,6 +188,7 @@ pub(super) fn wishes(flags: &Wishes, aim: Aim) -> Options {
         take_over: flags.take_over,
         adopt_runs: flags.adopt_run.iter().cloned().collect(),
         own_runs: BTreeSet::new(),
+        now: None,
     }
 }
 

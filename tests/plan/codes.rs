@@ -1,6 +1,6 @@
 //! Every code of a plan, provoked.
 
-use aeroform::core::fleet::{HostStatus, Lineage, Management};
+use aeroform::core::fleet::{HostStatus, Lineage, Management, Release};
 use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
@@ -16,6 +16,7 @@ fn every_code_of_a_plan_is_provoked() {
         notes(),
         hosts(),
         images(),
+        releases(),
         vec![refreshed()],
     ]
     .concat();
@@ -212,4 +213,24 @@ fn images() -> Vec<Plan> {
         two_images,
         stage.plan(&web(3)),
     ]
+}
+
+fn releases() -> Vec<Plan> {
+    let web = desired([("web", group("web").count(1))]);
+    let mut unknown = Stage::with(&web);
+    unknown.observed.release_unknown = Some("GET /x answered 400: no".to_owned());
+    let mut under_way = Stage::with(&web);
+    under_way.observed.release = Some(Release {
+        id: "r43".to_owned(),
+        version: 43,
+        in_progress: true,
+        user: Some("ana@example.com".to_owned()),
+        image: None,
+        created_at: Some(1000),
+    });
+    let options = Options {
+        now: Some(1060),
+        ..Options::default()
+    };
+    vec![unknown.plan(&web), under_way.plan_with(&web, &options)]
 }

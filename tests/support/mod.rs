@@ -138,6 +138,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
         image: None,
         has_processes: true,
         rollout: Rollout::default(),
+        definition: None,
     }
 }
 
@@ -183,6 +184,7 @@ impl Stage {
                 lagging: Vec::new(),
                 volumes: Vec::new(),
                 release: None,
+                release_unknown: None,
             },
             made: 0,
             runs: 0,
@@ -274,6 +276,7 @@ impl Stage {
             commit: None,
             parent: None,
             plan: None,
+            release: None,
         };
         self.known = record(&self.known, made, desired, &results, &facts);
         self.observed.description.machine_count = self.observed.machines.len() as u64;

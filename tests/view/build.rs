@@ -56,6 +56,8 @@ pub(crate) fn plan(machines: usize) -> Plan {
         records: Vec::new(),
         takes_over: Vec::new(),
         cost: None,
+        release: None,
+        newest_release: None,
         fences: BTreeMap::new(),
     }
 }
@@ -171,6 +173,7 @@ fn change(action: Action, group: &str, at: &str, reason: &str) -> Change {
         gate: GateKind::Healthy,
         branches: Vec::new(),
         state: None,
+        reverts: None,
     }
 }
 

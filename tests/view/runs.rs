@@ -68,6 +68,7 @@ fn observed(machines: Vec<Machine>) -> Observed {
         lagging: Vec::new(),
         volumes: Vec::new(),
         release: None,
+        release_unknown: None,
     }
 }
 
@@ -102,6 +103,7 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
         image: None,
         has_processes: true,
         rollout: Rollout::default(),
+        definition: None,
     }
 }
 

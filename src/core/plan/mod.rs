@@ -28,11 +28,13 @@ mod questions;
 mod reconcile;
 mod record;
 mod refresh;
+pub mod releases;
 mod running;
 mod saved;
 mod scaling;
 mod sick;
 mod spread;
+mod summary;
 pub mod types;
 mod victims;
 mod words;
@@ -48,8 +50,8 @@ pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use scaling::{Amount, NoScale, Scale};
 pub use types::{
     Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
-    Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId, StepResult,
-    Summary, TakenOver, Target, Work,
+    Note, Outcome, Pin, Plan, PlannedRelease, Pool, PoolId, Removal, Standby, Step, StepEvent,
+    StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

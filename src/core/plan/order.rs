@@ -134,6 +134,7 @@ impl Build<'_, '_> {
                 gate: GateKind::None,
                 branches: Vec::new(),
                 state: None,
+                reverts: None,
             };
             self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
@@ -240,6 +241,7 @@ impl Build<'_, '_> {
             gate,
             branches: Vec::new(),
             state: None,
+            reverts: None,
         }
     }
 
@@ -575,5 +577,6 @@ fn of_member(member: &Member<'_>, action: Action, reason: String, gate: GateKind
         gate,
         branches: Vec::new(),
         state: member.state(),
+        reverts: None,
     }
 }
