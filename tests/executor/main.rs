@@ -17,6 +17,7 @@ mod gates;
 mod order;
 mod process;
 mod repeated;
+mod room;
 mod snapshot;
 mod stage;
 mod stopping;

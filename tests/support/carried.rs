@@ -57,7 +57,10 @@ pub(crate) async fn carry_out(errand: Errand<'_>, plan: Plan) -> (Ran, Known) {
         &plan,
         errand.desired,
         &report.results,
-        &facts(&run),
+        &RunFacts {
+            release: report.release.as_ref().map(|release| release.version),
+            ..facts(&run)
+        },
     );
     let ran = Ran {
         plan,
@@ -92,5 +95,6 @@ pub(crate) fn facts(run: &RunRow) -> RunFacts {
         commit: None,
         parent: None,
         plan: None,
+        release: None,
     }
 }

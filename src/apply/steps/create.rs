@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Progress;
-use super::update::{Brought, Terms, bring};
+use super::update::{Brought, Sent, Terms, bring};
 use super::volumes;
 use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
@@ -14,9 +14,12 @@ use crate::apply::hands::Hands;
 use crate::apply::settle::{Patience, by_name};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
-use crate::core::fleet::{Call, LaunchId, Machine, MachineConfig, MachineState, Until, VolumeId};
+use crate::core::fleet::{
+    Call, LaunchId, Machine, MachineConfig, MachineName, MachineState, Until, VolumeId,
+};
 use crate::core::plan::{Action, Change, GateKind, StepId};
-use crate::provider::{ProviderError, codes as answers};
+use crate::provider::ProviderError;
+use crate::provider::codes as answers;
 
 /// How long a Machine that is being destroyed may keep its volume.
 const LEAVES: Duration = Duration::from_secs(60);
@@ -44,7 +47,7 @@ pub(super) async fn create<'a>(
     let standby_for = watched(hands.shared, standby_for)?;
     let observed = &hands.shared.job.observed.machines;
     let old = replaces.as_ref().and_then(|old| observed.get(old));
-    let base = inherits.base(old.and_then(|old| old.config.as_ref()));
+    let base = inherits.base(old.and_then(|old| old.config.as_deref()));
     let wanting = |volumes: &[VolumeId]| {
         Wanted::of(
             hands.shared,
@@ -71,7 +74,7 @@ pub(super) async fn create<'a>(
     }));
     let made = match standing {
         Some(machine) => Made::Found(machine),
-        None => make(hands, change, &call).await?,
+        None => make(hands, &change.machine.name, &call).await?,
     };
     if let Made::Found(machine) = &made {
         wanted = wanting(&its_volumes(machine, change))?;
@@ -87,7 +90,14 @@ pub(super) async fn create<'a>(
                 launched: !wanted.is_standby(),
             }
         }
-        Made::Found(machine) => take(hands, progress, &wanted, launch, machine).await?,
+        Made::Found(machine) => {
+            let found = Found {
+                machine,
+                launch,
+                is_to_run: !wanted.is_standby(),
+            };
+            take(hands, progress, &wanted, found).await?
+        }
     };
     progress.sent = Some(wanted.remembered());
     let id = match &progress.machine {
@@ -109,7 +119,7 @@ pub(super) async fn create<'a>(
     gate::pass(hands, progress, gate).await
 }
 
-enum Made {
+pub(super) enum Made {
     /// This run made it.
     New(Machine),
     /// It was there already, or was made by a call whose answer was lost.
@@ -173,8 +183,14 @@ async fn freed(hands: &Hands<'_>, volumes: &[VolumeId]) -> Part {
     Ok(())
 }
 
-async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
-    let name = &change.machine.name;
+/// Makes the Machine of this name, unless it is there.
+pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> Part<Made> {
+    if let Some(id) = hands.seen_as(name)
+        && let Some(machine) = hands.get(id).await?
+        && !machine.state.is_gone()
+    {
+        return Ok(Made::Found(machine));
+    }
     let mut tries = 0;
     loop {
         let error = match hands.call(call).await {
@@ -189,6 +205,7 @@ async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
             }
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
+            Err(Refused::NoRoom(error)) => return Err(full(&error)),
             Err(Refused::Conflict(error)) => {
                 let patience = if error.code == answers::ALREADY_EXISTS.name() {
                     Patience::UntilListed
@@ -200,7 +217,7 @@ async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
                     return Ok(Made::Found(machine));
                 }
                 // The platform frees the volume of a Machine that is gone a moment later.
-                if !lets_go(hands, change, &error) || !hands.again(tries, &error).await? {
+                if !lets_go(hands, call, &error) || !hands.again(tries, &error).await? {
                     return Err(refused(&error));
                 }
                 tries += 1;
@@ -220,14 +237,18 @@ async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
     }
 }
 
-/// Whether a volume is claimed by nobody that stays.
-fn lets_go(hands: &Hands<'_>, change: &Change, error: &ProviderError) -> bool {
+/// Whether the volumes of this create are claimed by nobody that stays.
+fn lets_go(hands: &Hands<'_>, call: &Call, error: &ProviderError) -> bool {
+    let Call::Create(create) = call else {
+        return false;
+    };
     if error.code != answers::VOLUME_CLAIMED.name() {
         return false;
     }
-    let observed = hands.shared.job.observed;
-    let wanted = planned(change);
-    let mine = observed.volumes.iter().filter(|v| wanted.contains(&v.id));
+    let mounts = create.config.mounts.iter().flatten();
+    let wanted: Vec<&str> = mounts.filter_map(|mount| mount.volume.as_deref()).collect();
+    let all = hands.shared.job.observed.volumes.iter();
+    let mine = all.filter(|volume| wanted.contains(&volume.id.as_str()));
     let mut holders = mine.filter_map(|volume| volume.attached_to.as_ref());
     // The id of a holder that is destroyed already is written as NUL characters
     // (facts/fly-machines-api.md 1.7).
@@ -245,14 +266,35 @@ fn refused(error: &ProviderError) -> End {
     End::of(error)
 }
 
+/// No host of the region has room, or the one that a volume is on has none.
+pub(super) fn full(error: &ProviderError) -> End {
+    End::Failed {
+        code: error.code.to_owned(),
+        message: error.message.clone(),
+        hint: Some("apply again later, or with a smaller size or another region".to_owned()),
+    }
+}
+
+/// A Machine that bears the name of an intent.
+pub(super) struct Found<'a> {
+    pub(super) machine: Machine,
+    pub(super) launch: &'a LaunchId,
+    /// Whether the intent wants it started.
+    pub(super) is_to_run: bool,
+}
+
 /// Takes a Machine that bears the intent's name: as it is if it is as wanted, else updated.
-async fn take(
+pub(super) async fn take(
     hands: &Hands<'_>,
     progress: &mut Progress,
     wanted: &Wanted<'_>,
-    launch: &LaunchId,
-    machine: Machine,
+    found: Found<'_>,
 ) -> Part<Brought> {
+    let Found {
+        machine,
+        launch,
+        is_to_run,
+    } = found;
     let id = machine.id.clone();
     let terms = Terms {
         pin: None,
@@ -260,15 +302,19 @@ async fn take(
         launch: Some(launch),
     };
     progress.machine = Some(machine);
-    let mut brought = bring(hands, progress, &id, wanted, &terms).await?;
+    let mut brought = match bring(hands, progress, &id, wanted, &terms).await? {
+        Sent::Brought(brought) => brought,
+        Sent::NoRoom(error) => return Err(full(&error)),
+    };
     let rests = progress
         .machine
         .as_ref()
         .is_some_and(|machine| !machine.state.runs() && !machine.state.is_transient());
-    if rests && !wanted.is_standby() {
+    if rests && is_to_run {
         match hands.call(&Call::Start { id }).await {
             // Whether it started is the gate's question.
             Ok(_) | Err(Refused::Conflict(_) | Refused::Unknown(_)) => {}
+            Err(Refused::NoRoom(error)) => return Err(full(&error)),
             Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::End(end)) => return Err(end),
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::create::full;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::hands::Hands;
 use crate::apply::job::{Halt, Job};
@@ -172,6 +173,7 @@ async fn sent(hands: &Hands<'_>, wanted: VolumeCall, seen: &BTreeSet<VolumeId>) 
             Err(Refused::NotFound(error) | Refused::Invalid(error) | Refused::Conflict(error)) => {
                 return Err(End::of(&error));
             }
+            Err(Refused::NoRoom(error)) => return Err(full(&error)),
             Err(Refused::Unknown(error)) => Ok(error),
         };
         if let Some(id) = turned_up(hands, &wanted, seen).await? {

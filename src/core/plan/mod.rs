@@ -7,6 +7,7 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod branch;
 mod check;
 pub mod codes;
 mod cost;
@@ -27,8 +28,10 @@ mod questions;
 mod reconcile;
 mod record;
 mod refresh;
+pub mod releases;
 mod running;
 mod saved;
+mod scaling;
 mod sick;
 mod spread;
 mod summary;
@@ -37,6 +40,7 @@ mod victims;
 mod volumes;
 mod words;
 
+pub use branch::{Branch, Instead, Successor};
 pub use check::{Finding, check};
 pub use fields::adopted;
 pub use options::{Aim, Options};
@@ -44,11 +48,11 @@ pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
-pub use summary::Summary;
+pub use scaling::{Amount, NoScale, Scale};
 pub use types::{
-    Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
-    Inherited, Note, Outcome, Pin, Plan, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
-    StepEvent, StepId, StepResult, TakenOver, Target, Work,
+    Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
+    Note, Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
+    StepEvent, StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

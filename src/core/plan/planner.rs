@@ -16,6 +16,7 @@ use super::options::{Aim, Options};
 use super::order;
 use super::reconcile::{self, count};
 use super::refresh;
+use super::releases;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
@@ -62,6 +63,8 @@ pub fn plan(
         &mut spare,
         may_lack_room,
     );
+    let release = observed
+        .and_then(|observed| releases::planned(desired, known, observed, &decisions, options.aim));
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
@@ -81,10 +84,16 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        release,
+        newest_release: releases::newest(known, observed),
         cost: None,
         fences: BTreeMap::new(),
     };
     plan.cost = cost::difference(desired, &decisions, &plan).map(Box::new);
+    releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
+    if let Some(observed) = observed {
+        plan.warnings.extend(releases::warnings(observed, options));
+    }
     plan.groups = groups(&decisions, &plan.steps);
     plan.fences = fences(&decisions, &plan.groups);
     say(
@@ -254,6 +263,11 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
             .expect("who goes is a member");
         entry.1 -= 1;
     }
+    let mut primaries: BTreeMap<Region, u32> = BTreeMap::new();
+    let stay = decision.primaries.iter().map(|member| member.region);
+    for region in stay.chain(&decision.creates) {
+        *primaries.entry(region.clone()).or_default() += 1;
+    }
     let before = count(decision.members.len());
     let after = regions.values().map(|(_, after)| after).sum();
     let verdict = match (decision.wanted, before) {
@@ -273,6 +287,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         after,
         verdict,
         regions,
+        primaries,
         why: decision.why.clone().filter(|_| touched),
         moved_from,
         strategy: words::strategy(decision),

@@ -1,32 +1,7 @@
-//! What a plan comes to: its changes, and how many there are of each kind.
-//!
-//! Counts only; what is said of it is the view's.
+//! What a plan comes to: its changes, how many of which kind, and the classes of those that cannot simply
+//! be taken back.
 
-use serde::{Deserialize, Serialize};
-
-use super::types::{Action, Change, Plan, PlannedVolume, Removal, StepId, Work};
-
-/// How many steps of each kind. A replacement is one, though two steps do it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Summary {
-    /// New Machines.
-    pub create: usize,
-    /// Updates in place.
-    pub update: usize,
-    /// Replacements.
-    pub replace: usize,
-    /// Moves between groups.
-    #[serde(rename = "move")]
-    pub moves: usize,
-    /// Destroys, without the old halves of replacements.
-    pub destroy: usize,
-    /// Taken into the state.
-    pub adopt: usize,
-    /// Dropped from the state.
-    pub forget: usize,
-    /// Volumes that are made, each for a Machine that is.
-    pub new_volumes: usize,
-}
+use super::types::{Action, Change, Plan, PlannedVolume, Removal, StepId, Summary, Work};
 
 impl Plan {
     /// The changes among the steps, with their ids.

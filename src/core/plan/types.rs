@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::branch::{Branch, Instead};
 use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
-    MachineId, MachineName, MachineState, Region, RunId, StoredConfig, VolumeId,
+    MachineId, MachineName, MachineState, Region, ReleaseStrategy, RunId, StoredConfig, VolumeId,
 };
 
 /// Version of the plan's JSON and saved form.
@@ -57,6 +58,13 @@ pub struct Plan {
     /// Runs whose changes are there and which the state does not list yet; it will.
     #[serde(default)]
     pub takes_over: Vec<TakenOver>,
+    /// The release that it registers; none where the platform keeps none, or nothing of what Machines run
+    /// changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<PlannedRelease>,
+    /// The highest number of a release that the platform, a Machine or the state tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_release: Option<u64>,
     /// What it changes in the bill; none where the provider costs nothing or a price is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Box<Cost>>,
@@ -74,6 +82,18 @@ pub struct Cost {
     pub if_always_running: bool,
     /// When the prices were published (`2025-08-19`).
     pub prices_of: String,
+}
+
+/// A release that a plan registers (RULES 30).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRelease {
+    /// Its number if nobody is faster, and where it cannot be registered.
+    pub number: u64,
+    /// The image that it brings, where all groups have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// How its Machines are updated.
+    pub strategy: ReleaseStrategy,
 }
 
 /// A run that changed Machines and never wrote the state (RULES 12).
@@ -162,6 +182,9 @@ pub struct Change {
     pub branches: Vec<Branch>,
     /// What the Machine was doing when the plan was made.
     pub state: Option<MachineState>,
+    /// The release of somebody else, newer than the state's, that it takes the Machine back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<u64>,
 }
 
 /// Which Machine a change is about.
@@ -338,16 +361,6 @@ pub enum GateKind {
     Gone,
 }
 
-/// A choice that carrying out a step may have to make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Branch {
-    /// No room on its host: replaced instead.
-    NoRoomReplaced,
-    /// No room on its host and it has a volume: its group stops here.
-    NoRoomStops,
-}
-
 /// One group before and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupChange {
@@ -363,6 +376,9 @@ pub struct GroupChange {
     pub verdict: GroupVerdict,
     /// Machines per region, before and after.
     pub regions: BTreeMap<Region, (u32, u32)>,
+    /// Primaries per region, after: all of them but the standbys.
+    #[serde(default)]
+    pub primaries: BTreeMap<Region, u32>,
     /// Why the count is what it is, and how to change it, where nobody wrote one.
     pub why: Option<String>,
     /// The group that its Machines come from, when `[[moved]]` renamed it.
@@ -432,6 +448,28 @@ pub struct Note {
     pub hint: Option<String>,
 }
 
+/// How many steps of each kind. A replacement is one, though two steps do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// New Machines.
+    pub create: usize,
+    /// Updates in place.
+    pub update: usize,
+    /// Replacements.
+    pub replace: usize,
+    /// Moves between groups.
+    #[serde(rename = "move")]
+    pub moves: usize,
+    /// Destroys, without the old halves of replacements.
+    pub destroy: usize,
+    /// Taken into the state.
+    pub adopt: usize,
+    /// Dropped from the state.
+    pub forget: usize,
+    /// Volumes that are made, each for a Machine that is.
+    pub new_volumes: usize,
+}
+
 /// What came of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -466,10 +504,14 @@ pub enum Outcome {
 pub struct StepResult {
     /// What came of it.
     pub outcome: Outcome,
-    /// The Machine as last seen; of a create also when its gate failed, so that nothing made is lost.
+    /// The Machine as last seen; of a create also when its gate failed, so that nothing made is lost. Of a
+    /// branch the new one, once it is there.
     pub machine: Option<Machine>,
     /// The config that was sent in its remembered form, if any was.
     pub sent: Option<StoredConfig>,
+    /// What came of the branch that was taken, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Box<Instead>>,
 }
 
 /// Something that happened while a plan was carried out: the contract between the executor and every
@@ -496,6 +538,13 @@ pub enum Event {
     },
     /// A signal came: nothing new is started.
     Interrupted,
+    /// The run's release has its number.
+    Release {
+        /// The number.
+        release: u64,
+        /// Why the platform does not have it, for people; none when it is registered.
+        unregistered: Option<String>,
+    },
 }
 
 /// What happened to one step.
