@@ -233,6 +233,7 @@ impl Person {
         };
         let replaces = fresh.plan.changes().filter(|(_, change)| old(change));
         story.began(&run, replaces.count());
+        witness::volumes(story, &fresh);
         story.count_many("runs taken over", fresh.plan.takes_over.len() as u64);
         let copies = story.folder().join(self.name);
         let errand = Errand {
