@@ -16,11 +16,13 @@ mod emulator;
 mod import;
 mod init;
 mod logs;
+mod machine;
 mod manifests;
 mod plan;
 mod platform;
 mod project;
 mod refresh;
+mod restart;
 mod running;
 mod saved;
 mod session;
@@ -172,6 +174,8 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Import(args) => wait(import::run(&context, args)),
         Verb::Drift(args) => wait(drift::run(&context, args)),
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
+        Verb::Restart(args) => wait(restart::run(&context, args)),
+        Verb::Machine(args) => wait(machine::run(&context, args)),
         Verb::Status(_) => wait(status::run(&context)),
         Verb::Logs(args) => wait(logs::run(&context, args)),
         Verb::State(args) => wait(state::run(&context, args)),

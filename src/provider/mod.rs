@@ -18,7 +18,7 @@ use async_trait::async_trait;
 
 use crate::core::code::Code;
 use crate::core::fleet::{
-    AppName, Call, Description, GroupName, Machine, MachineId, Receipt, Until, Volume,
+    AppName, Call, Description, GroupName, Machine, MachineEvent, MachineId, Receipt, Until, Volume,
 };
 
 /// A place that runs Machines. Every method names the app, so that one provider serves many.
@@ -77,6 +77,15 @@ pub trait Provider: Send + Sync {
     /// The number of the app's newest release, where the platform keeps releases and says so.
     async fn newest_release(&self, _app: &AppName) -> Option<u64> {
         None
+    }
+
+    /// What a Machine has gone through, newest first, where the platform tells.
+    async fn events(
+        &self,
+        _app: &AppName,
+        _id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        Ok(Vec::new())
     }
 
     /// Sends log lines to `sink` until it says that it has enough or, without `follow`, until all

@@ -164,6 +164,7 @@ async fn take(
     let terms = Terms {
         pin: None,
         restarts: machine.state == MachineState::Failed,
+        anew: false,
         launch: Some(launch),
     };
     progress.machine = Some(machine);

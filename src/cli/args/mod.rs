@@ -8,13 +8,17 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod asks;
+mod machine;
 mod world;
 
+pub use asks::{Asks, Restart, RestartOf};
+pub use machine::{Act, List, Machine, One, Replace};
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
-use crate::core::fleet::{AppName, GroupName, RunId};
+use crate::core::fleet::{AppName, GroupName, MachineId, RunId};
 use crate::ui::{ColorChoice, Loudness};
 
 const STYLES: Styles = Styles::styled()
@@ -162,6 +166,11 @@ pub enum Verb {
     Drift(Drift),
     /// Take what was changed outside into the state
     Refresh(RefreshState),
+    /// Restart the Machines that run, a few at a time
+    Restart(Restart),
+    /// List Machines, look at one, start it, stop it, replace it
+    #[command(subcommand)]
+    Machine(Machine),
     /// Show the Machines and their checks
     Status(Status),
     /// Show what the Machines print
@@ -317,8 +326,11 @@ pub struct Plan {
     #[command(flatten)]
     pub refresh: Refresh,
     /// Plan the removal of the whole app, as `aeroform destroy` does it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["replace", "restart"])]
     pub destroy: bool,
+    /// What is asked for beyond what the manifests say.
+    #[command(flatten)]
+    pub asks: Asks,
     /// Save the plan for `aeroform apply FILE`
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -370,8 +382,11 @@ Examples:
   aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
 pub struct Apply {
     /// A plan that `aeroform plan --out` saved; the file is the approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "replace", "restart"])]
     pub plan: Option<PathBuf>,
+    /// What is asked for beyond what the manifests say.
+    #[command(flatten)]
+    pub asks: Asks,
     /// How it is done.
     #[command(flatten)]
     pub doing: Doing,
@@ -510,6 +525,10 @@ impl Verb {
             })
             | Self::Drift(Drift { json, .. })
             | Self::Refresh(RefreshState { json, .. })
+            | Self::Restart(Restart {
+                doing: Doing { json, .. },
+                ..
+            })
             | Self::Status(Status { json })
             | Self::Logs(Logs { json, .. })
             | Self::Emulator(Emulator { json, .. })
@@ -519,6 +538,7 @@ impl Verb {
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,
+            Self::Machine(machine) => machine.json(),
             Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }
@@ -531,6 +551,10 @@ fn app_name(text: &str) -> Result<AppName, String> {
 
 fn group_name(text: &str) -> Result<GroupName, String> {
     GroupName::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn machine_id(text: &str) -> Result<MachineId, String> {
+    MachineId::new(text).map_err(|error| error.rule.to_owned())
 }
 
 fn run_id(text: &str) -> Result<RunId, String> {

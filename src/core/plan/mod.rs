@@ -7,6 +7,7 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod asked;
 mod check;
 pub mod codes;
 mod cost;
@@ -35,6 +36,7 @@ pub mod types;
 mod victims;
 mod words;
 
+pub use asked::{Asked, Restart};
 pub use check::{Finding, check};
 pub use fields::adopted;
 pub use options::{Aim, Options};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use crate::core::fleet::RunId;
 
 /// What a plan leads to.
@@ -32,4 +33,6 @@ pub struct Options {
     pub adopt_runs: BTreeSet<RunId>,
     /// Runs that this host's journal has a record of; taken over without being asked (RULES 12).
     pub own_runs: BTreeSet<RunId>,
+    /// What a verb asks for beyond what the manifests say; only with [`Aim::Manifests`].
+    pub asked: Asked,
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::options::Aim;
 use super::types::{
     Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, Standby, StepId, Target, Work,
@@ -32,6 +33,9 @@ pub struct SavedPlan {
     pub desired: String,
     /// Whether it takes the whole app away.
     pub destroys_app: bool,
+    /// What a verb asked for.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
     /// The choices.
     pub steps: Vec<SavedStep>,
     /// The pools.
@@ -119,6 +123,7 @@ impl SavedPlan {
             serial: plan.serial,
             desired: plan.desired.clone(),
             destroys_app: plan.aim == Aim::Nothing,
+            asked: plan.asked.clone(),
             steps: steps.collect(),
             pools: plan.pools.clone(),
             fences: plan.fences.clone(),
@@ -186,6 +191,7 @@ impl SavedPlan {
             "whether the app goes",
             self.destroys_app == fresh.destroys_app,
         );
+        head("what was asked for", self.asked == fresh.asked);
         head("what is only recorded", self.records == fresh.records);
         for (group, regions) in &self.fences {
             if fresh.fences.get(group) != Some(regions) {

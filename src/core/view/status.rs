@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::core::fleet::{
     AppName, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known, Machine,
-    MachineId, MachineName, MachineState, Management, Observed, Region,
+    MachineId, MachineName, MachineState, Management, Observed, Region, VolumeId, config::Guest,
 };
 
 /// One app's Machines as they are.
@@ -73,6 +73,16 @@ pub struct MachineStatus {
     pub cordoned: bool,
     /// Whether its host answers.
     pub host: HostStatus,
+    /// The release that changed it last, where that is told.
+    pub release: Option<u64>,
+    /// Its image, where its config can be read; foreign text.
+    pub image: Option<String>,
+    /// CPU and memory (`shared-cpu-1x:256MB`), where its config says them.
+    pub size: Option<String>,
+    /// Its volumes.
+    pub volumes: Vec<VolumeId>,
+    /// When it was made, RFC 3339; empty where nobody says.
+    pub created_at: String,
     /// Whether the state has it.
     pub known: bool,
     /// Who manages it.
@@ -139,7 +149,9 @@ impl StatusView {
 }
 
 impl MachineStatus {
-    fn of(machine: &Machine, known: Option<&Known>) -> Self {
+    /// What is to be said of this Machine.
+    pub fn of(machine: &Machine, known: Option<&Known>) -> Self {
+        let config = machine.config.as_ref();
         Self {
             id: machine.id.clone(),
             name: machine.name.clone(),
@@ -154,6 +166,11 @@ impl MachineStatus {
             standby: !machine.standby_for.is_empty(),
             cordoned: machine.cordoned,
             host: machine.host,
+            release: None,
+            image: config.and_then(|config| config.image.clone()),
+            size: config.and_then(|config| config.guest.as_ref()).map(size),
+            volumes: machine.volumes.clone(),
+            created_at: machine.created_at.clone(),
             known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
             management: machine.management,
         }
@@ -175,6 +192,18 @@ impl MachineStatus {
             || self.checks.iter().any(|c| c.status == CheckState::Critical)
             || (self.detail.is_some() && !resting && (stopped || !self.healthy()))
     }
+}
+
+/// A size as Fly prints it: `shared-cpu-1x:256MB`.
+fn size(guest: &Guest) -> String {
+    let kind = match guest.cpu_kind.as_deref() {
+        Some("shared") | None => "shared-cpu",
+        Some(other) => other,
+    };
+    let memory = guest
+        .memory_mb
+        .map_or_else(String::new, |mb| format!(":{mb}MB"));
+    format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1))
 }
 
 fn groups(

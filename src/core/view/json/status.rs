@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::FORMAT_VERSION;
 use crate::core::fleet::{
     AppName, CheckState, GroupName, HostStatus, MachineId, MachineName, MachineState, Management,
-    Region,
+    Region, VolumeId,
 };
 use crate::core::view::status::{MachineStatus, StatusView};
 
@@ -17,7 +17,7 @@ pub struct StatusDocument<'a> {
     provider: &'a str,
     serial: Option<u64>,
     groups: Vec<Group<'a>>,
-    machines: Vec<Machine<'a>>,
+    machines: Vec<MachineDocument<'a>>,
     missing: Vec<Missing<'a>>,
 }
 
@@ -31,8 +31,9 @@ struct Group<'a> {
     desired: bool,
 }
 
+/// One Machine, in every document that lists some.
 #[derive(Debug, Serialize)]
-struct Machine<'a> {
+pub struct MachineDocument<'a> {
     id: &'a MachineId,
     name: &'a MachineName,
     group: Option<&'a GroupName>,
@@ -49,6 +50,16 @@ struct Machine<'a> {
     standby: bool,
     cordoned: bool,
     host: HostStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    volumes: &'a [VolumeId],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    created_at: &'a str,
     known: bool,
     management: Management,
 }
@@ -96,13 +107,14 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
     }
 }
 
-fn machine(machine: &MachineStatus) -> Machine<'_> {
+/// The document of one Machine.
+pub(super) fn machine(machine: &MachineStatus) -> MachineDocument<'_> {
     let checks = machine.checks.iter().map(|check| Check {
         name: &check.name,
         status: check.status,
         output: &check.output,
     });
-    Machine {
+    MachineDocument {
         id: &machine.id,
         name: &machine.name,
         group: machine.group.as_ref(),
@@ -116,6 +128,11 @@ fn machine(machine: &MachineStatus) -> Machine<'_> {
         standby: machine.standby,
         cordoned: machine.cordoned,
         host: machine.host,
+        release: machine.release,
+        image: machine.image.as_deref(),
+        size: machine.size.as_deref(),
+        volumes: &machine.volumes,
+        created_at: &machine.created_at,
         known: machine.known,
         management: machine.management,
     }

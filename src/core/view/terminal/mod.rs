@@ -4,12 +4,14 @@
 //! to the prompt.
 
 mod diff;
+pub mod machine;
 pub mod plan;
 pub mod platform;
 pub mod progress;
 pub mod questions;
 pub mod report;
 pub mod status;
+mod table;
 
 pub use plan::{drift, plan};
 pub use progress::event;

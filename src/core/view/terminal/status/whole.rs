@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::cells::{Naming, cells, details};
-use super::table::{CHECKS, Cells, Table};
+use super::cells::{CHECKS, Cells, HEADS, Naming, cells, details};
 use crate::core::fleet::GroupName;
 use crate::core::view::line::{Line, Page};
 use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
+use crate::core::view::terminal::table;
 use crate::core::view::words;
 
 /// Machines of one group that are listed.
 const LISTED: usize = 16;
+/// The columns that fit.
+type Table = table::Table<6>;
+
 /// A Machine and its cells.
 type Row<'a> = (&'a MachineStatus, Cells);
 
@@ -64,7 +67,7 @@ fn laid_out(view: &StatusView, width: usize) -> (Vec<Row<'_>>, Table) {
             .iter()
             .map(|machine| (machine, cells(machine, naming)))
             .collect();
-        let table = Table::of(rows.iter().map(|(_, cells)| cells), width);
+        let table = table::Table::of(HEADS, rows.iter().map(|(_, cells)| cells), width);
         (rows, table)
     };
     let (rows, table) = attempt(Naming::Named);
