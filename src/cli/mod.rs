@@ -176,7 +176,7 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
         Verb::Restart(args) => wait(restart::run(&context, args)),
         Verb::Machine(args) => wait(machine::run(&context, args)),
-        Verb::Status(_) => wait(status::run(&context)),
+        Verb::Status(args) => wait(status::run(&context, args)),
         Verb::Logs(args) => wait(logs::run(&context, args)),
         Verb::State(args) => wait(state::run(&context, args)),
         Verb::Unlock { .. } => wait(unlock::run(&context)),

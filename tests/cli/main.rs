@@ -9,6 +9,7 @@ mod docs;
 mod drift;
 mod fly;
 mod journey;
+mod machines;
 mod manifests;
 mod platform;
 mod prompts;

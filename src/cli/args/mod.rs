@@ -10,10 +10,12 @@ use clap_complete::Shell;
 
 mod asks;
 mod machine;
+mod status;
 mod world;
 
 pub use asks::{Asks, Restart, RestartOf};
 pub use machine::{Act, List, Machine, One, Replace};
+pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
@@ -447,14 +449,6 @@ pub struct RefreshState {
     pub wishes: Wishes,
 }
 
-/// `aeroform status`.
-#[derive(Debug, Args)]
-pub struct Status {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `aeroform logs`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -529,7 +523,7 @@ impl Verb {
                 doing: Doing { json, .. },
                 ..
             })
-            | Self::Status(Status { json })
+            | Self::Status(Status { json, .. })
             | Self::Logs(Logs { json, .. })
             | Self::Emulator(Emulator { json, .. })
             | Self::Import(Import { json, .. })

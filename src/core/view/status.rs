@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::core::fleet::{
     AppName, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known, Machine,
-    MachineId, MachineName, MachineState, Management, Observed, Region, VolumeId, config::Guest,
+    MachineId, MachineName, MachineState, Management, Observed, Region, RunRecord, VolumeId,
+    config::Guest,
 };
+use crate::core::plan::{DriftKind, Plan, Summary};
 
 /// One app's Machines as they are.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,25 @@ pub struct StatusView {
     pub machines: Vec<MachineStatus>,
     /// Machines that the state has and the provider has not.
     pub missing: Vec<Missing>,
+    /// The last run that the state lists.
+    pub last_run: Option<RunRecord>,
+    /// What a plan says now; none where nobody planned.
+    pub now: Option<Now>,
+}
+
+/// What a plan made of the same look says, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Now {
+    /// Machines whose fields were changed outside.
+    pub changed: usize,
+    /// Machines that are known and gone.
+    pub missing: usize,
+    /// Machines that were added outside.
+    pub added: usize,
+    /// What an apply would do.
+    pub to_do: Summary,
+    /// Why it would not, in how many points.
+    pub refusals: usize,
 }
 
 /// A group's counts.
@@ -42,6 +63,10 @@ pub struct GroupStatus {
     pub healthy: u32,
     /// Whether the manifests want it; true as well when none was read.
     pub desired: bool,
+    /// How many there are in each region, standbys included.
+    pub regions: BTreeMap<Region, u32>,
+    /// How many there are of each release, where that is told.
+    pub releases: BTreeMap<u64, u32>,
 }
 
 /// One Machine.
@@ -144,7 +169,23 @@ impl StatusView {
             groups: groups(desired, &machines, &missing),
             machines,
             missing,
+            last_run: known.and_then(|known| known.runs.last().cloned()),
+            now: None,
         }
+    }
+
+    /// The same beside a plan that was made of the same look.
+    #[must_use]
+    pub fn beside(mut self, plan: &Plan) -> Self {
+        let of = |kind| plan.drift.iter().filter(|drift| drift.kind == kind).count();
+        self.now = Some(Now {
+            changed: of(DriftKind::Changed),
+            missing: of(DriftKind::Missing),
+            added: of(DriftKind::Added),
+            to_do: plan.summary(),
+            refusals: plan.refusals.len(),
+        });
+        self
     }
 }
 
@@ -229,6 +270,8 @@ fn groups(
             started: 0,
             healthy: 0,
             desired: desired.is_none() || group.is_some(),
+            regions: BTreeMap::new(),
+            releases: BTreeMap::new(),
         });
     }
     for machine in machines {
@@ -238,6 +281,10 @@ fn groups(
         group.actual += 1;
         group.started += u32::from(machine.state == MachineState::Started);
         group.healthy += u32::from(machine.healthy());
+        *group.regions.entry(machine.region.clone()).or_default() += 1;
+        if let Some(release) = machine.release {
+            *group.releases.entry(release).or_default() += 1;
+        }
     }
     groups.into_values().collect()
 }

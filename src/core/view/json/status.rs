@@ -1,12 +1,15 @@
 //! `status --json`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{
     AppName, CheckState, GroupName, HostStatus, MachineId, MachineName, MachineState, Management,
-    Region, VolumeId,
+    Region, RunRecord, VolumeId,
 };
+use crate::core::plan::Summary;
 use crate::core::view::status::{MachineStatus, StatusView};
 
 /// One app's Machines as they are.
@@ -19,6 +22,24 @@ pub struct StatusDocument<'a> {
     groups: Vec<Group<'a>>,
     machines: Vec<MachineDocument<'a>>,
     missing: Vec<Missing<'a>>,
+    last_run: Option<&'a RunRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<Drift>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Planned>,
+}
+
+#[derive(Debug, Serialize)]
+struct Drift {
+    changed: usize,
+    missing: usize,
+    added: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Planned {
+    summary: Summary,
+    refusals: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -29,6 +50,9 @@ struct Group<'a> {
     started: u32,
     healthy: u32,
     desired: bool,
+    regions: &'a BTreeMap<Region, u32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    releases: &'a BTreeMap<u64, u32>,
 }
 
 /// One Machine, in every document that lists some.
@@ -89,6 +113,8 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
         started: group.started,
         healthy: group.healthy,
         desired: group.desired,
+        regions: &group.regions,
+        releases: &group.releases,
     });
     let missing = view.missing.iter().map(|missing| Missing {
         id: &missing.id,
@@ -104,6 +130,16 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
         groups: groups.collect(),
         machines: view.machines.iter().map(machine).collect(),
         missing: missing.collect(),
+        last_run: view.last_run.as_ref(),
+        drift: view.now.as_ref().map(|now| Drift {
+            changed: now.changed,
+            missing: now.missing,
+            added: now.added,
+        }),
+        plan: view.now.as_ref().map(|now| Planned {
+            summary: now.to_do,
+            refusals: now.refusals,
+        }),
     }
 }
 

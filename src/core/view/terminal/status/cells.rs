@@ -8,16 +8,17 @@ use crate::core::view::terminal::table::{self, Head, Table, head, whole};
 use crate::core::view::words;
 
 /// A Machine's cells.
-pub(super) type Cells = table::Cells<6>;
+pub(super) type Cells = table::Cells<7>;
 
 /// The columns.
-pub(super) const HEADS: [Head; 6] = [
+pub(super) const HEADS: [Head; 7] = [
     whole("MACHINE", 0),
     head("REGION", 3),
     head("STATE", 1),
     head("CHECKS", 4),
     whole("ADDRESS", 2),
-    head("PID", 5),
+    head("PID", 6),
+    head("RELEASE", 5),
 ];
 
 /// Places in [`HEADS`].
@@ -48,6 +49,12 @@ pub(super) fn cells(machine: &MachineStatus, naming: Naming) -> Cells {
         (
             Label::Dim,
             machine.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+        ),
+        (
+            Label::Dim,
+            machine
+                .release
+                .map_or_else(String::new, |number| format!("v{number}")),
         ),
     ]
 }
@@ -100,7 +107,7 @@ pub(in crate::core::view::terminal) fn checks(
 }
 
 /// What does not fit into a column: what a person should know, and the columns that had no room.
-pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table<6>) -> Vec<Line> {
+pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table<7>) -> Vec<Line> {
     let mut lines = Vec::new();
     let squeezed = |column: usize| table.lacks(column) && !cells[column].1.is_empty();
     let failing = machine
