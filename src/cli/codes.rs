@@ -99,6 +99,10 @@ codes! {
         "there is no `…`",
         "The file to be published is not there.",
         "Name the copy that the run has printed.";
+    NOT_RUNNING "not_running" Error:
+        "cannot … Machine …: it is …",
+        "Only a Machine that runs can be restarted or suspended.",
+        "Start it with `aeroform machine start ID`.";
     NO_SUCH_MACHINE "no_such_machine" Error:
         "… no … Machine `…`",
         "Neither the state nor the provider knows it.",

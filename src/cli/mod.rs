@@ -18,11 +18,13 @@ mod files;
 mod import;
 mod init;
 mod logs;
+mod machine;
 mod manifests;
 mod plan;
 mod platform;
 mod project;
 mod refresh;
+mod restart;
 mod running;
 mod saved;
 mod scale;
@@ -176,7 +178,9 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Scale(args) => wait(scale::run(&context, args)),
         Verb::Drift(args) => wait(drift::run(&context, args)),
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
-        Verb::Status(_) => wait(status::run(&context)),
+        Verb::Restart(args) => wait(restart::run(&context, args)),
+        Verb::Machine(args) => wait(machine::run(&context, args)),
+        Verb::Status(args) => wait(status::run(&context, args)),
         Verb::Logs(args) => wait(logs::run(&context, args)),
         Verb::State(args) => wait(state::run(&context, args)),
         Verb::Unlock { .. } => wait(unlock::run(&context)),

@@ -1,9 +1,10 @@
 //! Every code of a plan, provoked.
 
-use aeroform::core::fleet::{HostStatus, Lineage, Management, Release};
+use aeroform::core::fleet::{HostStatus, Lineage, MachineState, Management, Release};
 use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
+use crate::asked::{replacing, restarting};
 use crate::provoked::assert_all_provoked;
 use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved};
 
@@ -18,6 +19,7 @@ fn every_code_of_a_plan_is_provoked() {
         images(),
         releases(),
         vec![refreshed()],
+        asked(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {
@@ -68,6 +70,17 @@ fn refreshed() -> Plan {
         ..Options::default()
     };
     stage.plan_with(&wanted, &options)
+}
+
+fn asked() -> Vec<Plan> {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    vec![
+        stage.plan_with(&wanted, &restarting(&["web"])),
+        stage.plan_with(&wanted, &restarting(&["wbe"])),
+        stage.plan_with(&wanted, &replacing(&["m00009"])),
+    ]
 }
 
 fn guards() -> Vec<Plan> {

@@ -194,6 +194,7 @@ pub(super) async fn take(
     let terms = Terms {
         pin: None,
         restarts: machine.state == MachineState::Failed,
+        anew: false,
         launch: Some(launch),
     };
     progress.machine = Some(machine);

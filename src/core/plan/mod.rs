@@ -7,6 +7,7 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod asked;
 mod branch;
 mod check;
 pub mod codes;
@@ -39,6 +40,7 @@ pub mod types;
 mod victims;
 mod words;
 
+pub use asked::{Asked, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use check::{Finding, check};
 pub use fields::adopted;

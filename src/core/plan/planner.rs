@@ -47,7 +47,8 @@ pub fn plan(
     }
     let decisions = match options.aim {
         Aim::Manifests | Aim::Nothing => {
-            reconcile::decide(desired, &fleet, lineage, options.aim == Aim::Nothing)
+            let destroys_app = options.aim == Aim::Nothing;
+            reconcile::decide(desired, &fleet, lineage, &options.asked, destroys_app)
         }
         Aim::State => refresh::decide(desired, &fleet, lineage),
     };
@@ -67,6 +68,7 @@ pub fn plan(
         online: observed.is_some(),
         machines: fleet.len(),
         aim: options.aim,
+        asked: options.asked.clone(),
         groups: Vec::new(),
         steps: order.steps,
         pools: order.pools,
@@ -121,6 +123,7 @@ fn say(
 ) {
     let protected = guards::protected(desired, known, fleet);
     plan.refusals = guards::refusals(desired, decisions, &protected, fleet.len());
+    plan.refusals.extend(options.asked.refusals(desired, fleet));
     plan.records = records(desired, known, fleet, options);
     plan.notes.extend(fleet.notes.iter().cloned());
     for decision in decisions.values() {
@@ -128,6 +131,7 @@ fn say(
         plan.notes.extend(reconcile::unreachable(&decision.members));
     }
     plan.notes.extend(words::about_groups(desired, decisions));
+    plan.notes.extend(options.asked.notes(decisions));
     if options.aim == Aim::Manifests {
         plan.notes.extend(words::about_moves(desired, fleet));
     }
@@ -141,6 +145,13 @@ fn say(
                 "provider `{}` shows sizes and images and does not enforce them",
                 plan.provider
             ),
+        ));
+    }
+    if !plan.online && !options.asked.restart.is_nobody() {
+        plan.notes.push(note(
+            codes::DECIDED_AT_APPLY,
+            "only Machines that run are restarted, and which ones those are is decided at apply: this plan \
+             was made without asking the provider",
         ));
     }
     let chosen_late = plan

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::branch::{Branch, Instead};
 use super::options::Aim;
 use crate::core::fleet::config::Guest;
@@ -39,6 +40,9 @@ pub struct Plan {
     /// What it leads to.
     #[serde(default)]
     pub aim: Aim,
+    /// What a verb asked for beyond what the manifests say.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
     /// Every group, wanted or existing, in order of name.
     pub groups: Vec<GroupChange>,
     /// In an order in which they may run; `needs` only points backwards.
