@@ -60,7 +60,12 @@ pub(crate) struct Context<'a> {
 
 /// The whole program, given its arguments.
 pub fn main(args: &[OsString]) -> ExitCode {
-    supervised(args).map_or_else(|| speak(args, &Env::of_process()).into(), supervise)
+    if let Some(dir) = supervised(args) {
+        return supervise(dir);
+    }
+    let env = Env::of_process();
+    let answered = completions::answered(args, &env);
+    answered.unwrap_or_else(|| speak(args, &env)).into()
 }
 
 /// The program as people know it.

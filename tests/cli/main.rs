@@ -5,6 +5,7 @@
 
 mod clients;
 mod codes;
+mod completions;
 mod docs;
 mod drift;
 mod fly;

@@ -101,6 +101,20 @@ pub struct Global {
 }
 
 impl Global {
+    /// As if no flag was given.
+    pub fn of_nothing() -> Self {
+        Self {
+            chdir: None,
+            config: None,
+            app: None,
+            provider: None,
+            image: None,
+            color: ColorChoice::Auto,
+            quiet: false,
+            verbose: false,
+        }
+    }
+
     /// The program with the flags that say which project is meant, as a person would type it again.
     pub fn program(&self) -> String {
         let mut words = vec!["aeroform".to_owned()];
@@ -196,6 +210,10 @@ pub enum Verb {
     Platform(Platform),
     /// Print the completions of a shell
     #[command(after_help = "\
+The script asks this program while you type, so that it offers your groups and Machines, from fly.toml and
+the state file, and Fly's regions and sizes. Nothing is started and nobody is asked. Print it anew when
+aeroform was updated.
+
 Examples:
   aeroform completions bash > ~/.local/share/bash-completion/completions/aeroform
   aeroform completions fish > ~/.config/fish/completions/aeroform.fish")]
