@@ -12,7 +12,9 @@ mod carry_out;
 mod completions;
 mod destroy;
 mod drift;
+mod edit;
 mod emulator;
+mod files;
 mod import;
 mod init;
 mod logs;
@@ -25,6 +27,7 @@ mod refresh;
 mod restart;
 mod running;
 mod saved;
+mod scale;
 mod session;
 mod show;
 mod show_config;
@@ -177,6 +180,7 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Apply(args) => wait(apply::run(&context, args)),
         Verb::Destroy(args) => wait(destroy::run(&context, args)),
         Verb::Import(args) => wait(import::run(&context, args)),
+        Verb::Scale(args) => wait(scale::run(&context, args)),
         Verb::Drift(args) => wait(drift::run(&context, args)),
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
         Verb::Restart(args) => wait(restart::run(&context, args)),

@@ -42,7 +42,7 @@ fn groups_regions_and_machines_are_offered_where_they_are_meant() {
     let regions = offered(&sandbox, &["machine", "list", "--region", "g"]);
     assert!(regions.contains(&"gru".to_owned()), "{regions:?}");
     let verbs = offered(&sandbox, &["machine", "st"]);
-    assert_eq!(verbs, ["start", "status", "stop"]);
+    assert_eq!(verbs, ["status", "start", "stop"]);
     let logs = offered(&sandbox, &["logs", ""]);
     assert!(
         logs.contains(&"web".to_owned()) && logs.contains(&ids[0]),

@@ -8,10 +8,12 @@ mod codes;
 mod completions;
 mod docs;
 mod drift;
+mod edits;
 mod fly;
 mod journey;
 mod machines;
 mod manifests;
+mod one_by_one;
 mod platform;
 mod prompts;
 #[path = "../support/provoked.rs"]

@@ -124,6 +124,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         before: regions.values().map(|(before, _)| before).sum(),
         after: regions.values().map(|(_, after)| after).sum(),
         verdict,
+        primaries: BTreeMap::new(),
         regions,
         why: None,
         moved_from: None,

@@ -11,7 +11,7 @@ use aeroform::core::plan::Plan;
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, Secrets};
 use aeroform::core::view::json::validate::{Diagnostic, Place, Severity};
-use aeroform::core::view::{StatusView, escape};
+use aeroform::core::view::{FileEdit, StatusView, escape};
 use insta::assert_snapshot;
 use jsonschema::Validator;
 use serde::Serialize;
@@ -429,6 +429,27 @@ fn known() -> Known {
     known.configs = BTreeMap::from([(digest, config)]);
     known.machines = BTreeMap::from([(id("a1b2c3"), machine)]);
     known
+}
+
+#[test]
+fn an_edit_is_a_document_with_the_change_of_each_file() {
+    let schema = schema("edit");
+    let plan = gallery::everything_at_once();
+    let files = [FileEdit {
+        path: "aeroform.toml".to_owned(),
+        before: Some("[groups.web]\ncount = 2\n".to_owned()),
+        after: "[groups.web]\nregions = { ams = 3 }\n".to_owned(),
+    }];
+    let document = json::edit::edit(&plan.app, &files, false, Some(&plan));
+    let value = valid(&schema, &document);
+    rejects_changes(&schema, &value, &["plan"]);
+    assert_snapshot!(value["files"][0]["diff"].as_str().unwrap(), @r"
+    @@ -1,2 +1,2 @@
+     [groups.web]
+    -count = 2
+    +regions = { ams = 3 }
+    ");
+    valid(&schema, &json::edit::edit(&plan.app, &[], true, None));
 }
 
 #[test]

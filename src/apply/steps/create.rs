@@ -42,7 +42,8 @@ pub(super) async fn create<'a>(
     let standby_for = watched(hands.shared, standby_for)?;
     let wanted = Wanted::of(hands.shared, &change.group, None, volumes, standby_for)?;
     let observed = &hands.shared.job.observed.machines;
-    let old = replaces.as_ref().and_then(|old| observed.get(old));
+    let old = replaces.as_ref().or(inherits.like.as_ref());
+    let old = old.and_then(|old| observed.get(old));
     let base = inherits.base(old.and_then(|old| old.config.as_ref()));
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),

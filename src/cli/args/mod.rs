@@ -9,12 +9,16 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 mod asks;
+mod edit;
 mod machine;
+mod scale;
 mod status;
 mod world;
 
 pub use asks::{Asks, Restart, RestartOf};
-pub use machine::{Act, List, Machine, One, Replace};
+pub use edit::Editing;
+pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
+pub use scale::{Count, Scale};
 pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
 
@@ -176,6 +180,9 @@ pub enum Verb {
     Apply(Apply),
     /// Destroy every Machine of the app
     Destroy(Destroy),
+    /// Change how many Machines a group has, and where
+    #[command(subcommand)]
+    Scale(Scale),
     /// Write the state and an aeroform.toml for an app that is there already
     Import(Import),
     /// Show what was changed outside since the last apply
@@ -369,7 +376,7 @@ pub struct Plan {
 #[derive(Debug, Args)]
 pub struct Doing {
     /// Do not ask what a terminal answers with y
-    #[arg(short = 'y', long)]
+    #[arg(short = 'y', long, visible_alias = "yes")]
     pub auto_approve: bool,
     /// Allow what a terminal asks a typed name for: GROUP, GROUP:CEILING, or all
     #[arg(long, value_name = "GROUP[:CEILING],…", value_delimiter = ',')]
@@ -551,6 +558,7 @@ impl Verb {
             | Self::Unlock { json }
             | Self::Version { json } => *json,
             Self::Machine(machine) => machine.json(),
+            Self::Scale(scale) => scale.json(),
             Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }

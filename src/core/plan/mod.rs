@@ -30,13 +30,14 @@ mod record;
 mod refresh;
 mod running;
 mod saved;
+mod scaling;
 mod sick;
 mod spread;
 pub mod types;
 mod victims;
 mod words;
 
-pub use asked::{Asked, Restart};
+pub use asked::{Asked, Like, Restart};
 pub use check::{Finding, check};
 pub use fields::adopted;
 pub use options::{Aim, Options};
@@ -44,6 +45,7 @@ pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
+pub use scaling::{Amount, NoScale, Scale};
 pub use types::{
     Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
     Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,

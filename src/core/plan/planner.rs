@@ -54,7 +54,8 @@ pub fn plan(
     let mut intents = Intents::of(known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
-    let order = order::steps(&decisions, &fleet.vanished, &mut intents, may_lack_room);
+    let mut order = order::steps(&decisions, &fleet.vanished, &mut intents, may_lack_room);
+    options.asked.liken(&mut order.steps, &fleet);
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
@@ -231,6 +232,11 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
             .expect("who goes is a member");
         entry.1 -= 1;
     }
+    let mut primaries: BTreeMap<Region, u32> = BTreeMap::new();
+    let stay = decision.primaries.iter().map(|member| member.region);
+    for region in stay.chain(&decision.creates) {
+        *primaries.entry(region.clone()).or_default() += 1;
+    }
     let before = count(decision.members.len());
     let after = regions.values().map(|(_, after)| after).sum();
     let verdict = match (decision.wanted, before) {
@@ -250,6 +256,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         after,
         verdict,
         regions,
+        primaries,
         why: decision.why.clone().filter(|_| touched),
         moved_from,
         strategy: words::strategy(decision),

@@ -4,6 +4,7 @@
 //! to the prompt.
 
 mod diff;
+pub mod edit;
 pub mod machine;
 pub mod plan;
 pub mod platform;
@@ -13,6 +14,7 @@ pub mod report;
 pub mod status;
 mod table;
 
+pub use edit::edits;
 pub use plan::{drift, plan};
 pub use progress::event;
 pub use questions::{prompt, question};
