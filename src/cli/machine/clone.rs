@@ -28,7 +28,9 @@ pub(super) async fn run(context: &Context<'_>, args: &CloneMachine) -> Result<Ex
         let mut numbers = Numbers::of(ground);
         numbers.add(&group, args.region.as_ref().unwrap_or(&source.region));
         let (edits, said) = numbers.edits();
-        said.iter().for_each(|text| ui.say(text));
+        for text in &said {
+            ui.say(text);
+        }
         if ground.desired.groups[&group].template.has_mounts() {
             ui.say("the new Machine has a volume of its own: no data is copied");
         }

@@ -29,7 +29,9 @@ pub(super) async fn run(context: &Context<'_>, args: &DestroyMachine) -> Result<
             numbers.take(place);
         }
         let (mut edits, said) = numbers.edits();
-        said.iter().for_each(|text| ui.say(text));
+        for text in &said {
+            ui.say(text);
+        }
         let removals = places
             .into_iter()
             .map(|place| Edit::RemoveMachine { machine: place.id });

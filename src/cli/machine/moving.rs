@@ -62,7 +62,9 @@ async fn go(
             moves.push((machine, to.clone()));
         }
         let (mut edits, said) = numbers.edits();
-        said.iter().for_each(|text| ui.say(text));
+        for text in &said {
+            ui.say(text);
+        }
         let moves = moves
             .into_iter()
             .map(|(machine, to)| Edit::MoveMachine { machine, to });
