@@ -262,6 +262,7 @@ mod tests {
                 gate: GateKind::None,
                 branches: Vec::new(),
                 state: None,
+                reverts: None,
             })),
         };
         Plan {
@@ -286,6 +287,8 @@ mod tests {
             drift: Vec::new(),
             takes_over: Vec::new(),
             cost: None,
+            release: None,
+            newest_release: None,
             notes: Vec::new(),
             warnings: Vec::new(),
             refusals: Vec::new(),

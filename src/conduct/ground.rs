@@ -111,6 +111,7 @@ impl Ground<'_> {
         let observed = observe(self.provider, app, &remembered.known).await?;
         let mut open_runs = self.journal.open_runs(&observed.description.scope)?;
         let mut options = wishes.clone();
+        options.now = Some(self.env.unix_now());
         options
             .own_runs
             .extend(open_runs.iter().map(|open| open.row.run.clone()));

@@ -196,6 +196,7 @@ impl Hand<'_> {
                 ErrorClass::Conflict | ErrorClass::Transient => backoff.pause(tries),
                 ErrorClass::Unknown
                 | ErrorClass::Invalid
+                | ErrorClass::NoRoom
                 | ErrorClass::NotFound
                 | ErrorClass::Fatal => return Err(error.into()),
             };

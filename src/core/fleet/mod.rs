@@ -15,6 +15,7 @@ pub mod known;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
+pub mod release;
 pub mod rollout;
 pub mod secret;
 mod shape;
@@ -31,9 +32,10 @@ pub use event::MachineEvent;
 pub use ids::{
     AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
 };
-pub use known::{Known, KnownMachine, Pending, ReleaseRecord, RunRecord};
+pub use known::{Known, KnownMachine, Pending, ReleaseRecord, ReleasedGroup, RunRecord};
 pub use machine::{
     Capabilities, CheckState, CheckStatus, Description, HostStatus, Machine, MachineState,
     Management, Observed, Stamps, Volume,
 };
+pub use release::{NewRelease, Release, ReleaseStamp, ReleaseStatus, ReleaseStrategy};
 pub use rollout::{MachineCheck, NewVolume, ReleaseCommand, Rollout};

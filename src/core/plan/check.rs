@@ -2,6 +2,7 @@
 //! a mistake there does not agree with itself. A finding is a bug; nothing is applied over one.
 
 mod asked;
+mod branches;
 mod capacity;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,6 +44,7 @@ pub fn check(
     }
     reading.asked(known, observed);
     reading.protected(desired, known, observed);
+    reading.branches(known, observed);
     reading.capacity(desired, observed);
     reading.found.sort();
     reading.found

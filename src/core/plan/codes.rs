@@ -83,6 +83,14 @@ codes! {
         "this version does not run …",
         "fly.toml has a release command, a seed command or machine checks, which `fly deploy` runs and Aeroform reads only.",
         "Run by hand what the change needs, before the apply.";
+    RELEASE_IN_PROGRESS "release_in_progress" Not:
+        "release v… by … is in progress: what is there may be about to change",
+        "Somebody's `fly deploy` has begun and not ended, less than 15 minutes ago.",
+        "Wait for it, and plan again; an apply waits by itself.";
+    RELEASE_UNKNOWN "release_unknown" Not:
+        "the newest release of `…` is not known: …",
+        "The host that keeps releases did not answer, or said something else than that there is none.",
+        "Nothing depends on it but the number of the next release; see what the host said.";
     SHARED_PORT "shared_port" Not:
         "groups … serve the same external port …: requests go to all of them…",
         "Two services answer on one port of one app.",

@@ -16,6 +16,7 @@ use super::options::{Aim, Options};
 use super::order;
 use super::reconcile::{self, count};
 use super::refresh;
+use super::releases;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
@@ -56,6 +57,8 @@ pub fn plan(
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
     let mut order = order::steps(&decisions, &fleet.vanished, &mut intents, may_lack_room);
     options.asked.liken(&mut order.steps, &fleet);
+    let release = observed
+        .and_then(|observed| releases::planned(desired, known, observed, &decisions, options.aim));
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
@@ -76,9 +79,15 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        release,
+        newest_release: releases::newest(known, observed),
         cost: cost::difference(desired, &decisions).map(Box::new),
         fences: BTreeMap::new(),
     };
+    releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
+    if let Some(observed) = observed {
+        plan.warnings.extend(releases::warnings(observed, options));
+    }
     plan.groups = groups(&decisions, &plan.steps);
     plan.fences = fences(&decisions, &plan.groups);
     say(

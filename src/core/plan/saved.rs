@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
+use super::branch::Branch;
 use super::options::Aim;
 use super::types::{
     Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, Standby, StepId, Target, Work,
@@ -78,6 +79,9 @@ pub struct SavedChange {
     pub pin: Option<Pin>,
     /// Paths of the fields that change, without their values.
     pub fields: Vec<String>,
+    /// What may happen instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<Branch>,
 }
 
 /// Why a saved plan is not to be applied any more.
@@ -236,6 +240,7 @@ impl SavedChange {
                 .iter()
                 .map(|field| field.path.join("."))
                 .collect(),
+            branches: change.branches.clone(),
         }
     }
 
@@ -283,7 +288,13 @@ impl SavedChange {
             ) => from == from_now && watched(standby_for) == watched(now),
             (one, another) => one == another,
         };
-        same && self.pin == other.pin && self.fields == other.fields
+        let branches = self.branches.iter().zip(&other.branches);
+        same && self.pin == other.pin
+            && self.fields == other.fields
+            && self.branches.len() == other.branches.len()
+            && branches
+                .into_iter()
+                .all(|(one, another)| one.is_like(another))
     }
 
     /// What makes two choices the same one: of a create the place and not the derived id, which a

@@ -32,7 +32,7 @@ impl OneView {
         status.known = known.is_some();
         Self {
             status,
-            config: machine.config.clone(),
+            config: machine.config.as_deref().cloned(),
             standby_for: machine.standby_for.clone(),
             events,
             known,

@@ -14,6 +14,7 @@ mod http;
 mod leases;
 mod logs;
 mod provider;
+mod releases;
 mod transport;
 mod wait;
 pub(super) mod wire;
