@@ -10,6 +10,7 @@ mod docs;
 mod drift;
 mod edits;
 mod fly;
+mod from_flyctl_machines;
 mod journey;
 mod machines;
 mod manifests;

@@ -281,7 +281,7 @@ Examples:
   aeroform show config -g web | jq .services")]
 pub struct ShowConfig {
     /// Only this group's
-    #[arg(short, long, value_name = "GROUP", value_parser = group_name)]
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
     pub group: Option<GroupName>,
     /// Show values that look secret, and the contents of files
     #[arg(long)]
@@ -485,6 +485,15 @@ pub struct Logs {
     /// A group, or a Machine by id or name; without it the whole app
     #[arg(value_name = "GROUP|ID")]
     pub of: Option<String>,
+    /// The same group, in Fly's spelling
+    #[arg(
+        short,
+        long,
+        visible_alias = "process-group",
+        value_name = "GROUP",
+        conflicts_with = "of"
+    )]
+    pub group: Option<String>,
     /// Go on as lines come
     #[arg(short, long)]
     pub follow: bool,
