@@ -232,6 +232,20 @@ pub(crate) fn empty(ends: impl FnOnce(Command) -> String) -> String {
     ends(on(&sandbox, &platform, &["import", "--json"]))
 }
 
+/// What a verb ends with that names a Machine of nobody.
+pub(crate) fn foreign(ends: impl FnOnce(Command) -> String) -> String {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    let body = json!({"region": "gru", "config": {"image": "busybox"}});
+    let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    let id = made["id"].as_str().unwrap();
+    ends(on(
+        &sandbox,
+        &platform,
+        &["machine", "destroy", id, "--json"],
+    ))
+}
+
 /// What a run ends with that meets a lease which does not end in time.
 pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 2\n");
@@ -246,7 +260,7 @@ pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
 }
 
 /// Makes a Machine another, as `fly machine update` does.
-fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Value)) {
     let path = format!("/v1/apps/shop/machines/{id}");
     let (_, mut shown) = platform.ask("GET", &path, &Value::Null);
     change(&mut shown["config"]);

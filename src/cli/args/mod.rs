@@ -17,7 +17,7 @@ mod world;
 
 pub use asks::{Asks, Restart, RestartOf};
 pub use edit::Editing;
-pub use machine::{Act, List, Machine, One, Replace};
+pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
 pub use scale::{Count, Scale};
 pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
@@ -105,6 +105,20 @@ pub struct Global {
 }
 
 impl Global {
+    /// As if no flag was given.
+    pub fn of_nothing() -> Self {
+        Self {
+            chdir: None,
+            config: None,
+            app: None,
+            provider: None,
+            image: None,
+            color: ColorChoice::Auto,
+            quiet: false,
+            verbose: false,
+        }
+    }
+
     /// The program with the flags that say which project is meant, as a person would type it again.
     pub fn program(&self) -> String {
         let mut words = vec!["aeroform".to_owned()];
@@ -203,6 +217,10 @@ pub enum Verb {
     Platform(Platform),
     /// Print the completions of a shell
     #[command(after_help = "\
+The script asks this program while you type, so that it offers your groups and Machines, from fly.toml and
+the state file, and Fly's regions and sizes. Nothing is started and nobody is asked. Print it anew when
+aeroform was updated.
+
 Examples:
   aeroform completions bash > ~/.local/share/bash-completion/completions/aeroform
   aeroform completions fish > ~/.config/fish/completions/aeroform.fish")]
@@ -263,7 +281,7 @@ Examples:
   aeroform show config -g web | jq .services")]
 pub struct ShowConfig {
     /// Only this group's
-    #[arg(short, long, value_name = "GROUP", value_parser = group_name)]
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
     pub group: Option<GroupName>,
     /// Show values that look secret, and the contents of files
     #[arg(long)]
@@ -467,6 +485,15 @@ pub struct Logs {
     /// A group, or a Machine by id or name; without it the whole app
     #[arg(value_name = "GROUP|ID")]
     pub of: Option<String>,
+    /// The same group, in Fly's spelling
+    #[arg(
+        short,
+        long,
+        visible_alias = "process-group",
+        value_name = "GROUP",
+        conflicts_with = "of"
+    )]
+    pub group: Option<String>,
     /// Go on as lines come
     #[arg(short, long)]
     pub follow: bool,
@@ -539,8 +566,8 @@ impl Verb {
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,
-            Self::Scale(scale) => scale.json(),
             Self::Machine(machine) => machine.json(),
+            Self::Scale(scale) => scale.json(),
             Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }

@@ -41,7 +41,7 @@ mod victims;
 mod volumes;
 mod words;
 
-pub use asked::{Asked, Restart};
+pub use asked::{Asked, Like, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use check::{Finding, check};
 pub use fields::adopted;

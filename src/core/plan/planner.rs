@@ -57,13 +57,14 @@ pub fn plan(
     let capabilities = observed.map(|o| &o.description.capabilities);
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
     let mut spare = Volumes::of(observed);
-    let order = order::steps(
+    let mut order = order::steps(
         &decisions,
         &fleet.vanished,
         &mut intents,
         &mut spare,
         may_lack_room,
     );
+    options.asked.liken(&mut order.steps, &fleet);
     let release = observed
         .and_then(|observed| releases::planned(desired, known, observed, &decisions, options.aim));
     let mut plan = Plan {
