@@ -10,6 +10,7 @@ mod provoked;
 mod support;
 
 mod answers;
+mod asked;
 mod changes;
 mod codes;
 mod contract;

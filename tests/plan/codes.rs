@@ -1,11 +1,12 @@
 //! Every code of a plan, provoked.
 
 use aeroform::core::fleet::{
-    DesiredGroup, HostStatus, Lineage, Management, Release, Volume, VolumeId,
+    DesiredGroup, HostStatus, Lineage, MachineState, Management, Release, Volume, VolumeId,
 };
 use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
+use crate::asked::{replacing, restarting};
 use crate::provoked::assert_all_provoked;
 use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved, region};
 
@@ -20,6 +21,7 @@ fn every_code_of_a_plan_is_provoked() {
         images(),
         releases(),
         vec![refreshed(), smaller_volume()],
+        asked(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {
@@ -70,6 +72,17 @@ fn refreshed() -> Plan {
         ..Options::default()
     };
     stage.plan_with(&wanted, &options)
+}
+
+fn asked() -> Vec<Plan> {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    vec![
+        stage.plan_with(&wanted, &restarting(&["web"])),
+        stage.plan_with(&wanted, &restarting(&["wbe"])),
+        stage.plan_with(&wanted, &replacing(&["m00009"])),
+    ]
 }
 
 fn smaller_volume() -> Plan {

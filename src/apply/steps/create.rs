@@ -46,7 +46,8 @@ pub(super) async fn create<'a>(
     };
     let standby_for = watched(hands.shared, standby_for)?;
     let observed = &hands.shared.job.observed.machines;
-    let old = replaces.as_ref().and_then(|old| observed.get(old));
+    let old = replaces.as_ref().or(inherits.like.as_ref());
+    let old = old.and_then(|old| observed.get(old));
     let base = inherits.base(old.and_then(|old| old.config.as_deref()));
     let wanting = |volumes: &[VolumeId]| {
         Wanted::of(
@@ -299,6 +300,7 @@ pub(super) async fn take(
     let terms = Terms {
         pin: None,
         restarts: machine.state == MachineState::Failed,
+        anew: false,
         launch: Some(launch),
     };
     progress.machine = Some(machine);

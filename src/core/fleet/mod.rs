@@ -9,6 +9,7 @@ pub mod config;
 pub mod desired;
 pub mod difference;
 pub mod digest;
+mod event;
 pub mod ids;
 pub mod known;
 pub mod machine;
@@ -27,6 +28,7 @@ pub use desired::{
 };
 pub use difference::{Effect, FieldChange};
 pub use digest::{ConfigDigest, StoredConfig};
+pub use event::MachineEvent;
 pub use ids::{
     AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
 };

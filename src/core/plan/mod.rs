@@ -7,6 +7,7 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod asked;
 mod branch;
 mod check;
 pub mod codes;
@@ -40,6 +41,7 @@ mod victims;
 mod volumes;
 mod words;
 
+pub use asked::{Asked, Like, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use check::{Finding, check};
 pub use fields::adopted;

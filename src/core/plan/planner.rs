@@ -48,7 +48,8 @@ pub fn plan(
     }
     let decisions = match options.aim {
         Aim::Manifests | Aim::Nothing => {
-            reconcile::decide(desired, &fleet, lineage, options.aim == Aim::Nothing)
+            let destroys_app = options.aim == Aim::Nothing;
+            reconcile::decide(desired, &fleet, lineage, &options.asked, destroys_app)
         }
         Aim::State => refresh::decide(desired, &fleet, lineage),
     };
@@ -56,13 +57,14 @@ pub fn plan(
     let capabilities = observed.map(|o| &o.description.capabilities);
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
     let mut spare = Volumes::of(observed);
-    let order = order::steps(
+    let mut order = order::steps(
         &decisions,
         &fleet.vanished,
         &mut intents,
         &mut spare,
         may_lack_room,
     );
+    options.asked.liken(&mut order.steps, &fleet);
     let release = observed
         .and_then(|observed| releases::planned(desired, known, observed, &decisions, options.aim));
     let mut plan = Plan {
@@ -75,6 +77,7 @@ pub fn plan(
         online: observed.is_some(),
         machines: fleet.len(),
         aim: options.aim,
+        asked: options.asked.clone(),
         groups: Vec::new(),
         steps: order.steps,
         pools: order.pools,
@@ -132,6 +135,7 @@ fn say(
 ) {
     let protected = guards::protected(desired, known, fleet);
     plan.refusals = guards::refusals(desired, decisions, &protected, fleet.len());
+    plan.refusals.extend(options.asked.refusals(desired, fleet));
     plan.records = records(desired, known, fleet, options);
     plan.notes.extend(fleet.notes.iter().cloned());
     for decision in decisions.values() {
@@ -139,6 +143,7 @@ fn say(
         plan.notes.extend(reconcile::unreachable(&decision.members));
     }
     plan.notes.extend(words::about_groups(desired, decisions));
+    plan.notes.extend(options.asked.notes(decisions));
     if options.aim == Aim::Manifests {
         plan.notes.extend(words::about_moves(desired, fleet));
     }
@@ -152,6 +157,13 @@ fn say(
                 "provider `{}` shows sizes and images and does not enforce them",
                 plan.provider
             ),
+        ));
+    }
+    if !plan.online && !options.asked.restart.is_nobody() {
+        plan.notes.push(note(
+            codes::DECIDED_AT_APPLY,
+            "only Machines that run are restarted, and which ones those are is decided at apply: this plan \
+             was made without asking the provider",
         ));
     }
     let chosen_late = plan

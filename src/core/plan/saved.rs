@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::branch::Branch;
 use super::options::Aim;
 use super::types::{
@@ -33,6 +34,9 @@ pub struct SavedPlan {
     pub desired: String,
     /// Whether it takes the whole app away.
     pub destroys_app: bool,
+    /// What a verb asked for.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
     /// The choices.
     pub steps: Vec<SavedStep>,
     /// The pools.
@@ -123,6 +127,7 @@ impl SavedPlan {
             serial: plan.serial,
             desired: plan.desired.clone(),
             destroys_app: plan.aim == Aim::Nothing,
+            asked: plan.asked.clone(),
             steps: steps.collect(),
             pools: plan.pools.clone(),
             fences: plan.fences.clone(),
@@ -190,6 +195,7 @@ impl SavedPlan {
             "whether the app goes",
             self.destroys_app == fresh.destroys_app,
         );
+        head("what was asked for", self.asked == fresh.asked);
         head("what is only recorded", self.records == fresh.records);
         for (group, regions) in &self.fences {
             if fresh.fences.get(group) != Some(regions) {

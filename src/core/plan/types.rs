@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::branch::{Branch, Instead};
 use super::options::Aim;
 use crate::core::fleet::config::Guest;
@@ -39,6 +40,9 @@ pub struct Plan {
     /// What it leads to.
     #[serde(default)]
     pub aim: Aim,
+    /// What a verb asked for beyond what the manifests say.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
     /// Every group, wanted or existing, in order of name.
     pub groups: Vec<GroupChange>,
     /// In an order in which they may run; `needs` only points backwards.
@@ -276,6 +280,9 @@ pub struct Inherited {
     /// The size of its group's Machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
+    /// The Machine that it is to be like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<MachineId>,
 }
 
 impl Inherited {
@@ -284,10 +291,10 @@ impl Inherited {
         *self == Self::default()
     }
 
-    /// The config that a new Machine's own is laid over: that of the Machine whose place it takes, if it
-    /// takes one's and that can be read, without its volumes; else what is inherited.
-    pub fn base(&self, replaced: Option<&MachineConfig>) -> MachineConfig {
-        let Some(old) = replaced else {
+    /// The config that a new Machine's own is laid over: that of the Machine whose place it takes or that
+    /// it is to be like, if there is one and that can be read, without its volumes; else what is inherited.
+    pub fn base(&self, of: Option<&MachineConfig>) -> MachineConfig {
+        let Some(old) = of else {
             return MachineConfig {
                 image: self.image.clone(),
                 guest: self.guest.clone(),

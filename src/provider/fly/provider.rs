@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use super::access::Access;
 use super::body::{self, Metadata};
 use super::client::{Ask, Client};
+use super::events;
 use super::leases::Leases;
 use super::transport::{Method, Transport};
 use super::wire::{self, Read};
 use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineId, NewRelease,
-    Receipt, Region, Release, ReleaseStatus, Until, Volume,
+    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineEvent, MachineId,
+    NewRelease, Receipt, Region, Release, ReleaseStatus, Until, Volume,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -335,6 +336,8 @@ impl<T: Transport> Provider for FlyProvider<T> {
             Call::Start { id } => act(id, "/start", None).await.map(|_| None)?,
             // An empty body: the Machine's own signal and timeout.
             Call::Stop { id } => act(id, "/stop", Some(json!({}))).await.map(|_| None)?,
+            Call::Suspend { id } => act(id, "/suspend", None).await.map(|_| None)?,
+            Call::Restart { id } => act(id, "/restart", None).await.map(|_| None)?,
             Call::Cordon { id } => act(id, "/cordon", None).await.map(|_| None)?,
             Call::Uncordon { id } => act(id, "/uncordon", None).await.map(|_| None)?,
             Call::Destroy { id, force } => {
@@ -418,6 +421,16 @@ impl<T: Transport> Provider for FlyProvider<T> {
         status: ReleaseStatus,
     ) -> Result<(), ProviderError> {
         self.release_is(id, status).await
+    }
+
+    async fn events(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        let ask = Ask::new(Method::Get, path(app, id, "/events?limit=20"));
+        let shown: Value = self.client.machines(ask).await?.read()?;
+        Ok(events::read(&shown))
     }
 
     async fn logs(
