@@ -126,7 +126,7 @@ impl Person {
             }
             std::future::pending::<()>().await;
         };
-        let work = self.work(story, &life, manifests, manner, cancel);
+        let work = Box::pin(self.work(story, &life, manifests, manner, cancel));
         let end = tokio::select! {
             biased;
             () = life.over() => End::Died,
