@@ -47,7 +47,7 @@ pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Ex
         session: &session,
         provider: &*provider,
         journal: &journal,
-        allow: consent::allow(errand.doing.auto_approve, &errand.doing.allow_destroy),
+        allow: consent::allow(errand.doing),
     };
     work.whole(&mut signals).await
 }

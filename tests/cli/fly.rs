@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
+use crate::terminal::Terminal;
 
 const FLY: &str = "\
 app = \"shop\"
@@ -360,4 +361,74 @@ fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
         refused.contains("error[unknown_region]: `zzz`"),
         "{refused}"
     );
+}
+
+/// `fly deploy` of this image, from its release to its end.
+fn fly_deploy(platform: &Platform, image: &str) {
+    let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING"});
+    let (status, made) = platform.ask("POST", "/api/v1/releases", &body);
+    assert_eq!(status, 201, "{made}");
+    let release = made["release"].clone();
+    for machine in platform.machines() {
+        update(platform, machine["id"].as_str().unwrap(), |config| {
+            config["image"] = image.into();
+            config["metadata"]["fly_release_id"] = release["id"].clone();
+            config["metadata"]["fly_release_version"] = release["version"].to_string().into();
+        });
+    }
+    let mark = format!("/api/v1/releases/{}", release["id"].as_str().unwrap());
+    let complete = json!({"status": "complete"});
+    assert_eq!(platform.ask("PATCH", &mark, &complete).0, 200);
+}
+
+#[test]
+fn a_newer_release_is_taken_back_only_by_who_says_so() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let platform = Platform::with_app(&sandbox);
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.contains("Registers release v1."), "{applied}");
+    assert!(applied.contains("release v1 is registered"), "{applied}");
+    fly_deploy(&platform, V2);
+    let told = "everts release v2 (sha256:222222222222) to sha256:111111111111 on 1 Machine";
+    let refused = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(refused.starts_with("exit 6\n"), "{refused}");
+    assert!(refused.contains(&format!("R{told}.")), "{refused}");
+    assert!(refused.contains(&format!("the plan r{told}")), "{refused}");
+    assert!(refused.contains("add `--allow-revert`"), "{refused}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V2);
+    let saved = run(
+        &sandbox,
+        &platform,
+        &["plan", "--out", "next.plan", "--json"],
+    );
+    assert!(saved.contains("\"reverts\""), "{saved}");
+    // Whoever deploys once more changes what was approved.
+    fly_deploy(&platform, V2);
+    let stale = run(&sandbox, &platform, &["apply", "next.plan"]);
+    assert!(stale.starts_with("exit 4\n"), "{stale}");
+    run(&sandbox, &platform, &["plan", "--out", "next.plan"]);
+    let applied = run(&sandbox, &platform, &["apply", "next.plan"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+    fly_deploy(&platform, V2);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--allow-revert"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+    let quiet = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+}
+
+#[test]
+fn at_a_terminal_a_newer_release_is_taken_back_with_a_y_even_where_yes_was_said_before() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    fly_deploy(&platform, V2);
+    let mut terminal = Terminal::start(on(&sandbox, &platform, &["apply", "-y"]));
+    terminal.expect("Reverts release v2");
+    terminal.expect("Apply this plan? [y/N]");
+    terminal.type_line("y");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
 }

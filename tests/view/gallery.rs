@@ -1,8 +1,8 @@
 //! The situations in which people read a plan.
 
-use aeroform::core::fleet::MachineState;
+use aeroform::core::fleet::{MachineState, ReleaseStrategy};
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
-use aeroform::core::plan::{Aim, Branch, Cost, DriftKind, Plan, Removal};
+use aeroform::core::plan::{Aim, Branch, Cost, DriftKind, Plan, PlannedRelease, Removal};
 use serde_json::{Value, json};
 
 use crate::build::*;
@@ -28,6 +28,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("records_only", records_only()),
         ("refusals_and_warnings", refusals_and_warnings()),
         ("replace", replaced()),
+        ("reverts", reverts()),
         ("scale_down", scale_down()),
         ("scale_up", scale_up()),
         ("services", services()),
@@ -247,6 +248,28 @@ fn shrink() -> Plan {
         plan = plan.step(change);
     }
     plan.cost = Some(Box::new(cost(-17_420, false)));
+    plan
+}
+
+/// Somebody has deployed meanwhile, and the manifests name another image.
+fn reverts() -> Plan {
+    let image = |digit: &str| {
+        let digest = digit.repeat(64);
+        json!({"image": format!("registry.example/shop@sha256:{digest}")})
+    };
+    let changes = fields(image("2"), image("1"));
+    let mut plan = plan(2)
+        .group(group("web", "bin/web", Changed, "ams 2").strategy("rolling: 1 at a time"))
+        .steps(["148ed599c14189", "6e82d933b7d587"].map(|machine| {
+            let mut change = update("web", "ams", machine, &changes);
+            change.reverts = Some(43);
+            change
+        }));
+    plan.release = Some(PlannedRelease {
+        number: 44,
+        image: None,
+        strategy: ReleaseStrategy::Rolling,
+    });
     plan
 }
 

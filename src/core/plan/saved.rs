@@ -74,6 +74,9 @@ pub struct SavedChange {
     pub pin: Option<Pin>,
     /// Paths of the fields that change, without their values.
     pub fields: Vec<String>,
+    /// The release of somebody else that the Machine is taken back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<u64>,
 }
 
 /// Why a saved plan is not to be applied any more.
@@ -230,6 +233,7 @@ impl SavedChange {
                 .iter()
                 .map(|field| field.path.join("."))
                 .collect(),
+            reverts: change.reverts,
         }
     }
 
@@ -277,7 +281,9 @@ impl SavedChange {
             ) => from == from_now && watched(standby_for) == watched(now),
             (one, another) => one == another,
         };
-        same && self.pin == other.pin && self.fields == other.fields
+        same && self.pin == other.pin
+            && self.fields == other.fields
+            && self.reverts == other.reverts
     }
 
     /// What makes two choices the same one: of a create the place and not the derived id, which a

@@ -10,7 +10,7 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{
     Action, Aim, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan,
-    PlannedRelease, Removal, Standby, StepId, Summary, Target,
+    PlannedRelease, Removal, Revert, Standby, StepId, Summary, Target,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -25,6 +25,8 @@ pub struct PlanDocument<'a> {
     machines: usize,
     summary: Summary,
     shrinks: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reverts: Vec<Revert>,
     #[serde(skip_serializing_if = "Option::is_none")]
     release: Option<&'a PlannedRelease>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +118,8 @@ struct Step<'a> {
     branches: &'a [Branch],
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<MachineState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reverts: Option<u64>,
 }
 
 /// The document of a plan.
@@ -130,6 +134,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         machines: plan.machines,
         summary: plan.summary(),
         shrinks: plan.shrinking(),
+        reverts: plan.reverts(),
         release: plan.release.as_ref(),
         cost: plan.cost.as_deref(),
         groups: plan.groups.iter().map(group).collect(),
@@ -219,6 +224,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         gate: change.gate,
         branches: &change.branches,
         state: change.state,
+        reverts: change.reverts,
     };
     match &change.action {
         Action::Create {
