@@ -10,10 +10,12 @@ use super::codes;
 use super::consent::{self, Consent};
 use super::session::{self, Session};
 use super::{Context, running, show};
-use crate::conduct::{self, Anchor, Ground, Look};
+use crate::conduct::{self, Anchor, Ground, Look, Waiting};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
+use crate::core::plan::releases::{named as named_release, under_way};
 use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
+use crate::core::view::escape;
 use crate::core::view::words::span;
 use crate::journal::Journal;
 use crate::provider::{ErrorClass, Provider, ProviderError};
@@ -64,9 +66,12 @@ struct Work<'a> {
 impl Work<'_> {
     async fn whole(&self, signals: &mut Signals) -> Result<Exit, Failure> {
         let ui = self.context.ui;
-        let shown = self.look(signals).await?;
+        let mut shown = self.look(signals).await?;
         self.session.say_open_runs(ui, &shown).await?;
         self.unspent(&shown)?;
+        if self.let_releases_end(signals, &shown).await? {
+            shown = self.look(signals).await?;
+        }
         if let Some(saved) = &self.errand.saved {
             let differences = saved.differences(&shown.plan);
             if !differences.is_empty() {
@@ -159,6 +164,43 @@ impl Work<'_> {
         consent::ask(ui, signals, plan, &self.allow).await
     }
 
+    /// Lets a release come to its end that somebody else has under way, and says whether there was one.
+    async fn let_releases_end(&self, signals: &mut Signals, look: &Look) -> Result<bool, Failure> {
+        if self.errand.aim == Aim::State {
+            return Ok(false);
+        }
+        let ui = self.context.ui;
+        let mut waiting = |waiting: &Waiting<'_>| {
+            let limit = span(u64::try_from(waiting.at_most.as_millis()).unwrap_or(u64::MAX));
+            let (release, until) = (named_release(waiting.release), &waiting.until);
+            let text = format!(
+                "waits for {release}, which is in progress, at most {limit} (until {until})"
+            );
+            ui.talk(&escape::safe(&text));
+        };
+        let ended = conduct::let_end(self.provider, look, self.context.env, &mut waiting);
+        signals.or_interrupted(ended).await
+    }
+
+    /// Refuses to go on beside a release that began after the last look at it.
+    fn nobody_deploys(&self, fresh: &Look) -> Result<(), Failure> {
+        let observed = fresh
+            .observed
+            .as_ref()
+            .filter(|_| self.errand.aim != Aim::State);
+        let now = Some(self.context.env.unix_now());
+        let begun = observed
+            .and_then(|o| under_way(o.release.as_ref(), o.machines.values(), now))
+            .map(|(release, _)| format!("{} has begun", named_release(release)));
+        let stale = |begun| {
+            stale(
+                "the world has changed since the plan was shown",
+                vec![begun],
+            )
+        };
+        begun.map_or(Ok(()), |begun| Err(stale(begun)))
+    }
+
     /// Keeps other computers away, too, where the platform has leases.
     async fn anchored(
         &self,
@@ -167,6 +209,9 @@ impl Work<'_> {
         lock: &dyn StateLock,
         run: RunId,
     ) -> Result<Exit, Failure> {
+        // While a person was thinking somebody else may have begun to deploy; with our anchor held that
+        // could not come to its end.
+        self.let_releases_end(signals, reviewed).await?;
         let ui = self.context.ui;
         let by = self.context.env.user();
         let why = format!("aeroform {}, run {run} by {by}", self.errand.command);
@@ -174,11 +219,12 @@ impl Work<'_> {
         let mut waiting = |error: &ProviderError| {
             let hint = error.hint.as_deref().map(|hint| format!(" ({hint})"));
             let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-            ui.talk(&format!(
+            let text = format!(
                 "waits for a lease, at most {limit}: {}{}",
                 error.message,
                 hint.unwrap_or_default()
-            ));
+            );
+            ui.talk(&escape::safe(&text));
         };
         let taken = Anchor::take(self.provider, reviewed, &why, patience, &mut waiting);
         let taken = signals.or_interrupted(taken).await?;
@@ -217,6 +263,7 @@ impl Work<'_> {
     ) -> Result<Exit, Failure> {
         let mut fresh = self.look(signals).await?;
         self.unspent(&fresh)?;
+        self.nobody_deploys(&fresh)?;
         fresh.reviewed.clone_from(&self.errand.saved);
         let differences = Ground::differences(reviewed, &fresh);
         if !differences.is_empty() {

@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::{Value, json};
 
@@ -431,4 +433,64 @@ fn at_a_terminal_a_newer_release_is_taken_back_with_a_y_even_where_yes_was_said_
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert_eq!(platform.machines()[0]["config"]["image"], V1);
+}
+
+/// An apply beside a `fly deploy` that has begun, once it has said that it waits.
+fn waits(sandbox: &Sandbox, platform: &Platform) -> (Child, BufReader<ChildStderr>, String) {
+    let mut child = on(sandbox, platform, &["apply", "-y", "--image", V2])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("waits for release") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it did not wait");
+    }
+    (child, said, line)
+}
+
+#[test]
+fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
+    let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
+    let mark = format!(
+        "/api/v1/releases/{}",
+        made["release"]["id"].as_str().unwrap()
+    );
+    let status = |word: &str| {
+        assert_eq!(
+            platform.ask("PATCH", &mark, &json!({"status": word})).0,
+            200
+        );
+    };
+    status("running");
+    let plan = run(&sandbox, &platform, &["plan", "--image", V2]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
+    assert!(plan.contains("warning: release v2 by "), "{plan}");
+    assert!(plan.contains(" is in progress: what is"), "{plan}");
+
+    let (mut child, _, said) = waits(&sandbox, &platform);
+    assert!(
+        said.contains("release v2 by ") && said.contains("at most 1"),
+        "{said}"
+    );
+    assert!(said.contains("(until 2026-01-02T03:1"), "{said}");
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+
+    let (mut child, mut said, _) = waits(&sandbox, &platform);
+    status("complete");
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert!(rest.contains("release v3 is registered"), "{rest}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V2);
 }
