@@ -181,6 +181,7 @@ async fn newest_release(
                 ErrorClass::RateLimited(pause) => sleep(pause.unwrap_or(ONE_MORE)).await,
                 ErrorClass::Invalid
                 | ErrorClass::Conflict
+                | ErrorClass::NoRoom
                 | ErrorClass::NotFound
                 | ErrorClass::Transient
                 | ErrorClass::Unknown
@@ -209,6 +210,7 @@ where
             ErrorClass::Transient | ErrorClass::Unknown => backoff.pause(tries),
             ErrorClass::Invalid
             | ErrorClass::Conflict
+            | ErrorClass::NoRoom
             | ErrorClass::NotFound
             | ErrorClass::Fatal => return Err(error),
         };

@@ -110,6 +110,7 @@ async fn persistently(shared: &Shared<'_>, planned: &PlannedRelease) -> Result<R
             ErrorClass::RateLimited(pause) => pause.unwrap_or_else(|| shared.backoff.pause(tries)),
             ErrorClass::Invalid
             | ErrorClass::Conflict
+            | ErrorClass::NoRoom
             | ErrorClass::NotFound
             | ErrorClass::Fatal => return Err(error.message),
         };

@@ -56,7 +56,7 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
     } else if shared.halt_reached() {
         Verified::nothing(&results)
     } else {
-        desk.listening(verify(&shared, &results)).await
+        desk.listening(Box::pin(verify(&shared, &results))).await
     };
     if shared.cancel.is_stopping() && !desk.interrupted {
         desk.interrupt();
@@ -190,6 +190,7 @@ impl Desk<'_, '_> {
             outcome: outcome.unwrap_or(Outcome::NotStarted),
             machine: None,
             sent: None,
+            instead: None,
         }
     }
 

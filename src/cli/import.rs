@@ -122,7 +122,7 @@ fn manifest(
     let running: BTreeSet<&str> = groups
         .values()
         .flatten()
-        .filter_map(|machine| machine.config.as_ref()?.image.as_deref())
+        .filter_map(|machine| machine.config.as_deref()?.image.as_deref())
         .collect();
     let mut images = running.iter();
     // Writing to a String cannot fail.

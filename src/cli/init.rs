@@ -77,7 +77,8 @@ impl Beginning {
     }
 }
 
-fn head(desired: &Desired, fly: &Path) -> String {
+/// The first lines of an aeroform.toml beside this fly.toml.
+pub(super) fn head(desired: &Desired, fly: &Path) -> String {
     let mut text = String::from(
         "# What fly.toml cannot say: how many Machines of each process group run, and where.\n\n",
     );

@@ -12,7 +12,9 @@ mod carry_out;
 mod completions;
 mod destroy;
 mod drift;
+mod edit;
 mod emulator;
+mod files;
 mod import;
 mod init;
 mod logs;
@@ -23,6 +25,7 @@ mod project;
 mod refresh;
 mod running;
 mod saved;
+mod scale;
 mod session;
 mod show;
 mod show_config;
@@ -170,6 +173,7 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Apply(args) => wait(apply::run(&context, args)),
         Verb::Destroy(args) => wait(destroy::run(&context, args)),
         Verb::Import(args) => wait(import::run(&context, args)),
+        Verb::Scale(args) => wait(scale::run(&context, args)),
         Verb::Drift(args) => wait(drift::run(&context, args)),
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
         Verb::Status(_) => wait(status::run(&context)),

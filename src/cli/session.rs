@@ -42,16 +42,27 @@ impl Session {
     /// The same for a verb that asks the provider anyway: a region that is not known here is right if
     /// the platform itself names it.
     pub(super) async fn open_asking(context: &Context<'_>) -> Result<Self, Failure> {
-        let mut read = manifests::read(context, Purpose::Run)?;
-        if read.only_lack_regions() {
-            let named = fly(context)?.regions().await?;
-            read = manifests::read_with(context, Purpose::Run, named)?;
-        }
-        Self::of(context, read)
+        Self::of(context, read_asking(context).await?)
     }
 
-    fn of(context: &Context<'_>, manifests: Manifests) -> Result<Self, Failure> {
-        let (project, desired, settings) = manifests.accept(context.ui)?;
+    /// The session of manifests that were read already.
+    pub(super) fn of(context: &Context<'_>, manifests: Manifests) -> Result<Self, Failure> {
+        Self::on(context, manifests.accept(context.ui)?)
+    }
+
+    /// The same for manifests that are about to be edited: what is odd in them is told afterwards.
+    pub(super) fn before_edit(
+        context: &Context<'_>,
+        manifests: Manifests,
+    ) -> Result<Self, Failure> {
+        manifests.desired(context.ui)?;
+        Self::on(context, manifests.trusted()?)
+    }
+
+    fn on(
+        context: &Context<'_>,
+        (project, desired, settings): (Project, Desired, Settings),
+    ) -> Result<Self, Failure> {
         let path = state_path(&project, &desired, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
         // Where the person stands who reads it, not where `-C` went.
@@ -149,6 +160,16 @@ impl Session {
             .hint("the providers are `local` and `fly`")),
         }
     }
+}
+
+/// Reads the manifests for a verb that asks the provider anyway.
+pub(super) async fn read_asking(context: &Context<'_>) -> Result<Manifests, Failure> {
+    let read = manifests::read(context, Purpose::Run)?;
+    if !read.only_lack_regions() {
+        return Ok(read);
+    }
+    let named = fly(context)?.regions().await?;
+    manifests::read_with(context, Purpose::Run, named)
 }
 
 /// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (RULES 38).

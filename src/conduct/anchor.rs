@@ -55,7 +55,10 @@ impl<'a> Anchor<'a> {
             let pause = match error.class {
                 ErrorClass::RateLimited(pause) => pause.unwrap_or(LOOK_AGAIN),
                 ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => LOOK_AGAIN,
-                ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Fatal => {
+                ErrorClass::Invalid
+                | ErrorClass::NoRoom
+                | ErrorClass::NotFound
+                | ErrorClass::Fatal => {
                     return Err(error);
                 }
             };

@@ -126,6 +126,21 @@ impl Ground<'_> {
         })
     }
 
+    /// The same look with other wishes for the same world: nobody is asked again.
+    pub fn look_again(&self, at: &Look, wishes: &Options) -> Result<Look, ConductError> {
+        let mut options = wishes.clone();
+        if let Some(observed) = &at.observed {
+            let open = self.journal.open_runs(&observed.description.scope)?;
+            let runs = open.into_iter().map(|open| open.row.run);
+            options.own_runs.extend(runs);
+        }
+        let known = &at.remembered.known;
+        Ok(Look {
+            plan: plan(self.desired, known, at.observed.as_ref(), &options),
+            ..at.clone()
+        })
+    }
+
     /// Under the lock: what differs between a look that was shown and a fresh one, for people.
     pub fn differences(shown: &Look, fresh: &Look) -> Vec<String> {
         SavedPlan::of(&shown.plan).differences(&fresh.plan)

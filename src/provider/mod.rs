@@ -167,6 +167,9 @@ pub enum ErrorClass {
     Invalid,
     /// Something else was faster: another version, a name that is taken, a lease that is held.
     Conflict,
+    /// There is no room for it: on the Machine's host, or for a new one in its region. It certainly did not
+    /// happen, and the same again elsewhere may.
+    NoRoom,
     /// There is no such Machine or app.
     NotFound,
     /// Too fast; not before that much time has passed, where known.

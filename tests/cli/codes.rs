@@ -1,6 +1,6 @@
 //! Every code that a command may end with, provoked at the binary, with the exit code of its row.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ fn after(preparation: &str, args: &str) -> String {
     code(command)
 }
 
-#[test]
-fn every_code_of_a_verb_is_provoked() {
+#[tokio::test]
+async fn every_code_of_a_verb_is_provoked() {
     let sandbox = Sandbox::with_app();
     let mut homeless = sandbox.command(&["status", "--json"]);
     homeless.env_remove("AEROFORM_STATE_DIR").env_remove("HOME");
@@ -127,14 +127,30 @@ fn every_code_of_a_verb_is_provoked() {
         spent(),
         moved_on(),
         another_app(),
+        ends(&sandbox, &["scale", "count", "3"]),
+        ends(&sandbox, &["scale", "count", "web=three"]),
+        ends(&sandbox, &["scale", "count", "web=3", "--refresh=false"]),
+        ends(
+            &sandbox,
+            &["scale", "count", "web=3", "--max-per-region", "1"],
+        ),
+        contradicted(),
+        file_changed().await,
     ];
     assert_all_provoked(
         verbs::ALL,
         seen,
-        &[(
-            verbs::NO_PROGRAM,
-            "the system names the file of every program that runs",
-        )],
+        &[
+            (
+                verbs::NO_PROGRAM,
+                "the system names the file of every program that runs",
+            ),
+            (
+                verbs::NOT_EDITABLE,
+                "every form that is known of is edited; the rest is refused by the engine's own check",
+            ),
+            (verbs::NOT_TOML, "no verb edits fly.toml yet"),
+        ],
     );
 }
 
@@ -143,6 +159,36 @@ fn unreadable() -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml/file", "");
     ends(&sandbox, &["plan"])
+}
+
+/// A layout beside a limit that it does not keep.
+fn contradicted() -> String {
+    let text = "[groups.web]\ncount = 1\nmax_per_region = 1\n";
+    let count = ["scale", "count", "web=2", "--max-per-region", "2"];
+    with("aeroform.toml", text, &count)
+}
+
+/// The file of an edit that somebody changes while it waits for the lock.
+async fn file_changed() -> String {
+    let sandbox = Sandbox::with_app();
+    let lock = lock(&sandbox).await;
+    let scale = ["scale", "count", "web=2", "-y", "--lock-timeout", "1m"];
+    let mut command = sandbox.command(&scale);
+    command.arg("--json").stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    while !said.contains("waits for the state's lock") {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    sandbox.write("aeroform.toml", "[groups.web]\ncount = 1\n# mine\n");
+    lock.release().await.unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(exit_of("file_changed")));
+    assert!(sandbox.read("aeroform.toml").ends_with("# mine\n"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    last["error"]["code"].as_str().unwrap().to_owned()
 }
 
 fn refused() -> String {

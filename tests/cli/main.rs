@@ -7,6 +7,7 @@ mod clients;
 mod codes;
 mod docs;
 mod drift;
+mod edits;
 mod fly;
 mod journey;
 mod manifests;

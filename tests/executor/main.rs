@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../support/carried.rs"]
+mod carried;
 #[path = "../support/provoked.rs"]
 mod provoked;
 #[path = "../support/mod.rs"]
@@ -15,6 +17,7 @@ mod gates;
 mod order;
 mod process;
 mod repeated;
+mod room;
 mod snapshot;
 mod stage;
 mod stopping;

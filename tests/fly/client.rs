@@ -1,5 +1,6 @@
 //! What the client makes of answers, and what it never does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aeroform::core::fleet::call::{CreateCall, UpdateCall};
@@ -50,6 +51,25 @@ fn update(machine: &Machine, image: &str) -> Call {
         skip_launch: false,
         instance: machine.instance.clone(),
     }))
+}
+
+/// Trees of configs are most of the memory that ten thousand Machines take.
+#[tokio::test(start_paused = true)]
+async fn machines_of_one_list_share_equal_configs() {
+    let desk = platform();
+    for (name, image) in [("a", "shop:1"), ("b", "shop:2"), ("c", "shop:1")] {
+        let config = json!({"image": image, "metadata": {"aeroform_launch": name}});
+        desk.world().operator("shop").add(name, "ams", config);
+    }
+    let listing = provider(&desk).list(&app()).await.unwrap();
+    let mut machines = listing.machines;
+    machines.sort_by(|a, b| a.name.cmp(&b.name));
+    let configs: Vec<_> = machines
+        .iter()
+        .map(|m| m.config.as_ref().unwrap())
+        .collect();
+    assert!(Arc::ptr_eq(configs[0], configs[2]));
+    assert_eq!(configs[1].image.as_deref(), Some("shop:2"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
 use crate::provoked::assert_all_provoked;
-use crate::support::{GroupWords, Stage, desired, group, id, moved};
+use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved};
 
 #[test]
 fn every_code_of_a_plan_is_provoked() {
@@ -61,7 +61,7 @@ fn refreshed() -> Plan {
     let wanted = desired([("web", group("web").count(1).config(config))]);
     let mut stage = Stage::with(&wanted);
     stage.touch("m00001", |machine| {
-        machine.config.as_mut().unwrap().env = None;
+        config_of(machine).env = None;
     });
     let options = Options {
         aim: Aim::State,
@@ -192,7 +192,7 @@ fn images() -> Vec<Plan> {
     let mut stage = Stage::with(&web(2));
     let run = |stage: &mut Stage, name: &str, image: &str| {
         stage.touch(name, |machine| {
-            machine.config.as_mut().unwrap().image = Some(image.to_owned());
+            config_of(machine).image = Some(image.to_owned());
             machine.stamps.serial = Some(1);
         });
     };
@@ -203,7 +203,7 @@ fn images() -> Vec<Plan> {
     let two_images = stage.plan(&web(3));
     for (name, cpus) in [("m00001", 1), ("m00002", 2)] {
         stage.touch(name, |machine| {
-            let config = machine.config.as_mut().unwrap();
+            let config = config_of(machine);
             config.guest.get_or_insert_default().cpus = Some(cpus);
         });
     }

@@ -9,7 +9,7 @@ use aeroform::core::fleet::{
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
     Action, Aim, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Note, Plan,
-    Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
+    Pool, PoolId, Removal, Standby, Step, StepId, Successor, Target, Work,
 };
 use serde_json::Value;
 
@@ -125,6 +125,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         before: regions.values().map(|(before, _)| before).sum(),
         after: regions.values().map(|(_, after)| after).sum(),
         verdict,
+        primaries: BTreeMap::new(),
         regions,
         why: None,
         moved_from: None,
@@ -209,7 +210,12 @@ pub(crate) fn update(group: &str, at: &str, machine: &str, fields: &[FieldChange
     };
     let mut change = of(machine, action, group, at, "its config changes");
     change.changes = fields.to_vec();
-    change.branches = vec![Branch::NoRoomReplaced];
+    let launch = LaunchId::new("0123456789").unwrap();
+    change.branches = vec![Branch::NoRoomReplaced(Successor {
+        name: MachineName::for_launch(&change.group, &launch),
+        launch,
+        repoints: Vec::new(),
+    })];
     change
 }
 

@@ -8,7 +8,7 @@ use aeroform::core::fleet::{
     MachineState, Management, NewVolume, Observed, Places, Policy, Regions, Rollout, RunId, Stamps,
     Strategy,
 };
-use aeroform::core::plan::{Event, Outcome, Plan, StepEvent, StepId, StepResult};
+use aeroform::core::plan::{Action, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult};
 use aeroform::core::view::{RunReport, StateEnd, StatusView};
 
 use crate::build::{group_name, id, region};
@@ -22,7 +22,7 @@ fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
         region: region(at),
         state: MachineState::Started,
         instance: "i1".to_owned(),
-        config: Some(MachineConfig::default()),
+        config: Some(MachineConfig::default().into()),
         stamps: Stamps::default(),
         volumes: Vec::new(),
         standby_for: Vec::new(),
@@ -314,6 +314,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
             outcome: outcome(step),
             machine: None,
             sent: None,
+            instead: None,
         })
         .collect();
     Run {
@@ -371,7 +372,21 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         findings: vec!["web 148ed599c14189 is gone: somebody destroyed it after us".to_owned()],
         ..run(|_| Outcome::Done, written())
     };
+    let mut replaced = run(|_| Outcome::Done, written());
+    let updates = replaced.plan.changes();
+    let updates = updates.filter(|(_, change)| matches!(change.action, Action::Update { .. }));
+    let steps: Vec<StepId> = updates.map(|(step, _)| step).collect();
+    for (step, id) in steps.into_iter().zip(["3d8d9014b32789", "148e1234f56789"]) {
+        let result = &mut replaced.results[step.0 as usize];
+        result.machine = Some(machine(id, "web", "ams", 1));
+        result.instead = Some(Box::new(Instead {
+            made: true,
+            old_gone: true,
+            repointed: Vec::new(),
+        }));
+    }
     vec![
+        ("replaced", replaced),
         ("complete", run(|_| Outcome::Done, written())),
         ("failed", failed),
         ("all_failed", all_failed),

@@ -11,7 +11,7 @@ use aeroform::core::plan::Plan;
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, Secrets};
 use aeroform::core::view::json::validate::{Diagnostic, Place, Severity};
-use aeroform::core::view::{StatusView, escape};
+use aeroform::core::view::{FileEdit, StatusView, escape};
 use insta::assert_snapshot;
 use jsonschema::Validator;
 use serde::Serialize;
@@ -331,7 +331,11 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     for (_, run) in runs::ends() {
         let line = json::apply::finished(&run.report());
         let value = valid(&schema, &line);
-        rejects_changes(&schema, &value, &["findings", "serial", "unpublished"]);
+        rejects_changes(
+            &schema,
+            &value,
+            &["replaced", "findings", "serial", "unpublished"],
+        );
         lines.push(json::text(&line));
     }
     valid(&schema, &json::apply::started_without_run(&plan));
@@ -347,6 +351,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     {"event":"step_ended","step":12,"action":"destroy","group":"cron","region":"gru","machine":{"id":"e2865641be9786","name":"cron-e2865641be9786"},"outcome":"skipped","because":7}
     {"event":"interrupted"}
     {"event":"step_ended","step":13,"action":"destroy","group":"cron","region":"bog","machine":{"id":"21781973f03e89","name":"cron-21781973f03e89"},"outcome":"not_started"}
+    {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"replaced":[{"group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"},"by":{"id":"3d8d9014b32789","name":"web-3d8d9014b32789"}},{"group":"web","region":"gru","machine":{"id":"6e82d933b7d587","name":"web-6e82d933b7d587"},"by":{"id":"148e1234f56789","name":"web-148e1234f56789"}}],"serial":13}
     {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":6,"failed":2,"unknown":1,"skipped":3,"not_started":0,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":0,"failed":12,"unknown":0,"skipped":0,"not_started":0,"serial":13}
@@ -418,6 +423,27 @@ fn known() -> Known {
     known.configs = BTreeMap::from([(digest, config)]);
     known.machines = BTreeMap::from([(id("a1b2c3"), machine)]);
     known
+}
+
+#[test]
+fn an_edit_is_a_document_with_the_change_of_each_file() {
+    let schema = schema("edit");
+    let plan = gallery::everything_at_once();
+    let files = [FileEdit {
+        path: "aeroform.toml".to_owned(),
+        before: Some("[groups.web]\ncount = 2\n".to_owned()),
+        after: "[groups.web]\nregions = { ams = 3 }\n".to_owned(),
+    }];
+    let document = json::edit::edit(&plan.app, &files, false, Some(&plan));
+    let value = valid(&schema, &document);
+    rejects_changes(&schema, &value, &["plan"]);
+    assert_snapshot!(value["files"][0]["diff"].as_str().unwrap(), @r"
+    @@ -1,2 +1,2 @@
+     [groups.web]
+    -count = 2
+    +regions = { ams = 3 }
+    ");
+    valid(&schema, &json::edit::edit(&plan.app, &[], true, None));
 }
 
 #[test]

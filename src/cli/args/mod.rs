@@ -8,8 +8,12 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod edit;
+mod scale;
 mod world;
 
+pub use edit::Editing;
+pub use scale::{Count, Scale};
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
@@ -156,6 +160,9 @@ pub enum Verb {
     Apply(Apply),
     /// Destroy every Machine of the app
     Destroy(Destroy),
+    /// Change how many Machines a group has, and where
+    #[command(subcommand)]
+    Scale(Scale),
     /// Write the state and an aeroform.toml for an app that is there already
     Import(Import),
     /// Show what was changed outside since the last apply
@@ -337,7 +344,7 @@ pub struct Plan {
 #[derive(Debug, Args)]
 pub struct Doing {
     /// Do not ask what a terminal answers with y
-    #[arg(short = 'y', long)]
+    #[arg(short = 'y', long, visible_alias = "yes")]
     pub auto_approve: bool,
     /// Allow what a terminal asks a typed name for: GROUP, GROUP:CEILING, or all
     #[arg(long, value_name = "GROUP[:CEILING],…", value_delimiter = ',')]
@@ -522,6 +529,7 @@ impl Verb {
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,
+            Self::Scale(scale) => scale.json(),
             Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }

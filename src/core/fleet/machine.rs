@@ -1,6 +1,7 @@
 //! What exists: Machines as a provider reports them, and one snapshot of an app's world.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +27,10 @@ pub struct Machine {
     /// Changes with every new version; never stored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instance: String,
-    /// Its config without our bookkeeping; absent when its host cannot be asked (RULES 9).
+    /// Its config without our bookkeeping; absent when its host cannot be asked (RULES 9). Machines of one
+    /// list share equal ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config: Option<MachineConfig>,
+    pub config: Option<Arc<MachineConfig>>,
     /// Our bookkeeping on it.
     #[serde(default)]
     pub stamps: Stamps,
@@ -310,8 +312,7 @@ pub struct Capabilities {
     pub enforces_sizes: bool,
     /// The platform remembers releases.
     pub releases: bool,
-    /// An update that finds no room on the Machine's host goes on as a replacement. Where it does not, such
-    /// an update fails and says so.
+    /// A Machine's host may have no room for an update, which then goes on as a replacement.
     pub replaces_when_full: bool,
     /// How often to look at a Machine whose gate is awaited, milliseconds.
     pub poll_ms: u64,

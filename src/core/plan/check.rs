@@ -1,6 +1,7 @@
 //! A second, independent reading of a plan (DESIGN 5.8): it shares no code with the planner, so that
 //! a mistake there does not agree with itself. A finding is a bug; nothing is applied over one.
 
+mod branches;
 mod capacity;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,7 @@ pub fn check(
         reading.wanted(desired);
     }
     reading.protected(desired, known, observed);
+    reading.branches(known, observed);
     reading.capacity(desired, observed);
     reading.found.sort();
     reading.found

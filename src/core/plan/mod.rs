@@ -7,6 +7,7 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod branch;
 mod check;
 pub mod codes;
 mod cost;
@@ -30,6 +31,7 @@ mod refresh;
 pub mod releases;
 mod running;
 mod saved;
+mod scaling;
 mod sick;
 mod spread;
 mod summary;
@@ -37,6 +39,7 @@ pub mod types;
 mod victims;
 mod words;
 
+pub use branch::{Branch, Instead, Successor};
 pub use check::{Finding, check};
 pub use fields::adopted;
 pub use options::{Aim, Options};
@@ -44,11 +47,12 @@ pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
+pub use scaling::{Amount, NoScale, Scale};
 pub use summary::Revert;
 pub use types::{
-    Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
-    Inherited, Note, Outcome, Pin, Plan, PlannedRelease, Pool, PoolId, Removal, Standby, Step,
-    StepEvent, StepId, StepResult, Summary, TakenOver, Target, Work,
+    Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
+    Note, Outcome, Pin, Plan, PlannedRelease, Pool, PoolId, Removal, Standby, Step, StepEvent,
+    StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

@@ -229,6 +229,11 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
             .expect("who goes is a member");
         entry.1 -= 1;
     }
+    let mut primaries: BTreeMap<Region, u32> = BTreeMap::new();
+    let stay = decision.primaries.iter().map(|member| member.region);
+    for region in stay.chain(&decision.creates) {
+        *primaries.entry(region.clone()).or_default() += 1;
+    }
     let before = count(decision.members.len());
     let after = regions.values().map(|(_, after)| after).sum();
     let verdict = match (decision.wanted, before) {
@@ -248,6 +253,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         after,
         verdict,
         regions,
+        primaries,
         why: decision.why.clone().filter(|_| touched),
         moved_from,
         strategy: words::strategy(decision),

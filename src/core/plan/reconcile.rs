@@ -464,7 +464,7 @@ impl<'a> Group<'_, 'a> {
         let has = |name: &Option<String>| {
             let mounts = member
                 .seen
-                .and_then(|seen| seen.config.as_ref())
+                .and_then(|seen| seen.config.as_deref())
                 .and_then(|c| c.mounts.as_ref());
             mounts
                 .into_iter()
@@ -517,6 +517,9 @@ impl<'a> Group<'_, 'a> {
                     member: member.clone(),
                     role: Role::Repointed,
                 });
+            }
+            if decision.changed.len() == before && member.host_ok() {
+                decision.watchers.push(fields.pin(member));
             }
             for changed in &mut decision.changed[before..] {
                 changed.role = if repoint {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::branch::{Instead, Successor};
 use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
 use super::{history, owed};
@@ -221,6 +222,9 @@ fn apply(
             }
         }
         (Action::Update { .. } | Action::Move { .. } | Action::Adopt, _) => {
+            if let (Some(instead), Some(successor)) = (&result.instead, change.successor()) {
+                return succeed(next, change, successor, result, instead);
+            }
             // Without a sent config nothing was changed, or it is not known what.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = launch_of(next, machine, lineage);
@@ -247,6 +251,32 @@ fn apply(
             | Outcome::Skipped { .. }
             | Outcome::NotStarted,
         ) => {}
+    }
+}
+
+/// An update that found no room: the new Machine is remembered as soon as it is there, the old one until it
+/// is gone.
+fn succeed(
+    next: &mut Known,
+    change: &Change,
+    successor: &Successor,
+    result: &StepResult,
+    instead: &Instead,
+) {
+    if let (true, Some(machine), Some(sent)) = (instead.made, &result.machine, &result.sent) {
+        let launch = Some(successor.launch.clone());
+        let old = change.machine.id.clone();
+        remember(next, machine, change, sent, launch, old);
+        prove(next, machine, &result.outcome);
+    }
+    for standby in &instead.repointed {
+        if let Some(known) = next.machines.get_mut(&standby.id) {
+            known.standby_for.clone_from(&standby.standby_for);
+            known.standby_for.sort();
+        }
+    }
+    if let (true, Some(old)) = (instead.old_gone, &change.machine.id) {
+        next.machines.remove(old);
     }
 }
 

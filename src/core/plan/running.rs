@@ -33,7 +33,7 @@ fn age(machine: &Machine) -> Age {
 pub(super) fn image<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m Member<'a>>) -> Running {
     let mut images: BTreeMap<String, (Age, String)> = BTreeMap::new();
     for seen in members.into_iter().filter_map(|member| member.seen) {
-        let Some(image) = seen.config.as_ref().and_then(|c| c.image.as_ref()) else {
+        let Some(image) = seen.config.as_deref().and_then(|c| c.image.as_ref()) else {
             continue;
         };
         let entry = images.entry(normal::image(image));
@@ -66,7 +66,7 @@ pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option
 pub(super) fn guest(members: &[Member<'_>]) -> Option<Guest> {
     let sized = members.iter().filter_map(|member| {
         let seen = member.seen?;
-        Some((age(seen), seen.config.as_ref()?.guest.as_ref()?))
+        Some((age(seen), seen.config.as_deref()?.guest.as_ref()?))
     });
     let mut found: Option<(Age, &Guest)> = None;
     for (age, guest) in sized {

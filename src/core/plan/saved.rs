@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::branch::Branch;
 use super::options::Aim;
 use super::types::{
     Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, Standby, StepId, Target, Work,
@@ -74,6 +75,9 @@ pub struct SavedChange {
     pub pin: Option<Pin>,
     /// Paths of the fields that change, without their values.
     pub fields: Vec<String>,
+    /// What may happen instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<Branch>,
     /// The release of somebody else that the Machine is taken back from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reverts: Option<u64>,
@@ -233,6 +237,7 @@ impl SavedChange {
                 .iter()
                 .map(|field| field.path.join("."))
                 .collect(),
+            branches: change.branches.clone(),
             reverts: change.reverts,
         }
     }
@@ -281,9 +286,14 @@ impl SavedChange {
             ) => from == from_now && watched(standby_for) == watched(now),
             (one, another) => one == another,
         };
+        let branches = self.branches.iter().zip(&other.branches);
         same && self.pin == other.pin
             && self.fields == other.fields
             && self.reverts == other.reverts
+            && self.branches.len() == other.branches.len()
+            && branches
+                .into_iter()
+                .all(|(one, another)| one.is_like(another))
     }
 
     /// What makes two choices the same one: of a create the place and not the derived id, which a

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::branch::{Branch, Instead};
 use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
@@ -337,16 +338,6 @@ pub enum GateKind {
     Gone,
 }
 
-/// A choice that carrying out a step may have to make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Branch {
-    /// No room on its host: replaced instead.
-    NoRoomReplaced,
-    /// No room on its host and it has a volume: its group stops here.
-    NoRoomStops,
-}
-
 /// One group before and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupChange {
@@ -362,6 +353,9 @@ pub struct GroupChange {
     pub verdict: GroupVerdict,
     /// Machines per region, before and after.
     pub regions: BTreeMap<Region, (u32, u32)>,
+    /// Primaries per region, after: all of them but the standbys.
+    #[serde(default)]
+    pub primaries: BTreeMap<Region, u32>,
     /// Why the count is what it is, and how to change it, where nobody wrote one.
     pub why: Option<String>,
     /// The group that its Machines come from, when `[[moved]]` renamed it.
@@ -485,10 +479,14 @@ pub enum Outcome {
 pub struct StepResult {
     /// What came of it.
     pub outcome: Outcome,
-    /// The Machine as last seen; of a create also when its gate failed, so that nothing made is lost.
+    /// The Machine as last seen; of a create also when its gate failed, so that nothing made is lost. Of a
+    /// branch the new one, once it is there.
     pub machine: Option<Machine>,
     /// The config that was sent in its remembered form, if any was.
     pub sent: Option<StoredConfig>,
+    /// What came of the branch that was taken, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Box<Instead>>,
 }
 
 /// Something that happened while a plan was carried out: the contract between the executor and every

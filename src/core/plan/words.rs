@@ -97,7 +97,7 @@ fn heir<'n>(
             .sent
             .and_then(|sent| sent.tree().pointer("/init/cmd").cloned());
         sent.or_else(|| {
-            let config = member.seen.and_then(|seen| seen.config.as_ref())?;
+            let config = member.seen.and_then(|seen| seen.config.as_deref())?;
             serde_json::to_value(config.init.as_ref()?.cmd.as_ref()?).ok()
         })
     });

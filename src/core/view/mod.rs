@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod diagnostics;
+pub mod edit;
 pub mod escape;
 pub mod github;
 pub mod json;
@@ -19,6 +20,7 @@ pub mod terminal;
 pub mod toml_diff;
 pub mod words;
 
+pub use edit::FileEdit;
 pub use run::{RunEnd, RunReport, StateEnd, Tally};
 pub use status::StatusView;
 pub use style::{Label, Style};

@@ -97,7 +97,7 @@ async fn created(s: &Subject<'_>) -> Verdict {
         "another port",
     )?;
     ensure(!found.instance.is_empty(), "no instance")?;
-    let config = found.config.as_ref().map(normal::normalised);
+    let config = found.config.as_deref().map(normal::normalised);
     let wanted = normal::normalised(&call.config);
     ensure(config.as_ref() == Some(&wanted), "another config")?;
     let listed = s.list().await?;
@@ -140,7 +140,7 @@ async fn updated(s: &Subject<'_>) -> Verdict {
     ensure(after.instance != before.instance, "the same instance")?;
     ensure(after.group.as_ref() == Some(&call.group), "another group")?;
     ensure(after.stamps == call.stamps, "other stamps")?;
-    let config = after.config.as_ref().map(normal::normalised);
+    let config = after.config.as_deref().map(normal::normalised);
     let wanted = normal::normalised(&call.config);
     ensure(config.as_ref() == Some(&wanted), "another config")?;
     ensure(

@@ -35,6 +35,7 @@ impl SimProvider {
                 cordon: true,
                 volumes: true,
                 enforces_sizes: true,
+                replaces_when_full: true,
                 poll_ms: 250,
                 ..Capabilities::default()
             },

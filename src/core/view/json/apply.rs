@@ -98,12 +98,23 @@ pub struct Finished<'a> {
     unknown: usize,
     skipped: usize,
     not_started: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    replaced: Vec<Replaced<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     findings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unpublished: Option<Unpublished<'a>>,
+}
+
+/// A Machine whose host had no room, and the one that took its place.
+#[derive(Debug, Serialize)]
+struct Replaced<'a> {
+    group: &'a GroupName,
+    region: &'a Region,
+    machine: &'a Target,
+    by: Target,
 }
 
 #[derive(Debug, Serialize)]
@@ -187,6 +198,18 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         unknown: tally.unknown,
         skipped: tally.skipped,
         not_started: tally.not_started,
+        replaced: report
+            .replaced()
+            .map(|(change, new)| Replaced {
+                group: &change.group,
+                region: &change.region,
+                machine: &change.machine,
+                by: Target {
+                    id: Some(new.id.clone()),
+                    name: new.name.clone(),
+                },
+            })
+            .collect(),
         findings: report.findings,
         serial,
         unpublished,

@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod config;
 pub mod drift;
+pub mod edit;
 pub mod emulator;
 pub mod error;
 pub mod init;

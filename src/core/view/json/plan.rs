@@ -114,8 +114,8 @@ struct Step<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     leaves: &'a [VolumeId],
     gate: GateKind,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    branches: &'a [Branch],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    branches: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<MachineState>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,7 +222,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         inherits: None,
         leaves: &[],
         gate: change.gate,
-        branches: &change.branches,
+        branches: change.branches.iter().map(Branch::word).collect(),
         state: change.state,
         reverts: change.reverts,
     };

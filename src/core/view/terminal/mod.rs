@@ -4,6 +4,7 @@
 //! to the prompt.
 
 mod diff;
+pub mod edit;
 pub mod plan;
 pub mod platform;
 pub mod progress;
@@ -11,6 +12,7 @@ pub mod questions;
 pub mod report;
 pub mod status;
 
+pub use edit::edits;
 pub use plan::{drift, plan};
 pub use progress::event;
 pub use questions::{prompt, question};
