@@ -494,3 +494,20 @@ fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
     assert!(rest.contains("release v3 is registered"), "{rest}");
     assert_eq!(platform.machines()[0]["config"]["image"], V2);
 }
+
+#[test]
+fn without_an_aeroform_toml_the_first_line_of_a_plan_says_who_named_the_provider() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    platform.deployed("app", "ams", V1);
+    let first = "shop · fly (no aeroform.toml names a provider: --provider does) · no state yet";
+    let plan = run(&sandbox, &platform, &["--provider", "fly", "plan"]);
+    assert!(plan.contains(first), "{plan}");
+    sandbox.write("aeroform.toml", "provider = \"fly\"\n");
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(
+        plan.contains("shop · fly · no state yet · 1 Machine read"),
+        "{plan}"
+    );
+}

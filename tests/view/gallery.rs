@@ -15,6 +15,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("everything_at_once", everything_at_once()),
         ("group_moved", group_moved()),
         ("group_removed", group_removed()),
+        ("groups_become_one", groups_become_one()),
         ("hidden_secrets", hidden_secrets()),
         ("hostile_names", hostile_names()),
         ("immediate", immediate()),
@@ -152,11 +153,20 @@ fn group_removed() -> Plan {
 
 fn group_moved() -> Plan {
     let mut jobs = group("jobs", "bin/jobs", Changed, "ams 3").strategy("rolling: 1 at a time");
-    jobs.moved_from = Some(group_name("worker"));
+    jobs.moved_from = vec![group_name("worker")];
     plan(3).group(jobs).steps(
         ["148ed599c14189", "6e82d933b7d587", "9080eddc29387e"]
             .map(|machine| moving("jobs", "worker", "ams", machine)),
     )
+}
+
+fn groups_become_one() -> Plan {
+    let mut jobs = group("jobs", "bin/jobs", Added, "ams 2").strategy("rolling: 1 at a time");
+    jobs.moved_from = vec![group_name("mailer"), group_name("worker")];
+    plan(2).group(jobs).steps([
+        moving("jobs", "mailer", "ams", "148ed599c14189"),
+        moving("jobs", "worker", "ams", "6e82d933b7d587"),
+    ])
 }
 
 fn replaced() -> Plan {

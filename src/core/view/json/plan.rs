@@ -49,8 +49,8 @@ struct Group<'a> {
     regions: BTreeMap<&'a Region, RegionCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    moved_from: Option<&'a GroupName>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    moved_from: &'a [GroupName],
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,7 +168,7 @@ fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
             })
             .collect(),
         command: group.command.as_deref(),
-        moved_from: group.moved_from.as_ref(),
+        moved_from: &group.moved_from,
         why: group.why.as_deref(),
         size: group.size.as_deref(),
         strategy: &group.strategy,
