@@ -490,6 +490,18 @@ pub enum State {
         #[arg(long)]
         json: bool,
     },
+    /// Take a Machine out of the state and leave it alone from then on; it goes on running
+    Rm {
+        /// The Machine's id or name
+        #[arg(value_name = "ID")]
+        id: String,
+        /// How long to wait for the state's lock (30s, 5m)
+        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+        lock_timeout: Duration,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Publish a state file that an apply could not write
     Push {
         /// The file that the apply left
@@ -525,7 +537,10 @@ impl Verb {
             | Self::Emulator(Emulator { json, .. })
             | Self::Import(Import { json, .. })
             | Self::State(
-                State::List { json } | State::Show { json, .. } | State::Push { json, .. },
+                State::List { json }
+                | State::Show { json, .. }
+                | State::Rm { json, .. }
+                | State::Push { json, .. },
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,

@@ -8,6 +8,7 @@
 //! kept.
 
 mod branch;
+pub mod by_hand;
 mod check;
 pub mod codes;
 mod cost;
