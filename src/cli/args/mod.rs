@@ -1,6 +1,6 @@
 //! The command line as data. Nothing here does anything; docs/cli.md is generated from it.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -81,6 +81,9 @@ pub struct Global {
     /// The image that every group runs; beats both files
     #[arg(long, value_name = "REF", global = true)]
     pub image: Option<String>,
+    /// Most requests a second to Fly's API, over all that it is asked
+    #[arg(long, value_name = "N", global = true)]
+    pub max_rps: Option<NonZeroU32>,
     /// When to use colour
     #[arg(
         long,

@@ -12,6 +12,7 @@ pub mod codes;
 mod http;
 mod leases;
 mod logs;
+mod pace;
 mod provider;
 mod releases;
 mod transport;
