@@ -240,7 +240,7 @@ mod tests {
     use super::*;
     use crate::core::fleet::{AppName, GroupName, MachineName, Region};
     use crate::core::plan::types::FORMAT_VERSION;
-    use crate::core::plan::{Action, Aim, Change, GateKind, Pool, PoolId, Step, Target};
+    use crate::core::plan::{Action, Aim, Asked, Change, GateKind, Pool, PoolId, Step, Target};
 
     /// Replacements in one pool: each is a step and the one behind it.
     fn replacements(count: u32, size: usize) -> Plan {
@@ -276,6 +276,7 @@ mod tests {
             online: true,
             machines: 0,
             aim: Aim::Manifests,
+            asked: Asked::default(),
             groups: Vec::new(),
             steps: (0..count * 2).map(step).collect(),
             pools: vec![Pool {

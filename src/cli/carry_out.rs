@@ -15,7 +15,7 @@ use crate::conduct::{self, Anchor, Ground, Look, Waiting};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
 use crate::core::plan::releases::{named as named_release, under_way};
-use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
+use crate::core::plan::{Aim, Allow, Asked, Plan, SavedPlan, Spent};
 use crate::core::view::escape;
 use crate::core::view::terminal::questions::WRITE;
 use crate::core::view::words::span;
@@ -33,6 +33,8 @@ pub(super) struct Errand<'a> {
     pub(super) command: &'static str,
     /// What it leads to.
     pub(super) aim: Aim,
+    /// What is asked for beyond what the manifests say.
+    pub(super) asked: Asked,
     /// The plan that was reviewed, where it was saved: the file is the approval.
     pub(super) saved: Option<SavedPlan>,
     /// How it is done.
@@ -177,7 +179,8 @@ impl Work<'_> {
     }
 
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
-        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim);
+        let asked = self.errand.asked.clone();
+        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim, asked);
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))
             .await??)

@@ -14,7 +14,7 @@ use super::{Context, codes, init, show};
 use crate::conduct::Look;
 use crate::core::fleet::Desired;
 use crate::core::manifest::edit::Edit;
-use crate::core::plan::{Aim, Plan};
+use crate::core::plan::{Aim, Asked, Plan};
 use crate::core::view::{json, terminal};
 use crate::ui::{Exit, Failure, Signals};
 
@@ -31,6 +31,7 @@ pub(super) async fn run(
     context: &Context<'_>,
     command: &'static str,
     args: &Editing,
+    asked_for: Asked,
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh;
@@ -49,7 +50,8 @@ pub(super) async fn run(
         manifests::read(context, Purpose::Run)?
     };
     let before = Session::before_edit(context, read.clone())?;
-    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests);
+    let asks_nothing = Asked::default();
+    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, asks_nothing);
     let asked = if asks {
         Some((before.provider(context)?, session::journal(context)?))
     } else {
@@ -72,6 +74,7 @@ pub(super) async fn run(
         return Ok(nothing_to_edit(context, &look.plan));
     }
     let after = Session::of(context, edited)?;
+    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone());
     if args.edit_only {
         files.write()?;
         tell(context, &after.desired, &files, true, None);
@@ -98,6 +101,7 @@ pub(super) async fn run(
     let errand = Errand {
         command,
         aim: Aim::Manifests,
+        asked: asked_for,
         saved: None,
         doing: &args.doing,
     };

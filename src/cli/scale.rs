@@ -7,7 +7,7 @@ use super::edit::{self, Ground};
 use super::{Context, codes};
 use crate::core::fleet::{Count as Written, Desired, GroupName, Region, Regions};
 use crate::core::manifest::edit::{Edit, Layout};
-use crate::core::plan::{Amount, NoScale, Plan, Scale};
+use crate::core::plan::{Amount, Asked, NoScale, Plan, Scale};
 use crate::ui::{Exit, Failure};
 
 /// Does it.
@@ -15,7 +15,14 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     match args {
         Args::Count(args) => {
             let edits = |ground: &Ground<'_>| count(args, ground);
-            edit::run(context, "scale count", &args.editing, edits).await
+            edit::run(
+                context,
+                "scale count",
+                &args.editing,
+                Asked::default(),
+                edits,
+            )
+            .await
         }
     }
 }
@@ -67,7 +74,11 @@ fn layout(
 }
 
 /// A count that is written means no standbys unless they are written, too (RULES 15).
-fn standbys(ground: &Ground<'_>, name: &GroupName, after: &BTreeMap<Region, u32>) -> Option<u32> {
+pub(super) fn standbys(
+    ground: &Ground<'_>,
+    name: &GroupName,
+    after: &BTreeMap<Region, u32>,
+) -> Option<u32> {
     let group = &ground.desired.groups[name];
     if group.standby.is_some() || after.is_empty() || group.count != Written::Unwritten {
         return None;

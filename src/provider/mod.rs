@@ -18,8 +18,8 @@ use async_trait::async_trait;
 
 use crate::core::code::Code;
 use crate::core::fleet::{
-    AppName, Call, Description, GroupName, Machine, MachineId, NewRelease, Receipt, Release,
-    ReleaseStatus, Until, Volume,
+    AppName, Call, Description, GroupName, Machine, MachineEvent, MachineId, NewRelease, Receipt,
+    Release, ReleaseStatus, Until, Volume,
 };
 
 /// A place that runs Machines. Every method names the app, so that one provider serves many.
@@ -104,6 +104,15 @@ pub trait Provider: Send + Sync {
         _status: ReleaseStatus,
     ) -> Result<(), ProviderError> {
         Ok(())
+    }
+
+    /// What a Machine has gone through, newest first, where the platform tells.
+    async fn events(
+        &self,
+        _app: &AppName,
+        _id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        Ok(Vec::new())
     }
 
     /// Sends log lines to `sink` until it says that it has enough or, without `follow`, until all

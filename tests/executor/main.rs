@@ -10,6 +10,7 @@ mod provoked;
 mod support;
 
 mod answers;
+mod asked;
 mod changes;
 mod codes;
 mod contract;
@@ -21,4 +22,5 @@ mod room;
 mod snapshot;
 mod stage;
 mod stopping;
+mod volumes;
 mod world;

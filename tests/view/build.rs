@@ -8,8 +8,8 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
-    Action, Aim, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Note, Plan,
-    Pool, PoolId, Removal, Standby, Step, StepId, Successor, Target, Work,
+    Action, Aim, Asked, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
+    Note, Plan, Pool, PoolId, Removal, Standby, Step, StepId, Successor, Target, Work,
 };
 use serde_json::Value;
 
@@ -42,6 +42,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         online: true,
         machines,
         aim: Aim::Manifests,
+        asked: Asked::default(),
         groups: Vec::new(),
         steps: Vec::new(),
         pools: vec![Pool {
@@ -188,6 +189,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
         standby_for: Vec::new(),
         replaces: None,
         volumes: Vec::new(),
+        new_volumes: Vec::new(),
         inherits: Box::default(),
     };
     let mut change = change(action, group, at, "its group has too few");

@@ -183,6 +183,7 @@ async fn repoint(hands: &Hands<'_>, change: &Change, standby: &Pin) -> Part<Opti
     let terms = Terms {
         pin: Some(&seen),
         restarts: false,
+        anew: false,
         launch: None,
     };
     let mut progress = Progress::default();

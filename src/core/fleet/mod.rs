@@ -9,6 +9,7 @@ pub mod config;
 pub mod desired;
 pub mod difference;
 pub mod digest;
+mod event;
 pub mod ids;
 pub mod known;
 pub mod machine;
@@ -19,7 +20,7 @@ pub mod rollout;
 pub mod secret;
 mod shape;
 
-pub use call::{Call, Receipt, Until};
+pub use call::{Call, Receipt, Until, VolumeCall};
 pub use config::MachineConfig;
 pub use desired::{
     Base, Count, Desired, DesiredGroup, Limit, Moved, MovedMachine, Places, Policy, Regions,
@@ -27,6 +28,7 @@ pub use desired::{
 };
 pub use difference::{Effect, FieldChange};
 pub use digest::{ConfigDigest, StoredConfig};
+pub use event::MachineEvent;
 pub use ids::{
     AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
 };

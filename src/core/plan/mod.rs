@@ -7,6 +7,7 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod asked;
 mod branch;
 pub mod by_hand;
 mod check;
@@ -38,8 +39,10 @@ mod spread;
 mod summary;
 pub mod types;
 mod victims;
+mod volumes;
 mod words;
 
+pub use asked::{Asked, Like, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use check::{Finding, check};
 pub use fields::adopted;
@@ -52,8 +55,8 @@ pub use scaling::{Amount, NoScale, Scale};
 pub use summary::Revert;
 pub use types::{
     Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
-    Note, Outcome, Pin, Plan, PlannedRelease, Pool, PoolId, Removal, Standby, Step, StepEvent,
-    StepId, StepResult, Summary, TakenOver, Target, Work,
+    Note, Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
+    StepEvent, StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

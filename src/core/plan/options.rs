@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use crate::core::fleet::RunId;
 
 /// What a plan leads to.
@@ -34,4 +35,6 @@ pub struct Options {
     pub now: Option<i64>,
     /// Runs that this host's journal has a record of; taken over without being asked (RULES 12).
     pub own_runs: BTreeSet<RunId>,
+    /// What a verb asks for beyond what the manifests say; only with [`Aim::Manifests`].
+    pub asked: Asked,
 }

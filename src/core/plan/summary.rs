@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::notes::machines;
-use super::types::{Action, Change, Plan, Removal, StepId, Summary, Work};
+use super::types::{Action, Change, Plan, PlannedVolume, Removal, StepId, Summary, Work};
 
 /// A release that somebody else has made, as far as it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -68,6 +68,7 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for (_, change) in self.changes() {
+            summary.new_volumes += change.new_volumes().len();
             match &change.action {
                 Action::Create { replaces: None, .. } => summary.create += 1,
                 Action::Create {
@@ -133,6 +134,20 @@ impl Plan {
     pub fn calls_provider(&self) -> bool {
         self.changes()
             .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
+    }
+}
+
+impl Change {
+    /// The volumes that are made for its Machine.
+    pub fn new_volumes(&self) -> &[PlannedVolume] {
+        match &self.action {
+            Action::Create { new_volumes, .. } => new_volumes,
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => &[],
+        }
     }
 }
 

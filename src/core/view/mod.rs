@@ -11,6 +11,7 @@ pub mod escape;
 pub mod github;
 pub mod json;
 pub mod line;
+pub mod one;
 pub mod outline;
 mod pen;
 pub mod run;
@@ -21,6 +22,7 @@ pub mod toml_diff;
 pub mod words;
 
 pub use edit::FileEdit;
+pub use one::OneView;
 pub use run::{RunEnd, RunReport, StateEnd, Tally};
 pub use status::StatusView;
 pub use style::{Label, Style};

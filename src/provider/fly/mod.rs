@@ -9,6 +9,7 @@ mod access;
 pub(super) mod body;
 mod client;
 pub mod codes;
+pub(super) mod events;
 mod http;
 mod leases;
 mod logs;

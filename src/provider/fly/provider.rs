@@ -13,14 +13,15 @@ use serde_json::{Value, json};
 use super::access::Access;
 use super::body::{self, Metadata};
 use super::client::{Ask, Client};
+use super::events;
 use super::leases::Leases;
 use super::pace::Pace;
 use super::transport::{Method, Transport};
 use super::wire::{self, Read};
-use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineId, NewRelease,
-    Receipt, Region, Release, ReleaseStatus, Until,
+    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineEvent, MachineId,
+    NewRelease, Receipt, Region, Release, ReleaseStatus, Until, Volume,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -66,6 +67,10 @@ pub(super) fn path(app: &AppName, id: &MachineId, rest: &str) -> String {
 /// The path of all Machines.
 pub(super) fn list_path(app: &AppName) -> String {
     format!("/v1/apps/{app}/machines")
+}
+
+fn volumes_path(app: &AppName) -> String {
+    format!("/v1/apps/{app}/volumes")
 }
 
 impl<T: Transport> FlyProvider<T> {
@@ -216,8 +221,22 @@ impl<T: Transport> FlyProvider<T> {
             .extend(newest.map(|(group, (_, release))| ((app.clone(), group.clone()), release)));
     }
 
+    async fn create_volume(
+        &self,
+        app: &AppName,
+        call: &VolumeCall,
+    ) -> Result<Volume, ProviderError> {
+        let ask = Ask {
+            body: Some(body::create_volume(call)),
+            ..Ask::new(Method::Post, volumes_path(app))
+        };
+        let told = self.client.machines(ask).await?;
+        let shown: Value = told.read()?;
+        wire::volume(&shown).ok_or_else(|| told.unreadable("this is no volume"))
+    }
+
     async fn list_volumes(&self, app: &AppName) -> Result<Value, ProviderError> {
-        let ask = Ask::new(Method::Get, format!("/v1/apps/{app}/volumes"));
+        let ask = Ask::new(Method::Get, volumes_path(app));
         self.client.machines(ask).await?.read()
     }
 
@@ -319,11 +338,19 @@ impl<T: Transport> Provider for FlyProvider<T> {
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
         let act = |id, rest, body| self.act(app, id, Method::Post, rest, body);
         let machine = match call {
+            Call::CreateVolume(volume) => {
+                return Ok(Receipt {
+                    machine: None,
+                    volume: Some(self.create_volume(app, volume).await?),
+                });
+            }
             Call::Create(create) => Some(self.create(app, create).await?),
             Call::Update(update) => Some(self.update(app, update).await?),
             Call::Start { id } => act(id, "/start", None).await.map(|_| None)?,
             // An empty body: the Machine's own signal and timeout.
             Call::Stop { id } => act(id, "/stop", Some(json!({}))).await.map(|_| None)?,
+            Call::Suspend { id } => act(id, "/suspend", None).await.map(|_| None)?,
+            Call::Restart { id } => act(id, "/restart", None).await.map(|_| None)?,
             Call::Cordon { id } => act(id, "/cordon", None).await.map(|_| None)?,
             Call::Uncordon { id } => act(id, "/uncordon", None).await.map(|_| None)?,
             Call::Destroy { id, force } => {
@@ -336,7 +363,10 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 None
             }
         };
-        Ok(Receipt { machine })
+        Ok(Receipt {
+            machine,
+            volume: None,
+        })
     }
 
     async fn wait(
@@ -404,6 +434,16 @@ impl<T: Transport> Provider for FlyProvider<T> {
         status: ReleaseStatus,
     ) -> Result<(), ProviderError> {
         self.release_is(id, status).await
+    }
+
+    async fn events(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        let ask = Ask::new(Method::Get, path(app, id, "/events?limit=20"));
+        let shown: Value = self.client.machines(ask).await?.read()?;
+        Ok(events::read(&shown))
     }
 
     async fn logs(
