@@ -8,6 +8,7 @@ mod codes;
 mod docs;
 mod drift;
 mod fly;
+mod interrupted;
 mod journey;
 mod manifests;
 mod platform;
