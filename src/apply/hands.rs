@@ -294,6 +294,7 @@ impl<'a> Hands<'a> {
         if pause.is_zero() {
             return Ok(());
         }
+        let _place = (action == "create").then(|| self.shared.stand_in_line());
         self.waiting("the rate limit", pause);
         tokio::select! {
             biased;

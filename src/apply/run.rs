@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::cancel::Cancel;
 use super::job::{Halt, Job, Report};
 use super::record::Recorder;
-use super::schedule::{Schedule, Unstarted};
+use super::schedule::{Creates, Schedule, Unstarted};
 use super::shared::Shared;
 use super::steps::carry_out;
 use super::verify::{Verified, verify};
@@ -121,7 +121,13 @@ impl Desk<'_, '_> {
         if stopping || self.shared.halt.borrow().is_some() {
             self.schedule.halt();
         }
-        let step = self.schedule.start(self.shared.job.options.parallelism)?;
+        let creates = if self.shared.line_is_long() {
+            Creates::Later
+        } else {
+            Creates::Now
+        };
+        let parallelism = self.shared.job.options.parallelism;
+        let step = self.schedule.start(parallelism, creates)?;
         self.say(step, StepEvent::Began);
         Some(step)
     }

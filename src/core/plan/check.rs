@@ -3,6 +3,7 @@
 
 mod branches;
 mod capacity;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -44,6 +45,7 @@ pub fn check(
     reading.protected(desired, known, observed);
     reading.branches(known, observed);
     reading.capacity(desired, observed);
+    reading.waits(desired, known, observed);
     reading.found.sort();
     reading.found
 }

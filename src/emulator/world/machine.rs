@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::app::Disk;
 use super::clock::Calendar;
@@ -286,17 +284,14 @@ fn check_names(config: &Value) -> Vec<String> {
     names
 }
 
-/// An address of the private network, the same for the whole life of a Machine.
+/// An address of the private network, the same for the whole life of a Machine: three groups are of its id.
 fn private_ip(id: &str) -> String {
-    let hex = HEXLOWER.encode(&Sha256::digest(id.as_bytes())[..6]);
-    let (a, b, c) = (&hex[..4], &hex[4..8], &hex[8..]);
-    let short = |group: &str| {
-        let digits = group.trim_start_matches('0');
-        if digits.is_empty() {
-            "0".to_owned()
-        } else {
-            digits.to_owned()
+    let group = |from: usize| {
+        let digits = id.get(from..from + 4).unwrap_or_default();
+        match digits.trim_start_matches('0') {
+            "" => "0",
+            digits => digits,
         }
     };
-    format!("fdaa:0:1:a7b:{}:{}:{}:2", short(a), short(b), short(c))
+    format!("fdaa:0:1:a7b:{}:{}:{}:2", group(0), group(4), group(8))
 }
