@@ -80,6 +80,11 @@ impl<'a> Wanted<'a> {
         !self.standby_for.is_empty()
     }
 
+    /// The volumes that it is to have.
+    pub(super) fn volumes(&self) -> &[VolumeId] {
+        &self.volumes
+    }
+
     /// The group's name.
     pub(super) fn name(&self) -> &'a GroupName {
         self.name
@@ -97,6 +102,7 @@ impl<'a> Wanted<'a> {
             commit: job.commit.map(str::to_owned),
             by: Some(job.run.by.clone()),
             protect: self.group.protect,
+            release: self.shared.release.borrow().clone().map(Box::new),
         }
     }
 }

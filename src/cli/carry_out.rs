@@ -11,17 +11,19 @@ use tokio::time::timeout;
 use super::args::Doing;
 use super::codes;
 use super::consent::{self, Consent};
+use super::files::FileEdits;
 use super::session::{self, Session};
 use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
-use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
+use crate::core::plan::{Aim, Allow, Asked, Plan, SavedPlan, Spent};
+use crate::core::view::terminal::questions::WRITE;
 use crate::core::view::words::span;
 use crate::journal::Journal;
 use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::store::{StateLock, StoreError};
-use crate::ui::{Exit, Failure, Signals, Ui};
+use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
 /// How long a lease of somebody else is waited for, whatever the lock may wait.
 const ANCHOR_PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +36,8 @@ pub(super) struct Errand<'a> {
     pub(super) command: &'static str,
     /// What it leads to.
     pub(super) aim: Aim,
+    /// What is asked for beyond what the manifests say.
+    pub(super) asked: Asked,
     /// The plan that was reviewed, where it was saved: the file is the approval.
     pub(super) saved: Option<SavedPlan>,
     /// How it is done.
@@ -53,8 +57,43 @@ pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Ex
         provider: &*provider,
         journal: &journal,
         allow: consent::allow(errand.doing.auto_approve, &errand.doing.allow_destroy),
+        edits: None,
     };
-    work.whole(&mut signals).await
+    let shown = work.look(&mut signals).await?;
+    work.whole(&mut signals, shown).await
+}
+
+/// The manifests of a verb that edits them, and the look at the world that its edit was made for.
+pub(super) struct Edited<'a> {
+    /// What both files say after the edit.
+    pub(super) session: &'a Session,
+    /// The provider.
+    pub(super) provider: &'a dyn Provider,
+    /// The journal.
+    pub(super) journal: &'a dyn Journal,
+    /// What follows from the edit.
+    pub(super) shown: Look,
+    /// What is written just before the first call (RULES 35).
+    pub(super) edits: &'a FileEdits,
+}
+
+/// Carries out what follows from an edit, and writes the edit.
+pub(super) async fn run_edited(
+    context: &Context<'_>,
+    signals: &mut Signals,
+    errand: &Errand<'_>,
+    edited: Edited<'_>,
+) -> Result<Exit, Failure> {
+    let work = Work {
+        context,
+        errand,
+        session: edited.session,
+        provider: edited.provider,
+        journal: edited.journal,
+        allow: consent::allow(errand.doing.auto_approve, &errand.doing.allow_destroy),
+        edits: Some(edited.edits),
+    };
+    work.whole(signals, edited.shown).await
 }
 
 struct Work<'a> {
@@ -64,12 +103,12 @@ struct Work<'a> {
     provider: &'a dyn Provider,
     journal: &'a dyn Journal,
     allow: Allow,
+    edits: Option<&'a FileEdits>,
 }
 
 impl Work<'_> {
-    async fn whole(&self, signals: &mut Signals) -> Result<Exit, Failure> {
+    async fn whole(&self, signals: &mut Signals, shown: Look) -> Result<Exit, Failure> {
         let ui = self.context.ui;
-        let shown = self.look(signals).await?;
         self.session.say_open_runs(ui, &shown).await?;
         self.unspent(&shown)?;
         if let Some(saved) = &self.errand.saved {
@@ -83,7 +122,10 @@ impl Work<'_> {
         }
         if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
             self.close_runs(signals, &shown).await?;
-            return Ok(nothing_to_do(ui, &shown.plan));
+            return match self.edits {
+                Some(edits) => self.only_write(signals, &shown, edits).await,
+                None => Ok(nothing_to_do(ui, &shown.plan)),
+            };
         }
         if self.consent(signals, &shown.plan).await? == Consent::Denied {
             ui.say("nothing was changed");
@@ -101,8 +143,44 @@ impl Work<'_> {
         Ok(exit)
     }
 
+    /// Writes an edit that no Machine has to change for.
+    async fn only_write(
+        &self,
+        signals: &mut Signals,
+        shown: &Look,
+        edits: &FileEdits,
+    ) -> Result<Exit, Failure> {
+        let ui = self.context.ui;
+        if !ui.json() {
+            show::plan(ui, &shown.plan);
+        }
+        if !self.allow.auto_approve {
+            if !ui.streams().can_ask() {
+                return Err(Failure::new(
+                    codes::CONSENT_NEEDED,
+                    "the edit needs a yes, and there is no terminal to ask at; nothing was changed",
+                )
+                .hint("after a review of the edit add `--auto-approve`, or `--edit-only`"));
+            }
+            if !prompt::yes_or_no(ui, signals, WRITE).await? {
+                ui.say("nothing was changed");
+                return Ok(Exit::Refused);
+            }
+        }
+        edits.write()?;
+        if ui.json() {
+            show::nothing_to_do(ui, &shown.plan);
+        }
+        ui.say(&format!(
+            "wrote {}; no Machine had to change",
+            edits.names()
+        ));
+        Ok(Exit::Done)
+    }
+
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
-        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim);
+        let asked = self.errand.asked.clone();
+        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim, asked);
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))
             .await??)
@@ -263,7 +341,34 @@ impl Work<'_> {
             parallelism: self.errand.doing.parallelism.get(),
             copies: &self.session.state_folder,
         };
-        running::run(self.context, signals, &ground, &fresh, lock, &errand).await
+        let Some(edits) = self.edits else {
+            let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand).await?;
+            return Ok(ran.exit);
+        };
+        edits.write()?;
+        let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand).await;
+        let untouched = !ran.as_ref().is_ok_and(|ran| ran.touched);
+        if untouched {
+            edits.take_back()?;
+        }
+        let exit = ran?.exit;
+        self.say_of_files(edits, exit, untouched);
+        Ok(exit)
+    }
+
+    /// What became of the edit, where that is not as everybody expects.
+    fn say_of_files(&self, edits: &FileEdits, exit: Exit, untouched: bool) {
+        let ui = self.context.ui;
+        let names = edits.names();
+        if exit == Exit::Done {
+            ui.say(&format!("wrote {names}"));
+        } else if untouched {
+            ui.say(&format!("nothing was touched, and {names} as before"));
+        } else {
+            ui.warn(&format!(
+                "the edit of {names} stays: what was done is in there; `aeroform apply` does the rest"
+            ));
+        }
     }
 }
 

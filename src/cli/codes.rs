@@ -7,6 +7,10 @@ codes! {
         "`…` is there already",
         "`init` writes no file over another.",
         "Change it by hand, or move it away first.";
+    BAD_COUNT "bad_count" Error:
+        "`…` is no count",
+        "It is neither N, +N, -N nor GROUP=N, or its group has a count already.",
+        "Write it like `web=3` or `web=+1`.";
     BAD_PLAN_FILE "bad_plan_file" Error:
         "cannot read the plan in `…`",
         "The file is cut off, was edited, is no saved plan, or comes from a newer version.",
@@ -35,14 +39,38 @@ codes! {
         "the plan needs a yes, and there is no terminal to ask at; nothing was changed",
         "Standard input is no terminal.",
         "Review the plan, then add the flag that the message names.";
+    EDIT_INVALID "edit_invalid" Error:
+        "with this change the manifests would not be valid; nothing was changed",
+        "What a verb would write contradicts something else that is written; that is shown with its place.",
+        "Make the change by hand, together with what it contradicts.";
     EMULATOR_DATA "emulator_data" Error:
         "cannot keep the emulated platform in `…`: …",
         "The file of `--data` is no database of the emulator, or cannot be written.",
         "Name another file.";
+    FILE_CHANGED "file_changed" Stale:
+        "`…` was changed by somebody else since it was read; nothing was changed",
+        "A manifest that a verb edits is not any more what it was when the plan was shown.",
+        "Run the command again.";
     INVALID_MANIFEST "invalid_manifest" Error:
         "cannot make sense of …: …",
         "fly.toml or aeroform.toml has mistakes; each is shown with its place.",
         "Correct them.";
+    NEEDS_GROUP "needs_group" Error:
+        "there are several process groups, and none is named",
+        "The verb is about one group.",
+        "Name it with `-g`; the hint lists them.";
+    NEEDS_REFRESH "needs_refresh" Error:
+        "without looking at the provider nothing is applied",
+        "`--refresh=false` shows or writes an edit, and cannot carry it out.",
+        "Add `--plan-only` or `--edit-only`, or take it away.";
+    NOT_EDITABLE "not_editable" Error:
+        "`…` is written in a form that cannot be edited without changing more; nothing was changed",
+        "The entry stands in a form that has no smallest change, such as a table that another one completes.",
+        "Make the change that is printed by hand.";
+    NOT_TOML "not_toml" Error:
+        "`…` is not TOML, and only TOML is edited; nothing was changed",
+        "The app is configured by a fly.json or fly.yaml.",
+        "Make the change that is printed by hand.";
     NO_FLY_TOML "no_fly_toml" Error:
         "there is no `…`",
         "The folder has no fly.toml.",
@@ -71,6 +99,26 @@ codes! {
         "there is no `…`",
         "The file to be published is not there.",
         "Name the copy that the run has printed.";
+    FOREIGN_MACHINE "foreign_machine" Error:
+        "Machine `…` is of no group that Aeroform manages",
+        "It belongs to a console, a release or another tool, and no manifest says anything of it.",
+        "`fly machine` does what is to be done to it.";
+    NO_MACHINE_NAMED "no_machine_named" Error:
+        "no Machine is named",
+        "The verb needs one, and there is no terminal to ask at; each cause is one that could be meant.",
+        "Name one of them.";
+    STANDBY "standby" Error:
+        "Machine … is a standby …",
+        "Standbys follow their primaries and are never cloned or moved by themselves.",
+        "Name one of the primaries, or change `standby` in aeroform.toml.";
+    STILL_RUNS "still_runs" Error:
+        "Machine … is started",
+        "A Machine that runs is not destroyed without a word more.",
+        "Stop it first, or add `--force`.";
+    NOT_RUNNING "not_running" Error:
+        "cannot … Machine …: it is …",
+        "Only a Machine that runs can be restarted or suspended.",
+        "Start it with `aeroform machine start ID`.";
     NO_SUCH_MACHINE "no_such_machine" Error:
         "… no … Machine `…`",
         "Neither the state nor the provider knows it.",
@@ -91,6 +139,10 @@ codes! {
         "cannot apply the saved plan: it was applied already",
         "A plan is applied once, also where the world is again as it was when the plan was made; a plan older than the last 50 runs cannot be known not to have been.",
         "Make another one with `aeroform plan --out FILE` and review it.";
+    SCALE_FITS_NOT "scale_fits_not" Error:
+        "group `…` cannot have … Machines there",
+        "The regions hold fewer, as `--max-per-region` or `max_per_region` in aeroform.toml says, or there is no region.",
+        "Name more regions with `--region`, or raise the limit.";
     STALE_PLAN "stale_plan" Stale:
         "…",
         "The saved or shown plan is not what would be done now; each difference is a cause.",

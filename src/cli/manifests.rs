@@ -6,23 +6,45 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::args::Global;
 use super::codes;
+use super::files::FileEdits;
 use super::project::{AEROFORM_TOML, Project, read_file};
 use crate::core::code::Code;
 use crate::core::fleet::{Desired, Region};
 use crate::core::manifest::codes::UNKNOWN_REGION;
+use crate::core::manifest::edit::{self, Edit, EditError};
 use crate::core::manifest::{
     self, Diagnostics, Loaded, LocalFile, Overrides, Settings, Severity, SourceFile,
 };
 use crate::core::view::diagnostics;
+use crate::core::view::escape::safe;
 use crate::core::view::words::count;
 use crate::ui::{Failure, Ui};
 
 /// What was read, with everything that is wrong with it.
+#[derive(Clone)]
 pub(super) struct Manifests {
     pub(super) project: Project,
     /// The fly.toml, as people are shown it.
     pub(super) fly: PathBuf,
     pub(super) loaded: Loaded,
+    texts: Texts,
+}
+
+/// The two files as they were read, and what was added to them.
+#[derive(Clone)]
+struct Texts {
+    /// Where aeroform.toml is or would be.
+    place: PathBuf,
+    ours: Option<Source>,
+    theirs: Source,
+    overrides: Overrides,
+}
+
+impl Texts {
+    fn load(&self) -> Loaded {
+        let ours = self.ours.as_ref().map(Source::file);
+        manifest::load(self.theirs.file(), ours, &self.overrides)
+    }
 }
 
 /// What the manifests are read for.
@@ -46,6 +68,7 @@ const SAID_BY_PLANS: [Code; 2] = [
 ];
 
 /// A manifest with its name.
+#[derive(Clone)]
 struct Source {
     shown: String,
     bytes: Vec<u8>,
@@ -81,8 +104,9 @@ pub(super) fn read_with(
     let global = context.global;
     let named = global.config.as_deref().map(named).transpose()?;
     let project = Project::find(global.config.as_deref())?;
-    let ours = project.path(AEROFORM_TOML);
-    let ours = project.read(&ours)?.map(|bytes| Source::new(&ours, bytes));
+    let place = project.path(AEROFORM_TOML);
+    let ours = project.read(&place)?;
+    let ours = ours.map(|bytes| Source::new(&place, bytes));
     let mut overrides = Overrides {
         regions,
         ..overrides(global, purpose)
@@ -99,11 +123,17 @@ pub(super) fn read_with(
     let fly = PathBuf::from(&theirs.shown);
     overrides.dockerfile = dockerfile(&project, &fly);
     overrides.files = local_files(&project, &fly, theirs.file());
-    let loaded = manifest::load(theirs.file(), ours.as_ref().map(Source::file), &overrides);
+    let texts = Texts {
+        place,
+        ours,
+        theirs,
+        overrides,
+    };
     Ok(Manifests {
         project,
         fly,
-        loaded,
+        loaded: texts.load(),
+        texts,
     })
 }
 
@@ -120,11 +150,17 @@ pub(super) fn read_without_ours(
     let mut overrides = overrides(context.global, Purpose::Run);
     overrides.dockerfile = dockerfile(&project, fly);
     overrides.files = local_files(&project, fly, theirs.file());
-    let loaded = manifest::load(theirs.file(), None, &overrides);
+    let texts = Texts {
+        place: project.path(AEROFORM_TOML),
+        ours: None,
+        theirs,
+        overrides,
+    };
     Ok(Manifests {
         project,
         fly: fly.to_owned(),
-        loaded,
+        loaded: texts.load(),
+        texts,
     })
 }
 
@@ -184,6 +220,40 @@ fn no_fly_toml(path: &Path) -> Failure {
     .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
 }
 
+/// An edit that cannot be made: the person is told what to write instead.
+fn refused(ui: &Ui, error: EditError) -> Failure {
+    let (failure, change) = match error {
+        EditError::NotToml { path, change } => {
+            let message =
+                format!("`{path}` is not TOML, and only TOML is edited; nothing was changed");
+            (Failure::new(codes::NOT_TOML, message), change)
+        }
+        EditError::Exotic { path, change } => {
+            let message = format!(
+                "`{path}` is written in a form that cannot be edited without changing more; \
+                 nothing was changed"
+            );
+            (Failure::new(codes::NOT_EDITABLE, message), change)
+        }
+        EditError::Invalid {
+            diagnostics,
+            change,
+        } => {
+            show(&diagnostics, ui);
+            let message = "with this change the manifests would not be valid; nothing was changed";
+            let failure = Failure {
+                diagnostics: diagnostics.iter().cloned().collect(),
+                ..Failure::new(codes::EDIT_INVALID, message)
+            };
+            (failure, change)
+        }
+    };
+    let lines = change.lines().map(|line| format!("  {}", safe(line)));
+    let lines: Vec<String> = lines.collect();
+    ui.talk(&format!("the change to make:\n{}\n", lines.join("\n")));
+    failure.hint("make the change by hand, then run `aeroform plan`")
+}
+
 fn show(found: &Diagnostics, ui: &Ui) {
     if found.is_empty() {
         return;
@@ -208,9 +278,63 @@ impl Manifests {
         codes.peek().is_some() && codes.all(|code| code == UNKNOWN_REGION.name())
     }
 
+    /// What is wanted, if nothing is wrong; else what is wrong is shown. What is only odd is not told.
+    pub(super) fn desired(&self, ui: &Ui) -> Result<&Desired, Failure> {
+        let desired = self.loaded.desired.as_ref();
+        desired
+            .filter(|_| !self.loaded.diagnostics.has_errors())
+            .ok_or_else(|| {
+                self.say(ui);
+                self.failure()
+            })
+    }
+
+    /// The same with edits made to the files, in memory alone, and what they change.
+    pub(super) fn edited(
+        self,
+        ui: &Ui,
+        edits: &[Edit],
+        beginning: &str,
+    ) -> Result<(Self, FileEdits), Failure> {
+        let before = self.desired(ui)?;
+        let texts = &self.texts;
+        let place = texts.place.display().to_string();
+        let files = edit::Files {
+            fly: texts.theirs.file(),
+            ours_path: &place,
+            ours: texts.ours.as_ref().map(|ours| ours.bytes.as_slice()),
+            beginning,
+        };
+        let made = edit::edit(files, &texts.overrides, before, edits);
+        let made = made.map_err(|error| refused(ui, error))?;
+        let mut changes = FileEdits::default();
+        let mut texts = self.texts;
+        if let Some(after) = made.fly {
+            changes.add(self.fly.clone(), Some(texts.theirs.bytes), &after);
+            texts.theirs.bytes = after.into_bytes();
+        }
+        if let Some(after) = made.ours {
+            let ours = texts.ours.take().map(|ours| ours.bytes);
+            changes.add(texts.place.clone(), ours, &after);
+            texts.ours = Some(Source::new(&texts.place, after.into_bytes()));
+        }
+        let loaded = texts.load();
+        let edited = Self {
+            loaded,
+            texts,
+            ..self
+        };
+        Ok((edited, changes))
+    }
+
     /// Shows what is wrong, and goes on only with what is right.
     pub(super) fn accept(self, ui: &Ui) -> Result<(Project, Desired, Settings), Failure> {
         show(&self.loaded.diagnostics.without(&SAID_BY_PLANS), ui);
+        self.trusted()
+    }
+
+    /// The same without a word of what is only odd.
+    pub(super) fn trusted(self) -> Result<(Project, Desired, Settings), Failure> {
         let failure = self.failure();
         match self.loaded.desired {
             Some(desired) if !self.loaded.diagnostics.has_errors() => {

@@ -12,17 +12,22 @@ mod carry_out;
 mod completions;
 mod destroy;
 mod drift;
+mod edit;
 mod emulator;
+mod files;
 mod import;
 mod init;
 mod logs;
+mod machine;
 mod manifests;
 mod plan;
 mod platform;
 mod project;
 mod refresh;
+mod restart;
 mod running;
 mod saved;
+mod scale;
 mod session;
 mod show;
 mod show_config;
@@ -47,6 +52,7 @@ use crate::provider::local::supervise;
 use crate::ui::{ColorChoice, Exit, Failure, Loudness, Ui};
 
 /// What every verb gets.
+#[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     /// Where its words go.
     pub(crate) ui: &'a Ui,
@@ -58,7 +64,12 @@ pub(crate) struct Context<'a> {
 
 /// The whole program, given its arguments.
 pub fn main(args: &[OsString]) -> ExitCode {
-    supervised(args).map_or_else(|| speak(args, &Env::of_process()).into(), supervise)
+    if let Some(dir) = supervised(args) {
+        return supervise(dir);
+    }
+    let env = Env::of_process();
+    let answered = completions::answered(args, &env);
+    answered.unwrap_or_else(|| speak(args, &env)).into()
 }
 
 /// The program as people know it.
@@ -160,7 +171,7 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         global: &global,
     };
     match &cli.verb {
-        Verb::Init { .. } => init::run(&context),
+        Verb::Init { .. } => wait(init::run(&context)),
         Verb::Validate(args) => validate::run(&context, args),
         Verb::Show(Show::Config(args)) => show_config::run(&context, args),
         Verb::Platform(args) => Ok(platform::run(&context, args)),
@@ -170,9 +181,12 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Apply(args) => wait(apply::run(&context, args)),
         Verb::Destroy(args) => wait(destroy::run(&context, args)),
         Verb::Import(args) => wait(import::run(&context, args)),
+        Verb::Scale(args) => wait(scale::run(&context, args)),
         Verb::Drift(args) => wait(drift::run(&context, args)),
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
-        Verb::Status(_) => wait(status::run(&context)),
+        Verb::Restart(args) => wait(restart::run(&context, args)),
+        Verb::Machine(args) => wait(machine::run(&context, args)),
+        Verb::Status(args) => wait(status::run(&context, args)),
         Verb::Logs(args) => wait(logs::run(&context, args)),
         Verb::State(args) => wait(state::run(&context, args)),
         Verb::Unlock { .. } => wait(unlock::run(&context)),

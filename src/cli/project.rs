@@ -19,7 +19,7 @@ pub(super) const AEROFORM_TOML: &str = "aeroform.toml";
 pub(super) const FLY_TOML: &str = "fly.toml";
 
 /// The folder that holds aeroform.toml, or fly.toml where there is no aeroform.toml.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Project {
     /// As a person would write it from where they stand; empty for that very folder.
     dir: PathBuf,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Context, show};
 use crate::apply::{CancelHandle, Halt};
 use crate::conduct::{Ended, Errand, Ground, Look};
+use crate::core::plan::{Outcome, Plan, StepResult, Work};
 use crate::core::view::{RunEnd, RunReport, json};
 use crate::store::StateLock;
 use crate::ui::progress::Progress;
@@ -15,6 +16,14 @@ use crate::ui::{Exit, Failure, Signals, Stop, Ui};
 /// kills soon after.
 const GRACE: Duration = Duration::from_secs(4);
 
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ran {
+    pub(super) exit: Exit,
+    /// Whether any Machine may have been touched.
+    pub(super) touched: bool,
+}
+
 /// Carries the plan out and reports.
 pub(super) async fn run(
     context: &Context<'_>,
@@ -23,13 +32,26 @@ pub(super) async fn run(
     look: &Look,
     held: &dyn StateLock,
     errand: &Errand<'_>,
-) -> Result<Exit, Failure> {
+) -> Result<Ran, Failure> {
     let ended = watched(context.ui, signals, ground, look, held, errand).await?;
     say(context, look, &ended, errand.command);
-    Ok(match ended.end(look) {
+    let exit = match ended.end(look) {
         RunEnd::Complete => Exit::Done,
         RunEnd::Failed => Exit::Incomplete,
         RunEnd::Interrupted => Exit::Interrupted,
+    };
+    let touched = exit == Exit::Done || touched(&look.plan, &ended.report.results);
+    Ok(Ran { exit, touched })
+}
+
+fn touched(plan: &Plan, results: &[StepResult]) -> bool {
+    let mut steps = plan.steps.iter().zip(results);
+    steps.any(|(step, result)| {
+        let begun = !matches!(
+            result.outcome,
+            Outcome::Skipped { .. } | Outcome::NotStarted
+        );
+        begun && matches!(step.work, Work::Change(_))
     })
 }
 

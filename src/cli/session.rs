@@ -13,7 +13,7 @@ use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::fleet::Desired;
 use crate::core::manifest::{Settings, StateLocation};
 use crate::core::plan::codes::FLEET_VANISHED;
-use crate::core::plan::{Aim, Options};
+use crate::core::plan::{Aim, Asked, Options};
 use crate::core::view::words::span;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
@@ -42,16 +42,27 @@ impl Session {
     /// The same for a verb that asks the provider anyway: a region that is not known here is right if
     /// the platform itself names it.
     pub(super) async fn open_asking(context: &Context<'_>) -> Result<Self, Failure> {
-        let mut read = manifests::read(context, Purpose::Run)?;
-        if read.only_lack_regions() {
-            let named = fly(context)?.regions().await?;
-            read = manifests::read_with(context, Purpose::Run, named)?;
-        }
-        Self::of(context, read)
+        Self::of(context, read_asking(context).await?)
     }
 
-    fn of(context: &Context<'_>, manifests: Manifests) -> Result<Self, Failure> {
-        let (project, desired, settings) = manifests.accept(context.ui)?;
+    /// The session of manifests that were read already.
+    pub(super) fn of(context: &Context<'_>, manifests: Manifests) -> Result<Self, Failure> {
+        Self::on(context, manifests.accept(context.ui)?)
+    }
+
+    /// The same for manifests that are about to be edited: what is odd in them is told afterwards.
+    pub(super) fn before_edit(
+        context: &Context<'_>,
+        manifests: Manifests,
+    ) -> Result<Self, Failure> {
+        manifests.desired(context.ui)?;
+        Self::on(context, manifests.trusted()?)
+    }
+
+    fn on(
+        context: &Context<'_>,
+        (project, desired, settings): (Project, Desired, Settings),
+    ) -> Result<Self, Failure> {
         let path = state_path(&project, &desired, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
         // Where the person stands who reads it, not where `-C` went.
@@ -151,6 +162,16 @@ impl Session {
     }
 }
 
+/// Reads the manifests for a verb that asks the provider anyway.
+pub(super) async fn read_asking(context: &Context<'_>) -> Result<Manifests, Failure> {
+    let read = manifests::read(context, Purpose::Run)?;
+    if !read.only_lack_regions() {
+        return Ok(read);
+    }
+    let named = fly(context)?.regions().await?;
+    manifests::read_with(context, Purpose::Run, named)
+}
+
 /// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (RULES 38).
 pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
     let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
@@ -160,13 +181,15 @@ pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, F
 }
 
 /// What flags ask of the planner.
-pub(super) fn wishes(flags: &Wishes, aim: Aim) -> Options {
+pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
     Options {
         aim,
+        asked,
         accept_missing: flags.accept_missing,
         take_over: flags.take_over,
         adopt_runs: flags.adopt_run.iter().cloned().collect(),
         own_runs: BTreeSet::new(),
+        now: None,
     }
 }
 
@@ -214,7 +237,8 @@ pub(super) async fn lock(
     Ok(signals.or_interrupted(lock).await??)
 }
 
-fn state_path(
+/// Where the state is, by what the manifests say.
+pub(super) fn state_path(
     project: &Project,
     desired: &Desired,
     settings: &Settings,

@@ -111,6 +111,7 @@ impl Ground<'_> {
         let observed = observe(self.provider, app, &remembered.known).await?;
         let mut open_runs = self.journal.open_runs(&observed.description.scope)?;
         let mut options = wishes.clone();
+        options.now = Some(self.env.unix_now());
         options
             .own_runs
             .extend(open_runs.iter().map(|open| open.row.run.clone()));
@@ -122,6 +123,21 @@ impl Ground<'_> {
             plan,
             open_runs,
             reviewed: None,
+        })
+    }
+
+    /// The same look with other wishes for the same world: nobody is asked again.
+    pub fn look_again(&self, at: &Look, wishes: &Options) -> Result<Look, ConductError> {
+        let mut options = wishes.clone();
+        if let Some(observed) = &at.observed {
+            let open = self.journal.open_runs(&observed.description.scope)?;
+            let runs = open.into_iter().map(|open| open.row.run);
+            options.own_runs.extend(runs);
+        }
+        let known = &at.remembered.known;
+        Ok(Look {
+            plan: plan(self.desired, known, at.observed.as_ref(), &options),
+            ..at.clone()
         })
     }
 

@@ -5,11 +5,13 @@
 //! that everybody has, [`memory`] the one of tests, and [`contract`] what all of them promise.
 
 pub mod contract;
+mod exchange;
 pub mod local;
 mod lock_file;
 pub mod memory;
 mod replace;
 
+pub use exchange::{exchange, take_back};
 pub use local::{LocalStore, write_copy};
 pub use memory::MemoryStore;
 

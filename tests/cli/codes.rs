@@ -1,6 +1,6 @@
 //! Every code that a command may end with, provoked at the binary, with the exit code of its row.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -72,8 +72,8 @@ fn after(preparation: &str, args: &str) -> String {
     code(command)
 }
 
-#[test]
-fn every_code_of_a_verb_is_provoked() {
+#[tokio::test]
+async fn every_code_of_a_verb_is_provoked() {
     let sandbox = Sandbox::with_app();
     let mut homeless = sandbox.command(&["status", "--json"]);
     homeless.env_remove("AEROFORM_STATE_DIR").env_remove("HOME");
@@ -101,6 +101,11 @@ fn every_code_of_a_verb_is_provoked() {
             "[[fault]]\non = \"get\"\neffect = \"odd\"\n",
             &["emulator", "--faults", "faults.toml"],
         ),
+        not_running(),
+        ends(&sandbox, &["machine", "destroy"]),
+        one_by_one("clone"),
+        one_by_one("destroy"),
+        crate::fly::foreign(code),
         crate::fly::busy(code),
         crate::fly::empty(code),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
@@ -127,15 +132,64 @@ fn every_code_of_a_verb_is_provoked() {
         spent(),
         moved_on(),
         another_app(),
+        ends(&sandbox, &["scale", "count", "3"]),
+        ends(&sandbox, &["scale", "count", "web=three"]),
+        ends(&sandbox, &["scale", "count", "web=3", "--refresh=false"]),
+        ends(
+            &sandbox,
+            &["scale", "count", "web=3", "--max-per-region", "1"],
+        ),
+        contradicted(),
+        file_changed().await,
     ];
     assert_all_provoked(
         verbs::ALL,
         seen,
-        &[(
-            verbs::NO_PROGRAM,
-            "the system names the file of every program that runs",
-        )],
+        &[
+            (
+                verbs::NO_PROGRAM,
+                "the system names the file of every program that runs",
+            ),
+            (
+                verbs::NOT_EDITABLE,
+                "every form that is known of is edited; the rest is refused by the engine's own check",
+            ),
+            (verbs::NOT_TOML, "no verb edits fly.toml yet"),
+        ],
     );
+}
+
+/// A Machine that is stopped is to be restarted.
+fn not_running() -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    let listed = sandbox
+        .command(&["machine", "list", "-q"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let id = text.lines().next().unwrap();
+    sandbox.run(&["machine", "stop", id]);
+    ends(&sandbox, &["machine", "restart", id])
+}
+
+/// A standby is to be cloned, or a Machine that runs destroyed.
+fn one_by_one(what: &str) -> String {
+    let sandbox = Sandbox::with_app();
+    let ours = "[groups.web]\ncount = 1\n[groups.jobs]\ncount = 1\nstandby = true\n";
+    sandbox.write("aeroform.toml", ours);
+    sandbox.apply();
+    let output = sandbox.command(&["status", "--json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let machines = status["machines"].as_array().unwrap();
+    let id = |is_standby: bool| {
+        let found = machines.iter().find(|m| m["standby"] == is_standby);
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    match what {
+        "clone" => ends(&sandbox, &["machine", "clone", &id(true)]),
+        _ => ends(&sandbox, &["machine", "destroy", &id(false)]),
+    }
 }
 
 /// A folder stands where a file is meant.
@@ -143,6 +197,36 @@ fn unreadable() -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml/file", "");
     ends(&sandbox, &["plan"])
+}
+
+/// A layout beside a limit that it does not keep.
+fn contradicted() -> String {
+    let text = "[groups.web]\ncount = 1\nmax_per_region = 1\n";
+    let count = ["scale", "count", "web=2", "--max-per-region", "2"];
+    with("aeroform.toml", text, &count)
+}
+
+/// The file of an edit that somebody changes while it waits for the lock.
+async fn file_changed() -> String {
+    let sandbox = Sandbox::with_app();
+    let lock = lock(&sandbox).await;
+    let scale = ["scale", "count", "web=2", "-y", "--lock-timeout", "1m"];
+    let mut command = sandbox.command(&scale);
+    command.arg("--json").stdout(Stdio::piped());
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    while !said.contains("waits for the state's lock") {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    sandbox.write("aeroform.toml", "[groups.web]\ncount = 1\n# mine\n");
+    lock.release().await.unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(exit_of("file_changed")));
+    assert!(sandbox.read("aeroform.toml").ends_with("# mine\n"));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last: serde_json::Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    last["error"]["code"].as_str().unwrap().to_owned()
 }
 
 fn refused() -> String {

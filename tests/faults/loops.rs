@@ -266,6 +266,7 @@ impl Case<'_> {
             // A successor that cannot start may be made again instead of being mended, and one whose
             // host has no room is replaced.
             should.ever = should.ever.max(fleet.ever);
+            fleet.forgive_spare_volumes(&mut should);
         }
         found.extend(fleet.differences(&should));
         found.extend(left.into_iter().map(|line| format!("left: {line}")));

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod again;
+mod asked;
 mod changes;
 mod check;
 mod codes;
@@ -24,6 +25,7 @@ mod saved;
 mod standbys;
 #[path = "../support/mod.rs"]
 mod support;
+mod volumes;
 
 use aeroform::core::plan::Plan;
 

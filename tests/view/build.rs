@@ -8,8 +8,8 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
-    Action, Aim, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Note, Plan,
-    Pool, PoolId, Removal, Standby, Step, StepId, Successor, Target, Work,
+    Action, Aim, Asked, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
+    Note, Plan, Pool, PoolId, Removal, Standby, Step, StepId, Successor, Target, Work,
 };
 use serde_json::Value;
 
@@ -41,6 +41,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         online: true,
         machines,
         aim: Aim::Manifests,
+        asked: Asked::default(),
         groups: Vec::new(),
         steps: Vec::new(),
         pools: vec![Pool {
@@ -56,6 +57,8 @@ pub(crate) fn plan(machines: usize) -> Plan {
         records: Vec::new(),
         takes_over: Vec::new(),
         cost: None,
+        release: None,
+        newest_release: None,
         fences: BTreeMap::new(),
     }
 }
@@ -123,6 +126,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         before: regions.values().map(|(before, _)| before).sum(),
         after: regions.values().map(|(_, after)| after).sum(),
         verdict,
+        primaries: BTreeMap::new(),
         regions,
         why: None,
         moved_from: None,
@@ -170,6 +174,7 @@ fn change(action: Action, group: &str, at: &str, reason: &str) -> Change {
         gate: GateKind::Healthy,
         branches: Vec::new(),
         state: None,
+        reverts: None,
     }
 }
 
@@ -183,6 +188,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
         standby_for: Vec::new(),
         replaces: None,
         volumes: Vec::new(),
+        new_volumes: Vec::new(),
         inherits: Box::default(),
     };
     let mut change = change(action, group, at, "its group has too few");

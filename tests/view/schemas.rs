@@ -11,7 +11,7 @@ use aeroform::core::plan::Plan;
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, Secrets};
 use aeroform::core::view::json::validate::{Diagnostic, Place, Severity};
-use aeroform::core::view::{StatusView, escape};
+use aeroform::core::view::{FileEdit, StatusView, escape};
 use insta::assert_snapshot;
 use jsonschema::Validator;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::build::{group_name, id, region, volume};
 use crate::{gallery, runs};
 
-fn schema(name: &str) -> Validator {
+pub(crate) fn schema(name: &str) -> Validator {
     let path = format!(
         "{}/docs/schemas/{name}.schema.json",
         env!("CARGO_MANIFEST_DIR")
@@ -32,7 +32,7 @@ fn schema(name: &str) -> Validator {
 }
 
 /// The document as it is printed, read back and found to be as published.
-fn valid(schema: &Validator, document: &impl Serialize) -> Value {
+pub(crate) fn valid(schema: &Validator, document: &impl Serialize) -> Value {
     let text = json::text(document);
     assert!(!text.chars().any(escape::is_hazard), "{text}");
     let value: Value = serde_json::from_str(&text).unwrap();
@@ -46,7 +46,7 @@ fn valid(schema: &Validator, document: &impl Serialize) -> Value {
 
 /// What must not pass: the document without each of its keys that are not optional, and with a key
 /// more.
-fn rejects_changes(schema: &Validator, value: &Value, optional: &[&str]) {
+pub(crate) fn rejects_changes(schema: &Validator, value: &Value, optional: &[&str]) {
     let object = value.as_object().unwrap();
     for key in object
         .keys()
@@ -236,6 +236,7 @@ fn a_plan_has_the_promised_shape() {
         "destroy": 1,
         "forget": 0,
         "move": 0,
+        "new_volumes": 0,
         "replace": 0,
         "update": 0
       },
@@ -250,7 +251,7 @@ fn statuses_are_as_published() {
     for (_, mut view) in runs::statuses() {
         view.machines.truncate(100);
         let value = valid(&schema, &json::status::status(&view));
-        rejects_changes(&schema, &value, &[]);
+        rejects_changes(&schema, &value, &["drift", "plan"]);
     }
     let (_, mut view): (_, StatusView) = runs::statuses().remove(0);
     view.machines.truncate(2);
@@ -266,10 +267,21 @@ fn statuses_are_as_published() {
           "desired": true,
           "healthy": 1,
           "name": "cron",
+          "regions": {
+            "ams": 1
+          },
           "started": 1,
           "wanted": 1
         }
       ],
+      "last_run": {
+        "at": "2026-01-01T00:00:00Z",
+        "by": "ana",
+        "command": "apply",
+        "outcome": "complete",
+        "run": "7f3k2m4n6p",
+        "serial": 13
+      },
       "machines": [
         {
           "checks": [],
@@ -340,7 +352,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     }
     valid(&schema, &json::apply::started_without_run(&plan));
     assert_snapshot!(lines.join("\n"), @r#"
-    {"event":"started","format_version":1,"run":"7f3k2m4n6p","app":"shop","steps":12,"summary":{"create":6,"update":4,"replace":0,"move":0,"destroy":2,"adopt":0,"forget":0}}
+    {"event":"started","format_version":1,"run":"7f3k2m4n6p","app":"shop","steps":12,"summary":{"create":6,"update":4,"replace":0,"move":0,"destroy":2,"adopt":0,"forget":0,"new_volumes":0}}
     {"event":"step_began","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"}}
     {"event":"step_waiting","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"on":"check http-8080","up_to_ms":300000}
     {"event":"step_ended","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"outcome":"done"}
@@ -423,6 +435,27 @@ fn known() -> Known {
     known.configs = BTreeMap::from([(digest, config)]);
     known.machines = BTreeMap::from([(id("a1b2c3"), machine)]);
     known
+}
+
+#[test]
+fn an_edit_is_a_document_with_the_change_of_each_file() {
+    let schema = schema("edit");
+    let plan = gallery::everything_at_once();
+    let files = [FileEdit {
+        path: "aeroform.toml".to_owned(),
+        before: Some("[groups.web]\ncount = 2\n".to_owned()),
+        after: "[groups.web]\nregions = { ams = 3 }\n".to_owned(),
+    }];
+    let document = json::edit::edit(&plan.app, &files, false, Some(&plan));
+    let value = valid(&schema, &document);
+    rejects_changes(&schema, &value, &["plan"]);
+    assert_snapshot!(value["files"][0]["diff"].as_str().unwrap(), @r"
+    @@ -1,2 +1,2 @@
+     [groups.web]
+    -count = 2
+    +regions = { ams = 3 }
+    ");
+    valid(&schema, &json::edit::edit(&plan.app, &[], true, None));
 }
 
 #[test]

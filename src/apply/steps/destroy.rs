@@ -103,7 +103,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
     let capabilities = &hands.shared.job.observed.description.capabilities;
     let serves = live
         .config
-        .as_ref()
+        .as_deref()
         .is_some_and(MachineConfig::has_services);
     let id = || live.id.clone();
     if live.state.runs() && serves && capabilities.cordon && !live.cordoned {
@@ -159,7 +159,7 @@ fn needs_force(machine: &Machine) -> bool {
 }
 
 fn kill_timeout(machine: &Machine) -> Duration {
-    let config = machine.config.as_ref();
+    let config = machine.config.as_deref();
     let written = config.and_then(|config| config.stop_config.as_ref()?.timeout.as_deref());
     written
         .and_then(parse_duration)

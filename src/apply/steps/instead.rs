@@ -116,7 +116,7 @@ async fn put(
     place: &Place<'_>,
 ) -> Part<Brought> {
     let Place { old, successor } = place;
-    let base = Inherited::default().base(old.config.as_ref());
+    let base = Inherited::default().base(old.config.as_deref());
     // One that rests is replaced by one that rests.
     let is_to_run = old.state.runs() && !wanted.is_standby();
     let call = Call::Create(Box::new(CreateCall {
@@ -183,6 +183,7 @@ async fn repoint(hands: &Hands<'_>, change: &Change, standby: &Pin) -> Part<Opti
     let terms = Terms {
         pin: Some(&seen),
         restarts: false,
+        anew: false,
         launch: None,
     };
     let mut progress = Progress::default();

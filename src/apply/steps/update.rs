@@ -44,6 +44,7 @@ pub(super) async fn update<'a>(
     let terms = Terms {
         pin: seen,
         restarts: change.changes.is_empty() && matches!(change.action, Action::Update { .. }),
+        anew: hands.shared.job.plan.asked.restart.covers(&change.group),
         launch: None,
     };
     let brought = match bring(hands, progress, id, &wanted, &terms).await? {
@@ -67,6 +68,8 @@ pub(super) struct Terms<'a> {
     pub(super) pin: Option<&'a Pin>,
     /// The point is that it runs again: an equal config of a failed Machine is not enough.
     pub(super) restarts: bool,
+    /// It is to start anew whatever it has: only a call of this run is enough.
+    pub(super) anew: bool,
     /// The intent that it answers, where the caller knows.
     pub(super) launch: Option<&'a LaunchId>,
 }
@@ -172,6 +175,9 @@ fn is_brought(
     let job = &hands.shared.job;
     let by_us = called && live.stamps.run.as_ref() == Some(&job.run.run);
     let down = terms.restarts && live.state == MachineState::Failed;
+    if terms.anew {
+        return by_us;
+    }
     let same_wish = live.stamps.desired.as_ref() == Some(&job.plan.desired);
     by_us || !down && (terms.restarts || terms.pin.is_none() || same_wish)
 }
@@ -196,7 +202,7 @@ fn call(wanted: &Wanted<'_>, terms: &Terms<'_>, live: &Machine) -> Call {
     Call::Update(Box::new(UpdateCall {
         id: live.id.clone(),
         group: wanted.name().clone(),
-        config: wanted.over(live.config.as_ref()),
+        config: wanted.over(live.config.as_deref()),
         stamps: wanted.stamps(launch),
         skip_launch: !live.state.runs(),
         instance: live.instance.clone(),

@@ -8,13 +8,23 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod asks;
+mod edit;
+mod machine;
+mod scale;
+mod status;
 mod world;
 
+pub use asks::{Asks, Restart, RestartOf};
+pub use edit::Editing;
+pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
+pub use scale::{Count, Scale};
+pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
-use crate::core::fleet::{AppName, GroupName, RunId};
+use crate::core::fleet::{AppName, GroupName, MachineId, RunId};
 use crate::ui::{ColorChoice, Loudness};
 
 const STYLES: Styles = Styles::styled()
@@ -95,6 +105,20 @@ pub struct Global {
 }
 
 impl Global {
+    /// As if no flag was given.
+    pub fn of_nothing() -> Self {
+        Self {
+            chdir: None,
+            config: None,
+            app: None,
+            provider: None,
+            image: None,
+            color: ColorChoice::Auto,
+            quiet: false,
+            verbose: false,
+        }
+    }
+
     /// The program with the flags that say which project is meant, as a person would type it again.
     pub fn program(&self) -> String {
         let mut words = vec!["aeroform".to_owned()];
@@ -156,12 +180,20 @@ pub enum Verb {
     Apply(Apply),
     /// Destroy every Machine of the app
     Destroy(Destroy),
+    /// Change how many Machines a group has, and where
+    #[command(subcommand)]
+    Scale(Scale),
     /// Write the state and an aeroform.toml for an app that is there already
     Import(Import),
     /// Show what was changed outside since the last apply
     Drift(Drift),
     /// Take what was changed outside into the state
     Refresh(RefreshState),
+    /// Restart the Machines that run, a few at a time
+    Restart(Restart),
+    /// List Machines, look at one, start it, stop it, replace it
+    #[command(subcommand)]
+    Machine(Machine),
     /// Show the Machines and their checks
     Status(Status),
     /// Show what the Machines print
@@ -185,6 +217,10 @@ pub enum Verb {
     Platform(Platform),
     /// Print the completions of a shell
     #[command(after_help = "\
+The script asks this program while you type, so that it offers your groups and Machines, from fly.toml and
+the state file, and Fly's regions and sizes. Nothing is started and nobody is asked. Print it anew when
+aeroform was updated.
+
 Examples:
   aeroform completions bash > ~/.local/share/bash-completion/completions/aeroform
   aeroform completions fish > ~/.config/fish/completions/aeroform.fish")]
@@ -245,7 +281,7 @@ Examples:
   aeroform show config -g web | jq .services")]
 pub struct ShowConfig {
     /// Only this group's
-    #[arg(short, long, value_name = "GROUP", value_parser = group_name)]
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
     pub group: Option<GroupName>,
     /// Show values that look secret, and the contents of files
     #[arg(long)]
@@ -317,8 +353,11 @@ pub struct Plan {
     #[command(flatten)]
     pub refresh: Refresh,
     /// Plan the removal of the whole app, as `aeroform destroy` does it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["replace", "restart"])]
     pub destroy: bool,
+    /// What is asked for beyond what the manifests say.
+    #[command(flatten)]
+    pub asks: Asks,
     /// Save the plan for `aeroform apply FILE`
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -337,7 +376,7 @@ pub struct Plan {
 #[derive(Debug, Args)]
 pub struct Doing {
     /// Do not ask what a terminal answers with y
-    #[arg(short = 'y', long)]
+    #[arg(short = 'y', long, visible_alias = "yes")]
     pub auto_approve: bool,
     /// Allow what a terminal asks a typed name for: GROUP, GROUP:CEILING, or all
     #[arg(long, value_name = "GROUP[:CEILING],…", value_delimiter = ',')]
@@ -370,8 +409,11 @@ Examples:
   aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
 pub struct Apply {
     /// A plan that `aeroform plan --out` saved; the file is the approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "replace", "restart"])]
     pub plan: Option<PathBuf>,
+    /// What is asked for beyond what the manifests say.
+    #[command(flatten)]
+    pub asks: Asks,
     /// How it is done.
     #[command(flatten)]
     pub doing: Doing,
@@ -432,14 +474,6 @@ pub struct RefreshState {
     pub wishes: Wishes,
 }
 
-/// `aeroform status`.
-#[derive(Debug, Args)]
-pub struct Status {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `aeroform logs`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -451,6 +485,15 @@ pub struct Logs {
     /// A group, or a Machine by id or name; without it the whole app
     #[arg(value_name = "GROUP|ID")]
     pub of: Option<String>,
+    /// The same group, in Fly's spelling
+    #[arg(
+        short,
+        long,
+        visible_alias = "process-group",
+        value_name = "GROUP",
+        conflicts_with = "of"
+    )]
+    pub group: Option<String>,
     /// Go on as lines come
     #[arg(short, long)]
     pub follow: bool,
@@ -510,7 +553,11 @@ impl Verb {
             })
             | Self::Drift(Drift { json, .. })
             | Self::Refresh(RefreshState { json, .. })
-            | Self::Status(Status { json })
+            | Self::Restart(Restart {
+                doing: Doing { json, .. },
+                ..
+            })
+            | Self::Status(Status { json, .. })
             | Self::Logs(Logs { json, .. })
             | Self::Emulator(Emulator { json, .. })
             | Self::Import(Import { json, .. })
@@ -519,6 +566,8 @@ impl Verb {
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,
+            Self::Machine(machine) => machine.json(),
+            Self::Scale(scale) => scale.json(),
             Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }
@@ -531,6 +580,10 @@ fn app_name(text: &str) -> Result<AppName, String> {
 
 fn group_name(text: &str) -> Result<GroupName, String> {
     GroupName::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn machine_id(text: &str) -> Result<MachineId, String> {
+    MachineId::new(text).map_err(|error| error.rule.to_owned())
 }
 
 fn run_id(text: &str) -> Result<RunId, String> {

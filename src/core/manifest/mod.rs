@@ -15,6 +15,7 @@ pub mod command;
 pub mod diagnostics;
 mod dockerfile;
 mod duration;
+pub mod edit;
 mod fields;
 mod fly;
 mod format;

@@ -7,6 +7,7 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod asked;
 mod branch;
 mod check;
 pub mod codes;
@@ -28,14 +29,19 @@ mod questions;
 mod reconcile;
 mod record;
 mod refresh;
+pub mod releases;
 mod running;
 mod saved;
+mod scaling;
 mod sick;
 mod spread;
+mod summary;
 pub mod types;
 mod victims;
+mod volumes;
 mod words;
 
+pub use asked::{Asked, Like, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use check::{Finding, check};
 pub use fields::adopted;
@@ -44,10 +50,11 @@ pub use planner::plan;
 pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
+pub use scaling::{Amount, NoScale, Scale};
 pub use types::{
     Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
-    Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId, StepResult,
-    Summary, TakenOver, Target, Work,
+    Note, Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
+    StepEvent, StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

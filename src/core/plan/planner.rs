@@ -16,9 +16,11 @@ use super::options::{Aim, Options};
 use super::order;
 use super::reconcile::{self, count};
 use super::refresh;
+use super::releases;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
+use super::volumes::{self, Volumes};
 use super::words;
 use crate::core::fleet::{
     Capabilities, Desired, GroupName, Known, Lineage, MachineId, Observed, Region,
@@ -46,14 +48,25 @@ pub fn plan(
     }
     let decisions = match options.aim {
         Aim::Manifests | Aim::Nothing => {
-            reconcile::decide(desired, &fleet, lineage, options.aim == Aim::Nothing)
+            let destroys_app = options.aim == Aim::Nothing;
+            reconcile::decide(desired, &fleet, lineage, &options.asked, destroys_app)
         }
         Aim::State => refresh::decide(desired, &fleet, lineage),
     };
     let mut intents = Intents::of(known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
-    let order = order::steps(&decisions, &fleet.vanished, &mut intents, may_lack_room);
+    let mut spare = Volumes::of(observed);
+    let mut order = order::steps(
+        &decisions,
+        &fleet.vanished,
+        &mut intents,
+        &mut spare,
+        may_lack_room,
+    );
+    options.asked.liken(&mut order.steps, &fleet);
+    let release = observed
+        .and_then(|observed| releases::planned(desired, known, observed, &decisions, options.aim));
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
@@ -64,6 +77,7 @@ pub fn plan(
         online: observed.is_some(),
         machines: fleet.len(),
         aim: options.aim,
+        asked: options.asked.clone(),
         groups: Vec::new(),
         steps: order.steps,
         pools: order.pools,
@@ -73,9 +87,16 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
-        cost: cost::difference(desired, &decisions).map(Box::new),
+        release,
+        newest_release: releases::newest(known, observed),
+        cost: None,
         fences: BTreeMap::new(),
     };
+    plan.cost = cost::difference(desired, &decisions, &plan).map(Box::new);
+    releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
+    if let Some(observed) = observed {
+        plan.warnings.extend(releases::warnings(observed, options));
+    }
     plan.groups = groups(&decisions, &plan.steps);
     plan.fences = fences(&decisions, &plan.groups);
     say(
@@ -87,6 +108,8 @@ pub fn plan(
         capabilities,
         options,
     );
+    let small = volumes::smaller(desired, &decisions, &plan.steps, observed);
+    plan.notes.extend(small);
     if let Some(observed) = observed {
         let history = history::judge(known, observed, &fleet, &plan.desired, options);
         for (taken, about) in history.takes_over {
@@ -112,6 +135,7 @@ fn say(
 ) {
     let protected = guards::protected(desired, known, fleet);
     plan.refusals = guards::refusals(desired, decisions, &protected, fleet.len());
+    plan.refusals.extend(options.asked.refusals(desired, fleet));
     plan.records = records(desired, known, fleet, options);
     plan.notes.extend(fleet.notes.iter().cloned());
     for decision in decisions.values() {
@@ -119,6 +143,7 @@ fn say(
         plan.notes.extend(reconcile::unreachable(&decision.members));
     }
     plan.notes.extend(words::about_groups(desired, decisions));
+    plan.notes.extend(options.asked.notes(decisions));
     if options.aim == Aim::Manifests {
         plan.notes.extend(words::about_moves(desired, fleet));
     }
@@ -134,6 +159,13 @@ fn say(
             ),
         ));
     }
+    if !plan.online && !options.asked.restart.is_nobody() {
+        plan.notes.push(note(
+            codes::DECIDED_AT_APPLY,
+            "only Machines that run are restarted, and which ones those are is decided at apply: this plan \
+             was made without asking the provider",
+        ));
+    }
     let chosen_late = plan
         .changes()
         .any(|(_, c)| matches!(c.action, Action::Destroy { .. }));
@@ -143,6 +175,29 @@ fn say(
             "which Machines go is decided at apply: this plan was made without asking the provider",
         ));
     }
+    if !plan.online && plan.provider == "fly" && mounts(plan, desired) {
+        plan.notes.push(note(
+            codes::DECIDED_AT_APPLY,
+            "which volumes new Machines take, and which are made, is decided at apply: this plan was made \
+             without asking the provider",
+        ));
+    }
+}
+
+/// Whether a Machine comes that has a mount.
+fn mounts(plan: &Plan, desired: &Desired) -> bool {
+    let mut changes = plan.changes();
+    changes.any(|(_, change)| match &change.action {
+        Action::Create { volumes, .. } => {
+            let group = desired.groups.get(&change.group);
+            volumes.is_empty() && group.is_some_and(|group| group.template.has_mounts())
+        }
+        Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => false,
+    })
 }
 
 /// What the state will say differently although no step says so.
@@ -220,6 +275,11 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
             .expect("who goes is a member");
         entry.1 -= 1;
     }
+    let mut primaries: BTreeMap<Region, u32> = BTreeMap::new();
+    let stay = decision.primaries.iter().map(|member| member.region);
+    for region in stay.chain(&decision.creates) {
+        *primaries.entry(region.clone()).or_default() += 1;
+    }
     let before = count(decision.members.len());
     let after = regions.values().map(|(_, after)| after).sum();
     let verdict = match (decision.wanted, before) {
@@ -239,6 +299,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         after,
         verdict,
         regions,
+        primaries,
         why: decision.why.clone().filter(|_| touched),
         moved_from,
         strategy: words::strategy(decision),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::branch::Branch;
 use super::options::Aim;
 use super::types::{
@@ -33,6 +34,9 @@ pub struct SavedPlan {
     pub desired: String,
     /// Whether it takes the whole app away.
     pub destroys_app: bool,
+    /// What a verb asked for.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
     /// The choices.
     pub steps: Vec<SavedStep>,
     /// The pools.
@@ -123,6 +127,7 @@ impl SavedPlan {
             serial: plan.serial,
             desired: plan.desired.clone(),
             destroys_app: plan.aim == Aim::Nothing,
+            asked: plan.asked.clone(),
             steps: steps.collect(),
             pools: plan.pools.clone(),
             fences: plan.fences.clone(),
@@ -190,6 +195,7 @@ impl SavedPlan {
             "whether the app goes",
             self.destroys_app == fresh.destroys_app,
         );
+        head("what was asked for", self.asked == fresh.asked);
         head("what is only recorded", self.records == fresh.records);
         for (group, regions) in &self.fences {
             if fresh.fences.get(group) != Some(regions) {
@@ -197,18 +203,25 @@ impl SavedPlan {
             }
         }
         let mut theirs: BTreeMap<String, Vec<&SavedChange>> = BTreeMap::new();
-        for change in fresh.changes() {
+        for change in fresh.changes().rev() {
             theirs.entry(change.key()).or_default().push(change);
         }
+        // Creates of one group and region differ in the volumes that they take or have made, so each is
+        // looked for among all of them; as a rule it is the next one.
+        let mut others = Vec::new();
         for change in self.changes() {
-            let same = theirs.get_mut(&change.key()).and_then(Vec::pop);
-            match same {
-                None => found.push(format!("{} is not to be done any more", change.describe())),
-                Some(other) if !change.is_like(other) => {
-                    found.push(format!("{} is another change now", change.describe()));
-                }
-                Some(_) => {}
+            let place = theirs.entry(change.key()).or_default();
+            match place.iter().rposition(|other| change.is_like(other)) {
+                Some(at) => drop(place.remove(at)),
+                None => others.push(change),
             }
+        }
+        for change in others {
+            let what = match theirs.get_mut(&change.key()).and_then(Vec::pop) {
+                None => "is not to be done any more",
+                Some(_) => "is another change now",
+            };
+            found.push(format!("{} {what}", change.describe()));
         }
         for change in theirs.values().flatten() {
             found.push(format!("{} is new", change.describe()));
@@ -216,7 +229,7 @@ impl SavedPlan {
         found
     }
 
-    fn changes(&self) -> impl Iterator<Item = &SavedChange> {
+    fn changes(&self) -> impl DoubleEndedIterator<Item = &SavedChange> {
         self.steps.iter().filter_map(|step| step.change.as_ref())
     }
 }
@@ -256,6 +269,7 @@ impl SavedChange {
                     standby_for,
                     replaces,
                     volumes,
+                    new_volumes,
                     inherits,
                 },
                 Action::Create {
@@ -264,11 +278,13 @@ impl SavedChange {
                     standby_for: standby_for_now,
                     replaces: replaces_now,
                     volumes: volumes_now,
+                    new_volumes: new_volumes_now,
                     inherits: inherits_now,
                 },
             ) => {
                 watched(standby_for) == watched(standby_for_now)
                     && (replaces, volumes, inherits) == (replaces_now, volumes_now, inherits_now)
+                    && new_volumes == new_volumes_now
             }
             (Action::Update { standby_for }, Action::Update { standby_for: now }) => {
                 watched(standby_for) == watched(now)

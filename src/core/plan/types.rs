@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use super::branch::{Branch, Instead};
 use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
-    MachineId, MachineName, MachineState, Region, RunId, StoredConfig, VolumeId,
+    MachineId, MachineName, MachineState, Region, ReleaseStrategy, RunId, StoredConfig, VolumeId,
 };
 
 /// Version of the plan's JSON and saved form.
@@ -39,6 +40,9 @@ pub struct Plan {
     /// What it leads to.
     #[serde(default)]
     pub aim: Aim,
+    /// What a verb asked for beyond what the manifests say.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
     /// Every group, wanted or existing, in order of name.
     pub groups: Vec<GroupChange>,
     /// In an order in which they may run; `needs` only points backwards.
@@ -58,6 +62,13 @@ pub struct Plan {
     /// Runs whose changes are there and which the state does not list yet; it will.
     #[serde(default)]
     pub takes_over: Vec<TakenOver>,
+    /// The release that it registers; none where the platform keeps none, or nothing of what Machines run
+    /// changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<PlannedRelease>,
+    /// The highest number of a release that the platform, a Machine or the state tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_release: Option<u64>,
     /// What it changes in the bill; none where the provider costs nothing or a price is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Box<Cost>>,
@@ -65,8 +76,8 @@ pub struct Plan {
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
 }
 
-/// An estimate of what a plan changes in the bill of a month of 30 days: Machines alone, without standbys,
-/// as if they never stopped.
+/// An estimate of what a plan changes in the bill of a month of 30 days: Machines without standbys, as if
+/// they never stopped, and the volumes that are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// US cents more, or less.
@@ -75,6 +86,18 @@ pub struct Cost {
     pub if_always_running: bool,
     /// When the prices were published (`2025-08-19`).
     pub prices_of: String,
+}
+
+/// A release that a plan registers (RULES 30).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRelease {
+    /// Its number if nobody is faster, and where it cannot be registered.
+    pub number: u64,
+    /// The image that it brings, where all groups have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// How its Machines are updated.
+    pub strategy: ReleaseStrategy,
 }
 
 /// A run that changed Machines and never wrote the state (RULES 12).
@@ -163,6 +186,9 @@ pub struct Change {
     pub branches: Vec<Branch>,
     /// What the Machine was doing when the plan was made.
     pub state: Option<MachineState>,
+    /// The release of somebody else, newer than the state's, that it takes the Machine back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<u64>,
 }
 
 /// Which Machine a change is about.
@@ -189,8 +215,11 @@ pub enum Action {
         standby_for: Vec<Standby>,
         /// It takes the place of this one, which a later step destroys.
         replaces: Option<MachineId>,
-        /// Volumes that it gets, in the order of its mounts.
+        /// Unattached volumes that it takes, in the order of its mounts.
         volumes: Vec<VolumeId>,
+        /// Volumes that are made for it, for the mounts behind those.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        new_volumes: Vec<PlannedVolume>,
         /// What it has like the Machines that run, where no manifest says it.
         #[serde(default, skip_serializing_if = "Inherited::is_nothing")]
         inherits: Box<Inherited>,
@@ -221,6 +250,26 @@ pub enum Action {
     Forget,
 }
 
+/// A volume that is made for a new Machine, in its region, before the Machine itself (RULES 32).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedVolume {
+    /// The `source` of the mount.
+    pub name: String,
+    /// GB.
+    pub size_gb: u32,
+    /// Whether what it holds is encrypted at rest.
+    pub encrypted: bool,
+    /// Whether it must lie apart from the app's other volumes of its name in that region.
+    pub unique_zone: bool,
+    /// How many days its snapshots are kept, where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_retention: Option<u32>,
+    /// Whether snapshots are made by themselves, where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_snapshots: Option<bool>,
+}
+
 /// What a new Machine takes over from those that run, where no manifest says it (RULES 18, 19).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -231,6 +280,9 @@ pub struct Inherited {
     /// The size of its group's Machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
+    /// The Machine that it is to be like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<MachineId>,
 }
 
 impl Inherited {
@@ -239,10 +291,10 @@ impl Inherited {
         *self == Self::default()
     }
 
-    /// The config that a new Machine's own is laid over: that of the Machine whose place it takes, if it
-    /// takes one's and that can be read, without its volumes; else what is inherited.
-    pub fn base(&self, replaced: Option<&MachineConfig>) -> MachineConfig {
-        let Some(old) = replaced else {
+    /// The config that a new Machine's own is laid over: that of the Machine whose place it takes or that
+    /// it is to be like, if there is one and that can be read, without its volumes; else what is inherited.
+    pub fn base(&self, of: Option<&MachineConfig>) -> MachineConfig {
+        let Some(old) = of else {
             return MachineConfig {
                 image: self.image.clone(),
                 guest: self.guest.clone(),
@@ -331,6 +383,9 @@ pub struct GroupChange {
     pub verdict: GroupVerdict,
     /// Machines per region, before and after.
     pub regions: BTreeMap<Region, (u32, u32)>,
+    /// Primaries per region, after: all of them but the standbys.
+    #[serde(default)]
+    pub primaries: BTreeMap<Region, u32>,
     /// Why the count is what it is, and how to change it, where nobody wrote one.
     pub why: Option<String>,
     /// The group that its Machines come from, when `[[moved]]` renamed it.
@@ -418,6 +473,8 @@ pub struct Summary {
     pub adopt: usize,
     /// Dropped from the state.
     pub forget: usize,
+    /// Volumes that are made, each for a Machine that is.
+    pub new_volumes: usize,
 }
 
 /// What came of a step.
@@ -488,6 +545,13 @@ pub enum Event {
     },
     /// A signal came: nothing new is started.
     Interrupted,
+    /// The run's release has its number.
+    Release {
+        /// The number.
+        release: u64,
+        /// Why the platform does not have it, for people; none when it is registered.
+        unregistered: Option<String>,
+    },
 }
 
 /// What happened to one step.
@@ -510,72 +574,4 @@ pub enum StepEvent {
     },
     /// It ended.
     Ended(Outcome),
-}
-
-impl Plan {
-    /// The changes among the steps, with their ids.
-    pub fn changes(&self) -> impl Iterator<Item = (StepId, &Change)> {
-        self.steps.iter().filter_map(|step| match &step.work {
-            Work::Change(change) => Some((step.id, &**change)),
-            Work::Barrier { .. } => None,
-        })
-    }
-
-    /// How many steps of each kind.
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for (_, change) in self.changes() {
-            match &change.action {
-                Action::Create { replaces: None, .. } => summary.create += 1,
-                Action::Create {
-                    replaces: Some(_), ..
-                } => summary.replace += 1,
-                Action::Update { .. } => summary.update += 1,
-                Action::Move { .. } => summary.moves += 1,
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    ..
-                } => {}
-                Action::Destroy {
-                    removal:
-                        Removal::GroupRemoved
-                        | Removal::CountLowered
-                        | Removal::Rebalanced
-                        | Removal::Named
-                        | Removal::AppDestroyed,
-                    ..
-                } => summary.destroy += 1,
-                Action::Adopt => summary.adopt += 1,
-                Action::Forget => summary.forget += 1,
-            }
-        }
-        summary
-    }
-
-    /// How many Machines get less CPU or memory: a class of its own, beside what is destroyed.
-    pub fn shrinking(&self) -> usize {
-        let shrinks = |change: &Change| {
-            let kept = !matches!(change.action, Action::Destroy { .. });
-            kept && change.changes.iter().any(|field| field.shrinks)
-        };
-        self.changes().filter(|(_, change)| shrinks(change)).count()
-    }
-
-    /// Whether an apply would change neither a Machine nor the state.
-    pub fn is_empty(&self) -> bool {
-        self.changes().next().is_none() && self.records.is_empty()
-    }
-
-    /// Whether an apply would call the provider at all.
-    pub fn calls_provider(&self) -> bool {
-        self.changes()
-            .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
-    }
-}
-
-impl Summary {
-    /// Whether everything is zero.
-    pub fn is_zero(&self) -> bool {
-        *self == Self::default()
-    }
 }

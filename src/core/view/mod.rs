@@ -6,10 +6,12 @@
 
 pub mod bundle;
 pub mod diagnostics;
+pub mod edit;
 pub mod escape;
 pub mod github;
 pub mod json;
 pub mod line;
+pub mod one;
 pub mod outline;
 mod pen;
 pub mod run;
@@ -19,6 +21,8 @@ pub mod terminal;
 pub mod toml_diff;
 pub mod words;
 
+pub use edit::FileEdit;
+pub use one::OneView;
 pub use run::{RunEnd, RunReport, StateEnd, Tally};
 pub use status::StatusView;
 pub use style::{Label, Style};

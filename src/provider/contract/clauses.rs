@@ -42,6 +42,14 @@ pub(super) const ALL: &[(&str, Clause)] = &[
         "stop and start keep the instance and can be repeated",
         |s| Box::pin(stop_and_start(s)),
     ),
+    (
+        "a restart is of a Machine that runs and keeps the instance",
+        |s| Box::pin(restart(s)),
+    ),
+    (
+        "a suspend ends suspended, or is refused and changes nothing",
+        |s| Box::pin(suspend(s)),
+    ),
     ("only a stopped Machine is destroyed without force", |s| {
         Box::pin(destroy(s))
     }),
@@ -61,6 +69,10 @@ pub(super) const ALL: &[(&str, Clause)] = &[
     ("fields that nobody knows are carried", |s| {
         Box::pin(carried(s))
     }),
+    (
+        "a volume, where there are any, is made as it was asked for and is one Machine's at a time",
+        |s| Box::pin(volumes(s)),
+    ),
     (
         "logs without follow end, and stop when the sink has enough",
         |s| Box::pin(logs(s)),
@@ -97,7 +109,7 @@ async fn created(s: &Subject<'_>) -> Verdict {
         "another port",
     )?;
     ensure(!found.instance.is_empty(), "no instance")?;
-    let config = found.config.as_ref().map(normal::normalised);
+    let config = found.config.as_deref().map(normal::normalised);
     let wanted = normal::normalised(&call.config);
     ensure(config.as_ref() == Some(&wanted), "another config")?;
     let listed = s.list().await?;
@@ -140,7 +152,7 @@ async fn updated(s: &Subject<'_>) -> Verdict {
     ensure(after.instance != before.instance, "the same instance")?;
     ensure(after.group.as_ref() == Some(&call.group), "another group")?;
     ensure(after.stamps == call.stamps, "other stamps")?;
-    let config = after.config.as_ref().map(normal::normalised);
+    let config = after.config.as_deref().map(normal::normalised);
     let wanted = normal::normalised(&call.config);
     ensure(config.as_ref() == Some(&wanted), "another config")?;
     ensure(
@@ -187,6 +199,35 @@ async fn stop_and_start(s: &Subject<'_>) -> Verdict {
         ensure(now.instance == machine.instance, "another instance")?;
     }
     Ok(())
+}
+
+async fn restart(s: &Subject<'_>) -> Verdict {
+    let machine = s.started("web-a").await?;
+    let id = machine.id;
+    s.must(Call::Restart { id: id.clone() }).await?;
+    let now = s.wait(&id, Until::Started).await?;
+    ensure(now.instance == machine.instance, "another instance")?;
+    s.must(Call::Stop { id: id.clone() }).await?;
+    s.wait(&id, Until::Stopped).await?;
+    let refused = s.call(Call::Restart { id: id.clone() }).await;
+    ensure(refused.is_err(), "a stopped Machine was restarted")?;
+    let still = s.get(&id).await?;
+    ensure(still.state == MachineState::Stopped, "it runs")
+}
+
+async fn suspend(s: &Subject<'_>) -> Verdict {
+    let machine = s.started("web-a").await?;
+    let id = machine.id;
+    if let Err(error) = s.call(Call::Suspend { id: id.clone() }).await {
+        ensure(error.class == ErrorClass::Invalid, "another class")?;
+        let still = s.get(&id).await?;
+        return ensure(still.state == MachineState::Started, "it runs no more");
+    }
+    let now = s.wait(&id, Until::Stopped).await?;
+    ensure(now.state == MachineState::Suspended, "it is not suspended")?;
+    s.must(Call::Start { id: id.clone() }).await?;
+    let now = s.wait(&id, Until::Started).await?;
+    ensure(now.instance == machine.instance, "another instance")
 }
 
 async fn destroy(s: &Subject<'_>) -> Verdict {
@@ -301,6 +342,43 @@ async fn carried(s: &Subject<'_>) -> Verdict {
         config.other.get(&unknown.0) == Some(&unknown.1),
         "an unknown field is lost",
     )
+}
+
+async fn volumes(s: &Subject<'_>) -> Verdict {
+    let text = |error: ProviderError| format!("describe failed: {error}");
+    let described = s.provider.describe(&s.app).await.map_err(text)?;
+    let call = Subject::volume_call();
+    let create = Call::CreateVolume(Box::new(call.clone()));
+    let answer = s.provider.call(&s.app, &create).await;
+    if !described.capabilities.volumes {
+        ensure(answer.is_err(), "a provider without volumes made one")?;
+        return ensure(s.volumes().await?.is_empty(), "it lists a volume");
+    }
+    let receipt = answer.map_err(|error| format!("create-volume failed: {error}"))?;
+    let made = receipt
+        .volume
+        .ok_or("a create answered without the volume")?;
+    ensure(made.name == call.name, "another name")?;
+    ensure(made.region == call.region, "another region")?;
+    ensure(made.size_gb == call.size_gb, "another size")?;
+    ensure(made.encrypted, "not encrypted")?;
+    ensure(made.attached_to.is_none(), "a Machine has it already")?;
+    ensure(s.volumes().await? == [made.clone()], "the list differs")?;
+    let first = s.create(s.mounting("web-a", &made)).await?;
+    ensure(first.volumes == [made.id.clone()], "the Machine lacks it")?;
+    let holder = s.volumes().await?.pop().and_then(|v| v.attached_to);
+    ensure(holder.as_ref() == Some(&first.id), "the list has no holder")?;
+    let again = Call::Create(Box::new(s.mounting("web-b", &made)));
+    refused(s.call(again).await, &ErrorClass::Conflict)?;
+    let id = first.id;
+    s.wait(&id, Until::Started).await?;
+    let gone = Call::Destroy {
+        id: id.clone(),
+        force: true,
+    };
+    s.must(gone).await?;
+    s.wait(&id, Until::Destroyed).await?;
+    ensure(s.volumes().await? == [made], "it went with its Machine")
 }
 
 async fn logs(s: &Subject<'_>) -> Verdict {

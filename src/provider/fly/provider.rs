@@ -8,27 +8,24 @@ use async_trait::async_trait;
 use futures_util::future::try_join;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::access::Access;
 use super::body::{self, Metadata};
 use super::client::{Ask, Client};
+use super::events;
 use super::leases::Leases;
 use super::transport::{Method, Transport};
 use super::wire::{self, Read};
-use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineId, Receipt,
-    Region, Until,
+    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineEvent, MachineId,
+    NewRelease, Receipt, Region, Release, ReleaseStatus, Until, Volume,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
 /// The time of a lease, seconds (RULES 27).
 const LEASE_TTL: u64 = 15;
-
-/// How long the number of a release is waited for.
-const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Machines of the Fly Machines API.
 pub struct FlyProvider<T> {
@@ -68,6 +65,10 @@ pub(super) fn path(app: &AppName, id: &MachineId, rest: &str) -> String {
 /// The path of all Machines.
 pub(super) fn list_path(app: &AppName) -> String {
     format!("/v1/apps/{app}/machines")
+}
+
+fn volumes_path(app: &AppName) -> String {
+    format!("/v1/apps/{app}/volumes")
 }
 
 impl<T: Transport> FlyProvider<T> {
@@ -211,8 +212,22 @@ impl<T: Transport> FlyProvider<T> {
             .extend(newest.map(|(group, (_, release))| ((app.clone(), group.clone()), release)));
     }
 
+    async fn create_volume(
+        &self,
+        app: &AppName,
+        call: &VolumeCall,
+    ) -> Result<Volume, ProviderError> {
+        let ask = Ask {
+            body: Some(body::create_volume(call)),
+            ..Ask::new(Method::Post, volumes_path(app))
+        };
+        let told = self.client.machines(ask).await?;
+        let shown: Value = told.read()?;
+        wire::volume(&shown).ok_or_else(|| told.unreadable("this is no volume"))
+    }
+
     async fn list_volumes(&self, app: &AppName) -> Result<Value, ProviderError> {
-        let ask = Ask::new(Method::Get, format!("/v1/apps/{app}/volumes"));
+        let ask = Ask::new(Method::Get, volumes_path(app));
         self.client.machines(ask).await?.read()
     }
 
@@ -285,6 +300,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 volumes: true,
                 enforces_sizes: true,
                 replaces_when_full: true,
+                releases: true,
                 poll_ms: 1000,
                 calls_per_second: or_none(1),
                 burst: or_none(3),
@@ -309,11 +325,19 @@ impl<T: Transport> Provider for FlyProvider<T> {
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
         let act = |id, rest, body| self.act(app, id, Method::Post, rest, body);
         let machine = match call {
+            Call::CreateVolume(volume) => {
+                return Ok(Receipt {
+                    machine: None,
+                    volume: Some(self.create_volume(app, volume).await?),
+                });
+            }
             Call::Create(create) => Some(self.create(app, create).await?),
             Call::Update(update) => Some(self.update(app, update).await?),
             Call::Start { id } => act(id, "/start", None).await.map(|_| None)?,
             // An empty body: the Machine's own signal and timeout.
             Call::Stop { id } => act(id, "/stop", Some(json!({}))).await.map(|_| None)?,
+            Call::Suspend { id } => act(id, "/suspend", None).await.map(|_| None)?,
+            Call::Restart { id } => act(id, "/restart", None).await.map(|_| None)?,
             Call::Cordon { id } => act(id, "/cordon", None).await.map(|_| None)?,
             Call::Uncordon { id } => act(id, "/uncordon", None).await.map(|_| None)?,
             Call::Destroy { id, force } => {
@@ -326,7 +350,10 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 None
             }
         };
-        Ok(Receipt { machine })
+        Ok(Receipt {
+            machine,
+            volume: None,
+        })
     }
 
     async fn wait(
@@ -375,18 +402,35 @@ impl<T: Transport> Provider for FlyProvider<T> {
         }
     }
 
-    async fn newest_release(&self, app: &AppName) -> Option<u64> {
-        let path = format!("/api/v1/apps/{app}/releases/current");
-        let asked = self.client.releases(Ask::new(Method::Get, path));
-        // Another host keeps releases, and from some networks it cannot be reached: that is no reason to
-        // wait for long.
-        let told = timeout(RELEASE_PATIENCE, asked).await.ok()?;
-        let shown: Value = told.and_then(|told| told.read()).ok()?;
-        shown
-            .get("release")
-            .unwrap_or(&shown)
-            .get("version")?
-            .as_u64()
+    async fn newest_release(&self, app: &AppName) -> Result<Option<Release>, ProviderError> {
+        self.current_release(app).await
+    }
+
+    async fn register_release(
+        &self,
+        app: &AppName,
+        release: &NewRelease<'_>,
+    ) -> Result<Option<Release>, ProviderError> {
+        self.new_release(app, release).await
+    }
+
+    async fn mark_release(
+        &self,
+        _app: &AppName,
+        id: &str,
+        status: ReleaseStatus,
+    ) -> Result<(), ProviderError> {
+        self.release_is(id, status).await
+    }
+
+    async fn events(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        let ask = Ask::new(Method::Get, path(app, id, "/events?limit=20"));
+        let shown: Value = self.client.machines(ask).await?.read()?;
+        Ok(events::read(&shown))
     }
 
     async fn logs(

@@ -57,6 +57,17 @@ impl LocalProvider {
                 };
                 self.change(app, id, stop).await
             }
+            Call::Suspend { .. } => Err(cannot_suspend()),
+            Call::Restart { id } => {
+                let restart = |record: &mut Record, now: &Machine| {
+                    if now.state != MachineState::Started {
+                        return Err(not_started(id, now.state));
+                    }
+                    record.want(Wanted::Running);
+                    Ok(Then::Wake)
+                };
+                self.change(app, id, restart).await
+            }
             Call::Destroy { id, force } => self.destroy(app, id, *force).await,
             Call::Cordon { id } => self.set_cordoned(app, id, true).await,
             Call::Uncordon { id } => self.set_cordoned(app, id, false).await,
@@ -66,6 +77,14 @@ impl LocalProvider {
                     Ok(Then::Rest)
                 };
                 self.change(app, id, stamp).await
+            }
+            Call::CreateVolume(volume) => {
+                let message = format!(
+                    "provider `local` makes no volumes, `{}` neither: a mount is shown and not enforced",
+                    volume.name
+                );
+                let class = ErrorClass::Invalid;
+                Err(ProviderError::new(class, answers::REFUSED, message))
             }
         }
     }
@@ -190,7 +209,7 @@ impl LocalProvider {
         if now.is_at_rest() && !is_expected {
             let done = machine_dir.discard();
             done.map_err(|error| io_error("remove", &machine_dir, &error))?;
-            return Ok(Receipt { machine: None });
+            return Ok(Receipt::default());
         }
         let mut record = now.record;
         record.want(Wanted::Destroyed);
@@ -206,7 +225,7 @@ impl LocalProvider {
             }
             sleep(Duration::from_millis(10)).await;
         }
-        Ok(Receipt { machine: None })
+        Ok(Receipt::default())
     }
 
     async fn set_cordoned(
@@ -246,7 +265,10 @@ impl LocalProvider {
 
     fn receipt(&self, app: &AppName, id: &MachineId) -> Result<Receipt, ProviderError> {
         let machine = Some(self.snapshot(app, id)?.1.machine());
-        Ok(Receipt { machine })
+        Ok(Receipt {
+            machine,
+            volume: None,
+        })
     }
 
     /// The app's lock, for a Machine that is there.
@@ -318,6 +340,18 @@ fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Processes can be halted, but their connections would break while they hold memory and ports.
+fn cannot_suspend() -> ProviderError {
+    let message = "provider `local` cannot suspend: a process that is halted still has its port";
+    ProviderError::new(ErrorClass::Invalid, codes::NO_SUSPEND, message)
+        .hint("stop it: `aeroform machine stop ID`")
+}
+
+fn not_started(id: &MachineId, state: MachineState) -> ProviderError {
+    let message = format!("Machine {id} is {} and not started", state.as_str());
+    ProviderError::new(ErrorClass::Invalid, answers::FAILED_PRECONDITION, message)
 }
 
 fn already_exists(other: &Record) -> ProviderError {

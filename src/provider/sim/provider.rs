@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::translate;
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, Lineage, Machine, MachineId, MachineState, Receipt,
-    Until,
+    AppName, Call, Capabilities, Description, Lineage, Machine, MachineEvent, MachineId,
+    MachineState, Receipt, Until,
 };
 use crate::emulator::TokioClock;
 use crate::emulator::http::Desk;
@@ -96,6 +96,8 @@ impl SimProvider {
             }
             Call::Start { id } => self.ask(|world| world.start(app, id.as_str())).await,
             Call::Stop { id } => self.ask(|world| world.stop(app, id.as_str())).await,
+            Call::Suspend { id } => self.ask(|world| world.suspend(app, id.as_str())).await,
+            Call::Restart { id } => self.ask(|world| world.restart(app, id.as_str())).await,
             Call::Destroy { id, force } => {
                 self.ask(|world| world.destroy(app, id.as_str(), *force))
                     .await
@@ -112,6 +114,10 @@ impl SimProvider {
                         .await?;
                 }
                 Ok(Value::Null)
+            }
+            Call::CreateVolume(volume) => {
+                let body = translate::volume_body(volume);
+                self.ask(|world| world.create_volume(app, &body)).await
             }
         }
     }
@@ -162,16 +168,22 @@ impl Provider for SimProvider {
 
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
         let shown = self.act(app, call).await?;
-        let machine = match call {
-            Call::Create(_) | Call::Update(_) => Some(translate::machine(&shown)?),
+        let mut receipt = Receipt::default();
+        match call {
+            Call::Create(_) | Call::Update(_) => {
+                receipt.machine = Some(translate::machine(&shown)?);
+            }
+            Call::CreateVolume(_) => receipt.volume = Some(translate::volume(&shown)?),
             Call::Start { .. }
             | Call::Stop { .. }
+            | Call::Suspend { .. }
+            | Call::Restart { .. }
             | Call::Destroy { .. }
             | Call::Cordon { .. }
             | Call::Uncordon { .. }
-            | Call::Stamp { .. } => None,
-        };
-        Ok(Receipt { machine })
+            | Call::Stamp { .. } => {}
+        }
+        Ok(receipt)
     }
 
     async fn wait(
@@ -216,6 +228,15 @@ impl Provider for SimProvider {
             let answer = self.world().look(name, key);
             looked = answer.map_err(|refusal| translate::error(&refusal));
         }
+    }
+
+    async fn events(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        let shown = self.ask(|world| world.events(app.as_str(), id.as_str(), 20));
+        Ok(translate::events(&shown.await?))
     }
 
     async fn logs(

@@ -64,6 +64,14 @@ pub enum EventLine<'a> {
     },
     /// A signal came.
     Interrupted,
+    /// The run's release has its number.
+    Release {
+        /// The number.
+        release: u64,
+        /// Why the platform does not have it; none when it is registered.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unregistered: Option<&'a str>,
+    },
     /// The run ended; the last line.
     Finished(Finished<'a>),
 }
@@ -136,6 +144,15 @@ pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
             });
         }
         Event::Interrupted => return Some(EventLine::Interrupted),
+        Event::Release {
+            release,
+            unregistered,
+        } => {
+            return Some(EventLine::Release {
+                release: *release,
+                unregistered: unregistered.as_deref(),
+            });
+        }
         Event::Step { step, what } => (step_ref(plan, *step)?, what),
     };
     Some(match what {

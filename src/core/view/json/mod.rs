@@ -7,10 +7,12 @@
 pub mod apply;
 pub mod config;
 pub mod drift;
+pub mod edit;
 pub mod emulator;
 pub mod error;
 pub mod init;
 pub mod logs;
+pub mod machine;
 pub mod plan;
 pub mod platform;
 pub mod state;

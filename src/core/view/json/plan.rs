@@ -10,7 +10,7 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{
     Action, Aim, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan,
-    Removal, Standby, StepId, Summary, Target,
+    PlannedRelease, PlannedVolume, Removal, Standby, StepId, Summary, Target,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -25,6 +25,8 @@ pub struct PlanDocument<'a> {
     machines: usize,
     summary: Summary,
     shrinks: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<&'a PlannedRelease>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<&'a Cost>,
     groups: Vec<Group<'a>>,
@@ -105,6 +107,8 @@ struct Step<'a> {
     standby_for: &'a [Standby],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     volumes: &'a [VolumeId],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    new_volumes: &'a [PlannedVolume],
     #[serde(skip_serializing_if = "Option::is_none")]
     inherits: Option<&'a Inherited>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -128,6 +132,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         machines: plan.machines,
         summary: plan.summary(),
         shrinks: plan.shrinking(),
+        release: plan.release.as_ref(),
         cost: plan.cost.as_deref(),
         groups: plan.groups.iter().map(group).collect(),
         steps: plan
@@ -211,6 +216,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         port: None,
         standby_for: &[],
         volumes: &[],
+        new_volumes: change.new_volumes(),
         inherits: None,
         leaves: &[],
         gate: change.gate,
@@ -224,6 +230,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
             standby_for,
             replaces,
             volumes,
+            new_volumes: _,
             inherits,
         } => {
             step.port = *port;

@@ -4,13 +4,17 @@
 //! to the prompt.
 
 mod diff;
+pub mod edit;
+pub mod machine;
 pub mod plan;
 pub mod platform;
 pub mod progress;
 pub mod questions;
 pub mod report;
 pub mod status;
+mod table;
 
+pub use edit::edits;
 pub use plan::{drift, plan};
 pub use progress::event;
 pub use questions::{prompt, question};

@@ -9,6 +9,9 @@ use crate::core::view::style::{Label, Style};
 /// What is asked when y answers it.
 pub const CONFIRM: &str = "Apply this plan?";
 
+/// What is asked where files change and no Machine does.
+pub const WRITE: &str = "Write this?";
+
 /// Writes what a typed name answers: what goes, and which name.
 pub fn question(typed: &Typed, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut Page::new(style, out);

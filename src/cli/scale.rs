@@ -1,0 +1,210 @@
+//! `aeroform scale`: Fly's verbs for how many, where and how large, as edits of the manifests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::args::{Count, Scale as Args};
+use super::edit::{self, Ground};
+use super::{Context, codes};
+use crate::core::fleet::{Count as Written, Desired, GroupName, Region, Regions};
+use crate::core::manifest::edit::{Edit, Layout};
+use crate::core::plan::{Amount, Asked, NoScale, Plan, Scale};
+use crate::ui::{Exit, Failure};
+
+/// Does it.
+pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Failure> {
+    match args {
+        Args::Count(args) => {
+            let edits = |ground: &Ground<'_>| count(args, ground);
+            edit::run(
+                context,
+                "scale count",
+                &args.editing,
+                Asked::default(),
+                edits,
+            )
+            .await
+        }
+    }
+}
+
+/// The layout of each group that is named.
+fn count(args: &Count, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
+    let desired = ground.desired;
+    let mut wanted: BTreeMap<GroupName, Amount> = BTreeMap::new();
+    for text in &args.counts {
+        let (group, amount) = match text.split_once('=') {
+            Some((name, amount)) => (group(desired, name)?, amount),
+            None => (one_group(desired, args.group.as_ref())?, text.as_str()),
+        };
+        let amount = amount_of(amount).ok_or_else(|| no_count(text))?;
+        if wanted.insert(group, amount).is_some() {
+            return Err(no_count(text).cause("its group has a count already"));
+        }
+    }
+    let regions = app_regions(desired, &ground.look.plan);
+    let layouts = wanted.into_iter().map(|(group, amount)| {
+        let layout = layout(args, ground, &regions, &group, amount)?;
+        Ok(Edit::Layout { group, layout })
+    });
+    layouts.collect()
+}
+
+fn layout(
+    args: &Count,
+    ground: &Ground<'_>,
+    regions: &[Region],
+    name: &GroupName,
+    amount: Amount,
+) -> Result<Layout, Failure> {
+    let group = &ground.desired.groups[name];
+    let current = there(ground.desired, &ground.look.plan, name);
+    let most = args.max_per_region.map(u32::from).or(group.max_per_region);
+    let scale = Scale {
+        amount,
+        named: (!args.region.is_empty()).then_some(args.region.as_slice()),
+        app: regions,
+        max_per_region: most,
+        has_volumes: group.template.has_mounts(),
+    };
+    let after = scale.of(&current).map_err(|error| fits_not(name, &error))?;
+    Ok(Layout {
+        standby: standbys(ground, name, &after),
+        regions: after,
+    })
+}
+
+/// A count that is written means no standbys unless they are written, too (RULES 15).
+pub(super) fn standbys(
+    ground: &Ground<'_>,
+    name: &GroupName,
+    after: &BTreeMap<Region, u32>,
+) -> Option<u32> {
+    let group = &ground.desired.groups[name];
+    if group.standby.is_some() || after.is_empty() || group.count != Written::Unwritten {
+        return None;
+    }
+    let planned = ground.look.plan.groups.iter().find(|g| g.name == *name)?;
+    let primaries: u32 = planned.primaries.values().sum();
+    Some(planned.after.saturating_sub(primaries)).filter(|n| *n > 0 && planned.before > 0)
+}
+
+/// The primaries that a group has once the files as they are have been applied: what an edit does not name
+/// is what it would be without the edit.
+pub(super) fn there(desired: &Desired, plan: &Plan, name: &GroupName) -> BTreeMap<Region, u32> {
+    let Some(group) = plan.groups.iter().find(|group| group.name == *name) else {
+        return BTreeMap::new();
+    };
+    let nobody_said = desired
+        .groups
+        .get(name)
+        .is_none_or(|group| group.count == Written::Unwritten);
+    if group.before == 0 && nobody_said {
+        return BTreeMap::new();
+    }
+    group.primaries.clone()
+}
+
+/// The regions of all groups in alphabetical order; of an app without Machines, those that are written, and
+/// else its primary one.
+fn app_regions(desired: &Desired, plan: &Plan) -> Vec<Region> {
+    let groups = desired.groups.keys();
+    let mut regions: BTreeSet<Region> = groups
+        .flat_map(|name| there(desired, plan, name).into_keys())
+        .collect();
+    if regions.is_empty() {
+        for group in desired.groups.values() {
+            match &group.regions {
+                Regions::Unwritten => {}
+                Regions::List(list) => regions.extend(list.iter().cloned()),
+                Regions::Exact(map) => regions.extend(map.keys().cloned()),
+            }
+        }
+    }
+    if regions.is_empty() {
+        let planned = plan.groups.iter().flat_map(|group| group.primaries.keys());
+        regions.extend(desired.primary_region.iter().chain(planned).cloned());
+    }
+    regions.into_iter().collect()
+}
+
+/// The group of this name.
+pub(super) fn group(desired: &Desired, name: &str) -> Result<GroupName, Failure> {
+    let found = desired.groups.keys().find(|group| group.as_str() == name);
+    found.cloned().ok_or_else(|| {
+        Failure::new(
+            codes::NO_GROUP,
+            format!("there is no process group `{name}`"),
+        )
+        .hint(format!("the groups are {}", list(desired)))
+    })
+}
+
+/// The group that is meant where only one can be: the one that a flag names, the only one, or `app`.
+pub(super) fn one_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName, Failure> {
+    if let Some(name) = flag {
+        return group(desired, name.as_str());
+    }
+    let mut names = desired.groups.keys();
+    if let (Some(only), None) = (names.next(), names.next()) {
+        return Ok(only.clone());
+    }
+    let app = desired.groups.keys().find(|name| name.as_str() == "app");
+    app.cloned().ok_or_else(|| {
+        Failure::new(
+            codes::NEEDS_GROUP,
+            "there are several process groups, and none is named",
+        )
+        .hint(format!(
+            "name one with `-g`, or write `GROUP=N`; the groups are {}",
+            list(desired)
+        ))
+    })
+}
+
+/// The groups, for a hint.
+pub(super) fn list(desired: &Desired) -> String {
+    let names: Vec<String> = desired
+        .groups
+        .keys()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    names.join(", ")
+}
+
+fn amount_of(text: &str) -> Option<Amount> {
+    let number: u32 = text
+        .strip_prefix(['+', '-'])
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|n| *n <= MOST)?;
+    match text.chars().next()? {
+        '+' if number > 0 => Some(Amount::By(i64::from(number))),
+        '-' if number > 0 => Some(Amount::By(-i64::from(number))),
+        '0'..='9' => Some(Amount::To(number)),
+        _ => None,
+    }
+}
+
+/// More than any app has; a longer number is a slip.
+const MOST: u32 = 100_000;
+
+fn no_count(text: &str) -> Failure {
+    Failure::new(codes::BAD_COUNT, format!("`{text}` is no count"))
+        .hint("write N, +N or -N, or GROUP=N, GROUP=+N or GROUP=-N, each group once")
+}
+
+fn fits_not(name: &GroupName, error: &NoScale) -> Failure {
+    match error {
+        NoScale::TooFew { wanted, room } => Failure::new(
+            codes::SCALE_FITS_NOT,
+            format!("group `{name}` cannot have {wanted} Machines there: the regions hold {room}"),
+        )
+        .hint("name more regions with `--region`, or raise `--max-per-region`"),
+        NoScale::NoRegion => Failure::new(
+            codes::SCALE_FITS_NOT,
+            format!("group `{name}` cannot have Machines: there is no region to put them in"),
+        )
+        .hint("name one with `--region`, or write `primary_region` in fly.toml"),
+    }
+}

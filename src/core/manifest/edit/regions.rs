@@ -1,0 +1,102 @@
+//! `[groups.NAME]`: an exact map of regions in place of whatever said how many there are and where.
+
+use std::collections::BTreeMap;
+
+use super::script::{Script, Value};
+use super::table::{find, leaves, remove, rewrite, set};
+use crate::core::fleet::{GroupName, Region};
+
+/// What `[groups.NAME]` is to say of its numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// Primaries in each region, exactly; none at all is a count of 0.
+    pub regions: BTreeMap<Region, u32>,
+    /// Standbys, where they have to be written so that they stay.
+    pub standby: Option<u32>,
+}
+
+/// Writes it.
+pub(super) fn write(text: &str, group: &GroupName, layout: &Layout) -> Option<String> {
+    let name = group.as_str();
+    let text = if layout.regions.values().all(|n| *n == 0) {
+        nowhere(text, name)?
+    } else {
+        exactly(text, name, &layout.regions)?
+    };
+    match layout.standby {
+        None => Some(text),
+        Some(1) => set(&text, &["groups", name, "standby"], "true"),
+        Some(n) => set(&text, &["groups", name, "standby"], &n.to_string()),
+    }
+}
+
+/// `count = 0`: a table of regions names at least one.
+fn nowhere(text: &str, name: &str) -> Option<String> {
+    let (count, regions) = (["groups", name, "count"], ["groups", name, "regions"]);
+    let script = Script::read(text)?;
+    let leaves = leaves(&script);
+    let has_count = find(&leaves, &count).is_some();
+    match find(&leaves, &regions) {
+        Some(_) if !has_count => rewrite(text, &regions, "count", "0"),
+        Some(_) | None => set(&remove(text, &regions)?, &count, "0"),
+    }
+}
+
+fn exactly(text: &str, name: &str, wanted: &BTreeMap<Region, u32>) -> Option<String> {
+    let (count, regions) = (["groups", name, "count"], ["groups", name, "regions"]);
+    let script = Script::read(text)?;
+    let leaves = leaves(&script);
+    let sum: i64 = wanted.values().map(|n| i64::from(*n)).sum();
+    let written = find(&leaves, &count);
+    let agrees = written.is_some_and(|leaf| script.number(&leaf.entry.value) == Some(sum));
+    let is_map = leaves
+        .iter()
+        .any(|leaf| leaf.path.len() > regions.len() && leaf.path.starts_with(&regions));
+    let text = match find(&leaves, &regions).map(|leaf| &leaf.entry.value) {
+        Some(Value::Table(..)) | None if is_map => patched(text, name, wanted)?,
+        None if written.is_some() => {
+            return rewrite(text, &count, "regions", &inline(wanted));
+        }
+        Some(_) | None => set(text, &regions, &inline(wanted))?,
+    };
+    if written.is_some() && !agrees {
+        remove(&text, &count)
+    } else {
+        Some(text)
+    }
+}
+
+/// A map that is there, number by number, so that its order and its comments stay.
+fn patched(text: &str, name: &str, wanted: &BTreeMap<Region, u32>) -> Option<String> {
+    let regions = ["groups", name, "regions"];
+    let script = Script::read(text)?;
+    let written: BTreeMap<String, Option<i64>> = leaves(&script)
+        .iter()
+        .filter(|leaf| leaf.path.len() == 4 && leaf.path.starts_with(&regions))
+        .map(|leaf| (leaf.key.name.clone(), script.number(&leaf.entry.value)))
+        .collect();
+    let mut text = text.to_owned();
+    // What is new comes first, so that the table is never empty and keeps its form.
+    for (region, n) in wanted.iter().filter(|(_, n)| **n > 0) {
+        let path = ["groups", name, "regions", region.as_str()];
+        if written.get(region.as_str()) != Some(&Some(i64::from(*n))) {
+            text = set(&text, &path, &n.to_string())?;
+        }
+    }
+    for region in written.keys() {
+        let stays = wanted.iter().any(|(r, n)| r.as_str() == region && *n > 0);
+        if !stays {
+            text = remove(&text, &["groups", name, "regions", region])?;
+        }
+    }
+    Some(text)
+}
+
+/// `{ bog = 3, gru = 5 }`.
+pub(super) fn inline(regions: &BTreeMap<Region, u32>) -> String {
+    let some = regions.iter().filter(|(_, n)| **n > 0);
+    let pairs: Vec<String> = some
+        .map(|(region, n)| format!("{} = {n}", super::table::key(region.as_str())))
+        .collect();
+    format!("{{ {} }}", pairs.join(", "))
+}

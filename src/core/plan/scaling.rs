@@ -1,0 +1,307 @@
+//! `scale count`: how many Machines of a group stand where afterwards (facts/fly-scale-rules.md 1.3-1.5).
+//!
+//! Numbers only. What Fly's own command does to the numbers that it reads is what this does, but for two
+//! things: named regions are evened out, and a relative number counts only the regions that it changes
+//! (RULES 13).
+
+use std::collections::BTreeMap;
+
+use crate::core::fleet::Region;
+
+/// How many there are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amount {
+    /// So many.
+    To(u32),
+    /// So many more, or fewer; never below none.
+    By(i64),
+}
+
+/// What is asked of one group.
+#[derive(Debug, Clone, Copy)]
+pub struct Scale<'a> {
+    /// How many.
+    pub amount: Amount,
+    /// The regions that are named; without them it goes by those of the whole app.
+    pub named: Option<&'a [Region]>,
+    /// The regions of all groups, in alphabetical order.
+    pub app: &'a [Region],
+    /// Most in one region.
+    pub max_per_region: Option<u32>,
+    /// Its Machines have volumes: none of them goes only to even things out.
+    pub has_volumes: bool,
+}
+
+/// Why it cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoScale {
+    /// The regions hold fewer than that.
+    TooFew {
+        /// How many are wanted in them.
+        wanted: u32,
+        /// How many they hold.
+        room: u64,
+    },
+    /// There is no region to put one in.
+    NoRegion,
+}
+
+impl Scale<'_> {
+    /// The group's primaries per region, regions that are left alone included.
+    pub fn of(&self, current: &BTreeMap<Region, u32>) -> Result<BTreeMap<Region, u32>, NoScale> {
+        let mut regions: Vec<&Region> = Vec::new();
+        for region in self.named.unwrap_or(self.app) {
+            if !regions.contains(&region) {
+                regions.push(region);
+            }
+        }
+        let there = |region: &Region| current.get(region).copied().unwrap_or(0);
+        let mut counts: Vec<u32> = regions.iter().map(|region| there(region)).collect();
+        let wanted = self.amount.on(counts.iter().sum());
+        if regions.is_empty() && wanted > 0 {
+            return Err(NoScale::NoRegion);
+        }
+        if let Some(most) = self.max_per_region {
+            let room = regions.len() as u64 * u64::from(most);
+            if room < u64::from(wanted) {
+                return Err(NoScale::TooFew { wanted, room });
+            }
+            for count in &mut counts {
+                *count = (*count).min(most);
+            }
+        }
+        let counts = match self.named {
+            None => self.in_turn(counts, wanted),
+            Some(_) if self.has_volumes => self.staying(counts, wanted),
+            Some(_) => evenly(&counts, wanted),
+        };
+        let mut after = current.clone();
+        for (region, n) in regions.into_iter().zip(counts) {
+            after.insert(region.clone(), n);
+        }
+        after.retain(|_, n| *n > 0);
+        Ok(after)
+    }
+
+    fn has_room(&self, count: u32) -> bool {
+        self.max_per_region.is_none_or(|most| count < most)
+    }
+
+    /// Fly's own way: additions go round from the first region, removals from the second.
+    fn in_turn(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
+        let mut sum: u32 = counts.iter().sum();
+        let regions = counts.len();
+        for at in (0..regions).cycle() {
+            if sum >= wanted {
+                break;
+            }
+            if self.has_room(counts[at]) {
+                counts[at] += 1;
+                sum += 1;
+            }
+        }
+        for at in (0..regions).cycle().skip(1) {
+            if sum <= wanted {
+                break;
+            }
+            if counts[at] > 0 {
+                counts[at] -= 1;
+                sum -= 1;
+            }
+        }
+        counts
+    }
+
+    /// Additions where there are fewest, removals where there are most, and nothing else.
+    fn staying(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
+        let mut sum: u32 = counts.iter().sum();
+        while sum < wanted {
+            let open = counts.iter_mut().filter(|count| self.has_room(**count));
+            let Some(fewest) = open.min_by_key(|count| **count) else {
+                break;
+            };
+            *fewest += 1;
+            sum += 1;
+        }
+        while sum > wanted {
+            // The last named one goes first.
+            let Some(most) = counts.iter_mut().max_by_key(|count| **count) else {
+                break;
+            };
+            *most -= 1;
+            sum -= 1;
+        }
+        counts
+    }
+}
+
+/// As even as possible; what cannot be shared goes to those that have most already, then in the order in
+/// which they are named.
+fn evenly(counts: &[u32], wanted: u32) -> Vec<u32> {
+    let regions = u32::try_from(counts.len()).unwrap_or(u32::MAX).max(1);
+    let mut even = vec![wanted / regions; counts.len()];
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(counts[*at]));
+    for at in order.into_iter().take((wanted % regions) as usize) {
+        even[at] += 1;
+    }
+    even
+}
+
+impl Amount {
+    fn on(self, there: u32) -> u32 {
+        match self {
+            Self::To(n) => n,
+            Self::By(n) => {
+                let sum = (i64::from(there) + n).clamp(0, i64::from(u32::MAX));
+                u32::try_from(sum).unwrap_or(u32::MAX)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(name: &str) -> Region {
+        Region::new(name).unwrap()
+    }
+
+    fn regions(text: &str) -> Vec<Region> {
+        text.split_whitespace().map(region).collect()
+    }
+
+    fn counts(text: &str) -> BTreeMap<Region, u32> {
+        text.split_whitespace()
+            .map(|part| part.split_once('=').unwrap())
+            .map(|(name, n)| (region(name), n.parse().unwrap()))
+            .collect()
+    }
+
+    struct Case<'a> {
+        now: &'a str,
+        app: &'a str,
+        named: Option<&'a str>,
+        most: Option<u32>,
+        volumes: bool,
+    }
+
+    const PLAIN: Case<'static> = Case {
+        now: "",
+        app: "",
+        named: None,
+        most: None,
+        volumes: false,
+    };
+
+    fn scaled(case: &Case<'_>, amount: Amount) -> String {
+        let now = counts(case.now);
+        let app: Vec<Region> = match case.app {
+            "" => now.keys().cloned().collect(),
+            app => regions(app),
+        };
+        let named = case.named.map(regions);
+        let scale = Scale {
+            amount,
+            named: named.as_deref(),
+            app: &app,
+            max_per_region: case.most,
+            has_volumes: case.volumes,
+        };
+        match scale.of(&now) {
+            Ok(after) => after
+                .iter()
+                .map(|(region, n)| format!("{region}={n}"))
+                .collect::<Vec<_>>()
+                .join(" "),
+            Err(error) => format!("{error:?}"),
+        }
+    }
+
+    #[test]
+    fn without_regions_it_goes_round_as_fly_does() {
+        let two = Case {
+            now: "ams=2 iad=2",
+            ..PLAIN
+        };
+        for (amount, after) in [
+            (Amount::To(5), "ams=3 iad=2"),
+            (Amount::To(7), "ams=4 iad=3"),
+            (Amount::To(3), "ams=2 iad=1"),
+            (Amount::To(1), "ams=1"),
+            (Amount::To(4), "ams=2 iad=2"),
+            (Amount::To(0), ""),
+            (Amount::By(1), "ams=3 iad=2"),
+            (Amount::By(-1), "ams=2 iad=1"),
+            (Amount::By(-9), ""),
+        ] {
+            assert_eq!(scaled(&two, amount), after, "{amount:?}");
+        }
+        // An imbalance that is there stays, and other groups' regions count.
+        let other = Case {
+            now: "ams=4",
+            app: "ams iad",
+            ..PLAIN
+        };
+        assert_eq!(scaled(&other, Amount::To(6)), "ams=5 iad=1");
+        assert_eq!(scaled(&PLAIN, Amount::To(2)), "NoRegion");
+        assert_eq!(scaled(&PLAIN, Amount::To(0)), "");
+    }
+
+    #[test]
+    fn most_per_region_redistributes_as_the_documentation_shows() {
+        let case = Case {
+            now: "ewr=1 yul=2 yyz=8",
+            most: Some(5),
+            ..PLAIN
+        };
+        assert_eq!(scaled(&case, Amount::To(11)), "ewr=3 yul=3 yyz=5");
+        assert_eq!(
+            scaled(&case, Amount::To(16)),
+            "TooFew { wanted: 16, room: 15 }"
+        );
+        let named = Case {
+            named: Some("yyz yul ewr"),
+            ..case
+        };
+        assert_eq!(scaled(&named, Amount::To(11)), "ewr=3 yul=4 yyz=4");
+    }
+
+    #[test]
+    fn named_regions_are_evened_out_and_others_left_alone() {
+        let web = Case {
+            now: "gru=2 scl=3",
+            named: Some("gru bog"),
+            ..PLAIN
+        };
+        assert_eq!(scaled(&web, Amount::To(8)), "bog=4 gru=4 scl=3");
+        assert_eq!(scaled(&web, Amount::To(3)), "bog=1 gru=2 scl=3");
+        assert_eq!(scaled(&web, Amount::To(0)), "scl=3");
+        assert_eq!(scaled(&web, Amount::By(2)), "bog=2 gru=2 scl=3");
+        let one = Case {
+            named: Some("scl"),
+            ..web
+        };
+        assert_eq!(scaled(&one, Amount::To(1)), "gru=2 scl=1");
+        assert_eq!(scaled(&one, Amount::By(1)), "gru=2 scl=4");
+        assert_eq!(scaled(&one, Amount::By(-7)), "gru=2");
+    }
+
+    #[test]
+    fn machines_with_volumes_are_not_moved_to_even_things_out() {
+        let data = Case {
+            now: "gru=6",
+            named: Some("gru bog"),
+            volumes: true,
+            ..PLAIN
+        };
+        assert_eq!(scaled(&data, Amount::To(8)), "bog=2 gru=6");
+        assert_eq!(scaled(&data, Amount::To(4)), "gru=4");
+        let full = Case {
+            most: Some(4),
+            ..data
+        };
+        assert_eq!(scaled(&full, Amount::To(8)), "bog=4 gru=4");
+    }
+}

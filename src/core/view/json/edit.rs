@@ -1,0 +1,59 @@
+//! What an edit changes in the files, for programs: the one document of `--plan-only` and `--edit-only`,
+//! and the line before those of the apply.
+
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::FORMAT_VERSION;
+use super::plan::{PlanDocument, plan as plan_document};
+use crate::core::fleet::AppName;
+use crate::core::plan::Plan;
+use crate::core::view::edit::FileEdit;
+
+/// An edit.
+#[derive(Debug, Serialize)]
+pub struct EditDocument<'a> {
+    event: &'static str,
+    format_version: u32,
+    app: &'a AppName,
+    /// Whether the files have been written; before an apply they have not.
+    written: bool,
+    files: Vec<File<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<PlanDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct File<'a> {
+    path: &'a str,
+    new: bool,
+    /// The change as a unified diff.
+    diff: String,
+}
+
+/// The document of an edit, with the plan that follows where nothing else is going to show it. No file is
+/// an edit that changes nothing.
+pub fn edit<'a>(
+    app: &'a AppName,
+    files: &'a [FileEdit],
+    written: bool,
+    plan: Option<&'a Plan>,
+) -> EditDocument<'a> {
+    let files = files.iter().map(|file| {
+        let before = file.before.as_deref().unwrap_or_default();
+        let diff = TextDiff::from_lines(before, file.after.as_str());
+        File {
+            path: &file.path,
+            new: file.before.is_none(),
+            diff: diff.unified_diff().context_radius(3).to_string(),
+        }
+    });
+    EditDocument {
+        event: "edit",
+        format_version: FORMAT_VERSION,
+        app,
+        written,
+        files: files.collect(),
+        plan: plan.map(plan_document),
+    }
+}
