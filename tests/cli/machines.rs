@@ -237,3 +237,22 @@ fn elsewhere_a_watched_status_is_one_after_the_other_until_the_reader_goes() {
     drop(lines);
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn ctrl_c_while_a_machine_stops_says_what_it_was_told() {
+    let sandbox = Sandbox::new();
+    let stubborn = "sh -c \\\"trap '' INT; exec sleep 1000\\\"";
+    sandbox.write("fly.toml", &Sandbox::FLY.replace("sleep 1000", stubborn));
+    sandbox.write(
+        "aeroform.toml",
+        "[groups.web]\ncount = 1\n[groups.jobs]\ncount = 0\n",
+    );
+    sandbox.apply();
+    let id = ids(&sandbox).remove(0);
+    let mut terminal = Terminal::start(sandbox.command(&["machine", "stop", &id]));
+    terminal.expect("waits for it to be stopped");
+    terminal.interrupt();
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 130, "{screen}");
+    assert!(screen.contains("was told to stop"), "{screen}");
+}
