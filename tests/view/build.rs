@@ -188,6 +188,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
         standby_for: Vec::new(),
         replaces: None,
         volumes: Vec::new(),
+        new_volumes: Vec::new(),
         inherits: Box::default(),
     };
     let mut change = change(action, group, at, "its group has too few");

@@ -2,7 +2,9 @@
 
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
-use aeroform::core::plan::{Aim, Branch, Cost, DriftKind, Plan, Removal};
+use aeroform::core::plan::{
+    Action, Aim, Branch, Change, Cost, DriftKind, Plan, PlannedVolume, Removal,
+};
 use serde_json::{Value, json};
 
 use crate::build::*;
@@ -21,6 +23,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("long_command", long_command()),
         ("many_groups", many_groups()),
         ("new_app", new_app()),
+        ("new_volumes", new_volumes()),
         ("nothing_to_do", nothing_to_do()),
         ("nothing_to_do_offline", nothing_to_do_offline()),
         ("offline", offline()),
@@ -105,6 +108,56 @@ fn new_app() -> Plan {
         create("web", "ams", 1),
         create("worker", "ams", 2),
     ])
+}
+
+/// Volumes that are made: for new Machines in two regions, and for a replacement.
+fn new_volumes() -> Plan {
+    let with = |mut change: Change, size_gb: u32, encrypted: bool| {
+        if let Action::Create {
+            new_volumes, port, ..
+        } = &mut change.action
+        {
+            *port = None;
+            new_volumes.push(PlannedVolume {
+                name: "data".to_owned(),
+                size_gb,
+                encrypted,
+                unique_zone: true,
+                snapshot_retention: Some(14),
+                scheduled_snapshots: None,
+            });
+        }
+        change
+    };
+    let taking = |mut change: Change, name: &str| {
+        if let Action::Create { volumes, port, .. } = &mut change.action {
+            *port = None;
+            volumes.push(volume(name));
+        }
+        change
+    };
+    let mut plan = plan(2);
+    plan.cost = Some(Box::new(Cost {
+        cents_per_month: 1389,
+        if_always_running: false,
+        prices_of: "2025-08-19".to_owned(),
+    }));
+    let [new, old] = replace(
+        "db",
+        "gru",
+        "148ed599c14189",
+        9,
+        "its config cannot be changed in place",
+    );
+    plan.group(group("db", "bin/db", Changed, "ams 1->4, bog 0->1, gru 1"))
+        .steps([
+            taking(create("db", "ams", 0), "vol_vz3lnq8k9x7mz4w1"),
+            with(create("db", "ams", 1), 10, true),
+            with(create("db", "ams", 2), 10, true),
+            with(create("db", "bog", 3), 1, false),
+        ])
+        .barrier("db: all created")
+        .steps([with(new, 10, true), old])
 }
 
 fn scale_up() -> Plan {

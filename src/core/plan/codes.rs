@@ -143,6 +143,10 @@ codes! {
         "provider `…` shows sizes and images and does not enforce them",
         "Local Machines are processes.",
         "Nothing.";
+    SMALLER_VOLUME "smaller_volume" Not:
+        "`initial_size` of group `…` is … GB and …: it is for volumes that are made, and those that exist stay as they are",
+        "`initial_size` was raised, or volumes were made by hand.",
+        "`fly volumes extend ID --size GB` makes one larger; none is ever made smaller.";
     SPECIAL_MACHINES "special_machines" Not:
         "…: … (release-command, console, test or leftover canary Machines, left alone)",
         "Other tools made them for a purpose of their own.",

@@ -38,6 +38,7 @@ mod spread;
 mod summary;
 pub mod types;
 mod victims;
+mod volumes;
 mod words;
 
 pub use asked::{Asked, Like, Restart};
@@ -52,8 +53,8 @@ pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use scaling::{Amount, NoScale, Scale};
 pub use types::{
     Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
-    Note, Outcome, Pin, Plan, PlannedRelease, Pool, PoolId, Removal, Standby, Step, StepEvent,
-    StepId, StepResult, Summary, TakenOver, Target, Work,
+    Note, Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
+    StepEvent, StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

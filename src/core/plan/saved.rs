@@ -203,18 +203,25 @@ impl SavedPlan {
             }
         }
         let mut theirs: BTreeMap<String, Vec<&SavedChange>> = BTreeMap::new();
-        for change in fresh.changes() {
+        for change in fresh.changes().rev() {
             theirs.entry(change.key()).or_default().push(change);
         }
+        // Creates of one group and region differ in the volumes that they take or have made, so each is
+        // looked for among all of them; as a rule it is the next one.
+        let mut others = Vec::new();
         for change in self.changes() {
-            let same = theirs.get_mut(&change.key()).and_then(Vec::pop);
-            match same {
-                None => found.push(format!("{} is not to be done any more", change.describe())),
-                Some(other) if !change.is_like(other) => {
-                    found.push(format!("{} is another change now", change.describe()));
-                }
-                Some(_) => {}
+            let place = theirs.entry(change.key()).or_default();
+            match place.iter().rposition(|other| change.is_like(other)) {
+                Some(at) => drop(place.remove(at)),
+                None => others.push(change),
             }
+        }
+        for change in others {
+            let what = match theirs.get_mut(&change.key()).and_then(Vec::pop) {
+                None => "is not to be done any more",
+                Some(_) => "is another change now",
+            };
+            found.push(format!("{} {what}", change.describe()));
         }
         for change in theirs.values().flatten() {
             found.push(format!("{} is new", change.describe()));
@@ -222,7 +229,7 @@ impl SavedPlan {
         found
     }
 
-    fn changes(&self) -> impl Iterator<Item = &SavedChange> {
+    fn changes(&self) -> impl DoubleEndedIterator<Item = &SavedChange> {
         self.steps.iter().filter_map(|step| step.change.as_ref())
     }
 }
@@ -262,6 +269,7 @@ impl SavedChange {
                     standby_for,
                     replaces,
                     volumes,
+                    new_volumes,
                     inherits,
                 },
                 Action::Create {
@@ -270,11 +278,13 @@ impl SavedChange {
                     standby_for: standby_for_now,
                     replaces: replaces_now,
                     volumes: volumes_now,
+                    new_volumes: new_volumes_now,
                     inherits: inherits_now,
                 },
             ) => {
                 watched(standby_for) == watched(standby_for_now)
                     && (replaces, volumes, inherits) == (replaces_now, volumes_now, inherits_now)
+                    && new_volumes == new_volumes_now
             }
             (Action::Update { standby_for }, Action::Update { standby_for: now }) => {
                 watched(standby_for) == watched(now)

@@ -1,7 +1,7 @@
 //! What a plan comes to: its changes, how many of which kind, and the classes of those that cannot simply
 //! be taken back.
 
-use super::types::{Action, Change, Plan, Removal, StepId, Summary, Work};
+use super::types::{Action, Change, Plan, PlannedVolume, Removal, StepId, Summary, Work};
 
 impl Plan {
     /// The changes among the steps, with their ids.
@@ -16,6 +16,7 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for (_, change) in self.changes() {
+            summary.new_volumes += change.new_volumes().len();
             match &change.action {
                 Action::Create { replaces: None, .. } => summary.create += 1,
                 Action::Create {
@@ -61,6 +62,20 @@ impl Plan {
     pub fn calls_provider(&self) -> bool {
         self.changes()
             .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
+    }
+}
+
+impl Change {
+    /// The volumes that are made for its Machine.
+    pub fn new_volumes(&self) -> &[PlannedVolume] {
+        match &self.action {
+            Action::Create { new_volumes, .. } => new_volumes,
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => &[],
+        }
     }
 }
 

@@ -76,8 +76,8 @@ pub struct Plan {
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
 }
 
-/// An estimate of what a plan changes in the bill of a month of 30 days: Machines alone, without standbys,
-/// as if they never stopped.
+/// An estimate of what a plan changes in the bill of a month of 30 days: Machines without standbys, as if
+/// they never stopped, and the volumes that are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// US cents more, or less.
@@ -215,8 +215,11 @@ pub enum Action {
         standby_for: Vec<Standby>,
         /// It takes the place of this one, which a later step destroys.
         replaces: Option<MachineId>,
-        /// Volumes that it gets, in the order of its mounts.
+        /// Unattached volumes that it takes, in the order of its mounts.
         volumes: Vec<VolumeId>,
+        /// Volumes that are made for it, for the mounts behind those.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        new_volumes: Vec<PlannedVolume>,
         /// What it has like the Machines that run, where no manifest says it.
         #[serde(default, skip_serializing_if = "Inherited::is_nothing")]
         inherits: Box<Inherited>,
@@ -245,6 +248,26 @@ pub enum Action {
     Adopt,
     /// It leaves the state; no call is made.
     Forget,
+}
+
+/// A volume that is made for a new Machine, in its region, before the Machine itself (RULES 32).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedVolume {
+    /// The `source` of the mount.
+    pub name: String,
+    /// GB.
+    pub size_gb: u32,
+    /// Whether what it holds is encrypted at rest.
+    pub encrypted: bool,
+    /// Whether it must lie apart from the app's other volumes of its name in that region.
+    pub unique_zone: bool,
+    /// How many days its snapshots are kept, where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_retention: Option<u32>,
+    /// Whether snapshots are made by themselves, where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_snapshots: Option<bool>,
 }
 
 /// What a new Machine takes over from those that run, where no manifest says it (RULES 18, 19).
@@ -450,6 +473,8 @@ pub struct Summary {
     pub adopt: usize,
     /// Dropped from the state.
     pub forget: usize,
+    /// Volumes that are made, each for a Machine that is.
+    pub new_volumes: usize,
 }
 
 /// What came of a step.

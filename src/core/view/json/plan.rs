@@ -10,7 +10,7 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{
     Action, Aim, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan,
-    PlannedRelease, Removal, Standby, StepId, Summary, Target,
+    PlannedRelease, PlannedVolume, Removal, Standby, StepId, Summary, Target,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -107,6 +107,8 @@ struct Step<'a> {
     standby_for: &'a [Standby],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     volumes: &'a [VolumeId],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    new_volumes: &'a [PlannedVolume],
     #[serde(skip_serializing_if = "Option::is_none")]
     inherits: Option<&'a Inherited>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -214,6 +216,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         port: None,
         standby_for: &[],
         volumes: &[],
+        new_volumes: change.new_volumes(),
         inherits: None,
         leaves: &[],
         gate: change.gate,
@@ -227,6 +230,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
             standby_for,
             replaces,
             volumes,
+            new_volumes: _,
             inherits,
         } => {
             step.port = *port;

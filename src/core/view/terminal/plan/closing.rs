@@ -97,6 +97,11 @@ fn counts(plan: &Plan) -> Line {
         let label = if n == 0 { Label::Plain } else { label };
         line.add(label, format!("{} {what}", words::number(n)));
     }
+    if summary.new_volumes > 0 {
+        let text = words::count(summary.new_volumes, "new volume");
+        line.add(Label::Plain, "; ");
+        line.add(Label::Create, text);
+    }
     line.plain(".")
 }
 
