@@ -126,6 +126,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
     Desired {
         app: AppName::new("shop").unwrap(),
         provider: "test".to_owned(),
+        provider_unwritten: false,
         groups: groups
             .into_iter()
             .map(|(name, group)| (group_name(name), group))

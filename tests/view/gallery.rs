@@ -1,9 +1,9 @@
 //! The situations in which people read a plan.
 
-use aeroform::core::fleet::MachineState;
+use aeroform::core::fleet::{MachineState, ReleaseStrategy};
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
 use aeroform::core::plan::{
-    Action, Aim, Branch, Change, Cost, DriftKind, Plan, PlannedVolume, Removal,
+    Action, Aim, Branch, Change, Cost, DriftKind, Plan, PlannedRelease, PlannedVolume, Removal,
 };
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("everything_at_once", everything_at_once()),
         ("group_moved", group_moved()),
         ("group_removed", group_removed()),
+        ("groups_become_one", groups_become_one()),
         ("hidden_secrets", hidden_secrets()),
         ("hostile_names", hostile_names()),
         ("immediate", immediate()),
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("records_only", records_only()),
         ("refusals_and_warnings", refusals_and_warnings()),
         ("replace", replaced()),
+        ("reverts", reverts()),
         ("scale_down", scale_down()),
         ("scale_up", scale_up()),
         ("services", services()),
@@ -204,11 +206,20 @@ fn group_removed() -> Plan {
 
 fn group_moved() -> Plan {
     let mut jobs = group("jobs", "bin/jobs", Changed, "ams 3").strategy("rolling: 1 at a time");
-    jobs.moved_from = Some(group_name("worker"));
+    jobs.moved_from = vec![group_name("worker")];
     plan(3).group(jobs).steps(
         ["148ed599c14189", "6e82d933b7d587", "9080eddc29387e"]
             .map(|machine| moving("jobs", "worker", "ams", machine)),
     )
+}
+
+fn groups_become_one() -> Plan {
+    let mut jobs = group("jobs", "bin/jobs", Added, "ams 2").strategy("rolling: 1 at a time");
+    jobs.moved_from = vec![group_name("mailer"), group_name("worker")];
+    plan(2).group(jobs).steps([
+        moving("jobs", "mailer", "ams", "148ed599c14189"),
+        moving("jobs", "worker", "ams", "6e82d933b7d587"),
+    ])
 }
 
 fn replaced() -> Plan {
@@ -300,6 +311,28 @@ fn shrink() -> Plan {
         plan = plan.step(change);
     }
     plan.cost = Some(Box::new(cost(-17_420, false)));
+    plan
+}
+
+/// Somebody has deployed meanwhile, and the manifests name another image.
+fn reverts() -> Plan {
+    let image = |digit: &str| {
+        let digest = digit.repeat(64);
+        json!({"image": format!("registry.example/shop@sha256:{digest}")})
+    };
+    let changes = fields(image("2"), image("1"));
+    let mut plan = plan(2)
+        .group(group("web", "bin/web", Changed, "ams 2").strategy("rolling: 1 at a time"))
+        .steps(["148ed599c14189", "6e82d933b7d587"].map(|machine| {
+            let mut change = update("web", "ams", machine, &changes);
+            change.reverts = Some(43);
+            change
+        }));
+    plan.release = Some(PlannedRelease {
+        number: 44,
+        image: None,
+        strategy: ReleaseStrategy::Rolling,
+    });
     plan
 }
 

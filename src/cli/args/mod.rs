@@ -385,6 +385,9 @@ pub struct Doing {
     /// Allow what a terminal asks a typed name for: GROUP, GROUP:CEILING, or all
     #[arg(long, value_name = "GROUP[:CEILING],…", value_delimiter = ',')]
     pub allow_destroy: Vec<AllowDestroy>,
+    /// Allow that Machines are taken back from a newer release of somebody else
+    #[arg(long)]
+    pub allow_revert: bool,
     /// Most changes at once
     #[arg(long, value_name = "N", default_value = "16")]
     pub parallelism: NonZeroUsize,
@@ -414,7 +417,7 @@ Examples:
   aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
 pub struct Apply {
     /// A plan that `aeroform plan --out` saved; the file is the approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "replace", "restart"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "allow_revert", "replace", "restart"])]
     pub plan: Option<PathBuf>,
     /// What is asked for beyond what the manifests say.
     #[command(flatten)]

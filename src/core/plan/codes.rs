@@ -28,7 +28,7 @@ codes! {
         "The plan destroys more at once than the policy allows.",
         "Split the change, or raise `max_destroy`.";
     NO_IMAGE "no_image" Refused:
-        "nothing says which image group `…` runs, and nothing of the app runs yet",
+        "nothing says which image …, and nothing of the app runs yet",
         "No manifest names an image, and there is no Machine to take it from.",
         "Name it with `--image`, or write `image` in aeroform.toml.";
     TWO_IMAGES "two_images" Refused:

@@ -51,6 +51,7 @@ pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use scaling::{Amount, NoScale, Scale};
+pub use summary::Revert;
 pub use types::{
     Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
     Note, Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,

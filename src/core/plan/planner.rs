@@ -71,6 +71,7 @@ pub fn plan(
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
         provider: desired.provider.clone(),
+        provider_unwritten: desired.provider_unwritten,
         lineage: scope.cloned(),
         serial: known.serial,
         desired: digest,
@@ -288,10 +289,11 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         (_, _) if touched => GroupVerdict::Changed,
         (_, _) => GroupVerdict::Unchanged,
     };
-    let moved_from = decision
+    let moved_from: BTreeSet<&GroupName> = decision
         .members
         .iter()
-        .find_map(|member| member.moved_from.clone());
+        .filter_map(|member| member.moved_from.as_ref())
+        .collect();
     GroupChange {
         name: name.clone(),
         command: decision.wanted.and_then(|group| group.command.clone()),
@@ -301,7 +303,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         regions,
         primaries,
         why: decision.why.clone().filter(|_| touched),
-        moved_from,
+        moved_from: moved_from.into_iter().cloned().collect(),
         strategy: words::strategy(decision),
         size: words::size(decision),
         http_service: decision

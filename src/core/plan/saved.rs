@@ -82,6 +82,9 @@ pub struct SavedChange {
     /// What may happen instead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<Branch>,
+    /// The release of somebody else that the Machine is taken back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<u64>,
 }
 
 /// Why a saved plan is not to be applied any more.
@@ -248,6 +251,7 @@ impl SavedChange {
                 .map(|field| field.path.join("."))
                 .collect(),
             branches: change.branches.clone(),
+            reverts: change.reverts,
         }
     }
 
@@ -301,6 +305,7 @@ impl SavedChange {
         let branches = self.branches.iter().zip(&other.branches);
         same && self.pin == other.pin
             && self.fields == other.fields
+            && self.reverts == other.reverts
             && self.branches.len() == other.branches.len()
             && branches
                 .into_iter()

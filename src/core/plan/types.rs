@@ -27,6 +27,9 @@ pub struct Plan {
     pub app: AppName,
     /// The provider by name.
     pub provider: String,
+    /// There is no aeroform.toml that could name it.
+    #[serde(default)]
+    pub provider_unwritten: bool,
     /// The scope; none when planned offline from no state.
     pub lineage: Option<Lineage>,
     /// Serial of the state that it was made from.
@@ -388,8 +391,8 @@ pub struct GroupChange {
     pub primaries: BTreeMap<Region, u32>,
     /// Why the count is what it is, and how to change it, where nobody wrote one.
     pub why: Option<String>,
-    /// The group that its Machines come from, when `[[moved]]` renamed it.
-    pub moved_from: Option<GroupName>,
+    /// The groups that `[[moved]]` brings here, by name.
+    pub moved_from: Vec<GroupName>,
     /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`).
     pub strategy: String,
     /// Size of its Machines where written (`shared-cpu-2x 1 GB`).
