@@ -67,6 +67,14 @@ fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
         "{restarted}"
     );
     assert_eq!(ids(&sandbox), before);
+    for args in [
+        &["restart", "--plan-only"][..],
+        &["machine", "replace", &before[0], "--plan-only"],
+    ] {
+        let planned = sandbox.run(args);
+        assert!(planned.starts_with("exit 0\n"), "{planned}");
+        assert_eq!(ids(&sandbox), before);
+    }
     let planned = sandbox.run(&["plan", "--replace", &before[0], "--out", "next.plan"]);
     assert!(planned.contains("it was named to be replaced"), "{planned}");
     let both = sandbox.run(&["apply", "next.plan", "--replace", &before[0]]);

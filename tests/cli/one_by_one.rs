@@ -231,6 +231,24 @@ fn on_fly_a_clone_takes_over_what_nobody_else_says() {
 }
 
 #[test]
+fn where_there_is_one_too_many_naming_another_lowers_nothing() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let named = platform.machines()[0]["id"].as_str().unwrap().to_owned();
+    platform.deployed("app", "ams", V1);
+    let args = ["machine", "destroy", &named, "--force", "-y"];
+    let destroyed = run(&sandbox, &platform, &args);
+    assert!(destroyed.starts_with("exit 0\n"), "{destroyed}");
+    let machines = platform.machines();
+    assert_eq!(machines.len(), 2);
+    assert!(machines.iter().all(|m| m["id"] != named.as_str()));
+    assert!(sandbox.read("aeroform.toml").contains("count = 2"));
+    let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
+}
+
+#[test]
 fn where_nobody_can_be_asked_the_machines_are_listed() {
     let sandbox = app();
     let shown = sandbox.run(&["machine", "destroy"]);
