@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "properties/asked.rs"]
+mod asked;
 #[path = "properties/guards.rs"]
 mod guards;
 #[path = "properties/many.rs"]

@@ -3,11 +3,15 @@
 use super::Context;
 use super::args::Restart;
 use super::carry_out::{self, Errand};
+use super::plan;
 use crate::core::plan::Aim;
 use crate::ui::{Exit, Failure};
 
 /// Has the Machines that run start anew, by the same road as any other change.
 pub(super) async fn run(context: &Context<'_>, args: &Restart) -> Result<Exit, Failure> {
+    if args.plan_only {
+        return plan::run(context, &args.plan()).await;
+    }
     let errand = Errand {
         command: "restart",
         aim: Aim::Manifests,

@@ -85,7 +85,7 @@ impl Platform {
     }
 
     /// A Machine as `fly deploy` makes one.
-    fn deployed(&self, group: &str, region: &str, image: &str) -> String {
+    pub(crate) fn deployed(&self, group: &str, region: &str, image: &str) -> String {
         let metadata = json!({"fly_platform_version": "v2", "fly_process_group": group,
             "fly_release_id": "r1", "fly_release_version": "1", "fly_flyctl_version": "0.3.1"});
         let config = json!({"image": image, "init": {}, "metadata": metadata,

@@ -67,6 +67,14 @@ fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
         "{restarted}"
     );
     assert_eq!(ids(&sandbox), before);
+    for args in [
+        &["restart", "--plan-only"][..],
+        &["machine", "replace", &before[0], "--plan-only"],
+    ] {
+        let planned = sandbox.run(args);
+        assert!(planned.starts_with("exit 0\n"), "{planned}");
+        assert_eq!(ids(&sandbox), before);
+    }
     let planned = sandbox.run(&["plan", "--replace", &before[0], "--out", "next.plan"]);
     assert!(planned.contains("it was named to be replaced"), "{planned}");
     let both = sandbox.run(&["apply", "next.plan", "--replace", &before[0]]);
@@ -236,4 +244,23 @@ fn elsewhere_a_watched_status_is_one_after_the_other_until_the_reader_goes() {
     }
     drop(lines);
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn ctrl_c_while_a_machine_stops_says_what_it_was_told() {
+    let sandbox = Sandbox::new();
+    let stubborn = "sh -c \\\"trap '' INT; exec sleep 1000\\\"";
+    sandbox.write("fly.toml", &Sandbox::FLY.replace("sleep 1000", stubborn));
+    sandbox.write(
+        "aeroform.toml",
+        "[groups.web]\ncount = 1\n[groups.jobs]\ncount = 0\n",
+    );
+    sandbox.apply();
+    let id = ids(&sandbox).remove(0);
+    let mut terminal = Terminal::start(sandbox.command(&["machine", "stop", &id]));
+    terminal.expect("waits for it to be stopped");
+    terminal.interrupt();
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 130, "{screen}");
+    assert!(screen.contains("was told to stop"), "{screen}");
 }

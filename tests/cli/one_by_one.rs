@@ -231,6 +231,24 @@ fn on_fly_a_clone_takes_over_what_nobody_else_says() {
 }
 
 #[test]
+fn where_there_is_one_too_many_naming_another_lowers_nothing() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let named = platform.machines()[0]["id"].as_str().unwrap().to_owned();
+    platform.deployed("app", "ams", V1);
+    let args = ["machine", "destroy", &named, "--force", "-y"];
+    let destroyed = run(&sandbox, &platform, &args);
+    assert!(destroyed.starts_with("exit 0\n"), "{destroyed}");
+    let machines = platform.machines();
+    assert_eq!(machines.len(), 2);
+    assert!(machines.iter().all(|m| m["id"] != named.as_str()));
+    assert!(sandbox.read("aeroform.toml").contains("count = 2"));
+    let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
+}
+
+#[test]
 fn where_nobody_can_be_asked_the_machines_are_listed() {
     let sandbox = app();
     let shown = sandbox.run(&["machine", "destroy"]);
@@ -272,4 +290,55 @@ fn on_a_terminal_the_machine_is_chosen_from_a_list_that_words_narrow() {
     terminal.interrupt();
     let (code, screen) = terminal.end();
     assert_eq!(code, 130, "{screen}");
+}
+
+#[test]
+fn a_volume_is_new_for_a_clone_goes_along_with_a_replacement_and_stays_behind_a_destroy() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let fly = sandbox.read("fly.toml");
+    sandbox.write(
+        "fly.toml",
+        &format!("{fly}\n[mounts]\n  source = \"data\"\n  destination = \"/data\"\n"),
+    );
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let volumes = || -> Vec<(String, Value)> {
+        let (_, list) = platform.ask("GET", "/v1/apps/shop/volumes", &Value::Null);
+        let rows = list.as_array().unwrap().iter();
+        rows.map(|v| {
+            let id = v["id"].as_str().unwrap().to_owned();
+            (id, v["attached_machine_id"].clone())
+        })
+        .collect()
+    };
+    let id = || platform.machines()[0]["id"].as_str().unwrap().to_owned();
+    let (first, before) = (id(), volumes());
+    let replaced = run(&sandbox, &platform, &["machine", "replace", &first, "-y"]);
+    assert!(replaced.starts_with("exit 0\n"), "{replaced}");
+    assert!(replaced.contains("the old one first"), "{replaced}");
+    assert!(
+        replaced.contains("its volume goes to the new one"),
+        "{replaced}"
+    );
+    let second = id();
+    assert_ne!(first, second);
+    assert_eq!(volumes(), [(before[0].0.clone(), second.clone().into())]);
+
+    let cloned = run(&sandbox, &platform, &["machine", "clone", &second, "-y"]);
+    assert!(cloned.starts_with("exit 0\n"), "{cloned}");
+    assert!(cloned.contains("no data is copied"), "{cloned}");
+    assert_eq!(volumes().len(), 2);
+    let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
+
+    let destroy = ["machine", "destroy", &second, "--force", "-y"];
+    let refused = run(&sandbox, &platform, &destroy);
+    assert!(refused.starts_with("exit 6\n"), "{refused}");
+    assert!(refused.contains("--allow-destroy=app:1"), "{refused}");
+    let allowed = [&destroy[..], &["--allow-destroy=app:1"]].concat();
+    let destroyed = run(&sandbox, &platform, &allowed);
+    assert!(destroyed.starts_with("exit 0\n"), "{destroyed}");
+    assert!(volumes().contains(&(before[0].0.clone(), Value::Null)));
+    let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
 }

@@ -1,12 +1,16 @@
 //! What a verb asks of Machines that are as wanted.
 
-use aeroform::core::fleet::{CheckState, CheckStatus, Desired, HostStatus, MachineState};
-use aeroform::core::plan::{Asked, Options, Plan, Restart, SavedPlan, check, plan, questions};
+use aeroform::core::fleet::{
+    CheckState, CheckStatus, Desired, HostStatus, MachineConfig, MachineState,
+};
+use aeroform::core::plan::{
+    Action, Asked, Like, Options, Outcome, Plan, Restart, SavedPlan, StepId, check, plan, questions,
+};
 use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, group_name, id};
+use crate::support::{GroupWords, Stage, desired, group, group_name, id, region};
 
 pub(crate) fn replacing(ids: &[&str]) -> Options {
     asked(Asked {
@@ -196,6 +200,62 @@ fn what_the_files_change_is_in_the_same_plan() {
     -- web: all updated
     ");
     settle(&mut stage, &after, &made);
+}
+
+#[test]
+fn what_a_replacement_has_left_undone_the_next_apply_does_and_the_successor_stays() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let destroys = |step: StepId| {
+        let mut changes = made.changes();
+        changes.any(|(id, change)| id == step && matches!(change.action, Action::Destroy { .. }))
+    };
+    stage.carry_out_but(&wanted, &made, |step| {
+        destroys(step).then_some(Outcome::NotStarted)
+    });
+    assert_snapshot!(lines(&stage.plan(&wanted)), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00001 Rebalanced: another was made to take its place
+    ");
+    stage.apply(&wanted);
+    let left: Vec<_> = stage
+        .known
+        .machines
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(left, ["m00002", "m00003"]);
+}
+
+#[test]
+fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
+    let before = desired([
+        ("jobs", group("jobs").count(1)),
+        ("web", group("web").count(1)),
+    ]);
+    let mut stage = Stage::with(&before);
+    stage.touch("m00002", |machine| {
+        let config = json!({"dns": {"skip_registration": true}, "env": {"FLY_PROCESS_GROUP": "web"},
+            "init": {"cmd": ["bin/web"]}});
+        machine.config = Some(MachineConfig::from_value(config).unwrap().into());
+    });
+    let one_more = group("jobs").exact(&[("ams", 1), ("fra", 1)]);
+    let wanted = desired([("jobs", one_more), ("web", group("web").count(1))]);
+    let like = Asked {
+        like: Some(Like {
+            machine: id("m00002"),
+            group: Some(group_name("jobs")),
+            region: Some(region("fra")),
+        }),
+        ..Asked::default()
+    };
+    let made = stage.plan_with(&wanted, &asked(like));
+    settle(&mut stage, &wanted, &made);
+    let config = stage.observed.machines["m00003"].config.as_ref().unwrap();
+    assert_eq!(config.dns, Some(json!({"skip_registration": true})));
+    let own = config.init.as_ref().unwrap().cmd.clone().unwrap();
+    assert_eq!(own, ["bin/jobs"]);
 }
 
 #[test]

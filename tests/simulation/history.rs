@@ -38,7 +38,7 @@ pub(crate) fn of(seed: u64) -> Told {
         .unwrap();
     runtime.block_on(async {
         let mut history = History::new(seed);
-        history.rounds().await;
+        Box::pin(history.rounds()).await;
         history.calm().await;
         history.story.into_told()
     })
@@ -96,7 +96,7 @@ impl History {
         for round in 0..3 + self.random.below(6) {
             self.story.tell(&format!("— round {round}"));
             self.story.count("rounds");
-            self.round().await;
+            Box::pin(self.round()).await;
             witness::always(&self.story);
             if self.story.is_breached() {
                 return;
@@ -147,7 +147,7 @@ impl History {
         };
         self.story.tell(&format!("{cast:?}"));
         let applies = self.perform(cast, random.fork());
-        futures_util::future::join(applies, meddles).await;
+        Box::pin(futures_util::future::join(applies, meddles)).await;
         trouble.end(&self.story);
         match self.story.store.holder().await {
             Ok(LockStatus::Free) => {}
@@ -210,7 +210,7 @@ impl History {
                 let ana = self.ana.insist(&self.story, &self.manifests, first);
                 let bo = self.bo.insist(&self.story, of_bo, second);
                 self.story.count("applies at the same time");
-                futures_util::future::join(ana, bo).await;
+                Box::pin(futures_util::future::join(ana, bo)).await;
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aeroform::apply::{Cancel, CancelHandle};
 use aeroform::conduct::{ConductError, Errand, Ground, Look};
 use aeroform::core::fleet::RunId;
-use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal};
+use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal, Restart};
 use aeroform::core::state;
 use aeroform::core::view::{RunEnd, StateEnd};
 use aeroform::env::Env;
@@ -76,6 +76,10 @@ impl Manner {
             parallelism: [1, 2, 16][random.below(3) as usize],
             ..Self::default()
         };
+        // From a sequence of its own: who asks for a restart dies and waits like everybody else.
+        if random.clone().fork().chance(15) {
+            manner.options.asked.restart = Restart::All;
+        }
         match random.below(8) {
             0 => manner.death = Some(Death::Before(1 + random.below(50))),
             1 => manner.death = Some(Death::After(1 + random.below(50))),

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::{Doing, group_name, machine_id};
+use super::{Doing, Plan, Refresh, group_name, machine_id};
 use crate::core::fleet::{GroupName, MachineId};
 use crate::core::plan::{self, Asked};
 
@@ -62,6 +62,21 @@ impl Asks {
     }
 }
 
+impl Plan {
+    /// What a verb shows that asks for this and does nothing.
+    pub(super) fn asking(asks: Asks, doing: &Doing) -> Self {
+        Self {
+            refresh: Refresh { refresh: true },
+            destroy: false,
+            asks,
+            out: None,
+            detailed_exitcode: false,
+            json: doing.json,
+            wishes: doing.wishes.clone(),
+        }
+    }
+}
+
 /// `aeroform restart`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -85,12 +100,29 @@ pub struct Restart {
         value_delimiter = ','
     )]
     pub group: Vec<GroupName>,
+    /// Show the plan and do nothing, as `plan --restart`
+    #[arg(long)]
+    pub plan_only: bool,
     /// How it is done.
     #[command(flatten)]
     pub doing: Doing,
 }
 
 impl Restart {
+    /// The plan of it, as `plan` shows one.
+    pub fn plan(&self) -> Plan {
+        let groups = self.group.iter().cloned().map(RestartOf::Group);
+        let mut restart: Vec<RestartOf> = groups.collect();
+        if restart.is_empty() {
+            restart.push(RestartOf::All);
+        }
+        let asks = Asks {
+            restart,
+            ..Asks::default()
+        };
+        Plan::asking(asks, &self.doing)
+    }
+
     /// The same for the planner.
     pub fn asked(&self) -> Asked {
         Asked {

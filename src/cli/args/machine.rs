@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Doing, Editing, duration, group_name, machine_id};
+use super::{Asks, Doing, Editing, Plan, duration, group_name, machine_id};
 use crate::core::fleet::{GroupName, MachineId, Region};
 
 /// `aeroform machine`.
@@ -260,9 +260,23 @@ pub struct Replace {
     /// The Machines by id
     #[arg(value_name = "ID", required = true, value_parser = machine_id)]
     pub ids: Vec<MachineId>,
+    /// Show the plan and do nothing, as `plan --replace`
+    #[arg(long)]
+    pub plan_only: bool,
     /// How it is done.
     #[command(flatten)]
     pub doing: Doing,
+}
+
+impl Replace {
+    /// The plan of it, as `plan` shows one.
+    pub fn plan(&self) -> Plan {
+        let asks = Asks {
+            replace: self.ids.clone(),
+            ..Asks::default()
+        };
+        Plan::asking(asks, &self.doing)
+    }
 }
 
 impl Machine {

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 
 mod asks;
 mod edit;
+mod logs;
 mod machine;
 mod scale;
 mod state;
@@ -18,6 +19,7 @@ mod world;
 
 pub use asks::{Asks, Restart, RestartOf};
 pub use edit::Editing;
+pub use logs::Logs;
 pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
 pub use scale::{Count, Scale};
 pub use state::State;
@@ -301,12 +303,14 @@ pub struct ShowConfig {
 #[derive(Debug, Subcommand)]
 pub enum Platform {
     /// VM sizes with their memory, and what they cost
+    #[command(after_help = "As `fly platform vm-sizes`.")]
     VmSizes {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Regions, and what they cost against iad
+    #[command(after_help = "As `fly platform regions`.")]
     Regions {
         /// Print JSON
         #[arg(long)]
@@ -407,6 +411,7 @@ pub struct Doing {
 /// `aeroform apply`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+In the place of `fly deploy` once the image is built, and of `fly scale` and `fly machine` for what the files say.
 Without a terminal nothing is asked: what would be is refused with exit 6, and the message names
 the flag that answers.
 
@@ -431,6 +436,8 @@ pub struct Apply {
 /// `aeroform destroy`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+As `fly machine destroy --force` of every Machine; the app itself stays, `fly apps destroy` takes that away.
+
 Examples:
   aeroform destroy                            show what goes, ask for the app's name, do it
   aeroform destroy -y --allow-destroy=all     the same in a pipeline")]
@@ -481,37 +488,6 @@ pub struct RefreshState {
     /// What no file says.
     #[command(flatten)]
     pub wishes: Wishes,
-}
-
-/// `aeroform logs`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  aeroform logs                every Machine's
-  aeroform logs -f web         those of group web, as they come
-  aeroform logs --tail 20 148ed599c14189")]
-pub struct Logs {
-    /// A group, or a Machine by id or name; without it the whole app
-    #[arg(value_name = "GROUP|ID")]
-    pub of: Option<String>,
-    /// The same group, in Fly's spelling
-    #[arg(
-        short,
-        long,
-        visible_alias = "process-group",
-        value_name = "GROUP",
-        conflicts_with = "of"
-    )]
-    pub group: Option<String>,
-    /// Go on as lines come
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Begin with so many of the newest lines
-    #[arg(short = 'n', long, value_name = "N")]
-    pub tail: Option<usize>,
-    /// Print one JSON object per line
-    #[arg(long)]
-    pub json: bool,
 }
 
 impl Verb {

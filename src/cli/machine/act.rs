@@ -4,6 +4,7 @@
 //! Each is done under the Machine's lease. Where the platform has no leases, the state's lock keeps runs of
 //! this computer away instead; the state itself is neither read nor written.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -19,7 +20,7 @@ use crate::core::view::words::span;
 use crate::core::view::{escape, terminal};
 use crate::provider::backoff::Backoff;
 use crate::provider::{ErrorClass, Provider, ProviderError};
-use crate::ui::{Exit, Failure, Signals, Ui};
+use crate::ui::{self, Exit, Failure, Signals, Ui};
 
 /// How long a Machine may take to come up or to go down: beyond the platform's longest kill timeout.
 const PATIENCE: Duration = Duration::from_secs(330);
@@ -71,6 +72,7 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
         deed,
         why: format!("aeroform {command} by {}", context.env.user()),
         patience: args.lock_timeout,
+        told: Cell::new(false),
     };
     let mut ended = Ok(());
     for (at, target) in targets.iter().enumerate() {
@@ -101,15 +103,20 @@ struct Hand<'a> {
     deed: Deed,
     why: String,
     patience: Duration,
+    /// Whether the call about the Machine at hand was made.
+    told: Cell<bool>,
 }
 
 impl Hand<'_> {
     /// Does it to one, under its lease.
     async fn on(&self, signals: &mut Signals, target: &Machine) -> Result<(), Failure> {
+        self.told.set(false);
+        let ui = self.ui;
+        let patience = self.patience;
         let mut waiting = |error: &ProviderError| {
             let hint = error.hint.as_deref().map(|hint| format!(" ({hint})"));
-            let limit = limit(self.patience);
-            self.ui.talk(&escape::safe(&format!(
+            let limit = limit(patience);
+            ui.talk(&escape::safe(&format!(
                 "waits for a lease, at most {limit}: {}{}",
                 error.message,
                 hint.unwrap_or_default()
@@ -138,9 +145,24 @@ impl Hand<'_> {
             signals.or_interrupted(work).await
         };
         lease.let_go().await;
-        let (before, after) = ended??;
+        let (before, after) = match ended {
+            Ok(done) => done?,
+            Err(_) if self.told.get() => return Err(self.left(target)),
+            Err(interrupted) => return Err(interrupted),
+        };
         self.tell(&before, &after);
         Ok(())
+    }
+
+    /// A signal came while its end was waited for: the platform goes on by itself.
+    fn left(&self, target: &Machine) -> Failure {
+        let message = format!(
+            "interrupted; Machine {} was told to {}, and what came of it was not waited for",
+            target.id,
+            self.deed.word()
+        );
+        let failure = Failure::new(ui::codes::INTERRUPTED, message);
+        failure.hint(format!("`aeroform machine status {}` shows it", target.id))
     }
 
     /// The Machine before and after.
@@ -185,6 +207,7 @@ impl Hand<'_> {
         let deadline = Instant::now() + TAKES;
         let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(4), 0);
         let mut tries = 0;
+        self.told.set(true);
         loop {
             let error = match self.provider.call(self.app, call).await {
                 Ok(_) => return Ok(None),

@@ -24,8 +24,7 @@ pub(super) async fn run(context: &Context<'_>, args: &DestroyMachine) -> Result<
             }
         }
         let mut numbers = Numbers::of(ground);
-        // Who goes anyway is counted out already.
-        for place in places.iter().filter(|place| !place.goes_anyway(ground)) {
+        for place in &places {
             numbers.take(place);
         }
         let (mut edits, said) = numbers.edits();

@@ -15,7 +15,7 @@ mod places;
 use super::Context;
 use super::args::{Machine, Replace};
 use super::carry_out::{self, Errand};
-use super::codes;
+use super::{codes, plan};
 use crate::core::fleet;
 use crate::core::plan::{Aim, Asked};
 use crate::ui::{Exit, Failure};
@@ -41,6 +41,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Machine) -> Result<Exit, F
 }
 
 async fn replace(context: &Context<'_>, args: &Replace) -> Result<Exit, Failure> {
+    if args.plan_only {
+        return plan::run(context, &args.plan()).await;
+    }
     let errand = Errand {
         command: "machine replace",
         aim: Aim::Manifests,

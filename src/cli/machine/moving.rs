@@ -50,9 +50,7 @@ async fn go(
             if place.group == to || moves.iter().any(|(moved, _)| *moved == machine) {
                 continue;
             }
-            if !place.goes_anyway(ground) {
-                numbers.take(&place);
-            }
+            numbers.take(&place);
             numbers.add(&to, &place.region);
             if place.has_volume {
                 ui.say(&format!(

@@ -1,7 +1,7 @@
 //! What the verbs that change one Machine of a group write of the group's numbers: exact maps, with what is
 //! not named as it would be without the verb.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::codes;
 use super::super::edit::Ground;
@@ -92,27 +92,16 @@ impl Place {
         });
         places.collect()
     }
-
-    /// Whether it goes anyway, without anything more being said.
-    pub(super) fn goes_anyway(&self, ground: &Ground<'_>) -> bool {
-        ground.look.plan.changes().any(|(_, change)| {
-            let goes = match &change.action {
-                Action::Destroy { removal, .. } => *removal != Removal::Replaced,
-                Action::Create { .. }
-                | Action::Update { .. }
-                | Action::Move { .. }
-                | Action::Adopt
-                | Action::Forget => false,
-            };
-            goes && change.machine.id.as_ref() == Some(&self.id)
-        })
-    }
 }
 
 /// The numbers of groups while a verb changes them.
 pub(super) struct Numbers<'g> {
     ground: &'g Ground<'g>,
     groups: BTreeMap<GroupName, Group>,
+    /// Who goes without anything more being said, whichever they are: naming one lowers nothing.
+    surplus: BTreeMap<(GroupName, Region), u32>,
+    /// Who goes because something says so of that very one.
+    leaving: BTreeSet<MachineId>,
 }
 
 struct Group {
@@ -124,9 +113,28 @@ struct Group {
 
 impl<'g> Numbers<'g> {
     pub(super) fn of(ground: &'g Ground<'g>) -> Self {
+        let mut surplus: BTreeMap<_, u32> = BTreeMap::new();
+        let mut leaving = BTreeSet::new();
+        for (_, change) in ground.look.plan.changes() {
+            let Action::Destroy { removal, .. } = &change.action else {
+                continue;
+            };
+            match removal {
+                Removal::CountLowered | Removal::Rebalanced => {
+                    let place = (change.group.clone(), change.region.clone());
+                    *surplus.entry(place).or_default() += 1;
+                }
+                Removal::Named | Removal::GroupRemoved | Removal::AppDestroyed => {
+                    leaving.extend(change.machine.id.clone());
+                }
+                Removal::Replaced => {}
+            }
+        }
         Self {
             ground,
             groups: BTreeMap::new(),
+            surplus,
+            leaving,
         }
     }
 
@@ -159,8 +167,16 @@ impl<'g> Numbers<'g> {
             .or_default() += 1;
     }
 
-    /// One less where this Machine is.
+    /// One less where this Machine is, unless one less is wanted there already.
     pub(super) fn take(&mut self, place: &Place) {
+        if self.leaving.contains(&place.id) {
+            return;
+        }
+        let here = (place.group.clone(), place.region.clone());
+        if let Some(n) = self.surplus.get_mut(&here).filter(|n| **n > 0) {
+            *n -= 1;
+            return;
+        }
         let group = self.group(&place.group);
         if place.standby {
             group.standbys = group.standbys.saturating_sub(1);

@@ -33,7 +33,7 @@ pub struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Like {
-    /// Which.
+    /// Which, by its id or name.
     pub machine: MachineId,
     /// The group of the new one; that of the Machine where none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,7 +97,10 @@ impl Asked {
             return;
         };
         let mut members = fleet.members.values().flatten();
-        let Some(source) = members.find(|member| *member.id == like.machine) else {
+        let is_it = |member: &&Member<'_>| {
+            *member.id == like.machine || member.name.as_str() == like.machine.as_str()
+        };
+        let Some(source) = members.find(is_it) else {
             return;
         };
         let group = like.group.as_ref().unwrap_or(&source.group);
@@ -117,7 +120,7 @@ impl Asked {
             } = &mut change.action
                 && standby_for.is_empty()
             {
-                inherits.like = Some(like.machine.clone());
+                inherits.like = Some(source.id.clone());
                 return;
             }
         }

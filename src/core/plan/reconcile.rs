@@ -277,9 +277,11 @@ impl<'a> Group<'_, 'a> {
                     (member, !found.changes.is_empty())
                 });
                 let judged: Vec<_> = judged.collect();
+                let succeeded = members.iter().filter_map(|member| member.replaces);
                 let named = victims::Named {
                     removed: &self.desired.removed_machines,
                     asked: self.asked,
+                    succeeded: &succeeded.collect(),
                 };
                 let mut order = victims::in_order_of_going(judged, named);
                 if layout.held_by_volumes.contains(region) {

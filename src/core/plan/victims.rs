@@ -14,6 +14,8 @@ pub(super) struct Named<'n> {
     pub(super) removed: &'n BTreeSet<MachineId>,
     /// By a verb.
     pub(super) asked: &'n Asked,
+    /// By a Machine that was made to take their place.
+    pub(super) succeeded: &'n BTreeSet<&'n MachineId>,
 }
 
 impl Named<'_> {
@@ -79,6 +81,8 @@ enum Rank {
     FailingChecks,
     NotStarted,
     Outdated,
+    /// A run that did not come to its end has made its successor, which is up.
+    Succeeded,
     WithoutVolume,
     Newest,
 }
@@ -103,6 +107,8 @@ impl Rank {
             Self::NotStarted
         } else if outdated {
             Self::Outdated
+        } else if named.succeeded.contains(member.id) {
+            Self::Succeeded
         } else if member.volumes().is_empty() {
             Self::WithoutVolume
         } else {
@@ -121,6 +127,7 @@ impl Rank {
             Self::FailingChecks => "its checks fail",
             Self::NotStarted => "not started",
             Self::Outdated => "not up to date",
+            Self::Succeeded => "another was made to take its place",
             Self::WithoutVolume | Self::Newest if member.seen.is_none() => "last by id",
             Self::WithoutVolume | Self::Newest => "the newest",
         }

@@ -187,6 +187,7 @@ fn closing(view: &StatusView, page: &mut Page<'_>) -> fmt::Result {
     page.line(&line)?;
     let to_do = &now.to_do;
     let doing = parts(&[
+        (to_do.new_volumes, "volumes to make"),
         (to_do.create, "to create"),
         (to_do.update, "to update"),
         (to_do.replace, "to replace"),

@@ -1,0 +1,76 @@
+//! Whatever a verb asks for beyond the manifests, and whatever else is to be done.
+
+use std::collections::BTreeSet;
+
+use aeroform::core::fleet::MachineId;
+use aeroform::core::plan::{Action, Asked, Options, Outcome, Restart, StepId, check, plan};
+use proptest::prelude::*;
+
+use crate::random::{hand, lay_hand, manifest};
+use crate::support::Stage;
+
+proptest! {
+    #![proptest_config(crate::config())]
+
+    /// `Stage::plan_with` reads every plan a second time and makes it twice. Who was named is gone, and nothing
+    /// is left to do for the manifests alone; nor is after a run that destroyed nothing and the next one.
+    #[test]
+    fn who_is_named_is_gone_and_nothing_is_left_to_do(
+        before in manifest(),
+        after in manifest(),
+        hands in proptest::collection::vec(hand(), 0..4),
+        named in proptest::collection::vec(any::<prop::sample::Index>(), 0..4),
+        restarts in any::<bool>(),
+        dies in any::<bool>(),
+        volumes in any::<bool>(),
+    ) {
+        let mut stage = Stage::empty();
+        stage.volumes = volumes;
+        let made = stage.plan(&before);
+        if !made.refusals.is_empty() {
+            return Ok(());
+        }
+        stage.apply(&before);
+        let ids: Vec<MachineId> = stage.known.machines.keys().cloned().collect();
+        for (at, hand) in hands.iter().enumerate() {
+            lay_hand(&mut stage, hand, at);
+        }
+        let replace: BTreeSet<MachineId> = if ids.is_empty() {
+            BTreeSet::new()
+        } else {
+            named.iter().map(|index| index.get(&ids).clone()).collect()
+        };
+        let options = Options {
+            asked: Asked {
+                replace,
+                restart: if restarts { Restart::All } else { Restart::Nobody },
+                like: None,
+            },
+            ..Options::default()
+        };
+        let offline = plan(&after, &stage.known, None, &options);
+        prop_assert_eq!(check(&offline, &after, &stage.known, None), []);
+        let made = stage.plan_with(&after, &options);
+        if !made.refusals.is_empty() {
+            return Ok(());
+        }
+        let destroys = |step: StepId| {
+            let mut changes = made.changes();
+            changes.any(|(id, c)| id == step && matches!(c.action, Action::Destroy { .. }))
+        };
+        if dies {
+            stage.carry_out_but(&after, &made, |step| {
+                destroys(step).then_some(Outcome::NotStarted)
+            });
+            if stage.plan(&after).refusals.is_empty() {
+                stage.apply(&after);
+            }
+            return Ok(());
+        }
+        stage.carry_out(&after, &made);
+        let gone = |id: &MachineId| !stage.observed.machines.contains_key(id);
+        prop_assert!(options.asked.replace.iter().all(gone));
+        let again = stage.plan(&after);
+        prop_assert!(again.is_empty(), "planned again: {:#?}", again.summary_lines());
+    }
+}
