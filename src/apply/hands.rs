@@ -291,16 +291,33 @@ impl<'a> Hands<'a> {
             from += self.backoff.pause(before);
         }
         let pause = from.saturating_duration_since(Instant::now());
-        if pause.is_zero() {
-            return Ok(());
-        }
-        self.waiting("the rate limit", pause);
-        tokio::select! {
-            biased;
-            () = self.shared.cancel.stopping() => {
-                Err(halted("while waiting for the rate limit".to_owned()))
+        if !pause.is_zero() {
+            self.waiting("the rate limit", pause);
+            tokio::select! {
+                biased;
+                () = self.shared.cancel.stopping() => {
+                    return Err(halted("while waiting for the rate limit".to_owned()));
+                }
+                () = sleep_until(from) => {}
             }
-            () = sleep_until(from) => Ok(()),
+        }
+        self.turn().await
+    }
+
+    /// Waits for the limit that the operator has set, so that a cancel meets no call that was never sent.
+    async fn turn(&self) -> Part {
+        let provider = self.shared.job.provider;
+        let mut told = false;
+        loop {
+            let owed = provider.owed();
+            if owed.is_zero() {
+                return Ok(());
+            }
+            if !told {
+                self.waiting("its turn (`--max-rps`)", owed);
+                told = true;
+            }
+            self.rest(owed).await?;
         }
     }
 

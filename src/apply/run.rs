@@ -47,7 +47,7 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
         events,
         interrupted: false,
     };
-    let release = desk.listening(release::register(&shared)).await;
+    let release = desk.listening(Box::pin(release::register(&shared))).await;
     shared.release.borrow_mut().clone_from(&release);
     desk.carry_out_all().await;
     let results = desk.close();
@@ -69,7 +69,7 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
         release,
         halted: shared.halt.borrow().clone(),
     };
-    release::end(&shared, &report).await;
+    Box::pin(release::end(&shared, &report)).await;
     report
 }
 

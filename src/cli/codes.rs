@@ -99,6 +99,10 @@ codes! {
         "there is no `…`",
         "The file to be published is not there.",
         "Name the copy that the run has printed.";
+    NOT_TO_BE_TAKEN "not_to_be_taken" Error:
+        "Machine … cannot be taken into the state: …",
+        "It is known already, another tool made it for a purpose of its own, or its host does not say what it is.",
+        "See what the message says of it.";
     FOREIGN_MACHINE "foreign_machine" Error:
         "Machine `…` is of no group that Aeroform manages",
         "It belongs to a console, a release or another tool, and no manifest says anything of it.",

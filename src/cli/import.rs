@@ -8,7 +8,7 @@ use super::args::{Doing, Global, Import, Wishes};
 use super::carry_out::{self, Errand};
 use super::init::{self, Beginning, quoted};
 use super::session::{self, Session};
-use super::{Context, codes, show};
+use super::{Context, by_hand, codes, show};
 use crate::core::fleet::{GroupName, Known, Machine, Observed, Region};
 use crate::core::plan::{Action, Aim, Asked, Options, Plan, plan};
 use crate::core::view::json;
@@ -17,6 +17,9 @@ use crate::ui::{Exit, Failure, Signals};
 
 /// Writes both, and shows what fly.toml would change.
 pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Failure> {
+    if let Some(id) = &args.id {
+        return by_hand::take_in(context, args, id).await;
+    }
     let global = on_fly(context.global);
     let beginning = init::begin(&Context {
         global: &global,

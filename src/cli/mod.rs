@@ -8,6 +8,7 @@ pub mod codes;
 pub mod consent;
 
 mod apply;
+mod by_hand;
 mod carry_out;
 mod completions;
 mod destroy;

@@ -177,7 +177,11 @@ pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, F
     let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
     let access = Access::of_vars(|name| context.env.var(name)).map_err(refused)?;
     let transport = HttpTransport::new(&access).map_err(refused)?;
-    Ok(FlyProvider::new(transport, access))
+    let provider = FlyProvider::new(transport, access);
+    Ok(match context.global.max_rps {
+        Some(most) => provider.at_most(most),
+        None => provider,
+    })
 }
 
 /// What flags ask of the planner.

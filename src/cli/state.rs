@@ -1,10 +1,11 @@
-//! `aeroform state`: the state file, looked at and published.
+//! `aeroform state`: the state file, looked at, changed by hand and published.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::Context;
 use super::args::State;
+use super::by_hand;
 use super::codes;
 use super::project::read_file;
 use super::session::{self, Session};
@@ -24,6 +25,9 @@ pub(super) async fn run(context: &Context<'_>, args: &State) -> Result<Exit, Fai
         State::Show { id: Some(id), .. } => {
             show(context, &only(session.remember().await?.known, id)?);
         }
+        State::Rm {
+            id, lock_timeout, ..
+        } => by_hand::take_out(context, &session, id, *lock_timeout).await?,
         State::Push {
             file, lock_timeout, ..
         } => push(context, &session, file, *lock_timeout).await?,

@@ -81,7 +81,8 @@ pub enum Started {
         name: String,
         /// Where.
         region: Region,
-        /// The volumes of that name and region that were there before.
+        /// The volumes of that name and region that were there before, without those that an earlier row of
+        /// the run about the same place names.
         seen: Vec<VolumeId>,
     },
 }

@@ -28,6 +28,12 @@ pub trait Provider: Send + Sync {
     /// The provider's name as manifests write it (`local`).
     fn name(&self) -> &'static str;
 
+    /// How long a request that is made now waits for a limit which the operator has set over all of them.
+    /// It waits by itself; this is for whoever tells of it.
+    fn owed(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// The scope of the app, the provider's own count of its Machines, and what it can do.
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError>;
 

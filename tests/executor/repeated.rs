@@ -133,6 +133,19 @@ fn together(first: &Calls, second: &Calls) -> Calls {
     all
 }
 
+/// The same without the lists that are asked for where the journal says that a volume was under way which
+/// is not to be seen: the next run waits as long as a list may lag.
+fn unlisted(mut made: Made) -> Made {
+    if made
+        .changing
+        .contains_key(&("create-volume", String::new()))
+    {
+        made.reads
+            .retain(|(action, _), _| !["list", "volumes"].contains(action));
+    }
+    made
+}
+
 /// How often each thing was read beyond this.
 fn beyond(reads: &Calls, expected: &Calls) -> Calls {
     let more = |(what, n): (&(&'static str, String), &usize)| {
@@ -173,7 +186,7 @@ async fn settled(stage: &Stage, whole: &Made, n: u32) -> usize {
     let (_, fresh) = stage.twice(End::RefusedFrom(n), Kept::Yes, SETTLED).await;
     assert_eq!(second.changing, fresh.changing, "{case}");
     assert_eq!(beyond(&fresh.reads, &second.reads), Calls::new(), "{case}");
-    let lookups = beyond(&second.reads, &fresh.reads);
+    let lookups = beyond(&unlisted(second).reads, &fresh.reads);
     for ((action, about), n) in &lookups {
         let destroyed = first.changing.contains_key(&("destroy", about.clone()));
         assert!(
@@ -194,7 +207,11 @@ async fn at_once(stage: &Stage, whole: &Made, n: u32) {
         "{case}"
     );
     let (_, kept) = stage.twice(End::After(n), Kept::Yes, AT_ONCE).await;
-    assert_eq!(second, kept, "{case}, journal lost and kept");
+    assert_eq!(
+        unlisted(second.clone()),
+        unlisted(kept),
+        "{case}, journal lost and kept"
+    );
     let lookups = beyond(&second.reads, &whole.reads);
     for ((action, about), n) in &lookups {
         // Each one is read, and waited for until it does not change by itself any more.
@@ -213,6 +230,12 @@ fn at_once_all(group: DesiredGroup) -> DesiredGroup {
 
 fn with_standby(group: DesiredGroup) -> DesiredGroup {
     group.with(|group| group.standby = Some(1))
+}
+
+#[tokio::test(start_paused = true)]
+async fn volumes_and_their_machines_that_were_killed_are_not_made_twice() {
+    let db = image(support::group("db").count(2).mount(), "shop:1");
+    killed_anywhere(desired([]), desired([("db", db)])).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -297,3 +297,43 @@ async fn single_machines_and_secrets() {
     .await;
     assert_eq!(env, ["drift env.A", "update 1"]);
 }
+
+const MOUNTED: &str = "\
+app = \"shop\"
+primary_region = \"ams\"
+[mounts]
+  source = \"data\"
+  destination = \"/data\"
+  initial_size = \"2gb\"
+";
+
+#[tokio::test(start_paused = true)]
+async fn volumes() {
+    let app = |count: u32| {
+        wanted(
+            MOUNTED,
+            &format!("{PINNED}\n[groups.app]\ncount = {count}\n"),
+        )
+    };
+    let desk = platform();
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    team.settle(&app(1)).await;
+    let made = desk.world().operator("shop").volumes();
+    assert_eq!(made.len(), 1);
+    // `fly volumes create`, and `fly volumes extend` of the one that is in use.
+    let body = json!({"name": "data", "region": "ams", "size_gb": 5, "encrypted": true});
+    ask(&desk, "POST", "/v1/apps/shop/volumes", body).await;
+    let id = made[0]["id"].as_str().unwrap();
+    let extend = format!("/v1/apps/shop/volumes/{id}/extend");
+    let (status, _) = ask(&desk, "PUT", &extend, json!({"size_gb": 9})).await;
+    assert_eq!(status, 200);
+    let (plan, _) = team.planned(&app(1)).await;
+    assert_eq!(said(&plan), [""; 0]);
+    assert!(plan.is_empty() && plan.notes.is_empty(), "{:?}", plan.notes);
+    let (plan, _) = team.planned(&app(2)).await;
+    assert_eq!(said(&plan), ["create 1"]);
+    assert_eq!(plan.summary().new_volumes, 0);
+    team.settle(&app(2)).await;
+    assert_eq!(desk.world().operator("shop").volumes().len(), 2);
+}

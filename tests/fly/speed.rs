@@ -1,13 +1,18 @@
 //! How long a run takes on the paused clock, against what the limits and the lifecycle alone allow.
 
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aeroform::core::fleet::Desired;
+use aeroform::core::plan::{Event, StepEvent};
+use aeroform::provider::fly::{FlyProvider, Request, Response, Transport, TransportError};
 use tokio::time::Instant;
 
+use crate::in_process::InProcess;
 use crate::runs::{Team, wanted};
-use crate::stage::{as_fly, platform, provider};
+use crate::stage::{access, as_fly, platform, provider};
 
 const LATENCY: Duration = Duration::from_millis(50);
 
@@ -90,4 +95,45 @@ async fn without_limits_a_run_takes_what_latency_takes() {
         took <= bound * 1.25,
         "{took:.2} s, and the bound is {bound:.2} s"
     );
+}
+
+/// Notes when each request is sent.
+struct Counted {
+    inner: InProcess,
+    sent: Arc<Mutex<Vec<Instant>>>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Counted {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self.sent.lock().unwrap().push(Instant::now());
+        self.inner.send(request).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_s_limit_holds_over_all_requests_and_waiting_for_it_is_told() {
+    let desk = platform();
+    let sent = Arc::<Mutex<Vec<Instant>>>::default();
+    let transport = Counted {
+        inner: InProcess::to(&desk),
+        sent: Arc::clone(&sent),
+    };
+    let provider = FlyProvider::new(transport, access("http://127.0.0.1:4280"));
+    let provider = provider.at_most(NonZeroU32::new(10).unwrap());
+    let mut team = Team::of(&provider);
+    let ran = team.settle(&groups(&[("a", 10, 1)])).await;
+    let sent = sent.lock().unwrap();
+    assert!(sent.len() > 30, "{}", sent.len());
+    for pair in sent.windows(2) {
+        let apart = pair[1] - pair[0];
+        assert!(apart >= Duration::from_millis(100), "{apart:?}");
+    }
+    let told = |event: &Event| {
+        let Event::Step { what, .. } = event else {
+            return false;
+        };
+        matches!(what, StepEvent::Waiting { on, .. } if on == "its turn (`--max-rps`)")
+    };
+    assert!(ran.events.iter().any(told));
 }

@@ -22,7 +22,9 @@ pub(crate) fn lay(story: &Story, random: &mut Random) {
     let mut hand = world.operator(APP);
     let done = match what {
         0 | 1 => {
+            let volumes = hand.volumes().len();
             let copy = hand.clone_machine(id).unwrap();
+            story.expect_volumes(hand.volumes().len() - volumes);
             story.add_added(copy.clone());
             format!("clones {id} as {copy}")
         }
@@ -119,6 +121,7 @@ pub(crate) fn launch(story: &Story, manifests: &Manifests, random: &mut Random) 
                 json!({"fly_platform_version": "v2", "fly_process_group": name.as_str()});
             let mut world = story.sim.world();
             if group.template.has_mounts() {
+                story.expect_volumes(1);
                 let volume = world.add_volume(APP, "data", region, 1).unwrap();
                 config["mounts"][0]["volume"] = volume.into();
             }

@@ -33,7 +33,7 @@ use story::{Tally, Told};
 const SEEDS: u64 = 500;
 
 /// What must have happened in that many seeds, or they show nothing.
-const HAPPENS: [&str; 26] = [
+const HAPPENS: [&str; 27] = [
     "answered refusals",
     "applies at the same time",
     "ends complete",
@@ -59,6 +59,7 @@ const HAPPENS: [&str; 26] = [
     "refused protected_group",
     "refused state_behind",
     "runs taken over",
+    "volumes to be made",
     "waits for the lock",
 ];
 

@@ -130,7 +130,7 @@ impl Person {
             }
             std::future::pending::<()>().await;
         };
-        let work = self.work(story, &life, manifests, manner, cancel);
+        let work = Box::pin(self.work(story, &life, manifests, manner, cancel));
         let end = tokio::select! {
             biased;
             () = life.over() => End::Died,
@@ -237,6 +237,7 @@ impl Person {
         };
         let replaces = fresh.plan.changes().filter(|(_, change)| old(change));
         story.began(&run, replaces.count());
+        witness::volumes(story, &fresh);
         story.count_many("runs taken over", fresh.plan.takes_over.len() as u64);
         let copies = story.folder().join(self.name);
         let errand = Errand {

@@ -38,6 +38,8 @@ struct Shared {
     runs: BTreeSet<RunId>,
     hands: u32,
     replaced: usize,
+    /// Volumes that other tools or plans were to make.
+    volumes: usize,
     serial: u64,
     text: Option<String>,
 }
@@ -98,6 +100,21 @@ impl Story {
             shared.runs.insert(run.clone());
             shared.replaced += replaces;
         });
+    }
+
+    /// So many volumes are to be made, or were made by other tools.
+    pub(crate) fn expect_volumes(&self, many: usize) {
+        self.with(|shared| shared.volumes += many);
+    }
+
+    /// How many volumes there may be by now.
+    pub(crate) fn expected_volumes(&self) -> usize {
+        self.with(|shared| shared.volumes)
+    }
+
+    /// Every volume.
+    pub(crate) fn volumes(&self) -> Vec<Value> {
+        self.sim.world().operator(APP).volumes()
     }
 
     /// How many replacements were begun so far.

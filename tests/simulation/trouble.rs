@@ -8,7 +8,15 @@ use crate::random::Random;
 use crate::story::Story;
 
 const READS: [&str; 5] = ["app", "list", "get", "wait", "volumes"];
-const CHANGES: [&str; 6] = ["create", "update", "start", "stop", "destroy", "cordon"];
+const CHANGES: [&str; 7] = [
+    "create",
+    "create-volume",
+    "update",
+    "start",
+    "stop",
+    "destroy",
+    "cordon",
+];
 
 /// Faults that are armed, with what is said of them once they fired.
 pub(crate) struct Trouble(Vec<(FaultId, String)>);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::conduct::{Ended, Look};
-use aeroform::core::fleet::{Count, Desired, DesiredGroup, GroupName, Known, Regions};
+use aeroform::core::fleet::{Count, Desired, DesiredGroup, GroupName, HostStatus, Known, Regions};
 use aeroform::core::plan::{Action, Change, GateKind, Outcome, StepResult};
 use aeroform::core::view::RunEnd;
 use serde_json::Value;
@@ -118,14 +118,34 @@ pub(crate) fn unlike(desired: &Desired, machines: &[Value]) -> Vec<String> {
             found.push(format!("{} of `{name}`, which is not wanted", all.len()));
         }
     }
+    let mut spent = BTreeSet::new();
     for (name, group) in &desired.groups {
         let all = groups.get(name.as_str()).map_or(&[][..], Vec::as_slice);
         let wrong = all.iter().filter(|m| m["unreachable"] != true);
         let wrong =
             wrong.filter_map(|m| Some(format!("{} {}", text(m, "id"), otherwise(group, name, m)?)));
         found.extend(wrong);
-        let placed = badly_placed(group, all);
+        let mut placed = badly_placed(group, all);
+        placed.extend(mounted(group, all, &mut spent));
         found.extend(placed.into_iter().map(|what| format!("`{name}` {what}")));
+    }
+    found
+}
+
+/// Each Machine that mounts has a volume, and one that nobody else has.
+fn mounted(group: &DesiredGroup, all: &[&Value], spent: &mut BTreeSet<String>) -> Vec<String> {
+    let mut found = Vec::new();
+    for machine in all.iter().filter(|m| m["unreachable"] != true) {
+        if !group.template.has_mounts() {
+            continue;
+        }
+        match machine["config"]["mounts"][0]["volume"].as_str() {
+            None => found.push(format!("{} has no volume", text(machine, "id"))),
+            Some(volume) if !spent.insert(volume.to_owned()) => {
+                found.push(format!("{volume} is another Machine's as well"));
+            }
+            Some(_) => {}
+        }
     }
     found
 }
@@ -176,9 +196,47 @@ fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
     found
 }
 
+/// No volume is made while one lies there that would do: what an apply leaves, a later one takes.
+pub(crate) fn volumes(story: &Story, look: &Look) {
+    let mut free: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for volume in look.observed.iter().flat_map(|observed| &observed.volumes) {
+        if volume.attached_to.is_none() && volume.host == HostStatus::Ok {
+            let place = (volume.name.clone(), volume.region.to_string());
+            free.entry(place).or_default().insert(volume.id.to_string());
+        }
+    }
+    let mut made = BTreeSet::new();
+    for (_, change) in look.plan.changes() {
+        if let Action::Create { volumes, .. } = &change.action {
+            for all in free.values_mut() {
+                all.retain(|id| !volumes.iter().any(|volume| volume.as_str() == id));
+            }
+        }
+        let new = change.new_volumes().iter();
+        made.extend(new.map(|volume| (volume.name.clone(), change.region.to_string())));
+    }
+    for place in &made {
+        if let Some(left) = free.get(place).filter(|left| !left.is_empty()) {
+            story.breach(&format!(
+                "a volume is to be made in {place:?}, where {left:?} lie"
+            ));
+        }
+    }
+    let new = look.plan.summary().new_volumes;
+    story.expect_volumes(new);
+    story.count_many("volumes to be made", new as u64);
+}
+
 /// What holds whatever has happened.
 pub(crate) fn always(story: &Story) {
     let machines = story.machines();
+    let volumes = story.volumes().len();
+    if volumes > story.expected_volumes() {
+        let expected = story.expected_volumes();
+        story.breach(&format!(
+            "there are {volumes} volumes, and {expected} were to be made"
+        ));
+    }
     one_per_intent(story, &machines);
     explained(story, &machines);
     strangers(story);

@@ -470,6 +470,15 @@ fn the_other_documents_are_as_published() {
     let fresh = Known::empty(AppName::new("shop").unwrap(), "local");
     check("state-show", &|s| valid(s, &json::state::show(&fresh)), &[]);
     check(
+        "state-machine",
+        &|s| {
+            let (machine, group) = (id("a1b2c3"), group_name("web"));
+            let place = "state/shop.json";
+            valid(s, &json::state::machine_change(place, 14, &machine, &group))
+        },
+        &[],
+    );
+    check(
         "state-push",
         &|s| valid(s, &json::state::push("state/shop.json", 14)),
         &[],

@@ -32,6 +32,8 @@ type Place = (String, Region);
 #[derive(Debug)]
 struct Shelf {
     seen: BTreeSet<VolumeId>,
+    /// Those that no row of this run names yet.
+    unwritten: BTreeSet<VolumeId>,
     /// Calls of runs that died which have left nothing to be seen so far.
     lost: usize,
 }
@@ -62,7 +64,16 @@ impl Shelf {
                 lost += lost_of(&open, name, region, &mut left);
             }
         }
-        Ok(Self { seen, lost })
+        Ok(Self {
+            unwritten: seen.clone(),
+            seen,
+            lost,
+        })
+    }
+
+    fn found(&mut self, id: &VolumeId) {
+        self.seen.insert(id.clone());
+        self.unwritten.insert(id.clone());
     }
 }
 
@@ -72,16 +83,21 @@ fn lost_of(open: &OpenRun, name: &str, region: &Region, left: &mut BTreeSet<Volu
     let ended = open.results.iter().filter(settled).map(|row| row.step);
     let ended: BTreeSet<StepId> = ended.collect();
     let mut lost = 0;
+    let mut before: BTreeSet<&VolumeId> = BTreeSet::new();
     for row in &open.started {
         let Started::CreateVolume {
             name: of,
             region: there,
             seen,
         } = &row.call;
-        if of != name || there != region || ended.contains(&row.step) {
+        if of != name || there != region {
             continue;
         }
-        match left.iter().find(|id| !seen.contains(id)).cloned() {
+        before.extend(seen);
+        if ended.contains(&row.step) {
+            continue;
+        }
+        match left.iter().find(|id| !before.contains(id)).cloned() {
             Some(id) => {
                 left.remove(&id);
             }
@@ -122,6 +138,10 @@ pub(super) async fn make(
 /// Nothing new is begun without the journal.
 fn unwritten(hands: &Hands<'_>, error: &JournalError) -> End {
     hands.shared.halt(Halt::Journal(error.to_string()));
+    not_begun()
+}
+
+fn not_begun() -> End {
     End::Halted {
         during: "before `create-volume`".to_owned(),
     }
@@ -139,23 +159,27 @@ async fn one(hands: &Hands<'_>, step: StepId, call: VolumeCall) -> Part<VolumeId
     if shelf.lost > 0 {
         shelf.lost -= 1;
         if let Some(id) = turned_up(hands, &call, &shelf.seen).await? {
-            shelf.seen.insert(id.clone());
+            shelf.found(&id);
             return Ok(id);
         }
         shelf.lost = 0;
+    }
+    if hands.shared.halt_reached() {
+        return Err(not_begun());
     }
     let row = StartedRow {
         step,
         call: Started::CreateVolume {
             name: call.name.clone(),
             region: call.region.clone(),
-            seen: shelf.seen.iter().cloned().collect(),
+            seen: shelf.unwritten.iter().cloned().collect(),
         },
     };
     let begun = job.journal.start(&job.run.run, &row);
     begun.map_err(|error| unwritten(hands, &error))?;
+    shelf.unwritten.clear();
     let id = sent(hands, call, &shelf.seen).await?;
-    shelf.seen.insert(id.clone());
+    shelf.found(&id);
     Ok(id)
 }
 

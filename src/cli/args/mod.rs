@@ -1,6 +1,6 @@
 //! The command line as data. Nothing here does anything; docs/cli.md is generated from it.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ mod edit;
 mod logs;
 mod machine;
 mod scale;
+mod state;
 mod status;
 mod world;
 
@@ -21,6 +22,7 @@ pub use edit::Editing;
 pub use logs::Logs;
 pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
 pub use scale::{Count, Scale};
+pub use state::State;
 pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
 
@@ -89,6 +91,9 @@ pub struct Global {
     /// The image that every group runs; beats both files
     #[arg(long, value_name = "REF", global = true)]
     pub image: Option<String>,
+    /// Most requests a second to Fly's API, over all that it is asked
+    #[arg(long, value_name = "N", global = true)]
+    pub max_rps: Option<NonZeroU32>,
     /// When to use colour
     #[arg(
         long,
@@ -115,6 +120,7 @@ impl Global {
             app: None,
             provider: None,
             image: None,
+            max_rps: None,
             color: ColorChoice::Auto,
             quiet: false,
             verbose: false,
@@ -484,37 +490,6 @@ pub struct RefreshState {
     pub wishes: Wishes,
 }
 
-/// `aeroform state`.
-#[derive(Debug, Subcommand)]
-pub enum State {
-    /// List the Machines that the state knows
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show the state, or one Machine of it
-    Show {
-        /// The Machine's id or name
-        #[arg(value_name = "ID")]
-        id: Option<String>,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Publish a state file that an apply could not write
-    Push {
-        /// The file that the apply left
-        file: PathBuf,
-        /// How long to wait for the state's lock (30s, 5m)
-        #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-        lock_timeout: Duration,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
 impl Verb {
     /// Whether standard output is for programs.
     pub fn json(&self) -> bool {
@@ -541,7 +516,10 @@ impl Verb {
             | Self::Emulator(Emulator { json, .. })
             | Self::Import(Import { json, .. })
             | Self::State(
-                State::List { json } | State::Show { json, .. } | State::Push { json, .. },
+                State::List { json }
+                | State::Show { json, .. }
+                | State::Rm { json, .. }
+                | State::Push { json, .. },
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,

@@ -14,10 +14,20 @@ use super::duration;
 Writes an aeroform.toml that says how many Machines of each group run where, and which image, and a
 state that knows them. Then it shows what fly.toml itself would change. No Machine is touched.
 
+With ID it shows that one Machine, which `state rm` took out or somebody made by hand, and takes it into the
+state that there is.
+
 Examples:
   aeroform import                       an app on Fly, in the folder of its fly.toml
-  aeroform import --image REF           and it is to run this image")]
+  aeroform import --image REF           and it is to run this image
+  aeroform import 148ed599c14189        one Machine, which the state leaves alone so far")]
 pub struct Import {
+    /// One Machine by id or name, which is taken into the state that there is
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Do not ask whether that Machine is meant
+    #[arg(short = 'y', long, requires = "id")]
+    pub auto_approve: bool,
     /// How long to wait for the state's lock (30s, 5m)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub lock_timeout: Duration,

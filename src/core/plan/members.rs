@@ -413,7 +413,7 @@ impl<'a> Labels<'a> {
 
 /// `app` if it is one of the names or there are none, else the first by bytes
 /// (facts/fly-toml-to-machine.md 2).
-fn default_group(names: &BTreeSet<&GroupName>) -> GroupName {
+pub(super) fn default_group(names: &BTreeSet<&GroupName>) -> GroupName {
     let app = GroupName::new("app").expect("`app` is a valid group name");
     if names.contains(&app) {
         return app;

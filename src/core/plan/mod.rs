@@ -9,6 +9,7 @@
 
 mod asked;
 mod branch;
+pub mod by_hand;
 mod check;
 pub mod codes;
 mod cost;

@@ -105,6 +105,11 @@ pub fn record(
     }
     let made = next.releases.last().map(|release| release.release);
     next.release = plan.newest_release.max(known.release).max(made);
+    listed(next, known, facts)
+}
+
+/// The next serial of a state that says something else, with the run that made it so.
+pub(super) fn listed(mut next: Known, known: &Known, facts: &RunFacts) -> Known {
     next.serial = known.serial.saturating_add(1);
     next.run = Some(facts.run.clone());
     next.parent.clone_from(&facts.parent);
@@ -217,7 +222,7 @@ fn apply(
             // Remembered whatever its gate said, so that nothing made is lost.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = Some(launch.clone());
-                remember(next, machine, change, sent, launch, place.cloned());
+                remember(next, machine, &change.group, sent, launch, place.cloned());
                 prove(next, machine, &result.outcome);
             }
         }
@@ -230,7 +235,7 @@ fn apply(
                 let launch = launch_of(next, machine, lineage);
                 let replaces = next.machines.get(&machine.id);
                 let replaces = replaces.and_then(|known| known.replaces.clone());
-                remember(next, machine, change, sent, launch, replaces);
+                remember(next, machine, &change.group, sent, launch, replaces);
                 prove(next, machine, &result.outcome);
             } else if let (Outcome::Unknown { .. }, Some(id)) =
                 (&result.outcome, &change.machine.id)
@@ -266,7 +271,7 @@ fn succeed(
     if let (true, Some(machine), Some(sent)) = (instead.made, &result.machine, &result.sent) {
         let launch = Some(successor.launch.clone());
         let old = change.machine.id.clone();
-        remember(next, machine, change, sent, launch, old);
+        remember(next, machine, &change.group, sent, launch, old);
         prove(next, machine, &result.outcome);
     }
     for standby in &instead.repointed {
@@ -290,10 +295,10 @@ fn launch_of(next: &Known, machine: &Machine, lineage: &Lineage) -> Option<Launc
     (ours && machine.name.answers(&launch)).then_some(launch)
 }
 
-fn remember(
+pub(super) fn remember(
     next: &mut Known,
     machine: &Machine,
-    change: &Change,
+    group: &GroupName,
     sent: &StoredConfig,
     launch: Option<LaunchId>,
     replaces: Option<MachineId>,
@@ -309,7 +314,7 @@ fn remember(
         machine.id.clone(),
         KnownMachine {
             name: machine.name.clone(),
-            group: change.group.clone(),
+            group: group.clone(),
             region: machine.region.clone(),
             config,
             launch,

@@ -2,7 +2,7 @@
 //!
 //! Chooses and counts. A volume that exists is never resized and never removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::codes;
 use super::decision::Decision;
@@ -27,10 +27,20 @@ const NAMED: usize = 8;
 /// The app's volumes as they are spent.
 pub(super) struct Volumes<'a> {
     all: &'a [Volume],
-    /// Those that no Machine has that stays, on hosts that answer, by id.
-    free: Vec<&'a Volume>,
+    /// What those of one name are like.
+    kinds: BTreeMap<&'a str, Kind>,
+    /// Those that no Machine has that stays, on hosts that answer, by name and region and then by id.
+    free: BTreeMap<(String, Region), VecDeque<&'a VolumeId>>,
     /// Whether the provider has volumes at all.
     real: bool,
+}
+
+/// What the volumes of one name have in common.
+#[derive(Debug, Default)]
+struct Kind {
+    largest_gb: u32,
+    /// At least one of them is.
+    encrypted: bool,
 }
 
 /// What a new Machine gets for its mounts.
@@ -42,9 +52,22 @@ pub(super) struct Mounted {
 
 impl<'a> Volumes<'a> {
     pub(super) fn of(observed: Option<&'a Observed>) -> Self {
+        let all = observed.map_or(&[][..], |observed| &observed.volumes);
+        let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
+        for volume in all {
+            let kind = kinds.entry(&volume.name).or_default();
+            kind.largest_gb = kind.largest_gb.max(volume.size_gb);
+            kind.encrypted |= volume.encrypted;
+        }
+        let mut free: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
+        for volume in unattached(observed) {
+            let place = (volume.name.clone(), volume.region.clone());
+            free.entry(place).or_default().push_back(&volume.id);
+        }
         Self {
-            all: observed.map_or(&[], |observed| &observed.volumes),
-            free: unattached(observed),
+            all,
+            kinds,
+            free,
             real: observed.is_some_and(|o| o.description.capabilities.volumes),
         }
     }
@@ -68,13 +91,15 @@ impl<'a> Volumes<'a> {
             let Some(name) = &mount.name else {
                 break;
             };
-            let fits = |volume: &&Volume| volume.name == *name && volume.region == *region;
-            match self.free.iter().position(fits) {
-                Some(at) if mounted.made.is_empty() => {
-                    mounted.taken.push(self.free.remove(at).id.clone());
-                }
-                Some(_) | None if self.real => mounted.made.push(self.made(name, group, guest)),
-                Some(_) | None => break,
+            let place = (name.clone(), region.clone());
+            let free = match self.free.get_mut(&place) {
+                Some(free) if mounted.made.is_empty() => free.pop_front(),
+                Some(_) | None => None,
+            };
+            match free {
+                Some(id) => mounted.taken.push(id.clone()),
+                None if self.real => mounted.made.push(self.made(name, group, guest)),
+                None => break,
             }
         }
         mounted
@@ -82,8 +107,8 @@ impl<'a> Volumes<'a> {
 
     /// As large as it is written, else as the largest of its name, as `fly scale count` makes them.
     fn made(&self, name: &str, group: &DesiredGroup, guest: Option<&Guest>) -> PlannedVolume {
-        let named = || self.all.iter().filter(|volume| volume.name == name);
-        let largest = named().map(|volume| volume.size_gb).max();
+        let kind = self.kinds.get(name);
+        let largest = kind.map(|kind| kind.largest_gb);
         let has_gpu = guest.is_some_and(|guest| {
             guest.gpu_kind.is_some() || guest.gpus.is_some_and(|gpus| gpus > 0)
         });
@@ -92,7 +117,7 @@ impl<'a> Volumes<'a> {
         PlannedVolume {
             name: name.to_owned(),
             size_gb: written.initial_size_gb.or(largest).unwrap_or(usual),
-            encrypted: named().next().is_none() || named().any(|volume| volume.encrypted),
+            encrypted: kind.is_none_or(|kind| kind.encrypted),
             unique_zone: false,
             snapshot_retention: written.snapshot_retention,
             scheduled_snapshots: written.scheduled_snapshots,
@@ -160,8 +185,8 @@ pub(super) fn smaller(
         let Some(wanted) = group.new_volume.initial_size_gb else {
             continue;
         };
-        let stays = |id: &MachineId| !decision.gone.iter().any(|gone| gone.member.id == id);
-        let members = decision.members.iter().filter(|m| stays(m.id));
+        let gone: BTreeSet<&MachineId> = decision.gone.iter().map(|gone| gone.member.id).collect();
+        let members = decision.members.iter().filter(|m| !gone.contains(m.id));
         let had = members.flat_map(Member::volumes);
         let taken = steps.iter().filter_map(|step| match &step.work {
             Work::Change(change) if change.group == *name => match &change.action {

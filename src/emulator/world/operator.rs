@@ -70,9 +70,21 @@ impl<'a> Operator<'a> {
         Some(id)
     }
 
-    /// Copies a Machine, its metadata included, under a new name: `fly machine clone`.
+    /// Copies a Machine, its metadata included, under a new name: `fly machine clone`. For each volume the
+    /// copy has an empty one like it.
     pub fn clone_machine(&mut self, id: &str) -> Option<String> {
-        let record = self.world.apps.get(self.app)?.record(id)?.clone();
+        let mut record = self.world.apps.get(self.app)?.record(id)?.clone();
+        let held: Vec<String> = record.volumes().map(str::to_owned).collect();
+        for (at, volume) in held.iter().enumerate() {
+            let mut all = self.world.apps.get(self.app)?.volumes.iter();
+            let Some(disk) = all.find(|disk| disk.id == *volume).cloned() else {
+                continue;
+            };
+            let copy = self
+                .world
+                .add_volume(self.app, &disk.name, &disk.region, disk.size_gb)?;
+            record.config["mounts"][at]["volume"] = copy.into();
+        }
         let name = format!("calm-river-{}", &self.world.draw()[..4]);
         self.add(&name, &record.region, record.config)
     }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::access::Access;
 use super::answers;
+use super::pace::Pace;
 use super::transport::{Method, Request, Response, Transport};
 use crate::provider::ProviderError;
 
@@ -17,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(75);
 pub(super) struct Client<T> {
     transport: T,
     access: Access,
+    /// Over everything that is asked.
+    pub(super) pace: Option<Pace>,
 }
 
 /// What is asked.
@@ -75,7 +78,11 @@ impl Told {
 
 impl<T: Transport> Client<T> {
     pub(super) fn new(transport: T, access: Access) -> Self {
-        Self { transport, access }
+        Self {
+            transport,
+            access,
+            pace: None,
+        }
     }
 
     /// Whether it is Fly that is asked.
@@ -108,6 +115,9 @@ impl<T: Transport> Client<T> {
             body: ask.body.map(|body| body.to_string().into_bytes()),
             timeout: ask.patience,
         };
+        if let Some(pace) = &self.pace {
+            pace.turn().await;
+        }
         match self.transport.send(request).await {
             Ok(Response { status, body, .. }) if (200..300).contains(&status) => {
                 Ok(Told { asked, body })

@@ -13,6 +13,7 @@ pub(super) mod events;
 mod http;
 mod leases;
 mod logs;
+mod pace;
 mod provider;
 mod releases;
 mod transport;

@@ -1,6 +1,7 @@
 //! The provider: calls as requests, answers as Machines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::body::{self, Metadata};
 use super::client::{Ask, Client};
 use super::events;
 use super::leases::Leases;
+use super::pace::Pace;
 use super::transport::{Method, Transport};
 use super::wire::{self, Read};
 use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
@@ -79,6 +81,13 @@ impl<T: Transport> FlyProvider<T> {
             leases: Leases::default(),
             releases: Mutex::default(),
         }
+    }
+
+    /// The same, and never more than so many requests a second in all.
+    #[must_use]
+    pub fn at_most(mut self, per_second: NonZeroU32) -> Self {
+        self.client.pace = Some(Pace::of(per_second));
+        self
     }
 
     /// The regions that the platform itself names (facts/fly-machines-api.md: the list has two
@@ -273,6 +282,10 @@ impl<T: Transport> FlyProvider<T> {
 impl<T: Transport> Provider for FlyProvider<T> {
     fn name(&self) -> &'static str {
         "fly"
+    }
+
+    fn owed(&self) -> Duration {
+        self.client.pace.as_ref().map_or(Duration::ZERO, Pace::owed)
     }
 
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {

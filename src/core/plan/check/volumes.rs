@@ -1,9 +1,9 @@
 //! The volumes of new Machines, read a second time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reading;
-use crate::core::fleet::{Desired, HostStatus, Observed, VolumeId};
+use crate::core::fleet::{Desired, HostStatus, Observed, Volume, VolumeId};
 use crate::core::plan::types::{Action, Change, StepId};
 
 impl Reading<'_> {
@@ -13,6 +13,8 @@ impl Reading<'_> {
         let Some(observed) = observed.filter(|o| o.description.capabilities.volumes) else {
             return;
         };
+        let all = observed.volumes.iter();
+        let all: BTreeMap<&VolumeId, &Volume> = all.map(|volume| (&volume.id, volume)).collect();
         let mut spent = BTreeSet::new();
         for (id, change) in self.plan.changes() {
             let (Action::Create { volumes, .. }, Some(group)) =
@@ -31,7 +33,8 @@ impl Reading<'_> {
                 ));
             }
             for (volume, name) in volumes.iter().zip(&names) {
-                if let Some(what) = unfit(change, volume, *name, observed) {
+                let there = all.get(volume).copied();
+                if let Some(what) = unfit(change, there, *name, observed) {
                     self.say(format!("step {} takes {volume}, {what}", id.0));
                 }
                 if !spent.insert(volume) {
@@ -58,11 +61,11 @@ impl Reading<'_> {
 /// Why the Machine cannot have that volume.
 fn unfit(
     change: &Change,
-    id: &VolumeId,
+    volume: Option<&Volume>,
     name: Option<&str>,
     observed: &Observed,
 ) -> Option<&'static str> {
-    let Some(volume) = observed.volumes.iter().find(|volume| volume.id == *id) else {
+    let Some(volume) = volume else {
         return Some("which is not there");
     };
     if volume.region != change.region {

@@ -1,4 +1,4 @@
-//! `state list --json`, `state show --json`, `state push --json`.
+//! `state list --json`, `state show --json`, `state push --json`, and the state after a change by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,6 +109,32 @@ pub fn push(place: &str, serial: u64) -> StatePush<'_> {
         format_version: FORMAT_VERSION,
         place,
         serial,
+    }
+}
+
+/// The state after one Machine was taken out of it, or in.
+#[derive(Debug, Serialize)]
+pub struct StateMachineChange<'a> {
+    format_version: u32,
+    place: &'a str,
+    serial: u64,
+    machine: &'a MachineId,
+    group: &'a GroupName,
+}
+
+/// The document of `state rm` and `import ID`.
+pub fn machine_change<'a>(
+    place: &'a str,
+    serial: u64,
+    machine: &'a MachineId,
+    group: &'a GroupName,
+) -> StateMachineChange<'a> {
+    StateMachineChange {
+        format_version: FORMAT_VERSION,
+        place,
+        serial,
+        machine,
+        group,
     }
 }
 

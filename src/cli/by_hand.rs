@@ -1,0 +1,233 @@
+//! `state rm` and `import ID`: one Machine leaves the state, or enters it. No Machine is touched.
+
+use std::time::Duration;
+
+use super::Context;
+use super::args::Import;
+use super::codes;
+use super::session::{self, Session};
+use crate::conduct::Remembered;
+use crate::core::fleet::{Desired, GroupName, Known, Lineage, Machine, MachineId, Observed};
+use crate::core::plan::RunFacts;
+use crate::core::plan::by_hand::{self, NotTaken};
+use crate::core::state;
+use crate::core::view::{escape, json};
+use crate::observe::observe;
+use crate::ui::{Exit, Failure, Signals, Ui, prompt};
+
+/// Takes a Machine out; its id is left alone until it is imported.
+pub(super) async fn take_out(
+    context: &Context<'_>,
+    session: &Session,
+    wanted: &str,
+    patience: Duration,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let me = session::holder(context, "state rm", None);
+    let lock = session::lock(context.ui, &mut signals, &*session.store, &me, patience).await?;
+    let written = async {
+        let there = session.remember().await?;
+        let (id, group, lineage) = known(&there.known, wanted)?;
+        let facts = facts(context, "state rm", lineage, &there);
+        let next = by_hand::take_out(&there.known, &id, &facts);
+        session
+            .store
+            .write(&state::write(&next), &there.version)
+            .await?;
+        Ok::<_, Failure>((id, group, next.serial))
+    };
+    let written = written.await;
+    let released = lock.release().await;
+    let (id, group, serial) = written?;
+    released?;
+    let more = format!(
+        "Machine {id} goes on running and is left alone; what group `{group}` lacks now is made anew.\n\
+         `aeroform import {id}` takes it back"
+    );
+    tell(context, session, (&id, &group, serial), &more);
+    Ok(())
+}
+
+fn known(known: &Known, wanted: &str) -> Result<(MachineId, GroupName, Lineage), Failure> {
+    let is_it = |(id, machine): &(&MachineId, &crate::core::fleet::KnownMachine)| {
+        id.as_str() == wanted || machine.name.as_str() == wanted
+    };
+    let found = known
+        .machines
+        .iter()
+        .find(is_it)
+        .zip(known.lineage.as_ref());
+    let ((id, machine), lineage) = found.ok_or_else(|| {
+        Failure::new(
+            codes::NO_SUCH_MACHINE,
+            format!("the state knows no Machine `{wanted}`"),
+        )
+        .hint("`aeroform state list` lists them")
+    })?;
+    Ok((id.clone(), machine.group.clone(), lineage.clone()))
+}
+
+/// Takes a Machine in, after it was shown and somebody has said yes.
+pub(super) async fn take_in(
+    context: &Context<'_>,
+    args: &Import,
+    wanted: &str,
+) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let session = Session::open_asking(context).await?;
+    let provider = session.provider(context)?;
+    let app = &session.desired.app;
+    let ui = context.ui;
+    let there = session.remember().await?;
+    let observing = observe(&*provider, app, &there.known);
+    let observed = signals.or_interrupted(observing).await??;
+    let machine = observed_as(&observed, wanted)?;
+    may_take(&there.known, machine)?;
+    let group = by_hand::group_of(machine, &session.desired);
+    ui.talk(&escape::safe(&shown(machine, &group)));
+    if !session.desired.groups.contains_key(&group) {
+        ui.warn(&format!(
+            "group `{group}` is not in fly.toml: the next apply would destroy it"
+        ));
+    }
+    if !args.auto_approve && !meant(ui, &mut signals).await? {
+        ui.say("nothing was changed");
+        return Ok(Exit::Refused);
+    }
+    let me = session::holder(context, "import", None);
+    let patience = args.lock_timeout;
+    let lock = session::lock(ui, &mut signals, &*session.store, &me, patience).await?;
+    let written = async {
+        let there = session.remember().await?;
+        let machine = provider.get(app, &machine.id).await?;
+        may_take(&there.known, &machine)?;
+        let lineage = observed.description.scope.clone();
+        belongs(&there.known, &lineage, &session.desired)?;
+        let facts = facts(context, "import", lineage, &there);
+        let next = by_hand::take_in(&there.known, &machine, &session.desired, &facts);
+        session
+            .store
+            .write(&state::write(&next), &there.version)
+            .await?;
+        Ok::<_, Failure>(next.serial)
+    };
+    let written = written.await;
+    let released = lock.release().await;
+    let serial = written?;
+    released?;
+    let id = &machine.id;
+    let more = format!(
+        "Machine {id} is one of group `{group}` now; `aeroform plan` shows what that changes"
+    );
+    tell(context, &session, (id, &group, serial), &more);
+    Ok(Exit::Done)
+}
+
+/// Whether a person says yes to what was shown.
+async fn meant(ui: &Ui, signals: &mut Signals) -> Result<bool, Failure> {
+    if ui.streams().can_ask() {
+        return prompt::yes_or_no(ui, signals, "Take it into the state?").await;
+    }
+    let message = "the plan needs a yes, and there is no terminal to ask at; nothing was changed";
+    let failure = Failure::new(codes::CONSENT_NEEDED, message);
+    Err(failure.hint("after a look at the Machine add `--auto-approve`"))
+}
+
+fn observed_as<'o>(observed: &'o Observed, wanted: &str) -> Result<&'o Machine, Failure> {
+    let is_it = |machine: &&Machine| {
+        let named = machine.id.as_str() == wanted || machine.name.as_str() == wanted;
+        named && !machine.state.is_gone()
+    };
+    let mut machines = observed.machines.values();
+    machines.find(is_it).ok_or_else(|| {
+        let app = &observed.app;
+        let message = format!("app `{app}` has no such Machine `{wanted}`");
+        Failure::new(codes::NO_SUCH_MACHINE, message).hint("`aeroform status` lists them")
+    })
+}
+
+fn may_take(known: &Known, machine: &Machine) -> Result<(), Failure> {
+    let Err(why) = by_hand::may_take(known, machine) else {
+        return Ok(());
+    };
+    let why = match why {
+        NotTaken::Known => "it is in it already",
+        NotTaken::Special => "another tool made it, for a release command, a console or a test",
+        NotTaken::Unreachable => "its host does not say what it is; try again later",
+    };
+    let id = &machine.id;
+    let message = format!("Machine {id} cannot be taken into the state: {why}");
+    Err(Failure::new(codes::NOT_TO_BE_TAKEN, message))
+}
+
+/// A state of another incarnation of the app takes none of this one's Machines.
+fn belongs(known: &Known, scope: &Lineage, desired: &Desired) -> Result<(), Failure> {
+    if known
+        .lineage
+        .as_ref()
+        .is_none_or(|lineage| lineage == scope)
+    {
+        return Ok(());
+    }
+    let app = &desired.app;
+    let message = format!("the state belongs to another incarnation of `{app}` than the one there");
+    Err(
+        Failure::new(crate::core::plan::codes::OTHER_LINEAGE, message)
+            .hint("`aeroform plan` says what can be done about that"),
+    )
+}
+
+/// The Machine in a line, as it is now.
+fn shown(machine: &Machine, group: &GroupName) -> String {
+    let mut parts = vec![
+        format!(
+            "= {group} {} {} {}",
+            machine.id, machine.region, machine.name
+        ),
+        machine.state.as_str().to_owned(),
+    ];
+    let image = machine
+        .config
+        .as_ref()
+        .and_then(|config| config.image.clone());
+    parts.extend(image.map(|image| format!("image {image}")));
+    let volumes = machine
+        .volumes
+        .iter()
+        .map(|volume| format!("volume {volume}"));
+    parts.extend(volumes);
+    if !machine.standby_for.is_empty() {
+        parts.push("a standby".to_owned());
+    }
+    parts.join(" · ")
+}
+
+fn facts(context: &Context<'_>, command: &str, lineage: Lineage, there: &Remembered) -> RunFacts {
+    RunFacts {
+        run: context.env.new_run_id(),
+        lineage,
+        at: context.env.now(),
+        by: context.env.user(),
+        command: command.to_owned(),
+        outcome: "complete".to_owned(),
+        commit: context.env.commit(),
+        parent: there.digest.clone(),
+        plan: None,
+        release: None,
+    }
+}
+
+fn tell(
+    context: &Context<'_>,
+    session: &Session,
+    (id, group, serial): (&MachineId, &GroupName, u64),
+    more: &str,
+) {
+    let (ui, place) = (context.ui, session.store.place());
+    if ui.json() {
+        ui.document(&json::state::machine_change(&place, serial, id, group));
+    } else {
+        ui.data(&format!("`{place}` is at serial {serial} now\n"));
+        ui.say(more);
+    }
+}

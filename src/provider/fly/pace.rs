@@ -1,0 +1,45 @@
+//! How many requests a second an operator allows in all (`--max-rps`), on top of the limits of each call.
+//!
+//! Requests are spaced evenly and served in the order in which they came, so that no second has more.
+
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// A limit over all requests.
+pub(super) struct Pace {
+    apart: Duration,
+    /// When the next one may be sent.
+    next: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    pub(super) fn of(per_second: NonZeroU32) -> Self {
+        Self {
+            apart: Duration::from_secs(1) / per_second.get(),
+            next: Mutex::default(),
+        }
+    }
+
+    /// How long a request would wait that came now.
+    pub(super) fn owed(&self) -> Duration {
+        let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        next.map_or(Duration::ZERO, |next| {
+            next.saturating_duration_since(Instant::now())
+        })
+    }
+
+    /// Waits for this request's turn. Dropped while it waits, its turn passes unused.
+    pub(super) async fn turn(&self) {
+        let from = {
+            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let from = next.map_or(now, |next| next.max(now));
+            *next = Some(from + self.apart);
+            from
+        };
+        sleep_until(from).await;
+    }
+}
