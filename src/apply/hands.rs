@@ -292,6 +292,7 @@ impl<'a> Hands<'a> {
         }
         let pause = from.saturating_duration_since(Instant::now());
         if !pause.is_zero() {
+            let _place = (action == "create").then(|| self.shared.stand_in_line());
             self.waiting("the rate limit", pause);
             tokio::select! {
                 biased;

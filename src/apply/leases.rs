@@ -35,13 +35,17 @@ impl Hands<'_> {
         let deadline = Instant::now() + PATIENCE;
         let mut tries = 0;
         loop {
-            let asked = job.provider.lease(&job.plan.app, id, &why);
+            let halted = || End::Halted {
+                during: "while taking a lease".to_owned(),
+            };
+            if self.shared.cancel.is_stopping() {
+                return Err(halted());
+            }
+            // Whoever does not hear the answer cannot let go of what it gives.
             let answer = tokio::select! {
                 biased;
-                () = self.shared.cancel.stopping() => {
-                    return Err(End::Halted { during: "while taking a lease".to_owned() });
-                }
-                answer = asked => answer,
+                answer = job.provider.lease(&job.plan.app, id, &why) => answer,
+                () = self.shared.cancel.cut_off() => return Err(halted()),
             };
             let error = match answer {
                 Ok(()) => {

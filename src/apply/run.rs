@@ -11,7 +11,7 @@ use super::cancel::Cancel;
 use super::job::{Halt, Job, Report};
 use super::record::Recorder;
 use super::release;
-use super::schedule::{Schedule, Unstarted};
+use super::schedule::{Creates, Schedule, Unstarted};
 use super::shared::Shared;
 use super::steps::carry_out;
 use super::verify::{Verified, verify};
@@ -127,7 +127,13 @@ impl Desk<'_, '_> {
         if stopping || self.shared.halt.borrow().is_some() {
             self.schedule.halt();
         }
-        let step = self.schedule.start(self.shared.job.options.parallelism)?;
+        let creates = if self.shared.line_is_long() {
+            Creates::Later
+        } else {
+            Creates::Now
+        };
+        let parallelism = self.shared.job.options.parallelism;
+        let step = self.schedule.start(parallelism, creates)?;
         self.say(step, StepEvent::Began);
         Some(step)
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::plan::{Outcome, Plan, StepId, Work};
+use crate::core::plan::{Action, Outcome, Plan, StepId, Work};
 
 /// The state of every step of one run.
 pub(super) struct Schedule<'a> {
@@ -23,6 +23,14 @@ struct PoolState {
     running: usize,
     any_done: bool,
     members: Vec<StepId>,
+}
+
+/// Whether creates are begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Creates {
+    Now,
+    /// They would only stand in line for a limit that all creates share.
+    Later,
 }
 
 /// Steps that ended without having been started, in the order in which that was settled.
@@ -62,14 +70,16 @@ impl<'a> Schedule<'a> {
         schedule
     }
 
-    /// The next step that may start, lowest id first; it counts as running from now on.
-    pub(super) fn start(&mut self, parallelism: usize) -> Option<StepId> {
+    /// The next step that may start, lowest id first; it counts as running from now on. Creates can be put
+    /// off so that they do not take the places of others.
+    pub(super) fn start(&mut self, parallelism: usize, creates: Creates) -> Option<StepId> {
         if self.halted || self.running >= parallelism.max(1) {
             return None;
         }
         let with_room = (0..self.pools.len()).filter(|pool| self.has_room(*pool));
         let (step, pool) = with_room
             .filter_map(|pool| Some((*self.pools[pool].ready.first()?, pool)))
+            .filter(|(step, _)| creates == Creates::Now || !self.creates(*step))
             .min()?;
         self.pools[pool].ready.remove(&step);
         self.pools[pool].running += 1;
@@ -117,6 +127,11 @@ impl<'a> Schedule<'a> {
     /// What came of a step; every one has ended once [`Schedule::close`] was called.
     pub(super) fn outcome(&self, step: StepId) -> Option<&Outcome> {
         self.outcomes[at(step)].as_ref()
+    }
+
+    fn creates(&self, step: StepId) -> bool {
+        let work = &self.plan.steps[at(step)].work;
+        matches!(work, Work::Change(change) if matches!(change.action, Action::Create { .. }))
     }
 
     fn has_room(&self, pool: usize) -> bool {
@@ -240,7 +255,7 @@ mod tests {
     use super::*;
     use crate::core::fleet::{AppName, GroupName, MachineName, Region};
     use crate::core::plan::types::FORMAT_VERSION;
-    use crate::core::plan::{Action, Aim, Asked, Change, GateKind, Pool, PoolId, Step, Target};
+    use crate::core::plan::{Aim, Asked, Change, GateKind, Pool, PoolId, Step, Target};
 
     /// Replacements in one pool: each is a step and the one behind it.
     fn replacements(count: u32, size: usize) -> Plan {
@@ -299,7 +314,8 @@ mod tests {
     }
 
     fn starts(schedule: &mut Schedule<'_>, parallelism: usize) -> Vec<u32> {
-        std::iter::from_fn(|| schedule.start(parallelism).map(|step| step.0)).collect()
+        std::iter::from_fn(|| schedule.start(parallelism, Creates::Now).map(|step| step.0))
+            .collect()
     }
 
     fn failed() -> Outcome {

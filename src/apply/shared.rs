@@ -1,6 +1,6 @@
 //! What all steps of one run share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ use super::steps::volumes::Shelves;
 use crate::core::fleet::{MachineId, MachineName, ReleaseStamp, VolumeId};
 use crate::core::plan::{Event, StepId};
 use crate::provider::backoff::Backoff;
+
+/// Steps that wait in line for the limit of creates while others have theirs: so many that none of what the
+/// limit allows is lost, and so few that they do not take the places of steps that need no such line.
+const LINE: usize = 3;
 
 /// What all steps of a run share.
 pub(super) struct Shared<'a> {
@@ -36,6 +40,8 @@ pub(super) struct Shared<'a> {
     /// Names in the snapshot.
     pub(super) names: BTreeMap<&'a MachineName, &'a MachineId>,
     pub(super) limits: Limits,
+    /// Steps that wait for the limit of creates, which all of an app share.
+    pub(super) in_line: Cell<usize>,
     pub(super) backoff: Backoff,
     pub(super) events: UnboundedSender<Event>,
 }
@@ -63,6 +69,7 @@ impl<'a> Shared<'a> {
             halt: RefCell::default(),
             names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
             limits: Limits::of(&job.observed.description.capabilities),
+            in_line: Cell::new(0),
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), seed),
             events,
             job,
@@ -74,6 +81,17 @@ impl<'a> Shared<'a> {
         self.instead.borrow_mut().insert(old.clone(), new);
     }
 
+    /// Whether a create that is begun now would only stand in line behind others.
+    pub(super) fn line_is_long(&self) -> bool {
+        self.in_line.get() >= LINE
+    }
+
+    /// Stands in line for the limit of creates until what is given is dropped.
+    pub(super) fn stand_in_line(&self) -> InLine<'_> {
+        self.in_line.set(self.in_line.get() + 1);
+        InLine(&self.in_line)
+    }
+
     /// Nothing new is started from now on; the first reason is kept.
     pub(super) fn halt(&self, why: Halt) {
         self.halt.borrow_mut().get_or_insert(why);
@@ -82,5 +100,14 @@ impl<'a> Shared<'a> {
     /// Whether no new call may be made.
     pub(super) fn halt_reached(&self) -> bool {
         self.cancel.is_stopping() || matches!(*self.halt.borrow(), Some(Halt::LockLost))
+    }
+}
+
+/// A place in line.
+pub(super) struct InLine<'a>(&'a Cell<usize>);
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
     }
 }

@@ -3,7 +3,10 @@
 //! The order is the point. Nothing is locked while a person thinks, nothing is done that was not
 //! shown, and whatever was done is in the state before the program ends.
 
+use std::pin::pin;
 use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::args::Doing;
 use super::codes;
@@ -26,6 +29,8 @@ use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
 /// How long a lease of somebody else is waited for, whatever the lock may wait.
 const ANCHOR_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the answer to a lease that was asked for is waited for after an interrupt.
+const ANSWERED: Duration = Duration::from_secs(1);
 
 /// What is to be carried out.
 pub(super) struct Errand<'a> {
@@ -304,8 +309,23 @@ impl Work<'_> {
             );
             ui.talk(&escape::safe(&text));
         };
-        let taken = Anchor::take(self.provider, reviewed, &why, patience, &mut waiting);
-        let taken = signals.or_interrupted(taken).await?;
+        let mut taking = pin!(Anchor::take(
+            self.provider,
+            reviewed,
+            &why,
+            patience,
+            &mut waiting
+        ));
+        let taken = match signals.or_interrupted(&mut taking).await {
+            Ok(taken) => taken,
+            Err(interrupted) => {
+                // Whoever does not hear the answer cannot let go of what it gives.
+                if let Ok(Ok(Some(anchor))) = timeout(ANSWERED, taking).await {
+                    anchor.let_go().await;
+                }
+                return Err(interrupted);
+            }
+        };
         let anchor = taken.map_err(|error| {
             if error.class != ErrorClass::Conflict {
                 return Failure::from(error);

@@ -94,7 +94,7 @@ impl Ground<'_> {
                 parallelism: errand.parallelism,
             },
         };
-        let report = apply::run(job, cancel, events).await;
+        let report = Box::pin(apply::run(job, cancel, events)).await;
         Ok(self.publish(look, errand, lineage, report).await)
     }
 

@@ -139,8 +139,9 @@ mod tests {
     #[test]
     fn a_file_says_what_goes_wrong_and_a_mistake_in_it_is_named() {
         let text = "[[fault]]\non = \"create\"\neffect = \"lose-after\"\nstatus = 502\nnth = 2\n\
-                    [[fault]]\non = \"get\"\neffect = \"slow-answer\"\nfor = \"300ms\"\nchance = 0.5\n";
-        assert_eq!(read(text).unwrap().len(), 2);
+                    [[fault]]\non = \"get\"\neffect = \"slow-answer\"\nfor = \"300ms\"\nchance = 0.5\n\
+                    [[fault]]\non = \"update\"\ngroup = \"web\"\neffect = \"no-room\"\ntimes = 1000\n";
+        assert_eq!(read(text).unwrap().len(), 3);
         for (text, said) in [
             ("x = 1", "unknown field `x`"),
             (

@@ -12,6 +12,7 @@ mod drift;
 mod edits;
 mod fly;
 mod from_flyctl_machines;
+mod interrupted;
 mod journey;
 mod machines;
 mod manifests;

@@ -137,7 +137,7 @@ primary_region = \"ams\"
     }
 
     /// The folder of everything that belongs to the user.
-    fn state_dir(&self) -> PathBuf {
+    pub(crate) fn state_dir(&self) -> PathBuf {
         self.root.path().join("state")
     }
 

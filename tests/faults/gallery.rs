@@ -1,6 +1,8 @@
 //! The plans that are disturbed: what was applied before, what others did meanwhile, what is wanted
 //! now.
 
+mod room;
+
 use aeroform::core::fleet::{
     Count, Desired, DesiredGroup, Known, LaunchId, Limit, MachineId, MovedMachine, Pending,
     Strategy,
@@ -149,6 +151,7 @@ pub(crate) fn all() -> Vec<Chapter> {
     all.extend(others());
     all.extend(volumes());
     all.extend(unwritten_counts());
+    all.extend(room::all());
     all
 }
 

@@ -40,6 +40,7 @@ enum Wrong {
     LostBefore,
     LostAfter,
     NotStarting,
+    NoRoom,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +54,13 @@ enum At {
     AfterRelease,
 }
 
-const ANSWERS: [Kind; 5] = [
+const ANSWERS: [Kind; 6] = [
     Kind::Answer("refused", Wrong::Refused),
     Kind::Answer("rate-limited", Wrong::RateLimited),
     Kind::Answer("lost-before", Wrong::LostBefore),
     Kind::Answer("lost-after", Wrong::LostAfter),
     Kind::Answer("not-starting", Wrong::NotStarting),
+    Kind::Answer("no-room", Wrong::NoRoom),
 ];
 
 const SIGNALS: [Kind; 4] = [
@@ -147,7 +149,7 @@ impl Kind {
                     positions.partition(|(_, call)| changes(call.action));
                 let starts = |action| matches!(action, "create" | "update");
                 let of = |calls: Vec<(u64, _)>| calls.into_iter().map(|(n, _)| n).collect();
-                if wrong == Wrong::NotStarting {
+                if matches!(wrong, Wrong::NotStarting | Wrong::NoRoom) {
                     let mut starting = changing;
                     starting.retain(|(_, call)| starts(call.action));
                     (of(starting), Vec::new())
@@ -198,6 +200,7 @@ impl Wrong {
             Self::LostBefore => Effect::LoseBefore { status: 500 },
             Self::LostAfter => Effect::LoseAfter { status: 504 },
             Self::NotStarting => Effect::FailStart,
+            Self::NoRoom => Effect::NoRoom { message: None },
         }
     }
 }
@@ -259,8 +262,9 @@ impl Case<'_> {
         }
         let (fleet, left) = self.scene.settled(&place).await;
         let mut should = self.scene.fleet.clone();
-        if fails_to_start {
-            // A successor that cannot start may be made again instead of being mended.
+        if fails_to_start || matches!(self.kind, Kind::Answer(_, Wrong::NoRoom)) {
+            // A successor that cannot start may be made again instead of being mended, and one whose
+            // host has no room is replaced.
             should.ever = should.ever.max(fleet.ever);
             fleet.forgive_spare_volumes(&mut should);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aeroform::emulator::world::{Effect, Fault};
 use serde_json::{Value, json};
 
 use crate::stage::{ask, ask_with, platform};
@@ -252,4 +253,48 @@ async fn releases_are_numbered_and_the_newest_is_current() {
     let (_, shown) = ask(&desk, "GET", current, Value::Null).await;
     assert_eq!(shown["release"]["version"], 2);
     assert_eq!(shown["release"]["status"], "complete");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_update_is_a_version_and_all_of_them_can_be_read() {
+    let desk = platform();
+    let (path, first) = made(&desk, image()).await;
+    ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
+    let other = json!({"config": {"image": "registry.fly.io/shop:v8"}});
+    let (status, second) = ask(&desk, "POST", &path, other.clone()).await;
+    assert_eq!(status, 200, "{second}");
+    let (status, versions) = ask(&desk, "GET", &format!("{path}/versions"), Value::Null).await;
+    let expected = json!([
+        {"version": second["version"], "user_config": other["config"]},
+        {"version": first["version"], "user_config": image()["config"]},
+    ]);
+    assert_eq!((status, versions), (200, expected));
+    let none = ask(&desk, "GET", &format!("{path}/ps"), Value::Null).await;
+    assert_eq!(none, (200, json!([])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_without_room_answers_as_the_platform_does() {
+    let desk = platform();
+    let (path, _) = made(&desk, image()).await;
+    ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
+    let draining = "deploys to this host are temporarily disabled";
+    let no_room = |message: Option<&str>| Effect::NoRoom {
+        message: message.map(str::to_owned),
+    };
+    {
+        let mut world = desk.world();
+        world.inject(Fault::on("update", no_room(None)));
+        world.inject(Fault::on("update", no_room(Some(draining))).nth(2));
+        world.inject(Fault::on("create", no_room(None)));
+    }
+    let full =
+        "could not reserve resource for machine: insufficient CPUs available to fulfill request";
+    for words in [full, draining] {
+        let (status, said) = ask(&desk, "POST", &path, image()).await;
+        assert_eq!((status, &said["error"]), (412, &json!(words)));
+    }
+    let (status, said) = ask(&desk, "POST", MACHINES, image()).await;
+    let kind = json!("insufficient_capacity");
+    assert_eq!((status, &said["status"]), (412, &kind));
 }

@@ -264,6 +264,8 @@ async fn others(desk: &Desk) -> Vec<Exchange> {
         ("GET", "/v1/apps/shop".to_owned(), Value::Null),
         ("POST", "/v1/apps".to_owned(), json!({"name": "B"})),
         ("GET", at("/events"), Value::Null),
+        ("GET", at("/versions"), Value::Null),
+        ("GET", at("/ps"), Value::Null),
         ("GET", at("/metadata"), Value::Null),
         ("GET", at("/wait?state=stopped&timeout=1"), Value::Null),
         ("GET", at("/metadata/nothing"), Value::Null),

@@ -32,8 +32,8 @@ async fn under_the_platform_s_limits_a_run_takes_what_they_take() {
     let desk = platform();
     let provider = as_fly(&desk);
     let mut team = Team::of(&provider);
-    // Steps that wait for a limit hold their places; enough of them leave room for the others.
-    team.parallelism = 64;
+    // As without `--parallelism`.
+    team.parallelism = 16;
     let before = [("c", 50, 1), ("d", 50, 1), ("e", 50, 1)];
     team.settle(&groups(&before)).await;
     desk.world().timings.latency = LATENCY;

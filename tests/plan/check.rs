@@ -1,8 +1,8 @@
 //! `check` finds what a plan must never be: each fault is planted into a sound plan, alone.
 
-use aeroform::core::fleet::MachineState;
+use aeroform::core::fleet::{CheckState, CheckStatus, MachineState};
 use aeroform::core::plan::{
-    Action, Branch, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work, check,
+    Action, Branch, GroupVerdict, Outcome, Plan, PoolId, Removal, Standby, StepId, Work, check,
 };
 use serde_json::json;
 
@@ -261,4 +261,43 @@ fn a_standby_that_is_left_without_whom_it_watches() {
         findings[0].0.contains("without whom it watches"),
         "{findings:?}"
     );
+}
+
+#[test]
+fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
+    let wanted = |version| {
+        let config =
+            json!({"env": {"VERSION": version}, "checks": {"up": {"type": "tcp", "port": 1}}});
+        desired([("web", group("web").count(3).config(config))])
+    };
+    let mut stage = Stage::with(&wanted("1"));
+    let wanted = wanted("2");
+    let made = stage.plan(&wanted);
+    // One has the new version and fails, the others have still to be updated.
+    let last = made.changes().map(|(id, _)| id).max().unwrap();
+    stage.carry_out_but(&wanted, &made, |id| {
+        (id == last).then_some(Outcome::NotStarted)
+    });
+    stage.touch("m00001", |machine| {
+        machine.checks = vec![CheckStatus {
+            name: "up".to_owned(),
+            status: CheckState::Critical,
+            output: String::new(),
+            updated_at: "1".to_owned(),
+        }];
+    });
+    let plan = stage.plan(&wanted);
+    let adopt = find(&plan, |action| *action == Action::Adopt);
+    let update = find(&plan, |action| matches!(action, Action::Update { .. }));
+    let findings = |fault: &dyn Fn(&mut Plan)| {
+        let mut plan = plan.clone();
+        fault(&mut plan);
+        let found = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+        assert!(
+            found[0].0.contains("while m00001 fails its checks"),
+            "{found:?}"
+        );
+    };
+    findings(&|plan| plan.steps[update].needs.clear());
+    findings(&|plan| change(plan, adopt).gate = aeroform::core::plan::GateKind::None);
 }

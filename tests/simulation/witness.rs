@@ -283,8 +283,12 @@ fn explained(story: &Story, machines: &[Value]) {
 }
 
 fn strangers(story: &Story) {
+    let strangers = story.strangers();
+    if strangers.is_empty() {
+        return;
+    }
     let now = story.sim.world().operator(crate::story::APP).machines();
-    for (id, before) in story.strangers() {
+    for (id, before) in strangers {
         match now.iter().find(|machine| machine["id"] == *id) {
             None => story.breach(&format!("the stranger {id} is gone")),
             Some(after) if *after != before => {
@@ -315,6 +319,9 @@ pub(crate) fn protected(
         .iter()
         .map(|name| (renamed(name), 0))
         .collect();
+    if counts.is_empty() {
+        return counts;
+    }
     let strangers = story.strangers();
     let machines = story.machines();
     let there: BTreeSet<String> = machines.iter().map(|machine| text(machine, "id")).collect();

@@ -5,6 +5,7 @@ mod asked;
 mod branches;
 mod capacity;
 mod volumes;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -48,6 +49,7 @@ pub fn check(
     reading.branches(known, observed);
     reading.capacity(desired, observed);
     reading.volumes(desired, observed);
+    reading.waits(desired, known, observed);
     reading.found.sort();
     reading.found
 }

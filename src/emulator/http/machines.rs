@@ -141,6 +141,24 @@ pub(super) async fn events(
     }
 }
 
+pub(super) async fn versions(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.versions(&app, &id))
+        .await
+}
+
+pub(super) async fn processes(
+    State(desk): State<Desk>,
+    Path((app, id)): Place,
+    headers: HeaderMap,
+) -> Response {
+    desk.serve(&headers, OK, |world| world.processes(&app, &id))
+        .await
+}
+
 pub(super) async fn read_lease(
     State(desk): State<Desk>,
     Path((app, id)): Place,

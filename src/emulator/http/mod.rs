@@ -42,6 +42,8 @@ pub fn router(desk: Desk) -> Router {
         )
         .route(&under(machine, "wait"), get(wait::wait))
         .route(&under(machine, "events"), get(machines::events))
+        .route(&under(machine, "versions"), get(machines::versions))
+        .route(&under(machine, "ps"), get(machines::processes))
         .route(
             &under(machine, "lease"),
             get(machines::read_lease)

@@ -439,9 +439,7 @@ impl World {
             Timeline::passing(now, State::Replacing, timings.replace, State::Stopped)
         };
         record.turn(&times, timeline);
-        record.config = config;
-        record.instance = instance;
-        record.updated_at = now;
+        record.revise(config, instance, now);
         record.checks_never_pass = script.checks_never_pass;
         self.look(app, id)
     }

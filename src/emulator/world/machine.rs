@@ -1,11 +1,10 @@
 //! One Machine of the world, and the JSON that the platform shows of it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::app::Disk;
 use super::clock::Calendar;
@@ -34,7 +33,13 @@ pub(super) struct Record {
     /// What happened before the timeline that it follows now.
     past: Vec<Event>,
     lease: Option<Lease>,
+    /// Its versions before the one that it has, oldest first, each with its config as it was sent.
+    #[serde(default)]
+    replaced: VecDeque<(String, Value)>,
 }
+
+/// Versions that are kept of a Machine beside the one that it has.
+const VERSIONS: usize = 20;
 
 /// What a new Machine is made of.
 pub(super) struct Birth {
@@ -80,6 +85,7 @@ impl Record {
             old_results: Vec::new(),
             past: Vec::new(),
             lease: None,
+            replaced: VecDeque::new(),
         }
     }
 
@@ -147,6 +153,29 @@ impl Record {
         let numbered = happened.iter().enumerate().rev();
         let shown = numbered.map(|(number, event)| event.shown(&self.id, number, calendar));
         shown.take(most).collect()
+    }
+
+    /// Takes another config, which is a new version.
+    pub(super) fn revise(&mut self, config: Value, instance: String, now: Duration) {
+        let config = std::mem::replace(&mut self.config, config);
+        let instance = std::mem::replace(&mut self.instance, instance);
+        self.replaced.push_back((instance, config));
+        if self.replaced.len() > VERSIONS {
+            self.replaced.pop_front();
+        }
+        self.updated_at = now;
+    }
+
+    /// Its versions as the platform shows them, newest first.
+    pub(super) fn versions(&self) -> Vec<Value> {
+        let now = std::iter::once((&self.instance, &self.config));
+        let before = self
+            .replaced
+            .iter()
+            .rev()
+            .map(|(version, config)| (version, config));
+        let shown = |(version, config)| json!({"version": version, "user_config": config});
+        now.chain(before).map(shown).collect()
     }
 
     /// The lease that holds now.
@@ -286,17 +315,14 @@ fn check_names(config: &Value) -> Vec<String> {
     names
 }
 
-/// An address of the private network, the same for the whole life of a Machine.
+/// An address of the private network, the same for the whole life of a Machine: three groups are of its id.
 fn private_ip(id: &str) -> String {
-    let hex = HEXLOWER.encode(&Sha256::digest(id.as_bytes())[..6]);
-    let (a, b, c) = (&hex[..4], &hex[4..8], &hex[8..]);
-    let short = |group: &str| {
-        let digits = group.trim_start_matches('0');
-        if digits.is_empty() {
-            "0".to_owned()
-        } else {
-            digits.to_owned()
+    let group = |from: usize| {
+        let digits = id.get(from..from + 4).unwrap_or_default();
+        match digits.trim_start_matches('0') {
+            "" => "0",
+            digits => digits,
         }
     };
-    format!("fdaa:0:1:a7b:{}:{}:{}:2", short(a), short(b), short(c))
+    format!("fdaa:0:1:a7b:{}:{}:{}:2", group(0), group(4), group(8))
 }

@@ -140,9 +140,9 @@ impl<'a> Operator<'a> {
         let instance = self.world.draw_instance();
         let now = self.world.now();
         if let Some(record) = self.record(id) {
-            change(&mut record.config);
-            record.instance = instance;
-            record.updated_at = now;
+            let mut config = record.config.clone();
+            change(&mut config);
+            record.revise(config, instance, now);
         }
     }
 

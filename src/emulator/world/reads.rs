@@ -70,6 +70,22 @@ impl World {
         })
     }
 
+    /// `GET …/versions`: newest first.
+    pub fn versions(&mut self, app: &str, id: &str) -> Answer {
+        self.about_machine("versions", app, id, |world, _| {
+            world.look(app, id)?;
+            Ok(world.record(app, id)?.versions().into())
+        })
+    }
+
+    /// `GET …/ps`: Machines run nothing here, so nothing runs in them.
+    pub fn processes(&mut self, app: &str, id: &str) -> Answer {
+        self.about_machine("ps", app, id, |world, _| {
+            world.look(app, id)?;
+            Ok(json!([]))
+        })
+    }
+
     /// `GET …/metadata`.
     pub fn read_metadata(&mut self, app: &str, id: &str) -> Answer {
         self.about_machine("read-metadata", app, id, |world, _| {

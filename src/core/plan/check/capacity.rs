@@ -234,7 +234,7 @@ fn stays(plan: &Plan, change: &Change) -> bool {
 }
 
 /// Which steps are done before which: for every barrier the set of all that it waits for.
-struct Behind {
+pub(super) struct Behind {
     /// Per step: the steps directly needed.
     needs: Vec<Vec<StepId>>,
     /// Per barrier or shared predecessor: everything before it.
@@ -242,7 +242,7 @@ struct Behind {
 }
 
 impl Behind {
-    fn of(plan: &Plan) -> Self {
+    pub(super) fn of(plan: &Plan) -> Self {
         let needs: Vec<Vec<StepId>> = plan
             .steps
             .iter()
@@ -288,7 +288,7 @@ impl Behind {
         all
     }
 
-    fn is_behind(&self, id: StepId, first: StepId) -> bool {
+    pub(super) fn is_behind(&self, id: StepId, first: StepId) -> bool {
         let Some(needs) = self.needs.get(id.0 as usize) else {
             return false;
         };

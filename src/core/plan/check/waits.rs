@@ -1,0 +1,102 @@
+//! Whom a rolling update must wait for: a Machine that is as wanted and fails its checks is down as well, so none
+//! that serves goes down before it is up.
+
+use std::collections::BTreeSet;
+
+use super::Reading;
+use super::capacity::Behind;
+use crate::core::fleet::{
+    CheckState, CheckStatus, Desired, GroupName, HostStatus, Known, Machine, MachineId,
+    MachineState, Management, Observed, Strategy,
+};
+use crate::core::plan::types::{Action, Change, GateKind, Removal, StepId};
+
+impl Reading<'_> {
+    pub(super) fn waits(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
+        let Some(observed) = observed else {
+            return;
+        };
+        let behind = Behind::of(self.plan);
+        let changes: Vec<_> = self.plan.changes().collect();
+        for (name, group) in &desired.groups {
+            let rolls = matches!(group.strategy, Strategy::Rolling { .. });
+            if !rolls || !group.template.has_checks() {
+                continue;
+            }
+            let of_it: Vec<_> = changes
+                .iter()
+                .filter(|(_, change)| change.group == *name)
+                .collect();
+            let mut seen: BTreeSet<&[StepId]> = BTreeSet::new();
+            let first_of_each: Vec<StepId> = of_it
+                .iter()
+                .filter(|(_, change)| takes_down(change, observed))
+                .map(|(id, _)| *id)
+                .filter(|id| seen.insert(self.plan.steps[id.0 as usize].needs.as_slice()))
+                .collect();
+            if first_of_each.is_empty() {
+                continue;
+            }
+            let touched: BTreeSet<&MachineId> = changes
+                .iter()
+                .filter(|(_, change)| change.action != Action::Adopt)
+                .filter_map(|(_, change)| change.machine.id.as_ref())
+                .collect();
+            let sick = observed
+                .machines
+                .values()
+                .filter(|machine| is_sick(machine, name, known) && !touched.contains(&machine.id));
+            for machine in sick {
+                let awaited = of_it.iter().find(|(_, change)| {
+                    change.machine.id.as_ref() == Some(&machine.id)
+                        && change.gate == GateKind::Healthy
+                });
+                for id in &first_of_each {
+                    if !awaited.is_some_and(|(first, _)| behind.is_behind(*id, *first)) {
+                        self.say(format!(
+                            "step {} takes a Machine down while {} fails its checks",
+                            id.0, machine.id
+                        ));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Whether one that serves is down for as long as this takes. A new one that comes first takes nobody down.
+fn takes_down(change: &Change, observed: &Observed) -> bool {
+    let goes = match &change.action {
+        Action::Update { standby_for } | Action::Move { standby_for, .. } => standby_for.is_empty(),
+        // The new one waits for its volume.
+        Action::Destroy {
+            removal: Removal::Replaced,
+            leaves,
+        } => {
+            let pin = change.pin.as_ref();
+            leaves.is_empty() && pin.is_some_and(|pin| !pin.volumes.is_empty())
+        }
+        Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
+    };
+    let seen = change.machine.id.as_ref();
+    let seen = seen.and_then(|id| observed.machines.get(id));
+    let fails = seen.is_some_and(|seen| seen.checks.iter().any(is_critical));
+    goes && !fails && change.state.is_none_or(MachineState::runs)
+}
+
+/// Whether it counts for this group, runs, and fails its checks.
+fn is_sick(machine: &Machine, group: &GroupName, known: &Known) -> bool {
+    let ours = known.machines.contains_key(&machine.id)
+        || matches!(machine.management, Management::Ours | Management::Launch)
+            && !known.ignored.contains(&machine.id);
+    ours && machine.group.as_ref() == Some(group)
+        && machine.standby_for.is_empty()
+        && machine.host == HostStatus::Ok
+        && machine.config.is_some()
+        && machine.state == MachineState::Started
+        && machine.checks.iter().any(is_critical)
+}
+
+fn is_critical(check: &CheckStatus) -> bool {
+    check.status == CheckState::Critical
+}
