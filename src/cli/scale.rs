@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::args::{Count, Scale as Args};
 use super::edit::{self, Ground};
-use super::{Context, codes};
+use super::{Context, codes, scale_show, size};
 use crate::core::fleet::{Count as Written, Desired, GroupName, Region, Regions};
 use crate::core::manifest::edit::{Edit, Layout};
 use crate::core::plan::{Amount, NoScale, Plan, Scale};
@@ -17,6 +17,15 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             let edits = |ground: &Ground<'_>| count(args, ground);
             edit::run(context, "scale count", &args.editing, edits).await
         }
+        Args::Vm(args) => {
+            let edits = |ground: &Ground<'_>| size::vm(args, ground);
+            edit::run(context, "scale vm", &args.editing, edits).await
+        }
+        Args::Memory(args) => {
+            let edits = |ground: &Ground<'_>| size::memory(args, ground);
+            edit::run(context, "scale memory", &args.editing, edits).await
+        }
+        Args::Show(args) => scale_show::run(context, args.refresh.refresh, None).await,
     }
 }
 
@@ -67,7 +76,11 @@ fn layout(
 }
 
 /// A count that is written means no standbys unless they are written, too (RULES 15).
-fn standbys(ground: &Ground<'_>, name: &GroupName, after: &BTreeMap<Region, u32>) -> Option<u32> {
+pub(super) fn standbys(
+    ground: &Ground<'_>,
+    name: &GroupName,
+    after: &BTreeMap<Region, u32>,
+) -> Option<u32> {
     let group = &ground.desired.groups[name];
     if group.standby.is_some() || after.is_empty() || group.count != Written::Unwritten {
         return None;

@@ -9,16 +9,18 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 mod edit;
+mod groups;
 mod scale;
 mod world;
 
 pub use edit::Editing;
-pub use scale::{Count, Scale};
+pub use groups::{Group, RegionsEdit, RegionsVerb};
+pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
-use crate::core::fleet::{AppName, GroupName, RunId};
+use crate::core::fleet::{AppName, GroupName, Region, RunId};
 use crate::ui::{ColorChoice, Loudness};
 
 const STYLES: Styles = Styles::styled()
@@ -160,9 +162,15 @@ pub enum Verb {
     Apply(Apply),
     /// Destroy every Machine of the app
     Destroy(Destroy),
-    /// Change how many Machines a group has, and where
+    /// Change how many Machines a group has, where, and of which size
     #[command(subcommand)]
     Scale(Scale),
+    /// Add, rename or remove a process group
+    #[command(subcommand)]
+    Group(Group),
+    /// Add, remove or drain the regions of a group
+    #[command(subcommand)]
+    Regions(RegionsVerb),
     /// Write the state and an aeroform.toml for an app that is there already
     Import(Import),
     /// Show what was changed outside since the last apply
@@ -526,7 +534,9 @@ impl Verb {
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,
-            Self::Scale(scale) => scale.json(),
+            Self::Scale(args) => args.json(),
+            Self::Group(args) => args.json(),
+            Self::Regions(args) => args.json(),
             Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }
@@ -539,6 +549,10 @@ fn app_name(text: &str) -> Result<AppName, String> {
 
 fn group_name(text: &str) -> Result<GroupName, String> {
     GroupName::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn region(text: &str) -> Result<Region, String> {
+    Region::new(text).map_err(|error| error.rule.to_owned())
 }
 
 fn run_id(text: &str) -> Result<RunId, String> {

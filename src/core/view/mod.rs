@@ -14,6 +14,7 @@ pub mod line;
 pub mod outline;
 mod pen;
 pub mod run;
+pub mod scale;
 pub mod status;
 pub mod style;
 pub mod terminal;
@@ -22,5 +23,6 @@ pub mod words;
 
 pub use edit::FileEdit;
 pub use run::{RunEnd, RunReport, StateEnd, Tally};
+pub use scale::ScaleView;
 pub use status::StatusView;
 pub use style::{Label, Style};

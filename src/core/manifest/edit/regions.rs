@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::parts::without_item;
 use super::script::{Script, Value};
-use super::table::{find, leaves, remove, rewrite, set};
+use super::table::{find, leaves, quoted, remove, rewrite, set, splice};
 use crate::core::fleet::{GroupName, Region};
 
 /// What `[groups.NAME]` is to say of its numbers.
@@ -99,4 +100,84 @@ pub(super) fn inline(regions: &BTreeMap<Region, u32>) -> String {
         .map(|(region, n)| format!("{} = {n}", super::table::key(region.as_str())))
         .collect();
     format!("{{ {} }}", pairs.join(", "))
+}
+
+/// `["gru", "bog"]`.
+pub(super) fn listed(regions: &[Region]) -> String {
+    let names = regions.iter().map(|region| quoted(region.as_str()));
+    let names: Vec<String> = names.collect();
+    format!("[{}]", names.join(", "))
+}
+
+/// Writes a list; one that is there loses and gets names where it stands.
+pub(super) fn list(
+    text: &str,
+    group: &GroupName,
+    wanted: &[Region],
+    count: Option<u32>,
+) -> Option<String> {
+    let name = group.as_str();
+    let path = ["groups", name, "regions"];
+    let script = Script::read(text)?;
+    let leaves = leaves(&script);
+    let text = match find(&leaves, &path).map(|leaf| &leaf.entry.value) {
+        Some(Value::List(_, items)) if !items.is_empty() => {
+            let text = relisted(&script, items, wanted)?;
+            // An order that cannot be had by adding and taking away is written anew.
+            if is_listed(&text, &path, wanted) {
+                text
+            } else {
+                set(&text, &path, &listed(wanted))?
+            }
+        }
+        Some(Value::Scalar(_) | Value::List(..) | Value::Table(..)) | None => {
+            set(text, &path, &listed(wanted))?
+        }
+    };
+    match count {
+        Some(n) => set(&text, &["groups", name, "count"], &n.to_string()),
+        None => Some(text),
+    }
+}
+
+fn relisted(script: &Script<'_>, items: &[Value], wanted: &[Region]) -> Option<String> {
+    let named: Vec<Option<String>> = items.iter().map(|item| script.string(item)).collect();
+    let new = wanted
+        .iter()
+        .filter(|region| !named.iter().flatten().any(|name| name == region.as_str()));
+    let mut parts = Vec::new();
+    let end = items.last()?.span().end;
+    for region in new {
+        parts.push((end..end, format!(", {}", quoted(region.as_str()))));
+    }
+    let is_gone = |at: usize| {
+        named[at]
+            .as_ref()
+            .is_some_and(|name| !wanted.iter().any(|region| region.as_str() == name))
+    };
+    let gone: Vec<usize> = (0..items.len()).filter(|at| is_gone(*at)).collect();
+    if gone.len() == items.len() || gone.len() > 1 || (!gone.is_empty() && !parts.is_empty()) {
+        let whole = items[0].span().start..end;
+        let all = listed(wanted);
+        return Some(splice(
+            script.text,
+            vec![(whole, all[1..all.len() - 1].to_owned())],
+        ));
+    }
+    for at in gone {
+        parts.push((without_item(items, at)?, String::new()));
+    }
+    Some(splice(script.text, parts))
+}
+
+fn is_listed(text: &str, path: &[&str], wanted: &[Region]) -> bool {
+    let Some(script) = Script::read(text) else {
+        return false;
+    };
+    let leaves = leaves(&script);
+    let Some(Value::List(_, items)) = find(&leaves, path).map(|leaf| &leaf.entry.value) else {
+        return false;
+    };
+    let names = items.iter().map(|item| script.string(item));
+    names.eq(wanted.iter().map(|region| Some(region.as_str().to_owned())))
 }

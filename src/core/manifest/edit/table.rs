@@ -160,6 +160,20 @@ fn without_line(script: &Script<'_>, span: &Range<usize>) -> Range<usize> {
     }
 }
 
+/// What goes with one entry of a table.
+pub(super) fn without(
+    script: &Script<'_>,
+    entries: &[Entry],
+    at: usize,
+    is_inline: bool,
+) -> Range<usize> {
+    if is_inline {
+        without_inline(entries, &entries[at])
+    } else {
+        without_line(script, &entries[at].span())
+    }
+}
+
 /// An entry of an inline table with one of the commas beside it.
 fn without_inline(entries: &[Entry], gone: &Entry) -> Range<usize> {
     let at = entries

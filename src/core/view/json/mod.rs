@@ -14,6 +14,7 @@ pub mod init;
 pub mod logs;
 pub mod plan;
 pub mod platform;
+pub mod scale;
 pub mod state;
 pub mod status;
 mod text;

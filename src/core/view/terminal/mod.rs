@@ -10,6 +10,7 @@ pub mod platform;
 pub mod progress;
 pub mod questions;
 pub mod report;
+pub mod scale;
 pub mod status;
 
 pub use edit::edits;
@@ -17,4 +18,5 @@ pub use plan::{drift, plan};
 pub use progress::event;
 pub use questions::{prompt, question};
 pub use report::report;
+pub use scale::scale;
 pub use status::status;
