@@ -5,6 +5,8 @@
 //! `strace -f -c -e trace=fsync,fdatasync,rename target/release/deps/apply-…` counts what really
 //! reaches the disk.
 
+#[path = "../tests/support/carried.rs"]
+mod carried;
 mod measure;
 #[path = "../tests/support/mod.rs"]
 mod support;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use aeroform::apply::{self, ApplyOptions, Cancel, Job};
 use aeroform::core::fleet::{Desired, Known, Lineage, RunId};
-use aeroform::core::plan::{Options, Outcome, RunFacts, SavedPlan, plan, record};
+use aeroform::core::plan::{Options, Outcome, SavedPlan, plan, record};
 use aeroform::core::state;
 use aeroform::emulator::world::Timings;
 use aeroform::journal::{
@@ -23,6 +25,7 @@ use aeroform::journal::{
 use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
 use aeroform::store::{Holder, LocalStore, StateStore};
+use carried::{facts, row};
 use measure::{growth, millis, per, processor_time};
 use support::{GroupWords, desired, group};
 
@@ -110,7 +113,12 @@ async fn create(size: u32, before: &mut Option<f64>) {
         .expect("the world answers");
     let made = plan(&wanted, &known, Some(&observed), &Options::default());
     let planned = processor_time().saturating_sub(began);
-    let run = row(&observed.description.scope, SavedPlan::of(&made).text());
+    let run = row(
+        1,
+        &observed.description.scope,
+        0,
+        SavedPlan::of(&made).text(),
+    );
     let job = Job {
         plan: &made,
         desired: &wanted,
@@ -171,32 +179,6 @@ async fn settled(wanted: &Desired, known: &Known, sim: &SimProvider) {
         .expect("the world answers");
     let again = plan(wanted, known, Some(&observed), &Options::default());
     assert!(again.is_empty(), "nothing is left to do");
-}
-
-fn row(lineage: &Lineage, plan: String) -> RunRow {
-    RunRow {
-        run: RunId::new("run1").expect("a run id"),
-        lineage: lineage.clone(),
-        serial: 0,
-        at: "2026-01-01T00:00:00Z".to_owned(),
-        by: "ana".to_owned(),
-        command: "apply".to_owned(),
-        plan,
-    }
-}
-
-fn facts(run: &RunRow) -> RunFacts {
-    RunFacts {
-        run: run.run.clone(),
-        lineage: run.lineage.clone(),
-        at: run.at.clone(),
-        by: run.by.clone(),
-        command: run.command.clone(),
-        outcome: "complete".to_owned(),
-        commit: None,
-        parent: None,
-        plan: None,
-    }
 }
 
 fn holder() -> Holder {

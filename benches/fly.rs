@@ -1,72 +1,83 @@
-//! Reading a large fleet through provider `fly` and planning it: processor time and memory of the client.
+//! Reading a large fleet from the emulator through provider `fly` and planning it: processor time and memory
+//! of the client.
 //!
-//! `cargo bench --bench fly`. The body is made beforehand, so that only the client is measured.
+//! `cargo bench --bench fly`. The client is a process of its own, so that nothing else is measured.
 
+use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aeroform::core::fleet::{AppName, Known};
 use aeroform::core::manifest::{self, Overrides, SourceFile};
 use aeroform::core::plan::{Options, plan};
+use aeroform::emulator::TokioClock;
+use aeroform::emulator::http::{Desk, router};
+use aeroform::emulator::world::World;
 use aeroform::observe::observe;
-use aeroform::provider::fly::{Access, FlyProvider, Request, Response, Transport, TransportError};
+use aeroform::provider::fly::{Access, FlyProvider, HttpTransport};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
 
 const MACHINES: usize = 10_000;
+/// Where the client finds the emulator; set for the client alone.
+const SERVED_AT: &str = "AEROFORM_BENCH_SERVED_AT";
 
-struct Canned(Vec<u8>);
-
-#[async_trait::async_trait]
-impl Transport for Canned {
-    async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let (_, path) = request.url.split_once("/v1/apps/").unwrap_or(("", ""));
-        let body = match path {
-            "shop" => json!({"id": "scope", "machine_count": MACHINES})
-                .to_string()
-                .into_bytes(),
-            "shop/machines" => self.0.clone(),
-            _ => b"[]".to_vec(),
-        };
-        Ok(Response {
-            status: 200,
-            body,
-            ..Response::default()
-        })
+fn main() {
+    match std::env::var(SERVED_AT) {
+        Ok(url) => read_and_plan(&url),
+        Err(_) => serve(),
     }
 }
 
-/// A Machine as `fly deploy` leaves one, of about 2 KB.
-fn machine(number: usize) -> Value {
-    let env: serde_json::Map<String, Value> = (0..20)
-        .map(|n| {
-            (
-                format!("SETTING_{n:02}"),
-                format!("value number {n}").into(),
-            )
-        })
-        .collect();
-    let mut env = env;
+fn runtime() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime")
+}
+
+/// Fills the emulated platform and has the client read it.
+fn serve() {
+    let mut world = World::new("bench", Arc::new(TokioClock::start()));
+    world.add_app("shop");
+    let mut app = world.operator("shop");
+    for number in 0..MACHINES {
+        app.add(&format!("calm-river-{number}"), "ams", config())
+            .expect("there is room");
+    }
+    let desk = Desk::new(world);
+    let status = runtime().block_on(async move {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, router(desk)).await });
+        let client = move || {
+            let program = std::env::current_exe().expect("this program");
+            Command::new(program).env(SERVED_AT, url).status()
+        };
+        tokio::task::spawn_blocking(client).await.expect("it runs")
+    });
+    assert!(status.expect("it runs").success());
+}
+
+fn settings() -> impl Iterator<Item = (String, String)> {
+    (0..18).map(|n| (format!("SETTING_{n:02}"), format!("value number {n}")))
+}
+
+/// What `fly deploy` sends; the API shows some 2 KB of such a Machine.
+fn config() -> Value {
+    let mut env: serde_json::Map<String, Value> =
+        settings().map(|(key, value)| (key, value.into())).collect();
     env.insert("FLY_PROCESS_GROUP".to_owned(), "web".into());
     env.insert("PRIMARY_REGION".to_owned(), "ams".into());
     json!({
-        "id": format!("{number:014x}"), "name": format!("calm-river-{number}"), "state": "started",
-        "region": "ams", "instance_id": format!("01{number:024}"), "version": format!("01{number:024}"),
-        "private_ip": "fdaa:0:1:a7b:1:2:3:2", "host_status": "ok", "cordoned": false,
-        "created_at": "2026-11-01T10:00:00Z", "updated_at": "2026-11-01T10:00:09Z", "checks": [],
-        "config": {
-            "image": "registry.fly.io/shop:v7@sha256:0000000000000000000000000000000000000000000000000000000000000000",
-            "init": {"cmd": ["bin/web"]}, "env": env, "dns": {},
-            "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
-            "metadata": {"fly_platform_version": "v2", "fly_process_group": "web",
-                "fly_release_id": "r7", "fly_release_version": "7", "fly_flyctl_version": "0.3.1"},
-            "services": [{"protocol": "tcp", "internal_port": 8080, "force_instance_key": null,
-                "ports": [{"port": 80, "handlers": ["http"]}, {"port": 443, "handlers": ["http", "tls"]}],
-                "checks": [{"type": "http", "path": "/up", "interval": "10s", "timeout": "2s"}]}],
-        },
-        "events": [
-            {"id": "01", "type": "start", "status": "started", "source": "flyd", "timestamp": 1_793_527_209_000_i64},
-            {"id": "00", "type": "launch", "status": "created", "source": "user", "timestamp": 1_793_527_200_000_i64},
-        ],
+        "image": "registry.fly.io/shop:v7@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+        "init": {"cmd": ["bin/web"]}, "env": env, "dns": {},
+        "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
+        "metadata": {"fly_platform_version": "v2", "fly_process_group": "web",
+            "fly_release_id": "r7", "fly_release_version": "7", "fly_flyctl_version": "0.3.1"},
+        "services": [{"protocol": "tcp", "internal_port": 8080, "force_instance_key": null,
+            "ports": [{"port": 80, "handlers": ["http"]}, {"port": 443, "handlers": ["http", "tls"]}],
+            "checks": [{"type": "http", "path": "/up", "interval": "10s", "timeout": "2s"}]}],
     })
 }
 
@@ -86,15 +97,8 @@ fn peak() -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-fn main() {
-    let body = {
-        let all: Vec<String> = (0..MACHINES).map(|n| machine(n).to_string()).collect();
-        format!("[{}]", all.join(",")).into_bytes()
-    };
-    let bytes = body.len();
-    let access = Access::of_vars(|name| (name == "FLY_API_TOKEN").then_some("t")).expect("a token");
-    let provider = FlyProvider::new(Canned(body), access);
-    let settings = (0..20).map(|n| format!("SETTING_{n:02} = \"value number {n}\""));
+fn read_and_plan(url: &str) {
+    let settings = settings().map(|(key, value)| format!("{key} = \"{value}\""));
     let settings = settings.collect::<Vec<_>>().join("\n");
     let fly = format!(
         "app = \"shop\"\nprimary_region = \"ams\"\n[env]\n{settings}\n[processes]\nweb = \"bin/web\"\n\
@@ -109,25 +113,27 @@ fn main() {
         path: "fly.toml",
         bytes: fly.as_bytes(),
     };
-    let desired = manifest::load(file, None, &overrides)
-        .desired
-        .expect("a manifest");
+    let desired = manifest::load(file, None, &overrides).desired;
+    let desired = desired.expect("a manifest");
+    let access = Access::of_vars(|name| match name {
+        "FLY_API_TOKEN" => Some("none"),
+        "FLY_FLAPS_BASE_URL" => Some(url),
+        _ => None,
+    });
+    let access = access.expect("a token");
+    let transport = HttpTransport::new(&access).expect("a client");
+    let provider = FlyProvider::new(transport, access);
     let known = Known::empty(AppName::new("shop").expect("a name"), "fly");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime.expect("a runtime");
-    let (before, began) = (peak(), processor());
     let look = observe(&provider, &desired.app, &known);
-    let observed = runtime.block_on(look).expect("an answer");
-    let read = processor().saturating_sub(began);
+    let observed = runtime().block_on(look).expect("an answer");
+    let read = processor();
     let made = plan(&desired, &known, Some(&observed), &Options::default());
-    let planned = processor().saturating_sub(began).saturating_sub(read);
+    let planned = processor().saturating_sub(read);
+    assert_eq!(made.summary().adopt, MACHINES);
     println!(
-        "{MACHINES} Machines, {bytes} bytes: read {} ms, planned {} ms, {} MB more at most, {} steps",
+        "{MACHINES} Machines: read {} ms, planned {} ms, at most {} MB in all",
         read.as_millis(),
         planned.as_millis(),
-        peak().saturating_sub(before) / 1024,
-        made.steps.len()
+        peak() / 1024,
     );
 }

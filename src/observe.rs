@@ -12,7 +12,9 @@ use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::{Instant, sleep};
 
-use crate::core::fleet::{AppName, Description, Known, Machine, MachineId, MachineState, Observed};
+use crate::core::fleet::{
+    AppName, Description, Known, Machine, MachineId, MachineState, Observed, Release,
+};
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::provider::backoff::Backoff;
 use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
@@ -21,6 +23,8 @@ use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
 const LIST_LAG: Duration = Duration::from_secs(10);
 /// Reads at once.
 const AT_ONCE: usize = 16;
+/// Until a read that was too fast and was not told how much is made again.
+const ONE_MORE: Duration = Duration::from_secs(1);
 /// Tries of one read.
 const TRIES: u32 = 6;
 
@@ -120,6 +124,10 @@ async fn reread(
     description: Description,
     listing: Listing,
 ) -> Result<Observed, ProviderError> {
+    let (release, release_unknown) = match newest_release(provider, app).await {
+        Ok(release) => (release, None),
+        Err(error) => (None, Some(error.message)),
+    };
     let mut observed = Observed {
         app: app.clone(),
         description,
@@ -127,7 +135,8 @@ async fn reread(
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: listing.volumes,
-        release: provider.newest_release(app).await,
+        release,
+        release_unknown,
     };
     let alive = |machine: &Machine| machine.state != MachineState::Destroyed;
     for machine in listing.machines.into_iter().filter(alive) {
@@ -160,6 +169,30 @@ async fn reread(
     Ok(observed)
 }
 
+/// Releases are bookkeeping of another host: one that does not answer is not waited for.
+async fn newest_release(
+    provider: &dyn Provider,
+    app: &AppName,
+) -> Result<Option<Release>, ProviderError> {
+    let mut tries = 1;
+    loop {
+        match provider.newest_release(app).await {
+            Err(error) if tries < TRIES => match error.class {
+                ErrorClass::RateLimited(pause) => sleep(pause.unwrap_or(ONE_MORE)).await,
+                ErrorClass::Invalid
+                | ErrorClass::Conflict
+                | ErrorClass::NoRoom
+                | ErrorClass::NotFound
+                | ErrorClass::Transient
+                | ErrorClass::Unknown
+                | ErrorClass::Fatal => return Err(error),
+            },
+            answer => return answer,
+        }
+        tries += 1;
+    }
+}
+
 /// Reads again after a failure that may pass; a read can be repeated whatever came of it.
 async fn persistently<T, F>(read: impl Fn() -> F) -> Result<T, ProviderError>
 where
@@ -177,6 +210,7 @@ where
             ErrorClass::Transient | ErrorClass::Unknown => backoff.pause(tries),
             ErrorClass::Invalid
             | ErrorClass::Conflict
+            | ErrorClass::NoRoom
             | ErrorClass::NotFound
             | ErrorClass::Fatal => return Err(error),
         };

@@ -64,6 +64,8 @@ pub(super) enum Refused {
     Conflict(ProviderError),
     /// There is no such Machine.
     NotFound(ProviderError),
+    /// There is no room for it, on the Machine's host or in the region.
+    NoRoom(ProviderError),
     /// The provider does not do this to a Machine in that state, or at all.
     Invalid(ProviderError),
     /// It may have happened; to be settled by asking.

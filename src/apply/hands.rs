@@ -99,6 +99,7 @@ impl<'a> Hands<'a> {
             };
             match error.class {
                 ErrorClass::Conflict => return Err(Refused::Conflict(error)),
+                ErrorClass::NoRoom => return Err(Refused::NoRoom(error)),
                 ErrorClass::NotFound => return Err(Refused::NotFound(error)),
                 ErrorClass::Unknown => {
                     self.touched.set(true);
@@ -164,7 +165,9 @@ impl<'a> Hands<'a> {
                 ErrorClass::Transient | ErrorClass::Conflict => {
                     return Ok(Waited::NotYet(error.hint));
                 }
-                ErrorClass::Invalid | ErrorClass::Fatal => return Err(self.hopeless(&error)),
+                ErrorClass::Invalid | ErrorClass::NoRoom | ErrorClass::Fatal => {
+                    return Err(self.hopeless(&error));
+                }
                 ErrorClass::Unknown | ErrorClass::RateLimited(_) => {}
             }
             if Instant::now() >= deadline {
@@ -197,6 +200,13 @@ impl<'a> Hands<'a> {
             Waited::Gone => Ok(None),
             Waited::NotYet(_) => self.get(id).await,
         }
+    }
+
+    /// Says why the step goes on in another way than before.
+    pub(super) fn turning(&self, cause: impl Into<String>) {
+        self.say(StepEvent::Retrying {
+            cause: cause.into(),
+        });
     }
 
     /// Pauses before another try of something that may pass, and says so; false when there were
@@ -249,7 +259,9 @@ impl<'a> Hands<'a> {
             };
             match error.class {
                 ErrorClass::NotFound => return Ok(None),
-                ErrorClass::Invalid | ErrorClass::Fatal => return Err(self.hopeless(&error)),
+                ErrorClass::Invalid | ErrorClass::NoRoom | ErrorClass::Fatal => {
+                    return Err(self.hopeless(&error));
+                }
                 ErrorClass::RateLimited(until) if begun.elapsed() < RATE_PATIENCE => {
                     self.limited(action, id, until, put_off);
                     put_off += 1;

@@ -1,6 +1,6 @@
 //! What a run is given, and what it gives back.
 
-use crate::core::fleet::{Desired, Known, Observed};
+use crate::core::fleet::{Desired, Known, Observed, ReleaseStamp};
 use crate::core::plan::{Plan, StepResult};
 use crate::journal::{Journal, RunRow};
 use crate::provider::Provider;
@@ -58,6 +58,8 @@ pub struct Report {
     pub findings: Vec<String>,
     /// What somebody else has changed since; told, not counted against the run.
     pub remarks: Vec<String>,
+    /// The release that the run made, registered or not.
+    pub release: Option<ReleaseStamp>,
     /// Why nothing new was started from some moment on, where something other than a signal or a
     /// failed step was the reason.
     pub halted: Option<Halt>,

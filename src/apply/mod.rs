@@ -18,6 +18,7 @@ mod leases;
 mod limits;
 mod pin;
 mod record;
+mod release;
 mod run;
 mod schedule;
 mod settle;

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::cancel::Cancel;
 use super::job::{Halt, Job, Report};
 use super::record::Recorder;
+use super::release;
 use super::schedule::{Schedule, Unstarted};
 use super::shared::Shared;
 use super::steps::carry_out;
@@ -46,6 +47,8 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
         events,
         interrupted: false,
     };
+    let release = desk.listening(release::register(&shared)).await;
+    shared.release.borrow_mut().clone_from(&release);
     desk.carry_out_all().await;
     let results = desk.close();
     let verified = if shared.cancel.is_stopping() {
@@ -53,18 +56,21 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
     } else if shared.halt_reached() {
         Verified::nothing(&results)
     } else {
-        desk.listening(verify(&shared, &results)).await
+        desk.listening(Box::pin(verify(&shared, &results))).await
     };
     if shared.cancel.is_stopping() && !desk.interrupted {
         desk.interrupt();
     }
-    Report {
+    let report = Report {
         results,
         interrupted: desk.interrupted,
         findings: verified.findings,
         remarks: verified.remarks,
+        release,
         halted: shared.halt.borrow().clone(),
-    }
+    };
+    release::end(&shared, &report).await;
+    report
 }
 
 fn unwritten(error: &JournalError) -> Halt {
@@ -184,6 +190,7 @@ impl Desk<'_, '_> {
             outcome: outcome.unwrap_or(Outcome::NotStarted),
             machine: None,
             sent: None,
+            instead: None,
         }
     }
 

@@ -240,7 +240,7 @@ mod tests {
     use super::*;
     use crate::core::fleet::{AppName, GroupName, MachineName, Region};
     use crate::core::plan::types::FORMAT_VERSION;
-    use crate::core::plan::{Action, Aim, Change, GateKind, Pool, PoolId, Step, Target};
+    use crate::core::plan::{Action, Aim, Asked, Change, GateKind, Pool, PoolId, Step, Target};
 
     /// Replacements in one pool: each is a step and the one behind it.
     fn replacements(count: u32, size: usize) -> Plan {
@@ -262,6 +262,7 @@ mod tests {
                 gate: GateKind::None,
                 branches: Vec::new(),
                 state: None,
+                reverts: None,
             })),
         };
         Plan {
@@ -274,6 +275,7 @@ mod tests {
             online: true,
             machines: 0,
             aim: Aim::Manifests,
+            asked: Asked::default(),
             groups: Vec::new(),
             steps: (0..count * 2).map(step).collect(),
             pools: vec![Pool {
@@ -285,6 +287,8 @@ mod tests {
             drift: Vec::new(),
             takes_over: Vec::new(),
             cost: None,
+            release: None,
+            newest_release: None,
             notes: Vec::new(),
             warnings: Vec::new(),
             refusals: Vec::new(),

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::cancel::Cancel;
 use super::job::{Halt, Job};
 use super::limits::Limits;
-use crate::core::fleet::{MachineId, MachineName};
+use crate::core::fleet::{MachineId, MachineName, ReleaseStamp};
 use crate::core::plan::{Event, StepId};
 use crate::provider::backoff::Backoff;
 
@@ -19,6 +20,12 @@ pub(super) struct Shared<'a> {
     pub(super) cancel: Cancel,
     /// Machines that steps of this run have made, for standbys that watch them.
     pub(super) made: RefCell<BTreeMap<StepId, MachineId>>,
+    /// Machines whose hosts had no room, with those that took their places.
+    pub(super) instead: RefCell<BTreeMap<MachineId, MachineId>>,
+    /// One branch at a time re-points standbys, for several may have to re-point the same.
+    pub(super) repointing: Mutex<()>,
+    /// The release that Machines of this run are of, once it has a number.
+    pub(super) release: RefCell<Option<ReleaseStamp>>,
     /// Set once nothing new may be started.
     pub(super) halt: RefCell<Option<Halt>>,
     /// Names in the snapshot.
@@ -43,6 +50,9 @@ impl<'a> Shared<'a> {
         Self {
             cancel,
             made: RefCell::default(),
+            instead: RefCell::default(),
+            repointing: Mutex::default(),
+            release: RefCell::default(),
             halt: RefCell::default(),
             names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
             limits: Limits::of(&job.observed.description.capabilities),
@@ -50,6 +60,11 @@ impl<'a> Shared<'a> {
             events,
             job,
         }
+    }
+
+    /// Notes whose place a new Machine has taken.
+    pub(super) fn took(&self, old: &MachineId, new: MachineId) {
+        self.instead.borrow_mut().insert(old.clone(), new);
     }
 
     /// Nothing new is started from now on; the first reason is kept.

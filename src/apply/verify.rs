@@ -67,6 +67,7 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
             Found::Otherwise(text) => verified.findings.push(text),
         }
     }
+    verified.findings.extend(leftovers(shared, results).await);
     verified.findings.extend(doubles(shared, results).await);
     verified
 }
@@ -101,6 +102,33 @@ async fn look(shared: &Shared<'_>, step: StepId, change: &Change, result: &StepR
             return Found::NotLooked;
         }
     }
+}
+
+/// Machines that others took the place of and that are there all the same.
+async fn leftovers(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
+    let changes = shared.job.plan.changes();
+    let replaced = changes.filter_map(|(step, change)| {
+        let result = results.get(step.0 as usize)?;
+        let gone = result
+            .instead
+            .as_ref()
+            .is_some_and(|instead| instead.old_gone);
+        gone.then_some((step, change.machine.id.as_ref()?))
+    });
+    let mut found = Vec::new();
+    for (step, id) in replaced {
+        match Hands::new(shared, step).get(id).await {
+            Ok(Some(live)) if !live.state.is_gone() => {
+                let state = live.state.as_str();
+                found.push(format!("{id} was replaced and is {state}"));
+            }
+            Ok(_) | Err(End::Halted { .. }) => {}
+            Err(End::Failed { message, .. } | End::Unknown { message }) => {
+                found.push(format!("{id} could not be verified: {message}"));
+            }
+        }
+    }
+    found
 }
 
 fn judge(
@@ -163,16 +191,21 @@ async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
         .job
         .plan
         .changes()
-        .filter_map(|(step, change)| match &change.action {
-            Action::Create { launch, .. } => {
-                let machine = results.get(step.0 as usize)?.machine.as_ref();
-                Some((launch.as_str(), machine.map(|machine| &machine.id)))
+        .filter_map(|(step, change)| {
+            let result = results.get(step.0 as usize)?;
+            let machine = result.machine.as_ref().map(|machine| &machine.id);
+            let made = result.instead.as_ref().is_some_and(|instead| instead.made);
+            match &change.action {
+                Action::Create { launch, .. } => Some((launch.as_str(), machine)),
+                Action::Update { .. } | Action::Move { .. } if made => {
+                    Some((change.successor()?.launch.as_str(), machine))
+                }
+                Action::Update { .. }
+                | Action::Move { .. }
+                | Action::Destroy { .. }
+                | Action::Adopt
+                | Action::Forget => None,
             }
-            Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Adopt
-            | Action::Forget => None,
         })
         .collect();
     let Some(first) = shared.job.plan.changes().next() else {

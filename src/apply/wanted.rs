@@ -97,6 +97,7 @@ impl<'a> Wanted<'a> {
             commit: job.commit.map(str::to_owned),
             by: Some(job.run.by.clone()),
             protect: self.group.protect,
+            release: self.shared.release.borrow().clone().map(Box::new),
         }
     }
 }
@@ -112,15 +113,21 @@ pub(super) fn own_launch(machine: &Machine) -> Option<&str> {
     (machine.name.launch_part() == Some(stamp)).then_some(stamp)
 }
 
-/// The ids of the Machines that a standby watches; those that this run makes were made before it.
+/// The ids of the Machines that a standby watches; those that this run makes, or puts in the place of others,
+/// were made before it.
 pub(super) fn watched(shared: &Shared<'_>, standbys: &[Standby]) -> Part<Vec<MachineId>> {
     let made = shared.made.borrow();
     let id_of = |standby: &Standby| match standby {
-        Standby::Machine(id) => Ok(id.clone()),
+        Standby::Machine(id) => Ok(now(shared, id)),
         Standby::Step(step) => made.get(step).cloned().ok_or_else(|| {
             let message = format!("step {} has made no Machine to stand by for", step.0);
             End::failed(codes::PLAN_MISMATCH, message)
         }),
     };
     standbys.iter().map(id_of).collect()
+}
+
+/// The Machine that does the work of this one: itself, or the one that took its place.
+pub(super) fn now(shared: &Shared<'_>, id: &MachineId) -> MachineId {
+    shared.instead.borrow().get(id).unwrap_or(id).clone()
 }

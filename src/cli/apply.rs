@@ -11,6 +11,10 @@ use crate::ui::{Exit, Failure};
 pub(super) async fn run(context: &Context<'_>, args: &Apply) -> Result<Exit, Failure> {
     let saved = args.plan.as_deref().map(saved::read).transpose()?;
     let takes_all = saved.as_ref().is_some_and(|saved| saved.destroys_app);
+    let asked = match &saved {
+        Some(saved) => saved.asked.clone(),
+        None => args.asks.asked(),
+    };
     let errand = Errand {
         command: "apply",
         aim: if takes_all {
@@ -18,6 +22,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Apply) -> Result<Exit, Fai
         } else {
             Aim::Manifests
         },
+        asked,
         saved,
         doing: &args.doing,
     };

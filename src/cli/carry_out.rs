@@ -14,7 +14,7 @@ use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
-use crate::core::plan::{Aim, Allow, Plan, SavedPlan, Spent};
+use crate::core::plan::{Aim, Allow, Asked, Plan, SavedPlan, Spent};
 use crate::core::view::terminal::questions::WRITE;
 use crate::core::view::words::span;
 use crate::journal::Journal;
@@ -31,6 +31,8 @@ pub(super) struct Errand<'a> {
     pub(super) command: &'static str,
     /// What it leads to.
     pub(super) aim: Aim,
+    /// What is asked for beyond what the manifests say.
+    pub(super) asked: Asked,
     /// The plan that was reviewed, where it was saved: the file is the approval.
     pub(super) saved: Option<SavedPlan>,
     /// How it is done.
@@ -172,7 +174,8 @@ impl Work<'_> {
     }
 
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
-        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim);
+        let asked = self.errand.asked.clone();
+        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim, asked);
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))
             .await??)

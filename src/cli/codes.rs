@@ -111,6 +111,10 @@ codes! {
         "there is no `…`",
         "The file to be published is not there.",
         "Name the copy that the run has printed.";
+    NOT_RUNNING "not_running" Error:
+        "cannot … Machine …: it is …",
+        "Only a Machine that runs can be restarted or suspended.",
+        "Start it with `aeroform machine start ID`.";
     NO_SUCH_MACHINE "no_such_machine" Error:
         "… no … Machine `…`",
         "Neither the state nor the provider knows it.",
@@ -139,7 +143,7 @@ codes! {
         "group `…` cannot have … Machines there",
         "The regions hold fewer, as `--max-per-region` or `max_per_region` in aeroform.toml says, or there is no region.",
         "Name more regions with `--region`, or raise the limit.";
-    SIZES_DIFFER "sizes_differ" Error:
+    CPUS_DIFFER "cpus_differ" Error:
         "the Machines of group `…` have different CPUs, and fly.toml does not say which: …",
         "Memory alone is no size, and the Machines do not agree on the rest.",
         "Say it whole with `aeroform scale vm`.";

@@ -3,7 +3,7 @@
 use super::Context;
 use super::args::Destroy;
 use super::carry_out::{self, Errand};
-use crate::core::plan::Aim;
+use crate::core::plan::{Aim, Asked};
 use crate::ui::{Exit, Failure};
 
 /// Takes the whole app away, by the same road as any other change.
@@ -11,6 +11,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Destroy) -> Result<Exit, F
     let errand = Errand {
         command: "destroy",
         aim: Aim::Nothing,
+        asked: Asked::default(),
         saved: None,
         doing: &args.doing,
     };

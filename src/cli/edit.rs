@@ -14,7 +14,7 @@ use super::{Context, codes, init, show};
 use crate::conduct::Look;
 use crate::core::fleet::Desired;
 use crate::core::manifest::edit::Edit;
-use crate::core::plan::{Aim, Plan};
+use crate::core::plan::{Aim, Asked, Plan};
 use crate::core::view::{json, terminal};
 use crate::ui::{Exit, Failure, Signals};
 
@@ -49,7 +49,7 @@ pub(super) async fn run(
         manifests::read(context, Purpose::Run)?
     };
     let before = Session::before_edit(context, read.clone())?;
-    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests);
+    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, Asked::default());
     let asked = if asks {
         Some((before.provider(context)?, session::journal(context)?))
     } else {
@@ -100,6 +100,7 @@ pub(super) async fn run(
         aim: Aim::Manifests,
         saved: None,
         doing: &args.doing,
+        asked: Asked::default(),
     };
     let edited = carry_out::Edited {
         session: &after,

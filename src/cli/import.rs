@@ -10,7 +10,7 @@ use super::init::{self, Beginning, quoted};
 use super::session::{self, Session};
 use super::{Context, codes, show};
 use crate::core::fleet::{GroupName, Known, Machine, Observed, Region};
-use crate::core::plan::{Action, Aim, Options, Plan, plan};
+use crate::core::plan::{Action, Aim, Asked, Options, Plan, plan};
 use crate::core::view::json;
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
@@ -43,6 +43,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
     let errand = Errand {
         command: "import",
         aim: Aim::State,
+        asked: Asked::default(),
         saved: None,
         doing: &doing,
     };
@@ -79,7 +80,7 @@ async fn left_to_do(context: &Context<'_>) -> Result<Exit, Failure> {
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);
-    let wishes = session::wishes(&Wishes::default(), Aim::Manifests);
+    let wishes = session::wishes(&Wishes::default(), Aim::Manifests, Asked::default());
     let look = signals.or_interrupted(ground.look(&wishes)).await??;
     context.ui.data("\nWhat the files would change now:\n\n");
     show::plan(context.ui, &look.plan);
@@ -121,7 +122,7 @@ fn manifest(
     let running: BTreeSet<&str> = groups
         .values()
         .flatten()
-        .filter_map(|machine| machine.config.as_ref()?.image.as_deref())
+        .filter_map(|machine| machine.config.as_deref()?.image.as_deref())
         .collect();
     let mut images = running.iter();
     // Writing to a String cannot fail.

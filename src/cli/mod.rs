@@ -19,12 +19,14 @@ mod groups;
 mod import;
 mod init;
 mod logs;
+mod machine;
 mod manifests;
 mod plan;
 mod platform;
 mod project;
 mod refresh;
 mod regions;
+mod restart;
 mod running;
 mod saved;
 mod scale;
@@ -182,7 +184,9 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Regions(args) => wait(regions::run(&context, args)),
         Verb::Drift(args) => wait(drift::run(&context, args)),
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
-        Verb::Status(_) => wait(status::run(&context)),
+        Verb::Restart(args) => wait(restart::run(&context, args)),
+        Verb::Machine(args) => wait(machine::run(&context, args)),
+        Verb::Status(args) => wait(status::run(&context, args)),
         Verb::Logs(args) => wait(logs::run(&context, args)),
         Verb::State(args) => wait(state::run(&context, args)),
         Verb::Unlock { .. } => wait(unlock::run(&context)),

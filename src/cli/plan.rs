@@ -25,6 +25,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         } else {
             Aim::Manifests
         },
+        args.asks.asked(),
     );
     let look = if args.refresh.refresh {
         let provider = session.provider(context)?;

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use super::Context;
 use super::args::{Doing, RefreshState};
 use super::carry_out::{self, Errand};
-use crate::core::plan::Aim;
+use crate::core::plan::{Aim, Asked};
 use crate::ui::{Exit, Failure};
 
 /// Shows what differs, asks, and writes it down, by the same road as any other change.
@@ -21,6 +21,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Ex
     let errand = Errand {
         command: "refresh",
         aim: Aim::State,
+        asked: Asked::default(),
         saved: None,
         doing: &doing,
     };

@@ -4,7 +4,7 @@ use super::session::{self, Session};
 use super::{Context, scale, show};
 use crate::conduct::Look;
 use crate::core::fleet::GroupName;
-use crate::core::plan::Aim;
+use crate::core::plan::{Aim, Asked};
 use crate::core::view::{ScaleView, json, terminal};
 use crate::ui::{Exit, Failure, Signals};
 
@@ -15,7 +15,11 @@ pub(super) async fn run(
     only: Option<&GroupName>,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let wishes = session::wishes(&super::args::Wishes::default(), Aim::Manifests);
+    let wishes = session::wishes(
+        &super::args::Wishes::default(),
+        Aim::Manifests,
+        Asked::default(),
+    );
     let (session, look) = if asks {
         let session = Session::open_asking(context).await?;
         let provider = session.provider(context)?;

@@ -13,7 +13,7 @@ use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::fleet::Desired;
 use crate::core::manifest::{Settings, StateLocation};
 use crate::core::plan::codes::FLEET_VANISHED;
-use crate::core::plan::{Aim, Options};
+use crate::core::plan::{Aim, Asked, Options};
 use crate::core::view::words::span;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
@@ -181,13 +181,15 @@ pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, F
 }
 
 /// What flags ask of the planner.
-pub(super) fn wishes(flags: &Wishes, aim: Aim) -> Options {
+pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
     Options {
         aim,
+        asked,
         accept_missing: flags.accept_missing,
         take_over: flags.take_over,
         adopt_runs: flags.adopt_run.iter().cloned().collect(),
         own_runs: BTreeSet::new(),
+        now: None,
     }
 }
 

@@ -97,7 +97,7 @@ fn cpus(ground: &Ground<'_>, name: &GroupName) -> Result<(String, u32), Failure>
             let several = several.iter().map(|(kind, cpus)| format!("{cpus} {kind}"));
             let several: Vec<String> = several.collect();
             Err(Failure::new(
-                codes::SIZES_DIFFER,
+                codes::CPUS_DIFFER,
                 format!(
                     "the Machines of group `{name}` have different CPUs, and fly.toml does not say which: {}",
                     several.join(", ")

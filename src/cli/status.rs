@@ -1,33 +1,164 @@
-//! `aeroform status`: what is there now.
+//! `aeroform status`: what is there now, once or again and again.
 
-use super::session::Session;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::args::{Status, Wishes};
+use super::session::{self, Session};
 use super::{Context, show};
-use crate::core::view::{StatusView, json, terminal};
+use crate::core::plan::{Aim, Asked, plan};
+use crate::core::view::words::span;
+use crate::core::view::{StatusView, Style, escape, json, terminal};
 use crate::observe::observe;
-use crate::ui::{Exit, Failure, Signals};
+use crate::provider::Provider;
+use crate::ui::{Exit, Failure, Screen, Signals};
 
-/// Looks once and shows it.
-pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+/// The longest pause after looks that failed.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Looks and shows it.
+pub(super) async fn run(context: &Context<'_>, args: &Status) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open_asking(context).await?;
     let provider = session.provider(context)?;
-    let look = async {
-        let known = session.remember().await?.known;
-        let observed = observe(&*provider, &session.desired.app, &known).await?;
-        Ok::<_, Failure>((known, observed))
+    let first = signals.or_interrupted(look(&session, &*provider)).await??;
+    if !args.watch {
+        print(context, &first);
+        return Ok(Exit::Done);
+    }
+    let watch = Watch {
+        context,
+        session: &session,
+        provider: &*provider,
+        every: args.every,
     };
-    let (known, observed) = signals.or_interrupted(look).await??;
-    let view = StatusView::of(
-        provider.name(),
-        Some(&session.desired),
-        Some(&known),
-        &observed,
-    );
+    if context.ui.streams().stdout && !context.ui.json() {
+        watch.drawn(&mut signals, first).await
+    } else {
+        watch.printed(&mut signals, first).await
+    }
+}
+
+async fn look(session: &Session, provider: &dyn Provider) -> Result<StatusView, Failure> {
+    let known = session.remember().await?.known;
+    let observed = observe(provider, &session.desired.app, &known).await?;
+    let options = session::wishes(&Wishes::default(), Aim::Manifests, Asked::default());
+    let plan = plan(&session.desired, &known, Some(&observed), &options);
+    let desired = Some(&session.desired);
+    Ok(StatusView::of(provider.name(), desired, Some(&known), &observed).beside(&plan))
+}
+
+fn print(context: &Context<'_>, view: &StatusView) {
     let ui = context.ui;
     if ui.json() {
-        ui.document(&json::status::status(&view));
+        ui.document(&json::status::status(view));
     } else {
-        show::data(ui, |style, text| terminal::status(&view, style, text));
+        show::data(ui, |style, text| terminal::status(view, style, text));
     }
-    Ok(Exit::Done)
+}
+
+struct Watch<'a> {
+    context: &'a Context<'a>,
+    session: &'a Session,
+    provider: &'a dyn Provider,
+    every: Duration,
+}
+
+impl Watch<'_> {
+    /// In place on the terminal. What was seen last stands there afterwards.
+    async fn drawn(&self, signals: &mut Signals, first: StatusView) -> Result<Exit, Failure> {
+        let mut view = first;
+        let mut screen = Screen::open()?;
+        let mut trouble: Option<Failure> = None;
+        let mut failed = 0;
+        'looks: loop {
+            let pause = self.pause(failed);
+            let next = sleep(pause);
+            tokio::pin!(next);
+            loop {
+                self.draw(&screen, &view, trouble.as_ref(), pause);
+                tokio::select! {
+                    biased;
+                    _ = signals.next() => break 'looks,
+                    () = screen.resized() => {}
+                    () = &mut next => break,
+                }
+            }
+            let Ok(looked) = signals
+                .or_interrupted(look(self.session, self.provider))
+                .await
+            else {
+                break;
+            };
+            match looked {
+                Ok(seen) => (view, trouble, failed) = (seen, None, 0),
+                Err(failure) => (trouble, failed) = (Some(failure), failed + 1),
+            }
+        }
+        drop(screen);
+        print(self.context, &view);
+        Ok(Exit::Interrupted)
+    }
+
+    /// One after the other, where lines cannot be drawn again.
+    async fn printed(&self, signals: &mut Signals, first: StatusView) -> Result<Exit, Failure> {
+        let ui = self.context.ui;
+        print(self.context, &first);
+        let mut failed = 0;
+        while ui.takes_data() {
+            let Ok(()) = signals.or_interrupted(sleep(self.pause(failed))).await else {
+                return Ok(Exit::Interrupted);
+            };
+            let Ok(looked) = signals
+                .or_interrupted(look(self.session, self.provider))
+                .await
+            else {
+                return Ok(Exit::Interrupted);
+            };
+            match looked {
+                Ok(view) => {
+                    failed = 0;
+                    if !ui.json() {
+                        ui.data("\n");
+                    }
+                    print(self.context, &view);
+                }
+                Err(failure) => {
+                    failed += 1;
+                    ui.warn(&format!("could not look: {}", failure.message));
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Twice as long after each look that failed: it may have failed because there were too many.
+    fn pause(&self, failed: u32) -> Duration {
+        let longer = self.every.saturating_mul(1 << failed.min(6));
+        longer.min(LONGEST.max(self.every))
+    }
+
+    fn draw(&self, screen: &Screen, view: &StatusView, trouble: Option<&Failure>, pause: Duration) {
+        let (width, _) = screen.size();
+        let style = Style {
+            width,
+            ..show::style(self.context.ui)
+        };
+        let mut text = String::new();
+        terminal::status(view, &style, &mut text).expect("writing to a String cannot fail");
+        let every = span(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        let foot = match trouble {
+            None => format!(
+                "{} · again in {every} · Ctrl-C ends",
+                self.context.env.now()
+            ),
+            Some(failure) => format!(
+                "could not look, again in {every}: {}",
+                escape::safe(&failure.message)
+            ),
+        };
+        let foot: String = foot.chars().take(width.saturating_sub(1)).collect();
+        screen.draw(&text, &foot);
+    }
 }

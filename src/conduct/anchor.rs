@@ -38,10 +38,24 @@ impl<'a> Anchor<'a> {
         patience: Duration,
         waiting: &mut (dyn FnMut(&ProviderError) + Send),
     ) -> Result<Option<Self>, ProviderError> {
-        let Some(id) = chosen(look) else {
-            return Ok(None);
-        };
-        let app = &look.plan.app;
+        match chosen(look) {
+            Some(id) => Self::of(provider, &look.plan.app, id, why, patience, waiting).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Takes the lease of this Machine, on the same terms.
+    ///
+    /// # Errors
+    /// When it is held for longer, or the provider does not answer.
+    pub async fn of(
+        provider: &'a dyn Provider,
+        app: &'a AppName,
+        id: MachineId,
+        why: &str,
+        patience: Duration,
+        waiting: &mut (dyn FnMut(&ProviderError) + Send),
+    ) -> Result<Option<Self>, ProviderError> {
         let deadline = Instant::now() + patience;
         let mut told = false;
         loop {
@@ -55,7 +69,10 @@ impl<'a> Anchor<'a> {
             let pause = match error.class {
                 ErrorClass::RateLimited(pause) => pause.unwrap_or(LOOK_AGAIN),
                 ErrorClass::Conflict | ErrorClass::Transient | ErrorClass::Unknown => LOOK_AGAIN,
-                ErrorClass::Invalid | ErrorClass::NotFound | ErrorClass::Fatal => {
+                ErrorClass::Invalid
+                | ErrorClass::NoRoom
+                | ErrorClass::NotFound
+                | ErrorClass::Fatal => {
                     return Err(error);
                 }
             };

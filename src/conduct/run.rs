@@ -163,6 +163,7 @@ impl Ground<'_> {
             commit: self.env.commit(),
             parent: look.remembered.digest.clone(),
             plan: look.reviewed.as_ref().map(SavedPlan::digest),
+            release: report.release.as_ref().map(|release| release.version),
         };
         record(
             &look.remembered.known,

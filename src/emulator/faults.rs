@@ -79,6 +79,9 @@ impl Entry {
                 status: self.status.unwrap_or(400),
                 message: self.message.clone().unwrap_or_else(|| "refused".to_owned()),
             },
+            "no-room" => Effect::NoRoom {
+                message: self.message.clone(),
+            },
             "rate-limited" => Effect::RateLimited {
                 retry_after: self.lasts(1)?,
             },

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::fleet::{GroupName, Lineage, Management, RunId, Stamps};
+use crate::core::fleet::{GroupName, Lineage, Management, ReleaseStamp, RunId, Stamps};
 
 const GROUP: &str = "fly_process_group";
 const PLATFORM: &str = "fly_platform_version";
@@ -15,6 +15,10 @@ const LAUNCH: &str = "aeroform_launch";
 const COMMIT: &str = "aeroform_commit";
 const BY: &str = "aeroform_by";
 const PROTECT: &str = "aeroform_protect";
+const RELEASE: &str = "fly_release_version";
+const RELEASE_ID: &str = "fly_release_id";
+/// The id of a release that an apply has registered: another tool's release has another id.
+const RELEASED: &str = "aeroform_release";
 
 /// The entries that say these stamps and this group.
 pub fn written(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, String> {
@@ -27,7 +31,10 @@ pub fn written(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, S
         commit,
         by,
         protect,
+        release,
     } = stamps;
+    let id = release.as_ref().and_then(|release| release.id.clone());
+    let ours = release.as_ref().is_some_and(|release| release.by_us);
     let entries = [
         (PLATFORM, Some("v2".to_owned())),
         (GROUP, group.map(ToString::to_string)),
@@ -39,6 +46,9 @@ pub fn written(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, S
         (COMMIT, commit.clone()),
         (BY, by.clone()),
         (PROTECT, protect.then(|| "true".to_owned())),
+        (RELEASE, release.as_ref().map(|r| r.version.to_string())),
+        (RELEASED, id.clone().filter(|_| ours)),
+        (RELEASE_ID, id),
     ];
     entries
         .into_iter()
@@ -46,9 +56,15 @@ pub fn written(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, S
         .collect()
 }
 
-/// Whether this key is one that [`written`] writes; it goes when it is not written any more.
+/// Whether this key is one that [`written`] writes and nobody else; it goes when it is not written any
+/// more.
 pub fn is_ours(key: &str) -> bool {
     key.starts_with("aeroform_") || key == GROUP || key == PLATFORM
+}
+
+/// Whether this key says of which release a Machine is.
+pub fn is_of_release(key: &str) -> bool {
+    key.starts_with("fly_release_")
 }
 
 /// The stamps in this metadata. A value that cannot be read counts as missing: it is foreign text.
@@ -63,7 +79,17 @@ pub fn stamps(metadata: &BTreeMap<String, String>) -> Stamps {
         commit: text(COMMIT),
         by: text(BY),
         protect: metadata.get(PROTECT).is_some_and(|text| text == "true"),
+        release: release(metadata),
     }
+}
+
+fn release(metadata: &BTreeMap<String, String>) -> Option<Box<ReleaseStamp>> {
+    let id = metadata.get(RELEASE_ID);
+    Some(Box::new(ReleaseStamp {
+        version: metadata.get(RELEASE)?.parse().ok()?,
+        by_us: id.is_some() && metadata.get(RELEASED) == id,
+        id: id.cloned(),
+    }))
 }
 
 /// The group in this metadata; an empty one counts as missing.
@@ -106,12 +132,26 @@ mod tests {
             commit: Some("c".to_owned()),
             by: Some("ana".to_owned()),
             protect: true,
+            release: Some(Box::new(ReleaseStamp {
+                version: 44,
+                id: Some("r44".to_owned()),
+                by_us: true,
+            })),
         };
         let web = GroupName::new("web").unwrap();
-        let metadata = written(&stamps_in, Some(&web));
+        let mut metadata = written(&stamps_in, Some(&web));
         assert_eq!(stamps(&metadata), stamps_in);
         assert_eq!(group(&metadata), Some(web));
-        assert!(metadata.keys().all(|key| is_ours(key)));
+        assert!(
+            metadata
+                .keys()
+                .all(|key| is_ours(key) || is_of_release(key))
+        );
+        // Another tool's release over ours.
+        metadata.insert(RELEASE_ID.to_owned(), "r45".to_owned());
+        metadata.insert(RELEASE.to_owned(), "45".to_owned());
+        let theirs = stamps(&metadata).release.unwrap();
+        assert_eq!((theirs.version, theirs.by_us), (45, false));
         assert_eq!(management(&metadata), Management::Ours);
     }
 }

@@ -47,6 +47,10 @@ codes! {
         "… not stopped",
         "A Machine that runs is not destroyed without force.",
         "Stop it first.";
+    NO_ROOM "no_room" Error:
+        "… could not reserve resource for machine: …",
+        "The Machine's host has no room for what is wanted, or takes no deploys for now, and the Machine cannot be replaced on another one: its volume is on that host, or its region is full.",
+        "Apply again later, or with a smaller size or another region.";
     RATE_LIMITED "rate_limited" Error:
         "rate limit exceeded",
         "Too many calls in a short time.",

@@ -18,7 +18,8 @@ use async_trait::async_trait;
 
 use crate::core::code::Code;
 use crate::core::fleet::{
-    AppName, Call, Description, GroupName, Machine, MachineId, Receipt, Until, Volume,
+    AppName, Call, Description, GroupName, Machine, MachineEvent, MachineId, NewRelease, Receipt,
+    Release, ReleaseStatus, Until, Volume,
 };
 
 /// A place that runs Machines. Every method names the app, so that one provider serves many.
@@ -74,9 +75,38 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
-    /// The number of the app's newest release, where the platform keeps releases and says so.
-    async fn newest_release(&self, _app: &AppName) -> Option<u64> {
-        None
+    /// The app's newest release; none where there is none, the platform keeps none, or keeps them from us.
+    async fn newest_release(&self, _app: &AppName) -> Result<Option<Release>, ProviderError> {
+        Ok(None)
+    }
+
+    /// Registers a release; none where the platform keeps none, or takes none from us. Asked twice, it
+    /// makes two.
+    async fn register_release(
+        &self,
+        _app: &AppName,
+        _release: &NewRelease<'_>,
+    ) -> Result<Option<Release>, ProviderError> {
+        Ok(None)
+    }
+
+    /// Says how far a release has come that was registered.
+    async fn mark_release(
+        &self,
+        _app: &AppName,
+        _id: &str,
+        _status: ReleaseStatus,
+    ) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// What a Machine has gone through, newest first, where the platform tells.
+    async fn events(
+        &self,
+        _app: &AppName,
+        _id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        Ok(Vec::new())
     }
 
     /// Sends log lines to `sink` until it says that it has enough or, without `follow`, until all
@@ -146,6 +176,9 @@ pub enum ErrorClass {
     Invalid,
     /// Something else was faster: another version, a name that is taken, a lease that is held.
     Conflict,
+    /// There is no room for it: on the Machine's host, or for a new one in its region. It certainly did not
+    /// happen, and the same again elsewhere may.
+    NoRoom,
     /// There is no such Machine or app.
     NotFound,
     /// Too fast; not before that much time has passed, where known.

@@ -1,6 +1,7 @@
 //! What every state store promises, as functions that panic where a store breaks it.
 //!
-//! A store's test gives a fresh [`Bench`] to each of them; names are the promises.
+//! A store's test gives a fresh [`Bench`] to each of them; names are the promises, and
+//! [`store_promises`](crate::store_promises) lists them.
 
 use std::time::Duration;
 
@@ -15,6 +16,26 @@ pub trait Bench: Sync {
 
     /// Takes the lock away from whoever holds it, as the world outside may.
     fn break_lock(&self);
+}
+
+/// Gives the names of all promises to a macro, so that no store's test leaves one out.
+#[macro_export]
+macro_rules! store_promises {
+    ($with:ident) => {
+        $with! {
+            a_place_that_was_never_written_has_no_text
+            what_one_client_writes_another_reads
+            a_client_can_write_again_without_reading
+            a_stale_version_is_refused
+            a_first_write_never_passes_over_another_first_write
+            two_clients_have_one_lock
+            the_holder_is_shown_while_it_holds
+            a_lock_that_was_let_go_can_be_taken
+            a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock
+            a_held_lock_keeps_nobody_from_reading
+            a_lock_that_was_lost_says_so
+        }
+    };
 }
 
 const NOW: Duration = Duration::ZERO;

@@ -10,6 +10,7 @@ pub mod exit;
 pub mod failure;
 pub mod progress;
 pub mod prompt;
+pub mod screen;
 pub mod signals;
 pub mod terminal;
 
@@ -19,4 +20,5 @@ pub use color::ColorChoice;
 pub use exit::Exit;
 pub use failure::Failure;
 pub use output::{Loudness, Ui};
+pub use screen::Screen;
 pub use signals::{Signals, Stop};

@@ -72,8 +72,11 @@ impl<'a> Progress<'a> {
     /// The line that an event gets, if it gets one.
     fn line(&self, what: &Event) -> Option<String> {
         let wanted = match what {
-            Event::Interrupted => true,
-            Event::Started { .. } => self.speaks(),
+            Event::Started { .. }
+            | Event::Release {
+                unregistered: None, ..
+            } => self.speaks(),
+            Event::Interrupted | Event::Release { .. } => true,
             Event::Step { what, .. } => match what {
                 // The bars show these while they last.
                 StepEvent::Began => false,

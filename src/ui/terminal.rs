@@ -48,6 +48,17 @@ pub fn width(env: &Env, streams: Streams) -> usize {
     columns.max(LEAST_WIDTH)
 }
 
+/// Columns and lines of standard output as they are now; usual ones where nobody says.
+pub fn size_now() -> (usize, usize) {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let of = |cells: u16, usual: usize| match cells {
+        0 => usual,
+        cells => usize::from(cells),
+    };
+    let (columns, lines) = size.map_or((0, 0), |size| (size.ws_col, size.ws_row));
+    (of(columns, 80).max(LEAST_WIDTH), of(lines, 24))
+}
+
 /// A terminal that was never told its size says 0, which is no size.
 fn size_of(stream: impl rustix::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;

@@ -101,6 +101,7 @@ async fn every_code_of_a_verb_is_provoked() {
             "[[fault]]\non = \"get\"\neffect = \"odd\"\n",
             &["emulator", "--faults", "faults.toml"],
         ),
+        not_running(),
         crate::fly::busy(code),
         crate::fly::empty(code),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
@@ -157,6 +158,20 @@ async fn every_code_of_a_verb_is_provoked() {
             ),
         ],
     );
+}
+
+/// A Machine that is stopped is to be restarted.
+fn not_running() -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    let listed = sandbox
+        .command(&["machine", "list", "-q"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    let id = text.lines().next().unwrap();
+    sandbox.run(&["machine", "stop", id]);
+    ends(&sandbox, &["machine", "restart", id])
 }
 
 /// A folder stands where a file is meant.

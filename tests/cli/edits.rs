@@ -23,6 +23,13 @@ fn app() -> Sandbox {
     sandbox
 }
 
+/// Shows a run without the ids of its Machines: which of those that are made at once is made first is
+/// chance.
+fn shown(sandbox: &Sandbox, args: &[&str]) -> String {
+    let id = regex::Regex::new(r"\b[0-9a-f]{14}\b").unwrap();
+    id.replace_all(&sandbox.run(args), "[MACHINE]").into_owned()
+}
+
 #[test]
 fn a_count_is_written_as_an_exact_map_and_applied() {
     let sandbox = app();
@@ -282,7 +289,7 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
     };
     quietly(&["group", "add", "mail", "sleep 1002", "--count", "1"]);
     assert_eq!(sandbox.machines(), 3);
-    assert_snapshot!(sandbox.run(&["group", "rename", "mail", "post", "--plan-only"]), @r#"
+    assert_snapshot!(shown(&sandbox, &["group", "rename", "mail", "post", "--plan-only"]), @r#"
     exit 0
     --- stdout
     fly.toml
@@ -307,7 +314,7 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
 
     > post  sleep 1002
         > 1 to move from mail, rolling
-            ams 9bc4b7378004e1
+            ams [MACHINE]
               [env]
             -   FLY_PROCESS_GROUP = "mail"
             +   FLY_PROCESS_GROUP = "post"
@@ -316,7 +323,7 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
     "#);
     quietly(&["group", "rename", "mail", "post"]);
     assert_eq!(sandbox.machines(), 3);
-    assert_snapshot!(sandbox.run(&["group", "remove", "post"]), @r#"
+    assert_snapshot!(shown(&sandbox, &["group", "remove", "post"]), @r#"
     exit 6
     --- stdout
     fly.toml
@@ -341,7 +348,7 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
 
     - post
         - 1 to destroy  its group is not in `[processes]`
-            9bc4b7378004e1 ams   started
+            [MACHINE] ams   started
 
     Plan: 0 to create, 0 to update, 1 to destroy.
     Destroys group post.
@@ -364,7 +371,7 @@ fn regions_come_and_go_by_list_and_by_number() {
         "[groups.web]\ncount = 2\nregions = [\"ams\"]\n\n[groups.jobs]\ncount = 1\n",
     );
     sandbox.apply();
-    assert_snapshot!(sandbox.run(&["regions", "add", "fra", "-g", "web", "-y", "-q"]), @r#"
+    assert_snapshot!(shown(&sandbox, &["regions", "add", "fra", "-g", "web", "-y", "-q"]), @r#"
     exit 0
     --- stdout
     aeroform.toml
@@ -380,13 +387,13 @@ fn regions_come_and_go_by_list_and_by_number() {
     ~ web  sleep 1000
         + 1 to create in fra · port 8103
         - 1 to destroy: another region gets one instead  the newest
-            267b7bb0ece0c7 ams   started
+            [MACHINE] ams   started
 
     Plan: 1 to create, 0 to update, 1 to destroy.
     state: state/shop.json is at serial 2
     Apply complete: 1 created, 1 destroyed.
     "#);
-    assert_snapshot!(sandbox.run(&["regions", "add", "fra", "-g", "jobs", "-y", "-q"]), @"
+    assert_snapshot!(shown(&sandbox, &["regions", "add", "fra", "-g", "jobs", "-y", "-q"]), @"
     exit 0
     --- stdout
     aeroform.toml
@@ -406,7 +413,7 @@ fn regions_come_and_go_by_list_and_by_number() {
     state: state/shop.json is at serial 3
     Apply complete: 1 created.
     ");
-    assert_snapshot!(sandbox.run(&["regions", "drain", "ams", "--edit-only"]), @r#"
+    assert_snapshot!(shown(&sandbox, &["regions", "drain", "ams", "--edit-only"]), @r#"
     exit 0
     --- stdout
     aeroform.toml
@@ -421,7 +428,7 @@ fn regions_come_and_go_by_list_and_by_number() {
     --- stderr
     wrote `aeroform.toml`; `aeroform apply` carries it out
     "#);
-    assert_snapshot!(sandbox.run(&["regions", "list"]), @"
+    assert_snapshot!(shown(&sandbox, &["regions", "list"]), @"
     exit 0
     --- stdout
     shop

@@ -16,7 +16,7 @@ primary_region = \"ams\"
   internal_port = 8080
 ";
 
-const V1: &str = "registry.fly.io/shop:v1@sha256:1111111111111111111111111111111111111111111111111111111111111111";
+pub(crate) const V1: &str = "registry.fly.io/shop:v1@sha256:1111111111111111111111111111111111111111111111111111111111111111";
 const V2: &str = "registry.fly.io/shop:v2@sha256:2222222222222222222222222222222222222222222222222222222222222222";
 
 /// An emulator that ends with the test.
@@ -116,7 +116,7 @@ pub(crate) fn on(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> Comma
     command
 }
 
-fn run(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> String {
+pub(crate) fn run(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> String {
     let mut command = on(sandbox, platform, args);
     let output = command.stdin(Stdio::null()).output().unwrap();
     let shown = sandbox.show(&output);
@@ -124,7 +124,7 @@ fn run(sandbox: &Sandbox, platform: &Platform, args: &[&str]) -> String {
     shown
 }
 
-fn project(aeroform: &str) -> Sandbox {
+pub(crate) fn project(aeroform: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml", FLY);
     sandbox.write("aeroform.toml", &format!("provider = \"fly\"\n{aeroform}"));
@@ -201,7 +201,7 @@ fn a_platform_in_a_file_is_there_again() {
 }
 
 /// Somebody else holds the lease of this Machine for so long.
-fn hold(platform: &Platform, id: &str, seconds: u32) {
+pub(crate) fn hold(platform: &Platform, id: &str, seconds: u32) {
     let lease = format!("/v1/apps/shop/machines/{id}/lease");
     let why = json!({"ttl": seconds, "description": "deploying v7"});
     assert_eq!(platform.ask("POST", &lease, &why).0, 201);

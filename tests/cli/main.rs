@@ -10,6 +10,7 @@ mod drift;
 mod edits;
 mod fly;
 mod journey;
+mod machines;
 mod manifests;
 mod platform;
 mod prompts;

@@ -104,6 +104,7 @@ async fn every_code_of_an_answer_is_provoked() {
         Effect::RateLimited {
             retry_after: Duration::from_secs(1),
         },
+        Effect::NoRoom { message: None },
         Effect::LoseBefore { status: 408 },
         Effect::LoseAfter { status: 503 },
         Effect::Lie,

@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../support/carried.rs"]
+mod carried;
 #[path = "../support/provoked.rs"]
 mod provoked;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod answers;
+mod asked;
 mod changes;
 mod codes;
 mod contract;
@@ -15,6 +18,7 @@ mod gates;
 mod order;
 mod process;
 mod repeated;
+mod room;
 mod snapshot;
 mod stage;
 mod stopping;

@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aeroform::apply::{self, ApplyOptions, Cancel, Job, Report};
-use aeroform::core::fleet::{Desired, DesiredGroup, Known, Observed, RunId};
-use aeroform::core::plan::{
-    Event, Options, Outcome, Plan, RunFacts, StepEvent, StepId, check, plan, record,
-};
-use aeroform::journal::RunRow;
+use aeroform::apply::Cancel;
+use aeroform::core::fleet::{Desired, DesiredGroup, Known, Observed};
+use aeroform::core::plan::{Event, Options, Outcome, Plan, StepEvent, StepId, check, plan};
 use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
 use aeroform::store::{StateLock, StoreError};
 use serde_json::{Value, json};
 
+pub(crate) use crate::carried::Ran;
+use crate::carried::{Errand, carry_out};
 use crate::support::{self, GroupWords, group};
 
 #[derive(Clone)]
@@ -39,12 +38,6 @@ pub(crate) struct Stage {
     pub(crate) lock: Lock,
     pub(crate) cancel: Cancel,
     pub(crate) parallelism: usize,
-}
-
-pub(crate) struct Ran {
-    pub(crate) plan: Plan,
-    pub(crate) report: Report,
-    pub(crate) events: Vec<Event>,
 }
 
 impl Stage {
@@ -89,50 +82,20 @@ impl Stage {
         observed: &Observed,
     ) -> Ran {
         self.runs += 1;
-        let run = RunRow {
-            run: RunId::new(format!("run{}", self.runs)).unwrap(),
-            lineage: observed.description.scope.clone(),
-            serial: self.known.serial,
-            at: "2026-01-01T00:00:00Z".to_owned(),
-            by: "ana".to_owned(),
-            command: "apply".to_owned(),
-            plan: String::new(),
-        };
-        let job = Job {
-            plan: &made,
+        let errand = Errand {
+            number: self.runs,
             desired,
             known: &self.known,
             observed,
             provider: &self.sim,
             journal: &self.journal,
             lock: &self.lock,
-            run: &run,
-            serial: self.known.serial + 1,
-            commit: None,
-            options: ApplyOptions {
-                parallelism: self.parallelism,
-            },
+            cancel: self.cancel.clone(),
+            parallelism: self.parallelism,
         };
-        let mut events = Vec::new();
-        let mut note = |event: &Event| events.push(event.clone());
-        let report = Box::pin(apply::run(job, self.cancel.clone(), &mut note)).await;
-        let facts = RunFacts {
-            run: run.run.clone(),
-            lineage: run.lineage.clone(),
-            at: run.at.clone(),
-            by: run.by.clone(),
-            command: run.command.clone(),
-            outcome: "complete".to_owned(),
-            commit: None,
-            parent: None,
-            plan: None,
-        };
-        self.known = record(&self.known, &made, desired, &report.results, &facts);
-        Ran {
-            plan: made,
-            report,
-            events,
-        }
+        let (ran, next) = carry_out(errand, made).await;
+        self.known = next;
+        ran
     }
 
     /// Applies, and sees that everything is done, verified, and nothing is left to do.

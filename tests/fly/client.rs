@@ -1,5 +1,6 @@
 //! What the client makes of answers, and what it never does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aeroform::core::fleet::call::{CreateCall, UpdateCall};
@@ -50,6 +51,25 @@ fn update(machine: &Machine, image: &str) -> Call {
         skip_launch: false,
         instance: machine.instance.clone(),
     }))
+}
+
+/// Trees of configs are most of the memory that ten thousand Machines take.
+#[tokio::test(start_paused = true)]
+async fn machines_of_one_list_share_equal_configs() {
+    let desk = platform();
+    for (name, image) in [("a", "shop:1"), ("b", "shop:2"), ("c", "shop:1")] {
+        let config = json!({"image": image, "metadata": {"aeroform_launch": name}});
+        desk.world().operator("shop").add(name, "ams", config);
+    }
+    let listing = provider(&desk).list(&app()).await.unwrap();
+    let mut machines = listing.machines;
+    machines.sort_by(|a, b| a.name.cmp(&b.name));
+    let configs: Vec<_> = machines
+        .iter()
+        .map(|m| m.config.as_ref().unwrap())
+        .collect();
+    assert!(Arc::ptr_eq(configs[0], configs[2]));
+    assert_eq!(configs[1].image.as_deref(), Some("shop:2"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,13 +250,30 @@ async fn logs_wait_for_the_limit_and_tell_what_happened() {
 #[tokio::test(start_paused = true)]
 async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
     let desk = platform();
-    assert_eq!(provider(&desk).newest_release(&app()).await, None);
+    let newest = async || provider(&desk).newest_release(&app()).await;
+    assert_eq!(newest().await, Ok(None));
     let body = json!({"app_name": "shop", "image": "x", "strategy": "ROLLING"});
     ask(&desk, "POST", "/api/v1/releases", body).await;
-    assert_eq!(provider(&desk).newest_release(&app()).await, Some(1));
+    let release = newest().await.unwrap().unwrap();
+    assert_eq!((release.version, release.in_progress), (1, true));
+    assert_eq!(release.image.as_deref(), Some("x"));
+    assert!(release.created_at.is_some() && release.user.is_some());
+    for (status, is_told) in [
+        (401, false),
+        (403, false),
+        (404, false),
+        (422, true),
+        (400, true),
+    ] {
+        let message = "no".to_owned();
+        let refuse = Effect::Refuse { status, message };
+        desk.world().inject(Fault::on("releases", refuse));
+        assert_eq!(newest().await.is_err(), is_told, "{status}");
+    }
     let slow = Effect::SlowAnswer(Duration::from_secs(60));
     desk.world().inject(Fault::on("releases", slow));
     let began = tokio::time::Instant::now();
-    assert_eq!(provider(&desk).newest_release(&app()).await, None);
+    let error = newest().await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Unknown);
     assert!(began.elapsed() < Duration::from_secs(6));
 }

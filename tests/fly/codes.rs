@@ -61,10 +61,6 @@ async fn followed() -> String {
 
 #[tokio::test]
 async fn every_code_of_the_provider_is_provoked() {
-    let full = Effect::Refuse {
-        status: 412,
-        message: "could not reserve resource for machine: insufficient CPUs".to_owned(),
-    };
     let token = ("FLY_API_TOKEN", "t");
     let seen = vec![
         refused(&[]),
@@ -72,7 +68,6 @@ async fn every_code_of_the_provider_is_provoked() {
         refused(&[token, ("FLY_FLAPS_BASE_URL", "nowhere")]),
         refused(&[token, ("FLY_API_BASE_URL", "http://api.example.com")]),
         answered(Effect::BreakAfter).await,
-        answered(full).await,
         unconnected().await,
         followed().await,
     ];

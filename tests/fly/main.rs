@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../support/carried.rs"]
+mod carried;
 #[path = "../support/in_process.rs"]
 mod in_process;
 #[path = "../support/provoked.rs"]
@@ -13,6 +15,7 @@ mod client;
 mod codes;
 mod contract;
 mod flyctl;
+mod releases;
 mod runs;
 mod schema;
 mod speed;

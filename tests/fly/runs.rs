@@ -3,19 +3,19 @@
 
 use std::time::Duration;
 
-use aeroform::apply::{self, ApplyOptions, Cancel, CancelHandle, Job, Report};
-use aeroform::core::fleet::{AppName, Desired, Known, Observed, RunId};
+use aeroform::apply::{Cancel, CancelHandle};
+use aeroform::core::fleet::{AppName, Desired, Known, Observed};
 use aeroform::core::manifest::{self, Overrides, SourceFile};
-use aeroform::core::plan::{Event, Options, Outcome, Plan, RunFacts, StepEvent, plan, record};
+use aeroform::core::plan::{Event, Options, Outcome, Plan, StepEvent, plan};
 use aeroform::emulator::http::Desk;
 use aeroform::emulator::world::{Effect, Fault};
-use aeroform::journal::RunRow;
 use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
 use aeroform::provider::Provider;
 use aeroform::store::{StateLock, StoreError};
 use serde_json::Value;
 
+use crate::carried::{Errand, Ran, carry_out};
 use crate::stage::{as_fly, ask, platform, provider};
 
 struct Lock;
@@ -37,12 +37,6 @@ pub(crate) struct Team<'a> {
     pub(crate) parallelism: usize,
     runs: u32,
     journal: MemoryJournal,
-}
-
-pub(crate) struct Ran {
-    pub(crate) plan: Plan,
-    pub(crate) report: Report,
-    pub(crate) events: Vec<Event>,
 }
 
 impl<'a> Team<'a> {
@@ -71,50 +65,20 @@ impl<'a> Team<'a> {
     pub(crate) async fn apply_until(&mut self, desired: &Desired, cancel: Cancel) -> Ran {
         let (made, observed) = self.planned(desired).await;
         self.runs += 1;
-        let row = RunRow {
-            run: RunId::new(format!("run{}", self.runs)).unwrap(),
-            lineage: observed.description.scope.clone(),
-            serial: self.known.serial,
-            at: "2026-01-01T00:00:00Z".to_owned(),
-            by: "ana".to_owned(),
-            command: "apply".to_owned(),
-            plan: String::new(),
-        };
-        let job = Job {
-            plan: &made,
+        let errand = Errand {
+            number: self.runs,
             desired,
             known: &self.known,
             observed: &observed,
             provider: self.provider,
             journal: &self.journal,
             lock: &Lock,
-            run: &row,
-            serial: self.known.serial + 1,
-            commit: None,
-            options: ApplyOptions {
-                parallelism: self.parallelism,
-            },
+            cancel,
+            parallelism: self.parallelism,
         };
-        let mut events = Vec::new();
-        let mut note = |event: &Event| events.push(event.clone());
-        let report = Box::pin(apply::run(job, cancel, &mut note)).await;
-        let facts = RunFacts {
-            run: row.run.clone(),
-            lineage: row.lineage.clone(),
-            at: row.at.clone(),
-            by: row.by.clone(),
-            command: row.command.clone(),
-            outcome: "complete".to_owned(),
-            commit: None,
-            parent: None,
-            plan: None,
-        };
-        self.known = record(&self.known, &made, desired, &report.results, &facts);
-        Ran {
-            plan: made,
-            report,
-            events,
-        }
+        let (ran, next) = carry_out(errand, made).await;
+        self.known = next;
+        ran
     }
 
     /// Applies, and sees that everything is done and nothing is left to do.

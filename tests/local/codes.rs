@@ -36,6 +36,9 @@ async fn every_code_of_local_machines_is_provoked() {
     let nobody = MachineId::new("00000000000009").unwrap();
     see(world.provider.get(&world.app, &nobody).await.unwrap_err());
 
+    let id = machine.id.clone();
+    see(world.call(Call::Suspend { id }).await.unwrap_err());
+
     let short = Duration::from_millis(20);
     let waited = world
         .provider

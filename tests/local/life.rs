@@ -35,7 +35,7 @@ async fn a_machine_is_created_stopped_started_updated_and_destroyed() {
         (&machine.id, &machine.name, machine.port)
     );
     assert_ne!(updated.instance, machine.instance);
-    assert_eq!(updated.config, Some(config));
+    assert_eq!(updated.config.as_deref(), Some(&config));
     assert_eq!(world.processes().len(), 1);
 
     let refused = world

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, moved};
+use crate::support::{GroupWords, Stage, config_of, desired, group, moved};
 
 #[test]
 fn an_update_rolls_one_first_and_then_a_third_at_a_time() {
@@ -90,7 +90,7 @@ fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
     let wanted = desired([("web", group("web").count(1))]);
     let mut stage = Stage::with(&wanted);
     stage.touch("m00001", |machine| {
-        let config = machine.config.as_mut().unwrap();
+        let config = config_of(machine);
         config
             .env
             .as_mut()
@@ -123,10 +123,7 @@ fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
             .config(json!({"env": {"LOG": "debug"}})),
     )]);
     stage.touch("m00001", |machine| {
-        machine
-            .config
-            .as_mut()
-            .unwrap()
+        config_of(machine)
             .env
             .as_mut()
             .unwrap()

@@ -2,7 +2,7 @@
 
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::{
-    Action, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work, check,
+    Action, Branch, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work, check,
 };
 use serde_json::json;
 
@@ -73,6 +73,13 @@ fn change(plan: &mut Plan, at: usize) -> &mut aeroform::core::plan::Change {
     match &mut plan.steps[at].work {
         Work::Change(change) => change,
         Work::Barrier { .. } => panic!("step {at} is a barrier"),
+    }
+}
+
+fn successor(plan: &mut Plan, at: usize) -> &mut aeroform::core::plan::Successor {
+    match change(plan, at).branches.first_mut() {
+        Some(Branch::NoRoomReplaced(successor)) => successor,
+        other => panic!("step {at} has {other:?}"),
     }
 }
 
@@ -171,6 +178,30 @@ faults! {
         let pool = plan.steps[update].pool.unwrap();
         plan.pools[pool.0 as usize].size = 4;
     } => "takes down too many at once";
+    an_update_that_does_not_say_what_happens_without_room: |plan| {
+        let update = find(plan, |action| matches!(action, Action::Update { .. }));
+        change(plan, update).branches.clear();
+    } => "has 0 branches and not 1";
+    two_intents_that_meet: |plan| {
+        let create = find(plan, is_create);
+        let update = find(plan, |action| matches!(action, Action::Update { .. }));
+        let name = change(plan, create).machine.name.clone();
+        successor(plan, update).name = name;
+    } => "may make a second";
+    a_volume_that_is_left_for_want_of_room: |plan| {
+        let update = find(plan, |action| matches!(action, Action::Update { .. }));
+        let pin = change(plan, update).pin.as_mut().unwrap();
+        pin.volumes.push(aeroform::core::fleet::VolumeId::new("vol_1").unwrap());
+    } => "may leave a volume";
+    a_successor_whose_name_does_not_answer: |plan| {
+        let update = find(plan, |action| matches!(action, Action::Update { .. }));
+        successor(plan, update).name = aeroform::core::fleet::MachineName::new("web-x").unwrap();
+    } => "whose name does not answer";
+    a_standby_that_is_re_pointed_for_nothing: |plan| {
+        let update = find(plan, |action| matches!(action, Action::Update { .. }));
+        let pin = change(plan, update).pin.clone().unwrap();
+        successor(plan, update).repoints.push(pin);
+    } => "for nothing";
     a_rolling_pool_without_a_first_one: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { standby_for } if standby_for.is_empty()));
         let pool = plan.steps[update].pool.unwrap();
@@ -209,6 +240,25 @@ fn a_machine_that_serves_and_goes_down_before_one_that_does_not_is_up_again() {
     let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
     assert!(
         findings[0].0.contains("brought one up again"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn a_standby_that_is_left_without_whom_it_watches() {
+    let wanted = desired([(
+        "worker",
+        group("worker").count(2).with(|g| g.standby = Some(1)),
+    )]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| machine.state = MachineState::Failed);
+    let mut plan = stage.plan(&wanted);
+    let update = find(&plan, |action| matches!(action, Action::Update { .. }));
+    assert_eq!(successor(&mut plan, update).repoints.len(), 1);
+    successor(&mut plan, update).repoints.clear();
+    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    assert!(
+        findings[0].0.contains("without whom it watches"),
         "{findings:?}"
     );
 }

@@ -1,11 +1,12 @@
 //! Every code of a plan, provoked.
 
-use aeroform::core::fleet::{HostStatus, Lineage, Management};
+use aeroform::core::fleet::{HostStatus, Lineage, MachineState, Management, Release};
 use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
+use crate::asked::{replacing, restarting};
 use crate::provoked::assert_all_provoked;
-use crate::support::{GroupWords, Stage, desired, group, id, moved};
+use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved};
 
 #[test]
 fn every_code_of_a_plan_is_provoked() {
@@ -16,7 +17,9 @@ fn every_code_of_a_plan_is_provoked() {
         notes(),
         hosts(),
         images(),
+        releases(),
         vec![refreshed()],
+        asked(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {
@@ -60,13 +63,24 @@ fn refreshed() -> Plan {
     let wanted = desired([("web", group("web").count(1).config(config))]);
     let mut stage = Stage::with(&wanted);
     stage.touch("m00001", |machine| {
-        machine.config.as_mut().unwrap().env = None;
+        config_of(machine).env = None;
     });
     let options = Options {
         aim: Aim::State,
         ..Options::default()
     };
     stage.plan_with(&wanted, &options)
+}
+
+fn asked() -> Vec<Plan> {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| machine.state = MachineState::Stopped);
+    vec![
+        stage.plan_with(&wanted, &restarting(&["web"])),
+        stage.plan_with(&wanted, &restarting(&["wbe"])),
+        stage.plan_with(&wanted, &replacing(&["m00009"])),
+    ]
 }
 
 fn guards() -> Vec<Plan> {
@@ -191,7 +205,7 @@ fn images() -> Vec<Plan> {
     let mut stage = Stage::with(&web(2));
     let run = |stage: &mut Stage, name: &str, image: &str| {
         stage.touch(name, |machine| {
-            machine.config.as_mut().unwrap().image = Some(image.to_owned());
+            config_of(machine).image = Some(image.to_owned());
             machine.stamps.serial = Some(1);
         });
     };
@@ -202,7 +216,7 @@ fn images() -> Vec<Plan> {
     let two_images = stage.plan(&web(3));
     for (name, cpus) in [("m00001", 1), ("m00002", 2)] {
         stage.touch(name, |machine| {
-            let config = machine.config.as_mut().unwrap();
+            let config = config_of(machine);
             config.guest.get_or_insert_default().cpus = Some(cpus);
         });
     }
@@ -212,4 +226,24 @@ fn images() -> Vec<Plan> {
         two_images,
         stage.plan(&web(3)),
     ]
+}
+
+fn releases() -> Vec<Plan> {
+    let web = desired([("web", group("web").count(1))]);
+    let mut unknown = Stage::with(&web);
+    unknown.observed.release_unknown = Some("GET /x answered 400: no".to_owned());
+    let mut under_way = Stage::with(&web);
+    under_way.observed.release = Some(Release {
+        id: "r43".to_owned(),
+        version: 43,
+        in_progress: true,
+        user: Some("ana@example.com".to_owned()),
+        image: None,
+        created_at: Some(1000),
+    });
+    let options = Options {
+        now: Some(1060),
+        ..Options::default()
+    };
+    vec![unknown.plan(&web), under_way.plan_with(&web, &options)]
 }

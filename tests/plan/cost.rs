@@ -4,7 +4,7 @@ use aeroform::core::fleet::{Desired, DesiredGroup, MachineState};
 use aeroform::core::plan::{Cost, Plan, codes};
 use serde_json::json;
 
-use crate::support::{GroupWords, Stage, desired, group, group_name};
+use crate::support::{GroupWords, Stage, config_of, desired, group, group_name};
 
 /// Groups on Fly, in a region whose prices are the base of all others.
 fn fly(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
@@ -125,7 +125,7 @@ fn a_new_machine_is_as_big_as_the_others_and_is_said_where_they_differ() {
     let mut stage = Stage::with(&wanted(2));
     let resize = |stage: &mut Stage, machine: &str| {
         stage.touch(machine, |machine| {
-            let guest = &mut machine.config.as_mut().unwrap().guest;
+            let guest = &mut config_of(machine).guest;
             guest.as_mut().unwrap().memory_mb = Some(512);
         });
     };
@@ -140,7 +140,7 @@ fn a_new_machine_is_as_big_as_the_others_and_is_said_where_they_differ() {
     assert!(!said(&plan));
     stage.apply(&wanted(3));
     stage.touch("m00003", |machine| {
-        let guest = &mut machine.config.as_mut().unwrap().guest;
+        let guest = &mut config_of(machine).guest;
         guest.as_mut().unwrap().memory_mb = Some(1024);
     });
     assert!(said(&stage.plan(&wanted(4))));

@@ -4,7 +4,7 @@ use aeroform::core::fleet::{CheckState, CheckStatus, Machine, MachineState};
 use aeroform::core::plan::{Action, GateKind, Plan};
 use serde_json::json;
 
-use crate::support::{GroupWords, Stage, desired, group, id};
+use crate::support::{GroupWords, Stage, config_of, desired, group, id};
 
 /// The gates of the adoptions of a plan, in order of Machine.
 fn gates(plan: &Plan) -> Vec<GateKind> {
@@ -36,7 +36,7 @@ fn what_a_killed_run_left_half_up_passes_its_gate_before_it_counts() {
             .config(json!({"env": {"LOG": "debug"}})),
     )]);
     stage.touch("m00002", |machine| {
-        let config = machine.config.as_mut().unwrap();
+        let config = config_of(machine);
         let env = config.env.get_or_insert_default();
         env.insert("LOG".to_owned(), "debug".to_owned());
     });
@@ -94,7 +94,7 @@ fn who_goes_does_not_hang_on_whether_another_is_up_yet() {
             .config(json!({"env": {"LOG": "debug"}})),
     )]);
     stage.touch("m00001", |machine| {
-        let config = machine.config.as_mut().unwrap();
+        let config = config_of(machine);
         let env = config.env.get_or_insert_default();
         env.insert("LOG".to_owned(), "debug".to_owned());
     });

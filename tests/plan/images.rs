@@ -7,13 +7,13 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group};
+use crate::support::{GroupWords, Stage, config_of, desired, group};
 
 fn runs(stage: &mut Stage, image: &str, cpus: u32) {
     let ids: Vec<MachineId> = stage.observed.machines.keys().cloned().collect();
     for id in ids {
         stage.touch(id.as_str(), |machine| {
-            let config = machine.config.as_mut().unwrap();
+            let config = config_of(machine);
             config.image = Some(image.to_owned());
             config.guest = Some(Guest {
                 cpus: Some(cpus),
@@ -79,7 +79,7 @@ fn two_images_of_the_newest_run_are_a_question_for_a_person_and_older_ones_are_n
     runs(&mut stage, "shop:1", 4);
     let image = |stage: &mut Stage, name: &str, serial| {
         stage.touch(name, |machine| {
-            machine.config.as_mut().unwrap().image = Some("shop:2".to_owned());
+            config_of(machine).image = Some("shop:2".to_owned());
             machine.stamps.serial = Some(serial);
         });
     };
@@ -115,7 +115,7 @@ fn a_replacement_has_the_config_of_the_one_that_it_replaces() {
     stage.apply(&desired([("db", group("db").count(1).mount())]));
     let config = stage.observed.machines["m00002"].config.clone().unwrap();
     assert_eq!(config.image.as_deref(), Some("shop:1"));
-    assert_eq!(config.guest.unwrap().cpus, Some(4));
+    assert_eq!(config.guest.as_ref().unwrap().cpus, Some(4));
     assert_eq!(config.schedule.as_deref(), Some("daily"));
 }
 

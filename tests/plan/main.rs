@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod again;
+mod asked;
 mod changes;
 mod check;
 mod codes;

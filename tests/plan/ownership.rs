@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group};
+use crate::support::{GroupWords, Stage, config_of, desired, group};
 
 /// Lays a patch over the config of a Machine, as somebody else's tool does.
 fn patch(stage: &mut Stage, machine: &str, patch: &Value) {
@@ -15,7 +15,7 @@ fn patch(stage: &mut Stage, machine: &str, patch: &Value) {
         for (key, value) in patch.as_object().unwrap() {
             tree[key] = value.clone();
         }
-        machine.config = Some(MachineConfig::from_value(tree).unwrap());
+        machine.config = Some(MachineConfig::from_value(tree).unwrap().into());
     });
 }
 
@@ -177,7 +177,7 @@ fn a_mount_without_a_name_stays_and_only_grows_as_written() {
     stage.volumes = true;
     stage.apply(&desired([("db", db())]));
     stage.touch("m00001", |machine| {
-        let mounts = &mut machine.config.as_mut().unwrap().mounts;
+        let mounts = &mut config_of(machine).mounts;
         mounts.as_mut().unwrap()[0].name = None;
     });
     assert!(!stage.plan(&desired([("db", db())])).calls_provider());

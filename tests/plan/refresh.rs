@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, id};
+use crate::support::{GroupWords, Stage, config_of, desired, group, id};
 
 fn to_the_state() -> Options {
     Options {
@@ -24,7 +24,7 @@ fn a_refresh_takes_what_is_there_into_the_state_and_touches_no_machine() {
     ]);
     let mut stage = Stage::with(&wanted);
     stage.touch("m00002", |machine| {
-        let env = machine.config.as_mut().unwrap().env.as_mut().unwrap();
+        let env = config_of(machine).env.as_mut().unwrap();
         env.insert("LOG".to_owned(), "debug".to_owned());
     });
     stage.touch("m00003", |machine| machine.state = MachineState::Stopped);
@@ -60,7 +60,7 @@ fn a_field_that_no_manifest_writes_never_enters_the_state() {
     let wanted = desired([("web", group("web").count(1))]);
     let mut stage = Stage::with(&wanted);
     stage.touch("m00001", |machine| {
-        machine.config.as_mut().unwrap().schedule = Some("daily".to_owned());
+        config_of(machine).schedule = Some("daily".to_owned());
     });
     let plan = stage.plan_with(&wanted, &to_the_state());
     assert!(plan.is_empty() && plan.drift.is_empty());

@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, group_name};
+use crate::support::{GroupWords, Stage, config_of, desired, group, group_name};
 
 #[test]
 fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
@@ -33,7 +33,7 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
     assert_eq!(saved.differences(&unrelated.plan(&wanted)), [""; 0]);
     let mut other = stage.clone();
     other.touch("m00001", |machine| {
-        machine.config.as_mut().unwrap().schedule = Some("daily".to_owned());
+        config_of(machine).schedule = Some("daily".to_owned());
     });
     other.clone_machine("m00001", "e0001");
     assert_snapshot!(saved.differences(&other.plan(&wanted)).join("\n"), @"
@@ -52,7 +52,7 @@ fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
     assert_snapshot!(saved.differences(&guarded.plan(&more)).join("\n"), @"what is only recorded differs");
     for name in ["m00001", "m00002"] {
         stage.touch(name, |machine| {
-            machine.config.as_mut().unwrap().image = Some("shop:2".to_owned());
+            config_of(machine).image = Some("shop:2".to_owned());
         });
     }
     assert_snapshot!(saved.differences(&stage.plan(&more)).join("\n"), @"creating a Machine of group `web` in ams is another change now");

@@ -7,7 +7,7 @@ use aeroform::core::fleet::{
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::support::{GroupWords, Stage, desired, group, moved, region};
+use crate::support::{GroupWords, Stage, config_of, desired, group, moved, region};
 
 pub(crate) const REGIONS: [&str; 4] = ["ams", "bog", "fra", "gru"];
 const GROUPS: [&str; 4] = ["api", "cron", "web", "worker"];
@@ -126,7 +126,7 @@ pub(crate) fn lay_hand(stage: &mut Stage, hand: &Hand, serial: usize) {
         Hand::Edit(at) => {
             if let Some(id) = pick(at) {
                 stage.touch(&id, |machine| {
-                    let config = machine.config.as_mut().unwrap();
+                    let config = config_of(machine);
                     config
                         .env
                         .get_or_insert_default()

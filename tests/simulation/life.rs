@@ -190,6 +190,8 @@ impl Provider for MortalProvider {
             Call::Update(_)
             | Call::Start { .. }
             | Call::Stop { .. }
+            | Call::Suspend { .. }
+            | Call::Restart { .. }
             | Call::Destroy { .. }
             | Call::Cordon { .. }
             | Call::Uncordon { .. }

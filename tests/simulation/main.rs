@@ -33,7 +33,7 @@ use story::{Tally, Told};
 const SEEDS: u64 = 500;
 
 /// What must have happened in that many seeds, or they show nothing.
-const HAPPENS: [&str; 24] = [
+const HAPPENS: [&str; 26] = [
     "answered refusals",
     "applies at the same time",
     "ends complete",
@@ -49,10 +49,12 @@ const HAPPENS: [&str; 24] = [
     "fault ListLag",
     "fault LoseAfter",
     "fault LoseBefore",
+    "fault NoRoom",
     "fault RateLimited",
     "fault Refuse",
     "hands of other tools",
     "journals lost",
+    "places taken for want of room",
     "plans that changed under the lock",
     "refused protected_group",
     "refused state_behind",

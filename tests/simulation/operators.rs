@@ -246,6 +246,13 @@ impl Person {
             .await
             .map_err(broken)?;
         let end = ended.end(&fresh);
+        let taken = ended
+            .report
+            .results
+            .iter()
+            .filter_map(|result| result.instead.as_ref());
+        let taken = taken.filter(|instead| instead.old_gone).count();
+        story.count_many("places taken for want of room", taken as u64);
         if hands == story.hands() {
             witness::report(story, ground.desired, &fresh, &ended, end);
         }

@@ -77,7 +77,9 @@ impl Story {
     }
 
     pub(crate) fn count_many(&self, what: &str, many: u64) {
-        self.with(|shared| *shared.tally.entry(what.to_owned()).or_default() += many);
+        if many > 0 {
+            self.with(|shared| *shared.tally.entry(what.to_owned()).or_default() += many);
+        }
     }
 
     /// Says that something happened which never may.

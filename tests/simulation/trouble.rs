@@ -49,7 +49,7 @@ fn some(random: &mut Random) -> (&'static str, Effect) {
     let any = random.pick(&all).copied().unwrap();
     let change = random.pick(&CHANGES).copied().unwrap();
     let starts = ["create", "update"][random.below(2) as usize];
-    match random.below(12) {
+    match random.below(14) {
         0 => (
             change,
             Effect::Refuse {
@@ -69,6 +69,10 @@ fn some(random: &mut Random) -> (&'static str, Effect) {
         8 => (starts, Effect::SlowStart(seconds(random, 30))),
         9 => (starts, Effect::FailStart),
         10 => (starts, Effect::ChecksNeverPass),
+        11 | 12 => (
+            ["update", "update", "create"][random.below(3) as usize],
+            Effect::NoRoom { message: None },
+        ),
         _ => ("create", Effect::ListLag(seconds(random, 8))),
     }
 }

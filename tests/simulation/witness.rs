@@ -67,6 +67,11 @@ fn untrue(
             return Some("it names no Machine".to_owned());
         }
     };
+    let replaced = change.machine.id.as_ref();
+    let replaced = replaced.filter(|_| result.instead.is_some());
+    if let Some(old) = replaced.filter(|old| machines.iter().any(|m| m["id"] == old.as_str())) {
+        return Some(format!("{old} is still there beside {id}"));
+    }
     let Some(machine) = machines.iter().find(|m| m["id"] == id) else {
         return Some(format!("{id} is not there"));
     };

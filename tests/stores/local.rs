@@ -45,19 +45,7 @@ macro_rules! keeps {
     )*};
 }
 
-keeps! {
-    a_place_that_was_never_written_has_no_text
-    what_one_client_writes_another_reads
-    a_client_can_write_again_without_reading
-    a_stale_version_is_refused
-    a_first_write_never_passes_over_another_first_write
-    two_clients_have_one_lock
-    the_holder_is_shown_while_it_holds
-    a_lock_that_was_let_go_can_be_taken
-    a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock
-    a_held_lock_keeps_nobody_from_reading
-    a_lock_that_was_lost_says_so
-}
+aeroform::store_promises!(keeps);
 
 fn store_at(path: &Path) -> LocalStore {
     LocalStore::new(path.to_owned(), "state/shop.json".to_owned())

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aeroform::core::fleet::{
     AppName, Base, Capabilities, Count, Description, Desired, DesiredGroup, GroupName, Known,
@@ -27,6 +28,11 @@ pub(crate) fn region(name: &str) -> Region {
 
 pub(crate) fn id(name: &str) -> MachineId {
     MachineId::new(name).unwrap()
+}
+
+/// The config of a Machine that has one, to be changed by another's hand.
+pub(crate) fn config_of(machine: &mut Machine) -> &mut MachineConfig {
+    Arc::make_mut(machine.config.as_mut().unwrap())
 }
 
 /// A group that runs `bin/<name>`.
@@ -132,6 +138,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
         image: None,
         has_processes: true,
         rollout: Rollout::default(),
+        definition: None,
     }
 }
 
@@ -168,6 +175,7 @@ impl Stage {
                     machine_count: 0,
                     capabilities: Capabilities {
                         enforces_sizes: true,
+                        replaces_when_full: true,
                         ..Capabilities::default()
                     },
                 },
@@ -176,6 +184,7 @@ impl Stage {
                 lagging: Vec::new(),
                 volumes: Vec::new(),
                 release: None,
+                release_unknown: None,
             },
             made: 0,
             runs: 0,
@@ -248,6 +257,7 @@ impl Stage {
                     outcome: ends(step.id).unwrap(),
                     machine: None,
                     sent: None,
+                    instead: None,
                 },
                 aeroform::core::plan::Work::Barrier { .. } => done(None, None),
                 aeroform::core::plan::Work::Change(change) => {
@@ -266,6 +276,7 @@ impl Stage {
             commit: None,
             parent: None,
             plan: None,
+            release: None,
         };
         self.known = record(&self.known, made, desired, &results, &facts);
         self.observed.description.machine_count = self.observed.machines.len() as u64;
@@ -305,7 +316,7 @@ impl Stage {
             }
             Action::Adopt => {
                 let machine = &self.observed.machines[change.machine.id.as_ref().unwrap()];
-                let sent = adopted(group, machine.config.as_ref(), &lineage);
+                let sent = adopted(group, machine.config.as_deref(), &lineage);
                 done(Some(machine.clone()), Some(sent))
             }
             Action::Forget => done(None, None),
@@ -332,7 +343,7 @@ impl Stage {
         };
         // The old half of a replacement may be gone already; its config was in the snapshot.
         let old = replaces.as_ref().and_then(|old| self.snapshot.get(old));
-        let base = inherits.base(old.and_then(|old| old.config.as_ref()));
+        let base = inherits.base(old.and_then(|old| old.config.as_deref()));
         self.made += 1;
         let mut volumes = volumes.clone();
         if self.volumes && volumes.is_empty() && group.template.has_mounts() {
@@ -349,14 +360,14 @@ impl Stage {
             } else {
                 MachineState::Stopped
             },
-            config: Some(group.config_for(
+            config: Some(Arc::new(group.config_for(
                 Base {
                     existing: Some(&base),
                     sent: None,
                 },
                 &volumes,
                 &standby_for,
-            )),
+            ))),
             stamps: Stamps {
                 launch: Some(launch.to_string()),
                 ..stamps
@@ -389,11 +400,12 @@ impl Stage {
         let before = self.known.sent(id).cloned();
         let machine = self.observed.machines.get_mut(id).unwrap();
         let base = Base {
-            existing: machine.config.as_ref(),
+            existing: machine.config.as_deref(),
             sent: before.as_ref(),
         };
         machine.standby_for = standby_for;
-        machine.config = Some(group.config_for(base, &machine.volumes, &machine.standby_for));
+        let config = group.config_for(base, &machine.volumes, &machine.standby_for);
+        machine.config = Some(Arc::new(config));
         machine.group = Some(change.group.clone());
         machine.stamps = Stamps {
             launch: machine.stamps.launch.clone(),
@@ -443,6 +455,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
         outcome: Outcome::Done,
         machine,
         sent,
+        instead: None,
     }
 }
 

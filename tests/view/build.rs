@@ -8,8 +8,8 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
-    Action, Aim, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Note, Plan,
-    Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
+    Action, Aim, Asked, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
+    Note, Plan, Pool, PoolId, Removal, Standby, Step, StepId, Successor, Target, Work,
 };
 use serde_json::Value;
 
@@ -41,6 +41,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         online: true,
         machines,
         aim: Aim::Manifests,
+        asked: Asked::default(),
         groups: Vec::new(),
         steps: Vec::new(),
         pools: vec![Pool {
@@ -56,6 +57,8 @@ pub(crate) fn plan(machines: usize) -> Plan {
         records: Vec::new(),
         takes_over: Vec::new(),
         cost: None,
+        release: None,
+        newest_release: None,
         fences: BTreeMap::new(),
     }
 }
@@ -171,6 +174,7 @@ fn change(action: Action, group: &str, at: &str, reason: &str) -> Change {
         gate: GateKind::Healthy,
         branches: Vec::new(),
         state: None,
+        reverts: None,
     }
 }
 
@@ -207,7 +211,12 @@ pub(crate) fn update(group: &str, at: &str, machine: &str, fields: &[FieldChange
     };
     let mut change = of(machine, action, group, at, "its config changes");
     change.changes = fields.to_vec();
-    change.branches = vec![Branch::NoRoomReplaced];
+    let launch = LaunchId::new("0123456789").unwrap();
+    change.branches = vec![Branch::NoRoomReplaced(Successor {
+        name: MachineName::for_launch(&change.group, &launch),
+        launch,
+        repoints: Vec::new(),
+    })];
     change
 }
 

@@ -7,6 +7,7 @@
 
 mod build;
 mod gallery;
+mod machines;
 mod runs;
 mod schemas;
 mod show;

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use aeroform::core::fleet::{
     AppName, Capabilities, CheckState, CheckStatus, ConfigDigest, Count, Description, Desired,
     DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
-    MachineState, Management, NewVolume, Observed, Places, Policy, Regions, Rollout, RunId, Stamps,
-    Strategy,
+    MachineState, Management, NewVolume, Observed, Places, Policy, Regions, Rollout, RunId,
+    RunRecord, Stamps, Strategy,
 };
-use aeroform::core::plan::{Event, Outcome, Plan, StepEvent, StepId, StepResult};
+use aeroform::core::plan::{Action, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult};
 use aeroform::core::view::{RunReport, StateEnd, StatusView};
 
 use crate::build::{group_name, id, region};
 use crate::gallery;
 
-fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
+pub(crate) fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
     Machine {
         id: id(machine),
         name: MachineName::new(format!("{group}-{machine}")).unwrap(),
@@ -22,7 +22,7 @@ fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
         region: region(at),
         state: MachineState::Started,
         instance: "i1".to_owned(),
-        config: Some(MachineConfig::default()),
+        config: Some(MachineConfig::default().into()),
         stamps: Stamps::default(),
         volumes: Vec::new(),
         standby_for: Vec::new(),
@@ -68,6 +68,7 @@ fn observed(machines: Vec<Machine>) -> Observed {
         lagging: Vec::new(),
         volumes: Vec::new(),
         release: None,
+        release_unknown: None,
     }
 }
 
@@ -102,12 +103,23 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
         image: None,
         has_processes: true,
         rollout: Rollout::default(),
+        definition: None,
     }
 }
 
 fn known(machines: &[&Machine]) -> Known {
     let mut known = Known::empty(AppName::new("shop").unwrap(), "local");
     known.serial = 13;
+    known.runs.push(RunRecord {
+        run: RunId::new("7f3k2m4n6p").unwrap(),
+        serial: 13,
+        at: "2026-01-01T00:00:00Z".to_owned(),
+        by: "ana".to_owned(),
+        command: "apply".to_owned(),
+        outcome: "complete".to_owned(),
+        commit: None,
+        plan: None,
+    });
     known.machines = machines
         .iter()
         .map(|m| {
@@ -126,6 +138,16 @@ fn known(machines: &[&Machine]) -> Known {
         })
         .collect::<BTreeMap<_, _>>();
     known
+}
+
+/// A Machine of no group, whose config nobody can read.
+pub(crate) fn statuses_machine() -> Machine {
+    let mut stranger = machine("5555555555", "web", "ams", 9);
+    stranger.group = None;
+    stranger.config = None;
+    stranger.host = HostStatus::Unreachable;
+    stranger.management = Management::Stranger;
+    stranger
 }
 
 /// Statuses with their names.
@@ -201,7 +223,8 @@ fn trouble() -> StatusView {
         ("web", Count::Written(3), None),
         ("jobs", Count::Written(2), None),
     ]);
-    StatusView::of("local", Some(&desired), Some(&state), &observed(machines))
+    let plan = gallery::everything_at_once();
+    StatusView::of("local", Some(&desired), Some(&state), &observed(machines)).beside(&plan)
 }
 
 fn large() -> StatusView {
@@ -312,6 +335,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
             outcome: outcome(step),
             machine: None,
             sent: None,
+            instead: None,
         })
         .collect();
     Run {
@@ -369,7 +393,21 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         findings: vec!["web 148ed599c14189 is gone: somebody destroyed it after us".to_owned()],
         ..run(|_| Outcome::Done, written())
     };
+    let mut replaced = run(|_| Outcome::Done, written());
+    let updates = replaced.plan.changes();
+    let updates = updates.filter(|(_, change)| matches!(change.action, Action::Update { .. }));
+    let steps: Vec<StepId> = updates.map(|(step, _)| step).collect();
+    for (step, id) in steps.into_iter().zip(["3d8d9014b32789", "148e1234f56789"]) {
+        let result = &mut replaced.results[step.0 as usize];
+        result.machine = Some(machine(id, "web", "ams", 1));
+        result.instead = Some(Box::new(Instead {
+            made: true,
+            old_gone: true,
+            repointed: Vec::new(),
+        }));
+    }
     vec![
+        ("replaced", replaced),
         ("complete", run(|_| Outcome::Done, written())),
         ("failed", failed),
         ("all_failed", all_failed),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Progress;
-use super::update::{Brought, Terms, bring};
+use super::update::{Brought, Sent, Terms, bring};
 use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
@@ -13,8 +13,9 @@ use crate::apply::hands::Hands;
 use crate::apply::settle::{Patience, by_name};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
-use crate::core::fleet::{Call, LaunchId, Machine, MachineState, Until, VolumeId};
+use crate::core::fleet::{Call, LaunchId, Machine, MachineName, MachineState, Until, VolumeId};
 use crate::core::plan::{Action, Change, GateKind, StepId};
+use crate::provider::ProviderError;
 use crate::provider::codes as answers;
 
 /// How long a Machine that is being destroyed may keep its volume.
@@ -43,7 +44,7 @@ pub(super) async fn create<'a>(
     let wanted = Wanted::of(hands.shared, &change.group, None, volumes, standby_for)?;
     let observed = &hands.shared.job.observed.machines;
     let old = replaces.as_ref().and_then(|old| observed.get(old));
-    let base = inherits.base(old.and_then(|old| old.config.as_ref()));
+    let base = inherits.base(old.and_then(|old| old.config.as_deref()));
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
@@ -54,7 +55,7 @@ pub(super) async fn create<'a>(
         port: *port,
     }));
     freed(hands, volumes).await?;
-    let brought = match make(hands, change, &call).await? {
+    let brought = match make(hands, &change.machine.name, &call).await? {
         Made::New(machine) => {
             hands.holds(&machine.id);
             progress.machine = Some(machine);
@@ -63,7 +64,14 @@ pub(super) async fn create<'a>(
                 launched: !wanted.is_standby(),
             }
         }
-        Made::Found(machine) => take(hands, progress, &wanted, launch, machine).await?,
+        Made::Found(machine) => {
+            let found = Found {
+                machine,
+                launch,
+                is_to_run: !wanted.is_standby(),
+            };
+            take(hands, progress, &wanted, found).await?
+        }
     };
     progress.sent = Some(wanted.remembered());
     let id = match &progress.machine {
@@ -85,7 +93,7 @@ pub(super) async fn create<'a>(
     gate::pass(hands, progress, gate).await
 }
 
-enum Made {
+pub(super) enum Made {
     /// This run made it.
     New(Machine),
     /// It was there already, or was made by a call whose answer was lost.
@@ -107,8 +115,8 @@ async fn freed(hands: &Hands<'_>, volumes: &[VolumeId]) -> Part {
     Ok(())
 }
 
-async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
-    let name = &change.machine.name;
+/// Makes the Machine of this name, unless it is there.
+pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> Part<Made> {
     if let Some(id) = hands.seen_as(name)
         && let Some(machine) = hands.get(id).await?
         && !machine.state.is_gone()
@@ -129,6 +137,7 @@ async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
             }
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
+            Err(Refused::NoRoom(error)) => return Err(full(&error)),
             Err(Refused::Conflict(error)) => {
                 let patience = if error.code == answers::ALREADY_EXISTS.name() {
                     Patience::UntilListed
@@ -152,30 +161,56 @@ async fn make(hands: &Hands<'_>, change: &Change, call: &Call) -> Part<Made> {
     }
 }
 
+/// No host of the region has room, or the one that a volume is on has none.
+fn full(error: &ProviderError) -> End {
+    End::Failed {
+        code: error.code.to_owned(),
+        message: error.message.clone(),
+        hint: Some("apply again later, or with a smaller size or another region".to_owned()),
+    }
+}
+
+/// A Machine that bears the name of an intent.
+pub(super) struct Found<'a> {
+    pub(super) machine: Machine,
+    pub(super) launch: &'a LaunchId,
+    /// Whether the intent wants it started.
+    pub(super) is_to_run: bool,
+}
+
 /// Takes a Machine that bears the intent's name: as it is if it is as wanted, else updated.
-async fn take(
+pub(super) async fn take(
     hands: &Hands<'_>,
     progress: &mut Progress,
     wanted: &Wanted<'_>,
-    launch: &LaunchId,
-    machine: Machine,
+    found: Found<'_>,
 ) -> Part<Brought> {
+    let Found {
+        machine,
+        launch,
+        is_to_run,
+    } = found;
     let id = machine.id.clone();
     let terms = Terms {
         pin: None,
         restarts: machine.state == MachineState::Failed,
+        anew: false,
         launch: Some(launch),
     };
     progress.machine = Some(machine);
-    let mut brought = bring(hands, progress, &id, wanted, &terms).await?;
+    let mut brought = match bring(hands, progress, &id, wanted, &terms).await? {
+        Sent::Brought(brought) => brought,
+        Sent::NoRoom(error) => return Err(full(&error)),
+    };
     let rests = progress
         .machine
         .as_ref()
         .is_some_and(|machine| !machine.state.runs() && !machine.state.is_transient());
-    if rests && !wanted.is_standby() {
+    if rests && is_to_run {
         match hands.call(&Call::Start { id }).await {
             // Whether it started is the gate's question.
             Ok(_) | Err(Refused::Conflict(_) | Refused::Unknown(_)) => {}
+            Err(Refused::NoRoom(error)) => return Err(full(&error)),
             Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::End(end)) => return Err(end),
         }

@@ -13,7 +13,7 @@ use crate::core::fleet::normal::parse_duration;
 use crate::core::fleet::{
     Call, HostStatus, Machine, MachineConfig, MachineId, MachineState, Until,
 };
-use crate::core::plan::Change;
+use crate::core::plan::{Change, Pin};
 
 /// How long a Machine may take to settle before it is stopped whatever it does.
 const SETTLE: Duration = Duration::from_secs(30);
@@ -27,12 +27,22 @@ const DESTROY: Duration = Duration::from_secs(60);
 /// Removes a Machine for good. A crash or cancel in between leaves it stopped at worst, still known,
 /// and planned to go again.
 pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
-    let Some(id) = &change.machine.id else {
-        return Err(End::failed(
+    match &change.machine.id {
+        Some(id) => remove(hands, progress, id, change.pin.as_ref()).await,
+        None => Err(End::failed(
             codes::PLAN_MISMATCH,
             "the plan names no Machine",
-        ));
-    };
+        )),
+    }
+}
+
+/// The same of the Machine that is so.
+pub(super) async fn remove(
+    hands: &Hands<'_>,
+    progress: &mut Progress,
+    id: &MachineId,
+    pin: Option<&Pin>,
+) -> Part {
     let lineage = &hands.shared.job.observed.description.scope;
     hands.lease(id).await?;
     let mut tries = 0;
@@ -45,7 +55,7 @@ pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: 
         if live.state.is_gone() {
             return gone(hands, progress, id).await;
         }
-        if let Some(pin) = &change.pin
+        if let Some(pin) = pin
             && let Some(message) = pin::mismatch(pin, &live, lineage)
         {
             return Err(End::conflict(message));
@@ -59,7 +69,9 @@ pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: 
             Ok(_) | Err(Refused::NotFound(_)) => return gone(hands, progress, id).await,
             Err(Refused::End(end)) => return Err(end),
             // Something has started it again in between.
-            Err(Refused::Conflict(error) | Refused::Invalid(error)) => (false, error),
+            Err(Refused::Conflict(error) | Refused::NoRoom(error) | Refused::Invalid(error)) => {
+                (false, error)
+            }
             Err(Refused::Unknown(error)) => (true, error),
         };
         if may_have_happened && is_gone(hands, id).await? {
@@ -91,7 +103,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
     let capabilities = &hands.shared.job.observed.description.capabilities;
     let serves = live
         .config
-        .as_ref()
+        .as_deref()
         .is_some_and(MachineConfig::has_services);
     let id = || live.id.clone();
     if live.state.runs() && serves && capabilities.cordon && !live.cordoned {
@@ -147,7 +159,7 @@ fn needs_force(machine: &Machine) -> bool {
 }
 
 fn kill_timeout(machine: &Machine) -> Duration {
-    let config = machine.config.as_ref();
+    let config = machine.config.as_deref();
     let written = config.and_then(|config| config.stop_config.as_ref()?.timeout.as_deref());
     written
         .and_then(parse_duration)
@@ -156,12 +168,12 @@ fn kill_timeout(machine: &Machine) -> Duration {
 
 /// A call that may simply be made again when its answer was lost. Something else being faster is left
 /// to what comes after it.
-async fn repeatable(hands: &Hands<'_>, call: &Call) -> Part {
+pub(super) async fn repeatable(hands: &Hands<'_>, call: &Call) -> Part {
     let mut tries = 0;
     loop {
         let error = match hands.call(call).await {
             Ok(_) | Err(Refused::NotFound(_) | Refused::Conflict(_)) => return Ok(()),
-            Err(Refused::Invalid(error)) => return Err(End::of(&error)),
+            Err(Refused::NoRoom(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::Unknown(error)) => error,
         };

@@ -1,7 +1,9 @@
-//! The fixed sequences of calls, one file per action, and how their ends become outcomes.
+//! The fixed sequences of calls, one file per action and one for the branch of an update, and how their ends
+//! become outcomes.
 
 mod create;
 mod destroy;
+mod instead;
 mod keep;
 mod update;
 
@@ -9,7 +11,7 @@ use super::ends::{End, Part};
 use super::hands::Hands;
 use super::shared::Shared;
 use crate::core::fleet::{Machine, StoredConfig};
-use crate::core::plan::{Action, Change, Outcome, StepId, StepResult};
+use crate::core::plan::{Action, Change, Instead, Outcome, StepId, StepResult};
 
 /// What a step has to show so far; kept whatever way it ends.
 #[derive(Default)]
@@ -18,6 +20,8 @@ pub(super) struct Progress {
     pub(super) machine: Option<Machine>,
     /// What was sent and taken, in its remembered form.
     pub(super) sent: Option<StoredConfig>,
+    /// The branch that was taken.
+    pub(super) instead: Option<Instead>,
 }
 
 /// Carries out one step to its end. Never fails: an end is an outcome.
@@ -38,6 +42,7 @@ pub(super) async fn carry_out<'a>(
         outcome: outcome(&hands, end),
         machine: progress.machine,
         sent: progress.sent,
+        instead: progress.instead.map(Box::new),
     };
     (step, result)
 }

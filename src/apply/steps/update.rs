@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Progress;
+use super::{Progress, instead};
 use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
@@ -44,9 +44,15 @@ pub(super) async fn update<'a>(
     let terms = Terms {
         pin: seen,
         restarts: change.changes.is_empty() && matches!(change.action, Action::Update { .. }),
+        anew: hands.shared.job.plan.asked.restart.covers(&change.group),
         launch: None,
     };
-    let brought = bring(hands, progress, id, &wanted, &terms).await?;
+    let brought = match bring(hands, progress, id, &wanted, &terms).await? {
+        Sent::Brought(brought) => brought,
+        Sent::NoRoom(error) => {
+            return instead::replace(hands, progress, change, &wanted, error).await;
+        }
+    };
     let gate = Gate {
         id,
         kind: brought.gate(change.gate),
@@ -62,6 +68,8 @@ pub(super) struct Terms<'a> {
     pub(super) pin: Option<&'a Pin>,
     /// The point is that it runs again: an equal config of a failed Machine is not enough.
     pub(super) restarts: bool,
+    /// It is to start anew whatever it has: only a call of this run is enough.
+    pub(super) anew: bool,
     /// The intent that it answers, where the caller knows.
     pub(super) launch: Option<&'a LaunchId>,
 }
@@ -74,6 +82,13 @@ pub(super) struct Brought {
     pub(super) launched: bool,
 }
 
+/// What sending a config came to.
+pub(super) enum Sent {
+    Brought(Brought),
+    /// The Machine's host has no room for it; the Machine is as it was.
+    NoRoom(ProviderError),
+}
+
 /// Sends the wanted config unless the Machine has it, and settles a lost answer by reading.
 pub(super) async fn bring(
     hands: &Hands<'_>,
@@ -81,7 +96,7 @@ pub(super) async fn bring(
     id: &MachineId,
     wanted: &Wanted<'_>,
     terms: &Terms<'_>,
-) -> Part<Brought> {
+) -> Part<Sent> {
     let patience = SETTLE.max(Duration::from_secs(wanted.group.wait_timeout_s));
     hands.lease(id).await?;
     let mut sent: Option<Brought> = None;
@@ -94,10 +109,10 @@ pub(super) async fn bring(
         progress.machine = Some(live.clone());
         if is_brought(hands, wanted, terms, &live, sent.is_some()) {
             progress.sent = Some(wanted.remembered());
-            return Ok(sent.unwrap_or_else(|| Brought {
+            return Ok(Sent::Brought(sent.unwrap_or_else(|| Brought {
                 before: Before::default(),
                 launched: live.state.runs(),
-            }));
+            })));
         }
         check(hands, terms, &live)?;
         if let Some((lost, error)) = open.take() {
@@ -114,10 +129,11 @@ pub(super) async fn bring(
             Ok(receipt) => {
                 progress.sent = Some(wanted.remembered());
                 progress.machine = Some(receipt.machine.unwrap_or(live));
-                return Ok(attempt);
+                return Ok(Sent::Brought(attempt));
             }
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::NotFound(_)) => return Err(End::conflict(format!("{id} is gone"))),
+            Err(Refused::NoRoom(error)) => return Ok(Sent::NoRoom(error)),
             Err(Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::Conflict(error)) => open = Some((Lost::No, error)),
             Err(Refused::Unknown(error)) => {
@@ -159,6 +175,9 @@ fn is_brought(
     let job = &hands.shared.job;
     let by_us = called && live.stamps.run.as_ref() == Some(&job.run.run);
     let down = terms.restarts && live.state == MachineState::Failed;
+    if terms.anew {
+        return by_us;
+    }
     let same_wish = live.stamps.desired.as_ref() == Some(&job.plan.desired);
     by_us || !down && (terms.restarts || terms.pin.is_none() || same_wish)
 }
@@ -183,7 +202,7 @@ fn call(wanted: &Wanted<'_>, terms: &Terms<'_>, live: &Machine) -> Call {
     Call::Update(Box::new(UpdateCall {
         id: live.id.clone(),
         group: wanted.name().clone(),
-        config: wanted.over(live.config.as_ref()),
+        config: wanted.over(live.config.as_deref()),
         stamps: wanted.stamps(launch),
         skip_launch: !live.state.runs(),
         instance: live.instance.clone(),

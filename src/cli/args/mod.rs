@@ -8,19 +8,25 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+mod asks;
 mod edit;
 mod groups;
+mod machine;
 mod scale;
+mod status;
 mod world;
 
+pub use asks::{Asks, Restart, RestartOf};
 pub use edit::Editing;
 pub use groups::{Group, RegionsEdit, RegionsVerb};
+pub use machine::{Act, List, Machine, One, Replace};
 pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
+pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
-use crate::core::fleet::{AppName, GroupName, Region, RunId};
+use crate::core::fleet::{AppName, GroupName, MachineId, Region, RunId};
 use crate::ui::{ColorChoice, Loudness};
 
 const STYLES: Styles = Styles::styled()
@@ -177,6 +183,11 @@ pub enum Verb {
     Drift(Drift),
     /// Take what was changed outside into the state
     Refresh(RefreshState),
+    /// Restart the Machines that run, a few at a time
+    Restart(Restart),
+    /// List Machines, look at one, start it, stop it, replace it
+    #[command(subcommand)]
+    Machine(Machine),
     /// Show the Machines and their checks
     Status(Status),
     /// Show what the Machines print
@@ -332,8 +343,11 @@ pub struct Plan {
     #[command(flatten)]
     pub refresh: Refresh,
     /// Plan the removal of the whole app, as `aeroform destroy` does it
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["replace", "restart"])]
     pub destroy: bool,
+    /// What is asked for beyond what the manifests say.
+    #[command(flatten)]
+    pub asks: Asks,
     /// Save the plan for `aeroform apply FILE`
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -385,8 +399,11 @@ Examples:
   aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
 pub struct Apply {
     /// A plan that `aeroform plan --out` saved; the file is the approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "replace", "restart"])]
     pub plan: Option<PathBuf>,
+    /// What is asked for beyond what the manifests say.
+    #[command(flatten)]
+    pub asks: Asks,
     /// How it is done.
     #[command(flatten)]
     pub doing: Doing,
@@ -445,14 +462,6 @@ pub struct RefreshState {
     /// What no file says.
     #[command(flatten)]
     pub wishes: Wishes,
-}
-
-/// `aeroform status`.
-#[derive(Debug, Args)]
-pub struct Status {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `aeroform logs`.
@@ -525,7 +534,11 @@ impl Verb {
             })
             | Self::Drift(Drift { json, .. })
             | Self::Refresh(RefreshState { json, .. })
-            | Self::Status(Status { json })
+            | Self::Restart(Restart {
+                doing: Doing { json, .. },
+                ..
+            })
+            | Self::Status(Status { json, .. })
             | Self::Logs(Logs { json, .. })
             | Self::Emulator(Emulator { json, .. })
             | Self::Import(Import { json, .. })
@@ -537,6 +550,7 @@ impl Verb {
             Self::Scale(args) => args.json(),
             Self::Group(args) => args.json(),
             Self::Regions(args) => args.json(),
+            Self::Machine(machine) => machine.json(),
             Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }
@@ -553,6 +567,10 @@ fn group_name(text: &str) -> Result<GroupName, String> {
 
 fn region(text: &str) -> Result<Region, String> {
     Region::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn machine_id(text: &str) -> Result<MachineId, String> {
+    MachineId::new(text).map_err(|error| error.rule.to_owned())
 }
 
 fn run_id(text: &str) -> Result<RunId, String> {

@@ -23,6 +23,16 @@ pub enum Call {
         /// Which.
         id: MachineId,
     },
+    /// Stops a started Machine and keeps its memory, so that a start goes on where it was.
+    Suspend {
+        /// Which.
+        id: MachineId,
+    },
+    /// Stops a started Machine with its own signal and starts it again as it is: no new version.
+    Restart {
+        /// Which.
+        id: MachineId,
+    },
     /// Removes a Machine for good; without `force` only a stopped or suspended one.
     Destroy {
         /// Which.
@@ -115,6 +125,8 @@ impl Call {
             Self::Update(_) => "update",
             Self::Start { .. } => "start",
             Self::Stop { .. } => "stop",
+            Self::Suspend { .. } => "suspend",
+            Self::Restart { .. } => "restart",
             Self::Destroy { .. } => "destroy",
             Self::Cordon { .. } => "cordon",
             Self::Uncordon { .. } => "uncordon",
@@ -129,6 +141,8 @@ impl Call {
             Self::Update(call) => Some(&call.id),
             Self::Start { id }
             | Self::Stop { id }
+            | Self::Suspend { id }
+            | Self::Restart { id }
             | Self::Destroy { id, .. }
             | Self::Cordon { id }
             | Self::Uncordon { id }

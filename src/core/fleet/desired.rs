@@ -36,6 +36,8 @@ pub struct Desired {
     pub has_processes: bool,
     /// What a deploy runs for the whole app.
     pub rollout: Rollout,
+    /// fly.toml as JSON, with a platform that keeps it with each release.
+    pub definition: Option<Box<serde_json::Value>>,
 }
 
 /// One wanted process group.

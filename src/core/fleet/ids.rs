@@ -191,8 +191,29 @@ impl LaunchId {
         region: &Region,
         slot: u32,
     ) -> Self {
+        let parts = [lineage.as_str(), group.as_str(), region.as_str()];
+        Self::hashed(&parts, serial, slot)
+    }
+
+    /// Derives the id of the intent to replace a Machine, should its host have no room. The Machine's own
+    /// id goes in, so no other intent of the plan has a part in it, and none of theirs moves when one
+    /// of these comes or goes.
+    pub fn derive_successor(
+        lineage: &Lineage,
+        serial: u64,
+        group: &GroupName,
+        region: &Region,
+        old: &MachineId,
+        slot: u32,
+    ) -> Self {
+        let place = [lineage.as_str(), group.as_str(), region.as_str()];
+        let parts = [place[0], place[1], place[2], "instead of", old.as_str()];
+        Self::hashed(&parts, serial, slot)
+    }
+
+    fn hashed(parts: &[&str], serial: u64, slot: u32) -> Self {
         let mut hash = Sha256::new();
-        for part in [lineage.as_str(), group.as_str(), region.as_str()] {
+        for part in parts {
             // Lengths go in, so that no two different tuples hash the same bytes.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
@@ -251,6 +272,12 @@ mod tests {
             id,
             LaunchId::derive(&lineage, 3, &group("we"), &Region::new("bams").unwrap(), 0)
         );
+        let successor = |old: &str| {
+            let old = MachineId::new(old).unwrap();
+            LaunchId::derive_successor(&lineage, 3, &group("web"), &ams, &old, 0)
+        };
+        assert_ne!(id, successor("m1"));
+        assert_ne!(successor("m1"), successor("m2"));
         assert!(LaunchId::new(id.as_str()).is_ok());
         assert!(MachineName::for_launch(&group("web"), &id).answers(&id));
     }

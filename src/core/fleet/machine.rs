@@ -1,11 +1,13 @@
 //! What exists: Machines as a provider reports them, and one snapshot of an app's world.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, RunId, VolumeId,
+    AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, Release,
+    ReleaseStamp, RunId, VolumeId,
 };
 
 /// One Machine as its provider reports it now.
@@ -25,9 +27,10 @@ pub struct Machine {
     /// Changes with every new version; never stored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instance: String,
-    /// Its config without our bookkeeping; absent when its host cannot be asked (RULES 9).
+    /// Its config without our bookkeeping; absent when its host cannot be asked (RULES 9). Machines of one
+    /// list share equal ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub config: Option<MachineConfig>,
+    pub config: Option<Arc<MachineConfig>>,
     /// Our bookkeeping on it.
     #[serde(default)]
     pub stamps: Stamps,
@@ -254,6 +257,9 @@ pub struct Stamps {
     /// Its group was protected (RULES 33).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
+    /// The release that it is of, whoever made that; what is written without one keeps the one there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<Box<ReleaseStamp>>,
 }
 
 /// A volume as the provider reports it.
@@ -304,8 +310,9 @@ pub struct Capabilities {
     pub volumes: bool,
     /// Sizes and images are enforced; where false, plan and docs say so once.
     pub enforces_sizes: bool,
-    /// An update that finds no room on the Machine's host goes on as a replacement. Where it does not, such
-    /// an update fails and says so.
+    /// The platform remembers releases.
+    pub releases: bool,
+    /// A Machine's host may have no room for an update, which then goes on as a replacement.
     pub replaces_when_full: bool,
     /// How often to look at a Machine whose gate is awaited, milliseconds.
     pub poll_ms: u64,
@@ -334,6 +341,8 @@ pub struct Observed {
     pub lagging: Vec<MachineId>,
     /// Volumes.
     pub volumes: Vec<Volume>,
-    /// The platform's newest release number, where it can be read.
-    pub release: Option<u64>,
+    /// The app's newest release, where there is one and it can be read.
+    pub release: Option<Release>,
+    /// Why it is not known, where the platform keeps releases and did not say it; foreign text.
+    pub release_unknown: Option<String>,
 }

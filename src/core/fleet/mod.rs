@@ -9,11 +9,13 @@ pub mod config;
 pub mod desired;
 pub mod difference;
 pub mod digest;
+mod event;
 pub mod ids;
 pub mod known;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
+pub mod release;
 pub mod rollout;
 pub mod secret;
 mod shape;
@@ -26,12 +28,14 @@ pub use desired::{
 };
 pub use difference::{Effect, FieldChange};
 pub use digest::{ConfigDigest, StoredConfig};
+pub use event::MachineEvent;
 pub use ids::{
     AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
 };
-pub use known::{Known, KnownMachine, Pending, ReleaseRecord, RunRecord};
+pub use known::{Known, KnownMachine, Pending, ReleaseRecord, ReleasedGroup, RunRecord};
 pub use machine::{
     Capabilities, CheckState, CheckStatus, Description, HostStatus, Machine, MachineState,
     Management, Observed, Stamps, Volume,
 };
+pub use release::{NewRelease, Release, ReleaseStamp, ReleaseStatus, ReleaseStrategy};
 pub use rollout::{MachineCheck, NewVolume, ReleaseCommand, Rollout};

@@ -18,6 +18,7 @@ use super::fly::template::{Template, templates};
 use super::missing_command;
 use super::settings::{Overrides, Settings};
 use super::tree::File;
+use super::value::Table;
 
 /// Stands for the app of a file that is only validated and names none.
 const UNNAMED: &str = "unnamed";
@@ -25,6 +26,8 @@ const UNNAMED: &str = "unnamed";
 /// Both manifests, read.
 pub(super) struct Both<'j> {
     pub(super) fly: &'j File<'j>,
+    /// What it says, whatever it means.
+    pub(super) tree: &'j Table<'j>,
     pub(super) document: &'j Document,
     /// aeroform.toml, where there is one.
     pub(super) aero: Option<&'j File<'j>>,
@@ -85,6 +88,7 @@ impl Both<'_> {
             image,
             has_processes: !self.document.processes.is_empty(),
             rollout: self.rollout(),
+            definition: (self.settings.provider == "fly").then(|| Box::new(self.tree.to_json())),
         })
     }
 

@@ -143,6 +143,7 @@ fn read_fly(
     let (document, aeroform) = (&document, aeroform?);
     Both {
         fly: file,
+        tree: &tree,
         document,
         aero,
         aeroform,

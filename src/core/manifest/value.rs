@@ -93,6 +93,26 @@ impl<'t> Value<'t> {
         }
     }
 
+    /// The same as JSON; what is not written is not in it.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        use serde_json::Value as Json;
+        match self {
+            Self::Null => Json::Null,
+            Self::String(text) => Json::from(text.as_ref()),
+            Self::Integer(number) => number
+                .whole()
+                .map_or_else(|| Json::from(number.as_str()), Json::from),
+            Self::Float(number) => number
+                .as_str()
+                .parse::<f64>()
+                .map_or_else(|_| Json::from(number.as_str()), Json::from),
+            Self::Boolean(value) => Json::from(*value),
+            Self::Datetime(text) => Json::from(text.as_str()),
+            Self::Array(items) => items.iter().map(|item| item.value.to_json()).collect(),
+            Self::Table(table) => table.to_json(),
+        }
+    }
+
     /// Its own text and that of everything below it, with a little for each value: what copying it
     /// costs.
     pub(super) fn weight(&self) -> usize {
@@ -150,6 +170,13 @@ impl<'t> Number<'t> {
 }
 
 impl<'t> Table<'t> {
+    /// The same as JSON.
+    pub(super) fn to_json(&self) -> serde_json::Value {
+        let entries = self.entries.iter().filter(|(_, (_, node))| !node.is_null());
+        let entries = entries.map(|(key, (_, node))| (key.to_string(), node.value.to_json()));
+        serde_json::Value::Object(entries.collect())
+    }
+
     /// Adds an entry; the place of the key that stood there before, if one did, which then goes.
     pub(super) fn insert(
         &mut self,

@@ -1,6 +1,8 @@
 //! A second, independent reading of a plan (DESIGN 5.8): it shares no code with the planner, so that
 //! a mistake there does not agree with itself. A finding is a bug; nothing is applied over one.
 
+mod asked;
+mod branches;
 mod capacity;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +42,9 @@ pub fn check(
     if plan.refusals.is_empty() && plan.aim == Aim::Manifests {
         reading.wanted(desired);
     }
+    reading.asked(known, observed);
     reading.protected(desired, known, observed);
+    reading.branches(known, observed);
     reading.capacity(desired, observed);
     reading.found.sort();
     reading.found

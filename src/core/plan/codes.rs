@@ -55,6 +55,18 @@ codes! {
         "Machine … of group `…` cannot go to another dedicated host: its volume stays where it is",
         "`host_dedication_id` has changed for a Machine that has a volume.",
         "Make a volume on the new host from a snapshot, or keep `host_dedication_id` as it is.";
+    REPLACES_NOBODY "replaces_nobody" Refused:
+        "cannot replace …: no group of the app has it",
+        "The id that a verb names is of no Machine that Aeroform manages, or it is gone.",
+        "`aeroform machine list` names every Machine.";
+    RESTARTS_NOBODY "restarts_nobody" Refused:
+        "cannot restart group `…`: the app has no such group",
+        "`[processes]` has no group of that name.",
+        "Name one of the groups that the message lists.";
+    LEFT_AT_REST "left_at_rest" Not:
+        "group `…`: … not run and stay as they are",
+        "A restart is of Machines that run; who stopped one has a reason.",
+        "Start them with `aeroform machine start` if they are to run.";
     AUTOSTOP_WITHOUT_AUTOSTART "autostop_without_autostart" Not:
         "group `…`: its Machines stop by themselves and …",
         "`auto_stop_machines` without `auto_start_machines`.",
@@ -71,6 +83,14 @@ codes! {
         "this version does not run …",
         "fly.toml has a release command, a seed command or machine checks, which `fly deploy` runs and Aeroform reads only.",
         "Run by hand what the change needs, before the apply.";
+    RELEASE_IN_PROGRESS "release_in_progress" Not:
+        "release v… by … is in progress: what is there may be about to change",
+        "Somebody's `fly deploy` has begun and not ended, less than 15 minutes ago.",
+        "Wait for it, and plan again; an apply waits by itself.";
+    RELEASE_UNKNOWN "release_unknown" Not:
+        "the newest release of `…` is not known: …",
+        "The host that keeps releases did not answer, or said something else than that there is none.",
+        "Nothing depends on it but the number of the next release; see what the host said.";
     SHARED_PORT "shared_port" Not:
         "groups … serve the same external port …: requests go to all of them…",
         "Two services answer on one port of one app.",

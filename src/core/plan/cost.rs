@@ -66,7 +66,7 @@ impl Sum {
             return Some(());
         }
         self.count(-1, guest(member).as_ref(), member.region)?;
-        let config = member.seen.and_then(|seen| seen.config.as_ref());
+        let config = member.seen.and_then(|seen| seen.config.as_deref());
         self.sleepers |= rests(member) || config.is_some_and(stops_by_itself);
         Some(())
     }
@@ -109,7 +109,7 @@ fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
 /// The size that a Machine has; offline, the one that we sent.
 fn guest(member: &Member<'_>) -> Option<Guest> {
     if let Some(seen) = member.seen {
-        return seen.config.as_ref()?.guest.clone();
+        return seen.config.as_deref()?.guest.clone();
     }
     let sent = member.sent?.tree().get("guest")?;
     serde_json::from_value(sent.clone()).ok()

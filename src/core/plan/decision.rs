@@ -18,6 +18,8 @@ pub(super) struct Decision<'a> {
     pub(super) standbys: Vec<Region>,
     pub(super) changed: Vec<Changed<'a>>,
     pub(super) gone: Vec<Gone<'a>>,
+    /// Standbys that nothing changes and whose hosts answer.
+    pub(super) watchers: Vec<Pin>,
     /// Taken into the state: added outside, or so already.
     pub(super) adopted: Vec<(Member<'a>, String)>,
     /// Primaries that stay, in place or replaced, and whom the standbys watch.

@@ -66,7 +66,7 @@ impl<'a> Fields<'a> {
         let (Some(group), Some(template)) = (self.group, &self.template) else {
             return Rc::default();
         };
-        let existing = member.seen.and_then(|seen| seen.config.as_ref());
+        let existing = member.seen.and_then(|seen| seen.config.as_deref());
         let sent = member.known.map(|known| &known.config);
         let hit = self
             .compared
@@ -107,7 +107,7 @@ impl<'a> Fields<'a> {
 
     /// What must still be true of this Machine when it is touched.
     pub(super) fn pin(&mut self, member: &Member<'a>) -> Pin {
-        let existing = member.seen.and_then(|seen| seen.config.as_ref());
+        let existing = member.seen.and_then(|seen| seen.config.as_deref());
         // The order in which the world names them means nothing.
         let mut standby_for = member.standby_for().to_vec();
         standby_for.sort();

@@ -313,7 +313,7 @@ fn shared_ports(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>
         let configs = decision
             .members
             .iter()
-            .filter_map(|m| m.seen.and_then(|s| s.config.as_ref()));
+            .filter_map(|m| m.seen.and_then(|s| s.config.as_deref()));
         for port in configs.flat_map(external_ports) {
             if holders.contains_key(&port) {
                 holders.entry(port).or_default().insert(name);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::core::fleet::{
     GroupName, HostStatus, Known, LaunchId, Lineage, MachineConfig, MachineId, MachineName,
-    Observed, Region, Volume, VolumeId,
+    Observed, Pending, Region, Volume, VolumeId,
 };
 
 /// Hands out intents: derived, never random, never one that a Machine already answers.
@@ -14,7 +14,7 @@ pub(super) struct Intents<'a> {
     /// Launch parts of all names that are taken.
     taken: BTreeSet<&'a str>,
     /// Creates of an earlier run that may have happened; their ids are spent first.
-    pending: BTreeMap<(GroupName, Region), VecDeque<&'a LaunchId>>,
+    pending: BTreeMap<(GroupName, Region), VecDeque<&'a Pending>>,
     slots: BTreeMap<(GroupName, Region), u32>,
     next_port: Option<u16>,
     ports: BTreeSet<u16>,
@@ -54,7 +54,7 @@ impl<'a> Intents<'a> {
             // Each id is spent once, even if a file that was edited by hand has it twice.
             if taken.insert(owed.launch.as_str()) {
                 let place = (owed.group.clone(), owed.region.clone());
-                pending.entry(place).or_default().push_back(&owed.launch);
+                pending.entry(place).or_default().push_back(owed);
             }
         }
         Self {
@@ -111,7 +111,41 @@ impl<'a> Intents<'a> {
 
     fn pending_launch(&mut self, group: &GroupName, region: &Region) -> Option<LaunchId> {
         let place = (group.clone(), region.clone());
-        self.pending.get_mut(&place)?.pop_front().cloned()
+        let owed = self.pending.get_mut(&place)?.pop_front()?;
+        Some(owed.launch.clone())
+    }
+
+    /// The Machine that takes this one's place should its host have no room.
+    pub(super) fn successor(
+        &mut self,
+        group: &GroupName,
+        region: &Region,
+        old: &MachineId,
+    ) -> (LaunchId, MachineName) {
+        let launch = self.owed_successor(group, region, old).unwrap_or_else(|| {
+            let derive = |slot| {
+                LaunchId::derive_successor(self.lineage, self.serial, group, region, old, slot)
+            };
+            let mut launches = (0..).map(derive);
+            let free = launches.find(|launch| !self.taken.contains(launch.as_str()));
+            free.expect("there are more slots than Machines")
+        });
+        (launch.clone(), MachineName::for_launch(group, &launch))
+    }
+
+    /// A create that may have happened for this very Machine is the one to find again.
+    fn owed_successor(
+        &mut self,
+        group: &GroupName,
+        region: &Region,
+        old: &MachineId,
+    ) -> Option<LaunchId> {
+        let place = (group.clone(), region.clone());
+        let owed = self.pending.get_mut(&place)?;
+        let at = owed
+            .iter()
+            .position(|owed| owed.replaces.as_ref() == Some(old))?;
+        owed.remove(at).map(|owed| owed.launch.clone())
     }
 
     /// The lowest port from the base on that no Machine bears.

@@ -7,6 +7,8 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod asked;
+mod branch;
 mod check;
 pub mod codes;
 mod cost;
@@ -27,15 +29,19 @@ mod questions;
 mod reconcile;
 mod record;
 mod refresh;
+pub mod releases;
 mod running;
 mod saved;
 mod scaling;
 mod sick;
 mod spread;
+mod summary;
 pub mod types;
 mod victims;
 mod words;
 
+pub use asked::{Asked, Restart};
+pub use branch::{Branch, Instead, Successor};
 pub use check::{Finding, check};
 pub use fields::adopted;
 pub use options::{Aim, Options};
@@ -45,9 +51,9 @@ pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use scaling::{Amount, NoScale, Scale};
 pub use types::{
-    Action, Branch, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict,
-    Inherited, Note, Outcome, Pin, Plan, Pool, PoolId, Removal, Standby, Step, StepEvent, StepId,
-    StepResult, Summary, TakenOver, Target, Work,
+    Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
+    Note, Outcome, Pin, Plan, PlannedRelease, Pool, PoolId, Removal, Standby, Step, StepEvent,
+    StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
 use crate::core::fleet::RunId;
 
 /// What a plan leads to.
@@ -30,6 +31,10 @@ pub struct Options {
     pub take_over: bool,
     /// Runs whose changes are taken over although the state does not list them (RULES 12).
     pub adopt_runs: BTreeSet<RunId>,
+    /// Now, seconds since 1970, where somebody says it: whether a release is under way depends on it.
+    pub now: Option<i64>,
     /// Runs that this host's journal has a record of; taken over without being asked (RULES 12).
     pub own_runs: BTreeSet<RunId>,
+    /// What a verb asks for beyond what the manifests say; only with [`Aim::Manifests`].
+    pub asked: Asked,
 }

@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::branch::{Branch, Successor};
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::intents::Intents;
 use super::members::{Member, Vanished};
 use super::types::{
-    Action, Branch, Change, GateKind, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
+    Action, Change, GateKind, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
 };
 use crate::core::fleet::{
     CheckState, CheckStatus, DesiredGroup, GroupName, MachineId, MachineState, Region, Strategy,
@@ -133,6 +134,7 @@ impl Build<'_, '_> {
                 gate: GateKind::None,
                 branches: Vec::new(),
                 state: None,
+                reverts: None,
             };
             self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
@@ -239,6 +241,7 @@ impl Build<'_, '_> {
             gate,
             branches: Vec::new(),
             state: None,
+            reverts: None,
         }
     }
 
@@ -324,14 +327,33 @@ impl Build<'_, '_> {
         step.changes.clone_from(&changed.changes);
         step.pin = Some(changed.pin.clone());
         if self.may_lack_room {
-            let branch = if member.volumes().is_empty() {
-                Branch::NoRoomReplaced
-            } else {
-                Branch::NoRoomStops
-            };
-            step.branches.push(branch);
+            step.branches
+                .push(self.without_room(name, decision, member));
         }
         self.push(Some(slot.pool), slot.needs(), Work::Change(Box::new(step)))
+    }
+
+    /// What becomes of the Machine if its host has no room. The ids are chosen here, so that a run which
+    /// dies after it has made the new one meets it again by its name.
+    fn without_room(
+        &mut self,
+        name: &GroupName,
+        decision: &Decision<'_>,
+        member: &Member<'_>,
+    ) -> Branch {
+        if !member.volumes().is_empty() {
+            return Branch::NoRoomStops;
+        }
+        let (launch, bears) = self.intents.successor(name, member.region, member.id);
+        let watchers = decision.watchers.iter();
+        Branch::NoRoomReplaced(Successor {
+            launch,
+            name: bears,
+            repoints: watchers
+                .filter(|pin| pin.standby_for.contains(member.id))
+                .cloned()
+                .collect(),
+        })
     }
 
     /// The steps of a replacement: the one that creates, and the last one.
@@ -555,5 +577,6 @@ fn of_member(member: &Member<'_>, action: Action, reason: String, gate: GateKind
         gate,
         branches: Vec::new(),
         state: member.state(),
+        reverts: None,
     }
 }

@@ -89,6 +89,11 @@ pub(super) fn settle_pending(
     let mut owed = Vec::new();
     let mut planned = BTreeSet::new();
     for (id, change) in plan.changes() {
+        if let (Some(successor), Some(result)) = (change.successor(), results.get(id.0 as usize)) {
+            planned.insert(&successor.launch);
+            let again = before.contains(&successor.launch) && result.outcome != Outcome::Done;
+            owed.extend(owed_successor(change, &successor.launch, result, again));
+        }
         let Action::Create {
             launch,
             standby_for,
@@ -129,4 +134,28 @@ pub(super) fn settle_pending(
         let there = |old: &MachineId| next.machines.contains_key(old);
         pending.replaces = pending.replaces.take().filter(there);
     }
+}
+
+/// The create that an update without room has perhaps made, or that an earlier one has.
+fn owed_successor(
+    change: &Change,
+    launch: &LaunchId,
+    result: &StepResult,
+    was_owed: bool,
+) -> Option<Pending> {
+    let made = result.instead.as_ref().is_some_and(|instead| instead.made) && result.sent.is_some();
+    let unknown = result.instead.is_some() && matches!(result.outcome, Outcome::Unknown { .. });
+    let standby = match &change.action {
+        Action::Update { standby_for } | Action::Move { standby_for, .. } => {
+            !standby_for.is_empty()
+        }
+        Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
+    };
+    (!made && (unknown || was_owed)).then(|| Pending {
+        launch: launch.clone(),
+        group: change.group.clone(),
+        region: change.region.clone(),
+        standby,
+        replaces: change.machine.id.clone(),
+    })
 }

@@ -16,6 +16,7 @@ use super::options::{Aim, Options};
 use super::order;
 use super::reconcile::{self, count};
 use super::refresh;
+use super::releases;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
@@ -46,7 +47,8 @@ pub fn plan(
     }
     let decisions = match options.aim {
         Aim::Manifests | Aim::Nothing => {
-            reconcile::decide(desired, &fleet, lineage, options.aim == Aim::Nothing)
+            let destroys_app = options.aim == Aim::Nothing;
+            reconcile::decide(desired, &fleet, lineage, &options.asked, destroys_app)
         }
         Aim::State => refresh::decide(desired, &fleet, lineage),
     };
@@ -54,6 +56,8 @@ pub fn plan(
     let capabilities = observed.map(|o| &o.description.capabilities);
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
     let order = order::steps(&decisions, &fleet.vanished, &mut intents, may_lack_room);
+    let release = observed
+        .and_then(|observed| releases::planned(desired, known, observed, &decisions, options.aim));
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
@@ -64,6 +68,7 @@ pub fn plan(
         online: observed.is_some(),
         machines: fleet.len(),
         aim: options.aim,
+        asked: options.asked.clone(),
         groups: Vec::new(),
         steps: order.steps,
         pools: order.pools,
@@ -73,9 +78,15 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        release,
+        newest_release: releases::newest(known, observed),
         cost: cost::difference(desired, &decisions).map(Box::new),
         fences: BTreeMap::new(),
     };
+    releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
+    if let Some(observed) = observed {
+        plan.warnings.extend(releases::warnings(observed, options));
+    }
     plan.groups = groups(&decisions, &plan.steps);
     plan.fences = fences(&decisions, &plan.groups);
     say(
@@ -112,6 +123,7 @@ fn say(
 ) {
     let protected = guards::protected(desired, known, fleet);
     plan.refusals = guards::refusals(desired, decisions, &protected, fleet.len());
+    plan.refusals.extend(options.asked.refusals(desired, fleet));
     plan.records = records(desired, known, fleet, options);
     plan.notes.extend(fleet.notes.iter().cloned());
     for decision in decisions.values() {
@@ -119,6 +131,7 @@ fn say(
         plan.notes.extend(reconcile::unreachable(&decision.members));
     }
     plan.notes.extend(words::about_groups(desired, decisions));
+    plan.notes.extend(options.asked.notes(decisions));
     if options.aim == Aim::Manifests {
         plan.notes.extend(words::about_moves(desired, fleet));
     }
@@ -132,6 +145,13 @@ fn say(
                 "provider `{}` shows sizes and images and does not enforce them",
                 plan.provider
             ),
+        ));
+    }
+    if !plan.online && !options.asked.restart.is_nobody() {
+        plan.notes.push(note(
+            codes::DECIDED_AT_APPLY,
+            "only Machines that run are restarted, and which ones those are is decided at apply: this plan \
+             was made without asking the provider",
         ));
     }
     let chosen_late = plan

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FieldChange;
+use super::asked::{Ask, Asked};
 use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
@@ -13,7 +14,7 @@ use super::members::{Fleet, Member, Vanished, successors};
 use super::notes::{self, note};
 use super::running::{self, Running};
 use super::sick;
-use super::spread::{Layout, NoLayout, Spread};
+use super::spread::{Layout, Spread};
 use super::types::{Note, Removal};
 use super::victims;
 use super::words;
@@ -26,6 +27,7 @@ pub(super) fn decide<'a>(
     desired: &'a Desired,
     fleet: &Fleet<'a>,
     lineage: &'a Lineage,
+    asked: &Asked,
     destroys_app: bool,
 ) -> BTreeMap<GroupName, Decision<'a>> {
     let mut names: BTreeSet<&GroupName> = fleet.members.keys().collect();
@@ -51,6 +53,7 @@ pub(super) fn decide<'a>(
                     members,
                     vanished: &vanished,
                     running: &running,
+                    asked,
                     owed: fleet
                         .owed
                         .iter()
@@ -117,6 +120,7 @@ pub(super) struct Group<'g, 'a> {
     pub(super) vanished: &'g [&'g Vanished<'a>],
     /// What the app runs, for groups that have nothing of their own.
     pub(super) running: &'g Running,
+    pub(super) asked: &'g Asked,
     pub(super) owed: Vec<&'a Pending>,
 }
 
@@ -157,13 +161,15 @@ impl<'a> Group<'_, 'a> {
         let layout = match spread.layout() {
             Ok(layout) => layout,
             Err(error) => {
-                decision.refusal = Some(self.no_layout(&error, target.primaries));
+                decision.refusal = Some(words::no_layout(self.name, &error, target.primaries));
                 decision.members = self.members;
                 return decision;
             }
         };
         if !layout.held_by_volumes.is_empty() {
-            decision.notes.push(self.held(&layout.held_by_volumes));
+            decision
+                .notes
+                .push(words::held(self.name, &layout.held_by_volumes));
         }
         decision
             .notes
@@ -239,41 +245,6 @@ impl<'a> Group<'_, 'a> {
         })
     }
 
-    fn no_layout(&self, error: &NoLayout, target: u32) -> Note {
-        let name = self.name;
-        match *error {
-            NoLayout::TooFew { room } => note(
-                codes::NO_ROOM_IN_REGIONS,
-                format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
-            )
-            .hint(format!(
-                "add regions or raise `max_per_region` in `[groups.{name}]`"
-            )),
-            NoLayout::NoRegion => note(
-                codes::NO_REGION,
-                format!("nothing says in which region group `{name}` starts"),
-            )
-            .hint(format!(
-                "write `primary_region` in fly.toml, or `regions` in `[groups.{name}]`"
-            )),
-        }
-        .of(name)
-    }
-
-    fn held(&self, regions: &[Region]) -> Note {
-        let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
-        note(
-            codes::HELD_BY_VOLUMES,
-            format!(
-                "group `{}` stays uneven: Machines with volumes are not moved out of {}",
-                self.name,
-                list.join(", ")
-            ),
-        )
-        .of(self.name)
-        .hint("an exact map (`regions = { … }`) says where each one is meant to be")
-    }
-
     /// Who of the primaries stays, and what changes of those.
     fn place(
         &self,
@@ -306,7 +277,10 @@ impl<'a> Group<'_, 'a> {
                     (member, !found.changes.is_empty())
                 });
                 let judged: Vec<_> = judged.collect();
-                let named = &self.desired.removed_machines;
+                let named = victims::Named {
+                    removed: &self.desired.removed_machines,
+                    asked: self.asked,
+                };
                 let mut order = victims::in_order_of_going(judged, named);
                 if layout.held_by_volumes.contains(region) {
                     victims::volumes_last(&mut order, named);
@@ -361,13 +335,16 @@ impl<'a> Group<'_, 'a> {
         let found = fields.compare(member);
         // What a host that does not answer said last is no reason to touch anything.
         let down = member.host_ok() && member.state() == Some(MachineState::Failed);
-        let lags = found.changes.is_empty() && (found.record_lags || member.line_lags());
-        if lags && !member.is_adopted() && member.moved_from.is_none() && !down {
+        let ask = self.asked.of(member);
+        let as_wanted =
+            found.changes.is_empty() && member.moved_from.is_none() && !down && ask == Ask::Nothing;
+        let lags = found.record_lags || member.line_lags();
+        if as_wanted && lags && !member.is_adopted() {
             let reason = "it is already as wanted, the state is not".to_owned();
             decision.adopted.push((member.clone(), reason));
             return;
         }
-        if found.changes.is_empty() && member.moved_from.is_none() && !down {
+        if as_wanted {
             if member.unsettled && !member.is_adopted() {
                 let reason = "what was sent to it last was not seen to work".to_owned();
                 decision.adopted.push((member.clone(), reason));
@@ -378,15 +355,20 @@ impl<'a> Group<'_, 'a> {
             self.on_a_dead_host(member, &found.changes, fields, decision);
             return;
         }
-        let (how, reason) = if found.replaces() {
-            let how = if self.needs_its_volume(member) {
-                How::ReplaceOldFirst
+        let replaces = found.replaces() || ask == Ask::Replace;
+        let (how, reason) = if replaces {
+            let reason = if found.replaces() {
+                "its config cannot be changed in place"
+            } else if self.needs_its_volume(member) {
+                "it was named to be replaced, and its volume goes to the new one"
             } else {
-                How::Replace
+                "it was named to be replaced"
             };
-            (how, "its config cannot be changed in place".to_owned())
+            (self.replacement(member), reason.to_owned())
         } else if let Some(from) = &member.moved_from {
             (How::Move, format!("`[[moved]]` from `{from}`"))
+        } else if found.changes.is_empty() && !down {
+            (How::Update, "a restart was asked for".to_owned())
         } else if found.changes.is_empty() {
             let detail = member.seen.and_then(|seen| seen.detail.as_deref());
             (
@@ -407,6 +389,14 @@ impl<'a> Group<'_, 'a> {
             member: member.clone(),
             role: Role::Primary,
         });
+    }
+
+    fn replacement(&self, member: &Member<'_>) -> How {
+        if self.needs_its_volume(member) {
+            How::ReplaceOldFirst
+        } else {
+            How::Replace
+        }
     }
 
     /// RULES 9: without a mount it is replaced, new one first; with one a person must decide.
@@ -464,7 +454,7 @@ impl<'a> Group<'_, 'a> {
         let has = |name: &Option<String>| {
             let mounts = member
                 .seen
-                .and_then(|seen| seen.config.as_ref())
+                .and_then(|seen| seen.config.as_deref())
                 .and_then(|c| c.mounts.as_ref());
             mounts
                 .into_iter()
@@ -517,6 +507,9 @@ impl<'a> Group<'_, 'a> {
                     member: member.clone(),
                     role: Role::Repointed,
                 });
+            }
+            if decision.changed.len() == before && member.host_ok() {
+                decision.watchers.push(fields.pin(member));
             }
             for changed in &mut decision.changed[before..] {
                 changed.role = if repoint {

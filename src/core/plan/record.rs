@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::branch::{Instead, Successor};
 use super::options::Aim;
-use super::types::{Action, Change, Outcome, Plan, StepResult, TakenOver};
+use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
 use super::{history, owed};
 use crate::core::fleet::{
     ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine, MachineId,
-    RunId, RunRecord, StoredConfig,
+    ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
 };
 use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
@@ -34,6 +35,8 @@ pub struct RunFacts {
     pub parent: Option<String>,
     /// Digest of the saved plan that was carried out, if it was one.
     pub plan: Option<String>,
+    /// The number of the release that the run made.
+    pub release: Option<u64>,
 }
 
 /// The state after the run. The serial rises by one if anything differs, or if the run left its stamps
@@ -56,6 +59,20 @@ pub fn record(
     owed::settle_successors(&mut next, plan, results);
     owed::settle_pending(&mut next, known, plan, desired, results, &places);
     next.protect = protect(&next, plan, desired);
+    if let Some(number) = facts
+        .release
+        .filter(|_| left_stamps(plan, results) || took_away(plan, results))
+    {
+        let made = released(&next, desired, number, facts);
+        for group in made.groups.keys() {
+            if let Some(template) = desired.groups.get(group).map(|group| &group.template) {
+                let template = StoredConfig::of(template, &facts.lineage);
+                next.configs.entry(template.digest()).or_insert(template);
+            }
+        }
+        next.releases.push(made);
+        keep_last(&mut next.releases, RELEASES_KEPT);
+    }
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
     let met = met(known, plan, results, facts);
     next.runs
@@ -86,6 +103,8 @@ pub fn record(
     if next == *known && !left_stamps(plan, results) {
         return next;
     }
+    let made = next.releases.last().map(|release| release.release);
+    next.release = plan.newest_release.max(known.release).max(made);
     next.serial = known.serial.saturating_add(1);
     next.run = Some(facts.run.clone());
     next.parent.clone_from(&facts.parent);
@@ -100,7 +119,6 @@ pub fn record(
         plan: facts.plan.clone(),
     });
     keep_last(&mut next.runs, RUNS_KEPT);
-    keep_last(&mut next.releases, RELEASES_KEPT);
     next
 }
 
@@ -141,6 +159,48 @@ fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
     })
 }
 
+/// Whether a group that is not wanted any more has lost a Machine.
+fn took_away(plan: &Plan, results: &[StepResult]) -> bool {
+    plan.changes().any(|(id, change)| {
+        let result = results.get(id.0 as usize);
+        let removed = matches!(
+            change.action,
+            Action::Destroy {
+                removal: Removal::GroupRemoved,
+                ..
+            }
+        );
+        removed && result.is_some_and(|result| result.outcome == Outcome::Done)
+    })
+}
+
+/// What each wanted group is after the run: the config that most of its Machines have, and where its
+/// primaries are.
+fn released(next: &Known, desired: &Desired, number: u64, facts: &RunFacts) -> ReleaseRecord {
+    let groups = desired.groups.iter().map(|(name, group)| {
+        let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
+        let mut placement = BTreeMap::new();
+        for machine in next.machines.values().filter(|m| m.group == *name) {
+            *configs.entry(&machine.config).or_default() += 1;
+            if machine.standby_for.is_empty() {
+                *placement.entry(machine.region.clone()).or_default() += 1;
+            }
+        }
+        let most = configs.into_iter().max_by_key(|(_, n)| *n);
+        let config = most.map_or_else(
+            || StoredConfig::of(&group.template, &facts.lineage).digest(),
+            |(config, _)| config.clone(),
+        );
+        (name.clone(), ReleasedGroup { config, placement })
+    });
+    ReleaseRecord {
+        release: number,
+        at: facts.at.clone(),
+        by: facts.by.clone(),
+        groups: groups.collect(),
+    }
+}
+
 fn keep_last<T>(list: &mut Vec<T>, most: usize) {
     list.drain(..list.len().saturating_sub(most));
 }
@@ -162,6 +222,9 @@ fn apply(
             }
         }
         (Action::Update { .. } | Action::Move { .. } | Action::Adopt, _) => {
+            if let (Some(instead), Some(successor)) = (&result.instead, change.successor()) {
+                return succeed(next, change, successor, result, instead);
+            }
             // Without a sent config nothing was changed, or it is not known what.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = launch_of(next, machine, lineage);
@@ -188,6 +251,32 @@ fn apply(
             | Outcome::Skipped { .. }
             | Outcome::NotStarted,
         ) => {}
+    }
+}
+
+/// An update that found no room: the new Machine is remembered as soon as it is there, the old one until it
+/// is gone.
+fn succeed(
+    next: &mut Known,
+    change: &Change,
+    successor: &Successor,
+    result: &StepResult,
+    instead: &Instead,
+) {
+    if let (true, Some(machine), Some(sent)) = (instead.made, &result.machine, &result.sent) {
+        let launch = Some(successor.launch.clone());
+        let old = change.machine.id.clone();
+        remember(next, machine, change, sent, launch, old);
+        prove(next, machine, &result.outcome);
+    }
+    for standby in &instead.repointed {
+        if let Some(known) = next.machines.get_mut(&standby.id) {
+            known.standby_for.clone_from(&standby.standby_for);
+            known.standby_for.sort();
+        }
+    }
+    if let (true, Some(old)) = (instead.old_gone, &change.machine.id) {
+        next.machines.remove(old);
     }
 }
 

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::members::Member;
+use super::releases;
 use crate::core::fleet::config::Guest;
-use crate::core::fleet::{Desired, normal};
+use crate::core::fleet::{Desired, Machine, normal};
 use crate::core::platform::sizes;
 
 /// The image of a set of Machines.
@@ -20,22 +21,29 @@ pub(super) enum Running {
     Several(Vec<String>),
 }
 
-/// What those of these Machines run that were changed by the newest run.
+/// Which change of a Machine is the later one: by its release, which others make, too, then by our run.
+type Age = (u64, u64);
+
+fn age(machine: &Machine) -> Age {
+    let release = releases::of(machine).unwrap_or(0);
+    (release, machine.stamps.serial.unwrap_or(0))
+}
+
+/// What those of these Machines run that are of the newest release, and of those by the newest run.
 pub(super) fn image<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m Member<'a>>) -> Running {
-    let mut images: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    let mut images: BTreeMap<String, (Age, String)> = BTreeMap::new();
     for seen in members.into_iter().filter_map(|member| member.seen) {
-        let Some(image) = seen.config.as_ref().and_then(|c| c.image.as_ref()) else {
+        let Some(image) = seen.config.as_deref().and_then(|c| c.image.as_ref()) else {
             continue;
         };
-        let serial = seen.stamps.serial.unwrap_or(0);
         let entry = images.entry(normal::image(image));
-        let entry = entry.or_insert_with(|| (serial, image.clone()));
-        entry.0 = entry.0.max(serial);
+        let entry = entry.or_insert_with(|| (age(seen), image.clone()));
+        entry.0 = entry.0.max(age(seen));
     }
-    let newest = images.values().map(|(serial, _)| *serial).max();
+    let newest = images.values().map(|(age, _)| *age).max();
     let mut newest: Vec<String> = images
         .into_values()
-        .filter(|(serial, _)| Some(*serial) == newest)
+        .filter(|(age, _)| Some(*age) == newest)
         .map(|(_, image)| image)
         .collect();
     match newest.len() {
@@ -58,15 +66,12 @@ pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option
 pub(super) fn guest(members: &[Member<'_>]) -> Option<Guest> {
     let sized = members.iter().filter_map(|member| {
         let seen = member.seen?;
-        Some((
-            seen.stamps.serial.unwrap_or(0),
-            seen.config.as_ref()?.guest.as_ref()?,
-        ))
+        Some((age(seen), seen.config.as_deref()?.guest.as_ref()?))
     });
-    let mut found: Option<(u64, &Guest)> = None;
-    for (serial, guest) in sized {
-        if found.is_none_or(|(best, _)| serial > best) {
-            found = Some((serial, guest));
+    let mut found: Option<(Age, &Guest)> = None;
+    for (age, guest) in sized {
+        if found.is_none_or(|(best, _)| age > best) {
+            found = Some((age, guest));
         }
     }
     found.map(|(_, guest)| guest.clone())

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
+use super::branch::Branch;
 use super::options::Aim;
 use super::types::{
     Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, Standby, StepId, Target, Work,
@@ -32,6 +34,9 @@ pub struct SavedPlan {
     pub desired: String,
     /// Whether it takes the whole app away.
     pub destroys_app: bool,
+    /// What a verb asked for.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
     /// The choices.
     pub steps: Vec<SavedStep>,
     /// The pools.
@@ -74,6 +79,9 @@ pub struct SavedChange {
     pub pin: Option<Pin>,
     /// Paths of the fields that change, without their values.
     pub fields: Vec<String>,
+    /// What may happen instead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub branches: Vec<Branch>,
 }
 
 /// Why a saved plan is not to be applied any more.
@@ -119,6 +127,7 @@ impl SavedPlan {
             serial: plan.serial,
             desired: plan.desired.clone(),
             destroys_app: plan.aim == Aim::Nothing,
+            asked: plan.asked.clone(),
             steps: steps.collect(),
             pools: plan.pools.clone(),
             fences: plan.fences.clone(),
@@ -186,6 +195,7 @@ impl SavedPlan {
             "whether the app goes",
             self.destroys_app == fresh.destroys_app,
         );
+        head("what was asked for", self.asked == fresh.asked);
         head("what is only recorded", self.records == fresh.records);
         for (group, regions) in &self.fences {
             if fresh.fences.get(group) != Some(regions) {
@@ -230,6 +240,7 @@ impl SavedChange {
                 .iter()
                 .map(|field| field.path.join("."))
                 .collect(),
+            branches: change.branches.clone(),
         }
     }
 
@@ -277,7 +288,13 @@ impl SavedChange {
             ) => from == from_now && watched(standby_for) == watched(now),
             (one, another) => one == another,
         };
-        same && self.pin == other.pin && self.fields == other.fields
+        let branches = self.branches.iter().zip(&other.branches);
+        same && self.pin == other.pin
+            && self.fields == other.fields
+            && self.branches.len() == other.branches.len()
+            && branches
+                .into_iter()
+                .all(|(one, another)| one.is_like(another))
     }
 
     /// What makes two choices the same one: of a create the place and not the derived id, which a

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::Asked;
+use super::branch::{Branch, Instead};
 use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
-    MachineId, MachineName, MachineState, Region, RunId, StoredConfig, VolumeId,
+    MachineId, MachineName, MachineState, Region, ReleaseStrategy, RunId, StoredConfig, VolumeId,
 };
 
 /// Version of the plan's JSON and saved form.
@@ -38,6 +40,9 @@ pub struct Plan {
     /// What it leads to.
     #[serde(default)]
     pub aim: Aim,
+    /// What a verb asked for beyond what the manifests say.
+    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
+    pub asked: Asked,
     /// Every group, wanted or existing, in order of name.
     pub groups: Vec<GroupChange>,
     /// In an order in which they may run; `needs` only points backwards.
@@ -57,6 +62,13 @@ pub struct Plan {
     /// Runs whose changes are there and which the state does not list yet; it will.
     #[serde(default)]
     pub takes_over: Vec<TakenOver>,
+    /// The release that it registers; none where the platform keeps none, or nothing of what Machines run
+    /// changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<PlannedRelease>,
+    /// The highest number of a release that the platform, a Machine or the state tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest_release: Option<u64>,
     /// What it changes in the bill; none where the provider costs nothing or a price is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Box<Cost>>,
@@ -74,6 +86,18 @@ pub struct Cost {
     pub if_always_running: bool,
     /// When the prices were published (`2025-08-19`).
     pub prices_of: String,
+}
+
+/// A release that a plan registers (RULES 30).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRelease {
+    /// Its number if nobody is faster, and where it cannot be registered.
+    pub number: u64,
+    /// The image that it brings, where all groups have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// How its Machines are updated.
+    pub strategy: ReleaseStrategy,
 }
 
 /// A run that changed Machines and never wrote the state (RULES 12).
@@ -162,6 +186,9 @@ pub struct Change {
     pub branches: Vec<Branch>,
     /// What the Machine was doing when the plan was made.
     pub state: Option<MachineState>,
+    /// The release of somebody else, newer than the state's, that it takes the Machine back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<u64>,
 }
 
 /// Which Machine a change is about.
@@ -315,16 +342,6 @@ pub enum GateKind {
     Gone,
 }
 
-/// A choice that carrying out a step may have to make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Branch {
-    /// No room on its host: replaced instead.
-    NoRoomReplaced,
-    /// No room on its host and it has a volume: its group stops here.
-    NoRoomStops,
-}
-
 /// One group before and after.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupChange {
@@ -466,10 +483,14 @@ pub enum Outcome {
 pub struct StepResult {
     /// What came of it.
     pub outcome: Outcome,
-    /// The Machine as last seen; of a create also when its gate failed, so that nothing made is lost.
+    /// The Machine as last seen; of a create also when its gate failed, so that nothing made is lost. Of a
+    /// branch the new one, once it is there.
     pub machine: Option<Machine>,
     /// The config that was sent in its remembered form, if any was.
     pub sent: Option<StoredConfig>,
+    /// What came of the branch that was taken, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead: Option<Box<Instead>>,
 }
 
 /// Something that happened while a plan was carried out: the contract between the executor and every
@@ -496,6 +517,13 @@ pub enum Event {
     },
     /// A signal came: nothing new is started.
     Interrupted,
+    /// The run's release has its number.
+    Release {
+        /// The number.
+        release: u64,
+        /// Why the platform does not have it, for people; none when it is registered.
+        unregistered: Option<String>,
+    },
 }
 
 /// What happened to one step.
@@ -518,72 +546,4 @@ pub enum StepEvent {
     },
     /// It ended.
     Ended(Outcome),
-}
-
-impl Plan {
-    /// The changes among the steps, with their ids.
-    pub fn changes(&self) -> impl Iterator<Item = (StepId, &Change)> {
-        self.steps.iter().filter_map(|step| match &step.work {
-            Work::Change(change) => Some((step.id, &**change)),
-            Work::Barrier { .. } => None,
-        })
-    }
-
-    /// How many steps of each kind.
-    pub fn summary(&self) -> Summary {
-        let mut summary = Summary::default();
-        for (_, change) in self.changes() {
-            match &change.action {
-                Action::Create { replaces: None, .. } => summary.create += 1,
-                Action::Create {
-                    replaces: Some(_), ..
-                } => summary.replace += 1,
-                Action::Update { .. } => summary.update += 1,
-                Action::Move { .. } => summary.moves += 1,
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    ..
-                } => {}
-                Action::Destroy {
-                    removal:
-                        Removal::GroupRemoved
-                        | Removal::CountLowered
-                        | Removal::Rebalanced
-                        | Removal::Named
-                        | Removal::AppDestroyed,
-                    ..
-                } => summary.destroy += 1,
-                Action::Adopt => summary.adopt += 1,
-                Action::Forget => summary.forget += 1,
-            }
-        }
-        summary
-    }
-
-    /// How many Machines get less CPU or memory: a class of its own, beside what is destroyed.
-    pub fn shrinking(&self) -> usize {
-        let shrinks = |change: &Change| {
-            let kept = !matches!(change.action, Action::Destroy { .. });
-            kept && change.changes.iter().any(|field| field.shrinks)
-        };
-        self.changes().filter(|(_, change)| shrinks(change)).count()
-    }
-
-    /// Whether an apply would change neither a Machine nor the state.
-    pub fn is_empty(&self) -> bool {
-        self.changes().next().is_none() && self.records.is_empty()
-    }
-
-    /// Whether an apply would call the provider at all.
-    pub fn calls_provider(&self) -> bool {
-        self.changes()
-            .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
-    }
-}
-
-impl Summary {
-    /// Whether everything is zero.
-    pub fn is_zero(&self) -> bool {
-        *self == Self::default()
-    }
 }

@@ -3,13 +3,29 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use super::asked::Asked;
 use super::members::Member;
 use crate::core::fleet::{CheckState, MachineId, MachineState};
+
+/// Machines that are named, and by what.
+#[derive(Clone, Copy)]
+pub(super) struct Named<'n> {
+    /// By `[[removed]]` entries.
+    pub(super) removed: &'n BTreeSet<MachineId>,
+    /// By a verb.
+    pub(super) asked: &'n Asked,
+}
+
+impl Named<'_> {
+    fn has(self, id: &MachineId) -> bool {
+        self.removed.contains(id) || self.asked.replace.contains(id)
+    }
+}
 
 /// Sorts so that those who go come first, each with the reason for its place.
 pub(super) fn in_order_of_going<'m, 'a>(
     members: impl IntoIterator<Item = (&'m Member<'a>, bool)>,
-    named: &BTreeSet<MachineId>,
+    named: Named<'_>,
 ) -> Vec<(&'m Member<'a>, &'static str)>
 where
     'a: 'm,
@@ -24,7 +40,7 @@ where
         .collect();
     all.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
     all.into_iter()
-        .map(|(rank, _, _, member)| (member, rank.reason(member)))
+        .map(|(rank, _, _, member)| (member, rank.reason(member, named)))
         .collect()
 }
 
@@ -47,9 +63,9 @@ fn is_up(state: MachineState) -> bool {
 }
 
 /// Where a region keeps its number for volumes only, those without one go before the others.
-pub(super) fn volumes_last(order: &mut [(&Member<'_>, &'static str)], named: &BTreeSet<MachineId>) {
+pub(super) fn volumes_last(order: &mut [(&Member<'_>, &'static str)], named: Named<'_>) {
     order.sort_by_key(|(member, _)| {
-        let is_named = named.contains(member.id);
+        let is_named = named.has(member.id);
         (!is_named, !member.volumes().is_empty())
     });
 }
@@ -68,14 +84,14 @@ enum Rank {
 }
 
 impl Rank {
-    fn of(member: &Member<'_>, outdated: bool, named: &BTreeSet<MachineId>) -> Self {
+    fn of(member: &Member<'_>, outdated: bool, named: Named<'_>) -> Self {
         let seen = member.seen;
         let failing = |m: &crate::core::fleet::Machine| {
             m.checks
                 .iter()
                 .any(|check| check.status == CheckState::Critical)
         };
-        if named.contains(member.id) {
+        if named.has(member.id) {
             Self::Named
         } else if !member.host_ok() {
             Self::HostNotOk
@@ -94,8 +110,11 @@ impl Rank {
         }
     }
 
-    fn reason(self, member: &Member<'_>) -> &'static str {
+    fn reason(self, member: &Member<'_>, named: Named<'_>) -> &'static str {
         match self {
+            Self::Named if !named.removed.contains(member.id) => {
+                "named to be replaced, and its group has too many"
+            }
             Self::Named => "named by a `[[removed]]` entry",
             Self::HostNotOk => "its host does not answer",
             Self::Cordoned => "cordoned",

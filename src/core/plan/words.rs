@@ -6,6 +6,7 @@ use super::codes;
 use super::decision::{Decision, Role};
 use super::members::Fleet;
 use super::notes::note;
+use super::spread::NoLayout;
 use super::types::Note;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, Region, Regions, Strategy};
@@ -97,7 +98,7 @@ fn heir<'n>(
             .sent
             .and_then(|sent| sent.tree().pointer("/init/cmd").cloned());
         sent.or_else(|| {
-            let config = member.seen.and_then(|seen| seen.config.as_ref())?;
+            let config = member.seen.and_then(|seen| seen.config.as_deref())?;
             serde_json::to_value(config.init.as_ref()?.cmd.as_ref()?).ok()
         })
     });
@@ -263,6 +264,41 @@ pub(super) fn crowded(
         .of(name)
         .hint(format!("to even them out write `regions` in `[groups.{name}]`"))
     })
+}
+
+/// Why a group cannot be laid out.
+pub(super) fn no_layout(name: &GroupName, error: &NoLayout, target: u32) -> Note {
+    match *error {
+        NoLayout::TooFew { room } => note(
+            codes::NO_ROOM_IN_REGIONS,
+            format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
+        )
+        .hint(format!(
+            "add regions or raise `max_per_region` in `[groups.{name}]`"
+        )),
+        NoLayout::NoRegion => note(
+            codes::NO_REGION,
+            format!("nothing says in which region group `{name}` starts"),
+        )
+        .hint(format!(
+            "write `primary_region` in fly.toml, or `regions` in `[groups.{name}]`"
+        )),
+    }
+    .of(name)
+}
+
+/// A written list that is not evened out.
+pub(super) fn held(name: &GroupName, regions: &[Region]) -> Note {
+    let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
+    note(
+        codes::HELD_BY_VOLUMES,
+        format!(
+            "group `{name}` stays uneven: Machines with volumes are not moved out of {}",
+            list.join(", ")
+        ),
+    )
+    .of(name)
+    .hint("an exact map (`regions = { … }`) says where each one is meant to be")
 }
 
 /// What new Machines get where those of their group have several sizes and none is written.

@@ -11,6 +11,7 @@ pub mod escape;
 pub mod github;
 pub mod json;
 pub mod line;
+pub mod one;
 pub mod outline;
 mod pen;
 pub mod run;
@@ -22,6 +23,7 @@ pub mod toml_diff;
 pub mod words;
 
 pub use edit::FileEdit;
+pub use one::OneView;
 pub use run::{RunEnd, RunReport, StateEnd, Tally};
 pub use scale::ScaleView;
 pub use status::StatusView;

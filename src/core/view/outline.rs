@@ -209,6 +209,7 @@ fn sameness(fields: &[FieldChange], branches: &[Branch]) -> String {
     if fields.is_empty() && branches.is_empty() {
         return String::new();
     }
+    let branches: Vec<&str> = branches.iter().map(Branch::word).collect();
     serde_json::to_string(&(fields, branches)).expect("plain data always serialises")
 }
 

@@ -1,5 +1,6 @@
 //! A run as views tell it: the running count of its steps, and what its end is told from.
 
+use crate::core::fleet::Machine;
 use crate::core::plan::{Change, Event, Outcome, Plan, StepEvent, StepId, StepResult, Work};
 
 /// How many steps have ended how.
@@ -40,7 +41,7 @@ impl Tally {
                 step,
                 what: StepEvent::Ended(outcome),
             } if change(plan, *step).is_some() => self.add(outcome),
-            Event::Step { .. } | Event::Interrupted => {}
+            Event::Step { .. } | Event::Interrupted | Event::Release { .. } => {}
         }
     }
 
@@ -125,7 +126,7 @@ pub enum RunEnd {
     Interrupted,
 }
 
-impl RunReport<'_> {
+impl<'a> RunReport<'a> {
     /// The counts.
     pub fn tally(&self) -> Tally {
         Tally::of(self.plan, self.results.iter().map(|result| &result.outcome))
@@ -143,11 +144,30 @@ impl RunReport<'_> {
         }
     }
 
+    /// Updates whose Machines' hosts had no room, with the Machines that took their places.
+    pub(super) fn replaced(&self) -> impl Iterator<Item = (&'a Change, &'a Machine)> + use<'a> {
+        let results = self.results();
+        results.filter_map(|(change, result)| Some((change, successor(result)?)))
+    }
+
     /// The changes with what came of them.
     pub(super) fn ended(&self) -> impl Iterator<Item = (&Change, &Outcome)> {
+        let results = self.results();
+        results.map(|(change, result)| (change, &result.outcome))
+    }
+
+    /// The changes with their results.
+    pub(super) fn results(&self) -> impl Iterator<Item = (&'a Change, &'a StepResult)> + use<'a> {
+        let plan = self.plan;
         self.results
             .iter()
             .zip(0_u32..)
-            .filter_map(|(result, id)| Some((change(self.plan, StepId(id))?, &result.outcome)))
+            .filter_map(move |(result, id)| Some((change(plan, StepId(id))?, result)))
     }
+}
+
+/// The Machine that took the place of one whose host had no room.
+pub(super) fn successor(result: &StepResult) -> Option<&Machine> {
+    let made = result.instead.as_ref().is_some_and(|instead| instead.made);
+    result.machine.as_ref().filter(|_| made)
 }

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::core::fleet::{
     AppName, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known, Machine,
-    MachineId, MachineName, MachineState, Management, Observed, Region,
+    MachineId, MachineName, MachineState, Management, Observed, Region, RunRecord, VolumeId,
+    config::Guest,
 };
+use crate::core::plan::{DriftKind, Plan, Summary};
 
 /// One app's Machines as they are.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,25 @@ pub struct StatusView {
     pub machines: Vec<MachineStatus>,
     /// Machines that the state has and the provider has not.
     pub missing: Vec<Missing>,
+    /// The last run that the state lists.
+    pub last_run: Option<RunRecord>,
+    /// What a plan says now; none where nobody planned.
+    pub now: Option<Now>,
+}
+
+/// What a plan made of the same look says, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Now {
+    /// Machines whose fields were changed outside.
+    pub changed: usize,
+    /// Machines that are known and gone.
+    pub missing: usize,
+    /// Machines that were added outside.
+    pub added: usize,
+    /// What an apply would do.
+    pub to_do: Summary,
+    /// Why it would not, in how many points.
+    pub refusals: usize,
 }
 
 /// A group's counts.
@@ -42,6 +63,10 @@ pub struct GroupStatus {
     pub healthy: u32,
     /// Whether the manifests want it; true as well when none was read.
     pub desired: bool,
+    /// How many there are in each region, standbys included.
+    pub regions: BTreeMap<Region, u32>,
+    /// How many there are of each release, where that is told.
+    pub releases: BTreeMap<u64, u32>,
 }
 
 /// One Machine.
@@ -73,6 +98,16 @@ pub struct MachineStatus {
     pub cordoned: bool,
     /// Whether its host answers.
     pub host: HostStatus,
+    /// The release that changed it last, where that is told.
+    pub release: Option<u64>,
+    /// Its image, where its config can be read; foreign text.
+    pub image: Option<String>,
+    /// CPU and memory (`shared-cpu-1x:256MB`), where its config says them.
+    pub size: Option<String>,
+    /// Its volumes.
+    pub volumes: Vec<VolumeId>,
+    /// When it was made, RFC 3339; empty where nobody says.
+    pub created_at: String,
     /// Whether the state has it.
     pub known: bool,
     /// Who manages it.
@@ -134,12 +169,30 @@ impl StatusView {
             groups: groups(desired, &machines, &missing),
             machines,
             missing,
+            last_run: known.and_then(|known| known.runs.last().cloned()),
+            now: None,
         }
+    }
+
+    /// The same beside a plan that was made of the same look.
+    #[must_use]
+    pub fn beside(mut self, plan: &Plan) -> Self {
+        let of = |kind| plan.drift.iter().filter(|drift| drift.kind == kind).count();
+        self.now = Some(Now {
+            changed: of(DriftKind::Changed),
+            missing: of(DriftKind::Missing),
+            added: of(DriftKind::Added),
+            to_do: plan.summary(),
+            refusals: plan.refusals.len(),
+        });
+        self
     }
 }
 
 impl MachineStatus {
-    fn of(machine: &Machine, known: Option<&Known>) -> Self {
+    /// What is to be said of this Machine.
+    pub fn of(machine: &Machine, known: Option<&Known>) -> Self {
+        let config = machine.config.as_ref();
         Self {
             id: machine.id.clone(),
             name: machine.name.clone(),
@@ -154,6 +207,11 @@ impl MachineStatus {
             standby: !machine.standby_for.is_empty(),
             cordoned: machine.cordoned,
             host: machine.host,
+            release: None,
+            image: config.and_then(|config| config.image.clone()),
+            size: config.and_then(|config| config.guest.as_ref()).map(size),
+            volumes: machine.volumes.clone(),
+            created_at: machine.created_at.clone(),
             known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
             management: machine.management,
         }
@@ -175,6 +233,18 @@ impl MachineStatus {
             || self.checks.iter().any(|c| c.status == CheckState::Critical)
             || (self.detail.is_some() && !resting && (stopped || !self.healthy()))
     }
+}
+
+/// A size as Fly prints it: `shared-cpu-1x:256MB`.
+fn size(guest: &Guest) -> String {
+    let kind = match guest.cpu_kind.as_deref() {
+        Some("shared") | None => "shared-cpu",
+        Some(other) => other,
+    };
+    let memory = guest
+        .memory_mb
+        .map_or_else(String::new, |mb| format!(":{mb}MB"));
+    format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1))
 }
 
 fn groups(
@@ -200,6 +270,8 @@ fn groups(
             started: 0,
             healthy: 0,
             desired: desired.is_none() || group.is_some(),
+            regions: BTreeMap::new(),
+            releases: BTreeMap::new(),
         });
     }
     for machine in machines {
@@ -209,6 +281,10 @@ fn groups(
         group.actual += 1;
         group.started += u32::from(machine.state == MachineState::Started);
         group.healthy += u32::from(machine.healthy());
+        *group.regions.entry(machine.region.clone()).or_default() += 1;
+        if let Some(release) = machine.release {
+            *group.releases.entry(release).or_default() += 1;
+        }
     }
     groups.into_values().collect()
 }

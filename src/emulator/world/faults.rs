@@ -63,6 +63,11 @@ pub enum Effect {
         /// What the answer says.
         message: String,
     },
+    /// There is no room: on the Machine's host for an update or a start, in the region for a create.
+    NoRoom {
+        /// What the answer says; none for the platform's usual words.
+        message: Option<String>,
+    },
     /// It came too fast.
     RateLimited {
         /// `Retry-After` of the answer.

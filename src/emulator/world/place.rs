@@ -286,7 +286,7 @@ impl World {
         }
         let mut altered = Altered::default();
         for effect in self.faults.hit(call, &self.seed) {
-            altered.take(effect);
+            altered.take(call.action, effect);
         }
         if let (Some(ttl), Some(id)) = (altered.leased, call.id) {
             self.lease_to_another(call.app, id, ttl);
@@ -376,10 +376,11 @@ enum Instead {
 }
 
 impl Altered {
-    fn take(&mut self, effect: Effect) {
+    fn take(&mut self, action: &str, effect: Effect) {
         let lost = |status| Refusal::new(status, "the answer was lost");
         let instead = match effect {
             Effect::Refuse { status, message } => Instead::Refused(Refusal::new(status, message)),
+            Effect::NoRoom { message } => Instead::Refused(no_room(action, message)),
             Effect::RateLimited { retry_after } => Instead::Refused(too_fast(retry_after)),
             Effect::LoseBefore { status } => Instead::Refused(lost(status)),
             Effect::BreakBefore => Instead::Refused(lost(0)),
@@ -427,6 +428,18 @@ impl Altered {
             }
         };
         self.instead = Some(instead);
+    }
+}
+
+/// What the platform says where there is no room (facts 1.7).
+fn no_room(action: &str, message: Option<String>) -> Refusal {
+    let usual =
+        "could not reserve resource for machine: insufficient CPUs available to fulfill request";
+    let refusal = Refusal::new(412, message.unwrap_or_else(|| usual.to_owned()));
+    if action == "create" {
+        refusal.kind("insufficient_capacity")
+    } else {
+        refusal
     }
 }
 

@@ -42,6 +42,14 @@ pub(super) const ALL: &[(&str, Clause)] = &[
         "stop and start keep the instance and can be repeated",
         |s| Box::pin(stop_and_start(s)),
     ),
+    (
+        "a restart is of a Machine that runs and keeps the instance",
+        |s| Box::pin(restart(s)),
+    ),
+    (
+        "a suspend ends suspended, or is refused and changes nothing",
+        |s| Box::pin(suspend(s)),
+    ),
     ("only a stopped Machine is destroyed without force", |s| {
         Box::pin(destroy(s))
     }),
@@ -97,7 +105,7 @@ async fn created(s: &Subject<'_>) -> Verdict {
         "another port",
     )?;
     ensure(!found.instance.is_empty(), "no instance")?;
-    let config = found.config.as_ref().map(normal::normalised);
+    let config = found.config.as_deref().map(normal::normalised);
     let wanted = normal::normalised(&call.config);
     ensure(config.as_ref() == Some(&wanted), "another config")?;
     let listed = s.list().await?;
@@ -140,7 +148,7 @@ async fn updated(s: &Subject<'_>) -> Verdict {
     ensure(after.instance != before.instance, "the same instance")?;
     ensure(after.group.as_ref() == Some(&call.group), "another group")?;
     ensure(after.stamps == call.stamps, "other stamps")?;
-    let config = after.config.as_ref().map(normal::normalised);
+    let config = after.config.as_deref().map(normal::normalised);
     let wanted = normal::normalised(&call.config);
     ensure(config.as_ref() == Some(&wanted), "another config")?;
     ensure(
@@ -187,6 +195,35 @@ async fn stop_and_start(s: &Subject<'_>) -> Verdict {
         ensure(now.instance == machine.instance, "another instance")?;
     }
     Ok(())
+}
+
+async fn restart(s: &Subject<'_>) -> Verdict {
+    let machine = s.started("web-a").await?;
+    let id = machine.id;
+    s.must(Call::Restart { id: id.clone() }).await?;
+    let now = s.wait(&id, Until::Started).await?;
+    ensure(now.instance == machine.instance, "another instance")?;
+    s.must(Call::Stop { id: id.clone() }).await?;
+    s.wait(&id, Until::Stopped).await?;
+    let refused = s.call(Call::Restart { id: id.clone() }).await;
+    ensure(refused.is_err(), "a stopped Machine was restarted")?;
+    let still = s.get(&id).await?;
+    ensure(still.state == MachineState::Stopped, "it runs")
+}
+
+async fn suspend(s: &Subject<'_>) -> Verdict {
+    let machine = s.started("web-a").await?;
+    let id = machine.id;
+    if let Err(error) = s.call(Call::Suspend { id: id.clone() }).await {
+        ensure(error.class == ErrorClass::Invalid, "another class")?;
+        let still = s.get(&id).await?;
+        return ensure(still.state == MachineState::Started, "it runs no more");
+    }
+    let now = s.wait(&id, Until::Stopped).await?;
+    ensure(now.state == MachineState::Suspended, "it is not suspended")?;
+    s.must(Call::Start { id: id.clone() }).await?;
+    let now = s.wait(&id, Until::Started).await?;
+    ensure(now.instance == machine.instance, "another instance")
 }
 
 async fn destroy(s: &Subject<'_>) -> Verdict {

@@ -38,7 +38,7 @@ pub(in crate::provider) fn class(
         429 => (ErrorClass::RateLimited(retry_after), shared::RATE_LIMITED),
         // No answer at all, or one that says nothing of what was done.
         0 | 500.. => (ErrorClass::Unknown, shared::SERVER_ERROR),
-        400.. if says(NO_ROOM) => (ErrorClass::Invalid, own::NO_ROOM),
+        400.. if says(NO_ROOM) => (ErrorClass::NoRoom, shared::NO_ROOM),
         409 if message.contains(LEASED) => (ErrorClass::Conflict, shared::LEASED),
         409 if message.contains(shared::ALREADY_EXISTS.name()) => {
             (ErrorClass::Conflict, shared::ALREADY_EXISTS)
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_catalogue_of_the_platforms_errors_has_its_classes() {
-        use ErrorClass::{Conflict, Fatal, Invalid, NotFound, RateLimited, Unknown};
+        use ErrorClass::{Conflict, Fatal, Invalid, NoRoom, NotFound, RateLimited, Unknown};
         for (status, body, class, code) in [
             (
                 401,
@@ -199,13 +199,13 @@ mod tests {
             (
                 412,
                 r#"{"error":"could not reserve resource for machine: insufficient CPUs available to fulfill request"}"#,
-                Invalid,
+                NoRoom,
                 "no_room",
             ),
             (
                 412,
                 r#"{"error":"no","status":"insufficient_capacity"}"#,
-                Invalid,
+                NoRoom,
                 "no_room",
             ),
             (422, r#"{"error":"Validation failed"}"#, Invalid, "refused"),

@@ -17,6 +17,10 @@ pub(in crate::provider) fn create(
     inherited: Metadata,
     lease_ttl: Option<u64>,
 ) -> Value {
+    let inherited = match call.stamps.release {
+        Some(_) => Metadata::new(),
+        None => inherited,
+    };
     let config = written(&call.config, &call.stamps, &call.group, inherited);
     let mut body = json!({
         "name": call.name, "region": call.region, "config": config, "skip_launch": call.skip_launch,
@@ -30,7 +34,11 @@ pub(in crate::provider) fn create(
 /// The body of an update. `live` is the metadata that the Machine bears now: bookkeeping of others stays
 /// on it.
 pub(in crate::provider) fn update(call: &UpdateCall, mut live: Metadata) -> Value {
-    live.retain(|key, _| is_bookkeeping(key) && !bookkeeping::is_ours(key));
+    let released = call.stamps.release.is_some();
+    live.retain(|key, _| {
+        let replaced = released && bookkeeping::is_of_release(key);
+        is_bookkeeping(key) && !bookkeeping::is_ours(key) && !replaced
+    });
     json!({
         "config": written(&call.config, &call.stamps, &call.group, live),
         "skip_launch": call.skip_launch, "current_version": call.instance,
@@ -54,7 +62,7 @@ pub(in crate::provider) fn stamps(
 pub(super) fn of_release(metadata: &Metadata) -> Metadata {
     let entries = metadata.iter();
     entries
-        .filter(|(key, _)| key.starts_with("fly_release_"))
+        .filter(|(key, _)| bookkeeping::is_of_release(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }

@@ -23,10 +23,6 @@ codes! {
         "… could not be asked: …",
         "No connection came about; nothing was changed.",
         "Check the network, and `FLY_FLAPS_BASE_URL` if it is set.";
-    NO_ROOM "no_room" Error:
-        "… could not reserve resource for machine: …",
-        "The Machine's host has no room for what is wanted, or takes no deploys for now.",
-        "Apply again later, or destroy the Machine: the next apply makes a new one, on a host with room.";
     NO_TLS "no_tls" Error:
         "cannot speak TLS: …",
         "The system has no certificates to trust.",

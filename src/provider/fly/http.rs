@@ -13,6 +13,8 @@ use super::transport::{Method, Request, Response, Transport, TransportError};
 
 /// Until a connection must stand.
 const CONNECT: Duration = Duration::from_secs(10);
+/// As much memory is set aside at most on the word of a header, bytes.
+const FORESEEN: usize = 64 << 20;
 
 /// Carries requests over the network.
 pub struct HttpTransport {
@@ -70,7 +72,7 @@ impl Transport for HttpTransport {
         };
         let request_id = text(answer.headers(), "fly-request-id");
         let retry_after = text(answer.headers(), RETRY_AFTER.as_str());
-        let body = answer.bytes().await.map_err(|error| {
+        let body = whole(answer).await.map_err(|error| {
             // The head of an answer was there already, so something was done with the request.
             TransportError::Lost(told(&error))
         })?;
@@ -80,9 +82,21 @@ impl Transport for HttpTransport {
                 .and_then(|text| text.trim().parse().ok())
                 .map(Duration::from_secs),
             request_id,
-            body: body.into(),
+            body,
         })
     }
+}
+
+/// The whole body, once: a list of a large fleet has tens of megabytes.
+async fn whole(mut answer: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
+    let told = answer
+        .content_length()
+        .and_then(|n| usize::try_from(n).ok());
+    let mut body = Vec::with_capacity(told.unwrap_or_default().min(FORESEEN));
+    while let Some(chunk) = answer.chunk().await? {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 fn failed(error: reqwest::Error) -> TransportError {

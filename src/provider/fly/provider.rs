@@ -8,27 +8,24 @@ use async_trait::async_trait;
 use futures_util::future::try_join;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::access::Access;
 use super::body::{self, Metadata};
 use super::client::{Ask, Client};
+use super::events;
 use super::leases::Leases;
 use super::transport::{Method, Transport};
 use super::wire::{self, Read};
 use crate::core::fleet::call::{CreateCall, UpdateCall};
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineId, Receipt,
-    Region, Until,
+    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineEvent, MachineId,
+    NewRelease, Receipt, Region, Release, ReleaseStatus, Until,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
 /// The time of a lease, seconds (RULES 27).
 const LEASE_TTL: u64 = 15;
-
-/// How long the number of a release is waited for.
-const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Machines of the Fly Machines API.
 pub struct FlyProvider<T> {
@@ -284,7 +281,8 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 leases: true,
                 volumes: true,
                 enforces_sizes: true,
-                replaces_when_full: false,
+                replaces_when_full: true,
+                releases: true,
                 poll_ms: 1000,
                 calls_per_second: or_none(1),
                 burst: or_none(3),
@@ -314,6 +312,8 @@ impl<T: Transport> Provider for FlyProvider<T> {
             Call::Start { id } => act(id, "/start", None).await.map(|_| None)?,
             // An empty body: the Machine's own signal and timeout.
             Call::Stop { id } => act(id, "/stop", Some(json!({}))).await.map(|_| None)?,
+            Call::Suspend { id } => act(id, "/suspend", None).await.map(|_| None)?,
+            Call::Restart { id } => act(id, "/restart", None).await.map(|_| None)?,
             Call::Cordon { id } => act(id, "/cordon", None).await.map(|_| None)?,
             Call::Uncordon { id } => act(id, "/uncordon", None).await.map(|_| None)?,
             Call::Destroy { id, force } => {
@@ -375,18 +375,35 @@ impl<T: Transport> Provider for FlyProvider<T> {
         }
     }
 
-    async fn newest_release(&self, app: &AppName) -> Option<u64> {
-        let path = format!("/api/v1/apps/{app}/releases/current");
-        let asked = self.client.releases(Ask::new(Method::Get, path));
-        // Another host keeps releases, and from some networks it cannot be reached: that is no reason to
-        // wait for long.
-        let told = timeout(RELEASE_PATIENCE, asked).await.ok()?;
-        let shown: Value = told.and_then(|told| told.read()).ok()?;
-        shown
-            .get("release")
-            .unwrap_or(&shown)
-            .get("version")?
-            .as_u64()
+    async fn newest_release(&self, app: &AppName) -> Result<Option<Release>, ProviderError> {
+        self.current_release(app).await
+    }
+
+    async fn register_release(
+        &self,
+        app: &AppName,
+        release: &NewRelease<'_>,
+    ) -> Result<Option<Release>, ProviderError> {
+        self.new_release(app, release).await
+    }
+
+    async fn mark_release(
+        &self,
+        _app: &AppName,
+        id: &str,
+        status: ReleaseStatus,
+    ) -> Result<(), ProviderError> {
+        self.release_is(id, status).await
+    }
+
+    async fn events(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        let ask = Ask::new(Method::Get, path(app, id, "/events?limit=20"));
+        let shown: Value = self.client.machines(ask).await?.read()?;
+        Ok(events::read(&shown))
     }
 
     async fn logs(

@@ -4,6 +4,8 @@
 //! schema makes its own Machine unreadable and no other.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -82,7 +84,32 @@ pub(super) fn machines(body: &[u8]) -> Result<Vec<Read>, String> {
     // A Go server writes an empty list as null.
     let shown: Option<Vec<Shown<'_>>> =
         serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    shown.unwrap_or_default().iter().map(Shown::read).collect()
+    let mut alike = Alike::default();
+    let shared = |shown: &Shown<'_>| {
+        let mut read = shown.read()?;
+        read.machine.config = read.machine.config.take().map(|config| alike.share(config));
+        Ok(read)
+    };
+    shown.unwrap_or_default().iter().map(shared).collect()
+}
+
+/// The last different configs of a list. A group's Machines have few, and ten thousand trees of the same
+/// are most of the memory that a list takes.
+#[derive(Default)]
+struct Alike(VecDeque<Arc<MachineConfig>>);
+
+impl Alike {
+    const REMEMBERED: usize = 8;
+
+    fn share(&mut self, config: Arc<MachineConfig>) -> Arc<MachineConfig> {
+        let equal = self.0.iter().find(|other| **other == config);
+        if let Some(equal) = equal {
+            return Arc::clone(equal);
+        }
+        self.0.truncate(Self::REMEMBERED - 1);
+        self.0.push_front(Arc::clone(&config));
+        config
+    }
 }
 
 /// What is left to say of a Machine that is not there any more.
@@ -145,7 +172,7 @@ impl Shown<'_> {
                 Management::Ours
             },
             created_at: text(&self.created_at),
-            config,
+            config: config.map(Arc::new),
             port: None,
             pid: None,
             address: self.private_ip.as_deref().map(str::to_owned),

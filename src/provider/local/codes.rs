@@ -23,6 +23,10 @@ codes! {
         "there is no Machine …",
         "Somebody removed it.",
         "Run the command again: it plans from what is there now.";
+    NO_SUSPEND "no_suspend" Error:
+        "provider `local` cannot suspend: …",
+        "A process of this computer cannot keep its memory and give up its port.",
+        "Stop the Machine instead.";
     PORT_IN_USE "port_in_use" Error:
         "port … is in use, by …",
         "Another process listens on the port of the Machine.",

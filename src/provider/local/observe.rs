@@ -3,6 +3,7 @@
 //! Only looks: it signals nothing, repairs nothing and writes nothing.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
@@ -183,7 +184,7 @@ impl Snapshot {
             region: record.region.clone(),
             state,
             instance: record.instance.clone(),
-            config: Some(record.config.clone()),
+            config: Some(Arc::new(record.config.clone())),
             stamps: record.stamps.clone(),
             volumes: volumes(record),
             standby_for: standbys(record),

@@ -151,7 +151,7 @@ impl LocalProvider {
     }
 
     fn has_run(&self, app: &AppName, machine: &Machine) -> bool {
-        let restart = machine.config.as_ref().and_then(|c| c.restart.as_ref());
+        let restart = machine.config.as_deref().and_then(|c| c.restart.as_ref());
         let never_again = restart.and_then(|r| r.policy.as_deref()) == Some("no");
         never_again
             && machine.state == MachineState::Stopped

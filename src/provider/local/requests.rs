@@ -57,6 +57,17 @@ impl LocalProvider {
                 };
                 self.change(app, id, stop).await
             }
+            Call::Suspend { .. } => Err(cannot_suspend()),
+            Call::Restart { id } => {
+                let restart = |record: &mut Record, now: &Machine| {
+                    if now.state != MachineState::Started {
+                        return Err(not_started(id, now.state));
+                    }
+                    record.want(Wanted::Running);
+                    Ok(Then::Wake)
+                };
+                self.change(app, id, restart).await
+            }
             Call::Destroy { id, force } => self.destroy(app, id, *force).await,
             Call::Cordon { id } => self.set_cordoned(app, id, true).await,
             Call::Uncordon { id } => self.set_cordoned(app, id, false).await,
@@ -318,6 +329,18 @@ fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
         }
         _ => Ok(()),
     }
+}
+
+/// Processes can be halted, but their connections would break while they hold memory and ports.
+fn cannot_suspend() -> ProviderError {
+    let message = "provider `local` cannot suspend: a process that is halted still has its port";
+    ProviderError::new(ErrorClass::Invalid, codes::NO_SUSPEND, message)
+        .hint("stop it: `aeroform machine stop ID`")
+}
+
+fn not_started(id: &MachineId, state: MachineState) -> ProviderError {
+    let message = format!("Machine {id} is {} and not started", state.as_str());
+    ProviderError::new(ErrorClass::Invalid, answers::FAILED_PRECONDITION, message)
 }
 
 fn already_exists(other: &Record) -> ProviderError {

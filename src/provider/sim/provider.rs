@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::translate;
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, Lineage, Machine, MachineId, MachineState, Receipt,
-    Until,
+    AppName, Call, Capabilities, Description, Lineage, Machine, MachineEvent, MachineId,
+    MachineState, Receipt, Until,
 };
 use crate::emulator::TokioClock;
 use crate::emulator::http::Desk;
@@ -35,6 +35,7 @@ impl SimProvider {
                 cordon: true,
                 volumes: true,
                 enforces_sizes: true,
+                replaces_when_full: true,
                 poll_ms: 250,
                 ..Capabilities::default()
             },
@@ -95,6 +96,8 @@ impl SimProvider {
             }
             Call::Start { id } => self.ask(|world| world.start(app, id.as_str())).await,
             Call::Stop { id } => self.ask(|world| world.stop(app, id.as_str())).await,
+            Call::Suspend { id } => self.ask(|world| world.suspend(app, id.as_str())).await,
+            Call::Restart { id } => self.ask(|world| world.restart(app, id.as_str())).await,
             Call::Destroy { id, force } => {
                 self.ask(|world| world.destroy(app, id.as_str(), *force))
                     .await
@@ -165,6 +168,8 @@ impl Provider for SimProvider {
             Call::Create(_) | Call::Update(_) => Some(translate::machine(&shown)?),
             Call::Start { .. }
             | Call::Stop { .. }
+            | Call::Suspend { .. }
+            | Call::Restart { .. }
             | Call::Destroy { .. }
             | Call::Cordon { .. }
             | Call::Uncordon { .. }
@@ -215,6 +220,15 @@ impl Provider for SimProvider {
             let answer = self.world().look(name, key);
             looked = answer.map_err(|refusal| translate::error(&refusal));
         }
+    }
+
+    async fn events(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<Vec<MachineEvent>, ProviderError> {
+        let shown = self.ask(|world| world.events(app.as_str(), id.as_str(), 20));
+        Ok(translate::events(&shown.await?))
     }
 
     async fn logs(

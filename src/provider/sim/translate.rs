@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::core::fleet::call::{CreateCall, UpdateCall};
-use crate::core::fleet::{Machine, MachineId, Stamps, Volume};
+use crate::core::fleet::{Machine, MachineEvent, MachineId, Stamps, Volume};
 use crate::emulator::world::Refusal;
 use crate::provider::ProviderError;
-use crate::provider::fly::{answers, body, wire};
+use crate::provider::fly::{answers, body, events, wire};
 
 type Metadata = BTreeMap<String, String>;
 
@@ -46,6 +46,10 @@ pub(super) fn machine(shown: &Value) -> Result<Machine, ProviderError> {
 
 pub(super) fn volumes(shown: &Value) -> Vec<Volume> {
     wire::volumes(shown)
+}
+
+pub(super) fn events(shown: &Value) -> Vec<MachineEvent> {
+    events::read(shown)
 }
 
 /// What a refusal means for what may be done next.

@@ -128,8 +128,10 @@ fn lay_out(group: &mut DesiredGroup, layout: &Layout) {
     group.standby = layout.standby.or(group.standby);
 }
 
-/// What is wanted without where it is written; entries whose order says nothing in one order.
+/// What is wanted without where and how it is written; entries whose order says nothing in one order.
 fn meaning(mut desired: Desired) -> Desired {
+    // The text itself in another form.
+    desired.definition = None;
     for group in desired.groups.values_mut() {
         group.places = Places::default();
         if let Regions::Exact(map) = &mut group.regions {

@@ -64,6 +64,14 @@ pub enum EventLine<'a> {
     },
     /// A signal came.
     Interrupted,
+    /// The run's release has its number.
+    Release {
+        /// The number.
+        release: u64,
+        /// Why the platform does not have it; none when it is registered.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unregistered: Option<&'a str>,
+    },
     /// The run ended; the last line.
     Finished(Finished<'a>),
 }
@@ -90,12 +98,23 @@ pub struct Finished<'a> {
     unknown: usize,
     skipped: usize,
     not_started: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    replaced: Vec<Replaced<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     findings: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unpublished: Option<Unpublished<'a>>,
+}
+
+/// A Machine whose host had no room, and the one that took its place.
+#[derive(Debug, Serialize)]
+struct Replaced<'a> {
+    group: &'a GroupName,
+    region: &'a Region,
+    machine: &'a Target,
+    by: Target,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,6 +144,15 @@ pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
             });
         }
         Event::Interrupted => return Some(EventLine::Interrupted),
+        Event::Release {
+            release,
+            unregistered,
+        } => {
+            return Some(EventLine::Release {
+                release: *release,
+                unregistered: unregistered.as_deref(),
+            });
+        }
         Event::Step { step, what } => (step_ref(plan, *step)?, what),
     };
     Some(match what {
@@ -170,6 +198,18 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         unknown: tally.unknown,
         skipped: tally.skipped,
         not_started: tally.not_started,
+        replaced: report
+            .replaced()
+            .map(|(change, new)| Replaced {
+                group: &change.group,
+                region: &change.region,
+                machine: &change.machine,
+                by: Target {
+                    id: Some(new.id.clone()),
+                    name: new.name.clone(),
+                },
+            })
+            .collect(),
         findings: report.findings,
         serial,
         unpublished,

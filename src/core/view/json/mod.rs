@@ -12,6 +12,7 @@ pub mod emulator;
 pub mod error;
 pub mod init;
 pub mod logs;
+pub mod machine;
 pub mod plan;
 pub mod platform;
 pub mod scale;

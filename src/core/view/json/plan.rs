@@ -10,7 +10,7 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{
     Action, Aim, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan,
-    Removal, Standby, StepId, Summary, Target,
+    PlannedRelease, Removal, Standby, StepId, Summary, Target,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -25,6 +25,8 @@ pub struct PlanDocument<'a> {
     machines: usize,
     summary: Summary,
     shrinks: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<&'a PlannedRelease>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<&'a Cost>,
     groups: Vec<Group<'a>>,
@@ -110,8 +112,8 @@ struct Step<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     leaves: &'a [VolumeId],
     gate: GateKind,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    branches: &'a [Branch],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    branches: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<MachineState>,
 }
@@ -128,6 +130,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         machines: plan.machines,
         summary: plan.summary(),
         shrinks: plan.shrinking(),
+        release: plan.release.as_ref(),
         cost: plan.cost.as_deref(),
         groups: plan.groups.iter().map(group).collect(),
         steps: plan
@@ -214,7 +217,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         inherits: None,
         leaves: &[],
         gate: change.gate,
-        branches: &change.branches,
+        branches: change.branches.iter().map(Branch::word).collect(),
         state: change.state,
     };
     match &change.action {

@@ -1,12 +1,15 @@
 //! `status --json`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{
     AppName, CheckState, GroupName, HostStatus, MachineId, MachineName, MachineState, Management,
-    Region,
+    Region, RunRecord, VolumeId,
 };
+use crate::core::plan::Summary;
 use crate::core::view::status::{MachineStatus, StatusView};
 
 /// One app's Machines as they are.
@@ -17,8 +20,26 @@ pub struct StatusDocument<'a> {
     provider: &'a str,
     serial: Option<u64>,
     groups: Vec<Group<'a>>,
-    machines: Vec<Machine<'a>>,
+    machines: Vec<MachineDocument<'a>>,
     missing: Vec<Missing<'a>>,
+    last_run: Option<&'a RunRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<Drift>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Planned>,
+}
+
+#[derive(Debug, Serialize)]
+struct Drift {
+    changed: usize,
+    missing: usize,
+    added: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Planned {
+    summary: Summary,
+    refusals: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -29,10 +50,14 @@ struct Group<'a> {
     started: u32,
     healthy: u32,
     desired: bool,
+    regions: &'a BTreeMap<Region, u32>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    releases: &'a BTreeMap<u64, u32>,
 }
 
+/// One Machine, in every document that lists some.
 #[derive(Debug, Serialize)]
-struct Machine<'a> {
+pub struct MachineDocument<'a> {
     id: &'a MachineId,
     name: &'a MachineName,
     group: Option<&'a GroupName>,
@@ -49,6 +74,16 @@ struct Machine<'a> {
     standby: bool,
     cordoned: bool,
     host: HostStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    volumes: &'a [VolumeId],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    created_at: &'a str,
     known: bool,
     management: Management,
 }
@@ -78,6 +113,8 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
         started: group.started,
         healthy: group.healthy,
         desired: group.desired,
+        regions: &group.regions,
+        releases: &group.releases,
     });
     let missing = view.missing.iter().map(|missing| Missing {
         id: &missing.id,
@@ -93,16 +130,27 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
         groups: groups.collect(),
         machines: view.machines.iter().map(machine).collect(),
         missing: missing.collect(),
+        last_run: view.last_run.as_ref(),
+        drift: view.now.as_ref().map(|now| Drift {
+            changed: now.changed,
+            missing: now.missing,
+            added: now.added,
+        }),
+        plan: view.now.as_ref().map(|now| Planned {
+            summary: now.to_do,
+            refusals: now.refusals,
+        }),
     }
 }
 
-fn machine(machine: &MachineStatus) -> Machine<'_> {
+/// The document of one Machine.
+pub(super) fn machine(machine: &MachineStatus) -> MachineDocument<'_> {
     let checks = machine.checks.iter().map(|check| Check {
         name: &check.name,
         status: check.status,
         output: &check.output,
     });
-    Machine {
+    MachineDocument {
         id: &machine.id,
         name: &machine.name,
         group: machine.group.as_ref(),
@@ -116,6 +164,11 @@ fn machine(machine: &MachineStatus) -> Machine<'_> {
         standby: machine.standby,
         cordoned: machine.cordoned,
         host: machine.host,
+        release: machine.release,
+        image: machine.image.as_deref(),
+        size: machine.size.as_deref(),
+        volumes: &machine.volumes,
+        created_at: &machine.created_at,
         known: machine.known,
         management: machine.management,
     }

@@ -56,6 +56,42 @@ pub(super) fn fields(
     Ok(())
 }
 
+/// Writes what the changes lead to, without signs: a config instead of a difference.
+pub(super) fn plain(
+    group: &GroupName,
+    changes: &[FieldChange],
+    indent: usize,
+    page: &mut Page<'_>,
+) -> fmt::Result {
+    for block in toml_diff::blocks(group, None, changes) {
+        let mut inner = indent;
+        if let Some(header) = &block.header {
+            let mut line = Line::new(indent).push(Label::Hint, header);
+            if let Some(which) = &block.which {
+                line.add(Label::Dim, format!("  # {which}"));
+            }
+            page.line(&line)?;
+            inner += 2;
+        }
+        for line in &block.lines {
+            let line = match line {
+                DiffLine::Added(depth, text) => {
+                    Line::new(inner).plain("  ".repeat(*depth)).plain(text)
+                }
+                DiffLine::Changed { key, after, .. } => {
+                    Line::new(inner).plain(format!("{key} = {after}"))
+                }
+                DiffLine::Hidden { key, .. } => Line::new(inner)
+                    .plain(format!("{key} = "))
+                    .push(Label::Dim, "(hidden)"),
+                DiffLine::Removed(..) | DiffLine::Reordered(_) => continue,
+            };
+            page.line(&line.hang(inner + 2))?;
+        }
+    }
+    Ok(())
+}
+
 fn diff_line(line: &DiffLine, sign_at: usize, text_at: usize, page: &mut Page<'_>) -> fmt::Result {
     let start = |label, sign: &str| {
         Line::new(sign_at)

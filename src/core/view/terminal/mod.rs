@@ -5,6 +5,7 @@
 
 mod diff;
 pub mod edit;
+pub mod machine;
 pub mod plan;
 pub mod platform;
 pub mod progress;
@@ -12,6 +13,7 @@ pub mod questions;
 pub mod report;
 pub mod scale;
 pub mod status;
+mod table;
 
 pub use edit::edits;
 pub use plan::{drift, plan};

@@ -96,6 +96,18 @@ pub fn event(
                 .push(Label::Warning, "interrupted:")
                 .plain(" nothing new is started; what runs is brought to an end"),
         ),
+        Event::Release {
+            release,
+            unregistered: None,
+        } => page.line(&Line::new(0).plain(format!("release v{release} is registered"))),
+        Event::Release {
+            release,
+            unregistered: Some(why),
+        } => page.line(
+            &Line::new(0)
+                .push(Label::Warning, "warning:")
+                .plain(format!(" release v{release} is not registered: {why}")),
+        ),
         Event::Step { step, what } => {
             let Some(change) = change(plan, *step) else {
                 return Ok(());

@@ -6,7 +6,7 @@ use std::fmt;
 use super::progress::subject;
 use crate::core::plan::{Action, Aim, Change, Outcome};
 use crate::core::view::line::{Line, Page};
-use crate::core::view::run::{RunEnd, RunReport, StateEnd};
+use crate::core::view::run::{RunEnd, RunReport, StateEnd, successor};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::words;
 
@@ -16,6 +16,7 @@ const LISTED: usize = 8;
 /// Writes the report.
 pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut Page::new(style, out);
+    replaced(report, page)?;
     failures(report, page)?;
     unknowns(report, page)?;
     not_begun(report, page)?;
@@ -30,6 +31,36 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
     state(report, page)?;
     page.line(&verdict(report))?;
     next(report, page)
+}
+
+/// Who took whose place because a host had no room.
+fn replaced(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let replaced: Vec<_> = report.replaced().collect();
+    if replaced.is_empty() {
+        return Ok(());
+    }
+    let line = Line::new(0)
+        .push(Label::Change, "replaced:")
+        .plain(" their hosts had no room, so new Machines took their places");
+    page.line(&line)?;
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        LISTED
+    };
+    for (change, new) in replaced.iter().take(limit) {
+        let line = subject(change).indented(4).plain(" → ").plain(&new.id);
+        page.line(&line)?;
+    }
+    more(replaced.len().saturating_sub(limit), page)
+}
+
+fn more(more: usize, page: &mut Page<'_>) -> fmt::Result {
+    if more == 0 {
+        return Ok(());
+    }
+    let text = format!("+ {} more", words::number(more));
+    page.line(&Line::new(4).push(Label::Dim, text))
 }
 
 /// Failures of one cause together: 400 Machines that fail alike are one failure to a person.
@@ -88,12 +119,7 @@ fn subjects(changes: &[&Change], page: &mut Page<'_>) -> fmt::Result {
     for change in changes.iter().take(limit) {
         page.line(&subject(change).indented(4))?;
     }
-    let more = changes.len().saturating_sub(limit);
-    if more > 0 {
-        let text = format!("+ {} more", words::number(more));
-        page.line(&Line::new(4).push(Label::Dim, text))?;
-    }
-    Ok(())
+    more(changes.len().saturating_sub(limit), page)
 }
 
 /// What was not begun, counted by group.
@@ -148,17 +174,20 @@ fn state(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
 /// `Apply complete: 6 created, 4 updated, 2 destroyed.`
 fn verdict(report: &RunReport<'_>) -> Line {
     let mut done: BTreeMap<u8, (&str, usize)> = BTreeMap::new();
-    for (change, outcome) in report.ended() {
-        if !matches!(outcome, Outcome::Done) {
+    for (change, result) in report.results() {
+        if result.outcome != Outcome::Done {
             continue;
         }
         let (rank, word) = match &change.action {
+            Action::Update { .. } | Action::Move { .. } if successor(result).is_some() => {
+                (3, "replaced")
+            }
             Action::Create { .. } => (0, "created"),
             Action::Update { .. } => (1, "updated"),
             Action::Move { .. } => (2, "moved"),
-            Action::Destroy { .. } => (3, "destroyed"),
-            Action::Adopt => (4, "adopted"),
-            Action::Forget => (5, "forgotten"),
+            Action::Destroy { .. } => (4, "destroyed"),
+            Action::Adopt => (5, "adopted"),
+            Action::Forget => (6, "forgotten"),
         };
         done.entry(rank).or_insert((word, 0)).1 += 1;
     }

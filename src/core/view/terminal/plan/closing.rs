@@ -22,6 +22,10 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
         if let Some(text) = cost(plan) {
             page.line(&Line::new(0).plain(text))?;
         }
+        if let Some(release) = &plan.release {
+            let text = format!("Registers release v{}.", release.number);
+            page.line(&Line::new(0).plain(text))?;
+        }
         if !plan.calls_provider() {
             let text = "Only the state file changes; no Machine is touched.";
             page.line(&Line::new(0).push(Label::Dim, text))?;

@@ -139,7 +139,7 @@ fn reasons(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
 fn branches(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
     for branch in bundle.branches {
         let text = match branch {
-            Branch::NoRoomReplaced => "if its host has no room: replaced by a new Machine",
+            Branch::NoRoomReplaced(_) => "if its host has no room: replaced by a new Machine",
             Branch::NoRoomStops => {
                 "if its host has no room: the group stops here, its volume stays"
             }

@@ -1,18 +1,36 @@
 //! What is said of one Machine, in its row and below it.
 
-use super::table::{ADDRESS, CHECKS, Cells, Table};
-use crate::core::fleet::{CheckState, HostStatus, MachineState, Management};
+use crate::core::fleet::{CheckState, CheckStatus, HostStatus, MachineState, Management};
 use crate::core::view::line::{Line, cut};
 use crate::core::view::status::MachineStatus;
 use crate::core::view::style::Label;
+use crate::core::view::terminal::table::{self, Head, Table, head, whole};
 use crate::core::view::words;
+
+/// A Machine's cells.
+pub(super) type Cells = table::Cells<7>;
+
+/// The columns.
+pub(super) const HEADS: [Head; 7] = [
+    whole("MACHINE", 0),
+    head("REGION", 3),
+    head("STATE", 1),
+    head("CHECKS", 4),
+    whole("ADDRESS", 2),
+    head("PID", 6),
+    head("RELEASE", 5),
+];
+
+/// Places in [`HEADS`].
+pub(super) const CHECKS: usize = 3;
+const ADDRESS: usize = 4;
 
 /// Characters of a failing check's output that are shown.
 const OUTPUT: usize = 160;
 
 /// How much the column of checks says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Naming {
+pub(in crate::core::view::terminal) enum Naming {
     /// A single check by its name.
     Named,
     /// Results only, where names have no room.
@@ -21,7 +39,29 @@ pub(super) enum Naming {
 
 /// The cells of a Machine.
 pub(super) fn cells(machine: &MachineStatus, naming: Naming) -> Cells {
-    let state = match machine.state {
+    let dagger = if machine.standby { "†" } else { "" };
+    [
+        (Label::Plain, format!("{}{dagger}", machine.id)),
+        (Label::Dim, machine.region.to_string()),
+        (label(machine.state), machine.state.as_str().to_owned()),
+        checks(&machine.checks, naming),
+        (Label::Hint, machine.address.clone().unwrap_or_default()),
+        (
+            Label::Dim,
+            machine.pid.map(|pid| pid.to_string()).unwrap_or_default(),
+        ),
+        (
+            Label::Dim,
+            machine
+                .release
+                .map_or_else(String::new, |number| format!("v{number}")),
+        ),
+    ]
+}
+
+/// The colour of a state.
+pub(in crate::core::view::terminal) fn label(state: MachineState) -> Label {
+    match state {
         MachineState::Started => Label::Good,
         MachineState::Failed | MachineState::Destroyed | MachineState::Destroying => Label::Destroy,
         MachineState::Created
@@ -30,29 +70,20 @@ pub(super) fn cells(machine: &MachineStatus, naming: Naming) -> Cells {
         | MachineState::Suspending
         | MachineState::Replacing => Label::Change,
         MachineState::Stopped | MachineState::Suspended => Label::Plain,
-    };
-    let dagger = if machine.standby { "†" } else { "" };
-    [
-        (Label::Plain, format!("{}{dagger}", machine.id)),
-        (Label::Dim, machine.region.to_string()),
-        (state, machine.state.as_str().to_owned()),
-        checks(machine, naming),
-        (Label::Hint, machine.address.clone().unwrap_or_default()),
-        (
-            Label::Dim,
-            machine.pid.map(|pid| pid.to_string()).unwrap_or_default(),
-        ),
-    ]
+    }
 }
 
 /// One check by its result, several as a count with the worst result.
-fn checks(machine: &MachineStatus, naming: Naming) -> (Label, String) {
+pub(in crate::core::view::terminal) fn checks(
+    checks: &[CheckStatus],
+    naming: Naming,
+) -> (Label, String) {
     let label = |state| match state {
         CheckState::Passing => Label::Good,
         CheckState::Warning => Label::Change,
         CheckState::Critical => Label::Destroy,
     };
-    match machine.checks.as_slice() {
+    match checks {
         [] => (Label::Dim, String::new()),
         [one] if naming == Naming::Results => (label(one.status), one.status.as_str().to_owned()),
         [one] => (
@@ -76,7 +107,7 @@ fn checks(machine: &MachineStatus, naming: Naming) -> (Label, String) {
 }
 
 /// What does not fit into a column: what a person should know, and the columns that had no room.
-pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table) -> Vec<Line> {
+pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table<7>) -> Vec<Line> {
     let mut lines = Vec::new();
     let squeezed = |column: usize| table.lacks(column) && !cells[column].1.is_empty();
     let failing = machine
@@ -108,7 +139,7 @@ pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table) -> 
     lines
 }
 
-fn remarks(machine: &MachineStatus) -> Vec<(Label, String)> {
+pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(Label, String)> {
     let mut found: Vec<(Label, String)> = Vec::new();
     if let Some(detail) = &machine.detail {
         let label = if machine.troubled() {

@@ -3,8 +3,7 @@
 //!
 //! One screen: of a large group only those that need attention are listed, and the rest is counted.
 
-mod cells;
-mod table;
+pub(in crate::core::view::terminal) mod cells;
 mod whole;
 
 pub use whole::status;

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::cells::{Naming, cells, details};
-use super::table::{CHECKS, Cells, Table};
-use crate::core::fleet::GroupName;
+use super::cells::{CHECKS, Cells, HEADS, Naming, cells, details};
+use crate::core::fleet::{GroupName, RunRecord};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
+use crate::core::view::terminal::table;
 use crate::core::view::words;
 
 /// Machines of one group that are listed.
 const LISTED: usize = 16;
+/// The columns that fit.
+type Table = table::Table<7>;
+
 /// A Machine and its cells.
 type Row<'a> = (&'a MachineStatus, Cells);
 
@@ -20,6 +23,9 @@ type Row<'a> = (&'a MachineStatus, Cells);
 pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut Page::new(style, out);
     page.line(&header(view))?;
+    if let Some(run) = &view.last_run {
+        page.line(&last_run(run))?;
+    }
     if view.machines.is_empty() && view.missing.is_empty() {
         page.blank()?;
         let text = "No Machines. `aeroform plan` shows what an apply would create.";
@@ -44,6 +50,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
         page.line(&Line::new(0).push(Label::Strong, "of no group"))?;
         machines(own, &table, page)?;
     }
+    closing(view, page)?;
     let standbys = view.machines.iter().any(|machine| machine.standby);
     if standbys {
         page.blank()?;
@@ -64,7 +71,7 @@ fn laid_out(view: &StatusView, width: usize) -> (Vec<Row<'_>>, Table) {
             .iter()
             .map(|machine| (machine, cells(machine, naming)))
             .collect();
-        let table = Table::of(rows.iter().map(|(_, cells)| cells), width);
+        let table = table::Table::of(HEADS, rows.iter().map(|(_, cells)| cells), width);
         (rows, table)
     };
     let (rows, table) = attempt(Naming::Named);
@@ -110,7 +117,94 @@ fn group_line(group: &GroupStatus) -> Line {
             format!(" · {} not passing", words::number(sick as usize)),
         );
     }
+    if group.regions.len() > 1 {
+        let counts = group.regions.iter();
+        let counts: Vec<String> = counts.map(|(region, n)| format!("{region} {n}")).collect();
+        line.add(Label::Dim, format!(" · {}", counts.join(", ")));
+    }
+    if !group.releases.is_empty() {
+        let label = if group.releases.len() > 1 {
+            Label::Change
+        } else {
+            Label::Dim
+        };
+        let one = group.releases.len() == 1;
+        let counts = group.releases.iter().rev();
+        let counts: Vec<String> = counts
+            .map(|(release, n)| {
+                if one {
+                    format!("v{release}")
+                } else {
+                    format!("{n} of v{release}")
+                }
+            })
+            .collect();
+        line.add(label, format!(" · {}", counts.join(", ")));
+    }
     line
+}
+
+fn last_run(run: &RunRecord) -> Line {
+    let ended = match run.outcome.as_str() {
+        "complete" => Label::Dim,
+        _ => Label::Change,
+    };
+    Line::new(0)
+        .hang(2)
+        .push(
+            Label::Dim,
+            format!("last run: `{}` by {}, {}, ", run.command, run.by, run.at),
+        )
+        .push(ended, &run.outcome)
+        .push(Label::Dim, format!(" (run {})", run.run))
+}
+
+/// What was changed outside, and what an apply would do.
+fn closing(view: &StatusView, page: &mut Page<'_>) -> fmt::Result {
+    let Some(now) = &view.now else {
+        return Ok(());
+    };
+    page.blank()?;
+    let parts = |parts: &[(usize, &str)]| {
+        let said = parts.iter().filter(|(n, _)| *n > 0);
+        let said: Vec<String> = said
+            .map(|(n, what)| format!("{} {what}", words::number(*n)))
+            .collect();
+        said.join(", ")
+    };
+    let drift = parts(&[
+        (now.changed, "changed outside"),
+        (now.missing, "gone"),
+        (now.added, "added outside"),
+    ]);
+    let line = if drift.is_empty() {
+        Line::new(0).push(Label::Dim, "drift: none")
+    } else {
+        Line::new(0)
+            .push(Label::Change, format!("drift: {drift}"))
+            .push(Label::Dim, "; `aeroform drift` names them")
+    };
+    page.line(&line)?;
+    let to_do = &now.to_do;
+    let doing = parts(&[
+        (to_do.create, "to create"),
+        (to_do.update, "to update"),
+        (to_do.replace, "to replace"),
+        (to_do.moves, "to move"),
+        (to_do.destroy, "to destroy"),
+        (to_do.adopt, "to adopt"),
+        (to_do.forget, "to forget"),
+    ]);
+    let line = match (doing.is_empty(), now.refusals) {
+        (_, 1..) => Line::new(0)
+            .push(Label::Error, "plan: refused")
+            .push(Label::Dim, "; `aeroform plan` says why"),
+        (true, 0) => Line::new(0).push(Label::Good, "plan: as the files want it"),
+        (false, 0) => Line::new(0)
+            .push(Label::Change, format!("plan: {doing}"))
+            .push(Label::Dim, "; `aeroform plan` shows it"),
+    };
+    page.line(&line)
 }
 
 /// The rows of one group: of a large one those in trouble first, the rest as a count.

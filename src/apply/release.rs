@@ -1,0 +1,156 @@
+//! The release of a run: registered before its first change, and marked at its end (RULES 30).
+//!
+//! Bookkeeping for people. Where it cannot be registered the run goes on under the number that the plan
+//! says, and tells why. Never registers a second one for an answer that was lost: it asks.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::job::Report;
+use super::shared::Shared;
+use crate::core::fleet::{NewRelease, Release, ReleaseStamp, ReleaseStatus};
+use crate::core::plan::{Event, Outcome, PlannedRelease};
+use crate::provider::{ErrorClass, ProviderError};
+
+/// Tries of a registration that certainly did not happen: as many as flyctl makes.
+const TRIES: u32 = 3;
+/// Looks for a release whose registration was not answered.
+const LOOKS: u32 = 3;
+/// How long saying how far a release has come may take.
+const MARKING: Duration = Duration::from_secs(2);
+
+/// Registers the release of the plan, if it has one. None also when the run was cancelled before.
+pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
+    let planned = shared.job.plan.release.as_ref()?;
+    if shared.halt_reached() || shared.halt.borrow().is_some() || !shared.job.lock.is_held() {
+        return None;
+    }
+    let registered = tokio::select! {
+        biased;
+        registered = persistently(shared, planned) => registered,
+        () = shared.cancel.cut_off() => Err("interrupted before it was registered".to_owned()),
+    };
+    let (stamp, unregistered) = match registered {
+        Ok(release) => {
+            mark(shared, &release.id, ReleaseStatus::Running).await;
+            let stamp = ReleaseStamp {
+                version: release.version,
+                id: Some(release.id),
+                by_us: true,
+            };
+            (stamp, None)
+        }
+        Err(why) => {
+            let stamp = ReleaseStamp {
+                version: planned.number,
+                id: None,
+                by_us: false,
+            };
+            (stamp, Some(why))
+        }
+    };
+    // The receiver outlives the run.
+    let _ = shared.events.send(Event::Release {
+        release: stamp.version,
+        unregistered,
+    });
+    Some(stamp)
+}
+
+/// Says how the run ended. A release that nobody ends is taken for one that is under way.
+pub(super) async fn end(shared: &Shared<'_>, report: &Report) {
+    let Some(id) = report.release.as_ref().and_then(|r| r.id.as_ref()) else {
+        return;
+    };
+    let changes = shared.job.plan.changes();
+    let done = |result: &crate::core::plan::StepResult| result.outcome == Outcome::Done;
+    let mut results = changes.filter_map(|(step, _)| report.results.get(step.0 as usize));
+    let status = if report.interrupted {
+        ReleaseStatus::Interrupted
+    } else if results.all(done) && report.findings.is_empty() {
+        ReleaseStatus::Complete
+    } else {
+        ReleaseStatus::Failed
+    };
+    mark(shared, id, status).await;
+}
+
+async fn mark(shared: &Shared<'_>, id: &str, status: ReleaseStatus) {
+    let job = &shared.job;
+    // Whoever reads a release that was not marked sees its age.
+    let marked = job.provider.mark_release(&job.plan.app, id, status);
+    let _ = timeout(MARKING, marked).await;
+}
+
+async fn persistently(shared: &Shared<'_>, planned: &PlannedRelease) -> Result<Release, String> {
+    let job = &shared.job;
+    let release = NewRelease {
+        image: planned.image.as_deref(),
+        strategy: planned.strategy,
+        definition: job.desired.definition.as_deref(),
+    };
+    let mut tries = 0;
+    loop {
+        let asked = job.provider.register_release(&job.plan.app, &release);
+        let error = match asked.await {
+            Ok(Some(release)) => return Ok(release),
+            Ok(None) => return Err("the platform takes none from us".to_owned()),
+            Err(error) => error,
+        };
+        tries += 1;
+        let pause = match error.class {
+            ErrorClass::Unknown => {
+                if let Some(found) = settled(shared, planned, &error).await? {
+                    return Ok(found);
+                }
+                shared.backoff.pause(tries)
+            }
+            ErrorClass::Transient => shared.backoff.pause(tries),
+            ErrorClass::RateLimited(pause) => pause.unwrap_or_else(|| shared.backoff.pause(tries)),
+            ErrorClass::Invalid
+            | ErrorClass::Conflict
+            | ErrorClass::NoRoom
+            | ErrorClass::NotFound
+            | ErrorClass::Fatal => return Err(error.message),
+        };
+        if tries >= TRIES || shared.cancel.is_stopping() {
+            return Err(error.message);
+        }
+        sleep(pause).await;
+    }
+}
+
+/// The release that a lost answer was about; none when it certainly does not exist. What cannot be told
+/// is an error, so that no second one is made.
+async fn settled(
+    shared: &Shared<'_>,
+    planned: &PlannedRelease,
+    lost: &ProviderError,
+) -> Result<Option<Release>, String> {
+    let job = &shared.job;
+    let before = job.observed.release.as_ref().map_or(0, |r| r.version);
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        match job.provider.newest_release(&job.plan.app).await {
+            Ok(Some(release)) if release.version > before => {
+                // The words of an image may be rewritten; whoever else made one would have to be at it at
+                // this very moment.
+                let other = release.image.is_some() && release.image != planned.image;
+                if other || !release.in_progress {
+                    return Err(format!(
+                        "{}; another release was made meanwhile",
+                        lost.message
+                    ));
+                }
+                return Ok(Some(release));
+            }
+            // One that lags shows it a moment later.
+            Ok(_) | Err(_) if looks < LOOKS => {}
+            Ok(_) => return Ok(None),
+            Err(error) => return Err(format!("{}; {}", lost.message, error.message)),
+        }
+        sleep(shared.backoff.pause(looks)).await;
+    }
+}

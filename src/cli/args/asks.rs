@@ -1,0 +1,104 @@
+//! Flags that ask for more than the manifests say, for one plan, and the verb `restart`.
+
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::{Doing, group_name, machine_id};
+use crate::core::fleet::{GroupName, MachineId};
+use crate::core::plan::{self, Asked};
+
+/// What is asked for beyond what the manifests say.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Beyond what the files say")]
+pub struct Asks {
+    /// Replace this Machine although it is as wanted: a new one first, then it goes
+    #[arg(long, value_name = "ID", value_parser = machine_id, value_delimiter = ',')]
+    pub replace: Vec<MachineId>,
+    /// Restart the Machines of this group that run, as its strategy says; `all` for every group
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    pub restart: Vec<RestartOf>,
+}
+
+/// One entry of `--restart`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RestartOf {
+    /// Every group.
+    All,
+    /// One.
+    Group(GroupName),
+}
+
+impl FromStr for RestartOf {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        group_name(text).map(Self::Group)
+    }
+}
+
+impl Asks {
+    /// The same for the planner.
+    pub fn asked(&self) -> Asked {
+        let groups = self.restart.iter().filter_map(|of| match of {
+            RestartOf::All => None,
+            RestartOf::Group(name) => Some(name.clone()),
+        });
+        let restart = if self.restart.contains(&RestartOf::All) {
+            plan::Restart::All
+        } else if self.restart.is_empty() {
+            plan::Restart::Nobody
+        } else {
+            plan::Restart::Groups(groups.collect())
+        };
+        Asked {
+            replace: self.replace.iter().cloned().collect(),
+            restart,
+        }
+    }
+}
+
+/// `aeroform restart`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+As `fly apps restart`, and as `fly secrets deploy` after `fly secrets set --stage`: every Machine that runs
+gets its own config once more, so that it boots with the newest secrets. It is a plan like any other: the
+group's strategy says how many at a time, and each must come up and pass its checks before the next.
+Stopped and suspended Machines stay as they are. What else the files would change is in the same plan.
+
+Examples:
+  aeroform restart              every group
+  aeroform restart -g web       the Machines of group web
+  aeroform plan --restart web   show it and do nothing")]
+pub struct Restart {
+    /// Only this group's; may be given more than once
+    #[arg(
+        short,
+        long = "group",
+        visible_alias = "process-group",
+        value_name = "GROUP",
+        value_parser = group_name,
+        value_delimiter = ','
+    )]
+    pub group: Vec<GroupName>,
+    /// How it is done.
+    #[command(flatten)]
+    pub doing: Doing,
+}
+
+impl Restart {
+    /// The same for the planner.
+    pub fn asked(&self) -> Asked {
+        Asked {
+            restart: if self.group.is_empty() {
+                plan::Restart::All
+            } else {
+                plan::Restart::Groups(self.group.iter().cloned().collect())
+            },
+            ..Asked::default()
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The verbs about single Machines.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{Doing, duration, machine_id};
+use crate::core::fleet::{GroupName, MachineId, Region};
+
+/// `aeroform machine`.
+#[derive(Debug, Subcommand)]
+pub enum Machine {
+    /// List every Machine of the app
+    #[command(visible_alias = "ls")]
+    List(List),
+    /// Show one Machine: its config, checks, events, and what the state says
+    #[command(visible_alias = "show")]
+    Status(One),
+    /// Start Machines that are stopped or suspended
+    #[command(after_help = "\
+As `fly machine start ID`. No file says whether a Machine runs, so no plan undoes it.
+
+Examples:
+  aeroform machine start 148ed599c14189
+  aeroform machine start 148ed599c14189 6e82d933b7d587")]
+    Start(Act),
+    /// Stop Machines, each with its own signal and timeout
+    #[command(after_help = "\
+As `fly machine stop ID`. No file says whether a Machine runs, so no plan undoes it; the platform's proxy may
+start it again where the service has `auto_start_machines`.
+
+Examples:
+  aeroform machine stop 148ed599c14189")]
+    Stop(Act),
+    /// Stop Machines that run and start them again, as they are
+    #[command(after_help = "\
+As `fly machine restart ID`: the same version of the Machine, at once and without a plan. For a whole group, a
+few at a time, and for new secrets: `aeroform restart -g GROUP`.
+
+Examples:
+  aeroform machine restart 148ed599c14189")]
+    Restart(Act),
+    /// Stop Machines and keep their memory
+    #[command(after_help = "\
+As `fly machine suspend ID`. A start goes on where it was. No plan undoes it; one that updates the Machine
+leaves it stopped.
+
+Examples:
+  aeroform machine suspend 148ed599c14189")]
+    Suspend(Act),
+    /// Take Machines out of the proxy's rotation
+    #[command(after_help = "\
+As `fly machine cordon ID`. It goes on running and gets no new requests. No plan uncordons it.
+
+Examples:
+  aeroform machine cordon 148ed599c14189")]
+    Cordon(Act),
+    /// Put Machines back into the proxy's rotation
+    #[command(after_help = "\
+As `fly machine uncordon ID`.
+
+Examples:
+  aeroform machine uncordon 148ed599c14189")]
+    Uncordon(Act),
+    /// Put new Machines in the places of these: each new one first, then the old one goes
+    #[command(after_help = "\
+As `fly machine clone ID` and then `fly machine destroy ID`, for a Machine or a host gone bad. It is a plan like
+any other: the new Machine must come up and pass its checks before the old one goes. One with a volume goes
+first and the new one gets the volume, on the same host; while that host does not answer, the plan is refused.
+
+Examples:
+  aeroform machine replace 148ed599c14189        show it, ask, and do it
+  aeroform plan --replace 148ed599c14189         show it and do nothing")]
+    Replace(Replace),
+}
+
+/// `aeroform machine list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+As `fly machine list`. Machines that no group of Fly Launch has are listed, too, and no verb touches those but
+by their ids. `-q` prints ids alone.
+
+Examples:
+  aeroform machine list
+  aeroform machine list -g web --region gru
+  aeroform machine list -q | xargs -n1 aeroform machine status")]
+pub struct List {
+    /// Only this group's
+    #[arg(
+        short,
+        long,
+        visible_alias = "process-group",
+        value_name = "GROUP",
+        value_parser = super::group_name
+    )]
+    pub group: Option<GroupName>,
+    /// Only those in these regions
+    #[arg(short, long, value_name = "REGION", value_delimiter = ',', value_parser = region)]
+    pub region: Vec<Region>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `aeroform machine status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+As `fly machine status ID`. The config is shown in the language of fly.toml; values that look secret are hidden.
+
+Examples:
+  aeroform machine status 148ed599c14189
+  aeroform machine status 148ed599c14189 --json | jq .config")]
+pub struct One {
+    /// The Machine by id or name
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What the verbs share that act at once.
+#[derive(Debug, Args)]
+pub struct Act {
+    /// The Machines by id or name
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// How long to wait for a lease or lock of somebody else (30s, 5m)
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
+    pub lock_timeout: Duration,
+    /// Print one JSON object per Machine and line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `aeroform machine replace`.
+#[derive(Debug, Args)]
+pub struct Replace {
+    /// The Machines by id
+    #[arg(value_name = "ID", required = true, value_parser = machine_id)]
+    pub ids: Vec<MachineId>,
+    /// How it is done.
+    #[command(flatten)]
+    pub doing: Doing,
+}
+
+impl Machine {
+    /// Whether standard output is for programs.
+    pub fn json(&self) -> bool {
+        match self {
+            Self::List(list) => list.json,
+            Self::Status(one) => one.json,
+            Self::Start(act)
+            | Self::Stop(act)
+            | Self::Restart(act)
+            | Self::Suspend(act)
+            | Self::Cordon(act)
+            | Self::Uncordon(act) => act.json,
+            Self::Replace(replace) => replace.doing.json,
+        }
+    }
+}
+
+fn region(text: &str) -> Result<Region, String> {
+    Region::new(text).map_err(|error| error.rule.to_owned())
+}

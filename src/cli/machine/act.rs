@@ -1,0 +1,336 @@
+//! `aeroform machine start`, `stop`, `restart`, `suspend`, `cordon`, `uncordon`: one call for each Machine, at
+//! once. No file says anything about it, so no plan undoes it (RULES 10).
+//!
+//! Each is done under the Machine's lease. Where the platform has no leases, the state's lock keeps runs of
+//! this computer away instead; the state itself is neither read nor written.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::super::args::Act;
+use super::super::session::{self, Session};
+use super::super::{Context, codes};
+use super::named;
+use crate::conduct::Anchor;
+use crate::core::fleet::{AppName, Call, Machine, MachineState, Until};
+use crate::core::view::json::machine as document;
+use crate::core::view::words::span;
+use crate::core::view::{escape, terminal};
+use crate::provider::backoff::Backoff;
+use crate::provider::{ErrorClass, Provider, ProviderError};
+use crate::ui::{Exit, Failure, Signals, Ui};
+
+/// How long a Machine may take to come up or to go down: beyond the platform's longest kill timeout.
+const PATIENCE: Duration = Duration::from_secs(330);
+
+/// How long a call is tried again that the platform does not take yet.
+const TAKES: Duration = Duration::from_secs(60);
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    Start,
+    Stop,
+    Restart,
+    Suspend,
+    Cordon,
+    Uncordon,
+}
+
+/// Does it to each of the Machines, one after the other.
+pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result<Exit, Failure> {
+    let ui = context.ui;
+    let mut signals = Signals::listen()?;
+    let session = Session::open_asking(context).await?;
+    let provider = session.provider(context)?;
+    let app = &session.desired.app;
+    let asked = async {
+        let described = provider.describe(app).await?;
+        Ok::<_, ProviderError>((described.capabilities, provider.list(app).await?.machines))
+    };
+    let (capabilities, machines) = signals.or_interrupted(asked).await??;
+    let mut targets: Vec<&Machine> = Vec::new();
+    for id in &args.ids {
+        let machine = named(machines.iter(), id)?;
+        if !targets.iter().any(|target| target.id == machine.id) {
+            targets.push(machine);
+        }
+    }
+    let command = format!("machine {}", deed.word());
+    let lock = if capabilities.leases {
+        None
+    } else {
+        let me = session::holder(context, &command, None);
+        Some(session::lock(ui, &mut signals, &*session.store, &me, args.lock_timeout).await?)
+    };
+    let hand = Hand {
+        ui,
+        provider: &*provider,
+        app,
+        deed,
+        why: format!("aeroform {command} by {}", context.env.user()),
+        patience: args.lock_timeout,
+    };
+    let mut ended = Ok(());
+    for (at, target) in targets.iter().enumerate() {
+        ended = hand.on(&mut signals, target).await.map_err(|failure| {
+            let left: Vec<&str> = targets[at + 1..].iter().map(|m| m.id.as_str()).collect();
+            if left.is_empty() {
+                failure
+            } else {
+                failure.cause(format!("not begun: {}", left.join(" ")))
+            }
+        });
+        if ended.is_err() {
+            break;
+        }
+    }
+    if let Some(lock) = lock {
+        lock.release().await?;
+    }
+    ended?;
+    ui.say(&format!("note: {}", deed.remark()));
+    Ok(Exit::Done)
+}
+
+struct Hand<'a> {
+    ui: &'a Ui,
+    provider: &'a dyn Provider,
+    app: &'a AppName,
+    deed: Deed,
+    why: String,
+    patience: Duration,
+}
+
+impl Hand<'_> {
+    /// Does it to one, under its lease.
+    async fn on(&self, signals: &mut Signals, target: &Machine) -> Result<(), Failure> {
+        let mut waiting = |error: &ProviderError| {
+            let hint = error.hint.as_deref().map(|hint| format!(" ({hint})"));
+            let limit = limit(self.patience);
+            self.ui.talk(&escape::safe(&format!(
+                "waits for a lease, at most {limit}: {}{}",
+                error.message,
+                hint.unwrap_or_default()
+            )));
+        };
+        let taken = Anchor::of(
+            self.provider,
+            self.app,
+            target.id.clone(),
+            &self.why,
+            self.patience,
+            &mut waiting,
+        );
+        let lease = signals.or_interrupted(taken).await?.map_err(leased)?;
+        let Some(lease) = lease else {
+            return Err(gone(target));
+        };
+        let ended = {
+            let work = async {
+                tokio::select! {
+                    biased;
+                    done = self.done(target) => done,
+                    never = lease.keep() => match never {},
+                }
+            };
+            signals.or_interrupted(work).await
+        };
+        lease.let_go().await;
+        let (before, after) = ended??;
+        self.tell(&before, &after);
+        Ok(())
+    }
+
+    /// The Machine before and after.
+    async fn done(&self, target: &Machine) -> Result<(Machine, Machine), Failure> {
+        let before = self.provider.get(self.app, &target.id).await?;
+        if before.state.is_gone() {
+            return Err(gone(target));
+        }
+        if self.deed.is_so(&before) {
+            return Ok((before.clone(), before));
+        }
+        self.deed.may(&before)?;
+        let call = self.deed.call(target);
+        let lost = self.call(&call).await?;
+        let Some(until) = self.deed.until() else {
+            let after = self.provider.get(self.app, &target.id).await?;
+            return match lost {
+                Some(error) if !self.deed.is_so(&after) => Err(error.into()),
+                Some(_) | None => Ok((before, after)),
+            };
+        };
+        self.ui.say(&format!(
+            "{} waits for it to be {}, at most {}",
+            target.id,
+            self.deed.reached(),
+            limit(PATIENCE)
+        ));
+        let waited = self
+            .provider
+            .wait(self.app, &target.id, until, PATIENCE)
+            .await;
+        match (waited, lost) {
+            (Ok(after), _) => Ok((before, after)),
+            (Err(_), Some(lost)) => Err(lost.into()),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// Makes the call, again where the platform does not take it yet. What was lost on the way may have
+    /// happened: the wait that follows tells.
+    async fn call(&self, call: &Call) -> Result<Option<ProviderError>, Failure> {
+        let deadline = Instant::now() + TAKES;
+        let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(4), 0);
+        let mut tries = 0;
+        loop {
+            let error = match self.provider.call(self.app, call).await {
+                Ok(_) => return Ok(None),
+                Err(error) if error.class == ErrorClass::Unknown => return Ok(Some(error)),
+                Err(error) => error,
+            };
+            let pause = match error.class {
+                ErrorClass::RateLimited(pause) => pause.unwrap_or_default() + backoff.pause(tries),
+                ErrorClass::Conflict | ErrorClass::Transient => backoff.pause(tries),
+                ErrorClass::Unknown
+                | ErrorClass::Invalid
+                | ErrorClass::NoRoom
+                | ErrorClass::NotFound
+                | ErrorClass::Fatal => return Err(error.into()),
+            };
+            if Instant::now() + pause > deadline {
+                return Err(error.into());
+            }
+            if tries == 0 {
+                let message = escape::safe(&error.message).into_owned();
+                self.ui
+                    .talk(&format!("tries again, at most {}: {message}", limit(TAKES)));
+            }
+            tries += 1;
+            sleep(pause).await;
+        }
+    }
+
+    fn tell(&self, before: &Machine, after: &Machine) {
+        if self.ui.json() {
+            self.ui
+                .document(&document::acted(self.deed.word(), before, after));
+            return;
+        }
+        super::super::show::data(self.ui, |style, text| {
+            terminal::machine::acted(before, after, style, text)
+        });
+    }
+}
+
+impl Deed {
+    /// As people type it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Suspend => "suspend",
+            Self::Cordon => "cordon",
+            Self::Uncordon => "uncordon",
+        }
+    }
+
+    fn call(self, target: &Machine) -> Call {
+        let id = target.id.clone();
+        match self {
+            Self::Start => Call::Start { id },
+            Self::Stop => Call::Stop { id },
+            Self::Restart => Call::Restart { id },
+            Self::Suspend => Call::Suspend { id },
+            Self::Cordon => Call::Cordon { id },
+            Self::Uncordon => Call::Uncordon { id },
+        }
+    }
+
+    /// What is waited for after the call.
+    fn until(self) -> Option<Until> {
+        match self {
+            Self::Start | Self::Restart => Some(Until::Started),
+            // A suspended Machine counts as one that does not run.
+            Self::Stop | Self::Suspend => Some(Until::Stopped),
+            Self::Cordon | Self::Uncordon => None,
+        }
+    }
+
+    fn reached(self) -> &'static str {
+        match self {
+            Self::Start | Self::Restart => "started",
+            Self::Stop => "stopped",
+            Self::Suspend => "suspended",
+            Self::Cordon => "cordoned",
+            Self::Uncordon => "uncordoned",
+        }
+    }
+
+    /// Whether nothing is left to do.
+    fn is_so(self, machine: &Machine) -> bool {
+        match self {
+            Self::Start => machine.state == MachineState::Started,
+            Self::Stop => machine.state == MachineState::Stopped,
+            Self::Suspend => machine.state == MachineState::Suspended,
+            Self::Restart => false,
+            Self::Cordon => machine.cordoned,
+            Self::Uncordon => !machine.cordoned,
+        }
+    }
+
+    /// Only what runs can be restarted or suspended.
+    fn may(self, machine: &Machine) -> Result<(), Failure> {
+        let runs = matches!(
+            machine.state,
+            MachineState::Started | MachineState::Starting
+        );
+        if runs || !matches!(self, Self::Restart | Self::Suspend) {
+            return Ok(());
+        }
+        let (id, state) = (&machine.id, machine.state.as_str());
+        let message = format!("cannot {} Machine {id}: it is {state}", self.word());
+        Err(Failure::new(codes::NOT_RUNNING, message)
+            .hint(format!("`aeroform machine start {id}` starts it")))
+    }
+
+    /// What it means for plans.
+    fn remark(self) -> &'static str {
+        match self {
+            Self::Start | Self::Stop | Self::Suspend => {
+                "no file says whether a Machine runs, so no plan undoes this; one that updates a stopped or \
+                 suspended Machine leaves it stopped"
+            }
+            Self::Restart => "its version is the same; for new secrets run `aeroform restart`",
+            Self::Cordon => "no plan uncordons it; `aeroform machine uncordon` does",
+            Self::Uncordon => "no plan cordons it again",
+        }
+    }
+}
+
+fn limit(patience: Duration) -> String {
+    span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn gone(target: &Machine) -> Failure {
+    let message = format!("Machine {} is gone", target.id);
+    Failure::new(codes::NO_SUCH_MACHINE, message).hint("`aeroform machine list` names them")
+}
+
+/// Whoever holds the lease is at work on the Machine.
+fn leased(error: ProviderError) -> Failure {
+    if error.class != ErrorClass::Conflict {
+        return error.into();
+    }
+    let failure = Failure::new(
+        codes::APP_LEASED,
+        "somebody else is at work on this Machine",
+    );
+    let hint = "wait until that is done, or give `--lock-timeout`".to_owned();
+    failure
+        .cause(&error.message)
+        .hint(error.hint.unwrap_or(hint))
+}

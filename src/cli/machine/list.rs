@@ -1,0 +1,40 @@
+//! `aeroform machine list`.
+
+use super::super::args::List;
+use super::super::session::Session;
+use super::super::{Context, show};
+use crate::core::view::{StatusView, json, terminal};
+use crate::observe::observe;
+use crate::ui::{Exit, Failure, Loudness, Signals};
+
+/// Looks once and lists what is there, whoever manages it.
+pub(super) async fn run(context: &Context<'_>, args: &List) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let session = Session::open_asking(context).await?;
+    let provider = session.provider(context)?;
+    let look = async {
+        let known = session.remember().await?.known;
+        let observed = observe(&*provider, &session.desired.app, &known).await?;
+        Ok::<_, Failure>((known, observed))
+    };
+    let (known, observed) = signals.or_interrupted(look).await??;
+    let desired = Some(&session.desired);
+    let mut view = StatusView::of(provider.name(), desired, Some(&known), &observed);
+    view.machines.retain(|machine| {
+        let group = args.group.is_none() || machine.group == args.group;
+        group && (args.region.is_empty() || args.region.contains(&machine.region))
+    });
+    let ui = context.ui;
+    if ui.json() {
+        ui.document(&json::machine::list(&view.app, &view.machines));
+    } else if ui.loudness() == Loudness::Quiet {
+        for machine in &view.machines {
+            ui.data(&format!("{}\n", machine.id));
+        }
+    } else {
+        show::data(ui, |style, text| {
+            terminal::machine::list(&view.machines, style, text)
+        });
+    }
+    Ok(Exit::Done)
+}

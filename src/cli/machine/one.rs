@@ -1,0 +1,41 @@
+//! `aeroform machine status ID`.
+
+use super::super::args::{One, Wishes};
+use super::super::session::{self, Session};
+use super::super::{Context, show};
+use super::named;
+use crate::core::plan::{Aim, Asked, DriftKind, plan};
+use crate::core::view::{OneView, json, terminal};
+use crate::observe::observe;
+use crate::ui::{Exit, Failure, Signals};
+
+/// Looks once and shows one Machine.
+pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let session = Session::open_asking(context).await?;
+    let provider = session.provider(context)?;
+    let app = &session.desired.app;
+    let look = async {
+        let known = session.remember().await?.known;
+        let observed = observe(&*provider, app, &known).await?;
+        let machine = named(observed.machines.values(), &args.id)?.clone();
+        let events = provider.events(app, &machine.id).await?;
+        Ok::<_, Failure>((known, observed, machine, events))
+    };
+    let (known, observed, machine, events) = signals.or_interrupted(look).await??;
+    let options = session::wishes(&Wishes::default(), Aim::Manifests, Asked::default());
+    let plan = plan(&session.desired, &known, Some(&observed), &options);
+    let drift = plan.drift.into_iter().find(|drift| {
+        drift.kind == DriftKind::Changed && drift.machine.id.as_ref() == Some(&machine.id)
+    });
+    let drift = drift.map(|drift| drift.changes).unwrap_or_default();
+    let known = known.machines.get(&machine.id).cloned();
+    let view = OneView::of(&machine, known, drift, events);
+    let ui = context.ui;
+    if ui.json() {
+        ui.document(&json::machine::one(app, &view));
+    } else {
+        show::data(ui, |style, text| terminal::machine::one(&view, style, text));
+    }
+    Ok(Exit::Done)
+}

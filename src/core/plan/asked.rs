@@ -1,0 +1,159 @@
+//! What a verb asks of Machines that are as wanted: that others take their places, or that they start
+//! anew. It holds for one plan and stands in no file.
+//!
+//! Says whom it means and what cannot be meant; what becomes of those is [`super::reconcile`]'s.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::codes;
+use super::decision::Decision;
+use super::members::{Fleet, Member};
+use super::notes::{self, machines, note};
+use super::types::Note;
+use crate::core::fleet::{Desired, GroupName, MachineId, MachineState};
+
+/// What is asked for beyond what the manifests say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// Machines that others are to replace although they are as wanted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub replace: BTreeSet<MachineId>,
+    /// Whose running Machines are to start anew.
+    #[serde(default, skip_serializing_if = "Restart::is_nobody")]
+    pub restart: Restart,
+}
+
+/// Whose running Machines start anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Restart {
+    /// Nobody's.
+    #[default]
+    Nobody,
+    /// Those of these groups.
+    Groups(BTreeSet<GroupName>),
+    /// Those of every group.
+    All,
+}
+
+impl Restart {
+    /// Whether none is.
+    pub fn is_nobody(&self) -> bool {
+        *self == Self::Nobody
+    }
+
+    /// Whether those of this group are.
+    pub fn covers(&self, group: &GroupName) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Groups(names) => names.contains(group),
+            Self::All => true,
+        }
+    }
+}
+
+impl Asked {
+    /// Whether only the manifests are asked.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What is asked of this Machine.
+    pub(super) fn of(&self, member: &Member<'_>) -> Ask {
+        if self.replace.contains(member.id) {
+            return Ask::Replace;
+        }
+        let may_run = member.state().is_none_or(runs);
+        if self.restart.covers(&member.group) && may_run && member.host_ok() {
+            Ask::Restart
+        } else {
+            Ask::Nothing
+        }
+    }
+
+    /// What nobody can do: it names what is not there.
+    pub(super) fn refusals(&self, desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
+        let there: BTreeSet<&MachineId> = fleet.members.values().flatten().map(|m| m.id).collect();
+        let unknown: Vec<&MachineId> = self
+            .replace
+            .iter()
+            .filter(|id| !there.contains(id))
+            .collect();
+        let mut found = Vec::new();
+        if !unknown.is_empty() {
+            let refusal = note(
+                codes::REPLACES_NOBODY,
+                format!(
+                    "cannot replace {}: no group of the app has it",
+                    notes::ids(unknown)
+                ),
+            );
+            found.push(refusal.hint("`aeroform machine list` names every Machine"));
+        }
+        let Restart::Groups(names) = &self.restart else {
+            return found;
+        };
+        for name in names {
+            if !desired.groups.contains_key(name) {
+                let all: Vec<&str> = desired.groups.keys().map(GroupName::as_str).collect();
+                let message = format!("cannot restart group `{name}`: the app has no such group");
+                let hint = format!("its groups are {}", all.join(", "));
+                found.push(note(codes::RESTARTS_NOBODY, message).hint(hint));
+            }
+        }
+        found
+    }
+
+    /// What is held back, and of what is told only later.
+    pub(super) fn notes(&self, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Vec<Note> {
+        let mut found = Vec::new();
+        for (name, decision) in decisions {
+            if decision.wanted.is_none() || !self.restart.covers(name) {
+                continue;
+            }
+            let goes = |id| decision.gone.iter().any(|gone| gone.member.id == id);
+            let rests = decision.members.iter().filter(|member| {
+                let changes = decision.changed.iter().any(|c| c.member.id == member.id);
+                !changes && !goes(member.id)
+            });
+            let resting = rests.count();
+            if resting > 0 {
+                let rest = match resting {
+                    1 => "does not run and stays as it is",
+                    _ => "do not run and stay as they are",
+                };
+                let message = format!("group `{name}`: {} {rest}", machines(resting));
+                found.push(note(codes::LEFT_AT_REST, message).of(name));
+            }
+        }
+        found
+    }
+}
+
+/// What is asked of one Machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    Nothing,
+    Replace,
+    Restart,
+}
+
+/// A Machine on its way up is one that runs.
+fn runs(state: MachineState) -> bool {
+    match state {
+        MachineState::Created
+        | MachineState::Starting
+        | MachineState::Started
+        | MachineState::Replacing
+        | MachineState::Failed => true,
+        MachineState::Stopping
+        | MachineState::Stopped
+        | MachineState::Suspending
+        | MachineState::Suspended
+        | MachineState::Destroying
+        | MachineState::Destroyed => false,
+    }
+}

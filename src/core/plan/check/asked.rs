@@ -1,0 +1,46 @@
+//! What a verb asks for is in the plan, or the plan refuses it.
+
+use std::collections::BTreeSet;
+
+use super::Reading;
+use crate::core::fleet::{HostStatus, Known, Machine, MachineId, MachineState, Observed};
+use crate::core::plan::types::Action;
+
+impl Reading<'_> {
+    /// Who is named goes, and who runs and is known in a group that starts anew is touched.
+    pub(super) fn asked(&mut self, known: &Known, observed: Option<&Observed>) {
+        let asked = &self.plan.asked;
+        if asked.is_nothing() || !self.plan.refusals.is_empty() {
+            return;
+        }
+        let mut goes: BTreeSet<&MachineId> = BTreeSet::new();
+        let mut starts: BTreeSet<&MachineId> = BTreeSet::new();
+        for (_, change) in self.plan.changes() {
+            let id = change.machine.id.as_ref();
+            match change.action {
+                Action::Destroy { .. } => goes.extend(id),
+                Action::Update { .. } | Action::Move { .. } => starts.extend(id),
+                Action::Create { .. } | Action::Adopt | Action::Forget => {}
+            }
+        }
+        let stay = asked.replace.iter().filter(|id| !goes.contains(id));
+        let stay = stay.map(|id| format!("Machine {id} is to be replaced and stays"));
+        let runs = |machine: &Machine| {
+            let is_up = machine.state == MachineState::Started && machine.host == HostStatus::Ok;
+            is_up && machine.config.is_some()
+        };
+        let seen = |id| observed.map(|observed| observed.machines.get(id));
+        let meant = known.machines.iter().filter(|(id, machine)| {
+            let up = seen(*id).is_none_or(|seen| seen.is_some_and(runs));
+            asked.restart.covers(&machine.group) && up
+        });
+        let left = meant
+            .map(|(id, _)| id)
+            .filter(|id| !goes.contains(id) && !starts.contains(id))
+            .map(|id| format!("Machine {id} runs, is to start anew and is left alone"));
+        let found: Vec<String> = stay.chain(left).collect();
+        for text in found {
+            self.say(text);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What a plan must promise about what happens where a host has no room: every update says it, nothing with a
+//! volume is replaced, and no two intents meet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Reading;
+use crate::core::fleet::{HostStatus, Known, Machine, MachineId, MachineName, Observed};
+use crate::core::plan::branch::{Branch, Successor};
+use crate::core::plan::types::{Action, Change, StepId};
+
+impl Reading<'_> {
+    pub(super) fn branches(&mut self, known: &Known, observed: Option<&Observed>) {
+        let may_be_full = observed.is_some_and(|o| o.description.capabilities.replaces_when_full);
+        let changes: Vec<_> = self.plan.changes().collect();
+        let mut names: BTreeSet<&MachineName> = changes
+            .iter()
+            .filter(|(_, change)| matches!(change.action, Action::Create { .. }))
+            .map(|(_, change)| &change.machine.name)
+            .collect();
+        let machines = observed.into_iter().flat_map(|o| o.machines.values());
+        names.extend(machines.map(|machine| &machine.name));
+        let touched: BTreeSet<&MachineId> = changes
+            .iter()
+            .filter(|(_, change)| is_called(change))
+            .filter_map(|(_, change)| change.machine.id.as_ref())
+            .collect();
+        let untouched = |machine: &&Machine| {
+            machine.host == HostStatus::Ok
+                && machine.config.is_some()
+                && !machine.state.is_gone()
+                && !touched.contains(&machine.id)
+        };
+        let others = observed.into_iter().flat_map(|o| o.machines.values());
+        let others: Vec<&Machine> = others
+            .filter(|m| !m.standby_for.is_empty())
+            .filter(untouched)
+            .collect();
+        for (id, change) in &changes {
+            let in_place = matches!(change.action, Action::Update { .. } | Action::Move { .. });
+            let expected = usize::from(in_place && may_be_full);
+            if change.branches.len() != expected {
+                let found = change.branches.len();
+                self.say(format!(
+                    "step {} has {found} branches and not {expected}",
+                    id.0
+                ));
+            }
+            for branch in &change.branches {
+                match branch {
+                    Branch::NoRoomStops => {}
+                    Branch::NoRoomReplaced(successor) => {
+                        self.successor(*id, change, successor);
+                        if !names.insert(&successor.name) {
+                            self.say(format!(
+                                "step {} may make a second `{}`",
+                                id.0, successor.name
+                            ));
+                        }
+                        self.repoints(*id, change, successor, known, &others);
+                    }
+                }
+            }
+        }
+    }
+
+    fn successor(&mut self, id: StepId, change: &Change, successor: &Successor) {
+        let volumes = change
+            .pin
+            .as_ref()
+            .is_none_or(|pin| !pin.volumes.is_empty());
+        if volumes {
+            self.say(format!("step {} may leave a volume for want of room", id.0));
+        }
+        let named = MachineName::for_launch(&change.group, &successor.launch);
+        if named != successor.name {
+            self.say(format!(
+                "step {} may make a Machine whose name does not answer",
+                id.0
+            ));
+        }
+    }
+
+    /// Whoever is re-pointed stands by for the Machine that goes, and no step changes it as well.
+    fn repoints(
+        &mut self,
+        id: StepId,
+        change: &Change,
+        successor: &Successor,
+        known: &Known,
+        others: &[&Machine],
+    ) {
+        let old = change.machine.id.as_ref();
+        let watching = others
+            .iter()
+            .filter(|m| old.is_some_and(|old| m.standby_for.contains(old)));
+        let watching: BTreeMap<&MachineId, &&Machine> = watching.map(|m| (&m.id, m)).collect();
+        let named: BTreeSet<&MachineId> = successor.repoints.iter().map(|pin| &pin.id).collect();
+        for standby in named.iter().filter(|id| !watching.contains_key(*id)) {
+            self.say(format!("step {} may re-point {standby} for nothing", id.0));
+        }
+        for (standby, machine) in watching {
+            let ours = known.machines.contains_key(standby)
+                && machine.group.as_ref() == Some(&change.group);
+            if ours && !named.contains(standby) {
+                self.say(format!(
+                    "step {} may leave {standby} without whom it watches",
+                    id.0
+                ));
+            }
+        }
+    }
+}
+
+fn is_called(change: &Change) -> bool {
+    match change.action {
+        Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => true,
+        Action::Create { .. } | Action::Adopt | Action::Forget => false,
+    }
+}

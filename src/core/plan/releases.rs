@@ -1,0 +1,185 @@
+//! What a plan has to do with releases: whether it registers one, whose it takes back, and what must be
+//! said of the newest one (RULES 11, 30).
+//!
+//! Knows releases as numbers that others may make, too. Where the platform keeps none, or does not tell,
+//! the plan is the same without them.
+
+use std::collections::BTreeMap;
+
+use super::codes;
+use super::decision::Decision;
+use super::notes::note;
+use super::options::{Aim, Options};
+use super::running::{self, Running};
+use super::types::{Action, Change, Drift, DriftKind, Note, PlannedRelease, Removal, Step, Work};
+use crate::core::fleet::{
+    Desired, FieldChange, GroupName, Known, Machine, Observed, Release, ReleaseStrategy, Strategy,
+};
+
+/// The highest number that anybody tells.
+pub(super) fn newest(known: &Known, observed: Option<&Observed>) -> Option<u64> {
+    let machines = observed.into_iter().flat_map(|o| o.machines.values());
+    let told = observed.and_then(|observed| observed.release.as_ref());
+    machines
+        .filter_map(of)
+        .chain(told.map(|release| release.version))
+        .chain(known.release)
+        .max()
+}
+
+/// The number of the release that a Machine is of.
+pub(super) fn of(machine: &Machine) -> Option<u64> {
+    Some(machine.stamps.release.as_ref()?.version)
+}
+
+/// The release that this plan registers: `fly deploy` makes one for whatever it changes, and
+/// `fly scale count` makes none.
+pub(super) fn planned(
+    desired: &Desired,
+    known: &Known,
+    observed: &Observed,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    aim: Aim,
+) -> Option<PlannedRelease> {
+    let kept = observed.description.capabilities.releases && aim == Aim::Manifests;
+    let changes = |(name, decision): (&GroupName, &Decision<'_>)| {
+        let config = decision
+            .changed
+            .iter()
+            .any(|changed| !changed.changes.is_empty());
+        let removed = decision
+            .gone
+            .iter()
+            .any(|g| g.removal == Removal::GroupRemoved);
+        config || removed || is_new(name, decision, known)
+    };
+    if !kept || !decisions.iter().any(changes) {
+        return None;
+    }
+    let strategies = desired.groups.values().map(|group| group.strategy);
+    let mut strategies = strategies.peekable();
+    let at_once = strategies.peek().is_some()
+        && strategies.all(|strategy| matches!(strategy, Strategy::Immediate));
+    Some(PlannedRelease {
+        number: newest(known, Some(observed)).unwrap_or(0) + 1,
+        image: image(desired, decisions),
+        strategy: if at_once {
+            ReleaseStrategy::Immediate
+        } else {
+            ReleaseStrategy::Rolling
+        },
+    })
+}
+
+/// Whether a group is made for the first time; one that had Machines once is only scaled.
+fn is_new(name: &GroupName, decision: &Decision<'_>, known: &Known) -> bool {
+    let makes = !decision.creates.is_empty() || !decision.standbys.is_empty();
+    let had = known
+        .machines
+        .values()
+        .any(|machine| machine.group == *name)
+        || known.releases.iter().any(|r| r.groups.contains_key(name));
+    makes && decision.members.is_empty() && !had
+}
+
+fn image(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<String> {
+    if desired.image.is_some() {
+        return desired.image.clone();
+    }
+    let wanted = decisions.values().filter(|d| d.wanted.is_some());
+    match running::image(wanted.flat_map(|decision| &decision.members)) {
+        Running::One(image) => Some(image),
+        Running::Several(_) | Running::Nothing => None,
+    }
+}
+
+/// Marks the changes that take a Machine back from a release which the state has not seen: what they
+/// change is not as it was sent, and a newer release brought it.
+pub(super) fn mark_reverts(
+    steps: &mut [Step],
+    known: &Known,
+    observed: Option<&Observed>,
+    drift: &[Drift],
+) {
+    let (Some(observed), Some(seen)) = (observed, known.release) else {
+        return;
+    };
+    let drift: BTreeMap<_, _> = drift
+        .iter()
+        .filter_map(|drift| Some((drift.machine.id.as_ref()?, drift)))
+        .collect();
+    for step in steps {
+        let Work::Change(change) = &mut step.work else {
+            continue;
+        };
+        let id = match &change.action {
+            Action::Update { .. } | Action::Move { .. } => change.machine.id.as_ref(),
+            Action::Create { replaces, .. } => replaces.as_ref(),
+            Action::Destroy { .. } | Action::Adopt | Action::Forget => None,
+        };
+        let Some((id, drift)) = id.and_then(|id| Some((id, drift.get(id)?))) else {
+            continue;
+        };
+        let newer = observed.machines.get(id).and_then(of);
+        change.reverts = newer.filter(|newer| *newer > seen && takes_back(change, drift));
+    }
+}
+
+fn takes_back(change: &Change, drift: &Drift) -> bool {
+    let same = |one: &FieldChange, other: &FieldChange| {
+        one.path.starts_with(&other.path) || other.path.starts_with(&one.path)
+    };
+    match drift.kind {
+        DriftKind::Changed => change
+            .changes
+            .iter()
+            .any(|field| drift.changes.iter().any(|drifted| same(field, drifted))),
+        // Made by that release: all of it is its own.
+        DriftKind::Added => !change.changes.is_empty(),
+        DriftKind::Missing => false,
+    }
+}
+
+/// What must be said of the newest release.
+pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
+    let mut found = Vec::new();
+    let app = &observed.app;
+    if let Some(why) = &observed.release_unknown {
+        found.push(note(
+            codes::RELEASE_UNKNOWN,
+            format!("the newest release of `{app}` is not known: {why}"),
+        ));
+    }
+    if let Some((release, _)) = under_way(observed, options.now) {
+        found.push(
+            note(
+                codes::RELEASE_IN_PROGRESS,
+                format!(
+                    "{} is in progress: what is there may be about to change",
+                    named(release)
+                ),
+            )
+            .hint("an apply waits for it, at most until it is 15 minutes old"),
+        );
+    }
+    found
+}
+
+/// A release of somebody else that is under way, and for how many seconds it may be. What an apply has
+/// registered is guarded by leases, and over if it is without them.
+pub fn under_way(observed: &Observed, now: Option<i64>) -> Option<(&Release, i64)> {
+    let release = observed.release.as_ref()?;
+    let left = release.under_way(now?)?;
+    let ours = |machine: &Machine| {
+        let stamp = machine.stamps.release.as_ref();
+        stamp.is_some_and(|stamp| stamp.by_us && stamp.id.as_ref() == Some(&release.id))
+    };
+    let ours = observed.machines.values().any(ours);
+    (!ours).then_some((release, left))
+}
+
+/// A release as people name one.
+pub fn named(release: &Release) -> String {
+    let by = release.user.as_ref().map(|user| format!(" by {user}"));
+    format!("release v{}{}", release.version, by.unwrap_or_default())
+}

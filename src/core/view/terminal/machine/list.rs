@@ -1,0 +1,104 @@
+//! Every Machine as a row.
+
+use std::fmt;
+
+use crate::core::fleet::{HostStatus, Management, VolumeId};
+use crate::core::view::line::{Line, Page};
+use crate::core::view::status::MachineStatus;
+use crate::core::view::style::{Label, Style};
+use crate::core::view::terminal::status::cells::{Naming, checks, label};
+use crate::core::view::terminal::table::{Cells, Head, Table, head, whole};
+
+const HEADS: [Head; 10] = [
+    whole("MACHINE", 0),
+    head("GROUP", 1),
+    head("REGION", 2),
+    head("STATE", 1),
+    head("CHECKS", 3),
+    head("RELEASE", 5),
+    head("SIZE", 6),
+    head("NAME", 7),
+    head("VOLUME", 4),
+    head("IMAGE", 8),
+];
+
+/// Writes a row for each of these, and what the signs in it mean.
+pub fn list(machines: &[MachineStatus], style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    if machines.is_empty() {
+        return page.line(&Line::new(0).plain("No Machines."));
+    }
+    let rows: Vec<_> = machines.iter().map(cells).collect();
+    let table = Table::of(HEADS, rows.iter(), style.width);
+    table.heads(page)?;
+    for row in &rows {
+        table.row(row, page)?;
+    }
+    let any = |is: fn(&MachineStatus) -> bool| machines.iter().any(is);
+    let mut legend = Vec::new();
+    if any(|machine| machine.standby) {
+        legend.push("† standby: starts when the host of its primary fails");
+    }
+    if any(|machine| machine.host != HostStatus::Ok) {
+        legend.push("* its host does not answer");
+    }
+    if any(|machine| machine.cordoned) {
+        legend.push("cordoned: out of the proxy's rotation");
+    }
+    if any(is_foreign) {
+        legend.push("(-) of no group that Aeroform manages");
+    }
+    if !legend.is_empty() {
+        page.blank()?;
+    }
+    for text in legend {
+        page.line(&Line::new(0).push(Label::Dim, text))?;
+    }
+    Ok(())
+}
+
+fn is_foreign(machine: &MachineStatus) -> bool {
+    matches!(
+        machine.management,
+        Management::Special | Management::Stranger
+    )
+}
+
+fn cells(machine: &MachineStatus) -> Cells<10> {
+    let dagger = if machine.standby { "†" } else { "" };
+    let star = if machine.host == HostStatus::Ok {
+        ""
+    } else {
+        "*"
+    };
+    let group = match &machine.group {
+        Some(group) if is_foreign(machine) => format!("{group} (-)"),
+        Some(group) => group.to_string(),
+        None => "(-)".to_owned(),
+    };
+    let state = machine.state.as_str();
+    let state = if machine.cordoned {
+        format!("{state}, cordoned")
+    } else {
+        state.to_owned()
+    };
+    let volumes: Vec<&str> = machine.volumes.iter().map(VolumeId::as_str).collect();
+    [
+        (Label::Plain, format!("{}{dagger}{star}", machine.id)),
+        (Label::Strong, group),
+        (Label::Dim, machine.region.to_string()),
+        (label(machine.state), state),
+        checks(&machine.checks, Naming::Results),
+        (Label::Plain, release(machine)),
+        (Label::Dim, machine.size.clone().unwrap_or_default()),
+        (Label::Dim, machine.name.to_string()),
+        (Label::Dim, volumes.join(" ")),
+        (Label::Dim, machine.image.clone().unwrap_or_default()),
+    ]
+}
+
+fn release(machine: &MachineStatus) -> String {
+    machine
+        .release
+        .map_or_else(String::new, |number| format!("v{number}"))
+}

@@ -1,0 +1,143 @@
+//! Releases, which another host of the platform keeps (facts/fly-machines-api.md 14).
+//!
+//! That there is no such endpoint, or none for this token, is an answer: nothing is known of releases
+//! then. Everything else that is no success is an error.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::{Ask, Told};
+use super::provider::FlyProvider;
+use super::transport::{Method, Transport};
+use crate::core::fleet::{AppName, NewRelease, Release, ReleaseStatus};
+use crate::provider::codes::NO_ACCESS;
+use crate::provider::{ErrorClass, ProviderError};
+
+/// How long an answer may take: from some networks that host cannot be reached, and nothing depends on it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Deserialize)]
+struct Shown {
+    id: Value,
+    version: u64,
+    #[serde(default)]
+    in_progress: bool,
+    #[serde(default)]
+    user: Value,
+    #[serde(default)]
+    created_at: Value,
+    #[serde(default)]
+    image_ref: Option<String>,
+}
+
+impl<T: Transport> FlyProvider<T> {
+    pub(super) async fn current_release(
+        &self,
+        app: &AppName,
+    ) -> Result<Option<Release>, ProviderError> {
+        let path = format!("/api/v1/apps/{app}/releases/current");
+        let told = self.ask_of_releases(Method::Get, path, None).await?;
+        told.map(|told| read(&told)).transpose()
+    }
+
+    pub(super) async fn new_release(
+        &self,
+        app: &AppName,
+        release: &NewRelease<'_>,
+    ) -> Result<Option<Release>, ProviderError> {
+        let mut body = json!({"app_name": app, "strategy": release.strategy});
+        if let Some(image) = release.image {
+            body["image"] = image.into();
+        }
+        if let Some(definition) = release.definition {
+            body["definition"] = definition.clone();
+        }
+        let path = "/api/v1/releases".to_owned();
+        let told = self.ask_of_releases(Method::Post, path, Some(body)).await?;
+        told.map(|told| read(&told)).transpose()
+    }
+
+    pub(super) async fn release_is(
+        &self,
+        id: &str,
+        status: ReleaseStatus,
+    ) -> Result<(), ProviderError> {
+        let path = format!("/api/v1/releases/{id}");
+        let body = json!({"status": status.as_str()});
+        let told = self.ask_of_releases(Method::Patch, path, Some(body));
+        told.await.map(drop)
+    }
+
+    async fn ask_of_releases(
+        &self,
+        method: Method,
+        path: String,
+        body: Option<Value>,
+    ) -> Result<Option<Told>, ProviderError> {
+        let ask = Ask {
+            body,
+            patience: PATIENCE,
+            ..Ask::new(method, path)
+        };
+        match self.client.releases(ask).await {
+            Ok(told) => Ok(Some(told)),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+            Err(error) if error.code == NO_ACCESS.name() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn read(told: &Told) -> Result<Release, ProviderError> {
+    let tree: Value = told.read()?;
+    let shown = tree.get("release").unwrap_or(&tree).clone();
+    let shown: Shown = serde_json::from_value(shown).map_err(|why| told.unreadable(why))?;
+    // An id goes into a path again.
+    let id = match &shown.id {
+        Value::String(id) => id.clone(),
+        Value::Number(id) => id.to_string(),
+        _ => String::new(),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if id.is_empty() || !id.chars().all(plain) {
+        return Err(told.unreadable("a release without an id"));
+    }
+    Ok(Release {
+        id,
+        version: shown.version,
+        in_progress: shown.in_progress,
+        user: user(&shown.user),
+        image: shown.image_ref.filter(|image| !image.is_empty()),
+        created_at: moment(&shown.created_at),
+    })
+}
+
+/// The form of a user is not documented: a text, or an object with one of these.
+fn user(shown: &Value) -> Option<String> {
+    let inside = ["email", "name", "id"].iter().map(|key| shown.get(key));
+    let mut texts = std::iter::once(Some(shown)).chain(inside).flatten();
+    texts.find_map(|value| Some(value.as_str()?.to_owned()))
+}
+
+fn moment(shown: &Value) -> Option<i64> {
+    let parsed: Option<jiff::Timestamp> = shown.as_str().and_then(|text| text.parse().ok());
+    parsed.map(jiff::Timestamp::as_second).or(shown.as_i64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_and_a_moment_have_several_forms() {
+        assert_eq!(user(&json!("ana")).as_deref(), Some("ana"));
+        let email = json!({"id": "u1", "email": "ana@example.com"});
+        assert_eq!(user(&email).as_deref(), Some("ana@example.com"));
+        assert_eq!(user(&Value::Null), None);
+        assert_eq!(moment(&json!("1970-01-01T00:01:00Z")), Some(60));
+        assert_eq!(moment(&json!(60)), Some(60));
+        assert_eq!(moment(&json!("then")), None);
+    }
+}

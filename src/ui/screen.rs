@@ -1,0 +1,85 @@
+//! A part of the terminal that is drawn again and again: the other screen, so that what stood there before
+//! stands there again afterwards, however the program ends.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{Failure, codes, terminal};
+
+/// The other screen, without a cursor.
+const OPEN: &str = "\x1b[?1049h\x1b[?25l";
+/// The cursor again, and the screen from before.
+const CLOSE: &str = "\x1b[?25h\x1b[?1049l";
+/// To the first line; from there on every line ends what stood to its right.
+const HOME: &str = "\x1b[H";
+const END_OF_LINE: &str = "\x1b[K\r\n";
+const REST: &str = "\x1b[J";
+
+/// The other screen of standard output, until it is dropped.
+#[derive(Debug)]
+pub struct Screen {
+    resized: Signal,
+}
+
+impl Screen {
+    /// Goes there.
+    pub fn open() -> Result<Self, Failure> {
+        let resized = signal(SignalKind::window_change()).map_err(|error| {
+            Failure::new(codes::SIGNALS, "cannot listen for signals").cause(error)
+        })?;
+        send(OPEN);
+        Ok(Self { resized })
+    }
+
+    /// Columns and lines as they are now.
+    pub fn size(&self) -> (usize, usize) {
+        terminal::size_now()
+    }
+
+    /// Waits until they are others.
+    pub async fn resized(&mut self) {
+        self.resized.recv().await;
+    }
+
+    /// Puts these lines there instead of what stands there. What has no room is counted in the line before
+    /// the last, which is `foot`.
+    pub fn draw(&self, text: &str, foot: &str) {
+        let (_, height) = self.size();
+        let room = height.saturating_sub(1).max(1);
+        let lines: Vec<&str> = text.trim_end().lines().collect();
+        let mut frame = HOME.to_owned();
+        let shown = if lines.len() > room {
+            room.saturating_sub(1)
+        } else {
+            lines.len()
+        };
+        for line in &lines[..shown] {
+            frame.push_str(line);
+            frame.push_str(END_OF_LINE);
+        }
+        if shown < lines.len() {
+            write!(frame, "+ {} more lines", lines.len() - shown)
+                .expect("writing to a String cannot fail");
+            frame.push_str(END_OF_LINE);
+        }
+        frame.push_str(foot);
+        frame.push_str(REST);
+        send(&frame);
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        send(CLOSE);
+    }
+}
+
+/// A terminal that is gone takes nothing, and nobody is there to be told.
+fn send(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+}

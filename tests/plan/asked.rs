@@ -1,0 +1,248 @@
+//! What a verb asks of Machines that are as wanted.
+
+use aeroform::core::fleet::{CheckState, CheckStatus, Desired, HostStatus, MachineState};
+use aeroform::core::plan::{Asked, Options, Plan, Restart, SavedPlan, check, plan, questions};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, group_name, id};
+
+pub(crate) fn replacing(ids: &[&str]) -> Options {
+    asked(Asked {
+        replace: ids.iter().map(|name| id(name)).collect(),
+        ..Asked::default()
+    })
+}
+
+pub(crate) fn restarting(groups: &[&str]) -> Options {
+    let names = groups.iter().map(|name| group_name(name));
+    asked(Asked {
+        restart: if groups.is_empty() {
+            Restart::All
+        } else {
+            Restart::Groups(names.collect())
+        },
+        ..Asked::default()
+    })
+}
+
+fn asked(asked: Asked) -> Options {
+    Options {
+        asked,
+        ..Options::default()
+    }
+}
+
+/// Carries it out; nothing is left to do for the manifests alone.
+fn settle(stage: &mut Stage, wanted: &Desired, made: &Plan) {
+    assert_eq!(made.refusals, []);
+    stage.carry_out(wanted, made);
+    assert!(stage.plan(wanted).is_empty());
+}
+
+#[test]
+fn a_machine_that_is_named_is_replaced_new_one_first() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->2 changed (ams 2->2)
+    create web ams replaces m00001
+    destroy web ams m00001 Replaced: it was named to be replaced
+    ");
+    assert_eq!(questions(&made).flags(), "--auto-approve");
+    settle(&mut stage, &wanted, &made);
+    let left: Vec<_> = stage
+        .known
+        .machines
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(left, ["m00002", "m00003"]);
+}
+
+#[test]
+fn a_machine_with_a_volume_goes_first_and_the_new_one_gets_the_volume() {
+    let wanted = desired([("db", group("db").count(1).mount())]);
+    let mut stage = Stage::empty();
+    stage.volumes = true;
+    stage.apply(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group db: 1->1 changed (ams 1->1)
+    destroy db ams m00001 Replaced: it was named to be replaced, and its volume goes to the new one
+    create db ams replaces m00001
+    ");
+    assert_eq!(questions(&made).typed, []);
+    settle(&mut stage, &wanted, &made);
+    stage.touch("m00002", |machine| machine.host = HostStatus::Unreachable);
+    let refused = stage.plan_with(&wanted, &replacing(&["m00002"]));
+    assert_eq!(refused.refusals[0].code, "unreachable_volume");
+}
+
+#[test]
+fn one_on_a_dead_host_is_replaced_elsewhere() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| machine.host = HostStatus::Unreachable);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->2 changed (ams 2->2)
+    create web ams replaces m00001
+    destroy web ams m00001 Replaced: its host does not answer
+    note host_unreachable
+    ");
+    settle(&mut stage, &wanted, &made);
+}
+
+#[test]
+fn a_replaced_primary_takes_its_standby_along_and_a_standby_is_replaced_by_one() {
+    let jobs = group("jobs").count(1).with(|g| g.standby = Some(1));
+    let wanted = desired([("jobs", jobs)]);
+    let mut stage = Stage::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&made), @"
+    group jobs: 2->2 changed (ams 2->2)
+    create jobs ams replaces m00001
+    destroy jobs ams m00001 Replaced: it was named to be replaced
+    update jobs ams m00002 standby for #0
+    ");
+    settle(&mut stage, &wanted, &made);
+    let made = stage.plan_with(&wanted, &replacing(&["m00002"]));
+    assert_snapshot!(lines(&made), @"
+    group jobs: 2->2 changed (ams 2->2)
+    create jobs ams replaces m00002 standby for m00003
+    destroy jobs ams m00002 Replaced: it was named to be replaced
+    ");
+    settle(&mut stage, &wanted, &made);
+}
+
+#[test]
+fn where_there_are_too_many_the_named_one_goes_and_nobody_takes_its_place() {
+    let stage = Stage::with(&desired([("web", group("web").count(3))]));
+    let fewer = desired([("web", group("web").count(2))]);
+    assert_snapshot!(lines(&stage.plan_with(&fewer, &replacing(&["m00001"]))), @"
+    group web: 3->2 changed (ams 3->2)
+    destroy web ams m00001 CountLowered: named to be replaced, and its group has too many
+    ");
+    let gone = desired([("api", group("api").count(1))]);
+    let plan = stage.plan_with(&gone, &replacing(&["m00001"]));
+    assert_eq!(plan.refusals, []);
+}
+
+#[test]
+fn a_restart_is_of_machines_that_run_and_rolls() {
+    let checked = group("web")
+        .count(4)
+        .config(json!({"checks": {"up": {"type": "tcp", "port": 80}}}));
+    let wanted = desired([("jobs", group("jobs").count(1)), ("web", checked)]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00002", |machine| machine.state = MachineState::Stopped);
+    stage.touch("m00003", |machine| machine.state = MachineState::Suspended);
+    let made = stage.plan_with(&wanted, &restarting(&["web"]));
+    assert_snapshot!(lines(&made), @"
+    group jobs: 1->1 unchanged (ams 1->1)
+    group web: 4->4 changed (ams 4->4)
+    update web ams m00004
+    update web ams m00005
+    -- web: all updated
+    note left_at_rest web
+    ");
+    let widest = made.pools.iter().map(|pool| pool.size).max();
+    assert_eq!(widest, Some(1));
+    settle(&mut stage, &wanted, &made);
+    assert_eq!(stage.known.serial, 2, "its stamps are on the Machines");
+    let all = stage.plan_with(&wanted, &restarting(&[]));
+    assert_eq!(all.summary().update, 3);
+}
+
+#[test]
+fn one_that_fails_its_checks_is_restarted_before_one_that_serves() {
+    let checked = group("web")
+        .count(2)
+        .config(json!({"checks": {"up": {"type": "tcp", "port": 80}}}));
+    let wanted = desired([("web", checked)]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00002", |machine| {
+        machine.checks = vec![CheckStatus {
+            name: "up".to_owned(),
+            status: CheckState::Critical,
+            output: String::new(),
+            updated_at: String::new(),
+        }];
+    });
+    let made = stage.plan_with(&wanted, &restarting(&[]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->2 changed (ams 2->2)
+    update web ams m00002
+    update web ams m00001
+    -- web: all updated
+    ");
+}
+
+#[test]
+fn what_the_files_change_is_in_the_same_plan() {
+    let before = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&before);
+    let after = group("web").count(3).config(json!({"env": {"LOG": "x"}}));
+    let after = desired([("web", after)]);
+    let made = stage.plan_with(&after, &restarting(&["web"]));
+    assert_snapshot!(lines(&made), @"
+    group web: 2->3 changed (ams 2->3)
+    create web ams
+    update web ams m00001 [env.LOG]
+    update web ams m00002 [env.LOG]
+    -- web: all updated
+    ");
+    settle(&mut stage, &after, &made);
+}
+
+#[test]
+fn what_is_not_there_is_refused_by_name() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let stage = Stage::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00009"]));
+    assert_snapshot!(made.refusals[0].message, @"cannot replace m00009: no group of the app has it");
+    let made = stage.plan_with(&wanted, &restarting(&["wbe"]));
+    assert_snapshot!(made.refusals[0].message, @"cannot restart group `wbe`: the app has no such group");
+}
+
+#[test]
+fn a_saved_plan_keeps_what_was_asked_and_is_another_than_one_without() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let stage = Stage::with(&wanted);
+    let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    let saved = SavedPlan::parse(&SavedPlan::of(&made).text()).unwrap();
+    assert_eq!(saved.asked, made.asked);
+    assert_eq!(saved.differences(&made), [""; 0]);
+    let without = saved.differences(&stage.plan(&wanted));
+    assert_eq!(without[0], "what was asked for differs");
+}
+
+#[test]
+fn offline_says_that_who_runs_is_decided_at_apply() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let stage = Stage::with(&wanted);
+    for options in [restarting(&[]), replacing(&["m00001"])] {
+        let made = plan(&wanted, &stage.known, None, &options);
+        assert_eq!(check(&made, &wanted, &stage.known, None), []);
+        let late = made
+            .notes
+            .iter()
+            .any(|note| note.message.contains("decided at apply"));
+        assert_eq!((made.is_empty(), late), (false, true), "{}", lines(&made));
+    }
+}
+
+#[test]
+fn the_check_finds_what_was_asked_and_forgotten() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let stage = Stage::with(&wanted);
+    for options in [restarting(&[]), replacing(&["m00001"])] {
+        let mut made = stage.plan(&wanted);
+        made.asked = options.asked;
+        let found = check(&made, &wanted, &stage.known, Some(&stage.observed));
+        assert!(!found.is_empty());
+    }
+}

@@ -1,0 +1,100 @@
+//! One run of the real executor: as whom, and what the state says afterwards.
+
+#![allow(dead_code, reason = "each binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use aeroform::apply::{self, ApplyOptions, Cancel, Job, Report};
+use aeroform::core::fleet::{Desired, Known, Lineage, Observed, RunId};
+use aeroform::core::plan::{Event, Plan, RunFacts, record};
+use aeroform::journal::{Journal, RunRow};
+use aeroform::provider::Provider;
+use aeroform::store::StateLock;
+
+/// What is carried out, and with what.
+pub(crate) struct Errand<'a> {
+    /// Which run it is, from 1.
+    pub(crate) number: u32,
+    pub(crate) desired: &'a Desired,
+    pub(crate) known: &'a Known,
+    pub(crate) observed: &'a Observed,
+    pub(crate) provider: &'a dyn Provider,
+    pub(crate) journal: &'a dyn Journal,
+    pub(crate) lock: &'a dyn StateLock,
+    pub(crate) cancel: Cancel,
+    pub(crate) parallelism: usize,
+}
+
+pub(crate) struct Ran {
+    pub(crate) plan: Plan,
+    pub(crate) report: Report,
+    pub(crate) events: Vec<Event>,
+}
+
+/// Carries it out; the state that follows stands beside what came of it.
+pub(crate) async fn carry_out(errand: Errand<'_>, plan: Plan) -> (Ran, Known) {
+    let lineage = &errand.observed.description.scope;
+    let run = row(errand.number, lineage, errand.known.serial, String::new());
+    let job = Job {
+        plan: &plan,
+        desired: errand.desired,
+        known: errand.known,
+        observed: errand.observed,
+        provider: errand.provider,
+        journal: errand.journal,
+        lock: errand.lock,
+        run: &run,
+        serial: errand.known.serial + 1,
+        commit: None,
+        options: ApplyOptions {
+            parallelism: errand.parallelism,
+        },
+    };
+    let mut events = Vec::new();
+    let mut note = |event: &Event| events.push(event.clone());
+    let report = Box::pin(apply::run(job, errand.cancel, &mut note)).await;
+    let next = record(
+        errand.known,
+        &plan,
+        errand.desired,
+        &report.results,
+        &RunFacts {
+            release: report.release.as_ref().map(|release| release.version),
+            ..facts(&run)
+        },
+    );
+    let ran = Ran {
+        plan,
+        report,
+        events,
+    };
+    (ran, next)
+}
+
+/// The run of that number, as the journal has it.
+pub(crate) fn row(number: u32, lineage: &Lineage, serial: u64, plan: String) -> RunRow {
+    RunRow {
+        run: RunId::new(format!("run{number}")).unwrap(),
+        lineage: lineage.clone(),
+        serial,
+        at: "2026-01-01T00:00:00Z".to_owned(),
+        by: "ana".to_owned(),
+        command: "apply".to_owned(),
+        plan,
+    }
+}
+
+/// The same run, as the state has it.
+pub(crate) fn facts(run: &RunRow) -> RunFacts {
+    RunFacts {
+        run: run.run.clone(),
+        lineage: run.lineage.clone(),
+        at: run.at.clone(),
+        by: run.by.clone(),
+        command: run.command.clone(),
+        outcome: "complete".to_owned(),
+        commit: None,
+        parent: None,
+        plan: None,
+        release: None,
+    }
+}

@@ -1,0 +1,199 @@
+//! Machines one by one: the table of them, one with everything, and what a verb did to one.
+
+use aeroform::core::fleet::{
+    AppName, CheckState, CheckStatus, ConfigDigest, KnownMachine, Machine, MachineConfig,
+    MachineEvent, MachineState, difference,
+};
+use aeroform::core::view::{OneView, Style, json, terminal};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::schemas::{rejects_changes, schema, valid};
+use crate::show::{style, written};
+use crate::{build, runs};
+
+fn config(env: &str) -> MachineConfig {
+    MachineConfig::from_value(json!({
+        "image": "registry.fly.io/shop:v7@sha256:aaaa",
+        "env": {"LOG_LEVEL": env, "DATABASE_URL": "postgres://shop:hunter2@db/shop"},
+        "guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024},
+        "services": [{"internal_port": 8080, "protocol": "tcp",
+            "ports": [{"port": 443, "handlers": ["http", "tls"]}]}],
+        "init": {"cmd": ["bin/web", "--port", "8080"]},
+    }))
+    .unwrap()
+}
+
+fn app() -> AppName {
+    AppName::new("shop").unwrap()
+}
+
+fn machine() -> Machine {
+    let mut machine = runs::machine("148ed599c14189", "web", "gru", 1);
+    machine.config = Some(config("debug").into());
+    machine.volumes = vec![build::volume("vol_1")];
+    machine.created_at = "2026-01-01T00:00:00Z".to_owned();
+    machine.checks = vec![CheckStatus {
+        name: "up".to_owned(),
+        status: CheckState::Critical,
+        output: "HTTP 500\u{1b}[31m".to_owned(),
+        updated_at: "2026-01-01T00:05:00Z".to_owned(),
+    }];
+    machine
+}
+
+fn one() -> OneView {
+    let machine = machine();
+    let known = KnownMachine {
+        name: machine.name.clone(),
+        group: build::group_name("web"),
+        region: build::region("gru"),
+        config: ConfigDigest::parse(&"0".repeat(32)).unwrap(),
+        launch: None,
+        volumes: machine.volumes.clone(),
+        standby_for: Vec::new(),
+        replaces: None,
+        unproven: true,
+    };
+    let event = |kind: &str, status: &str, info: Option<&str>| MachineEvent {
+        at: "2026-01-01T00:04:00Z".to_owned(),
+        kind: kind.to_owned(),
+        status: status.to_owned(),
+        source: "flyd".to_owned(),
+        info: info.map(str::to_owned),
+    };
+    let events = vec![
+        event("start", "started", None),
+        event("exit", "stopped", Some("exit code 137, out of memory")),
+    ];
+    let drift = difference::changes(&config("info"), &config("debug"));
+    OneView::of(&machine, Some(known), drift, events)
+}
+
+#[test]
+fn one_machine_is_shown_with_everything_but_its_secrets() {
+    let text = written(|out| terminal::machine::one(&one(), &style(80), out));
+    assert_snapshot!(text, @r#"
+    148ed599c14189  web  gru  started
+      name            web-148ed599c14189
+      size            shared-cpu-2x:1024MB
+      image           registry.fly.io/shop:v7@sha256:aaaa
+      pid             4201
+      volumes         vol_1
+      created         2026-01-01T00:00:00Z
+      the state       group web, config 00000000000000000000000000000000 · not seen
+                      to work yet
+
+    Config
+      [env]
+        DATABASE_URL = (hidden)
+        LOG_LEVEL = "debug"
+      [[vm]]
+        size = "shared-cpu-2x"
+        memory = "1gb"
+      [build]
+        image = "registry.fly.io/shop@sha256:aaaa"
+      [processes]
+        web = "bin/web --port 8080"
+      [[services]]
+        internal_port = 8080
+        protocol = "tcp"
+        [[services.ports]]
+          port = 443
+          handlers = ["http", "tls"]
+
+    Checks
+      critical  up  2026-01-01T00:05:00Z
+        HTTP 500\u{1b}[31m
+
+    Events, newest first
+      2026-01-01T00:04:00Z  start → started  by flyd
+      2026-01-01T00:04:00Z  exit → stopped  by flyd  exit code 137, out of memory
+
+    Drift: what was changed outside since the last apply
+        [env]
+      -   LOG_LEVEL = "info"
+      +   LOG_LEVEL = "debug"
+    "#);
+    let view = OneView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
+    let text = written(|out| terminal::machine::one(&view, &style(80), out));
+    assert_snapshot!(text, @"
+    5555555555  of no group  ams  started
+      host unreachable · not managed by Aeroform
+      name            web-5555555555
+      pid             4209
+      the state       does not know it
+    ");
+    let document = json::text(&json::machine::one(&app(), &one()));
+    assert!(!document.contains("hunter2"), "{document}");
+}
+
+#[test]
+fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
+    let mut machines = runs::statuses().remove(1).1.machines;
+    machines[0].size = Some("shared-cpu-1x:256MB".to_owned());
+    machines[0].image = Some("registry.fly.io/shop:v7".to_owned());
+    machines[0].release = Some(43);
+    let list = |style: &Style| written(|out| terminal::machine::list(&machines, style, out));
+    assert_snapshot!(list(&style(120)), @"
+      MACHINE      GROUP   REGION  STATE              CHECKS    RELEASE  SIZE                 NAME
+      a1b2c3d4e5   web     ams     started            passing   v43      shared-cpu-1x:256MB  web-a1b2c3d4e5
+      f6a7b8c9d0   web     ams     started, cordoned  critical                                web-f6a7b8c9d0
+      0123456789   worker  ams     failed                                                     worker-0123456789
+      abcdefabcd†  worker  fra     stopped                                                    worker-abcdefabcd
+      5555555555   (-)     ams     started                                                    web-5555555555
+
+    † standby: starts when the host of its primary fails
+    cordoned: out of the proxy's rotation
+    (-) of no group that Aeroform manages
+    ");
+    assert_snapshot!(list(&style(50)), @"
+      MACHINE      GROUP   REGION  STATE
+      a1b2c3d4e5   web     ams     started
+      f6a7b8c9d0   web     ams     started, cordoned
+      0123456789   worker  ams     failed
+      abcdefabcd†  worker  fra     stopped
+      5555555555   (-)     ams     started
+
+    † standby: starts when the host of its primary
+      fails
+    cordoned: out of the proxy's rotation
+    (-) of no group that Aeroform manages
+    ");
+    let none = written(|out| terminal::machine::list(&[], &style(80), out));
+    assert_eq!(none.trim(), "No Machines.");
+}
+
+#[test]
+fn what_a_verb_did_is_one_line() {
+    let before = machine();
+    let mut after = machine();
+    after.state = MachineState::Stopped;
+    after.cordoned = true;
+    let text = written(|out| terminal::machine::acted(&before, &after, &style(80), out));
+    assert_snapshot!(text, @"148ed599c14189  web  gru  stopped, was started, now cordoned");
+}
+
+#[test]
+fn the_documents_are_as_published() {
+    let app = app();
+    let machines = runs::statuses().remove(1).1.machines;
+    let value = valid(
+        &schema("machine-list"),
+        &json::machine::list(&app, &machines),
+    );
+    rejects_changes(&schema("machine-list"), &value, &[]);
+    let value = valid(&schema("machine-status"), &json::machine::one(&app, &one()));
+    rejects_changes(&schema("machine-status"), &value, &[]);
+    let stranger = OneView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
+    valid(
+        &schema("machine-status"),
+        &json::machine::one(&app, &stranger),
+    );
+    let (before, after) = (machine(), machine());
+    let value = valid(
+        &schema("machine-act"),
+        &json::machine::acted("stop", &before, &after),
+    );
+    rejects_changes(&schema("machine-act"), &value, &[]);
+}
