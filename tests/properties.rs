@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "properties/edits.rs"]
+mod edits;
 #[path = "properties/guards.rs"]
 mod guards;
 #[path = "properties/many.rs"]
@@ -13,6 +15,8 @@ mod random;
 #[path = "properties/saved.rs"]
 mod saved;
 mod support;
+#[path = "properties/texts.rs"]
+mod texts;
 #[path = "properties/walk.rs"]
 mod walk;
 

@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                     count: *count,
                 }])
             };
-            edit::run(context, "group add", editing, edits).await
+            edit::run_blind(context, "group add", editing, edits).await
         }
         Args::Rename { from, to, editing } => {
             let edits = |ground: &Ground<'_>| {
@@ -36,7 +36,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                     to: to.clone(),
                 }])
             };
-            edit::run(context, "group rename", editing, edits).await
+            edit::run_blind(context, "group rename", editing, edits).await
         }
         Args::Remove { name, editing } => {
             let edits = |ground: &Ground<'_>| {
@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                 }
                 Ok(vec![Edit::RemoveGroup { group }])
             };
-            edit::run(context, "group remove", editing, edits).await
+            edit::run_blind(context, "group remove", editing, edits).await
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         }
         Args::Vm(args) => {
             let edits = |ground: &Ground<'_>| size::vm(args, ground);
-            edit::run(context, "scale vm", &args.editing, edits).await
+            edit::run_blind(context, "scale vm", &args.editing, edits).await
         }
         Args::Memory(args) => {
             let edits = |ground: &Ground<'_>| size::memory(args, ground);

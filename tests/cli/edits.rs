@@ -486,3 +486,32 @@ fn a_fly_json_is_not_edited_and_the_change_is_shown() {
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     assert!(sandbox.read("aeroform.toml").contains("{ ams = 2 }"));
 }
+
+#[test]
+fn a_plan_that_is_refused_leaves_the_file_as_it_was() {
+    let sandbox = app();
+    let protected = OURS.replace("count = 1 # for now", "count = 2\nprotect = true");
+    sandbox.write("aeroform.toml", &protected);
+    sandbox.apply();
+    let shown = sandbox.run(&["scale", "count", "web=1", "-y", "--allow-destroy=all"]);
+    assert!(shown.starts_with("exit 6\n"), "{shown}");
+    assert_eq!(sandbox.read("aeroform.toml"), protected);
+    assert_eq!(sandbox.machines(), 3);
+}
+
+#[test]
+fn an_edit_that_needs_no_numbers_asks_nobody_with_edit_only() {
+    let sandbox = app();
+    let rename = [
+        "group",
+        "rename",
+        "jobs",
+        "work",
+        "--edit-only",
+        "--provider",
+        "fly",
+    ];
+    let shown = sandbox.run(&rename);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(sandbox.read("fly.toml").contains("work = \"sleep 1001\""));
+}

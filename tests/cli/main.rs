@@ -9,6 +9,7 @@ mod docs;
 mod drift;
 mod edits;
 mod fly;
+mod from_flyctl;
 mod journey;
 mod machines;
 mod manifests;

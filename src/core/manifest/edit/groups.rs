@@ -8,7 +8,7 @@ use super::like::{key_like, string_like};
 use super::machines;
 use super::parts::{Nameless, assign, parts, rename, unname};
 use super::script::{Script, Section, Value};
-use super::table::{add, find, key, leaves, new_section, quoted, remove, set, splice};
+use super::table::{Comments, add, find, key, leaves, new_section, quoted, remove, set, splice};
 use crate::core::fleet::GroupName;
 
 /// What fly.toml is made from: the groups that it has, and whether `[processes]` says so.
@@ -127,7 +127,7 @@ pub(super) fn removed(text: &str, groups: &Groups, name: &str) -> Option<String>
             machines::says(script, entries, "name").as_deref() == Some(name)
         });
     }
-    remove(&text, &[&processes, name])
+    remove(&text, &[&processes, name], Comments::Go)
 }
 
 /// aeroform.toml where a group has another name.
@@ -186,7 +186,7 @@ pub(super) fn settings_removed(text: &str, name: &GroupName) -> Option<String> {
     let text = machines::without(text, "moved", |script, entries| {
         machines::says(script, entries, "to").as_deref() == Some(name.as_str())
     })?;
-    remove(&text, &["groups", name.as_str()])
+    remove(&text, &["groups", name.as_str()], Comments::Go)
 }
 
 type Parts = Vec<(std::ops::Range<usize>, String)>;

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::like::string_like;
 use super::script::{Entry, Script, Section, Value};
-use super::table::{add, below, leaves, quoted, remove, splice, without, without_section};
+use super::table::{
+    Comments, add, below, leaves, quoted, remove, splice, without, without_section,
+};
 
 /// What is in fly.toml as tables of which each may name groups.
 const KINDS: [&str; 10] = [
@@ -140,7 +142,7 @@ impl Part {
             Self::Table(path) => {
                 let leaves = leaves(&script);
                 let leaf = leaves.iter().find(|leaf| is_below(&leaf.path, path, key))?;
-                remove(text, &leaf.path)
+                remove(text, &leaf.path, Comments::Stay)
             }
             Self::Nth(kind, at) => {
                 let entries = self.entries(&script)?;
@@ -158,13 +160,13 @@ impl Part {
         match self {
             Self::Table(path) => {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                remove(text, &path)
+                remove(text, &path, Comments::Go)
             }
             Self::Nth(kind, at) => {
                 if headed(&script, kind).next().is_none() {
                     let items = listed(&script, kind)?;
                     if items.len() == 1 {
-                        return remove(text, &[kind.as_str()]);
+                        return remove(text, &[kind.as_str()], Comments::Go);
                     }
                     let range = without_item(items, *at)?;
                     return Some(splice(text, vec![(range, String::new())]));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::parts::without_item;
 use super::script::{Script, Value};
-use super::table::{find, leaves, quoted, remove, rewrite, set, splice};
+use super::table::{Comments, find, leaves, quoted, remove, rewrite, set, splice};
 use crate::core::fleet::{GroupName, Region};
 
 /// What `[groups.NAME]` is to say of its numbers.
@@ -39,7 +39,7 @@ fn nowhere(text: &str, name: &str) -> Option<String> {
     let has_count = find(&leaves, &count).is_some();
     match find(&leaves, &regions) {
         Some(_) if !has_count => rewrite(text, &regions, "count", "0"),
-        Some(_) | None => set(&remove(text, &regions)?, &count, "0"),
+        Some(_) | None => set(&remove(text, &regions, Comments::Stay)?, &count, "0"),
     }
 }
 
@@ -61,7 +61,7 @@ fn exactly(text: &str, name: &str, wanted: &BTreeMap<Region, u32>) -> Option<Str
         Some(_) | None => set(text, &regions, &inline(wanted))?,
     };
     if written.is_some() && !agrees {
-        remove(&text, &count)
+        remove(&text, &count, Comments::Stay)
     } else {
         Some(text)
     }
@@ -87,7 +87,7 @@ fn patched(text: &str, name: &str, wanted: &BTreeMap<Region, u32>) -> Option<Str
     for region in written.keys() {
         let stays = wanted.iter().any(|(r, n)| r.as_str() == region && *n > 0);
         if !stays {
-            text = remove(&text, &["groups", name, "regions", region])?;
+            text = remove(&text, &["groups", name, "regions", region], Comments::Stay)?;
         }
     }
     Some(text)
@@ -130,11 +130,26 @@ pub(super) fn list(
                 set(&text, &path, &listed(wanted))?
             }
         }
-        Some(Value::Scalar(_) | Value::List(..) | Value::Table(..)) | None => {
+        Some(Value::Scalar(_) | Value::List(..) | Value::Table(..)) => {
             set(text, &path, &listed(wanted))?
         }
+        // Its numbers may stand one by one, or there is nothing yet.
+        None => set(
+            &remove(text, &path, Comments::Stay)?,
+            &path,
+            &listed(wanted),
+        )?,
     };
-    match count {
+    // What a map added up to would be forgotten with it.
+    let sum = leaves
+        .iter()
+        .filter(|leaf| leaf.path.len() == path.len() + 1 && leaf.path.starts_with(&path))
+        .map(|leaf| script.number(&leaf.entry.value))
+        .reduce(|sum, n| Some(sum? + n?))
+        .flatten();
+    let has_count = find(&leaves, &["groups", name, "count"]).is_some();
+    let sum = sum.and_then(|sum| u32::try_from(sum).ok());
+    match count.or(sum.filter(|_| !has_count)) {
         Some(n) => set(&text, &["groups", name, "count"], &n.to_string()),
         None => Some(text),
     }

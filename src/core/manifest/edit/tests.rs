@@ -435,7 +435,6 @@ fn a_group_goes_with_what_is_its_alone() {
     [processes]
       # serves
       web  = "bin/web"
-      # at night
       worker = "bin/work"
 
     [[services]]
