@@ -20,7 +20,7 @@ use aeroform::core::plan::{Options, Outcome, SavedPlan, plan, record};
 use aeroform::core::state;
 use aeroform::emulator::world::Timings;
 use aeroform::journal::{
-    Journal, JournalError, OpenRun, ResultRow, RunRow, RunStatus, SqliteJournal,
+    Journal, JournalError, OpenRun, ResultRow, RunRow, RunStatus, SqliteJournal, StartedRow,
 };
 use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
@@ -47,6 +47,9 @@ impl Counted {
 impl Journal for Counted {
     fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
         self.count().begin(run)
+    }
+    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
+        self.count().start(run, row)
     }
     fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
         self.count().record(run, rows)

@@ -269,6 +269,7 @@ mod tests {
             format_version: FORMAT_VERSION,
             app: AppName::new("shop").unwrap(),
             provider: "test".to_owned(),
+            provider_unwritten: false,
             lineage: None,
             serial: 0,
             desired: String::new(),

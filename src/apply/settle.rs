@@ -10,8 +10,8 @@ use super::hands::Hands;
 use crate::core::fleet::{Machine, MachineName};
 use crate::provider::backoff::Backoff;
 
-/// How long a list may lack a Machine that exists.
-const LIST_LAG: Duration = Duration::from_secs(10);
+/// How long a list may lack what exists.
+pub(super) const LIST_LAG: Duration = Duration::from_secs(10);
 
 /// Whether a Machine that is not in the list may still come up in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

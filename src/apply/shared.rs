@@ -10,7 +10,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::cancel::Cancel;
 use super::job::{Halt, Job};
 use super::limits::Limits;
-use crate::core::fleet::{MachineId, MachineName, ReleaseStamp};
+use super::steps::volumes::Shelves;
+use crate::core::fleet::{MachineId, MachineName, ReleaseStamp, VolumeId};
 use crate::core::plan::{Event, StepId};
 use crate::provider::backoff::Backoff;
 
@@ -20,6 +21,10 @@ pub(super) struct Shared<'a> {
     pub(super) cancel: Cancel,
     /// Machines that steps of this run have made, for standbys that watch them.
     pub(super) made: RefCell<BTreeMap<StepId, MachineId>>,
+    /// The volumes of those Machines, made ones included.
+    pub(super) mounted: RefCell<BTreeMap<StepId, Vec<VolumeId>>>,
+    /// Volumes that are made.
+    pub(super) shelves: Shelves,
     /// Machines whose hosts had no room, with those that took their places.
     pub(super) instead: RefCell<BTreeMap<MachineId, MachineId>>,
     /// One branch at a time re-points standbys, for several may have to re-point the same.
@@ -50,6 +55,8 @@ impl<'a> Shared<'a> {
         Self {
             cancel,
             made: RefCell::default(),
+            mounted: RefCell::default(),
+            shelves: Shelves::default(),
             instead: RefCell::default(),
             repointing: Mutex::default(),
             release: RefCell::default(),

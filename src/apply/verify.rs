@@ -88,7 +88,7 @@ async fn look(shared: &Shared<'_>, step: StepId, change: &Change, result: &StepR
     let mut looks = 1;
     loop {
         let found = match hands.get(id).await {
-            Ok(live) => judge(shared, change, id, live.as_ref(), seen),
+            Ok(live) => judge(shared, (step, change), id, live.as_ref(), seen),
             Err(End::Halted { .. }) => Found::NotLooked,
             Err(End::Failed { message, .. } | End::Unknown { message }) => {
                 return Found::Otherwise(format!("{id} could not be verified: {message}"));
@@ -133,23 +133,23 @@ async fn leftovers(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
 
 fn judge(
     shared: &Shared<'_>,
-    change: &Change,
+    (step, change): (StepId, &Change),
     id: &MachineId,
     live: Option<&Machine>,
     seen: Option<&Machine>,
 ) -> Found {
     let live = live.filter(|live| !live.state.is_gone());
+    let mounted = shared.mounted.borrow();
     let (volumes, standby_for) = match &change.action {
         Action::Destroy { .. } => {
             return live.map_or(Found::AsItShould, |live| {
                 Found::Otherwise(format!("{id} was destroyed and is {}", live.state.as_str()))
             });
         }
-        Action::Create {
-            volumes,
-            standby_for,
-            ..
-        } => (volumes.as_slice(), watched(shared, standby_for)),
+        Action::Create { standby_for, .. } => (
+            mounted.get(&step).map_or(&[][..], Vec::as_slice),
+            watched(shared, standby_for),
+        ),
         Action::Update { standby_for } | Action::Move { standby_for, .. } => {
             (pinned(change), watched(shared, standby_for))
         }

@@ -80,6 +80,11 @@ impl<'a> Wanted<'a> {
         !self.standby_for.is_empty()
     }
 
+    /// The volumes that it is to have.
+    pub(super) fn volumes(&self) -> &[VolumeId] {
+        &self.volumes
+    }
+
     /// The group's name.
     pub(super) fn name(&self) -> &'a GroupName {
         self.name

@@ -11,10 +11,12 @@ use super::consent::{self, Consent};
 use super::files::FileEdits;
 use super::session::{self, Session};
 use super::{Context, running, show};
-use crate::conduct::{self, Anchor, Ground, Look};
+use crate::conduct::{self, Anchor, Ground, Look, Waiting};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
+use crate::core::plan::releases::{named as named_release, under_way};
 use crate::core::plan::{Aim, Allow, Asked, Plan, SavedPlan, Spent};
+use crate::core::view::escape;
 use crate::core::view::terminal::questions::WRITE;
 use crate::core::view::words::span;
 use crate::journal::Journal;
@@ -51,7 +53,7 @@ pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Ex
         session: &session,
         provider: &*provider,
         journal: &journal,
-        allow: consent::allow(errand.doing.auto_approve, &errand.doing.allow_destroy),
+        allow: consent::allow(errand.doing),
         edits: None,
     };
     let shown = work.look(&mut signals).await?;
@@ -85,7 +87,7 @@ pub(super) async fn run_edited(
         session: edited.session,
         provider: edited.provider,
         journal: edited.journal,
-        allow: consent::allow(errand.doing.auto_approve, &errand.doing.allow_destroy),
+        allow: consent::allow(errand.doing),
         edits: Some(edited.edits),
     };
     work.whole(signals, edited.shown).await
@@ -102,10 +104,13 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn whole(&self, signals: &mut Signals, shown: Look) -> Result<Exit, Failure> {
+    async fn whole(&self, signals: &mut Signals, mut shown: Look) -> Result<Exit, Failure> {
         let ui = self.context.ui;
         self.session.say_open_runs(ui, &shown).await?;
         self.unspent(&shown)?;
+        if self.let_releases_end(signals, &shown).await? {
+            shown = self.look(signals).await?;
+        }
         if let Some(saved) = &self.errand.saved {
             let differences = saved.differences(&shown.plan);
             if !differences.is_empty() {
@@ -237,6 +242,43 @@ impl Work<'_> {
         consent::ask(ui, signals, plan, &self.allow).await
     }
 
+    /// Lets a release come to its end that somebody else has under way, and says whether there was one.
+    async fn let_releases_end(&self, signals: &mut Signals, look: &Look) -> Result<bool, Failure> {
+        if self.errand.aim == Aim::State {
+            return Ok(false);
+        }
+        let ui = self.context.ui;
+        let mut waiting = |waiting: &Waiting<'_>| {
+            let limit = span(u64::try_from(waiting.at_most.as_millis()).unwrap_or(u64::MAX));
+            let (release, until) = (named_release(waiting.release), &waiting.until);
+            let text = format!(
+                "waits for {release}, which is in progress, at most {limit} (until {until})"
+            );
+            ui.talk(&escape::safe(&text));
+        };
+        let ended = conduct::let_end(self.provider, look, self.context.env, &mut waiting);
+        signals.or_interrupted(ended).await
+    }
+
+    /// Refuses to go on beside a release that began after the last look at it.
+    fn nobody_deploys(&self, fresh: &Look) -> Result<(), Failure> {
+        let observed = fresh
+            .observed
+            .as_ref()
+            .filter(|_| self.errand.aim != Aim::State);
+        let now = Some(self.context.env.unix_now());
+        let begun = observed
+            .and_then(|o| under_way(o.release.as_ref(), o.machines.values(), now))
+            .map(|(release, _)| format!("{} has begun", named_release(release)));
+        let stale = |begun| {
+            stale(
+                "the world has changed since the plan was shown",
+                vec![begun],
+            )
+        };
+        begun.map_or(Ok(()), |begun| Err(stale(begun)))
+    }
+
     /// Keeps other computers away, too, where the platform has leases.
     async fn anchored(
         &self,
@@ -245,6 +287,9 @@ impl Work<'_> {
         lock: &dyn StateLock,
         run: RunId,
     ) -> Result<Exit, Failure> {
+        // While a person was thinking somebody else may have begun to deploy; with our anchor held that
+        // could not come to its end.
+        self.let_releases_end(signals, reviewed).await?;
         let ui = self.context.ui;
         let by = self.context.env.user();
         let why = format!("aeroform {}, run {run} by {by}", self.errand.command);
@@ -252,11 +297,12 @@ impl Work<'_> {
         let mut waiting = |error: &ProviderError| {
             let hint = error.hint.as_deref().map(|hint| format!(" ({hint})"));
             let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-            ui.talk(&format!(
+            let text = format!(
                 "waits for a lease, at most {limit}: {}{}",
                 error.message,
                 hint.unwrap_or_default()
-            ));
+            );
+            ui.talk(&escape::safe(&text));
         };
         let taken = Anchor::take(self.provider, reviewed, &why, patience, &mut waiting);
         let taken = signals.or_interrupted(taken).await?;
@@ -295,6 +341,7 @@ impl Work<'_> {
     ) -> Result<Exit, Failure> {
         let mut fresh = self.look(signals).await?;
         self.unspent(&fresh)?;
+        self.nobody_deploys(&fresh)?;
         fresh.reviewed.clone_from(&self.errand.saved);
         let differences = Ground::differences(reviewed, &fresh);
         if !differences.is_empty() {

@@ -111,6 +111,22 @@ codes! {
         "there is no `…`",
         "The file to be published is not there.",
         "Name the copy that the run has printed.";
+    FOREIGN_MACHINE "foreign_machine" Error:
+        "Machine `…` is of no group that Aeroform manages",
+        "It belongs to a console, a release or another tool, and no manifest says anything of it.",
+        "`fly machine` does what is to be done to it.";
+    NO_MACHINE_NAMED "no_machine_named" Error:
+        "no Machine is named",
+        "The verb needs one, and there is no terminal to ask at; each cause is one that could be meant.",
+        "Name one of them.";
+    STANDBY "standby" Error:
+        "Machine … is a standby …",
+        "Standbys follow their primaries and are never cloned or moved by themselves.",
+        "Name one of the primaries, or change `standby` in aeroform.toml.";
+    STILL_RUNS "still_runs" Error:
+        "Machine … is started",
+        "A Machine that runs is not destroyed without a word more.",
+        "Stop it first, or add `--force`.";
     NOT_RUNNING "not_running" Error:
         "cannot … Machine …: it is …",
         "Only a Machine that runs can be restarted or suspended.",

@@ -1,16 +1,210 @@
-//! `aeroform completions SHELL`.
+//! `aeroform completions SHELL`, and the answers to the script that it prints.
+//!
+//! The script asks this program for words while a person types. The answers come from the manifests, the state
+//! file and the tables of Fly's regions and sizes: no process is started, nobody is asked, nothing is written.
+//! Whatever cannot be read completes nothing.
 
-use clap::CommandFactory;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::{EnvCompleter, Shells};
 
 use super::Context;
-use super::args::Cli;
-use crate::ui::Exit;
+use super::args::{Cli, Global};
+use super::manifests::{self, Purpose};
+use super::session;
+use crate::core::fleet::{Desired, Known, MachineId};
+use crate::core::platform::{regions, sizes};
+use crate::core::state;
+use crate::env::Env;
+use crate::ui::{ColorChoice, Exit, Loudness, Ui};
 
-/// Prints the completions.
+/// By this variable the script says which shell asks.
+const ASKS: &str = "AEROFORM_COMPLETE";
+
+/// Prints the script that asks.
 pub(super) fn run(context: &Context<'_>, shell: Shell) -> Exit {
+    let shells = Shells::builtins();
+    let shell = shells.completer(&shell.to_string());
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "aeroform", &mut script);
+    let shell = shell.expect("every shell that can be named has a script");
+    shell
+        .write_registration(ASKS, "aeroform", "aeroform", "aeroform", &mut script)
+        .expect("writing to memory cannot fail");
     context.ui.data(&String::from_utf8_lossy(&script));
     Exit::Done
+}
+
+/// Answers the script, where it is the one that asks.
+pub(super) fn answered(args: &[OsString], env: &Env) -> Option<Exit> {
+    let shells = Shells::builtins();
+    let shell = shells.completer(env.var(ASKS)?)?;
+    let ui = Ui::new(env, ColorChoice::Never, Loudness::Quiet, false);
+    let typed: Vec<OsString> = args
+        .iter()
+        .skip_while(|word| *word != "--")
+        .skip(1)
+        .cloned()
+        .collect();
+    ui.data(&words(shell, &ui, env, typed));
+    Some(ui.finish(Exit::Done))
+}
+
+fn words(shell: &dyn EnvCompleter, ui: &Ui, env: &Env, typed: Vec<OsString>) -> String {
+    let facts = Arc::new(Facts::of(ui, env, &typed));
+    let mut command = knowing(Cli::command(), &facts);
+    command.build();
+    let mut answer = Vec::new();
+    // A line that makes no sense completes nothing.
+    let _ = shell.write_complete(&mut command, typed, None, &mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// The same command whose arguments know what may stand there, by the names of their values.
+fn knowing(command: Command, facts: &Arc<Facts>) -> Command {
+    let subcommands: Vec<String> = command
+        .get_subcommands()
+        .map(|sub| sub.get_name().to_owned())
+        .collect();
+    let mut command = command.mut_args(|arg| answering(arg, facts));
+    for name in subcommands {
+        command = command.mut_subcommand(name, |sub| knowing(sub, facts));
+    }
+    command
+}
+
+fn answering(arg: Arg, facts: &Arc<Facts>) -> Arg {
+    let names = arg.get_value_names().into_iter().flatten();
+    let kinds: BTreeSet<Kind> = names
+        .flat_map(|name| name.split(['|', '=', '[', ',', '…']))
+        .filter_map(Kind::of)
+        .collect();
+    if kinds.is_empty() {
+        return arg;
+    }
+    let facts = Arc::clone(facts);
+    arg.add(ArgValueCandidates::new(move || {
+        kinds.iter().flat_map(|kind| facts.words(*kind)).collect()
+    }))
+}
+
+/// What may stand at a place of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Group,
+    Machine,
+    Region,
+    Size,
+}
+
+impl Kind {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "GROUP" => Some(Self::Group),
+            "ID" => Some(Self::Machine),
+            "REGION" => Some(Self::Region),
+            "SIZE" => Some(Self::Size),
+            _ => None,
+        }
+    }
+}
+
+/// What is known without asking anybody: names with a word about each.
+#[derive(Debug, Default)]
+struct Facts {
+    groups: BTreeMap<String, String>,
+    machines: BTreeMap<String, String>,
+}
+
+impl Facts {
+    /// Reads the files of the project that the typed words mean.
+    fn of(ui: &Ui, env: &Env, typed: &[OsString]) -> Self {
+        let folder = value_of(typed, "-C", "--chdir");
+        if folder.is_some_and(|folder| std::env::set_current_dir(folder).is_err()) {
+            return Self::default();
+        }
+        let global = Global {
+            config: value_of(typed, "-c", "--config").map(PathBuf::from),
+            ..Global::of_nothing()
+        };
+        let context = Context {
+            ui,
+            env,
+            global: &global,
+        };
+        let Ok(read) = manifests::read(&context, Purpose::Run) else {
+            return Self::default();
+        };
+        let Some(desired) = read.loaded.desired else {
+            return Self::default();
+        };
+        let path = session::state_path(&read.project, &desired, &read.loaded.settings);
+        let text = path.ok().and_then(|path| read.project.read(&path).ok()?);
+        let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let known = text.and_then(|text| state::read(&text, &desired.app).ok());
+        Self::from(&desired, known.as_ref())
+    }
+
+    fn from(desired: &Desired, known: Option<&Known>) -> Self {
+        let mut facts = Self::default();
+        let machines = known.into_iter().flat_map(|known| &known.machines);
+        for (id, machine) in machines {
+            let id: &MachineId = id;
+            let about = format!("{} {}", machine.group, machine.region);
+            facts.machines.insert(id.to_string(), about);
+            let group = facts.groups.entry(machine.group.to_string());
+            group.or_insert_with(|| "no longer in fly.toml".to_owned());
+        }
+        for (name, group) in &desired.groups {
+            let command = group.command.clone().unwrap_or_default();
+            facts.groups.insert(name.to_string(), command);
+        }
+        facts
+    }
+
+    fn words(&self, kind: Kind) -> Vec<CompletionCandidate> {
+        let candidate = |word: &str, about: &str| {
+            let about = (!about.is_empty()).then(|| about.to_owned().into());
+            CompletionCandidate::new(word).help(about)
+        };
+        let named = |names: &BTreeMap<String, String>| {
+            let pairs = names.iter();
+            pairs.map(|(word, about)| candidate(word, about)).collect()
+        };
+        match kind {
+            Kind::Group => named(&self.groups),
+            Kind::Machine => named(&self.machines),
+            Kind::Region => regions::all()
+                .filter(|region| !region.retired)
+                .map(|region| candidate(region.code, region.name))
+                .collect(),
+            Kind::Size => sizes::all()
+                .map(|size| candidate(size.name, &sizes::memory(size.memory_mb)))
+                .collect(),
+        }
+    }
+}
+
+/// The value that was typed for a flag, whichever way.
+fn value_of<'a>(typed: &'a [OsString], short: &str, long: &str) -> Option<&'a Path> {
+    let mut words = typed.iter();
+    while let Some(word) = words.next() {
+        let text = word.to_str().unwrap_or_default();
+        if text == short || text == long {
+            return words.next().map(Path::new);
+        }
+        let joined = text
+            .strip_prefix(long)
+            .and_then(|rest| rest.strip_prefix('='));
+        let glued = text.strip_prefix(short).filter(|rest| !rest.is_empty());
+        if let Some(value) = joined.or(glued.filter(|_| !text.starts_with("--"))) {
+            return Some(Path::new(OsStr::new(value)));
+        }
+    }
+    None
 }

@@ -4,10 +4,11 @@
 
 use std::str::FromStr;
 
+use super::args::Doing;
 use super::codes;
 use super::show;
 use crate::core::fleet::GroupName;
-use crate::core::plan::{Allow, Plan, Questions, questions};
+use crate::core::plan::{Allow, Plan, Questions, Revert, questions};
 use crate::core::view::terminal::questions as words;
 use crate::ui::{Failure, Signals, Ui, prompt};
 
@@ -47,12 +48,13 @@ impl FromStr for AllowDestroy {
 }
 
 /// What the flags allow together.
-pub(super) fn allow(auto_approve: bool, entries: &[AllowDestroy]) -> Allow {
+pub(super) fn allow(doing: &Doing) -> Allow {
     let mut allow = Allow {
-        auto_approve,
+        auto_approve: doing.auto_approve,
+        revert: doing.allow_revert,
         ..Allow::default()
     };
-    for entry in entries {
+    for entry in &doing.allow_destroy {
         match entry {
             AllowDestroy::All => allow.all = true,
             AllowDestroy::Group { name, ceiling } => {
@@ -107,8 +109,10 @@ fn unanswered(open: &Questions) -> Failure {
         "the plan needs a yes, and there is no terminal to ask at; nothing was changed",
     )
     .hint(format!("after a review of the plan add `{}`", open.flags()));
-    open.typed.iter().fold(failure, |failure, typed| {
-        failure.cause(format!("the plan {}", typed.why))
+    let reverts = open.reverts.iter().map(Revert::told);
+    let typed = open.typed.iter().map(|typed| typed.why.clone());
+    reverts.chain(typed).fold(failure, |failure, why| {
+        failure.cause(format!("the plan {why}"))
     })
 }
 

@@ -31,9 +31,11 @@ pub(super) async fn run(
     context: &Context<'_>,
     command: &'static str,
     args: &Editing,
+    asked_for: Asked,
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
-    go(context, command, args, args.refresh.refresh, edits).await
+    let asks = args.refresh.refresh;
+    go(context, command, args, (asks, asked_for), edits).await
 }
 
 /// The same for edits that do not depend on what is there: with `--edit-only` nobody is asked.
@@ -44,14 +46,14 @@ pub(super) async fn run_blind(
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh && !args.edit_only;
-    go(context, command, args, asks, edits).await
+    go(context, command, args, (asks, Asked::default()), edits).await
 }
 
 async fn go(
     context: &Context<'_>,
     command: &'static str,
     args: &Editing,
-    asks: bool,
+    (asks, asked_for): (bool, Asked),
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     if !asks && !args.plan_only && !args.edit_only {
@@ -69,7 +71,8 @@ async fn go(
         manifests::read(context, Purpose::Run)?
     };
     let before = Session::before_edit(context, read.clone())?;
-    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, Asked::default());
+    let asks_nothing = Asked::default();
+    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, asks_nothing);
     let asked = if asks {
         Some((before.provider(context)?, session::journal(context)?))
     } else {
@@ -92,6 +95,7 @@ async fn go(
         return Ok(nothing_to_edit(context, &look.plan));
     }
     let after = Session::of(context, edited)?;
+    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone());
     if args.edit_only {
         files.write()?;
         tell(context, &after.desired, &files, true, None);
@@ -118,9 +122,9 @@ async fn go(
     let errand = Errand {
         command,
         aim: Aim::Manifests,
+        asked: asked_for,
         saved: None,
         doing: &args.doing,
-        asked: Asked::default(),
     };
     let edited = carry_out::Edited {
         session: &after,

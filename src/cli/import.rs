@@ -35,6 +35,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
     let doing = Doing {
         auto_approve: true,
         allow_destroy: Vec::new(),
+        allow_revert: false,
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
         json: args.json,

@@ -6,12 +6,14 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Context;
+use super::args::Global;
 use super::codes;
 use super::manifests;
 use super::project::{AEROFORM_TOML, FLY_TOML, Project, read_file};
 use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::view::json;
-use crate::ui::{Exit, Failure};
+use crate::ui::prompt::{self, Choice};
+use crate::ui::{Exit, Failure, Signals};
 
 /// Where a first aeroform.toml is to stand, and what fly.toml alone says.
 pub(super) struct Beginning {
@@ -21,8 +23,18 @@ pub(super) struct Beginning {
     ignore: PathBuf,
 }
 
-/// Writes it beside the fly.toml, and what git should ignore.
-pub(super) fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+/// Writes it beside the fly.toml, and what git should ignore. Where nobody said where Machines are to run, a
+/// terminal asks.
+pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
+    let asked = provider(context).await?;
+    let global = Global {
+        provider: asked,
+        ..context.global.clone()
+    };
+    let context = &Context {
+        global: &global,
+        ..*context
+    };
     let beginning = begin(context)?;
     let written = beginning.write(&manifest(&beginning.desired, &beginning.fly))?;
     let ui = context.ui;
@@ -34,6 +46,32 @@ pub(super) fn run(context: &Context<'_>) -> Result<Exit, Failure> {
         ui.say("next: `aeroform plan` shows what it would do");
     }
     Ok(Exit::Done)
+}
+
+/// What `--provider` says, or else a person at a terminal; no terminal means this computer.
+async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
+    let (ui, flag) = (context.ui, &context.global.provider);
+    if flag.is_some() || ui.json() || !ui.streams().can_ask() {
+        return Ok(flag.clone());
+    }
+    // What stands in the way of any answer is better known before the question.
+    begin(context)?;
+    let choice = |value: &str, about: &str| Choice {
+        value: value.to_owned(),
+        about: about.to_owned(),
+    };
+    let choices = [
+        choice("local", "processes of this computer: counts are written"),
+        choice(
+            "fly",
+            "Machines of the app on Fly: counts stay as they are there",
+        ),
+    ];
+    let mut signals = Signals::listen()?;
+    let question = "Where do the Machines run?";
+    prompt::choose(ui, &mut signals, question, &choices)
+        .await
+        .map(Some)
 }
 
 /// Reads the fly.toml of a folder that has no aeroform.toml yet.

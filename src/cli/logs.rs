@@ -18,7 +18,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Fail
     let ui = context.ui;
     let read = async {
         let query = LogQuery {
-            of: whose(&session, &*provider, args.of.as_deref()).await?,
+            of: whose(
+                &session,
+                &*provider,
+                args.of.as_deref().or(args.group.as_deref()),
+            )
+            .await?,
             follow: args.follow,
             tail: args.tail,
         };

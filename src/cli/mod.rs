@@ -56,6 +56,7 @@ use crate::provider::local::supervise;
 use crate::ui::{ColorChoice, Exit, Failure, Loudness, Ui};
 
 /// What every verb gets.
+#[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     /// Where its words go.
     pub(crate) ui: &'a Ui,
@@ -67,7 +68,12 @@ pub(crate) struct Context<'a> {
 
 /// The whole program, given its arguments.
 pub fn main(args: &[OsString]) -> ExitCode {
-    supervised(args).map_or_else(|| speak(args, &Env::of_process()).into(), supervise)
+    if let Some(dir) = supervised(args) {
+        return supervise(dir);
+    }
+    let env = Env::of_process();
+    let answered = completions::answered(args, &env);
+    answered.unwrap_or_else(|| speak(args, &env)).into()
 }
 
 /// The program as people know it.
@@ -169,7 +175,7 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         global: &global,
     };
     match &cli.verb {
-        Verb::Init { .. } => init::run(&context),
+        Verb::Init { .. } => wait(init::run(&context)),
         Verb::Validate(args) => validate::run(&context, args),
         Verb::Show(Show::Config(args)) => show_config::run(&context, args),
         Verb::Platform(args) => Ok(platform::run(&context, args)),

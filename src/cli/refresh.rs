@@ -13,6 +13,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Ex
     let doing = Doing {
         auto_approve: args.auto_approve,
         allow_destroy: Vec::new(),
+        allow_revert: false,
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
         json: args.json,

@@ -8,6 +8,7 @@ use super::scale::{group, one_group, standbys, there};
 use super::{Context, codes, scale_show};
 use crate::core::fleet::{Count, GroupName, Region, Regions};
 use crate::core::manifest::edit::{Edit, Layout};
+use crate::core::plan::Asked;
 use crate::ui::{Exit, Failure};
 
 /// Does it.
@@ -15,15 +16,36 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     match args {
         Args::Add(args) => {
             let edits = |ground: &Ground<'_>| add(args, ground);
-            edit::run(context, "regions add", &args.editing, edits).await
+            edit::run(
+                context,
+                "regions add",
+                &args.editing,
+                Asked::default(),
+                edits,
+            )
+            .await
         }
         Args::Remove(args) => {
             let edits = |ground: &Ground<'_>| take(args, ground, false);
-            edit::run(context, "regions remove", &args.editing, edits).await
+            edit::run(
+                context,
+                "regions remove",
+                &args.editing,
+                Asked::default(),
+                edits,
+            )
+            .await
         }
         Args::Drain(args) => {
             let edits = |ground: &Ground<'_>| take(args, ground, true);
-            edit::run(context, "regions drain", &args.editing, edits).await
+            edit::run(
+                context,
+                "regions drain",
+                &args.editing,
+                Asked::default(),
+                edits,
+            )
+            .await
         }
         Args::List { group, refresh, .. } => {
             scale_show::run(context, refresh.refresh, group.as_ref()).await

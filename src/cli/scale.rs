@@ -7,7 +7,7 @@ use super::edit::{self, Ground};
 use super::{Context, codes, scale_show, size};
 use crate::core::fleet::{Count as Written, Desired, GroupName, Region, Regions};
 use crate::core::manifest::edit::{Edit, Layout};
-use crate::core::plan::{Amount, NoScale, Plan, Scale};
+use crate::core::plan::{Amount, Asked, NoScale, Plan, Scale};
 use crate::ui::{Exit, Failure};
 
 /// Does it.
@@ -15,7 +15,14 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     match args {
         Args::Count(args) => {
             let edits = |ground: &Ground<'_>| count(args, ground);
-            edit::run(context, "scale count", &args.editing, edits).await
+            edit::run(
+                context,
+                "scale count",
+                &args.editing,
+                Asked::default(),
+                edits,
+            )
+            .await
         }
         Args::Vm(args) => {
             let edits = |ground: &Ground<'_>| size::vm(args, ground);
@@ -23,7 +30,14 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         }
         Args::Memory(args) => {
             let edits = |ground: &Ground<'_>| size::memory(args, ground);
-            edit::run(context, "scale memory", &args.editing, edits).await
+            edit::run(
+                context,
+                "scale memory",
+                &args.editing,
+                Asked::default(),
+                edits,
+            )
+            .await
         }
         Args::Show(args) => scale_show::run(context, args.refresh.refresh, None).await,
     }

@@ -237,7 +237,8 @@ pub(super) async fn lock(
     Ok(signals.or_interrupted(lock).await??)
 }
 
-fn state_path(
+/// Where the state is, by what the manifests say.
+pub(super) fn state_path(
     project: &Project,
     desired: &Desired,
     settings: &Settings,

@@ -7,7 +7,9 @@
 mod anchor;
 mod ground;
 mod run;
+mod underway;
 
 pub use anchor::Anchor;
 pub use ground::{ConductError, Ground, Look, Remembered};
 pub use run::{Ended, Errand, Spill};
+pub use underway::{Waiting, let_end};

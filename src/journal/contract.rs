@@ -2,8 +2,10 @@
 //!
 //! A journal's test gives a fresh [`Bench`] to each of them; names are the promises.
 
-use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus};
-use crate::core::fleet::{ConfigDigest, Lineage, MachineId, RunId};
+use super::{
+    Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, Started, StartedRow,
+};
+use crate::core::fleet::{ConfigDigest, Lineage, MachineId, Region, RunId, VolumeId};
 use crate::core::plan::{Outcome, StepId};
 
 /// A fresh journal.
@@ -57,6 +59,7 @@ pub fn a_run_that_began_is_open_in_the_next_process(bench: &dyn Bench) -> Result
     let expected = OpenRun {
         row: row("r1", "l"),
         status: RunStatus::Running,
+        started: Vec::new(),
         results: Vec::new(),
     };
     assert_eq!(open_runs(bench, "l"), [expected]);
@@ -93,6 +96,33 @@ pub fn results_come_back_in_the_order_of_recording(bench: &dyn Bench) -> Result<
     journal.record(&run.run, &second)?;
     let expected: Vec<_> = first.into_iter().chain(second).collect();
     assert_eq!(open_runs(bench, "l")[0].results, expected);
+    Ok(())
+}
+
+/// Calls that were under way are there for the next process, in the order in which they were begun.
+pub fn a_call_that_was_begun_is_seen_by_the_next_process(
+    bench: &dyn Bench,
+) -> Result<(), JournalError> {
+    let run = row("r1", "l");
+    bench.open().begin(&run)?;
+    let started = |step: u32, seen: &[&str]| StartedRow {
+        step: StepId(step),
+        call: Started::CreateVolume {
+            name: "data".to_owned(),
+            region: Region::new("ams").expect("a short word is a region"),
+            seen: seen
+                .iter()
+                .map(|id| VolumeId::new(*id).expect("a short word is a volume id"))
+                .collect(),
+        },
+    };
+    let rows = [started(4, &[]), started(2, &["vol_1", "vol_2"])];
+    for row in &rows {
+        bench.open().start(&run.run, row)?;
+    }
+    assert_eq!(open_runs(bench, "l")[0].started, rows);
+    let nobody = RunId::new("r2").expect("a short word is a run id");
+    assert!(bench.open().start(&nobody, &rows[0]).is_err());
     Ok(())
 }
 

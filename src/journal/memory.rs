@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus};
+use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, StartedRow};
 use crate::core::fleet::{Lineage, RunId};
 
 /// A journal whose clones are handles of the same one, as two processes are of one file. What a call
@@ -120,9 +120,17 @@ impl Journal for MemoryJournal {
             runs.push(OpenRun {
                 row: run.clone(),
                 status: RunStatus::Running,
+                started: Vec::new(),
                 results: Vec::new(),
             });
             prune(runs, &run.lineage);
+            Ok(())
+        })
+    }
+
+    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
+        self.inner().commit(|runs| {
+            find(runs, run)?.started.push(row.clone());
             Ok(())
         })
     }

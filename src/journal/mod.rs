@@ -13,7 +13,7 @@ pub use sqlite::SqliteJournal;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::fleet::{ConfigDigest, Lineage, MachineId, RunId};
+use crate::core::fleet::{ConfigDigest, Lineage, MachineId, Region, RunId, VolumeId};
 use crate::core::plan::{Outcome, StepId};
 
 /// Keeps runs and their results. Calls are short and blocking; each returns when what it wrote is
@@ -22,6 +22,10 @@ pub trait Journal: Send + Sync {
     /// Writes the run before its first call: the saved form of the plan is the intent. A run that is
     /// there already is refused.
     fn begin(&self, run: &RunRow) -> Result<(), JournalError>;
+
+    /// Writes that a call is about to be made that could not be found by a name of ours. A run that is not
+    /// there is refused.
+    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError>;
 
     /// Adds results of steps, in one transaction: all of them or none. A step may get another result
     /// later (an unknown outcome that was settled); the last one counts.
@@ -57,6 +61,31 @@ pub struct RunRow {
     pub plan: String,
 }
 
+/// A call that is made only once this is durable: what it makes bears no name of ours, so that nothing
+/// else tells afterwards that it was under way (RULES 40).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedRow {
+    /// The step that makes it.
+    pub step: StepId,
+    /// The call.
+    pub call: Started,
+}
+
+/// What a call is to make, and what was there before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "kebab-case")]
+pub enum Started {
+    /// A volume: afterwards an unattached one of that name and region that was not seen before is it.
+    CreateVolume {
+        /// Its name.
+        name: String,
+        /// Where.
+        region: Region,
+        /// The volumes of that name and region that were there before.
+        seen: Vec<VolumeId>,
+    },
+}
+
 /// What came of one step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResultRow {
@@ -89,6 +118,8 @@ pub struct OpenRun {
     pub row: RunRow,
     /// How it stands.
     pub status: RunStatus,
+    /// Calls that were under way once, in the order in which they were begun.
+    pub started: Vec<StartedRow>,
     /// What is known to have come of its steps.
     pub results: Vec<ResultRow>,
 }

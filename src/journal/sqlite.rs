@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, params};
 
-use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus};
+use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, StartedRow};
 use crate::core::fleet::{ConfigDigest, Lineage, MachineId, RunId};
 use crate::core::plan::StepId;
 
 /// The schema's version, kept in `user_version`.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long a commit waits for another process's: far longer than any commit takes.
 const BUSY: Duration = Duration::from_secs(5);
@@ -44,7 +44,18 @@ const SCHEMA: &str = "
         config TEXT
     ) STRICT;
     CREATE INDEX result_of_run ON result (run, id);
-    PRAGMA user_version = 1;
+";
+
+/// What version 2 has beside that of version 1.
+const STARTED: &str = "
+    CREATE TABLE started (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+        step INTEGER NOT NULL,
+        call TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX started_of_run ON started (run, id);
+    PRAGMA user_version = 2;
 ";
 
 /// The journal of one user on this host.
@@ -143,6 +154,19 @@ impl Journal for SqliteJournal {
         })
     }
 
+    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
+        self.change(|transaction| {
+            let id = row_id(transaction, run)?;
+            let call = serde_json::to_string(&row.call)
+                .expect("a call of strings and numbers always serialises");
+            transaction.execute(
+                "INSERT INTO started (run, step, call) VALUES (?1, ?2, ?3)",
+                params![id, row.step.0, call],
+            )?;
+            Ok(())
+        })
+    }
+
     fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {
         self.change(|transaction| {
             let id = row_id(transaction, run)?;
@@ -184,6 +208,7 @@ impl Journal for SqliteJournal {
             let runs = query.query_map(params![lineage.as_str(), closed], open_run)?;
             runs.map(|run| {
                 let (id, mut run) = run?;
+                run.started = started_of(&transaction, id)?;
                 run.results = results_of(&transaction, id)?;
                 Ok(run)
             })
@@ -204,10 +229,12 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
     // Under the write lock: of two processes that open a new file at once, one creates the tables.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version != 0 {
-        return Ok(version);
+    match version {
+        0 => transaction.execute_batch(SCHEMA)?,
+        1 => {}
+        _ => return Ok(version),
     }
-    transaction.execute_batch(SCHEMA)?;
+    transaction.execute_batch(STARTED)?;
     transaction.commit()?;
     Ok(VERSION)
 }
@@ -239,13 +266,25 @@ fn open_run(row: &Row<'_>) -> rusqlite::Result<(i64, OpenRun)> {
         plan: row.get("plan")?,
     };
     let status = parsed(row, "status", status_of)?;
-    let results = Vec::new();
     let open = OpenRun {
         row: run,
         status,
-        results,
+        started: Vec::new(),
+        results: Vec::new(),
     };
     Ok((row.get("id")?, open))
+}
+
+fn started_of(connection: &Connection, run: i64) -> rusqlite::Result<Vec<StartedRow>> {
+    let mut query =
+        connection.prepare_cached("SELECT step, call FROM started WHERE run = ?1 ORDER BY id")?;
+    let started = query.query_map([run], |row| {
+        Ok(StartedRow {
+            step: StepId(row.get("step")?),
+            call: parsed(row, "call", |text| serde_json::from_str(text).ok())?,
+        })
+    })?;
+    started.collect()
 }
 
 fn results_of(connection: &Connection, run: i64) -> rusqlite::Result<Vec<ResultRow>> {

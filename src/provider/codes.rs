@@ -71,4 +71,8 @@ codes! {
         "… answered something else than the API's form: …",
         "The answer has another form than the platform's.",
         "Update Aeroform; report it if that does not help.";
+    VOLUME_CLAIMED "volume_claimed" Error:
+        "volume already claimed by machine …",
+        "Somebody else gave the volume to another Machine after the plan was made.",
+        "Run the command again: it takes another volume, or makes one.";
 }

@@ -11,9 +11,11 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, join_all};
 
 use super::{Provider, ProviderError};
-use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
+use crate::core::fleet::config::Mount;
 use crate::core::fleet::{
-    AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps, Until,
+    AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps,
+    Until, Volume,
 };
 
 /// What a provider under test is given.
@@ -39,7 +41,7 @@ pub struct Violation {
 }
 
 /// Runs every clause, all at the same time, each in an app of its own, and says which are broken.
-/// Destroys what it made, whatever happens.
+/// Destroys the Machines that it made, whatever happens; volumes stay, since no call takes one away.
 pub async fn violations(provider: &dyn Provider, fixture: &dyn Fixture) -> Vec<Violation> {
     let runs = clauses::ALL
         .iter()
@@ -106,6 +108,37 @@ impl Subject<'_> {
             skip_launch: false,
             instance: machine.instance.clone(),
         }
+    }
+
+    fn volume_call() -> VolumeCall {
+        VolumeCall {
+            name: "data".to_owned(),
+            region: Region::new("ams").expect("a valid region"),
+            size_gb: 2,
+            encrypted: true,
+            unique_zone: false,
+            snapshot_retention: Some(7),
+            scheduled_snapshots: None,
+            guest: None,
+            image: None,
+        }
+    }
+
+    fn mounting(&self, name: &str, volume: &Volume) -> CreateCall {
+        let mut call = self.create_call(name);
+        call.config.mounts = Some(vec![Mount {
+            name: Some(volume.name.clone()),
+            path: Some("/data".to_owned()),
+            volume: Some(volume.id.to_string()),
+            ..Mount::default()
+        }]);
+        call
+    }
+
+    async fn volumes(&self) -> Result<Vec<Volume>, String> {
+        let answer = self.provider.list(&self.app).await;
+        let listing = answer.map_err(|error| format!("list failed: {error}"))?;
+        Ok(listing.volumes)
     }
 
     async fn call(&self, call: Call) -> Result<Option<Machine>, ProviderError> {

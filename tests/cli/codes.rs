@@ -102,6 +102,10 @@ async fn every_code_of_a_verb_is_provoked() {
             &["emulator", "--faults", "faults.toml"],
         ),
         not_running(),
+        ends(&sandbox, &["machine", "destroy"]),
+        one_by_one("clone"),
+        one_by_one("destroy"),
+        crate::fly::foreign(code),
         crate::fly::busy(code),
         crate::fly::empty(code),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
@@ -172,6 +176,25 @@ fn not_running() -> String {
     let id = text.lines().next().unwrap();
     sandbox.run(&["machine", "stop", id]);
     ends(&sandbox, &["machine", "restart", id])
+}
+
+/// A standby is to be cloned, or a Machine that runs destroyed.
+fn one_by_one(what: &str) -> String {
+    let sandbox = Sandbox::with_app();
+    let ours = "[groups.web]\ncount = 1\n[groups.jobs]\ncount = 1\nstandby = true\n";
+    sandbox.write("aeroform.toml", ours);
+    sandbox.apply();
+    let output = sandbox.command(&["status", "--json"]).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let machines = status["machines"].as_array().unwrap();
+    let id = |is_standby: bool| {
+        let found = machines.iter().find(|m| m["standby"] == is_standby);
+        found.unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    match what {
+        "clone" => ends(&sandbox, &["machine", "clone", &id(true)]),
+        _ => ends(&sandbox, &["machine", "destroy", &id(false)]),
+    }
 }
 
 /// A folder stands where a file is meant.

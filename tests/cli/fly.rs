@@ -2,11 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use serde_json::{Value, json};
 
 use crate::sandbox::Sandbox;
+use crate::terminal::Terminal;
 
 const FLY: &str = "\
 app = \"shop\"
@@ -232,6 +235,20 @@ pub(crate) fn empty(ends: impl FnOnce(Command) -> String) -> String {
     ends(on(&sandbox, &platform, &["import", "--json"]))
 }
 
+/// What a verb ends with that names a Machine of nobody.
+pub(crate) fn foreign(ends: impl FnOnce(Command) -> String) -> String {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    let body = json!({"region": "gru", "config": {"image": "busybox"}});
+    let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    let id = made["id"].as_str().unwrap();
+    ends(on(
+        &sandbox,
+        &platform,
+        &["machine", "destroy", id, "--json"],
+    ))
+}
+
 /// What a run ends with that meets a lease which does not end in time.
 pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
     let sandbox = project("[groups.app]\ncount = 2\n");
@@ -246,7 +263,7 @@ pub(crate) fn busy(ends: impl FnOnce(Command) -> String) -> String {
 }
 
 /// Makes a Machine another, as `fly machine update` does.
-fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Value)) {
+pub(crate) fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Value)) {
     let path = format!("/v1/apps/shop/machines/{id}");
     let (_, mut shown) = platform.ask("GET", &path, &Value::Null);
     change(&mut shown["config"]);
@@ -379,4 +396,151 @@ pub(crate) fn different_sizes(code: impl Fn(Command) -> String) -> String {
     }
     let scale = ["scale", "memory", "1024", "--plan-only", "--json"];
     code(on(&sandbox, &platform, &scale))
+}
+
+/// `fly deploy` of this image, from its release to its end.
+fn fly_deploy(platform: &Platform, image: &str) {
+    let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING"});
+    let (status, made) = platform.ask("POST", "/api/v1/releases", &body);
+    assert_eq!(status, 201, "{made}");
+    let release = made["release"].clone();
+    for machine in platform.machines() {
+        update(platform, machine["id"].as_str().unwrap(), |config| {
+            config["image"] = image.into();
+            config["metadata"]["fly_release_id"] = release["id"].clone();
+            config["metadata"]["fly_release_version"] = release["version"].to_string().into();
+        });
+    }
+    let mark = format!("/api/v1/releases/{}", release["id"].as_str().unwrap());
+    let complete = json!({"status": "complete"});
+    assert_eq!(platform.ask("PATCH", &mark, &complete).0, 200);
+}
+
+#[test]
+fn a_newer_release_is_taken_back_only_by_who_says_so() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let platform = Platform::with_app(&sandbox);
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.contains("Registers release v1."), "{applied}");
+    assert!(applied.contains("release v1 is registered"), "{applied}");
+    fly_deploy(&platform, V2);
+    let told = "everts release v2 (sha256:222222222222) to sha256:111111111111 on 1 Machine";
+    let refused = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(refused.starts_with("exit 6\n"), "{refused}");
+    assert!(refused.contains(&format!("R{told}.")), "{refused}");
+    assert!(refused.contains(&format!("the plan r{told}")), "{refused}");
+    assert!(refused.contains("add `--allow-revert`"), "{refused}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V2);
+    let saved = run(
+        &sandbox,
+        &platform,
+        &["plan", "--out", "next.plan", "--json"],
+    );
+    assert!(saved.contains("\"reverts\""), "{saved}");
+    // Whoever deploys once more changes what was approved.
+    fly_deploy(&platform, V2);
+    let stale = run(&sandbox, &platform, &["apply", "next.plan"]);
+    assert!(stale.starts_with("exit 4\n"), "{stale}");
+    run(&sandbox, &platform, &["plan", "--out", "next.plan"]);
+    let applied = run(&sandbox, &platform, &["apply", "next.plan"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+    fly_deploy(&platform, V2);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--allow-revert"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+    let quiet = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+}
+
+#[test]
+fn at_a_terminal_a_newer_release_is_taken_back_with_a_y_even_where_yes_was_said_before() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    fly_deploy(&platform, V2);
+    let mut terminal = Terminal::start(on(&sandbox, &platform, &["apply", "-y"]));
+    terminal.expect("Reverts release v2");
+    terminal.expect("Apply this plan? [y/N]");
+    terminal.type_line("y");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+}
+
+/// An apply beside a `fly deploy` that has begun, once it has said that it waits.
+fn waits(sandbox: &Sandbox, platform: &Platform) -> (Child, BufReader<ChildStderr>, String) {
+    let mut child = on(sandbox, platform, &["apply", "-y", "--image", V2])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("waits for release") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it did not wait");
+    }
+    (child, said, line)
+}
+
+#[test]
+fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
+    let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
+    let mark = format!(
+        "/api/v1/releases/{}",
+        made["release"]["id"].as_str().unwrap()
+    );
+    let status = |word: &str| {
+        assert_eq!(
+            platform.ask("PATCH", &mark, &json!({"status": word})).0,
+            200
+        );
+    };
+    status("running");
+    let plan = run(&sandbox, &platform, &["plan", "--image", V2]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
+    assert!(plan.contains("warning: release v2 by "), "{plan}");
+    assert!(plan.contains(" is in progress: what is"), "{plan}");
+
+    let (mut child, _, said) = waits(&sandbox, &platform);
+    assert!(
+        said.contains("release v2 by ") && said.contains("at most 1"),
+        "{said}"
+    );
+    assert!(said.contains("(until 2026-01-02T03:1"), "{said}");
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+
+    let (mut child, mut said, _) = waits(&sandbox, &platform);
+    status("complete");
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert!(rest.contains("release v3 is registered"), "{rest}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V2);
+}
+
+#[test]
+fn without_an_aeroform_toml_the_first_line_of_a_plan_says_who_named_the_provider() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    platform.deployed("app", "ams", V1);
+    let first = "shop · fly (no aeroform.toml names a provider: --provider does) · no state yet";
+    let plan = run(&sandbox, &platform, &["--provider", "fly", "plan"]);
+    assert!(plan.contains(first), "{plan}");
+    sandbox.write("aeroform.toml", "provider = \"fly\"\n");
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(
+        plan.contains("shop · fly · no state yet · 1 Machine read"),
+        "{plan}"
+    );
 }

@@ -35,7 +35,8 @@ fn every_command_of_the_page_is_one() {
         .collect();
     assert!(commands.len() > 10, "{commands:?}");
     for command in commands {
-        let parsed = Cli::try_parse_from(words(command));
+        let command = command.replace("ID", "148ed599c14189");
+        let parsed = Cli::try_parse_from(words(&command));
         assert!(parsed.is_ok(), "{command}: {}", parsed.unwrap_err());
     }
 }

@@ -5,14 +5,17 @@
 
 mod clients;
 mod codes;
+mod completions;
 mod docs;
 mod drift;
 mod edits;
 mod fly;
 mod from_flyctl;
+mod from_flyctl_machines;
 mod journey;
 mod machines;
 mod manifests;
+mod one_by_one;
 mod platform;
 mod prompts;
 #[path = "../support/provoked.rs"]

@@ -101,6 +101,10 @@ async fn every_code_of_an_answer_is_provoked() {
         refuse(412, "failed_precondition: machine still active"),
         refuse(412, "failed_precondition: machine is not currently stopped"),
         refuse(412, "failed_precondition: no"),
+        refuse(
+            412,
+            "failed_precondition: volume already claimed by machine 1",
+        ),
         Effect::RateLimited {
             retry_after: Duration::from_secs(1),
         },

@@ -22,4 +22,5 @@ mod room;
 mod snapshot;
 mod stage;
 mod stopping;
+mod volumes;
 mod world;

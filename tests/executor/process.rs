@@ -11,7 +11,7 @@ use aeroform::core::fleet::{
 use aeroform::core::plan::Options;
 use aeroform::env::Env;
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus,
+    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus, StartedRow,
 };
 use aeroform::provider::codes as answers;
 use aeroform::provider::sim::SimProvider;
@@ -308,6 +308,10 @@ impl StateStore for Process {
 impl Journal for Process {
     fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
         self.pass_at_once(|| self.place.journal.begin(run))
+    }
+
+    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
+        self.pass_at_once(|| self.place.journal.start(run, row))
     }
 
     fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {

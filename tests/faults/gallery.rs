@@ -539,6 +539,28 @@ fn volumes() -> Vec<Chapter> {
         .world(with_volume)
         .wishes(|wishes| wishes.accept_missing = true),
         chapter(
+            "volumes-made",
+            vec![("web", web(1))],
+            vec![("db", db().count(3)), ("web", web(1))],
+        )
+        .never_below(&["web"], 1, 1),
+        chapter(
+            "volumes-taken-and-made",
+            vec![("db", db()), ("web", web(1))],
+            vec![("db", db().count(3).list("ams gru")), ("web", web(1))],
+        )
+        .world(|world| {
+            with_volume(world);
+            world.add_volume("shop", "data", "ams", 1);
+        })
+        .never_below(&["db"], 1, 1),
+        chapter(
+            "mount-added",
+            vec![("db", bare()), ("web", web(1))],
+            vec![("db", two(db())), ("web", web(1))],
+        )
+        .never_below(&["db"], 1, 1),
+        chapter(
             "vanished-one-with-volume",
             vec![("db", db()), ("web", web(1))],
             vec![("db", db()), ("web", web(1))],

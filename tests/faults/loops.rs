@@ -262,6 +262,7 @@ impl Case<'_> {
         if fails_to_start {
             // A successor that cannot start may be made again instead of being mended.
             should.ever = should.ever.max(fleet.ever);
+            fleet.forgive_spare_volumes(&mut should);
         }
         found.extend(fleet.differences(&should));
         found.extend(left.into_iter().map(|line| format!("left: {line}")));

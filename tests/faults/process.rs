@@ -11,7 +11,7 @@ use aeroform::core::fleet::{
 };
 use aeroform::journal::memory::FailCommit;
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus,
+    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus, StartedRow,
 };
 use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -287,6 +287,10 @@ impl StateStore for Process {
 impl Journal for Process {
     fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
         self.commit(|journal| journal.begin(run))
+    }
+
+    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
+        self.commit(|journal| journal.start(run, row))
     }
 
     fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use aeroform::core::fleet::Desired;
-use aeroform::core::plan::{Action, DriftKind, Plan};
+use aeroform::core::plan::{Action, Allow, DriftKind, Options, Plan, Revert, plan, questions};
 use aeroform::emulator::http::Desk;
+use aeroform::observe::observe;
 use serde_json::{Value, json};
 
 use crate::runs::{Team, wanted};
@@ -53,12 +54,18 @@ async fn update(desk: &Desk, id: &str, change: impl Fn(&mut Value)) {
     ask_with(desk, "DELETE", &path(id, "/lease"), Value::Null, nonce).await;
 }
 
-/// `fly deploy` of this image: every Machine, with the keys of its release.
-async fn deploy(desk: &Desk, image: Option<&str>, release: u32) {
+/// `fly deploy` of this image: a release, and every Machine with its keys.
+async fn deploy(desk: &Desk, image: Option<&str>) {
+    let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING", "definition": {}});
+    let (status, made) = ask(desk, "POST", "/api/v1/releases", body).await;
+    assert_eq!(status, 201);
+    let release = &made["release"];
+    let mark = format!("/api/v1/releases/{}", release["id"].as_str().unwrap());
+    ask(desk, "PATCH", &mark, json!({"status": "running"})).await;
     for id in ids(desk) {
         update(desk, &id, |config| {
-            config["metadata"]["fly_release_id"] = format!("r{release}").into();
-            config["metadata"]["fly_release_version"] = release.to_string().into();
+            config["metadata"]["fly_release_id"] = release["id"].clone();
+            config["metadata"]["fly_release_version"] = release["version"].to_string().into();
             config["metadata"]["fly_flyctl_version"] = "0.3.200".into();
             if let Some(image) = image {
                 config["image"] = image.into();
@@ -66,6 +73,88 @@ async fn deploy(desk: &Desk, image: Option<&str>, release: u32) {
         })
         .await;
     }
+    ask(desk, "PATCH", &mark, json!({"status": "complete"})).await;
+}
+
+/// Whether a plan takes back a release, and which.
+fn reverts(plan: &Plan) -> Vec<String> {
+    plan.reverts().iter().map(Revert::told).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
+    let desk = platform();
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    team.settle(&two("", PINNED)).await;
+    let ours = "sha256:111111111111";
+    // A change by hand is drift and no release, and the same image again takes nothing back.
+    for id in ids(&desk) {
+        update(&desk, &id, |config| config["env"]["A"] = "1".into()).await;
+    }
+    let (made, _) = team.planned(&two("", PINNED)).await;
+    assert_eq!(reverts(&made), [""; 0]);
+    team.settle(&two("", PINNED)).await;
+    deploy(&desk, None).await;
+    let (made, _) = team.planned(&two("", PINNED)).await;
+    assert!(made.is_empty());
+    let theirs = format!("r.example/shop:v9@sha256:{}", "9".repeat(64));
+    deploy(&desk, Some(&theirs)).await;
+    let (made, _) = team.planned(&two("", PINNED)).await;
+    let told = format!("reverts release v4 (sha256:999999999999) to {ours} on 2 Machines");
+    assert_eq!(reverts(&made), [told.as_str()]);
+    let asked = questions(&made);
+    let yes = Allow {
+        auto_approve: true,
+        ..Allow::default()
+    };
+    assert_eq!(asked.open(&yes).flags(), "--allow-revert");
+    let may = Allow {
+        revert: true,
+        ..yes
+    };
+    assert!(asked.open(&may).is_empty());
+    // Where nobody pins an image what runs stays, and nothing is taken back.
+    let (made, _) = team.planned(&two("", "")).await;
+    assert_eq!(reverts(&made), [""; 0]);
+    // Ours is the newest again, under a number of its own.
+    let ran = team.settle(&two("", PINNED)).await;
+    assert_eq!(ran.plan.newest_release, Some(4));
+    assert_eq!(team.known.release, Some(5));
+    assert!(reverts(&team.planned(&two("", PINNED)).await.0).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_release_has_made_anew_is_taken_back_as_well() {
+    let desk = platform();
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    team.settle(&two("", PINNED)).await;
+    let theirs = format!("r.example/shop@sha256:{}", "9".repeat(64));
+    // As bluegreen: copies of another image, and the old ones go.
+    for id in ids(&desk) {
+        let (_, shown) = ask(&desk, "GET", &path(&id, ""), Value::Null).await;
+        let mut config = shown["config"].clone();
+        config["image"] = theirs.as_str().into();
+        config["metadata"]["fly_release_version"] = "9".into();
+        config["metadata"]["fly_release_id"] = "r9".into();
+        let body = json!({"config": config, "region": shown["region"]});
+        let (_, made) = ask(&desk, "POST", "/v1/apps/shop/machines", body).await;
+        let new = made["id"].as_str().unwrap();
+        ask(&desk, "GET", &path(new, "/wait?state=started"), Value::Null).await;
+        ask(&desk, "DELETE", &path(&id, "?kill=true"), Value::Null).await;
+    }
+    let observed = observe(&provider, &two("", PINNED).app, &team.known).await;
+    let made = plan(
+        &two("", PINNED),
+        &team.known,
+        Some(&observed.unwrap()),
+        &Options::default(),
+    );
+    assert_eq!(
+        reverts(&made),
+        ["reverts release v9 (sha256:999999999999) to sha256:111111111111 on 2 Machines"]
+    );
 }
 
 /// A copy, its metadata included, under a name of the platform's.
@@ -123,10 +212,10 @@ async fn after(desired: &Desired, something: impl AsyncFnOnce(&Desk, &[String]))
 #[tokio::test(start_paused = true)]
 async fn deploys_and_sizes() {
     let pinned = two("", PINNED);
-    let same = after(&pinned, async |desk, _| deploy(desk, None, 8).await).await;
+    let same = after(&pinned, async |desk, _| deploy(desk, None).await).await;
     assert_eq!(same, [""; 0]);
     let new = after(&pinned, async |desk, _| {
-        deploy(desk, Some("r.example/shop:v2"), 8).await;
+        deploy(desk, Some("r.example/shop:v2")).await;
     })
     .await;
     assert_eq!(new, ["drift image", "update 2"]);
@@ -150,7 +239,7 @@ async fn a_deploy_where_no_image_is_written_stays() {
     let provider = provider(&desk);
     let mut team = Team::of(&provider);
     team.settle(&two("", PINNED)).await;
-    deploy(&desk, Some("r.example/shop:v2"), 8).await;
+    deploy(&desk, Some("r.example/shop:v2")).await;
     let ran = team.apply(&two("", "")).await;
     assert_eq!(said(&ran.plan), ["drift image"]);
     for machine in desk.world().operator("shop").machines() {

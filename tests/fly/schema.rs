@@ -192,6 +192,9 @@ swap_size_mb = 512
 [[mounts]]
   source = \"data\"
   destination = \"/data\"
+  initial_size = \"2gb\"
+  snapshot_retention = 7
+  scheduled_snapshots = false
   processes = [\"jobs\"]
 [[restart]]
   policy = \"on-failure\"
@@ -218,8 +221,6 @@ async fn life(desk: &Desk) -> Vec<Exchange> {
     let tape = Tape::default();
     let transport = Taped(InProcess::to(desk), tape.clone());
     let provider = FlyProvider::new(transport, access("http://127.0.0.1:4280"));
-    let volume = json!({"name": "data", "region": "ams", "size_gb": 1});
-    ask(desk, "POST", "/v1/apps/shop/volumes", volume).await;
     let mut team = Team::of(&provider);
     team.settle(&rich(2, 1)).await;
     team.settle(&rich(3, 2)).await;
@@ -367,6 +368,17 @@ async fn what_is_sent_and_answered_is_as_the_platform_documents_it() {
         })
         .collect();
     assert!(actions.len() >= 20, "only {actions:#?}");
+    let volume = exchanges.iter().find(|e| e.sent["size_gb"] == 2).unwrap();
+    assert_eq!(
+        volume.sent,
+        json!({
+            "name": "data", "region": "ams", "size_gb": 2, "encrypted": true,
+            "require_unique_zone": false, "snapshot_retention": 7, "auto_backup_enabled": false,
+            "compute": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024},
+            "compute_image": format!("r.example/shop@sha256:{:064}", 1),
+        })
+    );
+    assert_eq!(volume.answered["size_gb"], 2);
     let found: BTreeSet<String> = exchanges
         .iter()
         .flat_map(|e| problems(&document, e))

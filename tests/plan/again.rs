@@ -401,6 +401,7 @@ fn a_machine_that_is_made_again_gets_the_volume_of_the_one_that_is_gone() {
     for (n, machine) in stage.observed.machines.values().enumerate() {
         let attached = (n == 0).then(|| machine.id.clone());
         stage.observed.volumes.push(Volume {
+            encrypted: true,
             id: machine.volumes[0].clone(),
             name: "data".to_owned(),
             region: machine.region.clone(),

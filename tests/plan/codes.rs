@@ -1,12 +1,14 @@
 //! Every code of a plan, provoked.
 
-use aeroform::core::fleet::{HostStatus, Lineage, MachineState, Management, Release};
+use aeroform::core::fleet::{
+    DesiredGroup, HostStatus, Lineage, MachineState, Management, Release, Volume, VolumeId,
+};
 use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
 use crate::asked::{replacing, restarting};
 use crate::provoked::assert_all_provoked;
-use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved};
+use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved, region};
 
 #[test]
 fn every_code_of_a_plan_is_provoked() {
@@ -18,7 +20,7 @@ fn every_code_of_a_plan_is_provoked() {
         hosts(),
         images(),
         releases(),
-        vec![refreshed()],
+        vec![refreshed(), smaller_volume()],
         asked(),
     ]
     .concat();
@@ -81,6 +83,25 @@ fn asked() -> Vec<Plan> {
         stage.plan_with(&wanted, &restarting(&["wbe"])),
         stage.plan_with(&wanted, &replacing(&["m00009"])),
     ]
+}
+
+fn smaller_volume() -> Plan {
+    let mut stage = Stage::empty();
+    stage.observed.description.capabilities.volumes = true;
+    stage.observed.volumes.push(Volume {
+        id: VolumeId::new("vol_1").unwrap(),
+        name: "data".to_owned(),
+        region: region("ams"),
+        size_gb: 1,
+        encrypted: true,
+        attached_to: None,
+        host: HostStatus::Ok,
+    });
+    let larger = |group: &mut DesiredGroup| group.new_volume.initial_size_gb = Some(10);
+    stage.plan(&desired([(
+        "db",
+        group("db").count(1).mount().with(larger),
+    )]))
 }
 
 fn guards() -> Vec<Plan> {

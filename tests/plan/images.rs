@@ -109,6 +109,21 @@ fn with_fly_nothing_is_made_without_an_image() {
 }
 
 #[test]
+fn several_groups_without_an_image_are_one_refusal() {
+    let one = || group("web").count(1);
+    let mut wanted = desired([("web", one()), ("api", one()), ("jobs", one())]);
+    wanted.provider = "fly".to_owned();
+    let refusals = Stage::empty().plan(&wanted).refusals;
+    let messages: Vec<&str> = refusals.iter().map(|note| note.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "nothing says which image groups `api`, `jobs` and `web` run, and nothing of the app runs yet"
+        ]
+    );
+}
+
+#[test]
 fn a_replacement_has_the_config_of_the_one_that_it_replaces() {
     let mut stage = Stage::with(&desired([("db", group("db").count(1))]));
     runs(&mut stage, "shop:1", 4);

@@ -25,6 +25,7 @@ mod saved;
 mod standbys;
 #[path = "../support/mod.rs"]
 mod support;
+mod volumes;
 
 use aeroform::core::plan::Plan;
 

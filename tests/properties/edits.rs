@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use crate::config;
 use crate::random::REGIONS;
 use crate::support::{Stage, group_name, region};
-use crate::texts::{Texts, texts};
+use crate::texts::{GROUPS, Texts, texts};
 
 /// A verb before it is known which groups and Machines there are.
 #[derive(Debug, Clone)]
@@ -259,10 +259,11 @@ fn touches_nothing_else(before: &str, after: &str, made: &Edit) {
         Edit::AddGroup { .. } => vec!["processes".to_owned(), "groups".to_owned()],
         // What goes with a group is its whole sections.
         Edit::RemoveGroup { .. } => return,
+        // What was said of that Machine before goes, whichever group it named.
         Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } => {
-            ["machine", "moved", "removed", "to"]
-                .map(str::to_owned)
-                .to_vec()
+            let mut words = vec!["machine", "moved", "removed", "to", "m0"];
+            words.extend(GROUPS.into_iter().chain(NEW));
+            words.into_iter().map(str::to_owned).collect()
         }
     };
     // What is not about it stays, in its order.

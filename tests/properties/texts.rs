@@ -37,6 +37,7 @@ enum Form {
 
 /// What both files have in common with nobody else's.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit by itself")]
 struct Hand {
     crlf: bool,
     bom: bool,

@@ -8,7 +8,7 @@ use aeroform::core::fleet::{
     AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, Until,
 };
 use aeroform::journal::{
-    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus,
+    Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus, StartedRow,
 };
 use aeroform::provider::fly::{Access, FlyProvider};
 use aeroform::provider::sim::SimProvider;
@@ -187,6 +187,7 @@ impl Provider for MortalProvider {
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
         let subject = match call {
             Call::Create(create) => create.name.to_string(),
+            Call::CreateVolume(volume) => volume.name.clone(),
             Call::Update(_)
             | Call::Start { .. }
             | Call::Stop { .. }
@@ -203,6 +204,7 @@ impl Provider for MortalProvider {
             Call::Create(_),
             Ok(Receipt {
                 machine: Some(made),
+                ..
             }),
         ) = (call, &receipt)
         {
@@ -296,6 +298,11 @@ impl Journal for MortalJournal {
     fn begin(&self, run: &RunRow) -> Result<(), JournalError> {
         let begin = || self.journal.begin(run);
         self.life.pass_at_once("begin in the journal", begin)
+    }
+
+    fn start(&self, run: &RunId, row: &StartedRow) -> Result<(), JournalError> {
+        let start = || self.journal.start(run, row);
+        self.life.pass_at_once("start in the journal", start)
     }
 
     fn record(&self, run: &RunId, rows: &[ResultRow]) -> Result<(), JournalError> {

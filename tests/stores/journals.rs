@@ -60,6 +60,7 @@ macro_rules! keep {
 keep! {
     a_fresh_journal_has_no_runs
     a_run_that_began_is_open_in_the_next_process
+    a_call_that_was_begun_is_seen_by_the_next_process
     results_come_back_in_the_order_of_recording
     only_closing_a_run_takes_it_out_of_sight
     a_lineage_sees_its_own_runs_oldest_first
@@ -184,10 +185,21 @@ fn a_newer_journal_is_refused_by_its_version() {
     let bench = OnDisk::new();
     drop(bench.open());
     let connection = bench.connection();
-    connection.pragma_update(None, "user_version", 2).unwrap();
+    connection.pragma_update(None, "user_version", 3).unwrap();
     let error = SqliteJournal::open(bench.0.path()).unwrap_err();
-    assert!(error.message.contains("version 2"), "{error}");
+    assert!(error.message.contains("version 3"), "{error}");
     assert!(error.place.ends_with("journal.db"), "{error}");
+}
+
+#[test]
+fn a_journal_of_the_first_version_is_brought_to_this_one_with_its_runs() {
+    let bench = OnDisk::new();
+    bench.open().begin(&row("r1")).unwrap();
+    let old = "DROP TABLE started; PRAGMA user_version = 1;";
+    bench.connection().execute_batch(old).unwrap();
+    let open = bench.open().open_runs(&row("r1").lineage).unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].started, []);
 }
 
 #[test]

@@ -126,6 +126,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
     Desired {
         app: AppName::new("shop").unwrap(),
         provider: "test".to_owned(),
+        provider_unwritten: false,
         groups: groups
             .into_iter()
             .map(|(name, group)| (group_name(name), group))
@@ -342,7 +343,8 @@ impl Stage {
             unreachable!()
         };
         // The old half of a replacement may be gone already; its config was in the snapshot.
-        let old = replaces.as_ref().and_then(|old| self.snapshot.get(old));
+        let old = replaces.as_ref().or(inherits.like.as_ref());
+        let old = old.and_then(|old| self.snapshot.get(old));
         let base = inherits.base(old.and_then(|old| old.config.as_deref()));
         self.made += 1;
         let mut volumes = volumes.clone();

@@ -35,6 +35,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         format_version: FORMAT_VERSION,
         app: AppName::new("shop").unwrap(),
         provider: "local".to_owned(),
+        provider_unwritten: false,
         lineage: Some(Lineage::new("lineage").unwrap()),
         serial: 12,
         desired: "desired".to_owned(),
@@ -129,7 +130,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         primaries: BTreeMap::new(),
         regions,
         why: None,
-        moved_from: None,
+        moved_from: Vec::new(),
         strategy: String::new(),
         size: None,
         http_service: None,
@@ -188,6 +189,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
         standby_for: Vec::new(),
         replaces: None,
         volumes: Vec::new(),
+        new_volumes: Vec::new(),
         inherits: Box::default(),
     };
     let mut change = change(action, group, at, "its group has too few");

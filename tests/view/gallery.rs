@@ -1,8 +1,10 @@
 //! The situations in which people read a plan.
 
-use aeroform::core::fleet::MachineState;
+use aeroform::core::fleet::{MachineState, ReleaseStrategy};
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
-use aeroform::core::plan::{Aim, Branch, Cost, DriftKind, Plan, Removal};
+use aeroform::core::plan::{
+    Action, Aim, Branch, Change, Cost, DriftKind, Plan, PlannedRelease, PlannedVolume, Removal,
+};
 use serde_json::{Value, json};
 
 use crate::build::*;
@@ -15,12 +17,14 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("everything_at_once", everything_at_once()),
         ("group_moved", group_moved()),
         ("group_removed", group_removed()),
+        ("groups_become_one", groups_become_one()),
         ("hidden_secrets", hidden_secrets()),
         ("hostile_names", hostile_names()),
         ("immediate", immediate()),
         ("long_command", long_command()),
         ("many_groups", many_groups()),
         ("new_app", new_app()),
+        ("new_volumes", new_volumes()),
         ("nothing_to_do", nothing_to_do()),
         ("nothing_to_do_offline", nothing_to_do_offline()),
         ("offline", offline()),
@@ -28,6 +32,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("records_only", records_only()),
         ("refusals_and_warnings", refusals_and_warnings()),
         ("replace", replaced()),
+        ("reverts", reverts()),
         ("scale_down", scale_down()),
         ("scale_up", scale_up()),
         ("services", services()),
@@ -107,6 +112,56 @@ fn new_app() -> Plan {
     ])
 }
 
+/// Volumes that are made: for new Machines in two regions, and for a replacement.
+fn new_volumes() -> Plan {
+    let with = |mut change: Change, size_gb: u32, encrypted: bool| {
+        if let Action::Create {
+            new_volumes, port, ..
+        } = &mut change.action
+        {
+            *port = None;
+            new_volumes.push(PlannedVolume {
+                name: "data".to_owned(),
+                size_gb,
+                encrypted,
+                unique_zone: true,
+                snapshot_retention: Some(14),
+                scheduled_snapshots: None,
+            });
+        }
+        change
+    };
+    let taking = |mut change: Change, name: &str| {
+        if let Action::Create { volumes, port, .. } = &mut change.action {
+            *port = None;
+            volumes.push(volume(name));
+        }
+        change
+    };
+    let mut plan = plan(2);
+    plan.cost = Some(Box::new(Cost {
+        cents_per_month: 1389,
+        if_always_running: false,
+        prices_of: "2025-08-19".to_owned(),
+    }));
+    let [new, old] = replace(
+        "db",
+        "gru",
+        "148ed599c14189",
+        9,
+        "its config cannot be changed in place",
+    );
+    plan.group(group("db", "bin/db", Changed, "ams 1->4, bog 0->1, gru 1"))
+        .steps([
+            taking(create("db", "ams", 0), "vol_vz3lnq8k9x7mz4w1"),
+            with(create("db", "ams", 1), 10, true),
+            with(create("db", "ams", 2), 10, true),
+            with(create("db", "bog", 3), 1, false),
+        ])
+        .barrier("db: all created")
+        .steps([with(new, 10, true), old])
+}
+
 fn scale_up() -> Plan {
     plan(2)
         .group(group("web", "bin/web", Changed, "ams 2->12").strategy("rolling"))
@@ -151,11 +206,20 @@ fn group_removed() -> Plan {
 
 fn group_moved() -> Plan {
     let mut jobs = group("jobs", "bin/jobs", Changed, "ams 3").strategy("rolling: 1 at a time");
-    jobs.moved_from = Some(group_name("worker"));
+    jobs.moved_from = vec![group_name("worker")];
     plan(3).group(jobs).steps(
         ["148ed599c14189", "6e82d933b7d587", "9080eddc29387e"]
             .map(|machine| moving("jobs", "worker", "ams", machine)),
     )
+}
+
+fn groups_become_one() -> Plan {
+    let mut jobs = group("jobs", "bin/jobs", Added, "ams 2").strategy("rolling: 1 at a time");
+    jobs.moved_from = vec![group_name("mailer"), group_name("worker")];
+    plan(2).group(jobs).steps([
+        moving("jobs", "mailer", "ams", "148ed599c14189"),
+        moving("jobs", "worker", "ams", "6e82d933b7d587"),
+    ])
 }
 
 fn replaced() -> Plan {
@@ -247,6 +311,28 @@ fn shrink() -> Plan {
         plan = plan.step(change);
     }
     plan.cost = Some(Box::new(cost(-17_420, false)));
+    plan
+}
+
+/// Somebody has deployed meanwhile, and the manifests name another image.
+fn reverts() -> Plan {
+    let image = |digit: &str| {
+        let digest = digit.repeat(64);
+        json!({"image": format!("registry.example/shop@sha256:{digest}")})
+    };
+    let changes = fields(image("2"), image("1"));
+    let mut plan = plan(2)
+        .group(group("web", "bin/web", Changed, "ams 2").strategy("rolling: 1 at a time"))
+        .steps(["148ed599c14189", "6e82d933b7d587"].map(|machine| {
+            let mut change = update("web", "ams", machine, &changes);
+            change.reverts = Some(43);
+            change
+        }));
+    plan.release = Some(PlannedRelease {
+        number: 44,
+        image: None,
+        strategy: ReleaseStrategy::Rolling,
+    });
     plan
 }
 

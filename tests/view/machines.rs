@@ -32,7 +32,7 @@ fn machine() -> Machine {
     let mut machine = runs::machine("148ed599c14189", "web", "gru", 1);
     machine.config = Some(config("debug").into());
     machine.volumes = vec![build::volume("vol_1")];
-    machine.created_at = "2026-01-01T00:00:00Z".to_owned();
+    "2026-01-01T00:00:00Z".clone_into(&mut machine.created_at);
     machine.checks = vec![CheckStatus {
         name: "up".to_owned(),
         status: CheckState::Critical,

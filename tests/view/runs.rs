@@ -91,6 +91,7 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
     Desired {
         app: AppName::new("shop").unwrap(),
         provider: "local".to_owned(),
+        provider_unwritten: false,
         groups: groups
             .iter()
             .map(|(name, count, standby)| (group_name(name), group(*count, *standby)))

@@ -1,4 +1,4 @@
-//! Create: one Machine for one intent, never two.
+//! Create: one Machine for one intent, never two; its volumes before it.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::Progress;
 use super::update::{Brought, Sent, Terms, bring};
+use super::volumes;
 use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
@@ -13,7 +14,9 @@ use crate::apply::hands::Hands;
 use crate::apply::settle::{Patience, by_name};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
-use crate::core::fleet::{Call, LaunchId, Machine, MachineName, MachineState, Until, VolumeId};
+use crate::core::fleet::{
+    Call, LaunchId, Machine, MachineConfig, MachineName, MachineState, Until, VolumeId,
+};
 use crate::core::plan::{Action, Change, GateKind, StepId};
 use crate::provider::ProviderError;
 use crate::provider::codes as answers;
@@ -34,17 +37,33 @@ pub(super) async fn create<'a>(
         port,
         standby_for,
         replaces,
-        volumes,
+        volumes: _,
+        new_volumes: _,
         inherits,
     } = &change.action
     else {
         return Err(End::failed(codes::PLAN_MISMATCH, "the step is no create"));
     };
     let standby_for = watched(hands.shared, standby_for)?;
-    let wanted = Wanted::of(hands.shared, &change.group, None, volumes, standby_for)?;
     let observed = &hands.shared.job.observed.machines;
-    let old = replaces.as_ref().and_then(|old| observed.get(old));
+    let old = replaces.as_ref().or(inherits.like.as_ref());
+    let old = old.and_then(|old| observed.get(old));
     let base = inherits.base(old.and_then(|old| old.config.as_deref()));
+    let wanting = |volumes: &[VolumeId]| {
+        Wanted::of(
+            hands.shared,
+            &change.group,
+            None,
+            volumes,
+            standby_for.clone(),
+        )
+    };
+    let standing = standing(hands, change).await?;
+    let volumes = match &standing {
+        Some(machine) => its_volumes(machine, change),
+        None => equipped(hands, step, change, &wanting(&[])?.over(Some(&base))).await?,
+    };
+    let mut wanted = wanting(&volumes)?;
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
@@ -54,8 +73,16 @@ pub(super) async fn create<'a>(
         skip_launch: wanted.is_standby(),
         port: *port,
     }));
-    freed(hands, volumes).await?;
-    let brought = match make(hands, &change.machine.name, &call).await? {
+    let made = match standing {
+        Some(machine) => Made::Found(machine),
+        None => make(hands, &change.machine.name, &call).await?,
+    };
+    if let Made::Found(machine) = &made {
+        wanted = wanting(&its_volumes(machine, change))?;
+    }
+    let mounted = wanted.volumes().to_vec();
+    hands.shared.mounted.borrow_mut().insert(step, mounted);
+    let brought = match made {
         Made::New(machine) => {
             hands.holds(&machine.id);
             progress.machine = Some(machine);
@@ -98,6 +125,48 @@ pub(super) enum Made {
     New(Machine),
     /// It was there already, or was made by a call whose answer was lost.
     Found(Machine),
+}
+
+/// The Machine of the intent, where the snapshot has one already.
+async fn standing(hands: &Hands<'_>, change: &Change) -> Part<Option<Machine>> {
+    let Some(id) = hands.seen_as(&change.machine.name) else {
+        return Ok(None);
+    };
+    let machine = hands.get(id).await?;
+    Ok(machine.filter(|machine| !machine.state.is_gone()))
+}
+
+fn planned(change: &Change) -> &[VolumeId] {
+    match &change.action {
+        Action::Create { volumes, .. } => volumes,
+        Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => &[],
+    }
+}
+
+/// What a Machine that is there keeps: no update attaches or takes away a volume.
+fn its_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
+    if machine.volumes.is_empty() {
+        return planned(change).to_vec();
+    }
+    machine.volumes.clone()
+}
+
+/// The volumes that the Machine gets: those that it takes, once they are free, and those that are made
+/// for it.
+async fn equipped(
+    hands: &Hands<'_>,
+    step: StepId,
+    change: &Change,
+    config: &MachineConfig,
+) -> Part<Vec<VolumeId>> {
+    let taken = planned(change);
+    freed(hands, taken).await?;
+    let made = volumes::make(hands, step, &change.region, change.new_volumes(), config).await?;
+    Ok(taken.iter().cloned().chain(made).collect())
 }
 
 /// Waits for Machines on their way out that still have these volumes: a run that died destroyed them.
@@ -145,7 +214,15 @@ pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> 
                     Patience::Once
                 };
                 let found = by_name(hands, name, patience).await?;
-                return found.map(Made::Found).ok_or_else(|| End::of(&error));
+                if let Some(machine) = found {
+                    return Ok(Made::Found(machine));
+                }
+                // The platform frees the volume of a Machine that is gone a moment later.
+                if !lets_go(hands, call, &error) || !hands.again(tries, &error).await? {
+                    return Err(refused(&error));
+                }
+                tries += 1;
+                continue;
             }
             Err(Refused::Unknown(error)) => error,
         };
@@ -161,8 +238,37 @@ pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> 
     }
 }
 
+/// Whether the volumes of this create are claimed by nobody that stays.
+fn lets_go(hands: &Hands<'_>, call: &Call, error: &ProviderError) -> bool {
+    let Call::Create(create) = call else {
+        return false;
+    };
+    if error.code != answers::VOLUME_CLAIMED.name() {
+        return false;
+    }
+    let mounts = create.config.mounts.iter().flatten();
+    let wanted: Vec<&str> = mounts.filter_map(|mount| mount.volume.as_deref()).collect();
+    let all = hands.shared.job.observed.volumes.iter();
+    let mine = all.filter(|volume| wanted.contains(&volume.id.as_str()));
+    let mut holders = mine.filter_map(|volume| volume.attached_to.as_ref());
+    // The id of a holder that is destroyed already is written as NUL characters
+    // (facts/fly-machines-api.md 1.7).
+    error.message.contains('\0') || holders.any(|holder| error.message.contains(holder.as_str()))
+}
+
+fn refused(error: &ProviderError) -> End {
+    if error.code == answers::VOLUME_CLAIMED.name() {
+        return End::Failed {
+            code: error.code.to_owned(),
+            message: error.message.clone(),
+            hint: Some("run the command again: it takes another volume, or makes one".to_owned()),
+        };
+    }
+    End::of(error)
+}
+
 /// No host of the region has room, or the one that a volume is on has none.
-fn full(error: &ProviderError) -> End {
+pub(super) fn full(error: &ProviderError) -> End {
     End::Failed {
         code: error.code.to_owned(),
         message: error.message.clone(),

@@ -6,6 +6,7 @@ mod destroy;
 mod instead;
 mod keep;
 mod update;
+pub(super) mod volumes;
 
 use super::ends::{End, Part};
 use super::hands::Hands;

@@ -57,6 +57,7 @@ impl Asks {
         Asked {
             replace: self.replace.iter().cloned().collect(),
             restart,
+            like: None,
         }
     }
 }

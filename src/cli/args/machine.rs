@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Doing, duration, machine_id};
+use super::{Doing, Editing, duration, group_name, machine_id};
 use crate::core::fleet::{GroupName, MachineId, Region};
 
 /// `aeroform machine`.
@@ -72,6 +72,127 @@ Examples:
   aeroform machine replace 148ed599c14189        show it, ask, and do it
   aeroform plan --replace 148ed599c14189         show it and do nothing")]
     Replace(Replace),
+    /// Add a Machine to a group that is like another
+    #[command(after_help = "\
+As `fly machine clone ID --region REGION`. The group gets one more in aeroform.toml, as an exact map of regions,
+and the plan that follows makes it: from fly.toml like every Machine of its group, and what no file says it takes
+from the Machine that is cloned. A group with a mount gives it a volume of its own, which is empty: no data is
+copied.
+
+On Fly:
+  fly machine clone --region gru ID           aeroform machine clone --region gru ID
+
+Examples:
+  aeroform machine clone 148ed599c14189                    one more in the same region
+  aeroform machine clone 148ed599c14189 --region gru       one more in gru
+  aeroform machine clone 148ed599c14189 -g jobs --plan-only")]
+    Clone(CloneMachine),
+    /// Destroy Machines, and want as many fewer
+    #[command(
+        visible_alias = "rm",
+        after_help = "\
+As `fly machine destroy ID [--force]`. Their groups get as many fewer in aeroform.toml, as an exact map of
+regions, and a `[[removed]]` entry says which ones go, so that no plan makes others or takes others. Volumes
+stay behind.
+
+On Fly:
+  fly machine destroy ID --force              aeroform machine destroy ID --force
+
+Examples:
+  aeroform machine destroy 148ed599c14189            one that is stopped
+  aeroform machine destroy 148ed599c14189 --force    one that runs"
+    )]
+    Destroy(DestroyMachine),
+    /// Move Machines to another group
+    #[command(after_help = "\
+Both groups get exact maps of regions in aeroform.toml, and a `[[moved]]` entry says which Machine is whose. The
+Machine keeps its place and gets its new group's config.
+
+On Fly:
+  fly machine update --metadata fly_process_group=jobs ID && fly deploy
+                                              aeroform machine move ID --to jobs
+
+Examples:
+  aeroform machine move 148ed599c14189 --to jobs")]
+    Move(Move),
+    /// Move a Machine to another group, in Fly's spelling
+    #[command(after_help = "\
+As `fly machine update --metadata fly_process_group=GROUP ID`, and the same as `aeroform machine move ID --to
+GROUP`. Env, image and all else that Fly's command changes stand in fly.toml: write them there.
+
+Examples:
+  aeroform machine update --metadata fly_process_group=jobs 148ed599c14189")]
+    Update(Update),
+}
+
+/// `aeroform machine clone`.
+#[derive(Debug, Args)]
+pub struct CloneMachine {
+    /// The Machine by id
+    #[arg(value_name = "ID", value_parser = machine_id)]
+    pub id: MachineId,
+    /// Where the new one is; where the Machine is if none is named
+    #[arg(short, long, value_name = "REGION", value_parser = region)]
+    pub region: Option<Region>,
+    /// The group of the new one; that of the Machine if none is named
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
+    pub group: Option<GroupName>,
+    /// How far it goes.
+    #[command(flatten)]
+    pub editing: Editing,
+}
+
+/// `aeroform machine destroy`.
+#[derive(Debug, Args)]
+pub struct DestroyMachine {
+    /// The Machines by id or name; on a terminal they are asked for
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// Also one that runs: it is stopped first, with its own signal and timeout
+    #[arg(short, long)]
+    pub force: bool,
+    /// How far it goes.
+    #[command(flatten)]
+    pub editing: Editing,
+}
+
+/// `aeroform machine move`.
+#[derive(Debug, Args)]
+pub struct Move {
+    /// The Machines by id or name; on a terminal they are asked for
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// The group that they get
+    #[arg(long, value_name = "GROUP", value_parser = group_name)]
+    pub to: GroupName,
+    /// How far it goes.
+    #[command(flatten)]
+    pub editing: Editing,
+}
+
+/// `aeroform machine update`.
+#[derive(Debug, Args)]
+pub struct Update {
+    /// The Machine by id or name
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// The group that it gets, as Fly spells it: `fly_process_group=GROUP`
+    #[arg(short, long, value_name = "fly_process_group=GROUP", required = true, value_parser = process_group)]
+    pub metadata: GroupName,
+    /// How far it goes.
+    #[command(flatten)]
+    pub editing: Editing,
+}
+
+/// The one key of metadata that says what a manifest can say.
+fn process_group(text: &str) -> Result<GroupName, String> {
+    match text.split_once('=') {
+        Some(("fly_process_group", name)) => group_name(name),
+        Some((key, _)) => Err(format!(
+            "`{key}` is not moved by this verb, only `fly_process_group`; write other metadata in fly.toml"
+        )),
+        None => Err("write `fly_process_group=GROUP`".to_owned()),
+    }
 }
 
 /// `aeroform machine list`.
@@ -91,7 +212,7 @@ pub struct List {
         long,
         visible_alias = "process-group",
         value_name = "GROUP",
-        value_parser = super::group_name
+        value_parser = group_name
     )]
     pub group: Option<GroupName>,
     /// Only those in these regions
@@ -157,6 +278,10 @@ impl Machine {
             | Self::Cordon(act)
             | Self::Uncordon(act) => act.json,
             Self::Replace(replace) => replace.doing.json,
+            Self::Clone(CloneMachine { editing, .. })
+            | Self::Destroy(DestroyMachine { editing, .. })
+            | Self::Move(Move { editing, .. })
+            | Self::Update(Update { editing, .. }) => editing.doing.json,
         }
     }
 }

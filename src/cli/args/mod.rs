@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 mod asks;
 mod edit;
 mod groups;
+mod look;
 mod machine;
 mod scale;
 mod status;
@@ -19,7 +20,8 @@ mod world;
 pub use asks::{Asks, Restart, RestartOf};
 pub use edit::Editing;
 pub use groups::{Group, RegionsEdit, RegionsVerb};
-pub use machine::{Act, List, Machine, One, Replace};
+pub use look::{Format, Platform, Show, ShowConfig, Validate};
+pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
 pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
 pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
@@ -107,6 +109,20 @@ pub struct Global {
 }
 
 impl Global {
+    /// As if no flag was given.
+    pub fn of_nothing() -> Self {
+        Self {
+            chdir: None,
+            config: None,
+            app: None,
+            provider: None,
+            image: None,
+            color: ColorChoice::Auto,
+            quiet: false,
+            verbose: false,
+        }
+    }
+
     /// The program with the flags that say which project is meant, as a person would type it again.
     pub fn program(&self) -> String {
         let mut words = vec!["aeroform".to_owned()];
@@ -211,6 +227,10 @@ pub enum Verb {
     Platform(Platform),
     /// Print the completions of a shell
     #[command(after_help = "\
+The script asks this program while you type, so that it offers your groups and Machines, from fly.toml and
+the state file, and Fly's regions and sizes. Nothing is started and nobody is asked. Print it anew when
+aeroform was updated.
+
 Examples:
   aeroform completions bash > ~/.local/share/bash-completion/completions/aeroform
   aeroform completions fish > ~/.config/fish/completions/aeroform.fish")]
@@ -220,78 +240,6 @@ Examples:
     },
     /// Print the version
     Version {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// `aeroform validate`.
-#[derive(Debug, Args)]
-pub struct Validate {
-    /// Warnings are errors too
-    #[arg(long)]
-    pub strict: bool,
-    /// How what is wrong is printed: text, json, or github for annotations of a pull request
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
-    /// Print JSON, as `--format json`
-    #[arg(long, conflicts_with = "format")]
-    pub json: bool,
-}
-
-/// How diagnostics are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people, with the lines
-    Text,
-    /// For programs
-    Json,
-    /// As annotations of a GitHub workflow
-    Github,
-}
-
-/// `aeroform show`.
-#[derive(Debug, Subcommand)]
-pub enum Show {
-    /// The Machine config of each group, as JSON
-    Config(ShowConfig),
-}
-
-/// `aeroform show config`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-What is shown is what fly.toml and aeroform.toml say. A size or an image that they do not say is not in
-it: a new Machine takes it from its group. Values that look secret are hidden, since what is printed ends
-up in logs.
-
-Examples:
-  aeroform show config               every group, by name
-  aeroform show config -g web        the config of group web alone
-  aeroform show config -g web | jq .services")]
-pub struct ShowConfig {
-    /// Only this group's
-    #[arg(short, long, value_name = "GROUP", value_parser = group_name)]
-    pub group: Option<GroupName>,
-    /// Show values that look secret, and the contents of files
-    #[arg(long)]
-    pub show_secrets: bool,
-    /// Print a document with a version, for programs
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `aeroform platform`.
-#[derive(Debug, Subcommand)]
-pub enum Platform {
-    /// VM sizes with their memory, and what they cost
-    VmSizes {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Regions, and what they cost against iad
-    Regions {
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -371,6 +319,9 @@ pub struct Doing {
     /// Allow what a terminal asks a typed name for: GROUP, GROUP:CEILING, or all
     #[arg(long, value_name = "GROUP[:CEILING],…", value_delimiter = ',')]
     pub allow_destroy: Vec<AllowDestroy>,
+    /// Allow that Machines are taken back from a newer release of somebody else
+    #[arg(long)]
+    pub allow_revert: bool,
     /// Most changes at once
     #[arg(long, value_name = "N", default_value = "16")]
     pub parallelism: NonZeroUsize,
@@ -399,7 +350,7 @@ Examples:
   aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
 pub struct Apply {
     /// A plan that `aeroform plan --out` saved; the file is the approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "replace", "restart"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "allow_revert", "replace", "restart"])]
     pub plan: Option<PathBuf>,
     /// What is asked for beyond what the manifests say.
     #[command(flatten)]
@@ -475,6 +426,15 @@ pub struct Logs {
     /// A group, or a Machine by id or name; without it the whole app
     #[arg(value_name = "GROUP|ID")]
     pub of: Option<String>,
+    /// The same group, in Fly's spelling
+    #[arg(
+        short,
+        long,
+        visible_alias = "process-group",
+        value_name = "GROUP",
+        conflicts_with = "of"
+    )]
+    pub group: Option<String>,
     /// Go on as lines come
     #[arg(short, long)]
     pub follow: bool,

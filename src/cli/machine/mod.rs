@@ -4,8 +4,13 @@
 //! change nothing that is wanted.
 
 mod act;
+mod clone;
+mod destroy;
 mod list;
+mod moving;
 mod one;
+mod pick;
+mod places;
 
 use super::Context;
 use super::args::{Machine, Replace};
@@ -28,6 +33,10 @@ pub(super) async fn run(context: &Context<'_>, args: &Machine) -> Result<Exit, F
         Machine::Cordon(args) => act::run(context, Deed::Cordon, args).await,
         Machine::Uncordon(args) => act::run(context, Deed::Uncordon, args).await,
         Machine::Replace(args) => replace(context, args).await,
+        Machine::Clone(args) => clone::run(context, args).await,
+        Machine::Destroy(args) => destroy::run(context, args).await,
+        Machine::Move(args) => moving::run(context, args).await,
+        Machine::Update(args) => moving::update(context, args).await,
     }
 }
 

@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps};
+use super::config::Guest;
+use super::{GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps, Volume};
 
-/// One changing request to a provider, about one Machine of one app.
+/// One changing request to a provider, about one Machine of one app or a volume for one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "kebab-case")]
 pub enum Call {
@@ -57,6 +58,8 @@ pub enum Call {
         /// The new bookkeeping.
         stamps: Stamps,
     },
+    /// Makes a volume that no Machine has. Names of volumes are not unique: the same call twice makes two.
+    CreateVolume(Box<VolumeCall>),
 }
 
 /// Body of [`Call::Create`].
@@ -96,11 +99,41 @@ pub struct UpdateCall {
     pub instance: String,
 }
 
-/// What a changing call answered.
+/// Body of [`Call::CreateVolume`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VolumeCall {
+    /// Its name, the `source` of a mount.
+    pub name: String,
+    /// Where.
+    pub region: Region,
+    /// GB.
+    pub size_gb: u32,
+    /// Whether what it holds is encrypted at rest.
+    pub encrypted: bool,
+    /// Whether it must lie apart from the app's other volumes of its name there.
+    pub unique_zone: bool,
+    /// How many days its snapshots are kept; none means as the provider has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_retention: Option<u32>,
+    /// Whether snapshots are made by themselves; none means as the provider has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_snapshots: Option<bool>,
+    /// The size of the Machine that it is for: a host with room for both is looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guest: Option<Guest>,
+    /// That Machine's image, for the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+}
+
+/// What a changing call answered.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The Machine as the answer showed it; none after a destroy.
     pub machine: Option<Machine>,
+    /// The volume that was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Volume>,
 }
 
 /// What to wait for.
@@ -131,13 +164,14 @@ impl Call {
             Self::Cordon { .. } => "cordon",
             Self::Uncordon { .. } => "uncordon",
             Self::Stamp { .. } => "stamp",
+            Self::CreateVolume(_) => "create-volume",
         }
     }
 
-    /// The Machine that it is about; none for a create.
+    /// The Machine that it is about; none for one that makes something.
     pub fn machine(&self) -> Option<&MachineId> {
         match self {
-            Self::Create(_) => None,
+            Self::Create(_) | Self::CreateVolume(_) => None,
             Self::Update(call) => Some(&call.id),
             Self::Start { id }
             | Self::Stop { id }

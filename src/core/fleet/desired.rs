@@ -18,6 +18,8 @@ pub struct Desired {
     pub app: AppName,
     /// Provider by name (`local`, `fly`, …).
     pub provider: String,
+    /// There is no aeroform.toml that could name the provider.
+    pub provider_unwritten: bool,
     /// Every wanted group; a group that is not here is wanted gone.
     pub groups: BTreeMap<GroupName, DesiredGroup>,
     /// Renamed groups.

@@ -273,6 +273,9 @@ pub struct Volume {
     pub region: Region,
     /// GB.
     pub size_gb: u32,
+    /// Whether what it holds is encrypted at rest.
+    #[serde(default)]
+    pub encrypted: bool,
     /// The Machine that has it.
     pub attached_to: Option<MachineId>,
     /// Whether its host answers.

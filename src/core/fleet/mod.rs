@@ -20,7 +20,7 @@ pub mod rollout;
 pub mod secret;
 mod shape;
 
-pub use call::{Call, Receipt, Until};
+pub use call::{Call, Receipt, Until, VolumeCall};
 pub use config::MachineConfig;
 pub use desired::{
     Base, Count, Desired, DesiredGroup, Limit, Moved, MovedMachine, Places, Policy, Regions,

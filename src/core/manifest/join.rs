@@ -72,6 +72,7 @@ impl Both<'_> {
         Some(Desired {
             app: self.app()?,
             provider: self.settings.provider.clone(),
+            provider_unwritten: self.aero.is_none(),
             groups,
             moved: self.moved(),
             moved_machines: moves

@@ -11,8 +11,8 @@ use super::codes;
 use super::decision::Decision;
 use super::members::{Fleet, Member};
 use super::notes::{self, machines, note};
-use super::types::Note;
-use crate::core::fleet::{Desired, GroupName, MachineId, MachineState};
+use super::types::{Action, Note, Step, Work};
+use crate::core::fleet::{Desired, GroupName, MachineId, MachineState, Region};
 
 /// What is asked for beyond what the manifests say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,23 @@ pub struct Asked {
     /// Whose running Machines are to start anew.
     #[serde(default, skip_serializing_if = "Restart::is_nobody")]
     pub restart: Restart,
+    /// A Machine that a new one is to be like, where no manifest says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<Like>,
+}
+
+/// A Machine that is cloned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Like {
+    /// Which.
+    pub machine: MachineId,
+    /// The group of the new one; that of the Machine where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupName>,
+    /// Where the new one is; where the Machine is where none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Region>,
 }
 
 /// Whose running Machines start anew.
@@ -71,6 +88,38 @@ impl Asked {
             Ask::Restart
         } else {
             Ask::Nothing
+        }
+    }
+
+    /// Has the new Machine begin with what the one has that it is to be like.
+    pub(super) fn liken(&self, steps: &mut [Step], fleet: &Fleet<'_>) {
+        let Some(like) = &self.like else {
+            return;
+        };
+        let mut members = fleet.members.values().flatten();
+        let Some(source) = members.find(|member| *member.id == like.machine) else {
+            return;
+        };
+        let group = like.group.as_ref().unwrap_or(&source.group);
+        let region = like.region.as_ref().unwrap_or(source.region);
+        for step in steps {
+            let Work::Change(change) = &mut step.work else {
+                continue;
+            };
+            if change.group != *group || change.region != *region {
+                continue;
+            }
+            if let Action::Create {
+                replaces: None,
+                inherits,
+                standby_for,
+                ..
+            } = &mut change.action
+                && standby_for.is_empty()
+            {
+                inherits.like = Some(like.machine.clone());
+                return;
+            }
         }
     }
 

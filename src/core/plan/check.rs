@@ -4,6 +4,7 @@
 mod asked;
 mod branches;
 mod capacity;
+mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -46,6 +47,7 @@ pub fn check(
     reading.protected(desired, known, observed);
     reading.branches(known, observed);
     reading.capacity(desired, observed);
+    reading.volumes(desired, observed);
     reading.found.sort();
     reading.found
 }

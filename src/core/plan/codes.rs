@@ -28,7 +28,7 @@ codes! {
         "The plan destroys more at once than the policy allows.",
         "Split the change, or raise `max_destroy`.";
     NO_IMAGE "no_image" Refused:
-        "nothing says which image group `…` runs, and nothing of the app runs yet",
+        "nothing says which image …, and nothing of the app runs yet",
         "No manifest names an image, and there is no Machine to take it from.",
         "Name it with `--image`, or write `image` in aeroform.toml.";
     TWO_IMAGES "two_images" Refused:
@@ -143,6 +143,10 @@ codes! {
         "provider `…` shows sizes and images and does not enforce them",
         "Local Machines are processes.",
         "Nothing.";
+    SMALLER_VOLUME "smaller_volume" Not:
+        "`initial_size` of group `…` is … GB and …: it is for volumes that are made, and those that exist stay as they are",
+        "`initial_size` was raised, or volumes were made by hand.",
+        "`fly volumes extend ID --size GB` makes one larger; none is ever made smaller.";
     SPECIAL_MACHINES "special_machines" Not:
         "…: … (release-command, console, test or leftover canary Machines, left alone)",
         "Other tools made them for a purpose of their own.",

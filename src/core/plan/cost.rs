@@ -1,23 +1,25 @@
 //! What a plan changes in the bill of a month, from the prices that Fly has published.
 //!
 //! An estimate or nothing: where one price is not known the whole sum is not. Counts running Machines as
-//! if they never stopped; standbys, volumes and traffic are not in it. Decides nothing.
+//! if they never stopped, and volumes that are made; standbys and traffic are not in it, nor do volumes that
+//! stay or are left behind change the bill. Decides nothing.
 
 use std::collections::BTreeMap;
 
 use super::decision::{Changed, Decision, Gone, Role};
 use super::members::Member;
-use super::types::Cost;
+use super::types::{Cost, Plan};
 use crate::core::fleet::config::{Guest, Service};
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineConfig, MachineState, Region};
 use crate::core::platform::PRICES_OF;
-use crate::core::platform::prices::{Monthly, monthly};
+use crate::core::platform::prices::{Monthly, monthly, volume};
 
 /// The difference that these decisions make; none with a provider that costs nothing, and none where a
 /// Machine that comes, goes or changes its size has no known price.
 pub(super) fn difference(
     desired: &Desired,
     decisions: &BTreeMap<GroupName, Decision<'_>>,
+    plan: &Plan,
 ) -> Option<Cost> {
     if desired.provider != "fly" {
         return None;
@@ -26,6 +28,8 @@ pub(super) fn difference(
     for decision in decisions.values() {
         sum.add(decision)?;
     }
+    let new = plan.changes().flat_map(|(_, change)| change.new_volumes());
+    sum.total.0 += new.map(|new| volume(new.size_gb).0).sum::<i128>();
     Some(Cost {
         cents_per_month: sum.total.cents(),
         if_always_running: sum.sleepers,

@@ -8,6 +8,7 @@ use super::decision::{Changed, Decision, Gone, How};
 use super::members::{Fleet, Member, successors};
 use super::notes::{machines, note};
 use super::types::{Note, Removal};
+use super::words;
 use crate::core::fleet::{Desired, GroupName, Known, MachineConfig, MachineId};
 
 /// Groups that may not lose Machines or volumes: wanted so, remembered so, or stamped so.
@@ -51,6 +52,7 @@ pub(super) fn refusals(
         found.extend(decision.refusal.clone());
         found.extend(volume_on_another_host(name, decision));
     }
+    words::no_image_once(&mut found);
     for name in protected {
         found.extend(protect(desired, name, decisions));
     }

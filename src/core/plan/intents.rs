@@ -1,10 +1,9 @@
-//! Which launch id, name, port and volumes each new Machine gets (RULES 4, 32).
+//! Which launch id, name and port each new Machine gets (RULES 4).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::core::fleet::{
-    GroupName, HostStatus, Known, LaunchId, Lineage, MachineConfig, MachineId, MachineName,
-    Observed, Pending, Region, Volume, VolumeId,
+    GroupName, Known, LaunchId, Lineage, MachineId, MachineName, Observed, Pending, Region,
 };
 
 /// Hands out intents: derived, never random, never one that a Machine already answers.
@@ -18,8 +17,6 @@ pub(super) struct Intents<'a> {
     slots: BTreeMap<(GroupName, Region), u32>,
     next_port: Option<u16>,
     ports: BTreeSet<u16>,
-    /// Volumes that no Machine has that stays, on hosts that answer, by id.
-    volumes: Vec<&'a Volume>,
 }
 
 /// What a new Machine answers to.
@@ -69,7 +66,6 @@ impl<'a> Intents<'a> {
                 .flat_map(|o| o.machines.values())
                 .filter_map(|m| m.port)
                 .collect(),
-            volumes: unattached(observed),
         }
     }
 
@@ -92,21 +88,6 @@ impl<'a> Intents<'a> {
             launch,
             port: self.port(),
         }
-    }
-
-    /// The volumes of a new Machine, in the order of its mounts up to the first that there is none for:
-    /// of each name and region the unattached one with the lowest id. So a Machine that is made again
-    /// has the data of the one that is gone.
-    pub(super) fn volumes(&mut self, config: &MachineConfig, region: &Region) -> Vec<VolumeId> {
-        let mounts = config.mounts.iter().flatten();
-        let spent = mounts.map_while(|mount| {
-            let fits = |volume: &&Volume| {
-                mount.name.as_ref() == Some(&volume.name) && volume.region == *region
-            };
-            let at = self.volumes.iter().position(fits)?;
-            Some(self.volumes.remove(at).id.clone())
-        });
-        spent.collect()
     }
 
     fn pending_launch(&mut self, group: &GroupName, region: &Region) -> Option<LaunchId> {
@@ -154,18 +135,4 @@ impl<'a> Intents<'a> {
         self.next_port = port.checked_add(1);
         Some(port)
     }
-}
-
-fn unattached(observed: Option<&Observed>) -> Vec<&Volume> {
-    let all = observed.into_iter().flat_map(|observed| &observed.volumes);
-    let leaves = |id: &MachineId| {
-        let holder = observed.and_then(|observed| observed.machines.get(id));
-        holder.is_some_and(|machine| machine.state.is_gone())
-    };
-    let free = |volume: &&Volume| {
-        volume.host == HostStatus::Ok && volume.attached_to.as_ref().is_none_or(leaves)
-    };
-    let mut free: Vec<&Volume> = all.filter(free).collect();
-    free.sort_by(|a, b| a.id.cmp(&b.id));
-    free
 }

@@ -98,12 +98,21 @@ fn line(change: &Change) -> String {
         Action::Create {
             standby_for,
             replaces,
+            new_volumes,
             ..
         } => {
             let replaces = replaces
                 .as_ref()
                 .map_or(String::new(), |id| format!(" replaces {id}"));
-            format!("create {place}{replaces}{}{fields}", standby(standby_for))
+            let volumes: Vec<String> = new_volumes
+                .iter()
+                .map(|volume| format!(" with a new {} of {} GB", volume.name, volume.size_gb))
+                .collect();
+            let volumes = volumes.concat();
+            format!(
+                "create {place}{replaces}{}{volumes}{fields}",
+                standby(standby_for)
+            )
         }
         Action::Update { standby_for } => {
             format!("update {place}{id}{}{fields}", standby(standby_for))

@@ -12,8 +12,10 @@ use super::members::{Member, Vanished};
 use super::types::{
     Action, Change, GateKind, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
 };
+use super::volumes::Volumes;
 use crate::core::fleet::{
     CheckState, CheckStatus, DesiredGroup, GroupName, MachineId, MachineState, Region, Strategy,
+    VolumeId,
 };
 
 /// Steps and their pools.
@@ -32,11 +34,13 @@ pub(super) fn steps(
     decisions: &BTreeMap<GroupName, Decision<'_>>,
     vanished: &[Vanished<'_>],
     intents: &mut Intents<'_>,
+    volumes: &mut Volumes<'_>,
     may_lack_room: bool,
 ) -> Order {
     let mut build = Build {
         order: Order::default(),
         intents,
+        volumes,
         may_lack_room,
     };
     let adopted = build.bookkeeping(decisions, vanished);
@@ -59,16 +63,18 @@ pub(super) fn steps(
     for (name, decision) in removed {
         build.destroys(name, &decision.gone, last);
     }
+    build.volumes.apart(&mut build.order.steps);
     build.order
 }
 
-struct Build<'b, 'i> {
+struct Build<'b, 'i, 'v> {
     order: Order,
     intents: &'b mut Intents<'i>,
+    volumes: &'b mut Volumes<'v>,
     may_lack_room: bool,
 }
 
-impl Build<'_, '_> {
+impl Build<'_, '_, '_> {
     fn push(&mut self, pool: Option<PoolId>, needs: Vec<StepId>, work: Work) -> StepId {
         let id =
             StepId(u32::try_from(self.order.steps.len()).expect("fewer than four billion steps"));
@@ -193,11 +199,7 @@ impl Build<'_, '_> {
             );
             for region in &decision.creates {
                 let mut change = self.create(name, decision, region, Vec::new(), gate);
-                if let (Action::Create { volumes, .. }, Some(group)) =
-                    (&mut change.action, decision.wanted)
-                {
-                    *volumes = self.intents.volumes(&group.template, region);
-                }
+                self.mount(decision, &mut change, &[]);
                 let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
@@ -209,6 +211,23 @@ impl Build<'_, '_> {
             .map(|member| member.id.clone())
             .collect();
         (ids, primaries)
+    }
+
+    /// Gives a new Machine its volumes, those first that it keeps of the one that it replaces.
+    fn mount(&mut self, decision: &Decision<'_>, change: &mut Change, kept: &[VolumeId]) {
+        if let (
+            Action::Create {
+                volumes,
+                new_volumes,
+                ..
+            },
+            Some(group),
+        ) = (&mut change.action, decision.wanted)
+        {
+            let guest = decision.inherits.guest.as_ref();
+            let mounted = self.volumes.mounted(group, guest, &change.region, kept);
+            (*volumes, *new_volumes) = (mounted.taken, mounted.made);
+        }
     }
 
     fn create(
@@ -231,6 +250,7 @@ impl Build<'_, '_> {
                 standby_for,
                 replaces: None,
                 volumes: Vec::new(),
+                new_volumes: Vec::new(),
                 inherits: Box::new(decision.inherits.clone()),
             },
             group: name.clone(),
@@ -370,14 +390,10 @@ impl Build<'_, '_> {
         new.reason.clone_from(&changed.reason);
         new.changes.clone_from(&changed.changes);
         let old_first = changed.how == How::ReplaceOldFirst;
-        if let Action::Create {
-            volumes, replaces, ..
-        } = &mut new.action
-        {
+        let kept = if old_first { member.volumes() } else { &[] };
+        self.mount(decision, &mut new, kept);
+        if let Action::Create { replaces, .. } = &mut new.action {
             *replaces = Some(member.id.clone());
-            if old_first {
-                *volumes = member.volumes().to_vec();
-            }
         }
         let leaves = if old_first {
             Vec::new()
@@ -424,6 +440,7 @@ impl Build<'_, '_> {
         for region in &decision.standbys {
             let watched = primaries.watched();
             let mut change = self.create(name, decision, region, watched, GateKind::Settled);
+            self.mount(decision, &mut change, &[]);
             "standby".clone_into(&mut change.reason);
             ids.push(self.push(Some(pool), needs.clone(), Work::Change(Box::new(change))));
         }

@@ -20,6 +20,7 @@ use super::releases;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
+use super::volumes::{self, Volumes};
 use super::words;
 use crate::core::fleet::{
     Capabilities, Desired, GroupName, Known, Lineage, MachineId, Observed, Region,
@@ -55,13 +56,22 @@ pub fn plan(
     let mut intents = Intents::of(known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
-    let order = order::steps(&decisions, &fleet.vanished, &mut intents, may_lack_room);
+    let mut spare = Volumes::of(observed);
+    let mut order = order::steps(
+        &decisions,
+        &fleet.vanished,
+        &mut intents,
+        &mut spare,
+        may_lack_room,
+    );
+    options.asked.liken(&mut order.steps, &fleet);
     let release = observed
         .and_then(|observed| releases::planned(desired, known, observed, &decisions, options.aim));
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
         provider: desired.provider.clone(),
+        provider_unwritten: desired.provider_unwritten,
         lineage: scope.cloned(),
         serial: known.serial,
         desired: digest,
@@ -80,9 +90,10 @@ pub fn plan(
         takes_over: Vec::new(),
         release,
         newest_release: releases::newest(known, observed),
-        cost: cost::difference(desired, &decisions).map(Box::new),
+        cost: None,
         fences: BTreeMap::new(),
     };
+    plan.cost = cost::difference(desired, &decisions, &plan).map(Box::new);
     releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
     if let Some(observed) = observed {
         plan.warnings.extend(releases::warnings(observed, options));
@@ -98,6 +109,8 @@ pub fn plan(
         capabilities,
         options,
     );
+    let small = volumes::smaller(desired, &decisions, &plan.steps, observed);
+    plan.notes.extend(small);
     if let Some(observed) = observed {
         let history = history::judge(known, observed, &fleet, &plan.desired, options);
         for (taken, about) in history.takes_over {
@@ -163,6 +176,29 @@ fn say(
             "which Machines go is decided at apply: this plan was made without asking the provider",
         ));
     }
+    if !plan.online && plan.provider == "fly" && mounts(plan, desired) {
+        plan.notes.push(note(
+            codes::DECIDED_AT_APPLY,
+            "which volumes new Machines take, and which are made, is decided at apply: this plan was made \
+             without asking the provider",
+        ));
+    }
+}
+
+/// Whether a Machine comes that has a mount.
+fn mounts(plan: &Plan, desired: &Desired) -> bool {
+    let mut changes = plan.changes();
+    changes.any(|(_, change)| match &change.action {
+        Action::Create { volumes, .. } => {
+            let group = desired.groups.get(&change.group);
+            volumes.is_empty() && group.is_some_and(|group| group.template.has_mounts())
+        }
+        Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => false,
+    })
 }
 
 /// What the state will say differently although no step says so.
@@ -253,10 +289,11 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         (_, _) if touched => GroupVerdict::Changed,
         (_, _) => GroupVerdict::Unchanged,
     };
-    let moved_from = decision
+    let moved_from: BTreeSet<&GroupName> = decision
         .members
         .iter()
-        .find_map(|member| member.moved_from.clone());
+        .filter_map(|member| member.moved_from.as_ref())
+        .collect();
     GroupChange {
         name: name.clone(),
         command: decision.wanted.and_then(|group| group.command.clone()),
@@ -266,7 +303,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         regions,
         primaries,
         why: decision.why.clone().filter(|_| touched),
-        moved_from,
+        moved_from: moved_from.into_iter().cloned().collect(),
         strategy: words::strategy(decision),
         size: words::size(decision),
         http_service: decision

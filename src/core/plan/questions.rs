@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::notes::machines;
 use super::options::Aim;
+use super::summary::Revert;
 use super::types::{Action, GroupVerdict, Plan, Removal};
 use crate::core::fleet::GroupName;
 
@@ -14,6 +15,8 @@ use crate::core::fleet::GroupName;
 pub struct Questions {
     /// Whether to go on at all (y/N).
     pub confirm: bool,
+    /// Releases of others that are taken back: `-y` alone does not answer that.
+    pub reverts: Vec<Revert>,
     /// Names that must be typed.
     pub typed: Vec<Typed>,
 }
@@ -42,6 +45,8 @@ pub struct Allow {
     pub groups: BTreeMap<GroupName, Option<u32>>,
     /// `--allow-destroy=all`.
     pub all: bool,
+    /// `--allow-revert`.
+    pub revert: bool,
 }
 
 /// What must be asked of this plan.
@@ -114,6 +119,7 @@ pub fn questions(plan: &Plan) -> Questions {
     });
     Questions {
         confirm,
+        reverts: plan.reverts(),
         typed: app.into_iter().chain(typed).collect(),
     }
 }
@@ -144,13 +150,18 @@ impl Questions {
             .collect();
         Questions {
             confirm: self.confirm && !allow.auto_approve,
+            reverts: if allow.revert {
+                Vec::new()
+            } else {
+                self.reverts.clone()
+            },
             typed,
         }
     }
 
     /// Whether nothing is left to ask.
     pub fn is_empty(&self) -> bool {
-        !self.confirm && self.typed.is_empty()
+        !self.confirm && self.reverts.is_empty() && self.typed.is_empty()
     }
 
     /// The flags that answer what is open, as an operator types them.
@@ -158,6 +169,9 @@ impl Questions {
         let mut flags = Vec::new();
         if self.confirm {
             flags.push("--auto-approve".to_owned());
+        }
+        if !self.reverts.is_empty() {
+            flags.push("--allow-revert".to_owned());
         }
         if !self.typed.is_empty() {
             let names: Vec<String> = self

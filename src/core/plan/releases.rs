@@ -150,7 +150,8 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
             format!("the newest release of `{app}` is not known: {why}"),
         ));
     }
-    if let Some((release, _)) = under_way(observed, options.now) {
+    let machines = observed.machines.values();
+    if let Some((release, _)) = under_way(observed.release.as_ref(), machines, options.now) {
         found.push(
             note(
                 codes::RELEASE_IN_PROGRESS,
@@ -165,17 +166,20 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
     found
 }
 
-/// A release of somebody else that is under way, and for how many seconds it may be. What an apply has
-/// registered is guarded by leases, and over if it is without them.
-pub fn under_way(observed: &Observed, now: Option<i64>) -> Option<(&Release, i64)> {
-    let release = observed.release.as_ref()?;
+/// The newest release, if it is somebody else's and under way, and for how many seconds it may be. What an
+/// apply has registered is guarded by leases, and over if it is without them.
+pub fn under_way<'r, 'm>(
+    newest: Option<&'r Release>,
+    machines: impl IntoIterator<Item = &'m Machine>,
+    now: Option<i64>,
+) -> Option<(&'r Release, i64)> {
+    let release = newest?;
     let left = release.under_way(now?)?;
     let ours = |machine: &Machine| {
         let stamp = machine.stamps.release.as_ref();
         stamp.is_some_and(|stamp| stamp.by_us && stamp.id.as_ref() == Some(&release.id))
     };
-    let ours = observed.machines.values().any(ours);
-    (!ours).then_some((release, left))
+    (!machines.into_iter().any(ours)).then_some((release, left))
 }
 
 /// A release as people name one.

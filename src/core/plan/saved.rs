@@ -82,6 +82,9 @@ pub struct SavedChange {
     /// What may happen instead.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub branches: Vec<Branch>,
+    /// The release of somebody else that the Machine is taken back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<u64>,
 }
 
 /// Why a saved plan is not to be applied any more.
@@ -203,18 +206,25 @@ impl SavedPlan {
             }
         }
         let mut theirs: BTreeMap<String, Vec<&SavedChange>> = BTreeMap::new();
-        for change in fresh.changes() {
+        for change in fresh.changes().rev() {
             theirs.entry(change.key()).or_default().push(change);
         }
+        // Creates of one group and region differ in the volumes that they take or have made, so each is
+        // looked for among all of them; as a rule it is the next one.
+        let mut others = Vec::new();
         for change in self.changes() {
-            let same = theirs.get_mut(&change.key()).and_then(Vec::pop);
-            match same {
-                None => found.push(format!("{} is not to be done any more", change.describe())),
-                Some(other) if !change.is_like(other) => {
-                    found.push(format!("{} is another change now", change.describe()));
-                }
-                Some(_) => {}
+            let place = theirs.entry(change.key()).or_default();
+            match place.iter().rposition(|other| change.is_like(other)) {
+                Some(at) => drop(place.remove(at)),
+                None => others.push(change),
             }
+        }
+        for change in others {
+            let what = match theirs.get_mut(&change.key()).and_then(Vec::pop) {
+                None => "is not to be done any more",
+                Some(_) => "is another change now",
+            };
+            found.push(format!("{} {what}", change.describe()));
         }
         for change in theirs.values().flatten() {
             found.push(format!("{} is new", change.describe()));
@@ -222,7 +232,7 @@ impl SavedPlan {
         found
     }
 
-    fn changes(&self) -> impl Iterator<Item = &SavedChange> {
+    fn changes(&self) -> impl DoubleEndedIterator<Item = &SavedChange> {
         self.steps.iter().filter_map(|step| step.change.as_ref())
     }
 }
@@ -241,6 +251,7 @@ impl SavedChange {
                 .map(|field| field.path.join("."))
                 .collect(),
             branches: change.branches.clone(),
+            reverts: change.reverts,
         }
     }
 
@@ -262,6 +273,7 @@ impl SavedChange {
                     standby_for,
                     replaces,
                     volumes,
+                    new_volumes,
                     inherits,
                 },
                 Action::Create {
@@ -270,11 +282,13 @@ impl SavedChange {
                     standby_for: standby_for_now,
                     replaces: replaces_now,
                     volumes: volumes_now,
+                    new_volumes: new_volumes_now,
                     inherits: inherits_now,
                 },
             ) => {
                 watched(standby_for) == watched(standby_for_now)
                     && (replaces, volumes, inherits) == (replaces_now, volumes_now, inherits_now)
+                    && new_volumes == new_volumes_now
             }
             (Action::Update { standby_for }, Action::Update { standby_for: now }) => {
                 watched(standby_for) == watched(now)
@@ -291,6 +305,7 @@ impl SavedChange {
         let branches = self.branches.iter().zip(&other.branches);
         same && self.pin == other.pin
             && self.fields == other.fields
+            && self.reverts == other.reverts
             && self.branches.len() == other.branches.len()
             && branches
                 .into_iter()

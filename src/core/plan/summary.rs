@@ -1,7 +1,59 @@
 //! What a plan comes to: its changes, how many of which kind, and the classes of those that cannot simply
 //! be taken back.
 
-use super::types::{Action, Change, Plan, Removal, StepId, Summary, Work};
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::notes::machines;
+use super::types::{Action, Change, Plan, PlannedVolume, Removal, StepId, Summary, Work};
+
+/// A release that somebody else has made, as far as it is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Revert {
+    /// Its number.
+    pub release: u64,
+    /// On how many Machines.
+    pub machines: usize,
+    /// Its image, where the image changes; foreign text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// What they run instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+impl Revert {
+    /// In words: `reverts release v43 (sha256:…) to sha256:… on 2 Machines`.
+    pub fn told(&self) -> String {
+        let release = self.release;
+        let on = machines(self.machines);
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => {
+                let (from, to) = (short(from), short(to));
+                format!("reverts release v{release} ({from}) to {to} on {on}")
+            }
+            (_, _) => format!("reverts what release v{release} changed on {on}"),
+        }
+    }
+}
+
+/// An image by the beginning of its digest, where it has one.
+fn short(image: &str) -> String {
+    const SHOWN: usize = 12;
+    match image.split_once("@sha256:") {
+        Some((_, digest)) => format!("sha256:{}", digest.chars().take(SHOWN).collect::<String>()),
+        None => image.to_owned(),
+    }
+}
+
+fn images(change: &Change) -> (Option<String>, Option<String>) {
+    let field = change.changes.iter().find(|field| field.path == ["image"]);
+    let text = |value: &Option<serde_json::Value>| Some(value.as_ref()?.as_str()?.to_owned());
+    field.map_or((None, None), |field| {
+        (text(&field.before), text(&field.after))
+    })
+}
 
 impl Plan {
     /// The changes among the steps, with their ids.
@@ -16,6 +68,7 @@ impl Plan {
     pub fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for (_, change) in self.changes() {
+            summary.new_volumes += change.new_volumes().len();
             match &change.action {
                 Action::Create { replaces: None, .. } => summary.create += 1,
                 Action::Create {
@@ -52,6 +105,26 @@ impl Plan {
         self.changes().filter(|(_, change)| shrinks(change)).count()
     }
 
+    /// What is taken back of releases that the state has not seen: a class of its own (RULES 11).
+    pub fn reverts(&self) -> Vec<Revert> {
+        let mut found: BTreeMap<(u64, Option<String>, Option<String>), usize> = BTreeMap::new();
+        for (_, change) in self.changes() {
+            if let Some(release) = change.reverts {
+                let (from, to) = images(change);
+                *found.entry((release, from, to)).or_default() += 1;
+            }
+        }
+        let reverts = found.into_iter();
+        reverts
+            .map(|((release, from, to), machines)| Revert {
+                release,
+                machines,
+                from,
+                to,
+            })
+            .collect()
+    }
+
     /// Whether an apply would change neither a Machine nor the state.
     pub fn is_empty(&self) -> bool {
         self.changes().next().is_none() && self.records.is_empty()
@@ -61,6 +134,20 @@ impl Plan {
     pub fn calls_provider(&self) -> bool {
         self.changes()
             .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
+    }
+}
+
+impl Change {
+    /// The volumes that are made for its Machine.
+    pub fn new_volumes(&self) -> &[PlannedVolume] {
+        match &self.action {
+            Action::Create { new_volumes, .. } => new_volumes,
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => &[],
+        }
     }
 }
 

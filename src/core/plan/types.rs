@@ -27,6 +27,9 @@ pub struct Plan {
     pub app: AppName,
     /// The provider by name.
     pub provider: String,
+    /// There is no aeroform.toml that could name it.
+    #[serde(default)]
+    pub provider_unwritten: bool,
     /// The scope; none when planned offline from no state.
     pub lineage: Option<Lineage>,
     /// Serial of the state that it was made from.
@@ -76,8 +79,8 @@ pub struct Plan {
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
 }
 
-/// An estimate of what a plan changes in the bill of a month of 30 days: Machines alone, without standbys,
-/// as if they never stopped.
+/// An estimate of what a plan changes in the bill of a month of 30 days: Machines without standbys, as if
+/// they never stopped, and the volumes that are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cost {
     /// US cents more, or less.
@@ -215,8 +218,11 @@ pub enum Action {
         standby_for: Vec<Standby>,
         /// It takes the place of this one, which a later step destroys.
         replaces: Option<MachineId>,
-        /// Volumes that it gets, in the order of its mounts.
+        /// Unattached volumes that it takes, in the order of its mounts.
         volumes: Vec<VolumeId>,
+        /// Volumes that are made for it, for the mounts behind those.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        new_volumes: Vec<PlannedVolume>,
         /// What it has like the Machines that run, where no manifest says it.
         #[serde(default, skip_serializing_if = "Inherited::is_nothing")]
         inherits: Box<Inherited>,
@@ -247,6 +253,26 @@ pub enum Action {
     Forget,
 }
 
+/// A volume that is made for a new Machine, in its region, before the Machine itself (RULES 32).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedVolume {
+    /// The `source` of the mount.
+    pub name: String,
+    /// GB.
+    pub size_gb: u32,
+    /// Whether what it holds is encrypted at rest.
+    pub encrypted: bool,
+    /// Whether it must lie apart from the app's other volumes of its name in that region.
+    pub unique_zone: bool,
+    /// How many days its snapshots are kept, where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot_retention: Option<u32>,
+    /// Whether snapshots are made by themselves, where it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled_snapshots: Option<bool>,
+}
+
 /// What a new Machine takes over from those that run, where no manifest says it (RULES 18, 19).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -257,6 +283,9 @@ pub struct Inherited {
     /// The size of its group's Machines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guest: Option<Guest>,
+    /// The Machine that it is to be like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<MachineId>,
 }
 
 impl Inherited {
@@ -265,10 +294,10 @@ impl Inherited {
         *self == Self::default()
     }
 
-    /// The config that a new Machine's own is laid over: that of the Machine whose place it takes, if it
-    /// takes one's and that can be read, without its volumes; else what is inherited.
-    pub fn base(&self, replaced: Option<&MachineConfig>) -> MachineConfig {
-        let Some(old) = replaced else {
+    /// The config that a new Machine's own is laid over: that of the Machine whose place it takes or that
+    /// it is to be like, if there is one and that can be read, without its volumes; else what is inherited.
+    pub fn base(&self, of: Option<&MachineConfig>) -> MachineConfig {
+        let Some(old) = of else {
             return MachineConfig {
                 image: self.image.clone(),
                 guest: self.guest.clone(),
@@ -362,8 +391,8 @@ pub struct GroupChange {
     pub primaries: BTreeMap<Region, u32>,
     /// Why the count is what it is, and how to change it, where nobody wrote one.
     pub why: Option<String>,
-    /// The group that its Machines come from, when `[[moved]]` renamed it.
-    pub moved_from: Option<GroupName>,
+    /// The groups that `[[moved]]` brings here, by name.
+    pub moved_from: Vec<GroupName>,
     /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`).
     pub strategy: String,
     /// Size of its Machines where written (`shared-cpu-2x 1 GB`).
@@ -447,6 +476,8 @@ pub struct Summary {
     pub adopt: usize,
     /// Dropped from the state.
     pub forget: usize,
+    /// Volumes that are made, each for a Machine that is.
+    pub new_volumes: usize,
 }
 
 /// What came of a step.

@@ -137,11 +137,32 @@ pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
 
 /// Nothing is written and nothing runs.
 pub(super) fn no_image(name: &GroupName) -> Note {
+    no_image_of(&format!("group `{name}` runs")).of(name)
+}
+
+/// The same of several groups is one thing to do, and said once.
+pub(super) fn no_image_once(refusals: &mut Vec<Note>) {
+    let lacks = |note: &Note| note.code == codes::NO_IMAGE.name();
+    let lacking = refusals.iter().filter(|note| lacks(note));
+    let groups: Vec<String> = lacking
+        .filter_map(|note| Some(format!("`{}`", note.group.as_ref()?)))
+        .collect();
+    let ([.., last], Some(first)) = (&groups[..], refusals.iter().position(lacks)) else {
+        return;
+    };
+    if groups.len() > 1 {
+        let others = groups[..groups.len() - 1].join(", ");
+        let one = no_image_of(&format!("groups {others} and {last} run"));
+        refusals.retain(|note| !lacks(note));
+        refusals.insert(first, one);
+    }
+}
+
+fn no_image_of(who: &str) -> Note {
     note(
         codes::NO_IMAGE,
-        format!("nothing says which image group `{name}` runs, and nothing of the app runs yet"),
+        format!("nothing says which image {who}, and nothing of the app runs yet"),
     )
-    .of(name)
     .hint("name it with `--image`, or write `image` in aeroform.toml")
 }
 

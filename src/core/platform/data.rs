@@ -48,6 +48,9 @@ pub(super) const KINDS: [KindRules; 2] = [
 /// A GB of memory beyond what the CPUs bring: about 5 dollars in 30 days.
 pub(super) const MEMORY_NANODOLLARS_PER_GB_SECOND: u64 = 1930;
 
+/// A GB of a volume, provisioned: 15 cents a month in every region (the same page's section on volumes).
+pub(super) const VOLUME_NANODOLLARS_PER_GB_MONTH: u64 = 150_000_000;
+
 /// Fly bills a month as 30 days.
 pub(super) const SECONDS_PER_MONTH: u64 = 2_592_000;
 

@@ -1,9 +1,11 @@
 //! What a running Machine costs in a month of 30 days.
 //!
 //! Only what Fly has published: the sizes of its tables, memory by the GB beside them, and regions whose
-//! ratio is certain. Machines alone: volumes, addresses and traffic are not in here.
+//! ratio is certain. Machines and volumes: addresses, snapshots and traffic are not in here.
 
-use super::data::{MEMORY_NANODOLLARS_PER_GB_SECOND, SECONDS_PER_MONTH};
+use super::data::{
+    MEMORY_NANODOLLARS_PER_GB_SECOND, SECONDS_PER_MONTH, VOLUME_NANODOLLARS_PER_GB_MONTH,
+};
 use super::{regions, sizes};
 use crate::core::fleet::Region;
 use crate::core::fleet::config::Guest;
@@ -61,6 +63,11 @@ pub fn monthly(guest: &Guest, region: &Region) -> Option<Monthly> {
     let memory = u128::from(extra_mb) * u128::from(MEMORY_NANODOLLARS_PER_GB_SECOND);
     let month = (cpu + memory) * u128::from(SECONDS_PER_MONTH) * u128::from(ratio);
     i128::try_from(month / (1024 * 10_000)).ok().map(Monthly)
+}
+
+/// What a volume of this size costs in a month, attached or not; the same in every region.
+pub fn volume(size_gb: u32) -> Monthly {
+    Monthly(i128::from(size_gb) * i128::from(VOLUME_NANODOLLARS_PER_GB_MONTH))
 }
 
 #[cfg(test)]
@@ -123,5 +130,10 @@ mod tests {
         assert_eq!(Monthly(1_944_000_000).cents(), 194);
         assert_eq!(Monthly(-1_945_000_000).cents(), -195);
         assert_eq!(Monthly(0).cents(), 0);
+    }
+
+    #[test]
+    fn a_volume_costs_by_its_size() {
+        assert_eq!((volume(1).cents(), volume(10).cents()), (15, 150));
     }
 }

@@ -207,7 +207,11 @@ impl MachineStatus {
             standby: !machine.standby_for.is_empty(),
             cordoned: machine.cordoned,
             host: machine.host,
-            release: None,
+            release: machine
+                .stamps
+                .release
+                .as_ref()
+                .map(|release| release.version),
             image: config.and_then(|config| config.image.clone()),
             size: config.and_then(|config| config.guest.as_ref()).map(size),
             volumes: machine.volumes.clone(),

@@ -276,9 +276,10 @@ impl World {
         self.serve(&call, |world, script| {
             let done = work(world, script);
             if script.unreachable
-                && let Ok(record) = world.record(app, id)
+                && let Ok(found) = world.found_mut(app)
             {
-                record.unreachable = true;
+                found.host(id, true);
+                world.touch(app, None);
             }
             done
         })
@@ -317,7 +318,7 @@ impl World {
         let name = given.map_or_else(|| format!("calm-river-{}", &id[..4]), str::to_owned);
         let mut record = Record::new(Birth {
             name,
-            region: text("region").unwrap_or("iad").to_owned(),
+            region: self.placed(app, &config, text("region"))?,
             id,
             config,
             instance,
@@ -326,17 +327,28 @@ impl World {
         });
         record.listed_from = now + self.timings.list_lag + script.unlisted;
         record.cordoned = body.get("skip_service_registration") == Some(&Value::Bool(true));
-        record.unreachable = script.unreachable;
         record.checks_never_pass = script.checks_never_pass;
         let ttl = body.get("lease_ttl").and_then(Value::as_u64);
         let nonce = ttl.map(|ttl| self.lease_newborn(&mut record, Duration::from_secs(ttl)));
-        let mut shown = self.shown(self.found(app)?, &record);
+        let id = record.id.clone();
+        self.touch(app, Some(&id));
+        let found = self.found_mut(app)?;
+        found.add(record);
+        found.host(&id, script.unreachable);
+        let mut shown = self.look(app, &id)?;
         if let Some(nonce) = nonce {
             shown["nonce"] = nonce.into();
         }
-        self.touch(app, Some(&record.id));
-        self.found_mut(app)?.add(record);
         Ok(shown)
+    }
+
+    /// Where a Machine comes to be: with its volume, whatever was asked for.
+    fn placed(&self, app: &str, config: &Value, region: Option<&str>) -> Result<String, Refusal> {
+        let volume = volumes_of(config).next();
+        let mut disks = self.found(app)?.volumes.iter();
+        let disk = volume.and_then(|volume| disks.find(|disk| disk.id == volume));
+        let there = disk.map(|disk| disk.region.as_str()).or(region);
+        Ok(there.unwrap_or("iad").to_owned())
     }
 
     fn lease_newborn(&mut self, record: &mut Record, ttl: Duration) -> String {
@@ -359,9 +371,15 @@ impl World {
         }
         let holders = found.holders(self.now());
         for volume in volumes_of(config) {
-            if !found.volumes.iter().any(|disk| disk.id == volume) {
+            let Some(disk) = found.volumes.iter().find(|disk| disk.id == volume) else {
                 let message = format!("volume '{volume}' not found");
                 return Err(Refusal::new(404, message));
+            };
+            if disk.unreachable {
+                let message = format!(
+                    "insufficient resources to create new machine with existing volume '{volume}'"
+                );
+                return Err(Refusal::new(412, message));
             }
             if let Some(holder) = holders.get(volume) {
                 return Err(precondition(format!(

@@ -38,6 +38,15 @@ pub(super) struct Disk {
     pub(super) snapshot_retention: u32,
     pub(super) auto_backup_enabled: bool,
     pub(super) created_at: Duration,
+    /// Where in its region it lies.
+    #[serde(default)]
+    pub(super) zone: u32,
+    /// Lists lack it before.
+    #[serde(default)]
+    pub(super) listed_from: Duration,
+    /// Its host does not answer.
+    #[serde(default)]
+    pub(super) unreachable: bool,
 }
 
 impl Disk {
@@ -51,18 +60,26 @@ impl Disk {
             snapshot_retention: 5,
             auto_backup_enabled: true,
             created_at: now,
+            zone: 1,
+            listed_from: now,
+            unreachable: false,
         }
     }
 
     /// The volume as the platform shows it.
     pub(super) fn shown(&self, holder: Option<&str>, calendar: Calendar) -> Value {
+        let host_status = if self.unreachable {
+            "unreachable"
+        } else {
+            "ok"
+        };
         json!({
             "id": self.id, "name": self.name, "region": self.region, "size_gb": self.size_gb,
-            "state": "created", "zone": "0001", "encrypted": self.encrypted,
+            "state": "created", "zone": format!("{:04x}", self.zone), "encrypted": self.encrypted,
             "attached_machine_id": holder, "attached_alloc_id": null,
             "created_at": calendar.precise(self.created_at),
             "blocks": 0, "block_size": 0, "blocks_free": 0, "blocks_avail": 0,
-            "bytes_used": 0, "bytes_total": 0, "fstype": "", "host_status": "ok", "type": "local",
+            "bytes_used": 0, "bytes_total": 0, "fstype": "", "host_status": host_status, "type": "local",
             "snapshot_retention": self.snapshot_retention,
             "auto_backup_enabled": self.auto_backup_enabled,
         })
@@ -135,10 +152,49 @@ impl App {
             .collect()
     }
 
+    /// The lowest zone of the region in which no volume of this name lies; where all of so many have one,
+    /// the first of those that have fewest, unless it has to be one that has none.
+    pub(super) fn zone(
+        &self,
+        name: &str,
+        region: &str,
+        zones: Option<u32>,
+        unique: bool,
+    ) -> Option<u32> {
+        let here = self
+            .volumes
+            .iter()
+            .filter(|disk| disk.name == name && disk.region == region);
+        let mut many: BTreeMap<u32, usize> = BTreeMap::new();
+        for disk in here {
+            *many.entry(disk.zone).or_default() += 1;
+        }
+        let of = |zone: &u32| many.get(zone).copied().unwrap_or(0);
+        let most = zones.unwrap_or(u32::try_from(many.len()).unwrap_or(u32::MAX - 1) + 1);
+        let fewest = (1..=most).min_by_key(of)?;
+        (!unique || of(&fewest) == 0).then_some(fewest)
+    }
+
+    /// Takes the host of a Machine and its volumes away, or brings it back.
+    pub(super) fn host(&mut self, id: &str, unreachable: bool) {
+        let Some(record) = self.record_mut(id) else {
+            return;
+        };
+        record.unreachable = unreachable;
+        let held: Vec<String> = record.volumes().map(str::to_owned).collect();
+        for disk in self
+            .volumes
+            .iter_mut()
+            .filter(|disk| held.contains(&disk.id))
+        {
+            disk.unreachable = unreachable;
+        }
+    }
+
     pub(super) fn shown_volumes(&self, now: Duration, calendar: Calendar) -> Value {
         let holders = self.holders(now);
         let holder = |disk: &Disk| holders.get(disk.id.as_str()).copied();
-        let disks = self.volumes.iter();
+        let disks = self.volumes.iter().filter(|disk| disk.listed_from <= now);
         disks
             .map(|disk| disk.shown(holder(disk), calendar))
             .collect()

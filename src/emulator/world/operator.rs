@@ -31,6 +31,21 @@ impl<'a> Operator<'a> {
             .collect()
     }
 
+    /// Every volume, as the platform shows it, lists that lag or not.
+    pub fn volumes(&self) -> Vec<Value> {
+        let Some(app) = self.world.apps.get(self.app) else {
+            return Vec::new();
+        };
+        let holders = app.holders(self.world.now());
+        let disks = app.volumes.iter();
+        disks
+            .map(|disk| {
+                let holder = holders.get(disk.id.as_str()).copied();
+                disk.shown(holder, self.world.calendar)
+            })
+            .collect()
+    }
+
     /// How many Machines the app ever had, destroyed ones included.
     pub fn ever_made(&self) -> usize {
         let app = self.world.apps.get(self.app);
@@ -96,8 +111,8 @@ impl<'a> Operator<'a> {
 
     /// Takes a Machine's host away, or brings it back.
     pub fn host(&mut self, id: &str, unreachable: bool) {
-        if let Some(record) = self.record(id) {
-            record.unreachable = unreachable;
+        if let Some(app) = self.world.apps.get_mut(self.app) {
+            app.host(id, unreachable);
         }
     }
 

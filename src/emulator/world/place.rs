@@ -31,6 +31,9 @@ pub struct World {
     pub unique_names: bool,
     /// Whether shown configs have what the platform adds by itself (`dns`, sizes of volumes).
     pub fills_in: bool,
+    /// In how many zones of a region volumes of one name can lie apart; none: always in one more. How many
+    /// the platform has is not documented.
+    pub zones: Option<u32>,
     pub(super) calendar: Calendar,
     limits: Option<Limits>,
     bearer: Bearer,
@@ -118,6 +121,7 @@ impl World {
             timings: Timings::default(),
             unique_names: true,
             fills_in: false,
+            zones: None,
             calendar: Calendar::default(),
             limits: None,
             bearer: Bearer::default(),
@@ -177,7 +181,9 @@ impl World {
         let id = format!("vol_{}", &self.draw()[..16]);
         let mut disk = Disk::new(id.clone(), name, region, self.now());
         disk.size_gb = size_gb;
-        self.apps.get_mut(app)?.volumes.push(disk);
+        let found = self.apps.get_mut(app)?;
+        disk.zone = found.zone(name, region, None, true).unwrap_or(1);
+        found.volumes.push(disk);
         Some(id)
     }
 

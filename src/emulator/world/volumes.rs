@@ -12,7 +12,7 @@ const MOST_GB: u64 = 500;
 impl World {
     /// `POST …/volumes`.
     pub fn create_volume(&mut self, app: &str, body: &Value) -> Answer {
-        self.serve(&about("create-volume", app), |world, _| {
+        self.serve(&about("create-volume", app), |world, script| {
             let text = |key: &str| body.get(key).and_then(Value::as_str);
             let Some(name) = text("name").filter(|name| !name.is_empty()) else {
                 return Err(Refusal::new(400, "invalid_argument: name is required"));
@@ -26,6 +26,14 @@ impl World {
                 disk.encrypted = encrypted;
             }
             disk.settle(body);
+            let unique = body.get("require_unique_zone") != Some(&Value::Bool(false));
+            let found = world.found(app)?;
+            let zone = found.zone(name, &disk.region, world.zones, unique);
+            disk.zone = zone.ok_or_else(|| {
+                let message = "no zone is left in which no volume of this name lies";
+                Refusal::new(422, message).kind("volume_placement_capacity")
+            })?;
+            disk.listed_from = world.now() + script.unlisted;
             let shown = disk.shown(None, world.calendar);
             world.found_mut(app)?.volumes.push(disk);
             Ok(shown)

@@ -70,6 +70,10 @@ pub(super) const ALL: &[(&str, Clause)] = &[
         Box::pin(carried(s))
     }),
     (
+        "a volume, where there are any, is made as it was asked for and is one Machine's at a time",
+        |s| Box::pin(volumes(s)),
+    ),
+    (
         "logs without follow end, and stop when the sink has enough",
         |s| Box::pin(logs(s)),
     ),
@@ -338,6 +342,43 @@ async fn carried(s: &Subject<'_>) -> Verdict {
         config.other.get(&unknown.0) == Some(&unknown.1),
         "an unknown field is lost",
     )
+}
+
+async fn volumes(s: &Subject<'_>) -> Verdict {
+    let text = |error: ProviderError| format!("describe failed: {error}");
+    let described = s.provider.describe(&s.app).await.map_err(text)?;
+    let call = Subject::volume_call();
+    let create = Call::CreateVolume(Box::new(call.clone()));
+    let answer = s.provider.call(&s.app, &create).await;
+    if !described.capabilities.volumes {
+        ensure(answer.is_err(), "a provider without volumes made one")?;
+        return ensure(s.volumes().await?.is_empty(), "it lists a volume");
+    }
+    let receipt = answer.map_err(|error| format!("create-volume failed: {error}"))?;
+    let made = receipt
+        .volume
+        .ok_or("a create answered without the volume")?;
+    ensure(made.name == call.name, "another name")?;
+    ensure(made.region == call.region, "another region")?;
+    ensure(made.size_gb == call.size_gb, "another size")?;
+    ensure(made.encrypted, "not encrypted")?;
+    ensure(made.attached_to.is_none(), "a Machine has it already")?;
+    ensure(s.volumes().await? == [made.clone()], "the list differs")?;
+    let first = s.create(s.mounting("web-a", &made)).await?;
+    ensure(first.volumes == [made.id.clone()], "the Machine lacks it")?;
+    let holder = s.volumes().await?.pop().and_then(|v| v.attached_to);
+    ensure(holder.as_ref() == Some(&first.id), "the list has no holder")?;
+    let again = Call::Create(Box::new(s.mounting("web-b", &made)));
+    refused(s.call(again).await, &ErrorClass::Conflict)?;
+    let id = first.id;
+    s.wait(&id, Until::Started).await?;
+    let gone = Call::Destroy {
+        id: id.clone(),
+        force: true,
+    };
+    s.must(gone).await?;
+    s.wait(&id, Until::Destroyed).await?;
+    ensure(s.volumes().await? == [made], "it went with its Machine")
 }
 
 async fn logs(s: &Subject<'_>) -> Verdict {

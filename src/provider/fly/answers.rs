@@ -16,6 +16,7 @@ const NO_ROOM: &[&str] = &[
     "deploys to this host are temporarily disabled",
     "insufficient resources to create new machine with existing volume",
     "insufficient_capacity",
+    "volume_placement_capacity",
 ];
 
 /// The words of a Machine that is between two states.
@@ -47,6 +48,9 @@ pub(in crate::provider) fn class(
         412 if says(BUSY) => (ErrorClass::Conflict, shared::BUSY),
         412 if message.contains("not currently stopped") => {
             (ErrorClass::Invalid, shared::NOT_STOPPED)
+        }
+        412 if message.contains("volume already claimed") => {
+            (ErrorClass::Conflict, shared::VOLUME_CLAIMED)
         }
         412 => (ErrorClass::Conflict, shared::FAILED_PRECONDITION),
         _ => (ErrorClass::Invalid, shared::REFUSED),
@@ -188,7 +192,7 @@ mod tests {
                 412,
                 r#"{"error":"failed_precondition: volume already claimed by machine 1"}"#,
                 Conflict,
-                "failed_precondition",
+                "volume_claimed",
             ),
             (
                 412,
@@ -205,6 +209,12 @@ mod tests {
             (
                 412,
                 r#"{"error":"no","status":"insufficient_capacity"}"#,
+                NoRoom,
+                "no_room",
+            ),
+            (
+                422,
+                r#"{"error":"no","status":"volume_placement_capacity"}"#,
                 NoRoom,
                 "no_room",
             ),

@@ -1,10 +1,10 @@
-//! What changes a Machine, as the JSON of requests (facts/fly-machines-api.md 4, 8).
+//! What changes a Machine or makes a volume, as the JSON of requests (facts/fly-machines-api.md 4, 8, 10).
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::normal::is_bookkeeping;
 use crate::core::fleet::{GroupName, MachineConfig, Stamps};
 use crate::provider::bookkeeping;
@@ -43,6 +43,28 @@ pub(in crate::provider) fn update(call: &UpdateCall, mut live: Metadata) -> Valu
         "config": written(&call.config, &call.stamps, &call.group, live),
         "skip_launch": call.skip_launch, "current_version": call.instance,
     })
+}
+
+/// The body of the create of a volume. The Machine that it is for goes along as a hint: the platform looks
+/// for a host that has room for both.
+pub(in crate::provider) fn create_volume(call: &VolumeCall) -> Value {
+    let mut body = json!({
+        "name": call.name, "region": call.region, "size_gb": call.size_gb,
+        "encrypted": call.encrypted, "require_unique_zone": call.unique_zone,
+    });
+    if let Some(days) = call.snapshot_retention {
+        body["snapshot_retention"] = days.into();
+    }
+    if let Some(scheduled) = call.scheduled_snapshots {
+        body["auto_backup_enabled"] = scheduled.into();
+    }
+    if let Some(guest) = &call.guest {
+        body["compute"] = json!(guest);
+    }
+    if let Some(image) = &call.image {
+        body["compute_image"] = image.as_str().into();
+    }
+    body
 }
 
 /// The metadata that turns the stamps on a live Machine into these: values, and keys that go.

@@ -16,10 +16,10 @@ use super::events;
 use super::leases::Leases;
 use super::transport::{Method, Transport};
 use super::wire::{self, Read};
-use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::{
     AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineEvent, MachineId,
-    NewRelease, Receipt, Region, Release, ReleaseStatus, Until,
+    NewRelease, Receipt, Region, Release, ReleaseStatus, Until, Volume,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -65,6 +65,10 @@ pub(super) fn path(app: &AppName, id: &MachineId, rest: &str) -> String {
 /// The path of all Machines.
 pub(super) fn list_path(app: &AppName) -> String {
     format!("/v1/apps/{app}/machines")
+}
+
+fn volumes_path(app: &AppName) -> String {
+    format!("/v1/apps/{app}/volumes")
 }
 
 impl<T: Transport> FlyProvider<T> {
@@ -208,8 +212,22 @@ impl<T: Transport> FlyProvider<T> {
             .extend(newest.map(|(group, (_, release))| ((app.clone(), group.clone()), release)));
     }
 
+    async fn create_volume(
+        &self,
+        app: &AppName,
+        call: &VolumeCall,
+    ) -> Result<Volume, ProviderError> {
+        let ask = Ask {
+            body: Some(body::create_volume(call)),
+            ..Ask::new(Method::Post, volumes_path(app))
+        };
+        let told = self.client.machines(ask).await?;
+        let shown: Value = told.read()?;
+        wire::volume(&shown).ok_or_else(|| told.unreadable("this is no volume"))
+    }
+
     async fn list_volumes(&self, app: &AppName) -> Result<Value, ProviderError> {
-        let ask = Ask::new(Method::Get, format!("/v1/apps/{app}/volumes"));
+        let ask = Ask::new(Method::Get, volumes_path(app));
         self.client.machines(ask).await?.read()
     }
 
@@ -307,6 +325,12 @@ impl<T: Transport> Provider for FlyProvider<T> {
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
         let act = |id, rest, body| self.act(app, id, Method::Post, rest, body);
         let machine = match call {
+            Call::CreateVolume(volume) => {
+                return Ok(Receipt {
+                    machine: None,
+                    volume: Some(self.create_volume(app, volume).await?),
+                });
+            }
             Call::Create(create) => Some(self.create(app, create).await?),
             Call::Update(update) => Some(self.update(app, update).await?),
             Call::Start { id } => act(id, "/start", None).await.map(|_| None)?,
@@ -326,7 +350,10 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 None
             }
         };
-        Ok(Receipt { machine })
+        Ok(Receipt {
+            machine,
+            volume: None,
+        })
     }
 
     async fn wait(

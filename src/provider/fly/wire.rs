@@ -301,7 +301,8 @@ pub(in crate::provider) fn volumes(shown: &Value) -> Vec<Volume> {
     rows.filter_map(volume).collect()
 }
 
-fn volume(shown: &Value) -> Option<Volume> {
+/// Reads one volume; none where it is on its way out or no volume.
+pub(in crate::provider) fn volume(shown: &Value) -> Option<Volume> {
     let text = |key: &str| shown.get(key).and_then(Value::as_str);
     let dying = [
         "scheduling_destroy",
@@ -319,6 +320,8 @@ fn volume(shown: &Value) -> Option<Volume> {
         name: text("name")?.to_owned(),
         region: Region::new(text("region")?).ok()?,
         size_gb: u32::try_from(shown.get("size_gb")?.as_u64()?).ok()?,
+        // The platform's own default, where an answer does not say.
+        encrypted: shown.get("encrypted").and_then(Value::as_bool) != Some(false),
         attached_to: text("attached_machine_id").and_then(|id| MachineId::new(id).ok()),
         host: match text("host_status") {
             None | Some("ok") => HostStatus::Ok,

@@ -78,6 +78,14 @@ impl LocalProvider {
                 };
                 self.change(app, id, stamp).await
             }
+            Call::CreateVolume(volume) => {
+                let message = format!(
+                    "provider `local` makes no volumes, `{}` neither: a mount is shown and not enforced",
+                    volume.name
+                );
+                let class = ErrorClass::Invalid;
+                Err(ProviderError::new(class, answers::REFUSED, message))
+            }
         }
     }
 
@@ -201,7 +209,7 @@ impl LocalProvider {
         if now.is_at_rest() && !is_expected {
             let done = machine_dir.discard();
             done.map_err(|error| io_error("remove", &machine_dir, &error))?;
-            return Ok(Receipt { machine: None });
+            return Ok(Receipt::default());
         }
         let mut record = now.record;
         record.want(Wanted::Destroyed);
@@ -217,7 +225,7 @@ impl LocalProvider {
             }
             sleep(Duration::from_millis(10)).await;
         }
-        Ok(Receipt { machine: None })
+        Ok(Receipt::default())
     }
 
     async fn set_cordoned(
@@ -257,7 +265,10 @@ impl LocalProvider {
 
     fn receipt(&self, app: &AppName, id: &MachineId) -> Result<Receipt, ProviderError> {
         let machine = Some(self.snapshot(app, id)?.1.machine());
-        Ok(Receipt { machine })
+        Ok(Receipt {
+            machine,
+            volume: None,
+        })
     }
 
     /// The app's lock, for a Machine that is there.

@@ -115,6 +115,10 @@ impl SimProvider {
                 }
                 Ok(Value::Null)
             }
+            Call::CreateVolume(volume) => {
+                let body = translate::volume_body(volume);
+                self.ask(|world| world.create_volume(app, &body)).await
+            }
         }
     }
 }
@@ -164,8 +168,12 @@ impl Provider for SimProvider {
 
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
         let shown = self.act(app, call).await?;
-        let machine = match call {
-            Call::Create(_) | Call::Update(_) => Some(translate::machine(&shown)?),
+        let mut receipt = Receipt::default();
+        match call {
+            Call::Create(_) | Call::Update(_) => {
+                receipt.machine = Some(translate::machine(&shown)?);
+            }
+            Call::CreateVolume(_) => receipt.volume = Some(translate::volume(&shown)?),
             Call::Start { .. }
             | Call::Stop { .. }
             | Call::Suspend { .. }
@@ -173,9 +181,9 @@ impl Provider for SimProvider {
             | Call::Destroy { .. }
             | Call::Cordon { .. }
             | Call::Uncordon { .. }
-            | Call::Stamp { .. } => None,
-        };
-        Ok(Receipt { machine })
+            | Call::Stamp { .. } => {}
+        }
+        Ok(receipt)
     }
 
     async fn wait(

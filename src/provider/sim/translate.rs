@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::core::fleet::call::{CreateCall, UpdateCall};
+use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::{Machine, MachineEvent, MachineId, Stamps, Volume};
 use crate::emulator::world::Refusal;
 use crate::provider::ProviderError;
@@ -44,6 +44,14 @@ pub(super) fn machine(shown: &Value) -> Result<Machine, ProviderError> {
     Ok(read.machine)
 }
 
+pub(super) fn volume_body(call: &VolumeCall) -> Value {
+    body::create_volume(call)
+}
+
+pub(super) fn volume(shown: &Value) -> Result<Volume, ProviderError> {
+    wire::volume(shown).ok_or_else(|| answers::unreadable("the world", "this is no volume"))
+}
+
 pub(super) fn volumes(shown: &Value) -> Vec<Volume> {
     wire::volumes(shown)
 }
@@ -54,7 +62,10 @@ pub(super) fn events(shown: &Value) -> Vec<MachineEvent> {
 
 /// What a refusal means for what may be done next.
 pub(super) fn error(refusal: &Refusal) -> ProviderError {
-    let message = refusal.message.as_str();
-    let (class, code) = answers::class(refusal.status, message, refusal.retry_after);
+    let mut message = refusal.message.clone();
+    if let Some(kind) = refusal.kind {
+        message = format!("{message} ({kind})");
+    }
+    let (class, code) = answers::class(refusal.status, &message, refusal.retry_after);
     ProviderError::new(class, code, message)
 }

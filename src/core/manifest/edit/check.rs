@@ -130,7 +130,8 @@ fn lay_out(group: &mut DesiredGroup, layout: &Layout) {
 
 /// What is wanted without where and how it is written; entries whose order says nothing in one order.
 fn meaning(mut desired: Desired) -> Desired {
-    // The text itself in another form.
+    // What is written is no part of what it means.
+    desired.provider_unwritten = false;
     desired.definition = None;
     for group in desired.groups.values_mut() {
         group.places = Places::default();

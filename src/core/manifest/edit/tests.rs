@@ -570,6 +570,10 @@ fn a_size_is_whole_and_for_one_group() {
       destination = "/data"
       processes = ["cron"]
     "#);
+}
+
+#[test]
+fn a_size_is_written_in_the_form_that_is_there() {
     for (vm, edit, after) in [
         (
             "[[vm]]\nmemory = \"1gb\"\n",

@@ -10,7 +10,7 @@ use crate::core::fleet::{
 };
 use crate::core::plan::{
     Action, Aim, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan,
-    PlannedRelease, Removal, Standby, StepId, Summary, Target,
+    PlannedRelease, PlannedVolume, Removal, Revert, Standby, StepId, Summary, Target,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -25,6 +25,8 @@ pub struct PlanDocument<'a> {
     machines: usize,
     summary: Summary,
     shrinks: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reverts: Vec<Revert>,
     #[serde(skip_serializing_if = "Option::is_none")]
     release: Option<&'a PlannedRelease>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,8 +49,8 @@ struct Group<'a> {
     regions: BTreeMap<&'a Region, RegionCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    moved_from: Option<&'a GroupName>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    moved_from: &'a [GroupName],
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +109,8 @@ struct Step<'a> {
     standby_for: &'a [Standby],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     volumes: &'a [VolumeId],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    new_volumes: &'a [PlannedVolume],
     #[serde(skip_serializing_if = "Option::is_none")]
     inherits: Option<&'a Inherited>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -116,6 +120,8 @@ struct Step<'a> {
     branches: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<MachineState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reverts: Option<u64>,
 }
 
 /// The document of a plan.
@@ -130,6 +136,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         machines: plan.machines,
         summary: plan.summary(),
         shrinks: plan.shrinking(),
+        reverts: plan.reverts(),
         release: plan.release.as_ref(),
         cost: plan.cost.as_deref(),
         groups: plan.groups.iter().map(group).collect(),
@@ -163,7 +170,7 @@ fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
             })
             .collect(),
         command: group.command.as_deref(),
-        moved_from: group.moved_from.as_ref(),
+        moved_from: &group.moved_from,
         why: group.why.as_deref(),
         size: group.size.as_deref(),
         strategy: &group.strategy,
@@ -214,11 +221,13 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         port: None,
         standby_for: &[],
         volumes: &[],
+        new_volumes: change.new_volumes(),
         inherits: None,
         leaves: &[],
         gate: change.gate,
         branches: change.branches.iter().map(Branch::word).collect(),
         state: change.state,
+        reverts: change.reverts,
     };
     match &change.action {
         Action::Create {
@@ -227,6 +236,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
             standby_for,
             replaces,
             volumes,
+            new_volumes: _,
             inherits,
         } => {
             step.port = *port;

@@ -97,6 +97,11 @@ fn counts(plan: &Plan) -> Line {
         let label = if n == 0 { Label::Plain } else { label };
         line.add(label, format!("{} {what}", words::number(n)));
     }
+    if summary.new_volumes > 0 {
+        let text = words::count(summary.new_volumes, "new volume");
+        line.add(Label::Plain, "; ");
+        line.add(Label::Create, text);
+    }
     line.plain(".")
 }
 
@@ -162,7 +167,28 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
             words::count(shrinking, "Machine")
         ));
     }
+    let reverts = plan.reverts();
+    let more = reverts.len().saturating_sub(NAMED);
+    texts.extend(
+        reverts
+            .iter()
+            .take(NAMED)
+            .map(|revert| sentence(&revert.told())),
+    );
+    if more > 0 {
+        texts.push(format!("Reverts {} more releases.", words::number(more)));
+    }
     texts
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    format!(
+        "{}{}.",
+        first.into_iter().collect::<String>(),
+        letters.as_str()
+    )
 }
 
 fn listed(names: &[&str]) -> String {

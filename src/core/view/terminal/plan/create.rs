@@ -1,9 +1,10 @@
 //! New Machines: how many where, how big, on which ports, with which volumes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::core::fleet::{Region, VolumeId};
-use crate::core::plan::{Action, GroupChange, Standby};
+use crate::core::plan::{Action, GroupChange, PlannedVolume, Standby};
 use crate::core::view::bundle::{Bundle, Item, Role};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::style::Label;
@@ -88,11 +89,6 @@ pub(super) fn create(
 /// The ports and volumes of the new Machines of one region.
 fn equipment(items: &[&Item<'_>], verbose: bool) -> String {
     let ports: Vec<u16> = items.iter().filter_map(|item| port(item)).collect();
-    let volumes: Vec<&str> = items
-        .iter()
-        .flat_map(|item| volumes(item))
-        .map(VolumeId::as_str)
-        .collect();
     let mut texts = Vec::new();
     if !ports.is_empty() {
         texts.push(listed_ports(
@@ -100,11 +96,55 @@ fn equipment(items: &[&Item<'_>], verbose: bool) -> String {
             if verbose { usize::MAX } else { PORTS },
         ));
     }
-    if !volumes.is_empty() {
-        let s = if volumes.len() == 1 { "" } else { "s" };
-        texts.push(format!("takes volume{s} {}", volumes.join(" ")));
-    }
+    texts.extend(volume_texts(items));
     texts.join(", ")
+}
+
+/// The volumes that replacements get beside what they leave, a line.
+pub(super) fn replaced(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let items: Vec<&Item<'_>> = bundle.items.iter().collect();
+    let texts = volume_texts(&items);
+    if texts.is_empty() {
+        return Ok(());
+    }
+    page.line(&Line::new(8).plain(texts.join(", ")))
+}
+
+fn volume_texts(items: &[&Item<'_>]) -> Vec<String> {
+    let taken: Vec<&str> = items
+        .iter()
+        .flat_map(|item| volumes(item))
+        .map(VolumeId::as_str)
+        .collect();
+    let mut texts = Vec::new();
+    if !taken.is_empty() {
+        let s = if taken.len() == 1 { "" } else { "s" };
+        texts.push(format!("takes volume{s} {}", taken.join(" ")));
+    }
+    let new = items.iter().flat_map(|item| item.change.new_volumes());
+    texts.extend(new_volumes(new));
+    texts
+}
+
+/// `with 2 new volumes data of 10 GB`, equal ones together.
+fn new_volumes<'a>(all: impl Iterator<Item = &'a PlannedVolume>) -> Vec<String> {
+    let mut many: BTreeMap<(&str, u32, bool), usize> = BTreeMap::new();
+    for volume in all {
+        let kind = (volume.name.as_str(), volume.size_gb, volume.encrypted);
+        *many.entry(kind).or_default() += 1;
+    }
+    let text = |((name, size, encrypted), n): ((&str, u32, bool), usize)| {
+        let volumes = match n {
+            1 => "a new volume".to_owned(),
+            n => format!("{} new volumes", words::number(n)),
+        };
+        let plain = if encrypted { "" } else { ", not encrypted" };
+        format!(
+            "with {volumes} {name} of {} GB{plain}",
+            words::number(size as usize)
+        )
+    };
+    many.into_iter().map(text).collect()
 }
 
 fn listed_ports(mut ports: Vec<u16>, limit: usize) -> String {

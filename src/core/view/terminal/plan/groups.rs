@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::core::fleet::GroupName;
 use crate::core::plan::{Action, Aim, DriftKind, GroupChange, GroupVerdict, Plan};
 use crate::core::view::bundle::{Kind, Order};
 use crate::core::view::line::{Line, Page, columns, cut};
@@ -112,8 +113,8 @@ fn detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> St
     let mut parts = Vec::new();
     match group.verdict {
         GroupVerdict::Added => {
-            parts.push(match &group.moved_from {
-                Some(from) => format!("moved from {from}"),
+            parts.push(match moved(group) {
+                Some(moved) => moved,
                 None if vanished(plan, group) => "every Machine of it is gone".to_owned(),
                 None => "new group".to_owned(),
             });
@@ -121,19 +122,26 @@ fn detail(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> St
         }
         GroupVerdict::Removed => parts.push(fate(plan, group, section)),
         GroupVerdict::Changed => {
-            parts.extend(
-                group
-                    .moved_from
-                    .as_ref()
-                    .map(|from| format!("moved from {from}")),
-            );
+            parts.extend(moved(group));
             parts.extend(regions(group));
-            let moved = group.moved_from.is_some();
+            let moved = !group.moved_from.is_empty();
             parts.extend(section.and_then(|section| besides_counts(section, moved)));
         }
         GroupVerdict::Unchanged => parts.push("no changes".to_owned()),
     }
     parts.join(" · ")
+}
+
+/// Where its Machines come from, where `[[moved]]` brings some.
+fn moved(group: &GroupChange) -> Option<String> {
+    let [others @ .., last] = &group.moved_from[..] else {
+        return None;
+    };
+    let others: Vec<&str> = others.iter().map(GroupName::as_str).collect();
+    Some(match others.len() {
+        0 => format!("moved from {last}"),
+        _ => format!("moved from {} and {last}", others.join(", ")),
+    })
 }
 
 /// Whether the state has Machines of it and the world has none.

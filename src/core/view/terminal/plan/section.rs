@@ -99,6 +99,9 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
         .group
         .and_then(|group| group.http_service.as_deref());
     diff::fields(section.name, http_service, bundle.fields, 10, page)?;
+    if matches!(bundle.kind, Kind::Replace(Order::NewFirst)) {
+        create::replaced(bundle, page)?;
+    }
     branches(bundle, page)?;
     left(section, bundle, page)
 }

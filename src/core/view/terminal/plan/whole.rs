@@ -35,8 +35,13 @@ pub(super) fn header(plan: &Plan) -> Line {
     } else {
         "planned from the state alone".to_owned()
     };
+    let named = if plan.provider_unwritten {
+        " (no aeroform.toml names a provider: --provider does)"
+    } else {
+        ""
+    };
     Line::new(0).push(Label::Strong, plan.app.as_str()).push(
         Label::Dim,
-        format!(" · {} · {state} · {seen}", plan.provider),
+        format!(" · {}{named} · {state} · {seen}", plan.provider),
     )
 }

@@ -1,0 +1,219 @@
+//! What the verbs that change one Machine of a group write of the group's numbers: exact maps, with what is
+//! not named as it would be without the verb.
+
+use std::collections::BTreeMap;
+
+use super::super::codes;
+use super::super::edit::Ground;
+use super::super::scale;
+use crate::core::fleet::{GroupName, Machine, MachineId, MachineState, Region};
+use crate::core::manifest::edit::{Edit, Layout};
+use crate::core::plan::{Action, Removal};
+use crate::ui::Failure;
+
+/// A Machine as a verb needs it, from the look or, without one, from the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) id: MachineId,
+    pub(super) group: GroupName,
+    pub(super) region: Region,
+    pub(super) standby: bool,
+    /// None where nobody was asked.
+    pub(super) state: Option<MachineState>,
+    pub(super) has_volume: bool,
+}
+
+impl Place {
+    /// The Machine of this id or name that Aeroform manages.
+    pub(super) fn named(ground: &Ground<'_>, wanted: &str) -> Result<Self, Failure> {
+        let places = Self::all(ground);
+        if let Some((_, place)) = places
+            .into_iter()
+            .find(|(name, place)| place.id.as_str() == wanted || name == wanted)
+        {
+            return Ok(place);
+        }
+        let observed = ground
+            .look
+            .observed
+            .iter()
+            .flat_map(|o| o.machines.values());
+        let is_it = |m: &Machine| m.id.as_str() == wanted || m.name.as_str() == wanted;
+        if observed.into_iter().any(is_it) {
+            return Err(Failure::new(
+                codes::FOREIGN_MACHINE,
+                format!("Machine `{wanted}` is of no group that Aeroform manages"),
+            )
+            .hint("`fly machine` does what is to be done to it"));
+        }
+        Err(Failure::new(
+            codes::NO_SUCH_MACHINE,
+            format!("the app has no Machine `{wanted}`"),
+        )
+        .hint("`aeroform machine list` names them"))
+    }
+
+    /// Every Machine that the plan counts, with its name.
+    pub(super) fn all(ground: &Ground<'_>) -> Vec<(String, Self)> {
+        let look = ground.look;
+        let known = &look.remembered.known;
+        let Some(observed) = &look.observed else {
+            let known = known.machines.iter();
+            let places = known.map(|(id, machine)| {
+                let place = Self {
+                    id: id.clone(),
+                    group: machine.group.clone(),
+                    region: machine.region.clone(),
+                    standby: !machine.standby_for.is_empty(),
+                    state: None,
+                    has_volume: !machine.volumes.is_empty(),
+                };
+                (machine.name.to_string(), place)
+            });
+            return places.collect();
+        };
+        let added = look.plan.adopted_from_outside();
+        let there = observed.machines.values().filter(|machine| {
+            let ours = known.machines.contains_key(&machine.id) || added.contains(&machine.id);
+            ours && !machine.state.is_gone()
+        });
+        let places = there.filter_map(|machine| {
+            let remembered = known.machines.get(&machine.id);
+            let group = machine.group.clone();
+            let place = Self {
+                id: machine.id.clone(),
+                group: group.or_else(|| remembered.map(|known| known.group.clone()))?,
+                region: machine.region.clone(),
+                standby: !machine.standby_for.is_empty(),
+                state: Some(machine.state),
+                has_volume: !machine.volumes.is_empty(),
+            };
+            Some((machine.name.to_string(), place))
+        });
+        places.collect()
+    }
+
+    /// Whether it goes anyway, without anything more being said.
+    pub(super) fn goes_anyway(&self, ground: &Ground<'_>) -> bool {
+        ground.look.plan.changes().any(|(_, change)| {
+            let goes = match &change.action {
+                Action::Destroy { removal, .. } => *removal != Removal::Replaced,
+                Action::Create { .. }
+                | Action::Update { .. }
+                | Action::Move { .. }
+                | Action::Adopt
+                | Action::Forget => false,
+            };
+            goes && change.machine.id.as_ref() == Some(&self.id)
+        })
+    }
+}
+
+/// The numbers of groups while a verb changes them.
+pub(super) struct Numbers<'g> {
+    ground: &'g Ground<'g>,
+    groups: BTreeMap<GroupName, Group>,
+}
+
+struct Group {
+    primaries: BTreeMap<Region, u32>,
+    standbys: u32,
+    /// Whether its standbys are to be written.
+    writes_standbys: bool,
+}
+
+impl<'g> Numbers<'g> {
+    pub(super) fn of(ground: &'g Ground<'g>) -> Self {
+        Self {
+            ground,
+            groups: BTreeMap::new(),
+        }
+    }
+
+    fn group(&mut self, name: &GroupName) -> &mut Group {
+        let ground = self.ground;
+        self.groups.entry(name.clone()).or_insert_with(|| {
+            let primaries = scale::there(ground.desired, &ground.look.plan, name);
+            let planned = ground.look.plan.groups.iter().find(|g| g.name == *name);
+            let all = planned.map_or(0, |group| group.after);
+            let written = ground
+                .desired
+                .groups
+                .get(name)
+                .and_then(|group| group.standby);
+            let beside = || all.saturating_sub(primaries.values().sum());
+            Group {
+                standbys: written.unwrap_or_else(beside),
+                writes_standbys: false,
+                primaries,
+            }
+        })
+    }
+
+    /// One more in this region.
+    pub(super) fn add(&mut self, name: &GroupName, region: &Region) {
+        *self
+            .group(name)
+            .primaries
+            .entry(region.clone())
+            .or_default() += 1;
+    }
+
+    /// One less where this Machine is.
+    pub(super) fn take(&mut self, place: &Place) {
+        let group = self.group(&place.group);
+        if place.standby {
+            group.standbys = group.standbys.saturating_sub(1);
+            group.writes_standbys = true;
+        } else if let Some(n) = group.primaries.get_mut(&place.region) {
+            *n = n.saturating_sub(1);
+        }
+    }
+
+    /// The edits that say so, and a sentence for each group.
+    pub(super) fn edits(self) -> (Vec<Edit>, Vec<String>) {
+        let mut edits = Vec::new();
+        let mut said = Vec::new();
+        for (name, group) in self.groups {
+            let Group {
+                mut primaries,
+                standbys,
+                writes_standbys,
+            } = group;
+            primaries.retain(|_, n| *n > 0);
+            said.push(sentence(&name, &primaries));
+            let standby = if writes_standbys && !primaries.is_empty() {
+                Some(standbys)
+            } else {
+                scale::standbys(self.ground, &name, &primaries)
+            };
+            let layout = Layout {
+                regions: primaries,
+                standby,
+            };
+            edits.push(Edit::Layout {
+                group: name,
+                layout,
+            });
+        }
+        (edits, said)
+    }
+}
+
+fn sentence(name: &GroupName, primaries: &BTreeMap<Region, u32>) -> String {
+    let n: u32 = primaries.values().sum();
+    let counts: Vec<String> = primaries
+        .iter()
+        .map(|(region, n)| format!("{region} {n}"))
+        .collect();
+    match n {
+        0 => format!(
+            "group `{name}` has no Machine any more then; the next `fly deploy` would make some again"
+        ),
+        1 => format!("group `{name}` has 1 Machine then: {}", counts.join(", ")),
+        n => format!(
+            "group `{name}` has {n} Machines then: {}",
+            counts.join(", ")
+        ),
+    }
+}

@@ -1,0 +1,80 @@
+//! A release that somebody else has begun and not ended: an apply lets it come to its end first, so that
+//! two do not change the same Machines at once. Another apply is met at its leases instead.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::ground::Look;
+use crate::core::fleet::{Release, release::UNDER_WAY_S};
+use crate::core::plan::releases::under_way;
+use crate::env::Env;
+use crate::provider::Provider;
+
+/// How often is looked whether it is over.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+
+/// A release that is waited for.
+#[derive(Debug)]
+pub struct Waiting<'a> {
+    /// Which.
+    pub release: &'a Release,
+    /// For how long at most.
+    pub at_most: Duration,
+    /// When it is no longer believed to be under way, RFC 3339.
+    pub until: String,
+}
+
+/// Waits until nobody else's release is under way, and tells of each that is waited for. Gives whether
+/// there was one, so that what was seen before it may be otherwise now. Reads only.
+pub async fn let_end(
+    provider: &dyn Provider,
+    look: &Look,
+    env: &Env,
+    waiting: &mut (dyn FnMut(&Waiting<'_>) + Send),
+) -> bool {
+    let Some(observed) = &look.observed else {
+        return false;
+    };
+    if !observed.description.capabilities.releases {
+        return false;
+    }
+    let app = &observed.app;
+    let mut told: Option<(String, Instant)> = None;
+    loop {
+        let now = env.unix_now();
+        match provider.newest_release(app).await {
+            Ok(newest) => {
+                let machines = observed.machines.values();
+                let Some((release, left)) = under_way(newest.as_ref(), machines, Some(now)) else {
+                    return told.is_some();
+                };
+                if told.as_ref().is_none_or(|(id, _)| *id != release.id) {
+                    let at_most = Duration::from_secs(left.unsigned_abs());
+                    waiting(&Waiting {
+                        release,
+                        at_most,
+                        until: until(release, now),
+                    });
+                    told = Some((release.id.clone(), Instant::now() + at_most));
+                }
+            }
+            // Whoever cannot tell keeps nobody from an apply.
+            Err(_) if told.is_none() => return false,
+            Err(_) => {}
+        }
+        let deadline = told.as_ref().map(|(_, deadline)| *deadline);
+        let left = deadline.map_or(Duration::ZERO, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        });
+        if left.is_zero() {
+            return true;
+        }
+        sleep(LOOK_AGAIN.min(left)).await;
+    }
+}
+
+fn until(release: &Release, now: i64) -> String {
+    let end = release.created_at.unwrap_or(now) + UNDER_WAY_S;
+    jiff::Timestamp::from_second(end).map_or_else(|_| String::new(), |end| end.to_string())
+}

@@ -1,0 +1,91 @@
+//! The volumes of new Machines, read a second time.
+
+use std::collections::BTreeSet;
+
+use super::Reading;
+use crate::core::fleet::{Desired, HostStatus, Observed, VolumeId};
+use crate::core::plan::types::{Action, Change, StepId};
+
+impl Reading<'_> {
+    /// Every mount of a new Machine has a volume, taken or made. One that is taken is there, in the
+    /// Machine's region and of the mount's name; nobody has it that stays, and nobody else takes it.
+    pub(super) fn volumes(&mut self, desired: &Desired, observed: Option<&Observed>) {
+        let Some(observed) = observed.filter(|o| o.description.capabilities.volumes) else {
+            return;
+        };
+        let mut spent = BTreeSet::new();
+        for (id, change) in self.plan.changes() {
+            let (Action::Create { volumes, .. }, Some(group)) =
+                (&change.action, desired.groups.get(&change.group))
+            else {
+                continue;
+            };
+            let mounts = group.template.mounts.iter().flatten();
+            let names: Vec<Option<&str>> = mounts.map(|mount| mount.name.as_deref()).collect();
+            let has = volumes.len() + change.new_volumes().len();
+            if has != names.len() && names.iter().all(Option::is_some) {
+                let wants = names.len();
+                self.say(format!(
+                    "step {} has {wants} mounts and {has} volumes",
+                    id.0
+                ));
+            }
+            for (volume, name) in volumes.iter().zip(&names) {
+                if let Some(what) = unfit(change, volume, *name, observed) {
+                    self.say(format!("step {} takes {volume}, {what}", id.0));
+                }
+                if !spent.insert(volume) {
+                    self.say(format!("step {} takes {volume} a second time", id.0));
+                }
+            }
+            self.made(id, change, &names[volumes.len().min(names.len())..]);
+        }
+    }
+
+    fn made(&mut self, id: StepId, change: &Change, names: &[Option<&str>]) {
+        for (at, volume) in change.new_volumes().iter().enumerate() {
+            if volume.size_gb == 0 || names.get(at) != Some(&Some(volume.name.as_str())) {
+                let name = &volume.name;
+                self.say(format!(
+                    "step {} makes a `{name}` that no mount wants",
+                    id.0
+                ));
+            }
+        }
+    }
+}
+
+/// Why the Machine cannot have that volume.
+fn unfit(
+    change: &Change,
+    id: &VolumeId,
+    name: Option<&str>,
+    observed: &Observed,
+) -> Option<&'static str> {
+    let Some(volume) = observed.volumes.iter().find(|volume| volume.id == *id) else {
+        return Some("which is not there");
+    };
+    if volume.region != change.region {
+        return Some("which is in another region");
+    }
+    if name.is_some_and(|name| name != volume.name) {
+        return Some("which has another name");
+    }
+    if volume.host != HostStatus::Ok {
+        return Some("whose host does not answer");
+    }
+    let holder = volume.attached_to.as_ref()?;
+    let gone = observed
+        .machines
+        .get(holder)
+        .is_some_and(|m| m.state.is_gone());
+    let replaced = match &change.action {
+        Action::Create { replaces, .. } => replaces.as_ref() == Some(holder),
+        Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Forget => false,
+    };
+    (!gone && !replaced).then_some("which another Machine has")
+}

@@ -1,0 +1,220 @@
+//! Which volumes new Machines get: unattached ones are taken, and what is lacking is made (RULES 32).
+//!
+//! Chooses and counts. A volume that exists is never resized and never removed.
+
+use std::collections::BTreeMap;
+
+use super::codes;
+use super::decision::Decision;
+use super::members::Member;
+use super::notes::note;
+use super::types::{Action, Note, PlannedVolume, Step, Work};
+use crate::core::fleet::config::Guest;
+use crate::core::fleet::{
+    AppName, Desired, DesiredGroup, GroupName, HostStatus, MachineId, Observed, Region, Volume,
+    VolumeId,
+};
+
+/// flyctl's size of a new volume where none is written (facts/fly-toml-to-machine.md 10.5).
+const SIZE_GB: u32 = 1;
+
+/// The same for a Machine with a GPU.
+const GPU_SIZE_GB: u32 = 100;
+
+/// Volumes that are told by their ids, with the command that extends them.
+const NAMED: usize = 8;
+
+/// The app's volumes as they are spent.
+pub(super) struct Volumes<'a> {
+    all: &'a [Volume],
+    /// Those that no Machine has that stays, on hosts that answer, by id.
+    free: Vec<&'a Volume>,
+    /// Whether the provider has volumes at all.
+    real: bool,
+}
+
+/// What a new Machine gets for its mounts.
+#[derive(Debug, Default)]
+pub(super) struct Mounted {
+    pub(super) taken: Vec<VolumeId>,
+    pub(super) made: Vec<PlannedVolume>,
+}
+
+impl<'a> Volumes<'a> {
+    pub(super) fn of(observed: Option<&'a Observed>) -> Self {
+        Self {
+            all: observed.map_or(&[], |observed| &observed.volumes),
+            free: unattached(observed),
+            real: observed.is_some_and(|o| o.description.capabilities.volumes),
+        }
+    }
+
+    /// The volumes of a new Machine, in the order of its mounts, behind those that it keeps: of each name
+    /// and region the unattached one with the lowest id, so that a Machine that is made again has the data
+    /// of the one that is gone. From the first mount on that there is none for they are made.
+    pub(super) fn mounted(
+        &mut self,
+        group: &DesiredGroup,
+        inherited: Option<&Guest>,
+        region: &Region,
+        kept: &[VolumeId],
+    ) -> Mounted {
+        let mut mounted = Mounted {
+            taken: kept.to_vec(),
+            made: Vec::new(),
+        };
+        let guest = group.template.written_size().or(inherited);
+        for mount in group.template.mounts.iter().flatten().skip(kept.len()) {
+            let Some(name) = &mount.name else {
+                break;
+            };
+            let fits = |volume: &&Volume| volume.name == *name && volume.region == *region;
+            match self.free.iter().position(fits) {
+                Some(at) if mounted.made.is_empty() => {
+                    mounted.taken.push(self.free.remove(at).id.clone());
+                }
+                Some(_) | None if self.real => mounted.made.push(self.made(name, group, guest)),
+                Some(_) | None => break,
+            }
+        }
+        mounted
+    }
+
+    /// As large as it is written, else as the largest of its name, as `fly scale count` makes them.
+    fn made(&self, name: &str, group: &DesiredGroup, guest: Option<&Guest>) -> PlannedVolume {
+        let named = || self.all.iter().filter(|volume| volume.name == name);
+        let largest = named().map(|volume| volume.size_gb).max();
+        let has_gpu = guest.is_some_and(|guest| {
+            guest.gpu_kind.is_some() || guest.gpus.is_some_and(|gpus| gpus > 0)
+        });
+        let usual = if has_gpu { GPU_SIZE_GB } else { SIZE_GB };
+        let written = group.new_volume;
+        PlannedVolume {
+            name: name.to_owned(),
+            size_gb: written.initial_size_gb.or(largest).unwrap_or(usual),
+            encrypted: named().next().is_none() || named().any(|volume| volume.encrypted),
+            unique_zone: false,
+            snapshot_retention: written.snapshot_retention,
+            scheduled_snapshots: written.scheduled_snapshots,
+        }
+    }
+
+    /// Volumes of one name and region lie apart, as `fly scale count` asks for it
+    /// (facts/fly-scale-rules.md 1.7).
+    pub(super) fn apart(&self, steps: &mut [Step]) {
+        let mut many: BTreeMap<(String, Region), usize> = BTreeMap::new();
+        for volume in self.all {
+            let place = (volume.name.clone(), volume.region.clone());
+            *many.entry(place).or_default() += 1;
+        }
+        for_each(steps, |region, volume| {
+            let place = (volume.name.clone(), region.clone());
+            *many.entry(place).or_default() += 1;
+        });
+        for_each(steps, |region, volume| {
+            let place = (volume.name.clone(), region.clone());
+            volume.unique_zone = many[&place] > 1;
+        });
+    }
+}
+
+fn for_each(steps: &mut [Step], mut with: impl FnMut(&Region, &mut PlannedVolume)) {
+    for step in steps {
+        if let Work::Change(change) = &mut step.work
+            && let Action::Create { new_volumes, .. } = &mut change.action
+        {
+            for volume in new_volumes {
+                with(&change.region, volume);
+            }
+        }
+    }
+}
+
+fn unattached(observed: Option<&Observed>) -> Vec<&Volume> {
+    let all = observed.into_iter().flat_map(|observed| &observed.volumes);
+    let leaves = |id: &MachineId| {
+        let holder = observed.and_then(|observed| observed.machines.get(id));
+        holder.is_some_and(|machine| machine.state.is_gone())
+    };
+    let free = |volume: &&Volume| {
+        volume.host == HostStatus::Ok && volume.attached_to.as_ref().is_none_or(leaves)
+    };
+    let mut free: Vec<&Volume> = all.filter(free).collect();
+    free.sort_by(|a, b| a.id.cmp(&b.id));
+    free
+}
+
+/// Volumes of wanted groups that are smaller than `initial_size`: it is for those that are made.
+pub(super) fn smaller(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    steps: &[Step],
+    observed: Option<&Observed>,
+) -> Vec<Note> {
+    let all = observed.map_or(&[][..], |observed| &observed.volumes);
+    let mut notes = Vec::new();
+    for (name, decision) in decisions {
+        let Some(group) = decision.wanted else {
+            continue;
+        };
+        let Some(wanted) = group.new_volume.initial_size_gb else {
+            continue;
+        };
+        let stays = |id: &MachineId| !decision.gone.iter().any(|gone| gone.member.id == id);
+        let members = decision.members.iter().filter(|m| stays(m.id));
+        let had = members.flat_map(Member::volumes);
+        let taken = steps.iter().filter_map(|step| match &step.work {
+            Work::Change(change) if change.group == *name => match &change.action {
+                Action::Create { volumes, .. } => Some(volumes),
+                Action::Update { .. }
+                | Action::Move { .. }
+                | Action::Destroy { .. }
+                | Action::Adopt
+                | Action::Forget => None,
+            },
+            Work::Change(_) | Work::Barrier { .. } => None,
+        });
+        let mut ids: Vec<&VolumeId> = had.chain(taken.flatten()).collect();
+        ids.sort();
+        ids.dedup();
+        let is_small =
+            |volume: &&Volume| volume.size_gb < wanted && ids.binary_search(&&volume.id).is_ok();
+        let mut small: Vec<&Volume> = all.iter().filter(is_small).collect();
+        small.sort_by(|a, b| a.id.cmp(&b.id));
+        if !small.is_empty() {
+            notes.push(too_small(&desired.app, name, wanted, &small));
+        }
+    }
+    notes
+}
+
+fn too_small(app: &AppName, group: &GroupName, wanted: u32, small: &[&Volume]) -> Note {
+    let shown = &small[..small.len().min(NAMED)];
+    let sizes: Vec<String> = shown
+        .iter()
+        .map(|volume| format!("{} has {} GB", volume.id, volume.size_gb))
+        .collect();
+    let more = match small.len() - shown.len() {
+        0 => String::new(),
+        n => format!(" + {n} more"),
+    };
+    let commands: Vec<String> = shown
+        .iter()
+        .map(|volume| {
+            format!(
+                "fly volumes extend {} --size {wanted} --app {app}",
+                volume.id
+            )
+        })
+        .collect();
+    note(
+        codes::SMALLER_VOLUME,
+        format!(
+            "`initial_size` of group `{group}` is {wanted} GB and {}{more}: it is for volumes that are \
+             made, and those that exist stay as they are",
+            sizes.join(", ")
+        ),
+    )
+    .of(group)
+    .hint(format!("to extend them:\n{}", commands.join("\n")))
+}

@@ -1,0 +1,275 @@
+//! Verbs that change how many Machines there are by naming one: the edit, the plan that follows, and that
+//! nothing is left to do, here and for a pipeline.
+
+use insta::assert_snapshot;
+use serde_json::Value;
+
+use crate::fly::{Platform, V1, project, run};
+use crate::sandbox::Sandbox;
+use crate::terminal::Terminal;
+
+const OURS: &str = "\
+[groups.web]
+count = 2
+
+[groups.jobs]
+count = 1
+";
+
+fn app() -> Sandbox {
+    let sandbox = Sandbox::with_app();
+    sandbox.write("aeroform.toml", OURS);
+    sandbox.apply();
+    sandbox
+}
+
+/// The ids of a group's Machines.
+fn ids(sandbox: &Sandbox, group: &str) -> Vec<String> {
+    let args = ["machine", "list", "-q", "-g", group];
+    let listed = sandbox.command(&args).output().unwrap();
+    let text = String::from_utf8(listed.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn settled(sandbox: &Sandbox) {
+    let shown = sandbox.run(&["plan", "--detailed-exitcode"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+}
+
+#[test]
+fn a_clone_is_one_more_in_an_exact_map() {
+    let sandbox = app();
+    let id = &ids(&sandbox, "web")[0];
+    let cloned = sandbox.run(&["machine", "clone", id, "--region", "gru", "-y"]);
+    assert!(cloned.contains("Apply complete: 1 created."), "{cloned}");
+    assert!(
+        cloned.contains("has 3 Machines then: ams 2, gru 1"),
+        "{cloned}"
+    );
+    assert_snapshot!(sandbox.read("aeroform.toml"), @"
+    [groups.web]
+    regions = { ams = 2, gru = 1 }
+
+    [groups.jobs]
+    count = 1
+    ");
+    settled(&sandbox);
+    let jobs = sandbox.run(&["machine", "clone", id, "-g", "jobs", "-y"]);
+    assert!(jobs.starts_with("exit 0\n"), "{jobs}");
+    assert_eq!(
+        (ids(&sandbox, "jobs").len(), ids(&sandbox, "web").len()),
+        (2, 3)
+    );
+    settled(&sandbox);
+    let unknown = sandbox.run(&["machine", "clone", "0000000000", "-y"]);
+    assert!(unknown.contains("no Machine `0000000000`"), "{unknown}");
+}
+
+#[test]
+fn the_machine_that_is_named_is_destroyed_and_no_other() {
+    let sandbox = app();
+    let web = ids(&sandbox, "web");
+    let refused = sandbox.run(&["machine", "destroy", &web[0], "-y"]);
+    assert!(
+        refused.starts_with("exit 1\n") && refused.contains("or add `--force`"),
+        "{refused}"
+    );
+    assert_eq!(sandbox.read("aeroform.toml"), OURS);
+    let destroyed = sandbox.run(&["machine", "destroy", &web[0], "--force", "-y"]);
+    assert!(
+        destroyed.contains("Apply complete: 1 destroyed."),
+        "{destroyed}"
+    );
+    assert!(
+        destroyed.contains("has 1 Machine then: ams 1"),
+        "{destroyed}"
+    );
+    assert_eq!(ids(&sandbox, "web"), [web[1].clone()]);
+    let written = sandbox.read("aeroform.toml").replace(&web[0], "ID");
+    assert_snapshot!(written, @r#"
+    [groups.web]
+    regions = { ams = 1 }
+
+    [groups.jobs]
+    count = 1
+
+    [[removed]]
+    machine = "ID"
+    "#);
+    settled(&sandbox);
+    sandbox.run(&["machine", "stop", &web[1]]);
+    let last = sandbox.run(&["machine", "rm", &web[1], "-y"]);
+    assert!(last.contains("would make some again"), "{last}");
+    assert_eq!(ids(&sandbox, "web").len(), 0);
+    settled(&sandbox);
+}
+
+#[test]
+fn a_machine_moves_with_both_groups_numbers_in_either_spelling() {
+    let sandbox = app();
+    let web = ids(&sandbox, "web");
+    let moved = sandbox.run(&["machine", "move", &web[0], "--to", "jobs", "-y"]);
+    assert!(moved.contains("Apply complete: 1 moved."), "{moved}");
+    assert!(ids(&sandbox, "jobs").contains(&web[0]));
+    let written = sandbox.read("aeroform.toml").replace(&web[0], "ID");
+    assert_snapshot!(written, @r#"
+    [groups.web]
+    regions = { ams = 1 }
+
+    [groups.jobs]
+    regions = { ams = 2 }
+
+    [[moved]]
+    machine = "ID"
+    to = "jobs"
+    "#);
+    settled(&sandbox);
+    let back = [
+        "machine",
+        "update",
+        "--metadata",
+        "fly_process_group=web",
+        &web[0],
+        "-y",
+    ];
+    let back = sandbox.run(&back);
+    assert!(back.contains("Apply complete: 1 moved."), "{back}");
+    assert_eq!(ids(&sandbox, "web").len(), 2);
+    settled(&sandbox);
+    let other = ["machine", "update", "--metadata", "role=leader", &web[0]];
+    assert!(sandbox.run(&other).starts_with("exit 64\n"));
+    let nowhere = sandbox.run(&["machine", "move", &web[0], "--to", "jbos"]);
+    assert!(
+        nowhere.contains("there is no process group `jbos`"),
+        "{nowhere}"
+    );
+}
+
+#[test]
+fn a_standby_is_not_moved_or_cloned_and_goes_when_it_is_named() {
+    let sandbox = Sandbox::with_app();
+    let ours = "[groups.web]\ncount = 1\n\n[groups.jobs]\ncount = 1\nstandby = true\n";
+    sandbox.write("aeroform.toml", ours);
+    sandbox.apply();
+    let output = sandbox.command(&["status", "--json"]).output().unwrap();
+    let status: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let machines = status["machines"].as_array().unwrap();
+    let standby = machines.iter().find(|m| m["standby"] == true).unwrap();
+    let id = standby["id"].as_str().unwrap();
+    for args in [
+        &["machine", "move", id, "--to", "web"][..],
+        &["machine", "clone", id],
+    ] {
+        let refused = sandbox.run(args);
+        assert!(refused.contains("is a standby"), "{refused}");
+    }
+    let gone = sandbox.run(&["machine", "destroy", id, "-y"]);
+    assert!(gone.contains("Apply complete: 1 destroyed."), "{gone}");
+    assert_eq!(ids(&sandbox, "jobs").len(), 1);
+    settled(&sandbox);
+}
+
+#[test]
+fn an_edit_alone_leads_a_pipeline_to_the_same() {
+    let sandbox = app();
+    let web = ids(&sandbox, "web");
+    let jobs = ids(&sandbox, "jobs");
+    let edited = ["machine", "destroy", &web[0], "--force", "--edit-only"];
+    assert!(sandbox.run(&edited).starts_with("exit 0\n"));
+    let edited = ["machine", "move", &web[1], "--to", "jobs", "--edit-only"];
+    assert!(sandbox.run(&edited).starts_with("exit 0\n"));
+    let planned = sandbox.run(&[
+        "machine",
+        "clone",
+        &jobs[0],
+        "--plan-only",
+        "--refresh=false",
+    ]);
+    assert!(
+        planned.starts_with("exit 0\n") && planned.contains("1 to create"),
+        "{planned}"
+    );
+    sandbox.apply();
+    assert_eq!(ids(&sandbox, "web").len(), 0);
+    let mut now = ids(&sandbox, "jobs");
+    now.sort();
+    let mut wanted = vec![jobs[0].clone(), web[1].clone()];
+    wanted.sort();
+    assert_eq!(now, wanted);
+    settled(&sandbox);
+}
+
+#[test]
+fn on_fly_a_clone_takes_over_what_nobody_else_says() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
+    crate::fly::update(&platform, &id, |config| {
+        config["dns"] = serde_json::json!({"skip_registration": true});
+    });
+    let cloned = run(
+        &sandbox,
+        &platform,
+        &["machine", "clone", &id, "--region", "gru", "-y"],
+    );
+    assert!(cloned.contains("Apply complete: 1 created."), "{cloned}");
+    let machines = platform.machines();
+    let new = machines.iter().find(|m| m["id"] != id.as_str()).unwrap();
+    assert_eq!(new["region"], "gru");
+    assert_eq!(new["config"]["dns"]["skip_registration"], true);
+    let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
+    let body = serde_json::json!({"region": "gru", "config": {"image": "busybox"}});
+    let (_, made) = platform.ask("POST", "/v1/apps/shop/machines", &body);
+    let stranger = made["id"].as_str().unwrap();
+    let refused = run(&sandbox, &platform, &["machine", "destroy", stranger, "-f"]);
+    assert!(
+        refused.contains("no group that Aeroform manages"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn where_nobody_can_be_asked_the_machines_are_listed() {
+    let sandbox = app();
+    let shown = sandbox.run(&["machine", "destroy"]);
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    let web = ids(&sandbox, "web");
+    assert!(web.iter().all(|id| shown.contains(id)), "{shown}");
+    assert!(shown.contains("web  ams  started"), "{shown}");
+}
+
+#[test]
+fn on_a_terminal_the_machine_is_chosen_from_a_list_that_words_narrow() {
+    let sandbox = app();
+    let jobs = ids(&sandbox, "jobs").remove(0);
+    let mut terminal = Terminal::start(sandbox.command(&["machine", "destroy", "--force"]));
+    terminal.expect("Which Machine to destroy?");
+    terminal.expect("narrow the list:");
+    terminal.type_line("nothing like it");
+    terminal.expect("nothing fits");
+    terminal.expect("narrow the list:");
+    terminal.type_line("web started");
+    terminal.expect("narrow the list:");
+    terminal.type_line("");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 6, "{screen}");
+    assert_eq!(sandbox.read("aeroform.toml"), OURS);
+
+    let mut terminal = Terminal::start(sandbox.command(&["machine", "move", "--to", "web"]));
+    terminal.expect("narrow the list:");
+    terminal.type_line("jobs");
+    terminal.expect("[y/N]");
+    terminal.type_line("y");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert!(ids(&sandbox, "web").contains(&jobs));
+    settled(&sandbox);
+
+    let mut terminal = Terminal::start(sandbox.command(&["machine", "destroy"]));
+    terminal.expect("narrow the list:");
+    terminal.interrupt();
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 130, "{screen}");
+}
