@@ -515,3 +515,61 @@ fn an_edit_that_needs_no_numbers_asks_nobody_with_edit_only() {
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     assert!(sandbox.read("fly.toml").contains("work = \"sleep 1001\""));
 }
+
+#[test]
+fn the_examples_of_fly_s_pages_end_where_they_say() {
+    let sandbox = app();
+    let three = "{ ewr = 1, yul = 2, yyz = 8 }";
+    for (web, args, after) in [
+        // fly scale count 3, in the one region that there is.
+        ("{ ams = 1 }", "web=3", "{ ams = 3 }"),
+        // fly scale count 20 --region ams,ewr,gig, evened out.
+        (
+            "{ ams = 1 }",
+            "web=20 --region ams,ewr,gig",
+            "{ ams = 7, ewr = 7, gig = 6 }",
+        ),
+        (
+            "{ gru = 2 }",
+            "web=8 --region gru,bog",
+            "{ gru = 4, bog = 4 }",
+        ),
+        // One region is set; others stay.
+        (
+            "{ ams = 2, fra = 3 }",
+            "web=1 --region fra",
+            "{ ams = 2, fra = 1 }",
+        ),
+        ("{ ams = 2, fra = 3 }", "web=0 --region fra", "{ ams = 2 }"),
+        (
+            "{ ams = 2, fra = 3 }",
+            "web=+1 --region fra",
+            "{ ams = 2, fra = 4 }",
+        ),
+        ("{ ams = 2, fra = 2 }", "web=-1", "{ ams = 2, fra = 1 }"),
+        // The redistribution of the page on scaling.
+        (
+            three,
+            "web=11 --max-per-region 5",
+            "{ ewr = 3, yul = 3, yyz = 5 }",
+        ),
+        (
+            three,
+            "web=4 --region ewr,yul --max-per-region 2",
+            "{ ewr = 2, yul = 2, yyz = 8 }",
+        ),
+    ] {
+        let ours =
+            |web: &str| format!("[groups.web]\nregions = {web}\n\n[groups.jobs]\ncount = 0\n");
+        sandbox.write("aeroform.toml", &ours(web));
+        let mut words = vec!["scale", "count", "--edit-only", "--refresh=false", "-q"];
+        words.extend(args.split(' '));
+        let shown = sandbox.run(&words);
+        assert!(shown.starts_with("exit 0\n"), "{args}: {shown}");
+        assert_eq!(
+            sandbox.read("aeroform.toml"),
+            ours(after),
+            "{args} from {web}"
+        );
+    }
+}
