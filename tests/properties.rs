@@ -6,6 +6,8 @@
 
 #[path = "properties/asked.rs"]
 mod asked;
+#[path = "properties/edits.rs"]
+mod edits;
 #[path = "properties/guards.rs"]
 mod guards;
 #[path = "properties/many.rs"]
@@ -15,6 +17,8 @@ mod random;
 #[path = "properties/saved.rs"]
 mod saved;
 mod support;
+#[path = "properties/texts.rs"]
+mod texts;
 #[path = "properties/walk.rs"]
 mod walk;
 

@@ -172,7 +172,12 @@ impl Work<'_> {
                 return Ok(Exit::Refused);
             }
         }
-        edits.write()?;
+        let me = session::holder(self.context, self.errand.command, None);
+        let patience = self.errand.doing.lock_timeout;
+        let lock = session::lock(ui, signals, &*self.session.store, &me, patience).await?;
+        let written = edits.write();
+        lock.release().await?;
+        written?;
         if ui.json() {
             show::nothing_to_do(ui, &shown.plan);
         }

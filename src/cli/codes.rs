@@ -27,6 +27,10 @@ codes! {
         "cannot read the faults in `…`: …",
         "The file is no TOML, or names an action or an effect that there is not.",
         "Correct the entry; docs/emulator.md lists both.";
+    BAD_SIZE "bad_size" Error:
+        "there is no VM size `…`",
+        "The size is misspelt, or Fly sells no VM with that memory; the message says what does not fit.",
+        "Use one of those that the hint names; `aeroform platform vm-sizes` lists them.";
     CANNOT_TELL "cannot_tell" Error:
         "cannot tell what has drifted",
         "The provider's answer lacks Machines, or is about another app than the state.",
@@ -51,10 +55,18 @@ codes! {
         "`…` was changed by somebody else since it was read; nothing was changed",
         "A manifest that a verb edits is not any more what it was when the plan was shown.",
         "Run the command again.";
+    GROUP_EXISTS "group_exists" Error:
+        "there is a process group `…` already",
+        "A group is added or renamed to a name that another one has.",
+        "Use another name.";
     INVALID_MANIFEST "invalid_manifest" Error:
         "cannot make sense of …: …",
         "fly.toml or aeroform.toml has mistakes; each is shown with its place.",
         "Correct them.";
+    LAST_GROUP "last_group" Error:
+        "`…` is the only process group",
+        "Without it fly.toml would mean the group `app`.",
+        "`aeroform destroy` takes the whole app, `aeroform scale count 0` its Machines.";
     NEEDS_GROUP "needs_group" Error:
         "there are several process groups, and none is named",
         "The verb is about one group.",
@@ -127,6 +139,10 @@ codes! {
         "… no … Machine `…`",
         "Neither the state nor the provider knows it.",
         "`aeroform status` lists them.";
+    NO_REGION_LEFT "no_region_left" Error:
+        "group `…` would have no region left",
+        "Its only regions are taken away.",
+        "Add another one first, or scale it to 0.";
     OUTSIDE_PROJECT "outside_project" Error:
         "`…` leads out of the project",
         "A manifest names a file outside of its repository.",
@@ -147,6 +163,10 @@ codes! {
         "group `…` cannot have … Machines there",
         "The regions hold fewer, as `--max-per-region` or `max_per_region` in aeroform.toml says, or there is no region.",
         "Name more regions with `--region`, or raise the limit.";
+    CPUS_DIFFER "cpus_differ" Error:
+        "the Machines of group `…` have different CPUs, and fly.toml does not say which: …",
+        "Memory alone is no size, and the Machines do not agree on the rest.",
+        "Say it whole with `aeroform scale vm`.";
     STALE_PLAN "stale_plan" Stale:
         "…",
         "The saved or shown plan is not what would be done now; each difference is a cause.",

@@ -35,6 +35,27 @@ pub(super) async fn run(
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh;
+    go(context, command, args, (asks, asked_for), edits).await
+}
+
+/// The same for edits that do not depend on what is there: with `--edit-only` nobody is asked.
+pub(super) async fn run_blind(
+    context: &Context<'_>,
+    command: &'static str,
+    args: &Editing,
+    edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
+) -> Result<Exit, Failure> {
+    let asks = args.refresh.refresh && !args.edit_only;
+    go(context, command, args, (asks, Asked::default()), edits).await
+}
+
+async fn go(
+    context: &Context<'_>,
+    command: &'static str,
+    args: &Editing,
+    (asks, asked_for): (bool, Asked),
+    edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
+) -> Result<Exit, Failure> {
     if !asks && !args.plan_only && !args.edit_only {
         return Err(Failure::new(
             codes::NEEDS_REFRESH,

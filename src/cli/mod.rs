@@ -16,6 +16,7 @@ mod drift;
 mod edit;
 mod emulator;
 mod files;
+mod groups;
 mod import;
 mod init;
 mod logs;
@@ -25,13 +26,16 @@ mod plan;
 mod platform;
 mod project;
 mod refresh;
+mod regions;
 mod restart;
 mod running;
 mod saved;
 mod scale;
+mod scale_show;
 mod session;
 mod show;
 mod show_config;
+mod size;
 mod state;
 mod status;
 mod unlock;
@@ -183,6 +187,8 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Destroy(args) => wait(destroy::run(&context, args)),
         Verb::Import(args) => wait(import::run(&context, args)),
         Verb::Scale(args) => wait(scale::run(&context, args)),
+        Verb::Group(args) => wait(groups::run(&context, args)),
+        Verb::Regions(args) => wait(regions::run(&context, args)),
         Verb::Drift(args) => wait(drift::run(&context, args)),
         Verb::Refresh(args) => wait(refresh::run(&context, args)),
         Verb::Restart(args) => wait(restart::run(&context, args)),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::args::{Count, Scale as Args};
 use super::edit::{self, Ground};
-use super::{Context, codes};
+use super::{Context, codes, scale_show, size};
 use crate::core::fleet::{Count as Written, Desired, GroupName, Region, Regions};
 use crate::core::manifest::edit::{Edit, Layout};
 use crate::core::plan::{Amount, Asked, NoScale, Plan, Scale};
@@ -24,6 +24,22 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             )
             .await
         }
+        Args::Vm(args) => {
+            let edits = |ground: &Ground<'_>| size::vm(args, ground);
+            edit::run_blind(context, "scale vm", &args.editing, edits).await
+        }
+        Args::Memory(args) => {
+            let edits = |ground: &Ground<'_>| size::memory(args, ground);
+            edit::run(
+                context,
+                "scale memory",
+                &args.editing,
+                Asked::default(),
+                edits,
+            )
+            .await
+        }
+        Args::Show(args) => scale_show::run(context, args.refresh.refresh, None).await,
     }
 }
 

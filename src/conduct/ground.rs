@@ -129,6 +129,7 @@ impl Ground<'_> {
     /// The same look with other wishes for the same world: nobody is asked again.
     pub fn look_again(&self, at: &Look, wishes: &Options) -> Result<Look, ConductError> {
         let mut options = wishes.clone();
+        options.now = Some(self.env.unix_now());
         if let Some(observed) = &at.observed {
             let open = self.journal.open_runs(&observed.description.scope)?;
             let runs = open.into_iter().map(|open| open.row.run);

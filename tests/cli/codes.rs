@@ -142,6 +142,12 @@ async fn every_code_of_a_verb_is_provoked() {
         ),
         contradicted(),
         file_changed().await,
+        ends(&sandbox, &["scale", "vm", "huge", "-g", "web"]),
+        ends(&sandbox, &["group", "add", "web", "sleep 1"]),
+        ends(&alone(), &["group", "remove", "web"]),
+        ends(&sandbox, &["regions", "drain", "ams"]),
+        left_to_people(),
+        crate::fly::different_sizes(code),
     ];
     assert_all_provoked(
         verbs::ALL,
@@ -155,7 +161,6 @@ async fn every_code_of_a_verb_is_provoked() {
                 verbs::NOT_EDITABLE,
                 "every form that is known of is edited; the rest is refused by the engine's own check",
             ),
-            (verbs::NOT_TOML, "no verb edits fly.toml yet"),
         ],
     );
 }
@@ -198,6 +203,27 @@ fn unreadable() -> String {
     let sandbox = Sandbox::new();
     sandbox.write("fly.toml/file", "");
     ends(&sandbox, &["plan"])
+}
+
+/// An app with one group.
+fn alone() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "fly.toml",
+        "app = \"shop\"\n[processes]\nweb = \"sleep 1\"\n",
+    );
+    sandbox
+}
+
+/// An app that is configured in JSON.
+fn left_to_people() -> String {
+    let sandbox = Sandbox::new();
+    let text = r#"{"app": "shop", "primary_region": "ams", "processes": {"web": "sleep 1"}}"#;
+    sandbox.write("fly.json", text);
+    sandbox.write("aeroform.toml", "config = \"fly.json\"\n");
+    let code = ends(&sandbox, &["scale", "memory", "512", "-g", "web"]);
+    assert_eq!(sandbox.read("fly.json"), text);
+    code
 }
 
 /// A layout beside a limit that it does not keep.

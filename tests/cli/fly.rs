@@ -379,6 +379,25 @@ fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
     );
 }
 
+/// The code of a change of memory where the Machines have different CPUs and nobody wrote which.
+pub(crate) fn different_sizes(code: impl Fn(Command) -> String) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    sandbox.write("aeroform.toml", "provider = \"fly\"\n");
+    let platform = Platform::with_app(&sandbox);
+    for (region, cpus) in [("ams", 1), ("fra", 2)] {
+        let id = platform.deployed("app", region, V1);
+        let path = format!("/v1/apps/shop/machines/{id}");
+        let (_, mut machine) = platform.ask("GET", &path, &Value::Null);
+        machine["config"]["guest"]["cpus"] = json!(cpus);
+        machine["config"]["guest"]["memory_mb"] = json!(512);
+        let body = json!({"config": machine["config"]});
+        assert_eq!(platform.ask("POST", &path, &body).0, 200);
+    }
+    let scale = ["scale", "memory", "1024", "--plan-only", "--json"];
+    code(on(&sandbox, &platform, &scale))
+}
+
 /// `fly deploy` of this image, from its release to its end.
 fn fly_deploy(platform: &Platform, image: &str) {
     let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING"});

@@ -11,6 +11,7 @@ mod docs;
 mod drift;
 mod edits;
 mod fly;
+mod from_flyctl;
 mod from_flyctl_machines;
 mod interrupted;
 mod journey;

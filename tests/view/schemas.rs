@@ -11,7 +11,8 @@ use aeroform::core::plan::Plan;
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, Secrets};
 use aeroform::core::view::json::validate::{Diagnostic, Place, Severity};
-use aeroform::core::view::{FileEdit, StatusView, escape};
+use aeroform::core::view::scale::{GroupScale, Scale};
+use aeroform::core::view::{FileEdit, ScaleView, StatusView, Style, escape, terminal};
 use insta::assert_snapshot;
 use jsonschema::Validator;
 use serde::Serialize;
@@ -456,6 +457,42 @@ fn an_edit_is_a_document_with_the_change_of_each_file() {
     +regions = { ams = 3 }
     ");
     valid(&schema, &json::edit::edit(&plan.app, &[], true, None));
+}
+
+#[test]
+fn scale_show_is_a_document_of_what_is_and_what_is_wanted() {
+    let schema = schema("scale-show");
+    let numbers = |count, cpus| Scale {
+        count,
+        cpu_kind: Some("shared".to_owned()),
+        cpus: Some(cpus),
+        memory_mb: Some(256 * cpus),
+        regions: BTreeMap::from([(region("ams"), count - 1), (region("yyz"), 1)]),
+    };
+    let view = ScaleView {
+        app: AppName::new("shop").unwrap(),
+        online: true,
+        groups: vec![GroupScale {
+            name: group_name("web"),
+            actual: numbers(3, 1),
+            wanted: numbers(5, 2),
+        }],
+    };
+    let value = valid(&schema, &json::scale::scale(&view));
+    rejects_changes(&schema, &value, &[]);
+    let mut text = String::new();
+    let style = Style {
+        color: false,
+        width: 100,
+        verbose: false,
+    };
+    terminal::scale(&view, &style, &mut text).unwrap();
+    assert_snapshot!(text, @"
+    shop
+
+    NAME  COUNT  KIND    CPUS   MEMORY           REGIONS
+    web   3 → 5  shared  1 → 2  256 MB → 512 MB  ams(2),yyz → ams(4),yyz
+    ");
 }
 
 #[test]

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 mod asks;
 mod edit;
+mod groups;
 mod logs;
+mod look;
 mod machine;
 mod scale;
 mod state;
@@ -19,16 +21,18 @@ mod world;
 
 pub use asks::{Asks, Restart, RestartOf};
 pub use edit::Editing;
+pub use groups::{Group, RegionsEdit, RegionsVerb};
 pub use logs::Logs;
+pub use look::{Format, Platform, Show, ShowConfig, Validate};
 pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
-pub use scale::{Count, Scale};
+pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
 pub use state::State;
 pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::normal::parse_duration;
-use crate::core::fleet::{AppName, GroupName, MachineId, RunId};
+use crate::core::fleet::{AppName, GroupName, MachineId, Region, RunId};
 use crate::ui::{ColorChoice, Loudness};
 
 const STYLES: Styles = Styles::styled()
@@ -188,9 +192,15 @@ pub enum Verb {
     Apply(Apply),
     /// Destroy every Machine of the app
     Destroy(Destroy),
-    /// Change how many Machines a group has, and where
+    /// Change how many Machines a group has, where, and of which size
     #[command(subcommand)]
     Scale(Scale),
+    /// Add, rename or remove a process group
+    #[command(subcommand)]
+    Group(Group),
+    /// Add, remove or drain the regions of a group
+    #[command(subcommand)]
+    Regions(RegionsVerb),
     /// Write the state and an aeroform.toml for an app that is there already
     Import(Import),
     /// Show what was changed outside since the last apply
@@ -238,80 +248,6 @@ Examples:
     },
     /// Print the version
     Version {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// `aeroform validate`.
-#[derive(Debug, Args)]
-pub struct Validate {
-    /// Warnings are errors too
-    #[arg(long)]
-    pub strict: bool,
-    /// How what is wrong is printed: text, json, or github for annotations of a pull request
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    pub format: Format,
-    /// Print JSON, as `--format json`
-    #[arg(long, conflicts_with = "format")]
-    pub json: bool,
-}
-
-/// How diagnostics are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people, with the lines
-    Text,
-    /// For programs
-    Json,
-    /// As annotations of a GitHub workflow
-    Github,
-}
-
-/// `aeroform show`.
-#[derive(Debug, Subcommand)]
-pub enum Show {
-    /// The Machine config of each group, as JSON
-    Config(ShowConfig),
-}
-
-/// `aeroform show config`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-What is shown is what fly.toml and aeroform.toml say. A size or an image that they do not say is not in
-it: a new Machine takes it from its group. Values that look secret are hidden, since what is printed ends
-up in logs.
-
-Examples:
-  aeroform show config               every group, by name
-  aeroform show config -g web        the config of group web alone
-  aeroform show config -g web | jq .services")]
-pub struct ShowConfig {
-    /// Only this group's
-    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
-    pub group: Option<GroupName>,
-    /// Show values that look secret, and the contents of files
-    #[arg(long)]
-    pub show_secrets: bool,
-    /// Print a document with a version, for programs
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `aeroform platform`.
-#[derive(Debug, Subcommand)]
-pub enum Platform {
-    /// VM sizes with their memory, and what they cost
-    #[command(after_help = "As `fly platform vm-sizes`.")]
-    VmSizes {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Regions, and what they cost against iad
-    #[command(after_help = "As `fly platform regions`.")]
-    Regions {
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -523,8 +459,10 @@ impl Verb {
             )
             | Self::Unlock { json }
             | Self::Version { json } => *json,
+            Self::Scale(args) => args.json(),
+            Self::Group(args) => args.json(),
+            Self::Regions(args) => args.json(),
             Self::Machine(machine) => machine.json(),
-            Self::Scale(scale) => scale.json(),
             Self::Validate(Validate { json, format, .. }) => *json || *format == Format::Json,
             Self::Completions { .. } => false,
         }
@@ -537,6 +475,10 @@ fn app_name(text: &str) -> Result<AppName, String> {
 
 fn group_name(text: &str) -> Result<GroupName, String> {
     GroupName::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn region(text: &str) -> Result<Region, String> {
+    Region::new(text).map_err(|error| error.rule.to_owned())
 }
 
 fn machine_id(text: &str) -> Result<MachineId, String> {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use clap::{Args, Subcommand};
 
-use super::{Editing, group_name};
+use super::{Editing, Refresh, group_name, region};
 use crate::core::fleet::{GroupName, Region};
 
 /// `aeroform scale`.
@@ -12,6 +12,12 @@ use crate::core::fleet::{GroupName, Region};
 pub enum Scale {
     /// Set how many Machines groups have, and where
     Count(Count),
+    /// Set the size of a group's VMs
+    Vm(Vm),
+    /// Set the memory of a group's VMs
+    Memory(Memory),
+    /// Show how many Machines of which size each group has, and where
+    Show(ScaleShow),
 }
 
 /// `aeroform scale count`.
@@ -54,15 +60,81 @@ pub struct Count {
     pub editing: Editing,
 }
 
+/// `aeroform scale vm`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes a whole [[vm]] for exactly that group into fly.toml; what other groups have stays as it is. Memory is
+the size's own unless it is named.
+
+On Fly this is `fly scale vm`:
+  fly scale vm performance-2x -g web           aeroform scale vm performance-2x -g web
+  fly scale vm shared-cpu-2x --vm-memory 1024  aeroform scale vm shared-cpu-2x --memory 1024
+
+`aeroform platform vm-sizes` lists the sizes.")]
+pub struct Vm {
+    /// The size by its name
+    #[arg(value_name = "SIZE")]
+    pub size: String,
+    /// Memory: MB, or with a unit (2gb)
+    #[arg(long, visible_alias = "vm-memory", value_name = "MB", value_parser = memory)]
+    pub memory: Option<u32>,
+    /// The group; needed where there are several
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
+    pub group: Option<GroupName>,
+    /// How far it goes.
+    #[command(flatten)]
+    pub editing: Editing,
+}
+
+/// `aeroform scale memory`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Writes a whole [[vm]] for exactly that group into fly.toml. Its CPUs stay: those that fly.toml says, else
+those of the group's Machines.
+
+On Fly this is `fly scale memory`:
+  fly scale memory 1024 -g web                 aeroform scale memory 1024 -g web")]
+pub struct Memory {
+    /// Memory: MB, or with a unit (2gb)
+    #[arg(value_name = "MB", value_parser = memory)]
+    pub memory: u32,
+    /// The group; needed where there are several
+    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
+    pub group: Option<GroupName>,
+    /// How far it goes.
+    #[command(flatten)]
+    pub editing: Editing,
+}
+
+/// `aeroform scale show`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Where the files want something else than there is, both are shown: 2 → 4.
+
+On Fly this is `fly scale show`.")]
+pub struct ScaleShow {
+    /// Where it comes from.
+    #[command(flatten)]
+    pub refresh: Refresh,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 impl Scale {
     /// Whether standard output is for programs.
     pub(super) fn json(&self) -> bool {
         match self {
-            Self::Count(args) => args.editing.doing.json,
+            Self::Count(Count { editing, .. })
+            | Self::Vm(Vm { editing, .. })
+            | Self::Memory(Memory { editing, .. }) => editing.doing.json,
+            Self::Show(args) => args.json,
         }
     }
 }
 
-fn region(text: &str) -> Result<Region, String> {
-    Region::new(text).map_err(|error| error.rule.to_owned())
+fn memory(text: &str) -> Result<u32, String> {
+    crate::core::manifest::memory_mb(text)
+        .filter(|mb| *mb > 0)
+        .ok_or_else(|| "write MB, or an amount with its unit like 512mb or 2gb".to_owned())
 }

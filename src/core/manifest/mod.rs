@@ -38,5 +38,6 @@ mod wanted;
 pub use diagnostics::{Diagnostic, Diagnostics, Place, Severity};
 pub use load::{Loaded, load, settings};
 pub use settings::{LocalFile, Overrides, Settings, StateLocation};
+pub use size::memory_mb;
 pub use source::SourceFile;
 pub use wanted::wanted_files;

@@ -24,7 +24,7 @@ impl Fields<'_, '_> {
 
 /// Memory in MiB: a bare whole number is MiB, a unit counts in powers of 1024, and what is less
 /// than one MiB is 0.
-pub(super) fn memory_mb(text: &str) -> Option<u32> {
+pub fn memory_mb(text: &str) -> Option<u32> {
     if let Ok(mb) = text.parse::<u32>() {
         return Some(mb);
     }

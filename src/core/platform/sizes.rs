@@ -213,8 +213,8 @@ fn nearest_cpus(rules: &KindRules, cpus: u32) -> String {
     both.join(" or ")
 }
 
-/// Memory as fly.toml writes it.
-fn written(mb: u32) -> String {
+/// Memory as fly.toml writes it, in its quotes.
+pub fn written(mb: u32) -> String {
     if mb.is_multiple_of(1024) {
         format!("\"{}gb\"", mb / 1024)
     } else {

@@ -10,19 +10,27 @@
 //! whichever form they stand, `check` what an edit is held against.
 
 mod check;
+mod groups;
+mod like;
 mod machines;
+mod parts;
 mod regions;
 mod script;
 mod table;
+mod vm;
+mod words;
 
 pub use regions::Layout;
+pub use vm::Size;
+
+use groups::Groups;
 
 use super::diagnostics::Diagnostics;
 use super::format::Format;
 use super::load::{Loaded, load};
 use super::settings::Overrides;
 use super::source::SourceFile;
-use crate::core::fleet::{Desired, GroupName, MachineId};
+use crate::core::fleet::{Desired, GroupName, MachineId, Region};
 
 /// What is to be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +41,43 @@ pub enum Edit {
         group: GroupName,
         /// Its numbers.
         layout: Layout,
+    },
+    /// The regions that a group's Machines are evened out over.
+    Regions {
+        /// The group.
+        group: GroupName,
+        /// In the order in which they are written.
+        regions: Vec<Region>,
+        /// How many Machines, where that has to be written so that it stays.
+        count: Option<u32>,
+    },
+    /// A group more.
+    AddGroup {
+        /// The group.
+        group: GroupName,
+        /// Its command; an empty one runs the image's own.
+        command: String,
+        /// How many Machines, if that is not left to Fly's rule.
+        count: Option<u32>,
+    },
+    /// A group under another name, with its Machines.
+    RenameGroup {
+        /// The name that it has.
+        from: GroupName,
+        /// The name that it gets.
+        to: GroupName,
+    },
+    /// A group goes, and what is its alone.
+    RemoveGroup {
+        /// The group.
+        group: GroupName,
+    },
+    /// How large the Machines of a group are.
+    Size {
+        /// The group.
+        group: GroupName,
+        /// Its size, whole.
+        size: Size,
     },
     /// One Machine goes to another group.
     MoveMachine {
@@ -101,13 +146,6 @@ pub enum EditError {
     },
 }
 
-/// Which of the two files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Ours,
-    Fly,
-}
-
 /// Makes edits one after another.
 ///
 /// # Errors
@@ -157,6 +195,45 @@ impl Work<'_> {
             Edit::Layout { group, layout } => {
                 self.ours(edit, |text| regions::write(text, group, layout))?;
             }
+            Edit::Regions {
+                group,
+                regions,
+                count,
+            } => {
+                self.ours(edit, |text| regions::list(text, group, regions, *count))?;
+            }
+            Edit::AddGroup {
+                group,
+                command,
+                count,
+            } => {
+                let groups = self.groups();
+                self.fly(edit, |text| {
+                    groups::added(text, &groups, group.as_str(), command)
+                })?;
+                if let Some(count) = count {
+                    let path = ["groups", group.as_str(), "count"];
+                    self.ours(edit, |text| table::set(text, &path, &count.to_string()))?;
+                }
+            }
+            Edit::RenameGroup { from, to } => {
+                let groups = self.groups();
+                self.fly(edit, |text| {
+                    groups::renamed(text, &groups, from.as_str(), to.as_str())
+                })?;
+                self.ours(edit, |text| groups::settings_renamed(text, from, to))?;
+            }
+            Edit::RemoveGroup { group } => {
+                let groups = self.groups();
+                self.fly(edit, |text| groups::removed(text, &groups, group.as_str()))?;
+                if self.ours.is_some() {
+                    self.ours(edit, |text| groups::settings_removed(text, group))?;
+                }
+            }
+            Edit::Size { group, size } => {
+                let is_only = self.desired.groups.len() == 1;
+                self.fly(edit, |text| vm::sized(text, group.as_str(), is_only, size))?;
+            }
             Edit::MoveMachine { machine, to } => {
                 self.ours(edit, |text| machines::moved(text, machine, to))?;
             }
@@ -168,6 +245,30 @@ impl Work<'_> {
         Ok(())
     }
 
+    fn groups(&self) -> Groups {
+        let names = self.desired.groups.keys();
+        Groups {
+            names: names.map(|name| name.as_str().to_owned()).collect(),
+            written: self.desired.has_processes,
+        }
+    }
+
+    /// Changes fly.toml.
+    fn fly(
+        &mut self,
+        edit: &Edit,
+        with: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<(), EditError> {
+        if Format::of(self.files.fly.path) != Format::Toml {
+            return Err(EditError::NotToml {
+                path: self.files.fly.path.to_owned(),
+                change: edit.to_string(),
+            });
+        }
+        self.fly = with(&self.fly).ok_or_else(|| self.exotic(edit))?;
+        Ok(())
+    }
+
     /// Changes aeroform.toml, which begins here if there is none.
     fn ours(
         &mut self,
@@ -175,7 +276,7 @@ impl Work<'_> {
         with: impl FnOnce(&str) -> Option<String>,
     ) -> Result<(), EditError> {
         let text = self.ours.as_deref().unwrap_or(self.files.beginning);
-        let edited = with(text).ok_or_else(|| self.exotic(Which::Ours, edit))?;
+        let edited = with(text).ok_or_else(|| self.exotic(edit))?;
         self.ours = Some(edited);
         Ok(())
     }
@@ -196,7 +297,7 @@ impl Work<'_> {
         if check::is_what_was_meant(&self.desired, &desired, edit) {
             Ok(desired)
         } else {
-            Err(self.exotic(Which::Ours, edit))
+            Err(self.exotic(edit))
         }
     }
 
@@ -212,40 +313,15 @@ impl Work<'_> {
         load(fly, ours, self.overrides)
     }
 
-    fn exotic(&self, which: Which, edit: &Edit) -> EditError {
-        let path = match which {
-            Which::Ours => self.files.ours_path,
-            Which::Fly => self.files.fly.path,
-        };
-        let (path, change) = (path.to_owned(), edit.to_string());
-        if which == Which::Fly && Format::of(&path) != Format::Toml {
-            EditError::NotToml { path, change }
+    fn exotic(&self, edit: &Edit) -> EditError {
+        let path = if edit.is_of_fly_toml() {
+            self.files.fly.path
         } else {
-            EditError::Exotic { path, change }
-        }
-    }
-}
-
-impl std::fmt::Display for Edit {
-    /// What it makes of the files, as a person would write it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Layout { group, layout } => {
-                writeln!(f, "[groups.{}]", table::key(group.as_str()))?;
-                if layout.regions.values().all(|n| *n == 0) {
-                    write!(f, "count = 0")?;
-                } else {
-                    write!(f, "regions = {}", regions::inline(&layout.regions))?;
-                }
-                match layout.standby {
-                    None => Ok(()),
-                    Some(n) => write!(f, "\nstandby = {n}"),
-                }
-            }
-            Self::MoveMachine { machine, to } => {
-                write!(f, "[[moved]]\nmachine = \"{machine}\"\nto = \"{to}\"")
-            }
-            Self::RemoveMachine { machine } => write!(f, "[[removed]]\nmachine = \"{machine}\""),
+            self.files.ours_path
+        };
+        EditError::Exotic {
+            path: path.to_owned(),
+            change: edit.to_string(),
         }
     }
 }

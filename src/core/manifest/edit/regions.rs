@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::parts::without_item;
 use super::script::{Script, Value};
-use super::table::{find, leaves, remove, rewrite, set};
+use super::table::{Comments, find, leaves, quoted, remove, rewrite, set, splice};
 use crate::core::fleet::{GroupName, Region};
 
 /// What `[groups.NAME]` is to say of its numbers.
@@ -38,7 +39,7 @@ fn nowhere(text: &str, name: &str) -> Option<String> {
     let has_count = find(&leaves, &count).is_some();
     match find(&leaves, &regions) {
         Some(_) if !has_count => rewrite(text, &regions, "count", "0"),
-        Some(_) | None => set(&remove(text, &regions)?, &count, "0"),
+        Some(_) | None => set(&remove(text, &regions, Comments::Stay)?, &count, "0"),
     }
 }
 
@@ -60,7 +61,7 @@ fn exactly(text: &str, name: &str, wanted: &BTreeMap<Region, u32>) -> Option<Str
         Some(_) | None => set(text, &regions, &inline(wanted))?,
     };
     if written.is_some() && !agrees {
-        remove(&text, &count)
+        remove(&text, &count, Comments::Stay)
     } else {
         Some(text)
     }
@@ -86,7 +87,7 @@ fn patched(text: &str, name: &str, wanted: &BTreeMap<Region, u32>) -> Option<Str
     for region in written.keys() {
         let stays = wanted.iter().any(|(r, n)| r.as_str() == region && *n > 0);
         if !stays {
-            text = remove(&text, &["groups", name, "regions", region])?;
+            text = remove(&text, &["groups", name, "regions", region], Comments::Stay)?;
         }
     }
     Some(text)
@@ -99,4 +100,99 @@ pub(super) fn inline(regions: &BTreeMap<Region, u32>) -> String {
         .map(|(region, n)| format!("{} = {n}", super::table::key(region.as_str())))
         .collect();
     format!("{{ {} }}", pairs.join(", "))
+}
+
+/// `["gru", "bog"]`.
+pub(super) fn listed(regions: &[Region]) -> String {
+    let names = regions.iter().map(|region| quoted(region.as_str()));
+    let names: Vec<String> = names.collect();
+    format!("[{}]", names.join(", "))
+}
+
+/// Writes a list; one that is there loses and gets names where it stands.
+pub(super) fn list(
+    text: &str,
+    group: &GroupName,
+    wanted: &[Region],
+    count: Option<u32>,
+) -> Option<String> {
+    let name = group.as_str();
+    let path = ["groups", name, "regions"];
+    let script = Script::read(text)?;
+    let leaves = leaves(&script);
+    let text = match find(&leaves, &path).map(|leaf| &leaf.entry.value) {
+        Some(Value::List(_, items)) if !items.is_empty() => {
+            let text = relisted(&script, items, wanted)?;
+            // An order that cannot be had by adding and taking away is written anew.
+            if is_listed(&text, &path, wanted) {
+                text
+            } else {
+                set(&text, &path, &listed(wanted))?
+            }
+        }
+        Some(Value::Scalar(_) | Value::List(..) | Value::Table(..)) => {
+            set(text, &path, &listed(wanted))?
+        }
+        // Its numbers may stand one by one, or there is nothing yet.
+        None => set(
+            &remove(text, &path, Comments::Stay)?,
+            &path,
+            &listed(wanted),
+        )?,
+    };
+    // What a map added up to would be forgotten with it.
+    let sum = leaves
+        .iter()
+        .filter(|leaf| leaf.path.len() == path.len() + 1 && leaf.path.starts_with(&path))
+        .map(|leaf| script.number(&leaf.entry.value))
+        .reduce(|sum, n| Some(sum? + n?))
+        .flatten();
+    let has_count = find(&leaves, &["groups", name, "count"]).is_some();
+    let sum = sum.and_then(|sum| u32::try_from(sum).ok());
+    match count.or(sum.filter(|_| !has_count)) {
+        Some(n) => set(&text, &["groups", name, "count"], &n.to_string()),
+        None => Some(text),
+    }
+}
+
+fn relisted(script: &Script<'_>, items: &[Value], wanted: &[Region]) -> Option<String> {
+    let named: Vec<Option<String>> = items.iter().map(|item| script.string(item)).collect();
+    let new = wanted
+        .iter()
+        .filter(|region| !named.iter().flatten().any(|name| name == region.as_str()));
+    let mut parts = Vec::new();
+    let end = items.last()?.span().end;
+    for region in new {
+        parts.push((end..end, format!(", {}", quoted(region.as_str()))));
+    }
+    let is_gone = |at: usize| {
+        named[at]
+            .as_ref()
+            .is_some_and(|name| !wanted.iter().any(|region| region.as_str() == name))
+    };
+    let gone: Vec<usize> = (0..items.len()).filter(|at| is_gone(*at)).collect();
+    if gone.len() == items.len() || gone.len() > 1 || (!gone.is_empty() && !parts.is_empty()) {
+        let whole = items[0].span().start..end;
+        let all = listed(wanted);
+        return Some(splice(
+            script.text,
+            vec![(whole, all[1..all.len() - 1].to_owned())],
+        ));
+    }
+    for at in gone {
+        parts.push((without_item(items, at)?, String::new()));
+    }
+    Some(splice(script.text, parts))
+}
+
+fn is_listed(text: &str, path: &[&str], wanted: &[Region]) -> bool {
+    let Some(script) = Script::read(text) else {
+        return false;
+    };
+    let leaves = leaves(&script);
+    let Some(Value::List(_, items)) = find(&leaves, path).map(|leaf| &leaf.entry.value) else {
+        return false;
+    };
+    let names = items.iter().map(|item| script.string(item));
+    names.eq(wanted.iter().map(|region| Some(region.as_str().to_owned())))
 }

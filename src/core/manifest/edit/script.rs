@@ -15,6 +15,8 @@ pub(super) struct Script<'t> {
     pub(super) text: &'t str,
     /// The first has no header.
     pub(super) sections: Vec<Section>,
+    /// Where comments stand.
+    comments: Vec<Range<usize>>,
 }
 
 /// A header and the entries below it.
@@ -112,7 +114,15 @@ impl<'t> Script<'t> {
             events: events.iter().filter(|event| says(event.kind())).peekable(),
         };
         let sections = reader.sections()?;
-        Some(Self { text, sections })
+        let comments = events
+            .iter()
+            .filter(|event| event.kind() == EventKind::Comment);
+        let comments = comments.map(|event| event.span().start()..event.span().end());
+        Some(Self {
+            text,
+            sections,
+            comments: comments.collect(),
+        })
     }
 
     /// What a string says; none for anything else.
@@ -125,6 +135,18 @@ impl<'t> Script<'t> {
     pub(super) fn number(&self, value: &Value) -> Option<i64> {
         let value: toml_edit::Value = self.text[value.span()].parse().ok()?;
         value.as_integer()
+    }
+
+    /// The comments in a part of the text, each as a line of its own.
+    pub(super) fn comments_in(&self, range: &Range<usize>, indent: &str) -> String {
+        let inside =
+            |comment: &&Range<usize>| range.start <= comment.start && comment.end <= range.end;
+        let comments = self.comments.iter().filter(inside);
+        let lines = comments.map(|comment| {
+            let comment = self.text[comment.clone()].trim_end();
+            format!("{indent}{comment}{}", self.newline())
+        });
+        lines.collect()
     }
 
     /// How its lines end.

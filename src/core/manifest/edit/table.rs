@@ -90,7 +90,12 @@ pub(super) fn set(text: &str, path: &[&str], value: &str) -> Option<String> {
     let leaves = leaves(&script);
     if let Some(leaf) = find(&leaves, path) {
         let span = leaf.entry.value.span();
-        return Some(splice(text, vec![(span, value.to_owned())]));
+        let start = script.line_start(leaf.entry.span().start);
+        let indent = script.indent(leaf.entry.span().start);
+        // What is said inside the old value is said above the new one.
+        let comments = script.comments_in(&span, indent);
+        let parts = vec![(start..start, comments), (span, value.to_owned())];
+        return Some(splice(text, parts));
     }
     add(text, path, value)
 }
@@ -105,13 +110,27 @@ pub(super) fn rewrite(text: &str, path: &[&str], name: &str, value: &str) -> Opt
     Some(splice(text, vec![key, value]))
 }
 
+/// What becomes of the comments beside what is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Comments {
+    /// They are about more than that.
+    Stay,
+    /// What they are about goes.
+    Go,
+}
+
 /// Takes away everything at a path and below it.
-pub(super) fn remove(text: &str, path: &[&str]) -> Option<String> {
+pub(super) fn remove(text: &str, path: &[&str], comments: Comments) -> Option<String> {
     let script = Script::read(text)?;
     let mut gone = Vec::new();
     for section in &script.sections {
         if section.header.is_some() && section.path().starts_with(path) {
-            gone.push((without_section(&script, section), String::new()));
+            let range = without_section(&script, section);
+            let said = match comments {
+                Comments::Stay => script.comments_in(&range, ""),
+                Comments::Go => String::new(),
+            };
+            gone.push((range, said));
         }
     }
     let leaves = leaves(&script);
@@ -123,7 +142,7 @@ pub(super) fn remove(text: &str, path: &[&str]) -> Option<String> {
             continue;
         }
         let range = match leaf.home {
-            Home::Section(_) => without_line(&script, &span),
+            Home::Section(_) => without_line(&script, &span, comments),
             Home::Inline(entries) => without_inline(entries, leaf.entry),
         };
         covered.push(range.clone());
@@ -150,13 +169,27 @@ pub(super) fn without_section(script: &Script<'_>, section: &Section) -> Range<u
     start..end
 }
 
-/// What of a line goes with its entry: all of it, but not a comment at its end.
-fn without_line(script: &Script<'_>, span: &Range<usize>) -> Range<usize> {
+/// What of a line goes with its entry: all of it, or all but a comment at its end.
+fn without_line(script: &Script<'_>, span: &Range<usize>, comments: Comments) -> Range<usize> {
     let end = script.line_end(span.end);
     let rest = &script.text[span.end..end];
-    match rest.find('#') {
+    match rest.find('#').filter(|_| comments == Comments::Stay) {
         Some(comment) => span.start..span.end + comment,
         None => script.line_start(span.start)..end,
+    }
+}
+
+/// What goes with one entry of a table.
+pub(super) fn without(
+    script: &Script<'_>,
+    entries: &[Entry],
+    at: usize,
+    is_inline: bool,
+) -> Range<usize> {
+    if is_inline {
+        without_inline(entries, &entries[at])
+    } else {
+        without_line(script, &entries[at].span(), Comments::Stay)
     }
 }
 

@@ -15,6 +15,7 @@ pub mod logs;
 pub mod machine;
 pub mod plan;
 pub mod platform;
+pub mod scale;
 pub mod state;
 pub mod status;
 mod text;

@@ -11,6 +11,7 @@ pub mod platform;
 pub mod progress;
 pub mod questions;
 pub mod report;
+pub mod scale;
 pub mod status;
 mod table;
 
@@ -19,4 +20,5 @@ pub use plan::{drift, plan};
 pub use progress::event;
 pub use questions::{prompt, question};
 pub use report::report;
+pub use scale::scale;
 pub use status::status;

@@ -56,7 +56,7 @@ pub fn regions(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
 }
 
 /// Writes rows under their heads, every column as wide as it needs, and an empty line.
-fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
     page: &mut Page<'_>,

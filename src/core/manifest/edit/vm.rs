@@ -1,0 +1,232 @@
+//! `[[vm]]`: a complete size for exactly one group (RULES 19).
+
+use super::parts::{Nameless, Part, names_it, parts, unname};
+use super::script::{Entry, Script, Value};
+use super::table::{leaves, new_section, quoted, splice};
+use crate::core::fleet::config::Guest;
+use crate::core::platform::sizes;
+
+/// The keys that say how large it is.
+const OF_SIZE: [&str; 8] = [
+    "size",
+    "memory",
+    "memory_mb",
+    "cpu_kind",
+    "cpus",
+    "gpu_kind",
+    "gpus",
+    "processes",
+];
+
+/// A whole size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Size {
+    /// `shared` or `performance`.
+    pub cpu_kind: String,
+    /// How many.
+    pub cpus: u32,
+    /// MB.
+    pub memory_mb: u32,
+}
+
+impl Size {
+    /// The name of a size with these CPUs, whatever its memory.
+    pub fn name(&self) -> Option<&'static str> {
+        let mut sold = sizes::all().filter(|size| size.gpu.is_none());
+        let found = sold.find(|size| size.kind.as_str() == self.cpu_kind && size.cpus == self.cpus);
+        found.map(|size| size.name)
+    }
+
+    /// The size of a guest; none where part of it is not said.
+    pub fn of(guest: &Guest) -> Option<Self> {
+        Some(Self {
+            cpu_kind: guest.cpu_kind.clone()?,
+            cpus: guest.cpus?,
+            memory_mb: guest.memory_mb?,
+        })
+    }
+
+    /// A guest of this size that is in everything else like another.
+    pub(super) fn over(&self, guest: Option<&Guest>) -> Guest {
+        let mut guest = guest.cloned().unwrap_or_default();
+        guest.cpu_kind = Some(self.cpu_kind.clone());
+        guest.cpus = Some(self.cpus);
+        guest.memory_mb = Some(self.memory_mb);
+        guest.gpu_kind = None;
+        guest.gpus = None;
+        guest
+    }
+
+    /// The lines that say it.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = match self.name() {
+            Some(name) => vec![format!("size = {}", quoted(name))],
+            None => vec![
+                format!("cpu_kind = {}", quoted(&self.cpu_kind)),
+                format!("cpus = {}", self.cpus),
+            ],
+        };
+        lines.push(format!("memory = {}", self.memory()));
+        lines
+    }
+
+    fn memory(&self) -> String {
+        sizes::written(self.memory_mb)
+    }
+}
+
+/// fly.toml with this size for one group; others keep theirs. `is_only` says that the app has no other
+/// group, so that a section for all is a section for this one.
+pub(super) fn sized(text: &str, group: &str, is_only: bool, size: &Size) -> Option<String> {
+    let script = Script::read(text)?;
+    let all = vms(&script);
+    let named = all.iter().rev().find(|part| names_it(&script, part, group));
+    let common = all
+        .iter()
+        .find(|part| part.names(&script).is_empty() && part.nameless() == Nameless::All);
+    match named.or(common) {
+        Some(part) if named.is_none() && is_only || part.names(&script) == [group] => {
+            rewritten(text, part, size)
+        }
+        Some(part) => {
+            let like = others(&script, part);
+            let text = if named.is_some() {
+                unname(text, part, group)?
+            } else {
+                text.to_owned()
+            };
+            more(&text, group, size, like)
+        }
+        None => more(text, group, size, Vec::new()),
+    }
+}
+
+/// The sizes in the order in which flyctl reads them.
+fn vms(script: &Script<'_>) -> Vec<Part> {
+    let all = parts(script);
+    let of = |kind: &'static str| {
+        let of_kind = all.iter().filter(move |part| part.kind() == kind);
+        of_kind.cloned()
+    };
+    of("compute")
+        .chain(of("computes"))
+        .chain(of("vm"))
+        .collect()
+}
+
+/// What a size says beside how large it is; it goes along.
+fn others(script: &Script<'_>, part: &Part) -> Vec<String> {
+    let line = |entry: &Entry| script.text[entry.span()].to_owned();
+    let is_other = |key: &str| !OF_SIZE.iter().any(|known| key.eq_ignore_ascii_case(known));
+    match (part, part.entries(script)) {
+        (_, Some(entries)) => entries
+            .iter()
+            .filter(|entry| entry.keys.first().is_some_and(|key| is_other(&key.name)))
+            .map(line)
+            .collect(),
+        (Part::Table(path), None) => leaves(script)
+            .iter()
+            .filter(|leaf| leaf.path.len() == path.len() + 1 && leaf.path[0] == path[0])
+            .filter(|leaf| is_other(&leaf.key.name))
+            .map(|leaf| {
+                let value = &script.text[leaf.entry.value.span()];
+                format!("{} = {value}", leaf.key.name)
+            })
+            .collect(),
+        (Part::Nth(..), None) => Vec::new(),
+    }
+}
+
+/// A section that is there, with another size.
+fn rewritten(text: &str, part: &Part, size: &Size) -> Option<String> {
+    let mut text = text.to_owned();
+    let says = |text: &str, key: &str| -> Option<bool> {
+        Some(part.value(&Script::read(text)?, key).is_some())
+    };
+    let in_parts = says(&text, "cpu_kind")? && says(&text, "cpus")? && !says(&text, "size")?;
+    if let Some(name) = size.name().filter(|_| !in_parts) {
+        text = set_string(&text, part, "size", name)?;
+        for key in ["cpu_kind", "cpus"] {
+            text = part.unset(&text, key)?;
+        }
+    } else {
+        text = part.unset(&text, "size")?;
+        text = set_string(&text, part, "cpu_kind", &size.cpu_kind)?;
+        text = part.set(&text, "cpus", &size.cpus.to_string())?;
+    }
+    for key in ["gpu_kind", "gpus"] {
+        text = part.unset(&text, key)?;
+    }
+    if says(&text, "memory_mb")? {
+        text = part.set(&text, "memory_mb", &size.memory_mb.to_string())?;
+        return part.unset(&text, "memory");
+    }
+    let script = Script::read(&text)?;
+    let memory = part.value(&script, "memory");
+    let bare = memory.is_some_and(|value| script.number(value).is_some());
+    let memory = if bare {
+        size.memory_mb.to_string()
+    } else {
+        size.memory()
+    };
+    set_unless(&text, part, "memory", &memory, |script, value| {
+        let said = script
+            .string(value)
+            .and_then(|text| super::super::size::memory_mb(&text));
+        said == Some(size.memory_mb)
+    })
+}
+
+fn set_string(text: &str, part: &Part, key: &str, value: &str) -> Option<String> {
+    set_unless(text, part, key, &quoted(value), |script, written| {
+        script.string(written).as_deref() == Some(value)
+    })
+}
+
+/// Sets a key that does not say so already in other words.
+fn set_unless(
+    text: &str,
+    part: &Part,
+    key: &str,
+    value: &str,
+    says: impl Fn(&Script<'_>, &Value) -> bool,
+) -> Option<String> {
+    let script = Script::read(text)?;
+    if part
+        .value(&script, key)
+        .is_some_and(|written| says(&script, written))
+    {
+        return Some(text.to_owned());
+    }
+    part.set(text, key, value)
+}
+
+/// A section more.
+fn more(text: &str, group: &str, size: &Size, like: Vec<String>) -> Option<String> {
+    let mut entries = size.lines();
+    entries.extend(like);
+    entries.push(format!("processes = [{}]", quoted(group)));
+    let script = Script::read(text)?;
+    // `[vm]` alone becomes the first of a list, and so may have others beside it.
+    let single = script.sections.iter().find_map(|section| {
+        let is_single = !section.is_list() && matches!(section.path()[..], [kind] if kind == "vm");
+        section.header.as_ref().filter(|_| is_single)
+    });
+    if let Some(header) = single {
+        let name = &text[header.span.start + 1..header.span.end - 1];
+        let text = splice(text, vec![(header.span.clone(), format!("[[{name}]]"))]);
+        let script = Script::read(&text)?;
+        return Some(new_section(&script, &["vm"], true, &entries));
+    }
+    let leaves = leaves(&script);
+    let inline = leaves.iter().find(|leaf| leaf.path == ["vm"]);
+    match inline.map(|leaf| &leaf.entry.value) {
+        Some(Value::Table(span, _)) => {
+            let item = format!("[{}, {{ {} }}]", &text[span.clone()], entries.join(", "));
+            Some(splice(text, vec![(span.clone(), item)]))
+        }
+        Some(_) => super::machines::listed(text, "vm", &entries),
+        None if leaves.iter().any(|leaf| leaf.path[0] == "vm") => None,
+        None => Some(new_section(&script, &["vm"], true, &entries)),
+    }
+}

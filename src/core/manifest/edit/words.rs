@@ -1,0 +1,87 @@
+//! An edit as a person would write it, for whoever has to.
+
+use std::fmt;
+
+use super::Edit;
+use super::regions::inline;
+use super::table::{key, quoted};
+
+impl Edit {
+    /// Whether it is about fly.toml, and not about aeroform.toml alone.
+    pub(super) fn is_of_fly_toml(&self) -> bool {
+        match self {
+            Self::AddGroup { .. }
+            | Self::RenameGroup { .. }
+            | Self::RemoveGroup { .. }
+            | Self::Size { .. } => true,
+            Self::Layout { .. }
+            | Self::Regions { .. }
+            | Self::MoveMachine { .. }
+            | Self::RemoveMachine { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout { group, layout } => {
+                writeln!(f, "[groups.{}]", key(group.as_str()))?;
+                if layout.regions.values().all(|n| *n == 0) {
+                    write!(f, "count = 0")?;
+                } else {
+                    write!(f, "regions = {}", inline(&layout.regions))?;
+                }
+                match layout.standby {
+                    None => Ok(()),
+                    Some(n) => write!(f, "\nstandby = {n}"),
+                }
+            }
+            Self::Regions {
+                group,
+                regions,
+                count,
+            } => {
+                writeln!(f, "[groups.{}]", key(group.as_str()))?;
+                write!(f, "regions = {}", super::regions::listed(regions))?;
+                match count {
+                    None => Ok(()),
+                    Some(n) => write!(f, "\ncount = {n}"),
+                }
+            }
+            Self::AddGroup { group, command, .. } => {
+                let group = key(group.as_str());
+                write!(f, "[processes]\n{group} = {}", quoted(command))
+            }
+            Self::RenameGroup { from, to } => write!(
+                f,
+                "in fly.toml, `{from}` becomes `{to}` wherever it names the group\n\
+                 in aeroform.toml:\n[[moved]]\nfrom = {}\nto = {}",
+                quoted(from.as_str()),
+                quoted(to.as_str())
+            ),
+            Self::RemoveGroup { group } => {
+                write!(
+                    f,
+                    "`{group}` goes wherever [processes] and sections name it"
+                )
+            }
+            Self::Size { group, size } => {
+                writeln!(f, "[[vm]]")?;
+                for line in size.lines() {
+                    writeln!(f, "{line}")?;
+                }
+                write!(f, "processes = [{}]", quoted(group.as_str()))
+            }
+            Self::MoveMachine { machine, to } => write!(
+                f,
+                "[[moved]]\nmachine = {}\nto = {}",
+                quoted(machine.as_str()),
+                quoted(to.as_str())
+            ),
+            Self::RemoveMachine { machine } => {
+                write!(f, "[[removed]]\nmachine = {}", quoted(machine.as_str()))
+            }
+        }
+    }
+}

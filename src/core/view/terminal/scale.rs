@@ -1,0 +1,56 @@
+//! `scale show`, with the columns of Fly's.
+
+use std::fmt;
+
+use super::platform::table;
+use crate::core::platform::sizes;
+use crate::core::view::line::{Line, Page};
+use crate::core::view::scale::{GroupScale, Scale, ScaleView};
+use crate::core::view::style::{Label, Style};
+
+/// Writes a line per group; what the files want otherwise stands behind an arrow.
+pub fn scale(view: &ScaleView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    let mut title = Line::new(0).push(Label::Strong, view.app.as_str());
+    if !view.online {
+        title.add(Label::Dim, " · as the state knows it");
+    }
+    page.line(&title)?;
+    page.blank()?;
+    let heads = ["NAME", "COUNT", "KIND", "CPUS", "MEMORY", "REGIONS"];
+    table(heads, view.groups.iter().map(row), page)
+}
+
+fn row(group: &GroupScale) -> [String; 6] {
+    let both = |of: &dyn Fn(&Scale) -> String| {
+        let (actual, wanted) = (of(&group.actual), of(&group.wanted));
+        if actual == wanted {
+            actual
+        } else {
+            format!("{actual} → {wanted}")
+        }
+    };
+    let some = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    [
+        group.name.as_str().to_owned(),
+        both(&|scale| scale.count.to_string()),
+        both(&|scale| some(scale.cpu_kind.clone())),
+        both(&|scale| some(scale.cpus.map(|n| n.to_string()))),
+        both(&|scale| some(scale.memory_mb.map(sizes::memory))),
+        both(&regions),
+    ]
+}
+
+/// `yyz(2),ams`, as Fly writes them.
+fn regions(scale: &Scale) -> String {
+    let regions = scale.regions.iter().map(|(region, n)| match n {
+        1 => region.as_str().to_owned(),
+        n => format!("{region}({n})"),
+    });
+    let regions: Vec<String> = regions.collect();
+    if regions.is_empty() {
+        "-".to_owned()
+    } else {
+        regions.join(",")
+    }
+}

@@ -1,0 +1,355 @@
+//! Edits of random manifests: they say exactly what was meant, touch nothing else, and what follows from
+//! them comes to an end.
+
+use std::collections::BTreeMap;
+
+use aeroform::core::fleet::{Count, Desired, GroupName, MachineId, Places, Region, Regions};
+use aeroform::core::manifest::edit::{Edit, Files, Layout, Size, edit};
+use aeroform::core::manifest::{Overrides, SourceFile, load};
+use proptest::prelude::*;
+
+use crate::config;
+use crate::random::REGIONS;
+use crate::support::{Stage, group_name, region};
+use crate::texts::{GROUPS, Texts, texts};
+
+/// A verb before it is known which groups and Machines there are.
+#[derive(Debug, Clone)]
+enum Verb {
+    Layout(usize, BTreeMap<usize, u32>),
+    Regions(usize, Vec<usize>),
+    Size(usize, u32, bool),
+    Rename(usize, usize),
+    Add(usize, Option<u32>),
+    Remove(usize),
+    MoveMachine(usize, usize),
+    RemoveMachine(usize),
+}
+
+const NEW: [&str; 3] = ["app", "mail", "zoo-1"];
+
+fn verb() -> impl Strategy<Value = Verb> {
+    let map = proptest::collection::btree_map(0..4usize, 0..3u32, 1..4);
+    prop_oneof![
+        3 => (0..4usize, map).prop_map(|(group, map)| Verb::Layout(group, map)),
+        2 => (0..4usize, proptest::sample::subsequence(vec![0, 1, 2, 3], 1..=3).prop_shuffle())
+            .prop_map(|(group, regions)| Verb::Regions(group, regions)),
+        3 => (0..4usize, 1..4u32, any::<bool>())
+            .prop_map(|(group, gb, shared)| Verb::Size(group, gb, shared)),
+        2 => (0..4usize, 0..3usize).prop_map(|(group, to)| Verb::Rename(group, to)),
+        2 => (0..3usize, proptest::option::of(0..3u32)).prop_map(|(at, n)| Verb::Add(at, n)),
+        1 => (0..4usize).prop_map(Verb::Remove),
+        1 => (0..9usize, 0..4usize).prop_map(|(machine, to)| Verb::MoveMachine(machine, to)),
+        1 => (0..9usize).prop_map(Verb::RemoveMachine),
+    ]
+}
+
+fn overrides() -> Overrides {
+    Overrides {
+        provider: Some("test".to_owned()),
+        ..Overrides::default()
+    }
+}
+
+fn read(texts: &Texts) -> Option<Desired> {
+    let fly = SourceFile {
+        path: "fly.toml",
+        bytes: texts.fly.as_bytes(),
+    };
+    let ours = texts.ours.as_ref().map(|text| SourceFile {
+        path: "aeroform.toml",
+        bytes: text.as_bytes(),
+    });
+    load(fly, ours, &overrides()).desired
+}
+
+/// The edits that a verb means here; none where it makes no sense.
+fn meant(verb: &Verb, desired: &Desired, stage: &Stage) -> Option<Vec<Edit>> {
+    let names: Vec<&GroupName> = desired.groups.keys().collect();
+    let group = |at: &usize| names[at % names.len()].clone();
+    let new = |at: &usize| Some(group_name(NEW[*at])).filter(|name| !names.contains(&name));
+    let machines: Vec<&MachineId> = stage.observed.machines.keys().collect();
+    let machine = |at: &usize| Some((*machines.get(at % machines.len().max(1))?).clone());
+    let is_elsewhere = |name: &GroupName| desired.moved.iter().any(|moved| moved.from == *name);
+    Some(vec![match verb {
+        Verb::Layout(at, map) => Edit::Layout {
+            group: group(at),
+            layout: Layout {
+                regions: map.iter().map(|(r, n)| (region(REGIONS[*r]), *n)).collect(),
+                standby: None,
+            },
+        },
+        Verb::Regions(at, list) => Edit::Regions {
+            group: group(at),
+            regions: list.iter().map(|r| region(REGIONS[*r])).collect(),
+            count: None,
+        },
+        Verb::Size(at, gb, shared) => Edit::Size {
+            group: group(at),
+            size: Size {
+                cpu_kind: if *shared { "shared" } else { "performance" }.to_owned(),
+                cpus: 2,
+                memory_mb: gb * 1024,
+            },
+        },
+        Verb::Rename(at, to) => Edit::RenameGroup {
+            from: group(at),
+            to: new(to)?,
+        },
+        Verb::Add(at, count) => Edit::AddGroup {
+            group: new(at).filter(|name| !is_elsewhere(name))?,
+            command: "bin/new --with 'a word'".to_owned(),
+            count: *count,
+        },
+        Verb::Remove(at) => Edit::RemoveGroup {
+            group: (names.len() > 1).then(|| group(at))?,
+        },
+        // What becomes of one Machine is said with the numbers that follow from it (RULES 13).
+        Verb::MoveMachine(at, to) => {
+            let (machine, to) = (machine(at)?, group(to));
+            let (from, region) = place(stage, &machine)?;
+            let fewer = numbers(stage, &from, &region, -1);
+            let more = numbers(stage, &to, &region, 1);
+            let moved = Edit::MoveMachine {
+                machine,
+                to: to.clone(),
+            };
+            return (from != to).then_some(vec![fewer, more, moved]);
+        }
+        Verb::RemoveMachine(at) => {
+            let machine = machine(at)?;
+            let (from, region) = place(stage, &machine)?;
+            let fewer = numbers(stage, &from, &region, -1);
+            return Some(vec![fewer, Edit::RemoveMachine { machine }]);
+        }
+    }])
+}
+
+/// The group and region of a Machine that is no standby.
+fn place(stage: &Stage, machine: &MachineId) -> Option<(GroupName, Region)> {
+    let machine = &stage.observed.machines[machine];
+    let is_primary = machine.standby_for.is_empty();
+    is_primary.then_some((machine.group.clone()?, machine.region.clone()))
+}
+
+/// A group's numbers as they are, but for one region.
+fn numbers(stage: &Stage, group: &GroupName, region: &Region, by: i32) -> Edit {
+    let mut regions: BTreeMap<Region, u32> = BTreeMap::new();
+    let machines = stage.observed.machines.values();
+    let its = machines.filter(|m| m.group.as_ref() == Some(group) && m.standby_for.is_empty());
+    for machine in its {
+        *regions.entry(machine.region.clone()).or_default() += 1;
+    }
+    let n = regions.entry(region.clone()).or_default();
+    *n = n.checked_add_signed(by).unwrap();
+    Edit::Layout {
+        group: group.clone(),
+        layout: Layout {
+            regions,
+            standby: None,
+        },
+    }
+}
+
+/// What one group is without where that is written.
+fn bare(mut desired: Desired) -> Desired {
+    desired.definition = None;
+    for group in desired.groups.values_mut() {
+        group.places = Places::default();
+    }
+    for moved in &mut desired.moved {
+        moved.place.clear();
+    }
+    desired
+}
+
+/// Everything but what the edit is about is wanted as before, and that is wanted as asked.
+fn says_what_was_meant(before: &Desired, after: &Desired, made: &Edit) {
+    let (before, after) = (bare(before.clone()), bare(after.clone()));
+    let touched: Vec<&GroupName> = match made {
+        Edit::Layout { group, .. }
+        | Edit::Regions { group, .. }
+        | Edit::AddGroup { group, .. }
+        | Edit::RemoveGroup { group }
+        | Edit::Size { group, .. } => vec![group],
+        Edit::RenameGroup { from, to } => vec![from, to],
+        Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } => Vec::new(),
+    };
+    let others = |desired: &Desired| {
+        let mut groups = desired.groups.clone();
+        groups.retain(|name, _| !touched.contains(&name));
+        groups
+    };
+    assert_eq!(others(&before), others(&after));
+    assert_eq!((&before.app, &before.policy), (&after.app, &after.policy));
+    match made {
+        Edit::Layout { group, layout } => {
+            let mut map = layout.regions.clone();
+            map.retain(|_, n| *n > 0);
+            let group = &after.groups[group];
+            assert_eq!(group.count, Count::Written(map.values().sum()));
+            if !map.is_empty() {
+                assert_eq!(group.regions, Regions::Exact(map));
+            }
+        }
+        Edit::Regions { group, regions, .. } => {
+            assert_eq!(after.groups[group].regions, Regions::List(regions.clone()));
+        }
+        Edit::AddGroup { group, command, .. } => {
+            assert_eq!(after.groups[group].command.as_ref(), Some(command));
+        }
+        Edit::RenameGroup { from, to } => {
+            let (old, new) = (&before.groups[from], &after.groups[to]);
+            assert!(!after.groups.contains_key(from));
+            assert_eq!((&old.command, old.count), (&new.command, new.count));
+            assert_eq!(old.template.services, new.template.services);
+            assert_eq!(old.template.guest, new.template.guest);
+            assert!(after.moved.iter().any(|m| m.from == *from && m.to == *to));
+        }
+        Edit::RemoveGroup { group } => assert!(!after.groups.contains_key(group)),
+        Edit::Size { group, size } => {
+            let (old, new) = (&before.groups[group], &after.groups[group]);
+            let guest = new.template.guest.as_ref().unwrap();
+            assert_eq!(Size::of(guest).as_ref(), Some(size));
+            assert_eq!((old.count, &old.regions), (new.count, &new.regions));
+        }
+        Edit::MoveMachine { machine, to } => {
+            let moved = after.moved_machines.iter().find(|m| m.machine == *machine);
+            assert_eq!(&moved.unwrap().to, to);
+        }
+        Edit::RemoveMachine { machine } => assert!(after.removed_machines.contains(machine)),
+    }
+}
+
+/// Words, and every other character by itself.
+fn tokens(text: &str) -> Vec<&str> {
+    let is_word = |c: char| c.is_alphanumeric() || "_-./".contains(c);
+    let mut tokens = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = if is_word(first) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (token, after) = rest.split_at(end);
+        tokens.push(token);
+        rest = after;
+    }
+    tokens
+}
+
+/// Words go only where they say what is edited; comments stay; lines end as they did.
+fn touches_nothing_else(before: &str, after: &str, made: &Edit) {
+    let words: Vec<String> = match made {
+        Edit::Layout { .. } | Edit::Regions { .. } => {
+            let mut words = vec!["count".to_owned(), "regions".to_owned()];
+            words.extend(REGIONS.map(str::to_owned));
+            words
+        }
+        // It leaves the sizes of several groups, and so its name does.
+        Edit::Size { group, .. } => ["size", "memory", "cpu", "shared", "performance", "gb", "mb"]
+            .into_iter()
+            .chain([group.as_str()])
+            .map(str::to_owned)
+            .collect(),
+        Edit::RenameGroup { from, to } => {
+            vec![from.to_string(), to.to_string(), "moved".to_owned()]
+        }
+        Edit::AddGroup { .. } => vec!["processes".to_owned(), "groups".to_owned()],
+        // What goes with a group is its whole sections.
+        Edit::RemoveGroup { .. } => return,
+        // What was said of that Machine before goes, whichever group it named.
+        Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } => {
+            let mut words = vec!["machine", "moved", "removed", "to", "m0"];
+            words.extend(GROUPS.into_iter().chain(NEW));
+            words.into_iter().map(str::to_owned).collect()
+        }
+    };
+    // What is not about it stays, in its order.
+    let stays = |token: &&str| {
+        token.contains(char::is_alphabetic)
+            && !words.iter().any(|word| token.contains(word.as_str()))
+    };
+    let mut there = tokens(after).into_iter();
+    for token in tokens(before).into_iter().filter(stays) {
+        assert!(
+            there.any(|other| other == token),
+            "{token:?} goes for {made:?}\n{before}\n---\n{after}"
+        );
+    }
+    let comments = |text: &str| -> Vec<String> {
+        let comments = text.lines().filter_map(|line| line.split_once("# "));
+        comments
+            .map(|(_, comment)| comment.trim_end().to_owned())
+            .collect()
+    };
+    assert_eq!(
+        comments(before),
+        comments(after),
+        "{made:?}\n{before}\n---\n{after}"
+    );
+    assert_eq!(
+        before.starts_with('\u{feff}'),
+        after.starts_with('\u{feff}')
+    );
+    if before.contains("\r\n") {
+        assert!(!after.replace("\r\n", "").contains('\n'), "{after:?}");
+    } else if before.contains('\n') {
+        assert!(!after.contains('\r'), "{after:?}");
+    }
+}
+
+/// Makes the edit, and gives the texts after it.
+fn made(texts: &Texts, before: &Desired, made: &Edit) -> (Texts, Desired) {
+    let files = Files {
+        fly: SourceFile {
+            path: "fly.toml",
+            bytes: texts.fly.as_bytes(),
+        },
+        ours_path: "aeroform.toml",
+        ours: texts.ours.as_deref().map(str::as_bytes),
+        beginning: "provider = \"test\"\n",
+    };
+    let edited = edit(files, &overrides(), before, std::slice::from_ref(made));
+    let edited = edited.unwrap_or_else(|error| panic!("{made:?}: {error:?}\n{texts:#?}"));
+    let after = Texts {
+        fly: edited.fly.unwrap_or_else(|| texts.fly.clone()),
+        ours: edited.ours.or_else(|| texts.ours.clone()),
+    };
+    (after, edited.desired)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn an_edit_says_what_was_meant_touches_nothing_else_and_leads_to_an_empty_plan(
+        first in texts(),
+        verbs in proptest::collection::vec(verb(), 1..4),
+    ) {
+        let mut texts = first;
+        let mut desired = read(&texts).unwrap_or_else(|| panic!("{texts:#?}"));
+        let mut stage = Stage::with(&desired);
+        for verb in &verbs {
+            for edit in meant(verb, &desired, &stage).unwrap_or_default() {
+            let (after, wanted) = made(&texts, &desired, &edit);
+            let again = read(&after).unwrap();
+            prop_assert_eq!(&bare(again), &bare(wanted.clone()));
+            says_what_was_meant(&desired, &wanted, &edit);
+            touches_nothing_else(&texts.fly, &after.fly, &edit);
+            if let (Some(before), Some(after)) = (&texts.ours, &after.ours) {
+                touches_nothing_else(before, after, &edit);
+            }
+            // The same once more is nothing more.
+            if !matches!(edit, Edit::AddGroup { .. } | Edit::RenameGroup { .. } | Edit::RemoveGroup { .. }) {
+                let (same, _) = made(&after, &wanted, &edit);
+                prop_assert_eq!((&same.fly, &same.ours), (&after.fly, &after.ours));
+            }
+            texts = after;
+            desired = wanted;
+            }
+            stage.apply(&desired);
+        }
+    }
+}

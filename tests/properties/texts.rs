@@ -1,0 +1,327 @@
+//! Random manifests as people write them: the same meaning in any form, with comments, blanks and line
+//! ends of their own.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+
+pub(crate) const GROUPS: [&str; 4] = ["api", "cron", "web", "worker"];
+
+/// Two files.
+#[derive(Debug, Clone)]
+pub(crate) struct Texts {
+    pub(crate) fly: String,
+    pub(crate) ours: Option<String>,
+}
+
+/// How one group's numbers are said.
+#[derive(Debug, Clone, Copy)]
+enum Numbers {
+    Nothing,
+    Count,
+    List,
+    ListAndCount,
+    Map,
+}
+
+/// In which form `[groups]` stands.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Headers,
+    Dotted,
+    DottedUnderHeader,
+    InlineUnderHeader,
+    Inline,
+    MapHeaders,
+}
+
+/// What both files have in common with nobody else's.
+#[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit by itself")]
+struct Hand {
+    crlf: bool,
+    bom: bool,
+    indent: usize,
+    spaces: bool,
+    literal: bool,
+    last_newline: bool,
+}
+
+fn hand() -> impl Strategy<Value = Hand> {
+    (
+        any::<bool>(),
+        any::<bool>(),
+        0..3usize,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(|(crlf, bom, indent, spaces, literal, last_newline)| Hand {
+            crlf,
+            bom,
+            indent: indent * 2,
+            spaces,
+            literal,
+            last_newline,
+        })
+}
+
+impl Hand {
+    fn quoted(&self, text: &str) -> String {
+        if self.literal {
+            format!("'{text}'")
+        } else {
+            format!("\"{text}\"")
+        }
+    }
+
+    fn entry(&self, key: &str, value: &str) -> String {
+        if self.spaces {
+            format!("{key} = {value}")
+        } else {
+            format!("{key}={value}")
+        }
+    }
+
+    fn list(&self, names: &[&str]) -> String {
+        let names: Vec<String> = names.iter().map(|name| self.quoted(name)).collect();
+        format!("[{}]", names.join(if self.spaces { ", " } else { "," }))
+    }
+
+    /// Lines with comments of their own here and there, as the seeds say.
+    fn finished(&self, lines: &[String], seeds: &[u8], name: &str) -> String {
+        let mut text = String::new();
+        let mut seeds = seeds.iter().cycle();
+        for (at, line) in lines.iter().enumerate() {
+            let seed = seeds.next().copied().unwrap_or(0);
+            let indent = if line.starts_with('[') {
+                0
+            } else {
+                self.indent
+            };
+            let indent = " ".repeat(indent);
+            if seed % 7 == 1 {
+                let _ = writeln!(text, "{indent}# {name} {at} above");
+            }
+            text.push_str(&indent);
+            text.push_str(line);
+            if seed % 5 == 2 && !line.is_empty() {
+                let _ = write!(text, " # {name} {at} beside");
+            }
+            text.push('\n');
+            if seed % 11 == 3 {
+                text.push('\n');
+            }
+        }
+        if !self.last_newline {
+            text.truncate(text.trim_end().len());
+        }
+        if self.crlf {
+            text = text.replace('\n', "\r\n");
+        }
+        if self.bom {
+            text.insert(0, '\u{feff}');
+        }
+        text
+    }
+}
+
+fn numbers() -> impl Strategy<Value = Numbers> {
+    prop_oneof![
+        Just(Numbers::Nothing),
+        Just(Numbers::Count),
+        Just(Numbers::List),
+        Just(Numbers::ListAndCount),
+        Just(Numbers::Map)
+    ]
+}
+
+fn form() -> impl Strategy<Value = Form> {
+    prop_oneof![
+        Just(Form::Headers),
+        Just(Form::Dotted),
+        Just(Form::DottedUnderHeader),
+        Just(Form::InlineUnderHeader),
+        Just(Form::Inline),
+        Just(Form::MapHeaders)
+    ]
+}
+
+/// The entries of a group's table, as key and value.
+fn said(hand: &Hand, numbers: Numbers) -> Vec<(&'static str, String)> {
+    let list = ("regions", hand.list(&["gru", "bog"]));
+    let count = ("count", "3".to_owned());
+    let mut said = match numbers {
+        Numbers::Nothing => Vec::new(),
+        Numbers::Count => vec![count],
+        Numbers::List => vec![list],
+        Numbers::ListAndCount => vec![count, list],
+        Numbers::Map => vec![("regions", "{ gru = 2, fra = 1 }".to_owned())],
+    };
+    said.push(("ha", "false".to_owned()));
+    said
+}
+
+fn ours(hand: &Hand, form: Form, groups: &[(&str, Numbers)]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let tables = groups
+        .iter()
+        .map(|(name, numbers)| (*name, said(hand, *numbers)));
+    let inline = |entries: &[(&str, String)]| {
+        let entries: Vec<String> = entries.iter().map(|(k, v)| hand.entry(k, v)).collect();
+        format!("{{ {} }}", entries.join(", "))
+    };
+    match form {
+        Form::Headers | Form::MapHeaders => {
+            for (name, entries) in tables {
+                lines.push(format!("[groups.{name}]"));
+                let is_map =
+                    |value: &str| matches!(form, Form::MapHeaders) && value.starts_with('{');
+                for (key, value) in entries.iter().filter(|(_, value)| !is_map(value)) {
+                    lines.push(hand.entry(key, value));
+                }
+                if entries.iter().any(|(_, value)| is_map(value)) {
+                    lines.push(format!("[groups.{name}.regions]"));
+                    lines.push(hand.entry("gru", "2"));
+                    lines.push(hand.entry("fra", "1"));
+                }
+            }
+        }
+        Form::Dotted | Form::DottedUnderHeader => {
+            let under = matches!(form, Form::DottedUnderHeader);
+            if under {
+                lines.push("[groups]".to_owned());
+            }
+            for (name, entries) in tables {
+                for (key, value) in entries {
+                    let key = if under {
+                        format!("{name}.{key}")
+                    } else {
+                        format!("groups.{name}.{key}")
+                    };
+                    lines.push(hand.entry(&key, &value));
+                }
+            }
+        }
+        Form::InlineUnderHeader => {
+            lines.push("[groups]".to_owned());
+            for (name, entries) in tables {
+                lines.push(hand.entry(name, &inline(&entries)));
+            }
+        }
+        Form::Inline => {
+            let tables: Vec<String> = tables
+                .map(|(name, entries)| hand.entry(name, &inline(&entries)))
+                .collect();
+            lines.push(hand.entry("groups", &format!("{{ {} }}", tables.join(", "))));
+        }
+    }
+    lines
+}
+
+/// What fly.toml says of these groups, in one of several forms each.
+fn fly(hand: &Hand, groups: &[&str], shape: &[u8]) -> Vec<String> {
+    let way = |at: usize| shape[at % shape.len()];
+    let first = groups[0];
+    let last = groups[groups.len() - 1];
+    let mut lines = vec![
+        hand.entry("app", &hand.quoted("shop")),
+        hand.entry("primary_region", &hand.quoted("ams")),
+    ];
+    let commands = groups
+        .iter()
+        .map(|name| (*name, hand.quoted(&format!("bin/{name}"))));
+    let inline_vm = way(0) % 6 == 4;
+    if inline_vm {
+        lines.push(hand.entry("vm", "{ memory = \"1gb\" }"));
+    }
+    match way(1) % 4 {
+        0 => {
+            for (name, command) in commands {
+                lines.push("[[processes]]".to_owned());
+                lines.push(hand.entry("name", &hand.quoted(name)));
+                lines.push(hand.entry("command", &command));
+            }
+        }
+        1 => {
+            let entries: Vec<String> = commands.map(|(k, v)| hand.entry(k, &v)).collect();
+            lines.push(hand.entry("processes", &format!("{{ {} }}", entries.join(", "))));
+        }
+        _ => {
+            lines.push("[processes]".to_owned());
+            for (name, command) in commands {
+                lines.push(hand.entry(name, &command));
+            }
+        }
+    }
+    if way(2) % 2 == 0 {
+        lines.push("[[services]]".to_owned());
+        lines.push(hand.entry("internal_port", "80"));
+        lines.push(hand.entry("processes", &hand.list(&[first, last])));
+        lines.push("[[services.ports]]".to_owned());
+        lines.push(hand.entry("port", "80"));
+    }
+    if way(3) % 2 == 0 {
+        lines.push("[checks.alive]".to_owned());
+        lines.push(hand.entry("type", &hand.quoted("tcp")));
+        lines.push(hand.entry("port", "80"));
+        if way(3) % 4 == 0 {
+            lines.push(hand.entry("processes", &hand.list(&[last])));
+        }
+    }
+    if way(4) % 3 == 0 {
+        lines.push("[[restart]]".to_owned());
+        lines.push(hand.entry("policy", &hand.quoted("always")));
+        if way(4) % 2 == 0 {
+            lines.push(hand.entry("processes", &hand.list(groups)));
+        }
+    }
+    match way(0) % 6 {
+        0 => {
+            lines.push("[[vm]]".to_owned());
+            lines.push(hand.entry("memory", &hand.quoted("512mb")));
+        }
+        1 => {
+            lines.push("[vm]".to_owned());
+            lines.push(hand.entry("size", &hand.quoted("shared-cpu-2x")));
+        }
+        2 => {
+            lines.push("[[vm]]".to_owned());
+            lines.push(hand.entry("cpu_kind", &hand.quoted("performance")));
+            lines.push(hand.entry("cpus", "2"));
+            lines.push(hand.entry("memory_mb", "4096"));
+            lines.push(hand.entry("processes", &hand.list(&[first, last])));
+            lines.push("[[vm]]".to_owned());
+            lines.push(hand.entry("memory", "512"));
+            lines.push(hand.entry("processes", &hand.list(&[first])));
+        }
+        3 => {
+            lines.push("[[vm]]".to_owned());
+            lines.push(hand.entry("size", &hand.quoted("performance-1x")));
+            lines.push(hand.entry("processes", &hand.list(&[last])));
+        }
+        _ => {}
+    }
+    lines
+}
+
+/// Any two files, and the groups that they have.
+pub(crate) fn texts() -> impl Strategy<Value = Texts> {
+    let seeds = proptest::collection::vec(any::<u8>(), 16);
+    (
+        (hand(), hand(), form(), any::<bool>()),
+        proptest::sample::subsequence(GROUPS.to_vec(), 2..=3),
+        proptest::collection::vec(numbers(), 4),
+        (
+            seeds.clone(),
+            seeds,
+            proptest::collection::vec(any::<u8>(), 8),
+        ),
+    )
+        .prop_map(|((one, two, form, has), groups, numbers, (a, b, shape))| {
+            let fly = one.finished(&fly(&one, &groups, &shape), &a, "fly");
+            let numbers: Vec<(&str, Numbers)> = groups.iter().copied().zip(numbers).collect();
+            let ours = has.then(|| two.finished(&ours(&two, form, &numbers), &b, "ours"));
+            Texts { fly, ours }
+        })
+}
