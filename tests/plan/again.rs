@@ -555,3 +555,19 @@ fn several_groups_that_become_one_are_counted_together() {
     let plan = stage.plan_with(&wanted, &options);
     assert_eq!((plan.groups[0].before, plan.groups[0].after), (7, 3));
 }
+
+#[test]
+fn a_create_that_is_owed_is_paid_by_one_in_another_region() {
+    let at = |place: &'static str| desired([("web", group("web").list(place))]);
+    let mut stage = Stage::empty();
+    let plan = stage.plan(&at("ams"));
+    let create = nth(&plan, 0, creates);
+    stage.carry_out_but(&at("ams"), &plan, |step| match step {
+        _ if step == create => Some(failed()),
+        _ => Some(Outcome::Skipped { because: create }),
+    });
+    assert_eq!(stage.known.pending.len(), 2);
+    stage.apply(&at("bog"));
+    assert_eq!(stage.known.pending, []);
+    assert!(stage.plan(&at("bog")).is_empty());
+}

@@ -267,3 +267,26 @@ fn an_app_whose_machines_are_all_gone_can_be_destroyed() {
     let made = stage.plan_with(&wanted, &options);
     assert_eq!((&*made.refusals, made.summary().forget), (&[][..], 2));
 }
+
+#[test]
+fn a_standby_beside_its_successor_is_no_loss_of_a_protected_group() {
+    let wanted = desired([(
+        "worker",
+        group("worker")
+            .count(1)
+            .with(|g| g.standby = Some(1))
+            .protected(),
+    )]);
+    let mut stage = Stage::with(&wanted);
+    stage.clone_machine("m00002", "m00009");
+    let mut successor = stage.known.machines[&id("m00002")].clone();
+    successor.name = stage.observed.machines[&id("m00009")].name.clone();
+    successor.replaces = Some(id("m00002"));
+    stage.known.machines.insert(id("m00009"), successor);
+    let plan = stage.plan(&wanted);
+    assert_eq!(plan.summary().destroy, 1);
+    assert_eq!(plan.refusals, []);
+    // It is no part of what a fall of the number of primaries is held against either.
+    let fewer = desired([("worker", group("worker").count(0).protected())]);
+    assert_eq!(stage.plan(&fewer).refusals.len(), 1);
+}

@@ -343,7 +343,8 @@ impl History {
     /// Takes protection away first, as the refusal says.
     async fn ease(&mut self, notes: &[Note], options: &mut Options) {
         let refused: BTreeSet<GroupName> = notes.iter().filter_map(|n| n.group.clone()).collect();
-        let eased = self.manifests.unprotected(&refused);
+        let with_volumes = witness::groups_with_volumes(&self.story);
+        let eased = self.manifests.unprotected(&refused, &with_volumes);
         self.story.tell("protection is taken away first");
         self.story.count("protections taken away");
         let manner = |options: &Options| Manner::calm(options.clone());

@@ -56,9 +56,13 @@ impl Manifests {
         }
     }
 
-    /// The same without the protection of these groups, and with those as they are: the step that people
-    /// are told to take first (RULES 33).
-    pub(crate) fn unprotected(&self, refused: &BTreeSet<GroupName>) -> Self {
+    /// The same without the protection of these groups, and with those as they are, volumes
+    /// included: the step that people are told to take first (RULES 33).
+    pub(crate) fn unprotected(
+        &self,
+        refused: &BTreeSet<GroupName>,
+        with_volumes: &BTreeSet<GroupName>,
+    ) -> Self {
         let mut eased = self.clone();
         for name in refused {
             if let Some(group) = self.dropped.get(name) {
@@ -72,6 +76,13 @@ impl Manifests {
                 group.max_per_region = None;
                 group.standby = None;
                 group.protect = false;
+                // Another group may have its name meanwhile, and no mounts for its volumes.
+                let mut moved = self.desired.moved.iter();
+                let has_volumes = with_volumes.contains(name)
+                    || moved.any(|m| m.to == *name && with_volumes.contains(&m.from));
+                if has_volumes && !group.template.has_mounts() {
+                    *group = group.clone().mount();
+                }
             }
         }
         eased

@@ -301,6 +301,16 @@ fn strangers(story: &Story) {
     }
 }
 
+/// Groups that some Machine with a volume is in.
+pub(crate) fn groups_with_volumes(story: &Story) -> BTreeSet<GroupName> {
+    let mut machines = story.machines();
+    machines.retain(|machine| machine["config"]["mounts"][0].is_object());
+    let group = |machine: &Value| {
+        GroupName::new(text(&machine["config"]["metadata"], "fly_process_group")).ok()
+    };
+    machines.iter().filter_map(group).collect()
+}
+
 /// How many Machines of each protected group are there that the state knows or, `all`, that are there,
 /// by the name that it has after these renames. Standbys are no part of its count, and before
 /// anything is done a Machine is one with the successor that the state knows of.

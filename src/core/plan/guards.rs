@@ -138,17 +138,14 @@ fn protect(
 /// nothing of it): what others added to it, and a successor beside the one that it replaces, are no part
 /// of its count. What `[[moved]] machine` takes out of it is.
 fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
-    let members: Vec<&Member<'_>> = decision
-        .members
-        .iter()
-        .filter(|m| !m.is_standby())
-        .collect();
+    let (watching, members): (Vec<&Member<'_>>, Vec<_>) =
+        decision.members.iter().partition(|m| m.is_standby());
     let known = members.iter().filter(|member| !member.is_adopted()).count()
         + away.iter().filter(|away| away.is_known).count();
     let before = if known == 0 {
         members.len() + away.len()
     } else {
-        known.saturating_sub(successors(&decision.members))
+        known.saturating_sub(successors(members.iter().copied()))
     };
     let gone = |standbys: bool| {
         let lost = |gone: &&Gone<'_>| {
@@ -157,7 +154,8 @@ fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
         decision.gone.iter().filter(lost).count()
     };
     let after = (members.len() + decision.creates.len()).saturating_sub(gone(false));
-    let standbys = gone(true).saturating_sub(decision.standbys.len());
+    let spare = decision.standbys.len() + successors(watching.iter().copied());
+    let standbys = gone(true).saturating_sub(spare);
     before.saturating_sub(after) + standbys
 }
 

@@ -304,13 +304,16 @@ fn of_lost_run(machine: &Machine, known: &Known, observed: &Observed, digest: &s
 }
 
 /// How many of these are successors of one that is still among them: each pair counts as one.
-pub(super) fn successors(members: &[Member<'_>]) -> usize {
-    let ids: BTreeSet<&MachineId> = members.iter().map(|member| member.id).collect();
+pub(super) fn successors<'m, 'a: 'm>(
+    members: impl IntoIterator<Item = &'m Member<'a>> + Clone,
+) -> usize {
+    let all = members.clone().into_iter();
+    let ids: BTreeSet<&MachineId> = all.map(|member| member.id).collect();
     let replaces = |member: &&Member<'_>| {
         let old = member.replaces;
         old.is_some_and(|old| ids.contains(old))
     };
-    members.iter().filter(replaces).count()
+    members.into_iter().filter(replaces).count()
 }
 
 fn added(member: &Member<'_>) -> Drift {

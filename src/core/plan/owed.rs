@@ -124,11 +124,10 @@ pub(super) fn settle_pending(
         }
     }
     let answered = |launch: &LaunchId| next.machines.values().any(|m| m.name.answers(launch));
-    let kept = known.pending.iter().filter(|pending| {
-        let wanted = plan.aim != Aim::Nothing && !counted(&pending.group);
-        wanted && !planned.contains(&pending.launch) && !answered(&pending.launch)
-    });
-    owed.extend(kept.cloned());
+    if plan.aim == Aim::State {
+        let kept = known.pending.iter();
+        owed.extend(kept.filter(|pending| !answered(&pending.launch)).cloned());
+    }
     next.pending = owed;
     for pending in &mut next.pending {
         let there = |old: &MachineId| next.machines.contains_key(old);
