@@ -87,6 +87,9 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
                 return Err(refuse(nowhere(what)));
             }
         }
+        // What is owed is a set; a merge by hand may have left it in another order, or a line twice.
+        known.pending.sort();
+        known.pending.dedup();
         Ok(known)
     }
 }

@@ -354,6 +354,20 @@ fn a_record_of_an_unknown_kind_is_refused() {
 }
 
 #[test]
+fn a_create_that_is_owed_twice_over_is_owed_once() {
+    let known = read(GOLDEN, &app()).unwrap();
+    let line = GOLDEN
+        .lines()
+        .find(|line| line.starts_with(",{\"pending\""))
+        .unwrap();
+    let other = line.replace("gru", "bog");
+    let text = GOLDEN.replacen(line, &format!("{line}\n{other}\n{line}"), 1);
+    let merged = read(&text, &app()).unwrap();
+    assert_eq!(merged.pending.len(), known.pending.len() + 1);
+    assert_eq!(read(&write(&merged), &app()).unwrap(), merged);
+}
+
+#[test]
 fn what_stands_twice_is_refused() {
     for kind in ["protect", "ignored", "machine", "config"] {
         let start = format!(",{{\"{kind}\"");
