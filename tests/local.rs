@@ -12,6 +12,8 @@ mod contract;
 mod damage;
 #[path = "local/life.rs"]
 mod life;
+#[path = "support/ports.rs"]
+mod ports;
 #[path = "support/provoked.rs"]
 mod provoked;
 #[path = "local/world.rs"]

@@ -19,6 +19,8 @@ mod machines;
 mod manifests;
 mod one_by_one;
 mod platform;
+#[path = "../support/ports.rs"]
+mod ports;
 mod prompts;
 #[path = "../support/provoked.rs"]
 mod provoked;

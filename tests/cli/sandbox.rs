@@ -2,11 +2,10 @@
 
 use std::cell::Cell;
 use std::fmt::Write;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::ports::free_ports;
 use crate::words::replace_word;
 
 /// One test's world. Everything in it goes when it is dropped.
@@ -29,7 +28,7 @@ impl Sandbox {
         Self {
             root,
             commands: Cell::new(0),
-            ports: free_ports(),
+            ports: free_ports(PORTS),
         }
     }
 
@@ -156,20 +155,6 @@ primary_region = \"ams\"
 
 /// How many ports a world has to itself.
 const PORTS: u16 = 10;
-
-/// The first of ports that nothing uses, no other world of this process included.
-fn free_ports() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let at = NEXT.fetch_add(PORTS, Ordering::Relaxed);
-        // Processes begin at different places, below the ports that the system hands out by itself.
-        let first =
-            20_000 + (u16::try_from(std::process::id() % 1_200).unwrap() * PORTS + at) % 12_000;
-        if (first..first + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
-            return first;
-        }
-    }
-}
 
 impl Drop for Sandbox {
     fn drop(&mut self) {

@@ -3,15 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::ports::free_ports;
 use crate::table::{self, Table};
 
 /// No test waits longer for anything.
@@ -69,7 +68,7 @@ impl App {
         let root = tempfile::tempdir().unwrap();
         let app = Self {
             root,
-            first_port: free_block(),
+            first_port: free_ports(100),
         };
         std::fs::create_dir_all(app.project().join(".git")).unwrap();
         std::fs::create_dir_all(app.project().join("state")).unwrap();
@@ -247,19 +246,4 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
-}
-
-/// The first of a hundred ports below those that the system hands out by itself. Other programs of
-/// this computer run Machines as well, tests of another checkout among them.
-fn free_block() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 100).unwrap();
-    loop {
-        let block = (start * 2 + NEXT.fetch_add(1, Ordering::Relaxed)) % 200;
-        let first = 10_000 + block * 100;
-        let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        if (first..first + 40).all(is_free) {
-            return first;
-        }
-    }
 }

@@ -22,6 +22,9 @@ mod moments;
 #[cfg(target_os = "linux")]
 mod phase;
 #[cfg(target_os = "linux")]
+#[path = "../support/ports.rs"]
+mod ports;
+#[cfg(target_os = "linux")]
 mod rivals;
 #[cfg(target_os = "linux")]
 mod signals;

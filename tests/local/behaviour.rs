@@ -7,6 +7,7 @@ use aeroform::core::fleet::config::{Check, Service};
 use aeroform::core::fleet::{Call, CheckState, Machine, MachineConfig, MachineState, Until};
 use aeroform::provider::{ErrorClass, LogLine, LogQuery, LogsOf, Provider};
 
+use crate::ports::free_ports;
 use crate::world::*;
 
 #[tokio::test]
@@ -238,7 +239,7 @@ async fn checks_go_to_the_machines_own_port_and_follow_what_is_so() {
     config.checks = Some(
         [
             ("alive".to_owned(), tcp(Some(8080))),
-            ("elsewhere".to_owned(), tcp(Some(free_port()))),
+            ("elsewhere".to_owned(), tcp(Some(free_ports(1)))),
         ]
         .into(),
     );

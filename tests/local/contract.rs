@@ -1,17 +1,14 @@
 //! Provider `local` under the contract of all providers.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
-
 use aeroform::core::fleet::{AppName, MachineConfig};
 use aeroform::provider::contract::{Fixture, violations};
 
+use crate::ports::free_ports;
 use crate::world::*;
 
-#[derive(Default)]
-struct Ports(Mutex<BTreeSet<u16>>);
+struct Sleepers;
 
-impl Fixture for Ports {
+impl Fixture for Sleepers {
     fn app(&self, clause: usize) -> AppName {
         AppName::new(format!("app-{clause}")).unwrap()
     }
@@ -23,15 +20,14 @@ impl Fixture for Ports {
     }
 
     fn port(&self) -> Option<u16> {
-        let mut given = self.0.lock().unwrap();
-        std::iter::repeat_with(free_port).find(|port| given.insert(*port))
+        Some(free_ports(1))
     }
 }
 
 #[tokio::test]
 async fn local_keeps_the_contract_of_providers() {
     let world = World::new();
-    let found = violations(&world.provider, &Ports::default()).await;
+    let found = violations(&world.provider, &Sleepers).await;
     assert!(found.is_empty(), "{found:#?}");
     assert!(world.processes().is_empty());
 }

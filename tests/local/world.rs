@@ -1,6 +1,5 @@
 //! A folder of its own for one test, and the certainty that nothing of it outlives the test.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,8 @@ use aeroform::provider::local::{LocalConfig, LocalProvider};
 use aeroform::provider::{Provider, ProviderError};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::ports::free_ports;
 
 /// No test waits longer for anything.
 pub(crate) const LIMIT: Duration = Duration::from_secs(15);
@@ -183,7 +184,7 @@ pub(crate) fn create_call(name: &str, config: MachineConfig) -> CreateCall {
         config,
         stamps: Stamps::default(),
         skip_launch: false,
-        port: Some(free_port()),
+        port: Some(free_ports(1)),
     }
 }
 
@@ -230,11 +231,6 @@ pub(crate) fn restart(policy: &str, retries: Option<u32>) -> Restart {
         max_retries: retries,
         ..Restart::default()
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 pub(crate) fn kill(pid: i32, signal: Signal) {
