@@ -214,8 +214,8 @@ async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
         .assert_complete();
     stage.assert_settled(&wanted).await;
     let is = |machine: &serde_json::Value| {
-        let state = machine["state"].as_str().unwrap().to_owned();
-        (state, machine["cordoned"] == true)
+        let word = machine["state"].as_str().unwrap().to_owned();
+        (word, machine["cordoned"] == true)
     };
     let mut all: Vec<_> = stage.machines().iter().map(is).collect();
     all.sort();

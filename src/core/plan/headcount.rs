@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::members::{Member, Vanished, successors};
+use super::members::{Answers, Member, Vanished, successors};
 use super::reconcile::{Group, count, tally};
 use crate::core::fleet::{Count, MachineId, Pending, Region, Regions};
 
@@ -37,7 +37,7 @@ impl<'a> Group<'_, 'a> {
         for pending in self.owed.iter().filter(adds) {
             *remade.entry(pending.region.clone()).or_default() += 1;
         }
-        let outside = |member: &&Member<'_>| member.is_stranger() && !member.late;
+        let outside = |member: &&Member<'_>| member.is_stranger() && !member.is_late();
         for member in primaries.iter().filter(outside) {
             if let Some(n) = remade.get_mut(member.region) {
                 *n = n.saturating_sub(1);
@@ -69,7 +69,9 @@ impl<'a> Group<'_, 'a> {
         let surplus = primaries.len().saturating_sub(target as usize);
         let mut current = tally(primaries);
         let named = primaries.iter().filter(|m| self.is_named(m));
-        let late = primaries.iter().filter(|m| m.late && !self.is_named(m));
+        let late = primaries
+            .iter()
+            .filter(|m| m.is_late() && !self.is_named(m));
         for member in named.chain(late).take(surplus) {
             if let Some(n) = current.get_mut(member.region) {
                 *n -= 1;
@@ -87,7 +89,7 @@ impl<'a> Group<'_, 'a> {
     /// Whether nothing of it was there before, or only what a lost run of the same wish began to make, or an
     /// earlier one without knowing.
     pub(super) fn is_new(&self) -> bool {
-        let begun = |member: &Member<'_>| member.of_lost_run || member.late;
+        let begun = |member: &Member<'_>| member.of_lost_run || member.is_late();
         self.vanished.is_empty() && self.members.iter().all(begun)
     }
 
@@ -101,9 +103,9 @@ impl<'a> Group<'_, 'a> {
         // successor of a known one; what can be neither stays beside the others. What turned up late only
         // fills places.
         let kept = |all: &[Member<'a>], remade: u32| {
-            let stays = all.iter().filter(|m| !self.is_named(m) && !m.late);
+            let stays = all.iter().filter(|m| !self.is_named(m) && !m.is_late());
             let (lost, others): (Vec<_>, Vec<_>) =
-                stays.partition(|m| m.of_lost_run && !m.was_owed);
+                stays.partition(|m| m.of_lost_run && m.answers != Answers::Owed);
             let known = others.iter().filter(|m| !m.is_adopted()).count();
             let more = count(lost.len().saturating_sub(known));
             count(others.len().saturating_sub(successors(all))) + remade.max(more)
@@ -129,7 +131,7 @@ impl<'a> Group<'_, 'a> {
                 if self.wanted.template.has_services() {
                     return 0;
                 }
-                let outside = standbys.iter().filter(|m| m.is_stranger() && !m.late);
+                let outside = standbys.iter().filter(|m| m.is_stranger() && !m.is_late());
                 let owed = self.owed.iter().filter(|pending| pending.standby).count();
                 let remade =
                     (self.vanished_ones(true).count() + owed).saturating_sub(outside.count());

@@ -33,14 +33,22 @@ pub(super) struct Member<'a> {
     pub(super) sent: Option<&'a StoredConfig>,
     /// Made for the same wish by a run that ended before it could write the state.
     pub(super) of_lost_run: bool,
-    /// It answers a create that was owed.
-    pub(super) was_owed: bool,
-    /// A run that the state lists made it, and never saw that: it turned up when nothing was owed any more.
-    pub(super) late: bool,
+    pub(super) answers: Answers,
     /// Nobody saw that what was sent last works: its gate did not pass, or the run that sent it died.
     pub(super) unsettled: bool,
     /// The Machine whose place it was to take.
     pub(super) replaces: Option<&'a MachineId>,
+}
+
+/// Which create of an earlier run a Machine answers that the state does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// None.
+    Nothing,
+    /// One that is still owed.
+    Owed,
+    /// One that nobody waits for any more: it turned up late.
+    GivenUp,
 }
 
 impl Member<'_> {
@@ -51,9 +59,14 @@ impl Member<'_> {
         }
     }
 
+    /// A run that the state lists made it, and never saw that.
+    pub(super) fn is_late(&self) -> bool {
+        self.answers == Answers::GivenUp
+    }
+
     /// Added by somebody who does not fill a place that is counted already.
     pub(super) fn is_stranger(&self) -> bool {
-        self.is_adopted() && !self.of_lost_run && !self.was_owed
+        self.is_adopted() && !self.of_lost_run && self.answers != Answers::Owed
     }
 
     pub(super) fn is_adopted(&self) -> bool {
@@ -162,8 +175,7 @@ pub(super) fn join<'a>(
                     seen: None,
                     sent: known.configs.get(&machine.config),
                     of_lost_run: false,
-                    was_owed: false,
-                    late: false,
+                    answers: Answers::Nothing,
                     unsettled: machine.unproven,
                     replaces: machine.replaces.as_ref(),
                 };
@@ -251,8 +263,11 @@ fn join_observed<'a>(
             unsettled: record.is_some_and(|record| record.unproven)
                 || answers.is_some()
                 || history::newer(machine, known, &observed.description.scope, &recorded).is_some(),
-            was_owed: answers.is_some(),
-            late: record.is_none() && answers.is_none() && late(machine, observed, &recorded),
+            answers: match (record, answers) {
+                (_, Some(_)) => Answers::Owed,
+                (None, None) if late(machine, observed, &recorded) => Answers::GivenUp,
+                (_, None) => Answers::Nothing,
+            },
             replaces: match (record, answers) {
                 (Some(record), _) => record.replaces.as_ref(),
                 (None, Some(pending)) => pending.replaces.as_ref(),

@@ -56,7 +56,7 @@ pub(super) fn ids<'a>(ids: impl IntoIterator<Item = &'a MachineId>) -> String {
 
 /// Machines of a group that a run made without ever seeing them.
 pub(super) fn late(group: &GroupName, members: &[Member<'_>]) -> Option<Note> {
-    let all: Vec<_> = members.iter().filter(|member| member.late).collect();
+    let all: Vec<_> = members.iter().filter(|member| member.is_late()).collect();
     let runs = all.iter().filter_map(|m| m.seen?.stamps.run.as_ref());
     let runs: BTreeSet<&str> = runs.map(RunId::as_str).collect();
     let runs: Vec<&str> = runs.into_iter().collect();

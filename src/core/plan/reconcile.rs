@@ -475,7 +475,7 @@ impl<'a> Group<'_, 'a> {
         fields: &mut Fields<'a>,
         decision: &mut Decision<'a>,
     ) {
-        standbys.sort_by(|a, b| (a.late, a.id).cmp(&(b.late, b.id)));
+        standbys.sort_by(|a, b| (a.is_late(), a.id).cmp(&(b.is_late(), b.id)));
         let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
             .into_iter()
             .partition(|member| self.is_named(member));

@@ -98,7 +98,7 @@ impl Rank {
         };
         if named.has(member.id) {
             Self::Named
-        } else if member.late {
+        } else if member.is_late() {
             Self::Late
         } else if !member.host_ok() {
             Self::HostNotOk
