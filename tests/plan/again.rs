@@ -693,3 +693,13 @@ fn what_is_owed_is_found_under_the_groups_new_name() {
     // The Machine that may exist already bears the name that the group had.
     assert_eq!(made.machine.name.as_str(), format!("worker-{owed}"));
 }
+
+#[test]
+fn what_turned_up_late_does_not_keep_a_group_from_losing_its_protection() {
+    let web = |regions: &str| group("web").serves().list(regions);
+    let wanted = |group: DesiredGroup| desired([("web", group)]);
+    let mut stage = turned_up_late(&wanted(web("ams bog")), &wanted(web("fra gru").protected()));
+    let made = stage.apply(&wanted(web("fra gru")));
+    assert_eq!((made.summary().adopt, made.groups[0].after), (1, 3));
+    assert!(stage.known.protect.is_empty());
+}

@@ -101,9 +101,11 @@ impl<'a> Group<'_, 'a> {
     ) -> Target {
         // What a lost run of the same wish has made fills a place that is to be made again, or is the
         // successor of a known one; what can be neither stays beside the others. What turned up late only
-        // fills places.
+        // fills places, but where nothing may go.
         let kept = |all: &[Member<'a>], remade: u32| {
-            let stays = all.iter().filter(|m| !self.is_named(m) && !m.is_late());
+            let stays = all
+                .iter()
+                .filter(|m| !self.is_named(m) && (self.unprotected || !m.is_late()));
             let (lost, others): (Vec<_>, Vec<_>) =
                 stays.partition(|m| m.of_lost_run && m.answers != Answers::Owed);
             let known = others.iter().filter(|m| !m.is_adopted()).count();

@@ -139,6 +139,8 @@ pub(super) struct Fleet<'a> {
     /// By group after `[[moved]]`; in a group by id.
     pub(super) members: BTreeMap<GroupName, Vec<Member<'a>>>,
     pub(super) vanished: Vec<Vanished<'a>>,
+    /// Groups whose protection this plan takes away, and that it leaves as they are.
+    pub(super) unprotected: BTreeSet<GroupName>,
     /// Creates that are owed and that nothing answers, with the group that they count for.
     pub(super) owed: Vec<(GroupName, &'a Pending)>,
     pub(super) drift: Vec<Drift>,
@@ -193,6 +195,10 @@ pub(super) fn join<'a>(
     let taken: BTreeSet<&str> = names
         .chain(seen.map(|machine| &machine.name))
         .filter_map(MachineName::launch_part)
+        .collect();
+    let was_protected = known.protect.iter().map(|name| labels.renamed(name));
+    fleet.unprotected = was_protected
+        .filter(|name| desired.groups.get(name).is_some_and(|g| !g.protect))
         .collect();
     let owed = known.pending.iter();
     fleet.owed = owed

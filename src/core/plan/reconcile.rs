@@ -54,6 +54,7 @@ pub(super) fn decide<'a>(
                     vanished: &vanished,
                     running: &running,
                     asked,
+                    unprotected: fleet.unprotected.contains(name),
                     owed: fleet
                         .owed
                         .iter()
@@ -121,6 +122,7 @@ pub(super) struct Group<'g, 'a> {
     /// What the app runs, for groups that have nothing of their own.
     pub(super) running: &'g Running,
     pub(super) asked: &'g Asked,
+    pub(super) unprotected: bool,
     pub(super) owed: Vec<&'a Pending>,
 }
 
