@@ -544,3 +544,22 @@ fn without_an_aeroform_toml_the_first_line_of_a_plan_says_who_named_the_provider
         "{plan}"
     );
 }
+
+#[test]
+fn what_goes_without_encryption_goes_through_no_proxy() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let mut command = sandbox.command(&["plan"]);
+    command
+        .env("FLY_API_TOKEN", "fm2_s3cret")
+        .env("FLY_FLAPS_BASE_URL", "http://_api.internal:4280");
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, &address);
+    }
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let shown = sandbox.show(&output);
+    assert!(shown.contains("could not be asked"), "{shown}");
+    assert!(proxy.accept().is_err(), "the proxy was asked");
+}
