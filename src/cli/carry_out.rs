@@ -233,6 +233,7 @@ impl Work<'_> {
         };
         let fresh = self.look(signals).await?;
         let settled = if fresh.plan.is_empty() && fresh.plan.refusals.is_empty() {
+            self.ground().end_releases(&fresh).await;
             self.ground().prepare(&fresh)
         } else {
             Ok(())
@@ -276,9 +277,9 @@ impl Work<'_> {
             .observed
             .as_ref()
             .filter(|_| self.errand.aim != Aim::State);
-        let now = Some(self.context.env.unix_now());
+        let (now, own) = (Some(self.context.env.unix_now()), fresh.own_releases());
         let begun = observed
-            .and_then(|o| under_way(o.release.as_ref(), o.machines.values(), now))
+            .and_then(|o| under_way(o.release.as_ref(), &own, o.machines.values(), now))
             .map(|(release, _)| format!("{} has begun", named_release(release)));
         let stale = |begun| {
             stale(

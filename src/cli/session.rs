@@ -193,6 +193,7 @@ pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
         take_over: flags.take_over,
         adopt_runs: flags.adopt_run.iter().cloned().collect(),
         own_runs: BTreeSet::new(),
+        own_releases: BTreeSet::new(),
         now: None,
     }
 }
