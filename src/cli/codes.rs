@@ -95,6 +95,10 @@ codes! {
         "there is no process group `…`",
         "`-g` names a group that fly.toml does not define.",
         "Use one of those that the hint lists.";
+    NO_GROUP_NAMED "no_group_named" Error:
+        "no group is named",
+        "The verb needs one, and there is no terminal to choose it at; each cause is one that could be meant.",
+        "Name one of them.";
     NO_HOME "no_home" Error:
         "there is no place for what belongs to this user",
         "Neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set.",
@@ -121,7 +125,11 @@ codes! {
         "`fly machine` does what is to be done to it.";
     NO_MACHINE_NAMED "no_machine_named" Error:
         "no Machine is named",
-        "The verb needs one, and there is no terminal to ask at; each cause is one that could be meant.",
+        "The verb needs one, and there is no terminal to choose it at; each cause is one that could be meant.",
+        "Name one of them.";
+    NO_PROVIDER_NAMED "no_provider_named" Error:
+        "no provider is named",
+        "`init` asks for it, and the terminal cannot draw a list; each cause is one that could be meant.",
         "Name one of them.";
     STANDBY "standby" Error:
         "Machine … is a standby …",

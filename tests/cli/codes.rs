@@ -103,6 +103,8 @@ async fn every_code_of_a_verb_is_provoked() {
         ),
         not_running(),
         ends(&sandbox, &["machine", "destroy"]),
+        ends(&sandbox, &["machine", "move", "x"]),
+        no_provider(),
         one_by_one("clone"),
         one_by_one("destroy"),
         crate::fly::foreign(code),
@@ -409,6 +411,19 @@ fn no_answer() -> String {
     let (exit, screen) = terminal.end();
     assert_eq!(exit, exit_of(ui::NO_ANSWER.name()), "{screen}");
     error_code(&screen)
+}
+
+/// Asked at a terminal that cannot draw a list, which no document is written for.
+fn no_provider() -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", Sandbox::FLY);
+    let mut command = sandbox.command(&["init"]);
+    command.env("TERM", "dumb");
+    let (exit, screen) = Terminal::start(command).end();
+    let named = verbs::NO_PROVIDER_NAMED;
+    assert_eq!(exit, exit_of(named.name()), "{screen}");
+    assert!(screen.contains(named.message()), "{screen}");
+    named.name().to_owned()
 }
 
 /// The document cannot be written where nothing can: what is said stands on the other stream.

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::fly::{Platform, V1, project, run};
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
 
 const OURS: &str = "\
 [groups.web]
@@ -246,50 +245,6 @@ fn where_there_is_one_too_many_naming_another_lowers_nothing() {
     assert!(sandbox.read("aeroform.toml").contains("count = 2"));
     let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
     assert!(plan.starts_with("exit 0\n"), "{plan}");
-}
-
-#[test]
-fn where_nobody_can_be_asked_the_machines_are_listed() {
-    let sandbox = app();
-    let shown = sandbox.run(&["machine", "destroy"]);
-    assert!(shown.starts_with("exit 1\n"), "{shown}");
-    let web = ids(&sandbox, "web");
-    assert!(web.iter().all(|id| shown.contains(id)), "{shown}");
-    assert!(shown.contains("web  ams  started"), "{shown}");
-}
-
-#[test]
-fn on_a_terminal_the_machine_is_chosen_from_a_list_that_words_narrow() {
-    let sandbox = app();
-    let jobs = ids(&sandbox, "jobs").remove(0);
-    let mut terminal = Terminal::start(sandbox.command(&["machine", "destroy", "--force"]));
-    terminal.expect("Which Machine to destroy?");
-    terminal.expect("narrow the list:");
-    terminal.type_line("nothing like it");
-    terminal.expect("nothing fits");
-    terminal.expect("narrow the list:");
-    terminal.type_line("web started");
-    terminal.expect("narrow the list:");
-    terminal.type_line("");
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 6, "{screen}");
-    assert_eq!(sandbox.read("aeroform.toml"), OURS);
-
-    let mut terminal = Terminal::start(sandbox.command(&["machine", "move", "--to", "web"]));
-    terminal.expect("narrow the list:");
-    terminal.type_line("jobs");
-    terminal.expect("[y/N]");
-    terminal.type_line("y");
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 0, "{screen}");
-    assert!(ids(&sandbox, "web").contains(&jobs));
-    settled(&sandbox);
-
-    let mut terminal = Terminal::start(sandbox.command(&["machine", "destroy"]));
-    terminal.expect("narrow the list:");
-    terminal.interrupt();
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 130, "{screen}");
 }
 
 #[test]

@@ -162,9 +162,9 @@ pub struct Move {
     /// The Machines by id or name; on a terminal they are asked for
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
-    /// The group that they get
+    /// The group that they get; on a terminal it is asked for
     #[arg(long, value_name = "GROUP", value_parser = group_name)]
-    pub to: GroupName,
+    pub to: Option<GroupName>,
     /// How far it goes.
     #[command(flatten)]
     pub editing: Editing,
