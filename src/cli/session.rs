@@ -90,7 +90,7 @@ impl Session {
         if let LockStatus::Held(holder) = self.store.holder().await? {
             let who = holder.map_or_else(|| "another process".to_owned(), |holder| who(&holder));
             ui.warn(&format!(
-                "{who} is at work on `{}`; this changes",
+                "{who} is at work on `{}`: what is shown is of this moment",
                 look.plan.app
             ));
             return Ok(());
