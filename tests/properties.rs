@@ -10,6 +10,8 @@ mod asked;
 mod edits;
 #[path = "properties/guards.rs"]
 mod guards;
+#[path = "support/judge.rs"]
+mod judge;
 #[path = "properties/many.rs"]
 mod many;
 #[path = "properties/random.rs"]
