@@ -81,6 +81,13 @@ fn the_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName, F
 /// Kind and number of a group's CPUs: what fly.toml says, else what its Machines have, else the default.
 fn cpus(ground: &Ground<'_>, name: &GroupName) -> Result<(String, u32), Failure> {
     let written = ground.desired.groups[name].template.written_size();
+    if has_gpu(ground, name) {
+        return Err(Failure::new(
+            codes::BAD_SIZE,
+            format!("the Machines of group `{name}` have GPUs, and a size of CPUs and memory would take them away"),
+        )
+        .hint("write `memory` into its `[[vm]]` in fly.toml, and run `aeroform apply`"));
+    }
     if let Some(cpus) = written.and_then(cpus_of) {
         return Ok(cpus);
     }
@@ -125,6 +132,26 @@ fn there(ground: &Ground<'_>, name: &GroupName) -> Vec<(String, u32)> {
         Some((guest.get("cpu_kind")?.as_str()?.to_owned(), cpus))
     });
     sent.collect()
+}
+
+/// Whether fly.toml gives it GPUs or, where that says nothing of a size, its Machines have some.
+fn has_gpu(ground: &Ground<'_>, name: &GroupName) -> bool {
+    let with_gpu = |guest: &Guest| guest.gpu_kind.is_some();
+    let template = &ground.desired.groups[name].template;
+    if let Some(written) = template.guest.as_ref().filter(|guest| guest.cpus.is_some()) {
+        return with_gpu(written);
+    }
+    let observed = ground.look.observed.iter();
+    let mut its = observed
+        .flat_map(|observed| observed.machines.values())
+        .filter(|machine| machine.group.as_ref() == Some(name));
+    its.any(|machine| {
+        let guest = machine
+            .config
+            .as_ref()
+            .and_then(|config| config.guest.as_ref());
+        guest.is_some_and(with_gpu)
+    })
 }
 
 fn cpus_of(guest: &Guest) -> Option<(String, u32)> {

@@ -25,6 +25,7 @@ mod prompts;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod sandbox;
+mod scaled;
 mod terminal;
 mod usage;
 mod walk;

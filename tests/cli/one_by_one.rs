@@ -208,11 +208,30 @@ fn on_fly_a_clone_takes_over_what_nobody_else_says() {
     crate::fly::update(&platform, &id, |config| {
         config["dns"] = serde_json::json!({"skip_registration": true});
     });
+    let ours = sandbox.read("aeroform.toml");
+    let left = |args: &[&str]| {
+        let edits = run(
+            &sandbox,
+            &platform,
+            &[&["machine", "clone", &id, "--edit-only"], args].concat(),
+        );
+        sandbox.write("aeroform.toml", &ours);
+        edits
+    };
+    let of_files = "the apply makes the new Machine from the files alone";
+    let edits = left(&[]);
+    assert!(
+        edits.contains(of_files) && edits.contains(": `dns`; without"),
+        "{edits}"
+    );
+    let offline = left(&["--refresh=false"]);
+    assert!(offline.contains(of_files), "{offline}");
     let cloned = run(
         &sandbox,
         &platform,
         &["machine", "clone", &id, "--region", "gru", "-y"],
     );
+    assert!(!cloned.contains(of_files), "{cloned}");
     assert!(cloned.contains("Apply complete: 1 created."), "{cloned}");
     let machines = platform.machines();
     let new = machines.iter().find(|m| m["id"] != id.as_str()).unwrap();

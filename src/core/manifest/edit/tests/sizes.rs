@@ -86,6 +86,18 @@ fn a_size_is_written_in_the_form_that_is_there() {
     +vm = [{ memory = "1gb" }, { size = "shared-cpu-2x", memory = "1gb", processes = ["b"] }]
      [processes]
     "#);
+    let dotted = "app = \"shop\"\nvm.memory = \"1gb\" # all\nvm.cpu_kind = 'shared' # cheap\n[processes]\nweb = \"a\"\nb = \"b\"\n";
+    insta::assert_snapshot!(shown(dotted, None, size("b", "shared", 2, 1024)), @r#"
+    --- fly.toml
+    +++ fly.toml
+    @@ -1,4 +1,4 @@
+     app = "shop"
+    -vm.memory = "1gb" # all
+    -vm.cpu_kind = 'shared' # cheap
+    +vm = [{ memory = "1gb", cpu_kind = 'shared' }, { size = "shared-cpu-2x", memory = "1gb", processes = ["b"] }] # all
+    +# cheap
+     [processes]
+    "#);
     let only = "app = \"shop\"\n[[vm]]\nmemory = \"1gb\"\n";
     insta::assert_snapshot!(shown(only, None, size("app", "shared", 1, 2048)), @r#"
     --- fly.toml
