@@ -30,7 +30,7 @@ Examples:
     },
     /// Give a process group another name; its Machines stay
     #[command(after_help = "\
-Fly has no such command: renaming a group in fly.toml makes `fly deploy` destroy its Machines. Here the new
+Fly has no such command: renaming a group in fly.toml makes `fly deploy` destroy its Machines. Here the new \
 name is written wherever fly.toml names the group, and [[moved]] into aeroform.toml.
 
 Examples:
