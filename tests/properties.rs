@@ -6,6 +6,8 @@
 
 #[path = "properties/asked.rs"]
 mod asked;
+#[path = "support/carried.rs"]
+mod carried;
 #[path = "properties/edits.rs"]
 mod edits;
 #[path = "properties/guards.rs"]
@@ -16,6 +18,8 @@ mod judge;
 mod many;
 #[path = "properties/random.rs"]
 mod random;
+#[path = "properties/really.rs"]
+mod really;
 #[path = "properties/saved.rs"]
 mod saved;
 mod support;

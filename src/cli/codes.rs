@@ -59,6 +59,10 @@ codes! {
         "there is a process group `…` already",
         "A group is added or renamed to a name that another one has.",
         "Use another name.";
+    GROUP_MOVES "group_moves" Error:
+        "Machines of group `…` are still to move to `…`",
+        "A group is renamed to a name whose own Machines have not moved away yet: the two would be mixed up.",
+        "Run `aeroform apply` first.";
     INVALID_MANIFEST "invalid_manifest" Error:
         "cannot make sense of …: …",
         "fly.toml or aeroform.toml has mistakes; each is shown with its place.",

@@ -144,6 +144,7 @@ async fn every_code_of_a_verb_is_provoked() {
         file_changed().await,
         ends(&sandbox, &["scale", "vm", "huge", "-g", "web"]),
         ends(&sandbox, &["group", "add", "web", "sleep 1"]),
+        taken(),
         ends(&alone(), &["group", "remove", "web"]),
         ends(&sandbox, &["regions", "drain", "ams"]),
         left_to_people(),
@@ -215,6 +216,14 @@ fn alone() -> Sandbox {
 }
 
 /// An app that is configured in JSON.
+/// A group is to get the name of one whose Machines have not moved yet.
+fn taken() -> String {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    sandbox.run(&["group", "rename", "jobs", "work", "--edit-only"]);
+    ends(&sandbox, &["group", "rename", "web", "jobs"])
+}
+
 fn left_to_people() -> String {
     let sandbox = Sandbox::new();
     let text = r#"{"app": "shop", "primary_region": "ams", "processes": {"web": "sleep 1"}}"#;

@@ -163,6 +163,27 @@ fn a_group_is_added_renamed_and_removed_in_both_files() {
 }
 
 #[test]
+fn a_name_that_machines_have_still_is_given_to_no_other_group() {
+    let sandbox = app();
+    sandbox.apply();
+    let only = |from, to| sandbox.run(&["group", "rename", from, to, "--edit-only", "-q"]);
+    assert!(only("jobs", "work").starts_with("exit 0\n"));
+    let before = sandbox.read("aeroform.toml");
+    assert_snapshot!(only("web", "jobs"), @"
+    exit 1
+    --- stderr
+    error: Machines of group `jobs` are still to move to `work`
+    hint: run `aeroform apply` first; then `web` can become `jobs`
+    ");
+    assert_eq!(sandbox.read("aeroform.toml"), before);
+    // The way back is free, and once they have moved the name is, too.
+    assert!(only("work", "jobs").starts_with("exit 0\n"));
+    done(&sandbox, &["group", "rename", "jobs", "work"]);
+    done(&sandbox, &["group", "rename", "web", "jobs"]);
+    assert_eq!(sandbox.machines(), 2);
+}
+
+#[test]
 fn regions_come_and_go_by_list_and_by_number() {
     let sandbox = app();
     sandbox.write(

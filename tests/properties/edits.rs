@@ -3,14 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use aeroform::core::fleet::{Desired, GroupName, MachineId, Region};
+use aeroform::core::fleet::{Desired, GroupName, Machine, MachineId, Region};
 use aeroform::core::manifest::edit::{Edit, Files, Layout, Size, edit};
 use aeroform::core::manifest::{Overrides, SourceFile, load};
 use proptest::prelude::*;
+use proptest::test_runner::Config;
 
 use crate::config;
 use crate::judge::{bare, says_what_was_meant, touches_nothing_else};
 use crate::random::REGIONS;
+use crate::really::World;
 use crate::support::{Stage, group_name, region};
 use crate::texts::{Texts, texts};
 
@@ -48,6 +50,7 @@ fn verb() -> impl Strategy<Value = Verb> {
 fn overrides() -> Overrides {
     Overrides {
         provider: Some("test".to_owned()),
+        image: Some("registry.example/shop@sha256:11".to_owned()),
         ..Overrides::default()
     }
 }
@@ -64,12 +67,15 @@ fn read(texts: &Texts) -> Option<Desired> {
     load(fly, ours, &overrides()).desired
 }
 
+/// The Machines that there are.
+pub(crate) type Machines = BTreeMap<MachineId, Machine>;
+
 /// The edits that a verb means here; none where it makes no sense.
-fn meant(verb: &Verb, desired: &Desired, stage: &Stage) -> Option<Vec<Edit>> {
+fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> {
     let names: Vec<&GroupName> = desired.groups.keys().collect();
     let group = |at: &usize| names[at % names.len()].clone();
     let new = |at: &usize| Some(group_name(NEW[*at])).filter(|name| !names.contains(&name));
-    let machines: Vec<&MachineId> = stage.observed.machines.keys().collect();
+    let machines: Vec<&MachineId> = there.keys().collect();
     let machine = |at: &usize| Some((*machines.get(at % machines.len().max(1))?).clone());
     let is_elsewhere = |name: &GroupName| desired.moved.iter().any(|moved| moved.from == *name);
     Some(vec![match verb {
@@ -108,9 +114,9 @@ fn meant(verb: &Verb, desired: &Desired, stage: &Stage) -> Option<Vec<Edit>> {
         // What becomes of one Machine is said with the numbers that follow from it (RULES 13).
         Verb::MoveMachine(at, to) => {
             let (machine, to) = (machine(at)?, group(to));
-            let (from, region) = place(stage, &machine)?;
-            let fewer = numbers(stage, &from, &region, -1);
-            let more = numbers(stage, &to, &region, 1);
+            let (from, region) = place(there, &machine)?;
+            let fewer = numbers(there, &from, &region, -1);
+            let more = numbers(there, &to, &region, 1);
             let moved = Edit::MoveMachine {
                 machine,
                 to: to.clone(),
@@ -119,25 +125,26 @@ fn meant(verb: &Verb, desired: &Desired, stage: &Stage) -> Option<Vec<Edit>> {
         }
         Verb::RemoveMachine(at) => {
             let machine = machine(at)?;
-            let (from, region) = place(stage, &machine)?;
-            let fewer = numbers(stage, &from, &region, -1);
+            let (from, region) = place(there, &machine)?;
+            let fewer = numbers(there, &from, &region, -1);
             return Some(vec![fewer, Edit::RemoveMachine { machine }]);
         }
     }])
 }
 
 /// The group and region of a Machine that is no standby.
-fn place(stage: &Stage, machine: &MachineId) -> Option<(GroupName, Region)> {
-    let machine = &stage.observed.machines[machine];
+fn place(there: &Machines, machine: &MachineId) -> Option<(GroupName, Region)> {
+    let machine = &there[machine];
     let is_primary = machine.standby_for.is_empty();
     is_primary.then_some((machine.group.clone()?, machine.region.clone()))
 }
 
 /// A group's numbers as they are, but for one region.
-fn numbers(stage: &Stage, group: &GroupName, region: &Region, by: i32) -> Edit {
+fn numbers(there: &Machines, group: &GroupName, region: &Region, by: i32) -> Edit {
     let mut regions: BTreeMap<Region, u32> = BTreeMap::new();
-    let machines = stage.observed.machines.values();
-    let its = machines.filter(|m| m.group.as_ref() == Some(group) && m.standby_for.is_empty());
+    let its = there
+        .values()
+        .filter(|m| m.group.as_ref() == Some(group) && m.standby_for.is_empty());
     for machine in its {
         *regions.entry(machine.region.clone()).or_default() += 1;
     }
@@ -184,7 +191,7 @@ proptest! {
         let mut desired = read(&texts).unwrap_or_else(|| panic!("{texts:#?}"));
         let mut stage = Stage::with(&desired);
         for verb in &verbs {
-            for edit in meant(verb, &desired, &stage).unwrap_or_default() {
+            for edit in meant(verb, &desired, &stage.observed.machines).unwrap_or_default() {
             let (after, wanted) = made(&texts, &desired, &edit);
             let again = read(&after).unwrap();
             prop_assert_eq!(&bare(again), &bare(wanted.clone()));
@@ -202,6 +209,29 @@ proptest! {
             desired = wanted;
             }
             stage.apply(&desired);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: config().cases / 8, ..config() })]
+
+    /// The same over the emulated platform, by the real executor: every call is made and answered.
+    #[test]
+    fn what_an_edit_leads_to_is_carried_out_and_nothing_is_left_to_do(
+        first in texts(),
+        verbs in proptest::collection::vec(verb(), 1..4),
+    ) {
+        let mut texts = first;
+        let mut desired = read(&texts).unwrap_or_else(|| panic!("{texts:#?}"));
+        let mut world = World::with(&desired);
+        for verb in &verbs {
+            for edit in meant(verb, &desired, &world.machines()).unwrap_or_default() {
+                (texts, desired) = made(&texts, &desired, &edit);
+            }
+            // What another checkout has is the files and the state, and nothing of the verb.
+            let desired = read(&texts).unwrap();
+            world.apply(&desired);
         }
     }
 }

@@ -124,8 +124,12 @@ fn is_about(word: &str, before: &Desired, made: &Edit) -> bool {
                 || word.starts_with("performance");
             is_value || word == group.as_str() || one_of(&keys) || one_of(&["vm"])
         }
+        // What was said of the new name before goes, whichever group that went to.
         Edit::RenameGroup { from, to } => {
-            [from, to].iter().any(|name| name.as_str() == word) || one_of(&["moved", "from", "to"])
+            let went = before.moved.iter().find(|moved| moved.from == *to);
+            let names = [Some(from), Some(to), went.map(|moved| &moved.to)];
+            let is_name = names.iter().flatten().any(|name| name.as_str() == word);
+            is_name || one_of(&["moved", "from", "to"])
         }
         Edit::AddGroup { .. } => false,
         // What goes with a group is its whole sections.

@@ -37,7 +37,7 @@ Examples:
   aeroform group rename worker jobs")]
     Rename {
         /// The name that it has
-        #[arg(value_name = "FROM", value_parser = group_name)]
+        #[arg(value_name = "GROUP", value_parser = group_name)]
         from: GroupName,
         /// The name that it gets
         #[arg(value_name = "TO", value_parser = group_name)]
@@ -55,7 +55,7 @@ Examples:
   aeroform group remove cron -y --allow-destroy=cron")]
     Remove {
         /// The group
-        #[arg(value_name = "NAME", value_parser = group_name)]
+        #[arg(value_name = "GROUP", value_parser = group_name)]
         name: GroupName,
         /// How far it goes.
         #[command(flatten)]

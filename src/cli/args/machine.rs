@@ -128,7 +128,7 @@ Examples:
 /// `aeroform machine clone`.
 #[derive(Debug, Args)]
 pub struct CloneMachine {
-    /// The Machine by id
+    /// The Machine by id or name
     #[arg(value_name = "ID", value_parser = machine_id)]
     pub id: MachineId,
     /// Where the new one is; where the Machine is if none is named
