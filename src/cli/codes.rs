@@ -169,7 +169,7 @@ codes! {
         "Name more regions with `--region`, or raise the limit.";
     CPUS_DIFFER "cpus_differ" Error:
         "the Machines of group `…` have different CPUs, and fly.toml does not say which: …",
-        "Memory alone is no size, and the Machines do not agree on the rest.",
+        "Memory alone is no size, and the Machines do not agree on the rest, or nobody knows what they have.",
         "Say it whole with `aeroform scale vm`.";
     STALE_PLAN "stale_plan" Stale:
         "…",

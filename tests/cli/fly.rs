@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::sandbox::Sandbox;
 use crate::terminal::Terminal;
 
-const FLY: &str = "\
+pub(crate) const FLY: &str = "\
 app = \"shop\"
 primary_region = \"ams\"
 
@@ -377,38 +377,6 @@ fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
         refused.contains("error[unknown_region]: `zzz`"),
         "{refused}"
     );
-}
-
-#[test]
-fn memory_is_not_changed_of_what_has_gpus() {
-    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
-    let fly = format!("{FLY}\n[[vm]]\nsize = \"a100-40gb\"\n");
-    sandbox.write("fly.toml", &fly);
-    let platform = Platform::with_app(&sandbox);
-    let shown = run(&sandbox, &platform, &["scale", "memory", "64gb", "-y"]);
-    assert!(shown.contains("have GPUs"), "{shown}");
-    assert_eq!(sandbox.read("fly.toml"), fly);
-}
-
-#[test]
-fn a_region_that_only_the_platform_knows_is_written() {
-    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
-    let platform = Platform::with_app(&sandbox);
-    let scale = |region| {
-        let scale = ["scale", "count", "2", "--region", region, "-y", "-q"];
-        run(&sandbox, &platform, &scale)
-    };
-    let ours = sandbox.read("aeroform.toml");
-    let nowhere = scale("xyz");
-    assert!(
-        nowhere.contains("`xyz` is not a region of Fly"),
-        "{nowhere}"
-    );
-    assert!(nowhere.contains("ask for something else"), "{nowhere}");
-    assert_eq!(sandbox.read("aeroform.toml"), ours);
-    let made = scale("emu");
-    assert!(made.starts_with("exit 0\n"), "{made}");
-    assert!(sandbox.read("aeroform.toml").contains("emu = 2"));
 }
 
 /// The code of a change of memory where the Machines have different CPUs and nobody wrote which.

@@ -26,6 +26,7 @@ mod prompts;
 mod provoked;
 mod sandbox;
 mod scaled;
+mod sizes;
 mod terminal;
 mod usage;
 mod walk;

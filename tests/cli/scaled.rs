@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use insta::assert_snapshot;
 
 use crate::edits::{OURS, app, done, shown};
+use crate::fly::{Platform, V1, project, run};
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -260,31 +261,6 @@ fn regions_come_and_go_by_list_and_by_number() {
 }
 
 #[test]
-fn a_size_is_checked_before_anything_else() {
-    let sandbox = app();
-    let no = |args: &[&str]| sandbox.run(&[&["scale"], args].concat());
-    assert_snapshot!(no(&["vm", "shared-cpu-3x", "-g", "web"]), @"
-    exit 1
-    --- stderr
-    error: there is no VM size `shared-cpu-3x`
-    hint: the sizes are shared-cpu-1x, shared-cpu-2x, shared-cpu-4x, shared-cpu-6x, shared-cpu-8x
-    ");
-    assert_snapshot!(no(&["vm", "performance-1x", "--vm-memory", "512", "-g", "web"]), @r#"
-    exit 1
-    --- stderr
-    error: 1 performance CPU takes 2 GB to 8 GB of memory, not 512 MB
-    hint: the least is "2gb"
-    "#);
-    assert_snapshot!(no(&["memory", "1gb"]), @"
-    exit 1
-    --- stderr
-    error: there are several process groups, and none is named
-    hint: name one with `-g`: `jobs`, `web`
-    ");
-    assert_eq!(sandbox.read("fly.toml"), Sandbox::FLY);
-}
-
-#[test]
 fn the_examples_of_fly_s_pages_end_where_they_say() {
     let sandbox = app();
     let three = "{ ewr = 1, yul = 2, yyz = 8 }";
@@ -340,4 +316,25 @@ fn the_examples_of_fly_s_pages_end_where_they_say() {
             "{args} from {web}"
         );
     }
+}
+
+#[test]
+fn a_region_that_only_the_platform_knows_is_written() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let platform = Platform::with_app(&sandbox);
+    let scale = |region| {
+        let scale = ["scale", "count", "2", "--region", region, "-y", "-q"];
+        run(&sandbox, &platform, &scale)
+    };
+    let ours = sandbox.read("aeroform.toml");
+    let nowhere = scale("xyz");
+    assert!(
+        nowhere.contains("`xyz` is not a region of Fly"),
+        "{nowhere}"
+    );
+    assert!(nowhere.contains("ask for something else"), "{nowhere}");
+    assert_eq!(sandbox.read("aeroform.toml"), ours);
+    let made = scale("emu");
+    assert!(made.starts_with("exit 0\n"), "{made}");
+    assert!(sandbox.read("aeroform.toml").contains("emu = 2"));
 }

@@ -33,13 +33,13 @@ pub(super) fn without(script: &Script<'_>, items: &[Value], at: usize) -> Option
 /// What is put where for one more at the end of a list.
 pub(super) fn with(
     script: &Script<'_>,
-    list: &Range<usize>,
+    span: &Range<usize>,
     items: &[Value],
     new: &str,
 ) -> Option<Vec<(Range<usize>, String)>> {
     let Some(last) = items.last().map(Value::span) else {
-        let is_bare = script.comments_in(list, "").is_empty();
-        return is_bare.then(|| vec![(list.clone(), format!("[{new}]"))]);
+        let is_bare = script.comments_in(span, "").is_empty();
+        return is_bare.then(|| vec![(span.clone(), format!("[{new}]"))]);
     };
     if !is_alone(script, &last) {
         return Some(vec![(last.end..last.end, format!(", {new}"))]);
