@@ -165,21 +165,10 @@ async fn standing(hands: &Hands<'_>, change: &Change) -> Part<Option<Machine>> {
     Ok(machine.filter(|machine| !machine.state.is_gone()))
 }
 
-fn planned(change: &Change) -> &[VolumeId] {
-    match &change.action {
-        Action::Create { volumes, .. } => volumes,
-        Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Adopt
-        | Action::Forget => &[],
-    }
-}
-
 /// What a Machine that is there keeps: no update attaches or takes away a volume.
 fn its_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
     if machine.volumes.is_empty() {
-        return planned(change).to_vec();
+        return change.takes().to_vec();
     }
     machine.volumes.clone()
 }
@@ -192,7 +181,7 @@ async fn equipped(
     change: &Change,
     config: &MachineConfig,
 ) -> Part<Vec<VolumeId>> {
-    let taken = planned(change);
+    let taken = change.takes();
     freed(hands, taken).await?;
     let made = volumes::make(hands, step, &change.region, change.new_volumes(), config).await?;
     Ok(taken.iter().cloned().chain(made).collect())
