@@ -123,28 +123,25 @@ pub(super) async fn create<'a>(
 }
 
 /// How a new Machine stands there: one that rests or is out of rotation is replaced by one that is, too.
+/// One that is destroyed first may have been stopped by a run that died on the way, so its successor runs.
+#[derive(Clone, Copy)]
 struct Bearing {
     runs: bool,
     cordoned: bool,
 }
 
 impl Bearing {
-    /// That of the Machine whose place it takes, as it is now; of one that is gone already, as it was.
+    /// That of the Machine whose place it takes.
     async fn of(hands: &Hands<'_>, replaces: Option<&MachineId>) -> Part<Self> {
-        let Some(old) = replaces else {
-            return Ok(Self {
-                runs: true,
-                cordoned: false,
-            });
+        let live = match replaces {
+            Some(old) => hands.get(old).await?,
+            None => None,
         };
-        let live = hands.get(old).await?.filter(|live| !live.state.is_gone());
-        let seen = live.as_ref();
-        let seen = seen.or_else(|| hands.shared.job.observed.machines.get(old));
         // What a host that does not answer said last says nothing of what is to be.
-        let seen = seen.filter(|old| old.host == HostStatus::Ok);
+        let live = live.filter(|old| !old.state.is_gone() && old.host == HostStatus::Ok);
         Ok(Self {
-            runs: !seen.is_some_and(|old| old.state.rests()),
-            cordoned: seen.is_some_and(|old| old.cordoned),
+            runs: !live.as_ref().is_some_and(|old| old.state.rests()),
+            cordoned: live.is_some_and(|old| old.cordoned),
         })
     }
 }
