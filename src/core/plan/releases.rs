@@ -4,7 +4,7 @@
 //! Knows releases as numbers that others may make, too. Where the platform keeps none, or does not tell,
 //! the plan is the same without them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::decision::Decision;
@@ -166,7 +166,8 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
         ));
     }
     let machines = observed.machines.values();
-    if let Some((release, _)) = under_way(observed.release.as_ref(), machines, options.now) {
+    let (newest, own) = (observed.release.as_ref(), &options.own_releases);
+    if let Some((release, _)) = under_way(newest, own, machines, options.now) {
         found.push(
             note(
                 codes::RELEASE_IN_PROGRESS,
@@ -182,9 +183,11 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
 }
 
 /// The newest release, if it is somebody else's and under way, and for how many seconds it may be. What an
-/// apply has registered is guarded by leases, and over if it is without them.
+/// apply has registered is guarded by leases, and over if it is without them; `own` are those that are known
+/// to be so before a Machine says it.
 pub fn under_way<'r, 'm>(
     newest: Option<&'r Release>,
+    own: &BTreeSet<String>,
     machines: impl IntoIterator<Item = &'m Machine>,
     now: Option<i64>,
 ) -> Option<(&'r Release, i64)> {
@@ -194,7 +197,8 @@ pub fn under_way<'r, 'm>(
         let stamp = machine.stamps.release.as_ref();
         stamp.is_some_and(|stamp| stamp.by_us && stamp.id.as_ref() == Some(&release.id))
     };
-    (!machines.into_iter().any(ours)).then_some((release, left))
+    let ours = own.contains(&release.id) || machines.into_iter().any(ours);
+    (!ours).then_some((release, left))
 }
 
 /// A release as people name one.
