@@ -6,9 +6,8 @@ mod runs;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{
-    AppName, ConfigDigest, Count, DesiredGroup, Known, KnownMachine, LaunchId, Lineage,
-    MachineConfig, MachineName, NewVolume, Pending, Places, Regions, ReleaseRecord, RunId,
-    RunRecord, StoredConfig, Strategy,
+    AppName, ConfigDigest, Known, KnownMachine, LaunchId, Lineage, MachineConfig, MachineName,
+    Pending, ReleaseRecord, RunRecord, StoredConfig,
 };
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, Secrets};
@@ -20,7 +19,7 @@ use jsonschema::Validator;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::build::{group_name, id, region, volume};
+use crate::build::{group_name, id, last_run, region, unwritten, volume};
 use crate::gallery;
 
 pub(crate) fn schema(name: &str) -> Validator {
@@ -103,14 +102,9 @@ fn known() -> Known {
         unproven: true,
     };
     let run = RunRecord {
-        run: RunId::new("7f3k2m4n6p").unwrap(),
-        serial: 13,
-        at: "2026-01-01T00:00:00Z".to_owned(),
-        by: "ana".to_owned(),
-        command: "apply".to_owned(),
-        outcome: "complete".to_owned(),
         commit: Some("0123abc".to_owned()),
         plan: Some("0123abcd".repeat(4)),
+        ..last_run()
     };
     let released = aeroform::core::fleet::known::ReleasedGroup {
         config: digest.clone(),
@@ -299,25 +293,11 @@ fn what_fly_offers_and_what_is_wanted_are_as_published() {
     let regions = schema("platform-regions");
     rejects_changes(&regions, &valid(&regions, &json::platform::regions()), &[]);
     let web = group_name("web");
-    let wanted = DesiredGroup {
-        command: None,
-        template: MachineConfig::from_value(json!({
-            "env": {"API_TOKEN": "hunter2", "LOG": "debug"},
-            "files": [{"guest_path": "/key", "raw_value": "aHVudGVyMg=="}],
-        }))
-        .unwrap(),
-        count: Count::Unwritten,
-        regions: Regions::Unwritten,
-        max_per_region: None,
-        standby: None,
-        ha: true,
-        protect: false,
-        strategy: Strategy::Immediate,
-        wait_timeout_s: 300,
-        machine_checks: Vec::new(),
-        new_volume: NewVolume::default(),
-        places: Places::default(),
-    };
+    let template = MachineConfig::from_value(json!({
+        "env": {"API_TOKEN": "hunter2", "LOG": "debug"},
+        "files": [{"guest_path": "/key", "raw_value": "aHVudGVyMg=="}],
+    }));
+    let wanted = unwritten(template.unwrap());
     let app = AppName::new("shop").unwrap();
     let group = |secrets| config::group(&web, &wanted, secrets);
     let document = schema("show-config");
