@@ -59,6 +59,10 @@ codes! {
         "there is a process group `…` already",
         "A group is added or renamed to a name that another one has.",
         "Use another name.";
+    GROUP_MOVES "group_moves" Error:
+        "Machines of group `…` are still to move to `…`",
+        "A group is renamed to a name whose own Machines have not moved away yet: the two would be mixed up.",
+        "Run `aeroform apply` first.";
     INVALID_MANIFEST "invalid_manifest" Error:
         "cannot make sense of …: …",
         "fly.toml or aeroform.toml has mistakes; each is shown with its place.",
@@ -173,7 +177,7 @@ codes! {
         "Name more regions with `--region`, or raise the limit.";
     CPUS_DIFFER "cpus_differ" Error:
         "the Machines of group `…` have different CPUs, and fly.toml does not say which: …",
-        "Memory alone is no size, and the Machines do not agree on the rest.",
+        "Memory alone is no size, and the Machines do not agree on the rest, or nobody knows what they have.",
         "Say it whole with `aeroform scale vm`.";
     STALE_PLAN "stale_plan" Stale:
         "…",

@@ -133,7 +133,11 @@ impl From<StoreError> for Failure {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        Self::new(codes::JOURNAL, error.to_string())
+        let failure = Self::new(codes::JOURNAL, error.to_string());
+        match error.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

@@ -26,6 +26,8 @@ mod prompts;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod sandbox;
+mod scaled;
+mod sizes;
 mod terminal;
 mod usage;
 mod walk;

@@ -200,6 +200,58 @@ fn an_edit_alone_leads_a_pipeline_to_the_same() {
 }
 
 #[test]
+fn verbs_go_by_the_groups_that_machines_are_about_to_have() {
+    let sandbox = app();
+    let web = ids(&sandbox, "web");
+    let only = |args: &[&str]| {
+        let shown = sandbox.run(&[args, &["--edit-only", "-q"]].concat());
+        assert!(shown.starts_with("exit 0\n"), "{shown}");
+    };
+    let numbers = || {
+        let text = sandbox.read("aeroform.toml");
+        let (numbers, _) = text.split_once("\n[[").unwrap();
+        numbers.to_owned()
+    };
+    // There and back again.
+    only(&["machine", "move", &web[0], "--to", "jobs"]);
+    only(&["machine", "move", &web[0], "--to", "web"]);
+    assert_snapshot!(numbers(), @"
+    [groups.web]
+    regions = { ams = 2 }
+
+    [groups.jobs]
+    regions = { ams = 1 }
+    ");
+    settled(&sandbox);
+    // It goes from the group that it was to have.
+    only(&["machine", "move", &web[0], "--to", "jobs"]);
+    only(&["machine", "destroy", &web[0], "--force"]);
+    assert_snapshot!(numbers(), @"
+    [groups.web]
+    regions = { ams = 1 }
+
+    [groups.jobs]
+    regions = { ams = 1 }
+    ");
+    // The group has another name by now.
+    only(&["group", "rename", "web", "front"]);
+    only(&["machine", "clone", &web[1]]);
+    only(&["machine", "clone", &web[1], "--region", "fra"]);
+    only(&["machine", "destroy", &web[1], "--force"]);
+    assert_snapshot!(numbers(), @"
+    [groups.front]
+    regions = { ams = 1, fra = 1 }
+
+    [groups.jobs]
+    regions = { ams = 1 }
+    ");
+    sandbox.apply();
+    assert_eq!(ids(&sandbox, "front").len(), 2);
+    assert_eq!(ids(&sandbox, "jobs").len(), 1);
+    settled(&sandbox);
+}
+
+#[test]
 fn on_fly_a_clone_takes_over_what_nobody_else_says() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
     let platform = Platform::with_app(&sandbox);
@@ -208,11 +260,30 @@ fn on_fly_a_clone_takes_over_what_nobody_else_says() {
     crate::fly::update(&platform, &id, |config| {
         config["dns"] = serde_json::json!({"skip_registration": true});
     });
+    let ours = sandbox.read("aeroform.toml");
+    let left = |args: &[&str]| {
+        let edits = run(
+            &sandbox,
+            &platform,
+            &[&["machine", "clone", &id, "--edit-only"], args].concat(),
+        );
+        sandbox.write("aeroform.toml", &ours);
+        edits
+    };
+    let of_files = "the apply makes the new Machine from the files alone";
+    let edits = left(&[]);
+    assert!(
+        edits.contains(of_files) && edits.contains(": `dns`; without"),
+        "{edits}"
+    );
+    let offline = left(&["--refresh=false"]);
+    assert!(offline.contains(of_files), "{offline}");
     let cloned = run(
         &sandbox,
         &platform,
         &["machine", "clone", &id, "--region", "gru", "-y"],
     );
+    assert!(!cloned.contains(of_files), "{cloned}");
     assert!(cloned.contains("Apply complete: 1 created."), "{cloned}");
     let machines = platform.machines();
     let new = machines.iter().find(|m| m["id"] != id.as_str()).unwrap();

@@ -106,6 +106,7 @@ fn ctrl_c_while_applying_keeps_what_was_made_and_the_next_apply_does_the_rest() 
         ),
     );
     let mut terminal = Terminal::start(sandbox.command(&["apply", "-y", "--color=never"]));
+    terminal.echo();
     terminal.expect("waits for check");
     terminal.interrupt();
     let (code, screen) = terminal.end();

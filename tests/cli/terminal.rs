@@ -101,6 +101,13 @@ impl Terminal {
         self.session.send_line(line).unwrap();
     }
 
+    /// Shows what is typed and says how large it is, as terminals do.
+    pub(crate) fn echo(&mut self) {
+        let process = self.session.get_process_mut();
+        process.set_window_size(100, 50).unwrap();
+        process.set_echo(true, None).unwrap();
+    }
+
     /// Presses Ctrl-C.
     pub(crate) fn interrupt(&mut self) {
         self.session.send(ControlCode::EndOfText).unwrap();
