@@ -23,14 +23,14 @@ pub(super) fn vm(args: &Vm, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
         memory_mb: args.memory.unwrap_or(found.memory_mb),
     };
     Ok(vec![edit(
-        the_group(ground.desired, args.group.as_ref())?,
+        the_group(ground.desired, args.of.group.as_ref())?,
         size,
     )?])
 }
 
 /// Other memory for the CPUs that it has.
 pub(super) fn memory(args: &Memory, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
-    let group = the_group(ground.desired, args.group.as_ref())?;
+    let group = the_group(ground.desired, args.of.group.as_ref())?;
     let (cpu_kind, cpus) = cpus(ground, &group)?;
     let size = Size {
         cpu_kind,
