@@ -1,16 +1,19 @@
 //! The release of a run: registered before its first change, and marked at its end (RULES 30).
 //!
 //! Bookkeeping for people. Where it cannot be registered the run goes on under the number that the plan
-//! says, and tells why. Never registers a second one for an answer that was lost: it asks.
+//! says, and tells why. Never registers a second one for an answer that was lost: it asks. What was
+//! registered stands in the journal before the first change: no Machine bears it yet, and whoever goes on
+//! after a crash is not to wait for it.
 
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::job::Report;
+use super::job::{Halt, Report};
 use super::shared::Shared;
 use crate::core::fleet::{NewRelease, Release, ReleaseStamp, ReleaseStatus};
-use crate::core::plan::{Event, Outcome, PlannedRelease};
+use crate::core::plan::{Event, Outcome, PlannedRelease, StepId};
+use crate::journal::{Started, StartedRow};
 use crate::provider::{ErrorClass, ProviderError};
 
 /// Tries of a registration that certainly did not happen: as many as flyctl makes.
@@ -33,6 +36,7 @@ pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
     };
     let (stamp, unregistered) = match registered {
         Ok(release) => {
+            write_down(shared, &release.id);
             mark(shared, &release.id, ReleaseStatus::Running).await;
             let stamp = ReleaseStamp {
                 version: release.version,
@@ -56,6 +60,17 @@ pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
         unregistered,
     });
     Some(stamp)
+}
+
+fn write_down(shared: &Shared<'_>, id: &str) {
+    let job = &shared.job;
+    let row = StartedRow {
+        step: StepId(0),
+        call: Started::Release { id: id.to_owned() },
+    };
+    if let Err(error) = job.journal.start(&job.run.run, &row) {
+        shared.halt(Halt::Journal(error.to_string()));
+    }
 }
 
 /// Says how the run ended. A release that nobody ends is taken for one that is under way.

@@ -233,6 +233,7 @@ impl Work<'_> {
         };
         let fresh = self.look(signals).await?;
         let settled = if fresh.plan.is_empty() && fresh.plan.refusals.is_empty() {
+            self.ground().end_releases(&fresh).await;
             self.ground().prepare(&fresh)
         } else {
             Ok(())
@@ -276,9 +277,9 @@ impl Work<'_> {
             .observed
             .as_ref()
             .filter(|_| self.errand.aim != Aim::State);
-        let now = Some(self.context.env.unix_now());
+        let (now, own) = (Some(self.context.env.unix_now()), fresh.own_releases());
         let begun = observed
-            .and_then(|o| under_way(o.release.as_ref(), o.machines.values(), now))
+            .and_then(|o| under_way(o.release.as_ref(), &own, o.machines.values(), now))
             .map(|(release, _)| format!("{} has begun", named_release(release)));
         let stale = |begun| {
             stale(
@@ -394,11 +395,14 @@ impl Work<'_> {
             copies: &self.session.state_folder,
         };
         let Some(edits) = self.edits else {
-            let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand).await?;
-            return Ok(ran.exit);
+            let rest = errand.command;
+            let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand, rest);
+            return Ok(ran.await?.exit);
         };
         edits.write()?;
-        let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand).await;
+        // The files say already what the verb said; said again it would be on top of that.
+        let rest = "apply";
+        let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand, rest).await;
         let untouched = !ran.as_ref().is_ok_and(|ran| ran.touched);
         if untouched {
             edits.take_back()?;
@@ -415,7 +419,9 @@ impl Work<'_> {
         if exit == Exit::Done {
             ui.say(&format!("wrote {names}"));
         } else if untouched {
-            ui.say(&format!("nothing was touched, and {names} as before"));
+            ui.say(&format!(
+                "nothing was touched; the edit of {names} was taken back"
+            ));
         } else {
             ui.warn(&format!(
                 "the edit of {names} stays: what was done is in there; `aeroform apply` does the rest"

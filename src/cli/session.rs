@@ -165,7 +165,7 @@ impl Session {
 /// Reads the manifests for a verb that asks the provider anyway.
 pub(super) async fn read_asking(context: &Context<'_>) -> Result<Manifests, Failure> {
     let read = manifests::read(context, Purpose::Run)?;
-    if !read.only_lack_regions() {
+    if !manifests::only_lack_regions(&read.loaded.diagnostics) {
         return Ok(read);
     }
     let named = fly(context)?.regions().await?;
@@ -193,6 +193,7 @@ pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
         take_over: flags.take_over,
         adopt_runs: flags.adopt_run.iter().cloned().collect(),
         own_runs: BTreeSet::new(),
+        own_releases: BTreeSet::new(),
         now: None,
     }
 }

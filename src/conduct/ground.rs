@@ -1,5 +1,7 @@
 //! What a run stands on, and one look at it: what is remembered, what is there, and what follows.
 
+use std::collections::BTreeSet;
+
 use crate::core::fleet::{AppName, Desired, Known, Observed};
 use crate::core::plan::{Finding, Options, Plan, SavedPlan, check, plan};
 use crate::core::state::{self, StateError};
@@ -112,9 +114,7 @@ impl Ground<'_> {
         let mut open_runs = self.journal.open_runs(&observed.description.scope)?;
         let mut options = wishes.clone();
         options.now = Some(self.env.unix_now());
-        options
-            .own_runs
-            .extend(open_runs.iter().map(|open| open.row.run.clone()));
+        own(&mut options, &open_runs);
         open_runs.retain(|open| open.row.serial >= remembered.known.serial);
         let plan = plan(self.desired, &remembered.known, Some(&observed), &options);
         Ok(Look {
@@ -132,8 +132,7 @@ impl Ground<'_> {
         options.now = Some(self.env.unix_now());
         if let Some(observed) = &at.observed {
             let open = self.journal.open_runs(&observed.description.scope)?;
-            let runs = open.into_iter().map(|open| open.row.run);
-            options.own_runs.extend(runs);
+            own(&mut options, &open);
         }
         let known = &at.remembered.known;
         Ok(Look {
@@ -167,7 +166,25 @@ impl Ground<'_> {
     }
 }
 
+/// What this host's journal has a record of (RULES 12).
+fn own(options: &mut Options, open: &[OpenRun]) {
+    let runs = open.iter().map(|open| open.row.run.clone());
+    options.own_runs.extend(runs);
+    options.own_releases.extend(releases(open));
+}
+
+fn releases(open: &[OpenRun]) -> impl Iterator<Item = String> {
+    open.iter()
+        .flat_map(OpenRun::releases)
+        .map(ToOwned::to_owned)
+}
+
 impl Look {
+    /// The releases that runs of this host have registered which did not come to their end.
+    pub fn own_releases(&self) -> BTreeSet<String> {
+        releases(&self.open_runs).collect()
+    }
+
     /// Reads the state and plans from it alone.
     pub async fn offline(
         desired: &Desired,

@@ -1,18 +1,21 @@
 //! A release that somebody else has begun and not ended: an apply lets it come to its end first, so that
-//! two do not change the same Machines at once. Another apply is met at its leases instead.
+//! two do not change the same Machines at once. Another apply is met at its leases instead, and one that has
+//! died is not waited for: its release is ended for it.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::ground::Look;
-use crate::core::fleet::{Release, release::UNDER_WAY_S};
+use super::ground::{Ground, Look};
+use crate::core::fleet::{Release, ReleaseStatus, release::UNDER_WAY_S};
 use crate::core::plan::releases::under_way;
 use crate::env::Env;
 use crate::provider::Provider;
 
 /// How often is looked whether it is over.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// How long saying that a release is over may take.
+const MARKING: Duration = Duration::from_secs(2);
 
 /// A release that is waited for.
 #[derive(Debug)]
@@ -39,14 +42,15 @@ pub async fn let_end(
     if !observed.description.capabilities.releases {
         return false;
     }
-    let app = &observed.app;
+    let (app, own) = (&observed.app, look.own_releases());
     let mut told: Option<(String, Instant)> = None;
     loop {
         let now = env.unix_now();
         match provider.newest_release(app).await {
             Ok(newest) => {
                 let machines = observed.machines.values();
-                let Some((release, left)) = under_way(newest.as_ref(), machines, Some(now)) else {
+                let newest = newest.as_ref();
+                let Some((release, left)) = under_way(newest, &own, machines, Some(now)) else {
                     return told.is_some();
                 };
                 if told.as_ref().is_none_or(|(id, _)| *id != release.id) {
@@ -71,6 +75,23 @@ pub async fn let_end(
             return true;
         }
         sleep(LOOK_AGAIN.min(left)).await;
+    }
+}
+
+impl Ground<'_> {
+    /// Under the lock: says of the newest release, if a run of this host registered it and died, that it is
+    /// over.
+    pub async fn end_releases(&self, look: &Look) {
+        let newest = look.observed.as_ref().and_then(|o| o.release.as_ref());
+        let own = look.own_releases();
+        let left = newest.filter(|release| release.in_progress && own.contains(&release.id));
+        if let Some(release) = left {
+            let app = &look.plan.app;
+            let interrupted = ReleaseStatus::Interrupted;
+            let marked = self.provider.mark_release(app, &release.id, interrupted);
+            // Whoever reads one that was not marked sees its age.
+            let _ = timeout(MARKING, marked).await;
+        }
     }
 }
 

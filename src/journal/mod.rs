@@ -61,11 +61,11 @@ pub struct RunRow {
     pub plan: String,
 }
 
-/// A call that is made only once this is durable: what it makes bears no name of ours, so that nothing
-/// else tells afterwards that it was under way (RULES 40).
+/// What nothing else tells afterwards, since it bears no name of ours: a call that is made only once this is
+/// durable (RULES 40), or one without which nothing more is begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartedRow {
-    /// The step that makes it.
+    /// The step that makes it; of a release the first, which begins after it.
     pub step: StepId,
     /// The call.
     pub call: Started,
@@ -84,6 +84,12 @@ pub enum Started {
         /// The volumes of that name and region that were there before, without those that an earlier row of
         /// the run about the same place names.
         seen: Vec<VolumeId>,
+    },
+    /// The release of this run, which the platform has registered: as long as no Machine bears it, nobody
+    /// could tell it from another tool's.
+    Release {
+        /// Its id.
+        id: String,
     },
 }
 
@@ -123,6 +129,16 @@ pub struct OpenRun {
     pub started: Vec<StartedRow>,
     /// What is known to have come of its steps.
     pub results: Vec<ResultRow>,
+}
+
+impl OpenRun {
+    /// The releases that it has registered.
+    pub fn releases(&self) -> impl Iterator<Item = &str> {
+        self.started.iter().filter_map(|row| match &row.call {
+            Started::Release { id } => Some(id.as_str()),
+            Started::CreateVolume { .. } => None,
+        })
+    }
 }
 
 /// Why the journal could not be read or written.

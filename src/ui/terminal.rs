@@ -10,7 +10,7 @@ use crate::env::Env;
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
 
 /// Narrower than this nothing is legible; the view wraps as if it had so much.
-const LEAST_WIDTH: usize = 20;
+pub(super) const LEAST_WIDTH: usize = 20;
 
 /// The three standard streams.
 #[derive(Debug, Clone, Copy)]

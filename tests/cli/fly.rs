@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::sandbox::Sandbox;
 use crate::terminal::Terminal;
 
-const FLY: &str = "\
+pub(crate) const FLY: &str = "\
 app = \"shop\"
 primary_region = \"ams\"
 
@@ -543,4 +543,85 @@ fn without_an_aeroform_toml_the_first_line_of_a_plan_says_who_named_the_provider
         plan.contains("shop · fly · no state yet · 1 Machine read"),
         "{plan}"
     );
+}
+
+#[test]
+fn what_goes_without_encryption_goes_through_no_proxy() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let mut command = sandbox.command(&["plan"]);
+    command
+        .env("FLY_API_TOKEN", "fm2_s3cret")
+        .env("FLY_FLAPS_BASE_URL", "http://_api.internal:4280");
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, &address);
+    }
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let shown = sandbox.show(&output);
+    assert!(shown.contains("could not be asked"), "{shown}");
+    assert!(proxy.accept().is_err(), "the proxy was asked");
+}
+
+/// Applies until its release is registered, and is killed then. Gives the platform's releases.
+fn killed(sandbox: &Sandbox, platform: &Platform) -> Value {
+    let args = ["apply", "-y", "--json", "--image", V1];
+    let mut child = on(sandbox, platform, &args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("\"release\"") || !line.contains("\"event\"") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "no release");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    releases(platform)
+}
+
+fn releases(platform: &Platform) -> Value {
+    let path = "/api/v1/apps/shop/releases";
+    let (_, list) = platform.ask("GET", path, &Value::Null);
+    let rows = list["releases"].as_array().unwrap().iter();
+    rows.map(|release| release["status"].clone()).collect()
+}
+
+#[test]
+fn a_run_that_died_with_its_release_in_progress_is_not_waited_for() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    sandbox.write(
+        "faults.toml",
+        "[[fault]]\non = \"create\"\neffect = \"rate-limited\"\nfor = \"1s\"\n",
+    );
+    let platform = Platform::start(
+        &sandbox,
+        &["--rate-limits", "off", "--faults", "faults.toml"],
+    );
+    let app = json!({"name": "shop", "org_slug": "personal"});
+    assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
+    assert_eq!(killed(&sandbox, &platform), json!(["running"]));
+    assert_eq!(platform.machines(), [Value::Null; 0]);
+    let plan = run(&sandbox, &platform, &["plan", "--image", V1]);
+    assert!(!plan.contains("is in progress"), "{plan}");
+    let mut child = on(&sandbox, &platform, &["apply", "-y", "--image", V1])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.starts_with("waits for release") {
+            child.kill().unwrap();
+            panic!("{line}");
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(releases(&platform), json!(["complete", "interrupted"]));
+    assert_eq!(platform.machines().len(), 1);
 }

@@ -159,7 +159,9 @@ async fn the_call_waits_until_the_journal_says_what_was_seen_before() {
     stage.settle(&only(db(1))).await;
     stage.settle(&only(db(2))).await;
     let runs = stage.journal.runs();
-    let Started::CreateVolume { name, region, seen } = &runs[1].started[0].call;
+    let Started::CreateVolume { name, region, seen } = &runs[1].started[0].call else {
+        panic!("{:#?}", runs[1].started);
+    };
     assert_eq!((name.as_str(), region.as_str()), ("data", "ams"));
     assert_eq!(seen[0].as_str(), held.unwrap());
     // The first write is the run, the second one says that a volume is about to be made.

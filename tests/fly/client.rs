@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use aeroform::core::fleet::call::{CreateCall, UpdateCall};
 use aeroform::core::fleet::{
-    AppName, Call, GroupName, Machine, MachineConfig, MachineName, Region, Stamps, Until,
+    AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps, Until,
 };
 use aeroform::emulator::http::Desk;
 use aeroform::emulator::world::{Effect, Fault};
+use aeroform::provider::fly::{FlyProvider, Request, Response, Transport, TransportError};
 use aeroform::provider::{ErrorClass, Provider};
 use serde_json::{Value, json};
 
@@ -276,4 +277,72 @@ async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
     let error = newest().await.unwrap_err();
     assert_eq!(error.class, ErrorClass::Unknown);
     assert!(began.elapsed() < Duration::from_secs(6));
+}
+
+/// A server that answers everything with this.
+struct Says(u16, Value);
+
+#[async_trait::async_trait]
+impl Transport for Says {
+    async fn send(&self, _: Request) -> Result<Response, TransportError> {
+        Ok(Response {
+            status: self.0,
+            retry_after: Some(Duration::MAX),
+            request_id: None,
+            body: self.1.to_string().into_bytes(),
+        })
+    }
+}
+
+fn told(status: u16, answer: Value) -> FlyProvider<Says> {
+    FlyProvider::new(Says(status, answer), access("http://127.0.0.1:4280"))
+}
+
+#[tokio::test]
+async fn what_an_answer_leaves_open_is_open_and_no_error() {
+    let id = MachineId::new("a1").unwrap();
+    let shown = json!({"id": "x1", "machine_count": null, "organization": null});
+    let described = told(200, shown).describe(&app()).await.unwrap();
+    assert_eq!(described.machine_count, 0);
+    let lease = json!({"nonce": "n1", "owner": null, "description": null, "expires_at": null});
+    for answer in [
+        json!({"status": "success", "data": lease}),
+        // As the platform's schema has it.
+        lease.clone(),
+    ] {
+        told(201, answer).lease(&app(), &id, "").await.unwrap();
+    }
+    let nothing = json!({"status": "success", "data": {"nonce": null}});
+    let error = told(201, nothing).lease(&app(), &id, "").await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Unknown);
+    let release = json!({"id": "r1", "version": 3, "in_progress": null, "user": null,
+        "created_at": null, "image_ref": null});
+    let provider = told(200, json!({"release": release}));
+    let newest = provider.newest_release(&app()).await.unwrap().unwrap();
+    assert_eq!((newest.version, newest.in_progress), (3, false));
+    assert_eq!(
+        told(200, Value::Null).list(&app()).await.unwrap().machines,
+        []
+    );
+}
+
+#[tokio::test]
+async fn a_token_that_is_shown_back_is_shown_to_nobody() {
+    for long in ["", &"x".repeat(480)] {
+        let said = json!({"error": format!("{long} odd header FlyV1 {TOKEN}")});
+        let error = told(400, said).list(&app()).await.unwrap_err();
+        assert!(!error.message.contains("fm2_"), "{error}");
+        assert!(error.message.contains("odd header FlyV1"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_kept_waiting_for_ever_and_for_releases_only_a_moment() {
+    let provider = told(429, Value::Null);
+    let error = provider.list(&app()).await.unwrap_err();
+    let minutes = |n: u64| ErrorClass::RateLimited(Some(Duration::from_secs(60 * n)));
+    assert_eq!(error.class, minutes(10));
+    let error = provider.newest_release(&app()).await.unwrap_err();
+    let moment = Duration::from_secs(5);
+    assert_eq!(error.class, ErrorClass::RateLimited(Some(moment)));
 }

@@ -89,7 +89,10 @@ fn lost_of(open: &OpenRun, name: &str, region: &Region, left: &mut BTreeSet<Volu
             name: of,
             region: there,
             seen,
-        } = &row.call;
+        } = &row.call
+        else {
+            continue;
+        };
         if of != name || there != region {
             continue;
         }

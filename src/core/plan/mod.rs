@@ -15,6 +15,7 @@ pub mod codes;
 mod cost;
 mod decision;
 mod fields;
+mod gates;
 mod guards;
 mod headcount;
 mod history;

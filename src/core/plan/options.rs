@@ -35,6 +35,8 @@ pub struct Options {
     pub now: Option<i64>,
     /// Runs that this host's journal has a record of; taken over without being asked (RULES 12).
     pub own_runs: BTreeSet<RunId>,
+    /// Releases that those runs have registered: they are nobody else's who may be at work.
+    pub own_releases: BTreeSet<String>,
     /// What a verb asks for beyond what the manifests say; only with [`Aim::Manifests`].
     pub asked: Asked,
 }

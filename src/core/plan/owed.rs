@@ -87,10 +87,8 @@ pub(super) fn settle_pending(
     };
     let before: BTreeSet<&LaunchId> = known.pending.iter().map(|p| &p.launch).collect();
     let mut owed = Vec::new();
-    let mut planned = BTreeSet::new();
     for (id, change) in plan.changes() {
         if let (Some(successor), Some(result)) = (change.successor(), results.get(id.0 as usize)) {
-            planned.insert(&successor.launch);
             let again = before.contains(&successor.launch) && result.outcome != Outcome::Done;
             owed.extend(owed_successor(change, &successor.launch, result, again));
         }
@@ -102,7 +100,6 @@ pub(super) fn settle_pending(
         else {
             continue;
         };
-        planned.insert(launch);
         let Some(result) = results.get(id.0 as usize) else {
             continue;
         };

@@ -4,7 +4,7 @@
 //! Knows releases as numbers that others may make, too. Where the platform keeps none, or does not tell,
 //! the plan is the same without them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::decision::Decision;
@@ -13,7 +13,8 @@ use super::options::{Aim, Options};
 use super::running::{self, Running};
 use super::types::{Action, Change, Drift, DriftKind, Note, PlannedRelease, Removal, Step, Work};
 use crate::core::fleet::{
-    Desired, FieldChange, GroupName, Known, Machine, Observed, Release, ReleaseStrategy, Strategy,
+    Desired, FieldChange, GroupName, Known, Machine, MachineId, Observed, Release, ReleaseStrategy,
+    Strategy,
 };
 
 /// The highest number that anybody tells.
@@ -61,7 +62,7 @@ pub(super) fn planned(
     let at_once = strategies.peek().is_some()
         && strategies.all(|strategy| matches!(strategy, Strategy::Immediate));
     Some(PlannedRelease {
-        number: newest(known, Some(observed)).unwrap_or(0) + 1,
+        number: newest(known, Some(observed)).unwrap_or(0).saturating_add(1),
         image: image(desired, decisions),
         strategy: if at_once {
             ReleaseStrategy::Immediate
@@ -101,13 +102,16 @@ pub(super) fn mark_reverts(
     observed: Option<&Observed>,
     drift: &[Drift],
 ) {
-    let (Some(observed), Some(seen)) = (observed, known.release) else {
+    let Some(observed) = observed else {
         return;
     };
     let drift: BTreeMap<_, _> = drift
         .iter()
         .filter_map(|drift| Some((drift.machine.id.as_ref()?, drift)))
         .collect();
+    let Some(seen) = seen(known, observed, &drift) else {
+        return;
+    };
     for step in steps {
         let Work::Change(change) = &mut step.work else {
             continue;
@@ -123,6 +127,17 @@ pub(super) fn mark_reverts(
         let newer = observed.machines.get(id).and_then(of);
         change.reverts = newer.filter(|newer| *newer > seen && takes_back(change, drift));
     }
+}
+
+/// The newest release that the state has seen. One that names none has seen those of the Machines that are
+/// as it says; one that was never written remembers nothing that could be taken back.
+fn seen(known: &Known, observed: &Observed, drift: &BTreeMap<&MachineId, &Drift>) -> Option<u64> {
+    if known.release.is_some() || known.serial == 0 {
+        return known.release;
+    }
+    let as_known = known.machines.keys().filter(|id| !drift.contains_key(id));
+    let releases = as_known.filter_map(|id| of(observed.machines.get(id)?));
+    Some(releases.max().unwrap_or(0))
 }
 
 fn takes_back(change: &Change, drift: &Drift) -> bool {
@@ -151,7 +166,8 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
         ));
     }
     let machines = observed.machines.values();
-    if let Some((release, _)) = under_way(observed.release.as_ref(), machines, options.now) {
+    let (newest, own) = (observed.release.as_ref(), &options.own_releases);
+    if let Some((release, _)) = under_way(newest, own, machines, options.now) {
         found.push(
             note(
                 codes::RELEASE_IN_PROGRESS,
@@ -167,9 +183,11 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
 }
 
 /// The newest release, if it is somebody else's and under way, and for how many seconds it may be. What an
-/// apply has registered is guarded by leases, and over if it is without them.
+/// apply has registered is guarded by leases, and over if it is without them; `own` are those that are known
+/// to be so before a Machine says it.
 pub fn under_way<'r, 'm>(
     newest: Option<&'r Release>,
+    own: &BTreeSet<String>,
     machines: impl IntoIterator<Item = &'m Machine>,
     now: Option<i64>,
 ) -> Option<(&'r Release, i64)> {
@@ -179,7 +197,8 @@ pub fn under_way<'r, 'm>(
         let stamp = machine.stamps.release.as_ref();
         stamp.is_some_and(|stamp| stamp.by_us && stamp.id.as_ref() == Some(&release.id))
     };
-    (!machines.into_iter().any(ours)).then_some((release, left))
+    let ours = own.contains(&release.id) || machines.into_iter().any(ours);
+    (!ours).then_some((release, left))
 }
 
 /// A release as people name one.

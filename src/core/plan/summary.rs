@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::notes::machines;
 use super::types::{Action, Change, Plan, PlannedVolume, Removal, StepId, Summary, Work};
+use crate::core::fleet::MachineId;
 
 /// A release that somebody else has made, as far as it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -138,6 +139,20 @@ impl Plan {
 }
 
 impl Change {
+    /// The Machine that a new one begins as: the one whose place it takes, or that it is to be like.
+    pub fn model(&self) -> Option<&MachineId> {
+        match &self.action {
+            Action::Create {
+                replaces, inherits, ..
+            } => replaces.as_ref().or(inherits.like.as_ref()),
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => None,
+        }
+    }
+
     /// The volumes that are made for its Machine.
     pub fn new_volumes(&self) -> &[PlannedVolume] {
         match &self.action {

@@ -12,6 +12,9 @@ const MACHINES: &str = "https://api.machines.dev";
 const RELEASES: &str = "https://api.fly.io";
 const MACHINES_VAR: &str = "FLY_FLAPS_BASE_URL";
 const RELEASES_VAR: &str = "FLY_API_BASE_URL";
+const HIDDEN: &str = "(the token)";
+/// What is shorter is a word that stands for a token where none is needed, and of which texts are full.
+const SECRET: usize = 8;
 
 /// The addresses and the token. `Debug` shows the addresses alone.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Access {
     releases: Url,
     machines_header: String,
     releases_header: String,
+    /// What must not be shown, whoever shows it back.
+    secrets: Vec<String>,
 }
 
 impl fmt::Debug for Access {
@@ -73,6 +78,7 @@ impl Access {
             releases,
             machines_header: tokens.for_machines(),
             releases_header: tokens.for_releases(),
+            secrets: tokens.secrets(),
         })
     }
 
@@ -84,6 +90,12 @@ impl Access {
     /// The same for releases.
     pub(super) fn releases(&self, path: &str) -> (String, &str) {
         (joined(&self.releases, path), &self.releases_header)
+    }
+
+    /// Foreign text without the token: some servers and proxies show back what they were sent.
+    pub(super) fn without_token(&self, text: String) -> String {
+        let hidden = |text: String, secret: &String| text.replace(secret.as_str(), HIDDEN);
+        self.secrets.iter().fold(text, hidden)
     }
 
     /// Whether it is Fly that is asked, whose limits are documented.
@@ -166,19 +178,22 @@ impl Tokens {
     fn of(text: &str) -> Result<Self, &'static str> {
         let mut rest = text.trim();
         // What `fly tokens create` prints begins with the scheme's word.
-        while let Some((word, after)) = rest.split_once(char::is_whitespace)
-            && ["bearer", "flyv1"].contains(&word.to_ascii_lowercase().as_str())
-        {
+        loop {
+            let (word, after) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            if !["bearer", "flyv1"].contains(&word.to_ascii_lowercase().as_str()) {
+                break;
+            }
             rest = after.trim_start();
-        }
-        if rest.chars().any(|c| !c.is_ascii_graphic()) {
-            return Err("it has characters that no header can have");
         }
         let mut tokens = Self {
             macaroons: Vec::new(),
             others: Vec::new(),
         };
-        for part in rest.split(',').filter(|part| !part.is_empty()) {
+        let parts = rest.split(',').map(str::trim);
+        for part in parts.filter(|part| !part.is_empty()) {
+            if part.chars().any(|c| !c.is_ascii_graphic()) {
+                return Err("it has characters that no header can have");
+            }
             let kind = part.split_once('_').map(|(kind, _)| kind);
             if matches!(kind, Some("fm1r" | "fm1a" | "fm2")) {
                 tokens.macaroons.push(part.to_owned());
@@ -190,6 +205,14 @@ impl Tokens {
             return Err("it is empty");
         }
         Ok(tokens)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let all = self.macaroons.iter().chain(&self.others);
+        let mut all: Vec<String> = all.filter(|part| part.len() >= SECRET).cloned().collect();
+        // One may be the beginning of another.
+        all.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        all
     }
 
     fn for_machines(&self) -> String {
@@ -236,7 +259,15 @@ mod tests {
             "Bearer fm2_x,fm1r_y,abc".to_owned(),
         );
         assert_eq!(headers("FlyV1 bearer fm2_x,abc,fm1r_y"), both);
-        for bad in ["Bearer ,", "a b", "a\u{e9}"] {
+        assert_eq!(headers("FlyV1 fm2_x, abc,\n fm1r_y"), both);
+        for bad in [
+            "Bearer ,",
+            "Bearer",
+            "flyv1 ",
+            "a b",
+            "fm2_a\nfm2_b",
+            "a\u{e9}",
+        ] {
             let error = access(&[("FLY_API_TOKEN", bad)]).unwrap_err();
             assert_eq!(error.code, codes::BAD_TOKEN, "{bad}");
         }
@@ -249,6 +280,12 @@ mod tests {
         assert!(!shown.contains("s3cret"), "{shown}");
         let error = access(&[("FLY_API_TOKEN", "s3cret s3cret")]).unwrap_err();
         assert!(!format!("{error:?}").contains("s3cret"));
+        let access = access(&[("FLY_API_TOKEN", "fm2_s3cret,fm2_s3cret_too,none")]).unwrap();
+        let said = "none of FlyV1 fm2_s3cret,fm2_s3cret_too is good".to_owned();
+        assert_eq!(
+            access.without_token(said),
+            "none of FlyV1 (the token),(the token) is good"
+        );
     }
 
     #[test]

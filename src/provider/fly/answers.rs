@@ -25,6 +25,9 @@ const BUSY: &[&str] = &["getting replaced", "still active", "current state"];
 /// The words of a lease that somebody else holds.
 pub(super) const LEASED: &str = "lease currently held by";
 
+/// No answer keeps anybody away for longer, whatever it says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
 /// What a refusal means.
 pub(in crate::provider) fn class(
     status: u16,
@@ -36,7 +39,10 @@ pub(in crate::provider) fn class(
         401 | 403 => (ErrorClass::Fatal, shared::NO_ACCESS),
         404 => (ErrorClass::NotFound, shared::NOT_FOUND),
         408 => (ErrorClass::Unknown, shared::TIMED_OUT),
-        429 => (ErrorClass::RateLimited(retry_after), shared::RATE_LIMITED),
+        429 => {
+            let pause = retry_after.map(|pause| pause.min(LONGEST_PAUSE));
+            (ErrorClass::RateLimited(pause), shared::RATE_LIMITED)
+        }
         // No answer at all, or one that says nothing of what was done.
         0 | 500.. => (ErrorClass::Unknown, shared::SERVER_ERROR),
         400.. if says(NO_ROOM) => (ErrorClass::NoRoom, shared::NO_ROOM),
@@ -230,6 +236,15 @@ mod tests {
         ] {
             assert_eq!(class_of(status, body), (class, code), "{status} {body}");
         }
+    }
+
+    #[test]
+    fn nobody_is_kept_away_for_ever() {
+        let too_fast = |retry_after| class(429, "", retry_after).0;
+        let some = Some(Duration::from_secs(7));
+        assert_eq!(too_fast(some), ErrorClass::RateLimited(some));
+        let most = ErrorClass::RateLimited(Some(LONGEST_PAUSE));
+        assert_eq!(too_fast(Some(Duration::MAX)), most);
     }
 
     #[test]

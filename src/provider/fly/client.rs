@@ -118,12 +118,19 @@ impl<T: Transport> Client<T> {
         if let Some(pace) = &self.pace {
             pace.turn().await;
         }
-        match self.transport.send(request).await {
+        let mut error = match self.transport.send(request).await {
             Ok(Response { status, body, .. }) if (200..300).contains(&status) => {
-                Ok(Told { asked, body })
+                return Ok(Told { asked, body });
             }
-            Ok(refusal) => Err(answers::refused(&asked, &refusal)),
-            Err(error) => Err(answers::unanswered(&asked, error)),
-        }
+            Ok(mut refusal) => {
+                // Before a long text is cut, perhaps in the middle of it.
+                let said = String::from_utf8_lossy(&refusal.body).into_owned();
+                refusal.body = self.access.without_token(said).into_bytes();
+                answers::refused(&asked, &refusal)
+            }
+            Err(error) => answers::unanswered(&asked, error),
+        };
+        error.message = self.access.without_token(error.message);
+        Err(error)
     }
 }

@@ -16,9 +16,11 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// As much memory is set aside at most on the word of a header, bytes.
 const FORESEEN: usize = 64 << 20;
 
-/// Carries requests over the network.
+/// Carries requests over the network. A proxy of the environment is asked for a tunnel and nothing else:
+/// what goes without encryption goes straight to its host, or whoever runs the proxy would read the token.
 pub struct HttpTransport {
-    client: Client,
+    tunnelled: Client,
+    direct: Client,
 }
 
 impl HttpTransport {
@@ -26,22 +28,33 @@ impl HttpTransport {
     pub fn new(access: &Access) -> Result<Self, AccessError> {
         // Somebody else in the process may have installed it already; all of them are this one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = Client::builder()
-            .user_agent(concat!("aeroform/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            // A token follows nobody to another address.
-            .redirect(redirect::Policy::none());
-        let builder = if access.is_loopback() {
-            builder.no_proxy()
-        } else {
-            builder
+        let builder = || {
+            Client::builder()
+                .user_agent(concat!("aeroform/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(CONNECT)
+                // A token follows nobody to another address.
+                .redirect(redirect::Policy::none())
         };
-        let client = builder.build().map_err(|error| AccessError {
+        let failed = |error: reqwest::Error| AccessError {
             code: codes::NO_TLS,
             message: format!("cannot speak TLS: {}", told(&error)),
             hint: "install the certificates of the system, or name a file of them in `SSL_CERT_FILE`",
-        })?;
-        Ok(Self { client })
+        };
+        let direct = builder().no_proxy().build().map_err(failed)?;
+        let tunnelled = if access.is_loopback() {
+            direct.clone()
+        } else {
+            builder().build().map_err(failed)?
+        };
+        Ok(Self { tunnelled, direct })
+    }
+
+    fn client(&self, url: &str) -> &Client {
+        if url.starts_with("https://") {
+            &self.tunnelled
+        } else {
+            &self.direct
+        }
     }
 }
 
@@ -55,7 +68,7 @@ impl Transport for HttpTransport {
             Method::Delete => reqwest::Method::DELETE,
         };
         let mut asked = self
-            .client
+            .client(&request.url)
             .request(method, &request.url)
             .timeout(request.timeout);
         for (name, value) in request.headers {

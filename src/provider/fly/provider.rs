@@ -40,23 +40,30 @@ pub struct FlyProvider<T> {
 #[derive(Deserialize)]
 struct App {
     id: String,
-    #[serde(default)]
-    machine_count: u64,
+    machine_count: Option<u64>,
 }
 
+/// A lease, in the envelope that clients know or bare, as the platform's schema has it (facts 7).
 #[derive(Deserialize)]
-struct LeaseAnswer {
-    data: LeaseData,
+#[serde(untagged)]
+enum LeaseAnswer {
+    Enveloped { data: LeaseData },
+    Bare(LeaseData),
 }
 
 #[derive(Deserialize)]
 struct LeaseData {
-    #[serde(default)]
-    nonce: String,
-    #[serde(default)]
-    owner: String,
-    #[serde(default)]
-    description: String,
+    nonce: Option<String>,
+    owner: Option<String>,
+    description: Option<String>,
+}
+
+impl LeaseAnswer {
+    fn lease(self) -> LeaseData {
+        match self {
+            Self::Enveloped { data } | Self::Bare(data) => data,
+        }
+    }
 }
 
 /// The path of a Machine, and what stands behind it.
@@ -251,10 +258,8 @@ impl<T: Transport> FlyProvider<T> {
         let body = json!({"ttl": LEASE_TTL, "description": why});
         let told = self.act(app, id, Method::Post, &rest, Some(body)).await?;
         let answer: LeaseAnswer = told.read()?;
-        if answer.data.nonce.is_empty() {
-            return Err(told.unreadable("a lease without a nonce"));
-        }
-        Ok(answer.data.nonce)
+        let nonce = answer.lease().nonce.filter(|nonce| !nonce.is_empty());
+        nonce.ok_or_else(|| told.unreadable("a lease without a nonce"))
     }
 
     /// Adds to a refusal what the holder says about the lease.
@@ -269,9 +274,11 @@ impl<T: Transport> FlyProvider<T> {
         if let Ok(answer) = told.and_then(|told| told.read::<LeaseAnswer>()) {
             let LeaseData {
                 owner, description, ..
-            } = answer.data;
-            if !description.is_empty() {
-                error.hint = Some(format!("{owner} says why: {description}"));
+            } = answer.lease();
+            if let Some(why) = description.filter(|why| !why.is_empty()) {
+                let owner = owner.filter(|owner| !owner.is_empty());
+                let owner = owner.as_deref().unwrap_or("its holder");
+                error.hint = Some(format!("{owner} says why: {why}"));
             }
         }
         error
@@ -305,7 +312,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
         let or_none = |limit: u32| if documented { limit } else { 0 };
         Ok(Description {
             scope: Lineage::new(shown.id).map_err(|error| told.unreadable(error))?,
-            machine_count: shown.machine_count,
+            machine_count: shown.machine_count.unwrap_or(0),
             capabilities: Capabilities {
                 port_base: None,
                 cordon: true,

@@ -22,8 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 struct Shown {
     id: Value,
     version: u64,
-    #[serde(default)]
-    in_progress: bool,
+    in_progress: Option<bool>,
     #[serde(default)]
     user: Value,
     #[serde(default)]
@@ -85,7 +84,12 @@ impl<T: Transport> FlyProvider<T> {
             Ok(told) => Ok(Some(told)),
             Err(error) if error.class == ErrorClass::NotFound => Ok(None),
             Err(error) if error.code == NO_ACCESS.name() => Ok(None),
-            Err(error) => Err(error),
+            Err(mut error) => {
+                if let ErrorClass::RateLimited(Some(pause)) = &mut error.class {
+                    *pause = PATIENCE.min(*pause);
+                }
+                Err(error)
+            }
         }
     }
 }
@@ -107,7 +111,7 @@ fn read(told: &Told) -> Result<Release, ProviderError> {
     Ok(Release {
         id,
         version: shown.version,
-        in_progress: shown.in_progress,
+        in_progress: shown.in_progress.unwrap_or(false),
         user: user(&shown.user),
         image: shown.image_ref.filter(|image| !image.is_empty()),
         created_at: moment(&shown.created_at),
