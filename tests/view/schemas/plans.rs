@@ -1,11 +1,12 @@
 //! Plans and their drift as programs read them.
 
-use aeroform::core::plan::Plan;
+use aeroform::core::plan::{Action, Plan, Standby, Work};
 use aeroform::core::view::json;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
 use super::{rejects_changes, schema, valid};
+use crate::build::{group_name, id};
 use crate::gallery;
 
 #[test]
@@ -178,4 +179,19 @@ fn a_plan_has_the_promised_shape() {
       "warnings": []
     }
     "#);
+}
+
+#[test]
+fn a_standby_that_moves_says_for_whom_it_stands_by() {
+    let mut plan = named("group_moved");
+    let Work::Change(change) = &mut plan.steps[2].work else {
+        panic!("a move");
+    };
+    change.action = Action::Move {
+        from: group_name("worker"),
+        standby_for: vec![Standby::Machine(id("148ed599c14189"))],
+    };
+    let value = valid(&schema("plan"), &json::plan::plan(&plan));
+    let watched = &value["steps"][2]["standby_for"];
+    assert_eq!(*watched, json!([{"machine": "148ed599c14189"}]));
 }
