@@ -95,7 +95,7 @@ pub(super) async fn run_edited(
         allow: consent::allow(errand.doing),
         edits: Some(edited.edits),
     };
-    work.whole(signals, edited.shown).await
+    Box::pin(work.whole(signals, edited.shown)).await
 }
 
 struct Work<'a> {
@@ -233,7 +233,7 @@ impl Work<'_> {
         };
         let fresh = self.look(signals).await?;
         let settled = if fresh.plan.is_empty() && fresh.plan.refusals.is_empty() {
-            self.ground().end_releases(&fresh).await;
+            Box::pin(self.ground().end_releases(&fresh)).await;
             self.ground().prepare(&fresh)
         } else {
             Ok(())
@@ -268,7 +268,7 @@ impl Work<'_> {
             ui.talk(&escape::safe(&text));
         };
         let ended = conduct::let_end(self.provider, look, self.context.env, &mut waiting);
-        signals.or_interrupted(ended).await
+        signals.or_interrupted(Box::pin(ended)).await
     }
 
     /// Refuses to go on beside a release that began after the last look at it.

@@ -3,9 +3,11 @@
 use super::args::Drift;
 use super::session::{self, Session};
 use super::{Context, codes, show};
+use crate::conduct::ConductError;
 use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
 use crate::core::plan::{Aim, Options, Plan};
 use crate::core::view::{json, terminal};
+use crate::observe::ObserveError;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Looks, compares and says it.
@@ -19,7 +21,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Fai
         aim: Aim::State,
         ..Options::default()
     };
-    let look = signals.or_interrupted(ground.look(&wishes)).await??;
+    let look = signals.or_interrupted(ground.look(&wishes)).await?;
+    let look = look.map_err(unseen)?;
     session.say_open_runs(context.ui, &look).await?;
     can_tell(&look.plan)?;
     if context.ui.json() {
@@ -36,6 +39,19 @@ pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Fai
     })
 }
 
+/// Here one that has vanished is no plan that went stale.
+fn unseen(error: ConductError) -> Failure {
+    match error {
+        ConductError::Observe(
+            error @ (ObserveError::FleetVanished { .. } | ObserveError::AppGone { .. }),
+        ) => {
+            let Failure { message, hint, .. } = Failure::from(error);
+            cannot_tell(&message, hint)
+        }
+        other => other.into(),
+    }
+}
+
 /// An answer that lacks Machines, or is about another app, says nothing about drift.
 fn can_tell(plan: &Plan) -> Result<(), Failure> {
     let unsure = [FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE];
@@ -43,11 +59,12 @@ fn can_tell(plan: &Plan) -> Result<(), Failure> {
         .refusals
         .iter()
         .find(|note| unsure.iter().any(|code| code.name() == note.code));
-    let Some(note) = note else {
-        return Ok(());
-    };
-    let mut failure =
-        Failure::new(codes::CANNOT_TELL, "cannot tell what has drifted").cause(&note.message);
-    failure.hint.clone_from(&note.hint);
-    Err(failure)
+    note.map_or(Ok(()), |note| {
+        Err(cannot_tell(&note.message, note.hint.clone()))
+    })
+}
+
+fn cannot_tell(why: &str, hint: Option<String>) -> Failure {
+    let failure = Failure::new(codes::CANNOT_TELL, "cannot tell what has drifted").cause(why);
+    Failure { hint, ..failure }
 }

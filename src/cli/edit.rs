@@ -35,7 +35,8 @@ pub(super) async fn run(
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh;
-    go(context, command, args, (asks, asked_for), edits).await
+    // What a run holds is large, and each verb would hold it by value.
+    Box::pin(go(context, command, args, (asks, asked_for), edits)).await
 }
 
 /// The same for edits that do not depend on what is there: with `--edit-only` nobody is asked.
@@ -46,7 +47,7 @@ pub(super) async fn run_blind(
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh && !args.edit_only;
-    go(context, command, args, (asks, Asked::default()), edits).await
+    Box::pin(go(context, command, args, (asks, Asked::default()), edits)).await
 }
 
 async fn go(

@@ -78,7 +78,7 @@ impl Ground<'_> {
             command: errand.command.to_owned(),
             plan: SavedPlan::of(&look.plan).text(),
         };
-        self.end_releases(look).await;
+        Box::pin(self.end_releases(look)).await;
         let commit = self.env.commit();
         let job = Job {
             plan: &look.plan,

@@ -300,6 +300,11 @@ fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {
     assert!(seen.starts_with("exit 2\n"), "{seen}");
     assert!(seen.contains(id(1)) && seen.contains("DEBUG"), "{seen}");
     assert!(!seen.contains(id(0)), "{seen}");
+    let app = "/v1/apps/shop?force=true";
+    assert_eq!(platform.ask("DELETE", app, &Value::Null).0, 202);
+    let untold = run(&sandbox, &platform, &drift);
+    assert!(untold.starts_with("exit 1\n"), "{untold}");
+    assert!(untold.contains("cannot tell what has drifted"), "{untold}");
 }
 
 #[test]

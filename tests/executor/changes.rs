@@ -241,3 +241,27 @@ async fn what_is_not_written_any_more_does_not_come_along_to_a_replacement() {
     assert_eq!(create.changes[0].path, ["schedule"]);
     assert_eq!(stage.machines()[0]["config"].get("schedule"), None);
 }
+
+/// What a run that died on the way has stopped looks as if a person had.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_destroyed_for_its_volume_has_a_successor_that_runs() {
+    let mut stage = Stage::new();
+    stage.sim.world().add_volume("shop", "data", "ams", 1);
+    let wanted = desired([("db", worker(1).mount())]);
+    stage.settle(&wanted).await;
+    let old = stage.id(0);
+    stage.sim.world().operator("shop").stop(&old);
+    stage.sim.world().cordon("shop", &old, true);
+    let asked = Asked {
+        replace: [MachineId::new(old).unwrap()].into(),
+        ..Asked::default()
+    };
+    crate::asked::apply(&mut stage, &wanted, asked)
+        .await
+        .assert_complete();
+    let machine = stage.machines().remove(0);
+    assert_eq!(
+        (&machine["state"], machine["cordoned"] == true),
+        (&json!("started"), false)
+    );
+}

@@ -133,6 +133,37 @@ async fn over_http_a_connection_that_breaks_is_unknown_and_one_that_never_stood_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
+    let desk = platform();
+    let provider = provider(&desk);
+    let unseen = || Effect::Refuse {
+        status: 404,
+        message: "not_found: machine not found".to_owned(),
+    };
+    for action in ["wait", "get"] {
+        desk.world().inject(Fault::on(action, unseen()).times(2));
+    }
+    let call = Call::Create(Box::new(create("web-a")));
+    let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
+    let patience = Duration::from_secs(30);
+    let app = app();
+    let wait = || provider.wait(&app, &made.id, Until::Started, patience);
+    wait().await.unwrap();
+    // What is gone later is gone, and so is what was to go.
+    desk.world().inject(Fault::on("get", unseen()));
+    let error = provider.get(&app, &made.id).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::Transient);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    for action in ["wait", "get"] {
+        desk.world().inject(Fault::on(action, unseen()));
+    }
+    let error = wait().await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::NotFound);
+    let error = provider.get(&app, &made.id).await.unwrap_err();
+    assert_eq!(error.class, ErrorClass::NotFound);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_update_keeps_what_others_keep_on_the_machine() {
     let desk = platform();
     let machine = started(&desk).await;
@@ -180,6 +211,8 @@ async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_wh
     }
     ours.call(&app(), &stop).await.unwrap();
     ours.let_go(&app(), &machine.id).await.unwrap();
+    // What is not held is not prolonged either.
+    ours.prolong(&app(), &machine.id).await.unwrap();
     theirs.lease(&app(), &machine.id, "").await.unwrap();
 }
 

@@ -346,7 +346,8 @@ impl Stage {
         let sent = change.model().and_then(|old| self.known.sent(old));
         let old = change.model().and_then(|old| self.snapshot.get(old));
         let rests = |old: &Machine| {
-            replaces.is_some()
+            self.observed.machines.contains_key(&old.id)
+                && replaces.is_some()
                 && old.host == aeroform::core::fleet::HostStatus::Ok
                 && old.state.rests()
         };
@@ -357,7 +358,8 @@ impl Stage {
             volumes.push(VolumeId::new(format!("vol_{:04}", self.made)).unwrap());
         }
         let runs = standby_for.is_empty() && !old.is_some_and(rests);
-        let cordoned = replaces.is_some() && old.is_some_and(|old| old.cordoned);
+        let stands = |old: &&Machine| self.observed.machines.contains_key(&old.id);
+        let cordoned = replaces.is_some() && old.filter(stands).is_some_and(|old| old.cordoned);
         let machine = Machine {
             id: id(&format!("m{:05}", self.made)),
             name: change.machine.name.clone(),

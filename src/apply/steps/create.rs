@@ -123,28 +123,25 @@ pub(super) async fn create<'a>(
 }
 
 /// How a new Machine stands there: one that rests or is out of rotation is replaced by one that is, too.
+/// One that is destroyed first may have been stopped by a run that died on the way, so its successor runs.
+#[derive(Clone, Copy)]
 struct Bearing {
     runs: bool,
     cordoned: bool,
 }
 
 impl Bearing {
-    /// That of the Machine whose place it takes, as it is now; of one that is gone already, as it was.
+    /// That of the Machine whose place it takes.
     async fn of(hands: &Hands<'_>, replaces: Option<&MachineId>) -> Part<Self> {
-        let Some(old) = replaces else {
-            return Ok(Self {
-                runs: true,
-                cordoned: false,
-            });
+        let live = match replaces {
+            Some(old) => hands.get(old).await?,
+            None => None,
         };
-        let live = hands.get(old).await?.filter(|live| !live.state.is_gone());
-        let seen = live.as_ref();
-        let seen = seen.or_else(|| hands.shared.job.observed.machines.get(old));
         // What a host that does not answer said last says nothing of what is to be.
-        let seen = seen.filter(|old| old.host == HostStatus::Ok);
+        let live = live.filter(|old| !old.state.is_gone() && old.host == HostStatus::Ok);
         Ok(Self {
-            runs: !seen.is_some_and(|old| old.state.rests()),
-            cordoned: seen.is_some_and(|old| old.cordoned),
+            runs: !live.as_ref().is_some_and(|old| old.state.rests()),
+            cordoned: live.is_some_and(|old| old.cordoned),
         })
     }
 }
@@ -165,21 +162,10 @@ async fn standing(hands: &Hands<'_>, change: &Change) -> Part<Option<Machine>> {
     Ok(machine.filter(|machine| !machine.state.is_gone()))
 }
 
-fn planned(change: &Change) -> &[VolumeId] {
-    match &change.action {
-        Action::Create { volumes, .. } => volumes,
-        Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Adopt
-        | Action::Forget => &[],
-    }
-}
-
 /// What a Machine that is there keeps: no update attaches or takes away a volume.
 fn its_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
     if machine.volumes.is_empty() {
-        return planned(change).to_vec();
+        return change.takes().to_vec();
     }
     machine.volumes.clone()
 }
@@ -192,7 +178,7 @@ async fn equipped(
     change: &Change,
     config: &MachineConfig,
 ) -> Part<Vec<VolumeId>> {
-    let taken = planned(change);
+    let taken = change.takes();
     freed(hands, taken).await?;
     let made = volumes::make(hands, step, &change.region, change.new_volumes(), config).await?;
     Ok(taken.iter().cloned().chain(made).collect())

@@ -289,6 +289,14 @@ fn join_observed<'a>(
             .or_default()
             .push(member);
     }
+    vanish(labels, known, observed, fleet);
+    for (kind, ids) in outsiders {
+        fleet.notes.push(notes::outsiders(kind, &ids));
+    }
+}
+
+/// Known Machines that are gone.
+fn vanish<'a>(labels: &Labels<'_>, known: &'a Known, observed: &Observed, fleet: &mut Fleet<'a>) {
     for (id, record) in &known.machines {
         let there = observed
             .machines
@@ -313,9 +321,6 @@ fn join_observed<'a>(
             known: record,
             group,
         });
-    }
-    for (kind, ids) in outsiders {
-        fleet.notes.push(notes::outsiders(kind, &ids));
     }
 }
 

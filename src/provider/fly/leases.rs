@@ -26,11 +26,9 @@ impl Leases {
         found.map(|held| held.nonce.clone())
     }
 
-    /// Why it is held.
-    pub(super) fn why(&self, app: &AppName, id: &MachineId) -> String {
-        let held = self.held();
-        let found = held.get(&key(app, id));
-        found.map(|held| held.why.clone()).unwrap_or_default()
+    /// Why it is held; none where nobody holds it.
+    pub(super) fn why(&self, app: &AppName, id: &MachineId) -> Option<String> {
+        self.held().get(&key(app, id)).map(|held| held.why.clone())
     }
 
     /// One more holds on to it under this nonce.

@@ -13,6 +13,7 @@ pub(super) mod events;
 mod http;
 mod leases;
 mod logs;
+mod newborn;
 mod pace;
 mod provider;
 mod releases;

@@ -15,6 +15,7 @@ use super::body::{self, Metadata};
 use super::client::{Ask, Client};
 use super::events;
 use super::leases::Leases;
+use super::newborn::Newborn;
 use super::pace::Pace;
 use super::transport::{Method, Transport};
 use super::wire::{self, Read};
@@ -33,6 +34,7 @@ const LEASE_TTL: u64 = 15;
 pub struct FlyProvider<T> {
     pub(super) client: Client<T>,
     leases: Leases,
+    pub(super) newborn: Newborn,
     /// The release that each group's newest Machines are of, as last listed.
     releases: Mutex<BTreeMap<(AppName, GroupName), Metadata>>,
 }
@@ -86,6 +88,7 @@ impl<T: Transport> FlyProvider<T> {
         Self {
             client: Client::new(transport, access),
             leases: Leases::default(),
+            newborn: Newborn::default(),
             releases: Mutex::default(),
         }
     }
@@ -118,7 +121,9 @@ impl<T: Transport> FlyProvider<T> {
     /// Reads one Machine.
     pub(super) async fn read(&self, app: &AppName, id: &MachineId) -> Result<Read, ProviderError> {
         let ask = Ask::new(Method::Get, path(app, id, ""));
-        self.client.machines(ask).await?.read_with(wire::machine)
+        let told = self.client.machines(ask).await;
+        told.map_err(|error| self.newborn.passes(app, id, error))?
+            .read_with(wire::machine)
     }
 
     /// Does something to a Machine, under its lease where we have it.
@@ -156,6 +161,7 @@ impl<T: Transport> FlyProvider<T> {
             ..Ask::new(Method::Post, list_path(app))
         };
         let read = self.client.machines(ask).await?.read_with(wire::machine)?;
+        self.newborn.made(app, &read.machine.id);
         if let Some(nonce) = read.nonce {
             self.leases.hold(app, &read.machine.id, nonce, "");
         }
@@ -361,6 +367,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
             Call::Cordon { id } => act(id, "/cordon", None).await.map(|_| None)?,
             Call::Uncordon { id } => act(id, "/uncordon", None).await.map(|_| None)?,
             Call::Destroy { id, force } => {
+                self.newborn.ends(app, id);
                 let rest = if *force { "?force=true" } else { "" };
                 self.act(app, id, Method::Delete, rest, None).await?;
                 None
@@ -400,7 +407,10 @@ impl<T: Transport> Provider for FlyProvider<T> {
     }
 
     async fn prolong(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
-        let why = self.leases.why(app, id);
+        // A lease that nobody here holds would be let go of by nobody, and keep ourselves away.
+        let Some(why) = self.leases.why(app, id) else {
+            return Ok(());
+        };
         let nonce = self.ask_lease(app, id, &why).await?;
         self.leases.renew(app, id, nonce);
         Ok(())

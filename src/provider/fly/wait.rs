@@ -82,7 +82,7 @@ impl<T: Transport> FlyProvider<T> {
         match self.client.machines(Ask::new(Method::Get, path)).await {
             Ok(_) => {}
             Err(error) if error.code == codes::TIMED_OUT.name() => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(self.newborn.passes(app, id, error)),
         }
         Ok(self.read(app, id).await?.machine)
     }

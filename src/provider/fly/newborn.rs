@@ -1,0 +1,52 @@
+//! The Machines that this process has just made. The platform may say for a moment that there is no such
+//! Machine (facts/fly-machines-api.md 6), and whoever waits for one then must not take it for gone.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::core::fleet::{AppName, MachineId};
+use crate::provider::{ErrorClass, ProviderError};
+
+/// How long one may not be known yet: as long as lists may lag.
+const UNKNOWN: Duration = Duration::from_secs(10);
+
+#[derive(Default)]
+pub(super) struct Newborn(Mutex<BTreeMap<(AppName, MachineId), Instant>>);
+
+impl Newborn {
+    /// This one was made now.
+    pub(super) fn made(&self, app: &AppName, id: &MachineId) {
+        let mut table = self.table();
+        table.retain(|_, at| at.elapsed() < UNKNOWN);
+        table.insert((app.clone(), id.clone()), Instant::now());
+    }
+
+    /// It is not waited for any more: somebody destroys it.
+    pub(super) fn ends(&self, app: &AppName, id: &MachineId) {
+        self.table().remove(&(app.clone(), id.clone()));
+    }
+
+    /// The error, which passes where it says that there is no such Machine and there was one a moment ago.
+    pub(super) fn passes(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        mut error: ProviderError,
+    ) -> ProviderError {
+        let key = (app.clone(), id.clone());
+        let made = self.table().get(&key).copied();
+        let young = made.is_some_and(|at| at.elapsed() < UNKNOWN);
+        if error.class == ErrorClass::NotFound && young {
+            error.class = ErrorClass::Transient;
+        }
+        error
+    }
+
+    fn table(&self) -> MutexGuard<'_, BTreeMap<(AppName, MachineId), Instant>> {
+        // Nothing between lock and unlock can panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
