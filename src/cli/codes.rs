@@ -61,7 +61,7 @@ codes! {
         "Use another name.";
     GROUP_MOVES "group_moves" Error:
         "Machines of group `…` are still to move to `…`",
-        "A group is renamed to a name whose own Machines have not moved away yet: the two would be mixed up.",
+        "A group is to get a name whose own Machines have not moved away yet: the two would be mixed up.",
         "Run `aeroform apply` first.";
     INVALID_MANIFEST "invalid_manifest" Error:
         "cannot make sense of …: …",

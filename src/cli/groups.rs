@@ -19,6 +19,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         } => {
             let edits = |ground: &Ground<'_>| {
                 free(ground.desired, name)?;
+                left(ground, name, None)?;
                 Ok(vec![Edit::AddGroup {
                     group: name.clone(),
                     command: command.clone(),
@@ -31,7 +32,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             let edits = |ground: &Ground<'_>| {
                 let from = group(ground.desired, from.as_str())?;
                 free(ground.desired, to)?;
-                left(ground, &from, to)?;
+                left(ground, to, Some(&from))?;
                 Ok(vec![Edit::RenameGroup {
                     from,
                     to: to.clone(),
@@ -56,12 +57,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     }
 }
 
-/// Whether no Machine has the name still that another group is to get: a rename that is written and not
+/// Whether no Machine has the name still that another or a new group is to get: a rename that is written and not
 /// applied yet would be forgotten, and its Machines become the other group's.
-fn left(ground: &Ground<'_>, from: &GroupName, to: &GroupName) -> Result<(), Failure> {
+fn left(ground: &Ground<'_>, to: &GroupName, from: Option<&GroupName>) -> Result<(), Failure> {
     let moved = &ground.desired.moved;
     // The way back is no way away.
-    let away = |moved: &&Moved| moved.from == *to && moved.to != *from;
+    let away = |moved: &&Moved| moved.from == *to && Some(&moved.to) != from;
     let Some(pending) = moved.iter().find(away) else {
         return Ok(());
     };
@@ -79,7 +80,7 @@ fn left(ground: &Ground<'_>, from: &GroupName, to: &GroupName) -> Result<(), Fai
         format!("Machines of group `{to}` are still to move to `{next}`"),
     )
     .hint(format!(
-        "run `aeroform apply` first; then `{from}` can become `{to}`"
+        "run `aeroform apply` first; then the name `{to}` is free"
     )))
 }
 

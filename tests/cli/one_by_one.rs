@@ -351,6 +351,12 @@ fn a_volume_is_new_for_a_clone_goes_along_with_a_replacement_and_stays_behind_a_
     assert_ne!(first, second);
     assert_eq!(volumes(), [(before[0].0.clone(), second.clone().into())]);
 
+    // What others make of the edit has a volume of its own, too, and lacks nothing.
+    let ours = sandbox.read("aeroform.toml");
+    let only = ["machine", "clone", &second, "--edit-only"];
+    let edited = run(&sandbox, &platform, &only);
+    assert!(!edited.contains("from the files alone"), "{edited}");
+    sandbox.write("aeroform.toml", &ours);
     let cloned = run(&sandbox, &platform, &["machine", "clone", &second, "-y"]);
     assert!(cloned.starts_with("exit 0\n"), "{cloned}");
     assert!(cloned.contains("no data is copied"), "{cloned}");

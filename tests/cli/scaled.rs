@@ -174,14 +174,21 @@ fn a_name_that_machines_have_still_is_given_to_no_other_group() {
     exit 1
     --- stderr
     error: Machines of group `jobs` are still to move to `work`
-    hint: run `aeroform apply` first; then `web` can become `jobs`
+    hint: run `aeroform apply` first; then the name `jobs` is free
     ");
+    let added = sandbox.run(&["group", "add", "jobs", "sleep 1", "--edit-only"]);
+    assert!(added.contains("still to move to `work`"), "{added}");
     assert_eq!(sandbox.read("aeroform.toml"), before);
     // The way back is free, and once they have moved the name is, too.
     assert!(only("work", "jobs").starts_with("exit 0\n"));
     done(&sandbox, &["group", "rename", "jobs", "work"]);
     done(&sandbox, &["group", "rename", "web", "jobs"]);
-    assert_eq!(sandbox.machines(), 2);
+    done(
+        &sandbox,
+        &["group", "add", "web", "sleep 1002", "--count", "1"],
+    );
+    assert_eq!(sandbox.machines(), 3);
+    assert!(!sandbox.read("aeroform.toml").contains("from = \"web\""));
 }
 
 #[test]

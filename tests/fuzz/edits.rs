@@ -144,14 +144,12 @@ fn all(desired: &Desired, chance: usize) -> Vec<Edit> {
     }
     for name in ["app", "zoo-1"].map(group_name) {
         let is_free = !desired.groups.contains_key(&name);
-        if is_free && !desired.moved.iter().any(|moved| moved.from == name) {
+        if is_free {
             edits.push(Edit::AddGroup {
                 group: name.clone(),
                 command: "bin/new --with 'a word'".to_owned(),
                 count: Some(1),
             });
-        }
-        if is_free {
             edits.push(Edit::RenameGroup {
                 from: group(),
                 to: name,

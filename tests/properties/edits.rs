@@ -77,7 +77,6 @@ fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> 
     let new = |at: &usize| Some(group_name(NEW[*at])).filter(|name| !names.contains(&name));
     let machines: Vec<&MachineId> = there.keys().collect();
     let machine = |at: &usize| Some((*machines.get(at % machines.len().max(1))?).clone());
-    let is_elsewhere = |name: &GroupName| desired.moved.iter().any(|moved| moved.from == *name);
     Some(vec![match verb {
         Verb::Layout(at, map) => Edit::Layout {
             group: group(at),
@@ -104,7 +103,7 @@ fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> 
             to: new(to)?,
         },
         Verb::Add(at, count) => Edit::AddGroup {
-            group: new(at).filter(|name| !is_elsewhere(name))?,
+            group: new(at)?,
             command: "bin/new --with 'a word'".to_owned(),
             count: *count,
         },

@@ -131,7 +131,13 @@ fn is_about(word: &str, before: &Desired, made: &Edit) -> bool {
             let is_name = names.iter().flatten().any(|name| name.as_str() == word);
             is_name || one_of(&["moved", "from", "to"])
         }
-        Edit::AddGroup { .. } => false,
+        // It is defined again, and nothing is renamed from it any more.
+        Edit::AddGroup { group, .. } => {
+            let went = before.moved.iter().find(|moved| moved.from == *group);
+            let names = [Some(group), went.map(|moved| &moved.to)];
+            let is_name = names.iter().flatten().any(|name| name.as_str() == word);
+            went.is_some() && (is_name || one_of(&["moved", "from", "to"]))
+        }
         // What goes with a group is its whole sections.
         Edit::RemoveGroup { .. } => true,
         // What was said of that Machine before goes, whichever group it named.

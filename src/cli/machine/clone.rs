@@ -72,9 +72,12 @@ fn left_behind(ui: &Ui, ground: &Ground<'_>, source: &Place, group: &GroupName) 
     };
     let like = config_for(template, Some(&inherited.base(Some(config))), None);
     let alone = config_for(template, Some(&inherited.base(None)), None);
+    // Its volume is its own, whoever makes it.
     let fields: BTreeSet<String> = changes(&alone, &like)
         .into_iter()
-        .filter_map(|change| Some(format!("`{}`", change.path.first()?)))
+        .filter_map(|change| change.path.into_iter().next())
+        .filter(|field| field != "mounts")
+        .map(|field| format!("`{field}`"))
         .collect();
     if !fields.is_empty() {
         let fields: Vec<String> = fields.into_iter().collect();

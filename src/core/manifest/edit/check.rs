@@ -51,6 +51,7 @@ fn intend(wanted: &mut Desired, after: &Desired, edit: &Edit) {
             count,
         } => {
             wanted.has_processes = true;
+            wanted.moved.retain(|moved| moved.from != *group);
             let is_it = |made: &&DesiredGroup| {
                 made.command.as_deref().unwrap_or_default() == command
                     && made.count == count.map_or(Count::Unwritten, Count::Written)

@@ -130,13 +130,17 @@ pub(super) fn removed(text: &str, groups: &Groups, name: &str) -> Option<String>
     remove(&text, &[&processes, name], Comments::Go)
 }
 
+/// aeroform.toml in which nothing is renamed from this name any more: it is defined again.
+pub(super) fn settings_freed(text: &str, name: &GroupName) -> Option<String> {
+    machines::without(text, "moved", &|script, entries| {
+        machines::says(script, entries, "from").as_deref() == Some(name.as_str())
+    })
+}
+
 /// aeroform.toml where a group has another name.
 pub(super) fn settings_renamed(text: &str, from: &GroupName, to: &GroupName) -> Option<String> {
+    let text = settings_freed(text, to)?;
     let (from, to) = (from.as_str(), to.as_str());
-    // That one is defined again, so nothing is renamed from it any more.
-    let text = machines::without(text, "moved", &|script, entries| {
-        machines::says(script, entries, "from").as_deref() == Some(to)
-    })?;
     let script = Script::read(&text)?;
     let mut new = Vec::new();
     for section in &script.sections {

@@ -212,6 +212,9 @@ impl Work<'_> {
                 self.fly(edit, |text| {
                     groups::added(text, &groups, group.as_str(), command)
                 })?;
+                if self.ours.is_some() {
+                    self.ours(edit, |text| groups::settings_freed(text, group))?;
+                }
                 if let Some(count) = count {
                     let path = ["groups", group.as_str(), "count"];
                     self.ours(edit, |text| table::set(text, &path, &count.to_string()))?;
