@@ -25,6 +25,9 @@ const LIST_LAG: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 16;
 /// Until a read that was too fast and was not told how much is made again.
 const ONE_MORE: Duration = Duration::from_secs(1);
+/// How long a read that was too fast may have to wait; nothing is said meanwhile, so what takes longer is an
+/// error.
+const BELIEVED: Duration = Duration::from_secs(30);
 /// Tries of one read.
 const TRIES: u32 = 6;
 
@@ -178,6 +181,7 @@ async fn newest_release(
     loop {
         match provider.newest_release(app).await {
             Err(error) if tries < TRIES => match error.class {
+                ErrorClass::RateLimited(Some(pause)) if pause > BELIEVED => return Err(error),
                 ErrorClass::RateLimited(pause) => sleep(pause.unwrap_or(ONE_MORE)).await,
                 ErrorClass::Invalid
                 | ErrorClass::Conflict
@@ -206,6 +210,7 @@ where
             Err(error) => error,
         };
         let pause = match error.class {
+            ErrorClass::RateLimited(Some(until)) if until > BELIEVED => return Err(error),
             ErrorClass::RateLimited(until) => until.unwrap_or_default() + backoff.pause(tries),
             ErrorClass::Transient | ErrorClass::Unknown => backoff.pause(tries),
             ErrorClass::Invalid

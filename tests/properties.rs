@@ -6,14 +6,20 @@
 
 #[path = "properties/asked.rs"]
 mod asked;
+#[path = "support/carried.rs"]
+mod carried;
 #[path = "properties/edits.rs"]
 mod edits;
 #[path = "properties/guards.rs"]
 mod guards;
+#[path = "support/judge.rs"]
+mod judge;
 #[path = "properties/many.rs"]
 mod many;
 #[path = "properties/random.rs"]
 mod random;
+#[path = "properties/really.rs"]
+mod really;
 #[path = "properties/saved.rs"]
 mod saved;
 mod support;

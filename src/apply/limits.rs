@@ -15,6 +15,9 @@ type Key = (&'static str, Option<MachineId>);
 /// large run after about this many tries and not after several per step.
 const RETRIES: u32 = 100;
 
+/// Longest pause that is believed: a number that no clock can be set by is no answer.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The limits of one run.
 pub(super) struct Limits {
     calls: (u32, u32),
@@ -80,6 +83,7 @@ impl Limits {
     /// The provider has said that it was too fast: nobody makes this call before then.
     pub(super) fn close(&self, action: &'static str, id: Option<&MachineId>, pause: Duration) {
         let now = Instant::now();
+        let pause = pause.min(LONGEST);
         let mut buckets = self.buckets.borrow_mut();
         let bucket = buckets.entry((action, id.cloned())).or_insert(Bucket {
             tokens: 0.0,
@@ -103,5 +107,18 @@ impl Limits {
         let may = *retries > 0;
         *retries = retries.saturating_sub(1);
         may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_beyond_every_clock_is_one_of_a_day() {
+        let limits = Limits::of(&Capabilities::default());
+        limits.close("create", None, Duration::from_secs(u64::MAX));
+        let from = limits.take("create", None);
+        assert_eq!(from - Instant::now(), LONGEST);
     }
 }

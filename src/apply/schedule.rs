@@ -301,6 +301,7 @@ mod tests {
                 stops_on_failure: true,
             }],
             drift: Vec::new(),
+            watchers: BTreeMap::new(),
             takes_over: Vec::new(),
             cost: None,
             release: None,

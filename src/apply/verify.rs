@@ -161,7 +161,7 @@ fn judge(
     let Some(live) = live else {
         return Found::Otherwise(format!("{id} was changed and is gone"));
     };
-    let known = change.machine.id.as_ref();
+    let known = change.machine.id.as_ref().or_else(|| change.model());
     let wanted = standby_for
         .and_then(|standby_for| Wanted::of(shared, &change.group, known, volumes, standby_for));
     if wanted.is_ok_and(|wanted| wanted.is_so(live)) {

@@ -22,7 +22,8 @@ pub(super) struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// A Machine of this group. `id` is the one that exists; none for a new one.
+    /// A Machine of this group. `id` is the one that exists, or that a new one begins as: what was sent to it
+    /// and is not wanted any more goes.
     pub(super) fn of(
         shared: &'a Shared<'a>,
         name: &'a GroupName,

@@ -395,11 +395,14 @@ impl Work<'_> {
             copies: &self.session.state_folder,
         };
         let Some(edits) = self.edits else {
-            let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand).await?;
-            return Ok(ran.exit);
+            let rest = errand.command;
+            let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand, rest);
+            return Ok(ran.await?.exit);
         };
         edits.write()?;
-        let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand).await;
+        // The files say already what the verb said; said again it would be on top of that.
+        let rest = "apply";
+        let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand, rest).await;
         let untouched = !ran.as_ref().is_ok_and(|ran| ran.touched);
         if untouched {
             edits.take_back()?;
@@ -416,7 +419,9 @@ impl Work<'_> {
         if exit == Exit::Done {
             ui.say(&format!("wrote {names}"));
         } else if untouched {
-            ui.say(&format!("nothing was touched, and {names} as before"));
+            ui.say(&format!(
+                "nothing was touched; the edit of {names} was taken back"
+            ));
         } else {
             ui.warn(&format!(
                 "the edit of {names} stays: what was done is in there; `aeroform apply` does the rest"

@@ -59,6 +59,10 @@ codes! {
         "there is a process group `…` already",
         "A group is added or renamed to a name that another one has.",
         "Use another name.";
+    GROUP_MOVES "group_moves" Error:
+        "Machines of group `…` are still to move to `…`",
+        "A group is renamed to a name whose own Machines have not moved away yet: the two would be mixed up.",
+        "Run `aeroform apply` first.";
     INVALID_MANIFEST "invalid_manifest" Error:
         "cannot make sense of …: …",
         "fly.toml or aeroform.toml has mistakes; each is shown with its place.",
@@ -95,6 +99,10 @@ codes! {
         "there is no process group `…`",
         "`-g` names a group that fly.toml does not define.",
         "Use one of those that the hint lists.";
+    NO_GROUP_NAMED "no_group_named" Error:
+        "no group is named",
+        "The verb needs one, and there is no terminal to choose it at; each cause is one that could be meant.",
+        "Name one of them.";
     NO_HOME "no_home" Error:
         "there is no place for what belongs to this user",
         "Neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set.",
@@ -121,7 +129,11 @@ codes! {
         "`fly machine` does what is to be done to it.";
     NO_MACHINE_NAMED "no_machine_named" Error:
         "no Machine is named",
-        "The verb needs one, and there is no terminal to ask at; each cause is one that could be meant.",
+        "The verb needs one, and there is no terminal to choose it at; each cause is one that could be meant.",
+        "Name one of them.";
+    NO_PROVIDER_NAMED "no_provider_named" Error:
+        "no provider is named",
+        "`init` asks for it, and the terminal cannot draw a list; each cause is one that could be meant.",
         "Name one of them.";
     STANDBY "standby" Error:
         "Machine … is a standby …",
@@ -165,7 +177,7 @@ codes! {
         "Name more regions with `--region`, or raise the limit.";
     CPUS_DIFFER "cpus_differ" Error:
         "the Machines of group `…` have different CPUs, and fly.toml does not say which: …",
-        "Memory alone is no size, and the Machines do not agree on the rest.",
+        "Memory alone is no size, and the Machines do not agree on the rest, or nobody knows what they have.",
         "Say it whole with `aeroform scale vm`.";
     STALE_PLAN "stale_plan" Stale:
         "…",

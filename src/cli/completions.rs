@@ -87,9 +87,14 @@ fn answering(arg: Arg, facts: &Arc<Facts>) -> Arg {
     if kinds.is_empty() {
         return arg;
     }
+    // What stands before the group is typed as it stands there.
+    let names = arg.get_value_names().into_iter().flatten();
+    let before = { names }.find_map(|name| Some(format!("{}=", name.strip_suffix("=GROUP")?)));
+    let before = before.unwrap_or_default();
     let facts = Arc::clone(facts);
     arg.add(ArgValueCandidates::new(move || {
-        kinds.iter().flat_map(|kind| facts.words(*kind)).collect()
+        let words = kinds.iter().flat_map(|kind| facts.words(*kind));
+        words.map(|word| word.add_prefix(&before)).collect()
     }))
 }
 
@@ -184,6 +189,7 @@ impl Facts {
                 .map(|region| candidate(region.code, region.name))
                 .collect(),
             Kind::Size => sizes::all()
+                .filter(|size| size.gpu.is_none())
                 .map(|size| candidate(size.name, &sizes::memory(size.memory_mb)))
                 .collect(),
         }

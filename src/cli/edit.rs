@@ -13,7 +13,7 @@ use super::session::{self, Session};
 use super::{Context, codes, init, show};
 use crate::conduct::Look;
 use crate::core::fleet::Desired;
-use crate::core::manifest::edit::Edit;
+use crate::core::manifest::edit::{Edit, EditError};
 use crate::core::plan::{Aim, Asked, Plan};
 use crate::core::view::{json, terminal};
 use crate::ui::{Exit, Failure, Signals};
@@ -35,7 +35,8 @@ pub(super) async fn run(
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh;
-    go(context, command, args, (asks, asked_for), edits).await
+    // What a run holds is large, and each verb would hold it by value.
+    Box::pin(go(context, command, args, (asks, asked_for), edits)).await
 }
 
 /// The same for edits that do not depend on what is there: with `--edit-only` nobody is asked.
@@ -46,7 +47,7 @@ pub(super) async fn run_blind(
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh && !args.edit_only;
-    go(context, command, args, (asks, Asked::default()), edits).await
+    Box::pin(go(context, command, args, (asks, Asked::default()), edits)).await
 }
 
 async fn go(
@@ -90,7 +91,19 @@ async fn go(
         look: &look,
     })?;
     let beginning = init::head(&before.desired, &read.fly);
-    let (edited, files) = read.edited(ui, &wanted, &beginning)?;
+    let made = match read.edited(&before.desired, &wanted, &beginning) {
+        // A region that is not known here is right if the platform itself names it.
+        Err(EditError::Invalid { diagnostics, .. })
+            if asks && manifests::only_lack_regions(&diagnostics) =>
+        {
+            let fly = session::fly(context)?;
+            let named = signals.or_interrupted(fly.regions()).await??;
+            let read = manifests::read_with(context, Purpose::Run, named)?;
+            read.edited(&before.desired, &wanted, &beginning)
+        }
+        made => made,
+    };
+    let (edited, files) = made.map_err(|error| manifests::refused(ui, error))?;
     if files.is_empty() {
         return Ok(nothing_to_edit(context, &look.plan));
     }

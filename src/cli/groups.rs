@@ -4,7 +4,7 @@ use super::args::Group as Args;
 use super::edit::{self, Ground};
 use super::scale::{group, list};
 use super::{Context, codes};
-use crate::core::fleet::{Desired, GroupName};
+use crate::core::fleet::{Desired, GroupName, Moved};
 use crate::core::manifest::edit::Edit;
 use crate::ui::{Exit, Failure};
 
@@ -31,6 +31,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             let edits = |ground: &Ground<'_>| {
                 let from = group(ground.desired, from.as_str())?;
                 free(ground.desired, to)?;
+                left(ground, &from, to)?;
                 Ok(vec![Edit::RenameGroup {
                     from,
                     to: to.clone(),
@@ -53,6 +54,33 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             edit::run_blind(context, "group remove", editing, edits).await
         }
     }
+}
+
+/// Whether no Machine has the name still that another group is to get: a rename that is written and not
+/// applied yet would be forgotten, and its Machines become the other group's.
+fn left(ground: &Ground<'_>, from: &GroupName, to: &GroupName) -> Result<(), Failure> {
+    let moved = &ground.desired.moved;
+    // The way back is no way away.
+    let away = |moved: &&Moved| moved.from == *to && moved.to != *from;
+    let Some(pending) = moved.iter().find(away) else {
+        return Ok(());
+    };
+    let known = ground.look.remembered.known.machines.values();
+    let observed = ground.look.observed.iter();
+    let mut there = observed.flat_map(|observed| observed.machines.values());
+    let stays = known.map(|machine| &machine.group).any(|group| group == to)
+        || there.any(|machine| machine.group.as_ref() == Some(to) && !machine.state.is_gone());
+    if !stays {
+        return Ok(());
+    }
+    let next = &pending.to;
+    Err(Failure::new(
+        codes::GROUP_MOVES,
+        format!("Machines of group `{to}` are still to move to `{next}`"),
+    )
+    .hint(format!(
+        "run `aeroform apply` first; then `{from}` can become `{to}`"
+    )))
 }
 
 fn free(desired: &Desired, name: &GroupName) -> Result<(), Failure> {

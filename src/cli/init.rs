@@ -12,8 +12,17 @@ use super::manifests;
 use super::project::{AEROFORM_TOML, FLY_TOML, Project, read_file};
 use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::view::json;
-use crate::ui::prompt::{self, Choice};
+use crate::ui::list::{self, List};
 use crate::ui::{Exit, Failure, Signals};
+
+/// Where Machines can run, and what that means for the first aeroform.toml.
+const PROVIDERS: [(&str, &str); 2] = [
+    ("local", "processes of this computer: counts are written"),
+    (
+        "fly",
+        "Machines of the app on Fly: counts stay as they are there",
+    ),
+];
 
 /// Where a first aeroform.toml is to stand, and what fly.toml alone says.
 pub(super) struct Beginning {
@@ -56,22 +65,19 @@ async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
     }
     // What stands in the way of any answer is better known before the question.
     begin(context)?;
-    let choice = |value: &str, about: &str| Choice {
-        value: value.to_owned(),
-        about: about.to_owned(),
-    };
-    let choices = [
-        choice("local", "processes of this computer: counts are written"),
-        choice(
-            "fly",
-            "Machines of the app on Fly: counts stay as they are there",
-        ),
-    ];
     let mut signals = Signals::listen()?;
-    let question = "Where do the Machines run?";
-    prompt::choose(ui, &mut signals, question, &choices)
-        .await
-        .map(Some)
+    let list = List {
+        question: "Where do the Machines run?",
+        rows: &|_| {
+            PROVIDERS
+                .map(|(name, about)| format!("{name:5}  {about}"))
+                .to_vec()
+        },
+        otherwise: Failure::new(codes::NO_PROVIDER_NAMED, "no provider is named")
+            .hint("name one of these: `aeroform init --provider NAME`"),
+    };
+    let chosen = list::choose(ui, &mut signals, list).await?;
+    Ok(Some(PROVIDERS[chosen].0.to_owned()))
 }
 
 /// Reads the fly.toml of a folder that has no aeroform.toml yet.

@@ -221,7 +221,7 @@ fn no_fly_toml(path: &Path) -> Failure {
 }
 
 /// An edit that cannot be made: the person is told what to write instead.
-fn refused(ui: &Ui, error: EditError) -> Failure {
+pub(super) fn refused(ui: &Ui, error: EditError) -> Failure {
     let (failure, change) = match error {
         EditError::NotToml { path, change } => {
             let message =
@@ -241,17 +241,31 @@ fn refused(ui: &Ui, error: EditError) -> Failure {
         } => {
             show(&diagnostics, ui);
             let message = "with this change the manifests would not be valid; nothing was changed";
+            let lines = indented(&change);
+            ui.talk(&format!("the change would have been:\n{lines}\n"));
             let failure = Failure {
                 diagnostics: diagnostics.iter().cloned().collect(),
                 ..Failure::new(codes::EDIT_INVALID, message)
             };
-            (failure, change)
+            return failure.hint("ask for something else, or first change what stands against it");
         }
     };
-    let lines = change.lines().map(|line| format!("  {}", safe(line)));
-    let lines: Vec<String> = lines.collect();
-    ui.talk(&format!("the change to make:\n{}\n", lines.join("\n")));
+    ui.talk(&format!("the change to make:\n{}\n", indented(&change)));
     failure.hint("make the change by hand, then run `aeroform plan`")
+}
+
+fn indented(change: &str) -> String {
+    let lines = change.lines().map(|line| format!("  {}", safe(line)));
+    lines.collect::<Vec<String>>().join("\n")
+}
+
+/// Whether nothing is wrong but regions that are not known here: the platform may have opened one since.
+pub(super) fn only_lack_regions(found: &Diagnostics) -> bool {
+    let errors = found
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let mut codes = errors.map(|diagnostic| diagnostic.code).peekable();
+    codes.peek().is_some() && codes.all(|code| code == UNKNOWN_REGION.name())
 }
 
 fn show(found: &Diagnostics, ui: &Ui) {
@@ -266,18 +280,6 @@ fn show(found: &Diagnostics, ui: &Ui) {
 }
 
 impl Manifests {
-    /// Whether nothing is wrong with them but regions that are not known here: the platform may have
-    /// opened one since.
-    pub(super) fn only_lack_regions(&self) -> bool {
-        let errors = self
-            .loaded
-            .diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == Severity::Error);
-        let mut codes = errors.map(|diagnostic| diagnostic.code).peekable();
-        codes.peek().is_some() && codes.all(|code| code == UNKNOWN_REGION.name())
-    }
-
     /// What is wanted, if nothing is wrong; else what is wrong is shown. What is only odd is not told.
     pub(super) fn desired(&self, ui: &Ui) -> Result<&Desired, Failure> {
         let desired = self.loaded.desired.as_ref();
@@ -292,11 +294,10 @@ impl Manifests {
     /// The same with edits made to the files, in memory alone, and what they change.
     pub(super) fn edited(
         self,
-        ui: &Ui,
+        before: &Desired,
         edits: &[Edit],
         beginning: &str,
-    ) -> Result<(Self, FileEdits), Failure> {
-        let before = self.desired(ui)?;
+    ) -> Result<(Self, FileEdits), EditError> {
         let texts = &self.texts;
         let place = texts.place.display().to_string();
         let files = edit::Files {
@@ -305,8 +306,7 @@ impl Manifests {
             ours: texts.ours.as_ref().map(|ours| ours.bytes.as_slice()),
             beginning,
         };
-        let made = edit::edit(files, &texts.overrides, before, edits);
-        let made = made.map_err(|error| refused(ui, error))?;
+        let made = edit::edit(files, &texts.overrides, before, edits)?;
         let mut changes = FileEdits::default();
         let mut texts = self.texts;
         if let Some(after) = made.fly {

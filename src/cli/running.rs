@@ -24,7 +24,7 @@ pub(super) struct Ran {
     pub(super) touched: bool,
 }
 
-/// Carries the plan out and reports.
+/// Carries the plan out and reports. `rest` is the verb that does what is left once anything was touched.
 pub(super) async fn run(
     context: &Context<'_>,
     signals: &mut Signals,
@@ -32,16 +32,21 @@ pub(super) async fn run(
     look: &Look,
     held: &dyn StateLock,
     errand: &Errand<'_>,
+    rest: &str,
 ) -> Result<Ran, Failure> {
     let ended = watched(context.ui, signals, ground, look, held, errand).await?;
-    say(context, look, &ended, errand.command);
+    let touched = touched(&look.plan, &ended.report.results);
+    let again = if touched { rest } else { errand.command };
+    say(context, look, &ended, again);
     let exit = match ended.end(look) {
         RunEnd::Complete => Exit::Done,
         RunEnd::Failed => Exit::Incomplete,
         RunEnd::Interrupted => Exit::Interrupted,
     };
-    let touched = exit == Exit::Done || touched(&look.plan, &ended.report.results);
-    Ok(Ran { exit, touched })
+    Ok(Ran {
+        exit,
+        touched: exit == Exit::Done || touched,
+    })
 }
 
 fn touched(plan: &Plan, results: &[StepResult]) -> bool {

@@ -95,7 +95,8 @@ pub(super) fn standbys(
     name: &GroupName,
     after: &BTreeMap<Region, u32>,
 ) -> Option<u32> {
-    let group = &ground.desired.groups[name];
+    // A group that is not wanted any more is told nothing.
+    let group = ground.desired.groups.get(name)?;
     if group.standby.is_some() || after.is_empty() || group.count != Written::Unwritten {
         return None;
     }

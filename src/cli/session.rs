@@ -90,7 +90,7 @@ impl Session {
         if let LockStatus::Held(holder) = self.store.holder().await? {
             let who = holder.map_or_else(|| "another process".to_owned(), |holder| who(&holder));
             ui.warn(&format!(
-                "{who} is at work on `{}`; this changes",
+                "{who} is at work on `{}`: what is shown is of this moment",
                 look.plan.app
             ));
             return Ok(());
@@ -165,7 +165,7 @@ impl Session {
 /// Reads the manifests for a verb that asks the provider anyway.
 pub(super) async fn read_asking(context: &Context<'_>) -> Result<Manifests, Failure> {
     let read = manifests::read(context, Purpose::Run)?;
-    if !read.only_lack_regions() {
+    if !manifests::only_lack_regions(&read.loaded.diagnostics) {
         return Ok(read);
     }
     let named = fly(context)?.regions().await?;

@@ -5,7 +5,7 @@ use super::codes;
 use super::edit::Ground;
 use super::scale::{group, list};
 use crate::core::fleet::config::Guest;
-use crate::core::fleet::{Desired, GroupName};
+use crate::core::fleet::{Desired, GroupName, MachineId};
 use crate::core::manifest::edit::{Edit, Size};
 use crate::core::platform::sizes;
 use crate::ui::Failure;
@@ -81,13 +81,28 @@ fn the_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName, F
 /// Kind and number of a group's CPUs: what fly.toml says, else what its Machines have, else the default.
 fn cpus(ground: &Ground<'_>, name: &GroupName) -> Result<(String, u32), Failure> {
     let written = ground.desired.groups[name].template.written_size();
+    if has_gpu(ground, name) {
+        return Err(Failure::new(
+            codes::BAD_SIZE,
+            format!("the Machines of group `{name}` have GPUs, and a size of CPUs and memory would take them away"),
+        )
+        .hint("write `memory` into its `[[vm]]` in fly.toml, and run `aeroform apply`"));
+    }
     if let Some(cpus) = written.and_then(cpus_of) {
         return Ok(cpus);
     }
-    let mut found = there(ground, name);
+    let there = there(ground, name);
+    let mut found: Vec<(String, u32)> = there.iter().flatten().filter_map(cpus_of).collect();
     found.sort();
     found.dedup();
+    let whole = format!("say it whole: `aeroform scale vm SIZE --memory MB -g {name}`");
     match found.as_slice() {
+        // What runs may be larger than what is usual.
+        [] if !there.is_empty() => Err(Failure::new(
+            codes::CPUS_DIFFER,
+            format!("the CPUs of group `{name}` are not known, and fly.toml does not say which"),
+        )
+        .hint(whole)),
         [] => {
             let usual = sizes::find(sizes::DEFAULT).expect("the default is a size");
             Ok((usual.kind.as_str().to_owned(), usual.cpus))
@@ -103,28 +118,44 @@ fn cpus(ground: &Ground<'_>, name: &GroupName) -> Result<(String, u32), Failure>
                     several.join(", ")
                 ),
             )
-            .hint(format!("say it whole: `aeroform scale vm SIZE --memory MB -g {name}`")))
+            .hint(whole))
         }
     }
 }
 
-/// Kind and number of the CPUs of each of its Machines.
-fn there(ground: &Ground<'_>, name: &GroupName) -> Vec<(String, u32)> {
-    if let Some(observed) = &ground.look.observed {
-        let its = observed.machines.values();
-        let its = its.filter(|machine| machine.group.as_ref() == Some(name));
+/// The size of each of its Machines; none of one whose size cannot be seen.
+fn there(ground: &Ground<'_>, name: &GroupName) -> Vec<Option<Guest>> {
+    let (desired, look) = (ground.desired, ground.look);
+    let is_its = |id: &MachineId, group: &GroupName| desired.group_of(id, group) == *name;
+    if let Some(observed) = &look.observed {
+        let its = observed.machines.values().filter(|machine| {
+            let group = machine.group.as_ref();
+            !machine.state.is_gone() && group.is_some_and(|group| is_its(&machine.id, group))
+        });
         return its
-            .filter_map(|machine| cpus_of(machine.config.as_ref()?.guest.as_ref()?))
+            .map(|machine| machine.config.as_ref()?.guest.clone())
             .collect();
     }
-    let known = &ground.look.remembered.known;
-    let its = known.machines.iter().filter(|(_, m)| m.group == *name);
-    let sent = its.filter_map(|(id, _)| {
+    let known = &look.remembered.known;
+    let its = known.machines.iter();
+    let its = its.filter(|(id, machine)| is_its(id, &machine.group));
+    let sent = its.map(|(id, _)| {
         let guest = known.sent(id)?.tree().get("guest")?;
-        let cpus = u32::try_from(guest.get("cpus")?.as_u64()?).ok()?;
-        Some((guest.get("cpu_kind")?.as_str()?.to_owned(), cpus))
+        serde_json::from_value(guest.clone()).ok()
     });
     sent.collect()
+}
+
+/// Whether fly.toml gives it GPUs or, where that says nothing of a size, its Machines have some.
+fn has_gpu(ground: &Ground<'_>, name: &GroupName) -> bool {
+    let written = ground.desired.groups[name].template.written_size();
+    match written {
+        Some(written) => written.gpu_kind.is_some(),
+        None => there(ground, name)
+            .iter()
+            .flatten()
+            .any(|guest| guest.gpu_kind.is_some()),
+    }
 }
 
 fn cpus_of(guest: &Guest) -> Option<(String, u32)> {

@@ -131,7 +131,7 @@ fn touched((_, change): (StepId, &Change)) -> Option<&MachineId> {
         Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => {
             change.machine.id.as_ref()
         }
-        Action::Create { replaces, .. } => replaces.as_ref(),
+        Action::Create { .. } => change.replaces(),
         Action::Adopt | Action::Forget => None,
     }
 }

@@ -185,5 +185,6 @@ fn failed(message: &str) -> JournalError {
     JournalError {
         place: "in memory".to_owned(),
         message: message.to_owned(),
+        hint: None,
     }
 }

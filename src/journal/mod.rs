@@ -149,4 +149,6 @@ pub struct JournalError {
     pub place: String,
     /// What is wrong.
     pub message: String,
+    /// What to do about it.
+    pub hint: Option<&'static str>,
 }

@@ -19,6 +19,10 @@ use crate::core::plan::StepId;
 /// The schema's version, kept in `user_version`.
 const VERSION: i64 = 2;
 
+/// What to do where its folder takes no file.
+const ELSEWHERE: &str =
+    "make room or give the folder to this user, or name another one in `AEROFORM_STATE_DIR`";
+
 /// How long a commit waits for another process's: far longer than any commit takes.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -77,6 +81,7 @@ impl SqliteJournal {
         let io_error = |error: std::io::Error| JournalError {
             place: place.clone(),
             message: format!("it cannot be created or opened: {error}"),
+            hint: Some(ELSEWHERE),
         };
         let mut folder = DirBuilder::new();
         folder.recursive(true).mode(0o700);
@@ -92,10 +97,13 @@ impl SqliteJournal {
         let version = migrate(&mut connection).map_err(explain)?;
         if version > VERSION {
             let message = format!(
-                "it has version {version}, and this program reads versions up to {VERSION}: use the \
-                 newer aeroform, or delete the file, nothing depends on it"
+                "it has version {version}, and this program reads versions up to {VERSION}"
             );
-            return Err(JournalError { place, message });
+            return Err(JournalError {
+                place,
+                message,
+                hint: Some("use the newer aeroform, or delete the file: nothing depends on it"),
+            });
         }
         Ok(Self {
             connection: Mutex::new(connection),
@@ -342,29 +350,36 @@ fn status_of(word: &str) -> Option<RunStatus> {
 
 /// What went wrong, and what to do about it.
 fn explain(place: &str, error: &rusqlite::Error) -> JournalError {
-    let message = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another process holds it for too long: look for an aeroform that hangs".to_owned()
-        }
-        Some(ErrorCode::DiskFull) => "it cannot be written: the disk is full".to_owned(),
+    let (message, hint) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            "another process holds it for too long".to_owned(),
+            Some("look for an aeroform that hangs"),
+        ),
+        Some(ErrorCode::DiskFull) => (
+            "it cannot be written: the disk is full".to_owned(),
+            Some(ELSEWHERE),
+        ),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-            format!("it cannot be written: {error}")
+            (format!("it cannot be written: {error}"), Some(ELSEWHERE))
         }
-        Some(ErrorCode::SystemIoFailure) => {
-            format!(
-                "it cannot be read or written ({error}): look whether its disk is full or failing"
-            )
+        Some(ErrorCode::SystemIoFailure) => (
+            format!("it cannot be read or written ({error})"),
+            Some("look whether its disk is full or failing"),
+        ),
+        Some(ErrorCode::ConstraintViolation) => {
+            (format!("this run is there already ({error})"), None)
         }
-        Some(ErrorCode::ConstraintViolation) => format!("this run is there already ({error})"),
         Some(_) | None if matches!(error, rusqlite::Error::QueryReturnedNoRows) => {
-            "there is no such run".to_owned()
+            ("there is no such run".to_owned(), None)
         }
-        Some(_) | None => {
-            format!("it is damaged or no journal ({error}): delete the file, nothing depends on it")
-        }
+        Some(_) | None => (
+            format!("it is damaged or no journal ({error})"),
+            Some("delete the file: nothing depends on it"),
+        ),
     };
     JournalError {
         place: place.to_owned(),
         message,
+        hint,
     }
 }

@@ -21,7 +21,7 @@ codes! {
         "Wait for the holder that is named, or give `--lock-timeout`.";
     NO_ANSWER "no_answer" Refused:
         "the question was not answered; nothing was changed",
-        "The terminal was closed, or Ctrl-D was typed.",
+        "The terminal was closed, Ctrl-D was typed, or Esc at a list.",
         "Answer it, or give the flag that answers.";
     OUTPUT "output" Error:
         "cannot write to standard output",

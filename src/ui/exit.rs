@@ -9,7 +9,7 @@ pub enum Exit {
     Done,
     /// An error; nothing else says more.
     Error,
-    /// Changes or drift are present (`plan --detailed-exitcode`).
+    /// Changes or drift are present (`--detailed-exitcode`).
     Changes,
     /// An apply that is not complete, not verified or not published.
     Incomplete,
@@ -63,7 +63,7 @@ impl Exit {
             Self::Error => (1, "error", "read the message; nothing more is known"),
             Self::Changes => (
                 2,
-                "changes or drift are present (only with `plan --detailed-exitcode`)",
+                "changes or drift are present (only with `--detailed-exitcode`, of `plan` and `drift`)",
                 "review the plan and apply it",
             ),
             Self::Incomplete => (

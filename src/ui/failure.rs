@@ -65,6 +65,14 @@ impl Failure {
         Self::new(codes::INTERRUPTED, "interrupted; nothing was changed")
     }
 
+    /// A person was asked and did not answer.
+    pub fn no_answer() -> Self {
+        Self::new(
+            codes::NO_ANSWER,
+            "the question was not answered; nothing was changed",
+        )
+    }
+
     /// Something that cannot be, unless the program is wrong.
     pub fn bug(message: impl Into<String>) -> Self {
         Self::new(codes::BUG, message)
@@ -125,7 +133,11 @@ impl From<StoreError> for Failure {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        Self::new(codes::JOURNAL, error.to_string())
+        let failure = Self::new(codes::JOURNAL, error.to_string());
+        match error.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::terminal::SilentInterrupt;
 use super::{Loudness, Ui};
 use crate::core::plan::{Event, Outcome, Plan, StepEvent, StepId};
 use crate::core::view::run::change;
@@ -34,6 +35,7 @@ struct Bars {
     total: ProgressBar,
     rows: BTreeMap<StepId, ProgressBar>,
     at_work: usize,
+    _silent: Option<SilentInterrupt>,
 }
 
 impl<'a> Progress<'a> {
@@ -125,6 +127,7 @@ impl Bars {
             total,
             rows: BTreeMap::new(),
             at_work: 0,
+            _silent: SilentInterrupt::new(),
         }
     }
 

@@ -2,14 +2,15 @@
 //!
 //! The line is read as the terminal gives it, in its own line mode: no raw mode and no hidden cursor,
 //! so nothing has to be restored whichever way the program ends, and paste, Ctrl-C and Ctrl-D mean
-//! what they always mean. Prompt libraries that read key by key give that away.
+//! what they always mean. Prompt libraries that read key by key give that away, which only a choice among many
+//! is worth ([`super::list`]).
 
 use std::io::{self, BufRead, Write};
 
 use tokio::sync::oneshot;
 
 use super::color::{Ink, paint};
-use super::{Failure, Signals, Ui, codes};
+use super::{Failure, Signals, Ui};
 use crate::core::view::escape::safe;
 
 /// Asks a question that `y` or `yes` answers with yes; Enter alone is no.
@@ -39,69 +40,6 @@ pub async fn typed_name(
     Ok(is_it)
 }
 
-/// Something that may be chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Choice {
-    /// What is chosen.
-    pub value: String,
-    /// What a person should know of it.
-    pub about: String,
-}
-
-/// Asks which of these is meant: by its number, by its beginning, or by words that narrow the list until one
-/// is left. Enter alone is no answer, and nothing is chosen.
-pub async fn choose(
-    ui: &Ui,
-    signals: &mut Signals,
-    question: &str,
-    choices: &[Choice],
-) -> Result<String, Failure> {
-    let mut left: Vec<&Choice> = choices.iter().collect();
-    loop {
-        ui.talk(question);
-        for (at, choice) in left.iter().enumerate() {
-            let line = format!("{:>4}  {}  {}", at + 1, choice.value, choice.about);
-            ui.talk(&safe(&line));
-        }
-        let answer = ask(ui, signals, "number, id, or words to narrow the list: ").await?;
-        if answer.is_empty() {
-            return Err(Failure::new(
-                codes::NO_ANSWER,
-                "the question was not answered; nothing was changed",
-            ));
-        }
-        if let Some(chosen) = picked(&left, &answer) {
-            return Ok(chosen.value.clone());
-        }
-        let narrowed: Vec<&Choice> = left
-            .iter()
-            .filter(|choice| fits(choice, &answer))
-            .copied()
-            .collect();
-        match narrowed.as_slice() {
-            [] => ui.talk(&format!("  nothing fits `{}`", safe(&answer))),
-            [one] => return Ok(one.value.clone()),
-            _ => left = narrowed,
-        }
-    }
-}
-
-/// By number, or by the whole value.
-fn picked<'c>(left: &[&'c Choice], answer: &str) -> Option<&'c Choice> {
-    let whole = left.iter().find(|choice| choice.value == answer);
-    let number = || left.get(answer.parse::<usize>().ok()?.checked_sub(1)?);
-    whole.or_else(number).copied()
-}
-
-/// Whether every word is part of it, or begins it.
-fn fits(choice: &Choice, answer: &str) -> bool {
-    let text = format!("{} {}", choice.value, choice.about).to_lowercase();
-    answer
-        .to_lowercase()
-        .split_whitespace()
-        .all(|word| text.contains(word))
-}
-
 /// One line of answer, without the blanks around it. The thread that reads cannot be stopped and need
 /// not be: the program ends when a signal comes, and the thread with it.
 async fn ask(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Failure> {
@@ -127,8 +65,5 @@ async fn ask(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Fai
         return Ok(line);
     }
     ui.talk("");
-    Err(Failure::new(
-        codes::NO_ANSWER,
-        "the question was not answered; nothing was changed",
-    ))
+    Err(Failure::no_answer())
 }

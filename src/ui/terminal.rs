@@ -1,6 +1,8 @@
 //! What the standard streams are: a terminal or not, and how wide.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
 use crate::env::Env;
 
@@ -8,7 +10,7 @@ use crate::env::Env;
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
 
 /// Narrower than this nothing is legible; the view wraps as if it had so much.
-const LEAST_WIDTH: usize = 20;
+pub(super) const LEAST_WIDTH: usize = 20;
 
 /// The three standard streams.
 #[derive(Debug, Clone, Copy)]
@@ -63,4 +65,34 @@ pub fn size_now() -> (usize, usize) {
 fn size_of(stream: impl rustix::fd::AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(stream).ok()?;
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+/// While it lasts the terminal does not write `^C` for an interrupt, which would push what is drawn there one
+/// line away from where it is cleared.
+#[derive(Debug)]
+pub(super) struct SilentInterrupt {
+    before: Termios,
+}
+
+impl SilentInterrupt {
+    /// None where there is no terminal, or it is somebody else's at this moment.
+    pub(super) fn new() -> Option<Self> {
+        let before = tcgetattr(io::stderr()).ok()?;
+        let mut silent = before.clone();
+        silent.local_modes.remove(LocalModes::ECHOCTL);
+        set(&silent).then_some(Self { before })
+    }
+}
+
+impl Drop for SilentInterrupt {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing put back.
+        let _ = set(&self.before);
+    }
+}
+
+/// Whoever runs in the background and sets a terminal is stopped by it.
+fn set(modes: &Termios) -> bool {
+    let is_ours = tcgetpgrp(io::stderr()).is_ok_and(|group| group == rustix::process::getpgrp());
+    is_ours && tcsetattr(io::stderr(), OptionalActions::Now, modes).is_ok()
 }

@@ -41,6 +41,17 @@ fn groups_regions_and_machines_are_offered_where_they_are_meant() {
     );
     let regions = offered(&sandbox, &["machine", "list", "--region", "g"]);
     assert!(regions.contains(&"gru".to_owned()), "{regions:?}");
+    assert_eq!(offered(&sandbox, &["group", "rename", "j"]), ["jobs"]);
+    assert_eq!(offered(&sandbox, &["group", "remove", "w"]), ["web"]);
+    assert_eq!(offered(&sandbox, &["scale", "count", "w"]), ["web"]);
+    assert_eq!(
+        offered(&sandbox, &["machine", "update", &ids[0], "-m", ""]),
+        ["fly_process_group=jobs", "fly_process_group=web"]
+    );
+    let sizes = offered(&sandbox, &["scale", "vm", ""]);
+    assert!(sizes.contains(&"performance-2x".to_owned()), "{sizes:?}");
+    // Those that the verb does not take are not offered.
+    assert!(sizes.iter().all(|size| !size.contains("gb")), "{sizes:?}");
     let verbs = offered(&sandbox, &["machine", "st"]);
     assert_eq!(verbs, ["status", "start", "stop"]);
     let logs = offered(&sandbox, &["logs", ""]);

@@ -130,8 +130,7 @@ fn write_command(page: &mut String, command: &Command, path: &str) {
     if let Some(after) = command.get_after_help() {
         page.push('\n');
         for line in after.to_string().lines() {
-            let line = format!("    {line}");
-            writeln!(page, "{}", line.trim_end()).unwrap();
+            write_line(page, line);
         }
     }
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
@@ -139,6 +138,36 @@ fn write_command(page: &mut String, command: &Command, path: &str) {
             write_command(page, sub, &format!("{path} {}", sub.get_name()));
         }
     }
+}
+
+/// A line of help; a terminal breaks one that is too long, and so does the page.
+fn write_line(page: &mut String, line: &str) {
+    let is_prose = !line.starts_with(' ');
+    let mut written = String::new();
+    for word in line.split_inclusive(' ') {
+        if is_prose && written.chars().count() + word.trim_end().chars().count() > 100 {
+            writeln!(page, "    {}", written.trim_end()).unwrap();
+            written.clear();
+        }
+        written.push_str(word);
+    }
+    writeln!(page, "{}", format!("    {written}").trim_end()).unwrap();
+}
+
+/// Lines that were broken by hand would be broken again by a terminal, in the middle.
+#[test]
+fn prose_in_help_is_broken_by_the_terminal_alone() {
+    fn look(command: &Command) {
+        let after = command.get_after_help().map(ToString::to_string);
+        let lines: Vec<&str> = after.iter().flat_map(|text| text.lines()).collect();
+        let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+        for pair in lines.windows(2) {
+            let broken = is_prose(pair[0]) && is_prose(pair[1]);
+            assert!(!broken, "{}: {pair:?}", command.get_name());
+        }
+        command.get_subcommands().for_each(look);
+    }
+    look(&Cli::command());
 }
 
 fn shown_args(command: &Command) -> impl Iterator<Item = &Arg> {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::sandbox::Sandbox;
 use crate::terminal::Terminal;
 
-const FLY: &str = "\
+pub(crate) const FLY: &str = "\
 app = \"shop\"
 primary_region = \"ams\"
 

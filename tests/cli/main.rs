@@ -15,6 +15,7 @@ mod from_flyctl;
 mod from_flyctl_machines;
 mod interrupted;
 mod journey;
+mod lists;
 mod machines;
 mod manifests;
 mod one_by_one;
@@ -25,6 +26,8 @@ mod prompts;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod sandbox;
+mod scaled;
+mod sizes;
 mod terminal;
 mod usage;
 mod walk;

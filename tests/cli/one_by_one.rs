@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::fly::{Platform, V1, project, run};
 use crate::sandbox::Sandbox;
-use crate::terminal::Terminal;
 
 const OURS: &str = "\
 [groups.web]
@@ -200,6 +199,58 @@ fn an_edit_alone_leads_a_pipeline_to_the_same() {
 }
 
 #[test]
+fn verbs_go_by_the_groups_that_machines_are_about_to_have() {
+    let sandbox = app();
+    let web = ids(&sandbox, "web");
+    let only = |args: &[&str]| {
+        let shown = sandbox.run(&[args, &["--edit-only", "-q"]].concat());
+        assert!(shown.starts_with("exit 0\n"), "{shown}");
+    };
+    let numbers = || {
+        let text = sandbox.read("aeroform.toml");
+        let (numbers, _) = text.split_once("\n[[").unwrap();
+        numbers.to_owned()
+    };
+    // There and back again.
+    only(&["machine", "move", &web[0], "--to", "jobs"]);
+    only(&["machine", "move", &web[0], "--to", "web"]);
+    assert_snapshot!(numbers(), @"
+    [groups.web]
+    regions = { ams = 2 }
+
+    [groups.jobs]
+    regions = { ams = 1 }
+    ");
+    settled(&sandbox);
+    // It goes from the group that it was to have.
+    only(&["machine", "move", &web[0], "--to", "jobs"]);
+    only(&["machine", "destroy", &web[0], "--force"]);
+    assert_snapshot!(numbers(), @"
+    [groups.web]
+    regions = { ams = 1 }
+
+    [groups.jobs]
+    regions = { ams = 1 }
+    ");
+    // The group has another name by now.
+    only(&["group", "rename", "web", "front"]);
+    only(&["machine", "clone", &web[1]]);
+    only(&["machine", "clone", &web[1], "--region", "fra"]);
+    only(&["machine", "destroy", &web[1], "--force"]);
+    assert_snapshot!(numbers(), @"
+    [groups.front]
+    regions = { ams = 1, fra = 1 }
+
+    [groups.jobs]
+    regions = { ams = 1 }
+    ");
+    sandbox.apply();
+    assert_eq!(ids(&sandbox, "front").len(), 2);
+    assert_eq!(ids(&sandbox, "jobs").len(), 1);
+    settled(&sandbox);
+}
+
+#[test]
 fn on_fly_a_clone_takes_over_what_nobody_else_says() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
     let platform = Platform::with_app(&sandbox);
@@ -208,11 +259,30 @@ fn on_fly_a_clone_takes_over_what_nobody_else_says() {
     crate::fly::update(&platform, &id, |config| {
         config["dns"] = serde_json::json!({"skip_registration": true});
     });
+    let ours = sandbox.read("aeroform.toml");
+    let left = |args: &[&str]| {
+        let edits = run(
+            &sandbox,
+            &platform,
+            &[&["machine", "clone", &id, "--edit-only"], args].concat(),
+        );
+        sandbox.write("aeroform.toml", &ours);
+        edits
+    };
+    let of_files = "the apply makes the new Machine from the files alone";
+    let edits = left(&[]);
+    assert!(
+        edits.contains(of_files) && edits.contains(": `dns`; without"),
+        "{edits}"
+    );
+    let offline = left(&["--refresh=false"]);
+    assert!(offline.contains(of_files), "{offline}");
     let cloned = run(
         &sandbox,
         &platform,
         &["machine", "clone", &id, "--region", "gru", "-y"],
     );
+    assert!(!cloned.contains(of_files), "{cloned}");
     assert!(cloned.contains("Apply complete: 1 created."), "{cloned}");
     let machines = platform.machines();
     let new = machines.iter().find(|m| m["id"] != id.as_str()).unwrap();
@@ -246,50 +316,6 @@ fn where_there_is_one_too_many_naming_another_lowers_nothing() {
     assert!(sandbox.read("aeroform.toml").contains("count = 2"));
     let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
     assert!(plan.starts_with("exit 0\n"), "{plan}");
-}
-
-#[test]
-fn where_nobody_can_be_asked_the_machines_are_listed() {
-    let sandbox = app();
-    let shown = sandbox.run(&["machine", "destroy"]);
-    assert!(shown.starts_with("exit 1\n"), "{shown}");
-    let web = ids(&sandbox, "web");
-    assert!(web.iter().all(|id| shown.contains(id)), "{shown}");
-    assert!(shown.contains("web  ams  started"), "{shown}");
-}
-
-#[test]
-fn on_a_terminal_the_machine_is_chosen_from_a_list_that_words_narrow() {
-    let sandbox = app();
-    let jobs = ids(&sandbox, "jobs").remove(0);
-    let mut terminal = Terminal::start(sandbox.command(&["machine", "destroy", "--force"]));
-    terminal.expect("Which Machine to destroy?");
-    terminal.expect("narrow the list:");
-    terminal.type_line("nothing like it");
-    terminal.expect("nothing fits");
-    terminal.expect("narrow the list:");
-    terminal.type_line("web started");
-    terminal.expect("narrow the list:");
-    terminal.type_line("");
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 6, "{screen}");
-    assert_eq!(sandbox.read("aeroform.toml"), OURS);
-
-    let mut terminal = Terminal::start(sandbox.command(&["machine", "move", "--to", "web"]));
-    terminal.expect("narrow the list:");
-    terminal.type_line("jobs");
-    terminal.expect("[y/N]");
-    terminal.type_line("y");
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 0, "{screen}");
-    assert!(ids(&sandbox, "web").contains(&jobs));
-    settled(&sandbox);
-
-    let mut terminal = Terminal::start(sandbox.command(&["machine", "destroy"]));
-    terminal.expect("narrow the list:");
-    terminal.interrupt();
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 130, "{screen}");
 }
 
 #[test]

@@ -61,31 +61,6 @@ fn a_group_goes_only_when_its_name_is_typed() {
 }
 
 #[test]
-fn init_asks_where_the_machines_run_and_writes_nothing_without_an_answer() {
-    let sandbox = Sandbox::new();
-    sandbox.write("fly.toml", Sandbox::FLY);
-    let mut terminal = Terminal::start(sandbox.command(&["init"]));
-    terminal.expect("Where do the Machines run?");
-    terminal.expect("narrow the list:");
-    terminal.type_line("");
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 6, "{screen}");
-    assert!(!sandbox.project().join("aeroform.toml").exists());
-
-    let mut terminal = Terminal::start(sandbox.command(&["init"]));
-    terminal.expect("narrow the list:");
-    terminal.type_line("2");
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 0, "{screen}");
-    assert!(sandbox.read("aeroform.toml").contains("provider = \"fly\""));
-
-    let terminal = Terminal::start(sandbox.command(&["init"]));
-    let (code, screen) = terminal.end();
-    assert_eq!(code, 1, "{screen}");
-    assert!(screen.contains("is there already"), "{screen}");
-}
-
-#[test]
 fn ctrl_c_at_the_question_changes_nothing_and_says_so() {
     let sandbox = Sandbox::with_app();
     let mut terminal = apply(&sandbox);
@@ -131,6 +106,7 @@ fn ctrl_c_while_applying_keeps_what_was_made_and_the_next_apply_does_the_rest() 
         ),
     );
     let mut terminal = Terminal::start(sandbox.command(&["apply", "-y", "--color=never"]));
+    terminal.echo();
     terminal.expect("waits for check");
     terminal.interrupt();
     let (code, screen) = terminal.end();

@@ -9,7 +9,7 @@ use aeroform::emulator::world::{Effect, Fault};
 use crate::stage::{Ran, Stage, checked, web, worker};
 use crate::support::{GroupWords, desired};
 
-async fn apply(stage: &mut Stage, wanted: &Desired, asked: Asked) -> Ran {
+pub(crate) async fn apply(stage: &mut Stage, wanted: &Desired, asked: Asked) -> Ran {
     let observed = stage.observed().await;
     let options = Options {
         asked,

@@ -1,6 +1,7 @@
 //! What a run does to the world when nothing goes wrong.
 
 use aeroform::core::fleet::MachineId;
+use aeroform::core::plan::Asked;
 use aeroform::emulator::world::{Effect, Fault};
 use serde_json::json;
 
@@ -193,4 +194,74 @@ async fn doubles_that_could_not_be_looked_for_are_no_proof_of_none() {
     let ran = stage.carry_out(&wanted, made, &observed).await;
     assert_eq!(ran.outcomes(), ["done"]);
     assert_eq!(ran.report.findings.len(), 1, "{:?}", ran.report);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", checked(web(2)))])).await;
+    let (rests, runs) = (stage.id(0), stage.id(1));
+    stage.sim.world().operator("shop").stop(&rests);
+    stage.sim.world().cordon("shop", &rests, true);
+    let wanted = desired([("web", checked(web(2)))]);
+    let ids = [rests.as_str(), runs.as_str()];
+    let asked = Asked {
+        replace: ids.map(|id| MachineId::new(id).unwrap()).into(),
+        ..Asked::default()
+    };
+    crate::asked::apply(&mut stage, &wanted, asked)
+        .await
+        .assert_complete();
+    stage.assert_settled(&wanted).await;
+    let is = |machine: &serde_json::Value| {
+        let word = machine["state"].as_str().unwrap().to_owned();
+        (word, machine["cordoned"] == true)
+    };
+    let mut all: Vec<_> = stage.machines().iter().map(is).collect();
+    all.sort();
+    assert_eq!(
+        all,
+        [("started".to_owned(), false), ("stopped".to_owned(), true)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_written_any_more_does_not_come_along_to_a_replacement() {
+    let mut stage = Stage::new();
+    let daily = web(1).config(json!({"schedule": "daily"}));
+    stage.settle(&desired([("web", daily)])).await;
+    let wanted = desired([("web", web(1))]);
+    let asked = Asked {
+        replace: [MachineId::new(stage.id(0)).unwrap()].into(),
+        ..Asked::default()
+    };
+    let ran = crate::asked::apply(&mut stage, &wanted, asked).await;
+    ran.assert_complete();
+    let (_, create) = ran.plan.changes().next().unwrap();
+    assert_eq!(create.changes[0].path, ["schedule"]);
+    assert_eq!(stage.machines()[0]["config"].get("schedule"), None);
+}
+
+/// What a run that died on the way has stopped looks as if a person had.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_destroyed_for_its_volume_has_a_successor_that_runs() {
+    let mut stage = Stage::new();
+    stage.sim.world().add_volume("shop", "data", "ams", 1);
+    let wanted = desired([("db", worker(1).mount())]);
+    stage.settle(&wanted).await;
+    let old = stage.id(0);
+    stage.sim.world().operator("shop").stop(&old);
+    stage.sim.world().cordon("shop", &old, true);
+    let asked = Asked {
+        replace: [MachineId::new(old).unwrap()].into(),
+        ..Asked::default()
+    };
+    crate::asked::apply(&mut stage, &wanted, asked)
+        .await
+        .assert_complete();
+    let machine = stage.machines().remove(0);
+    assert_eq!(
+        (&machine["state"], machine["cordoned"] == true),
+        (&json!("started"), false)
+    );
 }

@@ -204,6 +204,7 @@ impl Process {
             Err(JournalError {
                 place: "of a process that is over".to_owned(),
                 message: "nothing is written any more".to_owned(),
+                hint: None,
             })
         })
     }

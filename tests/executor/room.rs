@@ -326,3 +326,35 @@ async fn the_same_of_a_group_without_a_written_count_and_with_standbys() {
     let after = desired([("worker", uncounted("shop:2"))]);
     killed_anywhere(desired([("worker", before)]), after, 3).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_whose_own_host_is_full_as_well_is_named_and_replaced_by_the_next_run() {
+    let mut stage = Stage::new();
+    let jobs = || with_standby(worker(1));
+    stage.settle(&desired([("worker", jobs())])).await;
+    let (primary, standby) = (stage.id(0), stage.id(1));
+    for id in [&primary, &standby] {
+        full(&stage.sim, id);
+    }
+    stage
+        .sim
+        .world()
+        .operator("shop")
+        .update(&primary, |config| config["image"] = json!("odd"));
+    let wanted = desired([("worker", jobs())]);
+    let ran = stage.apply(&wanted).await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "no_room");
+    let told = format!("standby {standby} cannot be told to watch");
+    assert!(message.starts_with(&told), "{message}");
+    // The primary serves, and the one that it is to replace goes only once it is stood by for.
+    assert_eq!(stage.machines().len(), 3);
+    stage.settle(&wanted).await;
+    stage.assert_one_machine_per_name(2);
+    let ids = [stage.id(0), stage.id(1)];
+    assert!(
+        !ids.contains(&primary) && !ids.contains(&standby),
+        "{ids:?}"
+    );
+    assert_eq!(stage.machines()[1]["config"]["standbys"], json!([ids[0]]));
+}

@@ -98,3 +98,24 @@ async fn reads_that_fail_for_a_moment_are_repeated() {
     }
     stage.settle(&desired([("web", checked(web(2)))])).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_ends_in_hours_is_an_error_and_no_silence() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    for pause in [3600, u64::MAX] {
+        let retry_after = Duration::from_secs(pause);
+        let limited = Effect::RateLimited { retry_after };
+        stage.sim.world().calm();
+        stage
+            .sim
+            .world()
+            .inject(Fault::on("list", limited).times(100));
+        let begun = tokio::time::Instant::now();
+        let error = observe(&stage.sim, &stage.known.app, &stage.known)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), "rate_limited");
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+}

@@ -191,6 +191,7 @@ impl Process {
             return Err(JournalError {
                 place: "in memory".to_owned(),
                 message: "the process is dead".to_owned(),
+                hint: None,
             });
         }
         let was = self.journal.fired();

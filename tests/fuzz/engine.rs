@@ -48,7 +48,7 @@ thread_local! {
 pub(crate) fn share() -> Duration {
     let seconds = std::env::var("AEROFORM_FUZZ_SECONDS").ok();
     let seconds: u32 = seconds.and_then(|text| text.parse().ok()).unwrap_or(4);
-    Duration::from_secs(seconds.into()) / 4
+    Duration::from_secs(seconds.into()) / 5
 }
 
 fn seed() -> u64 {

@@ -1,5 +1,5 @@
 //! Readers of foreign text under random damage: the manifests, the state file, saved plans, the command
-//! splitter. No bytes make them panic or hang, and none cost out of proportion to their size.
+//! splitter; and of the engine that edits manifests. No bytes make them panic or hang, and none cost out of proportion to their size.
 //!
 //! Runs on the stable toolchain, without instrumentation: what a reader answers (which codes, how many)
 //! stands in for coverage, and an input with a new answer is bred from. `AEROFORM_FUZZ_SECONDS` is how
@@ -7,8 +7,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod edits;
 mod engine;
 mod growth;
+#[path = "../support/judge.rs"]
+mod judge;
 mod large;
 mod mutate;
 #[path = "../support/mod.rs"]
@@ -35,6 +38,11 @@ fn run(target: Target) {
 #[test]
 fn no_manifest_makes_the_reader_panic_or_hang() {
     run(targets::manifest());
+}
+
+#[test]
+fn no_manifest_makes_an_edit_say_something_else_than_it_means() {
+    run(edits::target());
 }
 
 #[test]

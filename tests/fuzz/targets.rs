@@ -14,9 +14,9 @@ use super::engine::Target;
 use super::support::{GroupWords, Stage, desired, group};
 
 /// Stands between fly.toml and aeroform.toml in one input.
-const BETWEEN: &str = "\n#=#=#\n";
+pub(crate) const BETWEEN: &str = "\n#=#=#\n";
 
-const TOML: &[&str] = &[
+pub(crate) const TOML: &[&str] = &[
     "[",
     "]",
     "[[",

@@ -230,12 +230,6 @@ async fn checks_go_to_the_machines_own_port_and_follow_what_is_so() {
         checks: Some(vec![http_check("/up")]),
         ..Service::default()
     }]);
-    let tcp = |port| Check {
-        r#type: Some("tcp".to_owned()),
-        port,
-        path: None,
-        ..http_check("")
-    };
     config.checks = Some(
         [
             ("alive".to_owned(), tcp(Some(8080))),
@@ -291,6 +285,15 @@ async fn checks_go_to_the_machines_own_port_and_follow_what_is_so() {
     }
 }
 
+fn tcp(port: Option<u16>) -> Check {
+    Check {
+        r#type: Some("tcp".to_owned()),
+        port,
+        path: None,
+        ..http_check("")
+    }
+}
+
 #[tokio::test]
 async fn failures_within_the_grace_period_are_warnings() {
     let world = World::new();
@@ -308,6 +311,30 @@ async fn failures_within_the_grace_period_are_warnings() {
             check(now, "web").status == CheckState::Critical
         })
         .await;
+}
+
+#[tokio::test]
+async fn nobody_at_the_own_port_is_told_with_its_variable() {
+    let world = World::new();
+    let mut config = sleeper();
+    let elsewhere = tcp(Some(free_ports(1)));
+    config.checks = Some(
+        [
+            ("own".to_owned(), tcp(None)),
+            ("elsewhere".to_owned(), elsewhere),
+        ]
+        .into(),
+    );
+    let machine = world.started("web-1", config).await;
+    let failing = world
+        .until(&machine, |now| {
+            ["own", "elsewhere"]
+                .iter()
+                .all(|name| check(now, name).status == CheckState::Critical)
+        })
+        .await;
+    assert!(check(&failing, "own").output.contains("as `PORT`"));
+    assert!(!check(&failing, "elsewhere").output.contains("`PORT`"));
 }
 
 async fn lines(world: &World, query: LogQuery) -> Vec<LogLine> {

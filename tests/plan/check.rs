@@ -1,6 +1,6 @@
 //! `check` finds what a plan must never be: each fault is planted into a sound plan, alone.
 
-use aeroform::core::fleet::{CheckState, CheckStatus, MachineState};
+use aeroform::core::fleet::{CheckState, CheckStatus, MachineState, MovedMachine};
 use aeroform::core::plan::{
     Action, Branch, GroupVerdict, Outcome, Plan, PoolId, Removal, Standby, StepId, Work, check,
 };
@@ -154,7 +154,7 @@ faults! {
     a_destroy_before_the_creates_of_its_group: |plan| {
         let destroy = find(plan, is_destroy_of(Removal::Rebalanced));
         plan.steps[destroy].needs.clear();
-    } => "destroys before step";
+    } => "takes a Machine away before step";
     a_removed_group_that_goes_first: |plan| {
         let destroy = find(plan, is_destroy_of(Removal::GroupRemoved));
         plan.steps[destroy].needs.clear();
@@ -200,7 +200,7 @@ faults! {
     a_standby_that_is_re_pointed_for_nothing: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
         let pin = change(plan, update).pin.clone().unwrap();
-        successor(plan, update).repoints.push(pin);
+        successor(plan, update).repoints.push(pin.id);
     } => "for nothing";
     a_rolling_pool_without_a_first_one: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { standby_for } if standby_for.is_empty()));
@@ -300,4 +300,28 @@ fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
     };
     findings(&|plan| plan.steps[update].needs.clear());
     findings(&|plan| change(plan, adopt).gate = aeroform::core::plan::GateKind::None);
+}
+
+#[test]
+fn a_move_that_does_not_wait_for_the_machine_in_its_place() {
+    let groups = |jobs| {
+        desired([
+            ("web", group("web").count(2)),
+            ("jobs", group("jobs").count(jobs)),
+        ])
+    };
+    let stage = Stage::with(&groups(0));
+    let mut wanted = groups(1);
+    wanted.moved_machines.push(MovedMachine {
+        machine: id("m00001"),
+        to: crate::support::group_name("jobs"),
+    });
+    let mut plan = stage.plan(&wanted);
+    let moves = find(&plan, |action| matches!(action, Action::Move { .. }));
+    plan.steps[moves].needs.clear();
+    let findings = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    assert!(
+        findings[0].0.contains("takes a Machine away before step"),
+        "{findings:?}"
+    );
 }

@@ -174,7 +174,10 @@ fn notes() -> Vec<Plan> {
     });
     others.observed.description.capabilities.enforces_sizes = false;
     let one = desired([("web", group("web").count(1))]);
+    let mut late = Stage::with(&web);
+    late.known.machines.remove(&id("m00001"));
     vec![
+        late.plan(&web),
         Stage::with(&app).plan(&web),
         maybe_renamed,
         moved_done,

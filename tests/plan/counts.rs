@@ -122,3 +122,18 @@ fn each_new_machine_gets_the_lowest_free_port() {
         .collect();
     assert_eq!(ports, [8100, 8101, 8102, 8103]);
 }
+
+#[test]
+fn a_group_without_a_count_of_which_nothing_stays_begins_anew_in_the_same_plan() {
+    let wanted = desired([("web", group("web").serves().with(|g| g.ha = false))]);
+    let mut stage = Stage::with(&wanted);
+    let mut removed = wanted.clone();
+    removed
+        .removed_machines
+        .insert(crate::support::id("m00001"));
+    assert_snapshot!(lines(&stage.apply(&removed)), @"
+    group web: 1->1 changed (ams 1->1)
+    create web ams
+    destroy web ams m00001 Named: named by a `[[removed]]` entry
+    ");
+}

@@ -1,6 +1,6 @@
 //! Whether the stamps on a Machine belong to the history that the state tells.
 
-use aeroform::core::fleet::{Lineage, RunId};
+use aeroform::core::fleet::{Lineage, ReleaseStamp, RunId};
 use aeroform::core::plan::{SavedPlan, Spent};
 use serde_json::json;
 
@@ -47,4 +47,72 @@ fn a_saved_plan_is_spent_by_its_run_and_perhaps_when_the_state_forgets_its_time(
     assert_eq!(saved.spent(&stage.known), None);
     list(&mut stage, saved.serial + 2);
     assert_eq!(saved.spent(&stage.known), Some(Spent::Perhaps));
+}
+
+#[test]
+fn no_number_that_others_have_written_is_too_large_to_plan_with() {
+    let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
+    stage.observed.description.capabilities.releases = true;
+    stage.touch("m00001", |machine| {
+        machine.stamps.release = Some(Box::new(ReleaseStamp {
+            version: u64::MAX,
+            id: None,
+            by_us: false,
+        }));
+        machine.stamps.serial = Some(u64::MAX);
+    });
+    let changed = group("web").count(1).config(json!({"env": {"A": "1"}}));
+    let made = stage.plan(&desired([("web", changed)]));
+    assert_eq!(made.release.as_ref().unwrap().number, u64::MAX);
+    let mut saved = SavedPlan::of(&made);
+    saved.serial = u64::MAX;
+    let run = stage.known.runs[0].clone();
+    stage.known.runs = vec![run; 50];
+    assert_eq!(saved.spent(&stage.known), None);
+}
+
+/// Another tool has changed the first of so many Machines, of that release each.
+fn changed_outside(count: u32, releases: [u64; 2]) -> Stage {
+    let mut stage = Stage::with(&desired([("web", group("web").count(count))]));
+    let ids: Vec<String> = stage
+        .observed
+        .machines
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    for (at, id) in ids.iter().enumerate() {
+        stage.touch(id, |machine| {
+            let version = releases[at.min(1)];
+            machine.stamps.release = Some(Box::new(ReleaseStamp {
+                version,
+                id: None,
+                by_us: false,
+            }));
+        });
+    }
+    stage.touch(&ids[0], |machine| {
+        let env = crate::support::config_of(machine)
+            .env
+            .get_or_insert_default();
+        env.insert("LOG".to_owned(), "debug".to_owned());
+    });
+    stage
+}
+
+#[test]
+fn a_state_that_names_no_release_tells_reverts_by_the_machines_that_are_as_it_says() {
+    let reverts = |stage: &Stage, count| {
+        let made = stage.plan(&desired([("web", group("web").count(count))]));
+        let of: Vec<Option<u64>> = made.changes().map(|(_, change)| change.reverts).collect();
+        of
+    };
+    // A deploy of some Machines, and one of all.
+    assert_eq!(reverts(&changed_outside(2, [7, 6]), 2), [Some(7)]);
+    assert_eq!(reverts(&changed_outside(1, [7, 7]), 1), [Some(7)]);
+    // A change by hand makes no release.
+    assert_eq!(reverts(&changed_outside(2, [6, 6]), 2), [None]);
+    // Where the state names one, that counts.
+    let mut stage = changed_outside(2, [7, 6]);
+    stage.known.release = Some(7);
+    assert_eq!(reverts(&stage, 2), [None]);
 }

@@ -290,3 +290,59 @@ fn a_standby_beside_its_successor_is_no_loss_of_a_protected_group() {
     let fewer = desired([("worker", group("worker").count(0).protected())]);
     assert_eq!(stage.plan(&fewer).refusals.len(), 1);
 }
+
+#[test]
+fn a_removed_entry_takes_no_standby_of_a_protected_group_where_no_count_is_written() {
+    let wanted = desired([("worker", group("worker").protected())]);
+    let stage = Stage::with(&wanted);
+    let mut removed = wanted.clone();
+    names_removed(&mut removed, "m00002");
+    assert_snapshot!(lines(&stage.plan(&removed)), @"
+    group worker: 2->1 changed (ams 2->1)
+    destroy worker ams m00002 Named: named by a `[[removed]]` entry
+    refused protected_group worker
+    ");
+    // Where a number is written another takes its place.
+    let counted = group("worker").count(1).with(|g| g.standby = Some(1));
+    let mut replaced = desired([("worker", counted.protected())]);
+    names_removed(&mut replaced, "m00002");
+    assert_eq!(stage.plan(&replaced).refusals, []);
+}
+
+#[test]
+fn a_standby_that_others_have_added_to_a_protected_group_may_go_again() {
+    let counted = group("worker").count(1).with(|g| g.standby = Some(1));
+    let wanted = desired([("worker", counted.protected())]);
+    let mut stage = Stage::with(&wanted);
+    stage.clone_machine("m00002", "n00001");
+    assert_snapshot!(lines(&stage.apply(&wanted)), @"
+    group worker: 3->2 changed (ams 3->2)
+    adopt worker ams n00001: not in the state
+    destroy worker ams n00001 CountLowered: one standby too many
+    ");
+}
+
+#[test]
+fn a_machine_leaves_its_group_only_once_the_one_that_takes_its_place_there_is_up() {
+    let groups = |jobs| {
+        desired([
+            ("web", group("web").count(2).protected()),
+            ("jobs", group("jobs").count(jobs)),
+        ])
+    };
+    let mut stage = Stage::with(&groups(0));
+    let mut wanted = groups(1);
+    wanted.moved_machines.push(MovedMachine {
+        machine: id("m00001"),
+        to: group_name("jobs"),
+    });
+    let made = stage.apply(&wanted);
+    assert_snapshot!(lines(&made), @"
+    group jobs: 1->1 changed (ams 1->1)
+    group web: 1->2 changed (ams 1->2)
+    create web ams
+    move jobs ams m00001 from web [env.FLY_PROCESS_GROUP init.cmd]
+    ");
+    let steps: Vec<_> = made.changes().map(|(step, _)| step).collect();
+    assert_eq!(made.steps[steps[1].0 as usize].needs, [steps[0]]);
+}

@@ -1,10 +1,12 @@
 //! Standbys: how many, and whom they watch.
 
 use aeroform::core::fleet::MachineState;
+use aeroform::core::plan::SavedPlan;
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group, moved};
+use crate::support::{GroupWords, Stage, config_of, desired, group, moved};
 
 #[test]
 fn standbys_watch_all_primaries_and_are_repointed_when_those_change() {
@@ -55,4 +57,28 @@ fn a_renamed_group_takes_its_running_standby_along() {
     move queue ams m00001 from jobs
     move queue ams m00002 from jobs standby for m00001
     ");
+}
+
+#[test]
+fn a_saved_plan_grows_with_the_machines_and_not_with_their_square() {
+    let size = |n: u32| {
+        let with = |log: &str| {
+            let worker = group("worker")
+                .count(n)
+                .config(json!({"env": {"LOG": log}}));
+            desired([("worker", worker.with(|g| g.standby = Some(1)))])
+        };
+        let mut stage = Stage::with(&with("info"));
+        for machine in stage.observed.machines.values_mut() {
+            if machine.standby_for.is_empty() {
+                let env = config_of(machine).env.get_or_insert_default();
+                env.insert("LOG".to_owned(), "debug".to_owned());
+            }
+        }
+        let made = stage.plan(&with("info"));
+        assert_eq!(made.summary().update, n as usize);
+        SavedPlan::of(&made).text().len()
+    };
+    let (few, many) = (size(50), size(200));
+    assert!(many < few * 5, "{few} {many}");
 }

@@ -3,15 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use aeroform::core::fleet::{Count, Desired, GroupName, MachineId, Places, Region, Regions};
+use aeroform::core::fleet::{Desired, GroupName, Machine, MachineId, Region};
 use aeroform::core::manifest::edit::{Edit, Files, Layout, Size, edit};
 use aeroform::core::manifest::{Overrides, SourceFile, load};
 use proptest::prelude::*;
+use proptest::test_runner::Config;
 
 use crate::config;
+use crate::judge::{bare, says_what_was_meant, touches_nothing_else};
 use crate::random::REGIONS;
+use crate::really::World;
 use crate::support::{Stage, group_name, region};
-use crate::texts::{GROUPS, Texts, texts};
+use crate::texts::{Texts, texts};
 
 /// A verb before it is known which groups and Machines there are.
 #[derive(Debug, Clone)]
@@ -47,6 +50,7 @@ fn verb() -> impl Strategy<Value = Verb> {
 fn overrides() -> Overrides {
     Overrides {
         provider: Some("test".to_owned()),
+        image: Some("registry.example/shop@sha256:11".to_owned()),
         ..Overrides::default()
     }
 }
@@ -63,12 +67,15 @@ fn read(texts: &Texts) -> Option<Desired> {
     load(fly, ours, &overrides()).desired
 }
 
+/// The Machines that there are.
+pub(crate) type Machines = BTreeMap<MachineId, Machine>;
+
 /// The edits that a verb means here; none where it makes no sense.
-fn meant(verb: &Verb, desired: &Desired, stage: &Stage) -> Option<Vec<Edit>> {
+fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> {
     let names: Vec<&GroupName> = desired.groups.keys().collect();
     let group = |at: &usize| names[at % names.len()].clone();
     let new = |at: &usize| Some(group_name(NEW[*at])).filter(|name| !names.contains(&name));
-    let machines: Vec<&MachineId> = stage.observed.machines.keys().collect();
+    let machines: Vec<&MachineId> = there.keys().collect();
     let machine = |at: &usize| Some((*machines.get(at % machines.len().max(1))?).clone());
     let is_elsewhere = |name: &GroupName| desired.moved.iter().any(|moved| moved.from == *name);
     Some(vec![match verb {
@@ -107,9 +114,9 @@ fn meant(verb: &Verb, desired: &Desired, stage: &Stage) -> Option<Vec<Edit>> {
         // What becomes of one Machine is said with the numbers that follow from it (RULES 13).
         Verb::MoveMachine(at, to) => {
             let (machine, to) = (machine(at)?, group(to));
-            let (from, region) = place(stage, &machine)?;
-            let fewer = numbers(stage, &from, &region, -1);
-            let more = numbers(stage, &to, &region, 1);
+            let (from, region) = place(there, &machine)?;
+            let fewer = numbers(there, &from, &region, -1);
+            let more = numbers(there, &to, &region, 1);
             let moved = Edit::MoveMachine {
                 machine,
                 to: to.clone(),
@@ -118,25 +125,26 @@ fn meant(verb: &Verb, desired: &Desired, stage: &Stage) -> Option<Vec<Edit>> {
         }
         Verb::RemoveMachine(at) => {
             let machine = machine(at)?;
-            let (from, region) = place(stage, &machine)?;
-            let fewer = numbers(stage, &from, &region, -1);
+            let (from, region) = place(there, &machine)?;
+            let fewer = numbers(there, &from, &region, -1);
             return Some(vec![fewer, Edit::RemoveMachine { machine }]);
         }
     }])
 }
 
 /// The group and region of a Machine that is no standby.
-fn place(stage: &Stage, machine: &MachineId) -> Option<(GroupName, Region)> {
-    let machine = &stage.observed.machines[machine];
+fn place(there: &Machines, machine: &MachineId) -> Option<(GroupName, Region)> {
+    let machine = &there[machine];
     let is_primary = machine.standby_for.is_empty();
     is_primary.then_some((machine.group.clone()?, machine.region.clone()))
 }
 
 /// A group's numbers as they are, but for one region.
-fn numbers(stage: &Stage, group: &GroupName, region: &Region, by: i32) -> Edit {
+fn numbers(there: &Machines, group: &GroupName, region: &Region, by: i32) -> Edit {
     let mut regions: BTreeMap<Region, u32> = BTreeMap::new();
-    let machines = stage.observed.machines.values();
-    let its = machines.filter(|m| m.group.as_ref() == Some(group) && m.standby_for.is_empty());
+    let its = there
+        .values()
+        .filter(|m| m.group.as_ref() == Some(group) && m.standby_for.is_empty());
     for machine in its {
         *regions.entry(machine.region.clone()).or_default() += 1;
     }
@@ -148,155 +156,6 @@ fn numbers(stage: &Stage, group: &GroupName, region: &Region, by: i32) -> Edit {
             regions,
             standby: None,
         },
-    }
-}
-
-/// What one group is without where that is written.
-fn bare(mut desired: Desired) -> Desired {
-    desired.definition = None;
-    for group in desired.groups.values_mut() {
-        group.places = Places::default();
-    }
-    for moved in &mut desired.moved {
-        moved.place.clear();
-    }
-    desired
-}
-
-/// Everything but what the edit is about is wanted as before, and that is wanted as asked.
-fn says_what_was_meant(before: &Desired, after: &Desired, made: &Edit) {
-    let (before, after) = (bare(before.clone()), bare(after.clone()));
-    let touched: Vec<&GroupName> = match made {
-        Edit::Layout { group, .. }
-        | Edit::Regions { group, .. }
-        | Edit::AddGroup { group, .. }
-        | Edit::RemoveGroup { group }
-        | Edit::Size { group, .. } => vec![group],
-        Edit::RenameGroup { from, to } => vec![from, to],
-        Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } => Vec::new(),
-    };
-    let others = |desired: &Desired| {
-        let mut groups = desired.groups.clone();
-        groups.retain(|name, _| !touched.contains(&name));
-        groups
-    };
-    assert_eq!(others(&before), others(&after));
-    assert_eq!((&before.app, &before.policy), (&after.app, &after.policy));
-    match made {
-        Edit::Layout { group, layout } => {
-            let mut map = layout.regions.clone();
-            map.retain(|_, n| *n > 0);
-            let group = &after.groups[group];
-            assert_eq!(group.count, Count::Written(map.values().sum()));
-            if !map.is_empty() {
-                assert_eq!(group.regions, Regions::Exact(map));
-            }
-        }
-        Edit::Regions { group, regions, .. } => {
-            assert_eq!(after.groups[group].regions, Regions::List(regions.clone()));
-        }
-        Edit::AddGroup { group, command, .. } => {
-            assert_eq!(after.groups[group].command.as_ref(), Some(command));
-        }
-        Edit::RenameGroup { from, to } => {
-            let (old, new) = (&before.groups[from], &after.groups[to]);
-            assert!(!after.groups.contains_key(from));
-            assert_eq!((&old.command, old.count), (&new.command, new.count));
-            assert_eq!(old.template.services, new.template.services);
-            assert_eq!(old.template.guest, new.template.guest);
-            assert!(after.moved.iter().any(|m| m.from == *from && m.to == *to));
-        }
-        Edit::RemoveGroup { group } => assert!(!after.groups.contains_key(group)),
-        Edit::Size { group, size } => {
-            let (old, new) = (&before.groups[group], &after.groups[group]);
-            let guest = new.template.guest.as_ref().unwrap();
-            assert_eq!(Size::of(guest).as_ref(), Some(size));
-            assert_eq!((old.count, &old.regions), (new.count, &new.regions));
-        }
-        Edit::MoveMachine { machine, to } => {
-            let moved = after.moved_machines.iter().find(|m| m.machine == *machine);
-            assert_eq!(&moved.unwrap().to, to);
-        }
-        Edit::RemoveMachine { machine } => assert!(after.removed_machines.contains(machine)),
-    }
-}
-
-/// Words, and every other character by itself.
-fn tokens(text: &str) -> Vec<&str> {
-    let is_word = |c: char| c.is_alphanumeric() || "_-./".contains(c);
-    let mut tokens = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let end = if is_word(first) {
-            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
-        } else {
-            first.len_utf8()
-        };
-        let (token, after) = rest.split_at(end);
-        tokens.push(token);
-        rest = after;
-    }
-    tokens
-}
-
-/// Words go only where they say what is edited; comments stay; lines end as they did.
-fn touches_nothing_else(before: &str, after: &str, made: &Edit) {
-    let words: Vec<String> = match made {
-        Edit::Layout { .. } | Edit::Regions { .. } => {
-            let mut words = vec!["count".to_owned(), "regions".to_owned()];
-            words.extend(REGIONS.map(str::to_owned));
-            words
-        }
-        // It leaves the sizes of several groups, and so its name does.
-        Edit::Size { group, .. } => ["size", "memory", "cpu", "shared", "performance", "gb", "mb"]
-            .into_iter()
-            .chain([group.as_str()])
-            .map(str::to_owned)
-            .collect(),
-        Edit::RenameGroup { from, to } => {
-            vec![from.to_string(), to.to_string(), "moved".to_owned()]
-        }
-        Edit::AddGroup { .. } => vec!["processes".to_owned(), "groups".to_owned()],
-        // What goes with a group is its whole sections.
-        Edit::RemoveGroup { .. } => return,
-        // What was said of that Machine before goes, whichever group it named.
-        Edit::MoveMachine { .. } | Edit::RemoveMachine { .. } => {
-            let mut words = vec!["machine", "moved", "removed", "to", "m0"];
-            words.extend(GROUPS.into_iter().chain(NEW));
-            words.into_iter().map(str::to_owned).collect()
-        }
-    };
-    // What is not about it stays, in its order.
-    let stays = |token: &&str| {
-        token.contains(char::is_alphabetic)
-            && !words.iter().any(|word| token.contains(word.as_str()))
-    };
-    let mut there = tokens(after).into_iter();
-    for token in tokens(before).into_iter().filter(stays) {
-        assert!(
-            there.any(|other| other == token),
-            "{token:?} goes for {made:?}\n{before}\n---\n{after}"
-        );
-    }
-    let comments = |text: &str| -> Vec<String> {
-        let comments = text.lines().filter_map(|line| line.split_once("# "));
-        comments
-            .map(|(_, comment)| comment.trim_end().to_owned())
-            .collect()
-    };
-    assert_eq!(
-        comments(before),
-        comments(after),
-        "{made:?}\n{before}\n---\n{after}"
-    );
-    assert_eq!(
-        before.starts_with('\u{feff}'),
-        after.starts_with('\u{feff}')
-    );
-    if before.contains("\r\n") {
-        assert!(!after.replace("\r\n", "").contains('\n'), "{after:?}");
-    } else if before.contains('\n') {
-        assert!(!after.contains('\r'), "{after:?}");
     }
 }
 
@@ -332,14 +191,14 @@ proptest! {
         let mut desired = read(&texts).unwrap_or_else(|| panic!("{texts:#?}"));
         let mut stage = Stage::with(&desired);
         for verb in &verbs {
-            for edit in meant(verb, &desired, &stage).unwrap_or_default() {
+            for edit in meant(verb, &desired, &stage.observed.machines).unwrap_or_default() {
             let (after, wanted) = made(&texts, &desired, &edit);
             let again = read(&after).unwrap();
             prop_assert_eq!(&bare(again), &bare(wanted.clone()));
             says_what_was_meant(&desired, &wanted, &edit);
-            touches_nothing_else(&texts.fly, &after.fly, &edit);
+            touches_nothing_else(&texts.fly, &after.fly, &desired, &edit);
             if let (Some(before), Some(after)) = (&texts.ours, &after.ours) {
-                touches_nothing_else(before, after, &edit);
+                touches_nothing_else(before, after, &desired, &edit);
             }
             // The same once more is nothing more.
             if !matches!(edit, Edit::AddGroup { .. } | Edit::RenameGroup { .. } | Edit::RemoveGroup { .. }) {
@@ -350,6 +209,29 @@ proptest! {
             desired = wanted;
             }
             stage.apply(&desired);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(Config { cases: config().cases / 8, ..config() })]
+
+    /// The same over the emulated platform, by the real executor: every call is made and answered.
+    #[test]
+    fn what_an_edit_leads_to_is_carried_out_and_nothing_is_left_to_do(
+        first in texts(),
+        verbs in proptest::collection::vec(verb(), 1..4),
+    ) {
+        let mut texts = first;
+        let mut desired = read(&texts).unwrap_or_else(|| panic!("{texts:#?}"));
+        let mut world = World::with(&desired);
+        for verb in &verbs {
+            for edit in meant(verb, &desired, &world.machines()).unwrap_or_default() {
+                (texts, desired) = made(&texts, &desired, &edit);
+            }
+            // What another checkout has is the files and the state, and nothing of the verb.
+            let desired = read(&texts).unwrap();
+            world.apply(&desired);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aeroform::core::fleet::{Desired, Limit, Observed};
+use aeroform::core::fleet::{Desired, GroupName, Limit, MachineId, MovedMachine, Observed};
 use aeroform::core::plan::{Aim, Options, check, plan};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -59,6 +59,25 @@ fn guarded(runner: &mut TestRunner) -> Desired {
     wanted
 }
 
+/// Single Machines that are named, by what is written or by a verb.
+fn directed(runner: &mut TestRunner, stage: &Stage, wanted: &mut Desired) {
+    let ids: Vec<MachineId> = stage.observed.machines.keys().cloned().collect();
+    let groups: Vec<GroupName> = wanted.groups.keys().cloned().collect();
+    for id in ids {
+        match draw(runner, 0..16u8) {
+            0 => drop(wanted.removed_machines.insert(id)),
+            1 => wanted.moved_machines.push(MovedMachine {
+                machine: id,
+                to: groups[draw(runner, 0..groups.len())].clone(),
+            }),
+            _ => {}
+        }
+    }
+    for group in wanted.groups.values_mut() {
+        group.max_per_region = (draw(runner, 0..8u8) == 0).then_some(4);
+    }
+}
+
 /// The findings in one history, with the plan that they are about.
 fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
     let mut runner = runner(seed);
@@ -66,7 +85,8 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
     stage.volumes = seed.is_multiple_of(2);
     let mut found = Vec::new();
     for chapter in 0..CHAPTERS {
-        let wanted = guarded(&mut runner);
+        let mut wanted = guarded(&mut runner);
+        directed(&mut runner, &stage, &mut wanted);
         let options = Options {
             aim: match draw(&mut runner, 0..20u8) {
                 0 => Aim::Nothing,
@@ -89,6 +109,19 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
         let made = read(Some(&stage.observed));
         if made.refusals.is_empty() {
             stage.carry_out(&wanted, &made);
+            let again = plan(
+                &wanted,
+                &stage.known,
+                Some(&stage.observed),
+                &Options::default(),
+            );
+            if options.aim == Aim::Manifests && !again.is_empty() {
+                let before = made.summary_lines().join("\n    ");
+                let lines = again.summary_lines().join("\n    ");
+                found.push(format!(
+                    "history {seed}, chapter {chapter}: planned again\n    {before}\n   then\n    {lines}"
+                ));
+            }
         }
         for at in 0..draw(&mut runner, 0..4usize) {
             lay_hand(&mut stage, &draw(&mut runner, hand()), at + 10 * chapter);

@@ -113,6 +113,7 @@ impl Life {
         let over = || JournalError {
             place: "of a process that is over".to_owned(),
             message: "nothing is written any more".to_owned(),
+            hint: None,
         };
         if !before {
             if !self.is_over() {

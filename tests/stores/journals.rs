@@ -209,7 +209,7 @@ fn a_file_that_is_no_journal_is_refused_with_a_way_out_and_left_as_it_is() {
     let bytes = b"not a database, but long enough to be read as the header of one. ".repeat(100);
     fs::write(&path, &bytes).unwrap();
     let error = SqliteJournal::open(bench.0.path()).unwrap_err();
-    assert!(error.message.contains("delete the file"), "{error}");
+    assert!(error.hint.unwrap().contains("delete the file"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
@@ -227,12 +227,16 @@ fn a_row_that_nobody_wrote_like_this_is_an_error_and_no_result() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_an_error_that_names_the_journal() {
+fn a_journal_that_cannot_be_made_says_where_else() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");
     fs::write(&file, "a file").unwrap();
     let error = SqliteJournal::open(&file).unwrap_err();
     assert!(error.to_string().contains("journal.db"), "{error}");
+    assert!(
+        error.hint.unwrap().contains("AEROFORM_STATE_DIR"),
+        "{error}"
+    );
 }
 
 #[test]

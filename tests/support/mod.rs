@@ -343,15 +343,23 @@ impl Stage {
             unreachable!()
         };
         // The old half of a replacement may be gone already; its config was in the snapshot.
-        let old = replaces.as_ref().or(inherits.like.as_ref());
-        let old = old.and_then(|old| self.snapshot.get(old));
+        let sent = change.model().and_then(|old| self.known.sent(old));
+        let old = change.model().and_then(|old| self.snapshot.get(old));
+        let rests = |old: &Machine| {
+            self.observed.machines.contains_key(&old.id)
+                && replaces.is_some()
+                && old.host == aeroform::core::fleet::HostStatus::Ok
+                && old.state.rests()
+        };
         let base = inherits.base(old.and_then(|old| old.config.as_deref()));
         self.made += 1;
         let mut volumes = volumes.clone();
         if self.volumes && volumes.is_empty() && group.template.has_mounts() {
             volumes.push(VolumeId::new(format!("vol_{:04}", self.made)).unwrap());
         }
-        let runs = standby_for.is_empty();
+        let runs = standby_for.is_empty() && !old.is_some_and(rests);
+        let stands = |old: &&Machine| self.observed.machines.contains_key(&old.id);
+        let cordoned = replaces.is_some() && old.filter(stands).is_some_and(|old| old.cordoned);
         let machine = Machine {
             id: id(&format!("m{:05}", self.made)),
             name: change.machine.name.clone(),
@@ -365,7 +373,7 @@ impl Stage {
             config: Some(Arc::new(group.config_for(
                 Base {
                     existing: Some(&base),
-                    sent: None,
+                    sent,
                 },
                 &volumes,
                 &standby_for,
@@ -377,6 +385,7 @@ impl Stage {
             volumes,
             standby_for,
             port: *port,
+            cordoned,
             created_at: format!(
                 "2026-01-01T00:{:02}:{:02}Z",
                 self.made / 60 % 60,

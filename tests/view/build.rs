@@ -56,6 +56,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         warnings: Vec::new(),
         refusals: Vec::new(),
         records: Vec::new(),
+        watchers: std::collections::BTreeMap::new(),
         takes_over: Vec::new(),
         cost: None,
         release: None,

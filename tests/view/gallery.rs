@@ -14,6 +14,8 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
     vec![
         ("adopt_and_forget", adopt_and_forget()),
         ("drift", drifted()),
+        ("drift_fates", drift_fates()),
+        ("nothing_but_a_refusal", nothing_but_a_refusal()),
         ("everything_at_once", everything_at_once()),
         ("group_moved", group_moved()),
         ("group_removed", group_removed()),
@@ -364,6 +366,52 @@ fn drifted() -> Plan {
         drift(DriftKind::Missing, "web", "ams", "9080eddc29387e"),
         drift(DriftKind::Added, "worker", "ams", "d8d9014b327890"),
     ];
+    plan
+}
+
+/// One that is wanted so by now, one that changes again, one that goes; two regions that take turns by id.
+fn drift_fates() -> Plan {
+    let changed = |group: &str, at: &str, machine: &str| {
+        let mut drift = drift(DriftKind::Changed, group, at, machine);
+        drift.changes = memory(512, 1024);
+        drift
+    };
+    let mut plan = plan(5)
+        .group(group("web", "bin/web", Changed, "ams 2->1, bog 2"))
+        .group(group("worker", "bin/work", Changed, "ams 1"))
+        .step(adopt("web", "ams", "148ed599c14189"))
+        .step(adopt("web", "bog", "6e82d933b7d587"))
+        .steps([update(
+            "worker",
+            "ams",
+            "d8d9014b327890",
+            &memory(1024, 2048),
+        )])
+        .step(destroy(
+            "web",
+            "ams",
+            "9080eddc29387e",
+            Removal::CountLowered,
+            "the count is lower",
+        ));
+    plan.drift = vec![
+        changed("worker", "ams", "d8d9014b327890"),
+        changed("web", "ams", "148ed599c14189"),
+        changed("web", "bog", "6e82d933b7d587"),
+        changed("web", "ams", "7080eddc29387e"),
+        changed("web", "ams", "9080eddc29387e"),
+    ];
+    plan
+}
+
+fn nothing_but_a_refusal() -> Plan {
+    let mut plan = plan(0).group(group("web", "bin/web", Unchanged, ""));
+    plan.refusals = vec![note(
+        "no_region",
+        Some("web"),
+        "nothing says in which region group `web` starts",
+        Some("write `primary_region` in fly.toml, or `regions` in `[groups.web]`"),
+    )];
     plan
 }
 

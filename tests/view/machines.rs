@@ -165,6 +165,34 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
 }
 
 #[test]
+fn machines_to_choose_from_are_rows_that_a_narrow_terminal_leaves_columns_out_of() {
+    let machines = runs::statuses().remove(1).1.machines;
+    let rows = |width| terminal::machine::choices(machines.iter(), width).join("\n");
+    assert_snapshot!(rows(60), @"
+    a1b2c3d4e5   web-a1b2c3d4e5     web          ams  started
+    f6a7b8c9d0   web-f6a7b8c9d0     web          ams  started
+    0123456789   worker-0123456789  worker       ams  failed
+    abcdefabcd†  worker-abcdefabcd  worker       fra  stopped
+    5555555555   web-5555555555     of no group  ams  started
+    ");
+    assert_snapshot!(rows(37), @"
+    a1b2c3d4e5   web          started
+    f6a7b8c9d0   web          started
+    0123456789   worker       failed
+    abcdefabcd†  worker       stopped
+    5555555555   of no group  started
+    ");
+    assert_snapshot!(rows(20), @"
+    a1b2c3d4e5   web          started
+    f6a7b8c9d0   web          started
+    0123456789   worker       failed
+    abcdefabcd†  worker       stopped
+    5555555555   of no group  started
+    ");
+    assert_eq!(rows(usize::MAX), rows(60));
+}
+
+#[test]
 fn what_a_verb_did_is_one_line() {
     let before = machine();
     let mut after = machine();

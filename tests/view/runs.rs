@@ -161,6 +161,7 @@ pub(crate) fn statuses() -> Vec<(&'static str, StatusView)> {
             StatusView::of("local", None, None, &observed(Vec::new())),
         ),
         ("large", large()),
+        ("all_gone", all_gone()),
     ]
 }
 
@@ -226,6 +227,17 @@ fn trouble() -> StatusView {
     ]);
     let plan = gallery::everything_at_once();
     StatusView::of("local", Some(&desired), Some(&state), &observed(machines)).beside(&plan)
+}
+
+fn all_gone() -> StatusView {
+    let gone = machine("9999999999", "web", "fra", 4);
+    let desired = wanted(&[("web", Count::Written(1), None)]);
+    StatusView::of(
+        "local",
+        Some(&desired),
+        Some(&known(&[&gone])),
+        &observed(Vec::new()),
+    )
 }
 
 fn large() -> StatusView {

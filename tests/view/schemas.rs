@@ -7,7 +7,7 @@ use aeroform::core::fleet::{
     MachineConfig, MachineName, NewVolume, Pending, Places, Regions, ReleaseRecord, RunId,
     RunRecord, StoredConfig, Strategy,
 };
-use aeroform::core::plan::Plan;
+use aeroform::core::plan::{Action, Plan, Standby, Work};
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, Secrets};
 use aeroform::core::view::json::validate::{Diagnostic, Place, Severity};
@@ -653,4 +653,19 @@ fn only_an_error_makes_manifests_invalid() {
     }]);
     let value = valid(&schema("validate"), &warned);
     assert_eq!(value["valid"], true);
+}
+
+#[test]
+fn a_standby_that_moves_says_for_whom_it_stands_by() {
+    let mut plan = named("group_moved");
+    let Work::Change(change) = &mut plan.steps[2].work else {
+        panic!("a move");
+    };
+    change.action = Action::Move {
+        from: group_name("worker"),
+        standby_for: vec![Standby::Machine(id("148ed599c14189"))],
+    };
+    let value = valid(&schema("plan"), &json::plan::plan(&plan));
+    let watched = &value["steps"][2]["standby_for"];
+    assert_eq!(*watched, json!([{"machine": "148ed599c14189"}]));
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Progress;
+use super::destroy::repeatable;
 use super::update::{Brought, Sent, Terms, bring};
 use super::volumes;
 use crate::apply::codes;
@@ -15,7 +16,8 @@ use crate::apply::settle::{Patience, by_name};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
-    Call, LaunchId, Machine, MachineConfig, MachineName, MachineState, Until, VolumeId,
+    Call, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName, MachineState,
+    Until, VolumeId,
 };
 use crate::core::plan::{Action, Change, GateKind, StepId};
 use crate::provider::ProviderError;
@@ -46,31 +48,28 @@ pub(super) async fn create<'a>(
     };
     let standby_for = watched(hands.shared, standby_for)?;
     let observed = &hands.shared.job.observed.machines;
-    let old = replaces.as_ref().or(inherits.like.as_ref());
-    let old = old.and_then(|old| observed.get(old));
+    let model = change.model();
+    let old = model.and_then(|old| observed.get(old));
     let base = inherits.base(old.and_then(|old| old.config.as_deref()));
     let wanting = |volumes: &[VolumeId]| {
-        Wanted::of(
-            hands.shared,
-            &change.group,
-            None,
-            volumes,
-            standby_for.clone(),
-        )
+        let standby_for = standby_for.clone();
+        Wanted::of(hands.shared, &change.group, model, volumes, standby_for)
     };
+    let bearing = Bearing::of(hands, replaces.as_ref()).await?;
     let standing = standing(hands, change).await?;
     let volumes = match &standing {
         Some(machine) => its_volumes(machine, change),
         None => equipped(hands, step, change, &wanting(&[])?.over(Some(&base))).await?,
     };
     let mut wanted = wanting(&volumes)?;
+    let is_to_run = bearing.runs && !wanted.is_standby();
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
         config: wanted.over(Some(&base)),
         stamps: wanted.stamps(Some(launch.as_str())),
-        skip_launch: wanted.is_standby(),
+        skip_launch: !is_to_run,
         port: *port,
     }));
     let made = match standing {
@@ -88,14 +87,14 @@ pub(super) async fn create<'a>(
             progress.machine = Some(machine);
             Brought {
                 before: Before::default(),
-                launched: !wanted.is_standby(),
+                launched: is_to_run,
             }
         }
         Made::Found(machine) => {
             let found = Found {
                 machine,
                 launch,
-                is_to_run: !wanted.is_standby(),
+                is_to_run,
             };
             take(hands, progress, &wanted, found).await?
         }
@@ -111,6 +110,9 @@ pub(super) async fn create<'a>(
         }
     };
     hands.shared.made.borrow_mut().insert(step, id.clone());
+    if bearing.cordoned {
+        repeatable(hands, &Call::Cordon { id: id.clone() }).await?;
+    }
     let gate = Gate {
         id: &id,
         kind: brought.gate(change.gate),
@@ -118,6 +120,30 @@ pub(super) async fn create<'a>(
         before: brought.before,
     };
     gate::pass(hands, progress, gate).await
+}
+
+/// How a new Machine stands there: one that rests or is out of rotation is replaced by one that is, too.
+/// One that is destroyed first may have been stopped by a run that died on the way, so its successor runs.
+#[derive(Clone, Copy)]
+struct Bearing {
+    runs: bool,
+    cordoned: bool,
+}
+
+impl Bearing {
+    /// That of the Machine whose place it takes.
+    async fn of(hands: &Hands<'_>, replaces: Option<&MachineId>) -> Part<Self> {
+        let live = match replaces {
+            Some(old) => hands.get(old).await?,
+            None => None,
+        };
+        // What a host that does not answer said last says nothing of what is to be.
+        let live = live.filter(|old| !old.state.is_gone() && old.host == HostStatus::Ok);
+        Ok(Self {
+            runs: !live.as_ref().is_some_and(|old| old.state.rests()),
+            cordoned: live.is_some_and(|old| old.cordoned),
+        })
+    }
 }
 
 pub(super) enum Made {
@@ -136,21 +162,10 @@ async fn standing(hands: &Hands<'_>, change: &Change) -> Part<Option<Machine>> {
     Ok(machine.filter(|machine| !machine.state.is_gone()))
 }
 
-fn planned(change: &Change) -> &[VolumeId] {
-    match &change.action {
-        Action::Create { volumes, .. } => volumes,
-        Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Adopt
-        | Action::Forget => &[],
-    }
-}
-
 /// What a Machine that is there keeps: no update attaches or takes away a volume.
 fn its_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
     if machine.volumes.is_empty() {
-        return planned(change).to_vec();
+        return change.takes().to_vec();
     }
     machine.volumes.clone()
 }
@@ -163,7 +178,7 @@ async fn equipped(
     change: &Change,
     config: &MachineConfig,
 ) -> Part<Vec<VolumeId>> {
-    let taken = planned(change);
+    let taken = change.takes();
     freed(hands, taken).await?;
     let made = volumes::make(hands, step, &change.region, change.new_volumes(), config).await?;
     Ok(taken.iter().cloned().chain(made).collect())

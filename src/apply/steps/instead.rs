@@ -1,6 +1,7 @@
 //! The branch of an update whose Machine's host has no room (RULES 20): a new Machine takes its place, as in a
 //! planned replacement, under the name that the plan has chosen. With a volume the group stops.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Progress;
@@ -64,7 +65,8 @@ pub(super) async fn replace(
     };
     gate::pass(hands, progress, gate).await?;
     hands.shared.took(&old.id, id);
-    for standby in &successor.repoints {
+    let watchers = &hands.shared.job.plan.watchers;
+    for standby in successor.repoints.iter().filter_map(|id| watchers.get(id)) {
         let repointed = repoint(hands, change, standby).await?;
         progress
             .instead
@@ -99,6 +101,18 @@ fn stops(change: &Change, refused: &ProviderError) -> End {
         code: refused.code.to_owned(),
         message: refused.message.clone(),
         hint: Some(hint),
+    }
+}
+
+/// The next plan changes the standby itself, and has a branch for that.
+fn not_repointed(standby: &Pin, refused: &ProviderError) -> End {
+    End::Failed {
+        code: refused.code.to_owned(),
+        message: format!(
+            "standby {} cannot be told to watch the new Machine, its own host has no room either: {}",
+            standby.id, refused.message
+        ),
+        hint: Some("run the command again: the standby is replaced as well".to_owned()),
     }
 }
 
@@ -162,7 +176,7 @@ async fn repoint(hands: &Hands<'_>, change: &Change, standby: &Pin) -> Part<Opti
     };
     // Another step of this run may have re-pointed it already; nobody else may have.
     let mut seen = standby.clone();
-    let known: &[MachineId] = &seen.standby_for;
+    let known: BTreeSet<&MachineId> = standby.standby_for.iter().collect();
     let ours = |id: &MachineId| {
         let places = shared.instead.borrow();
         known.contains(id)
@@ -189,7 +203,7 @@ async fn repoint(hands: &Hands<'_>, change: &Change, standby: &Pin) -> Part<Opti
     let mut progress = Progress::default();
     match bring(hands, &mut progress, &standby.id, &wanted, &terms).await? {
         Sent::Brought(_) => {}
-        Sent::NoRoom(error) => return Err(stops(change, &error)),
+        Sent::NoRoom(error) => return Err(not_repointed(standby, &error)),
     }
     let gate = Gate {
         id: &standby.id,

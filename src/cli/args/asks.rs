@@ -80,9 +80,9 @@ impl Plan {
 /// `aeroform restart`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As `fly apps restart`, and as `fly secrets deploy` after `fly secrets set --stage`: every Machine that runs
-gets its own config once more, so that it boots with the newest secrets. It is a plan like any other: the
-group's strategy says how many at a time, and each must come up and pass its checks before the next.
+As `fly apps restart`, and as `fly secrets deploy` after `fly secrets set --stage`: every Machine that runs \
+gets its own config once more, so that it boots with the newest secrets. It is a plan like any other: the \
+group's strategy says how many at a time, and each must come up and pass its checks before the next. \
 Stopped and suspended Machines stay as they are. What else the files would change is in the same plan.
 
 Examples:

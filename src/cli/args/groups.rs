@@ -30,14 +30,14 @@ Examples:
     },
     /// Give a process group another name; its Machines stay
     #[command(after_help = "\
-Fly has no such command: renaming a group in fly.toml makes `fly deploy` destroy its Machines. Here the new
+Fly has no such command: renaming a group in fly.toml makes `fly deploy` destroy its Machines. Here the new \
 name is written wherever fly.toml names the group, and [[moved]] into aeroform.toml.
 
 Examples:
   aeroform group rename worker jobs")]
     Rename {
         /// The name that it has
-        #[arg(value_name = "FROM", value_parser = group_name)]
+        #[arg(value_name = "GROUP", value_parser = group_name)]
         from: GroupName,
         /// The name that it gets
         #[arg(value_name = "TO", value_parser = group_name)]
@@ -55,7 +55,7 @@ Examples:
   aeroform group remove cron -y --allow-destroy=cron")]
     Remove {
         /// The group
-        #[arg(value_name = "NAME", value_parser = group_name)]
+        #[arg(value_name = "GROUP", value_parser = group_name)]
         name: GroupName,
         /// How far it goes.
         #[command(flatten)]

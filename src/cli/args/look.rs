@@ -40,8 +40,8 @@ pub enum Show {
 /// `aeroform show config`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-What is shown is what fly.toml and aeroform.toml say. A size or an image that they do not say is not in
-it: a new Machine takes it from its group. Values that look secret are hidden, since what is printed ends
+What is shown is what fly.toml and aeroform.toml say. A size or an image that they do not say is not in \
+it: a new Machine takes it from its group. Values that look secret are hidden, since what is printed ends \
 up in logs.
 
 Examples:

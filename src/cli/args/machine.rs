@@ -26,7 +26,7 @@ Examples:
     Start(Act),
     /// Stop Machines, each with its own signal and timeout
     #[command(after_help = "\
-As `fly machine stop ID`. No file says whether a Machine runs, so no plan undoes it; the platform's proxy may
+As `fly machine stop ID`. No file says whether a Machine runs, so no plan undoes it; the platform's proxy may \
 start it again where the service has `auto_start_machines`.
 
 Examples:
@@ -34,7 +34,7 @@ Examples:
     Stop(Act),
     /// Stop Machines that run and start them again, as they are
     #[command(after_help = "\
-As `fly machine restart ID`: the same version of the Machine, at once and without a plan. For a whole group, a
+As `fly machine restart ID`: the same version of the Machine, at once and without a plan. For a whole group, a \
 few at a time, and for new secrets: `aeroform restart -g GROUP`.
 
 Examples:
@@ -42,7 +42,7 @@ Examples:
     Restart(Act),
     /// Stop Machines and keep their memory
     #[command(after_help = "\
-As `fly machine suspend ID`. A start goes on where it was. No plan undoes it; one that updates the Machine
+As `fly machine suspend ID`. A start goes on where it was. No plan undoes it; one that updates the Machine \
 leaves it stopped.
 
 Examples:
@@ -64,8 +64,8 @@ Examples:
     Uncordon(Act),
     /// Put new Machines in the places of these: each new one first, then the old one goes
     #[command(after_help = "\
-As `fly machine clone ID` and then `fly machine destroy ID`, for a Machine or a host gone bad. It is a plan like
-any other: the new Machine must come up and pass its checks before the old one goes. One with a volume goes
+As `fly machine clone ID` and then `fly machine destroy ID`, for a Machine or a host gone bad. It is a plan like \
+any other: the new Machine must come up and pass its checks before the old one goes. One with a volume goes \
 first and the new one gets the volume, on the same host; while that host does not answer, the plan is refused.
 
 Examples:
@@ -74,9 +74,9 @@ Examples:
     Replace(Replace),
     /// Add a Machine to a group that is like another
     #[command(after_help = "\
-As `fly machine clone ID --region REGION`. The group gets one more in aeroform.toml, as an exact map of regions,
-and the plan that follows makes it: from fly.toml like every Machine of its group, and what no file says it takes
-from the Machine that is cloned. A group with a mount gives it a volume of its own, which is empty: no data is
+As `fly machine clone ID --region REGION`. The group gets one more in aeroform.toml, as an exact map of regions, \
+and the plan that follows makes it: from fly.toml like every Machine of its group, and what no file says it takes \
+from the Machine that is cloned. A group with a mount gives it a volume of its own, which is empty: no data is \
 copied.
 
 On Fly:
@@ -91,8 +91,8 @@ Examples:
     #[command(
         visible_alias = "rm",
         after_help = "\
-As `fly machine destroy ID [--force]`. Their groups get as many fewer in aeroform.toml, as an exact map of
-regions, and a `[[removed]]` entry says which ones go, so that no plan makes others or takes others. Volumes
+As `fly machine destroy ID [--force]`. Their groups get as many fewer in aeroform.toml, as an exact map of \
+regions, and a `[[removed]]` entry says which ones go, so that no plan makes others or takes others. Volumes \
 stay behind.
 
 On Fly:
@@ -105,7 +105,7 @@ Examples:
     Destroy(DestroyMachine),
     /// Move Machines to another group
     #[command(after_help = "\
-Both groups get exact maps of regions in aeroform.toml, and a `[[moved]]` entry says which Machine is whose. The
+Both groups get exact maps of regions in aeroform.toml, and a `[[moved]]` entry says which Machine is whose. The \
 Machine keeps its place and gets its new group's config.
 
 On Fly:
@@ -117,7 +117,7 @@ Examples:
     Move(Move),
     /// Move a Machine to another group, in Fly's spelling
     #[command(after_help = "\
-As `fly machine update --metadata fly_process_group=GROUP ID`, and the same as `aeroform machine move ID --to
+As `fly machine update --metadata fly_process_group=GROUP ID`, and the same as `aeroform machine move ID --to \
 GROUP`. Env, image and all else that Fly's command changes stand in fly.toml: write them there.
 
 Examples:
@@ -128,7 +128,7 @@ Examples:
 /// `aeroform machine clone`.
 #[derive(Debug, Args)]
 pub struct CloneMachine {
-    /// The Machine by id
+    /// The Machine by id or name
     #[arg(value_name = "ID", value_parser = machine_id)]
     pub id: MachineId,
     /// Where the new one is; where the Machine is if none is named
@@ -162,9 +162,9 @@ pub struct Move {
     /// The Machines by id or name; on a terminal they are asked for
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
-    /// The group that they get
+    /// The group that they get; on a terminal it is asked for
     #[arg(long, value_name = "GROUP", value_parser = group_name)]
-    pub to: GroupName,
+    pub to: Option<GroupName>,
     /// How far it goes.
     #[command(flatten)]
     pub editing: Editing,
@@ -198,7 +198,7 @@ fn process_group(text: &str) -> Result<GroupName, String> {
 /// `aeroform machine list`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As `fly machine list`. Machines that no group of Fly Launch has are listed, too, and no verb touches those but
+As `fly machine list`. Machines that no group of Fly Launch has are listed, too, and no verb touches those but \
 by their ids. `-q` prints ids alone.
 
 Examples:

@@ -64,7 +64,7 @@ Examples:
   aeroform apply              show it, ask, and do it
   aeroform status             show the Machines and their checks
 
-Exit codes: 0 done · 1 error · 2 changes · 3 incomplete · 4 stale · 5 locked · 6 refused ·
+Exit codes: 0 done · 1 error · 2 changes · 3 incomplete · 4 stale · 5 locked · 6 refused · \
 64 usage · 70 bug · 130 interrupted"
 )]
 pub struct Cli {
@@ -235,8 +235,8 @@ pub enum Verb {
     Platform(Platform),
     /// Print the completions of a shell
     #[command(after_help = "\
-The script asks this program while you type, so that it offers your groups and Machines, from fly.toml and
-the state file, and Fly's regions and sizes. Nothing is started and nobody is asked. Print it anew when
+The script asks this program while you type, so that it offers your groups and Machines, from fly.toml and \
+the state file, and Fly's regions and sizes. Nothing is started and nobody is asked. Print it anew when \
 aeroform was updated.
 
 Examples:
@@ -347,8 +347,8 @@ pub struct Doing {
 /// `aeroform apply`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-In the place of `fly deploy` once the image is built, and of `fly scale` and `fly machine` for what the files say.
-Without a terminal nothing is asked: what would be is refused with exit 6, and the message names
+In the place of `fly deploy` once the image is built, and of `fly scale` and `fly machine` for what the files say. \
+Without a terminal nothing is asked: what would be is refused with exit 6, and the message names \
 the flag that answers.
 
 Examples:
@@ -386,7 +386,7 @@ pub struct Destroy {
 /// `aeroform drift`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes nothing. What is stopped, suspended or started by the proxy has not drifted, nor has what no
+Writes nothing. What is stopped, suspended or started by the proxy has not drifted, nor has what no \
 manifest writes.
 
 Examples:
@@ -404,8 +404,8 @@ pub struct Drift {
 /// `aeroform refresh`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-No Machine changes. Machines that were added outside enter the state, those that are gone leave it, and
-of configs that were changed it remembers what the manifests write. The next apply still puts back what
+No Machine changes. Machines that were added outside enter the state, those that are gone leave it, and \
+of configs that were changed it remembers what the manifests write. The next apply still puts back what \
 the manifests say otherwise; the plan names it.
 
 Examples:

@@ -23,9 +23,9 @@ pub enum Scale {
 /// `aeroform scale count`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes an exact map of regions into [groups.*] of aeroform.toml, shows the plan that follows, asks, and
-applies it. A number counts a group's Machines that serve or work; standbys stay beside them. Named regions
-are evened out and all others left alone; without `--region` it goes by all regions of the app, as
+Writes an exact map of regions into [groups.*] of aeroform.toml, shows the plan that follows, asks, and \
+applies it. A number counts a group's Machines that serve or work; standbys stay beside them. Named regions \
+are evened out and all others left alone; without `--region` it goes by all regions of the app, as \
 `fly scale count` does. +N and -N are on top of what is there.
 
 On Fly this is `fly scale count`:
@@ -63,7 +63,7 @@ pub struct Count {
 /// `aeroform scale vm`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes a whole [[vm]] for exactly that group into fly.toml; what other groups have stays as it is. Memory is
+Writes a whole [[vm]] for exactly that group into fly.toml; what other groups have stays as it is. Memory is \
 the size's own unless it is named.
 
 On Fly this is `fly scale vm`:
@@ -89,7 +89,7 @@ pub struct Vm {
 /// `aeroform scale memory`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes a whole [[vm]] for exactly that group into fly.toml. Its CPUs stay: those that fly.toml says, else
+Writes a whole [[vm]] for exactly that group into fly.toml. Its CPUs stay: those that fly.toml says, else \
 those of the group's Machines.
 
 On Fly this is `fly scale memory`:

@@ -12,7 +12,7 @@ const LEAST: Duration = Duration::from_secs(2);
 /// `aeroform status`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As `fly status`, with what the files want beside what is there, what was changed outside, and what an apply
+As `fly status`, with what the files want beside what is there, what was changed outside, and what an apply \
 would do. A standby is marked with †.
 
 Examples:

@@ -11,10 +11,10 @@ use super::duration;
 /// `aeroform import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes an aeroform.toml that says how many Machines of each group run where, and which image, and a
+Writes an aeroform.toml that says how many Machines of each group run where, and which image, and a \
 state that knows them. Then it shows what fly.toml itself would change. No Machine is touched.
 
-With ID it shows that one Machine, which `state rm` took out or somebody made by hand, and takes it into the
+With ID it shows that one Machine, which `state rm` took out or somebody made by hand, and takes it into the \
 state that there is.
 
 Examples:

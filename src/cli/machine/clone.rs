@@ -1,11 +1,19 @@
 //! `aeroform machine clone`: one more in a group, like another where no manifest says otherwise.
+//!
+//! What no manifest says, only this run can take over: no file has room for it, so an apply of the edit by
+//! somebody else makes the Machine without it, and `--edit-only` says which fields that are.
+
+use std::collections::BTreeSet;
 
 use super::super::args::CloneMachine;
 use super::super::edit::{self, Ground};
 use super::super::{Context, codes, scale};
 use super::places::{Numbers, Place};
-use crate::core::plan::{Asked, Like};
-use crate::ui::{Exit, Failure};
+use crate::core::fleet::GroupName;
+use crate::core::fleet::difference::changes;
+use crate::core::fleet::overlay::config_for;
+use crate::core::plan::{Asked, Inherited, Like};
+use crate::ui::{Exit, Failure, Ui};
 
 /// Does it.
 pub(super) async fn run(context: &Context<'_>, args: &CloneMachine) -> Result<Exit, Failure> {
@@ -34,9 +42,48 @@ pub(super) async fn run(context: &Context<'_>, args: &CloneMachine) -> Result<Ex
         if ground.desired.groups[&group].template.has_mounts() {
             ui.say("the new Machine has a volume of its own: no data is copied");
         }
+        if args.editing.edit_only {
+            left_behind(ui, ground, &source, &group);
+        }
         Ok(edits)
     };
     edit::run(context, "machine clone", &args.editing, asked, edits).await
+}
+
+/// Says what the Machine that an apply makes of the edit is not going to have.
+fn left_behind(ui: &Ui, ground: &Ground<'_>, source: &Place, group: &GroupName) {
+    let id = &source.id;
+    let Some(observed) = &ground.look.observed else {
+        ui.warn(&format!(
+            "the apply makes the new Machine from the files alone: what only {id} has, it does not get"
+        ));
+        return;
+    };
+    let machine = observed.machines.get(id);
+    let Some(config) = machine.and_then(|machine| machine.config.as_deref()) else {
+        return;
+    };
+    let template = &ground.desired.groups[group].template;
+    // These a new Machine takes from those of its group, whoever makes it.
+    let inherited = Inherited {
+        image: config.image.clone(),
+        guest: config.guest.clone().filter(|_| source.group == *group),
+        like: None,
+    };
+    let like = config_for(template, Some(&inherited.base(Some(config))), None);
+    let alone = config_for(template, Some(&inherited.base(None)), None);
+    let fields: BTreeSet<String> = changes(&alone, &like)
+        .into_iter()
+        .filter_map(|change| Some(format!("`{}`", change.path.first()?)))
+        .collect();
+    if !fields.is_empty() {
+        let fields: Vec<String> = fields.into_iter().collect();
+        ui.warn(&format!(
+            "the apply makes the new Machine from the files alone, without what only {id} has: {}; without \
+             `--edit-only` it is taken over",
+            fields.join(", ")
+        ));
+    }
 }
 
 /// A standby watches others: there is nothing to be like.

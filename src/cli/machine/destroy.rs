@@ -13,7 +13,7 @@ use crate::ui::{Exit, Failure};
 /// Does it.
 pub(super) async fn run(context: &Context<'_>, args: &DestroyMachine) -> Result<Exit, Failure> {
     let ui = context.ui;
-    let ids = pick::or_ask(context, &args.ids, "destroy").await?;
+    let ids = pick::machines(context, &args.ids, "destroy").await?;
     let edits = |ground: &Ground<'_>| {
         let mut places: Vec<Place> = Vec::new();
         for id in &ids {

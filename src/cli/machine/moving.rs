@@ -12,8 +12,9 @@ use crate::ui::{Exit, Failure};
 
 /// `machine move ID… --to GROUP`.
 pub(super) async fn run(context: &Context<'_>, args: &Move) -> Result<Exit, Failure> {
-    let ids = pick::or_ask(context, &args.ids, "move").await?;
-    go(context, "machine move", &ids, &args.to, &args.editing).await
+    let ids = pick::machines(context, &args.ids, "move").await?;
+    let to = pick::group(context, args.to.as_ref()).await?;
+    go(context, "machine move", &ids, &to, &args.editing).await
 }
 
 /// `machine update --metadata fly_process_group=GROUP ID`.

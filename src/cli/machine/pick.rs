@@ -1,15 +1,15 @@
-//! Which Machine is meant, where none was named: asked on a terminal, listed elsewhere.
+//! Which Machine or which group is meant, where none was named: asked on a terminal, listed elsewhere.
 
 use super::super::session::Session;
 use super::super::{Context, codes};
-use crate::core::fleet::Management;
-use crate::core::view::{StatusView, escape};
+use crate::core::fleet::{GroupName, Management};
+use crate::core::view::{StatusView, terminal};
 use crate::observe::observe;
-use crate::ui::prompt::{self, Choice};
+use crate::ui::list::{self, List};
 use crate::ui::{Failure, Signals};
 
-/// The names that were typed, or the one that a person chooses now.
-pub(super) async fn or_ask(
+/// The names that were typed, or the Machine that a person chooses now.
+pub(super) async fn machines(
     context: &Context<'_>,
     typed: &[String],
     verb: &str,
@@ -17,7 +17,6 @@ pub(super) async fn or_ask(
     if !typed.is_empty() {
         return Ok(typed.to_vec());
     }
-    let ui = context.ui;
     let mut signals = Signals::listen()?;
     let session = Session::open_asking(context).await?;
     let provider = session.provider(context)?;
@@ -27,37 +26,43 @@ pub(super) async fn or_ask(
         Ok::<_, Failure>((known, observed))
     };
     let (known, observed) = signals.or_interrupted(look).await??;
-    let view = StatusView::of(provider.name(), None, Some(&known), &observed);
-    let choices: Vec<Choice> = view
-        .machines
-        .iter()
-        .filter(|machine| matches!(machine.management, Management::Ours | Management::Launch))
-        .map(|machine| Choice {
-            value: machine.id.to_string(),
-            about: format!(
-                "{}  {}  {}{}",
-                machine.group.as_ref().map_or("of no group", |g| g.as_str()),
-                machine.region,
-                machine.state.as_str(),
-                if machine.standby { "  † standby" } else { "" }
-            ),
-        })
-        .collect();
-    if choices.is_empty() {
+    let mut view = StatusView::of(provider.name(), None, Some(&known), &observed);
+    view.machines
+        .retain(|machine| matches!(machine.management, Management::Ours | Management::Launch));
+    if view.machines.is_empty() {
         return Err(Failure::new(
             codes::NO_MACHINE_NAMED,
             "no Machine is named, and there is none",
         )
         .hint("`aeroform plan` shows what an apply would create"));
     }
-    if ui.json() || !ui.streams().can_ask() {
-        let failure = Failure::new(codes::NO_MACHINE_NAMED, "no Machine is named");
-        let failure = choices.iter().fold(failure, |failure, choice| {
-            failure.cause(escape::safe(&format!("{}  {}", choice.value, choice.about)))
-        });
-        return Err(failure.hint(format!("name one of these: `aeroform machine {verb} ID`")));
+    let list = List {
+        question: &format!("Which Machine to {verb}?"),
+        rows: &|width| terminal::machine::choices(view.machines.iter(), width),
+        otherwise: Failure::new(codes::NO_MACHINE_NAMED, "no Machine is named")
+            .hint(format!("name one of these: `aeroform machine {verb} ID`")),
+    };
+    let chosen = list::choose(context.ui, &mut signals, list).await?;
+    Ok(vec![view.machines[chosen].id.to_string()])
+}
+
+/// The group that was typed, or the one that a person chooses now.
+pub(super) async fn group(
+    context: &Context<'_>,
+    typed: Option<&GroupName>,
+) -> Result<GroupName, Failure> {
+    if let Some(group) = typed {
+        return Ok(group.clone());
     }
-    let question = format!("Which Machine to {verb}?");
-    let chosen = prompt::choose(ui, &mut signals, &question, &choices).await?;
-    Ok(vec![chosen])
+    let mut signals = Signals::listen()?;
+    let session = Session::open_asking(context).await?;
+    let groups: Vec<&GroupName> = session.desired.groups.keys().collect();
+    let list = List {
+        question: "Which group to move to?",
+        rows: &|_| groups.iter().map(ToString::to_string).collect(),
+        otherwise: Failure::new(codes::NO_GROUP_NAMED, "no group is named")
+            .hint("name one of these: `--to GROUP`"),
+    };
+    let chosen = list::choose(context.ui, &mut signals, list).await?;
+    Ok(groups[chosen].clone())
 }

@@ -15,6 +15,7 @@ use crate::ui::Failure;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) id: MachineId,
+    /// The one that it counts for: after `[[moved]]`.
     pub(super) group: GroupName,
     pub(super) region: Region,
     pub(super) standby: bool,
@@ -55,14 +56,14 @@ impl Place {
 
     /// Every Machine that the plan counts, with its name.
     pub(super) fn all(ground: &Ground<'_>) -> Vec<(String, Self)> {
-        let look = ground.look;
+        let (look, desired) = (ground.look, ground.desired);
         let known = &look.remembered.known;
         let Some(observed) = &look.observed else {
             let known = known.machines.iter();
             let places = known.map(|(id, machine)| {
                 let place = Self {
                     id: id.clone(),
-                    group: machine.group.clone(),
+                    group: desired.group_of(id, &machine.group),
                     region: machine.region.clone(),
                     standby: !machine.standby_for.is_empty(),
                     state: None,
@@ -79,10 +80,11 @@ impl Place {
         });
         let places = there.filter_map(|machine| {
             let remembered = known.machines.get(&machine.id);
-            let group = machine.group.clone();
+            let group = machine.group.as_ref();
+            let group = group.or_else(|| remembered.map(|known| &known.group))?;
             let place = Self {
                 id: machine.id.clone(),
-                group: group.or_else(|| remembered.map(|known| known.group.clone()))?,
+                group: desired.group_of(&machine.id, group),
                 region: machine.region.clone(),
                 standby: !machine.standby_for.is_empty(),
                 state: Some(machine.state),

@@ -188,6 +188,19 @@ pub struct Policy {
 }
 
 impl Desired {
+    /// The group that a Machine of this group counts for: after `[[moved]]`.
+    pub fn group_of(&self, machine: &MachineId, now: &GroupName) -> GroupName {
+        let moved = self
+            .moved_machines
+            .iter()
+            .find(|moved| moved.machine == *machine);
+        let renamed = || self.moved.iter().find(|moved| moved.from == *now);
+        let to = moved
+            .map(|moved| &moved.to)
+            .or_else(|| Some(&renamed()?.to));
+        to.unwrap_or(now).clone()
+    }
+
     /// A digest of everything that is wanted, without a value of any secret-looking variable. Equal
     /// manifests give equal digests whatever their formatting.
     pub fn digest(&self, lineage: &Lineage) -> String {

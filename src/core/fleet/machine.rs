@@ -155,6 +155,14 @@ impl MachineState {
         matches!(self, Self::Started | Self::Starting | Self::Failed)
     }
 
+    /// Whether somebody or the platform has put it to rest, or is about to.
+    pub fn rests(self) -> bool {
+        matches!(
+            self,
+            Self::Stopping | Self::Stopped | Self::Suspending | Self::Suspended
+        )
+    }
+
     /// Whether it is gone or on its way out.
     pub fn is_gone(self) -> bool {
         matches!(self, Self::Destroying | Self::Destroyed)

@@ -35,14 +35,58 @@ pub fn hides(name: &str) -> bool {
         || name == "MONGO_URL"
 }
 
-/// Whether a text is a secret by its form: a hidden value, or an address with a password in it.
+/// How secrets begin whose issuer marks them: Fly's tokens, those of forges, payment, chat and clouds.
+const MARKS: [&str; 20] = [
+    "FlyV1 ",
+    "fm1_",
+    "fm1a_",
+    "fm1r_",
+    "fm2_",
+    "fo1_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "sk_live_",
+    "rk_live_",
+    "sk-ant-",
+    "sk-proj-",
+    "xoxb-",
+    "xoxp-",
+    "xapp-",
+];
+
+/// A mark with less behind it is the beginning of a word.
+const SHORTEST_MARKED: usize = 20;
+
+/// Whether a text is a secret by its form: a hidden value, a private key, a token that its issuer marks, or
+/// an address with a password in it.
 pub fn in_text(text: &str) -> bool {
+    let text = text.trim();
+    let marked = text.len() >= SHORTEST_MARKED
+        && (MARKS.iter().any(|mark| text.starts_with(mark)) || is_cloud_key(text));
+    let private_key = text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----");
+    if marked || private_key {
+        return true;
+    }
     let password = text.split_once("://").is_some_and(|(_, rest)| {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
         let user = authority.rsplit_once('@').map(|(user, _)| user);
         user.is_some_and(|user| user.contains(':'))
     });
     password || text.starts_with(HIDDEN_PREFIX)
+}
+
+/// The id of an access key of AWS, beside which its secret half tends to stand.
+fn is_cloud_key(text: &str) -> bool {
+    text.len() == 20
+        && ["AKIA", "ASIA"].iter().any(|mark| text.starts_with(mark))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// Puts something else in the place of every secret value in a config or a part of one, at any depth:
@@ -118,6 +162,19 @@ mod tests {
         assert!(in_text("redis://:hunter2@cache:6379/0"));
         assert!(in_text("https://ana:hunter2@example.com"));
         for text in [
+            "FlyV1 fm2_lJPECAAAAAAAAAAA",
+            "fo1_abcdefghijklmnopqrstuvwxyz",
+            "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+            "sk_live_abcdefghijklmnopqrst",
+            "AKIAIOSFODNN7EXAMPLE",
+            " -----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\n",
+        ] {
+            assert!(in_text(text), "{text}");
+        }
+        for text in [
+            "fm2_short",
+            "AKIA-is-no-key-at-all",
+            "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
             "https://example.com/a:b@c",
             "ana:hunter2",
             "redis://cache:6379",

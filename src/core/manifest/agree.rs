@@ -181,7 +181,10 @@ impl Both<'_> {
 fn undefined(aero: &File<'_>, groups: &Groups, name: &At<GroupName>, message: String) {
     let help = aero
         .suggestion(name.value.as_str(), groups.words())
-        .unwrap_or_else(|| format!("the groups are {}", groups.list()));
+        .unwrap_or_else(|| {
+            let all = groups.list();
+            format!("the groups are {all}; if it has gone on purpose, take it away here, too")
+        });
     aero.report(
         Diagnostic::error(codes::UNDEFINED_GROUP, message)
             .at(aero.place(name.span.clone(), "no such group"))

@@ -183,6 +183,18 @@ impl<'f, 't> Fields<'f, 't> {
         entries
     }
 
+    /// What to say of a key of the top level that a section has swallowed, which in TOML is every key below
+    /// its header.
+    fn belongs_above(&self, key: &str) -> Option<String> {
+        let is_fly = !matches!(self.file.dialect, Dialect::Aeroform);
+        (is_fly && !self.name.is_empty() && reference::section("")?.knows(key)).then(|| {
+            format!(
+                "{} is a key of the top level: write it above the first `[section]`",
+                shown(key)
+            )
+        })
+    }
+
     /// Reports every key that is not known: that the reference does not list, or nobody asked for.
     pub(super) fn finish(self) {
         let section = self.section().filter(|section| !section.keys.is_empty());
@@ -214,7 +226,9 @@ impl<'f, 't> Fields<'f, 't> {
                     Diagnostic::error(codes::UNKNOWN_KEY, what)
                 }
             };
-            let help = self.file.suggestion(key, known.iter().copied());
+            let help = self
+                .belongs_above(key)
+                .or_else(|| self.file.suggestion(key, known.iter().copied()));
             let diagnostic = diagnostic.at(self.file.place(span, ""));
             self.file.report(Diagnostic { help, ..diagnostic });
         }
@@ -260,5 +274,21 @@ mod tests {
             assert_eq!(read, value, "{text}");
             assert_eq!(found.errors(), usize::from(value.is_none()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_of_the_top_level_below_a_header_is_told_where_it_belongs() {
+        let (_, found) = fly_fields("[build]\nprimary_region = \"ams\"\n", |fields| {
+            if let Some(build) = fields.table("build") {
+                build.finish();
+            }
+        });
+        let help = found.iter().find_map(|found| found.help.clone());
+        assert_eq!(
+            help.as_deref(),
+            Some(
+                "`primary_region` is a key of the top level: write it above the first `[section]`"
+            )
+        );
     }
 }

@@ -166,12 +166,11 @@ impl Asked {
             if decision.wanted.is_none() || !self.restart.covers(name) {
                 continue;
             }
-            let goes = |id| decision.gone.iter().any(|gone| gone.member.id == id);
-            let rests = decision.members.iter().filter(|member| {
-                let changes = decision.changed.iter().any(|c| c.member.id == member.id);
-                !changes && !goes(member.id)
-            });
-            let resting = rests.count();
+            let goes = decision.gone.iter().map(|gone| gone.member.id);
+            let changes = decision.changed.iter().map(|changed| changed.member.id);
+            let touched: BTreeSet<&MachineId> = goes.chain(changes).collect();
+            let rests = decision.members.iter();
+            let resting = rests.filter(|m| !touched.contains(m.id)).count();
             if resting > 0 {
                 let rest = match resting {
                     1 => "does not run and stays as it is",

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::types::{Change, Pin};
-use crate::core::fleet::{LaunchId, Machine, MachineName};
+use super::types::Change;
+use crate::core::fleet::{LaunchId, Machine, MachineId, MachineName};
 
 /// A choice that carrying out a step may have to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +27,9 @@ pub struct Successor {
     /// Its name.
     pub name: MachineName,
     /// Standbys that watch the old one and that no step of the plan changes: they watch the new one before
-    /// the old one goes.
+    /// the old one goes. What must be true of them stands once, in the plan: each watches all of its group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub repoints: Vec<Pin>,
+    pub repoints: Vec<MachineId>,
 }
 
 /// What came of a branch that was taken.

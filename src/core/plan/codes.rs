@@ -155,6 +155,10 @@ codes! {
         "…: … (not managed by Aeroform or Fly Launch, left alone)",
         "Somebody made them by hand.",
         "Nothing.";
+    LATE_MACHINE "late_machine" Not:
+        "… of group `…` (…) … made by a call that was not answered (run …), and turned up when nothing was owed any more",
+        "The provider made a Machine whose create seemed lost, long after; meanwhile another took its place, or the plan changed.",
+        "Look at the plan: it fills a place that is wanted, or is the first to go.";
     UNREACHABLE_STRANGERS "unreachable_strangers" Not:
         "…: … (not in the state, and their hosts do not say whose they are; left alone)",
         "Their hosts do not answer, and no state knows them.",

@@ -88,7 +88,7 @@ fn protect(
 ) -> Option<Note> {
     let nothing = Decision::default();
     let decision = decisions.get(name).unwrap_or(&nothing);
-    let away = moved_away(desired, name, decisions);
+    let away = moved_away(name, decisions);
     let still = desired.groups.get(name).is_some_and(|group| group.protect);
     // A plan that takes the protection away destroys nothing, not even what others have added.
     let marked = decision
@@ -140,23 +140,28 @@ fn protect(
 fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
     let (watching, members): (Vec<&Member<'_>>, Vec<_>) =
         decision.members.iter().partition(|m| m.is_standby());
-    let known = members.iter().filter(|member| !member.is_adopted()).count()
-        + away.iter().filter(|away| away.is_known).count();
-    let before = if known == 0 {
-        members.len() + away.len()
-    } else {
-        known.saturating_sub(successors(members.iter().copied()))
-    };
-    let gone = |standbys: bool| {
-        let lost = |gone: &&Gone<'_>| {
-            gone.member.is_standby() == standbys && (!standbys || lowers(gone.removal))
+    let is_known = |member: &&&Member<'_>| !member.is_adopted();
+    let remembers = |all: &[&Member<'_>]| all.iter().filter(is_known).count();
+    let away_known = away.iter().filter(|away| away.is_known).count();
+    let nothing = remembers(&watching) + remembers(&members) + away_known == 0;
+    let less = |all: &[&Member<'_>], away: (usize, usize), comes: usize, standbys: bool| {
+        let before = if nothing {
+            all.len() + away.0
+        } else {
+            (remembers(all) + away.1).saturating_sub(successors(all.iter().copied()))
         };
-        decision.gone.iter().filter(lost).count()
+        let gone = decision.gone.iter();
+        let goes = gone.filter(|gone| gone.member.is_standby() == standbys);
+        let after = (all.len() + comes).saturating_sub(goes.count());
+        before.saturating_sub(after)
     };
-    let after = (members.len() + decision.creates.len()).saturating_sub(gone(false));
-    let spare = decision.standbys.len() + successors(watching.iter().copied());
-    let standbys = gone(true).saturating_sub(spare);
-    before.saturating_sub(after) + standbys
+    let primaries = less(
+        &members,
+        (away.len(), away_known),
+        decision.creates.len(),
+        false,
+    );
+    primaries + less(&watching, (0, 0), decision.standbys.len(), true)
 }
 
 /// A Machine that leaves a group for another, and what becomes of it there.
@@ -168,17 +173,13 @@ struct Away<'d, 'a> {
 
 /// Machines that `[[moved]] machine` takes out of this group. Renaming the whole group takes none out.
 fn moved_away<'d, 'a>(
-    desired: &Desired,
     name: &GroupName,
     decisions: &'d BTreeMap<GroupName, Decision<'a>>,
 ) -> Vec<Away<'d, 'a>> {
-    let renamed: BTreeMap<_, _> = desired.moved.iter().map(|m| (&m.from, &m.to)).collect();
     let mut away = Vec::new();
-    for (_, to) in decisions.iter().filter(|(to, _)| *to != name) {
-        let comes = to.members.iter().filter(|member| {
-            let from = member.moved_from.as_ref();
-            from.is_some_and(|from| renamed.get(from).copied().unwrap_or(from) == name)
-        });
+    for to in decisions.values() {
+        let comes = to.members.iter();
+        let comes = comes.filter(|member| member.leaves.as_ref() == Some(name));
         away.extend(comes.map(|member| Away {
             id: member.id,
             is_known: !member.is_adopted(),

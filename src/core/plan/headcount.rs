@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::members::{Member, Vanished, successors};
+use super::members::{Answers, Member, Vanished, successors};
 use super::reconcile::{Group, count, tally};
 use crate::core::fleet::{Count, MachineId, Pending, Region, Regions};
 
@@ -37,7 +37,8 @@ impl<'a> Group<'_, 'a> {
         for pending in self.owed.iter().filter(adds) {
             *remade.entry(pending.region.clone()).or_default() += 1;
         }
-        for member in primaries.iter().filter(|member| member.is_stranger()) {
+        let outside = |member: &&Member<'_>| member.is_stranger() && !member.is_late();
+        for member in primaries.iter().filter(outside) {
             if let Some(n) = remade.get_mut(member.region) {
                 *n = n.saturating_sub(1);
             }
@@ -67,7 +68,11 @@ impl<'a> Group<'_, 'a> {
     ) -> BTreeMap<Region, u32> {
         let surplus = primaries.len().saturating_sub(target as usize);
         let mut current = tally(primaries);
-        for member in primaries.iter().filter(|m| self.is_named(m)).take(surplus) {
+        let named = primaries.iter().filter(|m| self.is_named(m));
+        let late = primaries
+            .iter()
+            .filter(|m| m.is_late() && !self.is_named(m));
+        for member in named.chain(late).take(surplus) {
             if let Some(n) = current.get_mut(member.region) {
                 *n -= 1;
             }
@@ -81,9 +86,11 @@ impl<'a> Group<'_, 'a> {
         current
     }
 
-    /// Whether nothing of it was there before, or only what a lost run of the same wish began to make.
+    /// Whether nothing of it was there before, or only what a lost run of the same wish began to make, or an
+    /// earlier one without knowing.
     pub(super) fn is_new(&self) -> bool {
-        self.vanished.is_empty() && self.members.iter().all(|member| member.of_lost_run)
+        let begun = |member: &Member<'_>| member.of_lost_run || member.is_late();
+        self.vanished.is_empty() && self.members.iter().all(begun)
     }
 
     pub(super) fn target(
@@ -93,40 +100,46 @@ impl<'a> Group<'_, 'a> {
         remade: &BTreeMap<Region, u32>,
     ) -> Target {
         // What a lost run of the same wish has made fills a place that is to be made again, or is the
-        // successor of a known one; what can be neither stays beside the others.
+        // successor of a known one; what can be neither stays beside the others. What turned up late only
+        // fills places, but where nothing may go.
         let kept = |all: &[Member<'a>], remade: u32| {
-            let stays = all.iter().filter(|m| !self.is_named(m));
+            let stays = all
+                .iter()
+                .filter(|m| !self.is_named(m) && (self.unprotected || !m.is_late()));
             let (lost, others): (Vec<_>, Vec<_>) =
-                stays.partition(|m| m.of_lost_run && !m.was_owed);
+                stays.partition(|m| m.of_lost_run && m.answers != Answers::Owed);
             let known = others.iter().filter(|m| !m.is_adopted()).count();
             let more = count(lost.len().saturating_sub(known));
             count(others.len().saturating_sub(successors(all))) + remade.max(more)
         };
-        match self.wanted.count {
-            Count::Written(n) => Target {
+        if let Count::Written(n) = self.wanted.count {
+            return Target {
                 primaries: n,
                 standbys: self.wanted.standby.unwrap_or(0),
                 why: None,
-            },
-            Count::Unwritten if self.is_new() => {
-                let mut target = self.fresh();
-                target.primaries = target.primaries.max(count(primaries.len()));
-                target
-            }
-            Count::Unwritten => Target {
-                primaries: kept(primaries, remade.values().sum()),
-                standbys: self.wanted.standby.unwrap_or_else(|| {
-                    if self.wanted.template.has_services() {
-                        return 0;
-                    }
-                    let strangers = standbys.iter().filter(|m| m.is_stranger()).count();
-                    let owed = self.owed.iter().filter(|pending| pending.standby).count();
-                    let remade =
-                        (self.vanished_ones(true).count() + owed).saturating_sub(strangers);
-                    kept(standbys, count(remade))
-                }),
-                why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
-            },
+            };
+        }
+        let kept_primaries = kept(primaries, remade.values().sum());
+        if self.is_new() || kept_primaries == 0 {
+            // One of which nothing stays would be a new one in the next plan.
+            let mut target = self.fresh();
+            let lost = primaries.iter().filter(|member| member.of_lost_run);
+            target.primaries = target.primaries.max(count(lost.count()));
+            return target;
+        }
+        Target {
+            primaries: kept_primaries,
+            standbys: self.wanted.standby.unwrap_or_else(|| {
+                if self.wanted.template.has_services() {
+                    return 0;
+                }
+                let outside = standbys.iter().filter(|m| m.is_stranger() && !m.is_late());
+                let owed = self.owed.iter().filter(|pending| pending.standby).count();
+                let remade =
+                    (self.vanished_ones(true).count() + owed).saturating_sub(outside.count());
+                kept(standbys, count(remade))
+            }),
+            why: Some("no `count` is written: it keeps the Machines that it has".to_owned()),
         }
     }
 

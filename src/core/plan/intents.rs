@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::members::Labels;
 use crate::core::fleet::{
-    GroupName, Known, LaunchId, Lineage, MachineId, MachineName, Observed, Pending, Region,
+    Desired, GroupName, Known, LaunchId, Lineage, MachineId, MachineName, Observed, Pending, Region,
 };
 
 /// Hands out intents: derived, never random, never one that a Machine already answers.
@@ -28,6 +29,7 @@ pub(super) struct Intent {
 
 impl<'a> Intents<'a> {
     pub(super) fn of(
+        desired: &Desired,
         known: &'a Known,
         observed: Option<&'a Observed>,
         lineage: &'a Lineage,
@@ -44,13 +46,14 @@ impl<'a> Intents<'a> {
             .map(|machine| &machine.name)
             .chain(seen);
         let mut taken: BTreeSet<&str> = names.filter_map(MachineName::launch_part).collect();
+        let labels = Labels::of(desired);
         let mut pending: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
         let mut all_owed: Vec<_> = known.pending.iter().collect();
         all_owed.sort_by(|a, b| a.launch.cmp(&b.launch));
         for owed in all_owed {
             // Each id is spent once, even if a file that was edited by hand has it twice.
             if taken.insert(owed.launch.as_str()) {
-                let place = (owed.group.clone(), owed.region.clone());
+                let place = (labels.renamed(&owed.group), owed.region.clone());
                 pending.entry(place).or_default().push_back(owed);
             }
         }
@@ -70,7 +73,7 @@ impl<'a> Intents<'a> {
     }
 
     pub(super) fn next(&mut self, group: &GroupName, region: &Region) -> Intent {
-        let launch = self.pending_launch(group, region).unwrap_or_else(|| {
+        let (launch, name) = self.owed(group, region).unwrap_or_else(|| {
             let slot = self
                 .slots
                 .entry((group.clone(), region.clone()))
@@ -79,21 +82,21 @@ impl<'a> Intents<'a> {
                 let launch = LaunchId::derive(self.lineage, self.serial, group, region, *slot);
                 *slot += 1;
                 if !self.taken.contains(launch.as_str()) {
-                    return launch;
+                    let name = MachineName::for_launch(group, &launch);
+                    return (launch, name);
                 }
             }
         });
         Intent {
-            name: MachineName::for_launch(group, &launch),
             launch,
+            name,
             port: self.port(),
         }
     }
 
-    fn pending_launch(&mut self, group: &GroupName, region: &Region) -> Option<LaunchId> {
+    fn owed(&mut self, group: &GroupName, region: &Region) -> Option<(LaunchId, MachineName)> {
         let place = (group.clone(), region.clone());
-        let owed = self.pending.get_mut(&place)?.pop_front()?;
-        Some(owed.launch.clone())
+        Some(again(self.pending.get_mut(&place)?.pop_front()?))
     }
 
     /// The Machine that takes this one's place should its host have no room.
@@ -103,15 +106,17 @@ impl<'a> Intents<'a> {
         region: &Region,
         old: &MachineId,
     ) -> (LaunchId, MachineName) {
-        let launch = self.owed_successor(group, region, old).unwrap_or_else(|| {
+        let owed = self.owed_successor(group, region, old);
+        owed.unwrap_or_else(|| {
             let derive = |slot| {
                 LaunchId::derive_successor(self.lineage, self.serial, group, region, old, slot)
             };
             let mut launches = (0..).map(derive);
             let free = launches.find(|launch| !self.taken.contains(launch.as_str()));
-            free.expect("there are more slots than Machines")
-        });
-        (launch.clone(), MachineName::for_launch(group, &launch))
+            let launch = free.expect("there are more slots than Machines");
+            let name = MachineName::for_launch(group, &launch);
+            (launch, name)
+        })
     }
 
     /// A create that may have happened for this very Machine is the one to find again.
@@ -120,13 +125,13 @@ impl<'a> Intents<'a> {
         group: &GroupName,
         region: &Region,
         old: &MachineId,
-    ) -> Option<LaunchId> {
+    ) -> Option<(LaunchId, MachineName)> {
         let place = (group.clone(), region.clone());
         let owed = self.pending.get_mut(&place)?;
         let at = owed
             .iter()
             .position(|owed| owed.replaces.as_ref() == Some(old))?;
-        owed.remove(at).map(|owed| owed.launch.clone())
+        owed.remove(at).map(again)
     }
 
     /// The lowest port from the base on that no Machine bears.
@@ -135,4 +140,10 @@ impl<'a> Intents<'a> {
         self.next_port = port.checked_add(1);
         Some(port)
     }
+}
+
+/// The same intent once more: what it may have made bears the name that its group had then.
+fn again(owed: &Pending) -> (LaunchId, MachineName) {
+    let name = MachineName::for_launch(&owed.group, &owed.launch);
+    (owed.launch.clone(), name)
 }

@@ -11,7 +11,7 @@ use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
     Desired, GroupName, HostStatus, Known, KnownMachine, Machine, MachineId, MachineName,
-    MachineState, Management, Observed, Pending, Region, StoredConfig, VolumeId, difference,
+    MachineState, Management, Observed, Pending, Region, RunId, StoredConfig, VolumeId, difference,
     overlay,
 };
 
@@ -24,6 +24,8 @@ pub(super) struct Member<'a> {
     pub(super) group: GroupName,
     /// The group that it is in now, when that is another.
     pub(super) moved_from: Option<GroupName>,
+    /// The group that it would count for but for a `[[moved]] machine`.
+    pub(super) leaves: Option<GroupName>,
     pub(super) region: &'a Region,
     pub(super) known: Option<&'a KnownMachine>,
     pub(super) seen: Option<&'a Machine>,
@@ -31,12 +33,22 @@ pub(super) struct Member<'a> {
     pub(super) sent: Option<&'a StoredConfig>,
     /// Made for the same wish by a run that ended before it could write the state.
     pub(super) of_lost_run: bool,
-    /// It answers a create that was owed.
-    pub(super) was_owed: bool,
+    pub(super) answers: Answers,
     /// Nobody saw that what was sent last works: its gate did not pass, or the run that sent it died.
     pub(super) unsettled: bool,
     /// The Machine whose place it was to take.
     pub(super) replaces: Option<&'a MachineId>,
+}
+
+/// Which create of an earlier run a Machine answers that the state does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answers {
+    /// None.
+    Nothing,
+    /// One that is still owed.
+    Owed,
+    /// One that nobody waits for any more: it turned up late.
+    GivenUp,
 }
 
 impl Member<'_> {
@@ -47,9 +59,14 @@ impl Member<'_> {
         }
     }
 
+    /// A run that the state lists made it, and never saw that.
+    pub(super) fn is_late(&self) -> bool {
+        self.answers == Answers::GivenUp
+    }
+
     /// Added by somebody who does not fill a place that is counted already.
     pub(super) fn is_stranger(&self) -> bool {
-        self.is_adopted() && !self.of_lost_run && !self.was_owed
+        self.is_adopted() && !self.of_lost_run && self.answers != Answers::Owed
     }
 
     pub(super) fn is_adopted(&self) -> bool {
@@ -122,6 +139,8 @@ pub(super) struct Fleet<'a> {
     /// By group after `[[moved]]`; in a group by id.
     pub(super) members: BTreeMap<GroupName, Vec<Member<'a>>>,
     pub(super) vanished: Vec<Vanished<'a>>,
+    /// Groups whose protection this plan takes away, and that it leaves as they are.
+    pub(super) unprotected: BTreeSet<GroupName>,
     /// Creates that are owed and that nothing answers, with the group that they count for.
     pub(super) owed: Vec<(GroupName, &'a Pending)>,
     pub(super) drift: Vec<Drift>,
@@ -152,12 +171,13 @@ pub(super) fn join<'a>(
                     name: &machine.name,
                     group: labels.group(id, &machine.group),
                     moved_from: labels.moved_from(id, &machine.group),
+                    leaves: labels.leaves(id, &machine.group),
                     region: &machine.region,
                     known: Some(machine),
                     seen: None,
                     sent: known.configs.get(&machine.config),
                     of_lost_run: false,
-                    was_owed: false,
+                    answers: Answers::Nothing,
                     unsettled: machine.unproven,
                     replaces: machine.replaces.as_ref(),
                 };
@@ -175,6 +195,10 @@ pub(super) fn join<'a>(
     let taken: BTreeSet<&str> = names
         .chain(seen.map(|machine| &machine.name))
         .filter_map(MachineName::launch_part)
+        .collect();
+    let was_protected = known.protect.iter().map(|name| labels.renamed(name));
+    fleet.unprotected = was_protected
+        .filter(|name| desired.groups.get(name).is_some_and(|g| !g.protect))
         .collect();
     let owed = known.pending.iter();
     fleet.owed = owed
@@ -236,6 +260,7 @@ fn join_observed<'a>(
             name: &machine.name,
             group: labels.group(id, &group),
             moved_from: labels.moved_from(id, &group),
+            leaves: labels.leaves(id, &group),
             region: &machine.region,
             known: record,
             seen: Some(machine),
@@ -244,7 +269,11 @@ fn join_observed<'a>(
             unsettled: record.is_some_and(|record| record.unproven)
                 || answers.is_some()
                 || history::newer(machine, known, &observed.description.scope, &recorded).is_some(),
-            was_owed: answers.is_some(),
+            answers: match (record, answers) {
+                (_, Some(_)) => Answers::Owed,
+                (None, None) if late(machine, observed, &recorded) => Answers::GivenUp,
+                (_, None) => Answers::Nothing,
+            },
             replaces: match (record, answers) {
                 (Some(record), _) => record.replaces.as_ref(),
                 (None, Some(pending)) => pending.replaces.as_ref(),
@@ -260,6 +289,14 @@ fn join_observed<'a>(
             .or_default()
             .push(member);
     }
+    vanish(labels, known, observed, fleet);
+    for (kind, ids) in outsiders {
+        fleet.notes.push(notes::outsiders(kind, &ids));
+    }
+}
+
+/// Known Machines that are gone.
+fn vanish<'a>(labels: &Labels<'_>, known: &'a Known, observed: &Observed, fleet: &mut Fleet<'a>) {
     for (id, record) in &known.machines {
         let there = observed
             .machines
@@ -285,9 +322,6 @@ fn join_observed<'a>(
             group,
         });
     }
-    for (kind, ids) in outsiders {
-        fleet.notes.push(notes::outsiders(kind, &ids));
-    }
 }
 
 /// Whether this Machine was made for what is wanted now by a run on this state whose end nobody wrote.
@@ -299,6 +333,19 @@ fn of_lost_run(machine: &Machine, known: &Known, observed: &Observed, digest: &s
             .serial
             .is_some_and(|serial| serial.checked_sub(1) == Some(known.serial))
         && stamps.desired.as_deref() == Some(digest)
+        && launch.is_some()
+        && machine.name.launch_part() == launch
+}
+
+/// Whether a run that the state lists made this Machine: its answer was lost, and nobody knew of it.
+fn late(machine: &Machine, observed: &Observed, recorded: &BTreeSet<&RunId>) -> bool {
+    let stamps = &machine.stamps;
+    let launch = stamps.launch.as_deref();
+    stamps.lineage.as_ref() == Some(&observed.description.scope)
+        && stamps
+            .run
+            .as_ref()
+            .is_some_and(|run| recorded.contains(run))
         && launch.is_some()
         && machine.name.launch_part() == launch
 }
@@ -374,14 +421,14 @@ pub(super) fn drifted(
 }
 
 /// Which group a Machine counts for.
-struct Labels<'a> {
+pub(super) struct Labels<'a> {
     groups: BTreeMap<&'a GroupName, &'a GroupName>,
     machines: BTreeMap<&'a MachineId, &'a GroupName>,
     default_group: GroupName,
 }
 
 impl<'a> Labels<'a> {
-    fn of(desired: &'a Desired) -> Self {
+    pub(super) fn of(desired: &'a Desired) -> Self {
         Self {
             groups: desired
                 .moved
@@ -402,8 +449,14 @@ impl<'a> Labels<'a> {
         to.map_or_else(|| now.clone(), |to| (*to).clone())
     }
 
+    fn leaves(&self, id: &MachineId, now: &GroupName) -> Option<GroupName> {
+        let to = self.machines.get(id)?;
+        let own = self.renamed(now);
+        (own != **to).then_some(own)
+    }
+
     /// The name of this group after `[[moved]] from`.
-    fn renamed(&self, name: &GroupName) -> GroupName {
+    pub(super) fn renamed(&self, name: &GroupName) -> GroupName {
         self.groups
             .get(name)
             .map_or_else(|| name.clone(), |to| (*to).clone())

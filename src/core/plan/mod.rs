@@ -10,11 +10,13 @@
 mod asked;
 mod branch;
 pub mod by_hand;
+mod change;
 mod check;
 pub mod codes;
 mod cost;
 mod decision;
 mod fields;
+mod gates;
 mod guards;
 mod headcount;
 mod history;
@@ -44,6 +46,7 @@ mod words;
 
 pub use asked::{Asked, Like, Restart};
 pub use branch::{Branch, Instead, Successor};
+pub use change::{Deed, Half};
 pub use check::{Finding, check};
 pub use fields::adopted;
 pub use options::{Aim, Options};

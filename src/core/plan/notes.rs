@@ -2,10 +2,13 @@
 //!
 //! Wording only: when one is said is decided where it is said.
 
+use std::collections::BTreeSet;
+
 use super::codes;
+use super::members::Member;
 use super::types::Note;
 use crate::core::code::Code;
-use crate::core::fleet::{GroupName, MachineId};
+use crate::core::fleet::{GroupName, MachineId, RunId};
 
 /// A note without a group or hint.
 pub(super) fn note(code: Code, message: impl Into<String>) -> Note {
@@ -49,6 +52,30 @@ pub(super) fn ids<'a>(ids: impl IntoIterator<Item = &'a MachineId>) -> String {
         0..=8 => all.join(" "),
         more => format!("{} + {} more", all[..8].join(" "), more - 8),
     }
+}
+
+/// Machines of a group that a run made without ever seeing them.
+pub(super) fn late(group: &GroupName, members: &[Member<'_>]) -> Option<Note> {
+    let all: Vec<_> = members.iter().filter(|member| member.is_late()).collect();
+    let runs = all.iter().filter_map(|m| m.seen?.stamps.run.as_ref());
+    let runs: BTreeSet<&str> = runs.map(RunId::as_str).collect();
+    let runs: Vec<&str> = runs.into_iter().collect();
+    let (was, it) = if all.len() == 1 {
+        ("was", "it")
+    } else {
+        ("were", "they")
+    };
+    (!all.is_empty()).then(|| {
+        let message = format!(
+            "{} of group `{group}` ({}) {was} made by a call that was not answered (run {}), and turned up \
+             when nothing was owed any more",
+            machines(all.len()),
+            ids(all.iter().map(|member| member.id)),
+            runs.join(", ")
+        );
+        let hint = format!("{it} may fill a place that is wanted, and go first where there are too many");
+        note(codes::LATE_MACHINE, message).of(group).hint(hint)
+    })
 }
 
 /// Machines that are seen and left alone.

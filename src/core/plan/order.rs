@@ -7,22 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::branch::{Branch, Successor};
 use super::decision::{Changed, Decision, Gone, How, Role};
+use super::gates::{Wave, gate, missed_gate};
 use super::intents::Intents;
 use super::members::{Member, Vanished};
 use super::types::{
-    Action, Change, GateKind, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
+    Action, Change, GateKind, Pin, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
 };
 use super::volumes::Volumes;
-use crate::core::fleet::{
-    CheckState, CheckStatus, DesiredGroup, GroupName, MachineId, MachineState, Region, Strategy,
-    VolumeId,
-};
+use crate::core::fleet::{DesiredGroup, GroupName, MachineId, Region, Strategy, VolumeId};
 
 /// Steps and their pools.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     pub(super) steps: Vec<Step>,
     pub(super) pools: Vec<Pool>,
+    /// Standbys that a branch may have to re-point.
+    pub(super) watchers: BTreeMap<MachineId, Pin>,
 }
 
 /// flyctl's size of the pool of Machines that do not run (facts/fly-toml-to-machine.md 12.1).
@@ -42,14 +42,25 @@ pub(super) fn steps(
         intents,
         volumes,
         may_lack_room,
+        watchers: BTreeMap::new(),
+        watching: BTreeMap::new(),
+        begun: BTreeMap::new(),
     };
     let adopted = build.bookkeeping(decisions, vanished);
+    let wanted: Vec<_> = decisions
+        .iter()
+        .filter_map(|(name, decision)| Some((name, decision.wanted?, decision)))
+        .collect();
+    let gated = |name| adopted.get(name).map_or(&[][..], Vec::as_slice);
+    let members = decisions.values().flat_map(|decision| &decision.members);
+    let left: BTreeSet<&GroupName> = members.filter_map(|m| m.leaves.as_ref()).collect();
+    for (name, group, decision) in wanted.iter().filter(|(name, ..)| left.contains(name)) {
+        let begun = build.begin(name, group, decision, gated(*name));
+        build.begun.insert((*name).clone(), begun);
+    }
     let mut ends = Vec::new();
-    for (name, decision) in decisions {
-        if let Some(group) = decision.wanted {
-            let gated = adopted.get(name).map_or(&[][..], Vec::as_slice);
-            ends.extend(build.group(name, group, decision, gated));
-        }
+    for (name, group, decision) in wanted {
+        ends.extend(build.group(name, group, decision, gated(name)));
     }
     let removed: Vec<_> = decisions
         .iter()
@@ -72,6 +83,20 @@ struct Build<'b, 'i, 'v> {
     intents: &'b mut Intents<'i>,
     volumes: &'b mut Volumes<'v>,
     may_lack_room: bool,
+    /// A group's standbys that nothing changes, as far as no branch names them yet.
+    watchers: BTreeMap<MachineId, Pin>,
+    /// Who of them watches each Machine.
+    watching: BTreeMap<MachineId, Vec<MachineId>>,
+    /// Groups that others take Machines from, as far as their new Machines: these come first.
+    begun: BTreeMap<GroupName, Begun>,
+}
+
+/// A group of which everything new is laid out.
+#[derive(Debug, Clone, Default)]
+struct Begun {
+    primaries: Primaries,
+    /// What is done once all of that is up.
+    created: Option<StepId>,
 }
 
 impl Build<'_, '_, '_> {
@@ -166,10 +191,14 @@ impl Build<'_, '_, '_> {
         decision: &Decision<'_>,
         adopted: &[StepId],
     ) -> Vec<StepId> {
-        let gate = gate(group);
-        let (mut created, mut primaries) = self.creates(name, decision, gate);
-        created.extend(adopted);
-        let created = self.barrier(format!("{name}: all created"), created);
+        let begun = self.begun.get(name).cloned();
+        let Begun {
+            mut primaries,
+            created,
+        } = begun.unwrap_or_else(|| self.begin(name, group, decision, adopted));
+        if self.may_lack_room {
+            self.watch(decision);
+        }
         let updated = self.updates(name, group, decision, &mut primaries, created);
         let updated = self.barrier(format!("{name}: all updated"), updated);
         let standing = updated.or(created);
@@ -180,6 +209,34 @@ impl Build<'_, '_, '_> {
         let stands = self.barrier(format!("{name}: up to date"), ends);
         self.destroys(name, &decision.gone, stands);
         stands.into_iter().collect()
+    }
+
+    fn begin(
+        &mut self,
+        name: &GroupName,
+        group: &DesiredGroup,
+        decision: &Decision<'_>,
+        adopted: &[StepId],
+    ) -> Begun {
+        let (mut created, primaries) = self.creates(name, decision, gate(group));
+        created.extend(adopted);
+        Begun {
+            primaries,
+            created: self.barrier(format!("{name}: all created"), created),
+        }
+    }
+
+    /// Notes whom the standbys watch that stay as they are.
+    fn watch(&mut self, decision: &Decision<'_>) {
+        self.watching.clear();
+        let pins = decision.watchers.iter();
+        self.watchers = pins.map(|pin| (pin.id.clone(), pin.clone())).collect();
+        for pin in &decision.watchers {
+            for watched in &pin.standby_for {
+                let all = self.watching.entry(watched.clone()).or_default();
+                all.push(pin.id.clone());
+            }
+        }
     }
 
     fn creates(
@@ -347,32 +404,34 @@ impl Build<'_, '_, '_> {
         step.changes.clone_from(&changed.changes);
         step.pin = Some(changed.pin.clone());
         if self.may_lack_room {
-            step.branches
-                .push(self.without_room(name, decision, member));
+            step.branches.push(self.without_room(name, member));
         }
-        self.push(Some(slot.pool), slot.needs(), Work::Change(Box::new(step)))
+        let needs = slot.needs(self.left(member));
+        self.push(Some(slot.pool), needs, Work::Change(Box::new(step)))
+    }
+
+    /// What is done once the group that this Machine leaves has another in its place.
+    fn left(&self, member: &Member<'_>) -> Option<StepId> {
+        self.begun.get(member.leaves.as_ref()?)?.created
     }
 
     /// What becomes of the Machine if its host has no room. The ids are chosen here, so that a run which
     /// dies after it has made the new one meets it again by its name.
-    fn without_room(
-        &mut self,
-        name: &GroupName,
-        decision: &Decision<'_>,
-        member: &Member<'_>,
-    ) -> Branch {
+    fn without_room(&mut self, name: &GroupName, member: &Member<'_>) -> Branch {
         if !member.volumes().is_empty() {
             return Branch::NoRoomStops;
         }
         let (launch, bears) = self.intents.successor(name, member.region, member.id);
-        let watchers = decision.watchers.iter();
+        let repoints = self.watching.get(member.id).cloned().unwrap_or_default();
+        for standby in &repoints {
+            if let Some(pin) = self.watchers.remove(standby) {
+                self.order.watchers.insert(standby.clone(), pin);
+            }
+        }
         Branch::NoRoomReplaced(Successor {
             launch,
             name: bears,
-            repoints: watchers
-                .filter(|pin| pin.standby_for.contains(member.id))
-                .cloned()
-                .collect(),
+            repoints,
         })
     }
 
@@ -407,7 +466,8 @@ impl Build<'_, '_, '_> {
         let mut old = of_member(member, destroy, changed.reason.clone(), GateKind::Gone);
         old.pin = Some(changed.pin.clone());
         let (first, second) = if old_first { (old, new) } else { (new, old) };
-        let first = self.push(Some(slot.pool), slot.needs(), Work::Change(Box::new(first)));
+        let needs = slot.needs(self.left(member));
+        let first = self.push(Some(slot.pool), needs, Work::Change(Box::new(first)));
         let last = self.push(Some(slot.pool), vec![first], Work::Change(Box::new(second)));
         (if old_first { last } else { first }, last)
     }
@@ -466,40 +526,6 @@ impl Build<'_, '_, '_> {
     }
 }
 
-/// Which of a group's Machines change together, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Wave {
-    /// It is to run and does not, or its checks fail.
-    Down,
-    /// It runs; offline each may.
-    Serving,
-    /// It was stopped and stays so.
-    Resting,
-}
-
-impl Wave {
-    fn of(member: &Member<'_>) -> Self {
-        let Some(seen) = member.seen else {
-            return Self::Serving;
-        };
-        let fails = |check: &CheckStatus| check.status == CheckState::Critical;
-        match seen.state {
-            MachineState::Started if seen.checks.iter().any(fails) => Self::Down,
-            MachineState::Started => Self::Serving,
-            MachineState::Created
-            | MachineState::Starting
-            | MachineState::Replacing
-            | MachineState::Failed => Self::Down,
-            MachineState::Stopping
-            | MachineState::Stopped
-            | MachineState::Suspending
-            | MachineState::Suspended
-            | MachineState::Destroying
-            | MachineState::Destroyed => Self::Resting,
-        }
-    }
-}
-
 /// Where in the order a change stands.
 #[derive(Clone, Copy)]
 struct Slot {
@@ -509,13 +535,17 @@ struct Slot {
 }
 
 impl Slot {
-    fn needs(self) -> Vec<StepId> {
-        self.after.into_iter().collect()
+    /// A Machine that goes to another group waits for the one in its place there as well.
+    fn needs(self, left: Option<StepId>) -> Vec<StepId> {
+        let mut needs: Vec<StepId> = self.after.into_iter().chain(left).collect();
+        needs.sort();
+        needs.dedup();
+        needs
     }
 }
 
 /// Whom a group's standbys watch.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Primaries {
     stay: BTreeSet<MachineId>,
     new: Vec<StepId>,
@@ -538,47 +568,6 @@ fn how_in_place(how: How) -> bool {
     match how {
         How::Update | How::Move => true,
         How::Replace | How::ReplaceOldFirst => false,
-    }
-}
-
-fn gate(group: &DesiredGroup) -> GateKind {
-    match group.strategy {
-        Strategy::Immediate => GateKind::None,
-        Strategy::Rolling { .. } if group.template.has_checks() => GateKind::Healthy,
-        Strategy::Rolling { .. } => GateKind::Started,
-    }
-}
-
-/// The gate that an adopted Machine has still to pass: a run that was killed between a call and its
-/// gate leaves a Machine that is as wanted and perhaps never comes up. None where the observation shows
-/// that it is up, or at rest, or where another step of the plan changes it.
-fn missed_gate(decision: &Decision<'_>, member: &Member<'_>) -> GateKind {
-    let (Some(group), Some(seen)) = (decision.wanted, member.seen) else {
-        return GateKind::None;
-    };
-    let changed = decision.changed.iter().map(|changed| &changed.member);
-    let gone = decision.gone.iter().map(|gone| &gone.member);
-    let touched = changed.chain(gone).any(|other| other.id == member.id);
-    if !member.unsettled || touched {
-        return GateKind::None;
-    }
-    let gate = gate(group);
-    let passing = |check: &CheckStatus| check.status == CheckState::Passing;
-    let healthy = !seen.checks.is_empty() && seen.checks.iter().all(passing);
-    match seen.state {
-        MachineState::Created | MachineState::Starting | MachineState::Replacing => match gate {
-            GateKind::Started | GateKind::Healthy if member.is_standby() => GateKind::Settled,
-            gate => gate,
-        },
-        MachineState::Started if gate == GateKind::Healthy && !healthy => gate,
-        MachineState::Started
-        | MachineState::Stopping
-        | MachineState::Stopped
-        | MachineState::Suspending
-        | MachineState::Suspended
-        | MachineState::Failed
-        | MachineState::Destroying
-        | MachineState::Destroyed => GateKind::None,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::change::Deed;
 use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
 use crate::core::fleet::{Count, Desired, GroupName, Known, LaunchId, MachineId, Pending};
@@ -31,20 +32,13 @@ pub(super) fn places(plan: &Plan, known: &Known, desired: &Desired) -> BTreeMap<
             left.entry(&change.group).or_default().push_back(id);
         }
     }
-    let mut place_of = |change: &Change| match &change.action {
-        Action::Create {
-            replaces: Some(old),
-            ..
-        } => Some(old.clone()),
-        Action::Create { standby_for, .. } if standby_for.is_empty() => {
+    let mut place_of = |change: &Change| {
+        let adds = change.action.deed() == (Deed::Create, None);
+        if adds && change.standby_for().is_empty() {
             left.get_mut(&change.group)?.pop_front().cloned()
+        } else {
+            change.replaces().cloned()
         }
-        Action::Create { .. }
-        | Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Adopt
-        | Action::Forget => None,
     };
     let changes = plan.changes();
     changes
@@ -87,10 +81,8 @@ pub(super) fn settle_pending(
     };
     let before: BTreeSet<&LaunchId> = known.pending.iter().map(|p| &p.launch).collect();
     let mut owed = Vec::new();
-    let mut planned = BTreeSet::new();
     for (id, change) in plan.changes() {
         if let (Some(successor), Some(result)) = (change.successor(), results.get(id.0 as usize)) {
-            planned.insert(&successor.launch);
             let again = before.contains(&successor.launch) && result.outcome != Outcome::Done;
             owed.extend(owed_successor(change, &successor.launch, result, again));
         }
@@ -102,7 +94,6 @@ pub(super) fn settle_pending(
         else {
             continue;
         };
-        planned.insert(launch);
         let Some(result) = results.get(id.0 as usize) else {
             continue;
         };
@@ -144,17 +135,11 @@ fn owed_successor(
 ) -> Option<Pending> {
     let made = result.instead.as_ref().is_some_and(|instead| instead.made) && result.sent.is_some();
     let unknown = result.instead.is_some() && matches!(result.outcome, Outcome::Unknown { .. });
-    let standby = match &change.action {
-        Action::Update { standby_for } | Action::Move { standby_for, .. } => {
-            !standby_for.is_empty()
-        }
-        Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
-    };
     (!made && (unknown || was_owed)).then(|| Pending {
         launch: launch.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
-        standby,
+        standby: !change.standby_for().is_empty(),
         replaces: change.machine.id.clone(),
     })
 }

@@ -11,7 +11,7 @@ use super::guards;
 use super::history;
 use super::intents::Intents;
 use super::members::{self, Fleet};
-use super::notes::note;
+use super::notes::{self, note};
 use super::options::{Aim, Options};
 use super::order;
 use super::reconcile::{self, count};
@@ -53,7 +53,7 @@ pub fn plan(
         }
         Aim::State => refresh::decide(desired, &fleet, lineage),
     };
-    let mut intents = Intents::of(known, observed, lineage);
+    let mut intents = Intents::of(desired, known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
     let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
     let mut spare = Volumes::of(observed);
@@ -88,6 +88,7 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        watchers: order.watchers,
         release,
         newest_release: releases::newest(known, observed),
         cost: None,
@@ -139,8 +140,9 @@ fn say(
     plan.refusals.extend(options.asked.refusals(desired, fleet));
     plan.records = records(desired, known, fleet, options);
     plan.notes.extend(fleet.notes.iter().cloned());
-    for decision in decisions.values() {
+    for (name, decision) in decisions {
         plan.notes.extend(decision.notes.iter().cloned());
+        plan.notes.extend(notes::late(name, &decision.members));
         plan.notes.extend(reconcile::unreachable(&decision.members));
     }
     plan.notes.extend(words::about_groups(desired, decisions));

@@ -54,6 +54,7 @@ pub(super) fn decide<'a>(
                     vanished: &vanished,
                     running: &running,
                     asked,
+                    unprotected: fleet.unprotected.contains(name),
                     owed: fleet
                         .owed
                         .iter()
@@ -121,6 +122,7 @@ pub(super) struct Group<'g, 'a> {
     /// What the app runs, for groups that have nothing of their own.
     pub(super) running: &'g Running,
     pub(super) asked: &'g Asked,
+    pub(super) unprotected: bool,
     pub(super) owed: Vec<&'a Pending>,
 }
 
@@ -475,7 +477,7 @@ impl<'a> Group<'_, 'a> {
         fields: &mut Fields<'a>,
         decision: &mut Decision<'a>,
     ) {
-        standbys.sort_by(|a, b| a.id.cmp(b.id));
+        standbys.sort_by(|a, b| (a.is_late(), a.id).cmp(&(b.is_late(), b.id)));
         let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
             .into_iter()
             .partition(|member| self.is_named(member));

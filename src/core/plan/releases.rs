@@ -13,7 +13,8 @@ use super::options::{Aim, Options};
 use super::running::{self, Running};
 use super::types::{Action, Change, Drift, DriftKind, Note, PlannedRelease, Removal, Step, Work};
 use crate::core::fleet::{
-    Desired, FieldChange, GroupName, Known, Machine, Observed, Release, ReleaseStrategy, Strategy,
+    Desired, FieldChange, GroupName, Known, Machine, MachineId, Observed, Release, ReleaseStrategy,
+    Strategy,
 };
 
 /// The highest number that anybody tells.
@@ -61,7 +62,7 @@ pub(super) fn planned(
     let at_once = strategies.peek().is_some()
         && strategies.all(|strategy| matches!(strategy, Strategy::Immediate));
     Some(PlannedRelease {
-        number: newest(known, Some(observed)).unwrap_or(0) + 1,
+        number: newest(known, Some(observed)).unwrap_or(0).saturating_add(1),
         image: image(desired, decisions),
         strategy: if at_once {
             ReleaseStrategy::Immediate
@@ -101,13 +102,16 @@ pub(super) fn mark_reverts(
     observed: Option<&Observed>,
     drift: &[Drift],
 ) {
-    let (Some(observed), Some(seen)) = (observed, known.release) else {
+    let Some(observed) = observed else {
         return;
     };
     let drift: BTreeMap<_, _> = drift
         .iter()
         .filter_map(|drift| Some((drift.machine.id.as_ref()?, drift)))
         .collect();
+    let Some(seen) = seen(known, observed, &drift) else {
+        return;
+    };
     for step in steps {
         let Work::Change(change) = &mut step.work else {
             continue;
@@ -123,6 +127,17 @@ pub(super) fn mark_reverts(
         let newer = observed.machines.get(id).and_then(of);
         change.reverts = newer.filter(|newer| *newer > seen && takes_back(change, drift));
     }
+}
+
+/// The newest release that the state has seen. One that names none has seen those of the Machines that are
+/// as it says; one that was never written remembers nothing that could be taken back.
+fn seen(known: &Known, observed: &Observed, drift: &BTreeMap<&MachineId, &Drift>) -> Option<u64> {
+    if known.release.is_some() || known.serial == 0 {
+        return known.release;
+    }
+    let as_known = known.machines.keys().filter(|id| !drift.contains_key(id));
+    let releases = as_known.filter_map(|id| of(observed.machines.get(id)?));
+    Some(releases.max().unwrap_or(0))
 }
 
 fn takes_back(change: &Change, drift: &Drift) -> bool {

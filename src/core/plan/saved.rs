@@ -176,7 +176,7 @@ impl SavedPlan {
             return Some(Spent::By(run.clone()));
         }
         let oldest = known.runs.iter().map(|run| run.serial).min()?;
-        let forgets = known.runs.len() >= RUNS_KEPT && oldest > self.serial + 1;
+        let forgets = known.runs.len() >= RUNS_KEPT && oldest > self.serial.saturating_add(1);
         forgets.then_some(Spent::Perhaps)
     }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::change::{Deed, Half};
 use super::notes::machines;
-use super::types::{Action, Change, Plan, PlannedVolume, Removal, StepId, Summary, Work};
+use super::types::{Action, Change, Plan, StepId, Summary, Work};
 
 /// A release that somebody else has made, as far as it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,28 +70,15 @@ impl Plan {
         let mut summary = Summary::default();
         for (_, change) in self.changes() {
             summary.new_volumes += change.new_volumes().len();
-            match &change.action {
-                Action::Create { replaces: None, .. } => summary.create += 1,
-                Action::Create {
-                    replaces: Some(_), ..
-                } => summary.replace += 1,
-                Action::Update { .. } => summary.update += 1,
-                Action::Move { .. } => summary.moves += 1,
-                Action::Destroy {
-                    removal: Removal::Replaced,
-                    ..
-                } => {}
-                Action::Destroy {
-                    removal:
-                        Removal::GroupRemoved
-                        | Removal::CountLowered
-                        | Removal::Rebalanced
-                        | Removal::Named
-                        | Removal::AppDestroyed,
-                    ..
-                } => summary.destroy += 1,
-                Action::Adopt => summary.adopt += 1,
-                Action::Forget => summary.forget += 1,
+            match change.action.deed() {
+                (Deed::Create, _) => summary.create += 1,
+                (Deed::Update, _) => summary.update += 1,
+                // One replacement, though two steps do it.
+                (Deed::Replace, half) => summary.replace += usize::from(half == Some(Half::Create)),
+                (Deed::Move, _) => summary.moves += 1,
+                (Deed::Destroy, _) => summary.destroy += 1,
+                (Deed::Adopt, _) => summary.adopt += 1,
+                (Deed::Forget, _) => summary.forget += 1,
             }
         }
         summary
@@ -134,20 +122,6 @@ impl Plan {
     pub fn calls_provider(&self) -> bool {
         self.changes()
             .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
-    }
-}
-
-impl Change {
-    /// The volumes that are made for its Machine.
-    pub fn new_volumes(&self) -> &[PlannedVolume] {
-        match &self.action {
-            Action::Create { new_volumes, .. } => new_volumes,
-            Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Destroy { .. }
-            | Action::Adopt
-            | Action::Forget => &[],
-        }
     }
 }
 

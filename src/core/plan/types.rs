@@ -52,6 +52,9 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The pools that steps name, by index.
     pub pools: Vec<Pool>,
+    /// Standbys that no step changes and that a branch may have to re-point.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub watchers: BTreeMap<MachineId, Pin>,
     /// What differs between the state and the world.
     pub drift: Vec<Drift>,
     /// Why not: what was held back, and what it waits for.

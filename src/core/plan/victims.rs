@@ -76,6 +76,7 @@ pub(super) fn volumes_last(order: &mut [(&Member<'_>, &'static str)], named: Nam
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Named,
+    Late,
     HostNotOk,
     Cordoned,
     FailingChecks,
@@ -97,6 +98,8 @@ impl Rank {
         };
         if named.has(member.id) {
             Self::Named
+        } else if member.is_late() {
+            Self::Late
         } else if !member.host_ok() {
             Self::HostNotOk
         } else if seen.is_some_and(|m| m.cordoned) {
@@ -122,6 +125,7 @@ impl Rank {
                 "named to be replaced, and its group has too many"
             }
             Self::Named => "named by a `[[removed]]` entry",
+            Self::Late => "it turned up when its place was taken",
             Self::HostNotOk => "its host does not answer",
             Self::Cordoned => "cordoned",
             Self::FailingChecks => "its checks fail",

@@ -189,14 +189,7 @@ pub(super) fn smaller(
         let members = decision.members.iter().filter(|m| !gone.contains(m.id));
         let had = members.flat_map(Member::volumes);
         let taken = steps.iter().filter_map(|step| match &step.work {
-            Work::Change(change) if change.group == *name => match &change.action {
-                Action::Create { volumes, .. } => Some(volumes),
-                Action::Update { .. }
-                | Action::Move { .. }
-                | Action::Destroy { .. }
-                | Action::Adopt
-                | Action::Forget => None,
-            },
+            Work::Change(change) if change.group == *name => Some(change.takes()),
             Work::Change(_) | Work::Barrier { .. } => None,
         });
         let mut ids: Vec<&VolumeId> = had.chain(taken.flatten()).collect();

@@ -52,7 +52,8 @@ impl StateError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Damaged { .. } => {
-                "restore the file from version control or a backup; it was left as it is"
+                "restore the file from version control or a backup; it was left as it is. Where there is \
+                 none, move it away: `aeroform plan` then takes over the Machines that are there"
             }
             Self::TooNew { .. } => "update aeroform to the version that the others use",
             Self::OtherApp { .. } => {

@@ -13,6 +13,9 @@ use super::record::{Header, Record};
 use super::{FORMAT, StateError};
 use crate::core::fleet::{AppName, ConfigDigest, Known};
 
+/// A serial that no run can come to, and that others who read the file or a Machine's stamps may not hold.
+const LAST_SERIAL: u64 = i64::MAX.unsigned_abs();
+
 /// Reads the state of this app. Accepts every format up to [`FORMAT`]; time and memory grow in
 /// proportion to the text, whatever is in it.
 ///
@@ -73,6 +76,10 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
         }
         if format == 0 {
             return Err(refuse(nowhere("there is no format 0".to_owned())));
+        }
+        if header.serial >= LAST_SERIAL {
+            let what = format!("no run has written the serial {}", header.serial);
+            return Err(refuse(nowhere(what)));
         }
         let mut known = Known {
             lineage: header.lineage,

@@ -466,3 +466,16 @@ fn each_refusal_says_what_to_do() {
     assert_eq!(codes.len(), all.len());
     assert!(all.iter().all(|error| error.hint().len() > 20));
 }
+
+#[test]
+fn a_serial_that_cannot_rise_is_refused() {
+    for serial in [u64::MAX, u64::MAX / 2] {
+        let text = GOLDEN.replacen("\"serial\": 12", &format!("\"serial\": {serial}"), 1);
+        assert_ne!(text, GOLDEN);
+        let error = refusal(&text).to_string();
+        assert!(
+            error.contains(&format!("no run has written the serial {serial}")),
+            "{error}"
+        );
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::core::fleet::{FieldChange, GroupName, MachineId, Region, VolumeId};
-use crate::core::plan::{Action, Branch, Change, Removal};
+use crate::core::plan::{Branch, Change, Removal};
 
 /// Machines that undergo the same.
 #[derive(Debug)]
@@ -116,26 +116,12 @@ impl Item<'_> {
         self.old
             .and_then(|old| old.machine.id.as_ref())
             .or(self.change.machine.id.as_ref())
-            .or(match &self.change.action {
-                Action::Create { replaces, .. } => replaces.as_ref(),
-                Action::Update { .. }
-                | Action::Move { .. }
-                | Action::Destroy { .. }
-                | Action::Adopt
-                | Action::Forget => None,
-            })
+            .or(self.change.replaces())
     }
 
     /// The volumes that it leaves unattached.
     pub fn leaves(&self) -> &[VolumeId] {
-        match &self.old.unwrap_or(self.change).action {
-            Action::Destroy { leaves, .. } => leaves,
-            Action::Create { .. }
-            | Action::Update { .. }
-            | Action::Move { .. }
-            | Action::Adopt
-            | Action::Forget => &[],
-        }
+        self.old.unwrap_or(self.change).leaves()
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod bundle;
 pub mod diagnostics;
+pub mod drifted;
 pub mod edit;
 pub mod escape;
 pub mod github;

@@ -7,10 +7,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::bundle::{Bundle, Item, Kind, Order, Role, Why};
+use super::drifted::{self, DriftBundle};
 use crate::core::fleet::{FieldChange, GroupName, MachineId};
-use crate::core::plan::{
-    Action, Branch, Change, Drift, DriftKind, GroupChange, GroupVerdict, Plan, Removal, StepId,
-};
+use crate::core::plan::{Action, Branch, Change, GroupChange, GroupVerdict, Plan, Removal, StepId};
 
 /// A plan as people read it.
 #[derive(Debug)]
@@ -33,19 +32,6 @@ pub struct Section<'a> {
     /// Whether the world was asked: without it, what is left behind is only what the state remembers of
     /// Machines that are chosen at apply.
     pub online: bool,
-}
-
-/// Machines that differ from the state in the same way.
-#[derive(Debug)]
-pub struct DriftBundle<'a> {
-    /// How.
-    pub kind: DriftKind,
-    /// Their group.
-    pub group: &'a GroupName,
-    /// The fields that differ, sent → there.
-    pub fields: &'a [FieldChange],
-    /// The Machines.
-    pub items: Vec<&'a Drift>,
 }
 
 impl<'a> Outline<'a> {
@@ -84,7 +70,7 @@ impl<'a> Outline<'a> {
         sections.sort_by_key(Section::rank);
         Self {
             sections,
-            drift: drift(plan),
+            drift: drifted::bundles(plan),
         }
     }
 
@@ -211,28 +197,4 @@ fn sameness(fields: &[FieldChange], branches: &[Branch]) -> String {
     }
     let branches: Vec<&str> = branches.iter().map(Branch::word).collect();
     serde_json::to_string(&(fields, branches)).expect("plain data always serialises")
-}
-
-fn drift(plan: &Plan) -> Vec<DriftBundle<'_>> {
-    let mut bundles: Vec<DriftBundle<'_>> = Vec::new();
-    let mut places: HashMap<(&GroupName, &'static str, String), usize> = HashMap::new();
-    for drift in &plan.drift {
-        let kind = match drift.kind {
-            DriftKind::Changed => "changed",
-            DriftKind::Missing => "missing",
-            DriftKind::Added => "added",
-        };
-        let key = (&drift.group, kind, sameness(&drift.changes, &[]));
-        let place = *places.entry(key).or_insert(bundles.len());
-        match bundles.get_mut(place) {
-            Some(bundle) => bundle.items.push(drift),
-            None => bundles.push(DriftBundle {
-                kind: drift.kind,
-                group: &drift.group,
-                fields: &drift.changes,
-                items: vec![drift],
-            }),
-        }
-    }
-    bundles
 }

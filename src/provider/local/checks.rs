@@ -31,6 +31,8 @@ struct Planned {
     name: String,
     check: Check,
     port: Option<u16>,
+    /// The port is the Machine's own.
+    is_own: bool,
 }
 
 /// What one run of one check found.
@@ -128,6 +130,7 @@ fn planned(record: &Record) -> Vec<Planned> {
             name: name.clone(),
             check: check.clone(),
             port: own.or(record.port).or(check.port),
+            is_own: own.is_none() && record.port.is_some(),
         });
     }
     for service in services {
@@ -143,6 +146,7 @@ fn planned(record: &Record) -> Vec<Planned> {
                 },
                 check: check.clone(),
                 port,
+                is_own: record.port.is_some(),
             });
         }
     }
@@ -203,7 +207,14 @@ async fn connect_and_ask(planned: &Planned) -> Result<String, String> {
     };
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
         .await
-        .map_err(|error| format!("cannot connect to port {port}: {error}"))?;
+        .map_err(|error| {
+            let told = if planned.is_own {
+                ", which the process is told as `PORT`"
+            } else {
+                ""
+            };
+            format!("cannot connect to port {port}{told}: {error}")
+        })?;
     let check = &planned.check;
     if check.protocol.as_deref() == Some("https") {
         return Ok("connected; TLS is not looked into on this computer".to_owned());

@@ -123,7 +123,7 @@ pub(super) fn removed(text: &str, groups: &Groups, name: &str) -> Option<String>
     let leaves = leaves(&script);
     let list = find(&leaves, &[&processes]).map(|leaf| &leaf.entry.value);
     if is_old || matches!(list, Some(Value::List(..))) {
-        return machines::without(&text, &processes, |script, entries| {
+        return machines::without(&text, &processes, &|script, entries| {
             machines::says(script, entries, "name").as_deref() == Some(name)
         });
     }
@@ -134,7 +134,7 @@ pub(super) fn removed(text: &str, groups: &Groups, name: &str) -> Option<String>
 pub(super) fn settings_renamed(text: &str, from: &GroupName, to: &GroupName) -> Option<String> {
     let (from, to) = (from.as_str(), to.as_str());
     // That one is defined again, so nothing is renamed from it any more.
-    let text = machines::without(text, "moved", |script, entries| {
+    let text = machines::without(text, "moved", &|script, entries| {
         machines::says(script, entries, "from").as_deref() == Some(to)
     })?;
     let script = Script::read(&text)?;
@@ -183,7 +183,7 @@ pub(super) fn settings_renamed(text: &str, from: &GroupName, to: &GroupName) -> 
 
 /// aeroform.toml without a word of a group.
 pub(super) fn settings_removed(text: &str, name: &GroupName) -> Option<String> {
-    let text = machines::without(text, "moved", |script, entries| {
+    let text = machines::without(text, "moved", &|script, entries| {
         machines::says(script, entries, "to").as_deref() == Some(name.as_str())
     })?;
     remove(&text, &["groups", name.as_str()], Comments::Go)

@@ -1,5 +1,6 @@
 //! `[[moved]] machine = …` and `[[removed]] machine = …`: which Machine becomes whose, and which goes.
 
+use super::items;
 use super::script::{Entry, Script, Section, Value};
 use super::table::{find, leaves, new_section, quoted, splice, without_section};
 use crate::core::fleet::{GroupName, MachineId};
@@ -25,7 +26,7 @@ pub(super) fn removed(text: &str, machine: &MachineId) -> Option<String> {
 pub(super) fn forgotten(text: &str, machine: &MachineId) -> Option<String> {
     let mut text = text.to_owned();
     for list in ["moved", "removed"] {
-        text = without(&text, list, |script, entries| {
+        text = without(&text, list, &|script, entries| {
             says(script, entries, "machine").as_deref() == Some(machine.as_str())
         })?;
     }
@@ -49,24 +50,20 @@ pub(super) fn listed(text: &str, list: &str, entries: &[String]) -> Option<Strin
         return None;
     };
     let item = format!("{{ {} }}", entries.join(", "));
-    let part = match items.last() {
-        Some(before) => (before.span().end..before.span().end, format!(", {item}")),
-        None => (span.clone(), format!("[{item}]")),
-    };
-    Some(splice(text, vec![part]))
+    Some(splice(text, items::with(&script, span, items, &item)?))
 }
 
 /// Takes away the entries of a list of tables that this is true of.
 pub(super) fn without(
     text: &str,
     list: &str,
-    gone: impl Fn(&Script<'_>, &[Entry]) -> bool,
+    gone: &dyn Fn(&Script<'_>, &[Entry]) -> bool,
 ) -> Option<String> {
     let script = Script::read(text)?;
     let is_gone = |section: &&Section| {
         section.is_list() && section.path() == [list] && gone(&script, &section.entries)
     };
-    let mut parts: Vec<_> = script
+    let parts: Vec<_> = script
         .sections
         .iter()
         .filter(is_gone)
@@ -74,19 +71,12 @@ pub(super) fn without(
         .collect();
     let leaves = leaves(&script);
     if let Some(Value::List(_, items)) = find(&leaves, &[list]).map(|leaf| &leaf.entry.value) {
-        for (at, item) in items.iter().enumerate() {
-            let Value::Table(span, entries) = item else {
-                continue;
-            };
-            if !gone(&script, entries) {
-                continue;
-            }
-            let range = match (items.get(at + 1), at.checked_sub(1)) {
-                (Some(next), _) => span.start..next.span().start,
-                (None, Some(before)) => items[before].span().end..span.end,
-                (None, None) => span.clone(),
-            };
-            parts.push((range, String::new()));
+        let is_gone =
+            |item: &Value| matches!(item, Value::Table(_, entries) if gone(&script, entries));
+        if let Some(at) = items.iter().position(is_gone) {
+            let range = items::without(&script, items, at)?;
+            // Another one may go, too.
+            return without(&splice(text, vec![(range, String::new())]), list, gone);
         }
     }
     Some(splice(text, parts))

@@ -11,6 +11,7 @@
 
 mod check;
 mod groups;
+mod items;
 mod like;
 mod machines;
 mod parts;

@@ -1,8 +1,7 @@
 //! The sections of fly.toml that are for some process groups, in whichever form they are written, and the
 //! groups that they name.
 
-use std::ops::Range;
-
+use super::items;
 use super::like::string_like;
 use super::script::{Entry, Script, Section, Value};
 use super::table::{
@@ -148,7 +147,7 @@ impl Part {
                 let entries = self.entries(&script)?;
                 let at_key = entries.iter().position(|entry| entry.is(key))?;
                 let is_inline = headed(&script, kind).nth(*at).is_none();
-                let range = without(&script, entries, at_key, is_inline);
+                let range = without(&script, entries, at_key, is_inline)?;
                 Some(splice(text, vec![(range, String::new())]))
             }
         }
@@ -168,7 +167,7 @@ impl Part {
                     if items.len() == 1 {
                         return remove(text, &[kind.as_str()], Comments::Go);
                     }
-                    let range = without_item(items, *at)?;
+                    let range = items::without(&script, items, *at)?;
                     return Some(splice(text, vec![(range, String::new())]));
                 }
                 let mut gone = Vec::new();
@@ -212,16 +211,6 @@ fn listed<'s>(script: &'s Script<'_>, kind: &str) -> Option<&'s [Value]> {
         Value::List(_, items) => Some(items),
         Value::Scalar(_) | Value::Table(..) => None,
     }
-}
-
-/// An item of a list with one of the commas beside it.
-pub(super) fn without_item(items: &[Value], at: usize) -> Option<Range<usize>> {
-    let span = items.get(at)?.span();
-    Some(match (items.get(at + 1), at.checked_sub(1)) {
-        (Some(next), _) => span.start..next.span().start,
-        (None, Some(before)) => items[before].span().end..span.end,
-        (None, None) => span,
-    })
 }
 
 /// Every section of the file that may name groups.
@@ -299,7 +288,7 @@ pub(super) fn unname(text: &str, part: &Part, name: &str) -> Option<String> {
     else {
         return Some(text.to_owned());
     };
-    let range = without_item(items, at)?;
+    let range = items::without(&script, items, at)?;
     // A name that stands twice.
     unname(&splice(text, vec![(range, String::new())]), part, name)
 }

@@ -1,8 +1,9 @@
 //! `[groups.NAME]`: an exact map of regions in place of whatever said how many there are and where.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use super::parts::without_item;
+use super::items;
 use super::script::{Script, Value};
 use super::table::{Comments, find, leaves, quoted, remove, rewrite, set, splice};
 use crate::core::fleet::{GroupName, Region};
@@ -122,12 +123,11 @@ pub(super) fn list(
     let leaves = leaves(&script);
     let text = match find(&leaves, &path).map(|leaf| &leaf.entry.value) {
         Some(Value::List(_, items)) if !items.is_empty() => {
-            let text = relisted(&script, items, wanted)?;
             // An order that cannot be had by adding and taking away is written anew.
-            if is_listed(&text, &path, wanted) {
-                text
-            } else {
-                set(&text, &path, &listed(wanted))?
+            let relisted = relisted(text, &path, wanted);
+            match relisted.filter(|text| is_listed(text, &path, wanted)) {
+                Some(text) => text,
+                None => set(text, &path, &listed(wanted))?,
             }
         }
         Some(Value::Scalar(_) | Value::List(..) | Value::Table(..)) => {
@@ -155,34 +155,50 @@ pub(super) fn list(
     }
 }
 
-fn relisted(script: &Script<'_>, items: &[Value], wanted: &[Region]) -> Option<String> {
-    let named: Vec<Option<String>> = items.iter().map(|item| script.string(item)).collect();
-    let new = wanted
-        .iter()
-        .filter(|region| !named.iter().flatten().any(|name| name == region.as_str()));
-    let mut parts = Vec::new();
-    let end = items.last()?.span().end;
-    for region in new {
-        parts.push((end..end, format!(", {}", quoted(region.as_str()))));
+/// A list that has these names afterwards, each old one in its place.
+fn relisted(text: &str, path: &[&str], wanted: &[Region]) -> Option<String> {
+    let mut text = text.to_owned();
+    for region in wanted {
+        text = changed(&text, path, |script, span, items| {
+            let is_it = |item| script.string(item).as_deref() == Some(region.as_str());
+            if items.iter().any(is_it) {
+                return Some(Vec::new());
+            }
+            items::with(script, span, items, &quoted(region.as_str()))
+        })?;
     }
-    let is_gone = |at: usize| {
-        named[at]
-            .as_ref()
-            .is_some_and(|name| !wanted.iter().any(|region| region.as_str() == name))
-    };
-    let gone: Vec<usize> = (0..items.len()).filter(|at| is_gone(*at)).collect();
-    if gone.len() == items.len() || gone.len() > 1 || (!gone.is_empty() && !parts.is_empty()) {
-        let whole = items[0].span().start..end;
-        let all = listed(wanted);
-        return Some(splice(
-            script.text,
-            vec![(whole, all[1..all.len() - 1].to_owned())],
-        ));
+    loop {
+        let shorter = changed(&text, path, |script, _, items| {
+            let stays = |item| {
+                let name = script.string(item);
+                wanted
+                    .iter()
+                    .any(|region| name.as_deref() == Some(region.as_str()))
+            };
+            match items.iter().position(|item| !stays(item)) {
+                Some(at) => Some(vec![(items::without(script, items, at)?, String::new())]),
+                None => Some(Vec::new()),
+            }
+        })?;
+        if shorter == text {
+            return Some(text);
+        }
+        text = shorter;
     }
-    for at in gone {
-        parts.push((without_item(items, at)?, String::new()));
+}
+
+/// Changes a list that is there.
+fn changed(
+    text: &str,
+    path: &[&str],
+    how: impl Fn(&Script<'_>, &Range<usize>, &[Value]) -> Option<Vec<(Range<usize>, String)>>,
+) -> Option<String> {
+    let script = Script::read(text)?;
+    let leaves = leaves(&script);
+    match &find(&leaves, path)?.entry.value {
+        Value::List(span, items) => Some(splice(text, how(&script, span, items)?)),
+        Value::Scalar(_) | Value::Table(..) => None,
     }
-    Some(splice(script.text, parts))
 }
 
 fn is_listed(text: &str, path: &[&str], wanted: &[Region]) -> bool {

@@ -88,16 +88,10 @@ pub(super) fn quoted(text: &str) -> String {
 pub(super) fn set(text: &str, path: &[&str], value: &str) -> Option<String> {
     let script = Script::read(text)?;
     let leaves = leaves(&script);
-    if let Some(leaf) = find(&leaves, path) {
-        let span = leaf.entry.value.span();
-        let start = script.line_start(leaf.entry.span().start);
-        let indent = script.indent(leaf.entry.span().start);
-        // What is said inside the old value is said above the new one.
-        let comments = script.comments_in(&span, indent);
-        let parts = vec![(start..start, comments), (span, value.to_owned())];
-        return Some(splice(text, parts));
+    match find(&leaves, path) {
+        Some(leaf) => Some(splice(text, valued(&script, leaf, value))),
+        None => add(text, path, value),
     }
-    add(text, path, value)
 }
 
 /// Gives an entry another key and value in its place, so that what is said beside it stays there.
@@ -105,9 +99,18 @@ pub(super) fn rewrite(text: &str, path: &[&str], name: &str, value: &str) -> Opt
     let script = Script::read(text)?;
     let leaves = leaves(&script);
     let leaf = find(&leaves, path)?;
-    let key = (leaf.key.span.clone(), key(name));
-    let value = (leaf.entry.value.span(), value.to_owned());
-    Some(splice(text, vec![key, value]))
+    let mut parts = valued(&script, leaf, value);
+    parts.push((leaf.key.span.clone(), key(name)));
+    Some(splice(text, parts))
+}
+
+/// Another value for an entry. What is said inside the old one is said above the new one.
+fn valued(script: &Script<'_>, leaf: &Leaf<'_>, value: &str) -> Vec<(Range<usize>, String)> {
+    let span = leaf.entry.value.span();
+    let start = script.line_start(leaf.entry.span().start);
+    let indent = script.indent(leaf.entry.span().start);
+    let comments = script.comments_in(&span, indent);
+    vec![(start..start, comments), (span, value.to_owned())]
 }
 
 /// What becomes of the comments beside what is taken away.
@@ -143,7 +146,7 @@ pub(super) fn remove(text: &str, path: &[&str], comments: Comments) -> Option<St
         }
         let range = match leaf.home {
             Home::Section(_) => without_line(&script, &span, comments),
-            Home::Inline(entries) => without_inline(entries, leaf.entry),
+            Home::Inline(entries) => without_inline(&script, entries, leaf.entry)?,
         };
         covered.push(range.clone());
         covered.push(span);
@@ -185,28 +188,29 @@ pub(super) fn without(
     entries: &[Entry],
     at: usize,
     is_inline: bool,
-) -> Range<usize> {
+) -> Option<Range<usize>> {
     if is_inline {
-        without_inline(entries, &entries[at])
+        without_inline(script, entries, &entries[at])
     } else {
-        without_line(script, &entries[at].span(), Comments::Stay)
+        Some(without_line(script, &entries[at].span(), Comments::Stay))
     }
 }
 
-/// An entry of an inline table with one of the commas beside it.
-fn without_inline(entries: &[Entry], gone: &Entry) -> Range<usize> {
+/// An entry of an inline table with one of the commas beside it; none where comments would go with it.
+fn without_inline(script: &Script<'_>, entries: &[Entry], gone: &Entry) -> Option<Range<usize>> {
     let at = entries
         .iter()
         .position(|entry| entry.span() == gone.span())
         .unwrap_or(0);
     let span = gone.span();
-    if let Some(next) = entries.get(at + 1) {
+    let range = if let Some(next) = entries.get(at + 1) {
         span.start..next.span().start
     } else if let Some(before) = at.checked_sub(1).and_then(|at| entries.get(at)) {
         before.span().end..span.end
     } else {
         span
-    }
+    };
+    script.comments_in(&range, "").is_empty().then_some(range)
 }
 
 /// Adds an entry where its table is, in the form that this one has.

@@ -2,7 +2,7 @@
 
 use super::parts::{Nameless, Part, names_it, parts, unname};
 use super::script::{Entry, Script, Value};
-use super::table::{leaves, new_section, quoted, splice};
+use super::table::{Comments, leaves, new_section, quoted, remove, splice};
 use crate::core::fleet::config::Guest;
 use crate::core::platform::sizes;
 
@@ -226,7 +226,33 @@ fn more(text: &str, group: &str, size: &Size, like: Vec<String>) -> Option<Strin
             Some(splice(text, vec![(span.clone(), item)]))
         }
         Some(_) => super::machines::listed(text, "vm", &entries),
-        None if leaves.iter().any(|leaf| leaf.path[0] == "vm") => None,
+        None if leaves.iter().any(|leaf| leaf.path[0] == "vm") => listed_with(text, &entries),
         None => Some(new_section(&script, &["vm"], true, &entries)),
     }
+}
+
+/// `vm.memory = …` and its like become the first of a list, where the first of them stands.
+fn listed_with(text: &str, entries: &[String]) -> Option<String> {
+    let script = Script::read(text)?;
+    let leaves = leaves(&script);
+    let own: Vec<_> = leaves.iter().filter(|leaf| leaf.path[0] == "vm").collect();
+    if own.iter().any(|leaf| leaf.path.len() != 2) {
+        return None;
+    }
+    let said = own.iter().map(|leaf| {
+        let value = &text[leaf.entry.value.span()];
+        format!("{} = {value}", &text[leaf.key.span.clone()])
+    });
+    let said: Vec<String> = said.collect();
+    let list = format!(
+        "vm = [{{ {} }}, {{ {} }}]",
+        said.join(", "),
+        entries.join(", ")
+    );
+    let (first, rest) = own.split_first()?;
+    let mut shorter = splice(text, vec![(first.entry.span(), list)]);
+    for leaf in rest {
+        shorter = remove(&shorter, &leaf.path, Comments::Stay)?;
+    }
+    Some(shorter)
 }

@@ -49,23 +49,34 @@ impl fmt::Display for Edit {
                     Some(n) => write!(f, "\ncount = {n}"),
                 }
             }
-            Self::AddGroup { group, command, .. } => {
+            Self::AddGroup {
+                group,
+                command,
+                count,
+            } => {
                 let group = key(group.as_str());
-                write!(f, "[processes]\n{group} = {}", quoted(command))
+                write!(f, "[processes]\n{group} = {}", quoted(command))?;
+                match count {
+                    None => Ok(()),
+                    Some(n) => write!(f, "\nin aeroform.toml:\n[groups.{group}]\ncount = {n}"),
+                }
             }
             Self::RenameGroup { from, to } => write!(
                 f,
                 "in fly.toml, `{from}` becomes `{to}` wherever it names the group\n\
-                 in aeroform.toml:\n[[moved]]\nfrom = {}\nto = {}",
+                 in aeroform.toml, [groups.{}] becomes [groups.{}] where there is one, and:\n\
+                 [[moved]]\nfrom = {}\nto = {}",
+                key(from.as_str()),
+                key(to.as_str()),
                 quoted(from.as_str()),
                 quoted(to.as_str())
             ),
-            Self::RemoveGroup { group } => {
-                write!(
-                    f,
-                    "`{group}` goes wherever [processes] and sections name it"
-                )
-            }
+            Self::RemoveGroup { group } => write!(
+                f,
+                "in fly.toml, `{group}` goes wherever [processes] and sections name it\n\
+                 in aeroform.toml, [groups.{}] goes where there is one",
+                key(group.as_str())
+            ),
             Self::Size { group, size } => {
                 writeln!(f, "[[vm]]")?;
                 for line in size.lines() {

@@ -136,6 +136,7 @@ mod tests {
             ("LOG_LEVEL = \"information\"", 0),
             ("CACHE = \"redis://:hunter2@cache:6379/0\"", 1),
             ("CACHE = \"redis://:${PASSWORD}@cache:6379/0\"", 0),
+            ("DEPLOY = \"FlyV1 fm2_lJPECAAAAAAAAAAA\"", 1),
         ] {
             let (_, found) = fly_fields(&format!("[env]\n{text}\n"), read);
             assert_eq!(found.warnings(), warnings, "{text}");

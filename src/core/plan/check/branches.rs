@@ -31,10 +31,12 @@ impl Reading<'_> {
                 && !touched.contains(&machine.id)
         };
         let others = observed.into_iter().flat_map(|o| o.machines.values());
-        let others: Vec<&Machine> = others
-            .filter(|m| !m.standby_for.is_empty())
-            .filter(untouched)
-            .collect();
+        let mut watching: BTreeMap<&MachineId, Vec<&Machine>> = BTreeMap::new();
+        for machine in others.filter(untouched) {
+            for watched in &machine.standby_for {
+                watching.entry(watched).or_default().push(machine);
+            }
+        }
         for (id, change) in &changes {
             let in_place = matches!(change.action, Action::Update { .. } | Action::Move { .. });
             let expected = usize::from(in_place && may_be_full);
@@ -56,7 +58,10 @@ impl Reading<'_> {
                                 id.0, successor.name
                             ));
                         }
-                        self.repoints(*id, change, successor, known, &others);
+                        let old = change.machine.id.as_ref();
+                        let watching = old.and_then(|old| watching.get(old));
+                        let watching = watching.map_or(&[][..], Vec::as_slice);
+                        self.repoints(*id, change, successor, known, watching);
                     }
                 }
             }
@@ -71,8 +76,7 @@ impl Reading<'_> {
         if volumes {
             self.say(format!("step {} may leave a volume for want of room", id.0));
         }
-        let named = MachineName::for_launch(&change.group, &successor.launch);
-        if named != successor.name {
+        if !successor.name.answers(&successor.launch) {
             self.say(format!(
                 "step {} may make a Machine whose name does not answer",
                 id.0
@@ -87,14 +91,20 @@ impl Reading<'_> {
         change: &Change,
         successor: &Successor,
         known: &Known,
-        others: &[&Machine],
+        watching: &[&Machine],
     ) {
-        let old = change.machine.id.as_ref();
-        let watching = others
-            .iter()
-            .filter(|m| old.is_some_and(|old| m.standby_for.contains(old)));
+        let watching = watching.iter();
         let watching: BTreeMap<&MachineId, &&Machine> = watching.map(|m| (&m.id, m)).collect();
-        let named: BTreeSet<&MachineId> = successor.repoints.iter().map(|pin| &pin.id).collect();
+        let named: BTreeSet<&MachineId> = successor.repoints.iter().collect();
+        for standby in named
+            .iter()
+            .filter(|id| !self.plan.watchers.contains_key(**id))
+        {
+            self.say(format!(
+                "step {} may re-point {standby} without a pin",
+                id.0
+            ));
+        }
         for standby in named.iter().filter(|id| !watching.contains_key(*id)) {
             self.say(format!("step {} may re-point {standby} for nothing", id.0));
         }

@@ -19,10 +19,20 @@ impl Reading<'_> {
         let behind = Behind::of(self.plan);
         let changes: Vec<_> = self.plan.changes().collect();
         let mut creates: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
+        let mut additions: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
+        let renamed: BTreeMap<_, _> = desired.moved.iter().map(|m| (&m.from, &m.to)).collect();
         let mut successors: BTreeMap<&MachineId, StepId> = BTreeMap::new();
         let mut last_to_stay = None;
         for (id, change) in &changes {
-            if let Action::Create { replaces, .. } = &change.action {
+            if let Action::Create {
+                replaces,
+                standby_for,
+                ..
+            } = &change.action
+            {
+                if replaces.is_none() && standby_for.is_empty() {
+                    additions.entry(&change.group).or_default().push(*id);
+                }
                 creates.entry(&change.group).or_default().push(*id);
                 successors.extend(replaces.as_ref().map(|old| (old, *id)));
             }
@@ -34,6 +44,12 @@ impl Reading<'_> {
         let mut seen: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
         for (id, change) in &changes {
             let needs = self.plan.steps[id.0 as usize].needs.as_slice();
+            if let Action::Move { from, .. } = &change.action {
+                let left = renamed.get(from).copied().unwrap_or(from);
+                if *left != change.group && seen.insert((left, needs)) {
+                    self.after_creates(*id, additions.get(left), &behind);
+                }
+            }
             match &change.action {
                 Action::Destroy {
                     removal: Removal::CountLowered | Removal::Rebalanced | Removal::Named,
@@ -94,7 +110,7 @@ impl Reading<'_> {
         for create in creates.into_iter().flatten() {
             if !behind.is_behind(id, *create) {
                 self.say(format!(
-                    "step {} destroys before step {} has created",
+                    "step {} takes a Machine away before step {} has created",
                     id.0, create.0
                 ));
             }

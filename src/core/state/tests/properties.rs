@@ -157,7 +157,7 @@ prop_compose! {
         app in name("[a-z0-9-]{1,20}", AppName::new),
         provider in any::<String>(),
         lineage in option::of(name("[^\\p{Cc}]{1,20}", Lineage::new)),
-        serial in any::<u64>(),
+        serial in 0..i64::MAX.unsigned_abs(),
         run in option::of(some_run()),
         parent in option::of(any::<String>()),
         release in option::of(any::<u64>()),

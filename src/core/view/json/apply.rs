@@ -4,9 +4,8 @@
 use serde::Serialize;
 
 use super::FORMAT_VERSION;
-use super::plan::{ActionWord, Part, action_word};
 use crate::core::fleet::{AppName, GroupName, Region, RunId};
-use crate::core::plan::{Event, Outcome, Plan, StepEvent, StepId, Summary, Target};
+use crate::core::plan::{Deed, Event, Half, Outcome, Plan, StepEvent, StepId, Summary, Target};
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, change};
 
 /// One line.
@@ -80,9 +79,9 @@ pub enum EventLine<'a> {
 #[derive(Debug, Serialize)]
 pub struct StepRef<'a> {
     step: StepId,
-    action: ActionWord,
+    action: Deed,
     #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<Part>,
+    part: Option<Half>,
     group: &'a GroupName,
     region: &'a Region,
     machine: &'a Target,
@@ -218,7 +217,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
 
 fn step_ref(plan: &Plan, step: StepId) -> Option<StepRef<'_>> {
     let change = change(plan, step)?;
-    let (action, part) = action_word(&change.action);
+    let (action, part) = change.action.deed();
     Some(StepRef {
         step,
         action,

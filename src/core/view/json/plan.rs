@@ -9,8 +9,8 @@ use crate::core::fleet::{
     AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
 };
 use crate::core::plan::{
-    Action, Aim, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, Note, Plan,
-    PlannedRelease, PlannedVolume, Removal, Revert, Standby, StepId, Summary, Target,
+    Action, Aim, Branch, Change, Cost, Deed, Drift, GateKind, GroupVerdict, Half, Inherited, Note,
+    Plan, PlannedRelease, PlannedVolume, Removal, Revert, Standby, StepId, Summary, Target,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -65,33 +65,12 @@ struct RegionCounts {
     after: u32,
 }
 
-/// What is done, in one word. Both halves of a replacement are `replace`, told apart by their part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum ActionWord {
-    Create,
-    Update,
-    Replace,
-    Move,
-    Destroy,
-    Adopt,
-    Forget,
-}
-
-/// Which half of a replacement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Part {
-    Create,
-    Destroy,
-}
-
 #[derive(Debug, Serialize)]
 struct Step<'a> {
     id: StepId,
-    action: ActionWord,
+    action: Deed,
     #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<Part>,
+    part: Option<Half>,
     group: &'a GroupName,
     region: &'a Region,
     machine: &'a Target,
@@ -177,35 +156,8 @@ fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
     }
 }
 
-/// The word for an action and, of a replacement, the part.
-pub(super) fn action_word(action: &Action) -> (ActionWord, Option<Part>) {
-    match action {
-        Action::Create {
-            replaces: Some(_), ..
-        } => (ActionWord::Replace, Some(Part::Create)),
-        Action::Create { replaces: None, .. } => (ActionWord::Create, None),
-        Action::Update { .. } => (ActionWord::Update, None),
-        Action::Move { .. } => (ActionWord::Move, None),
-        Action::Destroy {
-            removal: Removal::Replaced,
-            ..
-        } => (ActionWord::Replace, Some(Part::Destroy)),
-        Action::Destroy {
-            removal:
-                Removal::GroupRemoved
-                | Removal::CountLowered
-                | Removal::Rebalanced
-                | Removal::Named
-                | Removal::AppDestroyed,
-            ..
-        } => (ActionWord::Destroy, None),
-        Action::Adopt => (ActionWord::Adopt, None),
-        Action::Forget => (ActionWord::Forget, None),
-    }
-}
-
 fn step(id: StepId, change: &Change) -> Step<'_> {
-    let (action, part) = action_word(&change.action);
+    let (action, part) = change.action.deed();
     let mut step = Step {
         id,
         action,
@@ -216,42 +168,27 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         reason: &change.reason,
         changes: &change.changes,
         from: None,
-        replaces: None,
+        replaces: change.replaces(),
         removal: None,
         port: None,
-        standby_for: &[],
-        volumes: &[],
+        standby_for: change.standby_for(),
+        volumes: change.takes(),
         new_volumes: change.new_volumes(),
         inherits: None,
-        leaves: &[],
+        leaves: change.leaves(),
         gate: change.gate,
         branches: change.branches.iter().map(Branch::word).collect(),
         state: change.state,
         reverts: change.reverts,
     };
     match &change.action {
-        Action::Create {
-            launch: _,
-            port,
-            standby_for,
-            replaces,
-            volumes,
-            new_volumes: _,
-            inherits,
-        } => {
+        Action::Create { port, inherits, .. } => {
             step.port = *port;
-            step.standby_for = standby_for;
-            step.replaces = replaces.as_ref();
-            step.volumes = volumes;
             step.inherits = Some(&**inherits).filter(|inherits| !inherits.is_nothing());
         }
-        Action::Update { standby_for } => step.standby_for = standby_for,
         Action::Move { from, .. } => step.from = Some(from),
-        Action::Destroy { removal, leaves } => {
-            step.removal = Some(*removal);
-            step.leaves = leaves;
-        }
-        Action::Adopt | Action::Forget => {}
+        Action::Destroy { removal, .. } => step.removal = Some(*removal),
+        Action::Update { .. } | Action::Adopt | Action::Forget => {}
     }
     step
 }

@@ -210,6 +210,7 @@ fn verdict(report: &RunReport<'_>) -> Line {
     let verb = match report.plan.aim {
         Aim::Manifests => "Apply",
         Aim::Nothing => "Destroy",
+        Aim::State if report.verb == "import" => "Import",
         Aim::State => "Refresh",
     };
     let line = Line::new(0);

@@ -16,7 +16,10 @@ const NAMED: usize = 10;
 /// Writes them.
 pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> fmt::Result {
     if plan.changes().next().is_none() {
-        page.line(&nothing(plan))?;
+        // What is refused may be the very thing that is wanted.
+        if plan.refusals.is_empty() {
+            page.line(&nothing(plan))?;
+        }
     } else {
         page.line(&counts(plan))?;
         if let Some(text) = cost(plan) {

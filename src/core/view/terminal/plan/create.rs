@@ -113,7 +113,7 @@ pub(super) fn replaced(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result 
 fn volume_texts(items: &[&Item<'_>]) -> Vec<String> {
     let taken: Vec<&str> = items
         .iter()
-        .flat_map(|item| volumes(item))
+        .flat_map(|item| item.change.takes())
         .map(VolumeId::as_str)
         .collect();
     let mut texts = Vec::new();
@@ -174,28 +174,15 @@ fn port(item: &Item<'_>) -> Option<u16> {
     }
 }
 
-fn volumes<'a>(item: &Item<'a>) -> &'a [VolumeId] {
-    match &item.change.action {
-        Action::Create { volumes, .. } => volumes,
-        Action::Update { .. }
-        | Action::Move { .. }
-        | Action::Destroy { .. }
-        | Action::Adopt
-        | Action::Forget => &[],
-    }
-}
-
 /// Which Machines the standbys stand by for, where they exist already.
 fn watched(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
     let mut ids = Vec::new();
     let mut coming = 0_usize;
     for item in &bundle.items {
-        if let Action::Create { standby_for, .. } = &item.change.action {
-            for watched in standby_for {
-                match watched {
-                    Standby::Machine(id) => ids.push(id.as_str()),
-                    Standby::Step(_) => coming += 1,
-                }
+        for watched in item.change.standby_for() {
+            match watched {
+                Standby::Machine(id) => ids.push(id.as_str()),
+                Standby::Step(_) => coming += 1,
             }
         }
     }

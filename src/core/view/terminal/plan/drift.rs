@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::whole;
-use crate::core::plan::{Aim, DriftKind, Plan};
+use crate::core::plan::{DriftKind, Plan};
+use crate::core::view::drifted::{DriftBundle, Fate};
 use crate::core::view::line::{Line, Page};
-use crate::core::view::outline::{DriftBundle, Outline};
+use crate::core::view::outline::Outline;
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::diff;
 use crate::core::view::words;
@@ -19,7 +20,7 @@ pub fn alone(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Resul
     page.line(&whole::header(plan))?;
     page.blank()?;
     let outline = Outline::of(plan);
-    drift(&outline, Aim::State, page)?;
+    drift(plan, &outline, page)?;
     page.line(&tally(plan))
 }
 
@@ -50,28 +51,37 @@ fn tally(plan: &Plan) -> Line {
 }
 
 /// Writes the section, if there is drift.
-pub(super) fn drift(outline: &Outline<'_>, aim: Aim, page: &mut Page<'_>) -> fmt::Result {
+pub(super) fn drift(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> fmt::Result {
     if outline.drift.is_empty() {
         return Ok(());
     }
-    page.line(
-        &Line::new(0)
-            .push(Label::Warning, "Changed outside")
-            .plain(" since the last apply"),
-    )?;
+    page.line(&heading(plan))?;
     for bundle in &outline.drift {
-        entry(bundle, aim, page)?;
+        entry(bundle, page)?;
     }
     page.blank()
 }
 
-fn entry(bundle: &DriftBundle<'_>, aim: Aim, page: &mut Page<'_>) -> fmt::Result {
+/// Whose doing it is, as far as that is known.
+fn heading(plan: &Plan) -> Line {
+    let line = Line::new(0);
+    if plan.serial == 0 {
+        line.push(Label::Warning, "There already")
+            .plain(", without a state that says so")
+    } else if plan.takes_over.is_empty() {
+        line.push(Label::Warning, "Changed outside")
+            .plain(" since the last apply")
+    } else {
+        line.push(Label::Warning, "Changed").plain(
+            " since the state was written, by a run that did not come to write it or outside",
+        )
+    }
+}
+
+fn entry(bundle: &DriftBundle<'_>, page: &mut Page<'_>) -> fmt::Result {
     let n = words::count(bundle.items.len(), "Machine");
     let (symbol, label, what) = match bundle.kind {
-        DriftKind::Changed if aim == Aim::Manifests => {
-            ("~", Label::Change, "changed, will be put back")
-        }
-        DriftKind::Changed => ("~", Label::Change, "changed"),
+        DriftKind::Changed => ("~", Label::Change, changed(bundle.fate)),
         DriftKind::Missing => ("-", Label::Destroy, "gone"),
         DriftKind::Added => ("+", Label::Create, "added"),
     };
@@ -111,4 +121,13 @@ fn entry(bundle: &DriftBundle<'_>, aim: Aim, page: &mut Page<'_>) -> fmt::Result
     }
     page.line(&ids)?;
     diff::fields(bundle.group, None, bundle.fields, 10, page)
+}
+
+fn changed(fate: Option<Fate>) -> &'static str {
+    match fate {
+        None => "changed",
+        Some(Fate::PutBack) => "changed, will be put back",
+        Some(Fate::ChangedAgain) => "changed, and change again",
+        Some(Fate::Stays) => "changed, and stay as they are now",
+    }
 }

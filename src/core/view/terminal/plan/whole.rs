@@ -16,7 +16,7 @@ pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result
     page.line(&header(plan))?;
     page.blank()?;
     groups::table(plan, &outline, page)?;
-    drift::drift(&outline, plan.aim, page)?;
+    drift::drift(plan, &outline, page)?;
     for section in &outline.sections {
         section::section(section, page)?;
     }

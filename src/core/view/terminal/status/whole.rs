@@ -36,8 +36,10 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
     for row in &rows {
         by_group.entry(row.0.group.as_ref()).or_default().push(row);
     }
-    page.blank()?;
-    table.heads(page)?;
+    if !rows.is_empty() {
+        page.blank()?;
+        table.heads(page)?;
+    }
     for group in &view.groups {
         page.blank()?;
         page.line(&group_line(group))?;

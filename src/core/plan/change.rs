@@ -1,0 +1,138 @@
+//! What a change says of itself, whatever its action: who counts, prints, orders or carries it out asks here
+//! instead of taking the action apart.
+
+use serde::Serialize;
+
+use super::types::{Action, Change, PlannedVolume, Removal, Standby};
+use crate::core::fleet::{MachineId, VolumeId};
+
+/// What is done, in one word. Both halves of a replacement are `Replace`, told apart by their half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Deed {
+    /// A new Machine.
+    Create,
+    /// An update in place.
+    Update,
+    /// A half of a replacement.
+    Replace,
+    /// A move between groups.
+    Move,
+    /// A Machine goes, and none comes for it.
+    Destroy,
+    /// Taken into the state.
+    Adopt,
+    /// Dropped from the state.
+    Forget,
+}
+
+/// Which half of a replacement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Half {
+    /// The new Machine.
+    Create,
+    /// The old one.
+    Destroy,
+}
+
+impl Action {
+    /// The word for it and, of a replacement, the half.
+    pub fn deed(&self) -> (Deed, Option<Half>) {
+        match self {
+            Self::Create {
+                replaces: Some(_), ..
+            } => (Deed::Replace, Some(Half::Create)),
+            Self::Create { replaces: None, .. } => (Deed::Create, None),
+            Self::Update { .. } => (Deed::Update, None),
+            Self::Move { .. } => (Deed::Move, None),
+            Self::Destroy {
+                removal: Removal::Replaced,
+                ..
+            } => (Deed::Replace, Some(Half::Destroy)),
+            Self::Destroy {
+                removal:
+                    Removal::GroupRemoved
+                    | Removal::CountLowered
+                    | Removal::Rebalanced
+                    | Removal::Named
+                    | Removal::AppDestroyed,
+                ..
+            } => (Deed::Destroy, None),
+            Self::Adopt => (Deed::Adopt, None),
+            Self::Forget => (Deed::Forget, None),
+        }
+    }
+}
+
+impl Change {
+    /// The Machine whose place a new one takes.
+    pub fn replaces(&self) -> Option<&MachineId> {
+        match &self.action {
+            Action::Create { replaces, .. } => replaces.as_ref(),
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => None,
+        }
+    }
+
+    /// The Machine that a new one begins as: the one whose place it takes, or that it is to be like.
+    pub fn model(&self) -> Option<&MachineId> {
+        match &self.action {
+            Action::Create { inherits, .. } => self.replaces().or(inherits.like.as_ref()),
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => None,
+        }
+    }
+
+    /// The unattached volumes that a new Machine takes, in the order of its mounts.
+    pub fn takes(&self) -> &[VolumeId] {
+        match &self.action {
+            Action::Create { volumes, .. } => volumes,
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => &[],
+        }
+    }
+
+    /// The volumes that are made for a new Machine, for the mounts behind those.
+    pub fn new_volumes(&self) -> &[PlannedVolume] {
+        match &self.action {
+            Action::Create { new_volumes, .. } => new_volumes,
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Adopt
+            | Action::Forget => &[],
+        }
+    }
+
+    /// The volumes that one which goes leaves unattached.
+    pub fn leaves(&self) -> &[VolumeId] {
+        match &self.action {
+            Action::Destroy { leaves, .. } => leaves,
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Adopt
+            | Action::Forget => &[],
+        }
+    }
+
+    /// The Machines that it stands by for afterwards; none of a primary.
+    pub fn standby_for(&self) -> &[Standby] {
+        match &self.action {
+            Action::Create { standby_for, .. }
+            | Action::Update { standby_for }
+            | Action::Move { standby_for, .. } => standby_for,
+            Action::Destroy { .. } | Action::Adopt | Action::Forget => &[],
+        }
+    }
+}

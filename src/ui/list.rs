@@ -1,0 +1,338 @@
+//! A list of which a person chooses one row, drawn with keys and narrowed by what they type.
+//!
+//! dialoguer reads the keys and draws, on a thread of its own; this keeps the terminal. Rows never wrap, since
+//! dialoguer counts lines and not what a terminal makes of them, and whatever ends the question, an answer, Esc,
+//! Ctrl-C or a signal from outside, the terminal is afterwards as it was. What one line answers is asked by
+//! [`super::prompt`].
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use dialoguer::FuzzySelect;
+use dialoguer::console::{Term, set_colors_enabled_stderr};
+use dialoguer::theme::Theme;
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::sync::oneshot;
+
+use super::color::{Ink, paint};
+use super::terminal::LEAST_WIDTH;
+use super::{Failure, Signals, Ui};
+use crate::core::view::escape::safe;
+use crate::core::view::line::{columns, cut};
+
+/// What dialoguer writes before each row.
+const MARK: usize = 2;
+
+/// Lines without which there is no list: the question, a row, and the line of the cursor.
+const LEAST_LINES: u16 = 3;
+
+/// Columns that what is typed has beside a long question.
+const TYPED: usize = 12;
+
+/// How long a key that was pressed at the very moment of a signal may take to be read.
+const LAST_KEY: Duration = Duration::from_millis(50);
+
+const HOW: &str = "type to narrow, ↑ ↓ and Enter choose, Esc leaves";
+
+/// What may be chosen.
+pub struct List<'a> {
+    /// What is asked.
+    pub question: &'a str,
+    /// The rows, each made for so many columns; those that are wider are cut.
+    pub rows: &'a dyn Fn(usize) -> Vec<String>,
+    /// What is said where no list can be drawn. The rows become its causes.
+    pub otherwise: Failure,
+}
+
+impl List<'_> {
+    /// What is said where it cannot be drawn.
+    fn told(self) -> Failure {
+        let rows = (self.rows)(usize::MAX);
+        rows.into_iter().fold(self.otherwise, Failure::cause)
+    }
+}
+
+/// Asks which row is meant, and says which it is. Without a terminal that can draw lists, and on one that is too
+/// small to tell the rows apart, it fails and lists them.
+pub async fn choose(ui: &Ui, signals: &mut Signals, list: List<'_>) -> Result<usize, Failure> {
+    let over = Arc::new(AtomicBool::new(false));
+    let Some(mut sheet) = Sheet::of(ui, &list, String::new(), &over) else {
+        return Err(list.told());
+    };
+    let keys = Keys::begin().map_err(|_| Failure::no_answer())?;
+    loop {
+        let (sender, mut answer) = oneshot::channel();
+        // Nobody listens any more once a signal came.
+        std::thread::spawn(move || sender.send(sheet.pick()));
+        let picked = tokio::select! {
+            biased;
+            _ = signals.next() => {
+                over.store(true, Ordering::SeqCst);
+                keys.end();
+                // The thread waits for a key and ends with the program. If one was just pressed, it sets the modes of
+                // the terminal once more, and `keys` has to end after that.
+                let _ = tokio::time::timeout(LAST_KEY, &mut answer).await;
+                return Err(Failure::interrupted());
+            }
+            picked = &mut answer => picked,
+        };
+        match picked {
+            Ok(Picked::Row(at, said)) => {
+                ui.talk(&said);
+                return Ok(at);
+            }
+            Ok(Picked::Nothing) => return Err(Failure::no_answer()),
+            Ok(Picked::Interrupted) => return Err(Failure::interrupted()),
+            Ok(Picked::Resized(typed)) => match Sheet::of(ui, &list, typed, &over) {
+                Some(anew) => sheet = anew,
+                None => return Err(list.told()),
+            },
+            Err(_) => return Err(Failure::bug("a list of choices gave up; see above")),
+        }
+    }
+}
+
+/// How a list ended.
+#[derive(Debug)]
+enum Picked {
+    /// With this row, and what stays of the list on the terminal.
+    Row(usize, String),
+    /// With Esc, or because the terminal does not answer.
+    Nothing,
+    /// With Ctrl-C.
+    Interrupted,
+    /// The terminal has another size now, and the list has to be made anew for it. So much was typed.
+    Resized(String),
+}
+
+/// The keys of standard input, silent and one by one, until this is dropped. dialoguer reads each key in raw mode
+/// and goes back in between; without this what is typed meanwhile would be echoed into the list.
+struct Keys {
+    before: Termios,
+}
+
+impl Keys {
+    /// What was typed before there was a list answers nothing, and is dropped.
+    fn begin() -> io::Result<Self> {
+        let before = tcgetattr(io::stdin())?;
+        let mut silent = before.clone();
+        silent
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ICANON);
+        tcsetattr(io::stdin(), OptionalActions::Flush, &silent)?;
+        Ok(Self { before })
+    }
+
+    /// Puts the terminal back: a terminal that is gone needs nothing.
+    fn end(&self) {
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.before);
+        let _ = Term::stderr().show_cursor();
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The list as it is drawn on a terminal of one size.
+struct Sheet {
+    question: String,
+    rows: Vec<String>,
+    /// Lines and columns of the terminal.
+    size: (u16, u16),
+    width: usize,
+    color: bool,
+    typed: RefCell<String>,
+    /// The question is over: nothing is drawn any more.
+    over: Arc<AtomicBool>,
+}
+
+impl Sheet {
+    /// None where no list can be drawn.
+    fn of(ui: &Ui, list: &List<'_>, typed: String, over: &Arc<AtomicBool>) -> Option<Self> {
+        if ui.json() || !ui.streams().can_ask() || !ui.draws() {
+            return None;
+        }
+        let size = Term::stderr().size();
+        let columns = usize::from(size.1);
+        // The last column stays free: some terminals go on in the next line as soon as it is written to.
+        let width = ui.width().min(columns).saturating_sub(1);
+        let room = width.saturating_sub(MARK);
+        let rows: Vec<String> = (list.rows)(room)
+            .iter()
+            .map(|row| fitting(row, room, columns))
+            .collect();
+        // dialoguer finds what was taken by its text.
+        let distinct = rows.iter().collect::<BTreeSet<_>>().len() == rows.len();
+        let roomy = size.0 >= LEAST_LINES && columns >= LEAST_WIDTH;
+        (distinct && roomy).then(|| Self {
+            question: list.question.to_owned(),
+            rows,
+            size,
+            width,
+            color: ui.color_talk(),
+            typed: RefCell::new(typed),
+            over: Arc::clone(over),
+        })
+    }
+
+    /// Draws and reads keys until there is an answer.
+    fn pick(&self) -> Picked {
+        set_colors_enabled_stderr(self.color);
+        let terminal = Term::buffered_stderr();
+        let typed = self.typed.take();
+        let picked = FuzzySelect::with_theme(self)
+            .with_prompt(&self.question)
+            .with_initial_text(typed)
+            .items(&self.rows)
+            .default(0)
+            .report(false)
+            .interact_on_opt(&terminal)
+            .map_err(io::Error::from);
+        let picked = match picked {
+            Ok(Some(at)) => {
+                let said = format!("{} {}", self.question, self.rows[at]);
+                Picked::Row(at, cut(&said, self.width).into_owned())
+            }
+            Ok(None) => Picked::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return Picked::Interrupted;
+            }
+            Err(_) if self.is_over() || !self.is_resized() => return Picked::Nothing,
+            Err(_) => Picked::Resized(self.typed.take()),
+        };
+        // What was drawn is gone as far as dialoguer knows; a terminal that was resized may have moved it.
+        let _ = terminal
+            .clear_to_end_of_screen()
+            .and_then(|()| terminal.flush());
+        picked
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    fn is_resized(&self) -> bool {
+        Term::stderr().size() != self.size
+    }
+
+    /// The question and what is typed, in one line. Of what has no room the part around the place of the next
+    /// character stays.
+    fn head(&self, before: &str, after: &str) -> String {
+        let most = self.width.saturating_sub(TYPED).max(self.width / 2);
+        let question = cut(&self.question, most);
+        let room = self.width.saturating_sub(columns(&question) + 2);
+        let before = cut_front(before, room - usize::from(!after.is_empty()));
+        let after = cut(after, room - columns(&before));
+        let how = if before.is_empty() && after.is_empty() {
+            paint(&cut(HOW, room), Ink::Dim, self.color)
+        } else {
+            String::new()
+        };
+        let question = paint(&question, Ink::Strong, self.color);
+        format!("{question} {before}|{after}{how}")
+    }
+}
+
+impl Theme for Sheet {
+    fn format_fuzzy_select_prompt(
+        &self,
+        out: &mut dyn fmt::Write,
+        _question: &str,
+        typed: &str,
+        at: usize,
+    ) -> fmt::Result {
+        typed.clone_into(&mut self.typed.borrow_mut());
+        if self.is_over() || self.is_resized() {
+            return Err(fmt::Error);
+        }
+        let (before, after) = typed.split_at(at);
+        out.write_str(&self.head(before, after))
+    }
+}
+
+/// The row cut to this room. dialoguer takes a row for wrapped whose bytes are more than the terminal has columns,
+/// and would clear lines above the list for it.
+fn fitting(row: &str, room: usize, columns: usize) -> String {
+    (0..=room)
+        .rev()
+        .map(|room| cut(row, room))
+        .find(|row| row.len() <= columns)
+        .unwrap_or_default()
+        .into_owned()
+}
+
+/// The text cut at its front to so many columns, with `…` where something is missing.
+fn cut_front(text: &str, room: usize) -> String {
+    let text = safe(text);
+    if columns(&text) <= room {
+        return text.into_owned();
+    }
+    let mut starts = text.char_indices().map(|(at, _)| at);
+    let rest = starts
+        .find(|at| columns(&text[*at..]) < room)
+        .map_or("", |at| &text[at..]);
+    cut(&format!("…{rest}"), room).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sheet(width: usize) -> Sheet {
+        Sheet {
+            question: "Which Machine to destroy?".to_owned(),
+            rows: Vec::new(),
+            size: (24, 80),
+            width,
+            color: false,
+            typed: RefCell::default(),
+            over: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn the_question_and_what_is_typed_are_never_wider_than_the_terminal() {
+        let long = "web started ams ".repeat(9);
+        for width in LEAST_WIDTH - 1..100 {
+            for before in ["", "web", &long, "日本"] {
+                for after in ["", "x", &long] {
+                    let head = sheet(width).head(before, after);
+                    assert!(columns(&head) <= width, "{width}: {head:?}");
+                }
+            }
+        }
+        assert_eq!(
+            sheet(79).head("", ""),
+            "Which Machine to destroy? |type to narrow, ↑ ↓ and Enter choose, Esc leaves"
+        );
+        assert_eq!(
+            sheet(39).head(&long, "xyz"),
+            "Which Machine to destroy? …arted ams |…"
+        );
+    }
+
+    #[test]
+    fn what_is_typed_and_the_rows_cannot_move_the_cursor() {
+        assert_eq!(
+            sheet(79).head("a\u{9b}2J", "b\u{202e}"),
+            "Which Machine to destroy? a\\u{9b}2J|b\\u{202e}"
+        );
+        assert_eq!(fitting("a\u{1b}[2Jb", 40, 43), "a\\u{1b}[2Jb");
+    }
+
+    #[test]
+    fn a_row_has_no_more_columns_than_its_room_and_no_more_bytes_than_the_terminal_has_columns() {
+        assert_eq!(fitting("148ed599c14189  web", 12, 15), "148ed599c14…");
+        let row = fitting(&"日本".repeat(20), 37, 40);
+        assert!(columns(&row) <= 37 && row.len() <= 40, "{row:?}");
+        assert!(row.ends_with('…'), "{row:?}");
+    }
+}

@@ -1,0 +1,102 @@
+//! The emulated platform in process, on a clock that waits for nobody: plans are carried out by the real
+//! executor.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aeroform::apply::Cancel;
+use aeroform::core::fleet::{Desired, Known, Observed};
+use aeroform::core::plan::{Options, Outcome, Plan, check, plan};
+use aeroform::journal::memory::MemoryJournal;
+use aeroform::observe::observe;
+use aeroform::provider::sim::SimProvider;
+use aeroform::store::{StateLock, StoreError};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::carried::{Errand, carry_out};
+use crate::edits::Machines;
+
+/// A lock that nobody else wants.
+struct Lock(Arc<AtomicBool>);
+
+#[async_trait::async_trait]
+impl StateLock for Lock {
+    fn is_held(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+    async fn release(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// An app on the platform, and what the state knows of it.
+pub(crate) struct World {
+    runtime: Runtime,
+    sim: SimProvider,
+    known: Known,
+    runs: u32,
+}
+
+impl World {
+    /// A world in which this has been applied.
+    pub(crate) fn with(desired: &Desired) -> Self {
+        let mut runtime = Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().unwrap();
+        let sim = SimProvider::new("seed");
+        sim.world().add_app("shop");
+        let mut world = Self {
+            runtime,
+            sim,
+            known: Known::empty(desired.app.clone(), "sim"),
+            runs: 0,
+        };
+        world.apply(desired);
+        world
+    }
+
+    /// The Machines that are there.
+    pub(crate) fn machines(&self) -> Machines {
+        let mut machines = self.observed().machines;
+        machines.retain(|_, machine| !machine.state.is_gone());
+        machines
+    }
+
+    /// Applies, and sees that all of it is done and nothing is left to do.
+    pub(crate) fn apply(&mut self, desired: &Desired) {
+        let observed = self.observed();
+        let made = self.planned(desired, &observed);
+        self.runs += 1;
+        let lock = Lock(Arc::new(AtomicBool::new(true)));
+        let errand = Errand {
+            number: self.runs,
+            desired,
+            known: &self.known,
+            observed: &observed,
+            provider: &self.sim,
+            journal: &MemoryJournal::default(),
+            lock: &lock,
+            cancel: Cancel::never(),
+            parallelism: 16,
+        };
+        let (ran, known) = self.runtime.block_on(carry_out(errand, made));
+        let ends = ran.report.results.iter().map(|result| &result.outcome);
+        let undone: Vec<_> = ends.filter(|end| **end != Outcome::Done).collect();
+        assert!(undone.is_empty(), "{undone:#?}");
+        assert_eq!(ran.report.findings, [""; 0]);
+        self.known = known;
+        let again = self.planned(desired, &self.observed());
+        assert!(again.is_empty(), "left: {:#?}", again.summary_lines());
+    }
+
+    fn observed(&self) -> Observed {
+        let looked = observe(&self.sim, &self.known.app, &self.known);
+        self.runtime.block_on(looked).unwrap()
+    }
+
+    fn planned(&self, desired: &Desired, observed: &Observed) -> Plan {
+        let made = plan(desired, &self.known, Some(observed), &Options::default());
+        assert_eq!(check(&made, desired, &self.known, Some(observed)), []);
+        assert_eq!(made.refusals, [], "{:#?}", made.summary_lines());
+        made
+    }
+}
