@@ -42,6 +42,17 @@ async fn a_machine_has_the_documented_form() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_config_may_be_large_and_in_any_script() {
+    let desk = platform();
+    let (file, greeting) = ("A".repeat(4 << 20), "안녕 \u{1f600} ñ");
+    let files = json!([{"guest_path": "/big", "raw_value": file}]);
+    let body = json!({"config": {"image": "x", "env": {"HI": greeting}, "files": files}});
+    let (_, shown) = made(&desk, body.clone()).await;
+    assert_eq!(shown["config"]["files"], body["config"]["files"]);
+    assert_eq!(shown["config"]["env"]["HI"], greeting);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_not_served_is_a_plain_404_before_anybody_is_asked_who_they_are() {
     let desk = platform();
     for (method, path) in [

@@ -243,6 +243,11 @@ async fn a_created_machine_is_leased_and_its_group_s_release_is_copied() {
 #[tokio::test(start_paused = true)]
 async fn a_machine_whose_config_nobody_understands_hides_no_other() {
     let desk = platform();
+    let long = "x".repeat(300);
+    for name in ["esc\u{1b}[31m", "", long.as_str()] {
+        let config = json!({"image": "y"});
+        desk.world().operator("shop").add(name, "ams", config);
+    }
     for (name, config) in [
         ("odd", json!({"image": "x", "env": 7})),
         ("fine", json!({"image": "x"})),
@@ -251,7 +256,9 @@ async fn a_machine_whose_config_nobody_understands_hides_no_other() {
         assert!(made.is_some());
     }
     let listed = provider(&desk).list(&app()).await.unwrap().machines;
-    assert_eq!(listed.len(), 2);
+    assert_eq!(listed.len(), 5);
+    let named_by_id = listed.iter().filter(|m| m.name.as_str() == m.id.as_str());
+    assert_eq!(named_by_id.count(), 3);
     let odd = listed.iter().find(|m| m.name.as_str() == "odd").unwrap();
     assert!(odd.config.is_none());
     assert!(odd.detail.as_ref().unwrap().contains("cannot be read"));

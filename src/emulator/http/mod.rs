@@ -15,6 +15,7 @@ mod volumes;
 mod wait;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
@@ -83,6 +84,8 @@ pub fn router(desk: Desk) -> Router {
         )
         .fallback(nothing_here)
         .method_not_allowed_fallback(nothing_here)
+        // The platform documents no limit of its own.
+        .layer(DefaultBodyLimit::disable())
         .with_state(desk)
 }
 

@@ -1,7 +1,7 @@
 //! The API's Machines and volumes as ours (facts/fly-machines-api.md 10, 16, 17).
 //!
 //! Lists are read once, borrowing from the body; a config that has another form than the platform's
-//! schema makes its own Machine unreadable and no other.
+//! schema makes its own Machine unreadable and no other, and a name that nobody can show is not shown.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -24,8 +24,8 @@ use crate::provider::bookkeeping;
 pub(in crate::provider) struct Shown<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    name: Option<Cow<'a, str>>,
     #[serde(borrow)]
     state: Cow<'a, str>,
     #[serde(borrow)]
@@ -149,7 +149,7 @@ impl Shown<'_> {
         };
         let machine = Machine {
             id: MachineId::new(self.id.as_ref()).map_err(|error| odd(&error))?,
-            name: MachineName::new(self.name.as_ref()).map_err(|error| odd(&error))?,
+            name: self.name().map_err(|error| odd(&error))?,
             group: bookkeeping::group(&metadata),
             region: Region::new(self.region.as_ref()).map_err(|error| odd(&error))?,
             state,
@@ -185,6 +185,12 @@ impl Shown<'_> {
             metadata,
             nonce: self.nonce.as_deref().map(str::to_owned),
         })
+    }
+
+    /// Its name, or its id where it has none that could be shown: such a one is never of our making.
+    fn name(&self) -> Result<MachineName, impl std::fmt::Display> {
+        let name = MachineName::new(self.name.as_deref().unwrap_or_default());
+        name.or_else(|_| MachineName::new(self.id.as_ref()))
     }
 
     /// The exit code of a Machine that ended by itself; a stop that was asked for is none.
