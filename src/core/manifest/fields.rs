@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_key_of_the_top_level_below_a_header_is_told_where_it_belongs() {
-        let (_, found) = fly_fields("[build]\nprimary_region = \"ams\"\n", |fields| {
+        let ((), found) = fly_fields("[build]\nprimary_region = \"ams\"\n", |fields| {
             if let Some(build) = fields.table("build") {
                 build.finish();
             }
