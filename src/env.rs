@@ -113,8 +113,10 @@ impl Env {
         ["GITHUB_ACTOR", "GITLAB_USER_LOGIN", "USER", "LOGNAME"]
             .iter()
             .find_map(|name| self.var(name))
-            .unwrap_or("unknown")
-            .to_owned()
+            .map_or_else(
+                || format!("uid {}", rustix::process::getuid().as_raw()),
+                str::to_owned,
+            )
     }
 
     /// The name of this host.
@@ -143,4 +145,18 @@ fn random_bytes() -> Vec<u8> {
         "the kernel answers 16 random bytes whole"
     );
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_name_has_a_number() {
+        let named = Env::of([("USER".to_owned(), "ana".to_owned())].into());
+        assert_eq!(named.user(), "ana");
+        let nameless = Env::of(BTreeMap::new()).user();
+        let number = nameless.strip_prefix("uid ").unwrap();
+        assert!(number.parse::<u32>().is_ok(), "{nameless}");
+    }
 }

@@ -208,8 +208,22 @@ fn named(path: &Path) -> Result<Source, Failure> {
 
 /// The fly.toml of the project.
 fn found(project: &Project, path: &Path) -> Result<Source, Failure> {
-    let bytes = project.read(path)?.ok_or_else(|| no_fly_toml(path))?;
-    Ok(Source::new(path, bytes))
+    match project.read(path)? {
+        Some(bytes) => Ok(Source::new(path, bytes)),
+        None => Err(in_another_language(project, path).unwrap_or_else(|| no_fly_toml(path))),
+    }
+}
+
+/// What to say where the file is there as JSON or YAML, which are read only where they are named.
+fn in_another_language(project: &Project, path: &Path) -> Option<Failure> {
+    let there = ["json", "yaml", "yml"]
+        .map(|ending| path.with_extension(ending))
+        .into_iter()
+        .find(|other| matches!(project.read(other), Ok(Some(_))))?;
+    let there = there.display();
+    Some(no_fly_toml(path).hint(format!(
+        "name the one that is there: `aeroform -c {there} …`, or `config = \"{there}\"` in aeroform.toml"
+    )))
 }
 
 fn no_fly_toml(path: &Path) -> Failure {

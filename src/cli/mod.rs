@@ -16,6 +16,7 @@ mod drift;
 mod edit;
 mod emulator;
 mod files;
+mod foreign;
 mod groups;
 mod import;
 mod init;
@@ -119,7 +120,7 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
                 error.kind(),
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
             );
-            let text = error.render();
+            let text = foreign::told(error, args).render();
             let colored = if asked_for {
                 ui.color_data()
             } else {

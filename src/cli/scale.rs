@@ -26,14 +26,14 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         }
         Args::Vm(args) => {
             let edits = |ground: &Ground<'_>| size::vm(args, ground);
-            edit::run_blind(context, "scale vm", &args.editing, edits).await
+            edit::run_blind(context, "scale vm", &args.of.editing, edits).await
         }
         Args::Memory(args) => {
             let edits = |ground: &Ground<'_>| size::memory(args, ground);
             edit::run(
                 context,
                 "scale memory",
-                &args.editing,
+                &args.of.editing,
                 Asked::default(),
                 edits,
             )

@@ -23,14 +23,14 @@ pub(super) fn vm(args: &Vm, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
         memory_mb: args.memory.unwrap_or(found.memory_mb),
     };
     Ok(vec![edit(
-        the_group(ground.desired, args.group.as_ref())?,
+        the_group(ground.desired, args.of.group.as_ref())?,
         size,
     )?])
 }
 
 /// Other memory for the CPUs that it has.
 pub(super) fn memory(args: &Memory, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
-    let group = the_group(ground.desired, args.group.as_ref())?;
+    let group = the_group(ground.desired, args.of.group.as_ref())?;
     let (cpu_kind, cpus) = cpus(ground, &group)?;
     let size = Size {
         cpu_kind,
@@ -98,7 +98,7 @@ fn cpus(ground: &Ground<'_>, name: &GroupName) -> Result<(String, u32), Failure>
     let whole = format!("say it whole: `aeroform scale vm SIZE --memory MB -g {name}`");
     match found.as_slice() {
         // What runs may be larger than what is usual.
-        [] if !there.is_empty() => Err(Failure::new(
+        [] if there.iter().any(Option::is_none) => Err(Failure::new(
             codes::CPUS_DIFFER,
             format!("the CPUs of group `{name}` are not known, and fly.toml does not say which"),
         )
@@ -133,7 +133,7 @@ fn there(ground: &Ground<'_>, name: &GroupName) -> Vec<Option<Guest>> {
             !machine.state.is_gone() && group.is_some_and(|group| is_its(&machine.id, group))
         });
         return its
-            .map(|machine| machine.config.as_ref()?.guest.clone())
+            .map(|machine| Some(machine.config.as_ref()?.guest.clone().unwrap_or_default()))
             .collect();
     }
     let known = &look.remembered.known;
@@ -143,7 +143,10 @@ fn there(ground: &Ground<'_>, name: &GroupName) -> Vec<Option<Guest>> {
         let guest = known.sent(id)?.tree().get("guest")?;
         serde_json::from_value(guest.clone()).ok()
     });
-    sent.collect()
+    // A process of this computer has no size but the one that is written.
+    let is_local = desired.provider == "local";
+    sent.map(|guest| guest.or_else(|| is_local.then(Guest::default)))
+        .collect()
 }
 
 /// Whether fly.toml gives it GPUs or, where that says nothing of a size, its Machines have some.

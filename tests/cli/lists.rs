@@ -5,35 +5,13 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::fly::{self, Platform, V1};
+use crate::one_by_one::{OURS, app, ids};
 use crate::sandbox::Sandbox;
 use crate::terminal::Terminal;
-
-const OURS: &str = "\
-[groups.web]
-count = 2
-
-[groups.jobs]
-count = 1
-";
 
 const ESC: &str = "\u{1b}";
 const UP: &str = "\u{1b}[A";
 const DOWN: &str = "\u{1b}[B";
-
-/// Local Machines: two of `web`, one of `jobs`.
-fn app() -> Sandbox {
-    let sandbox = Sandbox::with_app();
-    sandbox.write("aeroform.toml", OURS);
-    sandbox.apply();
-    sandbox
-}
-
-fn ids(sandbox: &Sandbox, group: &str) -> Vec<String> {
-    let args = ["machine", "list", "-q", "-g", group];
-    let listed = sandbox.command(&args).output().unwrap();
-    let text = String::from_utf8(listed.stdout).unwrap();
-    text.lines().map(str::to_owned).collect()
-}
 
 fn destroy(sandbox: &Sandbox, columns: u16, lines: u16) -> Terminal {
     let command = sandbox.command(&["machine", "destroy", "--force", "-y"]);

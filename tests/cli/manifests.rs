@@ -165,6 +165,26 @@ fn a_plan_of_broken_manifests_says_where_to_programs_too() {
 }
 
 #[test]
+fn a_manifest_in_another_language_is_told_how_to_be_named() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "fly.json",
+        r#"{"app": "shop", "processes": {"web": "sleep 1000"}}"#,
+    );
+    assert_snapshot!(sandbox.run(&["validate"]), @r#"
+    exit 1
+    --- stderr
+    error: there is no `fly.toml`
+    hint: name the one that is there: `aeroform -c fly.json …`, or `config = "fly.json"` in aeroform.toml
+    "#);
+    assert!(
+        sandbox
+            .run(&["validate", "-c", "fly.json"])
+            .starts_with("exit 0")
+    );
+}
+
+#[test]
 fn a_folder_without_fly_toml_says_what_to_do() {
     let sandbox = Sandbox::new();
     assert_snapshot!(sandbox.run(&["plan"]), @r"

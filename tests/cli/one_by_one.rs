@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::fly::{Platform, V1, project, run};
 use crate::sandbox::Sandbox;
 
-const OURS: &str = "\
+pub(crate) const OURS: &str = "\
 [groups.web]
 count = 2
 
@@ -15,7 +15,8 @@ count = 2
 count = 1
 ";
 
-fn app() -> Sandbox {
+/// Local Machines: two of `web`, one of `jobs`.
+pub(crate) fn app() -> Sandbox {
     let sandbox = Sandbox::with_app();
     sandbox.write("aeroform.toml", OURS);
     sandbox.apply();
@@ -23,7 +24,7 @@ fn app() -> Sandbox {
 }
 
 /// The ids of a group's Machines.
-fn ids(sandbox: &Sandbox, group: &str) -> Vec<String> {
+pub(crate) fn ids(sandbox: &Sandbox, group: &str) -> Vec<String> {
     let args = ["machine", "list", "-q", "-g", group];
     let listed = sandbox.command(&args).output().unwrap();
     let text = String::from_utf8(listed.stdout).unwrap();

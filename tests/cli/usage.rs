@@ -143,3 +143,47 @@ fn data_that_cannot_be_written_is_a_failure() {
       caused by: No space left on device (os error 28)
     ");
 }
+
+#[test]
+fn a_verb_of_flyctl_or_terraform_is_told_what_says_the_same_here() {
+    let sandbox = Sandbox::new();
+    assert_snapshot!(sandbox.run(&["deploy"]), @"
+    exit 64
+    --- stderr
+    error: unrecognized subcommand 'deploy'
+
+      tip: here it is `aeroform apply`, with an image that is built: `--image REF`
+
+    Usage: aeroform [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    assert_snapshot!(sandbox.run(&["secrets", "set", "A=b"]), @"
+    exit 64
+    --- stderr
+    error: unrecognized subcommand 'secrets'
+
+      tip: here it is `fly secrets`, then `aeroform restart`
+
+    Usage: aeroform [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    ");
+    let below = sandbox.run(&["machine", "deploy"]);
+    assert!(!below.contains("here it is"), "{below}");
+}
+
+#[test]
+fn an_image_that_a_variable_left_empty_is_refused_before_anything_is_planned() {
+    let sandbox = Sandbox::with_app();
+    for image in [
+        "",
+        "registry.example/shop:",
+        "registry.example/shop@",
+        "my shop",
+    ] {
+        let run = sandbox.run(&["plan", "--image", image]);
+        assert!(run.starts_with("exit 64"), "{run}");
+        assert!(run.contains("names no image"), "{run}");
+    }
+}

@@ -1,18 +1,18 @@
 //! The plans that are disturbed: what was applied before, what others did meanwhile, what is wanted
 //! now.
 
+mod groups;
+mod others;
 mod room;
+mod volumes;
 
-use aeroform::core::fleet::{
-    Count, Desired, DesiredGroup, Known, LaunchId, Limit, MachineId, MovedMachine, Pending,
-    Strategy,
-};
-use aeroform::core::plan::{Aim, Options};
+use aeroform::core::fleet::{Count, Desired, DesiredGroup, Known, Limit, Strategy};
+use aeroform::core::plan::Options;
 use aeroform::emulator::world::World;
 use serde_json::{Value, json};
 
 use crate::invariants::Guard;
-use crate::support::{GroupWords, desired, group, group_name, moved, region};
+use crate::support::{GroupWords, desired, group, moved};
 
 /// One plan of the gallery.
 pub(crate) struct Chapter {
@@ -110,46 +110,14 @@ fn ids(world: &mut World, of: &str) -> Vec<String> {
     machines.iter().filter(of).map(id).collect()
 }
 
-/// A Machine of Fly Launch with a volume of its own.
-fn with_volume(world: &mut World) {
-    let volume = world.add_volume("shop", "data", "ams", 1).unwrap();
-    let config = json!({
-        "image": "shop:1",
-        "init": {"cmd": ["bin/db"]},
-        "env": {"FLY_PROCESS_GROUP": "db"},
-        "mounts": [{"volume": volume, "name": "data", "path": "/data"}],
-        "metadata": {"fly_process_group": "db", "fly_platform_version": "v2"},
-    });
-    world.operator("shop").add("still-lake-1", "ams", config);
-}
-
-fn launched(world: &mut World) {
-    for name in ["calm-sea-1", "calm-sea-2"] {
-        let config = json!({
-            "image": "shop:1",
-            "init": {"cmd": ["bin/worker"]},
-            "env": {"FLY_PROCESS_GROUP": "worker"},
-            "metadata": {"fly_process_group": "worker", "fly_platform_version": "v2"},
-        });
-        world.operator("shop").add(name, "ams", config);
-    }
-}
-
-fn db() -> DesiredGroup {
-    image(group("db"), "shop:1")
-        .count(1)
-        .mount()
-        .max_unavailable(1)
-}
-
 pub(crate) fn all() -> Vec<Chapter> {
     let mut all = counts();
     all.extend(configs());
-    all.extend(groups());
+    all.extend(groups::all());
     all.extend(standbys());
     all.extend(places());
-    all.extend(others());
-    all.extend(volumes());
+    all.extend(others::all());
+    all.extend(volumes::all());
     all.extend(unwritten_counts());
     all.extend(room::all());
     all
@@ -253,121 +221,6 @@ fn configs() -> Vec<Chapter> {
     ]
 }
 
-fn groups() -> Vec<Chapter> {
-    vec![
-        chapter(
-            "group-added",
-            vec![("web", web(2))],
-            vec![("web", web(2)), ("worker", worker(2))],
-        )
-        .never_below(&["web"], 2, 2),
-        chapter(
-            "group-removed",
-            vec![("web", web(2)), ("worker", worker(2))],
-            vec![("web", web(2))],
-        )
-        .never_below(&["web"], 2, 2),
-        chapter(
-            "group-removed-and-another-added",
-            vec![("web", web(2)), ("worker", worker(2))],
-            vec![("web", web(2)), ("cron", worker(3))],
-        )
-        .never_below(&["web"], 2, 2)
-        .never_below(&["worker", "cron"], 2, 2),
-        chapter(
-            "renamed",
-            vec![("worker", worker(3))],
-            vec![("jobs", worker(3))],
-        )
-        .moved("worker", "jobs")
-        .never_below(&["worker", "jobs"], 3, 2),
-        chapter(
-            "renamed-changed-and-grown",
-            vec![("worker", worker(3).protected())],
-            vec![("jobs", two(worker(4).protected()))],
-        )
-        .moved("worker", "jobs")
-        .never_below(&["worker", "jobs"], 3, 2),
-        chapter(
-            "renamed-and-shrunk",
-            vec![("worker", worker(4))],
-            vec![("jobs", worker(2))],
-        )
-        .moved("worker", "jobs")
-        .never_below(&["worker", "jobs"], 2, 2),
-        chapter(
-            "three-groups-at-once",
-            vec![("api", web(3)), ("web", web(2)), ("worker", worker(3))],
-            vec![("api", two(web(3))), ("web", web(4)), ("worker", worker(1))],
-        )
-        .never_below(&["api"], 3, 2)
-        .never_below(&["web"], 2, 2)
-        .never_below(&["worker"], 1, 1),
-        everything(),
-        one_machine_moved(),
-        one_machine_removed(),
-        chapter(
-            "app-destroyed",
-            vec![("web", web(2)), ("worker", worker(1))],
-            vec![("web", web(2)), ("worker", worker(1))],
-        )
-        .wishes(|wishes| wishes.aim = Aim::Nothing),
-    ]
-}
-
-/// Creates, updates, a move, a count that falls, a standby and a group that goes.
-fn everything() -> Chapter {
-    chapter(
-        "everything",
-        vec![
-            ("web", web(3)),
-            ("worker", worker(2)),
-            ("jobs", standby(worker(1), 1)),
-            ("old", web(1)),
-        ],
-        vec![
-            ("web", two(web(4))),
-            ("queue", worker(1)),
-            ("jobs", standby(two(worker(1)), 1)),
-            ("cron", worker(1)),
-        ],
-    )
-    .moved("worker", "queue")
-    .never_below(&["web"], 3, 2)
-    .never_below(&["worker", "queue"], 1, 1)
-}
-
-fn one_machine_moved() -> Chapter {
-    chapter(
-        "one-machine-moved",
-        vec![("web", web(2)), ("worker", worker(2))],
-        vec![("web", web(2)), ("worker", worker(1)), ("cron", worker(1))],
-    )
-    .meanwhile(|world, _, after| {
-        after.moved_machines = vec![MovedMachine {
-            machine: MachineId::new(ids(world, "worker").remove(1)).unwrap(),
-            to: group_name("cron"),
-        }];
-    })
-    .never_below(&["web"], 2, 2)
-    .never_below(&["worker", "cron"], 2, 1)
-}
-
-fn one_machine_removed() -> Chapter {
-    chapter(
-        "one-machine-removed",
-        vec![("worker", worker(3))],
-        vec![("worker", worker(2))],
-    )
-    .meanwhile(|world, _, after| {
-        let named = ids(world, "worker").remove(0);
-        after
-            .removed_machines
-            .insert(MachineId::new(named).unwrap());
-    })
-    .never_below(&["worker"], 2, 2)
-}
-
 fn standbys() -> Vec<Chapter> {
     vec![
         chapter(
@@ -426,157 +279,6 @@ fn places() -> Vec<Chapter> {
     ]
 }
 
-fn others() -> Vec<Chapter> {
-    vec![
-        chapter(
-            "drift-put-back",
-            vec![("web", web(3))],
-            vec![("web", web(3))],
-        )
-        .meanwhile(|world, _, _| {
-            let all = ids(world, "web");
-            let drift = |config: &mut Value| config["image"] = "shop:other".into();
-            world.operator("shop").update(&all[1], drift);
-        })
-        .never_below(&["web"], 3, 2),
-        chapter(
-            "failed-one-repaired",
-            vec![("web", web(3))],
-            vec![("web", web(3))],
-        )
-        .meanwhile(|world, _, _| {
-            let all = ids(world, "web");
-            world.operator("shop").fail(&all[1]);
-        })
-        .never_below(&["web"], 3, 2),
-        chapter(
-            "vanished-one-made-again",
-            vec![("web", web(3))],
-            vec![("web", web(3))],
-        )
-        .meanwhile(|world, _, _| {
-            let all = ids(world, "web");
-            world.operator("shop").destroy(&all[1]);
-        })
-        .never_below(&["web"], 2, 2),
-        chapter(
-            "host-does-not-answer",
-            vec![("web", web(3))],
-            vec![("web", two(web(3)))],
-        )
-        .meanwhile(|world, _, _| {
-            let all = ids(world, "web");
-            world.operator("shop").host(&all[1], true);
-        }),
-        chapter("surplus-cut", vec![("web", web(2))], vec![("web", web(2))])
-            .meanwhile(|world, _, _| {
-                let all = ids(world, "web");
-                world.operator("shop").clone_machine(&all[0]);
-            })
-            .never_below(&["web"], 2, 2),
-        chapter(
-            "launched-ones-adopted",
-            vec![],
-            vec![("worker", two(worker(3)))],
-        )
-        .world(launched)
-        .never_below(&["worker"], 2, 1),
-        chapter(
-            "state-lost",
-            vec![("web", web(3).protected())],
-            vec![("web", two(web(3).protected()))],
-        )
-        .meanwhile(|_, known, _| *known = Known::empty(known.app.clone(), "test"))
-        .never_below(&["web"], 3, 2),
-        chapter(
-            "pending-create",
-            vec![("web", web(2))],
-            vec![("web", web(3))],
-        )
-        .meanwhile(|_, known, _| {
-            let (group, region) = (group_name("web"), region("ams"));
-            let lineage = known.lineage.clone().unwrap();
-            let launch = LaunchId::derive(&lineage, 7, &group, &region, 0);
-            known.pending.push(Pending {
-                launch,
-                group,
-                region,
-                standby: false,
-                replaces: None,
-            });
-        }),
-        chapter(
-            "lists-lag",
-            vec![("web", web(2))],
-            vec![("web", two(web(4)))],
-        )
-        .world(|world| world.timings.list_lag = std::time::Duration::from_secs(5))
-        .never_below(&["web"], 2, 1),
-    ]
-}
-
-fn volumes() -> Vec<Chapter> {
-    let logs =
-        json!({"mounts": [{"name": "data", "path": "/data"}, {"name": "logs", "path": "/logs"}]});
-    let bare = || image(group("db"), "shop:2").count(1).max_unavailable(1);
-    vec![
-        chapter("volume-kept", vec![("db", db())], vec![("db", two(db()))])
-            .world(with_volume)
-            .never_below(&["db"], 1, 0),
-        chapter("mount-gone", vec![("db", db())], vec![("db", bare())])
-            .world(with_volume)
-            .never_below(&["db"], 1, 1),
-        chapter(
-            "old-first",
-            vec![("db", db()), ("web", web(1))],
-            vec![("db", db().config(logs.clone())), ("web", web(1))],
-        )
-        .world(with_volume)
-        .never_below(&["web"], 1, 1),
-        // Nothing is left for a moment, and nobody but the operator knows that it is no accident.
-        chapter(
-            "old-first-alone",
-            vec![("db", db())],
-            vec![("db", db().config(logs))],
-        )
-        .world(with_volume)
-        .wishes(|wishes| wishes.accept_missing = true),
-        chapter(
-            "volumes-made",
-            vec![("web", web(1))],
-            vec![("db", db().count(3)), ("web", web(1))],
-        )
-        .never_below(&["web"], 1, 1),
-        chapter(
-            "volumes-taken-and-made",
-            vec![("db", db()), ("web", web(1))],
-            vec![("db", db().count(3).list("ams gru")), ("web", web(1))],
-        )
-        .world(|world| {
-            with_volume(world);
-            world.add_volume("shop", "data", "ams", 1);
-        })
-        .never_below(&["db"], 1, 1),
-        chapter(
-            "mount-added",
-            vec![("db", bare()), ("web", web(1))],
-            vec![("db", two(db())), ("web", web(1))],
-        )
-        .never_below(&["db"], 1, 1),
-        chapter(
-            "vanished-one-with-volume",
-            vec![("db", db()), ("web", web(1))],
-            vec![("db", db()), ("web", web(1))],
-        )
-        .world(with_volume)
-        .meanwhile(|world, _, _| {
-            let all = ids(world, "db");
-            world.operator("shop").destroy(&all[0]);
-        })
-        .never_below(&["web"], 1, 1),
-    ]
-}
-
 fn unwritten_counts() -> Vec<Chapter> {
     vec![
         chapter(
@@ -611,7 +313,7 @@ fn unwritten_counts() -> Vec<Chapter> {
             vec![],
             vec![("worker", unwritten(two(worker(0))))],
         )
-        .world(launched),
+        .world(others::launched),
         chapter(
             "unwritten-region-added",
             vec![("web", web(2).list("ams"))],

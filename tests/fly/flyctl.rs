@@ -8,22 +8,14 @@ use aeroform::emulator::http::Desk;
 use aeroform::observe::observe;
 use serde_json::{Value, json};
 
-use crate::runs::{Team, wanted};
+use crate::runs::{PLAIN, Team, wanted};
 use crate::stage::{ask, ask_with, platform, provider};
 
-const FLY: &str = "\
-app = \"shop\"
-primary_region = \"ams\"
-[env]
-  LOG = \"info\"
-[processes]
-  web = \"bin/web\"
-";
 const VM: &str = "[[vm]]\n  size = \"shared-cpu-1x\"\n  memory = \"512mb\"\n";
 
 fn two(vm: &str, ours: &str) -> Desired {
     wanted(
-        &format!("{FLY}{vm}"),
+        &format!("{PLAIN}{vm}"),
         &format!("{ours}\n[groups.web]\ncount = 2\n"),
     )
 }

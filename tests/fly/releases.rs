@@ -6,17 +6,9 @@ use aeroform::emulator::http::Desk;
 use aeroform::emulator::world::{Effect, Fault};
 use serde_json::{Value, json};
 
-use crate::runs::{Team, wanted};
+use crate::runs::{PLAIN, Team, wanted};
 use crate::stage::{ask, platform, provider};
 
-const FLY: &str = "\
-app = \"shop\"
-primary_region = \"ams\"
-[env]
-  LOG = \"info\"
-[processes]
-  web = \"bin/web\"
-";
 const ONE: &str =
     "r.example/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111";
 const TWO: &str =
@@ -24,7 +16,7 @@ const TWO: &str =
 
 fn shop(image: &str, count: u32) -> Desired {
     let ours = format!("image = \"{image}\"\n[groups.web]\ncount = {count}\n");
-    wanted(FLY, &ours)
+    wanted(PLAIN, &ours)
 }
 
 /// Number and status of each release, newest first.
@@ -103,7 +95,7 @@ async fn what_machines_run_is_registered_and_how_many_of_them_is_not() {
     team.settle(&shop(TWO, 1)).await;
     assert_eq!(registered(&desk).await.len(), 2);
     // A group that goes is one that fly.toml has lost.
-    let other = FLY.replace("web =", "api =");
+    let other = PLAIN.replace("web =", "api =");
     let moved = format!("image = \"{TWO}\"\n[groups.api]\ncount = 1\n");
     let ran = team.settle(&wanted(&other, &moved)).await;
     assert_eq!(ran.plan.release.unwrap().number, 3);

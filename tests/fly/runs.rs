@@ -94,6 +94,16 @@ impl<'a> Team<'a> {
     }
 }
 
+/// An app of one group that serves nothing.
+pub(crate) const PLAIN: &str = "\
+app = \"shop\"
+primary_region = \"ams\"
+[env]
+  LOG = \"info\"
+[processes]
+  web = \"bin/web\"
+";
+
 /// What these two manifests want, with provider fly.
 pub(crate) fn wanted(fly: &str, aeroform: &str) -> Desired {
     let file = |path, text: &'static str| SourceFile {

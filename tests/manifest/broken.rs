@@ -529,6 +529,7 @@ fn a_group_without_a_command_cannot_run_on_this_machine() {
       = help: write in aeroform.toml (the Dockerfile's command):
               [groups.app.local]
               command = "node main.js"
+              or, for an app on Fly, begin with `aeroform init --provider fly`
     "#);
     insta::assert_snapshot!(told("app = \"a\"\n[processes]\nweb = \"\"\n", None), @r#"
     error[no_command]: process group `web` has no command: its image would run its own, and provider `local` has no image
@@ -540,5 +541,6 @@ fn a_group_without_a_command_cannot_run_on_this_machine() {
       = help: write in aeroform.toml:
               [groups.web.local]
               command = "…"
+              or, for an app on Fly, begin with `aeroform init --provider fly`
     "#);
 }

@@ -45,6 +45,12 @@ fn settle(stage: &mut Stage, wanted: &Desired, made: &Plan) {
     assert!(stage.plan(wanted).is_empty());
 }
 
+/// The Machines that the state knows.
+fn known(stage: &Stage) -> Vec<String> {
+    let ids = stage.known.machines.keys();
+    ids.map(ToString::to_string).collect()
+}
+
 #[test]
 fn a_machine_that_is_named_is_replaced_new_one_first() {
     let wanted = desired([("web", group("web").count(2))]);
@@ -57,13 +63,7 @@ fn a_machine_that_is_named_is_replaced_new_one_first() {
     ");
     assert_eq!(questions(&made).flags(), "--auto-approve");
     settle(&mut stage, &wanted, &made);
-    let left: Vec<_> = stage
-        .known
-        .machines
-        .keys()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(left, ["m00002", "m00003"]);
+    assert_eq!(known(&stage), ["m00002", "m00003"]);
 }
 
 #[test]
@@ -219,13 +219,7 @@ fn what_a_replacement_has_left_undone_the_next_apply_does_and_the_successor_stay
     destroy web ams m00001 Rebalanced: another was made to take its place
     ");
     stage.apply(&wanted);
-    let left: Vec<_> = stage
-        .known
-        .machines
-        .keys()
-        .map(ToString::to_string)
-        .collect();
-    assert_eq!(left, ["m00002", "m00003"]);
+    assert_eq!(known(&stage), ["m00002", "m00003"]);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
-    AppName, Effect, FieldChange, GroupName, LaunchId, Lineage, MachineConfig, MachineId,
-    MachineName, MachineState, Region, VolumeId, difference,
+    AppName, Count, DesiredGroup, Effect, FieldChange, GroupName, LaunchId, Lineage, MachineConfig,
+    MachineId, MachineName, MachineState, NewVolume, Places, Region, Regions, RunId, RunRecord,
+    Strategy, VolumeId, difference,
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
@@ -322,5 +323,38 @@ pub(crate) fn note(code: &str, group: Option<&str>, message: &str, hint: Option<
         group: group.map(group_name),
         message: message.to_owned(),
         hint: hint.map(str::to_owned),
+    }
+}
+
+/// A group of which no file says more than this.
+pub(crate) fn unwritten(template: MachineConfig) -> DesiredGroup {
+    DesiredGroup {
+        command: None,
+        template,
+        count: Count::Unwritten,
+        regions: Regions::Unwritten,
+        max_per_region: None,
+        standby: None,
+        ha: true,
+        protect: false,
+        strategy: Strategy::Immediate,
+        wait_timeout_s: 300,
+        machine_checks: Vec::new(),
+        new_volume: NewVolume::default(),
+        places: Places::default(),
+    }
+}
+
+/// A run that came to its end.
+pub(crate) fn last_run() -> RunRecord {
+    RunRecord {
+        run: RunId::new("7f3k2m4n6p").unwrap(),
+        serial: 13,
+        at: "2026-01-01T00:00:00Z".to_owned(),
+        by: "ana".to_owned(),
+        command: "apply".to_owned(),
+        outcome: "complete".to_owned(),
+        commit: None,
+        plan: None,
     }
 }

@@ -1,13 +1,15 @@
 //! The situations in which people read a plan.
 
-use aeroform::core::fleet::{MachineState, ReleaseStrategy};
+mod configs;
+mod extremes;
+
+use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
-use aeroform::core::plan::{
-    Action, Aim, Branch, Change, Cost, DriftKind, Plan, PlannedRelease, PlannedVolume, Removal,
-};
-use serde_json::{Value, json};
+use aeroform::core::plan::{Action, Aim, Change, Cost, DriftKind, Plan, PlannedVolume, Removal};
+use serde_json::json;
 
 use crate::build::*;
+pub(crate) use extremes::ten_thousand;
 
 /// Every situation with its name.
 pub(crate) fn all() -> Vec<(&'static str, Plan)> {
@@ -20,11 +22,11 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("group_moved", group_moved()),
         ("group_removed", group_removed()),
         ("groups_become_one", groups_become_one()),
-        ("hidden_secrets", hidden_secrets()),
-        ("hostile_names", hostile_names()),
-        ("immediate", immediate()),
-        ("long_command", long_command()),
-        ("many_groups", many_groups()),
+        ("hidden_secrets", configs::hidden_secrets()),
+        ("hostile_names", extremes::hostile_names()),
+        ("immediate", extremes::immediate()),
+        ("long_command", extremes::long_command()),
+        ("many_groups", extremes::many_groups()),
         ("new_app", new_app()),
         ("new_volumes", new_volumes()),
         ("nothing_to_do", nothing_to_do()),
@@ -34,11 +36,11 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("records_only", records_only()),
         ("refusals_and_warnings", refusals_and_warnings()),
         ("replace", replaced()),
-        ("reverts", reverts()),
+        ("reverts", configs::reverts()),
         ("scale_down", scale_down()),
         ("scale_up", scale_up()),
-        ("services", services()),
-        ("shrink", shrink()),
+        ("services", configs::services()),
+        ("shrink", configs::shrink()),
         ("standby", with_standby()),
         ("ten_thousand_machines", ten_thousand(10_000)),
         ("whole_app_destroyed", whole_app_destroyed()),
@@ -253,91 +255,6 @@ fn replaced() -> Plan {
     plan.step(leaving(old, "vol_vz3lnq8k9x7mz4w1")).step(new)
 }
 
-fn services() -> Plan {
-    let service = |soft: u32, interval: &str| {
-        json!({"internal_port": 8080, "protocol": "tcp", "autostop": "suspend", "autostart": true,
-            "min_machines_running": 1,
-            "concurrency": {"type": "requests", "soft_limit": soft, "hard_limit": 250},
-            "ports": [{"port": 443, "handlers": ["http", "tls"]}],
-            "checks": [{"type": "http", "path": "/up", "method": "get", "interval": interval}]})
-    };
-    let before = json!({
-        "image": "registry.example/shop@sha256:7b1f6c0a93d4e21f7b1f6c0a93d4e21f7b1f6c0a93d4e21f7b1f6c0a93d4e21f",
-        "init": {"cmd": ["bin/rails", "server"]}, "stop_config": {"signal": "SIGINT"},
-        "env": {"LOG_LEVEL": "debug", "WEB_CONCURRENCY": "2"},
-        "services": [service(200, "15s")]});
-    let after = json!({
-        "image": "registry.example/shop@sha256:7b1f6c0a93d4e21f7b1f6c0a93d4e21f7b1f6c0a93d4e21f7b1f6c0a93d4e99e",
-        "init": {"cmd": ["bin/rails", "server", "--early-hints"]}, "stop_config": {"signal": "SIGTERM", "timeout": "30s"},
-        "env": {"LOG_LEVEL": "info", "RAILS_ENV": "production"},
-        "services": [service(150, "30s"), {"internal_port": 9090, "protocol": "tcp", "ports": [{"port": 9090}]}]});
-    let changes = fields(before, after);
-    let mut plan = plan(2);
-    plan.cost = Some(Box::new(cost(1420, true)));
-    plan.group(
-        group("web", "bin/rails server --early-hints", Changed, "ams 2")
-            .strategy("rolling: 1 at a time"),
-    )
-    .steps([
-        update("web", "ams", "148ed599c14189", &changes),
-        update("web", "ams", "6e82d933b7d587", &changes),
-    ])
-}
-
-fn hidden_secrets() -> Plan {
-    let changes = fields(
-        json!({"env": {"STRIPE_KEY": "sk_live_1", "OLD_TOKEN": "x", "LOG_LEVEL": "debug"},
-            "files": [{"guest_path": "/etc/app.conf", "raw_value": "aGVsbG8="}]}),
-        json!({"env": {"STRIPE_KEY": "sk_live_2", "DATABASE_URL": "postgres://u:p@h/db", "LOG_LEVEL": "info"},
-            "files": [{"guest_path": "/etc/app.conf", "raw_value": "d29ybGQ="}]}),
-    );
-    plan(1)
-        .group(group("web", "bin/web", Changed, "ams 1").strategy("rolling"))
-        .step(update("web", "ams", "148ed599c14189", &changes))
-}
-
-fn shrink() -> Plan {
-    let mut changes = fields(
-        json!({"guest": {"cpu_kind": "performance", "cpus": 2, "memory_mb": 4096}}),
-        json!({"guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}}),
-    );
-    changes.push(field(&["guest", "cpus"], json!(4), json!(2)));
-    let mut plan = plan(3).group(
-        group("web", "bin/web", Changed, "ams 3")
-            .strategy("rolling: 1 at a time")
-            .size("shared-cpu-2x 512 MB"),
-    );
-    for machine in ["148ed599c14189", "6e82d933b7d587", "9080eddc29387e"] {
-        let mut change = update("web", "ams", machine, &changes);
-        change.branches = vec![Branch::NoRoomStops];
-        plan = plan.step(change);
-    }
-    plan.cost = Some(Box::new(cost(-17_420, false)));
-    plan
-}
-
-/// Somebody has deployed meanwhile, and the manifests name another image.
-fn reverts() -> Plan {
-    let image = |digit: &str| {
-        let digest = digit.repeat(64);
-        json!({"image": format!("registry.example/shop@sha256:{digest}")})
-    };
-    let changes = fields(image("2"), image("1"));
-    let mut plan = plan(2)
-        .group(group("web", "bin/web", Changed, "ams 2").strategy("rolling: 1 at a time"))
-        .steps(["148ed599c14189", "6e82d933b7d587"].map(|machine| {
-            let mut change = update("web", "ams", machine, &changes);
-            change.reverts = Some(43);
-            change
-        }));
-    plan.release = Some(PlannedRelease {
-        number: 44,
-        image: None,
-        strategy: ReleaseStrategy::Rolling,
-    });
-    plan
-}
-
 fn cost(cents_per_month: i64, if_always_running: bool) -> Cost {
     Cost {
         cents_per_month,
@@ -509,79 +426,6 @@ fn adopt_and_forget() -> Plan {
         ])
 }
 
-fn hostile_names() -> Plan {
-    let changes = fields(
-        json!({"env": {"GREETING": "hi"}}),
-        json!({"env": {"GREETING": "\u{1b}[2J\u{202e}gnp.exe\n::error::pwned\n##[error]x", "A B": "1"}}),
-    );
-    let name = "we\u{202e}b::error::x";
-    let mut plan = plan(1)
-        .group(
-            group(name, "sh -c 'echo \u{1b}]0;pwned\u{7}'", Changed, "ams 1").strategy("rolling"),
-        )
-        .step(update(name, "ams", "148ed599c14189", &changes));
-    plan.warnings = vec![note(
-        "check_output",
-        Some(name),
-        "::error file=app.rb::\u{1b}[31mthe check said\r\nPlan: 0 to destroy.",
-        Some("look\u{200b} at it"),
-    )];
-    plan
-}
-
-fn immediate() -> Plan {
-    let changes = fields(json!({"env": {"A": "1"}}), json!({"env": {"A": "2"}}));
-    plan(20)
-        .group(
-            group("web", "bin/web", Changed, "ams 10, fra 10")
-                .strategy("immediate: all at once, health is not waited for"),
-        )
-        .steps((0..20).map(|n| {
-            let at = if n % 2 == 0 { "ams" } else { "fra" };
-            update("web", at, &format!("148ed599c141{n:02}"), &changes)
-        }))
-}
-
-fn long_command() -> Plan {
-    let word = "--a-rather-long-option=with-a-value ";
-    let before: Vec<Value> = format!("bin/run {}", word.repeat(8))
-        .split_whitespace()
-        .map(Value::from)
-        .collect();
-    let mut after = before.clone();
-    after.push(Value::from("--last"));
-    let changes = fields(
-        json!({"init": {"cmd": before}}),
-        json!({"init": {"cmd": after}}),
-    );
-    plan(1)
-        .group(
-            group(
-                "a_rather_long_group_name_that_is_cut",
-                &format!("bin/run {}--last", word.repeat(8)),
-                Changed,
-                "ams 1",
-            )
-            .strategy("rolling"),
-        )
-        .step(update(
-            "a_rather_long_group_name_that_is_cut",
-            "ams",
-            "148ed599c14189",
-            &changes,
-        ))
-}
-
-fn many_groups() -> Plan {
-    let quiet = (0..20).map(|n| group(&format!("queue-{n:02}"), "bin/q", Unchanged, "ams 2"));
-    let regions = "ams 1->2, arn 1->2, bog 1->2, cdg 1->2, dfw 1->2, fra 1->2, gru 1->2, iad 1->2";
-    let new = regions.split(", ").map(|place| &place[..3]).zip(0..);
-    quiet
-        .fold(plan(48), Planning::group)
-        .group(group("web", "bin/web", Changed, regions))
-        .steps(new.map(|(at, n)| create("web", at, n)))
-}
-
 fn with_standby() -> Plan {
     let mut plan = plan(1)
         .group(
@@ -596,33 +440,6 @@ fn with_standby() -> Plan {
         standby_for.push(aeroform::core::plan::Standby::Step(plan.steps[0].id));
     }
     plan = plan.step(reserve);
-    plan
-}
-
-/// So many Machines in twenty regions that all get a new image, and as many that go.
-pub(crate) fn ten_thousand(n: usize) -> Plan {
-    let changes = fields(json!({"image": "shop:41"}), json!({"image": "shop:42"}));
-    let at = |n: usize| format!("r{:02}", n % 20);
-    let mut plan = plan(n)
-        .group(
-            group("web", "bin/web", Changed, "").strategy("rolling: 1 first, then 1,650 at a time"),
-        )
-        .group(group("old", "", Removed, ""));
-    plan.groups[0].before = u32::try_from(n / 2).unwrap();
-    plan.groups[1].before = u32::try_from(n - n / 2).unwrap();
-    plan.groups[1].after = plan.groups[1].before;
-    for k in 0..n / 2 {
-        plan = plan.step(update("web", &at(k), &format!("148ed{k:09}"), &changes));
-    }
-    for k in n / 2..n {
-        plan = plan.step(destroy(
-            "old",
-            &at(k),
-            &format!("148ed{k:09}"),
-            Removal::GroupRemoved,
-            "its group is removed",
-        ));
-    }
     plan
 }
 

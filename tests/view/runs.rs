@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use aeroform::core::fleet::{
     AppName, Capabilities, CheckState, CheckStatus, ConfigDigest, Count, Description, Desired,
     DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
-    MachineState, Management, NewVolume, Observed, Places, Policy, Regions, Rollout, RunId,
-    RunRecord, Stamps, Strategy,
+    MachineState, Management, Observed, Policy, Rollout, RunId, Stamps,
 };
 use aeroform::core::plan::{Action, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult};
 use aeroform::core::view::{RunReport, StateEnd, StatusView};
 
-use crate::build::{group_name, id, region};
+use crate::build::{group_name, id, last_run, region, unwritten};
 use crate::gallery;
 
 pub(crate) fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
@@ -74,19 +73,9 @@ fn observed(machines: Vec<Machine>) -> Observed {
 
 fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
     let group = |count, standby| DesiredGroup {
-        command: None,
-        template: MachineConfig::default(),
         count,
-        regions: Regions::Unwritten,
-        max_per_region: None,
         standby,
-        ha: true,
-        protect: false,
-        strategy: Strategy::Immediate,
-        wait_timeout_s: 300,
-        machine_checks: Vec::new(),
-        new_volume: NewVolume::default(),
-        places: Places::default(),
+        ..unwritten(MachineConfig::default())
     };
     Desired {
         app: AppName::new("shop").unwrap(),
@@ -111,16 +100,7 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
 fn known(machines: &[&Machine]) -> Known {
     let mut known = Known::empty(AppName::new("shop").unwrap(), "local");
     known.serial = 13;
-    known.runs.push(RunRecord {
-        run: RunId::new("7f3k2m4n6p").unwrap(),
-        serial: 13,
-        at: "2026-01-01T00:00:00Z".to_owned(),
-        by: "ana".to_owned(),
-        command: "apply".to_owned(),
-        outcome: "complete".to_owned(),
-        commit: None,
-        plan: None,
-    });
+    known.runs.push(last_run());
     known.machines = machines
         .iter()
         .map(|m| {

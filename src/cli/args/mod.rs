@@ -31,7 +31,7 @@ pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
-use crate::core::fleet::normal::parse_duration;
+use crate::core::fleet::normal::{names_image, parse_duration};
 use crate::core::fleet::{AppName, GroupName, MachineId, Region, RunId};
 use crate::ui::{ColorChoice, Loudness};
 
@@ -93,7 +93,7 @@ pub struct Global {
     #[arg(long, value_name = "NAME", global = true)]
     pub provider: Option<String>,
     /// The image that every group runs; beats both files
-    #[arg(long, value_name = "REF", global = true)]
+    #[arg(long, value_name = "REF", global = true, value_parser = image)]
     pub image: Option<String>,
     /// Most requests a second to Fly's API, over all that it is asked
     #[arg(long, value_name = "N", global = true)]
@@ -471,6 +471,14 @@ impl Verb {
 
 fn app_name(text: &str) -> Result<AppName, String> {
     AppName::new(text).map_err(|error| error.rule.to_owned())
+}
+
+fn image(text: &str) -> Result<String, String> {
+    if names_image(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("it names no image; is a variable of it not set?".to_owned())
+    }
 }
 
 fn group_name(text: &str) -> Result<GroupName, String> {

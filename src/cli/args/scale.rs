@@ -78,12 +78,9 @@ pub struct Vm {
     /// Memory: MB, or with a unit (2gb)
     #[arg(long, visible_alias = "vm-memory", value_name = "MB", value_parser = memory)]
     pub memory: Option<u32>,
-    /// The group; needed where there are several
-    #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
-    pub group: Option<GroupName>,
-    /// How far it goes.
+    /// Whose.
     #[command(flatten)]
-    pub editing: Editing,
+    pub of: OfGroup,
 }
 
 /// `aeroform scale memory`.
@@ -98,6 +95,14 @@ pub struct Memory {
     /// Memory: MB, or with a unit (2gb)
     #[arg(value_name = "MB", value_parser = memory)]
     pub memory: u32,
+    /// Whose.
+    #[command(flatten)]
+    pub of: OfGroup,
+}
+
+/// What the verbs share that change the size of one group's VMs.
+#[derive(Debug, Args)]
+pub struct OfGroup {
     /// The group; needed where there are several
     #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
     pub group: Option<GroupName>,
@@ -125,9 +130,8 @@ impl Scale {
     /// Whether standard output is for programs.
     pub(super) fn json(&self) -> bool {
         match self {
-            Self::Count(Count { editing, .. })
-            | Self::Vm(Vm { editing, .. })
-            | Self::Memory(Memory { editing, .. }) => editing.doing.json,
+            Self::Count(Count { editing, .. }) => editing.doing.json,
+            Self::Vm(Vm { of, .. }) | Self::Memory(Memory { of, .. }) => of.editing.doing.json,
             Self::Show(args) => args.json,
         }
     }

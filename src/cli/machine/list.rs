@@ -1,25 +1,15 @@
 //! `aeroform machine list`.
 
 use super::super::args::List;
-use super::super::session::Session;
 use super::super::{Context, show};
-use crate::core::view::{StatusView, json, terminal};
-use crate::observe::observe;
+use super::look::look;
+use crate::core::view::{json, terminal};
 use crate::ui::{Exit, Failure, Loudness, Signals};
 
 /// Looks once and lists what is there, whoever manages it.
 pub(super) async fn run(context: &Context<'_>, args: &List) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
-    let provider = session.provider(context)?;
-    let look = async {
-        let known = session.remember().await?.known;
-        let observed = observe(&*provider, &session.desired.app, &known).await?;
-        Ok::<_, Failure>((known, observed))
-    };
-    let (known, observed) = signals.or_interrupted(look).await??;
-    let desired = Some(&session.desired);
-    let mut view = StatusView::of(provider.name(), desired, Some(&known), &observed);
+    let mut view = look(context, &mut signals).await?;
     view.machines.retain(|machine| {
         let group = args.group.is_none() || machine.group == args.group;
         group && (args.region.is_empty() || args.region.contains(&machine.region))

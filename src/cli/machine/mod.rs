@@ -7,6 +7,7 @@ mod act;
 mod clone;
 mod destroy;
 mod list;
+mod look;
 mod moving;
 mod one;
 mod pick;

@@ -2,9 +2,9 @@
 
 use super::super::session::Session;
 use super::super::{Context, codes};
+use super::look::look;
 use crate::core::fleet::{GroupName, Management};
-use crate::core::view::{StatusView, terminal};
-use crate::observe::observe;
+use crate::core::view::terminal;
 use crate::ui::list::{self, List};
 use crate::ui::{Failure, Signals};
 
@@ -18,15 +18,7 @@ pub(super) async fn machines(
         return Ok(typed.to_vec());
     }
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
-    let provider = session.provider(context)?;
-    let look = async {
-        let known = session.remember().await?.known;
-        let observed = observe(&*provider, &session.desired.app, &known).await?;
-        Ok::<_, Failure>((known, observed))
-    };
-    let (known, observed) = signals.or_interrupted(look).await??;
-    let mut view = StatusView::of(provider.name(), None, Some(&known), &observed);
+    let mut view = look(context, &mut signals).await?;
     view.machines
         .retain(|machine| matches!(machine.management, Management::Ours | Management::Launch));
     if view.machines.is_empty() {

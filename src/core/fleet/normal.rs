@@ -212,6 +212,22 @@ pub fn image(image: &str) -> String {
     format!("{name}@{digest}")
 }
 
+/// Whether a text can name an image: something a registry could be asked for. A variable that is not set in a
+/// pipeline leaves an empty text, or an empty tag behind the name.
+pub fn names_image(text: &str) -> bool {
+    let (name, digest) = match text.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (text, None),
+    };
+    !name.is_empty()
+        && !name.ends_with([':', '/'])
+        && digest.is_none_or(|digest| {
+            let hash = digest.split_once(':').map(|(_, hash)| hash);
+            hash.is_some_and(|hash| !hash.is_empty())
+        })
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
 /// `60s`, `1m` and `1m0s` become `1m0s`; what is no duration stays as it is.
 fn normal_duration(text: &str) -> String {
     match parse_duration(text) {

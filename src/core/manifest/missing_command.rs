@@ -51,10 +51,16 @@ pub(super) fn diagnostic(
     let table = toml_key(name.as_str());
     // TOML's basic strings escape as JSON's do.
     let command = serde_json::Value::from(command);
+    // Nobody chose `local` where there is no aeroform.toml.
+    let elsewhere = if both.aero.is_none() {
+        "\nor, for an app on Fly, begin with `aeroform init --provider fly`"
+    } else {
+        ""
+    };
     Diagnostic::error(codes::NO_COMMAND, message)
         .at(fly.place(span, label))
         .help(format!(
-            "write in {file}{from}:\n[groups.{table}.local]\ncommand = {command}"
+            "write in {file}{from}:\n[groups.{table}.local]\ncommand = {command}{elsewhere}"
         ))
 }
 

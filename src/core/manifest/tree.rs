@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::core::fleet::Region;
+use crate::core::fleet::normal::names_image;
 
 use super::codes;
 use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
@@ -143,6 +144,17 @@ impl<'s> File<'s> {
     pub(super) fn bad_value(&self, span: Range<usize>, message: String, help: Option<String>) {
         let diagnostic = Diagnostic::error(codes::BAD_VALUE, message).at(self.place(span, ""));
         self.report(Diagnostic { help, ..diagnostic });
+    }
+
+    /// The text, where it can name an image.
+    pub(super) fn image(&self, text: At<String>) -> Option<At<String>> {
+        if names_image(&text.value) {
+            return Some(text);
+        }
+        let message = format!("{} names no image", shown(&text.value));
+        let help = "write it as `registry/name:tag`, or with its digest: `registry/name@sha256:…`";
+        self.bad_value(text.span, message, Some(help.to_owned()));
+        None
     }
 
     pub(super) fn string(&self, key: &str, node: &Node<'_>) -> Option<At<String>> {

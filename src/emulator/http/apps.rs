@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::desk::Desk;
-use super::query::{self, Query};
+use super::query::Query;
+use crate::emulator::world::World;
 
 pub(super) async fn list(
     State(desk): State<Desk>,
@@ -20,14 +21,9 @@ pub(super) async fn list(
 }
 
 pub(super) async fn create(State(desk): State<Desk>, headers: HeaderMap, bytes: Bytes) -> Response {
-    match query::body(&bytes) {
-        Ok(body) => {
-            let created = StatusCode::CREATED;
-            desk.serve(&headers, created, |world| world.create_app(&body))
-                .await
-        }
-        Err(refusal) => desk.answer(StatusCode::OK, Err(refusal)),
-    }
+    let created = StatusCode::CREATED;
+    desk.serve_body(&headers, created, &bytes, World::create_app)
+        .await
 }
 
 pub(super) async fn read(

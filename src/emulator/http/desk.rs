@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::answer;
+use super::{answer, query};
 use crate::emulator::data::Keeper;
 use crate::emulator::world::{Answer, Bearer, Refusal, World};
 
@@ -58,6 +59,23 @@ impl Desk {
     ) -> Response {
         let result = self.ask(headers, call).await;
         self.answer(success, result)
+    }
+
+    /// The same for a call with a body.
+    pub(super) async fn serve_body(
+        &self,
+        headers: &HeaderMap,
+        success: StatusCode,
+        bytes: &Bytes,
+        call: impl FnOnce(&mut World, &Value) -> Answer,
+    ) -> Response {
+        match query::body(bytes) {
+            Ok(body) => {
+                self.serve(headers, success, |world| call(world, &body))
+                    .await
+            }
+            Err(refusal) => self.answer(success, Err(refusal)),
+        }
     }
 
     /// The same without an answer yet.

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::answer;
 use super::desk::Desk;
 use super::query::{self, Query};
-use super::volumes::with_body;
 use crate::emulator::world::{Refusal, Wanted};
 
 const OK: StatusCode = StatusCode::OK;
@@ -47,10 +46,8 @@ pub(super) async fn create(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    with_body(&desk, &headers, &bytes, |world, body| {
-        world.create(&app, body)
-    })
-    .await
+    desk.serve_body(&headers, OK, &bytes, |world, body| world.create(&app, body))
+        .await
 }
 
 pub(super) async fn read(
@@ -67,7 +64,7 @@ pub(super) async fn update(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    with_body(&desk, &headers, &bytes, |world, body| {
+    desk.serve_body(&headers, OK, &bytes, |world, body| {
         world.update(&app, &id, body)
     })
     .await
@@ -114,7 +111,7 @@ pub(super) async fn act(
                 .await
         }
         "signal" => {
-            with_body(&desk, &headers, &bytes, |world, body| {
+            desk.serve_body(&headers, OK, &bytes, |world, body| {
                 let signal = body.get("signal");
                 let kills = signal.is_some_and(|s| s == "SIGKILL" || s == 9);
                 world.signal(&app, &id, kills)

@@ -6,20 +6,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::desk::Desk;
-use super::query::{self, Query};
+use super::query::Query;
+use crate::emulator::world::World;
 
 /// Rows of a list that says nothing of it.
 const ROWS: u64 = 25;
 
 pub(super) async fn create(State(desk): State<Desk>, headers: HeaderMap, bytes: Bytes) -> Response {
-    match query::body(&bytes) {
-        Ok(body) => {
-            let created = StatusCode::CREATED;
-            desk.serve(&headers, created, |world| world.create_release(&body))
-                .await
-        }
-        Err(refusal) => desk.answer(StatusCode::OK, Err(refusal)),
-    }
+    let created = StatusCode::CREATED;
+    desk.serve_body(&headers, created, &bytes, World::create_release)
+        .await
 }
 
 pub(super) async fn update(
@@ -28,15 +24,10 @@ pub(super) async fn update(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    match query::body(&bytes) {
-        Ok(body) => {
-            desk.serve(&headers, StatusCode::OK, |world| {
-                world.update_release(&id, &body)
-            })
-            .await
-        }
-        Err(refusal) => desk.answer(StatusCode::OK, Err(refusal)),
-    }
+    desk.serve_body(&headers, StatusCode::OK, &bytes, |world, body| {
+        world.update_release(&id, body)
+    })
+    .await
 }
 
 pub(super) async fn list(

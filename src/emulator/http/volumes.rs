@@ -4,11 +4,8 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde_json::Value;
 
 use super::desk::Desk;
-use super::query;
-use crate::emulator::world::{Answer, World};
 
 const OK: StatusCode = StatusCode::OK;
 
@@ -26,7 +23,7 @@ pub(super) async fn create(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    with_body(&desk, &headers, &bytes, |world, body| {
+    desk.serve_body(&headers, OK, &bytes, |world, body| {
         world.create_volume(&app, body)
     })
     .await
@@ -47,7 +44,7 @@ pub(super) async fn update(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    with_body(&desk, &headers, &bytes, |world, body| {
+    desk.serve_body(&headers, OK, &bytes, |world, body| {
         world.update_volume(&app, &id, body)
     })
     .await
@@ -59,7 +56,7 @@ pub(super) async fn extend(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    with_body(&desk, &headers, &bytes, |world, body| {
+    desk.serve_body(&headers, OK, &bytes, |world, body| {
         world.extend_volume(&app, &id, body)
     })
     .await
@@ -72,17 +69,4 @@ pub(super) async fn delete(
 ) -> Response {
     desk.serve(&headers, OK, |world| world.delete_volume(&app, &id))
         .await
-}
-
-/// Serves a call with a body, answered with 200.
-pub(super) async fn with_body(
-    desk: &Desk,
-    headers: &HeaderMap,
-    bytes: &Bytes,
-    call: impl FnOnce(&mut World, &Value) -> Answer,
-) -> Response {
-    match query::body(bytes) {
-        Ok(body) => desk.serve(headers, OK, |world| call(world, &body)).await,
-        Err(refusal) => desk.answer(OK, Err(refusal)),
-    }
 }

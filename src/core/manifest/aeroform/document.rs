@@ -6,7 +6,7 @@ use crate::core::manifest::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::settings::{DEFAULT_PROVIDER, StateLocation};
-use super::super::tree::File;
+use super::super::tree::{At, File};
 use super::super::value::{Table, Value};
 use super::groups::{self, GroupSettings};
 use super::moved::{self, Moves};
@@ -31,7 +31,7 @@ pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &Table<'_>) -> Aero
     let aeroform = Aeroform {
         provider,
         config: written(&mut fields, "config"),
-        image: written(&mut fields, "image"),
+        image: image(&mut fields),
         state: state(&mut fields),
         groups: groups::read(&mut fields),
         moves: moved::read(&mut fields),
@@ -41,8 +41,17 @@ pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &Table<'_>) -> Aero
     aeroform
 }
 
-/// A string that says something.
+fn image(fields: &mut Fields<'_, '_>) -> Option<String> {
+    let text = something(fields, "image")?;
+    Some(fields.file.image(text)?.value)
+}
+
 fn written(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
+    Some(something(fields, key)?.value)
+}
+
+/// A string that says something.
+fn something(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String>> {
     let text = fields.string(key)?;
     if text.value.is_empty() {
         let message = format!("`{}` is empty", fields.path(key));
@@ -50,7 +59,7 @@ fn written(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
         fields.file.bad_value(text.span, message, Some(help));
         return None;
     }
-    Some(text.value)
+    Some(text)
 }
 
 fn state(fields: &mut Fields<'_, '_>) -> Option<StateLocation> {

@@ -11,6 +11,7 @@ pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
     let image = fields
         .string("image")
         .filter(|image| !image.value.is_empty());
+    let image = image.and_then(|image| fields.file.image(image));
     two_ways(&mut fields);
     compression(&mut fields);
     if let Some((span, _)) = fields.take_entry("compose") {
@@ -78,6 +79,10 @@ mod tests {
             ("builder = \"b\"\nbuildpacks = [\"x\"]", 0, 0),
             ("image = \"i\"\ndockerfile = \"D\"", 0, 1),
             ("compression = \"xz\"", 1, 0),
+            ("image = \"\"", 0, 0),
+            ("image = \"registry.example/shop:\"", 1, 0),
+            ("image = \"shop@sha256:\"", 1, 0),
+            ("image = \"my shop\"", 1, 0),
             ("[build.compose]\nfile = \"c.yml\"", 0, 1),
         ] {
             let (_, found) = fly_fields(&format!("[build]\n{text}\n"), image);

@@ -175,6 +175,11 @@ fn lines(place: &Place, change: &FieldChange) -> Vec<DiffLine> {
     }
     let text = |v: &Value| value::literal(&value::in_form(place.form, v));
     match (&change.before, &change.after) {
+        // What differs is a part that is not shown.
+        (Some(before), Some(after)) if text(before) == text(after) => vec![DiffLine::Hidden {
+            key,
+            what: "changed",
+        }],
         (Some(before), Some(after)) => vec![DiffLine::Changed {
             key,
             before: text(before),
@@ -224,6 +229,16 @@ mod tests {
             }
         }
         rows.join("\n")
+    }
+
+    #[test]
+    fn a_hidden_part_that_changes_is_told_as_hidden() {
+        let check = |token: &str| {
+            let headers = json!([{"name": "Authorization", "values": [token]}]);
+            json!({"checks": {"up": {"type": "http", "headers": headers}}})
+        };
+        let text = diff(check("Bearer one"), check("Bearer two"));
+        assert!(text.ends_with("~ headers (changed, hidden)"), "{text}");
     }
 
     #[test]

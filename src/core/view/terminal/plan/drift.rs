@@ -127,7 +127,7 @@ fn changed(fate: Option<Fate>) -> &'static str {
     match fate {
         None => "changed",
         Some(Fate::PutBack) => "changed, will be put back",
-        Some(Fate::ChangedAgain) => "changed, and change again",
-        Some(Fate::Stays) => "changed, and stay as they are now",
+        Some(Fate::ChangedAgain) => "changed, will change again",
+        Some(Fate::Stays) => "changed, will be left so",
     }
 }

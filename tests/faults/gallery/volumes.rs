@@ -1,0 +1,90 @@
+//! Plans of Machines with volumes.
+
+use aeroform::core::fleet::DesiredGroup;
+use aeroform::emulator::world::World;
+use serde_json::json;
+
+use super::{Chapter, chapter, ids, image, two, web};
+use crate::support::{GroupWords, group};
+
+/// A Machine of Fly Launch with a volume of its own.
+fn with_volume(world: &mut World) {
+    let volume = world.add_volume("shop", "data", "ams", 1).unwrap();
+    let config = json!({
+        "image": "shop:1",
+        "init": {"cmd": ["bin/db"]},
+        "env": {"FLY_PROCESS_GROUP": "db"},
+        "mounts": [{"volume": volume, "name": "data", "path": "/data"}],
+        "metadata": {"fly_process_group": "db", "fly_platform_version": "v2"},
+    });
+    world.operator("shop").add("still-lake-1", "ams", config);
+}
+
+fn db() -> DesiredGroup {
+    image(group("db"), "shop:1")
+        .count(1)
+        .mount()
+        .max_unavailable(1)
+}
+
+pub(super) fn all() -> Vec<Chapter> {
+    let logs =
+        json!({"mounts": [{"name": "data", "path": "/data"}, {"name": "logs", "path": "/logs"}]});
+    let bare = || image(group("db"), "shop:2").count(1).max_unavailable(1);
+    vec![
+        chapter("volume-kept", vec![("db", db())], vec![("db", two(db()))])
+            .world(with_volume)
+            .never_below(&["db"], 1, 0),
+        chapter("mount-gone", vec![("db", db())], vec![("db", bare())])
+            .world(with_volume)
+            .never_below(&["db"], 1, 1),
+        chapter(
+            "old-first",
+            vec![("db", db()), ("web", web(1))],
+            vec![("db", db().config(logs.clone())), ("web", web(1))],
+        )
+        .world(with_volume)
+        .never_below(&["web"], 1, 1),
+        // Nothing is left for a moment, and nobody but the operator knows that it is no accident.
+        chapter(
+            "old-first-alone",
+            vec![("db", db())],
+            vec![("db", db().config(logs))],
+        )
+        .world(with_volume)
+        .wishes(|wishes| wishes.accept_missing = true),
+        chapter(
+            "volumes-made",
+            vec![("web", web(1))],
+            vec![("db", db().count(3)), ("web", web(1))],
+        )
+        .never_below(&["web"], 1, 1),
+        chapter(
+            "volumes-taken-and-made",
+            vec![("db", db()), ("web", web(1))],
+            vec![("db", db().count(3).list("ams gru")), ("web", web(1))],
+        )
+        .world(|world| {
+            with_volume(world);
+            world.add_volume("shop", "data", "ams", 1);
+        })
+        .never_below(&["db"], 1, 1),
+        chapter(
+            "mount-added",
+            vec![("db", bare()), ("web", web(1))],
+            vec![("db", two(db())), ("web", web(1))],
+        )
+        .never_below(&["db"], 1, 1),
+        chapter(
+            "vanished-one-with-volume",
+            vec![("db", db()), ("web", web(1))],
+            vec![("db", db()), ("web", web(1))],
+        )
+        .world(with_volume)
+        .meanwhile(|world, _, _| {
+            let all = ids(world, "db");
+            world.operator("shop").destroy(&all[0]);
+        })
+        .never_below(&["web"], 1, 1),
+    ]
+}

@@ -1,0 +1,135 @@
+//! What is there, and what happens, as programs read it.
+
+use aeroform::core::view::{StatusView, json};
+use insta::assert_snapshot;
+
+use super::{rejects_changes, schema, valid};
+use crate::{gallery, runs};
+
+#[test]
+fn statuses_are_as_published() {
+    let schema = schema("status");
+    for (_, mut view) in runs::statuses() {
+        view.machines.truncate(100);
+        let value = valid(&schema, &json::status::status(&view));
+        rejects_changes(&schema, &value, &["drift", "plan"]);
+    }
+    let (_, mut view): (_, StatusView) = runs::statuses().remove(0);
+    view.machines.truncate(2);
+    view.groups.truncate(1);
+    let value = valid(&schema, &json::status::status(&view));
+    assert_snapshot!(serde_json::to_string_pretty(&value).unwrap(), @r#"
+    {
+      "app": "shop",
+      "format_version": 1,
+      "groups": [
+        {
+          "actual": 1,
+          "desired": true,
+          "healthy": 1,
+          "name": "cron",
+          "regions": {
+            "ams": 1
+          },
+          "started": 1,
+          "wanted": 1
+        }
+      ],
+      "last_run": {
+        "at": "2026-01-01T00:00:00Z",
+        "by": "ana",
+        "command": "apply",
+        "outcome": "complete",
+        "run": "7f3k2m4n6p",
+        "serial": 13
+      },
+      "machines": [
+        {
+          "checks": [],
+          "cordoned": false,
+          "group": "cron",
+          "host": "ok",
+          "id": "abcdefabcd",
+          "known": true,
+          "management": "ours",
+          "name": "cron-abcdefabcd",
+          "pid": 4203,
+          "region": "ams",
+          "restarts": 0,
+          "standby": false,
+          "state": "started"
+        },
+        {
+          "address": "http://127.0.0.1:8100",
+          "checks": [
+            {
+              "name": "http-8080",
+              "status": "passing"
+            }
+          ],
+          "cordoned": false,
+          "group": "web",
+          "host": "ok",
+          "id": "a1b2c3d4e5",
+          "known": true,
+          "management": "ours",
+          "name": "web-a1b2c3d4e5",
+          "pid": 4200,
+          "region": "ams",
+          "restarts": 0,
+          "standby": false,
+          "state": "started"
+        }
+      ],
+      "missing": [],
+      "provider": "local",
+      "serial": 13
+    }
+    "#);
+}
+
+#[test]
+fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
+    let schema = schema("apply");
+    let plan = gallery::everything_at_once();
+    let mut lines = Vec::new();
+    for event in &runs::events() {
+        if let Some(line) = json::apply::event(&plan, event) {
+            let value = valid(&schema, &line);
+            let optional = ["run", "up_to_ms", "part"];
+            rejects_changes(&schema, &value, &optional);
+            lines.push(json::text(&line));
+        }
+    }
+    for (_, run) in runs::ends() {
+        let line = json::apply::finished(&run.report());
+        let value = valid(&schema, &line);
+        rejects_changes(
+            &schema,
+            &value,
+            &["replaced", "findings", "serial", "unpublished"],
+        );
+        lines.push(json::text(&line));
+    }
+    valid(&schema, &json::apply::started_without_run(&plan));
+    assert_snapshot!(lines.join("\n"), @r#"
+    {"event":"started","format_version":1,"run":"7f3k2m4n6p","app":"shop","steps":12,"summary":{"create":6,"update":4,"replace":0,"move":0,"destroy":2,"adopt":0,"forget":0,"new_volumes":0}}
+    {"event":"step_began","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"}}
+    {"event":"step_waiting","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"on":"check http-8080","up_to_ms":300000}
+    {"event":"step_ended","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"outcome":"done"}
+    {"event":"step_began","step":7,"action":"update","group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"}}
+    {"event":"step_retrying","step":7,"action":"update","group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"},"cause":"the lease is held by ana"}
+    {"event":"step_ended","step":7,"action":"update","group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"},"outcome":"failed","code":"gate_timeout","message":"check http-8080 did not pass within 5m","hint":"look at it: `aeroform logs 148ed599c14189`"}
+    {"event":"step_ended","step":8,"action":"update","group":"web","region":"gru","machine":{"id":"6e82d933b7d587","name":"web-6e82d933b7d587"},"outcome":"unknown","message":"the answer to update was lost"}
+    {"event":"step_ended","step":12,"action":"destroy","group":"cron","region":"gru","machine":{"id":"e2865641be9786","name":"cron-e2865641be9786"},"outcome":"skipped","because":7}
+    {"event":"interrupted"}
+    {"event":"step_ended","step":13,"action":"destroy","group":"cron","region":"bog","machine":{"id":"21781973f03e89","name":"cron-21781973f03e89"},"outcome":"not_started"}
+    {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"replaced":[{"group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"},"by":{"id":"3d8d9014b32789","name":"web-3d8d9014b32789"}},{"group":"web","region":"gru","machine":{"id":"6e82d933b7d587","name":"web-6e82d933b7d587"},"by":{"id":"148e1234f56789","name":"web-148e1234f56789"}}],"serial":13}
+    {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"serial":13}
+    {"event":"finished","outcome":"failed","total":12,"done":6,"failed":2,"unknown":1,"skipped":3,"not_started":0,"serial":13}
+    {"event":"finished","outcome":"failed","total":12,"done":0,"failed":12,"unknown":0,"skipped":0,"not_started":0,"serial":13}
+    {"event":"finished","outcome":"interrupted","total":12,"done":4,"failed":0,"unknown":0,"skipped":0,"not_started":8,"serial":13}
+    {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"unpublished":{"cause":"state/shop.json was changed since it was read","copy":"state/shop.json.run-7f3k2m4n6p"}}
+    {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"findings":["web 148ed599c14189 is gone: somebody destroyed it after us"],"serial":13}
+    "#);
+}
