@@ -11,6 +11,8 @@ mod docs;
 mod drift;
 mod edits;
 mod fly;
+mod fly_releases;
+mod fly_runs;
 mod from_flyctl;
 mod from_flyctl_machines;
 mod interrupted;

@@ -1,0 +1,203 @@
+//! Releases of provider `fly` at the binary: those of others that are taken back or waited for, and our own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::fly::{Platform, V1, V2, on, project, run, update};
+use crate::sandbox::Sandbox;
+use crate::terminal::Terminal;
+
+/// `fly deploy` of this image, from its release to its end.
+fn fly_deploy(platform: &Platform, image: &str) {
+    let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING"});
+    let (status, made) = platform.ask("POST", "/api/v1/releases", &body);
+    assert_eq!(status, 201, "{made}");
+    let release = made["release"].clone();
+    for machine in platform.machines() {
+        update(platform, machine["id"].as_str().unwrap(), |config| {
+            config["image"] = image.into();
+            config["metadata"]["fly_release_id"] = release["id"].clone();
+            config["metadata"]["fly_release_version"] = release["version"].to_string().into();
+        });
+    }
+    let mark = format!("/api/v1/releases/{}", release["id"].as_str().unwrap());
+    let complete = json!({"status": "complete"});
+    assert_eq!(platform.ask("PATCH", &mark, &complete).0, 200);
+}
+
+#[test]
+fn a_newer_release_is_taken_back_only_by_who_says_so() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let platform = Platform::with_app(&sandbox);
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.contains("Registers release v1."), "{applied}");
+    assert!(applied.contains("release v1 is registered"), "{applied}");
+    fly_deploy(&platform, V2);
+    let told = "everts release v2 (sha256:222222222222) to sha256:111111111111 on 1 Machine";
+    let refused = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(refused.starts_with("exit 6\n"), "{refused}");
+    assert!(refused.contains(&format!("R{told}.")), "{refused}");
+    assert!(refused.contains(&format!("the plan r{told}")), "{refused}");
+    assert!(refused.contains("add `--allow-revert`"), "{refused}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V2);
+    let saved = run(
+        &sandbox,
+        &platform,
+        &["plan", "--out", "next.plan", "--json"],
+    );
+    assert!(saved.contains("\"reverts\""), "{saved}");
+    // Whoever deploys once more changes what was approved.
+    fly_deploy(&platform, V2);
+    let stale = run(&sandbox, &platform, &["apply", "next.plan"]);
+    assert!(stale.starts_with("exit 4\n"), "{stale}");
+    run(&sandbox, &platform, &["plan", "--out", "next.plan"]);
+    let applied = run(&sandbox, &platform, &["apply", "next.plan"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+    fly_deploy(&platform, V2);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--allow-revert"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+    let quiet = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+}
+
+#[test]
+fn at_a_terminal_a_newer_release_is_taken_back_with_a_y_even_where_yes_was_said_before() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    fly_deploy(&platform, V2);
+    let mut terminal = Terminal::start(on(&sandbox, &platform, &["apply", "-y"]));
+    terminal.expect("Reverts release v2");
+    terminal.expect("Apply this plan? [y/N]");
+    terminal.type_line("y");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+}
+
+/// An apply beside a `fly deploy` that has begun, once it has said that it waits.
+fn waits(sandbox: &Sandbox, platform: &Platform) -> (Child, BufReader<ChildStderr>, String) {
+    let mut child = on(sandbox, platform, &["apply", "-y", "--image", V2])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("waits for release") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "it did not wait");
+    }
+    (child, said, line)
+}
+
+#[test]
+fn a_release_in_progress_is_waited_for_and_a_plan_warns_of_it() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
+    let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
+    let mark = format!(
+        "/api/v1/releases/{}",
+        made["release"]["id"].as_str().unwrap()
+    );
+    let status = |word: &str| {
+        assert_eq!(
+            platform.ask("PATCH", &mark, &json!({"status": word})).0,
+            200
+        );
+    };
+    status("running");
+    let plan = run(&sandbox, &platform, &["plan", "--image", V2]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
+    assert!(plan.contains("warning: release v2 by "), "{plan}");
+    assert!(plan.contains(" is in progress: what is"), "{plan}");
+
+    let (mut child, _, said) = waits(&sandbox, &platform);
+    assert!(
+        said.contains("release v2 by ") && said.contains("at most 1"),
+        "{said}"
+    );
+    assert!(said.contains("(until 2026-01-02T03:1"), "{said}");
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(platform.machines()[0]["config"]["image"], V1);
+
+    let (mut child, mut said, _) = waits(&sandbox, &platform);
+    status("complete");
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest}");
+    assert!(rest.contains("release v3 is registered"), "{rest}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V2);
+}
+
+/// Applies until its release is registered, and is killed then. Gives the platform's releases.
+fn killed(sandbox: &Sandbox, platform: &Platform) -> Value {
+    let args = ["apply", "-y", "--json", "--image", V1];
+    let mut child = on(sandbox, platform, &args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("\"release\"") || !line.contains("\"event\"") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "no release");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    releases(platform)
+}
+
+fn releases(platform: &Platform) -> Value {
+    let path = "/api/v1/apps/shop/releases";
+    let (_, list) = platform.ask("GET", path, &Value::Null);
+    let rows = list["releases"].as_array().unwrap().iter();
+    rows.map(|release| release["status"].clone()).collect()
+}
+
+#[test]
+fn a_run_that_died_with_its_release_in_progress_is_not_waited_for() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    sandbox.write(
+        "faults.toml",
+        "[[fault]]\non = \"create\"\neffect = \"rate-limited\"\nfor = \"1s\"\n",
+    );
+    let platform = Platform::start(
+        &sandbox,
+        &["--rate-limits", "off", "--faults", "faults.toml"],
+    );
+    let app = json!({"name": "shop", "org_slug": "personal"});
+    assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
+    assert_eq!(killed(&sandbox, &platform), json!(["running"]));
+    assert_eq!(platform.machines(), [Value::Null; 0]);
+    let plan = run(&sandbox, &platform, &["plan", "--image", V1]);
+    assert!(!plan.contains("is in progress"), "{plan}");
+    let mut child = on(&sandbox, &platform, &["apply", "-y", "--image", V1])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for line in BufReader::new(child.stderr.take().unwrap()).lines() {
+        let line = line.unwrap();
+        if line.starts_with("waits for release") {
+            child.kill().unwrap();
+            panic!("{line}");
+        }
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(releases(&platform), json!(["complete", "interrupted"]));
+    assert_eq!(platform.machines().len(), 1);
+}

@@ -1,0 +1,241 @@
+//! Provider `fly` at the binary: what is made, adopted, compared and asked, and whom it waits for.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::fly::{FLY, Platform, V1, V2, hold, project, run, update};
+use crate::sandbox::Sandbox;
+
+#[test]
+fn an_app_is_made_changed_and_taken_away_and_every_step_is_so() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.contains("Apply complete: 2 created."), "{applied}");
+    let again = ["plan", "--image", V1, "--detailed-exitcode"];
+    let quiet = run(&sandbox, &platform, &again);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
+    assert!(applied.contains("Apply complete: 2 updated."), "{applied}");
+    for machine in platform.machines() {
+        assert_eq!(machine["config"]["image"], V2);
+        assert_eq!(machine["state"], "started");
+        let id = machine["id"].as_str().unwrap();
+        let lease = format!("/v1/apps/shop/machines/{id}/lease");
+        assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
+    }
+    let away = ["destroy", "-y", "--allow-destroy=all"];
+    let gone = run(&sandbox, &platform, &away);
+    assert!(gone.contains("2 destroyed"), "{gone}");
+    assert_eq!(platform.machines().len(), 0);
+    assert!(!sandbox.read("state/shop.json").contains("s3cret"));
+}
+
+#[test]
+fn what_fly_deploy_made_is_adopted_and_nothing_of_it_is_touched() {
+    let sandbox = project("");
+    let platform = Platform::with_app(&sandbox);
+    let ids = [
+        platform.deployed("app", "ams", V1),
+        platform.deployed("app", "gru", V1),
+    ];
+    let console = platform.deployed("fly_app_console", "ams", V1);
+    let before: Vec<Value> = platform.machines();
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("2 to adopt"), "{plan}");
+    assert!(plan.contains(&console), "{plan}");
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert_eq!(platform.machines(), before);
+    let state = sandbox.read("state/shop.json");
+    assert!(ids.iter().all(|id| state.contains(id.as_str())), "{state}");
+    assert!(!state.contains(&console));
+    let again = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(again.starts_with("exit 0\n"), "{again}");
+}
+
+#[test]
+fn a_platform_in_a_file_is_there_again() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let data = ["--rate-limits", "off", "--data", "fly.db"];
+    let first = Platform::start(&sandbox, &data);
+    let app = json!({"name": "shop", "org_slug": "personal"});
+    assert_eq!(first.ask("POST", "/v1/apps", &app).0, 201);
+    let id = first.deployed("app", "ams", V1);
+    let shown = first.machines();
+    drop(first);
+    let second = Platform::start(&sandbox, &data);
+    assert_eq!(second.machines()[0]["config"], shown[0]["config"]);
+    assert_eq!(second.machines()[0]["created_at"], shown[0]["created_at"]);
+    assert_ne!(second.deployed("app", "ams", V1), id);
+    let away = "/v1/apps/shop?force=true";
+    assert_eq!(second.ask("DELETE", away, &Value::Null).0, 202);
+    drop(second);
+    let third = Platform::start(&sandbox, &data);
+    assert_eq!(third.ask("GET", "/v1/apps/shop", &Value::Null).0, 404);
+}
+
+#[test]
+fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    let id = platform.deployed("app", "ams", V1);
+    hold(&platform, &id, 3);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert!(
+        applied.contains("waits for a lease, at most 30s"),
+        "{applied}"
+    );
+    assert!(applied.contains("deploying v7"), "{applied}");
+    let lease = format!("/v1/apps/shop/machines/{id}/lease");
+    assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
+}
+
+#[test]
+fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let drift = ["drift", "--detailed-exitcode"];
+    let quiet = run(&sandbox, &platform, &drift);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    assert!(quiet.contains("No drift."), "{quiet}");
+    let machines = platform.machines();
+    let id = |at: usize| machines[at]["id"].as_str().unwrap();
+    let stop = format!("/v1/apps/shop/machines/{}/stop", id(0));
+    assert_eq!(platform.ask("POST", &stop, &json!({})).0, 200);
+    let metadata = format!("/v1/apps/shop/machines/{}/metadata/fly_release_id", id(0));
+    assert_eq!(
+        platform.ask("POST", &metadata, &json!({"value": "r9"})).0,
+        204
+    );
+    let quiet = run(&sandbox, &platform, &drift);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    update(&platform, id(1), |config| {
+        config["env"]["DEBUG"] = "1".into();
+    });
+    let seen = run(&sandbox, &platform, &drift);
+    assert!(seen.starts_with("exit 2\n"), "{seen}");
+    assert!(seen.contains(id(1)) && seen.contains("DEBUG"), "{seen}");
+    assert!(!seen.contains(id(0)), "{seen}");
+    let app = "/v1/apps/shop?force=true";
+    assert_eq!(platform.ask("DELETE", app, &Value::Null).0, 202);
+    let untold = run(&sandbox, &platform, &drift);
+    assert!(untold.starts_with("exit 1\n"), "{untold}");
+    assert!(untold.contains("cannot tell what has drifted"), "{untold}");
+}
+
+#[test]
+fn a_refresh_takes_what_is_there_and_says_what_the_files_want_otherwise() {
+    let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let machines = platform.machines();
+    let id = |at: usize| machines[at]["id"].as_str().unwrap();
+    update(&platform, id(0), |config| config["image"] = V2.into());
+    let gone = format!("/v1/apps/shop/machines/{}?force=true", id(1));
+    assert_eq!(platform.ask("DELETE", &gone, &Value::Null).0, 200);
+    let added = platform.deployed("app", "gru", V1);
+    let before = platform.machines();
+    let shown = run(&sandbox, &platform, &["refresh", "-y"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(shown.contains("puts back image"), "{shown}");
+    let instances =
+        |list: &[Value]| -> Vec<Value> { list.iter().map(|m| m["instance_id"].clone()).collect() };
+    assert_eq!(instances(&platform.machines()), instances(&before));
+    let state = sandbox.read("state/shop.json");
+    assert!(state.contains(&added) && !state.contains(id(1)), "{state}");
+    let quiet = run(&sandbox, &platform, &["drift", "--detailed-exitcode"]);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("1 to update"), "{plan}");
+    assert!(!plan.contains("to create in"), "{plan}");
+}
+
+#[test]
+fn an_import_writes_down_what_is_there_and_shows_what_fly_toml_would_change() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    let empty = run(&sandbox, &platform, &["import"]);
+    assert!(empty.starts_with("exit 1\n"), "{empty}");
+    for region in ["ams", "ams", "gru"] {
+        platform.deployed("app", region, V1);
+    }
+    let before = platform.machines();
+    let shown = run(&sandbox, &platform, &["import"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    assert!(
+        shown.contains("What the files would change now:"),
+        "{shown}"
+    );
+    assert_eq!(platform.machines(), before);
+    let ours = sandbox.read("aeroform.toml");
+    assert!(ours.contains("regions = { ams = 2, gru = 1 }"), "{ours}");
+    assert!(ours.contains(V1), "{ours}");
+    let again = run(&sandbox, &platform, &["import"]);
+    assert!(again.contains("is there already"), "{again}");
+    sandbox.write("fly.toml", &format!("{FLY}\n[env]\nLOG = \"debug\"\n"));
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("3 to update"), "{plan}");
+    assert!(plan.contains("LOG"), "{plan}");
+}
+
+#[test]
+fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
+    let sandbox = project("[groups.app]\nregions = { ams = 1, emu = 1 }\n");
+    let platform = Platform::with_app(&sandbox);
+    for asks_nobody in [&["validate"][..], &["plan", "--refresh=false"]] {
+        let refused = run(&sandbox, &platform, asks_nobody);
+        assert!(refused.contains("error[unknown_region]"), "{refused}");
+    }
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.contains("Apply complete: 2 created."), "{applied}");
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"fly\"\n[groups.app]\nregions = { ams = 1, zzz = 1 }\n",
+    );
+    let refused = run(&sandbox, &platform, &["plan"]);
+    assert!(
+        refused.contains("error[unknown_region]: `zzz`"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn without_an_aeroform_toml_the_first_line_of_a_plan_says_who_named_the_provider() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    platform.deployed("app", "ams", V1);
+    let first = "shop · fly (no aeroform.toml names a provider: --provider does) · no state yet";
+    let plan = run(&sandbox, &platform, &["--provider", "fly", "plan"]);
+    assert!(plan.contains(first), "{plan}");
+    sandbox.write("aeroform.toml", "provider = \"fly\"\n");
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(
+        plan.contains("shop · fly · no state yet · 1 Machine read"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn what_goes_without_encryption_goes_through_no_proxy() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    proxy.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", proxy.local_addr().unwrap());
+    let mut command = sandbox.command(&["plan"]);
+    command
+        .env("FLY_API_TOKEN", "fm2_s3cret")
+        .env("FLY_FLAPS_BASE_URL", "http://_api.internal:4280");
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, &address);
+    }
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let shown = sandbox.show(&output);
+    assert!(shown.contains("could not be asked"), "{shown}");
+    assert!(proxy.accept().is_err(), "the proxy was asked");
+}
