@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::ends::{End, Part};
 use super::hands::Hands;
 use crate::core::fleet::{HostStatus, MachineId};
-use crate::provider::{ErrorClass, LEASE_BEAT, ProviderError};
+use crate::provider::{ErrorClass, LEASE_BEAT};
 
 /// How long somebody else's lease is waited out.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ impl Hands<'_> {
             match error.class {
                 ErrorClass::Conflict if !left.is_zero() => {
                     if tries == 0 {
-                        self.waiting(held_by(&error), left);
+                        self.waiting(format!("a lease: {}", error.message), left);
                     }
                     self.rest(LOOK_AGAIN.min(left)).await?;
                 }
@@ -121,10 +121,3 @@ impl Hands<'_> {
 
 /// How often a lease is asked for that somebody else has.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
-
-fn held_by(error: &ProviderError) -> String {
-    match &error.hint {
-        Some(why) => format!("a lease: {}; {why}", error.message),
-        None => format!("a lease: {}", error.message),
-    }
-}

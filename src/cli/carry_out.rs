@@ -306,13 +306,8 @@ impl Work<'_> {
         let why = format!("aeroform {}, run {run} by {by}", self.errand.command);
         let patience = self.errand.doing.lock_timeout.max(ANCHOR_PATIENCE);
         let mut waiting = |error: &ProviderError| {
-            let hint = error.hint.as_deref().map(|hint| format!(" ({hint})"));
             let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-            let text = format!(
-                "waits for a lease, at most {limit}: {}{}",
-                error.message,
-                hint.unwrap_or_default()
-            );
+            let text = format!("waits for a lease, at most {limit}: {}", error.message);
             ui.talk(&escape::safe(&text));
         };
         let mut taking = pin!(Anchor::take(

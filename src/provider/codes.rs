@@ -20,7 +20,7 @@ codes! {
         "The platform does not do this to a Machine in that state.",
         "Look at the Machine with `aeroform status`.";
     LEASED "leased" Error:
-        "machine ID … lease currently held by …, expires at …",
+        "Machine … is leased by … until …: …",
         "Somebody else has taken the Machine's lease, so that nobody changes it meanwhile.",
         "Wait until that work is done, then apply again.";
     MACHINE_FAILED "machine_failed" Error:

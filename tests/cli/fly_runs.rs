@@ -88,7 +88,17 @@ fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
         applied.contains("waits for a lease, at most 30s"),
         "{applied}"
     );
-    assert!(applied.contains("deploying v7"), "{applied}");
+    let lines = applied.lines().filter(|line| line.contains("deploying v7"));
+    for line in lines.collect::<Vec<&str>>() {
+        let said = line.split_once("Machine ").unwrap().1;
+        assert!(
+            said.starts_with(&format!("{id} is leased by ")),
+            "{applied}"
+        );
+        assert!(said.contains(" until 2"), "{applied}");
+        assert!(!line.contains("POST") && line.len() < 170, "{applied}");
+    }
+    assert!(applied.contains(": deploying v7\n"), "{applied}");
     let lease = format!("/v1/apps/shop/machines/{id}/lease");
     assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
 }
@@ -238,4 +248,21 @@ fn what_goes_without_encryption_goes_through_no_proxy() {
     let shown = sandbox.show(&output);
     assert!(shown.contains("could not be asked"), "{shown}");
     assert!(proxy.accept().is_err(), "the proxy was asked");
+}
+
+#[test]
+fn a_connection_that_is_refused_names_the_host_and_the_cause() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    let mut command = sandbox.command(&["plan"]);
+    command
+        .env("FLY_API_TOKEN", "fm2_s3cret")
+        .env("FLY_FLAPS_BASE_URL", format!("http://{address}"));
+    let shown = sandbox.show(&command.stdin(Stdio::null()).output().unwrap());
+    let told = format!("GET /v1/apps/shop could not be asked at http://{address}: ");
+    assert!(shown.contains(&told), "{shown}");
+    assert!(shown.contains("Connection refused"), "{shown}");
+    assert!(!shown.contains("s3cret"), "{shown}");
 }

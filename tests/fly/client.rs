@@ -203,8 +203,13 @@ async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_wh
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Conflict);
-    assert!(error.message.contains("lease currently held by"), "{error}");
-    assert!(error.hint.unwrap().contains("aeroform run r1 by ana"));
+    let whose = format!("Machine {} is leased by ", machine.id);
+    assert!(error.message.starts_with(&whose), "{error}");
+    assert!(error.message.contains(" until "), "{error}");
+    assert!(
+        error.message.ends_with(": aeroform run r1 by ana"),
+        "{error}"
+    );
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_secs(5)).await;
         ours.prolong(&app(), &machine.id).await.unwrap();

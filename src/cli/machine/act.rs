@@ -114,12 +114,10 @@ impl Hand<'_> {
         let ui = self.ui;
         let patience = self.patience;
         let mut waiting = |error: &ProviderError| {
-            let hint = error.hint.as_deref().map(|hint| format!(" ({hint})"));
             let limit = limit(patience);
             ui.talk(&escape::safe(&format!(
-                "waits for a lease, at most {limit}: {}{}",
-                error.message,
-                hint.unwrap_or_default()
+                "waits for a lease, at most {limit}: {}",
+                error.message
             )));
         };
         let taken = Anchor::of(

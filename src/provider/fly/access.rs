@@ -113,6 +113,14 @@ fn joined(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
+/// Scheme, host and port of an address: all of it that a message may show.
+pub(super) fn origin(url: &str) -> String {
+    Url::parse(url).map_or_else(
+        |_| "an address that is none".to_owned(),
+        |url| url.origin().ascii_serialization(),
+    )
+}
+
 fn known(text: &str) -> Url {
     Url::parse(text).expect("a constant of this file is an address")
 }

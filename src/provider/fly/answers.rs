@@ -67,6 +67,11 @@ pub(in crate::provider) fn class(
 pub(super) fn refused(asked: &str, answer: &Response) -> ProviderError {
     let said = said(&answer.body);
     let (class, code) = class(answer.status, &said.text, answer.retry_after);
+    if class == ErrorClass::Conflict
+        && let Some(held) = held(&said.text)
+    {
+        return ProviderError::new(class, code, held);
+    }
     let mut message = format!("{asked} answered {}: {}", answer.status, said.text);
     if let Some(id) = &answer.request_id {
         message = format!("{message} (request {id})");
@@ -81,18 +86,30 @@ pub(super) fn refused(asked: &str, answer: &Response) -> ProviderError {
     }
 }
 
-/// The error of a request without an answer.
-pub(super) fn unanswered(asked: &str, error: TransportError) -> ProviderError {
+/// Somebody else's lease: of which Machine, whose, until when.
+fn held(said: &str) -> Option<String> {
+    let (id, rest) = said.split_once("machine ID ")?.1.split_once(LEASED)?;
+    let (owner, until) = rest.split_once(", expires at ")?;
+    Some(format!(
+        "Machine {} is leased by {} until {}",
+        id.trim(),
+        owner.trim(),
+        until.trim()
+    ))
+}
+
+/// The error of a request without an answer. `at` is where the answer was looked for.
+pub(super) fn unanswered(asked: &str, at: &str, error: TransportError) -> ProviderError {
     match error {
         TransportError::NotSent(why) => ProviderError::new(
             ErrorClass::Transient,
             own::NO_CONNECTION,
-            format!("{asked} could not be asked: {why}"),
+            format!("{asked} could not be asked at {at}: {why}"),
         ),
         TransportError::Lost(why) => ProviderError::new(
             ErrorClass::Unknown,
             own::CONNECTION_LOST,
-            format!("{asked} got no whole answer: {why}"),
+            format!("{asked} got no whole answer from {at}: {why}"),
         ),
     }
 }
@@ -235,6 +252,25 @@ mod tests {
             (503, "", Unknown, "server_error"),
         ] {
             assert_eq!(class_of(status, body), (class, code), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_lease_is_one_short_line_in_every_form_that_the_platform_has() {
+        for body in [
+            r#"{"status":"error","message":"machine ID 1 lease currently held by ana@example.com, expires at 2026-01-02T03:04:05Z","code":"invalid"}"#,
+            r#"{"error":"aborted: machine ID 1 lease currently held by ana@example.com, expires at 2026-01-02T03:04:05Z"}"#,
+        ] {
+            let answer = Response {
+                status: 409,
+                request_id: Some("01R".to_owned()),
+                body: body.as_bytes().to_vec(),
+                ..Response::default()
+            };
+            assert_eq!(
+                refused("POST /v1/apps/shop/machines/1/lease", &answer).message,
+                "Machine 1 is leased by ana@example.com until 2026-01-02T03:04:05Z"
+            );
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::access::Access;
+use super::access::{self, Access};
 use super::answers;
 use super::pace::Pace;
 use super::transport::{Method, Request, Response, Transport};
@@ -104,6 +104,7 @@ impl<T: Transport> Client<T> {
 
     async fn send(&self, ask: Ask<'_>, url: String, token: &str) -> Result<Told, ProviderError> {
         let asked = ask.named();
+        let at = access::origin(&url);
         let mut headers = vec![("authorization", token.to_owned())];
         if let Some(nonce) = ask.nonce {
             headers.push(("fly-machine-lease-nonce", nonce.to_owned()));
@@ -128,7 +129,7 @@ impl<T: Transport> Client<T> {
                 refusal.body = self.access.without_token(said).into_bytes();
                 answers::refused(&asked, &refusal)
             }
-            Err(error) => answers::unanswered(&asked, error),
+            Err(error) => answers::unanswered(&asked, &at, error),
         };
         error.message = self.access.without_token(error.message);
         Err(error)

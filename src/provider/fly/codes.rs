@@ -12,7 +12,7 @@ codes! {
         "The variable holds nothing that could be a token.",
         "`export FLY_API_TOKEN=$(fly auth token)`.";
     CONNECTION_LOST "connection_lost" Error:
-        "… got no whole answer: …",
+        "… got no whole answer from …: …",
         "The connection ended before the answer was whole, and it is not known whether the call was carried out.",
         "Run the command again: it asks what came of it.";
     LOGS_ELSEWHERE "logs_elsewhere" Error:
@@ -20,7 +20,7 @@ codes! {
         "Fly keeps logs on another service, which Aeroform does not ask.",
         "`fly logs` follows them; without `-f` you see what happened to the Machines.";
     NO_CONNECTION "no_connection" Error:
-        "… could not be asked: …",
+        "… could not be asked at …: …",
         "No connection came about; nothing was changed.",
         "Check the network, and `FLY_FLAPS_BASE_URL` if it is set.";
     NO_TLS "no_tls" Error:

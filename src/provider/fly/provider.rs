@@ -29,6 +29,8 @@ use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, Provider
 
 /// The time of a lease, seconds (RULES 27).
 const LEASE_TTL: u64 = 15;
+/// So much of what somebody else says a lease is for is passed on, in characters.
+const MOST_OF_A_REASON: usize = 80;
 
 /// Machines of the Fly Machines API.
 pub struct FlyProvider<T> {
@@ -56,7 +58,6 @@ enum LeaseAnswer {
 #[derive(Deserialize)]
 struct LeaseData {
     nonce: Option<String>,
-    owner: Option<String>,
     description: Option<String>,
 }
 
@@ -277,15 +278,14 @@ impl<T: Transport> FlyProvider<T> {
     ) -> ProviderError {
         let ask = Ask::new(Method::Get, path(app, id, "/lease"));
         let told = self.client.machines(ask).await;
-        if let Ok(answer) = told.and_then(|told| told.read::<LeaseAnswer>()) {
-            let LeaseData {
-                owner, description, ..
-            } = answer.lease();
-            if let Some(why) = description.filter(|why| !why.is_empty()) {
-                let owner = owner.filter(|owner| !owner.is_empty());
-                let owner = owner.as_deref().unwrap_or("its holder");
-                error.hint = Some(format!("{owner} says why: {why}"));
-            }
+        let why = told
+            .and_then(|told| told.read::<LeaseAnswer>())
+            .ok()
+            .and_then(|answer| answer.lease().description)
+            .filter(|why| !why.is_empty());
+        if let Some(why) = why {
+            let short: String = why.chars().take(MOST_OF_A_REASON).collect();
+            error.message = format!("{}: {short}", error.message);
         }
         error
     }
