@@ -8,9 +8,9 @@ codes! {
         "`init` writes no file over another.",
         "Change it by hand, or move it away first.";
     BAD_COUNT "bad_count" Error:
-        "`…` is no count",
-        "It is neither N, +N, -N nor GROUP=N, or its group has a count already.",
-        "Write it like `web=3` or `web=+1`.";
+        "group `…` is given two counts",
+        "`scale count` names it twice, or once by name and once by `-g`.",
+        "Name each group once.";
     BAD_PLAN_FILE "bad_plan_file" Error:
         "cannot read the plan in `…`",
         "The file is cut off, was edited, is no saved plan, or comes from a newer version.",
@@ -151,6 +151,10 @@ codes! {
         "… no … Machine `…`",
         "Neither the state nor the provider knows it.",
         "`aeroform status` lists them.";
+    NO_SUCH_REGION "no_such_region" Error:
+        "there is no region `…`",
+        "Fly has no region of that code, and no group is there.",
+        "Use one that `aeroform regions list` shows.";
     NO_REGION_LEFT "no_region_left" Error:
         "group `…` would have no region left",
         "Its only regions are taken away.",

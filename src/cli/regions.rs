@@ -1,14 +1,16 @@
 //! `aeroform regions`: where a group's Machines are, as edits of `[groups.*]`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::args::{RegionsEdit, RegionsVerb as Args};
 use super::edit::{self, Ground};
 use super::scale::{group, one_group, standbys, there};
 use super::{Context, codes, scale_show};
 use crate::core::fleet::{Count, GroupName, Region, Regions};
+use crate::core::manifest::did_you_mean;
 use crate::core::manifest::edit::{Edit, Layout};
 use crate::core::plan::Asked;
+use crate::core::platform::regions;
 use crate::ui::{Exit, Failure};
 
 /// Does it.
@@ -26,7 +28,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             .await
         }
         Args::Remove(args) => {
-            let edits = |ground: &Ground<'_>| take(args, ground, false);
+            let edits = |ground: &Ground<'_>| take(context, args, ground, false);
             edit::run(
                 context,
                 "regions remove",
@@ -37,7 +39,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
             .await
         }
         Args::Drain(args) => {
-            let edits = |ground: &Ground<'_>| take(args, ground, true);
+            let edits = |ground: &Ground<'_>| take(context, args, ground, true);
             edit::run(
                 context,
                 "regions drain",
@@ -81,16 +83,70 @@ fn add(args: &RegionsEdit, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
 }
 
 /// Takes regions away, and keeps the number of Machines where that is asked.
-fn take(args: &RegionsEdit, ground: &Ground<'_>, keeps: bool) -> Result<Vec<Edit>, Failure> {
+fn take(
+    context: &Context<'_>,
+    args: &RegionsEdit,
+    ground: &Ground<'_>,
+    keeps: bool,
+) -> Result<Vec<Edit>, Failure> {
     let names: Vec<GroupName> = match &args.group {
         Some(name) => vec![group(ground.desired, name.as_str())?],
         None => ground.desired.groups.keys().cloned().collect(),
     };
+    let everywhere = regions_of(ground, ground.desired.groups.keys());
+    let here = regions_of(ground, names.iter());
+    for region in &args.regions {
+        if !everywhere.contains(region) && regions::find(region.as_str()).is_none() {
+            return Err(unknown(region, &everywhere));
+        }
+        if !here.contains(region) {
+            let whose = match &args.group {
+                Some(name) => format!("of group `{name}` "),
+                None => String::new(),
+            };
+            context
+                .ui
+                .say(&format!("nothing {whose}runs in `{region}`"));
+        }
+    }
     let mut edits = Vec::new();
     for name in names {
         edits.extend(taken(args, ground, name, keeps)?);
     }
     Ok(edits)
+}
+
+/// Where these groups are by the files, and where their Machines are.
+fn regions_of<'a>(
+    ground: &Ground<'_>,
+    names: impl Iterator<Item = &'a GroupName>,
+) -> BTreeSet<Region> {
+    let mut regions = BTreeSet::new();
+    for name in names {
+        regions.extend(there(ground.desired, &ground.look.plan, name).into_keys());
+        match &ground.desired.groups[name].regions {
+            Regions::Unwritten => {}
+            Regions::List(list) => regions.extend(list.iter().cloned()),
+            Regions::Exact(map) => regions.extend(map.keys().cloned()),
+        }
+        let observed = ground.look.observed.iter();
+        let machines = observed.flat_map(|observed| observed.machines.values());
+        let theirs = machines.filter(|machine| machine.group.as_ref() == Some(name));
+        regions.extend(theirs.map(|machine| machine.region.clone()));
+    }
+    regions
+}
+
+fn unknown(region: &Region, known: &BTreeSet<Region>) -> Failure {
+    let failure = Failure::new(
+        codes::NO_SUCH_REGION,
+        format!("there is no region `{region}`"),
+    );
+    let mut codes: BTreeSet<String> = known.iter().map(ToString::to_string).collect();
+    codes.extend(regions::open_codes().map(str::to_owned));
+    let meant = did_you_mean(region.as_str(), codes.iter().map(String::as_str));
+    failure
+        .hint(meant.unwrap_or_else(|| "`aeroform regions list` says where groups are".to_owned()))
 }
 
 fn taken(

@@ -47,15 +47,19 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
 fn count(args: &Count, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
     let desired = ground.desired;
     let mut wanted: BTreeMap<GroupName, Amount> = BTreeMap::new();
-    for text in &args.counts {
-        let (group, amount) = match text.split_once('=') {
-            Some((name, amount)) => (group(desired, name)?, amount),
-            None => (one_group(desired, args.group.as_ref())?, text.as_str()),
+    for count in &args.counts {
+        let group = match &count.group {
+            Some(name) => group(desired, name.as_str())?,
+            None => one_group(desired, args.group.as_ref())?,
         };
-        let amount = amount_of(amount).ok_or_else(|| no_count(text))?;
-        if wanted.insert(group, amount).is_some() {
-            return Err(no_count(text).cause("its group has a count already"));
+        if wanted.contains_key(&group) {
+            return Err(Failure::new(
+                codes::BAD_COUNT,
+                format!("group `{group}` is given two counts"),
+            )
+            .hint("name each group once"));
         }
+        wanted.insert(group, count.amount);
     }
     let regions = app_regions(desired, &ground.look.plan);
     let layouts = wanted.into_iter().map(|(group, amount)| {
@@ -186,29 +190,6 @@ pub(super) fn list(desired: &Desired) -> String {
         .map(|name| format!("`{name}`"))
         .collect();
     names.join(", ")
-}
-
-fn amount_of(text: &str) -> Option<Amount> {
-    let number: u32 = text
-        .strip_prefix(['+', '-'])
-        .unwrap_or(text)
-        .parse()
-        .ok()
-        .filter(|n| *n <= MOST)?;
-    match text.chars().next()? {
-        '+' if number > 0 => Some(Amount::By(i64::from(number))),
-        '-' if number > 0 => Some(Amount::By(-i64::from(number))),
-        '0'..='9' => Some(Amount::To(number)),
-        _ => None,
-    }
-}
-
-/// More than any app has; a longer number is a slip.
-const MOST: u32 = 100_000;
-
-fn no_count(text: &str) -> Failure {
-    Failure::new(codes::BAD_COUNT, format!("`{text}` is no count"))
-        .hint("write N, +N or -N, or GROUP=N, GROUP=+N or GROUP=-N, each group once")
 }
 
 fn fits_not(name: &GroupName, error: &NoScale) -> Failure {

@@ -137,7 +137,8 @@ async fn every_code_of_a_verb_is_provoked() {
         moved_on(),
         another_app(),
         ends(&sandbox, &["scale", "count", "3"]),
-        ends(&sandbox, &["scale", "count", "web=three"]),
+        ends(&sandbox, &["regions", "drain", "nowhere"]),
+        ends(&sandbox, &["scale", "count", "web=3", "web=4"]),
         ends(&sandbox, &["scale", "count", "web=3", "--refresh=false"]),
         ends(
             &sandbox,

@@ -268,6 +268,57 @@ fn regions_come_and_go_by_list_and_by_number() {
 }
 
 #[test]
+fn a_region_that_is_misspelt_is_an_error_and_one_where_nothing_runs_is_said_to_be_that() {
+    let sandbox = app();
+    sandbox.write(
+        "aeroform.toml",
+        "[groups.web]\nregions = { home = 1, ams = 1 }\n\n[groups.jobs]\ncount = 1\n",
+    );
+    sandbox.apply();
+    assert_snapshot!(sandbox.run(&["regions", "drain", "hmoe"]), @"
+    exit 1
+    --- stderr
+    error: there is no region `hmoe`
+    hint: did you mean `home`?
+    ");
+    let nowhere = sandbox.run(&["regions", "remove", "qqqqqq"]);
+    assert!(nowhere.starts_with("exit 1\n"), "{nowhere}");
+    assert!(nowhere.contains("`aeroform regions list`"), "{nowhere}");
+    assert_snapshot!(sandbox.run(&["regions", "drain", "fra"]), @"
+    exit 0
+    --- stdout
+    The files say so already; nothing was changed.
+    --- stderr
+    nothing runs in `fra`
+    ");
+    assert_snapshot!(sandbox.run(&["regions", "remove", "home", "-g", "jobs"]), @"
+    exit 0
+    --- stdout
+    The files say so already; nothing was changed.
+    --- stderr
+    nothing of group `jobs` runs in `home`
+    ");
+}
+
+#[test]
+fn a_count_that_is_none_is_a_wrong_command_line() {
+    let sandbox = app();
+    for counts in [
+        &["web=abc"][..],
+        &["web="],
+        &["three"],
+        &["+0"],
+        &["web=2", "jobs=-0"],
+    ] {
+        let shown = sandbox.run(&[&["scale", "count"], counts].concat());
+        assert!(shown.starts_with("exit 64\n"), "{shown}");
+        assert!(shown.contains("write N, +N or -N"), "{shown}");
+    }
+    let twice = sandbox.run(&["scale", "count", "web=2", "web=3"]);
+    assert!(twice.contains("group `web` is given two counts"), "{twice}");
+}
+
+#[test]
 fn the_examples_of_fly_s_pages_end_where_they_say() {
     let sandbox = app();
     let three = "{ ewr = 1, yul = 2, yyz = 8 }";

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Editing, Refresh, group_name, region};
 use crate::core::fleet::{GroupName, Region};
+use crate::core::plan::Amount;
 
 /// `aeroform scale`.
 #[derive(Debug, Subcommand)]
@@ -43,9 +44,10 @@ pub struct Count {
     #[arg(
         value_name = "N|GROUP=N",
         required = true,
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = wanted
     )]
-    pub counts: Vec<String>,
+    pub counts: Vec<Wanted>,
     /// The group that a number alone is about
     #[arg(short, long, visible_alias = "process-group", value_name = "GROUP", value_parser = group_name)]
     pub group: Option<GroupName>,
@@ -58,6 +60,43 @@ pub struct Count {
     /// How far it goes.
     #[command(flatten)]
     pub editing: Editing,
+}
+
+/// One count of `scale count`.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Whose, where that stands before it.
+    pub group: Option<GroupName>,
+    /// How many.
+    pub amount: Amount,
+}
+
+/// More than any app has; a longer number is a slip.
+const MOST: u32 = 100_000;
+
+fn wanted(text: &str) -> Result<Wanted, String> {
+    let (group, amount) = match text.split_once('=') {
+        Some((name, amount)) => (Some(group_name(name)?), amount),
+        None => (None, text),
+    };
+    let amount = amount_of(amount)
+        .ok_or_else(|| "write N, +N or -N, or GROUP=N, GROUP=+N or GROUP=-N".to_owned())?;
+    Ok(Wanted { group, amount })
+}
+
+fn amount_of(text: &str) -> Option<Amount> {
+    let number: u32 = text
+        .strip_prefix(['+', '-'])
+        .unwrap_or(text)
+        .parse()
+        .ok()
+        .filter(|n| *n <= MOST)?;
+    match text.chars().next()? {
+        '+' if number > 0 => Some(Amount::By(i64::from(number))),
+        '-' if number > 0 => Some(Amount::By(-i64::from(number))),
+        '0'..='9' => Some(Amount::To(number)),
+        _ => None,
+    }
 }
 
 /// `aeroform scale vm`.

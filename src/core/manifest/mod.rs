@@ -40,4 +40,5 @@ pub use load::{Loaded, load, settings};
 pub use settings::{LocalFile, Overrides, Settings, StateLocation};
 pub use size::memory_mb;
 pub use source::SourceFile;
+pub use suggest::did_you_mean;
 pub use wanted::wanted_files;

@@ -29,7 +29,7 @@ pub(super) fn closest<'c>(
 }
 
 /// `did you mean `x`?`, where something is close.
-pub(super) fn did_you_mean<'c>(
+pub fn did_you_mean<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<String> {
