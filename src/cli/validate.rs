@@ -17,9 +17,10 @@ pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failur
     )?;
     let diagnostics = &found.loaded.diagnostics;
     if context.ui.json() {
-        context.ui.document(&json::validate::validate(
-            diagnostics.iter().map(Into::into).collect(),
-        ));
+        let document = json::validate::validate(diagnostics.iter().map(Into::into).collect());
+        context
+            .ui
+            .document(&document.and_more(diagnostics.untold()));
     } else if args.format == Format::Github {
         let mut text = String::new();
         let path = |shown: &str| found.project.in_repository(shown);

@@ -335,4 +335,6 @@ fn only_an_error_makes_manifests_invalid() {
     }]);
     let value = valid(&schema("validate"), &warned);
     assert_eq!(value["valid"], true);
+    let value = valid(&schema("validate"), &warned.and_more(7));
+    assert_eq!(value["more"], 7);
 }

@@ -105,24 +105,40 @@ impl Diagnostic {
     }
 }
 
-/// Everything found in the manifests of one run.
+/// So many of each severity are kept; of more nobody reads, and they are only counted.
+const KEPT: usize = 100;
+
+/// What was found in the manifests of one run: the first of each severity, and how many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
+    errors: usize,
+    warnings: usize,
 }
 
 impl Diagnostics {
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.items.push(diagnostic);
+        let count = match diagnostic.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count <= KEPT {
+            self.items.push(diagnostic);
+        }
     }
 
     /// Adds all of another collection, after what is here.
     pub fn extend(&mut self, other: Self) {
-        self.items.extend(other.items);
+        let (errors, warnings) = (self.errors + other.errors, self.warnings + other.warnings);
+        for item in other.items {
+            self.push(item);
+        }
+        (self.errors, self.warnings) = (errors, warnings);
     }
 
-    /// All of them: errors first, each kind in the order of the files.
+    /// Those that are kept: errors first, each kind in the order of the files.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         let of = |severity| move |d: &&Diagnostic| d.severity == severity;
         let errors = self.items.iter().filter(of(Severity::Error));
@@ -133,23 +149,36 @@ impl Diagnostics {
     #[must_use]
     pub fn without(&self, kinds: &[Code]) -> Self {
         let told = |item: &&Diagnostic| kinds.iter().all(|code| code.name() != item.code);
-        let items = self.items.iter().filter(told).cloned().collect();
-        Self { items }
+        let mut rest = self.clone();
+        rest.items.retain(|item| told(&item));
+        let gone = |severity| {
+            let of = |items: &[Diagnostic]| items.iter().filter(|d| d.severity == severity).count();
+            of(&self.items) - of(&rest.items)
+        };
+        let (errors, warnings) = (gone(Severity::Error), gone(Severity::Warning));
+        rest.errors -= errors;
+        rest.warnings -= warnings;
+        rest
     }
 
     /// How many errors.
     pub fn errors(&self) -> usize {
-        self.count(Severity::Error)
+        self.errors
     }
 
     /// How many warnings.
     pub fn warnings(&self) -> usize {
-        self.count(Severity::Warning)
+        self.warnings
+    }
+
+    /// How many are only counted.
+    pub fn untold(&self) -> usize {
+        self.len() - self.items.len()
     }
 
     /// Whether nothing can be made of the manifest.
     pub fn has_errors(&self) -> bool {
-        self.items.iter().any(|d| d.severity == Severity::Error)
+        self.errors > 0
     }
 
     /// Whether there is nothing to say.
@@ -158,17 +187,13 @@ impl Diagnostics {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.items.len()
+        self.errors + self.warnings
     }
 
     /// Puts those of one file in the order in which a reader meets them.
     pub(super) fn sort_by_place(&mut self) {
         self.items
             .sort_by_key(|d| d.place.as_ref().map_or(0, |place| place.span.start));
-    }
-
-    fn count(&self, severity: Severity) -> usize {
-        self.items.iter().filter(|d| d.severity == severity).count()
     }
 }
 
@@ -209,6 +234,24 @@ mod tests {
         assert_eq!(shown("web"), "`web`");
         assert_eq!(shown("a\u{1b}[31m\u{202e}"), "`a\\u{1b}[31m\\u{202e}`");
         assert_eq!(shown(&"x".repeat(1000)).chars().count(), 63);
+    }
+
+    #[test]
+    fn of_very_many_the_first_are_kept_and_all_are_counted() {
+        let mut found = Diagnostics::default();
+        for n in 0..30_000 {
+            found.push(Diagnostic::error(codes::SYNTAX, n.to_string()));
+        }
+        found.push(Diagnostic::warning(codes::CLAMPED, "one"));
+        assert_eq!((found.errors(), found.warnings()), (30_000, 1));
+        let mut both = found.clone();
+        both.extend(found);
+        assert_eq!((both.errors(), both.warnings()), (60_000, 2));
+        let kept: Vec<_> = both.iter().collect();
+        assert_eq!(kept.len(), KEPT + 2);
+        assert_eq!(kept[KEPT - 1].message, "99");
+        let none = both.without(&[codes::CLAMPED]);
+        assert_eq!((none.errors(), none.warnings()), (60_000, 0));
     }
 
     #[test]

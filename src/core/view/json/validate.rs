@@ -10,6 +10,17 @@ pub struct ValidateDocument<'a> {
     format_version: u32,
     valid: bool,
     diagnostics: Vec<Diagnostic<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<usize>,
+}
+
+impl ValidateDocument<'_> {
+    /// The same where so many more were found, and are not among the diagnostics.
+    #[must_use]
+    pub fn and_more(mut self, more: usize) -> Self {
+        self.more = (more > 0).then_some(more);
+        self
+    }
 }
 
 /// One thing that is wrong.
@@ -101,5 +112,6 @@ pub fn validate(diagnostics: Vec<Diagnostic<'_>>) -> ValidateDocument<'_> {
         format_version: super::FORMAT_VERSION,
         valid: diagnostics.iter().all(|d| d.severity != Severity::Error),
         diagnostics,
+        more: None,
     }
 }
