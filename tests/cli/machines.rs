@@ -88,6 +88,11 @@ fn who_runs_is_restarted_and_a_named_one_replaced_also_by_a_saved_plan() {
     let other = after.iter().find(|id| **id != before[1]).unwrap();
     let replaced = sandbox.run(&["machine", "replace", other, "-y"]);
     assert!(replaced.contains("1 created, 1 destroyed"), "{replaced}");
+    let listed = sandbox.command(&["machine", "list", "--json"]).output();
+    let listed: serde_json::Value = serde_json::from_slice(&listed.unwrap().stdout).unwrap();
+    let name = listed["machines"][0]["name"].as_str().unwrap();
+    let by_name = sandbox.run(&["machine", "replace", name, "--plan-only"]);
+    assert!(by_name.contains("it was named to be replaced"), "{by_name}");
     let nobody = sandbox.run(&["machine", "replace", other, "-y"]);
     assert!(
         nobody.starts_with("exit 6\n") && nobody.contains("no group of the app has it"),

@@ -257,7 +257,7 @@ pub struct Act {
 /// `aeroform machine replace`.
 #[derive(Debug, Args)]
 pub struct Replace {
-    /// The Machines by id
+    /// The Machines by id or name
     #[arg(value_name = "ID", required = true, value_parser = machine_id)]
     pub ids: Vec<MachineId>,
     /// Show the plan and do nothing, as `plan --replace`

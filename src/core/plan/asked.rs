@@ -18,7 +18,7 @@ use crate::core::fleet::{Desired, GroupName, MachineId, MachineState, Region};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    /// Machines that others are to replace although they are as wanted.
+    /// Machines, by id or name, that others are to replace although they are as wanted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replace: BTreeSet<MachineId>,
     /// Whose running Machines are to start anew.
@@ -80,7 +80,7 @@ impl Asked {
 
     /// What is asked of this Machine.
     pub(super) fn of(&self, member: &Member<'_>) -> Ask {
-        if self.replace.contains(member.id) {
+        if self.replace.iter().any(|wanted| member.is_called(wanted)) {
             return Ask::Replace;
         }
         let may_run = member.state().is_none_or(runs);
@@ -97,10 +97,7 @@ impl Asked {
             return;
         };
         let mut members = fleet.members.values().flatten();
-        let is_it = |member: &&Member<'_>| {
-            *member.id == like.machine || member.name.as_str() == like.machine.as_str()
-        };
-        let Some(source) = members.find(is_it) else {
+        let Some(source) = members.find(|member| member.is_called(&like.machine)) else {
             return;
         };
         let group = like.group.as_ref().unwrap_or(&source.group);
@@ -128,12 +125,11 @@ impl Asked {
 
     /// What nobody can do: it names what is not there.
     pub(super) fn refusals(&self, desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
-        let there: BTreeSet<&MachineId> = fleet.members.values().flatten().map(|m| m.id).collect();
-        let unknown: Vec<&MachineId> = self
-            .replace
-            .iter()
-            .filter(|id| !there.contains(id))
-            .collect();
+        let nobody = |wanted: &&MachineId| {
+            let mut members = fleet.members.values().flatten();
+            !members.any(|member| member.is_called(wanted))
+        };
+        let unknown: Vec<&MachineId> = self.replace.iter().filter(nobody).collect();
         let mut found = Vec::new();
         if !unknown.is_empty() {
             let refusal = note(

@@ -118,6 +118,11 @@ impl Member<'_> {
         self.seen.map(|machine| machine.state)
     }
 
+    /// Whether this is its id or its name.
+    pub(super) fn is_called(&self, wanted: &MachineId) -> bool {
+        *self.id == *wanted || self.name.as_str() == wanted.as_str()
+    }
+
     /// Offline nothing says otherwise, so a host counts as reachable.
     pub(super) fn host_ok(&self) -> bool {
         self.seen
