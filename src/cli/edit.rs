@@ -8,14 +8,16 @@
 use super::args::Editing;
 use super::carry_out::{self, Errand};
 use super::files::FileEdits;
-use super::manifests::{self, Purpose};
+use super::manifests::{self, Manifests, Purpose};
 use super::session::{self, Session};
 use super::{Context, codes, init, show};
-use crate::conduct::Look;
+use crate::conduct::{self, Look};
 use crate::core::fleet::Desired;
 use crate::core::manifest::edit::{Edit, EditError};
-use crate::core::plan::{Aim, Asked, Plan};
+use crate::core::plan::{Aim, Asked, Options, Plan};
 use crate::core::view::{json, terminal};
+use crate::journal::SqliteJournal;
+use crate::provider::Provider;
 use crate::ui::{Exit, Failure, Signals};
 
 /// What a verb knows when it decides what to edit.
@@ -65,73 +67,33 @@ async fn go(
         .hint("add `--plan-only` or `--edit-only`, or take `--refresh=false` away"));
     }
     let mut signals = Signals::listen()?;
-    let ui = context.ui;
-    let read = if asks {
-        session::read_asking(context).await?
-    } else {
-        manifests::read(context, Purpose::Run)?
-    };
-    let before = Session::before_edit(context, read.clone())?;
-    let asks_nothing = Asked::default();
-    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, asks_nothing);
-    let asked = if asks {
-        Some((before.provider(context)?, session::journal(context)?))
-    } else {
-        None
-    };
-    let look = if let Some((provider, journal)) = &asked {
-        let ground = before.ground(context, &**provider, journal);
-        signals.or_interrupted(ground.look(&wishes)).await??
-    } else {
-        let offline = Look::offline(&before.desired, &*before.store, &wishes);
-        signals.or_interrupted(offline).await??
-    };
+    let (read, before) = Before::read(context, &mut signals, args, asks).await?;
     let wanted = edits(&Ground {
-        desired: &before.desired,
-        look: &look,
+        desired: &before.session.desired,
+        look: &before.look,
     })?;
-    let beginning = init::head(&before.desired, &read.fly);
-    let made = match read.edited(&before.desired, &wanted, &beginning) {
-        // A region that is not known here is right if the platform itself names it.
-        Err(EditError::Invalid { diagnostics, .. })
-            if asks && manifests::only_lack_regions(&diagnostics) =>
-        {
-            let fly = session::fly(context)?;
-            let named = signals.or_interrupted(fly.regions()).await??;
-            let read = manifests::read_with(context, Purpose::Run, named)?;
-            read.edited(&before.desired, &wanted, &beginning)
-        }
-        made => made,
-    };
-    let (edited, files) = made.map_err(|error| manifests::refused(ui, error))?;
+    let (edited, files) = before.edited(context, &mut signals, read, &wanted).await?;
     if files.is_empty() {
-        return Ok(nothing_to_edit(context, &look.plan));
+        return Ok(nothing_to_edit(context, &before.look.plan));
     }
-    let after = Session::of(context, edited)?;
-    let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone());
-    if args.edit_only {
-        files.write()?;
-        tell(context, &after.desired, &files, true, None);
-        ui.say(&format!(
-            "wrote {}; `aeroform apply` carries it out",
-            files.names()
-        ));
-        return Ok(Exit::Done);
-    }
-    let Some((provider, journal)) = &asked else {
-        let offline = Look::offline(&after.desired, &*after.store, &wishes);
-        let shown = signals.or_interrupted(offline).await??;
-        tell(context, &after.desired, &files, false, Some(&shown.plan));
-        return Ok(Exit::Done);
+    let after = After {
+        context,
+        session: Session::of(context, edited)?,
+        files,
+        wishes: session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone()),
     };
-    let ground = after.ground(context, &**provider, journal);
-    let shown = ground.look_again(&look, &wishes)?;
-    if args.plan_only {
-        after.say_open_runs(ui, &shown).await?;
-        tell(context, &after.desired, &files, false, Some(&shown.plan));
-        return Ok(Exit::Done);
+    if args.edit_only {
+        return after.written();
     }
-    tell(context, &after.desired, &files, false, None);
+    let Some(world) = before.world else {
+        return after.planned_offline(&mut signals).await;
+    };
+    let shown = after
+        .ground(&world)
+        .look_again(&before.look, &after.wishes)?;
+    if args.plan_only {
+        return after.planned(&shown).await;
+    }
     let errand = Errand {
         command,
         aim: Aim::Manifests,
@@ -139,14 +101,150 @@ async fn go(
         saved: None,
         doing: &args.doing,
     };
-    let edited = carry_out::Edited {
-        session: &after,
-        provider: &**provider,
-        journal,
-        shown,
-        edits: &files,
-    };
-    carry_out::run_edited(context, &mut signals, &errand, edited).await
+    after
+        .carried_out(&mut signals, &errand, &world, shown)
+        .await
+}
+
+/// Who is asked and remembers, where anybody is.
+struct World {
+    provider: Box<dyn Provider>,
+    journal: SqliteJournal,
+}
+
+/// What there is before the edit.
+struct Before {
+    session: Session,
+    world: Option<World>,
+    look: Look,
+}
+
+impl Before {
+    async fn read(
+        context: &Context<'_>,
+        signals: &mut Signals,
+        args: &Editing,
+        asks: bool,
+    ) -> Result<(Manifests, Self), Failure> {
+        let read = if asks {
+            session::read_asking(context).await?
+        } else {
+            manifests::read(context, Purpose::Run)?
+        };
+        let session = Session::before_edit(context, read.clone())?;
+        let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, Asked::default());
+        let (world, look) = if asks {
+            let world = World {
+                provider: session.provider(context)?,
+                journal: session::journal(context)?,
+            };
+            let ground = session.ground(context, &*world.provider, &world.journal);
+            let look = signals.or_interrupted(ground.look(&wishes)).await??;
+            (Some(world), look)
+        } else {
+            let offline = Look::offline(&session.desired, &*session.store, &wishes);
+            (None, signals.or_interrupted(offline).await??)
+        };
+        let before = Self {
+            session,
+            world,
+            look,
+        };
+        Ok((read, before))
+    }
+
+    /// The manifests with these edits, in memory.
+    async fn edited(
+        &self,
+        context: &Context<'_>,
+        signals: &mut Signals,
+        read: Manifests,
+        wanted: &[Edit],
+    ) -> Result<(Manifests, FileEdits), Failure> {
+        let desired = &self.session.desired;
+        let beginning = init::head(desired, &read.fly);
+        let made = match read.edited(desired, wanted, &beginning) {
+            // A region that is not known here is right if the platform itself names it.
+            Err(EditError::Invalid { diagnostics, .. })
+                if self.world.is_some() && manifests::only_lack_regions(&diagnostics) =>
+            {
+                let fly = session::fly(context)?;
+                let named = signals.or_interrupted(fly.regions()).await??;
+                let read = manifests::read_with(context, Purpose::Run, named)?;
+                read.edited(desired, wanted, &beginning)
+            }
+            made => made,
+        };
+        made.map_err(|error| manifests::refused(context.ui, error))
+    }
+}
+
+/// What there is to do once the edit is made in memory.
+struct After<'a> {
+    context: &'a Context<'a>,
+    session: Session,
+    files: FileEdits,
+    wishes: Options,
+}
+
+impl After<'_> {
+    fn ground<'g>(&'g self, world: &'g World) -> conduct::Ground<'g> {
+        self.session
+            .ground(self.context, &*world.provider, &world.journal)
+    }
+
+    /// Writes it, and leaves the rest to an apply.
+    fn written(self) -> Result<Exit, Failure> {
+        self.files.write()?;
+        self.tell(true, None);
+        self.context.ui.say(&format!(
+            "wrote {}; `aeroform apply` carries it out",
+            self.files.names()
+        ));
+        Ok(Exit::Done)
+    }
+
+    async fn planned_offline(&self, signals: &mut Signals) -> Result<Exit, Failure> {
+        let session = &self.session;
+        let offline = Look::offline(&session.desired, &*session.store, &self.wishes);
+        let shown = signals.or_interrupted(offline).await??;
+        self.tell(false, Some(&shown.plan));
+        Ok(Exit::Done)
+    }
+
+    async fn planned(&self, shown: &Look) -> Result<Exit, Failure> {
+        self.session.say_open_runs(self.context.ui, shown).await?;
+        self.tell(false, Some(&shown.plan));
+        Ok(Exit::Done)
+    }
+
+    async fn carried_out(
+        &self,
+        signals: &mut Signals,
+        errand: &Errand<'_>,
+        world: &World,
+        shown: Look,
+    ) -> Result<Exit, Failure> {
+        self.tell(false, None);
+        let edited = carry_out::Edited {
+            session: &self.session,
+            provider: &*world.provider,
+            journal: &world.journal,
+            shown,
+            edits: &self.files,
+        };
+        carry_out::run_edited(self.context, signals, errand, edited).await
+    }
+
+    fn tell(&self, written: bool, plan: Option<&Plan>) {
+        tell(
+            self.context,
+            &self.session.desired,
+            &self.files,
+            written,
+            plan,
+        );
+    }
 }
 
 /// Shows the edit, and where nothing else does, the plan that follows.
