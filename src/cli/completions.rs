@@ -105,6 +105,7 @@ enum Kind {
     Machine,
     Region,
     Size,
+    Provider,
 }
 
 impl Kind {
@@ -114,6 +115,7 @@ impl Kind {
             "ID" => Some(Self::Machine),
             "REGION" => Some(Self::Region),
             "SIZE" => Some(Self::Size),
+            "PROVIDER" => Some(Self::Provider),
             _ => None,
         }
     }
@@ -191,6 +193,10 @@ impl Facts {
             Kind::Size => sizes::all()
                 .filter(|size| size.gpu.is_none())
                 .map(|size| candidate(size.name, &sizes::memory(size.memory_mb)))
+                .collect(),
+            Kind::Provider => session::PROVIDERS
+                .iter()
+                .map(|(name, about)| candidate(name, about))
                 .collect(),
         }
     }

@@ -162,6 +162,12 @@ impl Session {
     }
 }
 
+/// The providers that manifests may name, each with a word about it.
+pub(super) const PROVIDERS: [(&str, &str); 2] = [
+    ("fly", "Fly Machines"),
+    ("local", "processes of this computer"),
+];
+
 /// Reads the manifests for a verb that asks the provider anyway.
 pub(super) async fn read_asking(context: &Context<'_>) -> Result<Manifests, Failure> {
     let read = manifests::read(context, Purpose::Run)?;

@@ -6,7 +6,8 @@ use tokio::time::sleep;
 
 use super::args::{Status, Wishes};
 use super::session::{self, Session};
-use super::{Context, show};
+use super::{Context, scale, show};
+use crate::core::fleet::GroupName;
 use crate::core::plan::{Aim, Asked, plan};
 use crate::core::view::words::span;
 use crate::core::view::{StatusView, Style, escape, json, terminal};
@@ -22,7 +23,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Status) -> Result<Exit, Fa
     let mut signals = Signals::listen()?;
     let session = Session::open_asking(context).await?;
     let provider = session.provider(context)?;
-    let first = signals.or_interrupted(look(&session, &*provider)).await??;
+    let first = signals
+        .or_interrupted(look(&session, &*provider, args.only()))
+        .await??;
     if !args.watch {
         print(context, &first);
         return Ok(Exit::Done);
@@ -31,6 +34,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Status) -> Result<Exit, Fa
         context,
         session: &session,
         provider: &*provider,
+        only: args.only(),
         every: args.every,
     };
     if context.ui.streams().stdout && !context.ui.json() {
@@ -40,13 +44,25 @@ pub(super) async fn run(context: &Context<'_>, args: &Status) -> Result<Exit, Fa
     }
 }
 
-async fn look(session: &Session, provider: &dyn Provider) -> Result<StatusView, Failure> {
+async fn look(
+    session: &Session,
+    provider: &dyn Provider,
+    only: Option<&GroupName>,
+) -> Result<StatusView, Failure> {
     let known = session.remember().await?.known;
     let observed = observe(provider, &session.desired.app, &known).await?;
     let options = session::wishes(&Wishes::default(), Aim::Manifests, Asked::default());
     let plan = plan(&session.desired, &known, Some(&observed), &options);
     let desired = Some(&session.desired);
-    Ok(StatusView::of(provider.name(), desired, Some(&known), &observed).beside(&plan))
+    let view = StatusView::of(provider.name(), desired, Some(&known), &observed).beside(&plan);
+    let Some(group) = only else {
+        return Ok(view);
+    };
+    if view.groups.iter().any(|there| there.name == *group) {
+        Ok(view.only(group))
+    } else {
+        scale::group(&session.desired, group.as_str()).map(|_| view)
+    }
 }
 
 fn print(context: &Context<'_>, view: &StatusView) {
@@ -62,6 +78,7 @@ struct Watch<'a> {
     context: &'a Context<'a>,
     session: &'a Session,
     provider: &'a dyn Provider,
+    only: Option<&'a GroupName>,
     every: Duration,
 }
 
@@ -86,7 +103,7 @@ impl Watch<'_> {
                 }
             }
             let Ok(looked) = signals
-                .or_interrupted(look(self.session, self.provider))
+                .or_interrupted(look(self.session, self.provider, self.only))
                 .await
             else {
                 break;
@@ -111,7 +128,7 @@ impl Watch<'_> {
                 return Ok(Exit::Interrupted);
             };
             let Ok(looked) = signals
-                .or_interrupted(look(self.session, self.provider))
+                .or_interrupted(look(self.session, self.provider, self.only))
                 .await
             else {
                 return Ok(Exit::Interrupted);

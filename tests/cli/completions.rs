@@ -54,6 +54,11 @@ fn groups_regions_and_machines_are_offered_where_they_are_meant() {
     assert!(sizes.iter().all(|size| !size.contains("gb")), "{sizes:?}");
     let verbs = offered(&sandbox, &["machine", "st"]);
     assert_eq!(verbs, ["status", "start", "stop"]);
+    assert_eq!(
+        offered(&sandbox, &["plan", "--provider", ""]),
+        ["fly", "local"]
+    );
+    assert_eq!(offered(&sandbox, &["status", "w"]), ["web"]);
     let logs = offered(&sandbox, &["logs", ""]);
     assert!(
         logs.contains(&"web".to_owned()) && logs.contains(&ids[0]),

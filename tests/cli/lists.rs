@@ -288,3 +288,22 @@ fn init_asks_where_the_machines_run_and_writes_nothing_without_an_answer() {
     assert_eq!(code, 1, "{screen}");
     assert!(screen.contains("is there already"), "{screen}");
 }
+
+#[test]
+fn a_status_can_be_limited_to_a_group() {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    for args in [&["status", "web"][..], &["status", "-g", "web"]] {
+        let shown = sandbox.run(args);
+        assert!(shown.starts_with("exit 0\n"), "{shown}");
+        assert!(shown.contains("web") && !shown.contains("jobs"), "{shown}");
+        assert!(!shown.contains("plan:"), "{shown}");
+    }
+    let json = sandbox.run(&["status", "jobs", "--json"]);
+    assert!(json.contains("jobs") && !json.contains("web"), "{json}");
+    let nobody = sandbox.run(&["status", "wbe"]);
+    assert!(
+        nobody.contains("there is no process group `wbe`"),
+        "{nobody}"
+    );
+}

@@ -39,6 +39,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("reverts", configs::reverts()),
         ("scale_down", scale_down()),
         ("scale_up", scale_up()),
+        ("unpriced_region", unpriced_region()),
         ("services", configs::services()),
         ("shrink", configs::shrink()),
         ("standby", with_standby()),
@@ -170,6 +171,18 @@ fn scale_up() -> Plan {
     plan(2)
         .group(group("web", "bin/web", Changed, "ams 2->12").strategy("rolling"))
         .steps((0..10).map(|n| create("web", "ams", n + if n > 4 { 3 } else { 0 })))
+}
+
+fn unpriced_region() -> Plan {
+    let mut plan = plan(2)
+        .group(group("web", "bin/web", Changed, "iad 2->3, bom 0->1, sin 0->1").strategy("rolling"))
+        .steps([
+            create("web", "iad", 0),
+            create("web", "bom", 1),
+            create("web", "sin", 2),
+        ]);
+    "fly".clone_into(&mut plan.provider);
+    plan
 }
 
 fn scale_down() -> Plan {

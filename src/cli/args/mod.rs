@@ -90,7 +90,7 @@ pub struct Global {
     #[arg(short, long, value_name = "NAME", global = true, value_parser = app_name)]
     pub app: Option<AppName>,
     /// Where Machines run; beats `provider` in aeroform.toml
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "PROVIDER", global = true)]
     pub provider: Option<String>,
     /// The image that every group runs; beats both files
     #[arg(long, value_name = "REF", global = true, value_parser = image)]

@@ -189,6 +189,19 @@ impl StatusView {
     }
 }
 
+impl StatusView {
+    /// Only this group's. What an apply would do, and to whom, is the whole app's and left out.
+    #[must_use]
+    pub fn only(mut self, group: &GroupName) -> Self {
+        self.groups.retain(|there| there.name == *group);
+        self.machines
+            .retain(|machine| machine.group.as_ref() == Some(group));
+        self.missing.retain(|missing| missing.group == *group);
+        self.now = None;
+        self
+    }
+}
+
 impl MachineStatus {
     /// What is to be said of this Machine.
     pub fn of(machine: &Machine, known: Option<&Known>) -> Self {

@@ -1,9 +1,11 @@
 //! The last lines, next to the prompt: the counts, and whatever cannot be taken back.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::core::fleet::VolumeId;
-use crate::core::plan::{Aim, GroupVerdict, Plan};
+use crate::core::fleet::{Region, VolumeId};
+use crate::core::plan::{Action, Aim, Change, GroupVerdict, Plan};
+use crate::core::platform::{PRICES_OF, regions};
 use crate::core::view::bundle::Item;
 use crate::core::view::line::{Line, Page};
 use crate::core::view::outline::{Outline, Section};
@@ -108,12 +110,15 @@ fn counts(plan: &Plan) -> Line {
     line.plain(".")
 }
 
-/// What it changes in the bill, where that is known and not nothing.
+/// What it changes in the bill, where that is known and not nothing; where a region is why it is not known,
+/// that.
 fn cost(plan: &Plan) -> Option<String> {
-    let cost = plan
-        .cost
-        .as_ref()
-        .filter(|cost| cost.cents_per_month != 0)?;
+    let Some(cost) = &plan.cost else {
+        return unpriced(plan);
+    };
+    if cost.cents_per_month == 0 {
+        return None;
+    }
     let sign = if cost.cents_per_month > 0 { "+" } else { "" };
     let amount = words::dollars(cost.cents_per_month);
     let always = if cost.if_always_running {
@@ -124,6 +129,37 @@ fn cost(plan: &Plan) -> Option<String> {
     Some(format!(
         "About {sign}{amount} a month{always}, at the prices of {}.",
         cost.prices_of
+    ))
+}
+
+fn unpriced(plan: &Plan) -> Option<String> {
+    if plan.provider != "fly" {
+        return None;
+    }
+    let comes_or_goes = |change: &&Change| {
+        matches!(
+            change.action,
+            Action::Create { .. } | Action::Destroy { .. }
+        )
+    };
+    let priced = |region: &Region| {
+        let known = regions::find(region.as_str());
+        known.is_some_and(|known| known.price_ratio().is_some())
+    };
+    let changes = plan.changes().map(|(_, change)| change);
+    let regions: BTreeSet<&str> = changes
+        .filter(comes_or_goes)
+        .map(|change| &change.region)
+        .filter(|region| !priced(region))
+        .map(Region::as_str)
+        .collect();
+    if regions.is_empty() {
+        return None;
+    }
+    let regions: Vec<&str> = regions.into_iter().collect();
+    Some(format!(
+        "What it costs is not known: the prices of {PRICES_OF} have none for {}.",
+        regions.join(", ")
     ))
 }
 

@@ -12,7 +12,12 @@ const SHOWN: usize = 20;
 
 /// Writes every kind of remark that there is; refusals last.
 pub(super) fn remarks(plan: &Plan, page: &mut Page<'_>) -> fmt::Result {
-    kind("in the state only", Label::Strong, &plan.records, page)?;
+    kind(
+        "written to the state, no Machine changes",
+        Label::Strong,
+        &plan.records,
+        page,
+    )?;
     kind("note", Label::Hint, &plan.notes, page)?;
     kind("warning", Label::Warning, &plan.warnings, page)?;
     kind("refused", Label::Error, &plan.refusals, page)
