@@ -10,6 +10,7 @@ use super::decision::Decision;
 use super::guards;
 use super::history;
 use super::intents::Intents;
+use super::makers;
 use super::members::{self, Fleet};
 use super::notes::{self, note};
 use super::options::{Aim, Options};
@@ -88,6 +89,7 @@ pub fn plan(
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        makers: BTreeMap::new(),
         watchers: order.watchers,
         release,
         newest_release: releases::newest(known, observed),
@@ -113,6 +115,7 @@ pub fn plan(
     let small = volumes::smaller(desired, &decisions, &plan.steps, observed);
     plan.notes.extend(small);
     if let Some(observed) = observed {
+        plan.makers = makers::makers(&fleet, observed, options);
         let history = history::judge(known, observed, &fleet, &plan.desired, options);
         for (taken, about) in history.takes_over {
             plan.takes_over.push(taken);
@@ -339,7 +342,7 @@ fn fences(
 }
 
 impl Plan {
-    /// Machines that are taken into the state by this plan although they were added outside.
+    /// Machines that this plan takes into the state, whoever made them.
     pub fn adopted_from_outside(&self) -> BTreeSet<&MachineId> {
         let added = self
             .drift
