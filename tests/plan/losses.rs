@@ -134,7 +134,7 @@ fn a_volume_on_a_host_that_does_not_answer_is_not_left_behind() {
     let same = desired([("db", group("db").count(1).mount())]);
     assert_snapshot!(lines(&stage.plan(&same)), @"
     group db: 1->1 unchanged (ams 1->1)
-    note host_unreachable
+    warning host_unreachable
     ");
     let changed = desired([(
         "db",
@@ -145,14 +145,14 @@ fn a_volume_on_a_host_that_does_not_answer_is_not_left_behind() {
     )]);
     assert_snapshot!(lines(&stage.plan(&changed)), @"
     group db: 1->1 unchanged (ams 1->1)
-    note host_unreachable
+    warning host_unreachable
     refused unreachable_volume db
     ");
     assert_snapshot!(lines(&stage.plan(&desired([("db", group("db").count(0).mount())]))), @"
     group db: 1->0 changed (ams 1->0)
     destroy db ams m00001 CountLowered leaves 1: none is wanted in its region
-    note host_unreachable
     note scaled_to_zero db
+    warning host_unreachable
     ");
 }
 
@@ -172,14 +172,14 @@ fn a_standby_on_a_host_that_does_not_answer_is_no_primary() {
     });
     assert_snapshot!(lines(&stage.plan(&wanted(1))), @"
     group worker: 2->2 unchanged (ams 2->2)
-    note host_unreachable
+    warning host_unreachable
     ");
     assert_snapshot!(lines(&stage.plan(&wanted(2))), @"
     group worker: 2->3 changed (ams 2->3)
     create worker ams
     create worker ams replaces m00002 standby for m00001 #0
     destroy worker ams m00002 Replaced: its host does not answer
-    note host_unreachable
+    warning host_unreachable
     ");
 }
 

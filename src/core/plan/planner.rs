@@ -85,7 +85,10 @@ pub fn plan(
         pools: order.pools,
         drift: Vec::new(),
         notes: Vec::new(),
-        warnings: guards::warnings(desired, &decisions),
+        warnings: reconcile::unreachable(&decisions)
+            .into_iter()
+            .chain(guards::warnings(desired, &decisions))
+            .collect(),
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
@@ -146,7 +149,6 @@ fn say(
     for (name, decision) in decisions {
         plan.notes.extend(decision.notes.iter().cloned());
         plan.notes.extend(notes::late(name, &decision.members));
-        plan.notes.extend(reconcile::unreachable(&decision.members));
     }
     plan.notes.extend(words::about_groups(desired, decisions));
     plan.notes.extend(options.asked.notes(decisions));
@@ -342,6 +344,12 @@ fn fences(
 }
 
 impl Plan {
+    /// Warnings of Machines of which nobody can say now whether they are as the state says.
+    pub fn unseen(&self) -> impl Iterator<Item = &Note> {
+        let code = codes::HOST_UNREACHABLE.name();
+        self.warnings.iter().filter(move |note| note.code == code)
+    }
+
     /// Machines that this plan takes into the state, whoever made them.
     pub fn adopted_from_outside(&self) -> BTreeSet<&MachineId> {
         let added = self
