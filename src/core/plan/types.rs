@@ -553,6 +553,13 @@ pub enum Event {
         #[serde(flatten)]
         what: StepEvent,
     },
+    /// The run waits before its first step.
+    Waiting {
+        /// What for.
+        on: String,
+        /// Milliseconds from now after which it goes on.
+        up_to_ms: u64,
+    },
     /// A signal came: nothing new is started.
     Interrupted,
     /// The run's release has its number.
