@@ -92,7 +92,7 @@ fn a_machine_whose_host_does_not_answer_has_not_drifted() {
     let unseen: Vec<&str> = made.unseen().map(|note| note.message.as_str()).collect();
     assert_eq!(unseen, ["host unreachable: 1 Machine (m00001)"]);
     let mut text = String::new();
-    terminal::drift(&made, &PLAIN, &mut text).unwrap();
+    terminal::drift(&made, PLAIN, &mut text).unwrap();
     assert!(
         text.contains("warning: host unreachable: 1 Machine (m00001)"),
         "{text}"
