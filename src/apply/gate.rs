@@ -110,6 +110,9 @@ async fn started(
             Waited::NotYet(told) => (hands.get(gate.id).await?, told),
         };
         let machine = machine.ok_or_else(|| gone(gate.id))?;
+        if machine.state.is_gone() {
+            return Err(gone(gate.id));
+        }
         let old = gate.before.is_old(&machine);
         let (state, exit) = (machine.state, machine.last_exit);
         let runs_once = machine
@@ -188,13 +191,16 @@ fn poll(hands: &Hands<'_>) -> Duration {
     }
 }
 
-/// Keeps the Machine as last seen; one that has failed, or that keeps ending, does not come to stand by
-/// being waited for.
+/// Keeps the Machine as last seen; one that is gone, has failed, or keeps ending does not come to stand
+/// by being waited for.
 fn accept<'m>(
     progress: &'m mut Progress,
     machine: Machine,
     told: Option<&str>,
 ) -> Part<&'m Machine> {
+    if machine.state.is_gone() {
+        return Err(gone(&machine.id));
+    }
     let machine = progress.machine.insert(machine);
     let (code, what) = match machine.state {
         MachineState::Failed => (answers::MACHINE_FAILED, "has failed"),
@@ -216,7 +222,7 @@ fn accept<'m>(
 fn gone(id: &MachineId) -> End {
     End::failed(
         answers::MACHINE_FAILED,
-        format!("Machine {id} is gone, nobody here destroyed it"),
+        format!("Machine {id} was destroyed by somebody else while it was awaited"),
     )
 }
 

@@ -20,6 +20,8 @@ use crate::provider::{ErrorClass, ProviderError};
 const TRIES: u32 = 3;
 /// Looks for a release whose registration was not answered.
 const LOOKS: u32 = 3;
+/// A pause that is worth no word.
+const MOMENT: Duration = Duration::from_secs(1);
 /// How long saying how far a release has come may take.
 const MARKING: Duration = Duration::from_secs(2);
 
@@ -131,6 +133,17 @@ async fn persistently(shared: &Shared<'_>, planned: &PlannedRelease) -> Result<R
         };
         if tries >= TRIES || shared.cancel.is_stopping() {
             return Err(error.message);
+        }
+        if pause >= MOMENT {
+            let on = match error.class {
+                ErrorClass::RateLimited(_) => "the rate limit of releases",
+                _ => "another try to register the release",
+            };
+            // The receiver outlives the run.
+            let _ = shared.events.send(Event::Waiting {
+                on: on.to_owned(),
+                up_to_ms: u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+            });
         }
         sleep(pause).await;
     }

@@ -303,6 +303,7 @@ mod tests {
             drift: Vec::new(),
             watchers: BTreeMap::new(),
             takes_over: Vec::new(),
+            makers: BTreeMap::new(),
             cost: None,
             release: None,
             newest_release: None,

@@ -14,7 +14,7 @@ use super::consent::{self, Consent};
 use super::files::FileEdits;
 use super::session::{self, Session};
 use super::{Context, running, show};
-use crate::conduct::{self, Anchor, Ground, Look, Waiting};
+use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
 use crate::core::plan::releases::{named as named_release, under_way};
@@ -307,7 +307,11 @@ impl Work<'_> {
         let patience = self.errand.doing.lock_timeout.max(ANCHOR_PATIENCE);
         let mut waiting = |error: &ProviderError| {
             let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
-            let text = format!("waits for a lease, at most {limit}: {}", error.message);
+            let text = format!(
+                "waits for {}, at most {limit}: {}",
+                awaited(error),
+                error.message
+            );
             ui.talk(&escape::safe(&text));
         };
         let mut taking = pin!(Anchor::take(

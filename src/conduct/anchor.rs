@@ -57,7 +57,7 @@ impl<'a> Anchor<'a> {
         waiting: &mut (dyn FnMut(&ProviderError) + Send),
     ) -> Result<Option<Self>, ProviderError> {
         let deadline = Instant::now() + patience;
-        let mut told = false;
+        let mut told = None;
         loop {
             let error = match provider.lease(app, &id, why).await {
                 Ok(()) => return Ok(Some(Self { provider, app, id })),
@@ -79,9 +79,10 @@ impl<'a> Anchor<'a> {
             if left.is_zero() {
                 return Err(error);
             }
-            if !told {
+            let on = awaited(&error);
+            if told != Some(on) {
                 waiting(&error);
-                told = true;
+                told = Some(on);
             }
             sleep(pause.min(left)).await;
         }
@@ -103,17 +104,34 @@ impl<'a> Anchor<'a> {
     }
 }
 
-/// The first Machine that runs and that the plan leaves alone; without one, the first that it changes.
+/// What keeps a lease from being had, for people.
+pub fn awaited(error: &ProviderError) -> &'static str {
+    match error.class {
+        ErrorClass::RateLimited(_) => "the rate limit",
+        ErrorClass::Transient | ErrorClass::Unknown => "an answer of the platform",
+        ErrorClass::Conflict
+        | ErrorClass::Invalid
+        | ErrorClass::NoRoom
+        | ErrorClass::NotFound
+        | ErrorClass::Fatal => "a lease",
+    }
+}
+
+/// The first Machine that runs and that the plan leaves alone; without one, the first that it changes. Never one
+/// that was taken out of the state to be left alone.
 fn chosen(look: &Look) -> Option<MachineId> {
     let observed = look.observed.as_ref()?;
     if !observed.description.capabilities.leases || !look.plan.calls_provider() {
         return None;
     }
     let touched: BTreeSet<&MachineId> = look.plan.changes().filter_map(touched).collect();
+    let known = &look.remembered.known;
     let may_be = |machine: &&Machine| {
+        let id = &machine.id;
+        let ignored = known.ignored.contains(id) && !known.machines.contains_key(id);
         let ours = matches!(machine.management, Management::Ours | Management::Launch);
         let runs = machine.state == MachineState::Started && machine.host == HostStatus::Ok;
-        ours && runs
+        ours && runs && !ignored
     };
     let mut machines = observed.machines.values().filter(may_be);
     let untouched = machines.find(|machine| !touched.contains(&machine.id));

@@ -75,6 +75,7 @@ impl<'a> Progress<'a> {
     fn line(&self, what: &Event) -> Option<String> {
         let wanted = match what {
             Event::Started { .. }
+            | Event::Waiting { .. }
             | Event::Release {
                 unregistered: None, ..
             } => self.speaks(),

@@ -149,6 +149,47 @@ pub(crate) fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Val
     assert_eq!(platform.ask("GET", &wait, &Value::Null).0, 200);
 }
 
+#[test]
+fn a_rate_limit_before_a_run_is_told_as_one() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    sandbox.write(
+        "faults.toml",
+        "[[fault]]\non = \"lease\"\neffect = \"rate-limited\"\nfor = \"1s\"\n",
+    );
+    let platform = Platform::start(
+        &sandbox,
+        &["--rate-limits", "off", "--faults", "faults.toml"],
+    );
+    let app = json!({"name": "shop", "org_slug": "personal"});
+    assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
+    platform.deployed("app", "ams", V1);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert!(
+        applied.contains("waits for the rate limit, at most"),
+        "{applied}"
+    );
+    assert!(!applied.contains("waits for a lease"), "{applied}");
+}
+
+#[test]
+fn a_run_takes_no_lease_of_a_machine_that_is_to_be_left_alone() {
+    let sandbox = project("[groups.app]\ncount = 3\n");
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let machines = platform.machines();
+    let ids = machines
+        .iter()
+        .map(|machine| machine["id"].as_str().unwrap());
+    let id = ids.min().unwrap();
+    run(&sandbox, &platform, &["state", "rm", id]);
+    hold(&platform, id, 300);
+    let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert!(!applied.contains("waits for a lease"), "{applied}");
+    assert_eq!(platform.machines().len(), 4, "{applied}");
+}
+
 /// What an import ends with where there is nothing.
 pub(crate) fn empty(ends: impl FnOnce(Command) -> String) -> String {
     let sandbox = Sandbox::new();

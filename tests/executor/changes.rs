@@ -1,9 +1,12 @@
 //! What a run does to the world when nothing goes wrong.
 
+use std::time::Duration;
+
 use aeroform::core::fleet::MachineId;
 use aeroform::core::plan::Asked;
 use aeroform::emulator::world::{Effect, Fault};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::stage::{Stage, checked, image, web, worker};
 use crate::support::{self, GroupWords, desired};
@@ -223,6 +226,30 @@ async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
         all,
         [("started".to_owned(), false), ("stopped".to_owned(), true)]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_died_before_its_cordon_is_in_rotation_and_the_old_one_goes() {
+    let mut stage = Stage::new();
+    let wanted = desired([("web", checked(web(2)))]);
+    stage.settle(&wanted).await;
+    let old = stage.id(0);
+    stage.sim.world().cordon("shop", &old, true);
+    let slow = Fault::on("create", Effect::SlowAnswer(Duration::from_secs(20)));
+    stage.sim.world().inject(slow);
+    let asked = Asked {
+        replace: [MachineId::new(old.as_str()).unwrap()].into(),
+        ..Asked::default()
+    };
+    let killed = crate::asked::apply(&mut stage, &wanted, asked);
+    let died = timeout(Duration::from_secs(10), killed).await;
+    assert!(died.is_err(), "it was to die before the cordon");
+    assert_eq!(stage.machines().len(), 3);
+    stage.settle(&wanted).await;
+    let machines = stage.machines();
+    assert_eq!(machines.len(), 2);
+    assert!(machines.iter().all(|machine| machine["id"] != old.as_str()));
+    assert!(machines.iter().all(|machine| machine["cordoned"] != true));
 }
 
 #[tokio::test(start_paused = true)]

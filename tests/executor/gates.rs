@@ -5,7 +5,7 @@ use std::time::Duration;
 use aeroform::core::fleet::{Capabilities, Strategy};
 use aeroform::emulator::world::{Effect, Fault};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::stage::{Stage, checked, image, web, worker};
 use crate::support::{GroupWords, desired};
@@ -141,6 +141,33 @@ async fn a_machine_that_fails_to_start_fails_its_step_at_once() {
     // The next run repairs it and makes no second one.
     stage.settle(&desired([("web", web(1))])).await;
     stage.assert_one_machine_per_name(1);
+}
+
+/// A create that is never done, and somebody who destroys its Machine after ten seconds.
+async fn destroyed_while_awaited(effect: Effect) {
+    let mut stage = Stage::new();
+    let slow = stage.sim.world().inject(Fault::on("create", effect));
+    let sim = stage.sim.clone();
+    let somebody = async {
+        sleep(Duration::from_secs(10)).await;
+        let mut world = sim.world();
+        let id = world.operator("shop").machines()[0]["id"].clone();
+        world.operator("shop").destroy(id.as_str().unwrap());
+    };
+    let begun = Instant::now();
+    let wanted = desired([("web", checked(web(1)))]);
+    let (ran, ()) = tokio::join!(stage.apply(&wanted), somebody);
+    assert_eq!(stage.sim.world().fired(slow), 1);
+    let (code, message) = ran.failure();
+    assert_eq!(code, "machine_failed", "{message}");
+    assert!(message.contains("destroyed by somebody else"), "{message}");
+    assert!(begun.elapsed() < Duration::from_secs(60), "{begun:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_somebody_destroys_while_it_is_awaited_fails_its_step_at_once() {
+    destroyed_while_awaited(Effect::SlowStart(Duration::from_secs(200))).await;
+    destroyed_while_awaited(Effect::ChecksNeverPass).await;
 }
 
 #[tokio::test(start_paused = true)]

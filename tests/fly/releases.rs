@@ -1,5 +1,7 @@
 //! Releases: what an apply registers, once whatever becomes of the answer, and what it takes back.
 
+use std::time::Duration;
+
 use aeroform::core::fleet::Desired;
 use aeroform::core::plan::{Event, Plan};
 use aeroform::emulator::http::Desk;
@@ -123,6 +125,27 @@ async fn a_lost_answer_makes_no_second_release() {
         assert_eq!(all[0], complete(1), "{effect:?}");
         assert_eq!(stamped(&desk), [("1".to_owned(), true)], "{effect:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_the_rate_limit_of_releases_is_short_and_told() {
+    let desk = platform();
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    let limited = Effect::RateLimited {
+        retry_after: Duration::from_secs(120),
+    };
+    let limited = Fault::on("release", limited);
+    let limited = desk.world().inject(limited);
+    let ran = team.settle(&shop(ONE, 1)).await;
+    assert_eq!(desk.world().fired(limited), 1);
+    assert_eq!(registered(&desk).await, [complete(1)]);
+    let waits = ran.events.iter().filter_map(|event| match event {
+        Event::Waiting { on, up_to_ms } => Some((on.as_str(), *up_to_ms)),
+        _ => None,
+    });
+    let waits: Vec<_> = waits.collect();
+    assert_eq!(waits, [("the rate limit of releases", 5000)]);
 }
 
 #[tokio::test(start_paused = true)]

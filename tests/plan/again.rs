@@ -638,7 +638,8 @@ fn a_machine_that_turns_up_when_its_place_is_taken_is_one_too_many_and_says_so()
         all: true,
         ..Allow::default()
     };
-    assert!(!questions(&made).open(&all).is_empty());
+    let open = questions(&made).open(&all);
+    assert_snapshot!(open.typed[0].why, @"destroys 1 Machine of group `web` made by a call of run run1 that was not answered");
     stage.apply(&web("fra gru"));
     assert_eq!(stage.observed.machines.len(), 2);
 }

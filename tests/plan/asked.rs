@@ -95,7 +95,7 @@ fn one_on_a_dead_host_is_replaced_elsewhere() {
     group web: 2->2 changed (ams 2->2)
     create web ams replaces m00001
     destroy web ams m00001 Replaced: its host does not answer
-    note host_unreachable
+    warning host_unreachable
     ");
     settle(&mut stage, &wanted, &made);
 }

@@ -185,8 +185,7 @@ fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group db: 1->1 unchanged (ams 1->1)
     group web: 2->2 unchanged (ams 2->2)
-    note host_unreachable
-    note host_unreachable
+    warning host_unreachable
     ");
     let env = json!({"env": {"LOG": "debug"}});
     let changed = desired([
@@ -200,8 +199,7 @@ fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
     destroy web ams m00002 Replaced: its host does not answer
     update web ams m00003 [env.LOG]
     -- web: all updated
-    note host_unreachable
-    note host_unreachable
+    warning host_unreachable
     refused unreachable_volume db
     ");
 }

@@ -25,7 +25,7 @@ fn scale_down_destroys_the_unhealthy_machine_first() {
     assert_snapshot!(lines(&stage.apply(&desired([("web", group("web").count(2))]))), @"
     group web: 3->2 changed (ams 3->2)
     destroy web ams m00003 CountLowered: its host does not answer
-    note host_unreachable
+    warning host_unreachable
     ");
 }
 

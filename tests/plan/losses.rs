@@ -1,6 +1,8 @@
 //! What a plan must not lose without a word: protected Machines, volumes on hosts that do not answer,
 //! and Machines that somebody else has added.
 
+use std::collections::BTreeSet;
+
 use aeroform::core::fleet::{GroupName, HostStatus, Limit, MachineState, MovedMachine};
 use aeroform::core::plan::{Aim, Allow, Options, questions};
 use insta::assert_snapshot;
@@ -132,7 +134,7 @@ fn a_volume_on_a_host_that_does_not_answer_is_not_left_behind() {
     let same = desired([("db", group("db").count(1).mount())]);
     assert_snapshot!(lines(&stage.plan(&same)), @"
     group db: 1->1 unchanged (ams 1->1)
-    note host_unreachable
+    warning host_unreachable
     ");
     let changed = desired([(
         "db",
@@ -143,14 +145,14 @@ fn a_volume_on_a_host_that_does_not_answer_is_not_left_behind() {
     )]);
     assert_snapshot!(lines(&stage.plan(&changed)), @"
     group db: 1->1 unchanged (ams 1->1)
-    note host_unreachable
+    warning host_unreachable
     refused unreachable_volume db
     ");
     assert_snapshot!(lines(&stage.plan(&desired([("db", group("db").count(0).mount())]))), @"
     group db: 1->0 changed (ams 1->0)
     destroy db ams m00001 CountLowered leaves 1: none is wanted in its region
-    note host_unreachable
     note scaled_to_zero db
+    warning host_unreachable
     ");
 }
 
@@ -170,14 +172,14 @@ fn a_standby_on_a_host_that_does_not_answer_is_no_primary() {
     });
     assert_snapshot!(lines(&stage.plan(&wanted(1))), @"
     group worker: 2->2 unchanged (ams 2->2)
-    note host_unreachable
+    warning host_unreachable
     ");
     assert_snapshot!(lines(&stage.plan(&wanted(2))), @"
     group worker: 2->3 changed (ams 2->3)
     create worker ams
     create worker ams replaces m00002 standby for m00001 #0
     destroy worker ams m00002 Replaced: its host does not answer
-    note host_unreachable
+    warning host_unreachable
     ");
 }
 
@@ -223,6 +225,60 @@ fn destroying_the_app_with_a_bare_flag_does_not_cover_what_was_added_outside() {
         ..all
     };
     assert!(asked.open(&named).is_empty());
+}
+
+#[test]
+fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
+    let web = |n| desired([("web", group("web").count(n))]);
+    let all = Allow {
+        auto_approve: true,
+        all: true,
+        ..Allow::default()
+    };
+    for state_is_lost in [false, true] {
+        let mut stage = Stage::with(&web(2));
+        let before = stage.known.clone();
+        stage.apply(&web(3));
+        let run = stage.known.run.clone().unwrap();
+        stage.known = before;
+        let mut own_runs: BTreeSet<_> = [run].into();
+        if state_is_lost {
+            own_runs.extend(stage.known.run.clone());
+            stage.known = Stage::empty().known;
+        }
+        let mut options = Options {
+            aim: Aim::Nothing,
+            own_runs,
+            ..Options::default()
+        };
+        let asked = questions(&stage.plan_with(&web(3), &options));
+        assert!(asked.open(&all).is_empty(), "{asked:?}");
+
+        // A copy is somebody else's, whatever it bears.
+        stage.clone_machine("m00003", "e0001");
+        let asked = questions(&stage.plan_with(&web(3), &options)).open(&all);
+        let why: Vec<&str> = asked.typed.iter().map(|typed| typed.why.as_str()).collect();
+        assert_eq!(
+            why,
+            ["destroys 1 Machine of group `web` added outside of Aeroform"]
+        );
+
+        // Without the journal the stamps say whose it is, and a name answers for it.
+        options.own_runs.clear();
+        let asked = questions(&stage.plan_with(&web(3), &options)).open(&all);
+        let (runs, n) = if state_is_lost {
+            ("runs run1, run2", "3 Machines")
+        } else {
+            ("run run2", "1 Machine")
+        };
+        assert_eq!(
+            asked.typed[0].why,
+            format!(
+                "destroys 1 Machine of group `web` added outside of Aeroform; destroys {n} of group `web` \
+                 made by {runs}, which the state does not list"
+            )
+        );
+    }
 }
 
 #[test]

@@ -2,11 +2,19 @@
 
 use aeroform::core::fleet::{HostStatus, Known, MachineState};
 use aeroform::core::plan::{Aim, Options};
+use aeroform::core::view::style::Style;
+use aeroform::core::view::{json, terminal};
 use insta::assert_snapshot;
 use serde_json::json;
 
 use crate::lines;
 use crate::support::{GroupWords, Stage, config_of, desired, group, id};
+
+const PLAIN: &Style = &Style {
+    width: 100,
+    color: false,
+    verbose: false,
+};
 
 fn to_the_state() -> Options {
     Options {
@@ -79,7 +87,22 @@ fn a_machine_whose_host_does_not_answer_has_not_drifted() {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
     });
-    assert!(stage.plan_with(&wanted, &to_the_state()).drift.is_empty());
+    let made = stage.plan_with(&wanted, &to_the_state());
+    assert!(made.drift.is_empty() && made.is_empty());
+    let unseen: Vec<&str> = made.unseen().map(|note| note.message.as_str()).collect();
+    assert_eq!(unseen, ["host unreachable: 1 Machine (m00001)"]);
+    let mut text = String::new();
+    terminal::drift(&made, PLAIN, &mut text).unwrap();
+    assert!(
+        text.contains("warning: host unreachable: 1 Machine (m00001)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("what of them could be seen is as the state says"),
+        "{text}"
+    );
+    let document = serde_json::to_value(json::drift::drift(&made)).unwrap();
+    assert_eq!(document["warnings"][0]["code"], "host_unreachable");
 }
 
 #[test]

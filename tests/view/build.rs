@@ -59,6 +59,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         records: Vec::new(),
         watchers: std::collections::BTreeMap::new(),
         takes_over: Vec::new(),
+        makers: BTreeMap::new(),
         cost: None,
         release: None,
         newest_release: None,

@@ -251,6 +251,10 @@ pub(crate) fn events() -> Vec<Event> {
             app: AppName::new("shop").unwrap(),
             steps: 12,
         },
+        Event::Waiting {
+            on: "the rate limit of releases".to_owned(),
+            up_to_ms: 5000,
+        },
         step(0, StepEvent::Began),
         step(
             0,

@@ -13,7 +13,7 @@ use super::super::args::Act;
 use super::super::session::{self, Session};
 use super::super::{Context, codes};
 use super::named;
-use crate::conduct::Anchor;
+use crate::conduct::{Anchor, awaited};
 use crate::core::fleet::{AppName, Call, Machine, MachineState, Until};
 use crate::core::view::json::machine as document;
 use crate::core::view::words::span;
@@ -116,7 +116,8 @@ impl Hand<'_> {
         let mut waiting = |error: &ProviderError| {
             let limit = limit(patience);
             ui.talk(&escape::safe(&format!(
-                "waits for a lease, at most {limit}: {}",
+                "waits for {}, at most {limit}: {}",
+                awaited(error),
                 error.message
             )));
         };

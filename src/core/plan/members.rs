@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::fields::REMEMBERED;
 use super::history;
+use super::makers::made_by;
 use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
@@ -344,15 +345,7 @@ fn of_lost_run(machine: &Machine, known: &Known, observed: &Observed, digest: &s
 
 /// Whether a run that the state lists made this Machine: its answer was lost, and nobody knew of it.
 fn late(machine: &Machine, observed: &Observed, recorded: &BTreeSet<&RunId>) -> bool {
-    let stamps = &machine.stamps;
-    let launch = stamps.launch.as_deref();
-    stamps.lineage.as_ref() == Some(&observed.description.scope)
-        && stamps
-            .run
-            .as_ref()
-            .is_some_and(|run| recorded.contains(run))
-        && launch.is_some()
-        && machine.name.launch_part() == launch
+    made_by(machine, observed).is_some_and(|run| recorded.contains(run))
 }
 
 /// How many of these are successors of one that is still among them: each pair counts as one.

@@ -10,6 +10,7 @@ use super::decision::Decision;
 use super::guards;
 use super::history;
 use super::intents::Intents;
+use super::makers;
 use super::members::{self, Fleet};
 use super::notes::{self, note};
 use super::options::{Aim, Options};
@@ -84,10 +85,14 @@ pub fn plan(
         pools: order.pools,
         drift: Vec::new(),
         notes: Vec::new(),
-        warnings: guards::warnings(desired, &decisions),
+        warnings: reconcile::unreachable(&decisions)
+            .into_iter()
+            .chain(guards::warnings(desired, &decisions))
+            .collect(),
         refusals: Vec::new(),
         records: Vec::new(),
         takes_over: Vec::new(),
+        makers: BTreeMap::new(),
         watchers: order.watchers,
         release,
         newest_release: releases::newest(known, observed),
@@ -113,6 +118,7 @@ pub fn plan(
     let small = volumes::smaller(desired, &decisions, &plan.steps, observed);
     plan.notes.extend(small);
     if let Some(observed) = observed {
+        plan.makers = makers::makers(&fleet, observed, options);
         let history = history::judge(known, observed, &fleet, &plan.desired, options);
         for (taken, about) in history.takes_over {
             plan.takes_over.push(taken);
@@ -143,7 +149,6 @@ fn say(
     for (name, decision) in decisions {
         plan.notes.extend(decision.notes.iter().cloned());
         plan.notes.extend(notes::late(name, &decision.members));
-        plan.notes.extend(reconcile::unreachable(&decision.members));
     }
     plan.notes.extend(words::about_groups(desired, decisions));
     plan.notes.extend(options.asked.notes(decisions));
@@ -339,7 +344,13 @@ fn fences(
 }
 
 impl Plan {
-    /// Machines that are taken into the state by this plan although they were added outside.
+    /// Warnings of Machines of which nobody can say now whether they are as the state says.
+    pub fn unseen(&self) -> impl Iterator<Item = &Note> {
+        let code = codes::HOST_UNREACHABLE.name();
+        self.warnings.iter().filter(move |note| note.code == code)
+    }
+
+    /// Machines that this plan takes into the state, whoever made them.
     pub fn adopted_from_outside(&self) -> BTreeSet<&MachineId> {
         let added = self
             .drift

@@ -4,11 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::makers::{Maker, Trace};
 use super::notes::machines;
 use super::options::Aim;
 use super::summary::Revert;
 use super::types::{Action, GroupVerdict, Plan, Removal};
-use crate::core::fleet::GroupName;
+use crate::core::fleet::{GroupName, RunId};
 
 /// What must be asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,7 +33,8 @@ pub struct Typed {
     pub destroys: u32,
     /// Why it is asked, for people.
     pub why: String,
-    /// Machines among them that were added outside: a bare `all` does not cover these.
+    /// Machines among them that neither the state nor this host's journal knows: a bare `all` does not
+    /// cover these.
     pub outside: u32,
 }
 
@@ -53,8 +55,8 @@ pub struct Allow {
 pub fn questions(plan: &Plan) -> Questions {
     // What is there becomes what is remembered: nobody finds out later what was sent.
     let confirm = plan.calls_provider() || plan.aim == Aim::State && !plan.is_empty();
-    let outside = plan.adopted_from_outside();
-    let mut groups: BTreeMap<&GroupName, Losses> = BTreeMap::new();
+    let adopted = plan.adopted_from_outside();
+    let mut groups: BTreeMap<&GroupName, Losses<'_>> = BTreeMap::new();
     for (_, change) in plan.changes() {
         let Action::Destroy { removal, leaves } = &change.action else {
             continue;
@@ -62,12 +64,9 @@ pub fn questions(plan: &Plan) -> Questions {
         let losses = groups.entry(&change.group).or_default();
         losses.destroys += u32::from(*removal != Removal::Replaced);
         losses.volumes += leaves.len();
-        let added = change
-            .machine
-            .id
-            .as_ref()
-            .is_some_and(|id| outside.contains(id));
-        losses.outside += u32::from(added);
+        if let Some(id) = change.machine.id.as_ref().filter(|id| adopted.contains(id)) {
+            losses.learn(plan.makers.get(id));
+        }
     }
     let removed: BTreeSet<&GroupName> = plan
         .groups
@@ -103,18 +102,16 @@ pub fn questions(plan: &Plan) -> Questions {
                 "leaves {volumes} volume{s} of group `{name}` behind"
             ));
         }
-        if losses.outside > 0 {
-            let what = machines(losses.outside as usize);
-            why.push(format!(
-                "destroys {what} of group `{name}` added outside of Aeroform"
-            ));
-        }
+        why.extend(losses.of_others.iter().map(|(trace, (n, runs))| {
+            let what = machines(*n as usize);
+            format!("destroys {what} of group `{name}` {}", whose(*trace, runs))
+        }));
         (!why.is_empty()).then(|| Typed {
             name: name.as_str().to_owned(),
             group: Some(name.clone()),
             destroys: losses.destroys,
             why: why.join("; "),
-            outside: losses.outside,
+            outside: losses.of_others.values().map(|(n, _)| n).sum(),
         })
     });
     Questions {
@@ -125,10 +122,39 @@ pub fn questions(plan: &Plan) -> Questions {
 }
 
 #[derive(Default)]
-struct Losses {
+struct Losses<'a> {
     destroys: u32,
     volumes: usize,
-    outside: u32,
+    /// By what is known of who made them; none where they were added outside.
+    of_others: BTreeMap<Option<Trace>, (u32, BTreeSet<&'a RunId>)>,
+}
+
+impl<'a> Losses<'a> {
+    /// One that the state does not list.
+    fn learn(&mut self, maker: Option<&'a Maker>) {
+        let trace = maker.map(|maker| maker.trace);
+        if trace == Some(Trace::Recorded) {
+            return;
+        }
+        let (n, runs) = self.of_others.entry(trace).or_default();
+        *n += 1;
+        runs.extend(maker.map(|maker| &maker.run));
+    }
+}
+
+fn whose(trace: Option<Trace>, runs: &BTreeSet<&RunId>) -> String {
+    let s = if runs.len() == 1 { "" } else { "s" };
+    let runs: Vec<&str> = runs.iter().map(|run| run.as_str()).collect();
+    let runs = format!("run{s} {}", runs.join(", "));
+    match trace {
+        None => "added outside of Aeroform".to_owned(),
+        Some(Trace::GivenUp) => {
+            format!("made by a call of {runs} that was not answered")
+        }
+        Some(Trace::Recorded | Trace::Stamped) => {
+            format!("made by {runs}, which the state does not list")
+        }
+    }
 }
 
 impl Questions {

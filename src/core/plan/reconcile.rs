@@ -561,10 +561,11 @@ pub(super) fn count(n: usize) -> u32 {
     u32::try_from(n).expect("no app has four billion Machines")
 }
 
-/// Machines that must change on a host that does not answer, without a mount, are said once.
-pub(super) fn unreachable(members: &[Member<'_>]) -> Option<Note> {
-    let dead: Vec<_> = members
-        .iter()
+/// Machines on hosts that do not answer, said once for all groups.
+pub(super) fn unreachable(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
+    let dead: Vec<_> = decisions
+        .values()
+        .flat_map(|decision| &decision.members)
         .filter(|m| !m.host_ok())
         .map(|m| m.id)
         .collect();

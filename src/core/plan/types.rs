@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
 use super::branch::{Branch, Instead};
+use super::makers::Maker;
 use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
@@ -68,6 +69,9 @@ pub struct Plan {
     /// Runs whose changes are there and which the state does not list yet; it will.
     #[serde(default)]
     pub takes_over: Vec<TakenOver>,
+    /// Who made the Machines that the state does not list, where that was a run of ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub makers: BTreeMap<MachineId, Maker>,
     /// The release that it registers; none where the platform keeps none, or nothing of what Machines run
     /// changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -548,6 +552,13 @@ pub enum Event {
         /// What.
         #[serde(flatten)]
         what: StepEvent,
+    },
+    /// The run waits before its first step.
+    Waiting {
+        /// What for.
+        on: String,
+        /// Milliseconds from now after which it goes on.
+        up_to_ms: u64,
     },
     /// A signal came: nothing new is started.
     Interrupted,

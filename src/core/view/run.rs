@@ -41,7 +41,10 @@ impl Tally {
                 step,
                 what: StepEvent::Ended(outcome),
             } if change(plan, *step).is_some() => self.add(outcome),
-            Event::Step { .. } | Event::Interrupted | Event::Release { .. } => {}
+            Event::Step { .. }
+            | Event::Waiting { .. }
+            | Event::Interrupted
+            | Event::Release { .. } => {}
         }
     }
 

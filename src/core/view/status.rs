@@ -40,7 +40,7 @@ pub struct Now {
     pub changed: usize,
     /// Machines that are known and gone.
     pub missing: usize,
-    /// Machines that were added outside.
+    /// Machines that the state does not list.
     pub added: usize,
     /// What an apply would do.
     pub to_do: Summary,

@@ -61,6 +61,13 @@ pub enum EventLine<'a> {
         #[serde(flatten)]
         outcome: &'a Outcome,
     },
+    /// The run waits before its first step.
+    Waiting {
+        /// What for.
+        on: &'a str,
+        /// Milliseconds after which it goes on.
+        up_to_ms: u64,
+    },
     /// A signal came.
     Interrupted,
     /// The run's release has its number.
@@ -140,6 +147,12 @@ pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
                 app,
                 steps: *steps,
                 summary: plan.summary(),
+            });
+        }
+        Event::Waiting { on, up_to_ms } => {
+            return Some(EventLine::Waiting {
+                on,
+                up_to_ms: *up_to_ms,
             });
         }
         Event::Interrupted => return Some(EventLine::Interrupted),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::AppName;
-use crate::core::plan::{Drift, Plan};
+use crate::core::plan::{Drift, Note, Plan};
 
 /// What differs between the state and the world.
 #[derive(Debug, Serialize)]
@@ -15,6 +15,7 @@ pub struct DriftDocument<'a> {
     serial: u64,
     machines: usize,
     drift: &'a [Drift],
+    warnings: Vec<&'a Note>,
 }
 
 /// The document of the drift that a plan has seen.
@@ -26,5 +27,6 @@ pub fn drift(plan: &Plan) -> DriftDocument<'_> {
         serial: plan.serial,
         machines: plan.machines,
         drift: &plan.drift,
+        warnings: plan.unseen().collect(),
     }
 }

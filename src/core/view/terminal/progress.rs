@@ -91,6 +91,10 @@ pub fn event(
             let text = format!("{} (run {run})", words::count(*steps, "change"));
             page.line(&Line::new(0).push(Label::Strong, "Applying ").plain(text))
         }
+        Event::Waiting { on, up_to_ms } => {
+            let text = format!("waits for {on}, at most {}", words::span(*up_to_ms));
+            page.line(&Line::new(0).push(Label::Dim, text))
+        }
         Event::Interrupted => page.line(
             &Line::new(0)
                 .push(Label::Warning, "interrupted:")

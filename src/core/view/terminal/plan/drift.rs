@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::whole;
-use crate::core::plan::{DriftKind, Plan};
+use super::{remarks, whole};
+use crate::core::plan::{DriftKind, Note, Plan};
 use crate::core::view::drifted::{DriftBundle, Fate};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::outline::Outline;
@@ -21,10 +21,12 @@ pub fn alone(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Resul
     page.blank()?;
     let outline = Outline::of(plan);
     drift(plan, &outline, page)?;
-    page.line(&tally(plan))
+    let unseen: Vec<Note> = plan.unseen().cloned().collect();
+    remarks::kind("warning", Label::Warning, &unseen, page)?;
+    page.line(&tally(plan, unseen.is_empty()))
 }
 
-fn tally(plan: &Plan) -> Line {
+fn tally(plan: &Plan, all_seen: bool) -> Line {
     let kinds = [
         (DriftKind::Changed, "changed", Label::Change),
         (DriftKind::Missing, "gone", Label::Destroy),
@@ -39,7 +41,11 @@ fn tally(plan: &Plan) -> Line {
         let read = words::count(plan.machines, "Machine");
         return Line::new(0)
             .push(Label::Good, "No drift.")
-            .plain(format!(" {read} read, as the state says."));
+            .plain(if all_seen {
+                format!(" {read} read, as the state says.")
+            } else {
+                format!(" {read} read; what of them could be seen is as the state says.")
+            });
     }
     let mut line = Line::new(0).push(Label::Strong, "Drift:").plain(" ");
     while let Some((n, word, label)) = counts.next() {

@@ -23,7 +23,8 @@ pub(super) fn remarks(plan: &Plan, page: &mut Page<'_>) -> fmt::Result {
     kind("refused", Label::Error, &plan.refusals, page)
 }
 
-fn kind(word: &str, label: Label, notes: &[Note], page: &mut Page<'_>) -> fmt::Result {
+/// Writes the remarks of one kind.
+pub(super) fn kind(word: &str, label: Label, notes: &[Note], page: &mut Page<'_>) -> fmt::Result {
     if notes.is_empty() {
         return Ok(());
     }

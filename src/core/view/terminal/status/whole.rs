@@ -177,7 +177,7 @@ fn closing(view: &StatusView, page: &mut Page<'_>) -> fmt::Result {
     let drift = parts(&[
         (now.changed, "changed outside"),
         (now.missing, "gone"),
-        (now.added, "added outside"),
+        (now.added, "not in the state"),
     ]);
     let line = if drift.is_empty() {
         Line::new(0).push(Label::Dim, "drift: none")
