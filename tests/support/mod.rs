@@ -479,6 +479,7 @@ fn blank() -> Machine {
         state: MachineState::Started,
         instance: String::new(),
         config: None,
+        image_digest: None,
         stamps: Stamps::default(),
         volumes: Vec::new(),
         standby_for: Vec::new(),
