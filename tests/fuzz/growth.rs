@@ -1,11 +1,10 @@
 //! What a reader costs grows with its input and not with its square. How fast it is, `just bench` says;
-//! here only proportions are looked at, in processor time, which other programs do not stretch.
+//! here only proportions are looked at.
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::large::{ALL, Large};
+use crate::effort::effort;
 
 /// Small enough for unoptimised readers, and large enough that a square stands out.
 const SMALL: usize = 24 * 1024;
@@ -15,23 +14,9 @@ const TIMES: u32 = 8;
 /// that outgrow a cache.
 const MOST: f64 = 30.0;
 
-fn processor_time() -> Duration {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(
-        now.tv_sec.try_into().unwrap(),
-        now.tv_nsec.try_into().unwrap(),
-    )
-}
-
-/// The least of three, which is the one that was disturbed least.
 fn cost(of: &Large, size: usize) -> Duration {
     let text = (of.make)(size);
-    let once = |_| {
-        let before = processor_time();
-        (of.read)(&text);
-        processor_time().saturating_sub(before)
-    };
-    (0..3).map(once).min().unwrap()
+    effort(|| (of.read)(&text))
 }
 
 #[test]

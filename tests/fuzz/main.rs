@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod edits;
+#[path = "../support/effort.rs"]
+mod effort;
 mod engine;
 mod growth;
 #[path = "../support/judge.rs"]

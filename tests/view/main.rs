@@ -6,6 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "what a test is made of must be there")]
 
 mod build;
+#[path = "../support/effort.rs"]
+mod effort;
 mod gallery;
 mod machines;
 mod runs;
