@@ -1,5 +1,6 @@
 //! What one Machine is to be: derived from the manifests and the plan's choice, never chosen here.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::ends::{End, Part};
@@ -55,10 +56,15 @@ impl<'a> Wanted<'a> {
             .config_for(base, &self.volumes, &self.standby_for)
     }
 
+    /// The config that exists, as this is laid over it.
+    pub(super) fn there<'m>(&self, machine: &'m Machine) -> Option<Cow<'m, MachineConfig>> {
+        machine.resolved(self.group.template.image.as_deref())
+    }
+
     /// Whether the Machine is so already: laying what is wanted over it changes nothing. What the
     /// platform has added by itself is therefore no difference.
     pub(super) fn is_so(&self, machine: &Machine) -> bool {
-        let Some(live) = &machine.config else {
+        let Some(live) = self.there(machine) else {
             return false;
         };
         let lineage = &self.shared.job.observed.description.scope;
@@ -66,7 +72,7 @@ impl<'a> Wanted<'a> {
         machine.group.as_ref() == Some(self.name)
             && as_set(&machine.standby_for) == as_set(&self.standby_for)
             && machine.volumes == self.volumes
-            && stored(&self.over(Some(live))) == stored(live)
+            && stored(&self.over(Some(&live))) == stored(&live)
     }
 
     /// What the state remembers of it: the keys that the manifests write, and none of those that only

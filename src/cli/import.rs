@@ -123,18 +123,15 @@ fn manifest(
         .hint("`aeroform init` begins anew; `aeroform status` shows what is there"));
     }
     let mut text = beginning.head();
-    let running: BTreeSet<&str> = groups
+    let running: BTreeSet<String> = groups
         .values()
         .flatten()
-        .filter_map(|machine| machine.config.as_deref()?.image.as_deref())
+        .filter_map(|machine| machine.image())
         .collect();
     let mut images = running.iter();
     // Writing to a String cannot fail.
     match (&context.global.image, images.next(), images.next()) {
-        (Some(image), _, _) => {
-            let _ = writeln!(text, "image = {}", quoted(image));
-        }
-        (None, Some(image), None) => {
+        (Some(image), _, _) | (None, Some(image), None) => {
             let _ = writeln!(text, "image = {}", quoted(image));
         }
         (None, _, _) => {

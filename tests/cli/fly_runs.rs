@@ -194,6 +194,30 @@ fn an_import_writes_down_what_is_there_and_shows_what_fly_toml_would_change() {
 }
 
 #[test]
+fn an_import_writes_the_digest_that_runs_under_a_tag_and_leaves_nothing_to_do() {
+    const TAG: &str = "registry.fly.io/shop:v1";
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    for region in ["ams", "gru"] {
+        platform.deployed("app", region, TAG);
+    }
+    let shown = run(&sandbox, &platform, &["import"]);
+    assert!(shown.starts_with("exit 0\n"), "{shown}");
+    let machines = platform.machines();
+    assert_eq!(machines[0]["config"]["image"], TAG);
+    let digest = machines[0]["image_ref"]["digest"].as_str().unwrap();
+    let pinned = format!("image = \"{TAG}@{digest}\"\n");
+    let ours = sandbox.read("aeroform.toml");
+    assert!(ours.contains(&pinned), "{ours}");
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    let plan = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(plan.starts_with("exit 0\n"), "{plan}");
+    assert!(plan.contains("No changes"), "{plan}");
+}
+
+#[test]
 fn a_region_that_only_the_platform_knows_is_right_once_it_is_asked() {
     let sandbox = project("[groups.app]\nregions = { ams = 1, emu = 1 }\n");
     let platform = Platform::with_app(&sandbox);

@@ -268,3 +268,56 @@ async fn a_lease_that_does_not_end_fails_the_step_and_names_its_holder() {
     assert!(told, "{:#?}", ran.events);
     assert_eq!(ran.plan.changes().count(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_new_machine_is_made_of_the_digest_that_runs_after_its_tag_has_moved() {
+    const TAG: &str = "r.example/shop:latest";
+    let desk = platform();
+    let config = serde_json::json!({
+        "image": TAG, "env": {"LOG": "info", "FLY_PROCESS_GROUP": "web", "PRIMARY_REGION": "ams"},
+        "init": {"cmd": ["bin/web"]}, "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
+        "metadata": {"fly_platform_version": "v2", "fly_process_group": "web"},
+    });
+    let digest = |number: u32| format!("sha256:{number:064}");
+    desk.world().operator("shop").push(TAG, &digest(1));
+    let body = serde_json::json!({"region": "ams", "config": config});
+    let (status, made) = ask(&desk, "POST", "/v1/apps/shop/machines", body).await;
+    assert_eq!(status, 200, "{made}");
+    assert_eq!(made["image_ref"]["digest"], digest(1));
+    desk.world().operator("shop").push(TAG, &digest(2));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    team.settle(&wanted(PLAIN, "[groups.web]\ncount = 2\n"))
+        .await;
+    // Another change of both keeps what they run, although one was made by the tag.
+    let other = PLAIN.replace("info", "debug");
+    team.settle(&wanted(&other, "[groups.web]\ncount = 2\n"))
+        .await;
+    let machines = desk.world().operator("shop").machines();
+    assert_eq!(machines.len(), 2);
+    for machine in &machines {
+        assert_eq!(machine["image_ref"]["digest"], digest(1), "{machine}");
+        assert_eq!(machine["config"]["image"], format!("{TAG}@{}", digest(1)));
+    }
+    // Written down by digest it is what is there.
+    let ours = format!("image = \"{TAG}@{}\"\n[groups.web]\ncount = 2\n", digest(1));
+    let (plan, _) = team.planned(&wanted(&other, &ours)).await;
+    assert_eq!(plan.summary().update, 0, "{:#?}", plan.steps);
+
+    let id = machines[0]["id"].as_str().unwrap();
+    desk.world()
+        .operator("shop")
+        .update(id, |config| config["image"] = TAG.into());
+    let more = wanted(&other, "[groups.web]\ncount = 3\n");
+    let observed = observe(&provider, &more.app, &team.known).await.unwrap();
+    let refused =
+        aeroform::core::plan::plan(&more, &team.known, Some(&observed), &Options::default());
+    let codes: Vec<&str> = refused
+        .refusals
+        .iter()
+        .map(|note| note.code.as_str())
+        .collect();
+    assert_eq!(codes, ["two_images"]);
+}

@@ -1,7 +1,7 @@
 //! What new Machines run, and how big they are, where no manifest says it.
 
 use aeroform::core::fleet::config::Guest;
-use aeroform::core::fleet::{HostStatus, MachineId};
+use aeroform::core::fleet::{HostStatus, MachineId, ReleaseStamp};
 use aeroform::core::plan::{Action, Plan};
 use insta::assert_snapshot;
 use serde_json::json;
@@ -145,4 +145,162 @@ fn a_replacement_of_a_machine_that_shows_no_config_is_like_its_group() {
     let env = json!({"env": {"LOG": "debug"}});
     let plan = stage.plan(&desired([("web", group("web").count(2).config(env))]));
     assert_eq!(inherited(&plan), ["shop:1 4"]);
+}
+
+const TAG: &str = "r.example/shop:latest";
+
+fn digest(number: u32) -> String {
+    format!("sha256:{number:0<64}")
+}
+
+fn by_digest(number: u32) -> String {
+    format!("{TAG}@{}", digest(number))
+}
+
+fn resolves(stage: &mut Stage, name: &str, number: u32) {
+    stage.touch(name, |machine| machine.image_digest = Some(digest(number)));
+}
+
+fn of_release(stage: &mut Stage, name: &str, version: u64) {
+    stage.touch(name, |machine| {
+        machine.stamps.release = Some(Box::new(ReleaseStamp {
+            version,
+            id: None,
+            by_us: false,
+        }));
+    });
+}
+
+/// Two Machines of one tag, each with the digest that it was resolved to.
+fn tagged(digests: [u32; 2]) -> Stage {
+    let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
+    runs(&mut stage, TAG, 1);
+    for (name, number) in ["m00001", "m00002"].into_iter().zip(digests) {
+        resolves(&mut stage, name, number);
+    }
+    stage
+}
+
+fn image_of(stage: &Stage, name: &str) -> String {
+    let config = stage.observed.machines[name].config.clone().unwrap();
+    config.image.clone().unwrap()
+}
+
+#[test]
+fn a_new_machine_runs_the_digest_that_runs_and_not_the_tag() {
+    let mut stage = tagged([1, 1]);
+    let plan = stage.apply(&desired([("web", group("web").count(3))]));
+    assert_eq!(inherited(&plan), [format!("{} 1", by_digest(1))]);
+    assert_eq!(image_of(&stage, "m00003"), by_digest(1));
+    assert_eq!(image_of(&stage, "m00001"), TAG, "nobody touches the others");
+}
+
+#[test]
+fn two_digests_under_one_tag_at_the_highest_release_are_a_question_for_a_person() {
+    let mut stage = tagged([1, 2]);
+    let more = desired([("web", group("web").count(3))]);
+    for name in ["m00001", "m00002"] {
+        of_release(&mut stage, name, 7);
+    }
+    // Our own run does not decide between two of one release.
+    stage.touch("m00001", |machine| machine.stamps.serial = Some(9));
+    let refusal = &stage.plan(&more).refusals[0];
+    assert_eq!(refusal.code, "two_images");
+    for number in [1, 2] {
+        assert!(
+            refusal.message.contains(&by_digest(number)),
+            "{}",
+            refusal.message
+        );
+    }
+    assert!(refusal.hint.as_ref().unwrap().contains("--image"));
+}
+
+#[test]
+fn what_older_releases_run_is_only_shown() {
+    let mut stage = tagged([1, 2]);
+    of_release(&mut stage, "m00001", 6);
+    of_release(&mut stage, "m00002", 7);
+    let plan = stage.plan(&desired([("web", group("web").count(3))]));
+    assert_eq!(inherited(&plan), [format!("{} 1", by_digest(2))]);
+    let said = plan
+        .notes
+        .iter()
+        .find(|note| note.code == "image_inherited");
+    let message = &said.unwrap().message;
+    let older = format!("; older ones run `{}`", by_digest(1));
+    assert!(message.ends_with(&older), "{message}");
+}
+
+#[test]
+fn a_machine_whose_digest_is_not_told_runs_no_second_image() {
+    let mut stage = tagged([1, 1]);
+    stage.touch("m00002", |machine| machine.image_digest = None);
+    let plan = stage.plan(&desired([("web", group("web").count(3))]));
+    assert_eq!(inherited(&plan), [format!("{} 1", by_digest(1))]);
+}
+
+#[test]
+fn the_digest_that_runs_under_a_tag_is_no_change_and_another_one_is() {
+    let mut stage = tagged([1, 1]);
+    let written = |number| {
+        let image = json!({"image": by_digest(number)});
+        desired([("web", group("web").count(2).config(image))])
+    };
+    let plan = stage.apply(&written(1));
+    let changed = plan.changes().filter(|(_, c)| c.action != Action::Adopt);
+    assert_eq!(changed.count(), 0, "{:#?}", plan.steps);
+    assert_eq!(image_of(&stage, "m00001"), TAG);
+    assert_eq!(stage.plan(&written(1)).drift, [], "the state says it, too");
+    let plan = stage.plan(&written(2));
+    assert_eq!(plan.summary().update, 2);
+    let tag = json!({"image": TAG});
+    let plan = stage.plan(&desired([("web", group("web").count(2).config(tag))]));
+    assert_eq!(
+        plan.summary().update,
+        0,
+        "the tag that was sent is no change"
+    );
+}
+
+#[test]
+fn another_change_keeps_what_runs_although_the_tag_may_have_moved() {
+    let mut stage = tagged([1, 1]);
+    let env = json!({"env": {"LOG": "debug"}});
+    let plan = stage.apply(&desired([("web", group("web").count(2).config(env))]));
+    let paths = plan.changes().flat_map(|(_, change)| &change.changes);
+    let paths: Vec<String> = paths.map(|change| change.path.join(".")).collect();
+    assert_eq!(paths, ["env.LOG", "env.LOG"]);
+    assert_eq!(image_of(&stage, "m00002"), by_digest(1));
+}
+
+#[test]
+fn a_replacement_runs_the_digest_of_the_one_that_it_replaces() {
+    let mut stage = tagged([1, 2]);
+    of_release(&mut stage, "m00001", 6);
+    of_release(&mut stage, "m00002", 7);
+    stage.apply(&desired([("web", group("web").count(2).mount())]));
+    assert_eq!(image_of(&stage, "m00003"), by_digest(1));
+    assert_eq!(image_of(&stage, "m00004"), by_digest(2));
+}
+
+#[test]
+fn a_written_tag_may_move_and_what_runs_under_it_is_said() {
+    let mut stage = tagged([1, 2]);
+    let said = |stage: &Stage, image: &str| {
+        let mut wanted = desired([("web", group("web").count(2).config(json!({"image": image})))]);
+        wanted.image = Some(image.to_owned());
+        let warnings = stage.plan(&wanted).warnings;
+        let note = warnings.iter().find(|note| note.code == "mutable_tag");
+        note.map(|note| note.message.clone())
+    };
+    let tag = format!("image `{TAG}` is a tag, which may move");
+    let both = format!("{tag}; running sha256:100000000000 and sha256:200000000000");
+    assert_eq!(said(&stage, TAG), Some(both));
+    stage.touch("m00002", |machine| machine.image_digest = None);
+    let one = format!("{tag}; running sha256:100000000000");
+    assert_eq!(said(&stage, TAG), Some(one));
+    stage.touch("m00001", |machine| machine.image_digest = None);
+    assert_eq!(said(&stage, TAG), Some(tag));
+    assert_eq!(said(&stage, &by_digest(1)), None);
 }

@@ -317,7 +317,7 @@ impl Stage {
             }
             Action::Adopt => {
                 let machine = &self.observed.machines[change.machine.id.as_ref().unwrap()];
-                let sent = adopted(group, machine.config.as_deref(), &lineage);
+                let sent = adopted(group, machine, &lineage);
                 done(Some(machine.clone()), Some(sent))
             }
             Action::Forget => done(None, None),
@@ -351,7 +351,7 @@ impl Stage {
                 && old.host == aeroform::core::fleet::HostStatus::Ok
                 && old.state.rests()
         };
-        let base = inherits.base(old.and_then(|old| old.config.as_deref()));
+        let base = inherits.base(old);
         self.made += 1;
         let mut volumes = volumes.clone();
         if self.volumes && volumes.is_empty() && group.template.has_mounts() {
@@ -410,8 +410,10 @@ impl Stage {
         let id = change.machine.id.as_ref().unwrap();
         let before = self.known.sent(id).cloned();
         let machine = self.observed.machines.get_mut(id).unwrap();
+        let there = machine.resolved(group.template.image.as_deref());
+        let there = there.map(std::borrow::Cow::into_owned);
         let base = Base {
-            existing: machine.config.as_deref(),
+            existing: there.as_ref(),
             sent: before.as_ref(),
         };
         machine.standby_for = standby_for;
@@ -479,6 +481,7 @@ fn blank() -> Machine {
         state: MachineState::Started,
         instance: String::new(),
         config: None,
+        image_digest: None,
         stamps: Stamps::default(),
         volumes: Vec::new(),
         standby_for: Vec::new(),

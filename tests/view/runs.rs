@@ -22,6 +22,7 @@ pub(crate) fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
         state: MachineState::Started,
         instance: "i1".to_owned(),
         config: Some(MachineConfig::default().into()),
+        image_digest: None,
         stamps: Stamps::default(),
         volumes: Vec::new(),
         standby_for: Vec::new(),

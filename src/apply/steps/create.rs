@@ -50,7 +50,7 @@ pub(super) async fn create<'a>(
     let observed = &hands.shared.job.observed.machines;
     let model = change.model();
     let old = model.and_then(|old| observed.get(old));
-    let base = inherits.base(old.and_then(|old| old.config.as_deref()));
+    let base = inherits.base(old);
     let wanting = |volumes: &[VolumeId]| {
         let standby_for = standby_for.clone();
         Wanted::of(hands.shared, &change.group, model, volumes, standby_for)

@@ -130,7 +130,7 @@ async fn put(
     place: &Place<'_>,
 ) -> Part<Brought> {
     let Place { old, successor } = place;
-    let base = Inherited::default().base(old.config.as_deref());
+    let base = Inherited::default().base(Some(old));
     // One that rests is replaced by one that rests.
     let is_to_run = old.state.runs() && !wanted.is_standby();
     let call = Call::Create(Box::new(CreateCall {

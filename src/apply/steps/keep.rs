@@ -23,7 +23,7 @@ pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &C
     };
     let group = job.desired.groups.get(&change.group);
     let lineage = &job.observed.description.scope;
-    progress.sent = Some(adopted(group, machine.config.as_deref(), lineage));
+    progress.sent = Some(adopted(group, machine, lineage));
     progress.machine = Some(machine.clone());
     let (Some(group), false) = (group, change.gate == GateKind::None) else {
         return Ok(());

@@ -202,7 +202,7 @@ fn call(wanted: &Wanted<'_>, terms: &Terms<'_>, live: &Machine) -> Call {
     Call::Update(Box::new(UpdateCall {
         id: live.id.clone(),
         group: wanted.name().clone(),
-        config: wanted.over(live.config.as_deref()),
+        config: wanted.over(wanted.there(live).as_deref()),
         stamps: wanted.stamps(launch),
         skip_launch: !live.state.runs(),
         instance: live.instance.clone(),

@@ -59,18 +59,20 @@ fn left_behind(ui: &Ui, ground: &Ground<'_>, source: &Place, group: &GroupName) 
         ));
         return;
     };
-    let machine = observed.machines.get(id);
-    let Some(config) = machine.and_then(|machine| machine.config.as_deref()) else {
+    let Some(machine) = observed.machines.get(id) else {
+        return;
+    };
+    let Some(config) = machine.config.as_deref() else {
         return;
     };
     let template = &ground.desired.groups[group].template;
     // These a new Machine takes from those of its group, whoever makes it.
     let inherited = Inherited {
-        image: config.image.clone(),
+        image: machine.image(),
         guest: config.guest.clone().filter(|_| source.group == *group),
         like: None,
     };
-    let like = config_for(template, Some(&inherited.base(Some(config))), None);
+    let like = config_for(template, Some(&inherited.base(Some(machine))), None);
     let alone = config_for(template, Some(&inherited.base(None)), None);
     // Its volume is its own, whoever makes it.
     let fields: BTreeSet<String> = changes(&alone, &like)

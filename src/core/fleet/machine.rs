@@ -1,5 +1,6 @@
 //! What exists: Machines as a provider reports them, and one snapshot of an app's world.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, Release,
-    ReleaseStamp, RunId, VolumeId,
+    ReleaseStamp, RunId, VolumeId, normal,
 };
 
 /// One Machine as its provider reports it now.
@@ -31,6 +32,10 @@ pub struct Machine {
     /// list share equal ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Arc<MachineConfig>>,
+    /// The digest (`sha256:…`) of the image that it runs, as the platform resolved it; none where it does
+    /// not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_digest: Option<String>,
     /// Our bookkeeping on it.
     #[serde(default)]
     pub stamps: Stamps,
@@ -82,6 +87,32 @@ pub struct Machine {
 const KEEPS_ENDING: u32 = 6;
 
 impl Machine {
+    /// What it runs: its image by digest where that is known, else as it was sent.
+    pub fn image(&self) -> Option<String> {
+        let image = self.config.as_deref()?.image.as_deref()?;
+        let digest = self.image_digest.as_deref();
+        Some(digest.map_or_else(|| image.to_owned(), |digest| normal::pinned(image, digest)))
+    }
+
+    /// Its config, to lay this image over or none, or to compare it with that. What goes on running is named
+    /// by digest, for the tag in the config may have moved; so it is where the same digest is wanted. A
+    /// wanted tag is compared with the tag that was sent.
+    pub fn resolved(&self, wanted: Option<&str>) -> Option<Cow<'_, MachineConfig>> {
+        let config = self.config.as_deref()?;
+        let same = |wanted: &str| {
+            let digest = wanted.split_once('@').map(|(_, digest)| digest);
+            digest.is_some() && digest == self.image_digest.as_deref()
+        };
+        let pinned = self.image().filter(|_| wanted.is_none_or(same));
+        Some(match pinned {
+            Some(image) if config.image.as_ref() != Some(&image) => Cow::Owned(MachineConfig {
+                image: Some(image),
+                ..config.clone()
+            }),
+            Some(_) | None => Cow::Borrowed(config),
+        })
+    }
+
     /// Whether it starts and ends over and over, so that it is not about to be started for good.
     pub fn keeps_ending(&self) -> bool {
         self.state == MachineState::Starting && self.restarts >= KEEPS_ENDING

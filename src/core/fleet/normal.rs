@@ -212,6 +212,23 @@ pub fn image(image: &str) -> String {
     format!("{name}@{digest}")
 }
 
+/// This image by this digest; one that names its digest names it already.
+pub fn pinned(image: &str, digest: &str) -> String {
+    if image.contains('@') {
+        image.to_owned()
+    } else {
+        format!("{image}@{digest}")
+    }
+}
+
+/// Whether a text is the digest of an image (`sha256:` and hex characters).
+pub fn is_image_digest(text: &str) -> bool {
+    let hex = |hash: &str| !hash.is_empty() && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split_once(':').is_some_and(|(method, hash)| {
+        !method.is_empty() && method.bytes().all(|b| b.is_ascii_alphanumeric()) && hex(hash)
+    })
+}
+
 /// Whether a text can name an image: something a registry could be asked for. A variable that is not set in a
 /// pipeline leaves an empty text, or an empty tag behind the name.
 pub fn names_image(text: &str) -> bool {
@@ -383,6 +400,16 @@ mod tests {
             assert_eq!(persist(json!(number)), persist(json!(word)));
         }
         assert_eq!(read(json!({"guest": {"persist_rootfs": 0}})), json!({}));
+    }
+
+    #[test]
+    fn an_image_is_pinned_once_and_by_nothing_but_a_digest() {
+        assert_eq!(pinned("shop:1", "sha256:ab"), "shop:1@sha256:ab");
+        assert_eq!(pinned("shop@sha256:cd", "sha256:ab"), "shop@sha256:cd");
+        assert!(is_image_digest("sha256:0aB9"));
+        for text in ["", "sha256:", ":ab", "sha256", "sha256:xy", "sha256:ab cd"] {
+            assert!(!is_image_digest(text), "{text}");
+        }
     }
 
     #[test]

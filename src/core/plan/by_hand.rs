@@ -74,11 +74,7 @@ pub fn take_in(known: &Known, machine: &Machine, desired: &Desired, facts: &RunF
     let mut next = known.clone();
     next.lineage.get_or_insert_with(|| facts.lineage.clone());
     let group = group_of(machine, desired);
-    let sent = adopted(
-        desired.groups.get(&group),
-        machine.config.as_deref(),
-        &facts.lineage,
-    );
+    let sent = adopted(desired.groups.get(&group), machine, &facts.lineage);
     let launch = machine.stamps.launch.clone();
     let ours = machine.stamps.lineage.as_ref() == Some(&facts.lineage);
     let launch = launch

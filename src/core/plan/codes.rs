@@ -76,7 +76,7 @@ codes! {
         "What is there was taken into the state, and fly.toml still says something else.",
         "To keep what is there, write it in fly.toml.";
     MUTABLE_TAG "mutable_tag" Not:
-        "image `…` is a tag, which may move",
+        "image `…` is a tag, which may move…",
         "What runs may not be what was reviewed.",
         "Name it by digest.";
     NOT_RUN "not_run" Not:

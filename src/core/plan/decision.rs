@@ -26,6 +26,8 @@ pub(super) struct Decision<'a> {
     pub(super) primaries: Vec<Member<'a>>,
     /// What new Machines take over from those that run.
     pub(super) inherits: Inherited,
+    /// What Machines of older releases run, where an image is inherited.
+    pub(super) older_images: Vec<String>,
     pub(super) why: Option<String>,
     /// How it could not be laid out; then nothing of it is changed.
     pub(super) refusal: Option<Note>,

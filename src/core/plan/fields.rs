@@ -8,8 +8,8 @@ use super::FieldChange;
 use super::members::Member;
 use super::types::Pin;
 use crate::core::fleet::{
-    Base, ConfigDigest, DesiredGroup, Effect, Lineage, MachineConfig, StoredConfig, difference,
-    overlay,
+    Base, ConfigDigest, DesiredGroup, Effect, Lineage, Machine, MachineConfig, StoredConfig,
+    difference, overlay,
 };
 
 /// How many results are looked through for one that fits. In a group whose Machines all differ (each has
@@ -27,6 +27,7 @@ pub(super) struct Fields<'a> {
 
 struct Compared<'a> {
     existing: Option<&'a MachineConfig>,
+    image: Option<&'a String>,
     sent: Option<&'a ConfigDigest>,
     found: Rc<Found>,
 }
@@ -67,23 +68,26 @@ impl<'a> Fields<'a> {
             return Rc::default();
         };
         let existing = member.seen.and_then(|seen| seen.config.as_deref());
+        let image = member.seen.and_then(|seen| seen.image_digest.as_ref());
         let sent = member.known.map(|known| &known.config);
         let hit = self
             .compared
             .iter()
             .rev()
             .take(REMEMBERED)
-            .find(|c| c.sent == sent && c.existing == existing);
+            .find(|c| c.sent == sent && c.image == image && c.existing == existing);
         if let Some(hit) = hit {
             return Rc::clone(&hit.found);
         }
-        let changes = match (existing, member.sent) {
+        let written = group.template.image.as_deref();
+        let resolved = member.seen.and_then(|seen| seen.resolved(written));
+        let changes = match (resolved, member.sent) {
             (Some(existing), sent) => {
                 let base = Base {
-                    existing: Some(existing),
+                    existing: Some(&existing),
                     sent,
                 };
-                difference::changes(existing, &group.config_for(base, &[], &[]))
+                difference::changes(&existing, &group.config_for(base, &[], &[]))
             }
             (None, Some(sent)) => {
                 difference::tree_changes(sent.tree(), &overlay::stored_for(template, sent, sent))
@@ -99,6 +103,7 @@ impl<'a> Fields<'a> {
         });
         self.compared.push(Compared {
             existing,
+            image,
             sent,
             found: Rc::clone(&found),
         });
@@ -133,25 +138,22 @@ impl<'a> Fields<'a> {
 
 /// What the state remembers of a Machine that is taken into it without a call: what its group wants
 /// where that is so, else of what is there only the keys that the group writes (RULES 10).
-pub fn adopted(
-    group: Option<&DesiredGroup>,
-    existing: Option<&MachineConfig>,
-    lineage: &Lineage,
-) -> StoredConfig {
+pub fn adopted(group: Option<&DesiredGroup>, machine: &Machine, lineage: &Lineage) -> StoredConfig {
     let template = match group {
         Some(group) => StoredConfig::of(&group.template, lineage),
         None => StoredConfig::of(&MachineConfig::default(), lineage),
     };
+    let existing = group.and_then(|group| machine.resolved(group.template.image.as_deref()));
     let (Some(group), Some(existing)) = (group, existing) else {
         return template;
     };
     let base = Base {
-        existing: Some(existing),
+        existing: Some(&existing),
         sent: None,
     };
-    if difference::changes(existing, &group.config_for(base, &[], &[])).is_empty() {
+    if difference::changes(&existing, &group.config_for(base, &[], &[])).is_empty() {
         template
     } else {
-        overlay::written_of(&template, &StoredConfig::of(existing, lineage))
+        overlay::written_of(&template, &StoredConfig::of(&existing, lineage))
     }
 }

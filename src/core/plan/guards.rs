@@ -7,6 +7,8 @@ use super::codes;
 use super::decision::{Changed, Decision, Gone, How};
 use super::members::{Fleet, Member, successors};
 use super::notes::{machines, note};
+use super::running;
+use super::summary::short_digest;
 use super::types::{Note, Removal};
 use super::words;
 use crate::core::fleet::{Desired, GroupName, Known, MachineConfig, MachineId};
@@ -254,21 +256,36 @@ pub(super) fn warnings(
     let mut found = Vec::new();
     if desired.provider != "local" {
         found.extend(shared_ports(desired, decisions));
-        if let Some(image) = desired.image.as_ref().filter(|image| !image.contains('@')) {
-            found.push(
-                note(
-                    codes::MUTABLE_TAG,
-                    format!("image `{image}` is a tag, which may move"),
-                )
-                .hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
-            );
-        }
+        found.extend(tag(desired, decisions));
     }
     for (name, group) in &desired.groups {
         found.extend(autostop(name, &group.template));
     }
     found.extend(not_run(desired, decisions));
     found
+}
+
+/// RULES 18: an image by its tag alone, and what runs under it now.
+fn tag(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
+    let image = desired
+        .image
+        .as_ref()
+        .filter(|image| !image.contains('@'))?;
+    let members = decisions.values().flat_map(|decision| &decision.members);
+    let digests = running::digests_of(image, members);
+    let digests: Vec<String> = digests.iter().map(|digest| short_digest(digest)).collect();
+    let running = if digests.is_empty() {
+        String::new()
+    } else {
+        format!("; running {}", digests.join(" and "))
+    };
+    Some(
+        note(
+            codes::MUTABLE_TAG,
+            format!("image `{image}` is a tag, which may move{running}"),
+        )
+        .hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
+    )
 }
 
 /// What `fly deploy` would run beside such a change and we do not.

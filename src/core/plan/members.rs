@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::fields::REMEMBERED;
 use super::history;
 use super::makers::made_by;
@@ -385,10 +387,11 @@ pub(super) fn drifted(
             let (Some(sent), Some(seen)) = (member.sent, member.seen) else {
                 continue;
             };
-            let Some(config) = &seen.config else { continue };
             let same = |other: &Member<'_>| {
                 other.known.map(|k| &k.config) == member.known.map(|k| &k.config)
-                    && other.seen.and_then(|s| s.config.as_ref()) == Some(config)
+                    && other.seen.is_some_and(|other| {
+                        other.config == seen.config && other.image_digest == seen.image_digest
+                    })
             };
             let changes = if let Some((_, changes)) = compared
                 .iter()
@@ -398,7 +401,12 @@ pub(super) fn drifted(
             {
                 changes.clone()
             } else {
-                let there = StoredConfig::of(config, &observed.description.scope);
+                // What was sent by digest is there by digest, however the platform's config names it.
+                let image = sent.tree().get("image").and_then(Value::as_str);
+                let Some(config) = seen.resolved(image) else {
+                    continue;
+                };
+                let there = StoredConfig::of(&config, &observed.description.scope);
                 let back = overlay::stored_for(sent, &there, sent);
                 let changes = difference::tree_changes(&back, there.tree());
                 compared.push((member, changes.clone()));

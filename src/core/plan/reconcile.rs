@@ -221,7 +221,10 @@ impl<'a> Group<'_, 'a> {
             &own
         };
         match own {
-            Running::One(image) => decision.inherits.image = Some(image.clone()),
+            Running::One { image, older } => {
+                decision.inherits.image = Some(image.clone());
+                decision.older_images.clone_from(older);
+            }
             Running::Several(images) => {
                 decision
                     .refusal

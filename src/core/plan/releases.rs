@@ -89,7 +89,7 @@ fn image(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Op
     }
     let wanted = decisions.values().filter(|d| d.wanted.is_some());
     match running::image(wanted.flat_map(|decision| &decision.members)) {
-        Running::One(image) => Some(image),
+        Running::One { image, .. } => Some(image),
         Running::Several(_) | Running::Nothing => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Reads what was observed; offline nothing is known to run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::members::Member;
 use super::releases;
@@ -10,14 +10,14 @@ use crate::core::fleet::config::Guest;
 use crate::core::fleet::{Desired, Machine, normal};
 use crate::core::platform::sizes;
 
-/// The image of a set of Machines.
+/// The image of a set of Machines, by digest where that is known.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Running {
     /// None of them shows one.
     Nothing,
-    /// Those that were changed last run this one; what older ones run does not count.
-    One(String),
-    /// Those that were changed last run these.
+    /// Those of the newest release run this one; what older ones run is only shown.
+    One { image: String, older: Vec<String> },
+    /// Those of the newest release run these.
     Several(Vec<String>),
 }
 
@@ -29,28 +29,61 @@ fn age(machine: &Machine) -> Age {
     (release, machine.stamps.serial.unwrap_or(0))
 }
 
-/// What those of these Machines run that are of the newest release, and of those by the newest run.
+/// What those of these Machines run that are of the newest release; where no release is known, those that
+/// the newest run changed.
 pub(super) fn image<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m Member<'a>>) -> Running {
-    let mut images: BTreeMap<String, (Age, String)> = BTreeMap::new();
-    for seen in members.into_iter().filter_map(|member| member.seen) {
-        let Some(image) = seen.config.as_deref().and_then(|c| c.image.as_ref()) else {
+    let seen = members.into_iter().filter_map(|member| member.seen);
+    let seen: Vec<(&Machine, String)> = seen
+        .filter_map(|machine| Some((machine, machine.image()?)))
+        .collect();
+    let by_digest = seen.iter().filter(|(_, image)| image.contains('@'));
+    let resolved: BTreeSet<&str> = by_digest.filter_map(|(seen, _)| sent(seen)).collect();
+    let mut images: BTreeMap<String, (Age, &String)> = BTreeMap::new();
+    for (machine, image) in &seen {
+        // One that does not show what its tag was resolved to runs no image more than those that do.
+        if !image.contains('@') && resolved.contains(image.as_str()) {
             continue;
+        }
+        let age = match age(machine) {
+            (0, serial) => (0, serial),
+            (release, _) => (release, 0),
         };
-        let entry = images.entry(normal::image(image));
-        let entry = entry.or_insert_with(|| (age(seen), image.clone()));
-        entry.0 = entry.0.max(age(seen));
+        let entry = images.entry(normal::image(image)).or_insert((age, image));
+        entry.0 = entry.0.max(age);
     }
     let newest = images.values().map(|(age, _)| *age).max();
-    let mut newest: Vec<String> = images
+    let (mut newest, older): (Vec<_>, Vec<_>) = images
         .into_values()
-        .filter(|(age, _)| Some(*age) == newest)
-        .map(|(_, image)| image)
-        .collect();
+        .partition(|(age, _)| Some(*age) == newest);
+    let name = |(_, image): (Age, &String)| image.clone();
     match newest.len() {
         0 => Running::Nothing,
-        1 => Running::One(newest.remove(0)),
-        _ => Running::Several(newest),
+        1 => Running::One {
+            image: name(newest.remove(0)),
+            older: older.into_iter().map(name).collect(),
+        },
+        _ => Running::Several(newest.into_iter().map(name).collect()),
     }
+}
+
+/// The digests that run under this tag.
+pub(super) fn digests_of<'m, 'a: 'm>(
+    tag: &str,
+    members: impl IntoIterator<Item = &'m Member<'a>>,
+) -> BTreeSet<String> {
+    let named = |machine: &&Machine| {
+        let name = sent(machine).map(|image| image.split_once('@').map_or(image, |(name, _)| name));
+        name == Some(tag)
+    };
+    let seen = members.into_iter().filter_map(|member| member.seen);
+    let images = seen.filter(named).filter_map(Machine::image);
+    images
+        .filter_map(|image| Some(image.split_once('@')?.1.to_owned()))
+        .collect()
+}
+
+fn sent(machine: &Machine) -> Option<&str> {
+    machine.config.as_deref()?.image.as_deref()
 }
 
 /// What flyctl takes for a group that has no Machine yet (facts/fly-toml-to-machine.md 10.3); of Machines

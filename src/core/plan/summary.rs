@@ -41,11 +41,18 @@ impl Revert {
 
 /// An image by the beginning of its digest, where it has one.
 fn short(image: &str) -> String {
-    const SHOWN: usize = 12;
-    match image.split_once("@sha256:") {
-        Some((_, digest)) => format!("sha256:{}", digest.chars().take(SHOWN).collect::<String>()),
+    match image.split_once('@') {
+        Some((_, digest)) => short_digest(digest),
         None => image.to_owned(),
     }
+}
+
+/// The beginning of a digest, enough to tell it from others: `sha256:` and twelve characters.
+pub(super) fn short_digest(digest: &str) -> String {
+    const SHOWN: usize = 12;
+    let method = digest.find(':').map_or(0, |colon| colon + 1);
+    let (method, hash) = digest.split_at(method);
+    format!("{method}{}", hash.chars().take(SHOWN).collect::<String>())
 }
 
 fn images(change: &Change) -> (Option<String>, Option<String>) {

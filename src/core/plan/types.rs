@@ -302,16 +302,17 @@ impl Inherited {
     }
 
     /// The config that a new Machine's own is laid over: that of the Machine whose place it takes or that
-    /// it is to be like, if there is one and that can be read, without its volumes; else what is inherited.
-    pub fn base(&self, of: Option<&MachineConfig>) -> MachineConfig {
-        let Some(old) = of else {
+    /// it is to be like, if there is one and that can be read, with the image by its digest and without its
+    /// volumes; else what is inherited.
+    pub fn base(&self, of: Option<&Machine>) -> MachineConfig {
+        let Some(old) = of.and_then(|machine| machine.resolved(None)) else {
             return MachineConfig {
                 image: self.image.clone(),
                 guest: self.guest.clone(),
                 ..MachineConfig::default()
             };
         };
-        let mut base = old.clone();
+        let mut base = old.into_owned();
         for mount in base.mounts.iter_mut().flatten() {
             mount.volume = None;
         }

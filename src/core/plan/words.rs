@@ -169,10 +169,14 @@ fn no_image_of(who: &str) -> Note {
 /// What new Machines run where no manifest says it.
 fn about_image(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     let image = decision.inherits.image.as_ref()?;
+    let older = match decision.older_images.as_slice() {
+        [] => String::new(),
+        older => format!("; older ones run `{}`", older.join("` and `")),
+    };
     Some(
         note(
             codes::IMAGE_INHERITED,
-            format!("new Machines of group `{name}` run `{image}`, as those that run do"),
+            format!("new Machines of group `{name}` run `{image}`, as those that run do{older}"),
         )
         .of(name),
     )

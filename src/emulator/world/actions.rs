@@ -316,6 +316,7 @@ impl World {
             Timeline::launching(now, State::Created, prepare, boot, script)
         };
         let name = given.map_or_else(|| format!("calm-river-{}", &id[..4]), str::to_owned);
+        let moved = self.moved_image(&config);
         let mut record = Record::new(Birth {
             name,
             region: self.placed(app, &config, text("region"))?,
@@ -325,6 +326,7 @@ impl World {
             timeline,
             now,
         });
+        record.pull(moved);
         record.listed_from = now + self.timings.list_lag + script.unlisted;
         record.cordoned = body.get("skip_service_registration") == Some(&Value::Bool(true));
         record.checks_never_pass = script.checks_never_pass;
@@ -404,6 +406,7 @@ impl World {
         if config.get("image").and_then(Value::as_str).is_none() {
             return Err(Refusal::new(400, "invalid config: image is required"));
         }
+        let moved = self.moved_image(&config);
         let instance = self.draw_instance();
         let skip = body.get("skip_launch") == Some(&Value::Bool(true));
         let record = self.record(app, id)?;
@@ -440,6 +443,7 @@ impl World {
         };
         record.turn(&times, timeline);
         record.revise(config, instance, now);
+        record.pull(moved);
         record.checks_never_pass = script.checks_never_pass;
         self.look(app, id)
     }

@@ -1,15 +1,16 @@
-//! What an image's reference resolves to, without asking a registry: the same name is always the same
-//! digest.
+//! What an image's reference resolves to, without asking a registry: the same name is the same digest
+//! until somebody moves it, and a Machine keeps the one that it was made or updated with.
 
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// The `image_ref` of a Machine that runs this image (facts/fly-machines-api.md 16).
-pub(super) fn reference(image: &str) -> Value {
+/// The `image_ref` of a Machine that runs this image, by the digest that it had when the Machine took it
+/// where the tag has moved (facts/fly-machines-api.md 16).
+pub(super) fn reference(image: &str, moved: Option<&str>) -> Value {
     let (name, digest) = match image.split_once('@') {
         Some((name, digest)) => (name, digest.to_owned()),
-        None => (image, made_up(image)),
+        None => (image, moved.map_or_else(|| made_up(image), str::to_owned)),
     };
     let slash = name.rfind('/').map_or(0, |at| at + 1);
     let (path, tag) = match name[slash..].split_once(':') {
@@ -47,13 +48,15 @@ mod tests {
             ("me/app:1", HUB, "me/app", "1"),
             ("localhost:5000/a/b", "localhost:5000", "a/b", "latest"),
         ] {
-            let found = reference(image);
+            let found = reference(image, None);
             assert_eq!(found["registry"], registry, "{image}");
             assert_eq!(found["repository"], repository, "{image}");
             assert_eq!(found["tag"], tag, "{image}");
         }
-        let pinned = reference("registry.fly.io/shop:v7@sha256:ab");
-        assert_eq!(pinned["digest"], "sha256:ab");
-        assert_eq!(reference("nginx")["digest"], reference("nginx")["digest"]);
+        let digest = |image, moved| reference(image, moved)["digest"].clone();
+        let pinned = "registry.fly.io/shop:v7@sha256:ab";
+        assert_eq!(digest(pinned, Some("sha256:cd")), "sha256:ab");
+        assert_eq!(digest("nginx", None), digest("nginx", None));
+        assert_eq!(digest("nginx", Some("sha256:cd")), "sha256:cd");
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct Record {
     /// What happened before the timeline that it follows now.
     past: Vec<Event>,
     lease: Option<Lease>,
+    /// What its image's tag had moved to when it took it; none for what the name itself says.
+    #[serde(default)]
+    moved_image: Option<String>,
     /// Its versions before the one that it has, oldest first, each with its config as it was sent.
     #[serde(default)]
     replaced: VecDeque<(String, Value)>,
@@ -85,6 +88,7 @@ impl Record {
             old_results: Vec::new(),
             past: Vec::new(),
             lease: None,
+            moved_image: None,
             replaced: VecDeque::new(),
         }
     }
@@ -166,6 +170,11 @@ impl Record {
         self.updated_at = now;
     }
 
+    /// Takes the image that its tag names now.
+    pub(super) fn pull(&mut self, moved: Option<String>) {
+        self.moved_image = moved;
+    }
+
     /// Its versions as the platform shows them, newest first.
     pub(super) fn versions(&self) -> Vec<Value> {
         let now = std::iter::once((&self.instance, &self.config));
@@ -226,7 +235,7 @@ impl Record {
             shown.insert("host_status".to_owned(), "ok".into());
             shown.insert(
                 "image_ref".to_owned(),
-                image::reference(image.unwrap_or_default()),
+                image::reference(image.unwrap_or_default(), self.moved_image.as_deref()),
             );
             shown.insert("config".to_owned(), config);
         }

@@ -67,6 +67,7 @@ impl<'a> Operator<'a> {
             now,
         });
         self.world.apps.get_mut(self.app)?.add(record);
+        self.pull(&id);
         Some(id)
     }
 
@@ -143,6 +144,23 @@ impl<'a> Operator<'a> {
             let mut config = record.config.clone();
             change(&mut config);
             record.revise(config, instance, now);
+        }
+        self.pull(id);
+    }
+
+    /// Pushes another image under this tag: Machines that run are not touched, and whoever takes the image
+    /// from now on gets this digest.
+    pub fn push(&mut self, image: &str, digest: &str) {
+        let (image, digest) = (image.to_owned(), digest.to_owned());
+        self.world.moved_tags.insert(image, digest);
+    }
+
+    fn pull(&mut self, id: &str) {
+        let record = self.record(id);
+        let config = record.map(|record| record.config.clone());
+        let moved = config.and_then(|config| self.world.moved_image(&config));
+        if let Some(record) = self.record(id) {
+            record.pull(moved);
         }
     }
 

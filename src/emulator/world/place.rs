@@ -34,6 +34,8 @@ pub struct World {
     /// In how many zones of a region volumes of one name can lie apart; none: always in one more. How many
     /// the platform has is not documented.
     pub zones: Option<u32>,
+    /// The digests of images whose tags have moved, by name. Not kept with the world: a Machine keeps its own.
+    pub(super) moved_tags: BTreeMap<String, String>,
     pub(super) calendar: Calendar,
     limits: Option<Limits>,
     bearer: Bearer,
@@ -122,6 +124,7 @@ impl World {
             unique_names: true,
             fills_in: false,
             zones: None,
+            moved_tags: BTreeMap::new(),
             calendar: Calendar::default(),
             limits: None,
             bearer: Bearer::default(),
@@ -252,6 +255,12 @@ impl World {
     /// A Machine of this app as the platform shows it.
     pub(super) fn shown(&self, app: &App, record: &Record) -> Value {
         record.shown(&self.light(app))
+    }
+
+    /// What the tag of this config's image names now, if somebody has moved it.
+    pub(super) fn moved_image(&self, config: &Value) -> Option<String> {
+        let image = config.get("image")?.as_str()?;
+        self.moved_tags.get(image).cloned()
     }
 
     /// 32 new hex characters.

@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::body::Metadata;
-use crate::core::fleet::normal::is_bookkeeping;
+use crate::core::fleet::normal::{is_bookkeeping, is_image_digest};
 use crate::core::fleet::{
     CheckState, CheckStatus, HostStatus, Machine, MachineConfig, MachineId, MachineName,
     MachineState, Management, Region, Volume, VolumeId,
@@ -43,6 +43,8 @@ pub(in crate::provider) struct Shown<'a> {
     #[serde(borrow, default)]
     config: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    image_ref: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     checks: Option<Vec<Check<'a>>>,
     #[serde(borrow, default)]
     events: Option<&'a RawValue>,
@@ -50,6 +52,12 @@ pub(in crate::provider) struct Shown<'a> {
     private_ip: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     nonce: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct ImageRef<'a> {
+    #[serde(borrow, default)]
+    digest: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -173,6 +181,7 @@ impl Shown<'_> {
             },
             created_at: text(&self.created_at),
             config: config.map(Arc::new),
+            image_digest: self.image_digest(),
             port: None,
             pid: None,
             address: self.private_ip.as_deref().map(str::to_owned),
@@ -185,6 +194,13 @@ impl Shown<'_> {
             metadata,
             nonce: self.nonce.as_deref().map(str::to_owned),
         })
+    }
+
+    /// The digest of what it runs; what is none is not told.
+    fn image_digest(&self) -> Option<String> {
+        let shown: ImageRef<'_> = serde_json::from_str(self.image_ref?.get()).ok()?;
+        let digest = shown.digest?;
+        is_image_digest(&digest).then(|| digest.into_owned())
     }
 
     /// Its name, or its id where it has none that could be shown: such a one is never of our making.
@@ -335,4 +351,37 @@ pub(in crate::provider) fn volume(shown: &Value) -> Option<Volume> {
             Some(_) => HostStatus::Unknown,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn the_digest_of_an_image_is_told_or_it_is_none() {
+        let digest = |image_ref: Value| {
+            let shown = json!({"id": "e784903ce01d83", "name": "calm-river-4821", "state": "started",
+                "region": "ams", "config": {"image": "shop:1"}, "image_ref": image_ref});
+            let read = machine(shown.to_string().as_bytes()).unwrap();
+            assert_eq!(
+                read.machine.config.unwrap().image.as_deref(),
+                Some("shop:1")
+            );
+            read.machine.image_digest
+        };
+        let told = digest(json!({"repository": "shop", "tag": "1", "digest": "sha256:0a"}));
+        assert_eq!(told.as_deref(), Some("sha256:0a"));
+        for none in [
+            Value::Null,
+            json!({}),
+            json!({"digest": null}),
+            json!({"digest": ""}),
+            json!({"digest": 7}),
+            json!({"digest": "sha256:0a\u{1b}[2J"}),
+        ] {
+            assert_eq!(digest(none.clone()), None, "{none}");
+        }
+    }
 }

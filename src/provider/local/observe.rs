@@ -185,6 +185,7 @@ impl Snapshot {
             state,
             instance: record.instance.clone(),
             config: Some(Arc::new(record.config.clone())),
+            image_digest: None,
             stamps: record.stamps.clone(),
             volumes: volumes(record),
             standby_for: standbys(record),

@@ -296,6 +296,7 @@ fn unseen(id: &MachineId) -> Machine {
         state: MachineState::Destroyed,
         instance: String::new(),
         config: None,
+        image_digest: None,
         stamps: Stamps::default(),
         volumes: Vec::new(),
         standby_for: Vec::new(),
