@@ -14,6 +14,7 @@ mod going;
 mod half_up;
 mod histories;
 mod images;
+mod late;
 mod losses;
 mod others;
 mod ownership;
