@@ -45,10 +45,20 @@ impl Platform {
 
     /// One with this app, which nobody has used.
     pub(crate) fn with_app(sandbox: &Sandbox) -> Self {
-        let platform = Self::start(sandbox, &["--rate-limits", "off"]);
+        Self::start(sandbox, &["--rate-limits", "off"]).and_app()
+    }
+
+    /// The same, with a file of faults that says this.
+    pub(crate) fn with_faults(sandbox: &Sandbox, faults: &str) -> Self {
+        sandbox.write("faults.toml", faults);
+        let more = ["--rate-limits", "off", "--faults", "faults.toml"];
+        Self::start(sandbox, &more).and_app()
+    }
+
+    fn and_app(self) -> Self {
         let app = json!({"name": "shop", "org_slug": "personal"});
-        assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
-        platform
+        assert_eq!(self.ask("POST", "/v1/apps", &app).0, 201);
+        self
     }
 
     /// Where it is served.
@@ -152,16 +162,8 @@ pub(crate) fn update(platform: &Platform, id: &str, change: impl FnOnce(&mut Val
 #[test]
 fn a_rate_limit_before_a_run_is_told_as_one() {
     let sandbox = project("[groups.app]\ncount = 2\n");
-    sandbox.write(
-        "faults.toml",
-        "[[fault]]\non = \"lease\"\neffect = \"rate-limited\"\nfor = \"1s\"\n",
-    );
-    let platform = Platform::start(
-        &sandbox,
-        &["--rate-limits", "off", "--faults", "faults.toml"],
-    );
-    let app = json!({"name": "shop", "org_slug": "personal"});
-    assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
+    let faults = "[[fault]]\non = \"lease\"\neffect = \"rate-limited\"\nfor = \"1s\"\n";
+    let platform = Platform::with_faults(&sandbox, faults);
     platform.deployed("app", "ams", V1);
     let applied = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(applied.starts_with("exit 0\n"), "{applied}");

@@ -170,16 +170,8 @@ fn releases(platform: &Platform) -> Value {
 #[test]
 fn a_run_that_died_with_its_release_in_progress_is_not_waited_for() {
     let sandbox = project("[groups.app]\ncount = 1\n");
-    sandbox.write(
-        "faults.toml",
-        "[[fault]]\non = \"create\"\neffect = \"rate-limited\"\nfor = \"1s\"\n",
-    );
-    let platform = Platform::start(
-        &sandbox,
-        &["--rate-limits", "off", "--faults", "faults.toml"],
-    );
-    let app = json!({"name": "shop", "org_slug": "personal"});
-    assert_eq!(platform.ask("POST", "/v1/apps", &app).0, 201);
+    let faults = "[[fault]]\non = \"create\"\neffect = \"rate-limited\"\nfor = \"1s\"\n";
+    let platform = Platform::with_faults(&sandbox, faults);
     assert_eq!(killed(&sandbox, &platform), json!(["running"]));
     assert_eq!(platform.machines(), [Value::Null; 0]);
     let plan = run(&sandbox, &platform, &["plan", "--image", V1]);

@@ -1,8 +1,6 @@
 //! A world with an app in it, and runs of the real planner and executor over it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use aeroform::apply::Cancel;
 use aeroform::core::fleet::{Desired, DesiredGroup, Known, Observed};
@@ -10,25 +8,11 @@ use aeroform::core::plan::{Event, Options, Outcome, Plan, StepEvent, StepId, che
 use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
-use aeroform::store::{StateLock, StoreError};
 use serde_json::{Value, json};
 
 pub(crate) use crate::carried::Ran;
-use crate::carried::{Errand, carry_out};
+use crate::carried::{Errand, Lock, carry_out};
 use crate::support::{self, GroupWords, group};
-
-#[derive(Clone)]
-pub(crate) struct Lock(pub(crate) Arc<AtomicBool>);
-
-#[async_trait::async_trait]
-impl StateLock for Lock {
-    fn is_held(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-    async fn release(self: Box<Self>) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
 
 pub(crate) struct Stage {
     pub(crate) sim: SimProvider,
@@ -50,7 +34,7 @@ impl Stage {
             known: Known::empty(app, "sim"),
             runs: 0,
             journal: MemoryJournal::default(),
-            lock: Lock(Arc::new(AtomicBool::new(true))),
+            lock: Lock::held(),
             cancel: Cancel::never(),
             parallelism: 16,
         }

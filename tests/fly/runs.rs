@@ -12,23 +12,10 @@ use aeroform::emulator::world::{Effect, Fault};
 use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
 use aeroform::provider::Provider;
-use aeroform::store::{StateLock, StoreError};
 use serde_json::Value;
 
-use crate::carried::{Errand, Ran, carry_out};
+use crate::carried::{Errand, Lock, Ran, carry_out};
 use crate::stage::{as_fly, ask, platform, provider};
-
-struct Lock;
-
-#[async_trait::async_trait]
-impl StateLock for Lock {
-    fn is_held(&self) -> bool {
-        true
-    }
-    async fn release(self: Box<Self>) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
 
 /// A team's own view of an app: what it remembers, and who asks for it.
 pub(crate) struct Team<'a> {
@@ -72,7 +59,7 @@ impl<'a> Team<'a> {
             observed: &observed,
             provider: self.provider,
             journal: &self.journal,
-            lock: &Lock,
+            lock: &Lock::held(),
             cancel,
             parallelism: self.parallelism,
         };

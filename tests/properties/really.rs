@@ -1,33 +1,16 @@
 //! The emulated platform in process, on a clock that waits for nobody: plans are carried out by the real
 //! executor.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use aeroform::apply::Cancel;
 use aeroform::core::fleet::{Desired, Known, Observed};
 use aeroform::core::plan::{Options, Outcome, Plan, check, plan};
 use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
 use aeroform::provider::sim::SimProvider;
-use aeroform::store::{StateLock, StoreError};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::carried::{Errand, carry_out};
+use crate::carried::{Errand, Lock, carry_out};
 use crate::edits::Machines;
-
-/// A lock that nobody else wants.
-struct Lock(Arc<AtomicBool>);
-
-#[async_trait::async_trait]
-impl StateLock for Lock {
-    fn is_held(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-    async fn release(self: Box<Self>) -> Result<(), StoreError> {
-        Ok(())
-    }
-}
 
 /// An app on the platform, and what the state knows of it.
 pub(crate) struct World {
@@ -66,7 +49,7 @@ impl World {
         let observed = self.observed();
         let made = self.planned(desired, &observed);
         self.runs += 1;
-        let lock = Lock(Arc::new(AtomicBool::new(true)));
+        let lock = Lock::held();
         let errand = Errand {
             number: self.runs,
             desired,

@@ -3,12 +3,35 @@
 #![allow(dead_code, reason = "each binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aeroform::apply::{self, ApplyOptions, Cancel, Job, Report};
 use aeroform::core::fleet::{Desired, Known, Lineage, Observed, RunId};
 use aeroform::core::plan::{Event, Plan, RunFacts, record};
 use aeroform::journal::{Journal, RunRow};
 use aeroform::provider::Provider;
-use aeroform::store::StateLock;
+use aeroform::store::{StateLock, StoreError};
+
+/// The state's lock, held until a test takes it away.
+#[derive(Clone)]
+pub(crate) struct Lock(pub(crate) Arc<AtomicBool>);
+
+impl Lock {
+    pub(crate) fn held() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+}
+
+#[async_trait::async_trait]
+impl StateLock for Lock {
+    fn is_held(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+    async fn release(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
 
 /// What is carried out, and with what.
 pub(crate) struct Errand<'a> {
