@@ -99,6 +99,10 @@ fn the_machine_that_is_named_is_destroyed_and_no_other() {
     settled(&sandbox);
     sandbox.run(&["machine", "stop", &web[1]]);
     let last = sandbox.run(&["machine", "rm", &web[1], "-y"]);
+    assert!(last.starts_with("exit 6\n"), "{last}");
+    assert!(last.contains("--allow-destroy=web:1"), "{last}");
+    assert_eq!(ids(&sandbox, "web").len(), 1);
+    let last = sandbox.run(&["machine", "rm", &web[1], "-y", "--allow-destroy=web"]);
     assert!(last.contains("would make some again"), "{last}");
     assert_eq!(ids(&sandbox, "web").len(), 0);
     settled(&sandbox);
@@ -189,7 +193,8 @@ fn an_edit_alone_leads_a_pipeline_to_the_same() {
         planned.starts_with("exit 0\n") && planned.contains("1 to create"),
         "{planned}"
     );
-    sandbox.apply();
+    let applied = sandbox.run(&["apply", "-y", "--allow-destroy=web:1"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
     assert_eq!(ids(&sandbox, "web").len(), 0);
     let mut now = ids(&sandbox, "jobs");
     now.sort();

@@ -63,6 +63,42 @@ fn a_count_is_written_as_an_exact_map_and_applied() {
 }
 
 #[test]
+fn a_group_scaled_to_nothing_needs_its_name() {
+    let sandbox = app();
+    sandbox.apply();
+    let before = sandbox.read("aeroform.toml");
+    for emptied in [
+        &["scale", "count", "web=0", "-y"][..],
+        &["regions", "remove", "ams", "-g", "web", "-y"],
+        &["regions", "drain", "ams", "-g", "web", "-y"],
+    ] {
+        let refused = sandbox.run(emptied);
+        // The only region of a group cannot be drained at all.
+        let drain = emptied[1] == "drain";
+        assert_eq!(refused.starts_with("exit 6\n"), !drain, "{refused}");
+        let named = refused.contains(
+            "the plan destroys all Machines of group `web` (1 Machine)\n\
+             hint: after a review of the plan add `--allow-destroy=web:1`\n",
+        );
+        assert_eq!(named, !drain, "{refused}");
+        assert_eq!(sandbox.read("aeroform.toml"), before);
+    }
+    assert_eq!(sandbox.machines(), 2);
+    sandbox.write(
+        "aeroform.toml",
+        &before.replace("count = 1 # for now", "regions = { ams = 0 }"),
+    );
+    let refused = sandbox.run(&["apply", "-y"]);
+    assert!(refused.starts_with("exit 6\n"), "{refused}");
+    assert!(
+        refused.contains("Destroys all Machines of group web.\n"),
+        "{refused}"
+    );
+    let gone = sandbox.run(&["apply", "-y", "--allow-destroy=web"]);
+    assert!(gone.contains("Apply complete: 1 destroyed."), "{gone}");
+}
+
+#[test]
 fn a_new_aeroform_toml_is_made_like_init_makes_it() {
     let sandbox = app();
     std::fs::remove_file(sandbox.project().join("aeroform.toml")).unwrap();

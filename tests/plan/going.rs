@@ -1,11 +1,11 @@
 //! Who goes, in which order, and what refuses it.
 
-use aeroform::core::fleet::{HostStatus, Limit, MachineState};
+use aeroform::core::fleet::{HostStatus, Limit, MachineState, MovedMachine};
 use aeroform::core::plan::{Aim, Options, questions};
 use insta::assert_snapshot;
 
 use crate::lines;
-use crate::support::{GroupWords, Stage, desired, group};
+use crate::support::{GroupWords, Stage, desired, group, group_name, id};
 
 #[test]
 fn scale_down_destroys_the_unhealthy_machine_first() {
@@ -48,6 +48,60 @@ fn a_removed_group_loses_all_its_machines_after_everything_else_stands() {
     assert_eq!(asked.typed.len(), 1);
     assert_eq!(asked.typed[0].name, "cron");
     assert_eq!(asked.flags(), "--auto-approve --allow-destroy=cron:2");
+}
+
+#[test]
+fn a_group_that_keeps_no_machine_asks_for_its_name_whatever_the_cause() {
+    let stage = Stage::with(&desired([("web", group("web").exact(&[("ams", 2)]))]));
+    for emptied in [
+        group("web").count(0),
+        group("web").exact(&[("ams", 0)]),
+        group("web").exact(&[]),
+    ] {
+        let asked = questions(&stage.plan(&desired([("web", emptied)])));
+        assert_eq!(asked.flags(), "--auto-approve --allow-destroy=web:2");
+        let why = "destroys all Machines of group `web` (2 Machines)";
+        assert_eq!(asked.typed[0].why, why);
+    }
+    for smaller in [
+        group("web").count(1),
+        group("web").exact(&[("ams", 1)]),
+        group("web").exact(&[("fra", 1)]),
+    ] {
+        let asked = questions(&stage.plan(&desired([("web", smaller)])));
+        assert_eq!(asked.flags(), "--auto-approve");
+    }
+}
+
+#[test]
+fn machines_that_move_to_another_group_are_not_destroyed() {
+    let stage = Stage::with(&desired([("web", group("web").count(2))]));
+    let mut moves = desired([
+        ("web", group("web").count(0)),
+        ("api", group("api").count(2)),
+    ]);
+    moves.moved_machines = ["m00001", "m00002"]
+        .map(|machine| MovedMachine {
+            machine: id(machine),
+            to: group_name("api"),
+        })
+        .to_vec();
+    let plan = stage.plan(&moves);
+    assert_snapshot!(lines(&plan), @"
+    group api: 2->2 changed (ams 2->2)
+    group web: 0->0 unchanged ()
+    move api ams m00001 from web [env.FLY_PROCESS_GROUP init.cmd]
+    move api ams m00002 from web [env.FLY_PROCESS_GROUP init.cmd]
+    -- api: all updated
+    ");
+    assert_eq!(questions(&plan).flags(), "--auto-approve");
+    // One of them goes for good and leaves its group empty.
+    moves.moved_machines.pop();
+    let plan = stage.plan(&moves);
+    assert_eq!(
+        questions(&plan).flags(),
+        "--auto-approve --allow-destroy=web:1"
+    );
 }
 
 #[test]

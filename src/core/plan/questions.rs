@@ -68,11 +68,9 @@ pub fn questions(plan: &Plan) -> Questions {
             losses.learn(plan.makers.get(id));
         }
     }
-    let removed: BTreeSet<&GroupName> = plan
-        .groups
-        .iter()
-        .filter(|group| group.verdict == GroupVerdict::Removed)
-        .map(|group| &group.name)
+    let emptied: BTreeMap<&GroupName, GroupVerdict> = plan
+        .emptied()
+        .map(|group| (&group.name, group.verdict))
         .collect();
     let destroys = plan.summary().destroy;
     let app = (plan.aim == Aim::Nothing && destroys > 0).then(|| Typed {
@@ -84,17 +82,20 @@ pub fn questions(plan: &Plan) -> Questions {
     });
     let typed = groups.into_iter().filter_map(|(name, losses)| {
         // The app's name answers for all that is ours, and never for what was added outside.
-        let (volumes, whole) = if plan.aim == Aim::Nothing {
-            (0, false)
+        let (volumes, emptied) = if plan.aim == Aim::Nothing {
+            (0, None)
         } else {
-            (losses.volumes, removed.contains(name))
+            (losses.volumes, emptied.get(name))
         };
         let mut why = Vec::new();
-        if whole {
-            why.push(format!(
-                "removes group `{name}` ({})",
-                machines(losses.destroys as usize)
-            ));
+        if let Some(verdict) = emptied {
+            let destroyed = machines(losses.destroys as usize);
+            why.push(match verdict {
+                GroupVerdict::Removed => format!("removes group `{name}` ({destroyed})"),
+                GroupVerdict::Added | GroupVerdict::Changed | GroupVerdict::Unchanged => {
+                    format!("destroys all Machines of group `{name}` ({destroyed})")
+                }
+            });
         }
         if volumes > 0 {
             let s = if volumes == 1 { "" } else { "s" };

@@ -1,13 +1,14 @@
 //! What a plan comes to: its changes, how many of which kind, and the classes of those that cannot simply
 //! be taken back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::change::{Deed, Half};
 use super::notes::machines;
-use super::types::{Action, Change, Plan, StepId, Summary, Work};
+use super::types::{Action, Change, GroupChange, Plan, Removal, StepId, Summary, Work};
+use crate::core::fleet::GroupName;
 
 /// A release that somebody else has made, as far as it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -118,6 +119,21 @@ impl Plan {
                 to,
             })
             .collect()
+    }
+
+    /// Groups that lose Machines for good and keep none, whatever the cause: their name left fly.toml,
+    /// their count is 0, their regions were emptied (RULES 33). Machines that move to another group are not
+    /// destroyed.
+    pub fn emptied(&self) -> impl Iterator<Item = &GroupChange> {
+        let destroyed: BTreeSet<&GroupName> = self
+            .changes()
+            .filter(|(_, change)| {
+                matches!(change.action, Action::Destroy { removal, .. } if removal != Removal::Replaced)
+            })
+            .map(|(_, change)| &change.group)
+            .collect();
+        let groups = self.groups.iter();
+        groups.filter(move |group| group.after == 0 && destroyed.contains(&group.name))
     }
 
     /// Whether an apply would change neither a Machine nor the state.

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::core::fleet::{Region, VolumeId};
-use crate::core::plan::{Action, Aim, Change, GroupVerdict, Plan};
+use crate::core::plan::{Action, Aim, Change, Plan};
 use crate::core::platform::{PRICES_OF, regions};
 use crate::core::view::bundle::Item;
 use crate::core::view::line::{Line, Page};
-use crate::core::view::outline::{Outline, Section};
+use crate::core::view::outline::Outline;
 use crate::core::view::style::Label;
 use crate::core::view::words;
 
@@ -166,22 +166,10 @@ fn unpriced(plan: &Plan) -> Option<String> {
 /// Sentences on what cannot be taken back.
 fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let mut texts = Vec::new();
-    let goes = |section: &&Section<'_>| {
-        section
-            .group
-            .is_some_and(|group| group.verdict == GroupVerdict::Removed)
-    };
-    let groups: Vec<&str> = outline
-        .sections
-        .iter()
-        .filter(goes)
-        .map(|section| section.name.as_str())
-        .collect();
     if plan.aim == Aim::Nothing {
         texts.push(format!("Destroys every Machine of {}.", plan.app));
-    } else if !groups.is_empty() {
-        let s = if groups.len() == 1 { "" } else { "s" };
-        texts.push(format!("Destroys group{s} {}.", listed(&groups)));
+    } else {
+        texts.extend(emptied(plan, outline));
     }
     let volumes: Vec<&str> = outline
         .sections
@@ -218,6 +206,20 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
         texts.push(format!("Reverts {} more releases.", words::number(more)));
     }
     texts
+}
+
+/// Groups that go, and those that stay in fly.toml and keep no Machine.
+fn emptied(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
+    let named = |groups: &[&str], what: &str| {
+        let s = if groups.len() == 1 { "" } else { "s" };
+        (!groups.is_empty()).then(|| format!("Destroys {what}group{s} {}.", listed(groups)))
+    };
+    let removed = outline.sections.iter().filter(|section| section.goes());
+    let removed: Vec<&str> = removed.map(|section| section.name.as_str()).collect();
+    let others = plan.emptied().map(|group| group.name.as_str());
+    let others: Vec<&str> = others.filter(|name| !removed.contains(name)).collect();
+    let texts = [named(&removed, ""), named(&others, "all Machines of ")];
+    texts.into_iter().flatten().collect()
 }
 
 fn sentence(text: &str) -> String {
