@@ -14,6 +14,7 @@ use crate::core::fleet::RunId;
 /// The surroundings of the program. Variables that it reads beyond the usual ones (`HOME`,
 /// `XDG_STATE_HOME`, `NO_COLOR`, `CLICOLOR_FORCE`, `CI`, `USER`):
 ///
+/// - `FLY_APP`: the app, where `--app` does not name it; as for flyctl it beats fly.toml.
 /// - `AEROFORM_STATE_DIR`: folder of the journal and of provider `local`, instead of
 ///   `$XDG_STATE_HOME/aeroform` or `~/.local/state/aeroform`.
 /// - `AEROFORM_LOCAL_PORTS`: the first port of provider `local` for apps that it meets for the first

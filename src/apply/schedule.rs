@@ -285,6 +285,7 @@ mod tests {
             app: AppName::new("shop").unwrap(),
             provider: "test".to_owned(),
             provider_unwritten: false,
+            named_by: None,
             lineage: None,
             serial: 0,
             desired: String::new(),

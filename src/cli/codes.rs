@@ -7,6 +7,10 @@ codes! {
         "`…` is there already",
         "`init` writes no file over another.",
         "Change it by hand, or move it away first.";
+    BAD_APP "bad_app" Error:
+        "`FLY_APP` is `…`, which is no app name",
+        "The variable holds something else than the name of an app.",
+        "Unset it, or name the app with `--app`.";
     BAD_COUNT "bad_count" Error:
         "group `…` is given two counts",
         "`scale count` names it twice, or once by name and once by `-g`.",
@@ -159,6 +163,10 @@ codes! {
         "group `…` would have no region left",
         "Its only regions are taken away.",
         "Add another one first, or scale it to 0.";
+    OTHER_APP "files_of_another_app" Error:
+        "`…` is of app `…`, and … names `…`; nothing was changed",
+        "A verb that writes fly.toml or aeroform.toml was started for another app than the one that fly.toml names.",
+        "Name the files of the app that is meant with `-c`, or leave `--app` and `FLY_APP` away.";
     OUTSIDE_PROJECT "outside_project" Error:
         "`…` leads out of the project",
         "A manifest names a file outside of its repository.",

@@ -18,7 +18,7 @@ use super::Context;
 use super::args::{Cli, Global};
 use super::manifests::{self, Purpose};
 use super::session;
-use crate::core::fleet::{Desired, Known, MachineId};
+use crate::core::fleet::{AppName, Desired, Known, MachineId};
 use crate::core::platform::{regions, sizes};
 use crate::core::state;
 use crate::env::Env;
@@ -137,7 +137,11 @@ impl Facts {
         }
         let global = Global {
             config: value_of(typed, "-c", "--config").map(PathBuf::from),
+            app: value_of(typed, "-a", "--app").and_then(|app| AppName::new(app.to_str()?).ok()),
             ..Global::of_nothing()
+        };
+        let Ok(global) = global.with_app_of(env) else {
+            return Self::default();
         };
         let context = Context {
             ui,

@@ -131,6 +131,7 @@ impl Before {
         } else {
             manifests::read(context, Purpose::Run)?
         };
+        read.may_be_written(context.global)?;
         let session = Session::before_edit(context, read.clone())?;
         let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, Asked::default());
         let (world, look) = if asks {

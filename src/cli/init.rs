@@ -93,8 +93,9 @@ pub(super) fn begin(context: &Context<'_>) -> Result<Beginning, Failure> {
         return Err(exists(&ours));
     }
     let project = Project::at(folder)?;
-    let (_, desired, _) =
-        manifests::read_without_ours(context, project, fly)?.accept(context.ui)?;
+    let read = manifests::read_without_ours(context, project, fly)?;
+    read.may_be_written(context.global)?;
+    let (_, desired, _) = read.accept(context.ui)?;
     Ok(Beginning {
         desired,
         fly: fly.to_owned(),

@@ -167,6 +167,7 @@ pub(super) fn read_without_ours(
 fn overrides(global: &Global, purpose: Purpose) -> Overrides {
     Overrides {
         app: global.app.clone(),
+        app_by: Some(global.app_by().to_owned()),
         provider: global.provider.clone(),
         image: global.image.clone(),
         strict: matches!(purpose, Purpose::Validate { strict: true }),
@@ -294,6 +295,28 @@ fn show(found: &Diagnostics, ui: &Ui) {
 }
 
 impl Manifests {
+    /// Refuses to write files that name another app than the chosen one: what is written for that one
+    /// would be done to the other by the next apply.
+    pub(super) fn may_be_written(&self, global: &Global) -> Result<(), Failure> {
+        let desired = self.loaded.desired.as_ref();
+        let named = desired.and_then(|desired| Some((desired, desired.named_by.as_ref()?)));
+        let Some((desired, Some((file, other)))) =
+            named.map(|(desired, named)| (desired, named.file.as_ref()))
+        else {
+            return Ok(());
+        };
+        let (app, by) = (&desired.app, global.app_by());
+        let message =
+            format!("`{file}` is of app `{other}`, and {by} names `{app}`; nothing was changed");
+        let away = match global.app_variable {
+            Some(variable) => format!("unset `{variable}`"),
+            None => "leave `--app` away".to_owned(),
+        };
+        Err(Failure::new(codes::OTHER_APP, message).hint(format!(
+            "name the files of `{app}` with `-c FILE`; to change `{other}` {away}"
+        )))
+    }
+
     /// What is wanted, if nothing is wrong; else what is wrong is shown. What is only odd is not told.
     pub(super) fn desired(&self, ui: &Ui) -> Result<&Desired, Failure> {
         let desired = self.loaded.desired.as_ref();

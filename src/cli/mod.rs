@@ -53,6 +53,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Global, Show, Verb};
 
+use crate::core::fleet::ids::InvalidName;
 use crate::env::Env;
 use crate::provider::local::supervise;
 use crate::ui::{ColorChoice, Exit, Failure, Loudness, Ui};
@@ -166,7 +167,12 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
             Failure::new(codes::CHDIR, format!("cannot go to `{}`", dir.display())).cause(error)
         })?;
     }
-    let mut global = cli.global.clone();
+    let mut global = match cli.global.clone().with_app_of(env) {
+        Ok(global) => global,
+        // These are about no app.
+        Err(_) if !cli.verb.is_about_an_app() => cli.global.clone(),
+        Err(error) => return Err(no_app_name(&error)),
+    };
     // flyctl takes a folder for the fly.toml in it.
     if let Some(path) = global.config.as_mut().filter(|path| path.is_dir()) {
         path.push(project::FLY_TOML);
@@ -200,6 +206,13 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
         Verb::Unlock { .. } => wait(unlock::run(&context)),
         Verb::Emulator(args) => wait(emulator::run(&context, args)),
     }
+}
+
+fn no_app_name(error: &InvalidName) -> Failure {
+    let message = format!("`FLY_APP` is `{}`, which is no app name", error.text);
+    Failure::new(codes::BAD_APP, message)
+        .cause(error.rule)
+        .hint("unset `FLY_APP`, or name the app with `--app`")
 }
 
 /// Runs a verb that waits for something, on this one thread.

@@ -86,7 +86,11 @@ async fn every_code_of_a_verb_is_provoked() {
     assert_eq!(code(certless), "no_tls");
     let mut portless = sandbox.command(&["status", "--json"]);
     portless.env("AEROFORM_LOCAL_PORTS", "eighty");
+    let mut nameless = sandbox.command(&["status", "--json"]);
+    nameless.env("FLY_APP", "$APP");
     let seen = vec![
+        code(nameless),
+        ends(&sandbox, &["-a", "other", "scale", "count", "web=3"]),
         code(portless),
         ends(&sandbox, &["init"]),
         ends(&sandbox, &["apply", "fly.toml"]),

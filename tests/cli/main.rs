@@ -33,5 +33,6 @@ mod sizes;
 mod terminal;
 mod usage;
 mod walk;
+mod which_app;
 #[path = "../support/words.rs"]
 mod words;

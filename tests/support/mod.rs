@@ -127,6 +127,7 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
         app: AppName::new("shop").unwrap(),
         provider: "test".to_owned(),
         provider_unwritten: false,
+        named_by: None,
         groups: groups
             .into_iter()
             .map(|(name, group)| (group_name(name), group))

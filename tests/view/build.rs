@@ -37,6 +37,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         app: AppName::new("shop").unwrap(),
         provider: "local".to_owned(),
         provider_unwritten: false,
+        named_by: None,
         lineage: Some(Lineage::new("lineage").unwrap()),
         serial: 12,
         desired: "desired".to_owned(),

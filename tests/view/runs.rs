@@ -82,6 +82,7 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
         app: AppName::new("shop").unwrap(),
         provider: "local".to_owned(),
         provider_unwritten: false,
+        named_by: None,
         groups: groups
             .iter()
             .map(|(name, count, standby)| (group_name(name), group(*count, *standby)))

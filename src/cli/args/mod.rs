@@ -31,9 +31,14 @@ pub use status::Status;
 pub use world::{Emulator, Import, RateLimits};
 
 use super::consent::AllowDestroy;
+use crate::core::fleet::ids::InvalidName;
 use crate::core::fleet::normal::{names_image, parse_duration};
 use crate::core::fleet::{AppName, GroupName, MachineId, Region, RunId};
+use crate::env::Env;
 use crate::ui::{ColorChoice, Loudness};
+
+/// flyctl takes the app's name from it, too.
+const APP_VARIABLE: &str = "FLY_APP";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -86,9 +91,12 @@ pub struct Global {
     /// The fly.toml to read, or the folder that has it; beats `config` in aeroform.toml
     #[arg(short, long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// The app; beats `app` in fly.toml
+    /// The app; beats `FLY_APP`, which beats `app` in fly.toml
     #[arg(short, long, value_name = "NAME", global = true, value_parser = app_name)]
     pub app: Option<AppName>,
+    /// The variable that says the app, where no flag does.
+    #[arg(skip)]
+    pub app_variable: Option<&'static str>,
     /// Where Machines run; beats `provider` in aeroform.toml
     #[arg(long, value_name = "PROVIDER", global = true)]
     pub provider: Option<String>,
@@ -122,6 +130,7 @@ impl Global {
             chdir: None,
             config: None,
             app: None,
+            app_variable: None,
             provider: None,
             image: None,
             max_rps: None,
@@ -129,6 +138,25 @@ impl Global {
             quiet: false,
             verbose: false,
         }
+    }
+
+    /// The same with the app that `FLY_APP` names, where no flag names one: flyctl's order.
+    ///
+    /// # Errors
+    /// With the variable's text and the rule that it breaks, where it is no name.
+    pub fn with_app_of(mut self, env: &Env) -> Result<Self, InvalidName> {
+        if self.app.is_none()
+            && let Some(text) = env.var(APP_VARIABLE)
+        {
+            self.app = Some(AppName::new(text)?);
+            self.app_variable = Some(APP_VARIABLE);
+        }
+        Ok(self)
+    }
+
+    /// What says the app's name, as people write it.
+    pub fn app_by(&self) -> &'static str {
+        self.app_variable.unwrap_or("--app")
     }
 
     /// The program with the flags that say which project is meant, as a person would type it again.
@@ -427,6 +455,34 @@ pub struct RefreshState {
 }
 
 impl Verb {
+    /// Whether it is about an app at all.
+    pub fn is_about_an_app(&self) -> bool {
+        match self {
+            Self::Completions { .. }
+            | Self::Emulator(_)
+            | Self::Platform(_)
+            | Self::Version { .. } => false,
+            Self::Init { .. }
+            | Self::Validate(_)
+            | Self::Plan(_)
+            | Self::Apply(_)
+            | Self::Destroy(_)
+            | Self::Scale(_)
+            | Self::Group(_)
+            | Self::Regions(_)
+            | Self::Import(_)
+            | Self::Drift(_)
+            | Self::Refresh(_)
+            | Self::Restart(_)
+            | Self::Machine(_)
+            | Self::Status(_)
+            | Self::Logs(_)
+            | Self::Show(_)
+            | Self::State(_)
+            | Self::Unlock { .. } => true,
+        }
+    }
+
     /// Whether standard output is for programs.
     pub fn json(&self) -> bool {
         match self {

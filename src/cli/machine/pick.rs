@@ -1,5 +1,6 @@
 //! Which Machine or which group is meant, where none was named: asked on a terminal, listed elsewhere.
 
+use super::super::manifests::{self, Purpose};
 use super::super::session::Session;
 use super::super::{Context, codes};
 use super::look::look;
@@ -17,6 +18,7 @@ pub(super) async fn machines(
     if !typed.is_empty() {
         return Ok(typed.to_vec());
     }
+    manifests::read(context, Purpose::Run)?.may_be_written(context.global)?;
     let mut signals = Signals::listen()?;
     let mut view = look(context, &mut signals).await?;
     view.machines

@@ -1,9 +1,10 @@
 //! What is wanted: the meaning of fly.toml and aeroform.toml together, after flags.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use data_encoding::HEXLOWER;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -16,6 +17,8 @@ use super::{
 pub struct Desired {
     /// The app.
     pub app: AppName,
+    /// Where the app's name came from; none where fly.toml says it.
+    pub named_by: Option<NamedBy>,
     /// Provider by name (`local`, `fly`, …).
     pub provider: String,
     /// There is no aeroform.toml that could name the provider.
@@ -40,6 +43,25 @@ pub struct Desired {
     pub rollout: Rollout,
     /// fly.toml as JSON, with a platform that keeps it with each release.
     pub definition: Option<Box<serde_json::Value>>,
+}
+
+/// Where an app's name came from, where that is not fly.toml.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedBy {
+    /// What said it: `--app`, `FLY_APP`, or a state file.
+    pub by: String,
+    /// The manifest that names another app, and that app.
+    pub file: Option<(String, AppName)>,
+}
+
+impl fmt::Display for NamedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.by)?;
+        match &self.file {
+            Some((file, app)) => write!(f, "; {file} names {app}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// One wanted process group.
@@ -188,6 +210,26 @@ pub struct Policy {
 }
 
 impl Desired {
+    /// What a verb stands on that needs no manifest: the app, where it runs, and no wish at all.
+    pub fn of_nothing(app: AppName, named_by: Option<NamedBy>, provider: &str) -> Self {
+        Self {
+            app,
+            named_by,
+            provider: provider.to_owned(),
+            provider_unwritten: false,
+            groups: BTreeMap::new(),
+            moved: Vec::new(),
+            moved_machines: Vec::new(),
+            removed_machines: BTreeSet::new(),
+            policy: Policy::default(),
+            primary_region: None,
+            image: None,
+            has_processes: true,
+            rollout: Rollout::default(),
+            definition: None,
+        }
+    }
+
     /// The group that a Machine of this group counts for: after `[[moved]]`.
     pub fn group_of(&self, machine: &MachineId, now: &GroupName) -> GroupName {
         let moved = self

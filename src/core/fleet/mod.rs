@@ -23,8 +23,8 @@ mod shape;
 pub use call::{Call, Receipt, Until, VolumeCall};
 pub use config::MachineConfig;
 pub use desired::{
-    Base, Count, Desired, DesiredGroup, Limit, Moved, MovedMachine, Places, Policy, Regions,
-    Strategy,
+    Base, Count, Desired, DesiredGroup, Limit, Moved, MovedMachine, NamedBy, Places, Policy,
+    Regions, Strategy,
 };
 pub use difference::{Effect, FieldChange};
 pub use digest::{ConfigDigest, StoredConfig};

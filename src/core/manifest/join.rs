@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::codes;
 use crate::core::fleet::{
-    AppName, Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, Places,
-    Regions, Rollout,
+    AppName, Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, NamedBy,
+    Places, Regions, Rollout,
 };
 
 use super::aeroform::Aeroform;
@@ -71,6 +71,7 @@ impl Both<'_> {
         let moves = &self.aeroform.moves;
         Some(Desired {
             app: self.app()?,
+            named_by: self.named_by(),
             provider: self.settings.provider.clone(),
             provider_unwritten: self.aero.is_none(),
             groups,
@@ -113,6 +114,18 @@ impl Both<'_> {
             );
         }
         Some(self.document.app.as_ref()?.value.clone())
+    }
+
+    /// Who said the app's name, where that was not fly.toml.
+    fn named_by(&self) -> Option<NamedBy> {
+        let app = self.overrides.app.as_ref()?;
+        let by = self.overrides.app_by.clone();
+        let written = self.document.app.as_ref().map(|written| &written.value);
+        let other = written.filter(|written| *written != app);
+        Some(NamedBy {
+            by: by.unwrap_or_else(|| "--app".to_owned()),
+            file: other.map(|other| (self.fly.source.path.to_owned(), other.clone())),
+        })
     }
 
     /// RULES 18.

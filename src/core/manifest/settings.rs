@@ -24,6 +24,8 @@ pub enum StateLocation {
 pub struct Overrides {
     /// Beats `app`.
     pub app: Option<AppName>,
+    /// What says so (`--app` unless named).
+    pub app_by: Option<String>,
     /// Beats `provider`.
     pub provider: Option<String>,
     /// Beats every image in the files (RULES 18).

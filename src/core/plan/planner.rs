@@ -73,6 +73,7 @@ pub fn plan(
         app: desired.app.clone(),
         provider: desired.provider.clone(),
         provider_unwritten: desired.provider_unwritten,
+        named_by: desired.named_by.clone(),
         lineage: scope.cloned(),
         serial: known.serial,
         desired: digest,

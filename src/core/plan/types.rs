@@ -13,7 +13,8 @@ use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
-    MachineId, MachineName, MachineState, Region, ReleaseStrategy, RunId, StoredConfig, VolumeId,
+    MachineId, MachineName, MachineState, NamedBy, Region, ReleaseStrategy, RunId, StoredConfig,
+    VolumeId,
 };
 
 /// Version of the plan's JSON and saved form.
@@ -31,6 +32,9 @@ pub struct Plan {
     /// There is no aeroform.toml that could name it.
     #[serde(default)]
     pub provider_unwritten: bool,
+    /// Where the app's name came from; none where fly.toml says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named_by: Option<NamedBy>,
     /// The scope; none when planned offline from no state.
     pub lineage: Option<Lineage>,
     /// Serial of the state that it was made from.

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::core::fleet::{
     AppName, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known, Machine,
-    MachineId, MachineName, MachineState, Management, Observed, Region, RunRecord, VolumeId,
-    config::Guest,
+    MachineId, MachineName, MachineState, Management, NamedBy, Observed, Region, RunRecord,
+    VolumeId, config::Guest,
 };
 use crate::core::plan::{DriftKind, Plan, Summary};
 
@@ -17,6 +17,8 @@ use crate::core::plan::{DriftKind, Plan, Summary};
 pub struct StatusView {
     /// The app.
     pub app: AppName,
+    /// Where the app's name came from; none where fly.toml says it.
+    pub named_by: Option<NamedBy>,
     /// The provider by name.
     pub provider: String,
     /// Serial of the state; none without one.
@@ -164,6 +166,7 @@ impl StatusView {
             .collect();
         Self {
             app: observed.app.clone(),
+            named_by: desired.and_then(|desired| desired.named_by.clone()),
             provider: provider.to_owned(),
             serial: known.map(|k| k.serial).filter(|serial| *serial > 0),
             groups: groups(desired, &machines, &missing),

@@ -2,6 +2,13 @@
 
 use std::fmt::Write;
 
+use crate::core::fleet::NamedBy;
+
+/// Where an app's name came from, beside that name; nothing where fly.toml says it.
+pub(super) fn named_by(named_by: Option<&NamedBy>) -> String {
+    named_by.map_or_else(String::new, |by| format!(" ({by})"))
+}
+
 /// A number with thousands set apart (`10,000`).
 pub fn number(n: usize) -> String {
     let digits = n.to_string();

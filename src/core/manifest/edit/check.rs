@@ -133,6 +133,7 @@ fn lay_out(group: &mut DesiredGroup, layout: &Layout) {
 fn meaning(mut desired: Desired) -> Desired {
     // What is written is no part of what it means.
     desired.provider_unwritten = false;
+    desired.named_by = None;
     desired.definition = None;
     for group in desired.groups.values_mut() {
         group.places = Places::default();

@@ -77,7 +77,13 @@ pub(in crate::core::manifest) fn read(
         has_app,
         is_empty: tree.is_empty(),
         app_span: app.as_ref().map(|app| app.span.clone()),
-        app: app.and_then(|app| names::app(file, app)),
+        app: app.and_then(|app| match overrides.app {
+            // A placeholder that is no name stands in nobody's way once another name is chosen.
+            Some(_) => AppName::new(app.value)
+                .ok()
+                .map(|name| At::new(name, app.span)),
+            None => names::app(file, app),
+        }),
         primary_region: fields
             .string("primary_region")
             .filter(|region| !region.value.is_empty())

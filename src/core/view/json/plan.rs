@@ -18,6 +18,8 @@ use crate::core::plan::{
 pub struct PlanDocument<'a> {
     format_version: u32,
     app: &'a AppName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_from: Option<&'a str>,
     provider: &'a str,
     serial: u64,
     online: bool,
@@ -108,6 +110,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
     PlanDocument {
         format_version: FORMAT_VERSION,
         app: &plan.app,
+        app_from: plan.named_by.as_ref().map(|named| named.by.as_str()),
         provider: &plan.provider,
         serial: plan.serial,
         online: plan.online,

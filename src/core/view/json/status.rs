@@ -17,6 +17,8 @@ use crate::core::view::status::{MachineStatus, StatusView};
 pub struct StatusDocument<'a> {
     format_version: u32,
     app: &'a AppName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app_from: Option<&'a str>,
     provider: &'a str,
     serial: Option<u64>,
     groups: Vec<Group<'a>>,
@@ -125,6 +127,7 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
     StatusDocument {
         format_version: FORMAT_VERSION,
         app: &view.app,
+        app_from: view.named_by.as_ref().map(|named| named.by.as_str()),
         provider: &view.provider,
         serial: view.serial,
         groups: groups.collect(),

@@ -40,8 +40,9 @@ pub(super) fn header(plan: &Plan) -> Line {
     } else {
         ""
     };
+    let by = words::named_by(plan.named_by.as_ref());
     Line::new(0).push(Label::Strong, plan.app.as_str()).push(
         Label::Dim,
-        format!(" · {}{named} · {state} · {seen}", plan.provider),
+        format!("{by} · {}{named} · {state} · {seen}", plan.provider),
     )
 }

@@ -88,9 +88,14 @@ fn header(view: &StatusView) -> Line {
         format!("serial {serial}")
     });
     let n = words::count(view.machines.len(), "Machine");
-    Line::new(0)
-        .push(Label::Strong, view.app.as_str())
-        .push(Label::Dim, format!(" · {} · {state} · {n}", view.provider))
+    Line::new(0).push(Label::Strong, view.app.as_str()).push(
+        Label::Dim,
+        format!(
+            "{} · {} · {state} · {n}",
+            words::named_by(view.named_by.as_ref()),
+            view.provider
+        ),
+    )
 }
 
 fn group_line(group: &GroupStatus) -> Line {
