@@ -21,6 +21,7 @@ use super::session;
 use crate::core::fleet::{AppName, Desired, Known, MachineId};
 use crate::core::platform::{regions, sizes};
 use crate::core::state;
+use crate::core::view::escape::safe;
 use crate::env::Env;
 use crate::ui::{ColorChoice, Exit, Loudness, Ui};
 
@@ -36,7 +37,7 @@ pub(super) fn run(context: &Context<'_>, shell: Shell) -> Exit {
     shell
         .write_registration(ASKS, "aeroform", "aeroform", "aeroform", &mut script)
         .expect("writing to memory cannot fail");
-    context.ui.data(&String::from_utf8_lossy(&script));
+    context.ui.verbatim(&String::from_utf8_lossy(&script));
     Exit::Done
 }
 
@@ -51,7 +52,7 @@ pub(super) fn answered(args: &[OsString], env: &Env) -> Option<Exit> {
         .skip(1)
         .cloned()
         .collect();
-    ui.data(&words(shell, &ui, env, typed));
+    ui.verbatim(&words(shell, &ui, env, typed));
     Some(ui.finish(Exit::Done))
 }
 
@@ -180,11 +181,12 @@ impl Facts {
 
     fn words(&self, kind: Kind) -> Vec<CompletionCandidate> {
         let candidate = |word: &str, about: &str| {
-            let about = (!about.is_empty()).then(|| about.to_owned().into());
+            let about = (!about.is_empty()).then(|| safe(about).into_owned().into());
             CompletionCandidate::new(word).help(about)
         };
         let named = |names: &BTreeMap<String, String>| {
-            let pairs = names.iter();
+            // What cannot be printed cannot be typed either.
+            let pairs = names.iter().filter(|(word, _)| safe(word) == **word);
             pairs.map(|(word, about)| candidate(word, about)).collect()
         };
         match kind {

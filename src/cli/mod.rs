@@ -54,6 +54,7 @@ use clap::{CommandFactory, FromArgMatches};
 use args::{Cli, Global, Show, Verb};
 
 use crate::core::fleet::ids::InvalidName;
+use crate::core::view::escape::safe;
 use crate::env::Env;
 use crate::provider::local::supervise;
 use crate::ui::{ColorChoice, Exit, Failure, Loudness, Ui};
@@ -91,6 +92,7 @@ fn speak(args: &[OsString], env: &Env) -> Exit {
         cli.global.loudness(),
         cli.verb.json(),
     );
+    ui.tell_panics();
     let ended = panic::catch_unwind(AssertUnwindSafe(|| run(&ui, env, &cli)))
         .unwrap_or_else(|_| Err(Failure::bug("a part of the program gave up; see above")));
     let exit = ended.unwrap_or_else(|failure| {
@@ -127,7 +129,11 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
             } else {
                 ui.color_talk()
             };
-            let text = if colored {
+            // Colours of ours cannot be told from those that somebody typed.
+            let typed = args
+                .iter()
+                .all(|arg| arg.to_str().is_some_and(|arg| safe(arg) == arg));
+            let text = if colored && typed {
                 text.ansi().to_string()
             } else {
                 text.to_string()

@@ -12,7 +12,7 @@ use super::session::{self, Session};
 use crate::conduct::Remembered;
 use crate::core::fleet::{Known, KnownMachine, MachineId};
 use crate::core::state;
-use crate::core::view::{escape, json};
+use crate::core::view::json;
 use crate::journal::{Journal, RunStatus};
 use crate::ui::{Exit, Failure, Signals};
 
@@ -72,10 +72,7 @@ fn show(context: &Context<'_>, known: &Known) {
     if ui.json() {
         ui.document(&document);
     } else {
-        let text = serde_json::to_string_pretty(&document).expect("plain data always serialises");
-        for line in text.lines() {
-            ui.data(&format!("{}\n", escape::safe(line)));
-        }
+        ui.data(&json::pretty(&document));
     }
 }
 

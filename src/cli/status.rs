@@ -176,6 +176,6 @@ impl Watch<'_> {
             ),
         };
         let foot: String = foot.chars().take(width.saturating_sub(1)).collect();
-        screen.draw(&text, &foot);
+        screen.draw(self.context.ui, &text, &foot);
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failur
         let mut text = String::new();
         let path = |shown: &str| found.project.in_repository(shown);
         github::annotations(diagnostics, path, &mut text).expect("writing to a String cannot fail");
-        context.ui.data(&text);
+        context.ui.verbatim(&text);
     } else {
         found.say(context.ui);
         if !diagnostics.has_errors() {

@@ -5,6 +5,7 @@
 //! nouns and go on to [`plan`] for what is decided with them.
 
 pub mod code;
+pub mod escape;
 pub mod fleet;
 pub mod manifest;
 pub mod plan;

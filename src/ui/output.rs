@@ -1,5 +1,6 @@
 //! The two streams.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Mutex;
 
@@ -8,7 +9,7 @@ use serde::Serialize;
 use super::color::{ColorChoice, Ink, paint};
 use super::terminal::{self, Streams};
 use super::{Exit, Failure, codes};
-use crate::core::view::escape::safe;
+use crate::core::view::escape::{printed, safe};
 use crate::core::view::json;
 use crate::env::Env;
 
@@ -95,9 +96,15 @@ impl Ui {
         self.json
     }
 
-    /// Writes to standard output, as it is. Once a write has failed (a reader that went away, a full
-    /// disk) the rest is dropped, so that no work is left half done for it; [`Ui::finish`] tells.
+    /// Writes a finished text to standard output, with nothing in it that a terminal or a CI runner would
+    /// obey. Once a write has failed (a reader that went away, a full disk) the rest is dropped, so that no
+    /// work is left half done for it; [`Ui::finish`] tells.
     pub fn data(&self, text: &str) {
+        self.verbatim(&self.shown_data(text));
+    }
+
+    /// Writes to standard output as it is: text that is written for a runner or a shell to obey.
+    pub fn verbatim(&self, text: &str) {
         let mut trouble = self.trouble.lock().expect("no writer panics");
         if trouble.is_none() {
             let mut stdout = io::stdout().lock();
@@ -120,8 +127,31 @@ impl Ui {
 
     /// A line to standard error, whatever the loudness.
     pub fn talk(&self, line: &str) {
+        self.tell(&format!("{line}\n"));
+    }
+
+    /// Writes a finished text to standard error, as safe as [`Ui::data`].
+    pub(super) fn tell(&self, text: &str) {
         // There is no other place to tell that standard error does not work.
-        let _ = writeln!(io::stderr(), "{line}");
+        let _ = io::stderr().write_all(self.shown(text).as_bytes());
+    }
+
+    /// The text as it is written to standard output.
+    pub(super) fn shown_data<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        printed(text, self.color.data)
+    }
+
+    /// Makes the message of a panic leave as every other text does: it may quote anything.
+    pub fn tell_panics(&self) {
+        std::panic::set_hook(Box::new(|panic| {
+            let text = format!("{panic}\n");
+            let _ = io::stderr().write_all(printed(&text, false).as_bytes());
+        }));
+    }
+
+    /// The text as it is written to standard error.
+    pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        printed(text, self.color.talk)
     }
 
     /// A line to standard error, unless `-q`.
@@ -142,8 +172,7 @@ impl Ui {
         if self.json {
             self.document(&failure.json());
         }
-        let text = failure.render(self.color.talk);
-        let _ = io::stderr().write_all(text.as_bytes());
+        self.tell(&failure.render(self.color.talk));
     }
 
     /// How the program ends, given how its command ended: a reader that went away is no failure, data
@@ -154,8 +183,7 @@ impl Ui {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let failure =
                     Failure::new(codes::OUTPUT, "cannot write to standard output").cause(error);
-                let text = failure.render(self.color.talk);
-                let _ = io::stderr().write_all(text.as_bytes());
+                self.tell(&failure.render(self.color.talk));
                 if exit == Exit::Done {
                     failure.exit
                 } else {

@@ -66,7 +66,7 @@ impl<'a> Progress<'a> {
             }
         }
         if let (Some(bars), Event::Step { step, what }) = (&mut self.bars, what) {
-            bars.step(self.plan, *step, what, &self.style);
+            bars.step(self.ui, self.plan, *step, what, &self.style);
             bars.count(&self.tally);
         }
     }
@@ -132,7 +132,7 @@ impl Bars {
         }
     }
 
-    fn step(&mut self, plan: &Plan, step: StepId, what: &StepEvent, style: &Style) {
+    fn step(&mut self, ui: &Ui, plan: &Plan, step: StepId, what: &StepEvent, style: &Style) {
         let Some(change) = change(plan, step) else {
             return;
         };
@@ -167,7 +167,7 @@ impl Bars {
                 .push(label, text)
                 .write(style, &mut line)
                 .expect("writing to a String cannot fail");
-            row.set_message(line.trim_end().to_owned());
+            row.set_message(ui.shown(line.trim_end()).into_owned());
         }
     }
 

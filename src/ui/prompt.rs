@@ -5,7 +5,7 @@
 //! what they always mean. Prompt libraries that read key by key give that away, which only a choice among many
 //! is worth ([`super::list`]).
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 
 use tokio::sync::oneshot;
 
@@ -45,7 +45,7 @@ pub async fn typed_name(
 async fn ask(ui: &Ui, signals: &mut Signals, prompt: &str) -> Result<String, Failure> {
     let text = paint(prompt, Ink::Strong, ui.color_talk());
     // A terminal that cannot be written to cannot be read from either: the read says so.
-    let _ = io::stderr().write_all(text.as_bytes());
+    ui.tell(&text);
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let mut line = String::new();

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Failure, codes, terminal};
+use super::{Failure, Ui, codes, terminal};
 
 /// The other screen, without a cursor.
 const OPEN: &str = "\x1b[?1049h\x1b[?25l";
@@ -45,7 +45,8 @@ impl Screen {
 
     /// Puts these lines there instead of what stands there. What has no room is counted in the line before
     /// the last, which is `foot`.
-    pub fn draw(&self, text: &str, foot: &str) {
+    pub fn draw(&self, ui: &Ui, text: &str, foot: &str) {
+        let (text, foot) = (ui.shown_data(text), ui.shown_data(foot));
         let (_, height) = self.size();
         let room = height.saturating_sub(1).max(1);
         let lines: Vec<&str> = text.trim_end().lines().collect();
@@ -64,7 +65,7 @@ impl Screen {
                 .expect("writing to a String cannot fail");
             frame.push_str(END_OF_LINE);
         }
-        frame.push_str(foot);
+        frame.push_str(&foot);
         frame.push_str(REST);
         send(&frame);
     }

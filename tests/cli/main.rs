@@ -15,6 +15,7 @@ mod fly_releases;
 mod fly_runs;
 mod from_flyctl;
 mod from_flyctl_machines;
+mod hostile;
 mod interrupted;
 mod journey;
 mod lists;

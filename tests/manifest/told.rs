@@ -43,11 +43,11 @@ fn bytes_that_are_no_text_are_told() {
       |
       = help: save the file as UTF-8
     ");
-    insta::assert_snapshot!(told(b"\xff\xfea\0p\0p\0"), @"
+    insta::assert_snapshot!(told(b"\xff\xfea\0p\0p\0"), @r"
     error[not_utf8]: the file is UTF-16, and TOML is UTF-8
      --> fly.toml:1:1
       |
-    1 | ��a�p�p�
+    1 | ��a\u{0}p\u{0}p\u{0}
       | ^ byte 0xff
       |
       = help: save the file as UTF-8

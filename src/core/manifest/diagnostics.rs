@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::core::code::Code;
+use crate::core::escape::safe;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -197,31 +198,13 @@ impl Diagnostics {
     }
 }
 
-/// Characters that change what a terminal or a reader makes of the text around them: control
-/// characters and marks of writing direction.
-pub(super) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 /// Text out of a file, in backticks, short, and safe to print.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
-    let mut out = String::from("`");
-    for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
-            out.push('…');
-            break;
-        }
-        if is_unsafe(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("`{}…`", safe(&text[..end])),
+        None => format!("`{}`", safe(text)),
     }
-    out.push('`');
-    out
 }
 
 #[cfg(test)]
@@ -233,6 +216,7 @@ mod tests {
     fn text_of_a_file_is_short_and_harmless_in_a_message() {
         assert_eq!(shown("web"), "`web`");
         assert_eq!(shown("a\u{1b}[31m\u{202e}"), "`a\\u{1b}[31m\\u{202e}`");
+        assert_eq!(shown("::error::x"), "`\\u{3a}:error::x`");
         assert_eq!(shown(&"x".repeat(1000)).chars().count(), 63);
     }
 

@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::codes;
-use super::diagnostics::{Diagnostic, Place, is_unsafe};
+use super::diagnostics::{Diagnostic, Place};
+use crate::core::escape::safe_excerpt;
 
 /// A manifest as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -99,9 +100,15 @@ impl<'a> Source<'a> {
         let to = self
             .floor((caret_end + CONTEXT).min(line_end))
             .max(caret_end);
-        let before = clean(&self.text[from..start], from > line_start, false);
-        let inside = clean(&self.text[start..caret_end], false, false);
-        let after = clean(&self.text[caret_end..to], false, to < line_end);
+        let spot = start - from..caret_end - from;
+        let (mut excerpt, mut caret) = safe_excerpt(&self.text[from..to], spot);
+        if from > line_start {
+            excerpt.insert(0, '…');
+            caret = caret.start + '…'.len_utf8()..caret.end + '…'.len_utf8();
+        }
+        if to < line_end {
+            excerpt.push('…');
+        }
         let prefix = &self.text[line_start..start];
         let column = match prefix.len() {
             0..COUNTED => prefix.chars().count() + 1,
@@ -112,8 +119,8 @@ impl<'a> Source<'a> {
             span: start..end,
             line,
             column,
-            caret: before.len()..before.len() + inside.len(),
-            excerpt: format!("{before}{inside}{after}"),
+            caret,
+            excerpt,
             label,
         }
     }
@@ -125,17 +132,6 @@ impl<'a> Source<'a> {
         }
         offset
     }
-}
-
-fn clean(text: &str, cut_before: bool, cut_after: bool) -> String {
-    let safe = text.chars().map(|c| match c {
-        '\t' => ' ',
-        c if is_unsafe(c) => '\u{fffd}',
-        c => c,
-    });
-    let mark = |cut: bool| cut.then_some('…');
-    let start = mark(cut_before).into_iter();
-    start.chain(safe).chain(mark(cut_after)).collect()
 }
 
 #[cfg(test)]

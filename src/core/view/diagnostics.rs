@@ -6,6 +6,7 @@ use std::fmt::{self, Write};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use crate::core::escape::{safe, safe_lines};
 use crate::core::manifest::{Diagnostic, Diagnostics, Place, Severity};
 
 /// Most diagnostics that are shown at once.
@@ -53,7 +54,9 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(&diagnostic.message).id(diagnostic.code);
+    let title = level
+        .primary_title(safe_lines(&diagnostic.message))
+        .id(diagnostic.code);
     let mut group = Group::with_title(title);
     let primary = diagnostic
         .place
@@ -67,16 +70,16 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         // The renderer counts columns in what it is given: of a line that is shown in part, it
         // would count wrong.
         group = if is_cut(place) {
-            let origin = Origin::path(&place.file)
+            let origin = Origin::path(safe(&place.file))
                 .line(place.line)
                 .char_column(place.column);
             group.element(origin).element(snippet(kind, place))
         } else {
-            group.element(snippet(kind, place).path(&place.file))
+            group.element(snippet(kind, place).path(safe(&place.file)))
         };
     }
     match &diagnostic.help {
-        Some(help) => group.element(Level::HELP.message(help)),
+        Some(help) => group.element(Level::HELP.message(safe_lines(help))),
         None => group,
     }
 }
@@ -86,7 +89,8 @@ fn is_cut(place: &Place) -> bool {
 }
 
 fn snippet(kind: AnnotationKind, place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    let label = place.label.as_deref().map(safe);
     Snippet::source(&place.excerpt)
         .line_start(place.line)
-        .annotation(kind.span(place.caret.clone()).label(place.label.as_deref()))
+        .annotation(kind.span(place.caret.clone()).label(label))
 }

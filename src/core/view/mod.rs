@@ -8,7 +8,6 @@ pub mod bundle;
 pub mod diagnostics;
 pub mod drifted;
 pub mod edit;
-pub mod escape;
 pub mod github;
 pub mod json;
 pub mod line;
@@ -23,6 +22,7 @@ pub mod terminal;
 pub mod toml_diff;
 pub mod words;
 
+pub use super::escape;
 pub use edit::FileEdit;
 pub use one::OneView;
 pub use run::{RunEnd, RunReport, StateEnd, Tally};

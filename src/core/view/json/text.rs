@@ -1,11 +1,10 @@
 //! From a document to one line of text that is safe to print: whatever the escaper would show becomes
 //! a JSON escape, so that a reader gets the very value back.
 
-use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
-use serde_json::ser::{CharEscape, CompactFormatter, Formatter};
+use serde_json::ser::{CharEscape, CompactFormatter, Formatter, PrettyFormatter};
 
 use crate::core::view::escape;
 
@@ -21,55 +20,33 @@ pub fn text(document: &impl Serialize) -> String {
 
 /// The document on many lines, with its line end, as safe to print as [`text`].
 pub fn pretty(document: &impl Serialize) -> String {
-    let text = serde_json::to_string_pretty(document)
+    let mut bytes = Vec::new();
+    let safe = Safe(PrettyFormatter::new());
+    let mut writer = serde_json::Serializer::with_formatter(&mut bytes, safe);
+    document
+        .serialize(&mut writer)
         .expect("documents are plain data, and memory takes all of it");
-    let mut safe = String::with_capacity(text.len() + 1);
-    for line in text.lines() {
-        // What is dangerous can only stand in a string, where JSON has an escape for it.
-        for (at, c) in line.char_indices() {
-            if is_dangerous(c, &line[at..]) {
-                push_escape(&mut safe, c);
-            } else {
-                safe.push(c);
-            }
-        }
-        safe.push('\n');
-    }
-    safe
+    bytes.push(b'\n');
+    String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
-/// Whether a character must not be printed as it is; `rest` begins with it. `##[…]` anywhere in a line is
-/// a command to older CI runners.
-fn is_dangerous(c: char, rest: &str) -> bool {
-    escape::is_hazard(c) || rest.starts_with("##")
-}
+/// A form whose strings have the hazards escaped.
+struct Safe<F>(F);
 
-fn push_escape(out: &mut String, c: char) {
-    for unit in c.encode_utf16(&mut [0; 2]) {
-        write!(out, "\\u{unit:04x}").expect("writing to a String cannot fail");
-    }
-}
-
-/// The compact form with hazards escaped.
-struct Safe(CompactFormatter);
-
-impl Formatter for Safe {
+impl<F: Formatter> Formatter for Safe<F> {
     fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
     where
         W: ?Sized + io::Write,
     {
-        let mut start = 0;
-        for (at, c) in fragment.char_indices() {
-            if !is_dangerous(c, &fragment[at..]) {
-                continue;
+        let mut from = 0;
+        for (at, c) in escape::hazards(fragment) {
+            writer.write_all(&fragment.as_bytes()[from..at])?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
             }
-            writer.write_all(&fragment.as_bytes()[start..at])?;
-            let mut escaped = String::new();
-            push_escape(&mut escaped, c);
-            writer.write_all(escaped.as_bytes())?;
-            start = at + c.len_utf8();
+            from = at + c.len_utf8();
         }
-        writer.write_all(&fragment.as_bytes()[start..])
+        writer.write_all(&fragment.as_bytes()[from..])
     }
 
     fn write_char_escape<W>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()>
@@ -77,6 +54,50 @@ impl Formatter for Safe {
         W: ?Sized + io::Write,
     {
         self.0.write_char_escape(writer, escape)
+    }
+
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_array(writer)
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array(writer)
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_array_value(writer, first)
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_array_value(writer)
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object(writer)
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object(writer)
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
+        self.0.begin_object_key(writer, first)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(writer)
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.0.end_object_value(writer)
     }
 }
 
@@ -88,11 +109,11 @@ mod tests {
 
     #[test]
     fn hazards_become_escapes_and_come_back() {
-        let hostile = "a\u{202e}b\u{7f}\u{9b}##[error]\u{e0041}\u{1b}\n";
+        let hostile = "a\u{202e}b\u{7f}\u{9b}##[error]\u{e0041}\u{1b}\n::x a::b";
         let shown = text(&hostile);
         assert_eq!(
             shown,
-            r#""a\u202eb\u007f\u009b\u0023#[error]\udb40\udc41\u001b\n""#
+            r#""a\u202eb\u007f\u009b\u0023#[error]\udb40\udc41\u001b\n\u003a:x a::b""#
         );
         assert_eq!(serde_json::from_str::<String>(&shown).unwrap(), hostile);
     }
@@ -104,8 +125,10 @@ mod tests {
             prop_assert_eq!(&serde_json::from_str::<String>(&shown).unwrap(), &hostile);
             prop_assert!(!shown.chars().any(escape::is_hazard));
             prop_assert!(!shown.contains("##["));
+            prop_assert_eq!(&escape::printed(&shown, false), &shown);
             let shown = pretty(&[&hostile]);
             prop_assert_eq!(&serde_json::from_str::<Vec<String>>(&shown).unwrap()[0], &hostile);
+            prop_assert_eq!(&escape::printed(&shown, false), &shown);
             prop_assert!(!shown.lines().any(|line| line.chars().any(escape::is_hazard) || line.contains("##[")));
         }
     }
