@@ -189,8 +189,9 @@ impl Work<'_> {
     }
 
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
-        let asked = self.errand.asked.clone();
-        let wishes = session::wishes(&self.errand.doing.wishes, self.errand.aim, asked);
+        let doing = self.errand.doing;
+        let asked = doing.options.on_top_of(self.errand.asked.clone());
+        let wishes = session::wishes(&doing.wishes, self.errand.aim, asked);
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))
             .await??)
@@ -443,7 +444,13 @@ fn refuse(plan: &Plan) -> Result<(), Failure> {
         .refusals
         .iter()
         .fold(failure, |failure, note| failure.cause(&note.message));
-    failure.hint.clone_from(&first.hint);
+    let mut hints: Vec<&str> = Vec::new();
+    for hint in plan.refusals.iter().filter_map(|note| note.hint.as_deref()) {
+        if !hints.contains(&hint) {
+            hints.push(hint);
+        }
+    }
+    failure.hint = (!hints.is_empty()).then(|| hints.join("; "));
     if let Some(code) = named(&first.code) {
         failure.exit = code.ends().into();
     }

@@ -80,7 +80,11 @@ async fn go(
         context,
         session: Session::of(context, edited)?,
         files,
-        wishes: session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone()),
+        wishes: session::wishes(
+            &args.doing.wishes,
+            Aim::Manifests,
+            args.doing.options.on_top_of(asked_for.clone()),
+        ),
     };
     if args.edit_only {
         return after.written();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 
-use super::args::{Doing, Global, Import, Wishes};
+use super::args::{Doing, Global, Import, PlanOptions, Wishes};
 use super::carry_out::{self, Errand};
 use super::init::{self, Beginning, quoted};
 use super::session::{self, Session};
@@ -42,6 +42,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
         json: args.json,
+        options: PlanOptions::default(),
         wishes: Wishes::default(),
     };
     let errand = Errand {

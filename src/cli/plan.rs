@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         } else {
             Aim::Manifests
         },
-        args.asks.asked(),
+        args.options.on_top_of(args.asks.asked()),
     );
     let look = if args.refresh.refresh {
         let provider = session.provider(context)?;

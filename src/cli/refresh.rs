@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::Context;
-use super::args::{Doing, RefreshState};
+use super::args::{Doing, PlanOptions, RefreshState};
 use super::carry_out::{self, Errand};
 use crate::core::plan::{Aim, Asked};
 use crate::ui::{Exit, Failure};
@@ -17,6 +17,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Ex
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
         json: args.json,
+        options: PlanOptions::default(),
         wishes: args.wishes.clone(),
     };
     let errand = Errand {

@@ -28,6 +28,7 @@ mod ports;
 mod prompts;
 #[path = "../support/provoked.rs"]
 mod provoked;
+mod rollout;
 mod sandbox;
 mod scaled;
 mod sizes;

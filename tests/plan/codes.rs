@@ -1,13 +1,15 @@
 //! Every code of a plan, provoked.
 
 use aeroform::core::fleet::{
-    DesiredGroup, HostStatus, Lineage, MachineState, Management, Release, Volume, VolumeId,
+    DesiredGroup, HostStatus, Lineage, MachineCheck, MachineState, Management, Release,
+    ReleaseCommand, UnsupportedStrategy, Volume, VolumeId,
 };
 use aeroform::core::plan::{Aim, Options, Plan, codes};
 use serde_json::json;
 
 use crate::asked::{replacing, restarting};
 use crate::provoked::assert_all_provoked;
+use crate::rollout::never;
 use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved, region};
 
 #[test]
@@ -22,6 +24,7 @@ fn every_code_of_a_plan_is_provoked() {
         releases(),
         vec![refreshed(), smaller_volume()],
         asked(),
+        rollouts(),
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {
@@ -85,6 +88,21 @@ fn asked() -> Vec<Plan> {
     ]
 }
 
+fn rollouts() -> Vec<Plan> {
+    let stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let changed = group("web").count(1).config(json!({"image": "shop:2"}));
+    let unsupported = Some(UnsupportedStrategy::Canary);
+    let changed = changed.with(|group| group.unsupported_strategy = unsupported);
+    let mut wanted = desired([("web", changed)]);
+    wanted.rollout.release_command = Some(Box::new(ReleaseCommand {
+        words: vec!["bin/migrate".to_owned()],
+        timeout_s: None,
+        guest: None,
+        place: "fly.toml:7".to_owned(),
+    }));
+    vec![stage.plan(&wanted), stage.plan_with(&wanted, &never())]
+}
+
 fn smaller_volume() -> Plan {
     let mut stage = Stage::empty();
     stage.observed.description.capabilities.volumes = true;
@@ -138,7 +156,8 @@ fn warnings() -> Vec<Plan> {
         ),
     ]);
     tagged.image = Some("shop:latest".to_owned());
-    tagged.rollout.seed_command = Some(vec!["bin/seed".to_owned()]);
+    let app = tagged.groups.values_mut().next().unwrap();
+    app.machine_checks = vec![MachineCheck::default()];
     let four = desired([("web", group("web").count(4))]);
     let crowded = group("web").count(4).with(|g| g.max_per_region = Some(3));
     vec![

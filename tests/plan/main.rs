@@ -22,6 +22,7 @@ mod places;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod refresh;
+mod rollout;
 mod saved;
 mod standbys;
 #[path = "../support/mod.rs"]

@@ -1,7 +1,7 @@
 //! What `fly deploy` sets is ours; what fly.toml does not say and it does not touch stays as the Machine
 //! has it (facts/fly-toml-to-machine.md 3.1).
 
-use aeroform::core::fleet::{Known, MachineCheck, MachineConfig, ReleaseCommand};
+use aeroform::core::fleet::{Known, MachineCheck, MachineConfig};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -135,18 +135,11 @@ fn what_fly_deploy_would_run_beside_a_change_is_said_and_not_where_nothing_chang
             .count(1)
             .config(json!({"env": {"LOG": log}}))
             .with(|g| g.machine_checks = vec![MachineCheck::default()]);
-        let mut wanted = desired([("web", web)]);
-        wanted.rollout.release_command = Some(Box::new(ReleaseCommand {
-            words: vec!["bin/migrate".to_owned()],
-            timeout_s: None,
-            guest: None,
-            place: "fly.toml:7".to_owned(),
-        }));
-        wanted
+        desired([("web", web)])
     };
     let mut stage = Stage::with(&with("info"));
     assert!(stage.plan(&with("info")).warnings.is_empty());
-    assert_snapshot!(stage.apply(&with("debug")).warnings[0].message, @"this version does not run the release command (fly.toml:7), the machine checks of group `web`");
+    assert_snapshot!(stage.apply(&with("debug")).warnings[0].message, @"this version does not run the machine checks of group `web`");
 }
 
 #[test]

@@ -44,7 +44,7 @@ proptest! {
             asked: Asked {
                 replace,
                 restart: if restarts { Restart::All } else { Restart::Nobody },
-                like: None,
+                ..Asked::default()
             },
             ..Options::default()
         };

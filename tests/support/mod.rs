@@ -50,6 +50,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
         standby: None,
         ha: true,
         protect: false,
+        unsupported_strategy: None,
         strategy: Strategy::Rolling {
             max_unavailable: Limit::Share(0.33),
         },

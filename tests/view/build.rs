@@ -339,6 +339,7 @@ pub(crate) fn unwritten(template: MachineConfig) -> DesiredGroup {
         standby: None,
         ha: true,
         protect: false,
+        unsupported_strategy: None,
         strategy: Strategy::Immediate,
         wait_timeout_s: 300,
         machine_checks: Vec::new(),

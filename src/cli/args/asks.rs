@@ -57,7 +57,7 @@ impl Asks {
         Asked {
             replace: self.replace.iter().cloned().collect(),
             restart,
-            like: None,
+            ..Asked::default()
         }
     }
 }
@@ -72,6 +72,7 @@ impl Plan {
             out: None,
             detailed_exitcode: false,
             json: doing.json,
+            options: doing.options.clone(),
             wishes: doing.wishes.clone(),
         }
     }

@@ -14,6 +14,7 @@ mod groups;
 mod logs;
 mod look;
 mod machine;
+mod options;
 mod scale;
 mod state;
 mod status;
@@ -25,6 +26,7 @@ pub use groups::{Group, RegionsEdit, RegionsVerb};
 pub use logs::Logs;
 pub use look::{Format, Platform, Show, ShowConfig, Validate};
 pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
+pub use options::PlanOptions;
 pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
 pub use state::State;
 pub use status::Status;
@@ -341,6 +343,9 @@ pub struct Plan {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// How this plan is made.
+    #[command(flatten)]
+    pub options: PlanOptions,
     /// What no file says.
     #[command(flatten)]
     pub wishes: Wishes,
@@ -367,6 +372,9 @@ pub struct Doing {
     /// Print one JSON event per line
     #[arg(long)]
     pub json: bool,
+    /// How the plan is made.
+    #[command(flatten)]
+    pub options: PlanOptions,
     /// What no file says.
     #[command(flatten)]
     pub wishes: Wishes,
@@ -387,7 +395,7 @@ Examples:
   aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
 pub struct Apply {
     /// A plan that `aeroform plan --out` saved; the file is the approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "allow_revert", "replace", "restart"])]
+    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "allow_revert", "replace", "restart"], conflicts_with_all = options::KEPT)]
     pub plan: Option<PathBuf>,
     /// What is asked for beyond what the manifests say.
     #[command(flatten)]

@@ -85,6 +85,9 @@ pub struct DesiredGroup {
     pub protect: bool,
     /// How its Machines are updated.
     pub strategy: Strategy,
+    /// The strategy that fly.toml names, where this version has none of that name; `strategy` is rolling
+    /// then, and a plan that would update a running Machine is refused.
+    pub unsupported_strategy: Option<UnsupportedStrategy>,
     /// How long one Machine may take to start and pass its checks, seconds.
     pub wait_timeout_s: u64,
     /// What runs beside each updated Machine.
@@ -136,6 +139,32 @@ pub enum Strategy {
     },
     /// All at once, without waiting for health.
     Immediate,
+}
+
+impl Strategy {
+    /// Rolling with flyctl's own `max_unavailable`.
+    pub const ROLLING: Self = Self::Rolling {
+        max_unavailable: Limit::Share(0.33),
+    };
+}
+
+/// A strategy of flyctl that cannot be carried out yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum UnsupportedStrategy {
+    /// One more Machine first, then rolling.
+    Canary,
+    /// A second set of Machines, then all requests at once to that.
+    Bluegreen,
+}
+
+impl UnsupportedStrategy {
+    /// As fly.toml writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Canary => "canary",
+            Self::Bluegreen => "bluegreen",
+        }
+    }
 }
 
 /// A number or a share of one.

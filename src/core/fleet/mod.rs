@@ -24,7 +24,7 @@ pub use call::{Call, Receipt, Until, VolumeCall};
 pub use config::MachineConfig;
 pub use desired::{
     Base, Count, Desired, DesiredGroup, Limit, Moved, MovedMachine, NamedBy, Places, Policy,
-    Regions, Strategy,
+    Regions, Strategy, UnsupportedStrategy,
 };
 pub use difference::{Effect, FieldChange};
 pub use digest::{ConfigDigest, StoredConfig};

@@ -190,9 +190,9 @@ codes! {
         "The state lies in one place.",
         "Keep the one where it really is.";
     STRATEGY_NOT_SUPPORTED "strategy_not_supported" Not:
-        "the strategy … is carried out as `rolling`",
-        "`canary` and `bluegreen` are not part of this version.",
-        "Nothing, or write `strategy = \"rolling\"`.";
+        "the strategy … is not part of this version: a plan that updates running Machines is refused",
+        "`canary` and `bluegreen` cannot be carried out yet.",
+        "Add `--strategy rolling`, or write `strategy = \"rolling\"`.";
     SYNTAX "syntax" Error:
         "the file is not valid TOML: …",
         "A bracket, quote or value is not as TOML wants it.",

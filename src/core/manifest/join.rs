@@ -187,6 +187,7 @@ impl Both<'_> {
             ha: settings.and_then(|settings| settings.ha).unwrap_or(true),
             protect: settings.is_some_and(|settings| settings.protect),
             strategy: self.document.deploy.strategy,
+            unsupported_strategy: self.document.deploy.unsupported_strategy,
             wait_timeout_s: self.document.deploy.wait_timeout_s,
             machine_checks: template.machine_checks,
             new_volume: template.new_volume,

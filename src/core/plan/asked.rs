@@ -3,6 +3,7 @@
 //!
 //! Says whom it means and what cannot be meant; what becomes of those is [`super::reconcile`]'s.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use super::decision::Decision;
 use super::members::{Fleet, Member};
 use super::notes::{self, machines, note};
 use super::types::{Action, Note, Step, Work};
-use crate::core::fleet::{Desired, GroupName, MachineId, MachineState, Region};
+use crate::core::fleet::{Desired, GroupName, MachineId, MachineState, Region, Strategy};
 
 /// What is asked for beyond what the manifests say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,40 @@ pub struct Asked {
     /// A Machine that a new one is to be like, where no manifest says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub like: Option<Like>,
+    /// Whether the release command runs.
+    #[serde(default, skip_serializing_if = "ReleaseCommandMode::is_auto")]
+    pub release_command: ReleaseCommandMode,
+    /// How every group is updated, whatever fly.toml says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strategy: Option<ChosenStrategy>,
+}
+
+/// When the release command of fly.toml runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReleaseCommandMode {
+    /// Where the plan needs it (RULES 28).
+    #[default]
+    Auto,
+    /// Not in this run.
+    Never,
+}
+
+impl ReleaseCommandMode {
+    /// Whether the plan decides.
+    pub fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
+}
+
+/// A strategy that an operator chooses for one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChosenStrategy {
+    /// One first, then a few at a time.
+    Rolling,
+    /// All at once, without waiting for health.
+    Immediate,
 }
 
 /// A Machine that is cloned.
@@ -76,6 +111,24 @@ impl Asked {
     /// Whether only the manifests are asked.
     pub fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What the manifests want, updated with the strategy that was chosen for this run.
+    pub(super) fn effective<'d>(&self, desired: &'d Desired) -> Cow<'d, Desired> {
+        let Some(chosen) = self.strategy else {
+            return Cow::Borrowed(desired);
+        };
+        let mut desired = desired.clone();
+        for group in desired.groups.values_mut() {
+            group.unsupported_strategy = None;
+            group.strategy = match (chosen, group.strategy) {
+                // What fly.toml says of `max_unavailable` stays.
+                (ChosenStrategy::Rolling, written @ Strategy::Rolling { .. }) => written,
+                (ChosenStrategy::Rolling, Strategy::Immediate) => Strategy::ROLLING,
+                (ChosenStrategy::Immediate, _) => Strategy::Immediate,
+            };
+        }
+        Cow::Owned(desired)
     }
 
     /// What is asked of this Machine.

@@ -34,6 +34,8 @@ pub fn check(
     known: &Known,
     observed: Option<&Observed>,
 ) -> Vec<Finding> {
+    let effective = plan.asked.effective(desired);
+    let desired = &*effective;
     let mut reading = Reading {
         plan,
         found: Vec::new(),

@@ -51,6 +51,18 @@ codes! {
         "Machine … of group `…` must change, but its host does not answer and its volume is there",
         "A replacement would leave the data behind.",
         "Wait for the host, or destroy the Machine and restore its volume from a snapshot.";
+    RELEASE_COMMAND_NEEDED "release_command_needed" Refused:
+        "the release command (…) has to run before this, and this version does not run it: …",
+        "Image, environment, files or the command of a group change, or a group is new. New code would run on an old database schema.",
+        "Run the command by hand, then add `--release-command=never`.";
+    STRATEGY_UNSUPPORTED "strategy_unsupported" Refused:
+        "… would be updated with the strategy `…`, which is not part of this version",
+        "`canary` and `bluegreen` cannot be carried out yet, and a rolling update takes running Machines down instead.",
+        "Add `--strategy rolling`, or write `strategy = \"rolling\"` in fly.toml.";
+    RELEASE_COMMAND_SKIPPED "release_command_skipped" Not:
+        "the release command (…) does not run, as `--release-command=never` says: …",
+        "The plan changes what the command prepares for.",
+        "Run it by hand before the apply, if this change needs it.";
     VOLUME_ON_ANOTHER_HOST "volume_on_another_host" Refused:
         "Machine … of group `…` cannot go to another dedicated host: its volume stays where it is",
         "`host_dedication_id` has changed for a Machine that has a volume.",
@@ -81,7 +93,7 @@ codes! {
         "Name it by digest.";
     NOT_RUN "not_run" Not:
         "this version does not run …",
-        "fly.toml has a release command, a seed command or machine checks, which `fly deploy` runs and Aeroform reads only.",
+        "fly.toml has machine checks, which `fly deploy` runs and Aeroform reads only.",
         "Run by hand what the change needs, before the apply.";
     RELEASE_IN_PROGRESS "release_in_progress" Not:
         "release v… by … is in progress: what is there may be about to change",

@@ -261,7 +261,7 @@ pub(super) fn warnings(
     for (name, group) in &desired.groups {
         found.extend(autostop(name, &group.template));
     }
-    found.extend(not_run(desired, decisions));
+    found.extend(not_run(decisions));
     found
 }
 
@@ -289,7 +289,7 @@ fn tag(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Opti
 }
 
 /// What `fly deploy` would run beside such a change and we do not.
-fn not_run(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
+fn not_run(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
     let touched = |decision: &Decision<'_>| {
         decision.wanted.is_some() && !(decision.creates.is_empty() && decision.changed.is_empty())
     };
@@ -297,18 +297,11 @@ fn not_run(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> 
     if touched.is_empty() {
         return None;
     }
-    let mut what = Vec::new();
-    if let Some(command) = &desired.rollout.release_command {
-        what.push(format!("the release command ({})", command.place));
-    }
-    if desired.rollout.seed_command.is_some() {
-        what.push("the seed command".to_owned());
-    }
     let checked = touched.iter().filter_map(|(name, decision)| {
         let checks = &decision.wanted?.machine_checks;
         (!checks.is_empty()).then(|| format!("the machine checks of group `{name}`"))
     });
-    what.extend(checked);
+    let what: Vec<String> = checked.collect();
     (!what.is_empty()).then(|| {
         note(
             codes::NOT_RUN,

@@ -34,6 +34,7 @@ mod reconcile;
 mod record;
 mod refresh;
 pub mod releases;
+mod rollout;
 mod running;
 mod saved;
 mod scaling;
@@ -45,7 +46,7 @@ mod victims;
 mod volumes;
 mod words;
 
-pub use asked::{Asked, Like, Restart};
+pub use asked::{Asked, ChosenStrategy, Like, ReleaseCommandMode, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use change::{Deed, Half};
 pub use check::{Finding, check};

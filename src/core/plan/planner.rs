@@ -18,6 +18,7 @@ use super::order;
 use super::reconcile::{self, count};
 use super::refresh;
 use super::releases;
+use super::rollout;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
@@ -42,6 +43,8 @@ pub fn plan(
     let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
     let lineage = scope.unwrap_or(&unknown);
     let digest = desired.digest(lineage);
+    let effective = options.asked.effective(desired);
+    let desired = &*effective;
     let mut fleet = members::join(desired, known, observed, &digest);
     if let Some(observed) = observed {
         let drifted = members::drifted(&fleet.members, observed);
@@ -116,6 +119,7 @@ pub fn plan(
         capabilities,
         options,
     );
+    rollout::judge(&mut plan, desired, known, &decisions, lineage);
     let small = volumes::smaller(desired, &decisions, &plan.steps, observed);
     plan.notes.extend(small);
     if let Some(observed) = observed {

@@ -73,7 +73,7 @@ pub(super) fn planned(
 }
 
 /// Whether a group is made for the first time; one that had Machines once is only scaled.
-fn is_new(name: &GroupName, decision: &Decision<'_>, known: &Known) -> bool {
+pub(super) fn is_new(name: &GroupName, decision: &Decision<'_>, known: &Known) -> bool {
     let makes = !decision.creates.is_empty() || !decision.standbys.is_empty();
     let had = known
         .machines

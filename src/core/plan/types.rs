@@ -18,7 +18,7 @@ use crate::core::fleet::{
 };
 
 /// Version of the plan's JSON and saved form.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Everything that an apply would do, and everything that was seen on the way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! `[deploy]`: how Machines are updated, and what runs before (facts/fly-toml-to-machine.md 11.1 and
 //! 12).
 
-use crate::core::fleet::{Limit, ReleaseCommand, Strategy};
+use crate::core::fleet::{Limit, ReleaseCommand, Strategy, UnsupportedStrategy};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
@@ -12,8 +12,6 @@ use super::super::value::Value;
 use super::processes::words;
 use super::vm;
 
-/// flyctl's `max_unavailable`.
-const MAX_UNAVAILABLE: Limit = Limit::Share(0.33);
 /// flyctl's `wait_timeout`.
 const WAIT_TIMEOUT_S: u64 = 300;
 /// flyctl's `release_command_timeout`.
@@ -23,6 +21,7 @@ const RELEASE_TIMEOUT_S: u64 = 300;
 #[derive(Debug, Clone)]
 pub(in crate::core::manifest) struct Deploy {
     pub(in crate::core::manifest) strategy: Strategy,
+    pub(in crate::core::manifest) unsupported_strategy: Option<UnsupportedStrategy>,
     pub(in crate::core::manifest) wait_timeout_s: u64,
     /// Where `canary` is written: it cannot go with mounts.
     pub(super) canary: Option<At<()>>,
@@ -33,9 +32,8 @@ pub(in crate::core::manifest) struct Deploy {
 impl Default for Deploy {
     fn default() -> Self {
         Self {
-            strategy: Strategy::Rolling {
-                max_unavailable: MAX_UNAVAILABLE,
-            },
+            strategy: Strategy::ROLLING,
+            unsupported_strategy: None,
             wait_timeout_s: WAIT_TIMEOUT_S,
             canary: None,
             release_command: None,
@@ -72,13 +70,14 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
     let wait = fields.duration("wait_timeout", Number::Nanoseconds);
     let release_command = release_command(&mut fields);
     let seed_command = command(&mut fields, "seed_command").map(|at| at.value);
-    let strategy = strategy(&fields, name.as_ref(), limit);
+    let (strategy, unsupported_strategy) = strategy(&fields, name.as_ref(), limit);
     let canary = name
         .filter(|name| name.value == "canary")
         .map(|name| name.map(|_| ()));
     fields.finish();
     Deploy {
         strategy,
+        unsupported_strategy,
         // Fly counts nanoseconds; a wait of less than a second is rounded up to one.
         wait_timeout_s: wait
             .filter(|wait| wait.value > 0)
@@ -119,30 +118,35 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<At<ReleaseCommand>> {
     Some(At::new(command, span))
 }
 
-fn strategy(fields: &Fields<'_, '_>, name: Option<&At<String>>, limit: Option<Limit>) -> Strategy {
+/// The strategy, and its name where it is one that this version does not have: `rolling` stands in for it.
+fn strategy(
+    fields: &Fields<'_, '_>,
+    name: Option<&At<String>>,
+    limit: Option<Limit>,
+) -> (Strategy, Option<UnsupportedStrategy>) {
     const WORDS: [&str; 4] = ["rolling", "immediate", "canary", "bluegreen"];
-    let rolling = Strategy::Rolling {
-        max_unavailable: limit.unwrap_or(MAX_UNAVAILABLE),
-    };
+    let rolling = limit.map_or(Strategy::ROLLING, |max_unavailable| Strategy::Rolling {
+        max_unavailable,
+    });
     let Some(name) = name else {
-        return rolling;
+        return (rolling, None);
+    };
+    let unsupported = |unsupported: UnsupportedStrategy| {
+        let message = format!(
+            "the strategy {} is not part of this version: a plan that updates running Machines is refused",
+            shown(unsupported.as_str())
+        );
+        let place = fields.file.place(name.span.clone(), "");
+        let warning = Diagnostic::warning(codes::STRATEGY_NOT_SUPPORTED, message).at(place);
+        let help = "`--strategy rolling` updates a few at a time instead";
+        fields.file.report(warning.help(help));
+        (rolling, Some(unsupported))
     };
     match name.value.as_str() {
-        "rolling" => rolling,
-        "immediate" => Strategy::Immediate,
-        "canary" | "bluegreen" => {
-            fields.file.report(
-                Diagnostic::warning(
-                    codes::STRATEGY_NOT_SUPPORTED,
-                    format!(
-                        "the strategy {} is carried out as `rolling`",
-                        shown(&name.value)
-                    ),
-                )
-                .at(fields.file.place(name.span.clone(), "")),
-            );
-            rolling
-        }
+        "rolling" => (rolling, None),
+        "immediate" => (Strategy::Immediate, None),
+        "canary" => unsupported(UnsupportedStrategy::Canary),
+        "bluegreen" => unsupported(UnsupportedStrategy::Bluegreen),
         other => {
             let help = fields.file.suggestion(other, WORDS);
             let all = || format!("the strategies are {}", WORDS.join(", "));
@@ -151,7 +155,7 @@ fn strategy(fields: &Fields<'_, '_>, name: Option<&At<String>>, limit: Option<Li
                 format!("{} is not a strategy", shown(other)),
                 Some(help.unwrap_or_else(all)),
             );
-            rolling
+            (rolling, None)
         }
     }
 }
@@ -223,13 +227,15 @@ mod tests {
     }
 
     #[test]
-    fn strategies_that_are_not_built_are_rolling_with_a_warning() {
+    fn strategies_that_are_not_built_are_known_by_name_with_a_warning() {
         assert_eq!(
             deploy("strategy = \"immediate\"").0.strategy,
             Strategy::Immediate
         );
         let (deploy, errors, warnings) = deploy("strategy = \"bluegreen\"");
         assert!(matches!(deploy.strategy, Strategy::Rolling { .. }));
+        let named = deploy.unsupported_strategy;
+        assert_eq!(named, Some(UnsupportedStrategy::Bluegreen));
         assert_eq!((errors, warnings), (0, 1));
     }
 

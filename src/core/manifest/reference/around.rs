@@ -32,8 +32,8 @@ const DEPLOY: &[Key] = &[
     key(
         "strategy",
         "`\"rolling\"`, `\"immediate\"`, `\"canary\"`, `\"bluegreen\"`",
-        "how Machines are updated; `canary` and `bluegreen` are carried out as `rolling`, with a \
-         warning; `canary` beside mounts is an error",
+        "how Machines are updated; with `canary` and `bluegreen` a plan that updates running Machines is \
+         refused until `--strategy rolling` is given; `canary` beside mounts is an error",
     ),
     key(
         "max_unavailable",
@@ -48,7 +48,8 @@ const DEPLOY: &[Key] = &[
     key(
         "release_command",
         "command",
-        "part of what is wanted; not run yet, and each plan that would need it says so. Without an image to run it from a warning",
+        "part of what is wanted; not run yet: a plan that would need it is refused until \
+         `--release-command=never` is given. Without an image to run it from a warning",
     ),
     key(
         "release_command_timeout",

@@ -1,0 +1,54 @@
+//! Flags that change how one plan is made: on `plan` and on every verb that applies. A saved plan keeps
+//! them.
+
+use clap::Args;
+
+use crate::core::plan::{Asked, ChosenStrategy, ReleaseCommandMode};
+
+/// How this plan is made.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "For this plan alone")]
+pub struct PlanOptions {
+    /// When the release command runs: `never` goes on without it
+    #[arg(long, value_name = "WHEN", value_parser = release_command)]
+    pub release_command: Option<ReleaseCommandMode>,
+    /// How every group is updated, whatever fly.toml says: rolling or immediate
+    #[arg(long, value_name = "STRATEGY", value_parser = strategy)]
+    pub strategy: Option<ChosenStrategy>,
+}
+
+/// What a saved plan has decided, by the names of the flags.
+pub(super) const KEPT: [&str; 2] = ["release_command", "strategy"];
+
+impl PlanOptions {
+    /// What is asked of the planner, with these on top.
+    pub fn on_top_of(&self, asked: Asked) -> Asked {
+        Asked {
+            release_command: self.release_command.unwrap_or(asked.release_command),
+            strategy: self.strategy.or(asked.strategy),
+            ..asked
+        }
+    }
+}
+
+fn release_command(text: &str) -> Result<ReleaseCommandMode, String> {
+    match text {
+        "never" => Ok(ReleaseCommandMode::Never),
+        "auto" | "always" => {
+            Err("this version cannot run the release command; it takes `never`".to_owned())
+        }
+        _ => Err("it takes `never`".to_owned()),
+    }
+}
+
+fn strategy(text: &str) -> Result<ChosenStrategy, String> {
+    match text {
+        "rolling" => Ok(ChosenStrategy::Rolling),
+        "immediate" => Ok(ChosenStrategy::Immediate),
+        "canary" | "bluegreen" => Err(
+            "this strategy is not part of this version; it takes `rolling` and `immediate`"
+                .to_owned(),
+        ),
+        _ => Err("it takes `rolling` and `immediate`".to_owned()),
+    }
+}

@@ -1,0 +1,255 @@
+//! What `fly deploy` does around a change and this version cannot do: the release command, and the
+//! strategies `canary` and `bluegreen`. A plan that needs one is refused until a flag says to go on without
+//! it: nothing is skipped without a word (RULES 28).
+//!
+//! Decides only whether one is needed, from what was decided about each group.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::asked::ReleaseCommandMode;
+use super::codes;
+use super::decision::Decision;
+use super::fields::Fields;
+use super::members::Member;
+use super::notes::note;
+use super::releases;
+use super::types::{Note, Plan};
+use crate::core::fleet::{
+    Desired, FieldChange, GroupName, Known, Lineage, MachineState, ReleaseCommand, StoredConfig,
+    UnsupportedStrategy, difference, overlay,
+};
+
+/// Groups that are named in one sentence.
+const NAMED: usize = 8;
+
+/// Refuses the plan where it needs what is missing, and says what it goes on without.
+pub(super) fn judge<'a>(
+    plan: &mut Plan,
+    desired: &Desired,
+    known: &Known,
+    decisions: &BTreeMap<GroupName, Decision<'a>>,
+    lineage: &'a Lineage,
+) {
+    let rollout = Rollout {
+        desired,
+        known,
+        decisions,
+        lineage,
+        release_command: plan.asked.release_command,
+    };
+    plan.refusals.extend(rollout.refusals());
+    plan.warnings.extend(rollout.warnings());
+}
+
+/// A decided plan, as far as the release command and the strategies depend on it.
+struct Rollout<'p, 'a> {
+    desired: &'p Desired,
+    known: &'p Known,
+    decisions: &'p BTreeMap<GroupName, Decision<'a>>,
+    lineage: &'a Lineage,
+    release_command: ReleaseCommandMode,
+}
+
+/// Why a group needs the release command.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    /// It is new.
+    New,
+    /// These parts of what it runs change.
+    Changes(BTreeSet<&'static str>),
+}
+
+impl<'a> Rollout<'_, 'a> {
+    fn refusals(&self) -> Vec<Note> {
+        let mut found = Vec::new();
+        if self.release_command == ReleaseCommandMode::Auto
+            && let Some((command, why)) = self.needed()
+        {
+            let message = format!(
+                "the release command ({}) has to run before this, and this version does not run it: {why}",
+                command.place
+            );
+            found.push(note(codes::RELEASE_COMMAND_NEEDED, message).hint(
+                "run it by hand, then add `--release-command=never`: this plan goes on without it",
+            ));
+        }
+        found.extend(self.unsupported_strategies());
+        found
+    }
+
+    fn warnings(&self) -> Option<Note> {
+        if self.release_command == ReleaseCommandMode::Auto {
+            return None;
+        }
+        let (command, why) = self.needed()?;
+        let message = format!(
+            "the release command ({}) does not run, as `--release-command=never` says: {why}",
+            command.place
+        );
+        Some(note(codes::RELEASE_COMMAND_SKIPPED, message))
+    }
+
+    /// The release command, and why it has to run before this plan.
+    fn needed(&self) -> Option<(&ReleaseCommand, String)> {
+        let command = self.desired.rollout.release_command.as_ref()?;
+        let mut groups: BTreeMap<Need, Vec<&GroupName>> = BTreeMap::new();
+        for (name, decision) in self.decisions {
+            if let Some(need) = self.need(name, decision) {
+                groups.entry(need).or_default().push(name);
+            }
+        }
+        let why: Vec<String> = groups
+            .into_iter()
+            .map(|(need, names)| {
+                let (of, many) = (listed(&names), names.len() > 1);
+                match need {
+                    Need::New => format!("{of} {} new", if many { "are" } else { "is" }),
+                    Need::Changes(parts) => {
+                        let change = if parts.len() > 1 { "change" } else { "changes" };
+                        let parts: Vec<&str> = parts.into_iter().collect();
+                        format!("{} of {of} {change}", parts.join(", "))
+                    }
+                }
+            })
+            .collect();
+        (!why.is_empty()).then(|| (&**command, why.join("; ")))
+    }
+
+    fn need(&self, name: &GroupName, decision: &Decision<'a>) -> Option<Need> {
+        decision.wanted?;
+        if releases::is_new(name, decision, self.known) {
+            return Some(Need::New);
+        }
+        // Of Machines that come from another group only the group as a whole says whether anything is new.
+        let settled = |member: &Member<'_>| member.moved_from.is_none();
+        let joins = decision.members.iter().any(settled);
+        let changed = decision.changed.iter();
+        let changed = changed.filter(|changed| !joins || settled(&changed.member));
+        let mut parts: BTreeSet<_> = changed.flat_map(|c| parts(&c.changes)).collect();
+        let comes = !decision.creates.is_empty() || !decision.standbys.is_empty();
+        if parts.is_empty() && comes {
+            parts = self.new_for_creates(name, decision);
+        }
+        (!parts.is_empty()).then_some(Need::Changes(parts))
+    }
+
+    /// What is new about Machines that are made although none of their group is updated: nothing where one
+    /// has it already.
+    fn new_for_creates(&self, name: &GroupName, decision: &Decision<'a>) -> BTreeSet<&'static str> {
+        let Some(wanted) = decision.wanted else {
+            return BTreeSet::new();
+        };
+        if decision.members.is_empty() {
+            let template = StoredConfig::of(&wanted.template, self.lineage);
+            let Some(before) = self.remembered(name) else {
+                return BTreeSet::new();
+            };
+            let after = overlay::stored_for(&template, before, before);
+            return parts(&difference::tree_changes(before.tree(), &after)).collect();
+        }
+        let mut fields = Fields::of(Some(wanted), self.lineage);
+        let mut found = BTreeSet::new();
+        for member in &decision.members {
+            let parts: BTreeSet<_> = parts(&fields.compare(member).changes).collect();
+            if parts.is_empty() {
+                return parts;
+            }
+            found.extend(parts);
+        }
+        found
+    }
+
+    /// What the Machines of a group had that has none now.
+    fn remembered(&self, name: &GroupName) -> Option<&StoredConfig> {
+        let mut machines = self.known.machines.values();
+        let vanished = machines.find(|machine| machine.group == *name);
+        let released = || {
+            let mut releases = self.known.releases.iter().rev();
+            releases.find_map(|release| Some(&release.groups.get(name)?.config))
+        };
+        let config = vanished.map(|machine| &machine.config).or_else(released)?;
+        self.known.configs.get(config)
+    }
+
+    fn unsupported_strategies(&self) -> Vec<Note> {
+        let mut groups: BTreeMap<UnsupportedStrategy, Vec<&GroupName>> = BTreeMap::new();
+        for (name, decision) in self.decisions {
+            let strategy = decision.wanted.and_then(|group| group.unsupported_strategy);
+            let mut changed = decision.changed.iter().map(|changed| &changed.member);
+            if let Some(strategy) = strategy
+                && changed.any(is_running)
+            {
+                groups.entry(strategy).or_default().push(name);
+            }
+        }
+        let refusal = |(strategy, names): (UnsupportedStrategy, Vec<&GroupName>)| {
+            let message = format!(
+                "{} would be updated with the strategy `{}`, which is not part of this version",
+                listed(&names),
+                strategy.as_str()
+            );
+            note(codes::STRATEGY_UNSUPPORTED, message).hint(
+                "`--strategy rolling` updates a few Machines at a time, in this plan alone; \
+                 `strategy = \"rolling\"` in fly.toml does it for good",
+            )
+        };
+        groups.into_iter().map(refusal).collect()
+    }
+}
+
+/// Which parts of what a Machine runs these changes are about: what a release command prepares for.
+fn parts(changes: &[FieldChange]) -> impl Iterator<Item = &'static str> {
+    changes.iter().filter_map(|change| {
+        let path: Vec<&str> = change.path.iter().map(String::as_str).collect();
+        match path.as_slice() {
+            // Which group a Machine is in is no news to its program.
+            ["env", "FLY_PROCESS_GROUP"] => None,
+            ["image"] => Some("the image"),
+            ["env", ..] => Some("env"),
+            ["files", ..] => Some("files"),
+            ["init"] | ["init", "cmd" | "entrypoint" | "exec", ..] => Some("the command"),
+            ["containers", ..] => Some("containers"),
+            ["processes", ..] => Some("processes"),
+            _ => None,
+        }
+    })
+}
+
+/// Offline nothing says that a Machine does not run.
+fn is_running(member: &Member<'_>) -> bool {
+    match member.state() {
+        None | Some(MachineState::Started | MachineState::Starting | MachineState::Replacing) => {
+            true
+        }
+        Some(
+            MachineState::Created
+            | MachineState::Stopping
+            | MachineState::Stopped
+            | MachineState::Suspending
+            | MachineState::Suspended
+            | MachineState::Failed
+            | MachineState::Destroying
+            | MachineState::Destroyed,
+        ) => false,
+    }
+}
+
+/// `group `web``, ``groups `web` and `worker```.
+fn listed(names: &[&GroupName]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = names.len().saturating_sub(NAMED);
+    let s = if names.len() == 1 { "" } else { "s" };
+    if more > 0 {
+        return format!("group{s} {} and {more} more", shown.join(", "));
+    }
+    match shown.split_last() {
+        Some((last, rest)) if !rest.is_empty() => {
+            format!("groups {} and {last}", rest.join(", "))
+        }
+        _ => format!("group{s} {}", shown.concat()),
+    }
+}

@@ -1,0 +1,251 @@
+//! What this version cannot do beside a change and `fly deploy` does: a plan that needs it is refused.
+
+use aeroform::core::fleet::{
+    Desired, DesiredGroup, MachineState, MovedMachine, ReleaseCommand, Strategy,
+    UnsupportedStrategy,
+};
+use aeroform::core::plan::{
+    Action, Aim, Asked, ChosenStrategy, GateKind, Options, Plan, ReleaseCommandMode, SavedPlan,
+};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::asked::{replacing, restarting};
+use crate::support::{GroupWords, Stage, desired, group, group_name, id, moved};
+
+/// These groups with a release command.
+fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
+    let mut wanted = desired(groups);
+    wanted.rollout.release_command = Some(Box::new(ReleaseCommand {
+        words: vec!["bin/migrate".to_owned()],
+        timeout_s: None,
+        guest: None,
+        place: "fly.toml:7".to_owned(),
+    }));
+    wanted
+}
+
+fn web(count: u32) -> DesiredGroup {
+    group("web").count(count)
+}
+
+/// A stage with two groups that were made before the release command was written.
+fn stage() -> Stage {
+    Stage::with(&desired([
+        ("web", web(2)),
+        ("jobs", group("jobs").count(1)),
+    ]))
+}
+
+fn with_web(web: DesiredGroup) -> Desired {
+    migrates([("web", web), ("jobs", group("jobs").count(1))])
+}
+
+fn options(asked: Asked) -> Options {
+    Options {
+        asked,
+        ..Options::default()
+    }
+}
+
+pub(crate) fn never() -> Options {
+    options(Asked {
+        release_command: ReleaseCommandMode::Never,
+        ..Asked::default()
+    })
+}
+
+fn by(strategy: ChosenStrategy) -> Options {
+    options(Asked {
+        strategy: Some(strategy),
+        ..Asked::default()
+    })
+}
+
+fn refusals(plan: &Plan) -> Vec<String> {
+    let notes = plan.refusals.iter();
+    notes.map(|note| note.message.clone()).collect()
+}
+
+#[test]
+fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
+    let image = json!({"image": "shop:2"});
+    let several = json!({"env": {"LOG": "debug"}, "init": {"cmd": ["bin/web", "2"]},
+        "files": [{"guest_path": "/a", "raw_value": "aGk="}]});
+    let plans = [
+        with_web(web(2).config(image.clone())),
+        with_web(web(3).config(several)),
+        migrates([
+            ("web", web(2).config(image.clone())),
+            ("jobs", group("jobs").count(1).config(image)),
+            ("mail", group("mail").count(1)),
+        ]),
+    ];
+    let told = plans.map(|wanted| refusals(&stage().plan(&wanted)).join("\n"));
+    assert_snapshot!(told.join("\n"), @"
+    the release command (fly.toml:7) has to run before this, and this version does not run it: the image of group `web` changes
+    the release command (fly.toml:7) has to run before this, and this version does not run it: env, files, the command of group `web` change
+    the release command (fly.toml:7) has to run before this, and this version does not run it: group `mail` is new; the image of groups `jobs` and `web` changes
+    ");
+    // Both a first apply and one offline.
+    let first = Stage::empty().plan(&migrates([("web", web(1))]));
+    assert_eq!(first.refusals[0].code, "release_command_needed");
+    let offline = stage().offline(&with_web(web(2).config(json!({"image": "shop:2"}))));
+    assert_eq!(offline.refusals[0].code, "release_command_needed");
+}
+
+#[test]
+fn counts_regions_sizes_and_bookkeeping_need_no_release_command() {
+    let guest = json!({"guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}});
+    for wanted in [
+        with_web(web(5)),
+        with_web(web(0)),
+        with_web(web(1)),
+        with_web(group("web").exact(&[("fra", 2)])),
+        with_web(web(2).with(|group| group.standby = Some(1))),
+        with_web(web(2).config(guest)),
+        with_web(web(2).serves()),
+        migrates([("web", web(2))]),
+    ] {
+        let plan = stage().plan(&wanted);
+        assert!(!plan.is_empty());
+        assert_eq!(refusals(&plan), Vec::<String>::new());
+        assert_eq!(plan.warnings, []);
+    }
+    let same = with_web(web(2));
+    for options in [restarting(&[]), replacing(&["m00001"])] {
+        assert_eq!(stage().plan_with(&same, &options).refusals, []);
+    }
+    let mut adopted = stage();
+    adopted.known = Stage::empty().known;
+    assert_eq!(adopted.plan(&same).refusals, []);
+    let mut lost = stage();
+    lost.lose("m00002");
+    assert_eq!(lost.plan(&same).refusals, []);
+    let nothing = Options {
+        aim: Aim::Nothing,
+        ..Options::default()
+    };
+    assert_eq!(stage().plan_with(&same, &nothing).refusals, []);
+}
+
+#[test]
+fn a_group_that_is_renamed_or_gets_a_machine_of_another_is_not_new() {
+    let mut renamed = migrates([
+        ("web", web(2)),
+        // The same command under another name.
+        (
+            "work",
+            group("jobs")
+                .count(1)
+                .config(json!({"env": {"FLY_PROCESS_GROUP": "work"}})),
+        ),
+    ]);
+    renamed.moved = vec![moved("jobs", "work")];
+    assert_eq!(stage().plan(&renamed).refusals, []);
+    let mut joins = with_web(web(3));
+    joins.groups.get_mut(&group_name("jobs")).unwrap().count =
+        aeroform::core::fleet::Count::Written(0);
+    joins.moved_machines = vec![MovedMachine {
+        machine: id("m00001"),
+        to: group_name("web"),
+    }];
+    let plan = stage().plan(&joins);
+    assert!(
+        plan.changes()
+            .any(|(_, c)| matches!(c.action, Action::Move { .. }))
+    );
+    assert_eq!(plan.refusals, []);
+    let mut changed = renamed.clone();
+    let work = changed.groups.get_mut(&group_name("work")).unwrap();
+    work.template.init.as_mut().unwrap().cmd = Some(vec!["bin/other".to_owned()]);
+    let told = refusals(&stage().plan(&changed));
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn machines_that_only_come_are_compared_with_what_their_group_had() {
+    let image = json!({"image": "shop:2"});
+    // Every Machine goes to another region, and the image changes on the way.
+    let elsewhere = group("web").exact(&[("fra", 2)]).config(image.clone());
+    let told = refusals(&stage().plan(&with_web(elsewhere)));
+    assert_eq!(told.len(), 1, "{told:?}");
+    // Every Machine of the group has vanished.
+    let mut lost = stage();
+    for machine in ["m00002", "m00003"] {
+        lost.lose(machine);
+    }
+    assert_eq!(lost.plan(&with_web(web(2))).refusals, []);
+    let told = refusals(&lost.plan(&with_web(web(2).config(image))));
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
+#[test]
+fn with_never_the_plan_goes_on_and_says_what_is_left_out_and_a_saved_plan_keeps_it() {
+    let mut stage = stage();
+    let wanted = with_web(web(2).config(json!({"image": "shop:2"})));
+    let plan = stage.plan_with(&wanted, &never());
+    assert_eq!(plan.refusals, []);
+    assert_snapshot!(plan.warnings[0].message, @"the release command (fly.toml:7) does not run, as `--release-command=never` says: the image of group `web` changes");
+    let saved = SavedPlan::parse(&SavedPlan::of(&plan).text()).unwrap();
+    assert_eq!(saved.asked, never().asked);
+    assert_eq!(
+        saved.differences(&stage.plan(&wanted)),
+        ["what was asked for differs"]
+    );
+    stage.carry_out(&wanted, &plan);
+    assert!(stage.plan(&wanted).is_empty());
+}
+
+fn named(strategy: UnsupportedStrategy) -> DesiredGroup {
+    let changed = web(2).config(json!({"env": {"LOG": "debug"}}));
+    changed.with(|group| {
+        group.unsupported_strategy = Some(strategy);
+        group.strategy = Strategy::Rolling {
+            max_unavailable: aeroform::core::fleet::Limit::Count(2),
+        };
+    })
+}
+
+#[test]
+fn a_strategy_that_is_not_there_is_a_refusal_where_a_running_machine_would_change() {
+    let stage = Stage::with(&desired([("web", web(2))]));
+    let wanted = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
+    let plan = stage.plan(&wanted);
+    assert_snapshot!(refusals(&plan).join("\n"), @"group `web` would be updated with the strategy `bluegreen`, which is not part of this version");
+    assert_eq!(stage.offline(&wanted).refusals, plan.refusals);
+    let canary = desired([("web", named(UnsupportedStrategy::Canary))]);
+    let replaced = stage.plan_with(&canary, &replacing(&["m00001"]));
+    assert_eq!(replaced.refusals[0].code, "strategy_unsupported");
+    // Nothing that runs changes.
+    let mut resting = stage.clone();
+    for machine in ["m00001", "m00002"] {
+        resting.touch(machine, |machine| machine.state = MachineState::Stopped);
+    }
+    assert_eq!(resting.plan(&wanted).refusals, []);
+    let more = web(3).with(|g| g.unsupported_strategy = Some(UnsupportedStrategy::Bluegreen));
+    assert_eq!(stage.plan(&desired([("web", more.clone())])).refusals, []);
+    assert_eq!(Stage::empty().plan(&desired([("web", more)])).refusals, []);
+}
+
+#[test]
+fn the_strategy_of_one_run_is_that_of_every_group() {
+    let mut stage = Stage::with(&desired([("web", web(2))]));
+    let wanted = desired([("web", named(UnsupportedStrategy::Bluegreen))]);
+    let rolling = stage.plan_with(&wanted, &by(ChosenStrategy::Rolling));
+    assert_eq!(rolling.refusals, []);
+    assert_eq!(
+        rolling.groups[0].strategy,
+        "rolling: 1 first, then 2 at a time"
+    );
+    let immediate = stage.plan_with(&wanted, &by(ChosenStrategy::Immediate));
+    assert!(immediate.groups[0].strategy.starts_with("immediate"));
+    let gates = immediate.changes().map(|(_, change)| change.gate);
+    assert!(gates.into_iter().all(|gate| gate == GateKind::None));
+    // What is wanted is the same, so that runs of both are known as runs of one commit.
+    assert_eq!(rolling.desired, immediate.desired);
+    let saved = SavedPlan::of(&immediate);
+    assert_eq!(saved.differences(&rolling), ["what was asked for differs"]);
+    stage.carry_out(&wanted, &rolling);
+    assert!(stage.plan(&wanted).is_empty());
+}
