@@ -135,6 +135,7 @@ async fn reread(
         app: app.clone(),
         description,
         machines: BTreeMap::new(),
+        others: BTreeMap::new(),
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: listing.volumes,
@@ -143,7 +144,14 @@ async fn reread(
     };
     let alive = |machine: &Machine| machine.state != MachineState::Destroyed;
     for machine in listing.machines.into_iter().filter(alive) {
-        observed.machines.insert(machine.id.clone(), machine);
+        let is_other = observed.description.is_of_other_project(&machine)
+            && !known.machines.contains_key(&machine.id);
+        let place = if is_other {
+            &mut observed.others
+        } else {
+            &mut observed.machines
+        };
+        place.insert(machine.id.clone(), machine);
     }
     let unlisted = |id: &&MachineId| !observed.machines.contains_key(*id);
     let missing: Vec<&MachineId> = known.machines.keys().filter(unlisted).collect();

@@ -93,6 +93,9 @@ impl<'a> Hands<'a> {
                 Ok(receipt) => {
                     self.touched.set(true);
                     self.shared.limits.succeeded();
+                    if let Some(text) = receipt.remark.clone() {
+                        self.say(StepEvent::Remark { text });
+                    }
                     return Ok(receipt);
                 }
                 Err(error) => error,

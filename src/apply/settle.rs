@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ends::Part;
+use super::ends::{End, Part};
 use super::hands::Hands;
 use crate::core::fleet::{Machine, MachineName};
 use crate::provider::backoff::Backoff;
+use crate::provider::codes as answers;
 
 /// How long a list may lack what exists.
 pub(super) const LIST_LAG: Duration = Duration::from_secs(10);
@@ -22,7 +23,8 @@ pub(super) enum Patience {
     UntilListed,
 }
 
-/// The Machine of this name that is not on its way out.
+/// The Machine of this name that is not on its way out. One that another project folder made meanwhile is
+/// not taken.
 pub(super) async fn by_name(
     hands: &Hands<'_>,
     name: &MachineName,
@@ -37,6 +39,9 @@ pub(super) async fn by_name(
             .machines
             .into_iter()
             .find(|machine| machine.name == *name && !machine.state.is_gone());
+        if let Some(other) = found.as_ref().filter(|found| is_of_others(hands, found)) {
+            return Err(taken(other));
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if found.is_some() || patience == Patience::Once || left.is_zero() {
             return Ok(found);
@@ -46,5 +51,23 @@ pub(super) async fn by_name(
         }
         hands.rest(backoff.pause(tries).min(left)).await?;
         tries += 1;
+    }
+}
+
+fn is_of_others(hands: &Hands<'_>, machine: &Machine) -> bool {
+    let job = &hands.shared.job;
+    job.observed.description.is_of_other_project(machine)
+        && !job.known.machines.contains_key(&machine.id)
+}
+
+fn taken(machine: &Machine) -> End {
+    let folder = machine.project.as_deref().unwrap_or_default();
+    End::Failed {
+        code: answers::ALREADY_EXISTS.name().to_owned(),
+        message: format!(
+            "the name `{}` was taken meanwhile by Machine {} of `{folder}`",
+            machine.name, machine.id
+        ),
+        hint: Some("run the command again: it takes another name".to_owned()),
     }
 }

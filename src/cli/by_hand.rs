@@ -85,6 +85,14 @@ pub(super) async fn take_in(
     may_take(&there.known, machine)?;
     let group = by_hand::group_of(machine, &session.desired);
     ui.talk(&escape::safe(&shown(machine, &group)));
+    if observed.others.contains_key(&machine.id) {
+        let folder = machine.project.as_deref().unwrap_or_default();
+        ui.warn(&format!(
+            "Machine {} belongs to the project in `{folder}`: both would change it from now on, unless \
+             `aeroform state rm {}` is run there",
+            machine.id, machine.id
+        ));
+    }
     if !session.desired.groups.contains_key(&group) {
         ui.warn(&format!(
             "group `{group}` is not in fly.toml: the next apply would destroy it"
@@ -138,7 +146,7 @@ fn observed_as<'o>(observed: &'o Observed, wanted: &str) -> Result<&'o Machine, 
         let named = machine.id.as_str() == wanted || machine.name.as_str() == wanted;
         named && !machine.state.is_gone()
     };
-    let mut machines = observed.machines.values();
+    let mut machines = observed.all();
     machines.find(is_it).ok_or_else(|| {
         let app = &observed.app;
         let message = format!("app `{app}` has no such Machine `{wanted}`");

@@ -18,7 +18,7 @@ use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited};
 use crate::core::fleet::RunId;
 use crate::core::plan::codes::named;
 use crate::core::plan::releases::{named as named_release, under_way};
-use crate::core::plan::{Aim, Allow, Asked, Plan, SavedPlan, Spent};
+use crate::core::plan::{Aim, Allow, Asked, Plan, SavedPlan, Spent, moved_ports};
 use crate::core::view::escape;
 use crate::core::view::terminal::questions::WRITE;
 use crate::core::view::words::span;
@@ -383,6 +383,11 @@ impl Work<'_> {
             if self.consent(signals, &fresh.plan).await? == Consent::Denied {
                 ui.say("nothing was changed");
                 return Ok(Exit::Refused);
+            }
+        }
+        if differences.is_empty() {
+            for text in moved_ports(&reviewed.plan, &fresh.plan) {
+                self.context.ui.say(&format!("note: {text}"));
             }
         }
         refuse(&fresh.plan)?;

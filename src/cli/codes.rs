@@ -151,6 +151,10 @@ codes! {
         "cannot … Machine …: it is …",
         "Only a Machine that runs can be restarted or suspended.",
         "Start it with `aeroform machine start ID`.";
+    MACHINE_OF_OTHER_PROJECT "machine_of_other_project" Error:
+        "Machine … belongs to the project in `…`",
+        "Another project folder on this computer made it, and this state does not list it.",
+        "Run the command in that folder, or take the Machine over with `aeroform import ID`.";
     NO_SUCH_MACHINE "no_such_machine" Error:
         "… no … Machine `…`",
         "Neither the state nor the provider knows it.",

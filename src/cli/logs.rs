@@ -4,7 +4,7 @@ use super::Context;
 use super::args::Logs;
 use super::codes;
 use super::session::Session;
-use crate::core::fleet::{GroupName, MachineId};
+use crate::core::fleet::{GroupName, Known, MachineId};
 use crate::core::view::{escape, json};
 use crate::provider::{LogLine, LogQuery, LogsOf, Provider};
 use crate::ui::color::{Ink, paint};
@@ -17,13 +17,11 @@ pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Fail
     let provider = session.provider(context)?;
     let ui = context.ui;
     let read = async {
+        let known = session.remember().await?.known;
+        let of = args.of.as_deref().or(args.group.as_deref());
         let query = LogQuery {
-            of: whose(
-                &session,
-                &*provider,
-                args.of.as_deref().or(args.group.as_deref()),
-            )
-            .await?,
+            of: whose(&session, &*provider, &known, of).await?,
+            listed: known.machines.keys().cloned().collect(),
             follow: args.follow,
             tail: args.tail,
         };
@@ -47,12 +45,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Fail
 async fn whose(
     session: &Session,
     provider: &dyn Provider,
+    known: &Known,
     of: Option<&str>,
 ) -> Result<LogsOf, Failure> {
     let Some(of) = of else {
         return Ok(LogsOf::App);
     };
-    let known = session.remember().await?.known;
     if let Ok(group) = GroupName::new(of) {
         let remembered = || {
             known

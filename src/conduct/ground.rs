@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::fleet::{AppName, Desired, Known, Observed};
+use crate::core::fleet::{AppName, Description, Desired, Known, Observed};
 use crate::core::plan::{Finding, Options, Plan, SavedPlan, check, plan};
 use crate::core::state::{self, StateError};
 use crate::env::Env;
@@ -105,13 +105,24 @@ impl Remembered {
 }
 
 impl Ground<'_> {
+    /// The runs that are not closed: those of this project folder where Machines belong to one, and those
+    /// of a version that did not tell folders apart.
+    pub(super) fn open_runs(&self, described: &Description) -> Result<Vec<OpenRun>, JournalError> {
+        let own = described.journal_lineage();
+        let mut runs = self.journal.open_runs(&described.scope)?;
+        if own != described.scope {
+            runs.extend(self.journal.open_runs(&own)?);
+        }
+        Ok(runs)
+    }
+
     /// Reads the state, looks at the world once, and plans. Runs that this host's journal has a record
     /// of are taken over without being asked (RULES 12).
     pub async fn look(&self, wishes: &Options) -> Result<Look, ConductError> {
         let app = &self.desired.app;
         let remembered = Remembered::read(self.store, app, &self.desired.provider).await?;
         let observed = observe(self.provider, app, &remembered.known).await?;
-        let mut open_runs = self.journal.open_runs(&observed.description.scope)?;
+        let mut open_runs = self.open_runs(&observed.description)?;
         let mut options = wishes.clone();
         options.now = Some(self.env.unix_now());
         own(&mut options, &open_runs);
@@ -131,7 +142,7 @@ impl Ground<'_> {
         let mut options = wishes.clone();
         options.now = Some(self.env.unix_now());
         if let Some(observed) = &at.observed {
-            let open = self.journal.open_runs(&observed.description.scope)?;
+            let open = self.open_runs(&observed.description)?;
             own(&mut options, &open);
         }
         let known = &at.remembered.known;
@@ -154,10 +165,10 @@ impl Ground<'_> {
         if !findings.is_empty() {
             return Err(ConductError::Unsound(findings));
         }
-        let Some(lineage) = &fresh.plan.lineage else {
+        let Some(observed) = observed else {
             return Ok(());
         };
-        for open in self.journal.open_runs(lineage)? {
+        for open in self.open_runs(&observed.description)? {
             if open.row.serial < known.serial || fresh.plan.is_empty() {
                 self.journal.mark(&open.row.run, RunStatus::Closed)?;
             }

@@ -71,7 +71,7 @@ impl Ground<'_> {
         let known = &look.remembered.known;
         let row = RunRow {
             run: errand.run.clone(),
-            lineage: lineage.clone(),
+            lineage: observed.description.journal_lineage(),
             serial: known.serial,
             at: self.env.now(),
             by: self.env.user(),
@@ -119,7 +119,7 @@ impl Ground<'_> {
         };
         // The state is what counts; a journal that cannot be written is no reason to fail now.
         let unmarked = self
-            .settle(errand.run, lineage, status)
+            .settle(errand.run, look, status)
             .err()
             .map(|error| error.to_string());
         Ended {
@@ -131,17 +131,15 @@ impl Ground<'_> {
     }
 
     /// Marks the run; with it closed nothing is left of the ones before it, whose work it has taken over.
-    fn settle(
-        &self,
-        run: &RunId,
-        lineage: &Lineage,
-        status: RunStatus,
-    ) -> Result<(), JournalError> {
+    fn settle(&self, run: &RunId, look: &Look, status: RunStatus) -> Result<(), JournalError> {
         self.journal.mark(run, status)?;
         if status != RunStatus::Closed {
             return Ok(());
         }
-        for open in self.journal.open_runs(lineage)? {
+        let Some(observed) = &look.observed else {
+            return Ok(());
+        };
+        for open in self.open_runs(&observed.description)? {
             self.journal.mark(&open.row.run, RunStatus::Closed)?;
         }
         Ok(())

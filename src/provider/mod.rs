@@ -12,6 +12,7 @@ pub mod fly;
 pub mod local;
 pub mod sim;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -147,6 +148,9 @@ pub struct LogQuery {
     pub of: LogsOf,
     /// Go on as lines come.
     pub follow: bool,
+    /// Machines that belong to this state, whatever project folder they belong to; without one of these,
+    /// logs of another folder's Machines are read by id only.
+    pub listed: BTreeSet<MachineId>,
     /// Only so many of the newest that are there already.
     pub tail: Option<usize>,
 }

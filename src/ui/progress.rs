@@ -86,6 +86,7 @@ impl<'a> Progress<'a> {
                 StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {
                     self.speaks() && self.bars.is_none()
                 }
+                StepEvent::Remark { .. } => self.speaks(),
                 StepEvent::Ended(Outcome::Done) => {
                     let few = self.tally.total <= SUCCESSES || self.bars.is_none();
                     self.speaks() && (few || self.style.verbose)
@@ -139,6 +140,7 @@ impl Bars {
         match what {
             StepEvent::Began => self.at_work += 1,
             StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {}
+            StepEvent::Remark { .. } => return,
             StepEvent::Ended(outcome) => {
                 if !matches!(outcome, Outcome::Skipped { .. } | Outcome::NotStarted) {
                     self.at_work = self.at_work.saturating_sub(1);

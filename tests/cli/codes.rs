@@ -106,6 +106,7 @@ async fn every_code_of_a_verb_is_provoked() {
             &["emulator", "--faults", "faults.toml"],
         ),
         not_running(),
+        crate::checkouts::of_other_project(code),
         ends(&sandbox, &["machine", "destroy"]),
         ends(&sandbox, &["machine", "move", "x"]),
         no_provider(),

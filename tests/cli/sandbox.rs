@@ -85,6 +85,11 @@ primary_region = \"ams\"
         self.root.path().join("project")
     }
 
+    /// The first port that this world's Machines get.
+    pub(crate) fn first_port(&self) -> u16 {
+        self.ports
+    }
+
     /// Writes a file of the project.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.project().join(path);

@@ -278,6 +278,7 @@ async fn logs_wait_for_the_limit_and_tell_what_happened() {
     };
     desk.world().inject(Fault::on("list", limited).times(2));
     let query = aeroform::provider::LogQuery {
+        listed: std::collections::BTreeSet::new(),
         of: aeroform::provider::LogsOf::Machine(machine.id),
         follow: false,
         tail: None,

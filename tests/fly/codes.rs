@@ -49,6 +49,7 @@ async fn unconnected() -> String {
 async fn followed() -> String {
     let app = AppName::new("shop").unwrap();
     let query = LogQuery {
+        listed: std::collections::BTreeSet::new(),
         of: LogsOf::App,
         follow: true,
         tail: None,

@@ -233,6 +233,7 @@ async fn life(desk: &Desk) -> Vec<Exchange> {
     };
     provider.call(&app, &stamp).await.unwrap();
     let query = LogQuery {
+        listed: std::collections::BTreeSet::new(),
         of: LogsOf::App,
         follow: false,
         tail: None,

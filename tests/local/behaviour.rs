@@ -150,33 +150,36 @@ async fn the_environment_is_the_configs_and_the_providers_and_nothing_of_the_cal
 }
 
 #[tokio::test]
-async fn a_port_in_use_names_its_holder_and_makes_no_machine() {
+async fn a_port_that_somebody_else_listens_on_gives_way_to_the_next_and_its_holder_is_named() {
     let world = World::new();
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
     let mut call = create_call("web-1", sleeper());
-    call.port = Some(listener.local_addr().unwrap().port());
-    let error = world.call(Call::Create(Box::new(call))).await.unwrap_err();
-    assert_eq!(
-        (error.code, &error.class),
-        ("port_in_use", &ErrorClass::Invalid)
-    );
-    let own = format!("pid {}", std::process::id());
-    assert!(error.message.contains(&own), "{error}");
-    assert!(error.message.contains("local-"), "the test binary: {error}");
-    let listing = world.provider.list(&world.app).await.unwrap();
-    assert_eq!(listing.machines, []);
+    call.port = Some(port);
+    let call = Call::Create(Box::new(call));
+    let receipt = world.provider.call(&world.app, &call).await.unwrap();
+    let machine = receipt.machine.unwrap();
+    assert!(machine.port.unwrap() != port, "{machine:?}");
+    let remark = receipt.remark.unwrap();
+    let own = format!("port {port} is in use by pid {}", std::process::id());
+    assert!(remark.starts_with(&own), "{remark}");
+    assert!(remark.contains("local-"), "the test binary: {remark}");
+    let end = format!("the Machine gets port {}", machine.port.unwrap());
+    assert!(remark.ends_with(&end), "{remark}");
 }
 
 #[tokio::test]
-async fn a_port_of_another_machine_is_refused_even_while_that_one_is_stopped() {
+async fn a_port_of_another_machine_is_given_to_no_one_even_while_that_one_is_stopped() {
     let world = World::new();
     let first = world.started("web-1", sleeper()).await;
     world.stop(&first).await;
     let mut call = create_call("web-2", sleeper());
     call.port = first.port;
-    let error = world.call(Call::Create(Box::new(call))).await.unwrap_err();
-    assert_eq!(error.code, "port_in_use");
-    assert!(error.message.contains(first.id.as_str()), "{error}");
+    let call = Call::Create(Box::new(call));
+    let receipt = world.provider.call(&world.app, &call).await.unwrap();
+    assert_ne!(receipt.machine.unwrap().port, first.port);
+    let remark = receipt.remark.unwrap();
+    assert!(remark.contains(first.id.as_str()), "{remark}");
 }
 
 #[tokio::test]
@@ -357,6 +360,7 @@ async fn a_log_keeps_the_newest_lines_within_its_cap() {
     let machine = world.started("web-1", script(text)).await;
     world.file("end").await;
     let query = |tail| LogQuery {
+        listed: std::collections::BTreeSet::new(),
         of: LogsOf::Machine(machine.id.clone()),
         follow: false,
         tail,
@@ -387,6 +391,7 @@ async fn followed_logs_of_two_machines_come_as_they_are_written() {
     let one = world.started("web-1", script(text)).await;
     let two = world.started("web-2", script(text)).await;
     let query = LogQuery {
+        listed: std::collections::BTreeSet::new(),
         of: LogsOf::Group(one.group.clone().unwrap()),
         follow: true,
         tail: Some(0),

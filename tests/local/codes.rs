@@ -22,9 +22,18 @@ async fn every_code_of_local_machines_is_provoked() {
     other.instance = "another".to_owned();
     see(world.call(Call::Update(Box::new(other))).await.unwrap_err());
 
-    let mut call = create_call("web-2", sleeper());
-    call.port = machine.port;
-    see(world.call(Call::Create(Box::new(call))).await.unwrap_err());
+    let last = std::net::TcpListener::bind(("127.0.0.1", u16::MAX));
+    let full = LocalProvider::new(LocalConfig {
+        dir: world.dir.path().join("full"),
+        project: world.project(),
+        program: env!("CARGO_BIN_EXE_aeroform").into(),
+    });
+    let full = full.first_port(u16::MAX);
+    let mut call = create_call("web-1", sleeper());
+    call.port = None;
+    let call = Call::Create(Box::new(call));
+    see(full.call(&world.app, &call).await.unwrap_err());
+    drop(last);
 
     let mut config = sleeper();
     config.stop_config = Some(StopConfig {

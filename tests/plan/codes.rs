@@ -191,6 +191,10 @@ fn notes() -> Vec<Plan> {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
     });
+    let mut theirs = others.observed.machines[&id("m00001")].clone();
+    theirs.id = id("e0005");
+    theirs.project = Some("/there".to_owned());
+    others.observed.others.insert(id("e0005"), theirs);
     others.observed.description.capabilities.enforces_sizes = false;
     let one = desired([("web", group("web").count(1))]);
     let mut late = Stage::with(&web);

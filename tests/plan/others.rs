@@ -74,6 +74,52 @@ fn special_machines_and_strangers_are_named_and_left_alone() {
 }
 
 #[test]
+fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::empty();
+    stage.observed.description.project = Some("/here".to_owned());
+    stage.observed.description.capabilities.port_base = Some(8100);
+    stage.observed.description.capabilities.ports_in_use = [8101, 8103].into();
+    let mut theirs = stage.clone();
+    theirs.apply(&wanted);
+    // The other folder made its Machines of the same serial, so with the names that come first.
+    for (id, mut machine) in theirs.observed.machines {
+        machine.project = Some("/there".to_owned());
+        stage.observed.others.insert(id, machine);
+    }
+    stage.observed.description.machine_count = 2;
+    let made = stage.plan(&wanted);
+    assert_snapshot!(lines(&made), @"
+    group web: 0->2 added (ams 0->2)
+    create web ams x2
+    -- web: all created
+    note other_project
+    ");
+    let ports: Vec<_> = made
+        .changes()
+        .filter_map(|(_, change)| match &change.action {
+            aeroform::core::plan::Action::Create { port, .. } => *port,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(ports, [8104, 8105]);
+    // One of them is taken before the apply has the lock: the next one, and it is said.
+    let taken = &mut stage.observed.description.capabilities.ports_in_use;
+    taken.insert(8104);
+    let fresh = stage.plan(&wanted);
+    assert_eq!(
+        aeroform::core::plan::moved_ports(&made, &fresh),
+        ["port 8104 was taken since the plan was shown: a new Machine of `web` gets port 8106"]
+    );
+    let note = made.notes.iter().find(|note| note.code == "other_project");
+    let message = &note.unwrap().message;
+    assert!(
+        message.contains("2 Machines of the same app in `/there`"),
+        "{message}"
+    );
+}
+
+#[test]
 fn an_empty_answer_is_not_an_empty_world() {
     let wanted = desired([("web", group("web").count(2))]);
     let mut stage = Stage::with(&wanted);

@@ -176,6 +176,7 @@ impl Stage {
                 description: Description {
                     scope: Lineage::new("scope-1").unwrap(),
                     machine_count: 0,
+                    project: None,
                     capabilities: Capabilities {
                         enforces_sizes: true,
                         replaces_when_full: true,
@@ -183,6 +184,7 @@ impl Stage {
                     },
                 },
                 machines: BTreeMap::new(),
+                others: BTreeMap::new(),
                 gone: Vec::new(),
                 lagging: Vec::new(),
                 volumes: Vec::new(),
@@ -491,6 +493,7 @@ fn blank() -> Machine {
         cordoned: false,
         checks: Vec::new(),
         management: aeroform::core::fleet::Management::Ours,
+        project: None,
         created_at: String::new(),
         port: None,
         pid: None,

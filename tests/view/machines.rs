@@ -2,12 +2,14 @@
 
 use aeroform::core::fleet::{
     AppName, CheckState, CheckStatus, ConfigDigest, KnownMachine, Machine, MachineConfig,
-    MachineEvent, MachineState, difference,
+    MachineEvent, MachineName, MachineState, difference,
 };
+use aeroform::core::view::status::Other;
 use aeroform::core::view::{OneView, Style, json, terminal};
 use insta::assert_snapshot;
 use serde_json::json;
 
+use crate::build::id;
 use crate::schemas::{rejects_changes, schema, valid};
 use crate::show::{style, written};
 use crate::{build, runs};
@@ -130,11 +132,19 @@ fn one_machine_is_shown_with_everything_but_its_secrets() {
 
 #[test]
 fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
-    let mut machines = runs::statuses().remove(1).1.machines;
+    let mut view = runs::statuses().remove(1).1;
+    view.others = vec![Other {
+        project: "/home/ana/shop-2".to_owned(),
+        id: id("77777777777777"),
+        name: MachineName::new("web-77777777777777").unwrap(),
+        group: None,
+        state: MachineState::Started,
+    }];
+    let machines = &mut view.machines;
     machines[0].size = Some("shared-cpu-1x:256MB".to_owned());
     machines[0].image = Some("registry.fly.io/shop:v7".to_owned());
     machines[0].release = Some(43);
-    let list = |style: &Style| written(|out| terminal::machine::list(&machines, style, out));
+    let list = |style: &Style| written(|out| terminal::machine::list(&view, style, out));
     assert_snapshot!(list(&style(120)), @"
       MACHINE      GROUP   REGION  STATE              CHECKS    RELEASE  SIZE                 NAME
       a1b2c3d4e5   web     ams     started            passing   v43      shared-cpu-1x:256MB  web-a1b2c3d4e5
@@ -146,6 +156,8 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
     † standby: starts when the host of its primary fails
     cordoned: out of the proxy's rotation
     (-) of no group that Aeroform manages
+
+    1 Machine of the same app in `/home/ana/shop-2`: 77777777777777; `aeroform import ID` takes one over
     ");
     assert_snapshot!(list(&style(50)), @"
       MACHINE      GROUP   REGION  STATE
@@ -159,8 +171,12 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
       fails
     cordoned: out of the proxy's rotation
     (-) of no group that Aeroform manages
+
+    1 Machine of the same app in `/home/ana/shop-2`:
+      77777777777777; `aeroform import ID` takes one
+      over
     ");
-    let none = written(|out| terminal::machine::list(&[], &style(80), out));
+    let none = written(|out| terminal::machine::list(&runs::nothing(), &style(80), out));
     assert_eq!(none.trim(), "No Machines.");
 }
 
@@ -205,11 +221,8 @@ fn what_a_verb_did_is_one_line() {
 #[test]
 fn the_documents_are_as_published() {
     let app = app();
-    let machines = runs::statuses().remove(1).1.machines;
-    let value = valid(
-        &schema("machine-list"),
-        &json::machine::list(&app, &machines),
-    );
+    let view = runs::statuses().remove(1).1;
+    let value = valid(&schema("machine-list"), &json::machine::list(&view));
     rejects_changes(&schema("machine-list"), &value, &[]);
     let value = valid(&schema("machine-status"), &json::machine::one(&app, &one()));
     rejects_changes(&schema("machine-status"), &value, &[]);

@@ -30,6 +30,7 @@ pub(crate) fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
         cordoned: false,
         checks: Vec::new(),
         management: Management::Ours,
+        project: None,
         created_at: String::new(),
         port: Some(8100 + n),
         pid: Some(4200 + u32::from(n)),
@@ -61,9 +62,11 @@ fn observed(machines: Vec<Machine>) -> Observed {
         description: Description {
             scope: Lineage::new("lineage").unwrap(),
             machine_count: machines.len() as u64,
+            project: None,
             capabilities: Capabilities::default(),
         },
         machines: machines.into_iter().map(|m| (m.id.clone(), m)).collect(),
+        others: BTreeMap::new(),
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: Vec::new(),
@@ -138,13 +141,15 @@ pub(crate) fn statuses() -> Vec<(&'static str, StatusView)> {
     vec![
         ("healthy", healthy()),
         ("trouble", trouble()),
-        (
-            "nothing",
-            StatusView::of("local", None, None, &observed(Vec::new())),
-        ),
+        ("nothing", nothing()),
         ("large", large()),
         ("all_gone", all_gone()),
     ]
+}
+
+/// No Machine at all.
+pub(crate) fn nothing() -> StatusView {
+    StatusView::of("local", None, None, &observed(Vec::new()))
 }
 
 fn healthy() -> StatusView {
@@ -268,6 +273,12 @@ pub(crate) fn events() -> Vec<Event> {
         step(0, StepEvent::Ended(Outcome::Done)),
         step(6, StepEvent::Ended(Outcome::Done)),
         step(7, StepEvent::Began),
+        step(
+            6,
+            StepEvent::Remark {
+                text: "port 8100 is in use by pid 7: the Machine gets port 8101".to_owned(),
+            },
+        ),
         step(
             7,
             StepEvent::Retrying {

@@ -58,7 +58,10 @@ impl Shelf {
         let seen: BTreeSet<VolumeId> = here.map(|volume| volume.id.clone()).collect();
         let mut left = seen.clone();
         let mut lost = 0;
-        for open in job.journal.open_runs(&job.observed.description.scope)? {
+        for open in job
+            .journal
+            .open_runs(&job.observed.description.journal_lineage())?
+        {
             // A run that the state has passed is closed unread.
             if open.row.run != job.run.run && open.row.serial >= job.known.serial {
                 lost += lost_of(&open, name, region, &mut left);

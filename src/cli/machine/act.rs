@@ -47,19 +47,23 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
     let provider = session.provider(context)?;
     let app = &session.desired.app;
     let asked = async {
+        let known = session.remember().await?.known;
         let described = provider.describe(app).await?;
-        Ok::<_, ProviderError>((described.capabilities, provider.list(app).await?.machines))
+        Ok::<_, Failure>((known, described, provider.list(app).await?.machines))
     };
-    let (capabilities, machines) = signals.or_interrupted(asked).await??;
+    let (known, described, machines) = signals.or_interrupted(asked).await??;
     let mut targets: Vec<&Machine> = Vec::new();
     for id in &args.ids {
         let machine = named(machines.iter(), id)?;
+        if described.is_of_other_project(machine) && !known.machines.contains_key(&machine.id) {
+            return Err(of_other_project(machine));
+        }
         if !targets.iter().any(|target| target.id == machine.id) {
             targets.push(machine);
         }
     }
     let command = format!("machine {}", deed.word());
-    let lock = if capabilities.leases {
+    let lock = if described.capabilities.leases {
         None
     } else {
         let me = session::holder(context, &command, None);
@@ -94,6 +98,14 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
     ended?;
     ui.say(&format!("note: {}", deed.remark()));
     Ok(Exit::Done)
+}
+
+fn of_other_project(machine: &Machine) -> Failure {
+    let (id, folder) = (&machine.id, machine.project.as_deref().unwrap_or_default());
+    let message = format!("Machine {id} belongs to the project in `{folder}`");
+    Failure::new(codes::MACHINE_OF_OTHER_PROJECT, message).hint(format!(
+        "run the command there, or take the Machine over: `aeroform import {id}`"
+    ))
 }
 
 struct Hand<'a> {
@@ -209,7 +221,12 @@ impl Hand<'_> {
         self.told.set(true);
         loop {
             let error = match self.provider.call(self.app, call).await {
-                Ok(_) => return Ok(None),
+                Ok(receipt) => {
+                    if let (Some(remark), Some(id)) = (&receipt.remark, call.machine()) {
+                        self.ui.talk(&escape::safe(&format!("{id}: {remark}")));
+                    }
+                    return Ok(None);
+                }
                 Err(error) if error.class == ErrorClass::Unknown => return Ok(Some(error)),
                 Err(error) => error,
             };

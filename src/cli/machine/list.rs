@@ -14,16 +14,18 @@ pub(super) async fn run(context: &Context<'_>, args: &List) -> Result<Exit, Fail
         let group = args.group.is_none() || machine.group == args.group;
         group && (args.region.is_empty() || args.region.contains(&machine.region))
     });
+    view.others
+        .retain(|other| args.group.is_none() || other.group == args.group);
     let ui = context.ui;
     if ui.json() {
-        ui.document(&json::machine::list(&view.app, &view.machines));
+        ui.document(&json::machine::list(&view));
     } else if ui.loudness() == Loudness::Quiet {
         for machine in &view.machines {
             ui.data(&format!("{}\n", machine.id));
         }
     } else {
         show::data(ui, |style, text| {
-            terminal::machine::list(&view.machines, style, text)
+            terminal::machine::list(&view, style, text)
         });
     }
     Ok(Exit::Done)

@@ -18,7 +18,7 @@ pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failu
     let look = async {
         let known = session.remember().await?.known;
         let observed = observe(&*provider, app, &known).await?;
-        let machine = named(observed.machines.values(), &args.id)?.clone();
+        let machine = named(observed.all(), &args.id)?.clone();
         let events = provider.events(app, &machine.id).await?;
         Ok::<_, Failure>((known, observed, machine, events))
     };
@@ -30,7 +30,10 @@ pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failu
     });
     let drift = drift.map(|drift| drift.changes).unwrap_or_default();
     let known = known.machines.get(&machine.id).cloned();
-    let view = OneView::of(&machine, known, drift, events);
+    let mut view = OneView::of(&machine, known, drift, events);
+    if observed.others.contains_key(&machine.id) {
+        view.status.other_project.clone_from(&machine.project);
+    }
     let ui = context.ui;
     if ui.json() {
         ui.document(&json::machine::one(app, &view));

@@ -134,6 +134,9 @@ pub struct Receipt {
     /// The volume that was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<Volume>,
+    /// What is otherwise than the call said, for people: the provider had to choose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
 }
 
 /// What to wait for.

@@ -180,6 +180,19 @@ impl GroupName {
     }
 }
 
+impl Lineage {
+    /// The part of it that belongs to one project folder: another one for each folder.
+    #[must_use]
+    pub fn of_project(&self, folder: &str) -> Self {
+        let digest = BASE32_NOPAD.encode(&Sha256::digest(folder.as_bytes()));
+        let digest = digest[..12].to_ascii_lowercase();
+        // Short enough to be a lineage, whatever its letters are.
+        let scope: String = self.0.chars().take(20).collect();
+        let scope = if self.0.len() <= 80 { &self.0 } else { &scope };
+        Self(format!("{scope}@{digest}"))
+    }
+}
+
 impl LaunchId {
     /// Derives the id of an intent: 10 base32 letters of sha256(lineage, base serial, group, region,
     /// slot). Planning twice over the same facts gives the same id, so a run whose journal died with

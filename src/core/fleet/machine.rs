@@ -1,7 +1,7 @@
 //! What exists: Machines as a provider reports them, and one snapshot of an app's world.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,9 @@ pub struct Machine {
     /// Who manages it.
     #[serde(default)]
     pub management: Management,
+    /// The project folder that it belongs to, with a provider whose Machines belong to one (`local`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// When it was made, RFC 3339; orders "newest", never compared with our clock.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub created_at: String,
@@ -330,8 +333,30 @@ pub struct Description {
     /// How many Machines the app has by the provider's own count: the second witness beside the list
     /// (RULES 8).
     pub machine_count: u64,
+    /// The project folder, links resolved, that new Machines belong to, with a provider whose Machines
+    /// belong to one (`local`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// What it can do.
     pub capabilities: Capabilities,
+}
+
+impl Description {
+    /// Whether this Machine belongs to another project folder than the one that asks. Such a Machine is left
+    /// alone unless the state lists it.
+    pub fn is_of_other_project(&self, machine: &Machine) -> bool {
+        machine.project.is_some() && machine.project != self.project
+    }
+
+    /// Under which lineage the journal keeps runs: the scope, and where Machines belong to a project folder
+    /// one of its own for each folder. Two folders share the scope, and neither may settle the runs of the
+    /// other.
+    pub fn journal_lineage(&self) -> Lineage {
+        match &self.project {
+            None => self.scope.clone(),
+            Some(project) => self.scope.of_project(project),
+        }
+    }
 }
 
 /// What a provider can do and how fast it may be asked.
@@ -344,6 +369,9 @@ pub struct Description {
 pub struct Capabilities {
     /// Gives each Machine one stable port, the lowest free from this base on.
     pub port_base: Option<u16>,
+    /// Ports from this base on that something on this computer listens on, Machines included; as far as the
+    /// system tells.
+    pub ports_in_use: BTreeSet<u16>,
     /// Cordon and uncordon mean something.
     pub cordon: bool,
     /// Machines can be leased.
@@ -377,6 +405,10 @@ pub struct Observed {
     pub description: Description,
     /// All Machines that the list had, plus known ones that only answered by id; by id.
     pub machines: BTreeMap<MachineId, Machine>,
+    /// Machines of other project folders that the state does not list: named and left alone. Their names,
+    /// ports and launch ids are taken.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<MachineId, Machine>,
     /// Known Machines that the list lacked and that are gone by their own id (404 or destroyed).
     pub gone: Vec<MachineId>,
     /// Known Machines that the list lacked but that exist by id: the list lags (RULES 8).
@@ -387,4 +419,11 @@ pub struct Observed {
     pub release: Option<Release>,
     /// Why it is not known, where the platform keeps releases and did not say it; foreign text.
     pub release_unknown: Option<String>,
+}
+
+impl Observed {
+    /// Every Machine whose name and port are taken, those of other project folders included.
+    pub fn all(&self) -> impl Iterator<Item = &Machine> {
+        self.machines.values().chain(self.others.values())
+    }
 }

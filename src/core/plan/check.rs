@@ -94,16 +94,15 @@ impl<'a> Reading<'a> {
     fn identities(&mut self, known: &Known, observed: Option<&Observed>) {
         let mut touched: BTreeSet<&MachineId> = BTreeSet::new();
         let mut names = BTreeSet::new();
-        let mut ports: BTreeSet<u16> = observed
+        let all = || observed.into_iter().flat_map(Observed::all);
+        let in_use = observed
             .into_iter()
-            .flat_map(|o| o.machines.values())
+            .flat_map(|o| &o.description.capabilities.ports_in_use);
+        let mut ports: BTreeSet<u16> = all()
             .filter_map(|m| m.port)
+            .chain(in_use.copied())
             .collect();
-        let taken: BTreeSet<&str> = observed
-            .into_iter()
-            .flat_map(|o| o.machines.values())
-            .map(|m| m.name.as_str())
-            .collect();
+        let taken: BTreeSet<&str> = all().map(|m| m.name.as_str()).collect();
         for (id, change) in self.plan.changes().collect::<Vec<_>>() {
             match &change.action {
                 Action::Adopt => {}

@@ -167,6 +167,10 @@ codes! {
         "…: … (not managed by Aeroform or Fly Launch, left alone)",
         "Somebody made them by hand.",
         "Nothing.";
+    OTHER_PROJECT "other_project" Not:
+        "… of the same app in `…`: … (left alone)",
+        "Another project folder on this computer made them, and the state does not list them (provider `local`).",
+        "Nothing; `aeroform import ID` takes one over.";
     LATE_MACHINE "late_machine" Not:
         "… of group `…` (…) … made by a call that was not answered (run …), and turned up when nothing was owed any more",
         "The provider made a Machine whose create seemed lost, long after; meanwhile another took its place, or the plan changed.",

@@ -73,7 +73,7 @@ fn missing(
     let all_gone = !known.machines.is_empty()
         && fleet.vanished.len() == known.machines.len()
         && !fleet.members.values().flatten().any(ours);
-    if observed.description.machine_count > 0 && observed.machines.is_empty() {
+    if observed.description.machine_count > 0 && observed.all().next().is_none() {
         history.refusals.push(
             note(
                 codes::FLEET_VANISHED,

@@ -34,10 +34,8 @@ impl<'a> Intents<'a> {
         observed: Option<&'a Observed>,
         lineage: &'a Lineage,
     ) -> Self {
-        let seen = observed
-            .into_iter()
-            .flat_map(|o| o.machines.values())
-            .map(|m| &m.name);
+        let seen = observed.into_iter().flat_map(Observed::all);
+        let seen = seen.map(|m| &m.name);
         // Offline the known names are all there is; online a Machine that is gone frees nothing
         // either, since its name may still be refused for a while.
         let names = known
@@ -64,11 +62,7 @@ impl<'a> Intents<'a> {
             pending,
             slots: BTreeMap::new(),
             next_port: observed.and_then(|o| o.description.capabilities.port_base),
-            ports: observed
-                .into_iter()
-                .flat_map(|o| o.machines.values())
-                .filter_map(|m| m.port)
-                .collect(),
+            ports: taken_ports(observed),
         }
     }
 
@@ -134,12 +128,22 @@ impl<'a> Intents<'a> {
         owed.remove(at).map(again)
     }
 
-    /// The lowest port from the base on that no Machine bears.
+    /// The lowest port from the base on that no Machine bears and that nothing listens on.
     fn port(&mut self) -> Option<u16> {
         let port = (self.next_port?..=u16::MAX).find(|port| !self.ports.contains(port))?;
         self.next_port = port.checked_add(1);
         Some(port)
     }
+}
+
+/// The ports that no new Machine can have: those of Machines, and those that something listens on.
+pub(super) fn taken_ports(observed: Option<&Observed>) -> BTreeSet<u16> {
+    let Some(observed) = observed else {
+        return BTreeSet::new();
+    };
+    let in_use = &observed.description.capabilities.ports_in_use;
+    let borne = observed.all().filter_map(|machine| machine.port);
+    borne.chain(in_use.iter().copied()).collect()
 }
 
 /// The same intent once more: what it may have made bears the name that its group had then.

@@ -198,7 +198,7 @@ pub(super) fn join<'a>(
         }
         Some(observed) => join_observed(&labels, known, observed, digest, &mut fleet),
     }
-    let seen = observed.into_iter().flat_map(|o| o.machines.values());
+    let seen = observed.into_iter().flat_map(Observed::all);
     let names = known.machines.values().map(|machine| &machine.name);
     let taken: BTreeSet<&str> = names
         .chain(seen.map(|machine| &machine.name))
@@ -300,6 +300,14 @@ fn join_observed<'a>(
     vanish(labels, known, observed, fleet);
     for (kind, ids) in outsiders {
         fleet.notes.push(notes::outsiders(kind, &ids));
+    }
+    let mut folders: BTreeMap<&str, Vec<&MachineId>> = BTreeMap::new();
+    for (id, machine) in &observed.others {
+        let folder = machine.project.as_deref().unwrap_or_default();
+        folders.entry(folder).or_default().push(id);
+    }
+    for (folder, ids) in folders {
+        fleet.notes.push(notes::of_other_project(folder, &ids));
     }
 }
 

@@ -101,3 +101,14 @@ pub(super) fn outsiders(kind: &str, all: &[&MachineId]) -> Note {
     };
     note(code, format!("{}: {named} ({what})", machines(all.len())))
 }
+
+/// Machines that belong to another project folder of this computer.
+pub(super) fn of_other_project(folder: &str, all: &[&MachineId]) -> Note {
+    let named = ids(all.iter().copied());
+    let message = format!(
+        "{} of the same app in `{folder}`: {named} (left alone)",
+        machines(all.len())
+    );
+    note(codes::OTHER_PROJECT, message)
+        .hint("run aeroform there to change them; `aeroform import ID` takes one over")
+}

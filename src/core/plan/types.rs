@@ -594,6 +594,11 @@ pub enum StepEvent {
         /// Why.
         cause: String,
     },
+    /// The provider did something otherwise than planned.
+    Remark {
+        /// What, for people.
+        text: String,
+    },
     /// It ended.
     Ended(Outcome),
 }

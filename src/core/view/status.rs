@@ -29,6 +29,8 @@ pub struct StatusView {
     pub machines: Vec<MachineStatus>,
     /// Machines that the state has and the provider has not.
     pub missing: Vec<Missing>,
+    /// Machines of the same app that belong to other project folders and are left alone, by folder and id.
+    pub others: Vec<Other>,
     /// The last run that the state lists.
     pub last_run: Option<RunRecord>,
     /// What a plan says now; none where nobody planned.
@@ -110,10 +112,27 @@ pub struct MachineStatus {
     pub volumes: Vec<VolumeId>,
     /// When it was made, RFC 3339; empty where nobody says.
     pub created_at: String,
+    /// The other project folder that it belongs to, where it does not belong to this one.
+    pub other_project: Option<String>,
     /// Whether the state has it.
     pub known: bool,
     /// Who manages it.
     pub management: Management,
+}
+
+/// A Machine that belongs to another project folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// That folder.
+    pub project: String,
+    /// Its id.
+    pub id: MachineId,
+    /// Its name.
+    pub name: MachineName,
+    /// Its group.
+    pub group: Option<GroupName>,
+    /// What it does.
+    pub state: MachineState,
 }
 
 /// A Machine that is remembered and not there.
@@ -172,6 +191,7 @@ impl StatusView {
             groups: groups(desired, &machines, &missing),
             machines,
             missing,
+            others: others(observed),
             last_run: known.and_then(|known| known.runs.last().cloned()),
             now: None,
         }
@@ -200,6 +220,8 @@ impl StatusView {
         self.machines
             .retain(|machine| machine.group.as_ref() == Some(group));
         self.missing.retain(|missing| missing.group == *group);
+        self.others
+            .retain(|other| other.group.as_ref() == Some(group));
         self.now = None;
         self
     }
@@ -232,6 +254,7 @@ impl MachineStatus {
             size: config.and_then(|config| config.guest.as_ref()).map(size),
             volumes: machine.volumes.clone(),
             created_at: machine.created_at.clone(),
+            other_project: None,
             known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
             management: machine.management,
         }
@@ -265,6 +288,22 @@ fn size(guest: &Guest) -> String {
         .memory_mb
         .map_or_else(String::new, |mb| format!(":{mb}MB"));
     format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1))
+}
+
+fn others(observed: &Observed) -> Vec<Other> {
+    let mut others: Vec<Other> = observed
+        .others
+        .values()
+        .map(|machine| Other {
+            project: machine.project.clone().unwrap_or_default(),
+            id: machine.id.clone(),
+            name: machine.name.clone(),
+            group: machine.group.clone(),
+            state: machine.state,
+        })
+        .collect();
+    others.sort_by(|a, b| (&a.project, &a.id).cmp(&(&b.project, &b.id)));
+    others
 }
 
 fn groups(

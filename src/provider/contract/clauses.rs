@@ -384,6 +384,7 @@ async fn volumes(s: &Subject<'_>) -> Verdict {
 async fn logs(s: &Subject<'_>) -> Verdict {
     let id = s.started("web-a").await?.id;
     let query = |of| LogQuery {
+        listed: std::collections::BTreeSet::new(),
         of,
         follow: false,
         tail: Some(2),

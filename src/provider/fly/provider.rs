@@ -319,8 +319,10 @@ impl<T: Transport> Provider for FlyProvider<T> {
         Ok(Description {
             scope: Lineage::new(shown.id).map_err(|error| told.unreadable(error))?,
             machine_count: shown.machine_count.unwrap_or(0),
+            project: None,
             capabilities: Capabilities {
                 port_base: None,
+                ports_in_use: BTreeSet::new(),
                 cordon: true,
                 leases: true,
                 volumes: true,
@@ -353,8 +355,8 @@ impl<T: Transport> Provider for FlyProvider<T> {
         let machine = match call {
             Call::CreateVolume(volume) => {
                 return Ok(Receipt {
-                    machine: None,
                     volume: Some(self.create_volume(app, volume).await?),
+                    ..Receipt::default()
                 });
             }
             Call::Create(create) => Some(self.create(app, create).await?),
@@ -379,7 +381,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
         };
         Ok(Receipt {
             machine,
-            volume: None,
+            ..Receipt::default()
         })
     }
 

@@ -173,6 +173,7 @@ impl Shown<'_> {
                 .collect(),
             host,
             cordoned: self.cordoned.unwrap_or(false),
+            project: None,
             checks: self.checks.iter().flatten().filter_map(check).collect(),
             management: if config.is_some() {
                 bookkeeping::management(&metadata)

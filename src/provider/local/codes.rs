@@ -28,9 +28,9 @@ codes! {
         "A process of this computer cannot keep its memory and give up its port.",
         "Stop the Machine instead.";
     PORT_IN_USE "port_in_use" Error:
-        "port … is in use, by …",
-        "Another process listens on the port of the Machine.",
-        "Stop what uses the port, then apply again.";
+        "no port is free",
+        "Other processes listen on every port from the app's first one on.",
+        "Stop what uses the ports, or set `AEROFORM_LOCAL_PORTS` to a lower number.";
     PROCESSES_REMAIN "processes_remain" Error:
         "processes of Machine … do not end when killed",
         "The system cannot end them: they wait for a disk or a device.",

@@ -34,7 +34,7 @@ pub(super) async fn send(
         provider.snapshot(app, id)?;
     }
     let mut readers = BTreeMap::new();
-    let mut lines = collect(provider, app, &query.of, &mut readers)?;
+    let mut lines = collect(provider, app, query, &mut readers)?;
     if let Some(tail) = query.tail {
         lines.drain(..lines.len().saturating_sub(tail));
     }
@@ -48,7 +48,7 @@ pub(super) async fn send(
             return Ok(());
         }
         sleep(LOOK_AGAIN).await;
-        lines = collect(provider, app, &query.of, &mut readers)?;
+        lines = collect(provider, app, query, &mut readers)?;
     }
 }
 
@@ -68,11 +68,11 @@ pub(super) fn last_lines(dir: &MachineDir, count: usize) -> Vec<String> {
 fn collect(
     provider: &LocalProvider,
     app: &AppName,
-    of: &LogsOf,
+    query: &LogQuery,
     readers: &mut BTreeMap<MachineId, Reader>,
 ) -> Result<Vec<LogLine>, ProviderError> {
     let app_dir = provider.app_dir(app);
-    let ids = match of {
+    let ids = match &query.of {
         LogsOf::Machine(id) => vec![id.clone()],
         LogsOf::App | LogsOf::Group(_) => app_dir
             .machine_ids()
@@ -86,7 +86,7 @@ fn collect(
             readers.remove(&id);
             continue;
         };
-        if !is_of(of, &now.record) {
+        if !is_of(provider, query, &now.record) {
             continue;
         }
         let reader = readers.entry(id.clone()).or_default();
@@ -106,10 +106,14 @@ fn collect(
     Ok(lines)
 }
 
-fn is_of(of: &LogsOf, record: &Record) -> bool {
-    match of {
-        LogsOf::App | LogsOf::Machine(_) => true,
-        LogsOf::Group(group) => record.group == *group,
+fn is_of(provider: &LocalProvider, query: &LogQuery, record: &Record) -> bool {
+    let folder = record.folder.as_ref();
+    let is_here =
+        folder.is_none_or(|folder| *folder == provider.folder) || query.listed.contains(&record.id);
+    match &query.of {
+        LogsOf::Machine(_) => true,
+        LogsOf::App => is_here,
+        LogsOf::Group(group) => is_here && record.group == *group,
     }
 }
 

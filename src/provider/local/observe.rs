@@ -193,6 +193,10 @@ impl Snapshot {
             cordoned: record.cordoned,
             checks: live.map(|status| status.checks.clone()).unwrap_or_default(),
             management: Management::Ours,
+            project: record
+                .folder
+                .as_ref()
+                .map(|folder| folder.display().to_string()),
             created_at: record.created_at.clone(),
             port: record.port,
             pid: main.or(supervisor).and_then(|pid| u32::try_from(pid).ok()),

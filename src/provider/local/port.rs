@@ -1,34 +1,116 @@
-//! Whether a port is free, and who has it if not.
+//! Which port a Machine gets: one that no other Machine of the app has and that nothing listens on.
 
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 
 use super::codes;
 use super::procfs;
+use super::record::Record;
 use crate::provider::{ErrorClass, ProviderError};
 
 /// Enough of a command line to know it by.
 const LONGEST_COMMAND: usize = 80;
 
-/// Refuses a port that something listens on. A race with a process that takes it a moment later is
-/// lost: then the Machine's own process says so in its log.
-pub(super) fn check_free(port: u16) -> Result<(), ProviderError> {
-    let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) else {
-        return Ok(());
-    };
-    let message = match error.kind() {
-        std::io::ErrorKind::AddrInUse => match holder(port) {
-            Some(holder) => format!("port {port} is in use by {holder}"),
-            None => format!("port {port} is in use, by a process that the system does not show"),
-        },
-        _ => format!("port {port} cannot be used: {error}"),
-    };
-    Err(in_use(message))
+/// A port, and why it is not the one that was wanted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Assigned {
+    pub(super) port: u16,
+    pub(super) remark: Option<String>,
 }
 
-/// The error for a port that cannot be had.
-pub(super) fn in_use(message: String) -> ProviderError {
+/// The ports of one moment.
+pub(super) struct Ports<'a> {
+    /// Where the app's ports begin.
+    base: u16,
+    others: &'a [Record],
+    listening: BTreeSet<u16>,
+}
+
+impl<'a> Ports<'a> {
+    /// Looks at what listens now. `others` are all Machines of the app but the one that wants a port.
+    pub(super) fn of(base: u16, others: &'a [Record]) -> Self {
+        Self {
+            base,
+            others,
+            listening: procfs::listening_from(base),
+        }
+    }
+
+    /// The wanted port if it is free, else the next one that is. A race with a process that takes it a
+    /// moment later is lost: then the Machine's own process says so in its log.
+    pub(super) fn assign(&self, wanted: u16) -> Result<Assigned, ProviderError> {
+        let Some(why) = self.taken(wanted) else {
+            return Ok(Assigned {
+                port: wanted,
+                remark: None,
+            });
+        };
+        let port = self.lowest(wanted.saturating_add(1))?;
+        Ok(Assigned {
+            port,
+            remark: Some(format!("{why}: the Machine gets port {port}")),
+        })
+    }
+
+    /// The lowest free port from this one on; where there is none, from the base on.
+    pub(super) fn lowest(&self, first: u16) -> Result<u16, ProviderError> {
+        let borne: BTreeSet<u16> = self.others.iter().filter_map(|other| other.port).collect();
+        let first = first.max(self.base);
+        let mut ports = (first..=u16::MAX).chain(self.base..first);
+        ports
+            .find(|port| !borne.contains(port) && self.refusal(*port).is_none())
+            .ok_or_else(none_free)
+    }
+
+    /// The same for a Machine that has this port already and is about to start: what its own processes
+    /// listen on is free for it.
+    pub(super) fn keep(&self, own: &Record) -> Result<Option<Assigned>, ProviderError> {
+        let Some(port) = own.port else {
+            return Ok(None);
+        };
+        let marks = own.marks().map(|(key, value)| format!("{key}={value}"));
+        let holders = procfs::socket_holders(&procfs::listeners(port));
+        let is_own = |pid: &i32| procfs::has_environment(*pid, &marks);
+        if !holders.is_empty() && holders.iter().all(is_own) {
+            return Ok(None);
+        }
+        let assigned = self.assign(port)?;
+        Ok((assigned.port != port).then_some(assigned))
+    }
+
+    /// Why this port is not free.
+    fn taken(&self, port: u16) -> Option<String> {
+        let other = self.others.iter().find(|other| other.port == Some(port));
+        if let Some(other) = other {
+            let (id, group) = (&other.id, &other.group);
+            return Some(format!("port {port} belongs to Machine {id} ({group})"));
+        }
+        Some(match self.refusal(port)? {
+            ErrorKind::AddrInUse => match holder(port) {
+                Some(holder) => format!("port {port} is in use by {holder}"),
+                None => {
+                    format!("port {port} is in use, by a process that the system does not show")
+                }
+            },
+            kind => format!("port {port} cannot be used: {kind}"),
+        })
+    }
+
+    /// What listens on any address would be in the way of a process that wants all of them.
+    fn refusal(&self, port: u16) -> Option<ErrorKind> {
+        if self.listening.contains(&port) {
+            return Some(ErrorKind::AddrInUse);
+        }
+        let tried = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+        tried.err().map(|error| error.kind())
+    }
+}
+
+fn none_free() -> ProviderError {
+    let message = "no port is free";
     ProviderError::new(ErrorClass::Invalid, codes::PORT_IN_USE, message)
-        .hint("stop what uses the port, then apply again")
+        .hint("stop what uses the ports, or set `AEROFORM_LOCAL_PORTS` to a lower number")
 }
 
 /// Process and command of whoever listens there, where the system shows it.

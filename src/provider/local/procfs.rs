@@ -1,7 +1,7 @@
 //! What the kernel says of processes and sockets. The only file that knows the layout of /proc; where
 //! there is none, nothing is known and everything answers empty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -106,22 +106,36 @@ pub(super) fn command(pid: i32) -> Option<String> {
 
 /// Inodes of the TCP sockets that listen on this port.
 pub(super) fn listeners(port: u16) -> Vec<String> {
+    let all = listening().into_iter();
+    all.filter(|(found, _)| *found == port)
+        .map(|(_, inode)| inode)
+        .collect()
+}
+
+/// The ports from this one on that something listens on; none where the system does not say.
+pub(super) fn listening_from(first: u16) -> BTreeSet<u16> {
+    let all = listening().into_iter().map(|(port, _)| port);
+    all.filter(|port| *port >= first).collect()
+}
+
+/// Port and inode of every TCP socket that listens.
+fn listening() -> Vec<(u16, String)> {
     const LISTEN: &str = "0A";
-    let suffix = format!(":{port:04X}");
-    let mut inodes = Vec::new();
+    let mut sockets = Vec::new();
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let text = fs::read_to_string(table).unwrap_or_default();
         for line in text.lines().skip(1) {
             let fields: Vec<&str> = line.split_whitespace().collect();
             if let [_, local, _, state, _, _, _, _, _, inode, ..] = fields[..]
                 && state == LISTEN
-                && local.ends_with(&suffix)
+                && let Some((_, port)) = local.rsplit_once(':')
+                && let Ok(port) = u16::from_str_radix(port, 16)
             {
-                inodes.push(inode.to_owned());
+                sockets.push((port, inode.to_owned()));
             }
         }
     }
-    inodes
+    sockets
 }
 
 /// The processes that have one of these sockets open, as far as their files may be looked at.

@@ -13,7 +13,7 @@ use super::codes;
 use super::layout::{AppDir, MachineDir};
 use super::observe::{Snapshot, snapshot};
 use super::wake::{Supervisors, io_error};
-use super::{logs, scope};
+use super::{logs, procfs, scope};
 use crate::core::fleet::{
     AppName, Call, Capabilities, Description, Machine, MachineId, MachineName, MachineState,
     Management, Receipt, Region, Stamps, Until,
@@ -43,6 +43,8 @@ pub struct LocalConfig {
 pub struct LocalProvider {
     pub(super) root: PathBuf,
     pub(super) project: PathBuf,
+    /// The same with links resolved: the folder that its Machines belong to.
+    pub(super) folder: PathBuf,
     pub(super) supervisors: Supervisors,
     pub(super) log_cap: u64,
     pub(super) first_port: u16,
@@ -58,9 +60,11 @@ impl LocalProvider {
         } = config;
         // Supervisors work in another folder than whoever starts them.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        let project = absolute(project);
         Self {
             root: absolute(dir),
-            project: absolute(project),
+            folder: std::fs::canonicalize(&project).unwrap_or_else(|_| project.clone()),
+            project,
             supervisors: Supervisors::new(absolute(program)),
             log_cap: LOG_CAP,
             first_port: scope::FIRST_PORT,
@@ -175,8 +179,10 @@ impl Provider for LocalProvider {
         Ok(Description {
             scope: scope.id,
             machine_count: self.ids(app)?.len() as u64,
+            project: Some(self.folder.display().to_string()),
             capabilities: Capabilities {
                 port_base: Some(scope.port_base),
+                ports_in_use: procfs::listening_from(scope.port_base),
                 poll_ms: 100,
                 ..Capabilities::default()
             },
@@ -304,6 +310,7 @@ fn unseen(id: &MachineId) -> Machine {
         cordoned: false,
         checks: Vec::new(),
         management: Management::Ours,
+        project: None,
         created_at: String::new(),
         port: None,
         pid: None,

@@ -33,6 +33,10 @@ pub(super) struct Record {
     pub(super) cordoned: bool,
     /// Where its processes run.
     pub(super) project: PathBuf,
+    /// The project folder that it belongs to, links resolved; none in records of a version that did not
+    /// write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) folder: Option<PathBuf>,
     /// Bytes after which its log is turned over.
     pub(super) log_cap: u64,
     /// Rises with every change of what is wanted.

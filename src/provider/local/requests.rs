@@ -3,7 +3,6 @@
 //! The change is the one rename of the record; before it nothing has happened, after it everything
 //! that is left to do follows from the record.
 
-use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
@@ -13,10 +12,11 @@ use super::codes;
 use super::identity::Identity;
 use super::layout::{AppDir, Durable, MachineDir, open_private, random_hex, write_json};
 use super::observe::snapshot;
+use super::port::{Assigned, Ports};
 use super::provider::{LocalProvider, not_found};
 use super::record::{Record, Wanted};
 use super::wake::io_error;
-use super::{port, process, scope, signals};
+use super::{process, scope, signals};
 use crate::core::fleet::call::{CreateCall, UpdateCall};
 use crate::core::fleet::{AppName, Call, Machine, MachineConfig, MachineId, MachineState, Receipt};
 use crate::core::manifest::codes as manifest_codes;
@@ -35,6 +35,8 @@ enum Then {
     Rest,
     /// A supervisor has to see it.
     Wake,
+    /// The same, and the Machine's port has to be free: nothing of it runs now.
+    Start,
 }
 
 impl LocalProvider {
@@ -99,13 +101,13 @@ impl LocalProvider {
         if let Some(other) = others.iter().find(|other| other.name == call.name) {
             return Err(already_exists(other));
         }
-        let port = match call.port {
-            Some(port) => {
-                check_unborne(port, &others)?;
-                port::check_free(port)?;
-                port
-            }
-            None => free_port(scope.port_base, &others)?,
+        let ports = Ports::of(scope.port_base, &others);
+        let Assigned { port, remark } = match call.port {
+            Some(port) => ports.assign(port)?,
+            None => Assigned {
+                port: ports.lowest(scope.port_base)?,
+                remark: None,
+            },
         };
         let id = random_hex::<7>().map_err(failed)?;
         let id = MachineId::new(id).expect("lower-case hex is a valid Machine id");
@@ -123,6 +125,7 @@ impl LocalProvider {
             created_at: Env::precise_now(),
             cordoned: false,
             project: self.project.clone(),
+            folder: Some(self.folder.clone()),
             log_cap: self.log_cap,
             wish: 1,
             wanted: if call.skip_launch {
@@ -139,7 +142,7 @@ impl LocalProvider {
                 .obey(&dir.machine(&id), record.wish)
                 .await?;
         }
-        self.receipt(app, &id)
+        self.receipt(app, &id, remark)
     }
 
     async fn update(&self, app: &AppName, call: &UpdateCall) -> Result<Receipt, ProviderError> {
@@ -156,6 +159,7 @@ impl LocalProvider {
             record.config = call.config.clone();
             record.stamps = call.stamps.clone();
             record.project.clone_from(&self.project);
+            record.folder = Some(self.folder.clone());
             record.want(if call.skip_launch {
                 Wanted::Stopped
             } else {
@@ -164,6 +168,7 @@ impl LocalProvider {
             // A stopped Machine that stays stopped needs nobody to tell.
             Ok(match (call.skip_launch, now.state) {
                 (true, MachineState::Stopped) => Then::Rest,
+                (false, MachineState::Stopped | MachineState::Failed) => Then::Start,
                 _ => Then::Wake,
             })
         };
@@ -177,14 +182,11 @@ impl LocalProvider {
                 MachineState::Started | MachineState::Starting | MachineState::Replacing => {
                     return Ok(Then::Wake);
                 }
-                // What failed may have left processes of its own on the port; they are cleared away
-                // before it starts.
-                MachineState::Stopped => record.port.map_or(Ok(()), port::check_free)?,
                 _ => {}
             }
             record.project.clone_from(&self.project);
             record.want(Wanted::Running);
-            Ok(Then::Wake)
+            Ok(Then::Start)
         };
         self.change(app, id, start).await
     }
@@ -254,20 +256,49 @@ impl LocalProvider {
         let machine = now.machine();
         let mut record = now.record;
         let then = edit(&mut record, &machine)?;
+        let remark = match then {
+            Then::Start => self.keep_port(app, &dir, &mut record)?,
+            Then::Wake | Then::Rest => None,
+        };
         save(&machine_dir, &record)?;
         drop(lock);
         match then {
             Then::Rest => {}
-            Then::Wake => self.supervisors.obey(&machine_dir, record.wish).await?,
+            Then::Wake | Then::Start => self.supervisors.obey(&machine_dir, record.wish).await?,
         }
-        self.receipt(app, id)
+        self.receipt(app, id, remark)
     }
 
-    fn receipt(&self, app: &AppName, id: &MachineId) -> Result<Receipt, ProviderError> {
+    /// Gives a Machine that is about to start another port where somebody else has taken its own, and says
+    /// so. What is left of its own processes is cleared away before it starts.
+    fn keep_port(
+        &self,
+        app: &AppName,
+        dir: &AppDir,
+        record: &mut Record,
+    ) -> Result<Option<String>, ProviderError> {
+        let failed = |error| self.app_error(app, &error);
+        let scope = scope::of(&self.root, dir, self.first_port).map_err(failed)?;
+        let mut others = records(dir).map_err(failed)?;
+        others.retain(|other| other.id != record.id);
+        let Some(new) = Ports::of(scope.port_base, &others).keep(record)? else {
+            return Ok(None);
+        };
+        record.port = Some(new.port);
+        Ok(new.remark)
+    }
+
+    fn receipt(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        remark: Option<String>,
+    ) -> Result<Receipt, ProviderError> {
         let machine = Some(self.snapshot(app, id)?.1.machine());
         Ok(Receipt {
             machine,
             volume: None,
+            remark,
         })
     }
 
@@ -357,22 +388,4 @@ fn not_started(id: &MachineId, state: MachineState) -> ProviderError {
 fn already_exists(other: &Record) -> ProviderError {
     let message = format!("Machine {} has the name `{}`", other.id, other.name);
     ProviderError::new(ErrorClass::Conflict, answers::ALREADY_EXISTS, message)
-}
-
-fn check_unborne(port: u16, others: &[Record]) -> Result<(), ProviderError> {
-    match others.iter().find(|other| other.port == Some(port)) {
-        Some(other) => Err(port::in_use(format!(
-            "port {port} belongs to Machine {} ({})",
-            other.id, other.group
-        ))),
-        None => Ok(()),
-    }
-}
-
-fn free_port(base: u16, others: &[Record]) -> Result<u16, ProviderError> {
-    let borne: BTreeSet<u16> = others.iter().filter_map(|other| other.port).collect();
-    (base..=u16::MAX)
-        .filter(|port| !borne.contains(port))
-        .find(|port| port::check_free(*port).is_ok())
-        .ok_or_else(|| port::in_use("no port is free".to_owned()))
 }

@@ -142,6 +142,7 @@ impl Provider for SimProvider {
                 .get("machine_count")
                 .and_then(Value::as_u64)
                 .unwrap_or(0),
+            project: None,
             capabilities: self.capabilities.clone(),
         })
     }

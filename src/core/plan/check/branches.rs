@@ -17,7 +17,7 @@ impl Reading<'_> {
             .filter(|(_, change)| matches!(change.action, Action::Create { .. }))
             .map(|(_, change)| &change.machine.name)
             .collect();
-        let machines = observed.into_iter().flat_map(|o| o.machines.values());
+        let machines = observed.into_iter().flat_map(Observed::all);
         names.extend(machines.map(|machine| &machine.name));
         let touched: BTreeSet<&MachineId> = changes
             .iter()

@@ -51,6 +51,14 @@ pub enum EventLine<'a> {
         /// Why.
         cause: &'a str,
     },
+    /// The provider did something otherwise than planned.
+    StepRemark {
+        /// Which.
+        #[serde(flatten)]
+        step: StepRef<'a>,
+        /// What.
+        text: &'a str,
+    },
     /// A step ended.
     StepEnded {
         /// Which.
@@ -175,6 +183,7 @@ pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
             up_to_ms: *up_to_ms,
         },
         StepEvent::Retrying { cause } => EventLine::StepRetrying { step, cause },
+        StepEvent::Remark { text } => EventLine::StepRemark { step, text },
         StepEvent::Ended(outcome) => EventLine::StepEnded { step, outcome },
     })
 }

@@ -4,14 +4,14 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::FORMAT_VERSION;
-use super::status::{self, MachineDocument};
+use super::status::{self, MachineDocument, OtherDocument};
 use crate::core::fleet::secret::{self, HIDDEN};
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Machine, MachineEvent, MachineId,
     MachineName, MachineState, Region, VolumeId,
 };
 use crate::core::view::one::OneView;
-use crate::core::view::status::MachineStatus;
+use crate::core::view::status::StatusView;
 
 /// Every Machine of an app.
 #[derive(Debug, Serialize)]
@@ -19,14 +19,17 @@ pub struct ListDocument<'a> {
     format_version: u32,
     app: &'a AppName,
     machines: Vec<MachineDocument<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<OtherDocument<'a>>,
 }
 
 /// The document of a list.
-pub fn list<'a>(app: &'a AppName, machines: &'a [MachineStatus]) -> ListDocument<'a> {
+pub fn list(view: &StatusView) -> ListDocument<'_> {
     ListDocument {
         format_version: FORMAT_VERSION,
-        app,
-        machines: machines.iter().map(status::machine).collect(),
+        app: &view.app,
+        machines: view.machines.iter().map(status::machine).collect(),
+        others: status::others(&view.others),
     }
 }
 

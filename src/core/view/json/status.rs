@@ -10,7 +10,7 @@ use crate::core::fleet::{
     Region, RunRecord, VolumeId,
 };
 use crate::core::plan::Summary;
-use crate::core::view::status::{MachineStatus, StatusView};
+use crate::core::view::status::{MachineStatus, Other, StatusView};
 
 /// One app's Machines as they are.
 #[derive(Debug, Serialize)]
@@ -24,6 +24,8 @@ pub struct StatusDocument<'a> {
     groups: Vec<Group<'a>>,
     machines: Vec<MachineDocument<'a>>,
     missing: Vec<Missing<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    others: Vec<OtherDocument<'a>>,
     last_run: Option<&'a RunRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<Drift>,
@@ -86,6 +88,8 @@ pub struct MachineDocument<'a> {
     volumes: &'a [VolumeId],
     #[serde(skip_serializing_if = "str::is_empty")]
     created_at: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_project: Option<&'a str>,
     known: bool,
     management: Management,
 }
@@ -96,6 +100,17 @@ struct Check<'a> {
     status: CheckState,
     #[serde(skip_serializing_if = "str::is_empty")]
     output: &'a str,
+}
+
+/// A Machine of another project folder.
+#[derive(Debug, Serialize)]
+pub struct OtherDocument<'a> {
+    project: &'a str,
+    id: &'a MachineId,
+    name: &'a MachineName,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a GroupName>,
+    state: MachineState,
 }
 
 #[derive(Debug, Serialize)]
@@ -133,6 +148,7 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
         groups: groups.collect(),
         machines: view.machines.iter().map(machine).collect(),
         missing: missing.collect(),
+        others: others(&view.others),
         last_run: view.last_run.as_ref(),
         drift: view.now.as_ref().map(|now| Drift {
             changed: now.changed,
@@ -144,6 +160,19 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
             refusals: now.refusals,
         }),
     }
+}
+
+/// Those of Machines of other project folders.
+pub(super) fn others(all: &[Other]) -> Vec<OtherDocument<'_>> {
+    all.iter()
+        .map(|other| OtherDocument {
+            project: &other.project,
+            id: &other.id,
+            name: &other.name,
+            group: other.group.as_ref(),
+            state: other.state,
+        })
+        .collect()
 }
 
 /// The document of one Machine.
@@ -172,6 +201,7 @@ pub(super) fn machine(machine: &MachineStatus) -> MachineDocument<'_> {
         size: machine.size.as_deref(),
         volumes: &machine.volumes,
         created_at: &machine.created_at,
+        other_project: machine.other_project.as_deref(),
         known: machine.known,
         management: machine.management,
     }

@@ -66,6 +66,7 @@ pub fn happening(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
             (Label::Dim, format!("waits for {on}{limit}"))
         }
         StepEvent::Retrying { cause } => (Label::Change, format!("tries again: {cause}")),
+        StepEvent::Remark { text } => (Label::Change, text.clone()),
         StepEvent::Ended(Outcome::Done) => (Label::Good, done.to_owned()),
         StepEvent::Ended(Outcome::Failed { code, message, .. }) => {
             (Label::Error, format!("failed: {message} ({code})"))

@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::core::fleet::{HostStatus, Management, VolumeId};
 use crate::core::view::line::{Line, Page};
-use crate::core::view::status::MachineStatus;
+use crate::core::view::status::{MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::status::cells::{Naming, checks, label};
+use crate::core::view::terminal::status::others;
 use crate::core::view::terminal::table::{Cells, Head, Table, head, whole};
 
 const HEADS: [Head; 10] = [
@@ -23,10 +24,12 @@ const HEADS: [Head; 10] = [
 ];
 
 /// Writes a row for each of these, and what the signs in it mean.
-pub fn list(machines: &[MachineStatus], style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut Page::new(style, out);
+    let machines = &view.machines;
     if machines.is_empty() {
-        return page.line(&Line::new(0).plain("No Machines."));
+        page.line(&Line::new(0).plain("No Machines."))?;
+        return others(&view.others, page);
     }
     let rows: Vec<_> = machines.iter().map(cells).collect();
     let table = Table::of(HEADS, rows.iter(), style.width);
@@ -54,7 +57,7 @@ pub fn list(machines: &[MachineStatus], style: &Style, out: &mut dyn fmt::Write)
     for text in legend {
         page.line(&Line::new(0).push(Label::Dim, text))?;
     }
-    Ok(())
+    others(&view.others, page)
 }
 
 fn is_foreign(machine: &MachineStatus) -> bool {

@@ -164,6 +164,13 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
         HostStatus::Unknown => found.push((Label::Change, "host status unknown".to_owned())),
         HostStatus::Unreachable => found.push((Label::Destroy, "host unreachable".to_owned())),
     }
+    if let Some(project) = &machine.other_project {
+        found.push((
+            Label::Change,
+            format!("belongs to the project in `{project}`"),
+        ));
+        return found;
+    }
     match machine.management {
         Management::Stranger => found.push((Label::Dim, "not managed by Aeroform".to_owned())),
         Management::Special => {

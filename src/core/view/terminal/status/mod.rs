@@ -4,6 +4,8 @@
 //! One screen: of a large group only those that need attention are listed, and the rest is counted.
 
 pub(in crate::core::view::terminal) mod cells;
+mod others;
 mod whole;
 
+pub(in crate::core::view::terminal) use others::others;
 pub use whole::status;

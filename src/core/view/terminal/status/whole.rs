@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::cells::{CHECKS, Cells, HEADS, Naming, cells, details};
+use super::others::others;
 use crate::core::fleet::{GroupName, RunRecord};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::status::{GroupStatus, MachineStatus, StatusView};
@@ -29,7 +30,8 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
     if view.machines.is_empty() && view.missing.is_empty() {
         page.blank()?;
         let text = "No Machines. `aeroform plan` shows what an apply would create.";
-        return page.line(&Line::new(0).plain(text));
+        page.line(&Line::new(0).plain(text))?;
+        return others(&view.others, page);
     }
     let (rows, table) = laid_out(view, style.width);
     let mut by_group: BTreeMap<Option<&GroupName>, Vec<&Row<'_>>> = BTreeMap::new();
@@ -61,7 +63,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
             "† standby: starts when the host of its primary fails",
         ))?;
     }
-    Ok(())
+    others(&view.others, page)
 }
 
 /// The rows and their columns. Whether checks pass matters more than what they are called: the names go
