@@ -15,6 +15,7 @@ mod check;
 pub mod codes;
 mod cost;
 mod decision;
+mod event;
 mod fields;
 mod gates;
 mod guards;
@@ -51,6 +52,7 @@ pub use asked::{Asked, ChosenStrategy, Like, ReleaseCommandMode, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use change::{Deed, Half};
 pub use check::{Finding, check};
+pub use event::{Event, StepEvent};
 pub use fields::adopted;
 pub use makers::{Maker, Trace};
 pub use options::{Aim, Options};
@@ -62,9 +64,9 @@ pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use scaling::{Amount, NoScale, Scale};
 pub use summary::Revert;
 pub use types::{
-    Action, Change, Cost, Drift, DriftKind, Event, GateKind, GroupChange, GroupVerdict, Inherited,
-    Note, Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
-    StepEvent, StepId, StepResult, Summary, TakenOver, Target, Work,
+    Action, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Inherited, Note,
+    Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
+    StepId, StepResult, Summary, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;
