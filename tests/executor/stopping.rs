@@ -23,8 +23,10 @@ fn cancel_after(stage: &mut Stage, after: Duration, how: impl FnOnce(&CancelHand
     });
 }
 
-async fn locally<T>(work: impl Future<Output = T>) -> T {
-    tokio::task::LocalSet::new().run_until(work).await
+fn locally<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    // A world and a run make a large future.
+    let work = Box::pin(work);
+    async move { tokio::task::LocalSet::new().run_until(work).await }
 }
 
 #[tokio::test(start_paused = true)]
