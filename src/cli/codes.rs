@@ -136,9 +136,10 @@ codes! {
         "The verb needs one, and there is no terminal to choose it at; each cause is one that could be meant.",
         "Name one of them.";
     NO_PROVIDER_NAMED "no_provider_named" Error:
-        "no provider is named",
-        "`init` asks for it, and the terminal cannot draw a list; each cause is one that could be meant.",
-        "Name one of them.";
+        "nothing says where the Machines run",
+        "No flag, aeroform.toml or state names a provider, and a token is set or an image is named or built: the app \
+         may be on Fly or is to run here. Or `init` asks for it, and the terminal cannot draw a list.",
+        "Name it with `--provider`, or let `aeroform init` write it down.";
     STANDBY "standby" Error:
         "Machine … is a standby …",
         "Standbys follow their primaries and are never cloned or moved by themselves.",
@@ -187,6 +188,22 @@ codes! {
         "cannot apply the saved plan: it was applied already",
         "A plan is applied once, also where the world is again as it was when the plan was made; a plan older than the last 50 runs cannot be known not to have been.",
         "Make another one with `aeroform plan --out FILE` and review it.";
+    NO_SETTINGS "no_settings" Error:
+        "`…` has no settings: provider, counts, `protect` and `max_destroy` would be dropped",
+        "Beside fly.toml there are settings files, and none of them is for it.",
+        "`aeroform -c FILE init` writes one for it; `config` in a settings file names its fly.toml.";
+    SETTINGS_NAMED "settings_named" Error:
+        "`…` holds settings, and `-c` takes the fly.toml that they are for",
+        "`-c` names an aeroform.toml.",
+        "Name the fly.toml that the hint names.";
+    SETTINGS_TWICE "settings_twice" Error:
+        "`…` and `…` are both for `…`",
+        "Two settings files go with one fly.toml, by name or by `config`.",
+        "Keep one of them, or let its `config` name another file.";
+    SETTINGS_UNCLEAR "settings_unclear" Error:
+        "`…` may be for `…` or for `…`",
+        "By its name a settings file goes with two files, as JSON and as YAML.",
+        "Write in it which: `config`.";
     SCALE_FITS_NOT "scale_fits_not" Error:
         "group `…` cannot have … Machines there",
         "The regions hold fewer, as `--max-per-region` or `max_per_region` in aeroform.toml says, or there is no region.",

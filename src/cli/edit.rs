@@ -131,12 +131,13 @@ impl Before {
         asks: bool,
     ) -> Result<(Manifests, Self), Failure> {
         let read = if asks {
-            session::read_asking(context).await?
+            session::read_asking(context, Purpose::Run).await?
         } else {
             manifests::read(context, Purpose::Run)?
         };
         read.may_be_written(context.global)?;
         let session = Session::before_edit(context, read.clone())?;
+        session.provider_is_named(context)?;
         let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, Asked::default());
         let (world, look) = if asks {
             let world = World {

@@ -9,7 +9,8 @@ use super::Context;
 use super::args::Global;
 use super::codes;
 use super::manifests;
-use super::project::{AEROFORM_TOML, FLY_TOML, Project, read_file};
+use super::pairs::{self, Ours};
+use super::project::read_file;
 use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::view::json;
 use crate::ui::list::{self, List};
@@ -73,8 +74,11 @@ async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
                 .map(|(name, about)| format!("{name:5}  {about}"))
                 .to_vec()
         },
-        otherwise: Failure::new(codes::NO_PROVIDER_NAMED, "no provider is named")
-            .hint("name one of these: `aeroform init --provider NAME`"),
+        otherwise: Failure::new(
+            codes::NO_PROVIDER_NAMED,
+            "nothing says where the Machines run",
+        )
+        .hint("name one of these: `aeroform init --provider NAME`"),
     };
     let chosen = list::choose(ui, &mut signals, list).await?;
     Ok(Some(PROVIDERS[chosen].0.to_owned()))
@@ -82,25 +86,24 @@ async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
 
 /// Reads the fly.toml of a folder that has no aeroform.toml yet.
 pub(super) fn begin(context: &Context<'_>) -> Result<Beginning, Failure> {
-    let fly = context
-        .global
-        .config
-        .as_deref()
-        .unwrap_or(Path::new(FLY_TOML));
-    let folder = fly.parent().unwrap_or(Path::new(""));
-    let ours = folder.join(AEROFORM_TOML);
+    let pair = pairs::find(context.global.config.as_deref())?;
+    let ours = match &pair.ours {
+        Ours::There(ours) => return Err(exists(ours)),
+        Ours::ToBe(ours) => ours.clone(),
+        Ours::OfOthers(others) => others.to_be.clone(),
+    };
     if fs::symlink_metadata(&ours).is_ok() {
         return Err(exists(&ours));
     }
-    let project = Project::at(folder)?;
-    let read = manifests::read_without_ours(context, project, fly)?;
+    let fly = pair.fly.clone();
+    let read = manifests::read_without_ours(context, pair)?;
     read.may_be_written(context.global)?;
-    let (_, desired, _) = read.accept(context.ui)?;
+    let desired = read.accept(context.ui)?.desired;
     Ok(Beginning {
         desired,
-        fly: fly.to_owned(),
+        fly,
+        ignore: ours.with_file_name(".gitignore"),
         ours,
-        ignore: folder.join(".gitignore"),
     })
 }
 
@@ -130,7 +133,7 @@ pub(super) fn head(desired: &Desired, fly: &Path) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "provider = {}", quoted(&desired.provider));
     if let Some(name) = fly.file_name().and_then(|name| name.to_str())
-        && name != FLY_TOML
+        && !pairs::is_found_by_name(fly)
     {
         let _ = writeln!(text, "config = {}", quoted(name));
     }

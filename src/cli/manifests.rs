@@ -7,14 +7,17 @@ use super::Context;
 use super::args::Global;
 use super::codes;
 use super::files::FileEdits;
-use super::project::{AEROFORM_TOML, Project, read_file};
+use super::pairs::{self, Ours, Pair};
+use super::project::{Project, read_file};
 use crate::core::code::Code;
 use crate::core::fleet::{Desired, Region};
 use crate::core::manifest::codes::UNKNOWN_REGION;
 use crate::core::manifest::edit::{self, Edit, EditError};
 use crate::core::manifest::{
-    self, Diagnostics, Loaded, LocalFile, Overrides, Settings, Severity, SourceFile,
+    self, Diagnostics, Loaded, LocalFile, Overrides, PROVIDERS, Settings, Severity, SourceFile,
+    StateLocation,
 };
+use crate::core::state;
 use crate::core::view::diagnostics;
 use crate::core::view::escape::safe;
 use crate::core::view::words::count;
@@ -27,7 +30,22 @@ pub(super) struct Manifests {
     /// The fly.toml, as people are shown it.
     pub(super) fly: PathBuf,
     pub(super) loaded: Loaded,
+    /// Whether a flag, aeroform.toml or the state says where Machines run.
+    provider_named: bool,
+    /// What to say where settings are beside fly.toml, and none is for it.
+    without_settings: Option<String>,
     texts: Texts,
+}
+
+/// Manifests that nothing is wrong with.
+pub(super) struct Accepted {
+    pub(super) project: Project,
+    pub(super) desired: Desired,
+    pub(super) settings: Settings,
+    /// Whether a flag, aeroform.toml or the state says where Machines run.
+    pub(super) provider_named: bool,
+    /// Whether an image is named or built.
+    pub(super) has_image: bool,
 }
 
 /// The two files as they were read, and what was added to them.
@@ -52,6 +70,8 @@ impl Texts {
 pub(super) enum Purpose {
     /// To do what they say.
     Run,
+    /// To show what that would be.
+    Plan,
     /// To show what they make of it.
     Show,
     /// To say what is wrong with them.
@@ -102,70 +122,96 @@ pub(super) fn read_with(
     regions: BTreeSet<Region>,
 ) -> Result<Manifests, Failure> {
     let global = context.global;
-    let named = global.config.as_deref().map(named).transpose()?;
-    let project = Project::find(global.config.as_deref())?;
-    let place = project.path(AEROFORM_TOML);
-    let ours = project.read(&place)?;
-    let ours = ours.map(|bytes| Source::new(&place, bytes));
+    let pair = pairs::find(global.config.as_deref())?;
+    let theirs = fly_toml(global, &pair)?;
+    let mut without_settings = None;
+    if let Ours::OfOthers(others) = &pair.ours {
+        let program = program(global, &pair.fly);
+        if matches!(purpose, Purpose::Run) {
+            return Err(others.refusal(&program));
+        }
+        without_settings = Some(others.warning(&program));
+    }
+    let ours = match &pair.ours {
+        Ours::There(place) => {
+            let bytes = pair.project.read(place)?;
+            bytes.map(|bytes| Source::new(place, bytes))
+        }
+        Ours::ToBe(_) | Ours::OfOthers(_) => None,
+    };
     let mut overrides = Overrides {
         regions,
-        ..overrides(global, purpose)
+        ..overrides(global, purpose)?
     };
-    if ours.is_none() && !matches!(purpose, Purpose::Run) {
-        // Nothing runs here, and whoever has only a fly.toml means Fly.
-        overrides.provider.get_or_insert_with(|| "fly".to_owned());
-    }
     let (settings, _) = manifest::settings(ours.as_ref().map(Source::file), &overrides);
-    let theirs = match named {
-        Some(theirs) => theirs,
-        None => found(&project, &project.path(&settings.config))?,
+    let mut provider_named = settings.provider_named;
+    overrides.provider_otherwise = match purpose {
+        Purpose::Run | Purpose::Plan if provider_named => None,
+        Purpose::Run | Purpose::Plan => {
+            let remembered = remembered(global, &pair, &settings, theirs.file());
+            provider_named = remembered.is_some();
+            remembered
+        }
+        // Nothing runs here, and whoever has only a fly.toml means Fly.
+        Purpose::Show | Purpose::Validate { .. } => ours.is_none().then(|| "fly".to_owned()),
     };
-    let fly = PathBuf::from(&theirs.shown);
-    overrides.dockerfile = dockerfile(&project, &fly);
-    overrides.files = local_files(&project, &fly, theirs.file());
     let texts = Texts {
-        place,
+        place: pair.ours.place().to_owned(),
         ours,
         theirs,
         overrides,
     };
     Ok(Manifests {
-        project,
-        fly,
-        loaded: texts.load(),
-        texts,
+        provider_named,
+        without_settings,
+        ..Manifests::of(pair, texts)
     })
 }
 
-/// Reads fly.toml as if there were no aeroform.toml.
-pub(super) fn read_without_ours(
-    context: &Context<'_>,
-    project: Project,
-    fly: &Path,
-) -> Result<Manifests, Failure> {
-    let theirs = match &context.global.config {
-        Some(path) => named(path)?,
-        None => found(&project, fly)?,
-    };
-    let mut overrides = overrides(context.global, Purpose::Run);
-    overrides.dockerfile = dockerfile(&project, fly);
-    overrides.files = local_files(&project, fly, theirs.file());
+/// Reads fly.toml for whom there are no settings yet.
+pub(super) fn read_without_ours(context: &Context<'_>, pair: Pair) -> Result<Manifests, Failure> {
     let texts = Texts {
-        place: project.path(AEROFORM_TOML),
+        place: pair.ours.place().to_owned(),
         ours: None,
-        theirs,
-        overrides,
+        theirs: fly_toml(context.global, &pair)?,
+        overrides: overrides(context.global, Purpose::Run)?,
     };
-    Ok(Manifests {
-        project,
-        fly: fly.to_owned(),
-        loaded: texts.load(),
-        texts,
-    })
+    Ok(Manifests::of(pair, texts))
 }
 
-fn overrides(global: &Global, purpose: Purpose) -> Overrides {
-    Overrides {
+/// This program as it is typed for a fly.toml.
+fn program(global: &Global, fly: &Path) -> String {
+    let config = Some(fly.to_owned());
+    let global = Global {
+        config,
+        ..global.clone()
+    };
+    global.program()
+}
+
+/// The provider that the state of this app names.
+fn remembered(
+    global: &Global,
+    pair: &Pair,
+    settings: &Settings,
+    theirs: SourceFile<'_>,
+) -> Option<String> {
+    let app = global.app.clone().or_else(|| manifest::app_of(theirs))?;
+    let StateLocation::Path(path) = settings.state_location(&app) else {
+        return None;
+    };
+    let bytes = pair.project.read(&pair.project.path(&path)).ok()??;
+    let whose = state::whose(&String::from_utf8_lossy(&bytes))?;
+    (whose.app == app).then_some(whose.provider)
+}
+
+fn overrides(global: &Global, purpose: Purpose) -> Result<Overrides, Failure> {
+    if let Some(provider) = &global.provider
+        && !PROVIDERS.contains(&provider.as_str())
+    {
+        return Err(no_provider(provider));
+    }
+    Ok(Overrides {
         app: global.app.clone(),
         app_by: Some(global.app_by().to_owned()),
         provider: global.provider.clone(),
@@ -173,7 +219,15 @@ fn overrides(global: &Global, purpose: Purpose) -> Overrides {
         strict: matches!(purpose, Purpose::Validate { strict: true }),
         only_validates: matches!(purpose, Purpose::Validate { .. }),
         ..Overrides::default()
-    }
+    })
+}
+
+/// That there is no such provider.
+pub(super) fn no_provider(name: &str) -> Failure {
+    let meant = manifest::did_you_mean(name, PROVIDERS);
+    let all = || "the providers are `local` and `fly`".to_owned();
+    let message = format!("there is no provider `{name}`");
+    Failure::new(codes::UNKNOWN_PROVIDER, message).hint(meant.unwrap_or_else(all))
 }
 
 /// The files that fly.toml names, from its own folder and inside the project.
@@ -201,30 +255,49 @@ fn dockerfile(project: &Project, fly: &Path) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// The fly.toml that a flag names.
-fn named(path: &Path) -> Result<Source, Failure> {
-    let bytes = read_file(path)?.ok_or_else(|| no_fly_toml(path))?;
-    Ok(Source::new(path, bytes))
-}
-
-/// The fly.toml of the project.
-fn found(project: &Project, path: &Path) -> Result<Source, Failure> {
-    match project.read(path)? {
+/// The fly.toml of a pair.
+fn fly_toml(global: &Global, pair: &Pair) -> Result<Source, Failure> {
+    let path = &pair.fly;
+    let bytes = if pair.by_flag {
+        read_file(path)?
+    } else {
+        pair.project.read(path).map_err(|failure| {
+            if failure.code != codes::OUTSIDE_PROJECT.name() {
+                return failure;
+            }
+            let program = program(global, path);
+            failure.hint(format!(
+                "a manifest may only name files of its project; a flag may name any: `{program} …`"
+            ))
+        })?
+    };
+    match bytes {
         Some(bytes) => Ok(Source::new(path, bytes)),
-        None => Err(in_another_language(project, path).unwrap_or_else(|| no_fly_toml(path))),
+        None => Err(another_one(global, pair).unwrap_or_else(|| no_fly_toml(path))),
     }
 }
 
-/// What to say where the file is there as JSON or YAML, which are read only where they are named.
-fn in_another_language(project: &Project, path: &Path) -> Option<Failure> {
-    let there = ["json", "yaml", "yml"]
-        .map(|ending| path.with_extension(ending))
-        .into_iter()
-        .find(|other| matches!(project.read(other), Ok(Some(_))))?;
-    let there = there.display();
-    Some(no_fly_toml(path).hint(format!(
-        "name the one that is there: `aeroform -c {there} …`, or `config = \"{there}\"` in aeroform.toml"
-    )))
+/// What to say where there is one under another name, which is read only where it is named.
+fn another_one(global: &Global, pair: &Pair) -> Option<Failure> {
+    let folder = pair.fly.parent().filter(|_| !pair.by_flag)?;
+    let candidates = pairs::candidates(folder);
+    let first = candidates.first()?;
+    let ways: Vec<String> = candidates
+        .iter()
+        .map(|there| format!("`{} …`", program(global, there)))
+        .collect();
+    let name = first.file_name()?.to_str()?;
+    let config = match candidates.len() {
+        1 => format!(", or `config = \"{name}\"` in aeroform.toml"),
+        _ => String::new(),
+    };
+    let ways = ways.join(", ");
+    let one = if candidates.len() == 1 {
+        "the one that is"
+    } else {
+        "one of those that are"
+    };
+    Some(no_fly_toml(&pair.fly).hint(format!("name {one} there: {ways}{config}")))
 }
 
 fn no_fly_toml(path: &Path) -> Failure {
@@ -295,6 +368,20 @@ fn show(found: &Diagnostics, ui: &Ui) {
 }
 
 impl Manifests {
+    fn of(pair: Pair, mut texts: Texts) -> Self {
+        let fly = pair.fly;
+        texts.overrides.dockerfile = dockerfile(&pair.project, &fly);
+        texts.overrides.files = local_files(&pair.project, &fly, texts.theirs.file());
+        Self {
+            project: pair.project,
+            fly,
+            loaded: texts.load(),
+            provider_named: false,
+            without_settings: None,
+            texts,
+        }
+    }
+
     /// Refuses to write files that name another app than the chosen one: what is written for that one
     /// would be done to the other by the next apply.
     pub(super) fn may_be_written(&self, global: &Global) -> Result<(), Failure> {
@@ -365,19 +452,31 @@ impl Manifests {
     }
 
     /// Shows what is wrong, and goes on only with what is right.
-    pub(super) fn accept(self, ui: &Ui) -> Result<(Project, Desired, Settings), Failure> {
+    pub(super) fn accept(self, ui: &Ui) -> Result<Accepted, Failure> {
+        self.say_without_settings(ui);
         show(&self.loaded.diagnostics.without(&SAID_BY_PLANS), ui);
         self.trusted()
     }
 
     /// The same without a word of what is only odd.
-    pub(super) fn trusted(self) -> Result<(Project, Desired, Settings), Failure> {
+    pub(super) fn trusted(self) -> Result<Accepted, Failure> {
         let failure = self.failure();
         match self.loaded.desired {
-            Some(desired) if !self.loaded.diagnostics.has_errors() => {
-                Ok((self.project, desired, self.loaded.settings))
-            }
+            Some(desired) if !self.loaded.diagnostics.has_errors() => Ok(Accepted {
+                project: self.project,
+                desired,
+                settings: self.loaded.settings,
+                provider_named: self.provider_named,
+                has_image: self.loaded.has_image,
+            }),
             Some(_) | None => Err(failure),
+        }
+    }
+
+    /// Says that none of the settings is for this fly.toml, where that is so.
+    pub(super) fn say_without_settings(&self, ui: &Ui) {
+        if let Some(text) = &self.without_settings {
+            ui.warn(text);
         }
     }
 

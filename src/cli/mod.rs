@@ -23,6 +23,7 @@ mod init;
 mod logs;
 mod machine;
 mod manifests;
+mod pairs;
 mod plan;
 mod platform;
 mod project;
@@ -173,16 +174,12 @@ fn run(ui: &Ui, env: &Env, cli: &Cli) -> Result<Exit, Failure> {
             Failure::new(codes::CHDIR, format!("cannot go to `{}`", dir.display())).cause(error)
         })?;
     }
-    let mut global = match cli.global.clone().with_app_of(env) {
+    let global = match cli.global.clone().with_app_of(env) {
         Ok(global) => global,
         // These are about no app.
         Err(_) if !cli.verb.is_about_an_app() => cli.global.clone(),
         Err(error) => return Err(no_app_name(&error)),
     };
-    // flyctl takes a folder for the fly.toml in it.
-    if let Some(path) = global.config.as_mut().filter(|path| path.is_dir()) {
-        path.push(project::FLY_TOML);
-    }
     let context = Context {
         ui,
         env,

@@ -1,6 +1,7 @@
 //! `aeroform plan`: what apply would do. Changes nothing and takes no lock.
 
 use super::args::Plan as Args;
+use super::manifests::Purpose;
 use super::saved::OutFile;
 use super::session::{self, Session};
 use super::{Context, show};
@@ -14,9 +15,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     // A path that cannot be written is better known before the work than after it.
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
     let session = if args.refresh.refresh {
-        Session::open_asking(context).await?
+        Session::open_asking_for(context, Purpose::Plan).await?
     } else {
-        Session::open(context)?
+        Session::open_for(context, Purpose::Plan)?
     };
     let wishes = session::wishes(
         &args.wishes,

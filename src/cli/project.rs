@@ -30,19 +30,6 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Finds it from where the program was started. With `-c FILE` the aeroform.toml beside that file
-    /// is meant, and only without one there the one that lies here.
-    pub(super) fn find(config: Option<&Path>) -> Result<Self, Failure> {
-        let beside = config.and_then(Path::parent).unwrap_or(Path::new(""));
-        let here = Path::new("");
-        let dir = if !beside.join(AEROFORM_TOML).exists() && here.join(AEROFORM_TOML).exists() {
-            here
-        } else {
-            beside
-        };
-        Self::at(dir)
-    }
-
     /// The project of this folder.
     pub(super) fn at(dir: &Path) -> Result<Self, Failure> {
         let shown = if dir == Path::new("") {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::Context;
 use super::args::Wishes;
 use super::codes;
-use super::manifests::{self, Manifests, Purpose};
+use super::manifests::{self, Accepted, Manifests, Purpose};
 use super::project::Project;
 use crate::conduct::{ConductError, Ground, Look, Remembered};
-use crate::core::fleet::Desired;
+use crate::core::fleet::{AppName, Desired};
 use crate::core::manifest::{Settings, StateLocation};
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::core::plan::{Aim, Asked, Options};
@@ -31,18 +31,33 @@ pub(super) struct Session {
     /// The folder of the state file, where an unpublished copy goes.
     pub(super) state_folder: PathBuf,
     project: Project,
+    provider_named: bool,
+    has_image: bool,
 }
 
 impl Session {
     /// Reads the manifests and finds the state; asks nobody.
     pub(super) fn open(context: &Context<'_>) -> Result<Self, Failure> {
-        Self::of(context, manifests::read(context, Purpose::Run)?)
+        Self::open_for(context, Purpose::Run)
+    }
+
+    /// The same for what the manifests are read for.
+    pub(super) fn open_for(context: &Context<'_>, purpose: Purpose) -> Result<Self, Failure> {
+        Self::of(context, manifests::read(context, purpose)?)
     }
 
     /// The same for a verb that asks the provider anyway: a region that is not known here is right if
     /// the platform itself names it.
     pub(super) async fn open_asking(context: &Context<'_>) -> Result<Self, Failure> {
-        Self::of(context, read_asking(context).await?)
+        Self::open_asking_for(context, Purpose::Run).await
+    }
+
+    /// The same for what the manifests are read for.
+    pub(super) async fn open_asking_for(
+        context: &Context<'_>,
+        purpose: Purpose,
+    ) -> Result<Self, Failure> {
+        Self::of(context, read_asking(context, purpose).await?)
     }
 
     /// The session of manifests that were read already.
@@ -59,11 +74,15 @@ impl Session {
         Self::on(context, manifests.trusted()?)
     }
 
-    fn on(
-        context: &Context<'_>,
-        (project, desired, settings): (Project, Desired, Settings),
-    ) -> Result<Self, Failure> {
-        let path = state_path(&project, &desired, &settings)?;
+    fn on(context: &Context<'_>, accepted: Accepted) -> Result<Self, Failure> {
+        let Accepted {
+            project,
+            desired,
+            settings,
+            provider_named,
+            has_image,
+        } = accepted;
+        let path = state_path(&project, &desired.app, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
         // Where the person stands who reads it, not where `-C` went.
         let stands = context.global.chdir.as_deref().unwrap_or(Path::new(""));
@@ -73,6 +92,8 @@ impl Session {
             store: Box::new(LocalStore::new(path, shown)),
             state_folder,
             project,
+            provider_named,
+            has_image,
         })
     }
 
@@ -148,16 +169,37 @@ impl Session {
         Ok(provider.first_port(port))
     }
 
-    /// The provider that the manifests name.
+    /// Refuses to guess where Machines run where a guess could be wrong: with a token or an image at hand
+    /// an app is more likely on Fly than on this computer.
+    pub(super) fn provider_is_named(&self, context: &Context<'_>) -> Result<(), Failure> {
+        let token = Access::token_variable(|name| context.env.var(name));
+        let why = match token {
+            _ if self.provider_named => return Ok(()),
+            Some(variable) => format!("`{variable}` is set"),
+            None if self.has_image => "an image is named or built".to_owned(),
+            None => return Ok(()),
+        };
+        let program = context.global.program();
+        Err(Failure::new(
+            codes::NO_PROVIDER_NAMED,
+            "nothing says where the Machines run",
+        )
+        .cause(format!(
+            "no flag, aeroform.toml or state names a provider, and {why}"
+        ))
+        .hint(format!(
+            "`--provider fly` means Fly, `--provider local` processes of this computer; \
+             `{program} init` writes it down"
+        )))
+    }
+
+    /// The provider that is named.
     pub(super) fn provider(&self, context: &Context<'_>) -> Result<Box<dyn Provider>, Failure> {
+        self.provider_is_named(context)?;
         match self.desired.provider.as_str() {
             "local" => Ok(Box::new(self.local(context)?)),
             "fly" => Ok(Box::new(fly(context)?)),
-            other => Err(Failure::new(
-                codes::UNKNOWN_PROVIDER,
-                format!("there is no provider `{other}`"),
-            )
-            .hint("the providers are `local` and `fly`")),
+            other => Err(manifests::no_provider(other)),
         }
     }
 }
@@ -169,13 +211,16 @@ pub(super) const PROVIDERS: [(&str, &str); 2] = [
 ];
 
 /// Reads the manifests for a verb that asks the provider anyway.
-pub(super) async fn read_asking(context: &Context<'_>) -> Result<Manifests, Failure> {
-    let read = manifests::read(context, Purpose::Run)?;
+pub(super) async fn read_asking(
+    context: &Context<'_>,
+    purpose: Purpose,
+) -> Result<Manifests, Failure> {
+    let read = manifests::read(context, purpose)?;
     if !manifests::only_lack_regions(&read.loaded.diagnostics) {
         return Ok(read);
     }
     let named = fly(context)?.regions().await?;
-    manifests::read_with(context, Purpose::Run, named)
+    manifests::read_with(context, purpose, named)
 }
 
 /// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (RULES 38).
@@ -251,10 +296,10 @@ pub(super) async fn lock(
 /// Where the state is, by what the manifests say.
 pub(super) fn state_path(
     project: &Project,
-    desired: &Desired,
+    app: &AppName,
     settings: &Settings,
 ) -> Result<PathBuf, Failure> {
-    let written = match settings.state_location(&desired.app) {
+    let written = match settings.state_location(app) {
         StateLocation::Path(path) => path,
         StateLocation::Url(url) => {
             return Err(Failure::new(

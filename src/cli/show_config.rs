@@ -16,7 +16,7 @@ use crate::ui::{Exit, Failure};
 /// Prints the config of each group, or of one.
 pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Failure> {
     let ui = context.ui;
-    let (_, desired, _) = manifests::read(context, Purpose::Show)?.accept(ui)?;
+    let desired = manifests::read(context, Purpose::Show)?.accept(ui)?.desired;
     let secrets = if args.show_secrets {
         Secrets::Shown
     } else {

@@ -15,6 +15,7 @@ pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failur
             strict: args.strict,
         },
     )?;
+    found.say_without_settings(context.ui);
     let diagnostics = &found.loaded.diagnostics;
     if context.ui.json() {
         let document = json::validate::validate(diagnostics.iter().map(Into::into).collect());

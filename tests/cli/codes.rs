@@ -91,6 +91,10 @@ async fn every_code_of_a_verb_is_provoked() {
     let seen = vec![
         code(nameless),
         ends(&sandbox, &["-a", "other", "scale", "count", "web=3"]),
+        with("aeroform.worker.toml", "", &["-c", "aeroform.toml", "plan"]),
+        with("fly.worker.toml", "", &["-c", "fly.worker.toml", "apply"]),
+        with("aeroform.a.toml", "config = \"fly.toml\"\n", &["plan"]),
+        unclear(),
         code(portless),
         ends(&sandbox, &["init"]),
         ends(&sandbox, &["apply", "fly.toml"]),
@@ -425,6 +429,15 @@ fn no_answer() -> String {
     let (exit, screen) = terminal.end();
     assert_eq!(exit, exit_of(ui::NO_ANSWER.name()), "{screen}");
     error_code(&screen)
+}
+
+/// Settings that go with two files by name.
+fn unclear() -> String {
+    let sandbox = Sandbox::new();
+    for path in ["fly.a.json", "fly.a.yaml", "aeroform.a.toml"] {
+        sandbox.write(path, "");
+    }
+    ends(&sandbox, &["-c", "fly.a.json", "plan"])
 }
 
 /// Asked at a terminal that cannot draw a list, which no document is written for.

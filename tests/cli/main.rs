@@ -23,6 +23,7 @@ mod lists;
 mod machines;
 mod manifests;
 mod one_by_one;
+mod pairs;
 mod platform;
 #[path = "../support/ports.rs"]
 mod ports;
@@ -37,5 +38,6 @@ mod terminal;
 mod usage;
 mod walk;
 mod which_app;
+mod which_provider;
 #[path = "../support/words.rs"]
 mod words;

@@ -64,13 +64,12 @@ fn init_for_fly_writes_no_counts_and_keeps_the_state_in_git() {
     assert_snapshot!(sandbox.run(&init), @r#"
     exit 0
     --- stdout
-    {"format_version":1,"app":"shop","written":["deploy/aeroform.toml","deploy/.gitignore"]}
+    {"format_version":1,"app":"shop","written":["deploy/aeroform.staging.toml","deploy/.gitignore"]}
     "#);
-    assert_snapshot!(sandbox.read("deploy/aeroform.toml"), @r#"
+    assert_snapshot!(sandbox.read("deploy/aeroform.staging.toml"), @r#"
     # What fly.toml cannot say: how many Machines of each process group run, and where.
 
     provider = "fly"
-    config = "fly.staging.toml"
     "#);
     assert_snapshot!(sandbox.read("deploy/.gitignore"), @r"
     /tmp/
@@ -79,7 +78,7 @@ fn init_for_fly_writes_no_counts_and_keeps_the_state_in_git() {
     ");
     assert!(
         sandbox
-            .run(&["-C", "deploy", "validate"])
+            .run(&["-C", "deploy", "-c", "fly.staging.toml", "validate"])
             .starts_with("exit 0\n")
     );
 }
@@ -218,7 +217,7 @@ fn nothing_outside_the_project_is_read() {
     --- stderr
     error: `../../../etc/hostname` leads out of the project
       caused by: the project is `[ROOT]/project`
-    hint: a manifest may only name files of its project; a flag may name any
+    hint: a manifest may only name files of its project; a flag may name any: `aeroform -c ../../../etc/hostname …`
     ");
     sandbox.write("aeroform.toml", "[state]\npath = \"/etc/passwd\"\n");
     assert_snapshot!(sandbox.run(&["plan"]), @r"

@@ -235,8 +235,8 @@ fn settings_are_known_before_fly_toml_is_read() {
     let (found, diagnostics) = settings(Some(file), &on("sim"));
     assert!(diagnostics.is_empty());
     assert_eq!(
-        (found.config.as_str(), found.provider.as_str()),
-        ("deploy/fly.toml", "sim")
+        (found.config.as_deref(), found.provider.as_str()),
+        (Some("deploy/fly.toml"), "sim")
     );
     assert_eq!(
         found.state,
@@ -244,7 +244,7 @@ fn settings_are_known_before_fly_toml_is_read() {
     );
     let (found, _) = settings(None, &Overrides::default());
     assert_eq!(
-        (found.config.as_str(), found.provider.as_str()),
-        ("fly.toml", "local")
+        (found.config.as_deref(), found.provider.as_str()),
+        (None, "local")
     );
 }

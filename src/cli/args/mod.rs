@@ -90,7 +90,7 @@ pub struct Global {
     /// Run as if started in this folder
     #[arg(short = 'C', long = "chdir", value_name = "DIR", global = true)]
     pub chdir: Option<PathBuf>,
-    /// The fly.toml to read, or the folder that has it; beats `config` in aeroform.toml
+    /// The fly.toml to read, or the folder that has it; its settings are those that go with it
     #[arg(short, long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// The app; beats `FLY_APP`, which beats `app` in fly.toml

@@ -7,9 +7,10 @@ use super::aeroform::{Aeroform, read};
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::fly::document;
 use super::join::Both;
-use super::settings::{LocalFile, Overrides, Settings};
+use super::settings::{DEFAULT_PROVIDER, LocalFile, Overrides, Settings};
 use super::source::{Source, SourceFile};
 use super::tree::{Dialect, File};
+use super::value::Table;
 
 /// Most bytes that the templates of all groups may come to: every group has its own copy of what
 /// fly.toml says to all of them.
@@ -22,6 +23,8 @@ pub struct Loaded {
     pub desired: Option<Desired>,
     /// Provider, fly.toml, state.
     pub settings: Settings,
+    /// Whether a flag or a file names an image, or fly.toml says how to build one.
+    pub has_image: bool,
     /// What was found, in both files.
     pub diagnostics: Diagnostics,
 }
@@ -33,7 +36,7 @@ pub fn settings(
 ) -> (Settings, Diagnostics) {
     let Some(file) = aeroform else {
         return (
-            Settings::of(&Aeroform::default(), overrides),
+            Settings::of(&Aeroform::default(), overrides, DEFAULT_PROVIDER),
             Diagnostics::default(),
         );
     };
@@ -41,14 +44,15 @@ pub fn settings(
         Ok(source) => source,
         Err(diagnostic) => {
             return (
-                Settings::of(&Aeroform::default(), overrides),
+                Settings::of(&Aeroform::default(), overrides, DEFAULT_PROVIDER),
                 only(*diagnostic),
             );
         }
     };
     let file = File::new(&source, Dialect::Aeroform);
-    let aeroform = read_aeroform(&file);
-    let settings = Settings::of(&aeroform.unwrap_or_default(), overrides);
+    let tree = file.parse();
+    let aeroform = tree.map(|tree| read(&file, &tree, DEFAULT_PROVIDER));
+    let settings = Settings::of(&aeroform.unwrap_or_default(), overrides, DEFAULT_PROVIDER);
     (settings, file.into_diagnostics())
 }
 
@@ -67,68 +71,94 @@ pub fn load(
     };
     let fly_source = source_of(fly);
     let aero_source = aeroform.map(source_of);
+    let dialect = if overrides.strict {
+        Dialect::FlyStrict
+    } else {
+        Dialect::Fly
+    };
+    let fly_file = fly_source.as_ref().map(|source| File::new(source, dialect));
     let aero_file = match &aero_source {
         Some(Some(source)) => Some(File::new(source, Dialect::Aeroform)),
         Some(None) | None => None,
     };
-    if let Some(file) = &aero_file {
-        file.has_regions(&overrides.regions);
-    }
-    if let (Some(file), Some(provider)) = (&aero_file, &overrides.provider) {
-        file.runs_on(provider);
-    }
-    let aeroform = match (&aero_file, &aero_source) {
-        (Some(file), _) => read_aeroform(file),
-        (None, Some(_)) => None,
-        (None, None) => Some(Aeroform::default()),
+    let both = Files {
+        fly: fly_file.as_ref(),
+        aero: aero_file.as_ref(),
+        has_aero: aero_source.is_some(),
     };
-    let settings = Settings::of(aeroform.as_ref().unwrap_or(&Aeroform::default()), overrides);
-    let mut desired = None;
-    if let Some(source) = &fly_source {
-        let dialect = if overrides.strict {
-            Dialect::FlyStrict
-        } else {
-            Dialect::Fly
-        };
-        let file = File::new(source, dialect);
-        file.runs_on(&settings.provider);
-        file.has_regions(&overrides.regions);
-        desired = read_fly(
-            &file,
-            aero_file.as_ref(),
-            aeroform.as_ref(),
-            &settings,
-            overrides,
-        );
-        diagnostics.extend(file.into_diagnostics());
-    }
-    if let Some(file) = aero_file {
+    let (desired, settings, has_image) = both.read(overrides);
+    let files = [fly_file, aero_file].into_iter().flatten();
+    for file in files {
         diagnostics.extend(file.into_diagnostics());
     }
     let desired = desired.filter(|_| !diagnostics.has_errors());
     Loaded {
         desired,
         settings,
+        has_image,
         diagnostics,
     }
 }
 
-fn read_aeroform(file: &File<'_>) -> Option<Aeroform> {
-    let tree = file.parse()?;
-    Some(read(file, &tree))
+/// Both files, as far as they are text.
+struct Files<'f> {
+    fly: Option<&'f File<'f>>,
+    aero: Option<&'f File<'f>>,
+    /// Whether there is an aeroform.toml at all.
+    has_aero: bool,
+}
+
+impl Files<'_> {
+    /// What is wanted, the settings, and whether an image is named or built.
+    fn read(&self, overrides: &Overrides) -> (Option<Desired>, Settings, bool) {
+        for file in [self.fly, self.aero].into_iter().flatten() {
+            file.has_regions(&overrides.regions);
+        }
+        let fly_tree = self.fly.and_then(File::parse);
+        let aero_tree = self.aero.and_then(File::parse);
+        let has_image = overrides.image.is_some()
+            || says(fly_tree.as_ref(), "build")
+            || says(aero_tree.as_ref(), "image");
+        // Whoever has an image, or builds one, means Fly: processes of this computer have none.
+        let usual = if has_image { "fly" } else { DEFAULT_PROVIDER };
+        let otherwise = overrides.provider_otherwise.as_deref().unwrap_or(usual);
+        if let (Some(file), Some(provider)) = (self.aero, &overrides.provider) {
+            file.runs_on(provider);
+        }
+        let aeroform = match (self.aero, &aero_tree) {
+            (Some(file), Some(tree)) => Some(read(file, tree, otherwise)),
+            _ if self.has_aero => None,
+            _ => Some(Aeroform::default()),
+        };
+        let nothing = Aeroform::default();
+        let settings = Settings::of(aeroform.as_ref().unwrap_or(&nothing), overrides, otherwise);
+        let desired = self.fly.zip(fly_tree.as_ref()).and_then(|(file, tree)| {
+            file.runs_on(&settings.provider);
+            let aero = self.aero;
+            read_fly(file, tree, aero, aeroform.as_ref(), &settings, overrides)
+        });
+        (desired, settings, has_image)
+    }
+}
+
+/// Whether a file says anything of this key, in whichever case flyctl takes it.
+fn says(tree: Option<&Table<'_>>, key: &str) -> bool {
+    let is_it = |name: &str| name.eq_ignore_ascii_case(key);
+    let mut keys = tree.into_iter().flat_map(Table::iter);
+    keys.any(|(name, _, node)| is_it(name) && !node.is_null())
 }
 
 /// Reads fly.toml and joins the two; where the syntax of one is broken, nothing is said of how they
 /// fit together.
 fn read_fly(
     file: &File<'_>,
+    tree: &Table<'_>,
     aero: Option<&File<'_>>,
     aeroform: Option<&Aeroform>,
     settings: &Settings,
     overrides: &Overrides,
 ) -> Option<Desired> {
-    let tree = file.parse()?;
-    let document = document::read(file, &tree, overrides);
+    let document = document::read(file, tree, overrides);
     let groups = document.processes.len();
     let files = overrides.files.values().map(|found| match found {
         LocalFile::Content(bytes) => bytes.len(),
@@ -143,7 +173,7 @@ fn read_fly(
     let (document, aeroform) = (&document, aeroform?);
     Both {
         fly: file,
-        tree: &tree,
+        tree,
         document,
         aero,
         aeroform,

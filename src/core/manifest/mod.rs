@@ -37,8 +37,8 @@ mod wanted;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Place, Severity};
 pub use load::{Loaded, load, settings};
-pub use settings::{LocalFile, Overrides, Settings, StateLocation};
+pub use settings::{LocalFile, Overrides, PROVIDERS, Settings, StateLocation};
 pub use size::memory_mb;
 pub use source::SourceFile;
 pub use suggest::did_you_mean;
-pub use wanted::wanted_files;
+pub use wanted::{app_of, wanted_files};

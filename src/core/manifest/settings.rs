@@ -10,6 +10,9 @@ use super::aeroform::Aeroform;
 /// Where Machines run unless somebody says otherwise.
 pub(super) const DEFAULT_PROVIDER: &str = "local";
 
+/// Where Machines can run.
+pub const PROVIDERS: [&str; 2] = ["fly", "local"];
+
 /// Where the state file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StateLocation {
@@ -28,6 +31,8 @@ pub struct Overrides {
     pub app_by: Option<String>,
     /// Beats `provider`.
     pub provider: Option<String>,
+    /// Where Machines run, where neither a flag nor aeroform.toml says so.
+    pub provider_otherwise: Option<String>,
     /// Beats every image in the files (RULES 18).
     pub image: Option<String>,
     /// Unknown keys in fly.toml are errors.
@@ -59,8 +64,10 @@ pub enum LocalFile {
 pub struct Settings {
     /// Provider by name.
     pub provider: String,
-    /// Path of fly.toml, from the folder of aeroform.toml.
-    pub config: String,
+    /// Whether a flag or aeroform.toml names it.
+    pub provider_named: bool,
+    /// Path of fly.toml, from the folder of aeroform.toml, if it is written.
+    pub config: Option<String>,
     /// Where the state stands, if it is written.
     pub state: Option<StateLocation>,
 }
@@ -72,15 +79,15 @@ impl Settings {
         self.state.clone().unwrap_or_else(usual)
     }
 
-    pub(super) fn of(aeroform: &Aeroform, overrides: &Overrides) -> Self {
+    /// `otherwise` is where Machines run, where nothing says so.
+    pub(super) fn of(aeroform: &Aeroform, overrides: &Overrides, otherwise: &str) -> Self {
         let written = aeroform.provider.clone();
-        let provider = overrides.provider.clone().or(written);
+        let named = overrides.provider.clone().or(written);
+        let provider_named = named.is_some();
         Self {
-            provider: provider.unwrap_or_else(|| DEFAULT_PROVIDER.to_owned()),
-            config: aeroform
-                .config
-                .clone()
-                .unwrap_or_else(|| "fly.toml".to_owned()),
+            provider: named.unwrap_or_else(|| otherwise.to_owned()),
+            provider_named,
+            config: aeroform.config.clone(),
             state: aeroform.state.clone(),
         }
     }
@@ -92,10 +99,10 @@ mod tests {
 
     #[test]
     fn what_is_not_written_has_a_usual_value() {
-        let settings = Settings::of(&Aeroform::default(), &Overrides::default());
+        let settings = Settings::of(&Aeroform::default(), &Overrides::default(), "local");
         assert_eq!(
-            (settings.provider.as_str(), settings.config.as_str()),
-            ("local", "fly.toml")
+            (settings.provider.as_str(), settings.provider_named),
+            ("local", false)
         );
         let app = AppName::new("shop").unwrap();
         let usual = StateLocation::Path("state/shop.json".to_owned());

@@ -1,4 +1,7 @@
-//! The files that fly.toml asks for, before it is read for good: nothing here can open one.
+//! What has to be known of fly.toml before it is read for good: the app, and the files that it asks for.
+//! Nothing here can open one.
+
+use crate::core::fleet::AppName;
 
 use super::fields::Fields;
 use super::fly::containers::is_inline;
@@ -30,9 +33,67 @@ pub fn wanted_files(fly: SourceFile<'_>) -> Vec<String> {
     wanted
 }
 
+/// The app that fly.toml names, also where something else in it is wrong. Where its very syntax is broken
+/// and it is TOML, the one name that its lines before the first section give to `app`.
+pub fn app_of(fly: SourceFile<'_>) -> Option<AppName> {
+    let source = Source::read(fly).ok()?;
+    let file = File::new(&source, Dialect::Fly);
+    let name = match file.parse() {
+        Some(tree) => Fields::new(&file, &tree, 0..0, String::new()).text("app")?,
+        None => app_by_lines(&source.text)?,
+    };
+    AppName::new(name).ok()
+}
+
+fn app_by_lines(text: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim_start);
+    let top = lines.take_while(|line| !line.starts_with('['));
+    let values = top.filter_map(|line| {
+        let value = line.strip_prefix("app")?.trim_start().strip_prefix('=')?;
+        let value = value.trim_start();
+        let quote = value.chars().next().filter(|c| ['"', '\''].contains(c))?;
+        Some(value[1..].split_once(quote)?.0.to_owned())
+    });
+    let mut names: Vec<String> = values.collect();
+    names.dedup();
+    let only = names.pop()?;
+    names.is_empty().then_some(only)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_app_is_known_also_of_a_file_that_is_broken_elsewhere() {
+        let app = |path: &str, text: &str| {
+            let bytes = text.as_bytes();
+            app_of(SourceFile { path, bytes }).map(|app| app.to_string())
+        };
+        let shop = Some("shop".to_owned());
+        assert_eq!(
+            app("fly.toml", "app = \"shop\"\n[deploy]\nstrategy = 7"),
+            shop
+        );
+        assert_eq!(app("fly.toml", "APP = 'shop'"), shop);
+        assert_eq!(
+            app("fly.toml", "app = 'shop' # ours\n[processes\nweb = 1"),
+            shop
+        );
+        assert_eq!(app("fly.toml", "= 1\n  app=\"shop\""), shop);
+        assert_eq!(app("fly.json", r#"{"app": "shop"}"#), shop);
+        let conflict = "<<<<<<< HEAD\napp = \"shop\"\n=======\napp = \"other\"\n>>>>>>> x\n";
+        for (path, text) in [
+            ("fly.toml", conflict),
+            ("fly.toml", "= 1\n[x]\napp = \"shop\""),
+            ("fly.toml", "app = \"$NAME\""),
+            ("fly.toml", "app = 1\n= 2"),
+            ("fly.toml", "apps = \"shop\"\n= 2"),
+            ("fly.json", r#"{"app": "shop""#),
+        ] {
+            assert_eq!(app(path, text), None, "{text}");
+        }
+    }
 
     #[test]
     fn files_are_asked_for_by_their_paths_and_inline_configs_are_not() {

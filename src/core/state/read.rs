@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 
@@ -34,6 +35,22 @@ pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
     let named = named_configs(&known).map_err(nowhere)?;
     known.configs.retain(|digest, _| named.contains(digest));
     Ok(known)
+}
+
+/// What the first line of a state says, whatever is wrong with the rest.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Whose {
+    /// The app that it is of.
+    pub app: AppName,
+    /// The provider by name.
+    pub provider: String,
+}
+
+/// Whose state this is; nothing where its header cannot be read.
+pub fn whose(text: &str) -> Option<Whose> {
+    let records = text.trim_start().strip_prefix('[')?;
+    let mut values = serde_json::Deserializer::from_str(records).into_iter::<Whose>();
+    values.next()?.ok()
 }
 
 fn parse(text: &str) -> Result<Known, StateError> {

@@ -8,6 +8,8 @@ use reqwest::Url;
 use super::codes;
 use crate::core::code::Code;
 
+/// Where a token is looked for, in that order.
+const TOKEN_VARS: [&str; 2] = ["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
 const MACHINES: &str = "https://api.machines.dev";
 const RELEASES: &str = "https://api.fly.io";
 const MACHINES_VAR: &str = "FLY_FLAPS_BASE_URL";
@@ -61,8 +63,9 @@ impl Access {
             (None, Some(machines)) if !is_of_fly(machines) => machines.clone(),
             (None, _) => known(RELEASES),
         };
-        let named = ["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
-        let found = named.into_iter().find_map(|name| Some((name, var(name)?)));
+        let found = TOKEN_VARS
+            .into_iter()
+            .find_map(|name| Some((name, var(name)?)));
         let (name, token) = found.ok_or_else(|| AccessError {
             code: codes::NO_TOKEN,
             message: "there is no token for Fly".to_owned(),
@@ -80,6 +83,11 @@ impl Access {
             releases_header: tokens.for_releases(),
             secrets: tokens.secrets(),
         })
+    }
+
+    /// The variable that has a token, be it a good one or not.
+    pub fn token_variable<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Option<&'static str> {
+        TOKEN_VARS.into_iter().find(|name| var(name).is_some())
     }
 
     /// The whole address of a path of the Machines API, and what it is asked with.

@@ -5,7 +5,7 @@ use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::settings::{DEFAULT_PROVIDER, StateLocation};
+use super::super::settings::{PROVIDERS, StateLocation};
 use super::super::tree::{At, File};
 use super::super::value::{Table, Value};
 use super::groups::{self, GroupSettings};
@@ -24,10 +24,16 @@ pub(in crate::core::manifest) struct Aeroform {
 }
 
 /// Reads every key of a parsed aeroform.toml.
-pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &Table<'_>) -> Aeroform {
+///
+/// Where it does not say where Machines run, that is `otherwise`.
+pub(in crate::core::manifest) fn read(
+    file: &File<'_>,
+    tree: &Table<'_>,
+    otherwise: &str,
+) -> Aeroform {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
-    let provider = written(&mut fields, "provider");
-    file.runs_on(provider.as_deref().unwrap_or(DEFAULT_PROVIDER));
+    let provider = provider(&mut fields);
+    file.runs_on(provider.as_deref().unwrap_or(otherwise));
     let aeroform = Aeroform {
         provider,
         config: written(&mut fields, "config"),
@@ -39,6 +45,19 @@ pub(in crate::core::manifest) fn read(file: &File<'_>, tree: &Table<'_>) -> Aero
     };
     fields.finish();
     aeroform
+}
+
+/// A provider that there is. Another is told and taken, so that nothing is said of what it would mean.
+fn provider(fields: &mut Fields<'_, '_>) -> Option<String> {
+    let text = something(fields, "provider")?;
+    if !PROVIDERS.contains(&text.value.as_str()) {
+        let message = format!("there is no provider {}", shown(&text.value));
+        let meant = fields.file.suggestion(&text.value, PROVIDERS);
+        let all = || "the providers are `local` and `fly`".to_owned();
+        let help = meant.unwrap_or_else(all);
+        fields.file.bad_value(text.span, message, Some(help));
+    }
+    Some(text.value)
 }
 
 fn image(fields: &mut Fields<'_, '_>) -> Option<String> {
