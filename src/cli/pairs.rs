@@ -314,9 +314,11 @@ fn pair_of(fly: &Path) -> PathBuf {
 }
 
 fn is_settings(name: &str) -> bool {
-    name == AEROFORM_TOML
-        || name.ends_with(".aeroform.toml")
-        || (name.starts_with("aeroform.") && name.ends_with(".toml"))
+    let stem = ending(name).filter(|(_, ending)| *ending == ENDINGS[0]);
+    let is_one = |stem: &str| {
+        stem == "aeroform" || stem.starts_with("aeroform.") || stem.ends_with(".aeroform")
+    };
+    stem.is_some_and(|(stem, _)| is_one(stem))
 }
 
 /// Whether a fly.toml of this name is found by the name of its settings alone.

@@ -249,7 +249,7 @@ fn where_no_list_can_be_drawn_the_choices_are_listed() {
     assert!(narrow.contains("no Machine is named"), "{narrow}");
     std::fs::remove_file(sandbox.project().join("aeroform.toml")).unwrap();
     assert_snapshot!(dumb(&["init"], 80), @"
-    error: no provider is named
+    error: nothing says where the Machines run
       caused by: local  processes of this computer: counts are written
       caused by: fly    Machines of the app on Fly: counts stay as they are there
     hint: name one of these: `aeroform init --provider NAME`

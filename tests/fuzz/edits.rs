@@ -51,7 +51,7 @@ pub(crate) fn target() -> Target {
 
 fn overrides() -> Overrides {
     Overrides {
-        provider: Some("test".to_owned()),
+        provider: Some("local".to_owned()),
         ..Overrides::default()
     }
 }
@@ -165,7 +165,7 @@ fn tried(fly: &str, ours: Option<&str>, before: &Desired, made: &Edit) -> String
         fly: file("fly.toml", fly),
         ours_path: "aeroform.toml",
         ours: ours.map(str::as_bytes),
-        beginning: "provider = \"test\"\n",
+        beginning: "provider = \"local\"\n",
     };
     let kind = format!("{made:?}");
     let kind = kind.split([' ', '{']).next().unwrap_or_default();

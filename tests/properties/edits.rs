@@ -49,7 +49,7 @@ fn verb() -> impl Strategy<Value = Verb> {
 
 fn overrides() -> Overrides {
     Overrides {
-        provider: Some("test".to_owned()),
+        provider: Some("local".to_owned()),
         image: Some("registry.example/shop@sha256:11".to_owned()),
         ..Overrides::default()
     }
@@ -167,7 +167,7 @@ fn made(texts: &Texts, before: &Desired, made: &Edit) -> (Texts, Desired) {
         },
         ours_path: "aeroform.toml",
         ours: texts.ours.as_deref().map(str::as_bytes),
-        beginning: "provider = \"test\"\n",
+        beginning: "provider = \"local\"\n",
     };
     let edited = edit(files, &overrides(), before, std::slice::from_ref(made));
     let edited = edited.unwrap_or_else(|error| panic!("{made:?}: {error:?}\n{texts:#?}"));

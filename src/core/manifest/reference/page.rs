@@ -24,6 +24,12 @@ const RULES: &str = "## What holds everywhere
 - **The file.** `fly.toml`, or what `--config` or `config` in aeroform.toml names. A name that ends in
   `.json` is read as JSON, in `.yaml` or `.yml` as YAML, any other as TOML; sections, keys and messages
   are the same. flyctl itself does not take `.yml`.
+- **Its settings.** Several apps may have their files in one folder. By name `fly.toml` goes with
+  `aeroform.toml`, `fly.NAME.toml` with `aeroform.NAME.toml`, and `NAME.toml` with `NAME.aeroform.toml`, also
+  where it is JSON or YAML; `config` in a settings file names another. An `aeroform.toml` without `config` is
+  also for the only `fly.*.toml` of a folder that has no `fly.toml`. Two settings files for one file are an
+  error. Where settings are there and none is for the file, `validate`, `show config` and `plan` go on without
+  and warn, and what applies or edits stops; `aeroform -c FILE init` writes the settings of a file.
 - **Keys** match in any case, except names of groups, variables and checks. In JSON and YAML a `null` is
   as good as no key, but no value of a variable.
 - **Groups.** `processes = [\"web\"]` says for which groups a section is; an empty list is as good as
