@@ -13,7 +13,7 @@ use super::session::{self, Session};
 use super::{Context, codes, init, show};
 use crate::conduct::{self, Look};
 use crate::core::fleet::Desired;
-use crate::core::manifest::edit::{Edit, EditError};
+use crate::core::manifest::edit::Edit;
 use crate::core::plan::{Aim, Asked, Options, Plan};
 use crate::core::view::{json, terminal};
 use crate::journal::SqliteJournal;
@@ -169,18 +169,17 @@ impl Before {
     ) -> Result<(Manifests, FileEdits), Failure> {
         let desired = &self.session.desired;
         let beginning = init::head(desired, &read.fly);
-        let made = match read.edited(desired, wanted, &beginning) {
-            // A region that is not known here is right if the platform itself names it.
-            Err(EditError::Invalid { diagnostics, .. })
-                if self.world.is_some() && manifests::only_lack_regions(&diagnostics) =>
-            {
-                let fly = session::fly(context)?;
-                let named = signals.or_interrupted(fly.regions()).await??;
-                let read = manifests::read_with(context, Purpose::Run, named)?;
-                read.edited(desired, wanted, &beginning)
-            }
-            made => made,
-        };
+        let mut made = read.edited(desired, wanted, &beginning);
+        // Whether there is a region that is not known here, the platform itself says.
+        let lacks = made
+            .as_ref()
+            .is_ok_and(|(edited, _)| manifests::lack_regions(&edited.loaded.diagnostics));
+        if lacks && self.world.is_some() {
+            let fly = session::fly(context)?;
+            let named = signals.or_interrupted(fly.regions()).await??;
+            let read = manifests::read_with(context, Purpose::Run, named)?;
+            made = read.edited(desired, wanted, &beginning);
+        }
         made.map_err(|error| manifests::refused(context.ui, error))
     }
 }

@@ -347,13 +347,11 @@ fn indented(change: &str) -> String {
     lines.collect::<Vec<String>>().join("\n")
 }
 
-/// Whether nothing is wrong but regions that are not known here: the platform may have opened one since.
-pub(super) fn only_lack_regions(found: &Diagnostics) -> bool {
-    let errors = found
+/// Whether a region is not on the list that comes with the program: the platform may have opened it since.
+pub(super) fn lack_regions(found: &Diagnostics) -> bool {
+    found
         .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error);
-    let mut codes = errors.map(|diagnostic| diagnostic.code).peekable();
-    codes.peek().is_some() && codes.all(|code| code == UNKNOWN_REGION.name())
+        .any(|found| found.code == UNKNOWN_REGION.name())
 }
 
 fn show(found: &Diagnostics, ui: &Ui) {

@@ -216,7 +216,7 @@ pub(super) async fn read_asking(
     purpose: Purpose,
 ) -> Result<Manifests, Failure> {
     let read = manifests::read(context, purpose)?;
-    if !manifests::only_lack_regions(&read.loaded.diagnostics) {
+    if read.loaded.diagnostics.errors() > 0 || !manifests::lack_regions(&read.loaded.diagnostics) {
         return Ok(read);
     }
     let named = fly(context)?.regions().await?;

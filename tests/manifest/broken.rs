@@ -47,6 +47,55 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
         "a group twice in the old form",
         "app = \"a\"\n[[processes]]\nname = \"w\"\ncommand = \"a\"\n[[processes]]\nname = \"w\"\ncommand = \"b\"\n",
     ),
+    (
+        "a host without a size",
+        "app = \"a\"\nhost_dedication_id = \"h\"\n",
+    ),
+    (
+        "two sizes for one group",
+        "app = \"a\"\n[[vm]]\nsize = \"shared-cpu-1x\"\n[[vm]]\nsize = \"shared-cpu-2x\"\n",
+    ),
+    (
+        "keys that slipped below a header",
+        "app = \"a\"\n[env]\nprimary_region = \"ams\"\n[processes]\nweb = \"w\"\nauto_stop_machines = \"stop\"\n",
+    ),
+    (
+        "a group of the old form without its command",
+        "app = \"a\"\n[[processes]]\nname = \"w\"\ncmd = \"run\"\n",
+    ),
+    (
+        "two services on one port",
+        "app = \"a\"\n[http_service]\ninternal_port = 8080\n[[services]]\ninternal_port = 8080\n[[services.ports]]\nport = 9000\n",
+    ),
+    (
+        "commands for a shell",
+        "app = \"a\"\n[deploy]\nrelease_command = \"cd app && migrate\"\n[processes]\nweb = \"rake db:migrate && puma -p $PORT\"\n",
+    ),
+    (
+        "build keys of other types",
+        "app = \"a\"\n[build]\nbuildpacks = \"x\"\n[build.args]\nNODE_VERSION = 20\n",
+    ),
+    (
+        "containers that lack an image or a name",
+        "app = \"a\"\ncontainer = \"zz\"\nmachine_config = '{\"containers\": [{\"name\": \"x\"}]}'\n",
+    ),
+    (
+        "a number of 20 digits",
+        "app = \"a\"\n[env]\nN = 12345678901234567890\n",
+    ),
+    (
+        "empty durations where flyctl takes none",
+        "app = \"a\"\n[http_service]\ninternal_port = 8080\n[[http_service.checks]]\ninterval = \"\"\n[deploy]\nwait_timeout = \"\"\n",
+    ),
+    ("counts in fly.toml", "app = \"a\"\n[machines]\ncount = 2\n"),
+    (
+        "sections in capitals",
+        "app = \"a\"\n[Mounts]\nsource = \"d\"\ndestination = \"/d\"\n[[Metrics]]\nport = 1\n",
+    ),
+    (
+        "a service for the group without a name",
+        "app = \"a\"\n[[services]]\ninternal_port = 1\nprocesses = [\"\"]\n[[services.ports]]\nport = 1\n",
+    ),
     ("a NUL", "app = \"a\0b\"\n"),
     (
         "an escape sequence in a key",

@@ -9,7 +9,7 @@ use crate::{numbered, on, project, rendered};
 const FLY: &str = "app = \"shop\"\nprimary_region = \"gru\"\nkill_timeout = 5\n[processes]\n\
     web = \"bin/web -p 'x'\"\nworker = \"w\"\n[env]\nA = \"1\"\nB = 2.5\n[http_service]\n\
     internal_port = 80\nprocesses = [\"web\"]\n[[http_service.checks]]\ninterval = \"10s\"\n\
-    [[services]]\ninternal_port = \"90\"\nprocesses = [\"web\", \"\"]\nconcurrency = \"1,2\"\n\
+    [[services]]\ninternal_port = \"90\"\nprocesses = [\"web\", \"web\"]\nconcurrency = \"1,2\"\n\
     [[services.ports]]\nport = 90\nhandlers = [\"tls\"]\n[[vm]]\nmemory = \"1gb\"\n[mounts]\n\
     source = \"d\"\ndestination = \"/d\"\n[[restart]]\npolicy = \"always\"\n[deploy]\n\
     strategy = \"rolling\"\nmax_unavailable = 0.5\n";

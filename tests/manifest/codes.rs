@@ -4,7 +4,7 @@ use aeroform::core::manifest::codes;
 
 use crate::broken::{FLY, IN_AEROFORM, IN_FLY, ON_FLY, on_fly};
 use crate::provoked::assert_all_provoked;
-use crate::{numbered, on, project};
+use crate::{named, numbered, on, project};
 
 #[test]
 fn every_code_of_the_manifests_is_provoked() {
@@ -28,6 +28,13 @@ fn every_code_of_the_manifests_is_provoked() {
         seen.extend(loaded.diagnostics.iter().map(|found| found.code.to_owned()));
     };
     see(b"\xff", "fly");
+    let yaml = b"app: a\nkill_timeout: 30\n";
+    let loaded = named("fly.yaml", yaml, &on("fly"));
+    seen.extend(loaded.diagnostics.iter().map(|found| found.code.to_owned()));
+    let mut see = |fly: &[u8], provider: &str| {
+        let loaded = project(fly, None, &on(provider));
+        seen.extend(loaded.diagnostics.iter().map(|found| found.code.to_owned()));
+    };
     see(b"app = \"a\"\n", "local");
     see(b"app = \"a\"\n[http_service]\n", "fly");
     see(

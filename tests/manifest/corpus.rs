@@ -36,14 +36,9 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("036", "[deploy.strategy] is a table"),
     (
-        "049",
-        "[[processes]] with `cmd`, which flyctl does not know",
-    ),
-    (
         "063",
         "a service without a group beside [processes], and less memory than there is",
     ),
-    ("068", "\"nai\" for a region"),
     (
         "074",
         "a check without a port, and no [http_service] to take one from",

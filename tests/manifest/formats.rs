@@ -41,7 +41,7 @@ processes = ["worker"]
 const YAML: &str = r"
 app: shop
 primary_region: ams
-kill_timeout: 30
+kill_timeout: 30s
 host_dedication_id: ~
 processes:
   web: bin/web -p 8080
@@ -175,6 +175,21 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "fly.yaml",
         "an unknown key",
         "app: a\nprimary_regoin: ams\n",
+    ),
+    (
+        "fly.yaml",
+        "numbers for times, which flyctl ignores in YAML",
+        "app: a\nkill_timeout: 30\nchecks:\n  alive: {type: tcp, port: 1, interval: 5000}\n",
+    ),
+    (
+        "fly.yaml",
+        "sections without a value",
+        "app: a\nenv:\nprocesses: ~\n",
+    ),
+    (
+        "fly.json",
+        "a section that is null",
+        "{\"app\": \"a\", \"mounts\": null}",
     ),
     ("fly.yaml", "a key twice", "app: a\nenv:\n  X: 1\n  X: 2\n"),
     (

@@ -153,7 +153,7 @@ fn the_old_command_is_for_groups_without_one_of_their_own() {
 #[test]
 fn an_empty_name_is_the_default_group_also_where_a_check_looks_for_its_port() {
     let fly = "app = \"x\"\n[processes]\nb = \"1\"\na = \"2\"\n[http_service]\ninternal_port = 3000\n\
-        processes = [\"\"]\n[checks.alive]\ntype = \"tcp\"\n";
+        processes = [\"a\"]\n[checks.alive]\ntype = \"tcp\"\nprocesses = [\"\"]\n";
     let desired = desired(fly, "");
     assert_eq!(
         template(&desired, "a")["services"][0]["internal_port"],

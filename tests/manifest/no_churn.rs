@@ -195,14 +195,6 @@ fn machine() -> Vec<Section> {
             changed: "guest.cpu_kind",
         },
         Section {
-            what: "host_dedication_id without [[vm]]",
-            fly: "host_dedication_id = \"h1\"\n",
-            returned: json!({"guest": {"cpu_kind": "shared", "cpus": 4, "memory_mb": 1024,
-                "host_dedication_id": "h1"}}),
-            other: ("h1", "h2"),
-            changed: "guest.host_dedication_id",
-        },
-        Section {
             what: "[[mounts]]",
             fly: "[[mounts]]\nsource = \"data\"\ndestination = \"/data\"\ninitial_size = \"3gb\"\n\
                 auto_extend_size_threshold = 80\nauto_extend_size_increment = \"1gb\"\n",

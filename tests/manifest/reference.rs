@@ -50,6 +50,10 @@ fn every_key_is_read_or_left_alone_as_the_page_says() {
     for section in sections() {
         for key in section.keys {
             let text = with(section, key);
+            if section.path.ends_with(".headers") && key.name == "value" {
+                // flyctl prints a value of any type there.
+                continue;
+            }
             let found = project(text.as_bytes(), None, &on("fly"));
             let of_key = |code: Option<&str>| {
                 found.diagnostics.iter().any(|diagnostic| {

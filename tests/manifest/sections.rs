@@ -170,7 +170,7 @@ fn groups_on_one_port_are_told_and_groups_of_one_section_are_not() {
     );
     assert_eq!(
         with(web("port = 443"), web("port = 443")),
-        Vec::<&str>::new()
+        ["service_twice"]
     );
     assert_eq!(
         with(service("\"web\", \"jobs\"", "port = 443"), String::new()),

@@ -253,8 +253,9 @@ fn normal_duration(text: &str) -> String {
     }
 }
 
-/// Reads a Go duration (`1m0s`, `1.5h`, `250ms`) as nanoseconds; `0` needs no unit.
+/// Reads a Go duration (`1m0s`, `+1.5h`, `250ms`) as nanoseconds; `0` needs no unit.
 pub fn parse_duration(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('+').unwrap_or(text);
     if text == "0" {
         return Some(0);
     }

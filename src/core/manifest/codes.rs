@@ -34,7 +34,7 @@ codes! {
         "A check's interval or timeout lies outside of what Fly takes.",
         "Write what it is set to.";
     COMPOSE_NOT_READ "compose_not_read" Not:
-        "the containers of a compose file are not read: Machines keep those that they have, new ones get none",
+        "the containers of a compose file are not read: a plan that creates Machines on Fly is refused",
         "`[build.compose]` leads to a file that Aeroform does not read.",
         "Write the containers as `machine_config`.";
     COUNT_AND_REGIONS "count_and_regions" Error:
@@ -73,10 +73,18 @@ codes! {
         "Fly offers no Machines with GPUs any more",
         "`[[vm]]` names a GPU.",
         "Choose a size without one.";
+    HOST_WITHOUT_SIZE "host_without_size" Not:
+        "`host_dedication_id` is sent with a `[[vm]]` only, and process group … has none",
+        "flyctl puts the top-level `host_dedication_id` into sizes that fly.toml writes.",
+        "Add a `[[vm]]` with `size` for the group.";
     IMPOSSIBLE_SIZE "impossible_size" Error:
         "…",
         "CPUs and memory do not go together as Fly's rules want it. A warning where Fly does not run the app.",
         "Write the nearest size that the message names.";
+    KEY_OF_ANOTHER_TABLE "key_of_another_table" Not:
+        "… in `[…]` is a key of …",
+        "`[processes]` and `[env]` take any name, so a key that slipped below their header is read as one.",
+        "Move the line to the table that the message names.";
     KILL_TIMEOUT_TOO_LONG "kill_timeout_too_long" Not:
         "`…` is more than 5 minutes, the longest that Fly waits",
         "The platform stops waiting earlier.",
@@ -91,7 +99,7 @@ codes! {
         "Keep one of the two.";
     MAX_UNAVAILABLE_IGNORED "max_unavailable_ignored" Not:
         "`deploy.max_unavailable` says nothing to the strategy …",
-        "Only a rolling update counts the Machines that are away.",
+        "Only `rolling` and `canary` count the Machines that are away.",
         "Take it away, or write `strategy = \"rolling\"`.";
     MERGE_CONFLICT "merge_conflict" Error:
         "the file has a merge conflict in it",
@@ -153,10 +161,18 @@ codes! {
         "there is no signal …",
         "`kill_signal` is misspelt.",
         "Use one of those that the message names.";
+    NUMBER_IGNORED "number_ignored" Not:
+        "flyctl ignores a whole number in `…` of a YAML file: no time is set",
+        "flyctl's patches of old syntax know the numbers of TOML and JSON only.",
+        "Give it a unit (`10s`).";
     PORT_OF_TWO_GROUPS "port_of_two_groups" Not:
         "port … is served by … and by …: Fly Proxy balances between them",
         "Two services of different groups take requests on one port of the app.",
         "Give one of them another port, unless both are meant to answer.";
+    PROCESS_WITHOUT_COMMAND "process_without_command" Not:
+        "an entry of `[[processes]]` has no `command`: the group runs the image's own",
+        "flyctl takes such an entry, and reads no other key for it.",
+        "Add `command`.";
     RELEASE_COMMAND_WITHOUT_IMAGE "release_command_without_image" Not:
         "no image is named for the release command: it would run in the one that the Machines have",
         "fly.toml has a release command, and nothing names the image that it is to run in.",
@@ -177,10 +193,18 @@ codes! {
         "… looks like a secret, and everybody who reads this file reads it",
         "A variable whose name or value looks like a secret stands in `[env]`.",
         "Set it with `fly secrets set`, and take the line away.";
+    SERVICE_TWICE "service_twice" Not:
+        "two services of process group … listen on port … (…)",
+        "Two services of one group with one internal port and protocol.",
+        "Keep one of them, or give it its own `internal_port`.";
     SERVICE_WITHOUT_GROUP "service_without_group" Error:
         "… does not say which process groups serve it, and there are …",
         "With several groups a service has to name its own.",
         "Add `processes = [\"web\"]`.";
+    SHELL_SYNTAX "shell_syntax" Not:
+        "the command of … has …, and no shell reads it",
+        "Fly splits a command into words and starts the first one. Operators, variables and `cd` are for a shell.",
+        "Write `sh -c '…'`.";
     STANDBY_WITH_SERVICES "standby_with_services" Error:
         "group … has services, and a standby cannot serve",
         "A standby is stopped until its primary fails.",
@@ -217,6 +241,10 @@ codes! {
         "process group … has two mounts, and a Machine takes one volume",
         "Two `[[mounts]]` name the group, or none.",
         "Give each mount its own group with `processes`.";
+    TWO_SIZES "two_sizes" Not:
+        "two `[[vm]]` entries are for …: …, and this one is not used",
+        "flyctl takes one size for a group.",
+        "Keep one of them, or name different groups in `processes`.";
     UNDEFINED_GROUP "undefined_group" Error:
         "… names the process group …, which is not defined",
         "The name is misspelt, or the group is gone. Where flyctl ignores it, it is a warning.",
@@ -227,7 +255,7 @@ codes! {
         "Use the key that is meant.";
     UNKNOWN_REGION "unknown_region" Error:
         "… is not a region of Fly",
-        "The code is misspelt, or the region is newer than the list and nobody was asked: verbs that read the provider ask it.",
+        "The code is misspelt. Where the provider was not asked for its regions this is a warning: the list that comes with Aeroform grows old.",
         "Use a code of `aeroform platform regions`.";
     UNLISTED_SIGNAL "unlisted_signal" Not:
         "Fly lists no signal …",

@@ -6,6 +6,7 @@ use crate::core::fleet::normal::{format_duration, parse_duration};
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};
 use super::fields::Fields;
+use super::format::Format;
 use super::tree::At;
 use super::value::{Node, Value};
 
@@ -24,8 +25,19 @@ impl Fields<'_, '_> {
     /// A duration in nanoseconds; an empty string is none.
     pub(super) fn duration(&mut self, key: &'static str, number: Number) -> Option<At<u64>> {
         let node = self.take(key)?;
+        // Where flyctl does not patch old syntax, Go reads the value.
+        let number = if self.patches(key) {
+            number
+        } else {
+            Number::Nanoseconds
+        };
+        let patched = number != Number::Nanoseconds;
         let nanos = match node.get_ref() {
-            Value::String(text) if text.is_empty() => return None,
+            Value::String(text) if text.is_empty() && patched => return None,
+            Value::Integer(integer) if patched && self.file.format() == Format::Yaml => {
+                self.number_in_yaml(key, node, integer.as_str(), number);
+                return None;
+            }
             Value::String(text) => self.written(key, node, text),
             Value::Integer(integer) => {
                 let nanos = integer.whole().and_then(|value| scaled(value, number));
@@ -60,11 +72,27 @@ impl Fields<'_, '_> {
         Some(At::new(nanos?, node.span()))
     }
 
+    /// flyctl's patches know the numbers of TOML and JSON; those of YAML have another type in Go.
+    fn number_in_yaml(&self, key: &str, node: &Node<'_>, text: &str, number: Number) {
+        let unit = if number == Number::Seconds { "s" } else { "ms" };
+        let message = format!(
+            "flyctl ignores a whole number in `{}` of a YAML file: no time is set",
+            self.path(key)
+        );
+        self.file.report(
+            Diagnostic::warning(codes::NUMBER_IGNORED, message)
+                .at(self.file.place(node.span(), ""))
+                .help(format!("give it a unit: `{key}: \"{text}{unit}\"`")),
+        );
+    }
+
     fn written(&self, key: &str, node: &Node<'_>, text: &str) -> Option<u64> {
         let nanos = parse_duration(text);
         if nanos.is_none() {
             let message = format!("`{}`: {} is not a duration", self.path(key), shown(text));
-            let help = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            let help = if text.is_empty() {
+                "take the key away, or give it a duration".to_owned()
+            } else if text.bytes().all(|b| b.is_ascii_digit()) {
                 format!("give it a unit: \"{text}s\"")
             } else {
                 "write it like \"500ms\", \"10s\", \"1m30s\"".to_owned()

@@ -10,7 +10,7 @@ use super::codes;
 use super::diagnostics::{Diagnostic, shown};
 use super::reference::{self, Section};
 use super::tree::{At, Dialect, File};
-use super::value::{Node, Table};
+use super::value::{Node, Table, Value};
 
 /// The keys of one table, asked for one by one; [`Fields::finish`] reports the rest.
 pub(super) struct Fields<'f, 't> {
@@ -22,6 +22,8 @@ pub(super) struct Fields<'f, 't> {
     /// The path of its section in the reference, where that is another.
     section: Option<&'static str>,
     table: &'t Table<'t>,
+    /// Whether the keys of all tables above it are written in lower case.
+    patched: bool,
     /// The keys that are not in lower case, by their lower-case form.
     folded: BTreeMap<String, &'t str>,
     asked: Vec<&'static str>,
@@ -50,9 +52,27 @@ impl<'f, 't> Fields<'f, 't> {
             name,
             section: None,
             table,
+            patched: true,
             folded,
             asked,
         }
+    }
+
+    /// Whether flyctl's patches of old syntax reach the value of this key: they know keys in lower case only
+    /// (facts/fly-toml-to-machine.md 13).
+    pub(super) fn patches(&self, key: &str) -> bool {
+        self.patched && (self.table.get(key).is_some() || !self.folded.contains_key(key))
+    }
+
+    /// Whether flyctl's patches reach the values of a table whose keys are names.
+    pub(super) fn patches_values(&self) -> bool {
+        self.patched
+    }
+
+    /// The same fields as those of a table under `key` of `parent`.
+    pub(super) fn below(mut self, parent: &Fields<'_, '_>, key: &str) -> Self {
+        self.patched = parent.patches(key);
+        self
     }
 
     /// `services.ports`: a key of this table with its path.
@@ -80,6 +100,11 @@ impl<'f, 't> Fields<'f, 't> {
             None => self.table.get(self.folded.get(key)?)?,
         };
         Some(found).filter(|(_, node)| !node.is_null())
+    }
+
+    /// The value of a key, which stays to be read.
+    pub(super) fn peek(&self, key: &str) -> Option<(Range<usize>, &'t Node<'t>)> {
+        self.find(key)
     }
 
     pub(super) fn has(&self, key: &'static str) -> bool {
@@ -138,21 +163,56 @@ impl<'f, 't> Fields<'f, 't> {
 
     pub(super) fn table(&mut self, key: &'static str) -> Option<Self> {
         let node = self.take(key)?;
-        self.file.table(&self.path(key), node)
+        let table = self.file.table(&self.path(key), node)?;
+        Some(table.below(self, key))
     }
 
     /// The tables of a `[[key]]`.
     pub(super) fn tables(&mut self, key: &'static str) -> Vec<Self> {
-        let path = self.path(key);
-        let node = self.take(key);
-        node.map_or_else(Vec::new, |node| self.file.tables(&path, node, false))
+        self.list(key, false)
     }
 
     /// The tables of a `[[key]]` that may also be written as one `[key]`.
     pub(super) fn one_or_more(&mut self, key: &'static str) -> Vec<Self> {
+        self.list(key, self.patches(key))
+    }
+
+    fn list(&mut self, key: &'static str, single: bool) -> Vec<Self> {
         let path = self.path(key);
-        let node = self.take(key);
-        node.map_or_else(Vec::new, |node| self.file.tables(&path, node, true))
+        let Some(node) = self.take(key) else {
+            return Vec::new();
+        };
+        let tables = self.file.tables(&path, node, single).into_iter();
+        tables.map(|table| table.below(self, key)).collect()
+    }
+
+    /// The tables of a section that flyctl collects from its old names and its own, in that order. It looks
+    /// for names in lower case: a list under another spelling is ignored, and one table there is an error.
+    pub(super) fn collected(&mut self, old: &[&'static str], key: &'static str) -> Vec<Self> {
+        let mut tables = Vec::new();
+        for name in old.iter().chain([&key]) {
+            if self.patches(name) {
+                tables.extend(self.list(name, true));
+                continue;
+            }
+            let Some((span, node)) = self.take_entry(name) else {
+                continue;
+            };
+            let is_list = matches!(node.get_ref(), Value::Array(_));
+            let message = format!("flyctl reads `{name}` in lower case only");
+            let diagnostic = if *name == key && !is_list {
+                Diagnostic::error(codes::WRONG_TYPE, message)
+            } else {
+                Diagnostic::warning(
+                    codes::UNKNOWN_KEY,
+                    format!("{message}: it ignores this section"),
+                )
+            };
+            let place = self.file.place(span, "");
+            self.file
+                .report(diagnostic.at(place).help(format!("write `{name}`")));
+        }
+        tables
     }
 
     /// Keys that are right and that nobody has to ask for.
@@ -195,6 +255,49 @@ impl<'f, 't> Fields<'f, 't> {
         })
     }
 
+    /// Warns of the names in a table of names that are keys of the top level or of `[http_service]`: lines
+    /// that slipped below a header. Of those that take tables nobody writes a line.
+    pub(super) fn warn_of_keys(&self) {
+        for (name, span, _) in self.entries() {
+            let found = [("", "the top level"), ("http_service", "`[http_service]`")]
+                .into_iter()
+                .find(|(path, _)| {
+                    let mut keys = reference::section(path).into_iter().flat_map(|s| s.keys);
+                    keys.any(|key| key.name == name && key.is_one_line() && name != "app")
+                });
+            let Some((path, whose)) = found else {
+                continue;
+            };
+            let message = format!("{} in `[{}]` is a key of {whose}", shown(name), self.name);
+            let help = if path.is_empty() {
+                "write it above the first `[section]`".to_owned()
+            } else {
+                format!("move it to {whose}")
+            };
+            self.file.report(
+                Diagnostic::warning(codes::KEY_OF_ANOTHER_TABLE, message)
+                    .at(self.file.place(span, ""))
+                    .help(help),
+            );
+        }
+    }
+
+    /// What to write in place of a key that other tools or older versions of the file have.
+    fn instead(&self, key: &str) -> Option<&'static str> {
+        let section = self.section.unwrap_or(&self.name);
+        Some(match (section, key) {
+            ("services", "checks") => {
+                "write `[[services.http_checks]]` or `[[services.tcp_checks]]`"
+            }
+            ("services", "force_https") => "it is a key of `[[services.ports]]`",
+            ("processes", "cmd") => "write `command`",
+            ("", "machines" | "scale" | "count" | "counts" | "regions" | "groups") => {
+                "how many Machines run where is said in aeroform.toml: `[groups.app]` with `count` and `regions`"
+            }
+            _ => return None,
+        })
+    }
+
     /// Reports every key that is not known: that the reference does not list, or nobody asked for.
     pub(super) fn finish(self) {
         let section = self.section().filter(|section| !section.keys.is_empty());
@@ -227,7 +330,10 @@ impl<'f, 't> Fields<'f, 't> {
                 }
             };
             let help = self
-                .belongs_above(key)
+                .instead(key)
+                .map(str::to_owned)
+                .filter(|_| !matches!(self.file.dialect, Dialect::Aeroform))
+                .or_else(|| self.belongs_above(key))
                 .or_else(|| self.file.suggestion(key, known.iter().copied()));
             let diagnostic = diagnostic.at(self.file.place(span, ""));
             self.file.report(Diagnostic { help, ..diagnostic });

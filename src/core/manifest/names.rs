@@ -47,15 +47,20 @@ fn on_fly(file: &File<'_>, region: Region, span: Range<usize>) -> Option<Region>
         if file.was_named(&region) {
             return Some(region);
         }
-        let message = format!("{code} is not a region of Fly");
         let listed = || format!("`aeroform platform regions` lists them, as of {REGIONS_OF}");
         let help = file.suggestion(region.as_str(), regions::open_codes());
-        file.report(
-            Diagnostic::error(codes::UNKNOWN_REGION, message)
-                .at(file.place(span, ""))
-                .help(help.unwrap_or_else(listed)),
-        );
-        return None;
+        let help = help.unwrap_or_else(listed);
+        if file.regions_are_known() {
+            let message = format!("{code} is not a region of Fly");
+            let found = Diagnostic::error(codes::UNKNOWN_REGION, message);
+            file.report(found.at(file.place(span, "")).help(help));
+            return None;
+        }
+        // Fly opens regions, and the list that comes with the program grows old.
+        let message = format!("{code} is not on the list of Fly's regions of {REGIONS_OF}");
+        let found = Diagnostic::warning(codes::UNKNOWN_REGION, message);
+        file.report(found.at(file.place(span, "")).help(help));
+        return Some(region);
     };
     if known.retired {
         file.report(
@@ -106,7 +111,7 @@ mod tests {
         };
         assert_eq!(read("local", "nai"), (true, 0, 0));
         assert_eq!(read("fly", "ams"), (true, 0, 0));
-        assert_eq!(read("fly", "nai"), (false, 1, 0));
+        assert_eq!(read("fly", "nai"), (true, 0, 1));
         assert_eq!(read("fly", "bog"), (true, 0, 1));
     }
 }

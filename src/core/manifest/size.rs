@@ -11,7 +11,9 @@ impl Fields<'_, '_> {
         let node = self.take(key)?;
         let text = match node.get_ref() {
             Value::String(text) => text.clone().into_owned(),
-            Value::Integer(integer) if integer.radix() == 10 => integer.as_str().to_owned(),
+            Value::Integer(integer) if integer.radix() == 10 && self.patches(key) => {
+                integer.as_str().to_owned()
+            }
             _ => {
                 let wanted = format!("a size like \"{like}\"");
                 self.file.wrong_type(&self.path(key), node, &wanted);

@@ -13,7 +13,7 @@ use crate::core::fleet::normal::names_image;
 use super::codes;
 use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
 use super::fields::Fields;
-use super::format;
+use super::format::{self, Format};
 use super::source::Source;
 use super::suggest::did_you_mean;
 use super::value::{Node, Table, Value};
@@ -88,10 +88,20 @@ impl<'s> File<'s> {
         self.regions.get_or_init(|| regions.clone());
     }
 
+    /// Whether the platform was asked for its regions.
+    pub(super) fn regions_are_known(&self) -> bool {
+        self.regions.get().is_some_and(|named| !named.is_empty())
+    }
+
     /// Whether the platform itself has named this region.
     pub(super) fn was_named(&self, region: &Region) -> bool {
         let named = self.regions.get();
         named.is_some_and(|regions| regions.contains(region))
+    }
+
+    /// How the file is written.
+    pub(super) fn format(&self) -> Format {
+        Format::of(self.source.path)
     }
 
     /// The tree of the whole file; none when its syntax is broken, which is then reported.

@@ -14,8 +14,9 @@ pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
     let image = image.and_then(|image| fields.file.image(image));
     two_ways(&mut fields);
     compression(&mut fields);
+    types(&mut fields);
     if let Some((span, _)) = fields.take_entry("compose") {
-        let message = "the containers of a compose file are not read: Machines keep those that they have, new ones get none";
+        let message = "the containers of a compose file are not read: a plan that creates Machines on Fly is refused";
         fields.file.report(
             Diagnostic::warning(codes::COMPOSE_NOT_READ, message)
                 .at(fields.file.place(span, ""))
@@ -52,6 +53,45 @@ fn two_ways(fields: &mut Fields<'_, '_>) {
             .also(fields.file.place(first.1, "the first one"))
             .help("keep the one that is meant"),
     );
+}
+
+/// The types that flyctl wants of what only a build reads.
+fn types(fields: &mut Fields<'_, '_>) {
+    for key in [
+        "builder",
+        "builtin",
+        "dockerfile",
+        "ignorefile",
+        "build-target",
+        "build_target",
+    ] {
+        fields.string(key);
+    }
+    fields.strings("buildpacks");
+    fields.integer("compression_level", 0..u32::MAX);
+    fields.table("settings");
+    let Some(args) = fields.table("args") else {
+        return;
+    };
+    for (key, _, value) in args.entries() {
+        if value.get_ref().as_str().is_some() || value.is_null() {
+            continue;
+        }
+        let found = value.get_ref().kind();
+        let path = args.path(key);
+        fields.file.report(
+            Diagnostic::error(
+                codes::WRONG_TYPE,
+                format!("`{}` takes a string, not {found}", shown_path(&path)),
+            )
+            .at(fields.file.place(value.span(), found))
+            .help("write it in quotes"),
+        );
+    }
+}
+
+fn shown_path(path: &str) -> String {
+    shown(path).trim_matches('`').to_owned()
 }
 
 fn compression(fields: &mut Fields<'_, '_>) {

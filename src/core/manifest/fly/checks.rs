@@ -7,7 +7,8 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::duration::{Number, text};
 use super::super::fields::Fields;
 use super::super::tree::At;
-use super::super::value::Value;
+use super::super::value::{Node, Value};
+use super::environment;
 use super::groups::For;
 use super::service_parts::port;
 
@@ -27,7 +28,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
     let Some(node) = fields.take("checks") else {
         return Vec::new();
     };
-    if let Value::Array(_) = node.get_ref() {
+    if let (Value::Array(_), true) = (node.get_ref(), fields.patches("checks")) {
         let tables = file.tables("checks", node, false).into_iter();
         return tables
             .filter_map(|mut table| {
@@ -47,8 +48,10 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
     let entries = table.entries().into_iter();
     entries
         .filter_map(|(name, _, value)| {
-            let fields = file.table(&table.path(name), value)?;
-            Some(top_level(fields.of_section("checks.*"), name.to_owned()))
+            let below = file
+                .table(&table.path(name), value)?
+                .below(fields, "checks");
+            Some(top_level(below.of_section("checks.*"), name.to_owned()))
         })
         .collect()
 }
@@ -86,7 +89,7 @@ fn top_level(mut fields: Fields<'_, '_>, name: String) -> For<Named> {
     });
     let check = Check {
         r#type: kind.map(|kind| kind.value),
-        port: port(&mut fields, "port", true),
+        port: port(&mut fields, "port", false),
         interval: interval.map(text),
         timeout: timeout.map(text),
         grace_period: grace.map(text),
@@ -138,7 +141,7 @@ pub(super) fn of_service(
         for (key, value) in [("interval", &interval), ("timeout", &timeout)] {
             clamped(&table, key, value.as_ref(), SECOND);
         }
-        clamped(&table, "grace_period", grace.as_ref(), 0);
+        clamped(&table, "grace_period", grace.as_ref(), 1);
         table.finish();
         Check {
             r#type: Some(kind.to_owned()),
@@ -157,7 +160,8 @@ fn clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&At<u64>>, least: u
         return;
     };
     let (why, then) = match *value {
-        nanos if nanos < least => ("less than 1 second", "raises it to 1 second"),
+        0 if least == 1 => return,
+        nanos if nanos < SECOND => ("less than 1 second", "raises it to 1 second"),
         nanos if nanos > MINUTE => ("more than 1 minute", "lowers it to 1 minute"),
         _ => return,
     };
@@ -190,11 +194,21 @@ fn http_parts(fields: &mut Fields<'_, '_>, number: Number) -> Check {
     }
 }
 
+/// The value of a header; where flyctl patches headers it prints what is no string.
+fn value_of(fields: &Fields<'_, '_>, path: &str, node: &Node<'_>, patched: bool) -> Option<String> {
+    let file = fields.file;
+    if patched && !matches!(node.get_ref(), Value::Array(_) | Value::Table(_)) {
+        return environment::printed(node, file.format());
+    }
+    Some(file.string(path, node)?.value)
+}
+
 /// `headers`: a table, or the old list of `{name, value}`, which flyctl patches where it patches numbers.
 fn headers(fields: &mut Fields<'_, '_>, number: Number) -> Option<Vec<Header>> {
     let node = fields.take("headers")?;
     let path = fields.path("headers");
-    if let (Value::Array(_), Number::Nanoseconds) = (node.get_ref(), number) {
+    let patched = number != Number::Nanoseconds && fields.patches("headers");
+    if let (Value::Array(_), false) = (node.get_ref(), patched) {
         let message = format!("`{path}` takes a table, not a list");
         fields.file.report(
             Diagnostic::error(codes::WRONG_TYPE, message)
@@ -217,9 +231,20 @@ fn headers(fields: &mut Fields<'_, '_>, number: Number) -> Option<Vec<Header>> {
         });
         tables
             .filter_map(|mut table| {
-                let found = (table.string("name"), table.string("value"));
+                let name = table.string("name");
+                let value = table.take("value");
+                if name.is_none() && !table.has("name") {
+                    let message = format!("an entry of `{path}` needs a `name`");
+                    let place = fields.file.place(table.span.clone(), "");
+                    let found = Diagnostic::error(codes::MISSING_KEY, message).at(place);
+                    fields.file.report(found);
+                }
+                let value = match value {
+                    Some(node) => value_of(fields, &table.path("value"), node, patched),
+                    None => Some(String::new()),
+                };
                 table.finish();
-                Some(header(found.0?.value, found.1?.value))
+                Some(header(name?.value, value?))
             })
             .collect()
     } else {
@@ -227,8 +252,8 @@ fn headers(fields: &mut Fields<'_, '_>, number: Number) -> Option<Vec<Header>> {
         let entries = table.entries().into_iter();
         entries
             .filter_map(|(name, _, value)| {
-                let value = fields.file.string(&table.path(name), value)?;
-                Some(header(name.to_owned(), value.value))
+                let value = value_of(fields, &table.path(name), value, patched)?;
+                Some(header(name.to_owned(), value))
             })
             .collect()
     };

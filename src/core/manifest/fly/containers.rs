@@ -51,10 +51,15 @@ pub(super) fn read(
         local::content(fields.file, &written, overrides)
             .and_then(|bytes| config(fields, &written, bytes))
     };
-    Start {
+    let read = config.is_some();
+    let start = Start {
         config: config.unwrap_or_default(),
         container,
+    };
+    if read {
+        judge(fields, &written, &start);
     }
+    start
 }
 
 fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option<MachineConfig> {
@@ -119,7 +124,62 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
     Some(config)
 }
 
+/// flyctl refuses a `container` that names none, and any other container without an image.
+fn judge(fields: &Fields<'_, '_>, written: &At<String>, start: &Start) {
+    let containers: Vec<_> = start
+        .config
+        .containers
+        .iter()
+        .flatten()
+        .filter_map(Value::as_object)
+        .collect();
+    let name = |at: usize| containers[at].get("name").and_then(Value::as_str);
+    let problem = match &start.container {
+        Some(wanted) if (0..containers.len()).all(|at| name(at) != Some(wanted)) => {
+            let message = format!(
+                "`container` names {}, and there is no such container",
+                shown(wanted)
+            );
+            let names = containers
+                .iter()
+                .filter_map(|one| one.get("name")?.as_str());
+            let help = fields.file.suggestion(wanted, names);
+            Some((message, help))
+        }
+        _ => {
+            let chosen = start.chosen(&containers);
+            let lacks = |container: &serde_json::Map<String, Value>| {
+                let image = container.get("image").and_then(Value::as_str);
+                image.is_none_or(str::is_empty)
+            };
+            (0..containers.len())
+                .find(|at| Some(*at) != chosen && lacks(containers[*at]))
+                .map(|at| {
+                    let which = name(at).map_or_else(|| format!("number {}", at + 1), shown);
+                    let message = format!("the container {which} has no `image`");
+                    let help = "add its image, or \".\" for the image of the app";
+                    (message, Some(help.to_owned()))
+                })
+        }
+    };
+    if let Some((message, help)) = problem {
+        fields.file.bad_value(written.span.clone(), message, help);
+    }
+}
+
 impl Start {
+    /// Which container runs the app's image: the one that is named, else `app`, else the first.
+    fn chosen<C: std::borrow::Borrow<serde_json::Map<String, Value>>>(
+        &self,
+        containers: &[C],
+    ) -> Option<usize> {
+        let name = self.container.as_deref().unwrap_or(USUAL);
+        let named = containers.iter().position(|container| {
+            container.borrow().get("name").and_then(Value::as_str) == Some(name)
+        });
+        named.or((!containers.is_empty()).then_some(0))
+    }
+
     /// Gives the app's image to the containers that ask for it. Without an image they name none, and
     /// keep what they run.
     pub(in crate::core::manifest) fn with_image(
@@ -129,14 +189,11 @@ impl Start {
     ) {
         let containers = config.containers.iter_mut().flatten();
         let mut containers: Vec<_> = containers.filter_map(Value::as_object_mut).collect();
-        let name = self.container.as_deref().unwrap_or(USUAL);
-        let chosen = containers
-            .iter()
-            .position(|container| container.get("name").and_then(Value::as_str) == Some(name))
-            .unwrap_or(0);
+        let borrowed: Vec<_> = containers.iter().map(|container| &**container).collect();
+        let chosen = self.chosen(&borrowed);
         for (at, container) in containers.iter_mut().enumerate() {
             let asks = container.get("image").and_then(Value::as_str) == Some(OWN_IMAGE);
-            if at == chosen || asks {
+            if Some(at) == chosen || asks {
                 match image {
                     Some(image) => container.insert("image".to_owned(), Value::from(image)),
                     None => container.remove("image"),

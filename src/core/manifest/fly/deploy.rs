@@ -53,7 +53,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
     let limit_span = fields.take_entry("max_unavailable").map(|(span, _)| span);
     let limit = max_unavailable(&mut fields);
     if let (Some(span), Some(name)) = (limit_span, &name)
-        && name.value != "rolling"
+        && matches!(name.value.as_str(), "immediate" | "bluegreen")
     {
         let message = format!(
             "`deploy.max_unavailable` says nothing to the strategy {}",
@@ -64,7 +64,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
             Diagnostic::warning(codes::MAX_UNAVAILABLE_IGNORED, message)
                 .at(place)
                 .also(fields.file.place(name.span.clone(), "the strategy"))
-                .help("it is for `strategy = \"rolling\"`"),
+                .help("it is for `strategy = \"rolling\"` and `\"canary\"`"),
         );
     }
     let wait = fields.duration("wait_timeout", Number::Nanoseconds);

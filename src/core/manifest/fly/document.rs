@@ -9,7 +9,10 @@ use crate::core::fleet::config::{
 };
 use crate::core::fleet::{AppName, MachineCheck, Region};
 
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
+use super::super::missing_command::toml_key;
 use super::super::names;
 use super::super::settings::Overrides;
 use super::super::tree::{At, File};
@@ -22,7 +25,7 @@ use super::groups::For;
 use super::processes::{self, Process};
 use super::{
     build, checks, containers, deploy, environment, experimental, files, machine_checks, metrics,
-    mounts, restart, services, signals, vm,
+    mounts, restart, services, shell, signals, vm,
 };
 
 /// What fly.toml says.
@@ -44,7 +47,7 @@ pub(in crate::core::manifest) struct Document {
     pub(super) checks: Vec<For<Named>>,
     pub(super) vms: Vec<For<Guest>>,
     /// The host of Machines whose size no `[[vm]]` says; a `[[vm]]` has it already.
-    pub(super) host_dedication_id: Option<String>,
+    pub(super) host_dedication_id: Option<At<String>>,
     pub(super) mounts: Vec<For<mounts::Written>>,
     pub(super) restarts: Vec<For<Restart>>,
     pub(super) metrics: Vec<For<Metrics>>,
@@ -57,6 +60,33 @@ pub(in crate::core::manifest) struct Document {
     pub(super) machine_checks: Vec<MachineCheck>,
 }
 
+/// flyctl's patches refuse a section that is null; where none looks, null is as good as not written.
+fn null_sections(file: &File<'_>, tree: &Table<'_>) {
+    const PATCHED: [&str; 13] = [
+        "build",
+        "checks",
+        "compute",
+        "computes",
+        "env",
+        "experimental",
+        "metric",
+        "metrics",
+        "mount",
+        "mounts",
+        "processes",
+        "services",
+        "vm",
+    ];
+    for key in PATCHED {
+        if let Some((_, node)) = tree.get(key).filter(|(_, node)| node.is_null()) {
+            let message = format!("`{key}` is null, and flyctl refuses a section without a value");
+            let found = Diagnostic::error(codes::WRONG_TYPE, message);
+            let place = file.place(node.span(), "");
+            file.report(found.at(place).help(format!("take `{key}` away")));
+        }
+    }
+}
+
 /// Reads every section of a parsed fly.toml.
 pub(in crate::core::manifest) fn read(
     file: &File<'_>,
@@ -64,11 +94,14 @@ pub(in crate::core::manifest) fn read(
     overrides: &Overrides,
 ) -> Document {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
+    null_sections(file, tree);
     let app = fields.string("app");
     let empty = app.as_ref().is_some_and(|app| app.value.is_empty());
     let has_app = fields.has("app") && !empty;
     let app = app.filter(|_| !empty);
-    let dedicated = fields.text("host_dedication_id");
+    let dedicated = fields
+        .string("host_dedication_id")
+        .filter(|host| !host.value.is_empty());
     let experimental = experimental::read(&mut fields);
     if let Some(command) = fields.string("console_command") {
         processes::words(file, "`console_command`", &command.value, &command.span);
@@ -95,7 +128,10 @@ pub(in crate::core::manifest) fn read(
         http_service: services::http_service(&mut fields),
         services: services::services(&mut fields),
         checks: checks::read(&mut fields),
-        vms: vm::read(&mut fields, dedicated.as_deref()),
+        vms: vm::read(
+            &mut fields,
+            dedicated.as_ref().map(|host| host.value.as_str()),
+        ),
         host_dedication_id: dedicated,
         mounts: mounts::read(&mut fields),
         restarts: restart::read(&mut fields),
@@ -112,5 +148,29 @@ pub(in crate::core::manifest) fn read(
         experimental,
     };
     fields.finish();
+    if document.experimental.entrypoint.is_none() {
+        for_shells(file, tree, &document.processes);
+    }
     document
+}
+
+/// Commands that a Machine starts without an entrypoint of fly.toml, which could be a shell.
+fn for_shells(file: &File<'_>, tree: &Table<'_>, processes: &[Process]) {
+    for process in processes {
+        let name = process.name.value.as_str();
+        let whose = format!("process group {}", shown(name));
+        let command = &process.command;
+        let key = toml_key(name);
+        shell::warn(file, &whose, &key, &command.value, &command.span);
+    }
+    let deploy = tree
+        .get("deploy")
+        .and_then(|(_, node)| node.get_ref().as_table());
+    let release = deploy.and_then(|deploy| deploy.get("release_command"));
+    if let Some((_, node)) = release
+        && let Some(text) = node.get_ref().as_str()
+    {
+        let whose = "`deploy.release_command`";
+        shell::warn(file, whose, "release_command", text, &node.span());
+    }
 }

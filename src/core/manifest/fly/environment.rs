@@ -8,24 +8,39 @@ use crate::core::fleet::secret;
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
+use super::super::format::Format;
 use super::super::value::{Node, Value};
 
 /// Reads the section. A value that is no string is printed as flyctl prints it, and a list of
 /// tables, the form of long ago, is merged with later entries winning.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
-    for table in fields.one_or_more("env") {
+    for table in sections(fields) {
+        table.warn_of_keys();
         for (key, span, value) in table.entries() {
-            match printed(value) {
+            if !table.patches_values() && value.get_ref().as_str().is_none() {
+                let path = table.path(key);
+                table.file.wrong_type(&path, value, "a string");
+                continue;
+            }
+            match printed(value, table.file.format()) {
                 Some(text) => {
                     warn(&table, key, span, value, &text);
                     env.insert(key.to_owned(), text);
                 }
-                None => table.file.wrong_type(&table.path(key), value, "a string"),
+                None => refuse(&table, key, value),
             }
         }
     }
     env
+}
+
+/// One table, or where flyctl patches it a list of them.
+fn sections<'f, 't>(fields: &mut Fields<'f, 't>) -> Vec<Fields<'f, 't>> {
+    if fields.patches("env") {
+        return fields.one_or_more("env");
+    }
+    fields.table("env").into_iter().collect()
 }
 
 /// What Fly takes and its author may not have meant.
@@ -65,14 +80,56 @@ fn could_be_secret(text: &str) -> bool {
         && text.parse::<f64>().is_err()
 }
 
-fn printed(node: &Node<'_>) -> Option<String> {
+/// Says why a value cannot be one of a variable.
+fn refuse(table: &Fields<'_, '_>, key: &str, node: &Node<'_>) {
+    let path = table.path(key);
+    let Value::Integer(number) = node.get_ref() else {
+        table.file.wrong_type(&path, node, "a string");
+        return;
+    };
+    let message = format!("`{path}`: a number of this size has to be written as a string");
+    let help = format!("write it in quotes: {key} = \"{}\"", number.as_str());
+    table.file.bad_value(node.span(), message, Some(help));
+}
+
+/// A value as Go's `%v` prints what the format's parser makes of it: every number of JSON is a float.
+pub(super) fn printed(node: &Node<'_>, format: Format) -> Option<String> {
     Some(match node.get_ref() {
         Value::String(text) => text.clone().into_owned(),
         Value::Boolean(value) => value.to_string(),
-        Value::Integer(integer) => integer.whole()?.to_string(),
+        Value::Integer(number) if format == Format::Json => go_float(number.as_str().parse().ok()?),
+        Value::Integer(number) => number.whole()?.to_string(),
         Value::Float(float) => go_float(float.as_str().parse().ok()?),
-        Value::Null | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => return None,
+        Value::Datetime(text) => go_time(text),
+        Value::Null | Value::Array(_) | Value::Table(_) => return None,
     })
+}
+
+/// A time with an offset as Go prints a `time.Time`; a date or time without one as it is written.
+fn go_time(text: &str) -> String {
+    let Some((date, rest)) = text.split_once(['T', 't', ' ']) else {
+        return text.to_owned();
+    };
+    let Some(at) = rest.find(['Z', 'z', '+', '-']) else {
+        return format!("{date}T{rest}");
+    };
+    let (time, offset) = rest.split_at(at);
+    let time = match time.split_once('.') {
+        Some((whole, part)) => {
+            let part = part.trim_end_matches('0');
+            let dot = if part.is_empty() { "" } else { "." };
+            format!("{whole}{dot}{part}")
+        }
+        None => time.to_owned(),
+    };
+    let zone = match offset {
+        "Z" | "z" => "+0000 UTC".to_owned(),
+        offset => {
+            let digits = offset.replace(':', "");
+            format!("{digits} {digits}")
+        }
+    };
+    format!("{date} {time} {zone}")
 }
 
 /// A float as Go's `%v` prints it: the shortest digits that read back, with an exponent below 1e-4

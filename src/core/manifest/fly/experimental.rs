@@ -38,13 +38,22 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
         entrypoint: words(&mut fields, "entrypoint"),
         exec: words(&mut fields, "exec"),
         kill_timeout: signals::timeout(&mut fields, Number::Seconds),
-        metrics: port.map(|port| Metrics {
-            port: Some(port),
+        metrics: (port.is_some() || path.is_some()).then(|| Metrics {
+            port,
             path,
             ..Metrics::default()
         }),
         machine_config: fields.string("machine_config"),
     };
+    for key in [
+        "auto_rollback",
+        "enable_consul",
+        "enable_etcd",
+        "lazy_load_images",
+    ] {
+        fields.boolean(key);
+    }
+    fields.table("attached");
     fields.finish();
     experimental
 }

@@ -19,12 +19,19 @@ const ENCODED: usize = 8;
 /// Reads the section. Of two entries for one path the later one counts, and one without any content
 /// takes the earlier away.
 pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Vec<For<MachineFile>> {
-    let mut files: Vec<For<MachineFile>> = Vec::new();
+    let mut files: Vec<Option<For<MachineFile>>> = Vec::new();
     let mut places = std::collections::BTreeMap::new();
     for table in fields.tables("files") {
         let Some((path, entry)) = entry(table, overrides) else {
             continue;
         };
+        let MachineFile {
+            raw_value,
+            secret_name,
+            ..
+        } = &entry.body;
+        let is_file = raw_value.is_some() || secret_name.is_some();
+        let entry = Some(entry).filter(|_| is_file);
         if let Some(at) = places.get(&path) {
             files[*at] = entry;
         } else {
@@ -32,7 +39,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Vec<Fo
             files.push(entry);
         }
     }
-    files
+    files.into_iter().flatten().collect()
 }
 
 fn entry(mut fields: Fields<'_, '_>, overrides: &Overrides) -> Option<(String, For<MachineFile>)> {

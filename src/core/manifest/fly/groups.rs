@@ -95,7 +95,7 @@ impl Groups {
         let mut found = BTreeSet::new();
         for written in &section.processes {
             let name = written.value.as_str();
-            if name.is_empty() {
+            if name.is_empty() && unknown == Unknown::Dropped {
                 found.insert(self.default.clone());
             } else if let Some(name) = self.names.get(name) {
                 found.insert(name.clone());

@@ -8,11 +8,10 @@ use super::service_parts::port;
 
 /// Reads `metric` and `metrics`, the singular entries first.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Metrics>> {
-    let mut tables = fields.one_or_more("metric");
-    tables.extend(fields.one_or_more("metrics"));
+    let tables = fields.collected(&["metric"], "metrics");
     let entries = tables.into_iter().map(|mut table| {
         let metrics = Metrics {
-            port: port(&mut table, "port", true),
+            port: port(&mut table, "port", false),
             path: table.text("path"),
             https: table.boolean("https"),
             ..Metrics::default()

@@ -23,6 +23,7 @@ pub(super) mod processes;
 pub(super) mod restart;
 pub(super) mod service_parts;
 pub(super) mod services;
+mod shell;
 pub(super) mod signals;
 pub(super) mod template;
 pub(super) mod vm;

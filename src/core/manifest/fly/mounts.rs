@@ -19,11 +19,11 @@ pub(super) struct Written {
 
 /// Reads `mount` and `mounts`, the singular entries first.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Written>> {
-    let mut tables = fields.one_or_more("mount");
-    tables.extend(fields.one_or_more("mounts"));
+    let tables = fields.collected(&["mount"], "mounts");
+    let alone = tables.len() == 1;
     tables
         .into_iter()
-        .filter(|table| !table.is_empty())
+        .filter(|table| !(alone && table.is_empty()))
         .map(entry)
         .collect()
 }
@@ -66,8 +66,8 @@ fn growth(fields: &mut Fields<'_, '_>) -> Mount {
     const INCREMENT: &str = "auto_extend_size_increment";
     const LIMIT: &str = "auto_extend_size_limit";
     let threshold = fields.integer(THRESHOLD, 0..101);
-    let increment = size(fields, INCREMENT);
-    let limit = size(fields, LIMIT);
+    let increment = as_text(fields, INCREMENT);
+    let limit = as_text(fields, LIMIT);
     let value = |at: &Option<At<u32>>| at.as_ref().map(|at| at.value).filter(|value| *value > 0);
     let mount = Mount {
         extend_threshold_percent: value(&threshold),
@@ -105,6 +105,21 @@ fn growth(fields: &mut Fields<'_, '_>) -> Mount {
         }
     }
     mount
+}
+
+/// A size that flyctl takes as a string only.
+fn as_text(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<u32>> {
+    match fields.peek(key) {
+        Some((_, node)) if node.get_ref().as_str().is_none() => {
+            let path = fields.path(key);
+            fields.take(key);
+            fields
+                .file
+                .wrong_type(&path, node, "a string like \"10gb\"");
+            None
+        }
+        _ => size(fields, key),
+    }
 }
 
 fn size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<u32>> {

@@ -38,26 +38,24 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
         return Vec::new();
     };
     let mut processes = Vec::new();
-    if let Value::Array(_) = node.get_ref() {
+    if let (Value::Array(_), true) = (node.get_ref(), fields.patches("processes")) {
         for mut entry in file.tables("processes", node, false) {
             if entry.is_empty() {
                 continue;
             }
             let (name, command) = (entry.string("name"), entry.string("command"));
-            if !entry.has("name") || !entry.has("command") {
-                file.report(
-                    Diagnostic::error(
-                        codes::MISSING_KEY,
-                        "an entry of `[[processes]]` needs `name` and `command`",
-                    )
-                    .at(file.place(entry.span.clone(), ""))
-                    .help("write it as `[processes]` with one line per group: web = \"…\""),
-                );
+            let lacks = ["name", "command"].into_iter().find(|key| !entry.has(key));
+            if let Some(key) = lacks {
+                file.report(lacking(file, &entry, key));
             }
-            processes.extend(name.zip(command).and_then(|(n, c)| process(file, n, c)));
+            // flyctl takes a group without a command: it runs the image's own.
+            let own = (!entry.has("command")).then(|| At::new(String::new(), entry.span.clone()));
+            let both = name.zip(command.or(own));
+            processes.extend(both.and_then(|(n, c)| process(file, n, c)));
             entry.finish();
         }
     } else if let Some(table) = file.table("processes", node) {
+        table.warn_of_keys();
         for (name, span, value) in table.entries() {
             let command = file.string(&table.path(name), value);
             let name = At::new(name.to_owned(), span);
@@ -65,6 +63,26 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
         }
     }
     without_duplicates(file, processes)
+}
+
+fn lacking(file: &File<'_>, entry: &Fields<'_, '_>, key: &str) -> Diagnostic {
+    let place = file.place(entry.span.clone(), "");
+    if key == "name" {
+        let message = "an entry of `[[processes]]` needs a `name`";
+        let help = "write it as `[processes]` with one line per group: web = \"…\"";
+        return Diagnostic::error(codes::MISSING_KEY, message)
+            .at(place)
+            .help(help);
+    }
+    let message = "an entry of `[[processes]]` has no `command`: the group runs the image's own";
+    let help = if entry.peek("cmd").is_some() {
+        "flyctl ignores `cmd`: write `command = \"…\"`"
+    } else {
+        "add `command = \"…\"`"
+    };
+    Diagnostic::warning(codes::PROCESS_WITHOUT_COMMAND, message)
+        .at(place)
+        .help(help)
 }
 
 fn process(file: &File<'_>, name: At<String>, command: At<String>) -> Option<Process> {

@@ -10,7 +10,7 @@ use crate::core::manifest::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::value::Value as Written;
-use super::options::carried;
+use super::options;
 
 /// The handlers that Fly Proxy has.
 const HANDLERS: [&str; 5] = ["http", "tls", "pg_tls", "proxy_proto", "tcp"];
@@ -20,7 +20,7 @@ pub(super) fn port(fields: &mut Fields<'_, '_>, key: &'static str, quoted: bool)
     let node = fields.take(key)?;
     let path = fields.path(key);
     let number = match node.get_ref() {
-        Written::String(text) if quoted => {
+        Written::String(text) if quoted && fields.patches(key) => {
             let number = text.parse::<u16>().ok();
             if number.is_none() {
                 let message = format!("`{path}`: {} is not a port", shown(text));
@@ -48,13 +48,13 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
     }
     let port = Port {
         port: port(&mut fields, "port", true),
-        start_port: port(&mut fields, "start_port", true),
-        end_port: port(&mut fields, "end_port", true),
+        start_port: port(&mut fields, "start_port", false),
+        end_port: port(&mut fields, "end_port", false),
         force_https: fields.boolean("force_https"),
         handlers: handlers.map(|list| list.into_iter().map(|at| at.value).collect()),
-        http_options: carried(&mut fields, "http_options"),
-        proxy_proto_options: carried(&mut fields, "proxy_proto_options"),
-        tls_options: carried(&mut fields, "tls_options"),
+        http_options: options::http(&mut fields),
+        proxy_proto_options: options::proxy_proto(&mut fields),
+        tls_options: options::tls(&mut fields),
         ..Port::default()
     };
     if let (Some(first), Some(last)) = (port.start_port, port.end_port)
@@ -72,12 +72,13 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
 pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<Concurrency> {
     let node = fields.take("concurrency")?;
     let path = fields.path("concurrency");
-    if let (Written::String(text), true) = (node.get_ref(), quoted) {
+    if let (Written::String(text), true) = (node.get_ref(), quoted && fields.patches("concurrency"))
+    {
         let limits = text.split_once(',');
-        let number = |text: &str| text.trim().parse::<u32>().ok();
+        let number = |text: &str| text.parse::<u32>().ok();
         let Some((soft, hard)) = limits.and_then(|(s, h)| Some((number(s)?, number(h)?))) else {
             let message = format!("`{path}`: {} is not `soft,hard`", shown(text));
-            let help = "write [services.concurrency] with type, soft_limit and hard_limit";
+            let help = "write two numbers without a space, or [services.concurrency] with type, soft_limit and hard_limit";
             fields
                 .file
                 .bad_value(node.span(), message, Some(help.to_owned()));

@@ -13,7 +13,7 @@ use super::super::tree::At;
 use super::checks;
 use super::groups::For;
 use super::machine_checks;
-use super::options::carried;
+use super::options;
 use super::service_parts::{autostop, concurrency, port, ports};
 
 /// A service, and the places that questions about several services are about.
@@ -30,8 +30,8 @@ pub(super) struct Written {
 pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<For<Written>> {
     let mut fields = fields.table("http_service")?;
     let force_https = fields.boolean("force_https");
-    let http_options = carried(&mut fields, "http_options");
-    let tls_options = carried(&mut fields, "tls_options");
+    let http_options = options::http(&mut fields);
+    let tls_options = options::tls(&mut fields);
     let handlers = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
     let plain = Port {
         port: Some(80),

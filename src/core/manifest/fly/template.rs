@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::core::fleet::config::{Guest, Init};
+use crate::core::fleet::config::{Guest, Init, Service};
 use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
 
 use super::super::codes;
@@ -99,7 +99,6 @@ fn base(doc: &Document, group: &GroupName) -> Template {
             ..start.init.unwrap_or_default()
         }),
         files: some(&files),
-        guest: on_host(start.guest, doc.host_dedication_id.as_ref()),
         metrics: None,
         mounts: None,
         restart: None,
@@ -117,17 +116,6 @@ fn base(doc: &Document, group: &GroupName) -> Template {
         http_service: None,
         mount: None,
     }
-}
-
-/// Without a `[[vm]]` a size is as it is, and only the host is said.
-fn on_host(guest: Option<Guest>, host: Option<&String>) -> Option<Guest> {
-    let Some(host) = host else {
-        return guest;
-    };
-    Some(Guest {
-        host_dedication_id: Some(host.clone()),
-        ..guest.unwrap_or_default()
-    })
 }
 
 /// A group's own command, or the one of `[experimental]` where there is none at all.
@@ -169,6 +157,18 @@ fn serve(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) 
                 .machine_checks
                 .extend_from_slice(&written.machine_checks);
             let services = template.config.services.get_or_insert_default();
+            let listens = |service: &Service| {
+                let protocol = service.protocol.as_deref().unwrap_or("tcp").to_owned();
+                Some((service.internal_port?, protocol))
+            };
+            let port = listens(&written.service);
+            if let Some((port, protocol)) = &port
+                && services
+                    .iter()
+                    .any(|other| listens(other).as_ref() == Some(&(*port, protocol.clone())))
+            {
+                file.report(second_service(file, section, &name, *port, protocol));
+            }
             services.push(written.service.clone());
             if what == "[http_service]" {
                 let port = written.service.internal_port;
@@ -176,6 +176,24 @@ fn serve(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) 
             }
         }
     }
+}
+
+fn second_service(
+    file: &File<'_>,
+    section: &For<services::Written>,
+    group: &GroupName,
+    port: u16,
+    protocol: &str,
+) -> Diagnostic {
+    let message = format!(
+        "two services of process group {} listen on port {port} ({protocol})",
+        shown(group.as_str())
+    );
+    Diagnostic::warning(codes::SERVICE_TWICE, message)
+        .at(file.place(section.span.clone(), "the second one"))
+        .help(
+            "write all external ports under one service, or give this one its own `internal_port`",
+        )
 }
 
 fn unassigned(file: &File<'_>, section: &For<services::Written>, what: &str, groups: &Groups) {
@@ -201,7 +219,11 @@ fn checks(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
             let mut check = section.body.check.clone();
             check.port = check.port.or_else(|| http_port(doc, groups, &name));
             if check.port.is_none() {
-                file.report(without_port(file, section, &name));
+                let http = doc
+                    .http_service
+                    .as_ref()
+                    .filter(|http| serves(http, groups, &name));
+                file.report(without_port(file, section, &name, http.is_some()));
                 continue;
             }
             let checks = template.config.checks.get_or_insert_default();
@@ -210,11 +232,21 @@ fn checks(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
     }
 }
 
-fn without_port(file: &File<'_>, section: &For<Named>, group: &GroupName) -> Diagnostic {
+fn without_port(
+    file: &File<'_>,
+    section: &For<Named>,
+    group: &GroupName,
+    beside_http: bool,
+) -> Diagnostic {
+    let lacks = if beside_http {
+        "the [http_service] of process group {} names no `internal_port`"
+    } else {
+        "process group {} has no [http_service] to take it from"
+    };
     let message = format!(
-        "check {} has no port, and process group {} has no [http_service] to take it from",
+        "check {} has no port, and {}",
         shown(&section.body.name),
-        shown(group.as_str())
+        lacks.replace("{}", &shown(group.as_str()))
     );
     Diagnostic::error(codes::CHECK_WITHOUT_PORT, message)
         .at(file.place(section.span.clone(), ""))
@@ -224,38 +256,78 @@ fn without_port(file: &File<'_>, section: &For<Named>, group: &GroupName) -> Dia
 /// The port that `[http_service]` gives to the checks of a group.
 fn http_port(doc: &Document, groups: &Groups, group: &GroupName) -> Option<u16> {
     let section = doc.http_service.as_ref()?;
-    let names_it = if section.names_none() {
-        *group == groups.default
-    } else {
-        section
-            .processes
-            .iter()
-            .any(|name| match name.value.as_str() {
-                "" => *group == groups.default,
-                name => name == group.as_str(),
-            })
-    };
-    names_it.then_some(section.body.service.internal_port)?
+    serves(section, groups, group).then_some(section.body.service.internal_port)?
 }
 
-/// `[[vm]]`: the last entry that names the group, else the first that names none.
+fn serves(section: &For<services::Written>, groups: &Groups, group: &GroupName) -> bool {
+    if section.names_none() {
+        return *group == groups.default;
+    }
+    let mut names = section.processes.iter();
+    names.any(|name| match name.value.as_str() {
+        "" => *group == groups.default,
+        name => name == group.as_str(),
+    })
+}
+
+/// `[[vm]]`: the last entry that names the group, else the first that names none, else the guest of
+/// `machine_config`.
 fn guests(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
-    let mut common: Option<&Guest> = None;
+    let mut common: Option<&For<Guest>> = None;
+    let mut own: BTreeMap<GroupName, &For<Guest>> = BTreeMap::new();
     for section in &doc.vms {
         match groups.named(file, section, "[[vm]]", Unknown::Dropped) {
-            None => common = common.or(Some(&section.body)),
+            None => match common {
+                None => common = Some(section),
+                Some(first) => file.report(second_size(file, section, first, None)),
+            },
             Some(names) => {
                 for name in names {
-                    if let Some(template) = all.get_mut(&name) {
-                        template.config.guest = Some(section.body.clone());
+                    if let Some(before) = own.insert(name.clone(), section) {
+                        file.report(second_size(file, before, section, Some(&name)));
                     }
                 }
             }
         }
     }
-    for template in all.values_mut() {
-        template.config.guest = template.config.guest.take().or_else(|| common.cloned());
+    for (name, template) in all.iter_mut() {
+        if let Some(section) = own.get(name).copied().or(common) {
+            template.config.guest = Some(section.body.clone());
+        } else if let Some(host) = &doc.host_dedication_id {
+            file.report(host_without_size(file, host, name));
+        }
     }
+}
+
+/// flyctl takes one `[[vm]]` for a group and says nothing of the other.
+fn second_size(
+    file: &File<'_>,
+    unused: &For<Guest>,
+    used: &For<Guest>,
+    group: Option<&GroupName>,
+) -> Diagnostic {
+    let (whose, rule) = match group {
+        Some(group) => (
+            format!("process group {}", shown(group.as_str())),
+            "the last one counts",
+        ),
+        None => ("every process group".to_owned(), "the first one counts"),
+    };
+    let message = format!("two `[[vm]]` entries are for {whose}: {rule}, and this one is not used");
+    Diagnostic::warning(codes::TWO_SIZES, message)
+        .at(file.place(unused.span.clone(), "not used"))
+        .also(file.place(used.span.clone(), "used"))
+        .help("keep one of them, or name different groups in `processes`")
+}
+
+fn host_without_size(file: &File<'_>, host: &At<String>, group: &GroupName) -> Diagnostic {
+    let message = format!(
+        "`host_dedication_id` is sent with a `[[vm]]` only, and process group {} has none",
+        shown(group.as_str())
+    );
+    Diagnostic::warning(codes::HOST_WITHOUT_SIZE, message)
+        .at(file.place(host.span.clone(), ""))
+        .help("add a `[[vm]]` with `size` for the group")
 }
 
 fn mount(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {

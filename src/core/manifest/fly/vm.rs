@@ -13,21 +13,27 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::size::memory_mb;
 use super::super::tree::At;
+use super::super::value::Value as Written;
 use super::groups::For;
 
 /// Reads all entries in the order in which flyctl joins the three names.
 pub(super) fn read(fields: &mut Fields<'_, '_>, dedicated: Option<&str>) -> Vec<For<Guest>> {
-    let mut tables = fields.one_or_more("compute");
-    tables.extend(fields.one_or_more("computes"));
-    tables.extend(fields.one_or_more("vm"));
+    let tables = fields.collected(&["compute", "computes"], "vm");
     tables
         .into_iter()
         .map(|table| entry(table, dedicated))
         .collect()
 }
 
-/// A size that is no group's own (`[deploy.release_command_vm]`).
+/// A size that is no group's own (`[deploy.release_command_vm]`), where flyctl takes `memory` as a string only.
 pub(super) fn alone(fields: Fields<'_, '_>) -> Guest {
+    if let Some((_, node)) = fields.peek("memory")
+        && node.get_ref().as_str().is_none()
+    {
+        let path = fields.path("memory");
+        let wanted = "a string like \"512mb\" here";
+        fields.file.wrong_type(&path, node, wanted);
+    }
     entry(fields, None).body
 }
 
@@ -48,7 +54,7 @@ fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> For<Guest> {
             .text("host_dedication_id")
             .or(dedicated.map(str::to_owned)),
         kernel_args: kernel_args(&mut fields),
-        persist_rootfs: fields.text("persist_rootfs").map(Value::from),
+        persist_rootfs: persist_rootfs(&mut fields),
         ..Guest::default()
     };
     let size = size(&mut fields, own.gpu_kind.is_some());
@@ -157,6 +163,43 @@ fn memory(fields: &mut Fields<'_, '_>) -> Option<At<u32>> {
     let help = "write it like \"512mb\" or \"1gb\"; a number alone counts MB".to_owned();
     fields.file.bad_value(span, problem, Some(help));
     None
+}
+
+/// Whether the root file system outlives a restart: a word, or the number that stands for it in Fly's API.
+fn persist_rootfs(fields: &mut Fields<'_, '_>) -> Option<Value> {
+    const WORDS: [&str; 4] = ["none", "never", "restart", "always"];
+    let node = fields.take("persist_rootfs")?;
+    let path = fields.path("persist_rootfs");
+    let word = match node.get_ref() {
+        Written::String(text) if text.is_empty() => return None,
+        Written::String(text) => WORDS.into_iter().find(|word| word == text),
+        Written::Integer(number) => {
+            let index = number
+                .whole()
+                .and_then(|number| usize::try_from(number).ok());
+            index.and_then(|index| WORDS.get(index).copied())
+        }
+        _ => {
+            let wanted = "\"never\", \"restart\" or \"always\"";
+            fields.file.wrong_type(&path, node, wanted);
+            return None;
+        }
+    };
+    let Some(word) = word else {
+        let text = match node.get_ref() {
+            Written::String(text) => text.to_string(),
+            Written::Integer(number) => number.as_str().to_owned(),
+            _ => String::new(),
+        };
+        let message = format!(
+            "`{path}` is \"never\", \"restart\" or \"always\", not {}",
+            shown(&text)
+        );
+        let help = fields.file.suggestion(&text, WORDS);
+        fields.file.bad_value(node.span(), message, help);
+        return None;
+    };
+    (word != "none").then(|| Value::from(word))
 }
 
 fn kernel_args(fields: &mut Fields<'_, '_>) -> Option<Vec<String>> {

@@ -18,7 +18,9 @@ pub(super) fn plain(text: Cow<'_, str>) -> Value<'_> {
             Value::Float(Number::new("inf", 10))
         }
         "-.inf" | "-.Inf" | "-.INF" => Value::Float(Number::new("-inf", 10)),
-        _ => number(&text).unwrap_or(Value::String(text)),
+        _ => number(&text)
+            .or_else(|| time(&text))
+            .unwrap_or(Value::String(text)),
     }
 }
 
@@ -28,6 +30,37 @@ pub(super) fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
         Value::String(text) => Some(text),
         _ => None,
     }
+}
+
+/// A timestamp in one of the forms that Go's `yaml.v3` knows, as a time in UTC where it names no zone.
+fn time(text: &str) -> Option<Value<'static>> {
+    let mut parts = text.splitn(3, '-');
+    let (year, month, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = |text: &str, least: usize, most: usize| {
+        (least..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+    };
+    if !digits(year, 4, 4) || !digits(month, 1, 2) {
+        return None;
+    }
+    let day_end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    let (day, clock) = rest.split_at(day_end);
+    if !digits(day, 1, 2) {
+        return None;
+    }
+    let date: jiff::civil::Date = format!("{year}-{month:0>2}-{day:0>2}").parse().ok()?;
+    if clock.is_empty() {
+        return Some(Value::Datetime(format!("{date}T00:00:00Z")));
+    }
+    let clock = clock.strip_prefix(['T', 't', ' '])?;
+    let zone_at = clock.find(['Z', 'z', '+', '-']);
+    let (time, zone) = clock.split_at(zone_at.unwrap_or(clock.len()));
+    let parts: Vec<String> = time.split(':').map(|part| format!("{part:0>2}")).collect();
+    let time = parts.join(":");
+    let _: jiff::civil::Time = time.parse().ok().filter(|_| parts.len() == 3)?;
+    let zone = if zone.is_empty() { "Z" } else { zone };
+    Some(Value::Datetime(format!("{date}T{time}{zone}")))
 }
 
 fn number(text: &str) -> Option<Value<'static>> {
@@ -91,7 +124,13 @@ mod tests {
             ("yes", "a string"),
             ("on", "a string"),
             ("-", "a string"),
-            ("2024-01-01", "a string"),
+            ("2024-01-01", "a date or time"),
+            ("2024-1-1 7:30:00", "a date or time"),
+            ("2024-1-1 7:30", "a string"),
+            ("2024-01-01T07:30:00Z", "a date or time"),
+            ("2024-01-01 07:30:00", "a date or time"),
+            ("2024-13-01", "a string"),
+            ("12:30", "a string"),
             ("True", "true or false"),
             ("~", "null"),
         ] {

@@ -28,7 +28,7 @@ const ROOT: &[Key] = &[
     key(
         "host_dedication_id",
         "text",
-        "`guest.host_dedication_id` of every group, beside the size of its `[[vm]]` or the one that a Machine has",
+        "`guest.host_dedication_id` of every `[[vm]]` without its own; not sent where a group has no `[[vm]]`",
     ),
     key(
         "machine_config",

@@ -62,6 +62,13 @@ impl Fate {
     }
 }
 
+impl Key {
+    /// Whether it is written as `key = value` on one line, and not as a table or a list of them.
+    pub(super) fn is_one_line(&self) -> bool {
+        !self.takes.contains("table")
+    }
+}
+
 impl Section {
     fn key(&self, name: &str) -> Option<&Key> {
         self.keys
