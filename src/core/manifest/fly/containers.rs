@@ -10,7 +10,7 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::settings::Overrides;
 use super::super::tree::At;
-use super::local;
+use super::local::{self, Missing};
 
 /// What stands for the image of the app.
 const OWN_IMAGE: &str = ".";
@@ -48,7 +48,7 @@ pub(super) fn read(
     let config = if is_inline(&written.value) {
         config(fields, &written, written.value.as_bytes())
     } else {
-        local::content(fields.file, &written, overrides)
+        local::content(fields.file, &written, overrides, Missing::Refused)
             .and_then(|bytes| config(fields, &written, bytes))
     };
     let read = config.is_some();

@@ -11,7 +11,7 @@ use super::super::fields::Fields;
 use super::super::settings::Overrides;
 use super::super::tree::At;
 use super::groups::For;
-use super::local;
+use super::local::{self, Missing};
 
 /// Shorter texts are base64 by chance.
 const ENCODED: usize = 8;
@@ -58,7 +58,7 @@ fn entry(mut fields: Fields<'_, '_>, overrides: &Overrides) -> Option<(String, F
     }
     let (secret_name, raw_value) = match (&local, secret, &raw) {
         (Some(local), _, _) => {
-            let content = local::content(file, local, overrides);
+            let content = local::content(file, local, overrides, Missing::RefusedByDeploys);
             (None, content.map(|bytes| BASE64.encode(bytes)))
         }
         (None, Some(secret), _) => (Some(secret), None),

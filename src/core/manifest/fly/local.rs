@@ -5,12 +5,22 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::settings::{LocalFile, Overrides};
 use super::super::tree::{At, File};
 
+/// What flyctl makes of a file that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It refuses the fly.toml that names it.
+    Refused,
+    /// A deploy refuses, and `fly config validate` does not look.
+    RefusedByDeploys,
+}
+
 /// The content of the file at a path, or none, which is told. One that is missing is an error where
 /// Machines would get it.
 pub(super) fn content<'o>(
     file: &File<'_>,
     path: &At<String>,
     overrides: &'o Overrides,
+    missing: Missing,
 ) -> Option<&'o [u8]> {
     let name = shown(&path.value);
     let place = file.place(path.span.clone(), "");
@@ -20,7 +30,9 @@ pub(super) fn content<'o>(
             let message = format!("{name} cannot be read: {why}");
             file.report(Diagnostic::error(codes::FILE_NOT_READ, message).at(place));
         }
-        Some(LocalFile::Missing) if file.runs_on_fly() && !overrides.only_validates => {
+        Some(LocalFile::Missing)
+            if missing == Missing::Refused || file.runs_on_fly() && !overrides.only_validates =>
+        {
             file.report(
                 Diagnostic::error(codes::NO_LOCAL_FILE, format!("there is no file {name}"))
                     .at(place)
