@@ -111,6 +111,10 @@ codes! {
         "there is no place for what belongs to this user",
         "Neither `AEROFORM_STATE_DIR`, `XDG_STATE_HOME` nor `HOME` is set.",
         "Set one of them.";
+    NO_IMAGE_TO_PIN "no_image_to_pin" Error:
+        "cannot pin the image that runs: …",
+        "`import --pin-image` writes one image, and the Machines run several, or do not say which.",
+        "Say which with `--image`, or leave `--pin-image` away.";
     NO_PLAN_FILE "no_plan_file" Error:
         "there is no saved plan `…`",
         "The file is not there.",

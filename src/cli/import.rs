@@ -11,7 +11,7 @@ use super::session::{self, Session};
 use super::{Context, by_hand, codes, show};
 use crate::core::fleet::{GroupName, Known, Machine, Observed, Region};
 use crate::core::plan::{Action, Aim, Asked, Options, Plan, plan};
-use crate::core::view::json;
+use crate::core::view::{json, terminal};
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
 
@@ -26,14 +26,21 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
         ..*context
     })?;
     let (found, observed) = look(context, &beginning).await?;
-    let text = manifest(context, &beginning, &found, &observed)?;
+    let text = manifest(context, args, &beginning, &found, &observed)?;
     let written = beginning.write(&text)?;
     let ui = context.ui;
     if ui.json() {
         let app = beginning.desired.app.as_str();
-        ui.document(&json::init::init(app, &written));
+        ui.document(&json::init::import(app, &init::names(&written), &written));
     } else {
-        ui.data(&format!("wrote `{}`\n\n", written.join("` and `")));
+        ui.data(&format!(
+            "wrote {}:\n\n",
+            init::names(&written).join(" and ")
+        ));
+        show::data(ui, |style, text| terminal::edits(&written, style, text));
+    }
+    if global.image.is_some() && !args.pin_image {
+        ui.say("note: no image was written; `--pin-image` writes the one of `--image`");
     }
     let doing = Doing {
         auto_approve: true,
@@ -78,7 +85,7 @@ async fn look(context: &Context<'_>, beginning: &Beginning) -> Result<(Plan, Obs
     Ok((found, observed))
 }
 
-/// What fly.toml itself would change, now that counts, regions and image are written down.
+/// What fly.toml itself would change, now that counts and regions are written down.
 async fn left_to_do(context: &Context<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let session = Session::open_asking(context).await?;
@@ -110,6 +117,7 @@ fn adopted<'a>(found: &Plan, observed: &'a Observed) -> BTreeMap<GroupName, Vec<
 
 fn manifest(
     context: &Context<'_>,
+    args: &Import,
     beginning: &Beginning,
     found: &Plan,
     observed: &Observed,
@@ -124,20 +132,13 @@ fn manifest(
         .hint("`aeroform init` begins anew; `aeroform status` shows what is there"));
     }
     let mut text = beginning.head();
-    let running: BTreeSet<String> = groups
-        .values()
-        .flatten()
-        .filter_map(|machine| machine.image())
-        .collect();
-    let mut images = running.iter();
-    // Writing to a String cannot fail.
-    match (&context.global.image, images.next(), images.next()) {
-        (Some(image), _, _) | (None, Some(image), None) => {
-            let _ = writeln!(text, "image = {}", quoted(image));
-        }
-        (None, _, _) => {
-            text.push_str("# Several images run, so none is written here.\n");
-        }
+    if args.pin_image {
+        let image = match &context.global.image {
+            Some(image) => image.clone(),
+            None => running(&groups)?,
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "image = {}", quoted(&image));
     }
     for name in beginning.desired.groups.keys() {
         let key = toml_edit::Key::new(name.as_str());
@@ -145,6 +146,23 @@ fn manifest(
         text.push_str(&places(groups.get(name).map_or(&[][..], Vec::as_slice)));
     }
     Ok(text)
+}
+
+/// The one image that runs.
+fn running(groups: &BTreeMap<GroupName, Vec<&Machine>>) -> Result<String, Failure> {
+    let images = groups.values().flatten();
+    let images: BTreeSet<String> = images.filter_map(|machine| machine.image()).collect();
+    let mut names = images.iter();
+    if let (Some(only), None) = (names.next(), names.next()) {
+        return Ok(only.clone());
+    }
+    let message = match images.len() {
+        0 => "cannot pin the image that runs: no Machine tells it".to_owned(),
+        n => format!("cannot pin the image that runs: {n} different ones do"),
+    };
+    let failure = Failure::new(codes::NO_IMAGE_TO_PIN, message);
+    let failure = images.iter().fold(failure, Failure::cause);
+    Err(failure.hint("say which with `--image`, or leave `--pin-image` away"))
 }
 
 /// Exactly how many run where. Standbys stand beside them.

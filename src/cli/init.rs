@@ -12,7 +12,7 @@ use super::manifests;
 use super::pairs::{self, Ours};
 use super::project::read_file;
 use crate::core::fleet::{Desired, DesiredGroup};
-use crate::core::view::json;
+use crate::core::view::{FileEdit, json};
 use crate::ui::list::{self, List};
 use crate::ui::{Exit, Failure, Signals};
 
@@ -50,9 +50,9 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let ui = context.ui;
     if ui.json() {
         let app = beginning.desired.app.as_str();
-        ui.document(&json::init::init(app, &written));
+        ui.document(&json::init::init(app, &names(&written)));
     } else {
-        ui.data(&format!("wrote `{}`\n", written.join("` and `")));
+        ui.data(&format!("wrote `{}`\n", names(&written).join("` and `")));
         ui.say("next: `aeroform plan` shows what it would do");
     }
     Ok(Exit::Done)
@@ -108,14 +108,15 @@ pub(super) fn begin(context: &Context<'_>) -> Result<Beginning, Failure> {
 }
 
 impl Beginning {
-    /// Writes the aeroform.toml, and what git should ignore; gives the names of the files.
-    pub(super) fn write(&self, text: &str) -> Result<Vec<String>, Failure> {
+    /// Writes the aeroform.toml, and what git should ignore; gives what has changed in which file.
+    pub(super) fn write(&self, text: &str) -> Result<Vec<FileEdit>, Failure> {
         write_new(&self.ours, text)?;
-        let mut written = vec![self.ours.display().to_string()];
-        let added = ignore_more(&self.ignore, ignored(&self.desired.provider))?;
-        if !added.is_empty() {
-            written.push(self.ignore.display().to_string());
-        }
+        let mut written = vec![FileEdit {
+            path: self.ours.display().to_string(),
+            before: None,
+            after: text.to_owned(),
+        }];
+        written.extend(ignore_more(&self.ignore, ignored(&self.desired.provider))?);
         Ok(written)
     }
 
@@ -198,17 +199,18 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Adds the lines that are not there yet, and says which.
-fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Vec<&'static str>, Failure> {
-    let bytes = read_file(path)?.unwrap_or_default();
-    let there = String::from_utf8_lossy(&bytes);
+/// Adds the lines that are not there yet; gives nothing where all are.
+fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Option<FileEdit>, Failure> {
+    let bytes = read_file(path)?;
+    let there = bytes.as_deref().map(String::from_utf8_lossy);
+    let before = there.as_deref().unwrap_or_default();
     let missing: Vec<&str> = wanted
         .iter()
         .copied()
-        .filter(|line| !there.lines().any(|found| found.trim() == *line))
+        .filter(|line| !before.lines().any(|found| found.trim() == *line))
         .collect();
     let mut text = String::new();
-    if !there.is_empty() && !there.ends_with('\n') && !missing.is_empty() {
+    if !before.is_empty() && !before.ends_with('\n') && !missing.is_empty() {
         text.push('\n');
     }
     for line in &missing {
@@ -221,7 +223,16 @@ fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Vec<&'static str>
         .open(path)
         .and_then(|mut file| file.write_all(text.as_bytes()))
         .map_err(|error| unwritable(path, &error))?;
-    Ok(missing)
+    Ok((!missing.is_empty()).then(|| FileEdit {
+        path: path.display().to_string(),
+        after: format!("{before}{text}"),
+        before: there.as_deref().map(str::to_owned),
+    }))
+}
+
+/// The names of files that were written.
+pub(super) fn names(written: &[FileEdit]) -> Vec<String> {
+    written.iter().map(|file| file.path.clone()).collect()
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {

@@ -119,6 +119,7 @@ async fn every_code_of_a_verb_is_provoked() {
         crate::fly::foreign(code),
         crate::fly::busy(code),
         crate::fly::empty(code),
+        crate::fly_runs::several_images(code),
         crate::by_hand::known(code),
         with("fly.db", "no database", &["emulator", "--data", "fly.db"]),
         ends(&sandbox, &["emulator", "--listen", "192.0.2.1:1"]),

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::fly::{FLY, Platform, V1, V2, hold, project, run, update};
+use crate::fly::{FLY, Platform, V1, V2, hold, on, project, run, update};
 use crate::sandbox::Sandbox;
 
 #[test]
@@ -184,13 +184,71 @@ fn an_import_writes_down_what_is_there_and_shows_what_fly_toml_would_change() {
     assert_eq!(platform.machines(), before);
     let ours = sandbox.read("aeroform.toml");
     assert!(ours.contains("regions = { ams = 2, gru = 1 }"), "{ours}");
-    assert!(ours.contains(V1), "{ours}");
+    assert!(!ours.contains("image"), "{ours}");
     let again = run(&sandbox, &platform, &["import"]);
     assert!(again.contains("is there already"), "{again}");
     sandbox.write("fly.toml", &format!("{FLY}\n[env]\nLOG = \"debug\"\n"));
     let plan = run(&sandbox, &platform, &["plan"]);
     assert!(plan.contains("3 to update"), "{plan}");
     assert!(plan.contains("LOG"), "{plan}");
+}
+
+#[test]
+fn an_import_pins_no_image_and_says_which_lines_it_wrote() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    sandbox.write(".gitignore", "/tmp/\n");
+    let platform = Platform::with_app(&sandbox);
+    for region in ["ams", "gru"] {
+        platform.deployed("app", region, V1);
+    }
+    let shown = run(&sandbox, &platform, &["import", "--image", V2]);
+    let wrote = "wrote aeroform.toml and .gitignore:\n\naeroform.toml  (new)\n";
+    assert!(shown.contains(wrote), "{shown}");
+    for line in [
+        "+ provider = \"fly\"",
+        "+ [groups.app]",
+        "+ regions = { ams = 1, gru = 1 }",
+        "+ /state/.*.lock",
+        "no image was written",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    assert!(!sandbox.read("aeroform.toml").contains("image"));
+    // Whoever deploys another image is not reverted.
+    let quiet = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    platform.deployed("app", "bog", V2);
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(!plan.to_lowercase().contains("revert"), "{plan}");
+    // Where asked for, the one that runs, or the one that is named.
+    std::fs::remove_file(sandbox.project().join("aeroform.toml")).unwrap();
+    let several = run(&sandbox, &platform, &["import", "--pin-image"]);
+    assert!(several.starts_with("exit 1\n"), "{several}");
+    assert!(several.contains(V1) && several.contains(V2), "{several}");
+    assert!(!sandbox.project().join("aeroform.toml").exists());
+    let args = ["import", "--pin-image", "--image", V2, "--json"];
+    let named = run(&sandbox, &platform, &args);
+    assert!(
+        named.contains(r#""files":[{"path":"aeroform.toml","new":true,"#),
+        "{named}"
+    );
+    let pinned = format!("image = \"{V2}\"");
+    assert!(sandbox.read("aeroform.toml").contains(&pinned));
+}
+
+/// What an import ends with that is to pin the one image of several.
+pub(crate) fn several_images(ends: impl FnOnce(std::process::Command) -> String) -> String {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    platform.deployed("app", "ams", V1);
+    platform.deployed("app", "gru", V2);
+    ends(on(
+        &sandbox,
+        &platform,
+        &["import", "--pin-image", "--json"],
+    ))
 }
 
 #[test]
@@ -202,7 +260,7 @@ fn an_import_writes_the_digest_that_runs_under_a_tag_and_leaves_nothing_to_do() 
     for region in ["ams", "gru"] {
         platform.deployed("app", region, TAG);
     }
-    let shown = run(&sandbox, &platform, &["import"]);
+    let shown = run(&sandbox, &platform, &["import", "--pin-image"]);
     assert!(shown.starts_with("exit 0\n"), "{shown}");
     let machines = platform.machines();
     assert_eq!(machines[0]["config"]["image"], TAG);

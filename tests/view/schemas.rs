@@ -227,6 +227,16 @@ fn the_other_documents_are_as_published() {
         &|s| valid(s, &json::init::init("shop", &written)),
         &[],
     );
+    let edits = [FileEdit {
+        path: "aeroform.toml".to_owned(),
+        before: None,
+        after: "provider = \"fly\"\n".to_owned(),
+    }];
+    check(
+        "init",
+        &|s| valid(s, &json::init::import("shop", &written, &edits)),
+        &["files"],
+    );
     let group = group_name("web");
     let machine = id("a1b2c3");
     let log = json::logs::log(

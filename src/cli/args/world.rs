@@ -11,20 +11,24 @@ use super::duration;
 /// `aeroform import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Writes an aeroform.toml that says how many Machines of each group run where, and which image, and a \
-state that knows them. Then it shows what fly.toml itself would change. No Machine is touched.
+Writes an aeroform.toml that says how many Machines of each group run where, and a state that knows them, \
+and shows the lines that it wrote. Then it shows what fly.toml itself would change. No Machine is touched. \
+No image is written, so that what runs stays and the next `fly deploy` is no drift; `--pin-image` writes it.
 
 With ID it shows that one Machine, which `state rm` took out or somebody made by hand, and takes it into the \
 state that there is.
 
 Examples:
   aeroform import                       an app on Fly, in the folder of its fly.toml
-  aeroform import --image REF           and it is to run this image
+  aeroform import --pin-image           and it is to run the image that runs now, whoever deploys another
   aeroform import 148ed599c14189        one Machine, which the state leaves alone so far")]
 pub struct Import {
     /// One Machine by id or name, which is taken into the state that there is
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// Write the image that runs, or that of `--image`: from then on every apply goes back to it
+    #[arg(long, conflicts_with = "id")]
+    pub pin_image: bool,
     /// Do not ask whether that Machine is meant
     #[arg(short = 'y', long, requires = "id")]
     pub auto_approve: bool,

@@ -23,8 +23,9 @@ pub struct EditDocument<'a> {
     plan: Option<PlanDocument<'a>>,
 }
 
+/// What changes in a file.
 #[derive(Debug, Serialize)]
-struct File<'a> {
+pub(super) struct File<'a> {
     path: &'a str,
     new: bool,
     /// The change as a unified diff.
@@ -39,21 +40,23 @@ pub fn edit<'a>(
     written: bool,
     plan: Option<&'a Plan>,
 ) -> EditDocument<'a> {
-    let files = files.iter().map(|file| {
-        let before = file.before.as_deref().unwrap_or_default();
-        let diff = TextDiff::from_lines(before, file.after.as_str());
-        File {
-            path: &file.path,
-            new: file.before.is_none(),
-            diff: diff.unified_diff().context_radius(3).to_string(),
-        }
-    });
     EditDocument {
         event: "edit",
         format_version: FORMAT_VERSION,
         app,
         written,
-        files: files.collect(),
+        files: files.iter().map(file).collect(),
         plan: plan.map(plan_document),
+    }
+}
+
+/// What changes in one file.
+pub(super) fn file(file: &FileEdit) -> File<'_> {
+    let before = file.before.as_deref().unwrap_or_default();
+    let diff = TextDiff::from_lines(before, file.after.as_str());
+    File {
+        path: &file.path,
+        new: file.before.is_none(),
+        diff: diff.unified_diff().context_radius(3).to_string(),
     }
 }

@@ -1,6 +1,9 @@
-//! `init --json`.
+//! `init --json`, and the first document of `import --json`.
 
 use serde::Serialize;
+
+use super::edit::{File, file};
+use crate::core::view::edit::FileEdit;
 
 /// What was written.
 #[derive(Debug, Serialize)]
@@ -8,6 +11,8 @@ pub struct InitDocument<'a> {
     format_version: u32,
     app: &'a str,
     written: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    files: Vec<File<'a>>,
 }
 
 /// The document of an init: the app and the files that were written or added to.
@@ -16,5 +21,14 @@ pub fn init<'a>(app: &'a str, written: &'a [String]) -> InitDocument<'a> {
         format_version: super::FORMAT_VERSION,
         app,
         written,
+        files: Vec::new(),
+    }
+}
+
+/// The same with the lines that were written.
+pub fn import<'a>(app: &'a str, written: &'a [String], files: &'a [FileEdit]) -> InitDocument<'a> {
+    InitDocument {
+        files: files.iter().map(file).collect(),
+        ..init(app, written)
     }
 }
