@@ -94,6 +94,17 @@ impl Cancel {
         }
     }
 
+    /// How long calls in flight are still waited for; none without a limit.
+    pub fn grace(&self) -> Option<Duration> {
+        match self.level() {
+            Level::Go | Level::Stopping { until: None } => None,
+            Level::Stopping { until: Some(until) } => {
+                Some(until.saturating_duration_since(Instant::now()))
+            }
+            Level::Now => Some(Duration::ZERO),
+        }
+    }
+
     fn level(&self) -> Level {
         *self.0.level.lock().unwrap_or_else(PoisonError::into_inner)
     }

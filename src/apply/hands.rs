@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ends::{End, Part, Refused, Waited};
 use super::job::Halt;
-use super::shared::Shared;
+use super::shared::{Sent, Shared};
 use crate::core::fleet::{Call, Machine, MachineId, MachineName, Receipt, Until};
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
@@ -80,6 +80,8 @@ impl<'a> Hands<'a> {
             if self.shared.halt_reached() {
                 return Err(Refused::End(halted(format!("before `{}`", call.action()))));
             }
+            let sent = |sent| self.shared.sent.borrow_mut().insert(self.step, sent);
+            sent(Sent::Unanswered);
             let answer = tokio::select! {
                 biased;
                 answer = job.provider.call(&job.plan.app, call) => answer,
@@ -89,6 +91,14 @@ impl<'a> Hands<'a> {
                     return Err(Refused::End(End::Unknown { message }));
                 }
             };
+            match &answer {
+                Err(error) if error.class != ErrorClass::Unknown && !self.has_touched() => {
+                    self.shared.sent.borrow_mut().remove(&self.step);
+                }
+                Ok(_) | Err(_) => {
+                    sent(Sent::Answered);
+                }
+            }
             let error = match answer {
                 Ok(receipt) => {
                     self.touched.set(true);

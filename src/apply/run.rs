@@ -141,11 +141,13 @@ impl Desk<'_, '_> {
     fn interrupt(&mut self) {
         self.interrupted = true;
         self.schedule.halt();
-        (self.events)(&Event::Interrupted);
+        let left = self.shared.left_open();
+        (self.events)(&Event::Interrupted(left));
     }
 
     fn ended(&mut self, step: StepId, result: StepResult) {
         self.pass_on();
+        self.shared.sent.borrow_mut().remove(&step);
         if let Some(recorder) = &mut self.recorder {
             recorder.note(step, &result);
         }

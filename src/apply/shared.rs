@@ -12,7 +12,7 @@ use super::job::{Halt, Job};
 use super::limits::Limits;
 use super::steps::volumes::Shelves;
 use crate::core::fleet::{MachineId, MachineName, ReleaseStamp, VolumeId};
-use crate::core::plan::{Event, StepId};
+use crate::core::plan::{Event, StepId, Stopping, Work};
 use crate::provider::backoff::Backoff;
 
 /// Steps that wait in line for the limit of creates while others have theirs: so many that none of what the
@@ -42,6 +42,8 @@ pub(super) struct Shared<'a> {
     pub(super) limits: Limits,
     /// Steps that wait for the limit of creates, which all of an app share.
     pub(super) in_line: Cell<usize>,
+    /// Steps whose calls have changed something, or may have, and that have not ended.
+    pub(super) sent: RefCell<BTreeMap<StepId, Sent>>,
     pub(super) backoff: Backoff,
     pub(super) events: UnboundedSender<Event>,
 }
@@ -70,6 +72,7 @@ impl<'a> Shared<'a> {
             names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
             limits: Limits::of(&job.observed.description.capabilities),
             in_line: Cell::new(0),
+            sent: RefCell::default(),
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), seed),
             events,
             job,
@@ -97,10 +100,37 @@ impl<'a> Shared<'a> {
         self.halt.borrow_mut().get_or_insert(why);
     }
 
+    /// What is left open when the run stops now.
+    pub(super) fn left_open(&self) -> Stopping {
+        let mut left = Stopping {
+            up_to_ms: self.cancel.grace().map(|grace| {
+                // Grace is given in whole seconds, and some of it has passed.
+                grace.as_millis().div_ceil(1000) as u64 * 1000
+            }),
+            ..Stopping::default()
+        };
+        for (step, sent) in &*self.sent.borrow() {
+            if let Work::Change(change) = &self.job.plan.steps[step.0 as usize].work {
+                left.sent.add(&change.action);
+            }
+            left.unanswered += usize::from(*sent == Sent::Unanswered);
+        }
+        left
+    }
+
     /// Whether no new call may be made.
     pub(super) fn halt_reached(&self) -> bool {
         self.cancel.is_stopping() || matches!(*self.halt.borrow(), Some(Halt::LockLost))
     }
+}
+
+/// How far the last call of a step has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It is not answered yet.
+    Unanswered,
+    /// It was answered.
+    Answered,
 }
 
 /// A place in line.

@@ -79,7 +79,7 @@ impl<'a> Progress<'a> {
             | Event::Release {
                 unregistered: None, ..
             } => self.speaks(),
-            Event::Interrupted | Event::Release { .. } => true,
+            Event::Interrupted(_) | Event::Release { .. } => true,
             Event::Step { what, .. } => match what {
                 // The bars show these while they last.
                 StepEvent::Began => false,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aeroform::apply::{Cancel, CancelHandle, Halt};
-use aeroform::core::plan::Event;
+use aeroform::core::plan::{Event, Stopping, Unconfirmed};
 use aeroform::emulator::world::{Effect, Fault, Timings};
 use aeroform::journal::memory::FailCommit;
 use tokio::time::{Instant, sleep};
@@ -57,7 +57,15 @@ async fn a_cancel_drops_waits_at_once_and_starts_nothing_new() {
             ]
         );
         assert!(ran.report.interrupted);
-        assert!(ran.events.contains(&Event::Interrupted));
+        let stopping = Stopping {
+            sent: Unconfirmed {
+                create: 2,
+                ..Unconfirmed::default()
+            },
+            unanswered: 0,
+            up_to_ms: Some(4000),
+        };
+        assert!(ran.events.contains(&Event::Interrupted(stopping)));
         // What was made is remembered, and the next run goes on from there.
         assert_eq!(stage.known.machines.len(), 2);
         stage.cancel = Cancel::never();
@@ -82,6 +90,15 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
             let ran = stage.apply(&wanted).await;
             assert!(begun.elapsed() < Duration::from_millis(5200));
             assert_eq!(ran.outcomes()[0], outcome);
+            let stopping = Stopping {
+                sent: Unconfirmed {
+                    create: 1,
+                    ..Unconfirmed::default()
+                },
+                unanswered: 1,
+                up_to_ms: Some(4000),
+            };
+            assert!(ran.events.contains(&Event::Interrupted(stopping)));
             // An answer within the grace names the Machine; one after it leaves a pending create.
             assert_eq!(stage.known.machines.len(), usize::from(answer_after == 2));
             assert_eq!(stage.known.pending.len(), usize::from(answer_after == 60));

@@ -7,7 +7,9 @@ use aeroform::core::fleet::{
     DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
     MachineState, Management, Observed, Policy, Rollout, RunId, Stamps,
 };
-use aeroform::core::plan::{Action, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult};
+use aeroform::core::plan::{
+    Action, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult, Stopping, Unconfirmed,
+};
 use aeroform::core::view::{RunReport, StateEnd, StatusView};
 
 use crate::build::{group_name, id, last_run, region, unwritten};
@@ -270,15 +272,15 @@ pub(crate) fn events() -> Vec<Event> {
                 up_to_ms: Some(300_000),
             },
         ),
-        step(0, StepEvent::Ended(Outcome::Done)),
-        step(6, StepEvent::Ended(Outcome::Done)),
-        step(7, StepEvent::Began),
         step(
-            6,
+            0,
             StepEvent::Remark {
                 text: "port 8100 is in use by pid 7: the Machine gets port 8101".to_owned(),
             },
         ),
+        step(0, StepEvent::Ended(Outcome::Done)),
+        step(6, StepEvent::Ended(Outcome::Done)),
+        step(7, StepEvent::Began),
         step(
             7,
             StepEvent::Retrying {
@@ -303,7 +305,32 @@ pub(crate) fn events() -> Vec<Event> {
             12,
             StepEvent::Ended(Outcome::Skipped { because: StepId(7) }),
         ),
-        Event::Interrupted,
+        Event::Interrupted(Stopping {
+            sent: Unconfirmed {
+                update: 3,
+                ..Unconfirmed::default()
+            },
+            ..Stopping::default()
+        }),
+        Event::Interrupted(Stopping {
+            sent: Unconfirmed {
+                create: 1,
+                update: 2,
+                destroy: 1,
+                ..Unconfirmed::default()
+            },
+            unanswered: 2,
+            up_to_ms: Some(4000),
+        }),
+        Event::Interrupted(Stopping {
+            sent: Unconfirmed {
+                update: 1,
+                ..Unconfirmed::default()
+            },
+            unanswered: 1,
+            up_to_ms: None,
+        }),
+        Event::Interrupted(Stopping::default()),
         step(13, StepEvent::Ended(Outcome::NotStarted)),
     ]
 }

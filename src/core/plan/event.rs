@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::types::{Outcome, StepId};
+use super::types::{Action, Outcome, StepId};
 use crate::core::fleet::{AppName, RunId};
 
 /// Something that happened while a plan was carried out: the contract between the executor and every
@@ -34,8 +34,8 @@ pub enum Event {
         /// Milliseconds from now after which it goes on.
         up_to_ms: u64,
     },
-    /// A signal came: nothing new is started.
-    Interrupted,
+    /// A signal came: nothing new is started, and nothing but answers is waited for.
+    Interrupted(Stopping),
     /// The run's release has its number.
     Release {
         /// The number.
@@ -70,4 +70,49 @@ pub enum StepEvent {
     },
     /// It ended.
     Ended(Outcome),
+}
+
+/// What a run leaves open when a signal stops it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// Changes that were sent and are not confirmed.
+    pub sent: Unconfirmed,
+    /// Calls that are not answered yet; they are waited for.
+    pub unanswered: usize,
+    /// Milliseconds after which they are not waited for any more; none means until they answer, or until
+    /// a second signal comes.
+    pub up_to_ms: Option<u64>,
+}
+
+/// Changes by what they do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unconfirmed {
+    /// Machines to create.
+    pub create: usize,
+    /// Machines to update in place.
+    pub update: usize,
+    /// Machines to move between groups.
+    #[serde(rename = "move")]
+    pub moves: usize,
+    /// Machines to destroy.
+    pub destroy: usize,
+}
+
+impl Unconfirmed {
+    /// Counts one more.
+    pub fn add(&mut self, action: &Action) {
+        match action {
+            Action::Create { .. } => self.create += 1,
+            Action::Update { .. } => self.update += 1,
+            Action::Move { .. } => self.moves += 1,
+            Action::Destroy { .. } => self.destroy += 1,
+            // These change the state alone.
+            Action::Adopt | Action::Forget => {}
+        }
+    }
+
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.create + self.update + self.moves + self.destroy
+    }
 }

@@ -52,7 +52,7 @@ pub use asked::{Asked, ChosenStrategy, Like, ReleaseCommandMode, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use change::{Deed, Half};
 pub use check::{Finding, check};
-pub use event::{Event, StepEvent};
+pub use event::{Event, StepEvent, Stopping, Unconfirmed};
 pub use fields::adopted;
 pub use makers::{Maker, Trace};
 pub use options::{Aim, Options};

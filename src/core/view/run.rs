@@ -43,7 +43,7 @@ impl Tally {
             } if change(plan, *step).is_some() => self.add(outcome),
             Event::Step { .. }
             | Event::Waiting { .. }
-            | Event::Interrupted
+            | Event::Interrupted(_)
             | Event::Release { .. } => {}
         }
     }

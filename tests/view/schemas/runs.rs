@@ -117,13 +117,17 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     {"event":"waiting","on":"the rate limit of releases","up_to_ms":5000}
     {"event":"step_began","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"}}
     {"event":"step_waiting","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"on":"check http-8080","up_to_ms":300000}
+    {"event":"step_remark","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"text":"port 8100 is in use by pid 7: the Machine gets port 8101"}
     {"event":"step_ended","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"outcome":"done"}
     {"event":"step_began","step":7,"action":"update","group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"}}
     {"event":"step_retrying","step":7,"action":"update","group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"},"cause":"the lease is held by ana"}
     {"event":"step_ended","step":7,"action":"update","group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"},"outcome":"failed","code":"gate_timeout","message":"check http-8080 did not pass within 5m","hint":"look at it: `aeroform logs 148ed599c14189`"}
     {"event":"step_ended","step":8,"action":"update","group":"web","region":"gru","machine":{"id":"6e82d933b7d587","name":"web-6e82d933b7d587"},"outcome":"unknown","message":"the answer to update was lost"}
     {"event":"step_ended","step":12,"action":"destroy","group":"cron","region":"gru","machine":{"id":"e2865641be9786","name":"cron-e2865641be9786"},"outcome":"skipped","because":7}
-    {"event":"interrupted"}
+    {"event":"interrupted","sent":{"create":0,"update":3,"move":0,"destroy":0},"unanswered":0}
+    {"event":"interrupted","sent":{"create":1,"update":2,"move":0,"destroy":1},"unanswered":2,"up_to_ms":4000}
+    {"event":"interrupted","sent":{"create":0,"update":1,"move":0,"destroy":0},"unanswered":1}
+    {"event":"interrupted","sent":{"create":0,"update":0,"move":0,"destroy":0},"unanswered":0}
     {"event":"step_ended","step":13,"action":"destroy","group":"cron","region":"bog","machine":{"id":"21781973f03e89","name":"cron-21781973f03e89"},"outcome":"not_started"}
     {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"replaced":[{"group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"},"by":{"id":"3d8d9014b32789","name":"web-3d8d9014b32789"}},{"group":"web","region":"gru","machine":{"id":"6e82d933b7d587","name":"web-6e82d933b7d587"},"by":{"id":"148e1234f56789","name":"web-148e1234f56789"}}],"serial":13}
     {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"serial":13}

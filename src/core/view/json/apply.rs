@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{AppName, GroupName, Region, RunId};
-use crate::core::plan::{Deed, Event, Half, Outcome, Plan, StepEvent, StepId, Summary, Target};
+use crate::core::plan::{
+    Deed, Event, Half, Outcome, Plan, StepEvent, StepId, Summary, Target, Unconfirmed,
+};
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, change};
 
 /// One line.
@@ -77,7 +79,15 @@ pub enum EventLine<'a> {
         up_to_ms: u64,
     },
     /// A signal came.
-    Interrupted,
+    Interrupted {
+        /// Changes that were sent and are not confirmed.
+        sent: Unconfirmed,
+        /// Calls whose answers are waited for.
+        unanswered: usize,
+        /// Milliseconds after which they are not waited for any more; none without a limit.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        up_to_ms: Option<u64>,
+    },
     /// The run's release has its number.
     Release {
         /// The number.
@@ -163,7 +173,13 @@ pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
                 up_to_ms: *up_to_ms,
             });
         }
-        Event::Interrupted => return Some(EventLine::Interrupted),
+        Event::Interrupted(stopping) => {
+            return Some(EventLine::Interrupted {
+                sent: stopping.sent,
+                unanswered: stopping.unanswered,
+                up_to_ms: stopping.up_to_ms,
+            });
+        }
         Event::Release {
             release,
             unregistered,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::plan::{Action, Change, Event, Outcome, Plan, StepEvent};
+use crate::core::plan::{Action, Change, Event, Outcome, Plan, StepEvent, Stopping, Unconfirmed};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{Tally, change};
 use crate::core::view::style::{Label, Style};
@@ -78,6 +78,43 @@ pub fn happening(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
     })
 }
 
+/// `3 updates were sent and are not confirmed; the next apply checks them`, and which answers are waited for.
+fn left_open(stopping: &Stopping) -> String {
+    let Unconfirmed {
+        create,
+        update,
+        moves,
+        destroy,
+    } = stopping.sent;
+    let kinds = [
+        (create, "create"),
+        (update, "update"),
+        (moves, "move"),
+        (destroy, "destroy"),
+    ];
+    let kinds = kinds.into_iter().filter(|(n, _)| *n > 0);
+    let kinds: Vec<String> = kinds.map(|(n, kind)| words::count(n, kind)).collect();
+    let mut text = match (kinds.as_slice(), stopping.sent.total()) {
+        ([], _) => "nothing was sent that is not confirmed".to_owned(),
+        (kinds, 1) => format!(
+            "{} was sent and is not confirmed; the next apply checks it",
+            kinds.join("")
+        ),
+        (kinds, _) => format!(
+            "{} were sent and are not confirmed; the next apply checks them",
+            words::list(kinds)
+        ),
+    };
+    if stopping.unanswered > 0 {
+        let answers = words::count(stopping.unanswered, "answer");
+        text.push_str(&match stopping.up_to_ms {
+            Some(ms) => format!("; waits for {answers}, at most {}", words::span(ms)),
+            None => format!("; waits for {answers}, and Ctrl-C once more ends that"),
+        });
+    }
+    text
+}
+
 /// Writes an event as one line; nothing for what needs no line of its own.
 pub fn event(
     plan: &Plan,
@@ -96,10 +133,10 @@ pub fn event(
             let text = format!("waits for {on}, at most {}", words::span(*up_to_ms));
             page.line(&Line::new(0).push(Label::Dim, text))
         }
-        Event::Interrupted => page.line(
+        Event::Interrupted(stopping) => page.line(
             &Line::new(0)
-                .push(Label::Warning, "interrupted:")
-                .plain(" nothing new is started; what runs is brought to an end"),
+                .push(Label::Warning, "stopping:")
+                .plain(format!(" {}", left_open(stopping))),
         ),
         Event::Release {
             release,
