@@ -19,6 +19,10 @@ codes! {
         "the plan …",
         "The plan and the manifests do not belong together; a bug, or a file that was changed between the two.",
         "Plan again; report it if it stays.";
+    REVERTED "reverted" Incomplete:
+        "Machine … was updated and runs the version of before again",
+        "The platform took the new version and went back to the old one.",
+        "Look at the Machine with `aeroform machine status ID`, then apply again.";
     STOP_TIMEOUT "stop_timeout" Incomplete:
         "Machine … was told to stop and is … after … s",
         "It neither ends nor lets itself be stopped.",

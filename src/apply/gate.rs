@@ -1,6 +1,6 @@
 //! Waiting until a change is known to have worked (RULES 29).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,34 +8,47 @@ use tokio::time::Instant;
 use super::ends::{End, Part, Waited};
 use super::hands::Hands;
 use super::steps::Progress;
+use super::watch::{Failing, Seen, Watch};
 use crate::apply::codes;
 use crate::core::fleet::{CheckState, CheckStatus, Machine, MachineId, MachineState, Until};
 use crate::core::plan::GateKind;
 use crate::provider::codes as answers;
 
-/// What a Machine showed before its change: results of checks from then do not count.
+/// What a Machine showed before its change: results of checks and events from then do not count.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     instance: String,
     checks: BTreeMap<String, String>,
+    events: BTreeSet<u64>,
+    /// No call of this run starts it: what it does from now on counts.
+    runs: bool,
 }
 
 impl Before {
     pub(super) fn of(machine: &Machine) -> Self {
+        let mut before = Self::on_its_way(machine);
+        before.instance.clone_from(&machine.instance);
+        before
+    }
+
+    /// Of a Machine that was changed by somebody else and has not started since, or that is only started:
+    /// what it shows is of before.
+    pub(super) fn on_its_way(machine: &Machine) -> Self {
         let mut before = Self {
-            instance: machine.instance.clone(),
-            checks: BTreeMap::new(),
+            events: machine.events.iter().map(|event| event.mark).collect(),
+            ..Self::default()
         };
         before.learn(machine);
         before
     }
 
-    /// Of a Machine that was changed by somebody else and has not started since: what it shows is of
-    /// before.
-    pub(super) fn on_its_way(machine: &Machine) -> Self {
-        let mut before = Self::default();
-        before.learn(machine);
-        before
+    /// Of a Machine that is as wanted and is not touched: its checks count, and what it did before does not.
+    pub(super) fn untouched(machine: &Machine) -> Self {
+        Self {
+            events: machine.events.iter().map(|event| event.mark).collect(),
+            runs: machine.state.runs(),
+            ..Self::default()
+        }
     }
 
     /// Results that stand there while the Machine is not started are of an older run as well.
@@ -44,6 +57,11 @@ impl Before {
             self.checks
                 .insert(check.name.clone(), check.updated_at.clone());
         }
+    }
+
+    /// Whether the Machine has another version since.
+    pub(super) fn is_of_a_change(&self) -> bool {
+        !self.instance.is_empty()
     }
 
     fn is_old(&self, machine: &Machine) -> bool {
@@ -60,6 +78,8 @@ pub(super) struct Gate<'a> {
     pub(super) id: &'a MachineId,
     pub(super) kind: GateKind,
     pub(super) at_most: Duration,
+    /// How long it must be up; within `at_most`.
+    pub(super) steady: Duration,
     pub(super) before: Before,
 }
 
@@ -69,15 +89,16 @@ pub(super) async fn pass(hands: &Hands<'_>, progress: &mut Progress, gate: Gate<
     match gate.kind {
         GateKind::None | GateKind::Gone => Ok(()),
         GateKind::Settled => settled(hands, progress, &gate, deadline).await,
-        GateKind::Started => started(hands, progress, &gate, deadline).await.map(|_| ()),
-        GateKind::Healthy => {
-            if started(hands, progress, &gate, deadline).await? {
-                healthy(hands, progress, gate, deadline).await
-            } else {
-                Ok(())
-            }
-        }
+        GateKind::Started => up(hands, progress, gate, deadline, Checks::Any).await,
+        GateKind::Healthy => up(hands, progress, gate, deadline, Checks::Passing).await,
     }
+}
+
+/// What its checks have to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Checks {
+    Any,
+    Passing,
 }
 
 async fn settled(
@@ -87,99 +108,156 @@ async fn settled(
     deadline: Instant,
 ) -> Part {
     hands.waiting("it to settle", gate.at_most);
-    match hands.wait(gate.id, Until::Settled, deadline).await? {
-        Waited::Reached(machine) => accept(progress, *machine, None).map(|_| ()),
+    let soon = deadline.min(Instant::now() + STAYS_CREATED);
+    let mut waited = hands.wait(gate.id, Until::Settled, soon).await?;
+    if matches!(waited, Waited::NotYet(_)) {
+        let machine = hands.get(gate.id).await?.ok_or_else(|| gone(gate.id))?;
+        if machine.state == MachineState::Created {
+            return accept(progress, machine);
+        }
+        waited = hands.wait(gate.id, Until::Settled, deadline).await?;
+    }
+    match waited {
+        Waited::Reached(machine) => accept(progress, *machine),
         Waited::Gone => Err(gone(gate.id)),
         Waited::NotYet(_) => Err(timeout(gate, "it has not settled")),
     }
 }
 
-/// Waits until it runs; false when it ran to its end already and was meant to.
-async fn started(
-    hands: &Hands<'_>,
-    progress: &mut Progress,
-    gate: &Gate<'_>,
-    deadline: Instant,
-) -> Part<bool> {
-    hands.waiting("it to start", gate.at_most);
-    loop {
-        let (machine, told) = match hands.wait(gate.id, Until::Started, deadline).await? {
-            Waited::Reached(machine) => (Some(*machine), None),
-            Waited::Gone => (None, None),
-            // It may have failed, or the provider may have given up early.
-            Waited::NotYet(told) => (hands.get(gate.id).await?, told),
-        };
-        let machine = machine.ok_or_else(|| gone(gate.id))?;
-        if machine.state.is_gone() {
-            return Err(gone(gate.id));
-        }
-        let old = gate.before.is_old(&machine);
-        let (state, exit) = (machine.state, machine.last_exit);
-        let runs_once = machine
-            .config
-            .as_ref()
-            .and_then(|config| config.restart.as_ref()?.policy.as_deref())
-            == Some("no");
-        if old {
-            progress.machine = Some(machine);
-        } else {
-            accept(progress, machine, told.as_deref())?;
-            if state == MachineState::Started {
-                return Ok(true);
-            }
-            if state == MachineState::Stopped && runs_once {
-                return match exit.filter(|code| *code != 0) {
-                    Some(code) => Err(ended_badly(gate.id, code)),
-                    None => Ok(false),
-                };
-            }
-        }
-        if Instant::now() >= deadline {
-            return Err(timeout(gate, &format!("it is {}", state.as_str())));
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        hands.rest(poll(hands).max(AFTER_NOT_YET).min(left)).await?;
-    }
-}
-
-async fn healthy(
+/// Waits until it is up, has been so for long enough, and its checks pass, all at the same time.
+async fn up(
     hands: &Hands<'_>,
     progress: &mut Progress,
     mut gate: Gate<'_>,
     deadline: Instant,
+    checks: Checks,
 ) -> Part {
-    let mut said = String::new();
+    let known = std::mem::take(&mut gate.before.events);
+    let mut watch = Watch::since(gate.steady, known, gate.before.runs);
+    let mut told = None;
+    let mut said = START.to_owned();
+    // The answer of the update shows the new version, if it shows any.
+    let answered = progress.machine.as_ref();
+    let mut changed = answered.is_some_and(|machine| !gate.before.is_old(machine));
+    // So are results of checks that came in between the last look and the call.
+    if let Some(machine) = answered.filter(|machine| machine.state != MachineState::Started) {
+        gate.before.learn(machine);
+    }
+    hands.waiting(START, gate.at_most);
     loop {
-        let machine = hands.get(gate.id).await?.ok_or_else(|| gone(gate.id))?;
-        // A read that lags shows the run before, whose checks say nothing of this one.
-        let runs = machine.state == MachineState::Started && !gate.before.is_old(&machine);
-        if !runs {
+        let machine = next_look(hands, &gate, &watch, deadline, &mut told).await?;
+        if machine.state.is_gone() {
+            return Err(gone(gate.id));
+        }
+        let state = machine.state;
+        let mut on = START.to_owned();
+        let mut missing = format!("it is {}", state.as_str());
+        if gate.before.is_old(&machine) {
             gate.before.learn(&machine);
+            if changed && state == MachineState::Started {
+                return Err(reverted(progress, machine));
+            }
+            "it still has the version of before".clone_into(&mut missing);
+            progress.machine = Some(machine);
+        } else {
+            changed |= !gate.before.instance.is_empty();
+            if state != MachineState::Started {
+                gate.before.learn(&machine);
+            }
+            let seen = watch.look(&machine, Instant::now());
+            let machine = &*progress.machine.insert(machine);
+            match seen {
+                Seen::Fails(failing) => return Err(fails(hands, failing, machine, told).await),
+                Seen::Rests(remark) => {
+                    progress.remarks.push(remark);
+                    return Ok(());
+                }
+                Seen::Down if machine.keeps_ending() => {
+                    return Err(bad_state(machine, told.as_deref()));
+                }
+                Seen::Down => {}
+                Seen::Up(left) => match unhealthy(&gate.before, machine, checks) {
+                    None if left.is_zero() => return Ok(()),
+                    None => {
+                        STAY_UP.clone_into(&mut on);
+                        let up = gate.steady.saturating_sub(left);
+                        missing = format!("it has been up for {up:.0?} of {:?}", gate.steady);
+                    }
+                    Some(waiting) => {
+                        on = describe(&waiting);
+                        missing = outputs(&gate.before, &waiting);
+                    }
+                },
+            }
         }
-        let machine = accept(progress, machine, None)?;
-        let passes = |check: &&CheckStatus| {
-            gate.before.is_fresh(check) && check.status == CheckState::Passing
-        };
-        let waiting: Vec<&CheckStatus> = machine
-            .checks
-            .iter()
-            .filter(|check| !passes(check))
-            .collect();
-        if runs && waiting.is_empty() && !machine.checks.is_empty() {
-            return Ok(());
-        }
-        let on = describe(&waiting);
         if Instant::now() >= deadline {
-            return Err(timeout(&gate, &outputs(&gate.before, &waiting)));
+            return Err(timeout(&gate, &missing));
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if on != said {
-            hands.waiting(on.clone(), left);
+            let at_most = if on == STAY_UP { gate.steady } else { left };
+            hands.waiting(on.clone(), at_most);
             said = on;
         }
-        hands.rest(poll(hands).min(left)).await?;
+        let pause = match state {
+            MachineState::Started => poll(hands),
+            _ => poll(hands).max(AFTER_NOT_YET),
+        };
+        hands.rest(pause.min(left)).await?;
     }
 }
+
+/// The Machine as it is now; one that was not seen up yet is waited for by the provider, for a while.
+async fn next_look(
+    hands: &Hands<'_>,
+    gate: &Gate<'_>,
+    watch: &Watch,
+    deadline: Instant,
+    told: &mut Option<String>,
+) -> Part<Machine> {
+    let look = if watch.was_up() {
+        hands.get(gate.id).await?
+    } else {
+        let until = deadline.min(Instant::now() + poll(hands) * WAITS);
+        match hands.wait(gate.id, Until::Started, until).await? {
+            Waited::Reached(machine) => Some(*machine),
+            Waited::Gone => None,
+            // It may have failed, or the provider may have given up early.
+            Waited::NotYet(why) => {
+                *told = why;
+                hands.get(gate.id).await?
+            }
+        }
+    };
+    look.ok_or_else(|| gone(gate.id))
+}
+
+/// The checks that do not pass yet; none where all of them do.
+fn unhealthy<'m>(
+    before: &Before,
+    machine: &'m Machine,
+    checks: Checks,
+) -> Option<Vec<&'m CheckStatus>> {
+    if checks == Checks::Any {
+        return None;
+    }
+    let passes =
+        |check: &&CheckStatus| before.is_fresh(check) && check.status == CheckState::Passing;
+    let all = machine.checks.iter();
+    let waiting: Vec<&CheckStatus> = all.filter(|check| !passes(check)).collect();
+    let healthy = waiting.is_empty() && !machine.checks.is_empty();
+    (!healthy).then_some(waiting)
+}
+
+const START: &str = "it to start";
+const STAY_UP: &str = "it to stay up";
+
+/// One wait of the provider's lasts so many looks.
+const WAITS: u32 = 20;
+
+/// A Machine that is made without being started may stay `created` for good; one that is prepared is stopped
+/// sooner than this.
+pub(super) const STAYS_CREATED: Duration = Duration::from_secs(10);
 
 /// How long to leave a Machine alone that is not started although the provider stopped waiting.
 const AFTER_NOT_YET: Duration = Duration::from_secs(1);
@@ -193,30 +271,29 @@ fn poll(hands: &Hands<'_>) -> Duration {
 
 /// Keeps the Machine as last seen; one that is gone, has failed, or keeps ending does not come to stand
 /// by being waited for.
-fn accept<'m>(
-    progress: &'m mut Progress,
-    machine: Machine,
-    told: Option<&str>,
-) -> Part<&'m Machine> {
+fn accept(progress: &mut Progress, machine: Machine) -> Part {
     if machine.state.is_gone() {
         return Err(gone(&machine.id));
     }
     let machine = progress.machine.insert(machine);
-    let (code, what) = match machine.state {
-        MachineState::Failed => (answers::MACHINE_FAILED, "has failed"),
-        _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "does not stay up"),
-        _ => return Ok(machine),
+    if machine.state == MachineState::Failed || machine.keeps_ending() {
+        return Err(bad_state(machine, None));
+    }
+    Ok(())
+}
+
+fn bad_state(machine: &Machine, told: Option<&str>) -> End {
+    let (code, what) = if machine.state == MachineState::Failed {
+        (answers::MACHINE_FAILED, "has failed")
+    } else {
+        (answers::MACHINE_KEEPS_ENDING, "does not stay up")
     };
     let detail = machine.detail.as_deref().unwrap_or("it could not start");
-    let logs = format!("`aeroform logs {}`", machine.id);
-    Err(End::Failed {
+    End::Failed {
         code: code.name().to_owned(),
         message: format!("Machine {} {what}: {detail}", machine.id),
-        hint: Some(match told {
-            Some(told) => format!("{told}; more: {logs}"),
-            None => format!("look at its logs: {logs}"),
-        }),
-    })
+        hint: Some(hint(&machine.id, told)),
+    }
 }
 
 fn gone(id: &MachineId) -> End {
@@ -226,12 +303,50 @@ fn gone(id: &MachineId) -> End {
     )
 }
 
-/// A job that is not started again has done its work with exit code 0 alone.
-fn ended_badly(id: &MachineId, code: i32) -> End {
+/// The step fails with how the process ended, and with its last output where the provider has that.
+async fn fails(
+    hands: &Hands<'_>,
+    failing: Failing,
+    machine: &Machine,
+    told: Option<String>,
+) -> End {
+    let told = match told {
+        Some(told) => Some(told),
+        None => match hands
+            .wait(&machine.id, Until::Started, Instant::now())
+            .await
+        {
+            Ok(Waited::NotYet(told)) => told,
+            Ok(Waited::Reached(_) | Waited::Gone) | Err(_) => None,
+        },
+    };
     End::Failed {
-        code: answers::MACHINE_FAILED.name().to_owned(),
-        message: format!("Machine {id} has failed: exit code {code}, and it is not started again"),
-        hint: Some(format!("look at its logs: `aeroform logs {id}`")),
+        code: failing.code().name().to_owned(),
+        message: failing.message(machine),
+        hint: Some(hint(&machine.id, told.as_deref())),
+    }
+}
+
+fn hint(id: &MachineId, told: Option<&str>) -> String {
+    let logs = format!("`aeroform logs {id}`");
+    match told {
+        Some(told) => format!("{told}; more: {logs}"),
+        None => format!("look at its logs: {logs}"),
+    }
+}
+
+/// The platform took the update and has gone back to the version before it.
+fn reverted(progress: &mut Progress, machine: Machine) -> End {
+    let id = machine.id.clone();
+    progress.machine = Some(machine);
+    progress.sent = None;
+    End::Failed {
+        code: codes::REVERTED.name().to_owned(),
+        message: format!("Machine {id} was updated and runs the version of before again"),
+        hint: Some(format!(
+            "the new version could not be brought up; look at `aeroform machine status {id}`, then apply \
+             again"
+        )),
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::ends::{End, Part, Refused, Waited};
 use super::job::Halt;
 use super::shared::{Sent, Shared};
-use crate::core::fleet::{Call, Machine, MachineId, MachineName, Receipt, Until};
+use crate::core::fleet::{Call, GroupName, Machine, MachineId, MachineName, Receipt, Until};
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
@@ -54,6 +54,11 @@ impl<'a> Hands<'a> {
     /// The Machine that had this name when the snapshot was taken.
     pub(super) fn seen_as(&self, name: &MachineName) -> Option<&'a MachineId> {
         self.shared.names.get(name).copied()
+    }
+
+    /// How long a Machine of this group must stay up before its change counts as done.
+    pub(super) fn steady(&self, group: &GroupName) -> Duration {
+        self.shared.job.plan.steady(group)
     }
 
     /// Says what is waited for, and for how long at most.

@@ -26,7 +26,9 @@ mod shared;
 mod steps;
 mod verify;
 mod wanted;
+mod watch;
 
 pub use cancel::{Cancel, CancelHandle};
 pub use job::{ApplyOptions, Halt, Job, Report};
 pub use run::run;
+pub use watch::{Failing, Seen, Watch};

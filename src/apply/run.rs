@@ -199,6 +199,7 @@ impl Desk<'_, '_> {
             machine: None,
             sent: None,
             instead: None,
+            remarks: Vec::new(),
         }
     }
 

@@ -87,6 +87,11 @@ impl<'a> Wanted<'a> {
         !self.standby_for.is_empty()
     }
 
+    /// Whether the platform starts it when its time comes.
+    pub(super) fn is_scheduled(&self) -> bool {
+        self.group.template.schedule.is_some()
+    }
+
     /// The volumes that it is to have.
     pub(super) fn volumes(&self) -> &[VolumeId] {
         &self.volumes

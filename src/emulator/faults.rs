@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::world::{ACTIONS, Effect, Fault};
+use super::world::{ACTIONS, Effect, ExitsAfter, Fault};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +27,10 @@ struct Entry {
     status: Option<u16>,
     message: Option<String>,
     code: Option<i32>,
+    signal: Option<i32>,
+    oom_killed: Option<bool>,
+    restarts: Option<u32>,
+    region: Option<String>,
     #[serde(rename = "for")]
     lasts: Option<String>,
 }
@@ -92,6 +96,19 @@ impl Entry {
             "slow-answer" => Effect::SlowAnswer(self.lasts(10)?),
             "slow-start" => Effect::SlowStart(self.lasts(30)?),
             "ends" => Effect::Ends(self.code.unwrap_or(0)),
+            "exits-after" => Effect::ExitsAfter(ExitsAfter {
+                after: self.lasts(2)?,
+                code: self.code.unwrap_or(1),
+                signal: self.signal,
+                oom_killed: self.oom_killed == Some(true),
+                restarts: self.restarts,
+            }),
+            "reverts" => Effect::Reverts,
+            "starts-stopped" => Effect::StartsStopped,
+            "stays-created" => Effect::StaysCreated,
+            "wrong-region" => {
+                Effect::WrongRegion(self.region.clone().unwrap_or_else(|| "emu".to_owned()))
+            }
             "fail-start" => Effect::FailStart,
             "checks-never-pass" => Effect::ChecksNeverPass,
             "list-lag" => Effect::ListLag(self.lasts(5)?),

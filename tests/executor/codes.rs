@@ -39,6 +39,7 @@ async fn every_code_of_a_step_is_provoked() {
         fails("create", Effect::ChecksNeverPass, 0, 1).await,
         fails("destroy", Effect::Lie, 1, 0).await,
         fails("stop", Effect::Lie, 1, 0).await,
+        fails("update", Effect::Reverts, 1, 1).await,
         host_lost().await,
         plan_of_somebody_else().await,
     ];

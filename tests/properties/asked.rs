@@ -42,6 +42,7 @@ proptest! {
         };
         let options = Options {
             asked: Asked {
+                steady_ms: None,
                 replace,
                 restart: if restarts { Restart::All } else { Restart::Nobody },
                 ..Asked::default()

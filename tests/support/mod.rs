@@ -55,6 +55,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
             max_unavailable: Limit::Share(0.33),
         },
         wait_timeout_s: 300,
+        steady_ms: None,
         machine_checks: Vec::new(),
         new_volume: NewVolume::default(),
         places: Places::default(),
@@ -263,6 +264,7 @@ impl Stage {
                     machine: None,
                     sent: None,
                     instead: None,
+                    remarks: Vec::new(),
                 },
                 aeroform::core::plan::Work::Barrier { .. } => done(None, None),
                 aeroform::core::plan::Work::Change(change) => {
@@ -473,6 +475,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
         machine,
         sent,
         instead: None,
+        remarks: Vec::new(),
     }
 }
 
@@ -499,7 +502,7 @@ fn blank() -> Machine {
         pid: None,
         address: None,
         restarts: 0,
-        last_exit: None,
+        events: Vec::new(),
         detail: None,
     }
 }

@@ -136,6 +136,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         why: None,
         moved_from: Vec::new(),
         strategy: String::new(),
+        steady_ms: None,
         size: None,
         http_service: None,
     }
@@ -341,6 +342,7 @@ pub(crate) fn unwritten(template: MachineConfig) -> DesiredGroup {
         protect: false,
         unsupported_strategy: None,
         strategy: Strategy::Immediate,
+        steady_ms: None,
         wait_timeout_s: 300,
         machine_checks: Vec::new(),
         new_volume: NewVolume::default(),

@@ -38,7 +38,7 @@ pub(crate) fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
         pid: Some(4200 + u32::from(n)),
         address: None,
         restarts: 0,
-        last_exit: None,
+        events: Vec::new(),
         detail: None,
     }
 }
@@ -373,6 +373,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
             machine: None,
             sent: None,
             instead: None,
+            remarks: Vec::new(),
         })
         .collect();
     Run {

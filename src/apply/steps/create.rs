@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Progress;
 use super::destroy::repeatable;
-use super::update::{Brought, Sent, Terms, bring};
+use super::update::{Brought, Sent, Terms, bring, start};
 use super::volumes;
 use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
@@ -16,8 +16,8 @@ use crate::apply::settle::{Patience, by_name};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
-    Call, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName, MachineState,
-    Until, VolumeId,
+    Call, DesiredGroup, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName,
+    MachineState, Until, VolumeId,
 };
 use crate::core::plan::{Action, Change, GateKind, StepId};
 use crate::provider::ProviderError;
@@ -88,6 +88,7 @@ pub(super) async fn create<'a>(
             Brought {
                 before: Before::default(),
                 launched: is_to_run,
+                crashed: false,
             }
         }
         Made::Found(machine) => {
@@ -115,8 +116,9 @@ pub(super) async fn create<'a>(
     }
     let gate = Gate {
         id: &id,
-        kind: brought.gate(change.gate),
+        kind: brought.gate(change.gate, wanted.group),
         at_most: Duration::from_secs(wanted.group.wait_timeout_s),
+        steady: hands.steady(&change.group),
         before: brought.before,
     };
     gate::pass(hands, progress, gate).await
@@ -140,7 +142,9 @@ impl Bearing {
         // What a host that does not answer said last says nothing of what is to be.
         let live = live.filter(|old| !old.state.is_gone() && old.host == HostStatus::Ok);
         Ok(Self {
-            runs: !live.as_ref().is_some_and(|old| old.state.rests()),
+            runs: !live
+                .as_ref()
+                .is_some_and(|old| old.state.rests() && !old.has_crashed()),
             cordoned: live.is_some_and(|old| old.cordoned),
         })
     }
@@ -318,34 +322,29 @@ pub(super) async fn take(
         anew: false,
         launch: Some(launch),
     };
+    let before = Before::on_its_way(&machine);
     progress.machine = Some(machine);
     let mut brought = match bring(hands, progress, &id, wanted, &terms).await? {
         Sent::Brought(brought) => brought,
         Sent::NoRoom(error) => return Err(full(&error)),
     };
-    let rests = progress
-        .machine
-        .as_ref()
-        .is_some_and(|machine| !machine.state.runs() && !machine.state.is_transient());
-    if rests && is_to_run {
-        match hands.call(&Call::Start { id }).await {
-            // Whether it started is the gate's question.
-            Ok(_) | Err(Refused::Conflict(_) | Refused::Unknown(_)) => {}
-            Err(Refused::NoRoom(error)) => return Err(full(&error)),
-            Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
-            Err(Refused::End(end)) => return Err(end),
+    if is_to_run && (brought.crashed || !brought.launched) {
+        start(hands, progress, &id, wanted).await?;
+        if !brought.before.is_of_a_change() {
+            brought.before = before;
         }
         brought.launched = true;
-        brought.before = Before::default();
     }
     Ok(brought)
 }
 
 impl Brought {
-    /// The gate that holds: a Machine that was left down only has to settle (RULES 23).
-    pub(super) fn gate(&self, planned: GateKind) -> GateKind {
+    /// The gate that holds: a Machine that was left down only has to settle, and one that had crashed has to
+    /// come up (RULES 23).
+    pub(super) fn gate(&self, planned: GateKind, group: &DesiredGroup) -> GateKind {
         match planned {
             GateKind::Started | GateKind::Healthy if !self.launched => GateKind::Settled,
+            GateKind::Settled if self.crashed => crate::core::plan::gate(group),
             GateKind::None
             | GateKind::Settled
             | GateKind::Started

@@ -59,8 +59,9 @@ pub(super) async fn replace(
     }
     let gate = Gate {
         id: &id,
-        kind: brought.gate(change.gate),
+        kind: brought.gate(change.gate, wanted.group),
         at_most: Duration::from_secs(wanted.group.wait_timeout_s),
+        steady: hands.steady(&change.group),
         before: brought.before,
     };
     gate::pass(hands, progress, gate).await?;
@@ -132,7 +133,7 @@ async fn put(
     let Place { old, successor } = place;
     let base = Inherited::default().base(Some(old));
     // One that rests is replaced by one that rests.
-    let is_to_run = old.state.runs() && !wanted.is_standby();
+    let is_to_run = (old.state.runs() || old.has_crashed()) && !wanted.is_standby();
     let call = Call::Create(Box::new(CreateCall {
         name: successor.name.clone(),
         group: change.group.clone(),
@@ -153,6 +154,7 @@ async fn put(
             Ok(Brought {
                 before: Before::default(),
                 launched: is_to_run,
+                crashed: false,
             })
         }
         Made::Found(machine) => {
@@ -209,6 +211,7 @@ async fn repoint(hands: &Hands<'_>, change: &Change, standby: &Pin) -> Part<Opti
         id: &standby.id,
         kind: GateKind::Settled,
         at_most: Duration::from_secs(wanted.group.wait_timeout_s),
+        steady: hands.steady(&change.group),
         before: Before::default(),
     };
     gate::pass(hands, &mut progress, gate).await?;

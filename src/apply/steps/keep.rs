@@ -41,8 +41,9 @@ pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &C
         id: &machine.id,
         kind: change.gate,
         at_most,
+        steady: hands.steady(&change.group),
         before: match machine.state {
-            MachineState::Started => Before::default(),
+            MachineState::Started => Before::untouched(machine),
             _ => Before::on_its_way(machine),
         },
     };

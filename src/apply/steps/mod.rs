@@ -23,6 +23,8 @@ pub(super) struct Progress {
     pub(super) sent: Option<StoredConfig>,
     /// The branch that was taken.
     pub(super) instead: Option<Instead>,
+    /// What there is to say of a step that is done, for people.
+    pub(super) remarks: Vec<String>,
 }
 
 /// Carries out one step to its end. Never fails: an end is an outcome.
@@ -44,6 +46,7 @@ pub(super) async fn carry_out<'a>(
         machine: progress.machine,
         sent: progress.sent,
         instead: progress.instead.map(Box::new),
+        remarks: progress.remarks,
     };
     (step, result)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::create::full;
 use super::{Progress, instead};
 use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
@@ -53,13 +54,62 @@ pub(super) async fn update<'a>(
             return instead::replace(hands, progress, change, &wanted, error).await;
         }
     };
+    if brought.crashed {
+        start(hands, progress, id, &wanted).await?;
+    }
+    let rests = !brought.launched;
     let gate = Gate {
         id,
-        kind: brought.gate(change.gate),
+        kind: brought.gate(change.gate, wanted.group),
         at_most: Duration::from_secs(wanted.group.wait_timeout_s),
+        steady: hands.steady(&change.group),
         before: brought.before,
     };
-    gate::pass(hands, progress, gate).await
+    gate::pass(hands, progress, gate).await?;
+    let started = progress.machine.as_ref();
+    let started = started.is_some_and(|m| m.state == MachineState::Started);
+    if rests && started && !wanted.is_standby() {
+        progress.remarks.push(format!(
+            "Machine {id} was stopped when it was updated, and the platform has started it"
+        ));
+    }
+    Ok(())
+}
+
+/// Starts a Machine that had crashed before its update: the platform leaves stopped what was stopped. A start
+/// that is sent while it still changes would be lost.
+pub(super) async fn start(
+    hands: &Hands<'_>,
+    progress: &mut Progress,
+    id: &MachineId,
+    wanted: &Wanted<'_>,
+) -> Part {
+    let patience = SETTLE.max(Duration::from_secs(wanted.group.wait_timeout_s));
+    let mut tries = 0;
+    loop {
+        let live = hands.settled(id, patience).await?;
+        let live = live.filter(|live| !live.state.is_gone());
+        let live = live.ok_or_else(|| End::conflict(format!("{id} is gone")))?;
+        let down =
+            !live.state.runs() && !live.state.is_transient() || live.state == MachineState::Created;
+        progress.machine = Some(live);
+        if !down {
+            return Ok(());
+        }
+        let (lost, error) = match hands.call(&Call::Start { id: id.clone() }).await {
+            // Whether it comes up is the gate's question.
+            Ok(_) => return Ok(()),
+            Err(Refused::Conflict(error)) => (Lost::No, error),
+            Err(Refused::Unknown(error)) => (Lost::Maybe, error),
+            Err(Refused::NoRoom(error)) => return Err(full(&error)),
+            Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
+            Err(Refused::End(end)) => return Err(end),
+        };
+        if !hands.again(tries, &error).await? {
+            return Err(lost.end(error));
+        }
+        tries += 1;
+    }
 }
 
 /// On which terms a Machine may be touched.
@@ -80,6 +130,8 @@ pub(super) struct Brought {
     pub(super) before: Before,
     /// Whether it is meant to run now.
     pub(super) launched: bool,
+    /// It was down since its process had ended by itself, and is started by this change (RULES 23).
+    pub(super) crashed: bool,
 }
 
 /// What sending a config came to.
@@ -109,10 +161,9 @@ pub(super) async fn bring(
         progress.machine = Some(live.clone());
         if is_brought(hands, wanted, terms, &live, sent.is_some()) {
             progress.sent = Some(wanted.remembered());
-            return Ok(Sent::Brought(sent.unwrap_or_else(|| Brought {
-                before: Before::default(),
-                launched: live.state.runs(),
-            })));
+            return Ok(Sent::Brought(
+                sent.unwrap_or_else(|| Brought::already(wanted, &live)),
+            ));
         }
         check(hands, terms, &live)?;
         if let Some((lost, error)) = open.take() {
@@ -121,11 +172,11 @@ pub(super) async fn bring(
             }
             tries += 1;
         }
-        let attempt = Brought {
-            before: Before::of(&live),
-            launched: live.state.runs(),
-        };
-        match hands.call(&call(wanted, terms, &live)).await {
+        let attempt = Brought::of(wanted, &live);
+        match hands
+            .call(&call(wanted, terms, &live, attempt.launched))
+            .await
+        {
             Ok(receipt) => {
                 progress.sent = Some(wanted.remembered());
                 progress.machine = Some(receipt.machine.unwrap_or(live));
@@ -197,14 +248,40 @@ fn check(hands: &Hands<'_>, terms: &Terms<'_>, live: &Machine) -> Part {
     }
 }
 
-fn call(wanted: &Wanted<'_>, terms: &Terms<'_>, live: &Machine) -> Call {
+impl Brought {
+    /// A Machine that needs no change, or only a start.
+    fn already(wanted: &Wanted<'_>, live: &Machine) -> Self {
+        let brought = Self::of(wanted, live);
+        let before = if brought.crashed {
+            Before::on_its_way(live)
+        } else {
+            Before::untouched(live)
+        };
+        Self { before, ..brought }
+    }
+
+    /// What becomes of a Machine that is changed now: decided from what it is under the lease.
+    fn of(wanted: &Wanted<'_>, live: &Machine) -> Self {
+        let crashed = live.state == MachineState::Stopped
+            && live.has_crashed()
+            && !wanted.is_standby()
+            && !wanted.is_scheduled();
+        Self {
+            before: Before::of(live),
+            launched: live.state.runs() || crashed,
+            crashed,
+        }
+    }
+}
+
+fn call(wanted: &Wanted<'_>, terms: &Terms<'_>, live: &Machine, launches: bool) -> Call {
     let launch = terms.launch.map(LaunchId::as_str).or(own_launch(live));
     Call::Update(Box::new(UpdateCall {
         id: live.id.clone(),
         group: wanted.name().clone(),
         config: wanted.over(wanted.there(live).as_deref()),
         stamps: wanted.stamps(launch),
-        skip_launch: !live.state.runs(),
+        skip_launch: !launches,
         instance: live.instance.clone(),
     }))
 }

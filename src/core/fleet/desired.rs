@@ -90,6 +90,9 @@ pub struct DesiredGroup {
     pub unsupported_strategy: Option<UnsupportedStrategy>,
     /// How long one Machine may take to start and pass its checks, seconds.
     pub wait_timeout_s: u64,
+    /// How long a Machine must stay up before its change counts as done, milliseconds; none means not
+    /// written. It says how and not what: no part of the digest.
+    pub steady_ms: Option<u64>,
     /// What runs beside each updated Machine.
     pub machine_checks: Vec<MachineCheck>,
     /// What a volume has that is made for it.

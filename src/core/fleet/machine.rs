@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::exit::{self, Exit, Occurrence};
 use super::{
     AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, Release,
     ReleaseStamp, RunId, VolumeId, normal,
@@ -75,10 +76,9 @@ pub struct Machine {
     /// Restarts since its last start, where known.
     #[serde(default)]
     pub restarts: u32,
-    /// The exit code with which its process ended by itself, as long as it is at rest; none after a stop
-    /// that was asked for, and where the provider does not tell.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_exit: Option<i32>,
+    /// Its last events, newest first, where the provider tells them; perhaps not all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Occurrence>,
     /// What a person should know about its state ("supervisor is gone", "exit code 3").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -114,6 +114,22 @@ impl Machine {
             }),
             Some(_) | None => Cow::Borrowed(config),
         })
+    }
+
+    /// How its process ended last, if it was not started since; none where the provider does not tell.
+    pub fn last_exit(&self) -> Option<Exit> {
+        exit::last_exit(&self.events)
+    }
+
+    /// Whether it is at rest since its process ended by itself in another way than with exit code 0. An
+    /// update starts it: somebody who wanted it stopped would have stopped it. One with a schedule and a
+    /// standby are started by the platform (RULES 23).
+    pub fn has_crashed(&self) -> bool {
+        let scheduled = self.config.as_deref().is_some_and(|c| c.schedule.is_some());
+        matches!(self.state, MachineState::Stopped | MachineState::Failed)
+            && !scheduled
+            && self.standby_for.is_empty()
+            && self.last_exit().is_some_and(|exit| exit.is_crash())
     }
 
     /// Whether it starts and ends over and over, so that it is not about to be started for good.
@@ -386,6 +402,9 @@ pub struct Capabilities {
     pub replaces_when_full: bool,
     /// How often to look at a Machine whose gate is awaited, milliseconds.
     pub poll_ms: u64,
+    /// How long a Machine must have been up since its last start before its change counts as done, where
+    /// nobody says it, milliseconds; 0 means as soon as it has started.
+    pub steady_ms: u64,
     /// Most calls per second for one (action, id) and the burst on top; 0 means no limit.
     pub calls_per_second: u32,
     /// Burst of the same.

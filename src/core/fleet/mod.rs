@@ -10,6 +10,7 @@ pub mod desired;
 pub mod difference;
 pub mod digest;
 mod event;
+mod exit;
 pub mod ids;
 pub mod known;
 pub mod machine;
@@ -29,6 +30,7 @@ pub use desired::{
 pub use difference::{Effect, FieldChange};
 pub use digest::{ConfigDigest, StoredConfig};
 pub use event::MachineEvent;
+pub use exit::{Exit, Occurred, Occurrence};
 pub use ids::{
     AppName, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId, VolumeId,
 };

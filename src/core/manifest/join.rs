@@ -189,6 +189,7 @@ impl Both<'_> {
             strategy: self.document.deploy.strategy,
             unsupported_strategy: self.document.deploy.unsupported_strategy,
             wait_timeout_s: self.document.deploy.wait_timeout_s,
+            steady_ms: settings.and_then(|settings| self.steady(settings)),
             machine_checks: template.machine_checks,
             new_volume: template.new_volume,
             places: Places {
@@ -200,6 +201,23 @@ impl Both<'_> {
                 http_service: template.http_service,
             },
         }
+    }
+
+    /// The window in which a Machine must stay up, milliseconds. It lies within `wait_timeout`.
+    fn steady(&self, settings: &GroupSettings) -> Option<u64> {
+        let window = settings.steady.as_ref()?;
+        let most = self.document.deploy.wait_timeout_s;
+        if let Some(aero) = self.aero
+            && window.value >= most.saturating_mul(1000)
+        {
+            let message = format!(
+                "`groups.{}.deploy.steady` does not fit into `wait_timeout`, which is {most}s",
+                settings.name.value
+            );
+            let help = "write a shorter time, or a longer `wait_timeout` in `[deploy]` of fly.toml";
+            aero.bad_value(window.span.clone(), message, Some(help.to_owned()));
+        }
+        Some(window.value)
     }
 
     fn rollout(&self) -> Rollout {

@@ -34,6 +34,9 @@ pub struct Asked {
     /// How every group is updated, whatever fly.toml says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strategy: Option<ChosenStrategy>,
+    /// How long a Machine must stay up before its change counts as done, milliseconds; 0 turns it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_ms: Option<u64>,
 }
 
 /// When the release command of fly.toml runs.

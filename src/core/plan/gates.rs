@@ -26,6 +26,8 @@ impl Wave {
         let fails = |check: &CheckStatus| check.status == CheckState::Critical;
         match seen.state {
             MachineState::Started if seen.checks.iter().any(fails) => Self::Down,
+            _ if member.starts_by_update() => Self::Down,
+            _ if member.rests_in_created() => Self::Resting,
             MachineState::Started => Self::Serving,
             MachineState::Created
             | MachineState::Starting
@@ -42,7 +44,7 @@ impl Wave {
 }
 
 /// The gate of a Machine that is to run.
-pub(super) fn gate(group: &DesiredGroup) -> GateKind {
+pub fn gate(group: &DesiredGroup) -> GateKind {
     match group.strategy {
         Strategy::Immediate => GateKind::None,
         Strategy::Rolling { .. } if group.template.has_checks() => GateKind::Healthy,

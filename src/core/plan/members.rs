@@ -121,6 +121,18 @@ impl Member<'_> {
         self.seen.map(|machine| machine.state)
     }
 
+    /// Whether it is down since its process ended by itself, so that an update starts it (RULES 23).
+    pub(super) fn starts_by_update(&self) -> bool {
+        !self.is_standby() && self.seen.is_some_and(Machine::has_crashed)
+    }
+
+    /// Whether it stays `created` because it was made without being started: a run of ours saw it so, or it
+    /// is a standby.
+    pub(super) fn rests_in_created(&self) -> bool {
+        let settled = self.known.is_some() && !self.unsettled;
+        self.state() == Some(MachineState::Created) && (self.is_standby() || settled)
+    }
+
     /// Whether this is its id or its name.
     pub(super) fn is_called(&self, wanted: &MachineId) -> bool {
         *self.id == *wanted || self.name.as_str() == wanted.as_str()

@@ -42,6 +42,7 @@ mod saved;
 mod scaling;
 mod sick;
 mod spread;
+mod steady;
 mod summary;
 pub mod types;
 mod victims;
@@ -54,6 +55,7 @@ pub use change::{Deed, Half};
 pub use check::{Finding, check};
 pub use event::{Event, StepEvent, Stopping, Unconfirmed};
 pub use fields::adopted;
+pub use gates::gate;
 pub use makers::{Maker, Trace};
 pub use options::{Aim, Options};
 pub use planner::plan;
@@ -62,6 +64,7 @@ pub use questions::{Allow, Questions, Typed, questions};
 pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use scaling::{Amount, NoScale, Scale};
+pub use steady::steady_ms;
 pub use summary::Revert;
 pub use types::{
     Action, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Inherited, Note,

@@ -19,6 +19,7 @@ use super::reconcile::{self, count};
 use super::refresh;
 use super::releases;
 use super::rollout;
+use super::steady;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
@@ -109,6 +110,7 @@ pub fn plan(
         plan.warnings.extend(releases::warnings(observed, options));
     }
     plan.groups = groups(&decisions, &plan.steps);
+    steady::note_windows(&mut plan.groups, &decisions, &options.asked, capabilities);
     plan.fences = fences(&decisions, &plan.groups);
     say(
         &mut plan,
@@ -317,6 +319,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         why: decision.why.clone().filter(|_| touched),
         moved_from: moved_from.into_iter().cloned().collect(),
         strategy: words::strategy(decision),
+        steady_ms: None,
         size: words::size(decision),
         http_service: decision
             .wanted

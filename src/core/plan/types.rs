@@ -407,6 +407,10 @@ pub struct GroupChange {
     pub moved_from: Vec<GroupName>,
     /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`).
     pub strategy: String,
+    /// How long a Machine must stay up before its change counts as done, milliseconds; none where that
+    /// is not waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_ms: Option<u64>,
     /// Size of its Machines where written (`shared-cpu-2x 1 GB`).
     pub size: Option<String>,
     /// The service that is written as `[http_service]`, as field changes name it (`8080 tcp`).
@@ -534,4 +538,7 @@ pub struct StepResult {
     /// What came of the branch that was taken, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead: Option<Box<Instead>>,
+    /// What there is to say of a change that is done, for people (a Machine that ended by itself).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }

@@ -27,13 +27,13 @@ impl World {
             name,
             group: body.get("config").and_then(group_of),
         };
-        self.serve(&call, |world, script| world.make(app, body, script))
+        self.serve(&call, |world, script| world.make(app, body, &script))
     }
 
     /// `POST /apps/{app}/machines/{id}`.
     pub fn update(&mut self, app: &str, id: &str, body: &Value) -> Answer {
         self.about_machine("update", app, id, |world, script| {
-            world.renew(app, id, body, script)
+            world.renew(app, id, body, &script)
         })
     }
 
@@ -67,8 +67,14 @@ impl World {
             let boot = times.timings.boot;
             let record = world.record(app, id)?;
             record.checks_never_pass = script.checks_never_pass;
-            let starting = State::Starting;
-            let timeline = Timeline::launching(times.now, starting, Duration::ZERO, boot, script);
+            let timeline = Timeline::launching(
+                times.now,
+                State::Starting,
+                Duration::ZERO,
+                boot,
+                &script,
+                &record.config,
+            );
             record.turn(&times, timeline);
             Ok(json!({"previous_state": state.as_str()}))
         })
@@ -130,8 +136,11 @@ impl World {
             }
             let times = world.times();
             let (stop, boot) = (times.timings.stop, times.timings.boot);
-            let timeline = Timeline::launching(times.now, State::Stopping, stop, boot, script);
-            world.record(app, id)?.turn(&times, timeline);
+            let record = world.record(app, id)?;
+            let stopping = State::Stopping;
+            let timeline =
+                Timeline::launching(times.now, stopping, stop, boot, &script, &record.config);
+            record.turn(&times, timeline);
             Ok(json!({"ok": true}))
         })
     }
@@ -274,10 +283,9 @@ impl World {
             group: group.as_deref(),
         };
         self.serve(&call, |world, script| {
+            let unreachable = script.unreachable;
             let done = work(world, script);
-            if script.unreachable
-                && let Ok(found) = world.found_mut(app)
-            {
+            if unreachable && let Ok(found) = world.found_mut(app) {
                 found.host(id, true);
                 world.touch(app, None);
             }
@@ -290,7 +298,7 @@ impl World {
         self.found_mut(app)?.record_mut(id).ok_or_else(missing)
     }
 
-    fn make(&mut self, app: &str, body: &Value, script: Script) -> Result<Value, Refusal> {
+    fn make(&mut self, app: &str, body: &Value, script: &Script) -> Result<Value, Refusal> {
         let now = self.now();
         let config = body.get("config").cloned().unwrap_or(Value::Null);
         if config.get("image").and_then(Value::as_str).is_none() {
@@ -310,16 +318,19 @@ impl World {
         let id = self.draw()[..14].to_owned();
         let instance = self.draw_instance();
         let (prepare, boot) = (self.timings.prepare, self.timings.boot);
-        let timeline = if body.get("skip_launch") == Some(&Value::Bool(true)) {
+        let rests = body.get("skip_launch") == Some(&Value::Bool(true));
+        let timeline = if rests && script.stays_created {
+            Timeline::resting(now, State::Created)
+        } else if rests {
             Timeline::passing(now, State::Created, prepare, State::Stopped)
         } else {
-            Timeline::launching(now, State::Created, prepare, boot, script)
+            Timeline::launching(now, State::Created, prepare, boot, script, &config)
         };
         let name = given.map_or_else(|| format!("calm-river-{}", &id[..4]), str::to_owned);
         let moved = self.moved_image(&config);
         let mut record = Record::new(Birth {
             name,
-            region: self.placed(app, &config, text("region"))?,
+            region: self.placed(app, &config, script.elsewhere.as_deref().or(text("region")))?,
             id,
             config,
             instance,
@@ -397,7 +408,7 @@ impl World {
         app: &str,
         id: &str,
         body: &Value,
-        script: Script,
+        script: &Script,
     ) -> Result<Value, Refusal> {
         let state = self.acting(app, id)?;
         let times = self.times();
@@ -427,7 +438,7 @@ impl World {
         let launches = match state {
             State::Started | State::Starting | State::Created | State::Failed => !skip,
             // A Machine that does not run stays down, whatever the call says (17.2).
-            State::Stopped | State::Suspended => false,
+            State::Stopped | State::Suspended => script.starts_stopped,
             State::Replacing
             | State::Stopping
             | State::Suspending
@@ -436,15 +447,23 @@ impl World {
                 return Err(precondition("machine getting replaced, refusing to update"));
             }
         };
-        let timeline = if launches {
-            Timeline::launching(now, State::Replacing, timings.replace, timings.boot, script)
+        let (replace, boot) = (timings.replace, timings.boot);
+        let timeline = if launches || script.reverts {
+            Timeline::launching(now, State::Replacing, replace, boot, script, &config)
         } else {
-            Timeline::passing(now, State::Replacing, timings.replace, State::Stopped)
+            Timeline::passing(now, State::Replacing, replace, State::Stopped)
         };
         record.turn(&times, timeline);
+        let before = (record.config.clone(), record.instance.clone());
         record.revise(config, instance, now);
         record.pull(moved);
         record.checks_never_pass = script.checks_never_pass;
-        self.look(app, id)
+        let shown = self.look(app, id)?;
+        if script.reverts {
+            let record = self.record(app, id)?;
+            let (config, instance) = before;
+            record.revise(config, instance, now);
+        }
+        Ok(shown)
     }
 }

@@ -7,31 +7,47 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::Calendar;
-use super::lifecycle::State;
+use super::lifecycle::{Exit, State};
 
 /// A Machine came into a state.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Event {
     pub(super) at: Duration,
     pub(super) state: State,
-    /// Its process ended by itself with this code.
-    pub(super) exit: Option<i32>,
+    /// Its process ended by itself.
+    #[serde(default)]
+    pub(super) ended: Option<Exit>,
+    /// It did not run before, so nothing ended.
+    #[serde(default)]
+    pub(super) idle: Option<Idle>,
+}
+
+/// What a Machine comes from that is down and has not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Idle {
+    /// It was made.
+    Made,
+    /// It got a new version.
+    Updated,
 }
 
 impl Event {
     /// The event as the platform shows it, the `number`th of that Machine.
     pub(super) fn shown(&self, machine: &str, number: usize, calendar: Calendar) -> Value {
-        let (kind, status, source) = match self.state {
-            State::Created => ("launch", "created", "user"),
-            State::Starting => ("start", "starting", "user"),
-            State::Started => ("start", "started", "flyd"),
-            State::Replacing => ("update", "replacing", "user"),
-            State::Stopping => ("stop", "stopping", "user"),
-            State::Stopped | State::Failed => ("exit", "stopped", "flyd"),
-            State::Suspending => ("suspend", "suspending", "user"),
-            State::Suspended => ("suspend", "suspended", "flyd"),
-            State::Destroying => ("destroy", "destroying", "user"),
-            State::Destroyed => ("destroy", "destroyed", "flyd"),
+        let (kind, status, source) = match (self.state, self.idle) {
+            (_, Some(Idle::Made)) => ("launch", "stopped", "flyd"),
+            (_, Some(Idle::Updated)) => ("update", "stopped", "flyd"),
+            (State::Created, _) => ("launch", "created", "user"),
+            (State::Starting, _) => ("start", "starting", "user"),
+            (State::Started, _) => ("start", "started", "flyd"),
+            (State::Replacing, _) => ("update", "replacing", "user"),
+            (State::Stopping, _) => ("stop", "stopping", "user"),
+            (State::Stopped | State::Failed, _) => ("exit", "stopped", "flyd"),
+            (State::Suspending, _) => ("suspend", "suspending", "user"),
+            (State::Suspended, _) => ("suspend", "suspended", "flyd"),
+            (State::Destroying, _) => ("destroy", "destroying", "user"),
+            (State::Destroyed, _) => ("destroy", "destroyed", "flyd"),
         };
         let mut shown = json!({
             "id": id(machine, number), "type": kind, "status": status, "source": source,
@@ -39,14 +55,22 @@ impl Event {
         });
         if kind == "exit" {
             let failed = self.state == State::Failed;
-            let code = self.exit.unwrap_or(i32::from(failed));
+            let exit = self.ended.unwrap_or(Exit {
+                code: i32::from(failed),
+                signal: None,
+                oom_killed: false,
+                restarting: false,
+                restarts: if failed { 10 } else { 0 },
+            });
+            let signal = exit.signal.unwrap_or(-1);
             shown["request"] = json!({
                 "exit_event": {
-                    "exit_code": code, "guest_exit_code": code, "guest_signal": -1, "signal": -1,
-                    "oom_killed": false, "requested_stop": !failed && self.exit.is_none(),
-                    "restarting": false, "exited_at": calendar.precise(self.at),
+                    "exit_code": exit.code, "guest_exit_code": exit.code, "guest_signal": signal,
+                    "signal": signal, "oom_killed": exit.oom_killed,
+                    "requested_stop": !failed && self.ended.is_none(),
+                    "restarting": exit.restarting, "exited_at": calendar.precise(self.at),
                 },
-                "restart_count": if failed { 10 } else { 0 },
+                "restart_count": exit.restarts,
             });
         }
         shown

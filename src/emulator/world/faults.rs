@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
+use super::lifecycle::ExitsAfter;
+
 /// The actions by which faults select and the log names calls.
 pub const ACTIONS: &[&str] = &[
     "app",
@@ -97,6 +99,16 @@ pub enum Effect {
     FailStart,
     /// The process that the call starts ends at once by itself, with this exit code, and stays down.
     Ends(i32),
+    /// The process that the call starts is up for a while and ends by itself.
+    ExitsAfter(ExitsAfter),
+    /// The update is answered and undone: the version before it runs again.
+    Reverts,
+    /// A Machine that does not run is started by its update.
+    StartsStopped,
+    /// A Machine that is made without being started stays `created`.
+    StaysCreated,
+    /// The new Machine comes to be in this region, whatever was asked for.
+    WrongRegion(String),
     /// Checks of the started Machine stay critical.
     ChecksNeverPass,
     /// The Machine that the call makes is missing from lists for so long.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// How long things take.
 #[derive(Debug, Clone)]
@@ -108,19 +109,95 @@ impl State {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Timeline {
     moments: Vec<(Duration, State)>,
-    /// The last state is one in which it is since its process ended with this code.
-    exit: Option<i32>,
+    /// When its process ends by itself, and how.
+    #[serde(default)]
+    exits: Vec<(Duration, Exit)>,
+}
+
+/// How a process ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Exit {
+    pub(super) code: i32,
+    pub(super) signal: Option<i32>,
+    pub(super) oom_killed: bool,
+    /// The platform starts it again.
+    pub(super) restarting: bool,
+    /// Restarts since the start that a call has caused.
+    pub(super) restarts: u32,
 }
 
 /// How a start goes that a fault has touched.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Script {
     pub(super) slower: Duration,
     pub(super) fails: bool,
     pub(super) ends: Option<i32>,
+    pub(super) exits: Option<ExitsAfter>,
     pub(super) checks_never_pass: bool,
     pub(super) unlisted: Duration,
     pub(super) unreachable: bool,
+    /// A Machine that is made without being started stays `created`.
+    pub(super) stays_created: bool,
+    /// An update is undone: the version before it runs again.
+    pub(super) reverts: bool,
+    /// A Machine that does not run is started by its update.
+    pub(super) starts_stopped: bool,
+    /// The new Machine comes to be in this region, whatever was asked for.
+    pub(super) elsewhere: Option<String>,
+}
+
+/// A process that is up for a while and ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExitsAfter {
+    /// How long it is up each time.
+    pub after: Duration,
+    /// The exit code.
+    pub code: i32,
+    /// The signal that ends it.
+    pub signal: Option<i32>,
+    /// It used more memory than there is.
+    pub oom_killed: bool,
+    /// So many times it ends so and is started again; then it stays up. With 0 it ends once and is not
+    /// started again. None: as its restart policy says, each time.
+    pub restarts: Option<u32>,
+}
+
+/// A policy that never gives up; more restarts than any test waits for.
+const ENDLESS: u32 = 500;
+/// What the platform grants under `on-failure` when nothing is written (facts/fly-machines-api.md 15.1).
+const RETRIES: u32 = 10;
+
+impl ExitsAfter {
+    /// How many times it is started again under this config, and whether it stays up after the last one.
+    fn restarts(&self, config: &Value) -> (u32, bool) {
+        if let Some(restarts) = self.restarts {
+            return (restarts, restarts > 0);
+        }
+        let restart = config.get("restart");
+        let written = |key: &str| restart.and_then(|restart| restart.get(key));
+        let restarts = match written("policy").and_then(Value::as_str) {
+            Some("always") => ENDLESS,
+            Some("no") => 0,
+            _ if self.code == 0 && self.signal.is_none() && !self.oom_killed => 0,
+            _ => written("max_retries")
+                .and_then(Value::as_u64)
+                .map_or(RETRIES, |most| u32::try_from(most).unwrap_or(ENDLESS))
+                .min(ENDLESS),
+        };
+        (restarts, false)
+    }
+}
+
+impl ExitsAfter {
+    fn exit(&self, restarting: bool, restarts: u32) -> Exit {
+        Exit {
+            code: self.code,
+            signal: self.signal,
+            oom_killed: self.oom_killed,
+            restarting,
+            restarts,
+        }
+    }
 }
 
 impl Timeline {
@@ -135,21 +212,55 @@ impl Timeline {
         first: State,
         lasts: Duration,
         boot: Duration,
-        script: Script,
+        script: &Script,
+        config: &Value,
     ) -> Self {
         let starting = now + lasts;
-        let end = match script.ends {
-            _ if script.fails => State::Failed,
-            Some(_) => State::Stopped,
-            None => State::Started,
-        };
-        Self {
-            exit: script.ends.filter(|_| end == State::Stopped),
-            ..Self::along(vec![
-                (now, first),
-                (starting, State::Starting),
-                (starting + boot + script.slower, end),
-            ])
+        let started = starting + boot + script.slower;
+        let moments = vec![(now, first), (starting, State::Starting)];
+        let mut timeline = Self::along(moments);
+        if script.fails {
+            timeline.moments.push((started, State::Failed));
+        } else if let Some(code) = script.ends {
+            timeline.moments.push((started, State::Stopped));
+            let ends = ExitsAfter {
+                after: Duration::ZERO,
+                code,
+                signal: None,
+                oom_killed: false,
+                restarts: Some(0),
+            };
+            timeline.exits.push((started, ends.exit(false, 0)));
+        } else {
+            timeline.moments.push((started, State::Started));
+            if let Some(exits) = script.exits {
+                timeline.exit(started, exits, boot, config);
+            }
+        }
+        timeline
+    }
+
+    /// Goes on with the ends of a process that was started at this moment.
+    pub(super) fn exit(
+        &mut self,
+        started: Duration,
+        exits: ExitsAfter,
+        boot: Duration,
+        config: &Value,
+    ) {
+        let (restarts, stays_up) = exits.restarts(config);
+        let mut started = started;
+        for number in 1..=restarts {
+            let ended = started + exits.after;
+            self.exits.push((ended, exits.exit(true, number)));
+            self.moments.push((ended, State::Starting));
+            started = ended + boot;
+            self.moments.push((started, State::Started));
+        }
+        if !stays_up {
+            let ended = started + exits.after;
+            self.exits.push((ended, exits.exit(false, restarts)));
+            self.moments.push((ended, State::Stopped));
         }
     }
 
@@ -161,14 +272,14 @@ impl Timeline {
     fn along(moments: Vec<(Duration, State)>) -> Self {
         Self {
             moments,
-            exit: None,
+            exits: Vec::new(),
         }
     }
 
-    /// When its process ended by itself, and with which code.
-    pub(super) fn exit(&self, now: Duration) -> Option<(Duration, i32)> {
-        let (at, _) = self.moments.last().filter(|(at, _)| *at <= now)?;
-        Some((*at, self.exit?))
+    /// How its process ended by itself at this moment.
+    pub(super) fn exit_at(&self, at: Duration) -> Option<Exit> {
+        let mut exits = self.exits.iter();
+        exits.find(|(ended, _)| *ended == at).map(|(_, exit)| *exit)
     }
 
     /// The state at this moment, and since when.

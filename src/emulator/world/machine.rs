@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::app::Disk;
 use super::clock::Calendar;
-use super::events::Event;
+use super::events::{Event, Idle};
 use super::image;
 use super::lease::Lease;
 use super::lifecycle::{State, Timeline, Timings};
@@ -138,15 +138,30 @@ impl Record {
     fn happened(&self, now: Duration) -> Vec<Event> {
         let mut events = self.past.clone();
         for (at, state) in self.timeline.begun(now) {
-            // Several turns within one moment, and a state that goes on, are one event.
-            let again = events.last().is_some_and(|last| last.state == state);
-            if !again {
-                let own = self.timeline.exit(now).filter(|(ended, _)| *ended == at);
-                let exit = own
-                    .map(|(_, code)| code)
-                    .filter(|_| state == State::Stopped);
-                events.push(Event { at, state, exit });
+            let ended = self.timeline.exit_at(at);
+            let event = |state, ended| Event {
+                at,
+                state,
+                ended,
+                idle: None,
+            };
+            if state != State::Stopped && ended.is_some() {
+                events.push(event(State::Stopped, ended));
             }
+            // Several turns within one moment, and a state that goes on, are one event.
+            let last = events.last().map(|last| last.state);
+            if last == Some(state) {
+                continue;
+            }
+            let idle = match (state, last) {
+                (State::Stopped, Some(State::Created)) => Some(Idle::Made),
+                (State::Stopped, Some(State::Replacing)) => Some(Idle::Updated),
+                _ => None,
+            };
+            events.push(Event {
+                idle: idle.filter(|_| ended.is_none()),
+                ..event(state, ended)
+            });
         }
         events
     }

@@ -27,7 +27,7 @@ mod volumes;
 pub use clock::{Clock, HandClock};
 pub use faults::{ACTIONS, Effect, Fault, FaultId};
 pub use kept::Kept;
-pub use lifecycle::Timings;
+pub use lifecycle::{ExitsAfter, Timings};
 pub use operator::Operator;
 pub use place::{Answer, Bearer, LoggedCall, Refusal, World};
 pub use reads::Wanted;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::lifecycle::{State, Timeline};
+use super::lifecycle::{ExitsAfter, State, Timeline};
 use super::machine::{Birth, Record};
 use super::place::World;
 
@@ -98,6 +98,16 @@ impl<'a> Operator<'a> {
     /// Lets a Machine's process end for good.
     pub fn fail(&mut self, id: &str) {
         self.rest(id, State::Failed);
+    }
+
+    /// Lets a Machine's process end with this code from now on, as the fault would.
+    pub fn exit(&mut self, id: &str, exits: ExitsAfter) {
+        let times = self.world.times();
+        if let Some(record) = self.record(id) {
+            let mut timeline = Timeline::resting(times.now, State::Started);
+            timeline.exit(times.now, exits, times.timings.boot, &record.config);
+            record.turn(&times, timeline);
+        }
     }
 
     /// Stops a Machine.

@@ -433,6 +433,26 @@ impl Altered {
                 self.script.ends = Some(code);
                 return;
             }
+            Effect::ExitsAfter(exits) => {
+                self.script.exits = Some(exits);
+                return;
+            }
+            Effect::Reverts => {
+                self.script.reverts = true;
+                return;
+            }
+            Effect::StartsStopped => {
+                self.script.starts_stopped = true;
+                return;
+            }
+            Effect::StaysCreated => {
+                self.script.stays_created = true;
+                return;
+            }
+            Effect::WrongRegion(region) => {
+                self.script.elsewhere = Some(region);
+                return;
+            }
             Effect::ChecksNeverPass => {
                 self.script.checks_never_pass = true;
                 return;

@@ -1,12 +1,17 @@
 //! What a Machine has gone through (facts/fly-machines-api.md 17.3).
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::core::fleet::MachineEvent;
+use crate::core::fleet::{Exit, MachineEvent, Occurred, Occurrence};
 
 #[derive(Deserialize)]
 struct Shown {
+    #[serde(default)]
+    id: Option<Value>,
     #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
@@ -28,7 +33,73 @@ pub(in crate::provider) fn read(shown: &Value) -> Vec<MachineEvent> {
         .collect()
 }
 
+/// What a Machine's own list of events says of its process, newest first.
+pub(super) fn occurrences(shown: &RawValue) -> Vec<Occurrence> {
+    let rows: Vec<Value> = serde_json::from_str(shown.get()).unwrap_or_default();
+    rows.iter()
+        .filter_map(|row| Shown::deserialize(row).ok())
+        .map(|event| Occurrence {
+            mark: event.mark(),
+            what: event.what(),
+        })
+        .collect()
+}
+
 impl Shown {
+    /// Its id, or what it says where it has none.
+    fn mark(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        match self.id.as_ref().and_then(Value::as_str) {
+            Some(id) => id.hash(&mut hasher),
+            None => (&self.kind, &self.status, self.timestamp).hash(&mut hasher),
+        }
+        hasher.finish()
+    }
+
+    fn what(&self) -> Occurred {
+        match (self.kind.as_str(), self.status.as_str()) {
+            ("exit", _) => Occurred::Exited(self.exit()),
+            ("launch" | "update", _) => Occurred::Changed,
+            // What a start that somebody asks for says while the Machine still stops is no start.
+            ("start" | "restart" | "resume", "starting" | "started") => Occurred::Started,
+            ("stop" | "suspend", _) => Occurred::StopRequested,
+            _ => Occurred::Other,
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        let nothing = Value::Null;
+        let request = self.request.as_ref().unwrap_or(&nothing);
+        let event = self.exit_event().unwrap_or(&nothing);
+        let is = |key: &str| event.get(key).and_then(Value::as_bool);
+        let number = |key: &str| event.get(key).and_then(Value::as_i64);
+        let narrow = |number: i64| i32::try_from(number).ok();
+        let signal = [number("guest_signal"), number("signal")];
+        let count = |within: &Value| within.get("restart_count").and_then(Value::as_u64);
+        let count = count(request).or_else(|| count(request.get("MonitorEvent")?));
+        Exit {
+            code: number("exit_code")
+                .or(number("guest_exit_code"))
+                .and_then(narrow),
+            // The platform writes -1 for none.
+            signal: signal
+                .into_iter()
+                .flatten()
+                .find(|signal| *signal > 0)
+                .and_then(narrow),
+            oom_killed: is("oom_killed") == Some(true),
+            requested: is("requested_stop") == Some(true),
+            restarting: is("restarting"),
+            restarts: u32::try_from(count.unwrap_or(0)).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn exit_event(&self) -> Option<&Value> {
+        let request = self.request.as_ref()?;
+        let nested = request.pointer("/MonitorEvent/exit_event");
+        nested.or_else(|| request.get("exit_event"))
+    }
+
     fn event(self) -> MachineEvent {
         let at = jiff::Timestamp::from_millisecond(self.timestamp);
         MachineEvent {
@@ -45,9 +116,7 @@ impl Shown {
         if self.kind == "launch" && self.source == "flyd" {
             return Some("moved to another host".to_owned());
         }
-        let request = self.request.as_ref()?;
-        let nested = request.pointer("/MonitorEvent/exit_event");
-        let exit = nested.or_else(|| request.get("exit_event"))?;
+        let exit = self.exit_event()?;
         let is = |key: &str| exit.get(key) == Some(&Value::Bool(true));
         let code = exit.get("exit_code").and_then(Value::as_i64);
         let mut parts = vec![format!("exit code {}", code.unwrap_or(0))];

@@ -330,6 +330,8 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 replaces_when_full: true,
                 releases: true,
                 poll_ms: 1000,
+                // flyctl's window of smoke checks.
+                steady_ms: 10_000,
                 calls_per_second: or_none(1),
                 burst: or_none(3),
                 reads_per_second: or_none(5),

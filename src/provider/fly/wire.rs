@@ -12,10 +12,11 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::body::Metadata;
+use super::events;
 use crate::core::fleet::normal::{is_bookkeeping, is_image_digest};
 use crate::core::fleet::{
     CheckState, CheckStatus, HostStatus, Machine, MachineConfig, MachineId, MachineName,
-    MachineState, Management, Region, Volume, VolumeId,
+    MachineState, Management, Occurred, Occurrence, Region, Volume, VolumeId,
 };
 use crate::provider::bookkeeping;
 
@@ -146,7 +147,8 @@ impl Shown<'_> {
             own.retain(|key, _| !is_bookkeeping(key));
         }
         let (state, unknown) = state(&self.state);
-        let ended = self.ended();
+        let events = self.events.map(events::occurrences).unwrap_or_default();
+        let ended = self.ended(&events);
         let mounts = config.iter().flat_map(|c| c.mounts.iter().flatten());
         let volumes = mounts.filter_map(|mount| VolumeId::new(mount.volume.clone()?).ok());
         let standbys = config.iter().flat_map(|c| c.standbys.iter().flatten());
@@ -187,7 +189,7 @@ impl Shown<'_> {
             pid: None,
             address: self.private_ip.as_deref().map(str::to_owned),
             restarts: ended.restarts,
-            last_exit: self.last_exit(),
+            events,
             detail: unreadable.or(unknown).or(ended.detail),
         };
         Ok(Read {
@@ -210,74 +212,32 @@ impl Shown<'_> {
         name.or_else(|_| MachineName::new(self.id.as_ref()))
     }
 
-    /// The exit code of a Machine that ended by itself; a stop that was asked for is none.
-    fn last_exit(&self) -> Option<i32> {
-        let events: Vec<Event> = serde_json::from_str(self.events?.get()).ok()?;
-        let code = events
-            .first()
-            .filter(|event| event.kind == "exit")?
-            .own_exit()?;
-        i32::try_from(code).ok()
-    }
-
     /// How its process ended last, where it is down or on its way up again without having been told to.
-    fn ended(&self) -> Ended {
+    fn ended(&self, events: &[Occurrence]) -> Ended {
         let down = !matches!(self.state.as_ref(), "started" | "suspended");
-        let events = self.events.filter(|_| down);
-        let events: Option<Vec<Event>> =
-            events.and_then(|events| serde_json::from_str(events.get()).ok());
         let last = events
-            .into_iter()
-            .flatten()
-            .find(|event| event.kind == "exit");
-        last.map_or_else(Ended::default, |event| event.ended())
+            .iter()
+            .filter(|_| down)
+            .find_map(|event| match event.what {
+                Occurred::Exited(exit) => Some(exit),
+                _ => None,
+            });
+        last.filter(|exit| !exit.requested)
+            .map_or_else(Ended::default, |exit| Ended {
+                restarts: exit.restarts,
+                detail: Some(if exit.oom_killed {
+                    "it ran out of memory".to_owned()
+                } else {
+                    exit.to_string()
+                }),
+            })
     }
-}
-
-#[derive(Deserialize)]
-struct Event {
-    #[serde(rename = "type", default)]
-    kind: String,
-    #[serde(default)]
-    request: Option<Value>,
 }
 
 #[derive(Default)]
 struct Ended {
     restarts: u32,
     detail: Option<String>,
-}
-
-impl Event {
-    /// What a person has not asked for.
-    fn own(&self) -> Option<&Value> {
-        let request = self.request.as_ref()?;
-        let nested = request.pointer("/MonitorEvent/exit_event");
-        let exit = nested.or_else(|| request.get("exit_event"))?;
-        let requested = exit.get("requested_stop") == Some(&Value::Bool(true));
-        (!requested).then_some(exit)
-    }
-
-    fn own_exit(&self) -> Option<i64> {
-        self.own()?.get("exit_code")?.as_i64()
-    }
-
-    fn ended(&self) -> Ended {
-        let Some(exit) = self.own() else {
-            return Ended::default();
-        };
-        let count = self.request.as_ref().and_then(|r| r.get("restart_count"));
-        let count = count.and_then(Value::as_u64).unwrap_or(0);
-        let memory = exit.get("oom_killed") == Some(&Value::Bool(true));
-        Ended {
-            restarts: u32::try_from(count).unwrap_or(u32::MAX),
-            detail: Some(if memory {
-                "it ran out of memory".to_owned()
-            } else {
-                format!("exit code {}", self.own_exit().unwrap_or(0))
-            }),
-        }
-    }
 }
 
 /// The states of the platform; one that nobody knows is taken for one that passes.

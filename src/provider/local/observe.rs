@@ -12,7 +12,9 @@ use super::identity::Identity;
 use super::layout::{MachineDir, open_private, read_json};
 use super::procfs;
 use super::record::{Record, Status, Wanted};
-use crate::core::fleet::{Machine, MachineId, MachineState, Management, VolumeId};
+use crate::core::fleet::{
+    Machine, MachineId, MachineState, Management, Occurred, Occurrence, VolumeId,
+};
 
 /// One Machine's files at one moment.
 #[derive(Debug, Clone)]
@@ -158,6 +160,38 @@ impl Snapshot {
         }
     }
 
+    /// What its files say of its process, newest first. A supervisor counts the restarts of one wish and
+    /// remembers the last exit; every wish is a new beginning.
+    fn events(&self) -> Vec<Occurrence> {
+        let (record, status) = (&self.record, self.status.as_ref());
+        let event = |kind: u64, number: u32, what| Occurrence {
+            mark: record.wish << 34 | u64::from(number) << 2 | kind,
+            what,
+        };
+        let changed = event(0, 0, Occurred::Changed);
+        if record.wanted != Wanted::Running {
+            return vec![event(3, 0, Occurred::StopRequested), changed];
+        }
+        let Some(status) = status.filter(|_| self.is_obeyed()) else {
+            return vec![changed];
+        };
+        let started = |number| event(1, number, Occurred::Started);
+        let Some(exit) = status.last_exit else {
+            return vec![started(0), changed];
+        };
+        // A process that runs is one restart further than the exit before it.
+        let runs = status.main.is_some();
+        let before = status.restarts.saturating_sub(u32::from(runs));
+        let restarting = runs || status.state == MachineState::Starting;
+        let exit = exit.told(restarting, before + u32::from(restarting));
+        let exited = event(2, before, Occurred::Exited(exit));
+        if runs {
+            vec![started(status.restarts), exited, started(before), changed]
+        } else {
+            vec![exited, started(before), changed]
+        }
+    }
+
     /// The Machine as the rest of the program sees it.
     pub(super) fn machine(&self) -> Machine {
         let record = &self.record;
@@ -204,13 +238,7 @@ impl Snapshot {
                 .port
                 .filter(|_| record.config.has_services())
                 .map(|port| format!("http://127.0.0.1:{port}")),
-            last_exit: self
-                .status
-                .as_ref()
-                .filter(|status| {
-                    self.is_obeyed() && status.is_final && record.wanted == Wanted::Running
-                })
-                .and_then(|status| Some(status.last_exit?.code())),
+            events: self.events(),
             restarts: match &self.status {
                 Some(status) if self.is_obeyed() => status.restarts,
                 Some(_) | None => 0,

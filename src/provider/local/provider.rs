@@ -184,6 +184,7 @@ impl Provider for LocalProvider {
                 port_base: Some(scope.port_base),
                 ports_in_use: procfs::listening_from(scope.port_base),
                 poll_ms: 100,
+                steady_ms: 3000,
                 ..Capabilities::default()
             },
         })
@@ -316,7 +317,7 @@ fn unseen(id: &MachineId) -> Machine {
         pid: None,
         address: None,
         restarts: 0,
-        last_exit: None,
+        events: Vec::new(),
         detail: None,
     }
 }

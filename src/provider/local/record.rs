@@ -113,11 +113,18 @@ impl Exit {
         self == Self::Code(0)
     }
 
-    /// The code, as a shell gives it for a signal.
-    pub(super) fn code(self) -> i32 {
-        match self {
-            Self::Code(code) => code,
-            Self::Signal(number) => 128 + number,
+    /// The same for the rest of the program; the code of a signal is the one that a shell gives.
+    pub(super) fn told(self, restarting: bool, restarts: u32) -> crate::core::fleet::Exit {
+        let (code, signal) = match self {
+            Self::Code(code) => (code, None),
+            Self::Signal(number) => (128 + number, Some(number)),
+        };
+        crate::core::fleet::Exit {
+            code: Some(code),
+            signal,
+            restarting: Some(restarting),
+            restarts,
+            ..crate::core::fleet::Exit::default()
         }
     }
 }

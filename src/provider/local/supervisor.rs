@@ -301,6 +301,7 @@ impl Supervisor {
                 self.set(MachineState::Stopping, None);
                 let wish = self.record.wish;
                 self.empty(Manner::Gentle).await;
+                self.status.last_exit = None;
                 let detail = "its supervisor was asked to end".to_owned();
                 let rest = End::Rest(MachineState::Stopped, Some(detail));
                 Some(self.changed_since(wish).unwrap_or(rest))

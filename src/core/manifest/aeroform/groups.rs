@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::core::fleet::{GroupName, Regions};
 
 use super::super::diagnostics::shown;
+use super::super::duration::Number;
 use super::super::fields::Fields;
 use super::super::fly::processes::words;
 use super::super::names;
@@ -26,6 +27,8 @@ pub(in crate::core::manifest) struct GroupSettings {
     pub(in crate::core::manifest) standby: Option<At<u32>>,
     pub(in crate::core::manifest) ha: Option<bool>,
     pub(in crate::core::manifest) protect: bool,
+    /// `deploy.steady`, milliseconds.
+    pub(in crate::core::manifest) steady: Option<At<u64>>,
     /// `local.command`, as written and split.
     pub(in crate::core::manifest) command: Option<(String, Vec<String>)>,
 }
@@ -58,6 +61,7 @@ fn group(mut fields: Fields<'_, '_>, name: At<GroupName>) -> GroupSettings {
         standby: standby(&mut fields),
         ha: fields.boolean("ha"),
         protect: fields.boolean("protect").unwrap_or(false),
+        steady: steady(&mut fields),
         command: local(&mut fields, &name.value),
         count: count.as_ref().map(|count| count.value),
         max_per_region: max_per_region.as_ref().map(|most| most.value),
@@ -92,6 +96,14 @@ fn standby(fields: &mut Fields<'_, '_>) -> Option<At<u32>> {
             None
         }
     }
+}
+
+/// `deploy.steady`: a duration, or 0.
+fn steady(fields: &mut Fields<'_, '_>) -> Option<At<u64>> {
+    let mut fields = fields.table("deploy")?;
+    let steady = fields.duration("steady", Number::Seconds);
+    fields.finish();
+    Some(steady?.map(|nanos| nanos / 1_000_000))
 }
 
 fn local(fields: &mut Fields<'_, '_>, group: &GroupName) -> Option<(String, Vec<String>)> {

@@ -1,0 +1,55 @@
+//! How long a Machine must stay up before its change counts as done (RULES 29).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::asked::Asked;
+use super::decision::Decision;
+use super::types::{GroupChange, GroupVerdict, Plan};
+use crate::core::fleet::{Capabilities, DesiredGroup, GroupName, Strategy};
+
+/// The window of this group, milliseconds: what a flag says, else the file, else what is usual with the
+/// provider. None where none is waited for, and offline where nobody says it.
+///
+/// The window lies within `wait_timeout`; the usual one leaves half of that for the start.
+pub fn steady_ms(
+    group: &DesiredGroup,
+    asked: &Asked,
+    capabilities: Option<&Capabilities>,
+) -> Option<u64> {
+    if group.strategy == Strategy::Immediate {
+        return None;
+    }
+    let most = group.wait_timeout_s.saturating_mul(1000) / 2;
+    let usual = || Some(capabilities?.steady_ms.min(most));
+    let window = asked.steady_ms.or(group.steady_ms).or_else(usual);
+    window.filter(|window| *window > 0)
+}
+
+/// Notes the window of every group of which something changes.
+pub(super) fn note_windows(
+    groups: &mut [GroupChange],
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    asked: &Asked,
+    capabilities: Option<&Capabilities>,
+) {
+    let touched = groups
+        .iter_mut()
+        .filter(|group| group.verdict != GroupVerdict::Unchanged);
+    for group in touched {
+        let wanted = decisions.get(&group.name).and_then(|d| d.wanted);
+        group.steady_ms = wanted.and_then(|wanted| steady_ms(wanted, asked, capabilities));
+        if let Some(window) = group.steady_ms.map(Duration::from_millis) {
+            let text = format!(", each up for {window:?}");
+            group.strategy.push_str(&text);
+        }
+    }
+}
+
+impl Plan {
+    /// The window of this group.
+    pub fn steady(&self, group: &GroupName) -> Duration {
+        let found = self.groups.iter().find(|change| change.name == *group);
+        Duration::from_millis(found.and_then(|group| group.steady_ms).unwrap_or(0))
+    }
+}
