@@ -19,6 +19,8 @@ use crate::core::fleet::RunId;
 ///   `$XDG_STATE_HOME/aeroform` or `~/.local/state/aeroform`.
 /// - `AEROFORM_LOCAL_PORTS`: the first port of provider `local` for apps that it meets for the first
 ///   time, instead of 8100.
+/// - `AEROFORM_STEADY`: how long a Machine must stay up before its change counts as done, where `--steady` does
+///   not say it.
 /// - `AEROFORM_COMPLETE`: the shell whose completion script asks for words.
 /// - `AEROFORM_TEST_TIME`: a fixed RFC 3339 time, for tests.
 /// - `AEROFORM_TEST_SEED`: ids are derived from this text and a counter instead of drawn, for tests.

@@ -56,7 +56,8 @@ pub struct Report {
     pub interrupted: bool,
     /// What verification found to be otherwise than the results say, for people.
     pub findings: Vec<String>,
-    /// What somebody else has changed since; told, not counted against the run.
+    /// What there is to say of steps that are done, and what somebody else has changed since; told, not
+    /// counted against the run.
     pub remarks: Vec<String>,
     /// The release that the run made, registered or not.
     pub release: Option<ReleaseStamp>,

@@ -61,11 +61,13 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
     if shared.cancel.is_stopping() && !desk.interrupted {
         desk.interrupt();
     }
+    let steps = results.iter().flat_map(|result| &result.remarks);
+    let remarks = steps.cloned().chain(verified.remarks).collect();
     let report = Report {
         results,
         interrupted: desk.interrupted,
         findings: verified.findings,
-        remarks: verified.remarks,
+        remarks,
         release,
         halted: shared.halt.borrow().clone(),
     };

@@ -190,7 +190,12 @@ impl Work<'_> {
 
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
         let doing = self.errand.doing;
-        let asked = doing.options.on_top_of(self.errand.asked.clone());
+        let asked = self.errand.asked.clone();
+        // A saved plan has its own.
+        let asked = match &self.errand.saved {
+            Some(_) => asked,
+            None => session::with_options(self.context, &doing.options, asked)?,
+        };
         let wishes = session::wishes(&doing.wishes, self.errand.aim, asked);
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))

@@ -23,6 +23,10 @@ codes! {
         "`AEROFORM_LOCAL_PORTS` is `…`, which is no port to begin at",
         "The variable holds something else than a number from 1024 to 60000.",
         "Set it to such a number, or unset it.";
+    BAD_STEADY "bad_steady" Error:
+        "`AEROFORM_STEADY` is `…`, which is no duration",
+        "The variable holds something else than a time like 10s.",
+        "Set it to such a time, or to 0, or unset it.";
     APP_LEASED "app_leased" Locked:
         "somebody else is at work on this app",
         "Another run, `fly deploy` or `fly scale` holds the lease of a Machine.",

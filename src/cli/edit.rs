@@ -66,6 +66,7 @@ async fn go(
         )
         .hint("add `--plan-only` or `--edit-only`, or take `--refresh=false` away"));
     }
+    let asked_for = session::with_options(context, &args.doing.options, asked_for)?;
     let mut signals = Signals::listen()?;
     let (read, before) = Before::read(context, &mut signals, args, asks).await?;
     let wanted = edits(&Ground {
@@ -80,11 +81,7 @@ async fn go(
         context,
         session: Session::of(context, edited)?,
         files,
-        wishes: session::wishes(
-            &args.doing.wishes,
-            Aim::Manifests,
-            args.doing.options.on_top_of(asked_for.clone()),
-        ),
+        wishes: session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone()),
     };
     if args.edit_only {
         return after.written();

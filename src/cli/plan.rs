@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         } else {
             Aim::Manifests
         },
-        args.options.on_top_of(args.asks.asked()),
+        session::with_options(context, &args.options, args.asks.asked())?,
     );
     let look = if args.refresh.refresh {
         let provider = session.provider(context)?;

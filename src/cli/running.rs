@@ -127,6 +127,7 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
         results: &report.results,
         interrupted: report.interrupted,
         findings: &report.findings,
+        remarks: &report.remarks,
         state: &ended.state,
         program: &context.global.program(),
         verb,

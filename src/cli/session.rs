@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Context;
-use super::args::Wishes;
+use super::args::{PlanOptions, Wishes, steady};
 use super::codes;
 use super::manifests::{self, Accepted, Manifests, Purpose};
 use super::project::Project;
 use crate::conduct::{ConductError, Ground, Look, Remembered};
+use crate::core::escape;
 use crate::core::fleet::{AppName, Desired};
 use crate::core::manifest::{Settings, StateLocation};
 use crate::core::plan::codes::FLEET_VANISHED;
@@ -247,6 +248,26 @@ pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
         own_releases: BTreeSet::new(),
         now: None,
     }
+}
+
+/// What is asked of the planner, with what flags and variables say about this plan on top.
+pub(super) fn with_options(
+    context: &Context<'_>,
+    options: &PlanOptions,
+    asked: Asked,
+) -> Result<Asked, Failure> {
+    let mut asked = options.on_top_of(asked);
+    if let (None, Some(text)) = (asked.steady_ms, context.env.var("AEROFORM_STEADY")) {
+        let bad = |rule| {
+            let message = format!(
+                "`AEROFORM_STEADY` is `{}`, which is no duration",
+                escape::safe(text)
+            );
+            Failure::new(codes::BAD_STEADY, message).hint(rule)
+        };
+        asked.steady_ms = Some(steady(text).map_err(bad)?);
+    }
+    Ok(asked)
 }
 
 /// The journal of this user on this host.

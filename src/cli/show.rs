@@ -64,6 +64,7 @@ pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
             results: &[],
             interrupted: false,
             findings: &[],
+            remarks: &[],
             state: &state,
             program: "",
             verb: "",

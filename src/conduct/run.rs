@@ -214,6 +214,7 @@ fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
         results: &report.results,
         interrupted: report.interrupted,
         findings: &report.findings,
+        remarks: &report.remarks,
         state,
         program: "",
         verb: "",

@@ -86,10 +86,13 @@ async fn every_code_of_a_verb_is_provoked() {
     assert_eq!(code(certless), "no_tls");
     let mut portless = sandbox.command(&["status", "--json"]);
     portless.env("AEROFORM_LOCAL_PORTS", "eighty");
+    let mut unsteady = sandbox.command(&["plan", "--json"]);
+    unsteady.env("AEROFORM_STEADY", "ten");
     let mut nameless = sandbox.command(&["status", "--json"]);
     nameless.env("FLY_APP", "$APP");
     let seen = vec![
         code(nameless),
+        code(unsteady),
         ends(&sandbox, &["-a", "other", "scale", "count", "web=3"]),
         with("aeroform.worker.toml", "", &["-c", "aeroform.toml", "plan"]),
         with("fly.worker.toml", "", &["-c", "fly.worker.toml", "apply"]),

@@ -115,6 +115,7 @@ primary_region = \"ams\"
             .env("USER", "ana")
             .env("AEROFORM_STATE_DIR", self.state_dir())
             .env("AEROFORM_LOCAL_PORTS", self.ports.to_string())
+            .env("AEROFORM_STEADY", "0")
             .env("AEROFORM_TEST_TIME", "2026-01-02T03:04:05Z")
             .env(
                 "AEROFORM_TEST_SEED",

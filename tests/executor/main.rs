@@ -21,6 +21,7 @@ mod repeated;
 mod room;
 mod snapshot;
 mod stage;
+mod steady;
 mod stopping;
 mod volumes;
 mod world;

@@ -22,7 +22,7 @@ fn groups(counts: &[(&str, u32, u32)]) -> Desired {
     let mut ours = "image = \"r.example/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111\"\n".to_owned();
     for (name, count, variant) in counts {
         writeln!(fly, "  {name} = \"bin/{name} {variant}\"").unwrap();
-        writeln!(ours, "[groups.{name}]\ncount = {count}").unwrap();
+        writeln!(ours, "[groups.{name}]\ncount = {count}\ndeploy.steady = 0").unwrap();
     }
     wanted(&fly, &ours)
 }

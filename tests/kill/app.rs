@@ -149,6 +149,7 @@ impl App {
             .env("USER", "ana")
             .env("AEROFORM_STATE_DIR", self.state_dir())
             .env("AEROFORM_LOCAL_PORTS", self.first_port.to_string())
+            .env("AEROFORM_STEADY", "0")
             .stdin(Stdio::null());
         command
     }

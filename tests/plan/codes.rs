@@ -4,7 +4,7 @@ use aeroform::core::fleet::{
     DesiredGroup, HostStatus, Lineage, MachineCheck, MachineState, Management, Release,
     ReleaseCommand, UnsupportedStrategy, Volume, VolumeId,
 };
-use aeroform::core::plan::{Aim, Options, Plan, codes};
+use aeroform::core::plan::{Aim, Asked, Options, Plan, codes};
 use serde_json::json;
 
 use crate::asked::{replacing, restarting};
@@ -85,6 +85,7 @@ fn asked() -> Vec<Plan> {
         stage.plan_with(&wanted, &restarting(&["web"])),
         stage.plan_with(&wanted, &restarting(&["wbe"])),
         stage.plan_with(&wanted, &replacing(&["m00009"])),
+        stage.plan_with(&wanted, &staying_up_for(600_000)),
     ]
 }
 
@@ -101,6 +102,16 @@ fn rollouts() -> Vec<Plan> {
         place: "fly.toml:7".to_owned(),
     }));
     vec![stage.plan(&wanted), stage.plan_with(&wanted, &never())]
+}
+
+fn staying_up_for(steady_ms: u64) -> Options {
+    Options {
+        asked: Asked {
+            steady_ms: Some(steady_ms),
+            ..Asked::default()
+        },
+        ..Options::default()
+    }
 }
 
 fn smaller_volume() -> Plan {

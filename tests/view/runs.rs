@@ -341,6 +341,7 @@ pub(crate) struct Run {
     results: Vec<StepResult>,
     interrupted: bool,
     findings: Vec<String>,
+    remarks: Vec<String>,
     state: StateEnd,
 }
 
@@ -351,6 +352,7 @@ impl Run {
             results: &self.results,
             interrupted: self.interrupted,
             findings: &self.findings,
+            remarks: &self.remarks,
             state: &self.state,
             program: "aeroform",
             verb: "apply",
@@ -381,6 +383,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
         results,
         interrupted: false,
         findings: Vec::new(),
+        remarks: Vec::new(),
         state,
     }
 }
@@ -429,6 +432,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
     );
     let unverified = Run {
         findings: vec!["web 148ed599c14189 is gone: somebody destroyed it after us".to_owned()],
+        remarks: vec!["Machine 148ed599c14189 ended by itself with exit code 0".to_owned()],
         ..run(|_| Outcome::Done, written())
     };
     let mut replaced = run(|_| Outcome::Done, written());

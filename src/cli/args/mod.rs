@@ -26,7 +26,7 @@ pub use groups::{Group, RegionsEdit, RegionsVerb};
 pub use logs::Logs;
 pub use look::{Format, Platform, Show, ShowConfig, Validate};
 pub use machine::{Act, CloneMachine, DestroyMachine, List, Machine, Move, One, Replace, Update};
-pub use options::PlanOptions;
+pub use options::{PlanOptions, steady};
 pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
 pub use state::State;
 pub use status::Status;

@@ -1,8 +1,11 @@
 //! Flags that change how one plan is made: on `plan` and on every verb that applies. A saved plan keeps
 //! them.
 
+use std::time::Duration;
+
 use clap::Args;
 
+use super::duration;
 use crate::core::plan::{Asked, ChosenStrategy, ReleaseCommandMode};
 
 /// How this plan is made.
@@ -15,10 +18,14 @@ pub struct PlanOptions {
     /// How every group is updated, whatever fly.toml says: rolling or immediate
     #[arg(long, value_name = "STRATEGY", value_parser = strategy)]
     pub strategy: Option<ChosenStrategy>,
+    /// How long a Machine must stay up before its change counts as done (10s, 1m; 0 turns it off); beats
+    /// `steady` in `[groups.NAME.deploy]` and `AEROFORM_STEADY`
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub steady: Option<Duration>,
 }
 
 /// What a saved plan has decided, by the names of the flags.
-pub(super) const KEPT: [&str; 2] = ["release_command", "strategy"];
+pub(super) const KEPT: [&str; 3] = ["release_command", "strategy", "steady"];
 
 impl PlanOptions {
     /// What is asked of the planner, with these on top.
@@ -26,9 +33,22 @@ impl PlanOptions {
         Asked {
             release_command: self.release_command.unwrap_or(asked.release_command),
             strategy: self.strategy.or(asked.strategy),
+            steady_ms: self.steady.map(milliseconds).or(asked.steady_ms),
             ..asked
         }
     }
+}
+
+/// How long a Machine must stay up, as `AEROFORM_STEADY` writes it, milliseconds.
+///
+/// # Errors
+/// What would be one.
+pub fn steady(text: &str) -> Result<u64, String> {
+    duration(text).map(milliseconds)
+}
+
+fn milliseconds(steady: Duration) -> u64 {
+    u64::try_from(steady.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn release_command(text: &str) -> Result<ReleaseCommandMode, String> {

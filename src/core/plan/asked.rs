@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -197,6 +198,7 @@ impl Asked {
             );
             found.push(refusal.hint("`aeroform machine list` names every Machine"));
         }
+        found.extend(self.too_long(desired));
         let Restart::Groups(names) = &self.restart else {
             return found;
         };
@@ -209,6 +211,26 @@ impl Asked {
             }
         }
         found
+    }
+
+    /// Machines that must stay up for longer than they are waited for would never pass.
+    fn too_long(&self, desired: &Desired) -> Option<Note> {
+        let steady_ms = self.steady_ms?;
+        let mut groups = desired.groups.iter();
+        let (name, group) = groups.find(|(_, group)| {
+            group.strategy != Strategy::Immediate
+                && steady_ms >= group.wait_timeout_s.saturating_mul(1000)
+        })?;
+        let message = format!(
+            "group `{name}`: `--steady` is {:?}, and a Machine is waited for only {}s",
+            Duration::from_millis(steady_ms),
+            group.wait_timeout_s
+        );
+        Some(
+            note(codes::STEADY_TOO_LONG, message)
+                .of(name)
+                .hint("give a shorter time, or a longer `wait_timeout` in `[deploy]` of fly.toml"),
+        )
     }
 
     /// What is held back, and of what is told only later.

@@ -75,6 +75,10 @@ codes! {
         "cannot restart group `…`: the app has no such group",
         "`[processes]` has no group of that name.",
         "Name one of the groups that the message lists.";
+    STEADY_TOO_LONG "steady_too_long" Refused:
+        "group `…`: `--steady` is …, and a Machine is waited for only …s",
+        "A Machine would have to stay up for longer than `wait_timeout` waits for it.",
+        "Give `--steady` a shorter time, or `wait_timeout` in `[deploy]` of fly.toml a longer one.";
     LEFT_AT_REST "left_at_rest" Not:
         "group `…`: … not run and stay as they are",
         "A restart is of Machines that run; who stopped one has a reason.",

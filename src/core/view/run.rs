@@ -88,6 +88,8 @@ pub struct RunReport<'a> {
     pub interrupted: bool,
     /// What the verification afterwards found, one sentence each.
     pub findings: &'a [String],
+    /// What there is to say of what is done, for people.
+    pub remarks: &'a [String],
     /// What became of the state file.
     pub state: &'a StateEnd,
     /// How the program was started, up to the verb (`aeroform -C shop`): what is printed to be typed

@@ -128,6 +128,10 @@ pub(super) struct Exit {
 
 /// How a start goes that a fault has touched.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent faults, any of which may come together"
+)]
 pub(super) struct Script {
     pub(super) slower: Duration,
     pub(super) fails: bool,

@@ -107,7 +107,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
         rejects_changes(
             &schema,
             &value,
-            &["replaced", "findings", "serial", "unpublished"],
+            &["replaced", "findings", "remarks", "serial", "unpublished"],
         );
         lines.push(json::text(&line));
     }
@@ -135,6 +135,6 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     {"event":"finished","outcome":"failed","total":12,"done":0,"failed":12,"unknown":0,"skipped":0,"not_started":0,"serial":13}
     {"event":"finished","outcome":"interrupted","total":12,"done":4,"failed":0,"unknown":0,"skipped":0,"not_started":8,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"unpublished":{"cause":"state/shop.json was changed since it was read","copy":"state/shop.json.run-7f3k2m4n6p"}}
-    {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"findings":["web 148ed599c14189 is gone: somebody destroyed it after us"],"serial":13}
+    {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"findings":["web 148ed599c14189 is gone: somebody destroyed it after us"],"remarks":["Machine 148ed599c14189 ended by itself with exit code 0"],"serial":13}
     "#);
 }

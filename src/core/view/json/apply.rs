@@ -126,6 +126,8 @@ pub struct Finished<'a> {
     replaced: Vec<Replaced<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     findings: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    remarks: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,6 +250,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
             })
             .collect(),
         findings: report.findings,
+        remarks: report.remarks,
         serial,
         unpublished,
     })

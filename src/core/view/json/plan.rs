@@ -59,6 +59,8 @@ struct Group<'a> {
     size: Option<&'a str>,
     #[serde(skip_serializing_if = "str::is_empty")]
     strategy: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steady_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -156,6 +158,7 @@ fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
         why: group.why.as_deref(),
         size: group.size.as_deref(),
         strategy: &group.strategy,
+        steady_ms: group.steady_ms,
     }
 }
 

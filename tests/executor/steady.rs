@@ -1,0 +1,308 @@
+//! A Machine that was started has to stay up: what passes, what fails, and how soon.
+
+use std::time::Duration;
+
+use aeroform::core::fleet::{DesiredGroup, Strategy};
+use aeroform::core::plan::{Asked, Options, plan};
+use aeroform::emulator::world::{Effect, ExitsAfter, Fault};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+
+use crate::stage::{Ran, Stage, checked, image, web, worker};
+use crate::support::{GroupWords, desired};
+
+/// A process that is up for a while and ends by itself, so many times.
+pub(crate) fn exits(after: u64, code: i32, restarts: Option<u32>) -> ExitsAfter {
+    ExitsAfter {
+        after: Duration::from_secs(after),
+        code,
+        signal: None,
+        oom_killed: false,
+        restarts,
+    }
+}
+
+fn steady(group: DesiredGroup) -> DesiredGroup {
+    group.with(|group| group.steady_ms = Some(10_000))
+}
+
+/// Creates one Machine of this group whose process does this; how it ended, and after how long.
+async fn created(group: DesiredGroup, effect: Effect) -> (Stage, Ran, Duration) {
+    let mut stage = Stage::new();
+    let fault = stage.sim.world().inject(Fault::on("create", effect));
+    let begun = Instant::now();
+    let ran = stage.apply(&desired([("jobs", group)])).await;
+    assert_eq!(stage.sim.world().fired(fault), 1);
+    (stage, ran, begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_passes_once_it_has_been_up_for_the_window_and_not_before() {
+    let mut stage = Stage::new();
+    let begun = Instant::now();
+    let ran = stage.settle(&desired([("jobs", steady(worker(3)))])).await;
+    let took = begun.elapsed();
+    // Machines of a wave wait side by side.
+    assert!(took >= Duration::from_secs(12), "{took:?}");
+    assert!(took < Duration::from_secs(16), "{took:?}");
+    assert!(ran.waits().contains(&"it to stay up"), "{:?}", ran.waits());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_crash_fails_the_step_at_once() {
+    let crash = Effect::ExitsAfter(exits(3, 1, None));
+    let (stage, ran, took) = created(steady(worker(1)), crash).await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "machine_keeps_ending");
+    assert!(
+        message.contains("it ended 2 times, last with exit code 1"),
+        "{message}"
+    );
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    // What was made is remembered, and nobody saw that it works.
+    assert!(stage.known.machines[stage.id(0).as_str()].unproven);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_crash_begins_the_window_again() {
+    let crash = Effect::ExitsAfter(exits(8, 1, Some(1)));
+    let (_, ran, took) = created(steady(worker(1)), crash).await;
+    ran.assert_complete();
+    assert!(took > Duration::from_secs(19), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_after_which_it_is_not_started_again_fails_at_once_with_all_that_is_known() {
+    let killed = ExitsAfter {
+        signal: Some(9),
+        oom_killed: true,
+        ..exits(2, 137, Some(0))
+    };
+    for group in [steady(worker(1)), steady(checked(worker(1)))] {
+        let (_, ran, took) = created(group, Effect::ExitsAfter(killed)).await;
+        let (code, message) = ran.failure();
+        assert_eq!(code, "machine_failed");
+        assert!(
+            message.contains("exit code 137, signal 9, out of memory (oom_killed)"),
+            "{message}"
+        );
+        assert!(took < Duration::from_secs(8), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_never_comes_up_is_not_waited_for_to_the_end() {
+    let (_, ran, took) = created(steady(worker(1)), Effect::Ends(7)).await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "machine_failed");
+    assert!(message.contains("exit code 7"), "{message}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn exit_code_0_passes_only_where_nothing_has_to_answer() {
+    let done = Effect::ExitsAfter(exits(2, 0, None));
+    for policy in ["on-failure", "no", "always"] {
+        let job = worker(1).config(json!({"restart": {"policy": policy}}));
+        let (_, ran, took) = created(steady(job), done.clone()).await;
+        assert_eq!(ran.outcomes(), ["done"], "{policy}");
+        assert_eq!(ran.report.findings, [""; 0], "{policy}");
+        let remarks = &ran.report.remarks;
+        assert!(
+            remarks[0].contains("ended by itself with exit code 0"),
+            "{remarks:?}"
+        );
+        assert!(took < Duration::from_secs(8), "{policy}: {took:?}");
+    }
+    for group in [worker(1).serves(), checked(worker(1))] {
+        let (_, ran, _) = created(steady(group), done.clone()).await;
+        let (code, message) = ran.failure();
+        assert_eq!(code, "machine_failed");
+        assert!(message.contains("exit code 0, although"), "{message}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_somebody_asks_for_in_the_window_passes_with_a_remark() {
+    for (suspends, group) in [(false, web(1)), (true, checked(web(1)))] {
+        let mut stage = Stage::new();
+        let sim = stage.sim.clone();
+        let autostop = async {
+            sleep(Duration::from_secs(5)).await;
+            let mut world = sim.world();
+            let id = world.operator("shop").machines()[0]["id"].clone();
+            let id = id.as_str().unwrap();
+            if suspends {
+                world.operator("shop").suspend(id);
+            } else {
+                world.operator("shop").stop(id);
+            }
+        };
+        let wanted = desired([("web", steady(group))]);
+        let begun = Instant::now();
+        let (ran, ()) = tokio::join!(stage.apply(&wanted), autostop);
+        assert_eq!(ran.outcomes(), ["done"]);
+        assert_eq!(ran.report.findings, [""; 0]);
+        let remarks = &ran.report.remarks;
+        assert!(remarks[0].contains("on request"), "{remarks:?}");
+        assert!(begun.elapsed() < Duration::from_secs(12));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_before_the_update_says_nothing_of_it() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("jobs", steady(worker(1)))])).await;
+    let id = stage.id(0);
+    // Two crashes of the old version, and it is up again.
+    let crashes = exits(1, 1, Some(2));
+    stage.sim.world().operator("shop").exit(&id, crashes);
+    sleep(Duration::from_secs(30)).await;
+    let wanted = desired([("jobs", steady(image(worker(1), "shop:2")))]);
+    stage.settle(&wanted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_loop_stops_the_rollout_after_the_first_machine() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("jobs", steady(worker(3)))])).await;
+    let crash = Effect::ExitsAfter(exits(2, 1, None));
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("update", crash).times(100));
+    let ran = stage
+        .apply(&desired([("jobs", steady(image(worker(3), "shop:2")))]))
+        .await;
+    assert_eq!(ran.failure().0, "machine_keeps_ending");
+    assert_eq!(stage.sim.world().count("update"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn immediate_groups_and_a_window_of_zero_wait_for_nothing_more() {
+    let immediate = steady(worker(1)).with(|group| group.strategy = Strategy::Immediate);
+    let off = worker(1).with(|group| group.steady_ms = Some(0));
+    for group in [immediate, off] {
+        let mut stage = Stage::new();
+        let begun = Instant::now();
+        stage.apply(&desired([("jobs", group)])).await;
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_window_is_the_flags_then_the_files_then_the_providers() {
+    let mut stage = Stage::new();
+    let mut capabilities = stage.observed().await.description.capabilities;
+    capabilities.steady_ms = 10_000;
+    stage.sim = stage.sim.clone().with_capabilities(capabilities);
+    let observed = stage.observed().await;
+    let window = |flag: Option<u64>, file: Option<u64>, wait: u64| {
+        let group = worker(1).with(|group| {
+            group.steady_ms = file;
+            group.wait_timeout_s = wait;
+        });
+        let options = Options {
+            asked: Asked {
+                steady_ms: flag,
+                ..Asked::default()
+            },
+            ..Options::default()
+        };
+        let wanted = desired([("jobs", group)]);
+        let made = plan(&wanted, &stage.known, Some(&observed), &options);
+        (made.groups[0].steady_ms, made.refusals.len())
+    };
+    assert_eq!(window(None, None, 300), (Some(10_000), 0));
+    assert_eq!(window(None, Some(5_000), 300), (Some(5_000), 0));
+    assert_eq!(window(Some(2_000), Some(5_000), 300), (Some(2_000), 0));
+    assert_eq!(window(Some(0), Some(5_000), 300), (None, 0));
+    // The provider's own leaves time for the start; one that is said has to fit.
+    assert_eq!(window(None, None, 8), (Some(4_000), 0));
+    assert_eq!(window(Some(9_000), None, 8).1, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_starts_a_machine_that_had_crashed_and_leaves_one_that_was_stopped() {
+    let up = || desired([("jobs", steady(worker(2)))]);
+    let mut stage = Stage::new();
+    stage.settle(&up()).await;
+    let (crashed, stopped) = (stage.id(0), stage.id(1));
+    stage
+        .sim
+        .world()
+        .operator("shop")
+        .exit(&crashed, exits(0, 1, Some(0)));
+    stage.sim.world().operator("shop").stop(&stopped);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(stage.states(), ["stopped", "stopped"]);
+    let wanted = desired([("jobs", steady(image(worker(2), "shop:2")))]);
+    let ran = stage.settle(&wanted).await;
+    assert_eq!(stage.states(), ["started", "stopped"]);
+    assert!(ran.waits().contains(&"it to stay up"), "{:?}", ran.waits());
+    assert_eq!(stage.sim.world().count("start"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_leaves_down_what_ended_well_has_a_schedule_or_stands_by() {
+    let jobs = |image: &str| {
+        let timed = worker(1).config(json!({"schedule": "daily"}));
+        desired([
+            ("done", steady(crate::stage::image(worker(1), image))),
+            ("timed", steady(crate::stage::image(timed, image))),
+        ])
+    };
+    let mut stage = Stage::new();
+    stage.settle(&jobs("shop:1")).await;
+    for machine in stage.machines() {
+        let id = machine["id"].as_str().unwrap();
+        let group = machine["config"]["metadata"]["fly_process_group"].as_str();
+        let code = i32::from(group == Some("timed"));
+        stage
+            .sim
+            .world()
+            .operator("shop")
+            .exit(id, exits(0, code, Some(0)));
+    }
+    sleep(Duration::from_secs(5)).await;
+    stage.settle(&jobs("shop:2")).await;
+    assert_eq!(stage.states(), ["stopped", "stopped"]);
+    assert_eq!(stage.sim.world().count("start"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fix_that_crashes_as_well_is_no_success() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("jobs", steady(worker(1)))])).await;
+    let id = stage.id(0);
+    stage
+        .sim
+        .world()
+        .operator("shop")
+        .exit(&id, exits(0, 1, Some(0)));
+    sleep(Duration::from_secs(5)).await;
+    let crash = Effect::ExitsAfter(exits(2, 3, Some(0)));
+    stage.sim.world().inject(Fault::on("start", crash));
+    let ran = stage
+        .apply(&desired([("jobs", steady(image(worker(1), "shop:2")))]))
+        .await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "machine_failed");
+    assert!(message.contains("exit code 3"), "{message}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_the_platform_takes_back_is_no_success() {
+    for group in [steady(worker(1)), worker(1)] {
+        let mut stage = Stage::new();
+        stage.settle(&desired([("jobs", group.clone())])).await;
+        stage
+            .sim
+            .world()
+            .inject(Fault::on("update", Effect::Reverts));
+        let ran = stage
+            .apply(&desired([("jobs", image(group, "shop:2"))]))
+            .await;
+        assert_eq!(ran.failure().0, "reverted");
+    }
+}
