@@ -44,7 +44,9 @@ impl End {
         Self::Failed {
             code: codes::CONFLICT.name().to_owned(),
             message: message.into(),
-            hint: Some("run the command again: it plans from what is there now".to_owned()),
+            hint: Some(
+                "`aeroform plan` shows what is there now, and what an apply would undo".to_owned(),
+            ),
         }
     }
 

@@ -16,6 +16,7 @@ mod hands;
 mod job;
 mod leases;
 mod limits;
+mod others;
 mod pin;
 mod record;
 mod release;

@@ -4,14 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::cancel::Cancel;
 use super::job::{Halt, Job};
 use super::limits::Limits;
 use super::steps::volumes::Shelves;
-use crate::core::fleet::{MachineId, MachineName, ReleaseStamp, VolumeId};
+use crate::core::fleet::{MachineId, MachineName, Release, ReleaseStamp, VolumeId};
 use crate::core::plan::{Event, StepId, Stopping, Work};
 use crate::provider::backoff::Backoff;
 
@@ -35,6 +35,8 @@ pub(super) struct Shared<'a> {
     pub(super) repointing: Mutex<()>,
     /// The release that Machines of this run are of, once it has a number.
     pub(super) release: RefCell<Option<ReleaseStamp>>,
+    /// The platform's newest release, once a conflict has asked for it.
+    pub(super) newest_release: OnceCell<Option<Release>>,
     /// Set once nothing new may be started.
     pub(super) halt: RefCell<Option<Halt>>,
     /// Names in the snapshot.
@@ -68,6 +70,7 @@ impl<'a> Shared<'a> {
             instead: RefCell::default(),
             repointing: Mutex::default(),
             release: RefCell::default(),
+            newest_release: OnceCell::new(),
             halt: RefCell::default(),
             names: alive.map(|machine| (&machine.name, &machine.id)).collect(),
             limits: Limits::of(&job.observed.description.capabilities),

@@ -1,7 +1,7 @@
 //! `aeroform apply`.
 
 use super::Context;
-use super::args::Apply;
+use super::args::{Apply, Global};
 use super::carry_out::{self, Errand};
 use super::saved;
 use crate::core::plan::Aim;
@@ -26,5 +26,15 @@ pub(super) async fn run(context: &Context<'_>, args: &Apply) -> Result<Exit, Fai
         saved,
         doing: &args.doing,
     };
-    carry_out::run(context, &errand).await
+    // A plan that was made with `--image` is of that image.
+    let image = errand.asked.image.clone();
+    let global = Global {
+        image: context.global.image.clone().or(image),
+        ..context.global.clone()
+    };
+    let context = Context {
+        global: &global,
+        ..*context
+    };
+    carry_out::run(&context, &errand).await
 }

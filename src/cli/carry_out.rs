@@ -15,9 +15,9 @@ use super::files::FileEdits;
 use super::session::{self, Session};
 use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited};
-use crate::core::fleet::RunId;
+use crate::core::fleet::{Release, RunId};
 use crate::core::plan::codes::named;
-use crate::core::plan::releases::{named as named_release, under_way};
+use crate::core::plan::releases::{named as named_release, told as released, under_way};
 use crate::core::plan::{Aim, Allow, Asked, Plan, SavedPlan, Spent, moved_ports};
 use crate::core::view::escape;
 use crate::core::view::terminal::questions::WRITE;
@@ -119,10 +119,8 @@ impl Work<'_> {
         if let Some(saved) = &self.errand.saved {
             let differences = saved.differences(&shown.plan);
             if !differences.is_empty() {
-                return Err(stale(
-                    "cannot apply the saved plan: it is out of date",
-                    differences,
-                ));
+                let message = "cannot apply the saved plan: it is out of date";
+                return Err(stale_since(message, differences, &shown, None));
             }
         }
         if shown.plan.is_empty() && shown.plan.refusals.is_empty() {
@@ -191,9 +189,12 @@ impl Work<'_> {
     async fn look(&self, signals: &mut Signals) -> Result<Look, Failure> {
         let doing = self.errand.doing;
         let asked = self.errand.asked.clone();
-        // A saved plan has its own.
+        // A saved plan has its own; `--image` beside it is compared with that.
         let asked = match &self.errand.saved {
-            Some(_) => asked,
+            Some(_) => Asked {
+                image: self.context.global.image.clone(),
+                ..asked
+            },
             None => session::with_options(self.context, &doing.options, asked)?,
         };
         let wishes = session::wishes(&doing.wishes, self.errand.aim, asked);
@@ -379,10 +380,9 @@ impl Work<'_> {
             let ui = self.context.ui;
             let may_ask = ui.streams().can_ask() && !self.allow.auto_approve;
             if !may_ask || self.errand.saved.is_some() {
-                return Err(stale(
-                    "the world has changed since the plan was shown",
-                    differences,
-                ));
+                let message = "the world has changed since the plan was shown";
+                let before = Some(&reviewed.plan);
+                return Err(stale_since(message, differences, &fresh, before));
             }
             ui.warn("the world has changed since the plan was shown; this is the plan now");
             if self.consent(signals, &fresh.plan).await? == Consent::Denied {
@@ -407,7 +407,11 @@ impl Work<'_> {
         let Some(edits) = self.edits else {
             let rest = errand.command;
             let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand, rest);
-            return Ok(ran.await?.exit);
+            let exit = ran.await?.exit;
+            return Ok(match self.errand.command {
+                "refresh" => taken_in(exit, &fresh.plan),
+                _ => exit,
+            });
         };
         edits.write()?;
         // The files say already what the verb said; said again it would be on top of that.
@@ -473,7 +477,43 @@ fn stale(message: &str, differences: Vec<String>) -> Failure {
     differences.into_iter().fold(failure, Failure::cause)
 }
 
+/// The same, with what somebody else has released meanwhile, and what an apply would now take back of it.
+fn stale_since(
+    message: &str,
+    mut differences: Vec<String>,
+    fresh: &Look,
+    shown: Option<&Plan>,
+) -> Failure {
+    let release = fresh.observed.as_ref().and_then(|o| o.release.as_ref());
+    let newer =
+        |release: &&Release| shown.is_some_and(|plan| Some(release.version) > plan.newest_release);
+    if let Some(release) = release.filter(newer) {
+        differences.push(format!("{} is newer than that plan", released(release)));
+    }
+    let reverts = fresh.plan.reverts();
+    differences.extend(reverts.iter().map(|revert| {
+        let told = release.filter(|release| release.version == revert.release);
+        let who = told.map_or_else(String::new, |told| format!(" ({})", released(told)));
+        format!("an apply now {}{who}", revert.told())
+    }));
+    let failure = stale(message, differences);
+    if reverts.is_empty() {
+        failure
+    } else {
+        failure.hint("`aeroform plan` shows what an apply would undo")
+    }
+}
+
 fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
     show::nothing_to_do(ui, plan);
-    Exit::Done
+    taken_in(Exit::Done, plan)
+}
+
+/// Exit 0 of a refresh means that the state says what is there.
+fn taken_in(exit: Exit, plan: &Plan) -> Exit {
+    if exit == Exit::Done && plan.not_taken_in().next().is_some() {
+        Exit::Incomplete
+    } else {
+        exit
+    }
 }

@@ -74,8 +74,8 @@ pub(super) enum Consent {
     Denied,
 }
 
-/// Asks whatever the flags leave open. A typed name also answers the y/N of the same plan: nobody
-/// types it by accident. Without a terminal it fails and names the flags that would answer.
+/// Asks whatever the flags leave open. A typed name, and the typed number of a release that is taken back,
+/// also answers the y/N of the same plan: nobody types it by accident. Without a terminal it fails and names the flags that would answer.
 pub(super) async fn ask(
     ui: &Ui,
     signals: &mut Signals,
@@ -89,7 +89,7 @@ pub(super) async fn ask(
     if !ui.streams().can_ask() {
         return Err(unanswered(&open));
     }
-    if open.typed.is_empty() {
+    if open.typed.is_empty() && open.reverts.is_empty() {
         let yes = prompt::yes_or_no(ui, signals, words::CONFIRM).await?;
         return Ok(if yes { Consent::Given } else { Consent::Denied });
     }
@@ -97,6 +97,16 @@ pub(super) async fn ask(
         show::talk(ui, |style, text| words::question(typed, style, text));
         let prompt = words::prompt(typed);
         if !prompt::typed_name(ui, signals, &prompt, &typed.name).await? {
+            return Ok(Consent::Denied);
+        }
+    }
+    for number in open.released() {
+        for revert in open.reverts.iter().filter(|of| of.release == number) {
+            show::talk(ui, |style, text| words::reverted(revert, style, text));
+        }
+        let name = format!("v{number}");
+        let prompt = words::prompt_of_release(&name);
+        if !prompt::typed_name(ui, signals, &prompt, &name).await? {
             return Ok(Consent::Denied);
         }
     }

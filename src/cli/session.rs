@@ -256,7 +256,7 @@ pub(super) fn with_options(
     options: &PlanOptions,
     asked: Asked,
 ) -> Result<Asked, Failure> {
-    let mut asked = options.on_top_of(asked);
+    let mut asked = options.on_top_of(asked, context.global.image.as_ref());
     if let (None, Some(text)) = (asked.steady_ms, context.env.var("AEROFORM_STEADY")) {
         let bad = |rule| {
             let message = format!(

@@ -55,7 +55,7 @@ impl Platform {
         Self::start(sandbox, &more).and_app()
     }
 
-    fn and_app(self) -> Self {
+    pub(crate) fn and_app(self) -> Self {
         let app = json!({"name": "shop", "org_slug": "personal"});
         assert_eq!(self.ask("POST", "/v1/apps", &app).0, 201);
         self

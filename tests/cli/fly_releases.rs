@@ -66,18 +66,80 @@ fn a_newer_release_is_taken_back_only_by_who_says_so() {
 }
 
 #[test]
-fn at_a_terminal_a_newer_release_is_taken_back_with_a_y_even_where_yes_was_said_before() {
+fn at_a_terminal_the_number_of_a_newer_release_is_typed_even_where_yes_was_said_before() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));
     let platform = Platform::with_app(&sandbox);
     run(&sandbox, &platform, &["apply", "-y"]);
     fly_deploy(&platform, V2);
     let mut terminal = Terminal::start(on(&sandbox, &platform, &["apply", "-y"]));
     terminal.expect("Reverts release v2");
-    terminal.expect("Apply this plan? [y/N]");
+    terminal.expect("Type the release's number, v2, to go on:");
     terminal.type_line("y");
+    let (code, screen) = terminal.end();
+    assert_eq!(code, 6, "{screen}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V2);
+    let mut terminal = Terminal::start(on(&sandbox, &platform, &["apply"]));
+    terminal.expect("Type the release's number, v2, to go on:");
+    terminal.type_line("v2");
     let (code, screen) = terminal.end();
     assert_eq!(code, 0, "{screen}");
     assert_eq!(platform.machines()[0]["config"]["image"], V1);
+}
+
+#[test]
+fn a_deploy_in_the_middle_of_an_apply_is_named_and_nobody_is_told_to_revert_it() {
+    let sandbox = project("[groups.app]\ncount = 3\n");
+    let platform = Platform::start(&sandbox, &["--rate-limits", "off", "--latency", "100ms"]);
+    let platform = platform.and_app();
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let mut child = on(
+        &sandbox,
+        &platform,
+        &["apply", "-y", "--json", "--image", V2],
+    )
+    .stdin(Stdio::null())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("\"step_began\"") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "no step began");
+    }
+    // One that is not yet under way.
+    let all = platform.machines();
+    let ids = all.iter().map(|machine| machine["id"].as_str().unwrap());
+    let id = ids.filter(|id| !line.contains(id)).max().unwrap();
+    let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
+    let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
+    update(&platform, id, |config| {
+        config["env"]["NEW"] = "1".into();
+        config["metadata"]["fly_release_id"] = made["release"]["id"].clone();
+        config["metadata"]["fly_release_version"] = "3".into();
+        config["metadata"]
+            .as_object_mut()
+            .unwrap()
+            .remove("aeroform_run");
+    });
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(3), "{rest}");
+    let mark = format!(
+        "/api/v1/releases/{}",
+        made["release"]["id"].as_str().unwrap()
+    );
+    platform.ask("PATCH", &mark, &json!({"status": "complete"}));
+    let changed =
+        rest.contains("release v3 by ") && rest.contains("has changed it: `aeroform plan`");
+    assert!(changed, "{rest}");
+    let plan = run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
+    assert!(
+        plan.contains("everts what release v3 changed") || plan.contains("everts release v3"),
+        "{plan}"
+    );
+    assert!(plan.starts_with("exit 6\n"), "{plan}");
 }
 
 /// An apply beside a `fly deploy` that has begun, once it has said that it waits.

@@ -56,6 +56,178 @@ fn what_fly_deploy_made_is_adopted_and_nothing_of_it_is_touched() {
 }
 
 #[test]
+fn an_image_that_no_file_writes_is_no_lag_of_the_state() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let state = sandbox.read("state/shop.json");
+    for more in [&[][..], &["--image", V1]] {
+        let plan = [&["plan", "--detailed-exitcode"][..], more].concat();
+        let plan = run(&sandbox, &platform, &plan);
+        assert!(
+            plan.starts_with("exit 0\n") && plan.contains("No changes."),
+            "{plan}"
+        );
+        run(&sandbox, &platform, &[&["apply", "-y"][..], more].concat());
+        assert_eq!(sandbox.read("state/shop.json"), state);
+    }
+    // The same where the state has never heard of the image.
+    std::fs::remove_file(sandbox.project().join("state/shop.json")).unwrap();
+    run(&sandbox, &platform, &["apply", "-y"]);
+    let plan = run(&sandbox, &platform, &["plan", "--image", V1]);
+    assert!(plan.contains("No changes."), "{plan}");
+    // A file that writes it is another matter: the state follows the file.
+    sandbox.write(
+        "aeroform.toml",
+        &format!("provider = \"fly\"\nimage = \"{V1}\"\n[groups.app]\ncount = 2\n"),
+    );
+    let plan = run(&sandbox, &platform, &["plan"]);
+    assert!(plan.contains("2 to adopt"), "{plan}");
+}
+
+#[test]
+fn a_plan_saved_with_an_image_applies_without_the_flag() {
+    let sandbox = project("[groups.app]\ncount = 2\n");
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    run(
+        &sandbox,
+        &platform,
+        &["plan", "--image", V2, "--out", "next.plan"],
+    );
+    let applied = run(&sandbox, &platform, &["apply", "next.plan"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert!(applied.contains("2 updated"), "{applied}");
+    assert_eq!(platform.machines()[0]["config"]["image"], V2);
+    run(
+        &sandbox,
+        &platform,
+        &["plan", "--image", V1, "--out", "back.plan"],
+    );
+    let other = run(&sandbox, &platform, &["apply", "back.plan", "--image", V2]);
+    assert!(
+        other.starts_with("exit 4\n") && other.contains("what was asked for differs"),
+        "{other}"
+    );
+}
+
+#[test]
+fn a_refresh_names_what_fly_toml_has_to_say_and_claims_nothing() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
+    update(&platform, &id, |config| {
+        config["env"]["NEW"] = "it's \"1\"".into()
+    });
+    let state = sandbox.read("state/shop.json");
+    let refreshed = run(&sandbox, &platform, &["refresh", "-y"]);
+    assert!(refreshed.starts_with("exit 3\n"), "{refreshed}");
+    assert!(
+        !refreshed.contains("adopt") && !refreshed.contains("complete"),
+        "{refreshed}"
+    );
+    assert!(
+        refreshed.contains("[env]\n        NEW = \"it's \\\"1\\\"\"\n"),
+        "{refreshed}"
+    );
+    assert!(refreshed.contains("Nothing was taken in."), "{refreshed}");
+    assert_eq!(sandbox.read("state/shop.json"), state);
+    let fly = sandbox.read("fly.toml");
+    sandbox.write(
+        "fly.toml",
+        &format!("{fly}\n[env]\n  NEW = \"it's \\\"1\\\"\"\n"),
+    );
+    let refreshed = run(&sandbox, &platform, &["refresh", "-y"]);
+    assert!(refreshed.starts_with("exit 0\n"), "{refreshed}");
+    for verb in ["drift", "plan"] {
+        let quiet = run(&sandbox, &platform, &[verb, "--detailed-exitcode"]);
+        assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    }
+}
+
+#[test]
+fn after_the_import_of_a_fleet_as_its_files_say_nothing_has_drifted() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", FLY);
+    let platform = Platform::with_app(&sandbox);
+    for region in ["ams", "gru"] {
+        let id = platform.deployed("app", region, V1);
+        update(&platform, &id, |config| {
+            let config = config.as_object_mut().unwrap();
+            config.insert(
+                "restart".to_owned(),
+                json!({"policy": "on-failure", "max_retries": 10}),
+            );
+            config.insert("dns".to_owned(), json!({}));
+        });
+    }
+    let imported = run(&sandbox, &platform, &["import"]);
+    assert!(imported.starts_with("exit 0\n"), "{imported}");
+    assert!(
+        imported.contains("Import complete: 2 adopted."),
+        "{imported}"
+    );
+    for verb in ["drift", "plan"] {
+        let quiet = run(&sandbox, &platform, &[verb, "--detailed-exitcode"]);
+        assert!(quiet.starts_with("exit 0\n"), "{quiet}");
+    }
+}
+
+#[test]
+fn a_machine_that_is_excluded_is_left_alone_and_a_saved_plan_keeps_that() {
+    let sandbox = project("[groups.app]\ncount = 3\n");
+    let platform = Platform::with_app(&sandbox);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
+    let exclude = format!("--exclude-machines={id}");
+    let planned = ["plan", "--image", V2, &exclude, "--out", "next.plan"];
+    let planned = run(&sandbox, &platform, &planned);
+    let told = format!(
+        "group `app`: 1 Machine excluded ({id}), neither changed nor waited for; it is not as the"
+    );
+    let flat: Vec<&str> = planned.split_whitespace().collect();
+    assert!(flat.join(" ").contains(&told), "{planned}");
+    let applied = run(&sandbox, &platform, &["apply", "next.plan"]);
+    assert!(
+        applied.starts_with("exit 0\n") && applied.contains("2 updated"),
+        "{applied}"
+    );
+    let images = |wanted: &str| {
+        let machines = platform.machines().into_iter();
+        machines
+            .filter(|machine| machine["config"]["image"] == wanted)
+            .count()
+    };
+    assert_eq!((images(V1), images(V2)), (1, 2));
+    let fewer = run(
+        &sandbox,
+        &platform,
+        &["scale", "count", "2", "-y", "--image", V2, &exclude],
+    );
+    assert!(fewer.contains("1 destroyed"), "{fewer}");
+    assert_eq!((images(V1), images(V2)), (1, 1));
+    let named = run(
+        &sandbox,
+        &platform,
+        &["machine", "replace", &id, "-y", &exclude],
+    );
+    assert!(
+        named.starts_with("exit 6\n") && named.contains("is excluded"),
+        "{named}"
+    );
+    let typo = run(
+        &sandbox,
+        &platform,
+        &["plan", "--exclude-machines", "d8d", "--detailed-exitcode"],
+    );
+    assert!(
+        typo.starts_with("exit 6\n") && typo.contains("cannot exclude d8d"),
+        "{typo}"
+    );
+}
+
+#[test]
 fn a_platform_in_a_file_is_there_again() {
     let sandbox = project("[groups.app]\ncount = 1\n");
     let data = ["--rate-limits", "off", "--data", "fly.db"];

@@ -1,7 +1,7 @@
 //! Every code of a plan, provoked.
 
 use aeroform::core::fleet::{
-    DesiredGroup, HostStatus, Lineage, MachineCheck, MachineState, Management, Release,
+    Desired, DesiredGroup, HostStatus, Lineage, MachineCheck, MachineState, Management, Release,
     ReleaseCommand, UnsupportedStrategy, Volume, VolumeId,
 };
 use aeroform::core::plan::{Aim, Asked, Options, Plan, codes};
@@ -68,7 +68,9 @@ fn refreshed() -> Plan {
     let wanted = desired([("web", group("web").count(1).config(config))]);
     let mut stage = Stage::with(&wanted);
     stage.touch("m00001", |machine| {
-        config_of(machine).env = None;
+        let env = config_of(machine).env.as_mut().unwrap();
+        env.remove("LOG");
+        env.insert("NEW".to_owned(), "1".to_owned());
     });
     let options = Options {
         aim: Aim::State,
@@ -86,6 +88,8 @@ fn asked() -> Vec<Plan> {
         stage.plan_with(&wanted, &restarting(&["wbe"])),
         stage.plan_with(&wanted, &replacing(&["m00009"])),
         stage.plan_with(&wanted, &staying_up_for(600_000)),
+        excluding(&stage, &wanted, &["m00001", "m00009"]),
+        excluding(&stage, &desired([]), &["m00002"]),
     ]
 }
 
@@ -112,6 +116,18 @@ fn staying_up_for(steady_ms: u64) -> Options {
         },
         ..Options::default()
     }
+}
+
+fn excluding(stage: &Stage, wanted: &Desired, ids: &[&str]) -> Plan {
+    let asked = Asked {
+        exclude: ids.iter().map(|name| id(name)).collect(),
+        ..Asked::default()
+    };
+    let options = Options {
+        asked,
+        ..Options::default()
+    };
+    stage.plan_with(wanted, &options)
 }
 
 fn smaller_volume() -> Plan {

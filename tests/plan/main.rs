@@ -10,6 +10,7 @@ mod check;
 mod codes;
 mod cost;
 mod counts;
+mod excluded;
 mod going;
 mod half_up;
 mod histories;

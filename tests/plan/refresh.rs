@@ -120,3 +120,54 @@ fn a_group_that_no_manifest_has_is_taken_over_and_not_removed() {
     stage.carry_out(&wanted, &plan);
     assert_eq!(stage.known.machines.len(), 2);
 }
+
+#[test]
+fn what_no_file_says_is_named_with_its_line_and_nothing_is_claimed() {
+    let config = json!({"env": {"LOG": "info"}});
+    let wanted = desired([("web", group("web").count(2).config(config))]);
+    let mut stage = Stage::with(&wanted);
+    let set = |machine: &mut _, key: &str, value: &str| {
+        let env = config_of(machine).env.as_mut().unwrap();
+        env.insert(key.to_owned(), value.to_owned());
+    };
+    stage.touch("m00001", |machine| set(machine, "NEW", "1"));
+    let plan = stage.plan_with(&wanted, &to_the_state());
+    assert!(plan.is_empty(), "{plan:#?}");
+    assert_snapshot!(plan.notes[0].message, @"group `web`: the state cannot take in env.NEW, since no file says it; the next apply undoes it");
+    assert_snapshot!(plan.notes[0].hint.as_deref().unwrap(), @r#"
+    to keep what is there, write this in fly.toml:
+    [env]
+    NEW = "1"
+    "#);
+    // What can be taken in is, beside what cannot.
+    stage.touch("m00001", |machine| set(machine, "LOG", "debug"));
+    stage.touch("m00002", |machine| {
+        set(machine, "API_TOKEN", "hunter2hunter2");
+        config_of(machine).services =
+            serde_json::from_value(json!([{"internal_port": 80}])).unwrap();
+    });
+    let plan = stage.plan_with(&wanted, &to_the_state());
+    assert_snapshot!(lines(&plan), @"
+    group web: 2->2 changed (ams 2->2)
+    adopt web ams m00001: it was changed outside
+    note put_back_later web
+    note not_taken_in web
+    ");
+    let notes: Vec<&str> = plan
+        .notes
+        .iter()
+        .map(|note| note.message.as_str())
+        .collect();
+    assert_snapshot!(notes.join("\n"), @"
+    group `web`: the manifests say otherwise, so the next apply puts back env.LOG
+    group `web`: the state cannot take in env.API_TOKEN, env.NEW, services, since no file says it; the next apply undoes it
+    ");
+    assert_snapshot!(plan.not_taken_in().next().unwrap().hint.as_deref().unwrap(), @r#"
+    to keep what is there, write this in fly.toml (and the lines marked `+` above):
+    [env]
+    API_TOKEN = "…"   # hidden; `fly secrets set` keeps it out of the file
+    NEW = "1"
+    "#);
+    stage.carry_out(&wanted, &plan);
+    assert!(stage.plan_with(&wanted, &to_the_state()).is_empty());
+}

@@ -44,6 +44,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
             "env": {"FLY_PROCESS_GROUP": name},
         }))
         .unwrap(),
+        image_by_flag: false,
         count: Count::Unwritten,
         regions: Regions::Unwritten,
         max_per_region: None,

@@ -334,6 +334,7 @@ pub(crate) fn unwritten(template: MachineConfig) -> DesiredGroup {
     DesiredGroup {
         command: None,
         template,
+        image_by_flag: false,
         count: Count::Unwritten,
         regions: Regions::Unwritten,
         max_per_region: None,

@@ -8,7 +8,7 @@ use super::Progress;
 use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused, Waited};
 use crate::apply::hands::Hands;
-use crate::apply::pin;
+use crate::apply::{others, pin};
 use crate::core::fleet::normal::parse_duration;
 use crate::core::fleet::{
     Call, HostStatus, Machine, MachineConfig, MachineId, MachineState, Until,
@@ -58,7 +58,7 @@ pub(super) async fn remove(
         if let Some(pin) = pin
             && let Some(message) = pin::mismatch(pin, &live, lineage)
         {
-            return Err(End::conflict(message));
+            return Err(others::conflict(hands.shared, &live, message).await);
         }
         let force = stopped(hands, progress, &live).await?;
         let call = Call::Destroy {

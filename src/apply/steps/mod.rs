@@ -8,11 +8,21 @@ mod keep;
 mod update;
 pub(super) mod volumes;
 
+use super::codes;
 use super::ends::{End, Part};
 use super::hands::Hands;
 use super::shared::Shared;
+use crate::core::code::Code;
 use crate::core::fleet::{Machine, StoredConfig};
 use crate::core::plan::{Action, Change, Instead, Outcome, StepId, StepResult};
+use crate::provider::codes as answers;
+
+/// How a gate fails.
+const GATES: [Code; 3] = [
+    codes::GATE_TIMEOUT,
+    answers::MACHINE_FAILED,
+    answers::MACHINE_KEEPS_ENDING,
+];
 
 /// What a step has to show so far; kept whatever way it ends.
 #[derive(Default)]
@@ -41,6 +51,7 @@ pub(super) async fn carry_out<'a>(
         never = hands.keep_leased() => match never {},
     };
     hands.let_go().await;
+    let end = end.map_err(|end| ways_out(end, change));
     let result = StepResult {
         outcome: outcome(&hands, end),
         machine: progress.machine,
@@ -65,6 +76,39 @@ async fn act<'a>(
         Action::Destroy { .. } => destroy::destroy(hands, progress, change).await,
         Action::Adopt => keep::adopt(hands, progress, change).await,
         Action::Forget => Ok(()),
+    }
+}
+
+/// A Machine that does not pass keeps its group waiting: names what an operator can do about it.
+fn ways_out(end: End, change: &Change) -> End {
+    let waits = matches!(
+        change.action,
+        Action::Update { .. } | Action::Move { .. } | Action::Adopt
+    );
+    let Some(id) = change.machine.id.as_ref().filter(|_| waits) else {
+        return end;
+    };
+    let End::Failed {
+        code,
+        message,
+        hint,
+    } = end
+    else {
+        return end;
+    };
+    let hint = if GATES.iter().any(|gate| gate.name() == code) {
+        let ways = format!(
+            "until it passes no other of its group goes down; `aeroform machine replace {id}` makes \
+             another, `aeroform machine destroy {id}` takes it away, `--exclude-machines {id}` leaves it alone"
+        );
+        Some(hint.map_or_else(|| ways.clone(), |hint| format!("{hint}; {ways}")))
+    } else {
+        hint
+    };
+    End::Failed {
+        code,
+        message,
+        hint,
     }
 }
 

@@ -8,8 +8,8 @@ use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
-use crate::apply::pin;
 use crate::apply::wanted::{Wanted, own_launch, watched};
+use crate::apply::{others, pin};
 use crate::core::fleet::call::UpdateCall;
 use crate::core::fleet::{Call, LaunchId, Machine, MachineId, MachineState};
 use crate::core::plan::{Action, Change, Pin};
@@ -165,7 +165,7 @@ pub(super) async fn bring(
                 sent.unwrap_or_else(|| Brought::already(wanted, &live)),
             ));
         }
-        check(hands, terms, &live)?;
+        check(hands, terms, &live).await?;
         if let Some((lost, error)) = open.take() {
             if !hands.again(tries, &error).await? {
                 return Err(lost.end(error));
@@ -233,7 +233,7 @@ fn is_brought(
     by_us || !down && (terms.restarts || terms.pin.is_none() || same_wish)
 }
 
-fn check(hands: &Hands<'_>, terms: &Terms<'_>, live: &Machine) -> Part {
+async fn check(hands: &Hands<'_>, terms: &Terms<'_>, live: &Machine) -> Part {
     if live.config.is_none() {
         let message = format!(
             "the host of {} does not answer, its config cannot be read",
@@ -243,7 +243,7 @@ fn check(hands: &Hands<'_>, terms: &Terms<'_>, live: &Machine) -> Part {
     }
     let lineage = &hands.shared.job.observed.description.scope;
     match terms.pin.and_then(|pin| pin::mismatch(pin, live, lineage)) {
-        Some(message) => Err(End::conflict(message)),
+        Some(message) => Err(others::conflict(hands.shared, live, message).await),
         None => Ok(()),
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::duration;
+use super::{duration, machine_id};
+use crate::core::fleet::MachineId;
 use crate::core::plan::{Asked, ChosenStrategy, ReleaseCommandMode};
 
 /// How this plan is made.
@@ -15,6 +16,9 @@ pub struct PlanOptions {
     /// When the release command runs: `never` goes on without it
     #[arg(long, value_name = "WHEN", value_parser = release_command)]
     pub release_command: Option<ReleaseCommandMode>,
+    /// Leave this Machine alone: neither changed nor waited for; it counts for its group's number
+    #[arg(long, value_name = "ID", value_parser = machine_id, value_delimiter = ',')]
+    pub exclude_machines: Vec<MachineId>,
     /// How every group is updated, whatever fly.toml says: rolling or immediate
     #[arg(long, value_name = "STRATEGY", value_parser = strategy)]
     pub strategy: Option<ChosenStrategy>,
@@ -25,12 +29,14 @@ pub struct PlanOptions {
 }
 
 /// What a saved plan has decided, by the names of the flags.
-pub(super) const KEPT: [&str; 3] = ["release_command", "strategy", "steady"];
+pub(super) const KEPT: [&str; 4] = ["exclude_machines", "release_command", "strategy", "steady"];
 
 impl PlanOptions {
-    /// What is asked of the planner, with these on top.
-    pub fn on_top_of(&self, asked: Asked) -> Asked {
+    /// What is asked of the planner, with these and `--image` on top.
+    pub fn on_top_of(&self, mut asked: Asked, image: Option<&String>) -> Asked {
+        asked.exclude.extend(self.exclude_machines.iter().cloned());
         Asked {
+            image: image.cloned().or(asked.image),
             release_command: self.release_command.unwrap_or(asked.release_command),
             strategy: self.strategy.or(asked.strategy),
             steady_ms: self.steady.map(milliseconds).or(asked.steady_ms),

@@ -71,6 +71,8 @@ pub struct DesiredGroup {
     pub command: Option<String>,
     /// What fly.toml says of this group's Machines. `guest: None` leaves sizes as they are.
     pub template: MachineConfig,
+    /// Its image was named for this run alone (`--image`): no file writes it.
+    pub image_by_flag: bool,
     /// How many primaries.
     pub count: Count,
     /// Where.

@@ -47,6 +47,16 @@ impl StoredConfig {
         &self.0
     }
 
+    /// The same without this field.
+    #[must_use]
+    pub fn without(&self, field: &str) -> Self {
+        let mut tree = self.0.clone();
+        if let Value::Object(fields) = &mut tree {
+            fields.remove(field);
+        }
+        Self(tree)
+    }
+
     /// Whether both mean the same, although versions may have remembered them that knew other spellings.
     pub fn is_as(&self, other: &Self) -> bool {
         self == other || normal::again(&self.0) == normal::again(&other.0)

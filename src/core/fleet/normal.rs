@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::MachineConfig;
-use super::config::{Check, Service};
+use super::config::{Check, Restart, Service};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -54,6 +54,17 @@ pub fn normalised(config: &MachineConfig) -> Value {
     if let Some(text) = stop_timeout {
         *text = normal_duration(text);
     }
+    // The platform fills in what it takes for missing.
+    config.restart = config.restart.filter(|restart| {
+        let policy = restart.policy.as_deref().unwrap_or("on-failure");
+        let retries = restart.max_retries.unwrap_or(10);
+        let beside = Restart {
+            policy: None,
+            max_retries: None,
+            ..restart.clone()
+        };
+        policy != "on-failure" || retries != 10 || beside != Restart::default()
+    });
     if let Some(metrics) = &mut config.metrics {
         metrics.https = metrics.https.filter(|https| *https);
     }

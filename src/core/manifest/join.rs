@@ -130,12 +130,14 @@ impl Both<'_> {
 
     /// RULES 18.
     fn image(&self) -> Option<String> {
-        let written = self.aeroform.image.clone();
-        self.overrides
-            .image
-            .clone()
-            .or(written)
-            .or_else(|| self.document.image.clone())
+        let flag = self.overrides.image.as_ref();
+        flag.or_else(|| self.written_image()).cloned()
+    }
+
+    /// What the files name.
+    fn written_image(&self) -> Option<&String> {
+        let ours = self.aeroform.image.as_ref();
+        ours.or(self.document.image.as_ref())
     }
 
     fn group(
@@ -178,6 +180,7 @@ impl Both<'_> {
         DesiredGroup {
             command,
             template: config,
+            image_by_flag: image.is_some() && image != self.written_image(),
             count: count(settings),
             regions: settings
                 .and_then(|settings| settings.regions.clone())

@@ -29,6 +29,12 @@ pub struct Asked {
     /// A Machine that a new one is to be like, where no manifest says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub like: Option<Like>,
+    /// The image that every group runs, where it was named for this run alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
+    /// Machines, by id or name, that the run neither changes nor waits for.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub exclude: BTreeSet<MachineId>,
     /// Whether the release command runs.
     #[serde(default, skip_serializing_if = "ReleaseCommandMode::is_auto")]
     pub release_command: ReleaseCommandMode,
@@ -135,8 +141,25 @@ impl Asked {
         Cow::Owned(desired)
     }
 
+    /// Marks the Machines that the plan leaves alone.
+    pub(super) fn mark_excluded(&self, fleet: &mut Fleet<'_>) {
+        if self.exclude.is_empty() {
+            return;
+        }
+        for member in fleet.members.values_mut().flatten() {
+            if self.exclude.iter().any(|wanted| member.is_called(wanted)) {
+                member.excluded = true;
+                // Nobody waits for it.
+                member.unsettled = false;
+            }
+        }
+    }
+
     /// What is asked of this Machine.
     pub(super) fn of(&self, member: &Member<'_>) -> Ask {
+        if member.excluded {
+            return Ask::Nothing;
+        }
         if self.replace.iter().any(|wanted| member.is_called(wanted)) {
             return Ask::Replace;
         }
@@ -188,6 +211,20 @@ impl Asked {
         };
         let unknown: Vec<&MachineId> = self.replace.iter().filter(nobody).collect();
         let mut found = Vec::new();
+        let excludes: Vec<&MachineId> = self.exclude.iter().filter(nobody).collect();
+        if !excludes.is_empty() {
+            let message = format!(
+                "cannot exclude {}: no group of the app has it",
+                notes::ids(excludes)
+            );
+            let hint = "`aeroform machine list` names every Machine";
+            found.push(note(codes::EXCLUDES_NOBODY, message).hint(hint));
+        }
+        let members = || fleet.members.values().flatten();
+        let both = members().filter(|member| {
+            member.excluded && self.replace.iter().any(|wanted| member.is_called(wanted))
+        });
+        found.extend(both.map(|member| excluded(member, "it is named to be replaced")));
         if !unknown.is_empty() {
             let refusal = note(
                 codes::REPLACES_NOBODY,
@@ -256,6 +293,17 @@ impl Asked {
         }
         found
     }
+}
+
+/// A Machine that is to be left alone and cannot be.
+pub(super) fn excluded(member: &Member<'_>, why: &str) -> Note {
+    let message = format!(
+        "Machine {} of group `{}` is excluded and cannot stay as it is: {why}",
+        member.id, member.group
+    );
+    note(codes::EXCLUDED_MUST_CHANGE, message)
+        .of(&member.group)
+        .hint("take it out of `--exclude-machines`, or leave what needs it for another plan")
 }
 
 /// What is asked of one Machine.

@@ -71,6 +71,18 @@ codes! {
         "cannot replace …: no group of the app has it",
         "The id that a verb names is of no Machine that Aeroform manages, or it is gone.",
         "`aeroform machine list` names every Machine.";
+    EXCLUDES_NOBODY "excludes_nobody" Refused:
+        "cannot exclude …: no group of the app has it",
+        "The id after `--exclude-machines` is of no Machine that Aeroform manages, or it is gone.",
+        "`aeroform machine list` names every Machine.";
+    EXCLUDED_MUST_CHANGE "excluded_must_change" Refused:
+        "Machine … of group `…` is excluded and cannot stay as it is: …",
+        "The plan would destroy or replace it, or a standby has to watch others.",
+        "Take it out of `--exclude-machines`, or leave what needs it for another plan.";
+    EXCLUDED_MACHINES "excluded_machines" Not:
+        "group `…`: … excluded (…), neither changed nor waited for…",
+        "`--exclude-machines` names them. They count for the group's number, and not as serving.",
+        "Nothing; plan without the flag once they are well again.";
     RESTARTS_NOBODY "restarts_nobody" Refused:
         "cannot restart group `…`: the app has no such group",
         "`[processes]` has no group of that name.",
@@ -91,6 +103,10 @@ codes! {
         "group `…`: the manifests say otherwise, so the next apply puts back …",
         "What is there was taken into the state, and fly.toml still says something else.",
         "To keep what is there, write it in fly.toml.";
+    NOT_TAKEN_IN "not_taken_in" Not:
+        "group `…`: the state cannot take in …, since no file says it; the next apply undoes it",
+        "Somebody changed a field that fly.toml does not have; the state holds only what the files say.",
+        "Write the lines that the hint shows in fly.toml, or let the next apply undo the change.";
     MUTABLE_TAG "mutable_tag" Not:
         "image `…` is a tag, which may move…",
         "What runs may not be what was reviewed.",

@@ -4,12 +4,14 @@
 
 use std::rc::Rc;
 
+use serde_json::Value;
+
 use super::FieldChange;
 use super::members::Member;
 use super::types::Pin;
 use crate::core::fleet::{
     Base, ConfigDigest, DesiredGroup, Effect, Lineage, Machine, MachineConfig, StoredConfig,
-    difference, overlay,
+    difference, normal, overlay,
 };
 
 /// How many results are looked through for one that fits. In a group whose Machines all differ (each has
@@ -96,7 +98,9 @@ impl<'a> Fields<'a> {
         };
         let record_lags = changes.is_empty()
             && existing.is_some()
-            && member.sent.is_some_and(|sent| !sent.is_as(template));
+            && member
+                .sent
+                .is_some_and(|sent| !is_recorded(group, template, sent, member));
         let found = Rc::new(Found {
             changes,
             record_lags,
@@ -134,6 +138,27 @@ impl<'a> Fields<'a> {
         self.digests.push((config, digest.clone()));
         digest
     }
+}
+
+/// Whether the state remembers what would be recorded now. An image that no file writes is remembered as it
+/// was sent, or not at all, until something else runs.
+pub(super) fn is_recorded(
+    group: &DesiredGroup,
+    recorded: &StoredConfig,
+    sent: &StoredConfig,
+    member: &Member<'_>,
+) -> bool {
+    if sent.is_as(recorded) {
+        return true;
+    }
+    let by_file = group.template.image.is_some() && !group.image_by_flag;
+    let remembered = sent.tree().get("image").and_then(Value::as_str);
+    let runs = remembered.is_none_or(|remembered| {
+        let live = member.seen.and_then(|seen| seen.resolved(Some(remembered)));
+        let live = live.and_then(|config| config.image.as_deref().map(normal::image));
+        live == Some(normal::image(remembered))
+    });
+    !by_file && runs && sent.without("image").is_as(&recorded.without("image"))
 }
 
 /// What the state remembers of a Machine that is taken into it without a call: what its group wants

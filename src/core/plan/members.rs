@@ -13,7 +13,7 @@ use super::makers::made_by;
 use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
-    Desired, GroupName, HostStatus, Known, KnownMachine, Machine, MachineId, MachineName,
+    Desired, GroupName, HostStatus, Known, KnownMachine, Lineage, Machine, MachineId, MachineName,
     MachineState, Management, Observed, Pending, Region, RunId, StoredConfig, VolumeId, difference,
     overlay,
 };
@@ -41,6 +41,8 @@ pub(super) struct Member<'a> {
     pub(super) unsettled: bool,
     /// The Machine whose place it was to take.
     pub(super) replaces: Option<&'a MachineId>,
+    /// This plan leaves it alone.
+    pub(super) excluded: bool,
 }
 
 /// Which create of an earlier run a Machine answers that the state does not know.
@@ -200,6 +202,7 @@ pub(super) fn join<'a>(
                     answers: Answers::Nothing,
                     unsettled: machine.unproven,
                     replaces: machine.replaces.as_ref(),
+                    excluded: false,
                 };
                 fleet
                     .members
@@ -299,6 +302,7 @@ fn join_observed<'a>(
                 (None, Some(pending)) => pending.replaces.as_ref(),
                 (None, None) => None,
             },
+            excluded: false,
         };
         if record.is_none() {
             fleet.drift.push(added(&member));
@@ -421,14 +425,9 @@ pub(super) fn drifted(
             {
                 changes.clone()
             } else {
-                // What was sent by digest is there by digest, however the platform's config names it.
-                let image = sent.tree().get("image").and_then(Value::as_str);
-                let Some(config) = seen.resolved(image) else {
+                let Some(changes) = drift_from(sent, seen, &observed.description.scope) else {
                     continue;
                 };
-                let there = StoredConfig::of(&config, &observed.description.scope);
-                let back = overlay::stored_for(sent, &there, sent);
-                let changes = difference::tree_changes(&back, there.tree());
                 compared.push((member, changes.clone()));
                 changes
             };
@@ -444,6 +443,20 @@ pub(super) fn drifted(
         }
     }
     found
+}
+
+/// The fields in which a Machine differs from this remembered config; none where its own cannot be read.
+pub(super) fn drift_from(
+    sent: &StoredConfig,
+    seen: &Machine,
+    lineage: &Lineage,
+) -> Option<Vec<super::FieldChange>> {
+    // What was sent by digest is there by digest, however the platform's config names it.
+    let image = sent.tree().get("image").and_then(Value::as_str);
+    let config = seen.resolved(image)?;
+    let there = StoredConfig::of(&config, lineage);
+    let back = overlay::stored_for(sent, &there, sent);
+    Some(difference::tree_changes(&back, there.tree()))
 }
 
 /// Which group a Machine counts for.

@@ -2,9 +2,10 @@
 //!
 //! Wording only: when one is said is decided where it is said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
+use super::decision::Decision;
 use super::members::Member;
 use super::types::Note;
 use crate::core::code::Code;
@@ -111,4 +112,24 @@ pub(super) fn of_other_project(folder: &str, all: &[&MachineId]) -> Note {
     );
     note(codes::OTHER_PROJECT, message)
         .hint("run aeroform there to change them; `aeroform import ID` takes one over")
+}
+
+/// Machines on hosts that do not answer, said once for all groups.
+pub(super) fn unreachable(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
+    let dead: Vec<_> = decisions
+        .values()
+        .flat_map(|decision| &decision.members)
+        .filter(|m| !m.host_ok())
+        .map(|m| m.id)
+        .collect();
+    (!dead.is_empty()).then(|| {
+        note(
+            codes::HOST_UNREACHABLE,
+            format!(
+                "host unreachable: {} ({})",
+                machines(dead.len()),
+                ids(dead.iter().copied())
+            ),
+        )
+    })
 }

@@ -47,6 +47,7 @@ pub fn plan(
     let effective = options.asked.effective(desired);
     let desired = &*effective;
     let mut fleet = members::join(desired, known, observed, &digest);
+    options.asked.mark_excluded(&mut fleet);
     if let Some(observed) = observed {
         let drifted = members::drifted(&fleet.members, observed);
         fleet.drift.extend(drifted);
@@ -90,7 +91,7 @@ pub fn plan(
         pools: order.pools,
         drift: Vec::new(),
         notes: Vec::new(),
-        warnings: reconcile::unreachable(&decisions)
+        warnings: notes::unreachable(&decisions)
             .into_iter()
             .chain(guards::warnings(desired, &decisions))
             .collect(),
@@ -356,6 +357,12 @@ impl Plan {
     pub fn unseen(&self) -> impl Iterator<Item = &Note> {
         let code = codes::HOST_UNREACHABLE.name();
         self.warnings.iter().filter(move |note| note.code == code)
+    }
+
+    /// What a refresh leaves outside of the state, because no file says it.
+    pub fn not_taken_in(&self) -> impl Iterator<Item = &Note> {
+        let code = codes::NOT_TAKEN_IN.name();
+        self.notes.iter().filter(move |note| note.code == code)
     }
 
     /// Machines that this plan takes into the state, whoever made them.

@@ -16,7 +16,8 @@ use crate::core::fleet::{GroupName, RunId};
 pub struct Questions {
     /// Whether to go on at all (y/N).
     pub confirm: bool,
-    /// Releases of others that are taken back: `-y` alone does not answer that.
+    /// Releases of others that are taken back: their numbers must be typed, and `-y` alone does not answer
+    /// that.
     pub reverts: Vec<Revert>,
     /// Names that must be typed.
     pub typed: Vec<Typed>,
@@ -184,6 +185,11 @@ impl Questions {
             },
             typed,
         }
+    }
+
+    /// The numbers of the releases that are taken back, each once.
+    pub fn released(&self) -> BTreeSet<u64> {
+        self.reverts.iter().map(|revert| revert.release).collect()
     }
 
     /// Whether nothing is left to ask.

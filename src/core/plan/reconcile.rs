@@ -6,16 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FieldChange;
-use super::asked::{Ask, Asked};
+use super::asked::{Ask, Asked, excluded};
 use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
 use super::members::{Fleet, Member, Vanished, successors};
-use super::notes::{self, note};
+use super::notes::note;
 use super::running::{self, Running};
 use super::sick;
 use super::spread::{Layout, Spread};
-use super::types::{Note, Removal};
+use super::types::Removal;
 use super::victims;
 use super::words;
 use crate::core::fleet::{
@@ -97,7 +97,9 @@ fn removed<'a>(
     });
     let gone = gone.collect();
     let adopted = adopted(&members);
+    let kept = members.iter().find(|member| member.excluded);
     Decision {
+        refusal: kept.map(|member| excluded(member, reason)),
         members,
         gone,
         adopted,
@@ -147,7 +149,8 @@ impl<'a> Group<'_, 'a> {
         let current = self.current(&primaries, &remade, target.primaries);
         // A group that has no mount any more leaves its volumes wherever they are.
         let keeps = |m: &&Member<'_>| {
-            self.wanted.template.has_mounts() && !m.volumes().is_empty() && !self.is_named(m)
+            let held = self.wanted.template.has_mounts() && !m.volumes().is_empty();
+            (held || m.excluded) && !self.is_named(m)
         };
         let with_volume = tally(primaries.iter().filter(keeps));
         let home = self.home();
@@ -192,6 +195,9 @@ impl<'a> Group<'_, 'a> {
             &mut decision,
         );
         sick::await_them(self.wanted, &mut decision);
+        decision
+            .notes
+            .extend(words::excluded(self.name, &self.members, &mut fields));
         self.inherit(&mut decision);
         decision.members = self.members;
         decision
@@ -307,6 +313,10 @@ impl<'a> Group<'_, 'a> {
                     } else {
                         why
                     };
+                    if member.excluded {
+                        let refusal = || excluded(member, &format!("it is to go ({why})"));
+                        decision.refusal.get_or_insert_with(refusal);
+                    }
                     decision.gone.push(gone(member, removal, why, fields));
                 }
             }
@@ -314,7 +324,8 @@ impl<'a> Group<'_, 'a> {
                 decision.primaries.push(member.clone());
                 let before = decision.changed.len();
                 self.change(member, fields, decision);
-                if member.is_standby() && member.host_ok() && decision.changed.len() == before {
+                let is_free = member.host_ok() && !member.excluded;
+                if member.is_standby() && is_free && decision.changed.len() == before {
                     decision
                         .adopted
                         .retain(|(adopted, _)| adopted.id != member.id || adopted.is_adopted());
@@ -339,6 +350,9 @@ impl<'a> Group<'_, 'a> {
     }
 
     fn change(&self, member: &Member<'a>, fields: &mut Fields<'a>, decision: &mut Decision<'a>) {
+        if member.excluded {
+            return;
+        }
         let found = fields.compare(member);
         // What a host that does not answer said last is no reason to touch anything.
         let down = member.host_ok() && member.state() == Some(MachineState::Failed);
@@ -480,7 +494,8 @@ impl<'a> Group<'_, 'a> {
         fields: &mut Fields<'a>,
         decision: &mut Decision<'a>,
     ) {
-        standbys.sort_by(|a, b| (a.is_late(), a.id).cmp(&(b.is_late(), b.id)));
+        // Those from the end go first.
+        standbys.sort_by_key(|member| (!member.excluded, member.is_late(), member.id));
         let (named, mut standbys): (Vec<_>, Vec<_>) = standbys
             .into_iter()
             .partition(|member| self.is_named(member));
@@ -491,6 +506,10 @@ impl<'a> Group<'_, 'a> {
                 .push(gone(member, Removal::Named, why, fields));
         }
         let extra = standbys.split_off(standbys.len().min(target as usize));
+        for member in named.iter().chain(&extra).filter(|m| m.excluded) {
+            let refusal = || excluded(member, "it is a standby that is to go");
+            decision.refusal.get_or_insert_with(refusal);
+        }
         for member in &extra {
             decision.gone.push(gone(
                 member,
@@ -501,6 +520,10 @@ impl<'a> Group<'_, 'a> {
         }
         for member in &standbys {
             let repoint = self.must_repoint(member, decision);
+            if repoint && member.excluded {
+                let refusal = || excluded(member, "the Machines that it stands by for change");
+                decision.refusal.get_or_insert_with(refusal);
+            }
             let before = decision.changed.len();
             self.change(member, fields, decision);
             if repoint && decision.changed.len() == before && !member.host_ok() {
@@ -562,24 +585,4 @@ pub(super) fn tally<'m, 'a: 'm>(
 /// A number of Machines as the plan counts them.
 pub(super) fn count(n: usize) -> u32 {
     u32::try_from(n).expect("no app has four billion Machines")
-}
-
-/// Machines on hosts that do not answer, said once for all groups.
-pub(super) fn unreachable(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
-    let dead: Vec<_> = decisions
-        .values()
-        .flat_map(|decision| &decision.members)
-        .filter(|m| !m.host_ok())
-        .map(|m| m.id)
-        .collect();
-    (!dead.is_empty()).then(|| {
-        note(
-            codes::HOST_UNREACHABLE,
-            format!(
-                "host unreachable: {} ({})",
-                notes::machines(dead.len()),
-                notes::ids(dead.iter().copied())
-            ),
-        )
-    })
 }

@@ -2,17 +2,21 @@
 //! is forgotten, and no Machine changes.
 //!
 //! Of a config only the keys that the manifests write enter the state, so that nothing becomes a removal
-//! later; what the manifests say otherwise is named, for the next apply puts it back.
+//! later; what the manifests say otherwise is named, for the next apply puts it back. What no manifest says
+//! is named with the line that would say it: a Machine of which nothing else enters the state is not adopted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
+use super::FieldChange;
 use super::codes;
 use super::decision::Decision;
-use super::fields::Fields;
-use super::members::{Fleet, Member};
+use super::fields::{Fields, adopted, is_recorded};
+use super::members::{Fleet, Member, drift_from};
 use super::notes::note;
 use super::types::{DriftKind, Note};
-use crate::core::fleet::{Desired, GroupName, Lineage, MachineId};
+use crate::core::fleet::{Desired, DesiredGroup, GroupName, Lineage, MachineId, StoredConfig};
 
 /// Most fields that are named of one group.
 const NAMED: usize = 8;
@@ -37,12 +41,18 @@ pub(super) fn decide<'a>(
         };
         let mut fields = Fields::of(wanted, lineage);
         let mut otherwise = BTreeSet::new();
+        let mut untold = Untold::default();
         for member in members {
             let Some(reason) = reason(member, &changed) else {
                 continue;
             };
+            let says_more = untold.read(wanted, member, lineage);
+            if !says_more {
+                continue;
+            }
             let found = fields.compare(member);
-            otherwise.extend(found.changes.iter().map(|change| change.path.join(".")));
+            let fields = found.changes.iter().map(|change| change.path.join("."));
+            otherwise.extend(fields.filter(|field| !untold.fields.contains_key(field)));
             // Nobody waits for anything here.
             let member = Member {
                 unsettled: false,
@@ -53,6 +63,7 @@ pub(super) fn decide<'a>(
         if !otherwise.is_empty() {
             decision.notes.push(put_back(name, &otherwise));
         }
+        decision.notes.extend(untold.note(name));
         (name.clone(), decision)
     });
     decided.collect()
@@ -68,6 +79,97 @@ fn reason(member: &Member<'_>, changed: &BTreeSet<&MachineId>) -> Option<&'stati
         Some("its volumes, its group or whom it stands by for are others than in the state")
     } else {
         None
+    }
+}
+
+/// Fields that somebody changed and that no file says, so that the state has no place for them: by path,
+/// as they are on the Machines now.
+#[derive(Debug, Default)]
+struct Untold {
+    fields: BTreeMap<String, FieldChange>,
+}
+
+impl Untold {
+    /// Collects those of one Machine. Gives whether taking it in changes what the state says.
+    fn read(
+        &mut self,
+        wanted: Option<&DesiredGroup>,
+        member: &Member<'_>,
+        lineage: &Lineage,
+    ) -> bool {
+        let Some(seen) = member.seen else {
+            return true;
+        };
+        let recorded = adopted(wanted, seen, lineage);
+        if wanted.is_some() {
+            for change in drift_from(&recorded, seen, lineage).into_iter().flatten() {
+                self.fields.entry(change.path.join(".")).or_insert(change);
+            }
+        }
+        let lags = member.line_lags() && member.moved_from.is_none();
+        let same = |sent: &StoredConfig| match wanted {
+            Some(group) => is_recorded(group, &recorded, sent, member),
+            None => sent.is_as(&recorded),
+        };
+        member.is_adopted() || lags || !member.sent.is_some_and(same)
+    }
+
+    fn note(self, name: &GroupName) -> Option<Note> {
+        if self.fields.is_empty() {
+            return None;
+        }
+        let paths: Vec<&str> = self.fields.keys().map(String::as_str).take(NAMED).collect();
+        let more = match self.fields.len() - paths.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "group `{name}`: the state cannot take in {}{more}, since no file says it; the next apply undoes it",
+            paths.join(", ")
+        );
+        let note = note(codes::NOT_TAKEN_IN, message).of(name);
+        Some(note.hint(self.what_to_write()))
+    }
+
+    /// What fly.toml has to say: variables as their lines; the rest stands as fly.toml writes it where the
+    /// drift is shown.
+    fn what_to_write(&self) -> String {
+        const SHOWN: &str = "the lines marked `+` above";
+        let variables = self
+            .fields
+            .values()
+            .filter_map(|change| match change.path.as_slice() {
+                [table, key] if table == "env" => Some(variable(key, change)),
+                _ => None,
+            });
+        let variables: Vec<String> = variables.collect();
+        if variables.is_empty() {
+            return format!("to keep what is there, write {SHOWN} in fly.toml");
+        }
+        let beside = match self.fields.len() - variables.len() {
+            0 => String::new(),
+            _ => format!(" (and {SHOWN})"),
+        };
+        let lines = variables.join("\n");
+        format!("to keep what is there, write this in fly.toml{beside}:\n[env]\n{lines}")
+    }
+}
+
+/// A variable as a line of `[env]`.
+fn variable(key: &str, change: &FieldChange) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let name = if !key.is_empty() && key.chars().all(bare) {
+        key.to_owned()
+    } else {
+        Value::from(key).to_string()
+    };
+    match &change.after {
+        Some(_) if change.hidden => {
+            format!("{name} = \"…\"   # hidden; `fly secrets set` keeps it out of the file")
+        }
+        // A string of JSON is one of TOML.
+        Some(value) => format!("{name} = {value}"),
+        None => format!("# without {name}"),
     }
 }
 

@@ -95,7 +95,8 @@ fn image(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Op
 }
 
 /// Marks the changes that take a Machine back from a release which the state has not seen: what they
-/// change is not as it was sent, and a newer release brought it.
+/// change is not as it was sent, or is an image that the state does not remember, and a newer release
+/// brought it.
 pub(super) fn mark_reverts(
     steps: &mut [Step],
     known: &Known,
@@ -121,12 +122,21 @@ pub(super) fn mark_reverts(
             Action::Create { replaces, .. } => replaces.as_ref(),
             Action::Destroy { .. } | Action::Adopt | Action::Forget => None,
         };
-        let Some((id, drift)) = id.and_then(|id| Some((id, drift.get(id)?))) else {
+        let Some(id) = id else {
             continue;
         };
+        let drifted = drift.get(id).is_some_and(|drift| takes_back(change, drift));
         let newer = observed.machines.get(id).and_then(of);
-        change.reverts = newer.filter(|newer| *newer > seen && takes_back(change, drift));
+        change.reverts = newer
+            .filter(|newer| *newer > seen && (drifted || changes_unknown_image(change, known, id)));
     }
+}
+
+/// Whether it changes an image of which the state remembers nothing, so that no drift tells of it.
+fn changes_unknown_image(change: &Change, known: &Known, id: &MachineId) -> bool {
+    let sent = known.sent(id);
+    let forgotten = sent.is_some_and(|sent| sent.tree().get("image").is_none());
+    forgotten && change.changes.iter().any(|field| field.path == ["image"])
 }
 
 /// The newest release that the state has seen. One that names none has seen those of the Machines that are
@@ -199,6 +209,15 @@ pub fn under_way<'r, 'm>(
     };
     let ours = own.contains(&release.id) || machines.into_iter().any(ours);
     (!ours).then_some((release, left))
+}
+
+/// A release with who made it and when, as far as the platform tells.
+pub fn told(release: &Release) -> String {
+    let made = release
+        .created_at
+        .and_then(|at| jiff::Timestamp::from_second(at).ok());
+    let made = made.map_or_else(String::new, |made| format!(", made {made}"));
+    format!("{}{made}", named(release))
 }
 
 /// A release as people name one.

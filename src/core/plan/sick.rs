@@ -21,7 +21,7 @@ pub(super) fn await_them(wanted: &DesiredGroup, decision: &mut Decision<'_>) {
     let sick: Vec<Member<'_>> = decision
         .primaries
         .iter()
-        .filter(|member| fails(member) && !is_changed(member))
+        .filter(|member| fails(member) && !is_changed(member) && !member.excluded)
         .cloned()
         .collect();
     for mut member in sick {

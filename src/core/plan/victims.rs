@@ -37,12 +37,14 @@ where
         .map(|(member, outdated)| {
             let rank = Rank::of(member, outdated, named);
             let made = member.seen.map_or("", |seen| seen.created_at.as_str());
-            (rank, Reverse(made), Reverse(member.id), member)
+            // One that the plan leaves alone goes last; the plan is refused if it would have to.
+            let order = (member.excluded, rank, Reverse(made), Reverse(member.id));
+            (order, member)
         })
         .collect();
-    all.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+    all.sort_by(|(a, _), (b, _)| a.cmp(b));
     all.into_iter()
-        .map(|(rank, _, _, member)| (member, rank.reason(member, named)))
+        .map(|((_, rank, ..), member)| (member, rank.reason(member, named)))
         .collect()
 }
 
@@ -68,7 +70,7 @@ fn is_up(state: MachineState) -> bool {
 pub(super) fn volumes_last(order: &mut [(&Member<'_>, &'static str)], named: Named<'_>) {
     order.sort_by_key(|(member, _)| {
         let is_named = named.has(member.id);
-        (!is_named, !member.volumes().is_empty())
+        (member.excluded, !is_named, !member.volumes().is_empty())
     });
 }
 

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::decision::{Decision, Role};
-use super::members::Fleet;
-use super::notes::note;
+use super::fields::Fields;
+use super::members::{Fleet, Member};
+use super::notes::{self, note};
 use super::spread::NoLayout;
 use super::types::Note;
 use crate::core::fleet::config::Guest;
@@ -203,6 +204,32 @@ pub(super) fn about_moves(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
         .hint(format!("the `[[moved]]` entry at {} can go", moved.place))
     })
     .collect()
+}
+
+/// Machines that the plan leaves alone, and how many of them are not as the files say.
+pub(super) fn excluded<'a>(
+    name: &GroupName,
+    members: &[Member<'a>],
+    fields: &mut Fields<'a>,
+) -> Option<Note> {
+    let left: Vec<&Member<'a>> = members.iter().filter(|member| member.excluded).collect();
+    let behind = left
+        .iter()
+        .filter(|member| member.moved_from.is_some() || !fields.compare(member).changes.is_empty());
+    let behind = match (behind.count(), left.len()) {
+        (0, _) => "",
+        (1, 1) => "; it is not as the files say",
+        (n, all) if n == all => "; none of them is as the files say",
+        _ => "; some of them are not as the files say",
+    };
+    (!left.is_empty()).then(|| {
+        let ids = notes::ids(left.iter().map(|member| member.id));
+        let what = notes::machines(left.len());
+        let message = format!(
+            "group `{name}`: {what} excluded ({ids}), neither changed nor waited for{behind}"
+        );
+        note(codes::EXCLUDED_MACHINES, message).of(name)
+    })
 }
 
 /// How a group's changes are carried out, for people.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Reading;
-use crate::core::fleet::{HostStatus, Known, Machine, MachineId, MachineState, Observed};
+use crate::core::fleet::{
+    HostStatus, Known, KnownMachine, Machine, MachineId, MachineState, Observed,
+};
 use crate::core::plan::types::Action;
 
 impl Reading<'_> {
@@ -30,7 +32,15 @@ impl Reading<'_> {
             is_up && machine.config.is_some()
         };
         let seen = |id| observed.map(|observed| observed.machines.get(id));
+        let excluded = |id: &MachineId, machine: &KnownMachine| {
+            let called =
+                |wanted: &MachineId| wanted == id || wanted.as_str() == machine.name.as_str();
+            asked.exclude.iter().any(called)
+        };
         let meant = known.machines.iter().filter(|(id, machine)| {
+            if excluded(id, machine) {
+                return false;
+            }
             let up = seen(*id).is_none_or(|seen| seen.is_some_and(runs));
             asked.restart.covers(&machine.group) && up
         });
@@ -38,7 +48,12 @@ impl Reading<'_> {
             .map(|(id, _)| id)
             .filter(|id| !goes.contains(id) && !starts.contains(id))
             .map(|id| format!("Machine {id} runs, is to start anew and is left alone"));
-        let found: Vec<String> = stay.chain(left).collect();
+        let touched = goes.iter().chain(&starts).filter(|id| {
+            let known = known.machines.get(**id);
+            known.is_some_and(|machine| excluded(id, machine))
+        });
+        let touched = touched.map(|id| format!("Machine {id} is excluded and is changed"));
+        let found: Vec<String> = stay.chain(left).chain(touched).collect();
         for text in found {
             self.say(text);
         }

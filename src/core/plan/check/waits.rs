@@ -46,6 +46,13 @@ impl Reading<'_> {
                 .machines
                 .values()
                 .filter(|machine| is_sick(machine, name, known) && !touched.contains(&machine.id));
+            let excluded = &self.plan.asked.exclude;
+            let sick = sick.filter(|machine| {
+                let called = |wanted: &MachineId| {
+                    *wanted == machine.id || wanted.as_str() == machine.name.as_str()
+                };
+                !excluded.iter().any(called)
+            });
             for machine in sick {
                 let awaited = of_it.iter().find(|(_, change)| {
                     change.machine.id.as_ref() == Some(&machine.id)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::plan::Typed;
+use crate::core::plan::{Revert, Typed};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::style::{Label, Style};
 
@@ -19,6 +19,20 @@ pub fn question(typed: &Typed, style: &Style, out: &mut dyn fmt::Write) -> fmt::
         .push(Label::Destroy, format!("This {}.", typed.why))
         .push(Label::Plain, " It cannot be undone.");
     page.line(&line)
+}
+
+/// Writes what a typed release number answers: what is taken back.
+pub fn reverted(revert: &Revert, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut Page::new(style, out);
+    let line = Line::new(0)
+        .push(Label::Destroy, format!("This {}.", revert.told()))
+        .push(Label::Plain, " Somebody else deployed that release.");
+    page.line(&line)
+}
+
+/// The prompt at which a release number is typed.
+pub fn prompt_of_release(number: &str) -> String {
+    format!("Type the release's number, {number}, to go on")
 }
 
 /// The prompt at which it is typed.

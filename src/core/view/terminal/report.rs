@@ -214,7 +214,13 @@ fn verdict(report: &RunReport<'_>) -> Line {
         Aim::State => "Refresh",
     };
     let line = Line::new(0);
+    let left_out = report.verb != "import" && report.plan.not_taken_in().next().is_some();
     match report.end() {
+        RunEnd::Complete if left_out => line
+            .push(Label::Warning, format!("{verb} incomplete:"))
+            .plain(format!(
+                " {done}; fly.toml has to say the rest, see the note above."
+            )),
         RunEnd::Complete => line
             .push(Label::Good, format!("{verb} complete:"))
             .plain(format!(" {done}.")),
@@ -241,9 +247,20 @@ fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     if report.end() == RunEnd::Complete || tally.done == tally.total {
         return Ok(());
     }
-    let text = format!(
-        "run `{} {}` again: it does what is left",
-        report.program, report.verb
-    );
+    // Whoever else has changed a Machine would be undone by an apply that nobody looks at first.
+    let conflict = report
+        .ended()
+        .any(|(_, outcome)| matches!(outcome, Outcome::Failed { code, .. } if code == "conflict"));
+    let text = if conflict {
+        format!(
+            "`{} plan` shows what is left to do, and what it would undo of what others have changed",
+            report.program
+        )
+    } else {
+        format!(
+            "run `{} {}` again: it does what is left",
+            report.program, report.verb
+        )
+    };
     page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text))
 }

@@ -58,6 +58,11 @@ fn nothing(plan: &Plan) -> Line {
             .push(Label::Good, "No Machine changes.")
             .plain(" Only the state file does.");
     }
+    if plan.not_taken_in().next().is_some() {
+        return line
+            .push(Label::Warning, "Nothing was taken in.")
+            .plain(" fly.toml has to say what was changed outside, see the note above.");
+    }
     let line = line.push(Label::Good, "No changes.");
     if plan.aim == Aim::Nothing {
         return line.plain(" There is nothing left to destroy.");
@@ -171,6 +176,13 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     } else {
         texts.extend(emptied(plan, outline));
     }
+    let reverts = plan.reverts();
+    let more = reverts.len().saturating_sub(NAMED);
+    let shown = reverts.iter().take(NAMED);
+    texts.extend(shown.map(|revert| sentence(&revert.told())));
+    if more > 0 {
+        texts.push(format!("Reverts {} more releases.", words::number(more)));
+    }
     let volumes: Vec<&str> = outline
         .sections
         .iter()
@@ -193,17 +205,6 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
             "Shrinks CPU or memory of {}.",
             words::count(shrinking, "Machine")
         ));
-    }
-    let reverts = plan.reverts();
-    let more = reverts.len().saturating_sub(NAMED);
-    texts.extend(
-        reverts
-            .iter()
-            .take(NAMED)
-            .map(|revert| sentence(&revert.told())),
-    );
-    if more > 0 {
-        texts.push(format!("Reverts {} more releases.", words::number(more)));
     }
     texts
 }
