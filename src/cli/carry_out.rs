@@ -49,7 +49,12 @@ pub(super) struct Errand<'a> {
 /// Carries it out.
 pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    // To take everything away nobody has to know what was wanted.
+    let session = if errand.aim == Aim::Nothing && errand.saved.is_none() {
+        Session::open_looking_asking(context).await?
+    } else {
+        Session::open_asking(context).await?
+    };
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let work = Work {

@@ -200,6 +200,10 @@ codes! {
         "`…` has no settings: provider, counts, `protect` and `max_destroy` would be dropped",
         "Beside fly.toml there are settings files, and none of them is for it.",
         "`aeroform -c FILE init` writes one for it; `config` in a settings file names its fly.toml.";
+    SEVERAL_APPS "several_apps" Error:
+        "several apps have a state here, and fly.toml does not say which is meant",
+        "A verb that only looks goes on without fly.toml where one state says the app, and there are more.",
+        "Name the app with `--app`.";
     SETTINGS_NAMED "settings_named" Error:
         "`…` holds settings, and `-c` takes the fly.toml that they are for",
         "`-c` names an aeroform.toml.",

@@ -13,7 +13,7 @@ use crate::ui::{Exit, Failure, Signals};
 /// Looks, compares and says it.
 pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_looking_asking(context).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);

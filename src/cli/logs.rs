@@ -13,11 +13,12 @@ use crate::ui::{Exit, Failure, Signals, Ui};
 /// Prints lines until there are no more, the reader goes away, or a signal comes.
 pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_looking_asking(context).await?;
     let provider = session.provider(context)?;
     let ui = context.ui;
     let read = async {
-        let known = session.remember().await?.known;
+        let known = session.remember_if_possible(ui).await;
+        let known = known.unwrap_or_else(|| session.nothing_known());
         let of = args.of.as_deref().or(args.group.as_deref());
         let query = LogQuery {
             of: whose(&session, &*provider, &known, of).await?,
@@ -51,18 +52,27 @@ async fn whose(
     let Some(of) = of else {
         return Ok(LogsOf::App);
     };
-    if let Ok(group) = GroupName::new(of) {
+    let group = GroupName::new(of).ok();
+    if let Some(group) = &group {
         let remembered = || {
             known
                 .machines
                 .values()
-                .any(|machine| machine.group == group)
+                .any(|machine| machine.group == *group)
         };
-        if session.desired.groups.contains_key(&group) || remembered() {
-            return Ok(LogsOf::Group(group));
+        if session.desired.groups.contains_key(group) || remembered() {
+            return Ok(LogsOf::Group(group.clone()));
         }
     }
     let listing = provider.list(&session.desired.app).await?;
+    // Neither the files nor the state need know of it.
+    let is_there = |group: &GroupName| {
+        let mut machines = listing.machines.iter();
+        machines.any(|machine| machine.group.as_ref() == Some(group))
+    };
+    if let Some(group) = group.filter(is_there) {
+        return Ok(LogsOf::Group(group));
+    }
     listing
         .machines
         .into_iter()

@@ -9,6 +9,7 @@ use super::codes;
 use super::files::FileEdits;
 use super::pairs::{self, Ours, Pair};
 use super::project::{Project, read_file};
+use super::without_manifests::Problem;
 use crate::core::code::Code;
 use crate::core::fleet::{Desired, Region};
 use crate::core::manifest::codes::UNKNOWN_REGION;
@@ -72,6 +73,8 @@ pub(super) enum Purpose {
     Run,
     /// To show what that would be.
     Plan,
+    /// To look at what there is, for which they need not be right.
+    Look,
     /// To show what they make of it.
     Show,
     /// To say what is wrong with them.
@@ -146,8 +149,8 @@ pub(super) fn read_with(
     let (settings, _) = manifest::settings(ours.as_ref().map(Source::file), &overrides);
     let mut provider_named = settings.provider_named;
     overrides.provider_otherwise = match purpose {
-        Purpose::Run | Purpose::Plan if provider_named => None,
-        Purpose::Run | Purpose::Plan => {
+        Purpose::Run | Purpose::Plan | Purpose::Look if provider_named => None,
+        Purpose::Run | Purpose::Plan | Purpose::Look => {
             let remembered = remembered(global, &pair, &settings, theirs.file());
             provider_named = remembered.is_some();
             remembered
@@ -469,6 +472,15 @@ impl Manifests {
             }),
             Some(_) | None => Err(failure),
         }
+    }
+
+    /// What is wrong with them, where something is.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        let is_right = self.loaded.desired.is_some() && !self.loaded.diagnostics.has_errors();
+        (!is_right).then(|| Problem {
+            failure: self.failure(),
+            has_image: self.loaded.has_image,
+        })
     }
 
     /// Says that none of the settings is for this fly.toml, where that is so.

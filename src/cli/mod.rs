@@ -43,6 +43,7 @@ mod status;
 mod unlock;
 mod validate;
 mod version;
+mod without_manifests;
 
 use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};

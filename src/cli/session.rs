@@ -9,9 +9,10 @@ use super::args::{PlanOptions, Wishes, steady};
 use super::codes;
 use super::manifests::{self, Accepted, Manifests, Purpose};
 use super::project::Project;
+use super::without_manifests::{self, Problem};
 use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::escape;
-use crate::core::fleet::{AppName, Desired};
+use crate::core::fleet::{AppName, Desired, Known};
 use crate::core::manifest::{Settings, StateLocation};
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::core::plan::{Aim, Asked, Options};
@@ -34,15 +35,12 @@ pub(super) struct Session {
     project: Project,
     provider_named: bool,
     has_image: bool,
+    /// Whether the manifests say what is wanted; else they are missing or broken.
+    has_manifests: bool,
 }
 
 impl Session {
-    /// Reads the manifests and finds the state; asks nobody.
-    pub(super) fn open(context: &Context<'_>) -> Result<Self, Failure> {
-        Self::open_for(context, Purpose::Run)
-    }
-
-    /// The same for what the manifests are read for.
+    /// Reads the manifests for what they are read for, and finds the state; asks nobody.
     pub(super) fn open_for(context: &Context<'_>, purpose: Purpose) -> Result<Self, Failure> {
         Self::of(context, manifests::read(context, purpose)?)
     }
@@ -59,6 +57,70 @@ impl Session {
         purpose: Purpose,
     ) -> Result<Self, Failure> {
         Self::of(context, read_asking(context, purpose).await?)
+    }
+
+    /// For a verb that only looks, or takes everything away: where the manifests are missing or broken, a
+    /// name, a provider and a state are enough for it, and what is wrong with them is one warning.
+    pub(super) fn open_looking(context: &Context<'_>) -> Result<Self, Failure> {
+        Self::looking(context, manifests::read(context, Purpose::Look))
+    }
+
+    /// The same for a verb that asks the provider anyway.
+    pub(super) async fn open_looking_asking(context: &Context<'_>) -> Result<Self, Failure> {
+        let read = match manifests::read(context, Purpose::Look) {
+            Ok(read) if manifests::lack_regions(&read.loaded.diagnostics) => {
+                // Where nobody can be asked for regions, the verb goes on without.
+                let named = match fly(context) {
+                    Ok(fly) => fly.regions().await.unwrap_or_default(),
+                    Err(_) => BTreeSet::new(),
+                };
+                manifests::read_with(context, Purpose::Look, named)
+            }
+            read => read,
+        };
+        Self::looking(context, read)
+    }
+
+    fn looking(context: &Context<'_>, read: Result<Manifests, Failure>) -> Result<Self, Failure> {
+        let problem = match read {
+            Ok(read) => match read.problem() {
+                None => return Self::of(context, read),
+                Some(problem) => problem,
+            },
+            Err(failure) => Problem {
+                failure,
+                has_image: false,
+            },
+        };
+        let left = without_manifests::accepted(context.global, context.ui, problem)?;
+        Ok(Self {
+            has_manifests: false,
+            ..Self::on(context, left)?
+        })
+    }
+
+    /// What the manifests want; none where they are missing or broken.
+    pub(super) fn wanted(&self) -> Option<&Desired> {
+        Some(&self.desired).filter(|_| self.has_manifests)
+    }
+
+    /// Reads the state for a verb that can do without: where it cannot be read, that is a warning.
+    pub(super) async fn remember_if_possible(&self, ui: &Ui) -> Option<Known> {
+        match self.remember().await {
+            Ok(remembered) => Some(remembered.known),
+            Err(failure) => {
+                let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
+                let causes: String = causes.collect();
+                let text = format!("{}{causes}; going on without the state", failure.message);
+                ui.warn(&text);
+                None
+            }
+        }
+    }
+
+    /// That nothing is remembered of this app.
+    pub(super) fn nothing_known(&self) -> Known {
+        Known::empty(self.desired.app.clone(), &self.desired.provider)
     }
 
     /// The session of manifests that were read already.
@@ -95,6 +157,7 @@ impl Session {
             project,
             provider_named,
             has_image,
+            has_manifests: true,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::core::view::words::span;
 use crate::core::view::{StatusView, Style, escape, json, terminal};
 use crate::observe::observe;
 use crate::provider::Provider;
-use crate::ui::{Exit, Failure, Screen, Signals};
+use crate::ui::{Exit, Failure, Screen, Signals, Ui};
 
 /// The longest pause after looks that failed.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -21,10 +21,10 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// Looks and shows it.
 pub(super) async fn run(context: &Context<'_>, args: &Status) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_looking_asking(context).await?;
     let provider = session.provider(context)?;
     let first = signals
-        .or_interrupted(look(&session, &*provider, args.only()))
+        .or_interrupted(look(context.ui, &session, &*provider, args.only()))
         .await??;
     if !args.watch {
         print(context, &first);
@@ -45,16 +45,23 @@ pub(super) async fn run(context: &Context<'_>, args: &Status) -> Result<Exit, Fa
 }
 
 async fn look(
+    ui: &Ui,
     session: &Session,
     provider: &dyn Provider,
     only: Option<&GroupName>,
 ) -> Result<StatusView, Failure> {
-    let known = session.remember().await?.known;
+    let remembered = session.remember_if_possible(ui).await;
+    let known = remembered
+        .clone()
+        .unwrap_or_else(|| session.nothing_known());
     let observed = observe(provider, &session.desired.app, &known).await?;
     let options = session::wishes(&Wishes::default(), Aim::Manifests, Asked::default());
-    let plan = plan(&session.desired, &known, Some(&observed), &options);
-    let desired = Some(&session.desired);
-    let view = StatusView::of(provider.name(), desired, Some(&known), &observed).beside(&plan);
+    let wanted = session.wanted();
+    let mut view = StatusView::of(provider.name(), wanted, remembered.as_ref(), &observed);
+    view.named_by.clone_from(&session.desired.named_by);
+    if let (Some(desired), Some(known)) = (wanted, &remembered) {
+        view = view.beside(&plan(desired, known, Some(&observed), &options));
+    }
     let Some(group) = only else {
         return Ok(view);
     };
@@ -103,7 +110,12 @@ impl Watch<'_> {
                 }
             }
             let Ok(looked) = signals
-                .or_interrupted(look(self.session, self.provider, self.only))
+                .or_interrupted(look(
+                    self.context.ui,
+                    self.session,
+                    self.provider,
+                    self.only,
+                ))
                 .await
             else {
                 break;
@@ -128,7 +140,12 @@ impl Watch<'_> {
                 return Ok(Exit::Interrupted);
             };
             let Ok(looked) = signals
-                .or_interrupted(look(self.session, self.provider, self.only))
+                .or_interrupted(look(
+                    self.context.ui,
+                    self.session,
+                    self.provider,
+                    self.only,
+                ))
                 .await
             else {
                 return Ok(Exit::Interrupted);

@@ -10,7 +10,7 @@ use crate::ui::{Exit, Failure};
 /// Names the holder. The lock of a local state lives with its process, so there is never one to break:
 /// ending the process frees it.
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
-    let session = Session::open(context)?;
+    let session = Session::open_looking(context)?;
     let place = session.store.place();
     let status = session.store.holder().await?;
     if context.ui.json() {

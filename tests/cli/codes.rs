@@ -98,6 +98,7 @@ async fn every_code_of_a_verb_is_provoked() {
         with("fly.worker.toml", "", &["-c", "fly.worker.toml", "apply"]),
         with("aeroform.a.toml", "config = \"fly.toml\"\n", &["plan"]),
         unclear(),
+        several(),
         code(portless),
         ends(&sandbox, &["init"]),
         ends(&sandbox, &["apply", "fly.toml"]),
@@ -442,6 +443,16 @@ fn unclear() -> String {
         sandbox.write(path, "");
     }
     ends(&sandbox, &["-c", "fly.a.json", "plan"])
+}
+
+/// States of two apps, and no fly.toml that says which is meant.
+fn several() -> String {
+    let sandbox = Sandbox::new();
+    for app in ["a", "b"] {
+        let header = format!("[{{\"format\": 1, \"app\": \"{app}\", \"provider\": \"local\"}}]");
+        sandbox.write(&format!("state/{app}.json"), &header);
+    }
+    ends(&sandbox, &["status"])
 }
 
 /// Asked at a terminal that cannot draw a list, which no document is written for.

@@ -20,6 +20,7 @@ mod hostile;
 mod interrupted;
 mod journey;
 mod lists;
+mod looking;
 mod machines;
 mod manifests;
 mod one_by_one;

@@ -204,7 +204,7 @@ fn a_folder_without_fly_toml_says_what_to_do() {
     exit 1
     --- stderr
     error: there is no `other/fly.toml`
-    hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`
+    hint: go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`; or name the app: `aeroform -c other/fly.toml -a NAME --provider fly …`
     ");
 }
 

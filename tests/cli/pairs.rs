@@ -178,7 +178,7 @@ fn two_settings_for_one_file_are_an_error_with_both_names() {
     }
     for verb in [
         &["apply", "-y"][..],
-        &["status"],
+        &["refresh", "-y"],
         &["scale", "count", "3"],
         &["validate"],
     ] {

@@ -43,11 +43,12 @@ pub(super) enum Deed {
 pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result<Exit, Failure> {
     let ui = context.ui;
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_looking_asking(context).await?;
     let provider = session.provider(context)?;
     let app = &session.desired.app;
     let asked = async {
-        let known = session.remember().await?.known;
+        let known = session.remember_if_possible(ui).await;
+        let known = known.unwrap_or_else(|| session.nothing_known());
         let described = provider.describe(app).await?;
         Ok::<_, Failure>((known, described, provider.list(app).await?.machines))
     };

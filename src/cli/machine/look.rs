@@ -11,15 +11,17 @@ pub(super) async fn look(
     context: &Context<'_>,
     signals: &mut Signals,
 ) -> Result<StatusView, Failure> {
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_looking_asking(context).await?;
     let provider = session.provider(context)?;
-    let desired = &session.desired;
     let look = async {
-        let known = session.remember().await?.known;
-        let observed = observe(&*provider, &desired.app, &known).await?;
-        Ok::<_, Failure>((known, observed))
+        let remembered = session.remember_if_possible(context.ui).await;
+        let known = remembered
+            .clone()
+            .unwrap_or_else(|| session.nothing_known());
+        let observed = observe(&*provider, &session.desired.app, &known).await?;
+        Ok::<_, Failure>((remembered, observed))
     };
     let (known, observed) = signals.or_interrupted(look).await??;
-    let name = provider.name();
-    Ok(StatusView::of(name, Some(desired), Some(&known), &observed))
+    let (name, wanted) = (provider.name(), session.wanted());
+    Ok(StatusView::of(name, wanted, known.as_ref(), &observed))
 }

@@ -12,18 +12,29 @@ use crate::ui::{Exit, Failure, Signals};
 /// Looks once and shows one Machine.
 pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_looking_asking(context).await?;
     let provider = session.provider(context)?;
-    let app = &session.desired.app;
+    let (app, ui) = (&session.desired.app, context.ui);
     let look = async {
-        let known = session.remember().await?.known;
+        let remembered = session.remember_if_possible(ui).await;
+        let known = remembered.unwrap_or_else(|| session.nothing_known());
         let observed = observe(&*provider, app, &known).await?;
         let machine = named(observed.all(), &args.id)?.clone();
-        let events = provider.events(app, &machine.id).await?;
+        let events = match provider.events(app, &machine.id).await {
+            Ok(events) => events,
+            // What there is of it is worth seeing without its history.
+            Err(error) => {
+                ui.warn(&format!(
+                    "cannot read the events of {}: {}",
+                    machine.id, error.message
+                ));
+                Vec::new()
+            }
+        };
         Ok::<_, Failure>((known, observed, machine, events))
     };
     let (known, observed, machine, events) = signals.or_interrupted(look).await??;
-    let options = session::wishes(&Wishes::default(), Aim::Manifests, Asked::default());
+    let options = session::wishes(&Wishes::default(), Aim::State, Asked::default());
     let plan = plan(&session.desired, &known, Some(&observed), &options);
     let drift = plan.drift.into_iter().find(|drift| {
         drift.kind == DriftKind::Changed && drift.machine.id.as_ref() == Some(&machine.id)
@@ -34,7 +45,6 @@ pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failu
     if observed.others.contains_key(&machine.id) {
         view.status.other_project.clone_from(&machine.project);
     }
-    let ui = context.ui;
     if ui.json() {
         ui.document(&json::machine::one(app, &view));
     } else {

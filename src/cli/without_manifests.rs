@@ -1,0 +1,254 @@
+//! What a verb that only looks stands on where the manifests are missing or broken: a name, a provider and a
+//! state are enough for it.
+//!
+//! The name comes from `--app` or `FLY_APP`, else from whatever of fly.toml can be read, else from the one
+//! state file of the folder; the provider from `--provider`, the settings, or the state. Start at
+//! [`accepted`].
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::args::Global;
+use super::codes;
+use super::manifests::Accepted;
+use super::pairs::{self, Ours, Pair};
+use super::project::{Project, read_file};
+use crate::core::fleet::{AppName, Desired, NamedBy};
+use crate::core::manifest::{
+    self, Overrides, PROVIDERS, Settings, Severity, SourceFile, StateLocation,
+};
+use crate::core::state::{self, Whose};
+use crate::ui::{Failure, Ui};
+
+/// Takes what there is instead of the manifests, and says in one warning what is wrong with them.
+///
+/// # Errors
+/// With `problem` itself where nothing says which app is meant, and where it is about a flag.
+pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Accepted, Failure> {
+    let about_a_flag = [
+        codes::UNKNOWN_PROVIDER,
+        codes::SETTINGS_NAMED,
+        codes::NO_FOLDER,
+    ];
+    if about_a_flag
+        .iter()
+        .any(|code| code.name() == problem.failure.code)
+    {
+        return Err(problem.failure);
+    }
+    let left = Left::of(global)?;
+    let (app, named_by) = match left.app(global) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Err(nameless(global, problem.failure)),
+        Err(several) => return Err(several.cause(problem.failure.message)),
+    };
+    let place = match left.settings.state_location(&app) {
+        StateLocation::Path(path) => left.project.path(&path),
+        StateLocation::Url(_) => PathBuf::new(),
+    };
+    let remembered = left.whose(&place).filter(|whose| whose.app == app);
+    let written = Some(&left.settings.provider);
+    let written =
+        written.filter(|name| left.settings.provider_named && PROVIDERS.contains(&name.as_str()));
+    let provider = global.provider.as_ref().or(written).cloned();
+    let provider = provider.or_else(|| Some(remembered?.provider));
+    // In any folder at all nobody expects a fly.toml.
+    let is_expected = left.has_settings || global.config.is_some() || global.app.is_none();
+    let is_missing = problem.failure.code == codes::NO_FLY_TOML.name();
+    if is_expected || !is_missing {
+        let mut text = problem.text();
+        if !left.state_known {
+            let place = place.display();
+            text.push_str(&format!("; the state is taken to be `{place}`"));
+        }
+        ui.warn(&text);
+    }
+    let provider_named = provider.is_some();
+    let provider = provider.unwrap_or_else(|| "local".to_owned());
+    Ok(Accepted {
+        desired: Desired::of_nothing(app, named_by, &provider),
+        project: left.project,
+        settings: Settings {
+            provider,
+            ..left.settings
+        },
+        provider_named,
+        has_image: problem.has_image,
+    })
+}
+
+/// What is wrong with the manifests.
+pub(super) struct Problem {
+    /// What a verb that needs them would end with.
+    pub(super) failure: Failure,
+    /// Whether an image is named or built, as far as they can be read.
+    pub(super) has_image: bool,
+}
+
+impl Problem {
+    /// The failure, with the first of the mistakes in it.
+    fn text(&self) -> String {
+        let failure = &self.failure;
+        let mut errors = failure
+            .diagnostics
+            .iter()
+            .filter(|found| found.severity == Severity::Error);
+        let Some(first) = errors.next() else {
+            let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
+            return format!("{}{}", failure.message, causes.collect::<String>());
+        };
+        let place = first.place.as_ref().map_or_else(String::new, |place| {
+            format!("{}:{}:{}: ", place.file, place.line, place.column)
+        });
+        let more = match errors.count() {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        let (message, what) = (&failure.message, &first.message);
+        format!("{message}: {place}{what}{more}; `aeroform validate` shows it")
+    }
+}
+
+/// What can be read of the manifests and beside them.
+struct Left {
+    project: Project,
+    /// The app that fly.toml names, and fly.toml as people are shown it.
+    named: Option<(String, AppName)>,
+    settings: Settings,
+    has_settings: bool,
+    /// Whether the settings could say where the state is.
+    state_known: bool,
+    /// Whether a state of the folder may say which app is meant.
+    may_search: bool,
+}
+
+impl Left {
+    fn of(global: &Global) -> Result<Self, Failure> {
+        let config = global.config.as_deref();
+        let pair = pairs::find(config);
+        let pair_known = pair.is_ok();
+        let pair = match pair {
+            Ok(pair) => pair,
+            Err(_) => alone(config)?,
+        };
+        let fly = if pair.by_flag {
+            read_file(&pair.fly)
+        } else {
+            pair.project.read(&pair.fly)
+        };
+        let shown = pair.fly.display().to_string();
+        let named = fly.ok().flatten().and_then(|bytes| {
+            let file = SourceFile {
+                path: &shown,
+                bytes: &bytes,
+            };
+            Some((shown.clone(), manifest::app_of(file)?))
+        });
+        let ours = match &pair.ours {
+            Ours::There(place) => Some(place),
+            Ours::ToBe(_) | Ours::OfOthers(_) => None,
+        };
+        let bytes = ours.map(|place| pair.project.read(place).ok().flatten());
+        let path = ours.map_or_else(String::new, |place| place.display().to_string());
+        let file = bytes
+            .as_ref()
+            .and_then(Option::as_ref)
+            .map(|bytes| SourceFile { path: &path, bytes });
+        let (settings, found) = manifest::settings(file, &Overrides::default());
+        let is_read = ours.is_none() || file.is_some();
+        Ok(Self {
+            state_known: pair_known && is_read && (settings.state.is_some() || !found.has_errors()),
+            may_search: !pair.by_flag,
+            project: pair.project,
+            named,
+            settings,
+            has_settings: ours.is_some(),
+        })
+    }
+
+    /// The app that is meant, and what says so; nothing where nothing does.
+    fn app(&self, global: &Global) -> Result<Option<(AppName, Option<NamedBy>)>, Failure> {
+        if let Some(app) = &global.app {
+            let other = self.named.clone().filter(|(_, other)| other != app);
+            let by = global.app_by().to_owned();
+            return Ok(Some((app.clone(), Some(NamedBy { by, file: other }))));
+        }
+        if let Some((_, app)) = &self.named {
+            return Ok(Some((app.clone(), None)));
+        }
+        // A file that a flag names is of the app that it is of, and of no other.
+        if !self.may_search {
+            return Ok(None);
+        }
+        let mut states = self.states();
+        match (states.pop(), states.is_empty()) {
+            (None, _) => Ok(None),
+            (Some((path, whose)), true) => {
+                let by = path.display().to_string();
+                Ok(Some((whose.app, Some(NamedBy { by, file: None }))))
+            }
+            (Some(last), false) => {
+                states.push(last);
+                let message =
+                    "several apps have a state here, and fly.toml does not say which is meant";
+                let failure = Failure::new(codes::SEVERAL_APPS, message);
+                let failure = states.iter().fold(failure, |failure, (path, whose)| {
+                    failure.cause(format!("`{}` is of `{}`", path.display(), whose.app))
+                });
+                let program = global.program();
+                Err(failure.hint(format!("name the app: `{program} -a NAME …`")))
+            }
+        }
+    }
+
+    /// The states that are where states of this folder are.
+    fn states(&self) -> Vec<(PathBuf, Whose)> {
+        let mut paths = match &self.settings.state {
+            Some(StateLocation::Path(path)) => vec![self.project.path(path)],
+            Some(StateLocation::Url(_)) => Vec::new(),
+            None => {
+                let entries = fs::read_dir(self.project.folder().join("state"));
+                let names = entries.into_iter().flatten().flatten();
+                names
+                    .filter_map(|entry| entry.file_name().into_string().ok())
+                    .filter(|name| name.ends_with(".json") && !name.contains(".unpublished"))
+                    .map(|name| self.project.path(&format!("state/{name}")))
+                    .collect()
+            }
+        };
+        paths.sort();
+        let found = paths.into_iter();
+        found
+            .filter_map(|path| Some((path.clone(), self.whose(&path)?)))
+            .collect()
+    }
+
+    /// Whose state a file is, by its first line.
+    fn whose(&self, path: &Path) -> Option<Whose> {
+        let bytes = self.project.read(path).ok()??;
+        state::whose(&String::from_utf8_lossy(&bytes))
+    }
+}
+
+/// A fly.toml of which nobody can say which settings go with it.
+fn alone(config: Option<&Path>) -> Result<Pair, Failure> {
+    let (fly, by_flag) = match config {
+        Some(file) if !file.is_dir() => (file.to_owned(), true),
+        folder => (folder.unwrap_or(Path::new("")).join("fly.toml"), false),
+    };
+    let folder = fly.parent().unwrap_or(Path::new(""));
+    Ok(Pair {
+        project: Project::at(folder)?,
+        ours: Ours::ToBe(PathBuf::new()),
+        fly,
+        by_flag,
+    })
+}
+
+fn nameless(global: &Global, problem: Failure) -> Failure {
+    let program = global.program();
+    let way = format!("or name the app: `{program} -a NAME --provider fly …`");
+    let hint = problem.hint.clone();
+    let hint = hint.map_or_else(|| way.clone(), |hint| format!("{hint}; {way}"));
+    problem.hint(hint)
+}
