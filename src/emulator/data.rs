@@ -121,7 +121,11 @@ impl Keeper {
             }
             change.commit()
         };
-        write().map_err(|error| error.to_string())
+        let written = write().map_err(|error| error.to_string());
+        if written.is_err() {
+            world.unkept(rows);
+        }
+        written
     }
 
     fn number(&self, name: &str) -> rusqlite::Result<Option<i64>> {

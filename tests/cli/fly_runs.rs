@@ -249,6 +249,24 @@ fn a_platform_in_a_file_is_there_again() {
 }
 
 #[test]
+fn what_the_emulator_has_acknowledged_is_in_its_file() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let data = ["--rate-limits", "off", "--data", "fly.db"];
+    let first = Platform::start(&sandbox, &data);
+    let app = json!({"name": "shop", "org_slug": "personal"});
+    assert_eq!(first.ask("POST", "/v1/apps", &app).0, 201);
+    // The last call of an apply ends its release.
+    let applied = run(&sandbox, &first, &["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    let newest = "/api/v1/apps/shop/releases/current";
+    let shown = first.ask("GET", newest, &Value::Null);
+    assert_eq!(shown.1["release"]["status"], "complete", "{shown:?}");
+    drop(first);
+    let second = Platform::start(&sandbox, &data);
+    assert_eq!(second.ask("GET", newest, &Value::Null), shown);
+}
+
+#[test]
 fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
     let sandbox = project("[groups.app]\ncount = 2\n");
     let platform = Platform::with_app(&sandbox);

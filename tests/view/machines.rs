@@ -160,12 +160,12 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
     1 Machine of the same app in `/home/ana/shop-2`: 77777777777777; `aeroform import ID` takes one over
     ");
     assert_snapshot!(list(&style(50)), @"
-      MACHINE      GROUP   REGION  STATE
-      a1b2c3d4e5   web     ams     started
-      f6a7b8c9d0   web     ams     started, cordoned
-      0123456789   worker  ams     failed
-      abcdefabcd†  worker  fra     stopped
-      5555555555   (-)     ams     started
+      MACHINE      GROUP   STATE              CHECKS
+      a1b2c3d4e5   web     started            passing
+      f6a7b8c9d0   web     started, cordoned  critical
+      0123456789   worker  failed
+      abcdefabcd†  worker  stopped
+      5555555555   (-)     started
 
     † standby: starts when the host of its primary
       fails
@@ -178,6 +178,48 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
     ");
     let none = written(|out| terminal::machine::list(&runs::nothing(), &style(80), out));
     assert_eq!(none.trim(), "No Machines.");
+}
+
+#[test]
+fn the_verdict_of_checks_is_never_cut_and_the_address_goes_first() {
+    let mut view = runs::statuses().remove(0).1;
+    view.last_run = None;
+    view.now = None;
+    let check = |name: &str, status| CheckStatus {
+        name: name.to_owned(),
+        status,
+        output: String::new(),
+        updated_at: String::new(),
+    };
+    for machine in &mut view.machines {
+        machine.address = Some("fdaa:0:1a2b:a7b:8c31:1f2e:d3c4:2".to_owned());
+        machine.pid = None;
+        machine.checks = vec![check(
+            "servicecheck-00-http-8080-and-more",
+            CheckState::Critical,
+        )];
+    }
+    view.machines[1].checks = vec![
+        check("up", CheckState::Passing),
+        check("db", CheckState::Critical),
+    ];
+    // What passed before it came to rest says nothing of it now.
+    view.machines[2].state = MachineState::Stopped;
+    view.machines[2].checks = vec![check("up", CheckState::Passing)];
+    let shown = |width| written(|out| terminal::status(&view, &style(width), out));
+    for width in [40, 80, 120] {
+        let text = shown(width);
+        assert!(
+            text.contains("CHECKS") && !text.contains("passing"),
+            "{text}"
+        );
+        assert!(text.contains("critical 1 of 2"), "{text}");
+        let named = text.contains("critical servicecheck");
+        assert_eq!(named, width > 40, "{text}");
+        assert_eq!(text.contains("ADDRESS"), width == 120, "{text}");
+        // It stands below the Machine instead.
+        assert!(text.contains("fdaa:0:1a2b:a7b:8c31:1f2e:d3c4:2"), "{text}");
+    }
 }
 
 #[test]

@@ -50,6 +50,12 @@ impl World {
         (rows.collect(), self.drawn)
     }
 
+    /// Takes back changes that could not be kept: they are to be kept with the next ones.
+    pub fn unkept(&mut self, rows: Vec<Kept>) {
+        let rows = rows.into_iter();
+        self.changed.extend(rows.map(|row| (row.app, row.machine)));
+    }
+
     /// Takes up what was kept: apps first, then their Machines in order.
     ///
     /// # Errors

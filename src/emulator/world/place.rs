@@ -332,7 +332,9 @@ impl World {
     fn lease_to_another(&mut self, app: &str, id: &str, ttl: Duration) {
         let (now, nonce) = (self.now(), self.draw()[..12].to_owned());
         let record = self.apps.get_mut(app).and_then(|app| app.record_mut(id));
-        if let Some(record) = record.filter(|record| record.lease(now).is_none()) {
+        let free = record.filter(|record| record.lease(now).is_none());
+        if let Some(record) = free {
+            self.changed.insert((app.to_owned(), Some(id.to_owned())));
             record.set_lease(Some(Lease {
                 nonce,
                 owner: "somebody.else@example.com".to_owned(),

@@ -62,9 +62,14 @@ impl World {
     pub fn update_release(&mut self, id: &str, body: &Value) -> Answer {
         self.serve(&about("release", id), |world, _| {
             let calendar = world.calendar;
-            let mut releases = world.apps.values_mut().flat_map(|app| &mut app.releases);
-            let release = releases.find(|release| release.id == id);
-            let release = release.ok_or_else(|| Refusal::new(404, "release not found"))?;
+            let mut releases = world.apps.iter_mut().flat_map(|(app, found)| {
+                let releases = found.releases.iter_mut();
+                releases.map(move |release| (app, release))
+            });
+            let release = releases.find(|(_, release)| release.id == id);
+            let (app, release) = release.ok_or_else(|| Refusal::new(404, "release not found"))?;
+            // The call names no app, so only here is known which one is to be kept.
+            world.changed.insert((app.clone(), None));
             if let Some(status) = body.get("status").and_then(Value::as_str) {
                 status.clone_into(&mut release.status);
             }

@@ -88,6 +88,11 @@ impl<const N: usize> Table<N> {
         self.widths[column] == 0
     }
 
+    /// Whether the columns that stay have room.
+    pub(super) fn fits(&self, width: usize) -> bool {
+        self.width() <= width
+    }
+
     fn width(&self) -> usize {
         self.widths.iter().filter(|w| **w > 0).map(|w| w + 2).sum()
     }

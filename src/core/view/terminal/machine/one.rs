@@ -2,14 +2,13 @@
 //! what the state says of it.
 
 use std::fmt;
-use std::slice;
 
 use crate::core::fleet::{GroupName, MachineConfig, MachineId, VolumeId, difference};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::one::OneView;
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::diff;
-use crate::core::view::terminal::status::cells::{self, Naming, label, remarks};
+use crate::core::view::terminal::status::cells::{self, label, remarks};
 
 /// Events that are shown.
 const EVENTS: usize = 10;
@@ -124,12 +123,13 @@ fn facts(view: &OneView, page: &mut Page<'_>) -> fmt::Result {
 }
 
 fn checks(view: &OneView, page: &mut Page<'_>) -> fmt::Result {
-    if view.status.checks.is_empty() {
+    let current = cells::current(&view.status);
+    if current.is_empty() {
         return Ok(());
     }
     title("Checks", page)?;
-    for check in &view.status.checks {
-        let (label, _) = cells::checks(slice::from_ref(check), Naming::Results);
+    for check in current {
+        let label = cells::verdict(check.status);
         let line = Line::new(2)
             .hang(4)
             .push(label, check.status.as_str())

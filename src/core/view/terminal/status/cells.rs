@@ -15,14 +15,14 @@ pub(super) const HEADS: [Head; 7] = [
     whole("MACHINE", 0),
     head("REGION", 3),
     head("STATE", 1),
-    head("CHECKS", 4),
-    whole("ADDRESS", 2),
-    head("PID", 6),
+    head("CHECKS", 1),
+    whole("ADDRESS", 6),
+    head("PID", 7),
     head("RELEASE", 5),
 ];
 
 /// Places in [`HEADS`].
-pub(super) const CHECKS: usize = 3;
+pub(super) const REGION: usize = 1;
 const ADDRESS: usize = 4;
 
 /// Characters of a failing check's output that are shown.
@@ -44,7 +44,7 @@ pub(super) fn cells(machine: &MachineStatus, naming: Naming) -> Cells {
         (Label::Plain, format!("{}{dagger}", machine.id)),
         (Label::Dim, machine.region.to_string()),
         (label(machine.state), machine.state.as_str().to_owned()),
-        checks(&machine.checks, naming),
+        checks(machine, naming),
         (Label::Hint, machine.address.clone().unwrap_or_default()),
         (
             Label::Dim,
@@ -73,22 +73,39 @@ pub(in crate::core::view::terminal) fn label(state: MachineState) -> Label {
     }
 }
 
-/// One check by its result, several as a count with the worst result.
-pub(in crate::core::view::terminal) fn checks(
-    checks: &[CheckStatus],
-    naming: Naming,
-) -> (Label, String) {
-    let label = |state| match state {
+/// The checks that say something of the Machine now: what passed before it came to rest says nothing.
+pub(in crate::core::view::terminal) fn current(machine: &MachineStatus) -> Vec<&CheckStatus> {
+    let up = matches!(
+        machine.state,
+        MachineState::Started | MachineState::Starting
+    );
+    let all = machine.checks.iter();
+    all.filter(|check| up || check.status != CheckState::Passing)
+        .collect()
+}
+
+/// The colour of a check's result.
+pub(in crate::core::view::terminal) fn verdict(state: CheckState) -> Label {
+    match state {
         CheckState::Passing => Label::Good,
         CheckState::Warning => Label::Change,
         CheckState::Critical => Label::Destroy,
-    };
-    match checks {
+    }
+}
+
+/// The verdict first, which no narrow column cuts: the result of one check before its name, the worst of
+/// several before their count.
+pub(in crate::core::view::terminal) fn checks(
+    machine: &MachineStatus,
+    naming: Naming,
+) -> (Label, String) {
+    let label = verdict;
+    match current(machine).as_slice() {
         [] => (Label::Dim, String::new()),
         [one] if naming == Naming::Results => (label(one.status), one.status.as_str().to_owned()),
         [one] => (
             label(one.status),
-            format!("{} {}", one.name, one.status.as_str()),
+            format!("{} {}", one.status.as_str(), one.name),
         ),
         several => {
             let n = |state| several.iter().filter(|c| c.status == state).count();
@@ -98,10 +115,14 @@ pub(in crate::core::view::terminal) fn checks(
                 (0, _) => CheckState::Warning,
                 (_, _) => CheckState::Critical,
             };
-            (
-                label(worst),
-                format!("{passing} of {} passing", several.len()),
-            )
+            let all = several.len();
+            let text = match worst {
+                CheckState::Passing => format!("passing {all} of {all}"),
+                CheckState::Warning | CheckState::Critical => {
+                    format!("{} {} of {all}", worst.as_str(), all - passing)
+                }
+            };
+            (label(worst), text)
         }
     }
 }
@@ -110,15 +131,9 @@ pub(in crate::core::view::terminal) fn checks(
 pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table<7>) -> Vec<Line> {
     let mut lines = Vec::new();
     let squeezed = |column: usize| table.lacks(column) && !cells[column].1.is_empty();
-    let failing = machine
-        .checks
-        .iter()
-        .any(|check| check.status != CheckState::Passing);
-    for (column, shown) in [(ADDRESS, true), (CHECKS, failing)] {
-        if shown && squeezed(column) {
-            let (label, text) = &cells[column];
-            lines.push(Line::new(4).push(*label, text));
-        }
+    if squeezed(ADDRESS) {
+        let (label, text) = &cells[ADDRESS];
+        lines.push(Line::new(4).push(*label, text));
     }
     let mut line = Line::new(4);
     for (at, (label, text)) in remarks(machine).into_iter().enumerate() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::cells::{CHECKS, Cells, HEADS, Naming, cells, details};
+use super::cells::{Cells, HEADS, Naming, REGION, cells, details};
 use super::others::others;
 use crate::core::fleet::{GroupName, RunRecord};
 use crate::core::view::line::{Line, Page};
@@ -79,7 +79,7 @@ fn laid_out(view: &StatusView, width: usize) -> (Vec<Row<'_>>, Table) {
         (rows, table)
     };
     let (rows, table) = attempt(Naming::Named);
-    if table.lacks(CHECKS) {
+    if table.lacks(REGION) || !table.fits(width) {
         return attempt(Naming::Results);
     }
     (rows, table)
