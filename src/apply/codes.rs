@@ -23,6 +23,10 @@ codes! {
         "Machine … was updated and runs the version of before again",
         "The platform took the new version and went back to the old one.",
         "Look at the Machine with `aeroform machine status ID`, then apply again.";
+    WRONG_REGION "wrong_region" Incomplete:
+        "Machine … is in …, not …",
+        "The platform has made the Machine in another region than it was asked for.",
+        "Destroy it or let its region stand in aeroform.toml, then run `aeroform plan`.";
     STOP_TIMEOUT "stop_timeout" Incomplete:
         "Machine … was told to stop and is … after … s",
         "It neither ends nor lets itself be stopped.",

@@ -14,7 +14,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::ends::{End, Part, Refused, Waited};
 use super::job::Halt;
 use super::shared::{Sent, Shared};
-use crate::core::fleet::{Call, GroupName, Machine, MachineId, MachineName, Receipt, Until};
+use crate::core::fleet::{
+    Call, GroupName, Machine, MachineId, MachineName, MachineState, Receipt, Until,
+};
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
@@ -196,12 +198,35 @@ impl<'a> Hands<'a> {
         }
     }
 
+    /// The same as [`Self::settled`], but one that is `created` is waited for this long: it may rest so.
+    pub(super) async fn settled_or_created(
+        &self,
+        id: &MachineId,
+        (at_most, created): (Duration, Duration),
+    ) -> Part<Option<Machine>> {
+        match self.get(id).await? {
+            Some(machine) if machine.state == MachineState::Created => {
+                if created.is_zero() {
+                    return Ok(Some(machine));
+                }
+                self.settle(machine, at_most.min(created)).await
+            }
+            Some(machine) => self.settle(machine, at_most).await,
+            None => Ok(None),
+        }
+    }
+
     /// The Machine once it does not change by itself, waited for at most so long; none when there is
     /// none.
     pub(super) async fn settled(&self, id: &MachineId, at_most: Duration) -> Part<Option<Machine>> {
-        let Some(machine) = self.get(id).await? else {
-            return Ok(None);
-        };
+        match self.get(id).await? {
+            Some(machine) => self.settle(machine, at_most).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn settle(&self, machine: Machine, at_most: Duration) -> Part<Option<Machine>> {
+        let id = &machine.id.clone();
         // One that starts and ends over and over may well be on its way to the change that mends it.
         if !machine.state.is_transient() || machine.keeps_ending() {
             return Ok(Some(machine));

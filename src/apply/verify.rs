@@ -1,15 +1,17 @@
 //! Looking again after the run: exit 0 means it is so (RULES 31).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
 use super::ends::End;
 use super::hands::Hands;
+use super::pin;
 use super::shared::Shared;
 use super::wanted::{Wanted, watched};
-use crate::core::fleet::{Machine, MachineId, MachineState};
-use crate::core::plan::{Action, Change, Outcome, StepId, StepResult};
+use crate::core::fleet::{Machine, MachineId, MachineState, Occurred};
+use crate::core::plan::{Action, Change, GateKind, Outcome, StepId, StepResult};
 
 /// How often a Machine is read again that is not as it should be: reads may lag for a moment.
 const LOOKS: u32 = 4;
@@ -43,6 +45,8 @@ impl Verified {
 /// How one touched Machine was found.
 enum Found {
     AsItShould,
+    /// It is as it should be, and there is something to say of it.
+    Told(String),
     ChangedSince(String),
     Otherwise(String),
     /// A cancel came in between.
@@ -63,7 +67,7 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
     for found in found {
         match found {
             Found::AsItShould | Found::NotLooked => {}
-            Found::ChangedSince(text) => verified.remarks.push(text),
+            Found::Told(text) | Found::ChangedSince(text) => verified.remarks.push(text),
             Found::Otherwise(text) => verified.findings.push(text),
         }
     }
@@ -79,7 +83,11 @@ async fn look(shared: &Shared<'_>, step: StepId, change: &Change, result: &StepR
             seen.map(|machine| &machine.id)
         }
         Action::Destroy { .. } => change.machine.id.as_ref(),
-        Action::Adopt | Action::Forget => None,
+        // One that was waited for.
+        Action::Adopt => seen
+            .filter(|_| is_to_run(change))
+            .map(|machine| &machine.id),
+        Action::Forget => None,
     };
     let Some(id) = id else {
         return Found::AsItShould;
@@ -161,15 +169,24 @@ fn judge(
     let Some(live) = live else {
         return Found::Otherwise(format!("{id} was changed and is gone"));
     };
+    if live.region != change.region {
+        return Found::Otherwise(format!("{id} is in {}, not {}", live.region, change.region));
+    }
+    if change.action == Action::Adopt {
+        return running(seen, live);
+    }
     let known = change.machine.id.as_ref().or_else(|| change.model());
     let wanted = standby_for
         .and_then(|standby_for| Wanted::of(shared, &change.group, known, volumes, standby_for));
     if wanted.is_ok_and(|wanted| wanted.is_so(live)) {
-        return if live.state == MachineState::Failed {
-            Found::Otherwise(format!("{id} was changed and has failed since"))
-        } else {
-            Found::AsItShould
-        };
+        return running(seen, live);
+    }
+    let lineage = &shared.job.observed.description.scope;
+    let back = change.pin.as_ref();
+    if back.is_some_and(|pin| pin.config.is_some() && pin::mismatch(pin, live, lineage).is_none()) {
+        return Found::Otherwise(format!(
+            "{id} was updated and has the config of before again"
+        ));
     }
     let ours = seen.is_some_and(|seen| seen.instance == live.instance);
     if ours || live.instance.is_empty() {
@@ -179,6 +196,71 @@ fn judge(
             "{id} was changed by somebody else after this run changed it"
         ))
     }
+}
+
+/// Whether the change was to end with a Machine that runs, and that was waited for.
+fn is_to_run(change: &Change) -> bool {
+    match change.gate {
+        GateKind::Started | GateKind::Healthy => true,
+        GateKind::None | GateKind::Settled | GateKind::Gone => false,
+    }
+}
+
+/// Whether a Machine that has the wanted config still does what it did when its step was done.
+fn running(seen: Option<&Machine>, live: &Machine) -> Found {
+    let id = &live.id;
+    if live.state == MachineState::Failed {
+        return Found::Otherwise(match live.last_exit() {
+            Some(exit) => format!("{id} was changed and has failed since: {exit}"),
+            None => format!("{id} was changed and has failed since"),
+        });
+    }
+    let was = seen.map(|seen| seen.state);
+    if was == Some(MachineState::Stopped) && live.state == MachineState::Started {
+        return Found::Told(format!(
+            "{id} was down when its change was done, and somebody or the platform has started it since"
+        ));
+    }
+    if was != Some(MachineState::Started) {
+        return Found::AsItShould;
+    }
+    let known = seen.into_iter().flat_map(|seen| &seen.events);
+    let known: BTreeSet<u64> = known.map(|event| event.mark).collect();
+    let since = live
+        .events
+        .iter()
+        .filter(|event| !known.contains(&event.mark));
+    let exit = since.clone().find_map(|event| match event.what {
+        Occurred::Exited(exit) => Some(exit),
+        _ => None,
+    });
+    let requested = since
+        .clone()
+        .any(|event| event.what == Occurred::StopRequested);
+    match (live.state, exit) {
+        (MachineState::Started, Some(exit)) if exit.is_crash() => Found::Told(format!(
+            "{id} ended by itself after its change was done ({exit}) and was started again"
+        )),
+        (MachineState::Started, _) => Found::AsItShould,
+        (MachineState::Suspending | MachineState::Suspended, _) => Found::Told(format!(
+            "{id} was suspended on request after its change was done"
+        )),
+        (_, Some(exit)) if !exit.requested && exit.is_success() => Found::Told(format!(
+            "{id} ended by itself with exit code 0 after its change was done"
+        )),
+        (state, Some(exit)) if !exit.requested => {
+            Found::Otherwise(format!("{id} was up and is {}: {exit}", state.as_str()))
+        }
+        (_, Some(_)) => stopped(id),
+        (_, None) if requested => stopped(id),
+        (state, None) => Found::Otherwise(format!("{id} was up and is {}", state.as_str())),
+    }
+}
+
+fn stopped(id: &MachineId) -> Found {
+    Found::Told(format!(
+        "{id} was stopped on request after its change was done"
+    ))
 }
 
 fn pinned(change: &Change) -> &[crate::core::fleet::VolumeId] {

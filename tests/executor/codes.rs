@@ -40,6 +40,7 @@ async fn every_code_of_a_step_is_provoked() {
         fails("destroy", Effect::Lie, 1, 0).await,
         fails("stop", Effect::Lie, 1, 0).await,
         fails("update", Effect::Reverts, 1, 1).await,
+        fails("create", Effect::WrongRegion("gru".to_owned()), 0, 1).await,
         host_lost().await,
         plan_of_somebody_else().await,
     ];

@@ -306,3 +306,161 @@ async fn an_update_that_the_platform_takes_back_is_no_success() {
         assert_eq!(ran.failure().0, "reverted");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_made_in_another_region_is_no_success_and_is_remembered_there() {
+    let mut stage = Stage::new();
+    let elsewhere = Effect::WrongRegion("gru".to_owned());
+    stage.sim.world().inject(Fault::on("create", elsewhere));
+    let ran = stage
+        .apply(&desired([("web", web(1).exact(&[("ams", 1)]))]))
+        .await;
+    let (code, message) = ran.failure();
+    assert_eq!(code, "wrong_region");
+    assert!(message.ends_with("is in gru, not ams"), "{message}");
+    let known = &stage.known.machines[stage.id(0).as_str()];
+    assert_eq!(known.region.as_str(), "gru");
+}
+
+/// Two Machines are updated one after the other; the first one does this when its gate has passed.
+async fn ends_after_its_gate(code: i32, restarts: u32) -> Ran {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("jobs", steady(worker(2)))])).await;
+    let later = Effect::ExitsAfter(exits(15, code, Some(restarts)));
+    stage.sim.world().inject(Fault::on("update", later));
+    let group = steady(image(worker(2), "shop:2")).max_unavailable(1);
+    let ran = stage.apply(&desired([("jobs", group)])).await;
+    assert_eq!(ran.outcomes(), ["done", "done"]);
+    ran
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_down_when_it_is_verified_is_a_finding_unless_it_was_meant_to_be() {
+    let ran = ends_after_its_gate(1, 0).await;
+    let found = &ran.report.findings;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0].ends_with("was up and is stopped: exit code 1"),
+        "{found:?}"
+    );
+    let ran = ends_after_its_gate(0, 0).await;
+    assert_eq!(ran.report.findings, [""; 0]);
+    let remarks = &ran.report.remarks;
+    assert!(
+        remarks[0].contains("with exit code 0 after its change"),
+        "{remarks:?}"
+    );
+    let ran = ends_after_its_gate(1, 1).await;
+    assert_eq!(ran.report.findings, [""; 0]);
+    let remarks = &ran.report.remarks;
+    assert!(remarks[0].contains("was started again"), "{remarks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_was_stopped_on_request_after_its_gate_is_a_remark() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("jobs", steady(worker(2)))])).await;
+    let group = steady(image(worker(2), "shop:2")).max_unavailable(1);
+    let wanted = desired([("jobs", group)]);
+    let (id, sim) = (stage.id(0), stage.sim.clone());
+    let autostop = async {
+        sleep(Duration::from_secs(18)).await;
+        sim.world().operator("shop").stop(&id);
+    };
+    let (ran, ()) = tokio::join!(stage.apply(&wanted), autostop);
+    assert_eq!(ran.outcomes(), ["done", "done"]);
+    assert_eq!(ran.report.findings, [""; 0]);
+    let remarks = &ran.report.remarks;
+    assert!(remarks[0].contains("stopped on request"), "{remarks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_machine_that_its_update_starts_is_told() {
+    let mut stage = Stage::new();
+    stage.settle(&desired([("web", web(1))])).await;
+    let id = stage.id(0);
+    stage.sim.world().operator("shop").stop(&id);
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("update", Effect::StartsStopped));
+    let ran = stage
+        .apply(&desired([("web", image(web(1), "shop:2"))]))
+        .await;
+    assert_eq!(ran.outcomes(), ["done"]);
+    let remarks = &ran.report.remarks;
+    assert_eq!(remarks.len(), 1, "{remarks:?}");
+    assert!(
+        remarks[0].contains("was stopped when it was updated"),
+        "{remarks:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_at_once_that_the_platform_takes_back_is_found_out_by_verification() {
+    let immediate = worker(1).with(|group| group.strategy = Strategy::Immediate);
+    let mut stage = Stage::new();
+    stage.settle(&desired([("jobs", immediate.clone())])).await;
+    stage
+        .sim
+        .world()
+        .inject(Fault::on("update", Effect::Reverts));
+    let ran = stage
+        .apply(&desired([("jobs", image(immediate, "shop:2"))]))
+        .await;
+    let found = &ran.report.findings;
+    assert!(
+        found[0].contains("has the config of before again"),
+        "{found:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_rests_in_created_is_settled_and_goes_at_once() {
+    let mut stage = Stage::new();
+    let stays = Fault::on("create", Effect::StaysCreated).times(2);
+    let stays = stage.sim.world().inject(stays);
+    let begun = Instant::now();
+    let standby = |image: &str| {
+        let group = crate::stage::image(worker(1), image);
+        desired([("jobs", steady(group).with(|group| group.standby = Some(1)))])
+    };
+    stage.settle(&standby("shop:1")).await;
+    assert_eq!(stage.sim.world().fired(stays), 2);
+    assert!(
+        begun.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        begun.elapsed()
+    );
+    assert!(stage.states().contains(&"created".to_owned()));
+    let begun = Instant::now();
+    let without = desired([(
+        "jobs",
+        steady(worker(1)).with(|group| group.standby = Some(0)),
+    )]);
+    stage.settle(&without).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(25),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standby_that_rests_in_created_is_updated_without_waiting_for_it() {
+    let mut stage = Stage::new();
+    let stays = Fault::on("create", Effect::StaysCreated).times(2);
+    stage.sim.world().inject(stays);
+    let standby = |image: &str| {
+        let group = crate::stage::image(worker(1), image);
+        desired([("jobs", steady(group).with(|group| group.standby = Some(1)))])
+    };
+    stage.settle(&standby("shop:1")).await;
+    let begun = Instant::now();
+    stage.settle(&standby("shop:2")).await;
+    assert!(
+        begun.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        begun.elapsed()
+    );
+}

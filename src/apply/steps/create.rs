@@ -17,7 +17,7 @@ use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
     Call, DesiredGroup, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName,
-    MachineState, Until, VolumeId,
+    MachineState, Region, Until, VolumeId,
 };
 use crate::core::plan::{Action, Change, GateKind, StepId};
 use crate::provider::ProviderError;
@@ -110,6 +110,7 @@ pub(super) async fn create<'a>(
             ));
         }
     };
+    placed(progress, &change.region)?;
     hands.shared.made.borrow_mut().insert(step, id.clone());
     if bearing.cordoned {
         repeatable(hands, &Call::Cordon { id: id.clone() }).await?;
@@ -122,6 +123,23 @@ pub(super) async fn create<'a>(
         before: brought.before,
     };
     gate::pass(hands, progress, gate).await
+}
+
+/// Nothing goes on with a Machine that is somewhere else than was asked for; it is remembered where it is.
+pub(super) fn placed(progress: &Progress, region: &Region) -> Part {
+    let machine = progress.machine.as_ref();
+    let Some(machine) = machine.filter(|machine| machine.region != *region) else {
+        return Ok(());
+    };
+    let (id, found) = (&machine.id, &machine.region);
+    Err(End::Failed {
+        code: codes::WRONG_REGION.name().to_owned(),
+        message: format!("Machine {id} is in {found}, not {region}"),
+        hint: Some(format!(
+            "the platform has put it there; `aeroform machine destroy {id}` takes it away, and `aeroform \
+             plan` says what an apply would do now"
+        )),
+    })
 }
 
 /// How a new Machine stands there: one that rests or is out of rotation is replaced by one that is, too.
@@ -320,6 +338,7 @@ pub(super) async fn take(
         pin: None,
         restarts: machine.state == MachineState::Failed,
         anew: false,
+        rests: !is_to_run,
         launch: Some(launch),
     };
     let before = Before::on_its_way(&machine);

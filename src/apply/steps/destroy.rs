@@ -47,7 +47,9 @@ pub(super) async fn remove(
     hands.lease(id).await?;
     let mut tries = 0;
     loop {
-        let Some(live) = hands.settled(id, SETTLE).await? else {
+        // One that is `created` is removed by force, whether it rests so or is being prepared.
+        let patience = (SETTLE, Duration::ZERO);
+        let Some(live) = hands.settled_or_created(id, patience).await? else {
             progress.machine = None;
             return Ok(());
         };

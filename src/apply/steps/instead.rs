@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Progress;
-use super::create::{Found, Made, make, take};
+use super::create::{Found, Made, make, placed, take};
 use super::destroy::{remove, repeatable};
 use super::update::{Brought, Sent, Terms, bring};
 use crate::apply::codes;
@@ -54,6 +54,7 @@ pub(super) async fn replace(
     let Some(id) = progress.machine.as_ref().map(|new| new.id.clone()) else {
         return Err(End::conflict(format!("{} is gone", successor.name)));
     };
+    placed(progress, &change.region)?;
     if old.cordoned {
         repeatable(hands, &Call::Cordon { id: id.clone() }).await?;
     }
@@ -200,6 +201,7 @@ async fn repoint(hands: &Hands<'_>, change: &Change, standby: &Pin) -> Part<Opti
         pin: Some(&seen),
         restarts: false,
         anew: false,
+        rests: true,
         launch: None,
     };
     let mut progress = Progress::default();

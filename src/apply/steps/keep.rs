@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::Progress;
 use crate::apply::ends::{End, Part};
-use crate::apply::gate::{self, Before, Gate};
+use crate::apply::gate::{self, Before, Gate, STAYS_CREATED};
 use crate::apply::hands::Hands;
 use crate::core::fleet::MachineState;
 use crate::core::plan::{Change, GateKind, adopted};
@@ -29,18 +31,26 @@ pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &C
         return Ok(());
     };
     let at_most = Duration::from_secs(group.wait_timeout_s);
-    let live = hands.settled(&machine.id, at_most).await?;
+    let begun = Instant::now();
+    let created = match change.gate {
+        GateKind::Settled => STAYS_CREATED,
+        GateKind::None | GateKind::Started | GateKind::Healthy | GateKind::Gone => at_most,
+    };
+    let live = hands
+        .settled_or_created(&machine.id, (at_most, created))
+        .await?;
     let live = live.filter(|live| !live.state.is_gone());
     let live = live.ok_or_else(|| End::conflict(format!("{} is gone", machine.id)))?;
-    let runs = live.state.runs();
+    let created = live.state == MachineState::Created && change.gate == GateKind::Settled;
+    let rests = created || live.state.rests();
     progress.machine = Some(live);
-    if !runs {
+    if rests {
         return Ok(());
     }
     let gate = Gate {
         id: &machine.id,
         kind: change.gate,
-        at_most,
+        at_most: at_most.saturating_sub(begun.elapsed()),
         steady: hands.steady(&change.group),
         before: match machine.state {
             MachineState::Started => Before::untouched(machine),

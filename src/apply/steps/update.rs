@@ -6,13 +6,13 @@ use super::create::full;
 use super::{Progress, instead};
 use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
-use crate::apply::gate::{self, Before, Gate};
+use crate::apply::gate::{self, Before, Gate, STAYS_CREATED};
 use crate::apply::hands::Hands;
 use crate::apply::wanted::{Wanted, own_launch, watched};
 use crate::apply::{others, pin};
 use crate::core::fleet::call::UpdateCall;
 use crate::core::fleet::{Call, LaunchId, Machine, MachineId, MachineState};
-use crate::core::plan::{Action, Change, Pin};
+use crate::core::plan::{Action, Change, GateKind, Pin};
 use crate::provider::ProviderError;
 
 /// How long a Machine may take to settle before it is touched.
@@ -46,6 +46,7 @@ pub(super) async fn update<'a>(
         pin: seen,
         restarts: change.changes.is_empty() && matches!(change.action, Action::Update { .. }),
         anew: hands.shared.job.plan.asked.restart.covers(&change.group),
+        rests: change.gate == GateKind::Settled,
         launch: None,
     };
     let brought = match bring(hands, progress, id, &wanted, &terms).await? {
@@ -120,6 +121,8 @@ pub(super) struct Terms<'a> {
     pub(super) restarts: bool,
     /// It is to start anew whatever it has: only a call of this run is enough.
     pub(super) anew: bool,
+    /// It is at rest by the plan, and one that is `created` may be so for good.
+    pub(super) rests: bool,
     /// The intent that it answers, where the caller knows.
     pub(super) launch: Option<&'a LaunchId>,
 }
@@ -150,12 +153,17 @@ pub(super) async fn bring(
     terms: &Terms<'_>,
 ) -> Part<Sent> {
     let patience = SETTLE.max(Duration::from_secs(wanted.group.wait_timeout_s));
+    let created = if terms.rests || wanted.is_standby() {
+        STAYS_CREATED
+    } else {
+        patience
+    };
     hands.lease(id).await?;
     let mut sent: Option<Brought> = None;
     let mut open: Option<(Lost, ProviderError)> = None;
     let mut tries = 0;
     loop {
-        let live = hands.settled(id, patience).await?;
+        let live = hands.settled_or_created(id, (patience, created)).await?;
         let live = live.filter(|live| !live.state.is_gone());
         let live = live.ok_or_else(|| End::conflict(format!("{id} is gone")))?;
         progress.machine = Some(live.clone());
