@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::core::fleet::{
     AppName, Description, Known, Machine, MachineId, MachineState, Observed, Release,
 };
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::provider::backoff::Backoff;
+use crate::provider::codes::TIMED_OUT;
 use crate::provider::{ErrorClass, Listing, Provider, ProviderError};
 
 /// How long a list may lag behind before that is what is reported.
@@ -28,6 +29,9 @@ const ONE_MORE: Duration = Duration::from_secs(1);
 /// How long a read that was too fast may have to wait; nothing is said meanwhile, so what takes longer is an
 /// error.
 const BELIEVED: Duration = Duration::from_secs(30);
+/// How long one read may take with all its tries: a server that accepts and never answers would otherwise use up
+/// the time of each.
+const DEADLINE: Duration = Duration::from_secs(90);
 /// Tries of one read.
 const TRIES: u32 = 6;
 
@@ -211,11 +215,14 @@ where
     F: Future<Output = Result<T, ProviderError>>,
 {
     let backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5), 0);
+    let deadline = Instant::now() + DEADLINE;
     let mut tries = 0;
+    let mut last = None;
     loop {
-        let error = match read().await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
+        let error = match timeout_at(deadline, read()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => return Err(last.unwrap_or_else(unanswered)),
         };
         let pause = match error.class {
             ErrorClass::RateLimited(Some(until)) if until > BELIEVED => return Err(error),
@@ -228,9 +235,20 @@ where
             | ErrorClass::Fatal => return Err(error),
         };
         tries += 1;
-        if tries >= TRIES {
+        if tries >= TRIES || Instant::now() + pause >= deadline {
             return Err(error);
         }
+        last = Some(error);
         sleep(pause).await;
     }
+}
+
+/// The provider did not answer in time, and no try of it ended.
+fn unanswered() -> ProviderError {
+    let message = format!(
+        "the provider did not answer within {} s",
+        DEADLINE.as_secs()
+    );
+    ProviderError::new(ErrorClass::Transient, TIMED_OUT, message)
+        .hint("nothing was changed; try again, and look whether the provider has trouble")
 }

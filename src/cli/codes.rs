@@ -180,6 +180,10 @@ codes! {
         "`…` is of app `…`, and … names `…`; nothing was changed",
         "A verb that writes fly.toml or aeroform.toml was started for another app than the one that fly.toml names.",
         "Name the files of the app that is meant with `-c`, or leave `--app` and `FLY_APP` away.";
+    IN_GIT_FOLDER "in_git_folder" Error:
+        "`…` is in a folder of git's own",
+        "A manifest names a file below a folder `.git`, where git keeps credentials, directly or through a link.",
+        "Name another file.";
     OUTSIDE_PROJECT "outside_project" Error:
         "`…` leads out of the project",
         "A manifest names a file outside of its repository.",

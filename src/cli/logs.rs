@@ -98,7 +98,7 @@ async fn whose(
 fn print(ui: &Ui, line: &LogLine) {
     if ui.json() {
         let document = json::logs::log(&line.machine, line.group.as_ref(), &line.at, &line.text);
-        ui.document(&document);
+        ui.data_with_secrets(&format!("{}\n", json::text(&document)));
         return;
     }
     let group = line.group.as_ref().map_or("-", GroupName::as_str);
@@ -109,7 +109,7 @@ fn print(ui: &Ui, line: &LogLine) {
         line.machine
     );
     let head = paint(&head, Ink::Dim, ui.color_data());
-    ui.data(&format!("{head} {}\n", escape::safe(&line.text)));
+    ui.data_with_secrets(&format!("{head} {}\n", escape::safe(&line.text)));
 }
 
 /// A time as people read it; finer parts of a second are for programs.

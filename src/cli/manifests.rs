@@ -233,6 +233,16 @@ pub(super) fn no_provider(name: &str) -> Failure {
     Failure::new(codes::UNKNOWN_PROVIDER, message).hint(meant.unwrap_or_else(all))
 }
 
+/// Reads the files that fly.toml names, and says which of them git ignores.
+fn take_files(overrides: &mut Overrides, project: &Project, fly: &Path, source: SourceFile<'_>) {
+    overrides.files = local_files(project, fly, source);
+    let folder = fly.with_file_name("");
+    let ignored = overrides.files.iter().filter(|(written, found)| {
+        matches!(found, LocalFile::Content(_)) && project.ignores(&folder.join(written))
+    });
+    overrides.ignored = ignored.map(|(written, _)| written.clone()).collect();
+}
+
 /// The files that fly.toml names, from its own folder and inside the project.
 fn local_files(
     project: &Project,
@@ -372,7 +382,8 @@ impl Manifests {
     fn of(pair: Pair, mut texts: Texts) -> Self {
         let fly = pair.fly;
         texts.overrides.dockerfile = dockerfile(&pair.project, &fly);
-        texts.overrides.files = local_files(&pair.project, &fly, texts.theirs.file());
+        let theirs = texts.theirs.file();
+        take_files(&mut texts.overrides, &pair.project, &fly, theirs);
         Self {
             project: pair.project,
             fly,

@@ -18,6 +18,7 @@ mod emulator;
 mod files;
 mod foreign;
 mod groups;
+mod ignored;
 mod import;
 mod init;
 mod logs;
@@ -56,8 +57,10 @@ use clap::{CommandFactory, FromArgMatches};
 use args::{Cli, Global, Show, Verb};
 
 use crate::core::fleet::ids::InvalidName;
+use crate::core::scrub::{self, Scrub};
 use crate::core::view::escape::safe;
 use crate::env::Env;
+use crate::provider::fly::TOKENS;
 use crate::provider::local::supervise;
 use crate::ui::{ColorChoice, Exit, Failure, Loudness, Ui};
 
@@ -78,6 +81,8 @@ pub fn main(args: &[OsString]) -> ExitCode {
         return supervise(dir);
     }
     let env = Env::of_process();
+    // Before the first word is printed.
+    scrub::arm(Scrub::of(TOKENS.iter().filter_map(|name| env.var(name))));
     let answered = completions::answered(args, &env);
     answered.unwrap_or_else(|| speak(args, &env)).into()
 }

@@ -10,6 +10,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::codes;
+use super::ignored::is_ignored;
+use crate::core::view::escape::is_hazard;
 use crate::ui::Failure;
 
 /// The name of our own manifest.
@@ -78,16 +80,8 @@ impl Project {
     /// Refuses a path that leads out of the project. It need not exist: then the nearest folder above
     /// it that does decides.
     pub(super) fn guard(&self, path: &Path) -> Result<(), Failure> {
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let resolved = absolute
-            .ancestors()
-            .find_map(|part| match fs::canonicalize(part) {
-                Ok(resolved) => Some(resolved),
-                // A link to nowhere may lead anywhere by the time that it is followed.
-                Err(_) if fs::symlink_metadata(part).is_ok() => Some(PathBuf::from("/")),
-                Err(_) => None,
-            })
-            .unwrap_or_else(|| PathBuf::from("/"));
+        self.guard_git(path)?;
+        let (absolute, resolved) = resolve(path);
         let climbs = absolute
             .components()
             .any(|part| part == std::path::Component::ParentDir);
@@ -102,14 +96,68 @@ impl Project {
         .hint("a manifest may only name files of its project; a flag may name any"))
     }
 
+    /// Refuses a path into a folder of git's own, whether or not there is such a file.
+    fn guard_git(&self, path: &Path) -> Result<(), Failure> {
+        let (absolute, resolved) = resolve(path);
+        if !self.is_of_git(&absolute) && !self.is_of_git(&resolved) {
+            return Ok(());
+        }
+        Err(Failure::new(
+            codes::IN_GIT_FOLDER,
+            format!("`{}` is in a folder of git's own", path.display()),
+        )
+        .hint("what git keeps there, credentials among it, is for nobody else: name another file"))
+    }
+
+    /// Whether a part of this path, from the top of the project on, is called `.git`. Some file systems take
+    /// other cases for the same, and leave out what cannot be seen.
+    fn is_of_git(&self, path: &Path) -> bool {
+        let inside = path.strip_prefix(&self.root).unwrap_or(path);
+        inside.components().any(|part| {
+            let name = part.as_os_str().to_string_lossy();
+            let seen: String = name.chars().filter(|c| !is_hazard(*c)).collect();
+            let seen = seen.trim_end_matches([' ', '.']);
+            seen.eq_ignore_ascii_case(".git") || seen.eq_ignore_ascii_case("git~1")
+        })
+    }
+
+    /// Whether git ignores this file, or the one that it is a link to.
+    pub(super) fn ignores(&self, path: &Path) -> bool {
+        let named = std::path::absolute(path).ok();
+        let named = named.and_then(|path| {
+            let folder = fs::canonicalize(path.parent()?).ok()?;
+            Some(folder.join(path.file_name()?))
+        });
+        let resolved = fs::canonicalize(path).ok();
+        let mut both = named.into_iter().chain(resolved);
+        both.any(|path| is_ignored(&self.root, &path))
+    }
+
     /// Reads a file of the project; nothing when there is none.
     pub(super) fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+        self.guard_git(path)?;
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(_) | Ok(_) => self.guard(path)?,
         }
         read_file(path)
     }
+}
+
+/// A path from the root, as it is written and with links resolved; of one that does not exist the nearest folder
+/// above it that does.
+fn resolve(path: &Path) -> (PathBuf, PathBuf) {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let resolved = absolute
+        .ancestors()
+        .find_map(|part| match fs::canonicalize(part) {
+            Ok(resolved) => Some(resolved),
+            // A link to nowhere may lead anywhere by the time that it is followed.
+            Err(_) if fs::symlink_metadata(part).is_ok() => Some(PathBuf::from("/")),
+            Err(_) => None,
+        })
+        .unwrap_or_else(|| PathBuf::from("/"));
+    (absolute, resolved)
 }
 
 /// Reads an ordinary file; nothing when there is none. A device or a pipe could be read for ever.
@@ -153,9 +201,32 @@ mod tests {
         assert!(project.guard(&project.path("dangling")).is_err());
 
         fs::create_dir(inside.path().join(".git")).unwrap();
+        fs::write(inside.path().join(".git/config"), "x").unwrap();
+        std::os::unix::fs::symlink("../.git", app.join("harmless")).unwrap();
+        std::os::unix::fs::symlink("../.git/config", app.join("config.toml")).unwrap();
         let project = Project::at(&app).unwrap();
         assert!(project.guard(&project.path("../fly.toml")).is_ok());
         assert!(project.guard(&project.path("link")).is_err());
+        let code = |path: &str| project.guard(&project.path(path)).unwrap_err().code;
+        for path in [
+            "../.git/config",
+            "../.GIT/config",
+            "x/.Git/none",
+            "harmless/config",
+            "config.toml",
+            ".git",
+            "sub/.git/modules/x",
+        ] {
+            assert_eq!(code(path), "in_git_folder", "{path}");
+        }
+        for path in [
+            ".github/workflows/x.toml",
+            ".gitignore",
+            "x.git/y",
+            "git/config",
+        ] {
+            assert!(project.guard(&project.path(path)).is_ok(), "{path}");
+        }
         assert!(project.read(&project.path("none.toml")).unwrap().is_none());
         assert!(project.read(&app).is_err());
     }

@@ -292,7 +292,7 @@ pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, F
     let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
     let access = Access::of_vars(|name| context.env.var(name)).map_err(refused)?;
     let transport = HttpTransport::new(&access).map_err(refused)?;
-    let provider = FlyProvider::new(transport, access);
+    let provider = FlyProvider::new(transport, access).telling(context.ui.teller());
     Ok(match context.global.max_rps {
         Some(most) => provider.at_most(most),
         None => provider,

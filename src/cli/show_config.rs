@@ -22,12 +22,17 @@ pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Fail
     } else {
         Secrets::Hidden
     };
+    let print = |text: &str| match secrets {
+        Secrets::Shown => ui.data_with_secrets(text),
+        Secrets::Hidden => ui.data(text),
+    };
     let groups = chosen(&desired, args, secrets)?;
     if groups.iter().any(GroupConfig::hides) {
         ui.say("values that look secret are hidden; `--show-secrets` shows them");
     }
     if ui.json() {
-        ui.document(&config::config(&desired.app, groups));
+        let document = config::config(&desired.app, groups);
+        print(&format!("{}\n", json::text(&document)));
         return Ok(Exit::Done);
     }
     let text = match (groups.as_slice(), &args.group) {
@@ -40,7 +45,7 @@ pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Fail
             json::pretty(&by_name)
         }
     };
-    ui.data(&text);
+    print(&text);
     Ok(Exit::Done)
 }
 

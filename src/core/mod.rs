@@ -10,5 +10,6 @@ pub mod fleet;
 pub mod manifest;
 pub mod plan;
 pub mod platform;
+pub mod scrub;
 pub mod state;
 pub mod view;

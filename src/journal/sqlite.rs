@@ -13,8 +13,10 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, params};
 
 use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, StartedRow};
+use crate::core::fleet::secret::form;
 use crate::core::fleet::{ConfigDigest, Lineage, MachineId, RunId};
 use crate::core::plan::StepId;
+use crate::core::scrub;
 
 /// The schema's version, kept in `user_version`.
 const VERSION: i64 = 2;
@@ -185,6 +187,9 @@ impl Journal for SqliteJournal {
             for row in rows {
                 let outcome = serde_json::to_string(&row.outcome)
                     .expect("an outcome of strings and numbers always serialises");
+                // What went wrong is told in words of others.
+                let outcome = scrub::scrubbed(&outcome);
+                let outcome = form::hidden_certain(&outcome);
                 let machine = row.machine.as_ref().map(MachineId::as_str);
                 let config = row.config.as_ref().map(ConfigDigest::as_str);
                 insert.execute(params![id, row.step.0, outcome, machine, config])?;

@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
 use super::color::{ColorChoice, Ink, paint};
 use super::terminal::{self, Streams};
 use super::{Exit, Failure, codes};
+use crate::core::fleet::secret::form;
+use crate::core::scrub;
 use crate::core::view::escape::{printed, safe};
 use crate::core::view::json;
 use crate::env::Env;
@@ -31,6 +34,21 @@ struct Colors {
     talk: bool,
 }
 
+/// A finished text as it may leave the program: without the token, without what is certainly a secret, and with
+/// nothing in it that a terminal or a CI runner would obey.
+fn leaving(text: &str, colored: bool) -> Cow<'_, str> {
+    let text = map(Cow::Borrowed(text), scrub::scrubbed);
+    let text = map(text, form::hidden_certain);
+    map(text, |text| printed(text, colored))
+}
+
+fn map(text: Cow<'_, str>, with: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> {
+    match with(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(changed) => Cow::Owned(changed),
+    }
+}
+
 /// Where the program's words go. Shared by reference; it may be used from any task.
 #[derive(Debug)]
 pub struct Ui {
@@ -40,6 +58,8 @@ pub struct Ui {
     draws: bool,
     loudness: Loudness,
     json: bool,
+    /// Rows are drawn that a line would tear; they say what is waited for.
+    drawing: Arc<AtomicBool>,
     trouble: Mutex<Option<io::Error>>,
 }
 
@@ -57,6 +77,7 @@ impl Ui {
             draws: streams.stderr && env.var("TERM").is_some_and(|term| term != "dumb"),
             loudness,
             json,
+            drawing: Arc::default(),
             trouble: Mutex::new(None),
         }
     }
@@ -103,6 +124,12 @@ impl Ui {
         self.verbatim(&self.shown_data(text));
     }
 
+    /// The same for text in which secrets are what was asked for: `--show-secrets`, and lines that a program has
+    /// written. The token is not among them.
+    pub fn data_with_secrets(&self, text: &str) {
+        self.verbatim(&printed(&scrub::scrubbed(text), self.color.data));
+    }
+
     /// Writes to standard output as it is: text that is written for a runner or a shell to obey.
     pub fn verbatim(&self, text: &str) {
         let mut trouble = self.trouble.lock().expect("no writer panics");
@@ -138,20 +165,20 @@ impl Ui {
 
     /// The text as it is written to standard output.
     pub(super) fn shown_data<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        printed(text, self.color.data)
+        leaving(text, self.color.data)
     }
 
     /// Makes the message of a panic leave as every other text does: it may quote anything.
     pub fn tell_panics(&self) {
         std::panic::set_hook(Box::new(|panic| {
             let text = format!("{panic}\n");
-            let _ = io::stderr().write_all(printed(&text, false).as_bytes());
+            let _ = io::stderr().write_all(leaving(&text, false).as_bytes());
         }));
     }
 
     /// The text as it is written to standard error.
     pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        printed(text, self.color.talk)
+        leaving(text, self.color.talk)
     }
 
     /// A line to standard error, unless `-q`.
@@ -159,6 +186,23 @@ impl Ui {
         if self.loudness != Loudness::Quiet {
             self.talk(line);
         }
+    }
+
+    /// Tells from anywhere what is waited for, unless `-q` or while rows are drawn.
+    pub fn teller(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
+        let (quiet, colored) = (self.loudness == Loudness::Quiet, self.color.talk);
+        let drawing = Arc::clone(&self.drawing);
+        Arc::new(move |line| {
+            if !quiet && !drawing.load(Ordering::Relaxed) {
+                let text = format!("{line}\n");
+                let _ = io::stderr().write_all(leaving(&text, colored).as_bytes());
+            }
+        })
+    }
+
+    /// Says whether rows are drawn from now on.
+    pub(super) fn draw_rows(&self, drawn: bool) {
+        self.drawing.store(drawn, Ordering::Relaxed);
     }
 
     /// A warning.

@@ -42,6 +42,7 @@ impl<'a> Progress<'a> {
     /// Nothing is drawn before the first event.
     pub fn new(ui: &'a Ui, plan: &'a Plan) -> Self {
         let draws = ui.draws() && ui.loudness() != Loudness::Quiet;
+        ui.draw_rows(draws);
         Self {
             ui,
             plan,
@@ -114,6 +115,7 @@ impl Drop for Progress<'_> {
         if let Some(bars) = &self.bars {
             // What cannot be cleared was not drawn either.
             let _ = bars.all.clear();
+            self.ui.draw_rows(false);
         }
     }
 }

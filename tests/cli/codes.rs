@@ -131,6 +131,7 @@ async fn every_code_of_a_verb_is_provoked() {
         ends(&sandbox, &["show", "config", "-g", "wbe"]),
         ends(&Sandbox::new(), &["plan"]),
         with("fly.toml", "app = 1\n", &["plan"]),
+        with("aeroform.toml", "config = \".git/config\"\n", &["plan"]),
         unreadable(),
         with(
             "aeroform.toml",

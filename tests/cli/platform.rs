@@ -57,6 +57,14 @@ fn the_config_of_a_group_is_shown_without_its_secrets() {
       }
     }
     --- stderr
+    warning[secret_in_env]: `API_TOKEN` looks like a secret, and everybody who reads this file reads it
+      --> fly.toml:10:3
+       |
+    10 | API_TOKEN = (hidden)
+       | ^^^^^^^^^
+       |
+       = help: set it with `fly secrets set`, and take the line away
+
     values that look secret are hidden; `--show-secrets` shows them
     "#);
     let all = sandbox.run(&["show", "config", "--json"]);

@@ -3,7 +3,9 @@
 use aeroform::core::fleet::call::CreateCall;
 use aeroform::core::fleet::{AppName, Call, GroupName, MachineConfig, MachineName, Region, Stamps};
 use aeroform::emulator::world::{Effect, Fault};
-use aeroform::provider::fly::{Access, FlyProvider, HttpTransport, codes};
+use aeroform::provider::fly::{
+    Access, FlyProvider, HttpTransport, Request, Response, Transport, TransportError, codes,
+};
 use aeroform::provider::{LogQuery, LogsOf, Provider};
 use serde_json::json;
 
@@ -46,6 +48,32 @@ async fn unconnected() -> String {
     nobody.describe(&app).await.unwrap_err().code.to_owned()
 }
 
+const LONG: &str = "fm2_lJPECAAAAAAAAAAAxyz";
+
+/// One answer to everything.
+struct Always(Result<Response, TransportError>);
+
+#[async_trait::async_trait]
+impl Transport for Always {
+    async fn send(&self, _: Request) -> Result<Response, TransportError> {
+        self.0.clone()
+    }
+}
+
+/// The code of a description that is answered so.
+async fn described(answer: Result<Response, TransportError>) -> String {
+    let access = Access::of_vars(|name| match name {
+        "FLY_API_TOKEN" => Some(LONG),
+        "FLY_FLAPS_BASE_URL" => Some("http://127.0.0.1:9"),
+        _ => None,
+    });
+    let provider = FlyProvider::new(Always(answer), access.unwrap());
+    let app = AppName::new("shop").unwrap();
+    let error = provider.describe(&app).await.unwrap_err();
+    assert!(!error.message.contains("AAAAAA"), "{error}");
+    error.code.to_owned()
+}
+
 async fn followed() -> String {
     let app = AppName::new("shop").unwrap();
     let query = LogQuery {
@@ -71,6 +99,13 @@ async fn every_code_of_the_provider_is_provoked() {
         answered(Effect::BreakAfter).await,
         unconnected().await,
         followed().await,
+        described(Ok(Response {
+            status: 200,
+            body: format!(r#"{{"id": "{LONG}", "machine_count": 0}}"#).into_bytes(),
+            ..Response::default()
+        }))
+        .await,
+        described(Err(TransportError::TooLarge("it is".to_owned()))).await,
     ];
     let elsewhere = "tests/cli provokes it at the binary, whose certificates it takes away";
     assert_all_provoked(codes::ALL, seen, &[(codes::NO_TLS, elsewhere)]);

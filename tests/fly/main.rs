@@ -18,5 +18,6 @@ mod flyctl;
 mod releases;
 mod runs;
 mod schema;
+mod silent;
 mod speed;
 mod stage;

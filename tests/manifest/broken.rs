@@ -317,6 +317,18 @@ pub(crate) const IN_FLY: &[(&str, &str)] = &[
         "app = \"a\"\n[env]\nSTRIPE_SECRET_KEY = \"sk_live_0123456789\"\n",
     ),
     (
+        "secrets elsewhere",
+        "app = \"a\"\n[processes]\nweb = \"bin/x --token=sk_live_0123456789\"\n\
+         [build]\nimage = \"ana:hunter2@registry.example/shop:1\"\n\
+         [deploy]\nrelease_command = \"migrate --url redis://:hunter2@cache\"\n\
+         [checks.up]\ntype = \"http\"\nport = 80\npath = \"/up?token=abcd1234\"\n\
+         [checks.up.headers]\nX-Harmless = \"Bearer abcd12345678\"\n",
+    ),
+    (
+        "a syntax error on the line of a secret",
+        "app = \"a\"\n[env]\nAPI_TOKEN = \"kjhGFd765rfGHJk\n",
+    ),
+    (
         "a name of Fly's in [env]",
         "app = \"a\"\n[env]\nFLY_REGION = \"ams\"\n",
     ),

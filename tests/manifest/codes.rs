@@ -1,6 +1,6 @@
 //! Every code of the manifests, provoked.
 
-use aeroform::core::manifest::codes;
+use aeroform::core::manifest::{LocalFile, Overrides, codes};
 
 use crate::broken::{FLY, IN_AEROFORM, IN_FLY, ON_FLY, on_fly};
 use crate::provoked::assert_all_provoked;
@@ -47,5 +47,13 @@ fn every_code_of_the_manifests_is_provoked() {
         format!("app = \"a\"\n[processes]\n{groups}").as_bytes(),
         "fly",
     );
+    let ignored = Overrides {
+        files: [("a".to_owned(), LocalFile::Content(b"x".to_vec()))].into(),
+        ignored: ["a".to_owned()].into(),
+        ..on("fly")
+    };
+    let file = b"app = \"a\"\n[[files]]\nguest_path = \"/a\"\nlocal_path = \"a\"\n";
+    let loaded = project(file, None, &ignored);
+    seen.extend(loaded.diagnostics.iter().map(|found| found.code.to_owned()));
     assert_all_provoked(codes::ALL, seen, &[]);
 }

@@ -216,7 +216,7 @@ fn fewer_machines_than_shall_always_run_are_told_with_both_places() {
     4 | min_machines_running = 3
       |                        ^
       |
-     ::: aeroform.toml:1:1
+     --> aeroform.toml:1:1
       |
     1 | [groups.app]
       | ------------ its count

@@ -60,6 +60,7 @@ fn history() -> Vec<Plan> {
         }),
         with(&|stage| stage.known = Stage::empty().known),
         with(&|stage| stage.observed.lagging.push(id("m00001"))),
+        with(&|stage| stage.known.exposed = 1),
     ]
 }
 

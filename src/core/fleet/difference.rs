@@ -161,7 +161,7 @@ fn change(path: &[String], before: Option<&Value>, after: Option<&Value>) -> Fie
     let hidden = match parts.as_slice() {
         ["env" | "metadata", key, ..] => hides(key) || is_hidden(before) || is_hidden(after),
         ["files", .., "raw_value"] => true,
-        _ => false,
+        _ => is_hidden(before) || is_hidden(after),
     };
     let effect = match parts.as_slice() {
         // A mount that comes, goes or has another name needs another Machine; other keys of one that
@@ -194,12 +194,18 @@ fn change(path: &[String], before: Option<&Value>, after: Option<&Value>) -> Fie
         }
         None => None,
     };
+    let (mut before, mut after) = (show(before), show(after));
+    // What differs is within what is hidden.
+    let only_hidden = before == after;
+    if only_hidden {
+        (before, after) = (Some(Value::from(HIDDEN)), Some(Value::from(HIDDEN)));
+    }
     FieldChange {
         path: path.to_vec(),
-        before: show(before),
-        after: show(after),
+        before,
+        after,
         effect,
-        hidden: hidden || parts == ["files"],
+        hidden: hidden || only_hidden || parts == ["files"],
         shrinks,
     }
 }

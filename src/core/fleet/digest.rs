@@ -42,6 +42,19 @@ impl StoredConfig {
         Self(tree)
     }
 
+    /// The form without what an earlier version left in it in clear; none where it is this one.
+    pub(super) fn without_secrets(&self, lineage: &Lineage) -> Option<Self> {
+        let mut tree = self.0.clone();
+        secret::replace(&mut tree, &mut |name, text| {
+            if is_hidden(text) {
+                text.to_owned()
+            } else {
+                hidden(lineage, name, text)
+            }
+        });
+        (tree != self.0).then_some(Self(tree))
+    }
+
     /// The tree itself.
     pub fn tree(&self) -> &Value {
         &self.0
@@ -86,6 +99,16 @@ impl fmt::Display for ConfigDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
+}
+
+/// Whether a text of the state is the digest of a hidden value.
+fn is_hidden(text: &str) -> bool {
+    text.strip_prefix(HIDDEN_PREFIX).is_some_and(|hex| {
+        hex.len() == 64
+            && hex
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    })
 }
 
 /// HMAC-sha256 of a value under a key derived from the lineage: it shows that a value changed and

@@ -40,6 +40,9 @@ pub struct Known {
     pub configs: BTreeMap<ConfigDigest, StoredConfig>,
     /// Machines by id.
     pub machines: BTreeMap<MachineId, KnownMachine>,
+    /// So many configs held a secret in clear where this was read from. They do not here, and will not where
+    /// it is written to.
+    pub exposed: usize,
 }
 
 /// One remembered Machine.
@@ -156,6 +159,7 @@ impl Known {
             releases: Vec::new(),
             configs: BTreeMap::new(),
             machines: BTreeMap::new(),
+            exposed: 0,
         }
     }
 

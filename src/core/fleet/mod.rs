@@ -11,6 +11,7 @@ pub mod difference;
 pub mod digest;
 mod event;
 mod exit;
+mod exposed;
 pub mod ids;
 pub mod known;
 pub mod machine;

@@ -1,99 +1,53 @@
 //! Which values of a config are kept out of every output (RULES 37).
 //!
-//! Names decide, and the form of a value where it gives it away. Nothing here hashes or prints.
+//! A name decides ([`name`]), and the form of a text where it gives one away ([`form`]). Nothing here hashes
+//! or prints.
+
+pub mod form;
+mod issuers;
+pub mod name;
 
 use serde_json::Value;
 
 use super::digest::HIDDEN_PREFIX;
+use crate::core::scrub;
+
+pub use name::hides;
 
 /// What stands for a value that is not shown.
 pub const HIDDEN: &str = "(hidden)";
 
-/// Whether the value of a variable or header of this name is kept out of every output.
-pub fn hides(name: &str) -> bool {
-    const WORDS: [&str; 12] = [
-        "SECRET",
-        "TOKEN",
-        "PASSWORD",
-        "PASSWD",
-        "PASSPHRASE",
-        "CREDENTIAL",
-        "PRIVATE",
-        "APIKEY",
-        "DSN",
-        "DATABASE_URL",
-        "AUTHORIZATION",
-        "COOKIE",
-    ];
-    let name = name.to_ascii_uppercase().replace('-', "_");
-    WORDS.iter().any(|word| name.contains(word))
-        || name
-            .split('_')
-            .any(|part| matches!(part, "KEY" | "PASS" | "PWD" | "AUTH" | "SALT" | "CERT"))
-        || name.ends_with("_URI") && name.contains("DATABASE")
-        || name == "REDIS_URL"
-        || name == "MONGO_URL"
-}
-
-/// How secrets begin whose issuer marks them: Fly's tokens, those of forges, payment, chat and clouds.
-const MARKS: [&str; 20] = [
-    "FlyV1 ",
-    "fm1_",
-    "fm1a_",
-    "fm1r_",
-    "fm2_",
-    "fo1_",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "glpat-",
-    "sk_live_",
-    "rk_live_",
-    "sk-ant-",
-    "sk-proj-",
-    "xoxb-",
-    "xoxp-",
-    "xapp-",
-];
-
-/// A mark with less behind it is the beginning of a word.
-const SHORTEST_MARKED: usize = 20;
-
-/// Whether a text is a secret by its form: a hidden value, a private key, a token that its issuer marks, or
-/// an address with a password in it.
+/// Whether a text is a secret by its form, or has one in it: a hidden value, a private key, a token that its
+/// issuer marks, an address with a password, a flag with its value, or this process's own token.
 pub fn in_text(text: &str) -> bool {
-    let text = text.trim();
-    let marked = text.len() >= SHORTEST_MARKED
-        && (MARKS.iter().any(|mark| text.starts_with(mark)) || is_cloud_key(text));
-    let private_key = text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----");
-    if marked || private_key {
-        return true;
-    }
-    let password = text.split_once("://").is_some_and(|(_, rest)| {
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-        let user = authority.rsplit_once('@').map(|(user, _)| user);
-        user.is_some_and(|user| user.contains(':'))
-    });
-    password || text.starts_with(HIDDEN_PREFIX)
+    text.starts_with(HIDDEN_PREFIX) || form::is_in(text) || scrub::holds(text)
 }
 
-/// The id of an access key of AWS, beside which its secret half tends to stand.
-fn is_cloud_key(text: &str) -> bool {
-    text.len() == 20
-        && ["AKIA", "ASIA"].iter().any(|mark| text.starts_with(mark))
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+/// Whether the value of a variable looks like a secret that somebody wrote into a file.
+pub fn is_written(name: &str, value: &str) -> bool {
+    form::is_secret(name::says(name), value) || form::is_in(value)
 }
 
 /// Puts something else in the place of every secret value in a config or a part of one, at any depth:
-/// variables, the content of files, headers. `with` gets the name that gives it away and the value.
+/// variables, the content of files, headers, and every other text that is a secret by its form. `with` gets the
+/// name that the value stands under, and the value.
 pub fn replace(value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
+    replace_under("", value, with);
+}
+
+fn replace_under(under: &str, value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, with)),
+        Value::String(text) if in_text(text) => *text = with(under, text),
+        Value::Array(items) => {
+            let words = items.iter().map(|item| item.as_str().unwrap_or_default());
+            let secret = form::in_words(words);
+            for (item, is_secret) in items.iter_mut().zip(secret) {
+                match item {
+                    Value::String(text) if is_secret => *text = with(under, text),
+                    item => replace_under(under, item, with),
+                }
+            }
+        }
         Value::Object(map) => {
             let header = map.get("name").and_then(Value::as_str).map(str::to_owned);
             for (key, child) in map {
@@ -105,21 +59,19 @@ pub fn replace(value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
                                 Value::String(text) if hides(name) || in_text(text) => {
                                     *text = with(name, text);
                                 }
-                                child => replace(child, with),
+                                child => replace_under(name, child, with),
                             }
                         }
                     }
-                    ("values", Value::Array(values)) => {
-                        let Some(name) = header.as_deref().filter(|name| hides(name)) else {
-                            continue;
-                        };
+                    ("values", Value::Array(values)) if header.as_deref().is_some_and(hides) => {
+                        let name = header.as_deref().unwrap_or_default();
                         for child in values {
                             if let Value::String(text) = child {
                                 *text = with(name, text);
                             }
                         }
                     }
-                    (_, child) => replace(child, with),
+                    (_, child) => replace_under(key, child, with),
                 }
             }
         }
@@ -130,32 +82,6 @@ pub fn replace(value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secret_looking_names() {
-        for name in [
-            "API_TOKEN",
-            "db_password",
-            "STRIPE_KEY",
-            "SECRET_KEY_BASE",
-            "DATABASE_URL",
-            "Authorization",
-            "X-Api-Key",
-        ] {
-            assert!(hides(name), "{name}");
-        }
-        for name in [
-            "PORT",
-            "RAILS_ENV",
-            "LOG_LEVEL",
-            "MONKEY",
-            "PRIMARY_REGION",
-            "BASE_URL",
-            "X-Forwarded-Proto",
-        ] {
-            assert!(!hides(name), "{name}");
-        }
-    }
 
     #[test]
     fn secret_looking_values() {

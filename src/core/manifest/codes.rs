@@ -61,6 +61,10 @@ codes! {
         "flyctl writes a file into every group, whatever its `processes` say",
         "`processes` of `[[files]]` has no effect.",
         "Take `processes` away.";
+    FILE_IGNORED "file_ignored" Not:
+        "… is ignored by git and would be sent to the Machines",
+        "fly.toml names a file that is not part of the repository.",
+        "Name a file of the repository, or set the value with `fly secrets set`.";
     FILE_NOT_READ "file_not_read" Error:
         "… cannot be read: …",
         "`local_path` or `machine_config` names a file that is no ordinary one, or lies outside of the project.",
@@ -197,6 +201,10 @@ codes! {
         "two services of process group … listen on port … (…)",
         "Two services of one group with one internal port and protocol.",
         "Keep one of them, or give it its own `internal_port`.";
+    SECRET_IN_TEXT "secret_in_text" Not:
+        "… looks like a secret or has one in it, and everybody who reads this file reads it",
+        "A command, a path, a header, an address or an image reference has a token, a password or a key in it.",
+        "Set it with `fly secrets set`, and let the program read it from its environment.";
     SERVICE_WITHOUT_GROUP "service_without_group" Error:
         "… does not say which process groups serve it, and there are …",
         "With several groups a service has to name its own.",

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use crate::core::code::Code;
 use crate::core::escape::safe;
+use crate::core::fleet::secret::form;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -177,6 +178,28 @@ impl Diagnostics {
         self.len() - self.items.len()
     }
 
+    /// Takes all that is quoted of a file out of what is said about it: places stay.
+    pub(super) fn without_quotes(&mut self, file: &str) {
+        for item in &mut self.items {
+            let places = item.place.iter_mut().chain(&mut item.also);
+            let mut quoted = false;
+            for place in places.filter(|place| place.file == file) {
+                place.excerpt.clear();
+                place.caret = 0..0;
+                place.label = None;
+                quoted = true;
+            }
+            if quoted {
+                let line = item.place.as_ref().map_or(0, |place| place.line);
+                item.message = format!(
+                    "line {line} is not what a manifest has there; it is not shown, since the file is no manifest \
+                     by its name"
+                );
+                item.help = Some("name a file that ends in `.toml`, `.json` or `.yaml`".to_owned());
+            }
+        }
+    }
+
     /// Whether nothing can be made of the manifest.
     pub fn has_errors(&self) -> bool {
         self.errors > 0
@@ -201,9 +224,16 @@ impl Diagnostics {
 /// Text out of a file, in backticks, short, and safe to print.
 pub(super) fn shown(text: &str) -> String {
     const LONGEST: usize = 60;
+    // As much as is shown, and what would give a secret away that begins in it.
+    const ENOUGH: usize = 400;
+    let enough = text
+        .char_indices()
+        .nth(ENOUGH)
+        .map_or(text, |(end, _)| &text[..end]);
+    let text = form::hidden(enough);
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("`{}…`", safe(&text[..end])),
-        None => format!("`{}`", safe(text)),
+        None => format!("`{}`", safe(&text)),
     }
 }
 

@@ -7,8 +7,9 @@ use super::aeroform::{Aeroform, read};
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::fly::document;
 use super::join::Both;
+use super::secrets;
 use super::settings::{DEFAULT_PROVIDER, LocalFile, Overrides, Settings};
-use super::source::{Source, SourceFile};
+use super::source::{Source, SourceFile, is_manifest};
 use super::tree::{Dialect, File};
 use super::value::Table;
 
@@ -92,6 +93,9 @@ pub fn load(
         diagnostics.extend(file.into_diagnostics());
     }
     let desired = desired.filter(|_| !diagnostics.has_errors());
+    if !is_manifest(fly.path) {
+        diagnostics.without_quotes(fly.path);
+    }
     Loaded {
         desired,
         settings,
@@ -116,6 +120,11 @@ impl Files<'_> {
         }
         let fly_tree = self.fly.and_then(File::parse);
         let aero_tree = self.aero.and_then(File::parse);
+        for (file, tree) in [(self.fly, &fly_tree), (self.aero, &aero_tree)] {
+            if let (Some(file), Some(tree)) = (file, tree) {
+                secrets::warn(file, tree);
+            }
+        }
         let has_image = overrides.image.is_some()
             || says(fly_tree.as_ref(), "build")
             || says(aero_tree.as_ref(), "image");

@@ -25,6 +25,7 @@ mod missing_command;
 mod names;
 mod nesting;
 pub mod reference;
+mod secrets;
 mod settings;
 mod size;
 mod source;

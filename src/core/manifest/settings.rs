@@ -41,6 +41,8 @@ pub struct Overrides {
     pub dockerfile: Option<String>,
     /// The files that fly.toml asks for ([`super::wanted_files`]), by path as it is written there.
     pub files: BTreeMap<String, LocalFile>,
+    /// Those of them that git ignores.
+    pub ignored: BTreeSet<String>,
     /// Regions that the platform itself has named, beside those that are known here.
     pub regions: BTreeSet<Region>,
     /// Nothing will be done with it: an app without a name and a file that is missing, which a flag

@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::codes;
 use super::diagnostics::{Diagnostic, Place};
 use crate::core::escape::safe_excerpt;
+use crate::core::fleet::secret::form;
 
 /// A manifest as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +26,25 @@ const CONTEXT: usize = 400;
 /// Beyond this column, columns count bytes: counting the characters of a line of a megabyte once
 /// for every mistake in it would take quadratic time.
 const COUNTED: usize = 16 * 1024;
+
+/// Whether a file is a manifest by its name, and may be quoted where it is wrong. Whoever names another one in
+/// aeroform.toml could have it printed otherwise, line by line.
+pub(super) fn is_manifest(path: &str) -> bool {
+    const PRIVATE: [&str; 8] = [
+        "secret",
+        "credential",
+        "password",
+        "token",
+        "vault",
+        "service-account",
+        "service_account",
+        "private",
+    ];
+    let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
+    let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+    let known = matches!(ending, Some("toml" | "json" | "jsonc" | "yaml" | "yml"));
+    known && !name.starts_with('.') && !PRIVATE.iter().any(|word| name.contains(word))
+}
 
 /// A manifest as text.
 pub(super) struct Source<'a> {
@@ -101,7 +121,8 @@ impl<'a> Source<'a> {
             .floor((caret_end + CONTEXT).min(line_end))
             .max(caret_end);
         let spot = start - from..caret_end - from;
-        let (mut excerpt, mut caret) = safe_excerpt(&self.text[from..to], spot);
+        let (hidden, spot) = form::hidden_around(&self.text[from..to], spot);
+        let (mut excerpt, mut caret) = safe_excerpt(&hidden, spot);
         if from > line_start {
             excerpt.insert(0, '…');
             caret = caret.start + '…'.len_utf8()..caret.end + '…'.len_utf8();

@@ -207,6 +207,10 @@ codes! {
         "group `…` becomes protected",
         "`protect` was written.",
         "Nothing.";
+    SECRETS_IN_STATE "secrets_in_state" Not:
+        "the state file has a secret in clear, …",
+        "An earlier version wrote a command, a path or a header into the state that has a secret in it.",
+        "Apply, which writes a hash in its place, and replace the secret where it is issued: older versions of the file still have it.";
     UNPROTECTS "unprotects" Not:
         "group `…` is no longer protected",
         "`protect` was taken away.",

@@ -25,6 +25,7 @@ use super::types::{
 };
 use super::volumes::{self, Volumes};
 use super::words;
+use crate::core::fleet::secret::form;
 use crate::core::fleet::{
     Capabilities, Desired, GroupName, Known, Lineage, MachineId, Observed, Region,
 };
@@ -91,8 +92,9 @@ pub fn plan(
         pools: order.pools,
         drift: Vec::new(),
         notes: Vec::new(),
-        warnings: notes::unreachable(&decisions)
+        warnings: exposed(known)
             .into_iter()
+            .chain(notes::unreachable(&decisions))
             .chain(guards::warnings(desired, &decisions))
             .collect(),
         refusals: Vec::new(),
@@ -216,11 +218,33 @@ fn mounts(plan: &Plan, desired: &Desired) -> bool {
     })
 }
 
+/// That secrets were written in clear, which no later state undoes.
+fn exposed(known: &Known) -> Option<Note> {
+    (known.exposed > 0).then(|| {
+        note(
+            codes::SECRETS_IN_STATE,
+            "the state file has a secret in clear, and so has its history, in git for instance, also after an \
+             apply has rewritten it",
+        )
+        .hint("replace the secret where it is issued, and set the new one with `fly secrets set`")
+    })
+}
+
 /// What the state will say differently although no step says so.
 fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Options) -> Vec<Note> {
     let mut found = Vec::new();
     if options.aim == Aim::Nothing {
         return found;
+    }
+    if known.exposed > 0 {
+        let configs = match known.exposed {
+            1 => "1 config of the state has a secret in clear".to_owned(),
+            n => format!("{n} configs of the state have a secret in clear"),
+        };
+        found.push(note(
+            codes::SECRETS_IN_STATE,
+            format!("{configs}: an apply writes a hash in its place"),
+        ));
     }
     for (name, group) in &desired.groups {
         let remembered = known.protect.contains(name)
@@ -311,7 +335,10 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         .collect();
     GroupChange {
         name: name.clone(),
-        command: decision.wanted.and_then(|group| group.command.clone()),
+        command: decision
+            .wanted
+            .and_then(|group| group.command.as_deref())
+            .map(|command| form::hidden(command).into_owned()),
         before,
         after,
         verdict,

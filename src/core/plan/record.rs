@@ -50,6 +50,8 @@ pub fn record(
 ) -> Known {
     let mut next = known.clone();
     next.lineage = Some(facts.lineage.clone());
+    // What is written from here on has none.
+    next.exposed = 0;
     let places = owed::places(plan, known, desired);
     for (id, change) in plan.changes() {
         if let Some(result) = results.get(id.0 as usize) {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::record::{Header, Record};
 use super::{FORMAT, StateError};
 use crate::core::fleet::{AppName, ConfigDigest, Known};
+use crate::core::scrub;
 
 /// A serial that no run can come to, and that others who read the file or a Machine's stamps may not hold.
 const LAST_SERIAL: u64 = i64::MAX.unsigned_abs();
@@ -34,6 +35,7 @@ pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
     }
     let named = named_configs(&known).map_err(nowhere)?;
     known.configs.retain(|digest, _| named.contains(digest));
+    known.hide_secrets();
     Ok(known)
 }
 
@@ -206,6 +208,9 @@ fn explain(text: &str, error: &serde_json::Error) -> StateError {
         line: (error.line() > 0).then_some(error.line()),
         what: if error.is_eof() {
             format!("it ends too early ({message})")
+        } else if message.starts_with("invalid ") {
+            // A path in aeroform.toml may lead to any file of the project: its values are not quoted.
+            scrub::form(message)
         } else {
             message.to_owned()
         },

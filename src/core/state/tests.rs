@@ -479,3 +479,31 @@ fn a_serial_that_cannot_rise_is_refused() {
         );
     }
 }
+
+/// An earlier version kept commands and paths as they were written.
+#[test]
+fn a_secret_in_clear_is_hidden_as_it_is_read_and_not_written_again() {
+    let lineage = Lineage::new("k2v9").unwrap();
+    let body = serde_json::json!({
+        "image": "shop:1", "init": {"cmd": ["bin/x", "--token=sk_live_0123456789"]},
+    });
+    let clear: StoredConfig = serde_json::from_value(body.clone()).unwrap();
+    let wanted = StoredConfig::of(&MachineConfig::from_value(body).unwrap(), &lineage);
+    let known = Known {
+        lineage: Some(lineage),
+        serial: 1,
+        run: RunId::new("r1").ok(),
+        configs: [(clear.digest(), clear.clone())].into(),
+        machines: [(id("a"), machine("web-a", "web", "gru", &clear))].into(),
+        ..Known::empty(app(), "local")
+    };
+    let text = write(&known);
+    assert!(text.contains("sk_live_"));
+    let read = read(&text, &app()).unwrap();
+    assert_eq!(read.exposed, 1);
+    assert_eq!(read.machines[&id("a")].config, wanted.digest());
+    assert_eq!(read.configs[&wanted.digest()], wanted);
+    let text = write(&read);
+    assert!(!text.contains("sk_live_"), "{text}");
+    assert_eq!(super::read(&text, &app()).unwrap().exposed, 0);
+}

@@ -20,6 +20,7 @@ use crate::core::fleet::{ConfigDigest, Known, KnownMachine, MachineId, ReleaseRe
 /// [`read`](super::read()) refuses): what a run has made must reach the disk.
 pub fn write(known: &Known) -> String {
     let Known {
+        exposed: _,
         app,
         provider,
         lineage,

@@ -1,6 +1,7 @@
 //! Shows people what is wrong with a manifest, with the line and a caret. What programs get is
 //! [`super::json::validate`].
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use annotate_snippets::renderer::DecorStyle;
@@ -28,7 +29,7 @@ pub fn render(
         .decor_style(DecorStyle::Ascii)
         .term_width(width.max(20));
     for diagnostic in diagnostics.iter().take(SHOWN) {
-        writeln!(out, "{}\n", renderer.render(&[group(diagnostic)]))?;
+        writeln!(out, "{}\n", arrows(&renderer.render(&[group(diagnostic)])))?;
     }
     let (errors, warnings) = (diagnostics.errors(), diagnostics.warnings());
     let hidden = (errors + warnings).saturating_sub(SHOWN);
@@ -36,6 +37,22 @@ pub fn render(
         writeln!(out, "… and {hidden} more: {}", counts(errors, warnings))?;
     }
     Ok(())
+}
+
+/// The renderer begins the line of another place with `:::`, which a CI runner takes for the beginning of a command;
+/// where it names no place the line says nothing.
+fn arrows(text: &str) -> String {
+    let mut lines: Vec<Cow<'_, str>> = Vec::new();
+    for line in text.lines() {
+        let color =
+            |c: char| c.is_whitespace() || matches!(c, '\u{1b}' | '[' | ';' | 'm' | '0'..='9');
+        match line.trim_start_matches(color).strip_prefix(":::") {
+            None => lines.push(line.into()),
+            Some(rest) if rest.trim_matches(color).is_empty() => {}
+            Some(_) => lines.push(line.replacen(":::", "-->", 1).into()),
+        }
+    }
+    lines.join("\n")
 }
 
 /// `2 errors, 1 warning`; empty when there is nothing.

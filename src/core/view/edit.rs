@@ -2,6 +2,8 @@
 
 use similar::{ChangeTag, TextDiff};
 
+use crate::core::fleet::secret::form;
+
 /// One file before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEdit {
@@ -41,7 +43,8 @@ impl FileEdit {
                     ChangeTag::Equal => Side::Same,
                 };
                 let line = change.value().trim_end_matches(['\n', '\r']);
-                (side, line.trim_start_matches('\u{feff}').to_owned())
+                let line = line.trim_start_matches('\u{feff}');
+                (side, form::hidden(line).into_owned())
             });
             without_blank_ends(lines.collect())
         };

@@ -1,5 +1,6 @@
 //! Where the API is asked, and as whom (facts/fly-machines-api.md 1.1, 1.2, 14).
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -7,26 +8,24 @@ use reqwest::Url;
 
 use super::codes;
 use crate::core::code::Code;
+use crate::core::scrub::Scrub;
 
-/// Where a token is looked for, in that order.
-const TOKEN_VARS: [&str; 2] = ["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
 const MACHINES: &str = "https://api.machines.dev";
 const RELEASES: &str = "https://api.fly.io";
 const MACHINES_VAR: &str = "FLY_FLAPS_BASE_URL";
 const RELEASES_VAR: &str = "FLY_API_BASE_URL";
-const HIDDEN: &str = "(the token)";
-/// What is shorter is a word that stands for a token where none is needed, and of which texts are full.
-const SECRET: usize = 8;
+/// The variables that hold a token, the first that is set counts.
+pub const TOKENS: [&str; 2] = ["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
 
 /// The addresses and the token. `Debug` shows the addresses alone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Access {
     machines: Url,
     releases: Url,
     machines_header: String,
     releases_header: String,
     /// What must not be shown, whoever shows it back.
-    secrets: Vec<String>,
+    scrub: Scrub,
 }
 
 impl fmt::Debug for Access {
@@ -63,9 +62,7 @@ impl Access {
             (None, Some(machines)) if !is_of_fly(machines) => machines.clone(),
             (None, _) => known(RELEASES),
         };
-        let found = TOKEN_VARS
-            .into_iter()
-            .find_map(|name| Some((name, var(name)?)));
+        let found = TOKENS.into_iter().find_map(|name| Some((name, var(name)?)));
         let (name, token) = found.ok_or_else(|| AccessError {
             code: codes::NO_TOKEN,
             message: "there is no token for Fly".to_owned(),
@@ -81,13 +78,13 @@ impl Access {
             releases,
             machines_header: tokens.for_machines(),
             releases_header: tokens.for_releases(),
-            secrets: tokens.secrets(),
+            scrub: Scrub::of([token]),
         })
     }
 
     /// The variable that has a token, be it a good one or not.
     pub fn token_variable<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Option<&'static str> {
-        TOKEN_VARS.into_iter().find(|name| var(name).is_some())
+        TOKENS.into_iter().find(|name| var(name).is_some())
     }
 
     /// The whole address of a path of the Machines API, and what it is asked with.
@@ -102,8 +99,15 @@ impl Access {
 
     /// Foreign text without the token: some servers and proxies show back what they were sent.
     pub(super) fn without_token(&self, text: String) -> String {
-        let hidden = |text: String, secret: &String| text.replace(secret.as_str(), HIDDEN);
-        self.secrets.iter().fold(text, hidden)
+        match self.scrub.scrubbed(&text) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(hidden) => hidden,
+        }
+    }
+
+    /// Whether a token or a piece of one is in this text.
+    pub(super) fn gives_token(&self, text: &str) -> bool {
+        self.scrub.holds(text)
     }
 
     /// Whether it is Fly that is asked, whose limits are documented.
@@ -221,14 +225,6 @@ impl Tokens {
             return Err("it is empty");
         }
         Ok(tokens)
-    }
-
-    fn secrets(&self) -> Vec<String> {
-        let all = self.macaroons.iter().chain(&self.others);
-        let mut all: Vec<String> = all.filter(|part| part.len() >= SECRET).cloned().collect();
-        // One may be the beginning of another.
-        all.sort_by_key(|part| std::cmp::Reverse(part.len()));
-        all
     }
 
     fn for_machines(&self) -> String {

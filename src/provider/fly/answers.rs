@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::codes as own;
 use super::transport::{Response, TransportError};
 use crate::core::code::Code;
+use crate::core::scrub;
 use crate::provider::codes as shared;
 use crate::provider::{ErrorClass, ProviderError};
 
@@ -28,6 +29,9 @@ pub(super) const LEASED: &str = "lease currently held by";
 /// No answer keeps anybody away for longer, whatever it says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
+/// Who asks to wait longer is not waited for at all.
+const TOO_LONG: Duration = Duration::from_secs(60 * 60);
+
 /// What a refusal means.
 pub(in crate::provider) fn class(
     status: u16,
@@ -39,6 +43,9 @@ pub(in crate::provider) fn class(
         401 | 403 => (ErrorClass::Fatal, shared::NO_ACCESS),
         404 => (ErrorClass::NotFound, shared::NOT_FOUND),
         408 => (ErrorClass::Unknown, shared::TIMED_OUT),
+        429 if retry_after.is_some_and(|pause| pause > TOO_LONG) => {
+            (ErrorClass::Fatal, shared::RATE_LIMITED)
+        }
         429 => {
             let pause = retry_after.map(|pause| pause.min(LONGEST_PAUSE));
             (ErrorClass::RateLimited(pause), shared::RATE_LIMITED)
@@ -73,6 +80,15 @@ pub(super) fn refused(asked: &str, answer: &Response) -> ProviderError {
         return ProviderError::new(class, code, held);
     }
     let mut message = format!("{asked} answered {}: {}", answer.status, said.text);
+    let too_long = answer
+        .retry_after
+        .filter(|pause| answer.status == 429 && *pause > TOO_LONG);
+    if let Some(pause) = too_long {
+        message = format!(
+            "{message}; it asks to wait {}, which is not done",
+            long(pause)
+        );
+    }
     if let Some(id) = &answer.request_id {
         message = format!("{message} (request {id})");
     }
@@ -81,8 +97,21 @@ pub(super) fn refused(asked: &str, answer: &Response) -> ProviderError {
         401 => error.hint(
             "is the token of this account and not expired? `export FLY_API_TOKEN=$(fly auth token)`",
         ),
+        429 if too_long.is_some() => {
+            error.hint("run the command again later, or ask whoever runs the API what it means")
+        }
         403 => error.hint("the token is not for this app: use one of its organisation"),
         _ => error,
+    }
+}
+
+/// Hours, days or years.
+fn long(pause: Duration) -> String {
+    let hours = pause.as_secs() / 3600;
+    match hours {
+        0..48 => format!("{hours} hours"),
+        48..17520 => format!("{} days", hours / 24),
+        _ => format!("{} years", (hours / 24 / 365).min(1_000_000)),
     }
 }
 
@@ -106,6 +135,17 @@ pub(super) fn unanswered(asked: &str, at: &str, error: TransportError) -> Provid
             own::NO_CONNECTION,
             format!("{asked} could not be asked at {at}: {why}"),
         ),
+        // Read again, it would be as large.
+        TransportError::TooLarge(why) => ProviderError::new(
+            if asked.starts_with("GET ") {
+                ErrorClass::Fatal
+            } else {
+                ErrorClass::Unknown
+            },
+            own::TOO_LARGE,
+            format!("{asked} is not read to its end: {why}"),
+        )
+        .hint("is this the Machines API? See `FLY_FLAPS_BASE_URL`"),
         TransportError::Lost(why) => ProviderError::new(
             ErrorClass::Unknown,
             own::CONNECTION_LOST,
@@ -114,8 +154,22 @@ pub(super) fn unanswered(asked: &str, at: &str, error: TransportError) -> Provid
     }
 }
 
+/// The error of a success that has the token in a name, which would be remembered. `place` is the field.
+pub(super) fn with_token(asked: &str, place: &str) -> ProviderError {
+    let message = format!("{asked} answered with the token that it was sent, in `{place}`");
+    let class = if asked.starts_with("GET ") {
+        ErrorClass::Fatal
+    } else {
+        ErrorClass::Unknown
+    };
+    ProviderError::new(class, own::TOKEN_IN_NAME, message).hint(
+        "nothing is done on such an answer: replace the token, and ask whoever runs the API why it shows it",
+    )
+}
+
 /// The error of an answer that is a success and cannot be read. Whatever it was to tell may be so.
 pub(in crate::provider) fn unreadable(asked: &str, why: impl std::fmt::Display) -> ProviderError {
+    let why = scrub::form(&why.to_string());
     let message = format!("{asked} answered something else than the API's form: {why}");
     ProviderError::new(ErrorClass::Unknown, shared::UNREADABLE_ANSWER, message)
 }
@@ -280,7 +334,27 @@ mod tests {
         let some = Some(Duration::from_secs(7));
         assert_eq!(too_fast(some), ErrorClass::RateLimited(some));
         let most = ErrorClass::RateLimited(Some(LONGEST_PAUSE));
-        assert_eq!(too_fast(Some(Duration::MAX)), most);
+        assert_eq!(too_fast(Some(Duration::from_secs(3600))), most);
+        for (seconds, asks) in [
+            (7200, "2 hours"),
+            (31_536_000 * 3, "3 years"),
+            (u64::MAX, "1000000 years"),
+        ] {
+            let answer = Response {
+                status: 429,
+                retry_after: Some(Duration::from_secs(seconds)),
+                ..Response::default()
+            };
+            let error = refused("GET /x", &answer);
+            assert_eq!(
+                (&error.class, error.code),
+                (&ErrorClass::Fatal, "rate_limited")
+            );
+            assert!(
+                error.message.contains(&format!("asks to wait {asks},")),
+                "{error}"
+            );
+        }
     }
 
     #[test]

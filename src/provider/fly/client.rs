@@ -1,18 +1,23 @@
 //! One question to the API and its answer: addresses, headers, and what an answer means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::sleep;
 
 use super::access::{self, Access};
-use super::answers;
 use super::pace::Pace;
-use super::transport::{Method, Request, Response, Transport};
+use super::transport::{Method, Request, Response, Transport, TransportError};
+use super::{answers, names};
 use crate::provider::ProviderError;
 
 /// The longest that an answer may take: the platform's own proxy gives up after some 60 s.
 const PATIENCE: Duration = Duration::from_secs(75);
+
+/// After so long without an answer it is said what is waited for.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// Asks the API through a transport.
 pub(super) struct Client<T> {
@@ -20,7 +25,12 @@ pub(super) struct Client<T> {
     access: Access,
     /// Over everything that is asked.
     pub(super) pace: Option<Pace>,
+    /// Who is told what is waited for.
+    pub(super) tells: Option<Teller>,
 }
+
+/// Takes a line about what is waited for.
+pub type Teller = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What is asked.
 pub(super) struct Ask<'a> {
@@ -82,6 +92,7 @@ impl<T: Transport> Client<T> {
             transport,
             access,
             pace: None,
+            tells: None,
         }
     }
 
@@ -102,6 +113,31 @@ impl<T: Transport> Client<T> {
         self.send(ask, url, token).await
     }
 
+    /// Sends, and says so once the answer takes long. What waits on purpose says so itself.
+    async fn patiently(
+        &self,
+        request: Request,
+        asked: &str,
+        at: &str,
+        patience: Duration,
+    ) -> Result<Response, TransportError> {
+        let answer = self.transport.send(request);
+        let Some(tell) = self.tells.as_ref().filter(|_| patience == PATIENCE) else {
+            return answer.await;
+        };
+        tokio::pin!(answer);
+        tokio::select! {
+            biased;
+            answered = &mut answer => return answered,
+            () = sleep(SILENCE) => {}
+        }
+        let seconds = patience.as_secs();
+        tell(&format!(
+            "waits for an answer to {asked} from {at}, at most {seconds} s"
+        ));
+        answer.await
+    }
+
     async fn send(&self, ask: Ask<'_>, url: String, token: &str) -> Result<Told, ProviderError> {
         let asked = ask.named();
         let at = access::origin(&url);
@@ -119,8 +155,12 @@ impl<T: Transport> Client<T> {
         if let Some(pace) = &self.pace {
             pace.turn().await;
         }
-        let mut error = match self.transport.send(request).await {
+        let patience = ask.patience;
+        let mut error = match self.patiently(request, &asked, &at, patience).await {
             Ok(Response { status, body, .. }) if (200..300).contains(&status) => {
+                if let Some(place) = names::with_token(&ask.path, &body, &self.access) {
+                    return Err(answers::with_token(&asked, &place));
+                }
                 return Ok(Told { asked, body });
             }
             Ok(mut refusal) => {

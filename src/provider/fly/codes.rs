@@ -35,4 +35,12 @@ codes! {
         "`…` is `…`: a token does not travel without encryption",
         "The address begins with http:// and leads neither to this computer nor to a `.internal` host.",
         "Write https://.";
+    TOKEN_IN_NAME "token_in_name" Error:
+        "… answered with the token that it was sent, in `…`",
+        "An id, a name or a region of an answer has the token in it, and would be remembered in the state.",
+        "Replace the token, and ask whoever runs the API why it shows it.";
+    TOO_LARGE "too_large_answer" Error:
+        "… is not read to its end: …",
+        "An answer is larger than any that the Machines API gives.",
+        "Check `FLY_FLAPS_BASE_URL`; after a change, run the command again: it asks what came of it.";
 }

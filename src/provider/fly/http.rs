@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, redirect};
 
 use super::access::{Access, AccessError};
@@ -15,6 +15,8 @@ use super::transport::{Method, Request, Response, Transport, TransportError};
 const CONNECT: Duration = Duration::from_secs(10);
 /// As much memory is set aside at most on the word of a header, bytes.
 const FORESEEN: usize = 64 << 20;
+/// The largest body that is read, bytes. A list of ten thousand Machines has a fifth of it.
+const LARGEST: usize = 256 << 20;
 
 /// Carries requests over the network. A proxy of the environment is asked for a tunnel and nothing else:
 /// what goes without encryption goes straight to its host, or whoever runs the proxy would read the token.
@@ -85,15 +87,11 @@ impl Transport for HttpTransport {
         };
         let request_id = text(answer.headers(), "fly-request-id");
         let retry_after = text(answer.headers(), RETRY_AFTER.as_str());
-        let body = whole(answer).await.map_err(|error| {
-            // The head of an answer was there already, so something was done with the request.
-            TransportError::Lost(told(&error))
-        })?;
+        let date = text(answer.headers(), DATE.as_str());
+        let body = whole(answer).await?;
         Ok(Response {
             status,
-            retry_after: retry_after
-                .and_then(|text| text.trim().parse().ok())
-                .map(Duration::from_secs),
+            retry_after: retry_after.and_then(|text| pause(text.trim(), date.as_deref())),
             request_id,
             body,
         })
@@ -101,15 +99,44 @@ impl Transport for HttpTransport {
 }
 
 /// The whole body, once: a list of a large fleet has tens of megabytes.
-async fn whole(mut answer: reqwest::Response) -> Result<Vec<u8>, reqwest::Error> {
-    let told = answer
+async fn whole(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> {
+    let too_large = |n: usize| {
+        (n > LARGEST).then(|| {
+            TransportError::TooLarge(format!("the answer has more than {} MB", LARGEST >> 20))
+        })
+    };
+    // The head of an answer was there already, so something was done with the request.
+    let lost = |error: reqwest::Error| TransportError::Lost(told(&error));
+    let said = answer
         .content_length()
-        .and_then(|n| usize::try_from(n).ok());
-    let mut body = Vec::with_capacity(told.unwrap_or_default().min(FORESEEN));
-    while let Some(chunk) = answer.chunk().await? {
+        .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    if let Some(error) = said.and_then(too_large) {
+        return Err(error);
+    }
+    let mut body = Vec::with_capacity(said.unwrap_or_default().min(FORESEEN));
+    while let Some(chunk) = answer.chunk().await.map_err(lost)? {
+        if let Some(error) = too_large(body.len() + chunk.len()) {
+            return Err(error);
+        }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// How long `Retry-After` asks to wait: seconds, or a date, which counts from the server's own.
+fn pause(text: &str, date: Option<&str>) -> Option<Duration> {
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // A number that no clock can be set by is a very long time.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let read = |text: &str| {
+        jiff::fmt::rfc2822::DateTimeParser::new()
+            .parse_timestamp(text)
+            .ok()
+    };
+    let (until, now) = (read(text)?, read(date?)?);
+    let seconds = until.as_second().saturating_sub(now.as_second());
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 fn failed(error: reqwest::Error) -> TransportError {
@@ -131,4 +158,22 @@ fn told(error: &reqwest::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_a_number_or_a_date_that_counts_from_the_servers_own() {
+        let now = Some("Fri, 02 Jan 2026 03:04:05 GMT");
+        let seconds = |text: &str| pause(text, now).map(|pause| pause.as_secs());
+        assert_eq!(seconds("7"), Some(7));
+        assert_eq!(seconds("99999999999999999999999999"), Some(u64::MAX));
+        assert_eq!(seconds("Fri, 02 Jan 2026 03:04:15 GMT"), Some(10));
+        assert_eq!(seconds("Thu, 01 Jan 2026 03:04:05 GMT"), Some(0));
+        assert!(seconds("Sat, 02 Jan 2099 03:04:05 GMT").is_none_or(|n| n > 1 << 30));
+        assert_eq!(seconds("soon"), None);
+        assert_eq!(pause("Fri, 02 Jan 2026 03:04:15 GMT", None), None);
+    }
 }

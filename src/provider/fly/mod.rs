@@ -13,6 +13,7 @@ pub(super) mod events;
 mod http;
 mod leases;
 mod logs;
+mod names;
 mod newborn;
 mod pace;
 mod provider;
@@ -23,7 +24,8 @@ pub(super) mod wire;
 
 pub(super) mod answers;
 
-pub use access::{Access, AccessError};
+pub use access::{Access, AccessError, TOKENS};
+pub use client::Teller;
 pub use http::HttpTransport;
 pub use provider::FlyProvider;
 pub use transport::{Method, Request, Response, Transport, TransportError};

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::access::Access;
 use super::body::{self, Metadata};
-use super::client::{Ask, Client};
+use super::client::{Ask, Client, Teller};
 use super::events;
 use super::leases::Leases;
 use super::newborn::Newborn;
@@ -98,6 +98,13 @@ impl<T: Transport> FlyProvider<T> {
     #[must_use]
     pub fn at_most(mut self, per_second: NonZeroU32) -> Self {
         self.client.pace = Some(Pace::of(per_second));
+        self
+    }
+
+    /// The same, which says what it waits for where an answer takes long.
+    #[must_use]
+    pub fn telling(mut self, tells: Teller) -> Self {
+        self.client.tells = Some(tells);
         self
     }
 

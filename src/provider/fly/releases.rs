@@ -12,7 +12,7 @@ use super::client::{Ask, Told};
 use super::provider::FlyProvider;
 use super::transport::{Method, Transport};
 use crate::core::fleet::{AppName, NewRelease, Release, ReleaseStatus};
-use crate::provider::codes::NO_ACCESS;
+use crate::provider::codes::{NO_ACCESS, RATE_LIMITED};
 use crate::provider::{ErrorClass, ProviderError};
 
 /// How long an answer may take: from some networks that host cannot be reached, and nothing depends on it.
@@ -87,6 +87,9 @@ impl<T: Transport> FlyProvider<T> {
             Err(mut error) => {
                 if let ErrorClass::RateLimited(Some(pause)) = &mut error.class {
                     *pause = PATIENCE.min(*pause);
+                } else if error.code == RATE_LIMITED.name() && error.class == ErrorClass::Fatal {
+                    // Whoever asks to wait for years is asked once more in a moment: a run does without releases.
+                    error.class = ErrorClass::RateLimited(Some(PATIENCE));
                 }
                 Err(error)
             }

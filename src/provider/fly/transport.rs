@@ -70,4 +70,6 @@ pub enum TransportError {
     NotSent(String),
     /// The connection ended, or the time was up, before the answer was whole.
     Lost(String),
+    /// The answer is larger than anything that is read.
+    TooLarge(String),
 }

@@ -18,6 +18,7 @@ use crate::core::fleet::{
     CheckState, CheckStatus, HostStatus, Machine, MachineConfig, MachineId, MachineName,
     MachineState, Management, Occurred, Occurrence, Region, Volume, VolumeId,
 };
+use crate::core::scrub;
 use crate::provider::bookkeeping;
 
 /// A Machine as the API shows it.
@@ -139,7 +140,13 @@ impl Shown<'_> {
         let (mut config, unreadable) = match config {
             None => (None, None),
             Some(Ok(config)) => (Some(config), None),
-            Some(Err(error)) => (None, Some(format!("its config cannot be read: {error}"))),
+            Some(Err(error)) => (
+                None,
+                Some(format!(
+                    "its config cannot be read: {}",
+                    scrub::form(&error.to_string())
+                )),
+            ),
         };
         let mut metadata = Metadata::new();
         if let Some(own) = config.as_mut().and_then(|config| config.metadata.as_mut()) {

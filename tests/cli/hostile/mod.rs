@@ -1,6 +1,9 @@
 //! The program against people who mean harm: manifests of a pull request and servers that others control.
 
+mod pull_request;
 mod runner_commands;
+mod secrets;
+mod token;
 
 use std::process::Output;
 
@@ -33,4 +36,25 @@ fn assert_harmless(what: &str, output: &Output, colored: bool) {
         };
         assert!(!plain.contains(moves), "{what}: {stream}:\n{text:?}");
     }
+}
+
+/// All that stands below a folder, names included.
+fn everything_in(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = path.display().to_string();
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => found.extend(everything_in(&path)),
+            kind if kind.is_file() => found.push((name, std::fs::read(&path).unwrap_or_default())),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|part| part == text.as_bytes())
 }

@@ -87,7 +87,6 @@ const COMMANDS: &[&[&str]] = &[
     &["validate", "--strict"],
     &["validate", "--json"],
     &["show", "config"],
-    &["show", "config", "--json"],
     &["plan"],
     &["plan", "--refresh=false"],
     &["plan", "--refresh=false", "--json"],
@@ -96,10 +95,7 @@ const COMMANDS: &[&[&str]] = &[
     &["apply", "-y", "--allow-destroy=all"],
     &["scale", "show"],
     &["scale", "count", "app=2", "--dry-run"],
-    &["state", "show"],
     &["machine", "list"],
-    &["logs"],
-    &["unlock"],
     &["init"],
 ];
 

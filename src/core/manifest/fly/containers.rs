@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::core::fleet::MachineConfig;
+use crate::core::scrub;
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
@@ -72,7 +73,8 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
             } else {
                 shown(&written.value)
             };
-            let message = format!("{what} is not a Machine config: {error}");
+            let why = scrub::form(&error.to_string());
+            let message = format!("{what} is not a Machine config: {why}");
             file.report(
                 Diagnostic::error(codes::BAD_MACHINE_CONFIG, message)
                     .at(file.place(written.span.clone(), "")),

@@ -49,10 +49,7 @@ fn warn(table: &Fields<'_, '_>, key: &str, span: Range<usize>, node: &Node<'_>, 
     if key.starts_with("FLY_") {
         let message = format!("{}: names that begin with `FLY_` are Fly's own", shown(key));
         file.report(Diagnostic::warning(codes::RESERVED_NAME, message).at(file.place(span, "")));
-    } else if node.get_ref().as_str().is_some()
-        && (secret::hides(key) && could_be_secret(text)
-            || secret::in_text(text) && !text.contains('$'))
-    {
+    } else if node.get_ref().as_str().is_some() && secret::is_written(key, text) {
         let message = format!(
             "{} looks like a secret, and everybody who reads this file reads it",
             shown(key)
@@ -65,19 +62,6 @@ fn warn(table: &Fields<'_, '_>, key: &str, span: Range<usize>, node: &Node<'_>, 
                 .help("set it with `fly secrets set`, and take the line away"),
         );
     }
-}
-
-/// Whether a value could be one: words that switch something, paths, and addresses without a password
-/// are none.
-fn could_be_secret(text: &str) -> bool {
-    const SHORTEST: usize = 8;
-    let placeholder = text.starts_with('$') || text.starts_with('<') || text.starts_with("{{");
-    let plain_address = text.contains("://") && !text.contains('@') || text.starts_with('/');
-    text.len() >= SHORTEST
-        && !text.contains(char::is_whitespace)
-        && !placeholder
-        && !plain_address
-        && text.parse::<f64>().is_err()
 }
 
 /// Says why a value cannot be one of a variable.
@@ -193,6 +177,14 @@ mod tests {
             ("LOG_LEVEL = \"information\"", 0),
             ("CACHE = \"redis://:hunter2@cache:6379/0\"", 1),
             ("CACHE = \"redis://:${PASSWORD}@cache:6379/0\"", 0),
+            (
+                "AUTH_BACKEND = \"django.contrib.auth.backends.ModelBackend\"",
+                0,
+            ),
+            ("WORKER_QUEUE_KEY = \"jobs:default\"", 0),
+            ("SESSION_COOKIE_SECURE = \"true\"", 0),
+            ("AUTH_URL = \"https://auth.example.com/oauth/token\"", 0),
+            ("SOMETHING = \"https://kjhGFd765@example.com\"", 1),
             ("DEPLOY = \"FlyV1 fm2_lJPECAAAAAAAAAAA\"", 1),
         ] {
             let (_, found) = fly_fields(&format!("[env]\n{text}\n"), read);

@@ -25,7 +25,17 @@ pub(super) fn content<'o>(
     let name = shown(&path.value);
     let place = file.place(path.span.clone(), "");
     match overrides.files.get(&path.value) {
-        Some(LocalFile::Content(bytes)) => return Some(bytes),
+        Some(LocalFile::Content(bytes)) => {
+            if overrides.ignored.contains(&path.value) {
+                let message = format!("{name} is ignored by git and would be sent to the Machines");
+                file.report(
+                    Diagnostic::warning(codes::FILE_IGNORED, message)
+                        .at(place)
+                        .help("what git ignores is often secret, or differs from one computer to the next: name a file of the repository, or set the value with `fly secrets set` and use `secret_name`"),
+                );
+            }
+            return Some(bytes);
+        }
         Some(LocalFile::Refused(why)) => {
             let message = format!("{name} cannot be read: {why}");
             file.report(Diagnostic::error(codes::FILE_NOT_READ, message).at(place));

@@ -1,0 +1,42 @@
+//! Secrets that an older version wrote into the state in clear: they are hidden as it is read, so that nothing
+//! that is compared, shown or written has them (RULES 37).
+
+use std::collections::BTreeMap;
+
+use super::{ConfigDigest, Known};
+
+impl Known {
+    /// Hides what is a secret by its form in every config, and counts the configs in which something was. What
+    /// names one of them names its new digest.
+    pub fn hide_secrets(&mut self) {
+        let Some(lineage) = &self.lineage else {
+            return;
+        };
+        let mut renamed: BTreeMap<ConfigDigest, ConfigDigest> = BTreeMap::new();
+        let mut configs = BTreeMap::new();
+        for (digest, config) in std::mem::take(&mut self.configs) {
+            match config.without_secrets(lineage) {
+                Some(hidden) => {
+                    renamed.insert(digest, hidden.digest());
+                    configs.insert(hidden.digest(), hidden);
+                }
+                None => {
+                    configs.insert(digest, config);
+                }
+            }
+        }
+        self.configs = configs;
+        self.exposed = renamed.len();
+        let machines = self
+            .machines
+            .values_mut()
+            .map(|machine| &mut machine.config);
+        let released = self.releases.iter_mut();
+        let released = released.flat_map(|release| release.groups.values_mut());
+        for digest in machines.chain(released.map(|group| &mut group.config)) {
+            if let Some(new) = renamed.get(digest) {
+                digest.clone_from(new);
+            }
+        }
+    }
+}

@@ -1,0 +1,731 @@
+//! Secrets by their form: which parts of a text give one away, whatever stands around it.
+//!
+//! One detector for commands, addresses, headers, paths, image references, lines of a file and values of
+//! variables. It looks inside words: at what issuers mark, at passwords in addresses, at flags and
+//! assignments whose name says what their value is, and at long strings that no person has thought up.
+//! What plainly is none (a class name, a queue, a switch, a path, a placeholder) is left alone. Start at
+//! [`find`]. Names are judged in [`super::name`].
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::HIDDEN;
+use super::issuers;
+use super::name::{Says, says};
+
+/// The parts of a text that are secrets, in order and apart from each other.
+pub fn find(text: &str) -> Vec<Range<usize>> {
+    let mut found = certain_parts(text);
+    found.extend(assignments(text));
+    found.extend(flags(text));
+    found.extend(schemes_of_headers(text));
+    found.extend(random_words(text));
+    merged(text, found)
+}
+
+/// Those that cannot be anything else: what issuers mark, private keys, and passwords in addresses.
+pub fn certain(text: &str) -> Vec<Range<usize>> {
+    merged(text, certain_parts(text))
+}
+
+/// Whether something in the text is a secret.
+pub fn is_in(text: &str) -> bool {
+    !find(text).is_empty()
+}
+
+/// The text with [`HIDDEN`] in the place of each secret.
+pub fn hidden(text: &str) -> Cow<'_, str> {
+    without(text, &find(text))
+}
+
+/// The same for secrets that are certain.
+pub fn hidden_certain(text: &str) -> Cow<'_, str> {
+    without(text, &certain(text))
+}
+
+/// [`hidden`] for a line of a file, with the byte range of a spot in it moved along.
+pub fn hidden_around(text: &str, spot: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
+    let found = find(text);
+    let moved = |at: usize, is_end: bool| {
+        let mut shift = at;
+        for range in &found {
+            if range.end <= at {
+                shift = shift + HIDDEN.len() - range.len();
+            } else if range.start < at {
+                // Within what is hidden: all of it is the spot.
+                let edge = if is_end { HIDDEN.len() } else { 0 };
+                return shift + edge + range.start - at;
+            }
+        }
+        shift
+    };
+    let spot = moved(spot.start, false)..moved(spot.end, true);
+    (without(text, &found), spot)
+}
+
+/// Which of the words of a command are secrets or have some in them: the value of a flag may be the next word.
+pub fn in_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
+    let mut program = "";
+    let mut before = "";
+    let judged = words.into_iter().enumerate().map(|(at, word)| {
+        if at == 0 || before == "&&" || before == "|" {
+            program = word;
+        }
+        let announced = announces(program, before, word);
+        before = word;
+        announced || is_in(word)
+    });
+    judged.collect()
+}
+
+fn certain_parts(text: &str) -> Vec<Range<usize>> {
+    let mut found = issuers::marked(text);
+    found.extend(logins(text));
+    found.extend(private_keys(text));
+    found.extend(addresses(text));
+    found
+}
+
+fn merged(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    found.retain(|range| !range.is_empty() && &text[range.clone()] != HIDDEN);
+    found.sort_by_key(|range| range.start);
+    let mut apart: Vec<Range<usize>> = Vec::new();
+    for range in found {
+        match apart.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => apart.push(range),
+        }
+    }
+    apart
+}
+
+fn without<'t>(text: &'t str, found: &[Range<usize>]) -> Cow<'t, str> {
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for range in found {
+        shown.push_str(&text[from..range.start]);
+        shown.push_str(HIDDEN);
+        from = range.end;
+    }
+    shown.push_str(&text[from..]);
+    Cow::Owned(shown)
+}
+
+/// From `-----BEGIN … PRIVATE KEY-----` to its end, or to the end of the text.
+fn private_keys(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(at) = text[from..].find("-----BEGIN ").map(|at| from + at) {
+        let head = &text[at..];
+        let kind = &head[11..floor(head, 11 + 64)];
+        let is_private = kind
+            .find("PRIVATE KEY")
+            .is_some_and(|at| !kind[..at].contains("-----"));
+        if !is_private {
+            from = at + 11;
+            continue;
+        }
+        // In JSON the text that it stands in ends there.
+        let head = &head[..head.find('"').unwrap_or(head.len())];
+        let end = head
+            .find("-----END ")
+            .and_then(|end| Some(end + 9 + head[end + 9..].find("-----")? + 5))
+            .unwrap_or(head.len());
+        found.push(at..at + end);
+        from = at + end;
+    }
+    found
+}
+
+/// Passwords and tokens in addresses: `scheme://user:PASSWORD@host`, `https://TOKEN@host`.
+fn addresses(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("://") {
+        let scheme = text[ceil(text, at.saturating_sub(32))..at]
+            .rsplit(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.'))
+            .next()
+            .unwrap_or_default();
+        let from = at + 3;
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
+        let whole = &text[from..floor(text, from + ENOUGH)];
+        let whole = &whole[..whole.find(ends).unwrap_or(whole.len())];
+        let authority = whole.split(['/', '?', '#']).next().unwrap_or_default();
+        let user = match authority.rsplit_once('@') {
+            Some((user, _)) => user,
+            // A password with a slash in it; a number before one is a port.
+            None => match (authority.split_once(':'), whole.rfind('@')) {
+                (Some((_, rest)), Some(end)) if !rest.bytes().all(|b| b.is_ascii_digit()) => {
+                    &whole[..end]
+                }
+                _ => continue,
+            },
+        };
+        match user.split_once(':') {
+            Some((name, password)) if !is_placeholder(password) && !password.is_empty() => {
+                let start = from + name.len() + 1;
+                found.push(start..start + password.len());
+            }
+            Some((name, "")) if is_random(name) => found.push(from..from + name.len()),
+            Some(_) => {}
+            None => {
+                let scheme = scheme.to_ascii_lowercase();
+                let of_web = scheme.ends_with("http") || scheme.ends_with("https");
+                let is_token = of_web && user != "git" || is_random(user);
+                if is_token && !user.is_empty() && !is_placeholder(user) {
+                    found.push(from..from + user.len());
+                }
+            }
+        }
+    }
+    found
+}
+
+/// `user:PASSWORD@host` without a scheme, as in references of images.
+fn logins(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices('@') {
+        let behind = ceil(text, at.saturating_sub(ENOUGH));
+        let before = &text[behind..at];
+        let start = before
+            .rfind(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '=' | ',' | '/'))
+            .map_or(0, |start| start + 1);
+        let Some((user, password)) = before[start..].split_once(':') else {
+            continue;
+        };
+        let start = behind + start;
+        let host = &text[at + 1..floor(text, at + 1 + ENOUGH)];
+        let host = &host[..host
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '/' | ','))
+            .unwrap_or(host.len())];
+        let is_host = host.contains('.') || host.starts_with("localhost") || {
+            // `name:tag@sha256:…` is an image.
+            let (name, port) = host.split_once(':').unwrap_or((host, ""));
+            !name.is_empty()
+                && !port.is_empty()
+                && port.bytes().all(|b| b.is_ascii_digit())
+                && port.len() < 6
+        };
+        if is_host && !user.is_empty() && !password.is_empty() && !is_placeholder(password) {
+            found.push(start + user.len() + 1..at);
+        }
+    }
+    found
+}
+
+/// A name, what stands between it and its value, and the value: `NAME=VALUE`, `"name": "value"`.
+fn assignments(text: &str) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut passed = 0;
+    for (at, sign) in text.match_indices(['=', ':']) {
+        if at < passed {
+            continue;
+        }
+        let behind = ceil(text, at.saturating_sub(ENOUGH));
+        let before = text[behind..at].trim_end_matches([' ', '\t', '"', '\'', '\\']);
+        let name = before
+            .rsplit(|c: char| !is_of_name(c))
+            .next()
+            .unwrap_or_default();
+        let says = says(name);
+        if says == Says::Nothing {
+            continue;
+        }
+        let rest = &text[at + 1..];
+        let lead = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        // A colon within a word parts names, hosts and ports.
+        if sign == ":" && lead == 0 && !rest.starts_with(['"', '\'']) {
+            continue;
+        }
+        let (start, value) = value_at(text, at + 1 + lead);
+        // After a colon a bare word is a value where a line begins with its name; in the middle of one it is prose.
+        if sign == ":" && text.as_bytes()[start - 1] != b'"' && text.as_bytes()[start - 1] != b'\''
+        {
+            let line = before[..before.len() - name.len()]
+                .rsplit('\n')
+                .next()
+                .unwrap_or_default();
+            if !line.trim_start_matches([' ', '\t', '-']).is_empty()
+                && !line.ends_with(['"', '\'', '{', ','])
+            {
+                continue;
+            }
+        }
+        // What compares is no assignment, and neither is what a flag of flags says.
+        if rest.starts_with('=') || text[..at].ends_with(['!', '<', '>', '=']) {
+            continue;
+        }
+        if is_secret(says, value) {
+            found.push(start..start + value.len());
+        }
+        passed = if value.len() > ENOUGH {
+            start + value.len()
+        } else {
+            passed
+        };
+    }
+    found
+}
+
+/// `--token VALUE`, and the few short flags of programs that everybody knows.
+fn flags(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut program = "";
+    let mut before = "";
+    let mut begins = true;
+    for (at, word) in words(text) {
+        if begins {
+            program = word;
+        }
+        // Variables before a program are none.
+        begins = begins && word.contains('=') || matches!(word, "&&" | "|" | ";");
+        let bare = word.trim_matches(['"', '\'', '`']);
+        if announces(program, before, bare) {
+            let start = at + word.find(bare).unwrap_or(0);
+            found.push(start..start + bare.len());
+        }
+        let glued = bare.strip_prefix("-p").filter(|_| is_mysql(program));
+        if let Some(password) = glued.filter(|rest| rest.len() > 2 && !is_placeholder(rest)) {
+            let end = at + word.find(bare).unwrap_or(0) + bare.len();
+            found.push(end - password.len()..end);
+        }
+        before = word;
+    }
+    found
+}
+
+/// `Bearer VALUE` and `Basic VALUE`, in any header.
+fn schemes_of_headers(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut before = "";
+    for (at, word) in words(text) {
+        let scheme = before.trim_start_matches(|c: char| !c.is_ascii_alphabetic());
+        let scheme = scheme.rsplit(['=', ':']).next().unwrap_or_default();
+        let value = word.trim_matches(['"', '\'', '`', ',', ';']);
+        let named = ["bearer", "basic", "token"].contains(&scheme.to_ascii_lowercase().as_str());
+        let long =
+            value.len() >= 8 && (value.len() >= 20 || value.contains(|c: char| c.is_ascii_digit()));
+        if named && long && is_value(value) && !value.contains(['(', '/', ':']) {
+            let start = at + word.find(value).unwrap_or(0);
+            found.push(start..start + value.len());
+        }
+        before = word;
+    }
+    found
+}
+
+/// Long strings that no person has thought up, in letters of both cases and digits.
+fn random_words(text: &str) -> Vec<Range<usize>> {
+    const SHORTEST: usize = 24;
+    let is_of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-');
+    let mut found = Vec::new();
+    let mut from = 0;
+    for word in text.split(|c: char| !is_of_word(c)) {
+        // Within a path each part is judged; in base64 a slash is a character like others.
+        let parts: Vec<&str> = if is_random(word) {
+            vec![word]
+        } else {
+            word.split('/').collect()
+        };
+        let mut start = from;
+        for part in parts {
+            let cased = part.contains(|c: char| c.is_ascii_uppercase())
+                && part.contains(|c: char| c.is_ascii_lowercase());
+            if part.len() >= SHORTEST && cased && is_random(part) {
+                let padding = text[start + part.len()..]
+                    .bytes()
+                    .take_while(|b| *b == b'=')
+                    .count();
+                found.push(start..start + part.len() + padding);
+            }
+            start += part.len() + 1;
+        }
+        from += word.len()
+            + text[from + word.len()..]
+                .chars()
+                .next()
+                .map_or(0, char::len_utf8);
+    }
+    found
+}
+
+/// As much as is looked at around a sign: longer is no name, no address and no password, and hostile texts have
+/// many signs.
+const ENOUGH: usize = 256;
+
+/// The nearest boundary of characters at or before this byte.
+pub(super) fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// The nearest one at or after it.
+fn ceil(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    at
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+/// The words of a text and where they stand.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let start = text.as_ptr() as usize;
+    text.split_whitespace()
+        .map(move |word| (word.as_ptr() as usize - start, word))
+}
+
+/// The value that begins here, without its quotes.
+fn value_at(text: &str, at: usize) -> (usize, &str) {
+    let rest = &text[at..];
+    let quote = ["\\\"", "\"", "'"]
+        .iter()
+        .find(|quote| rest.starts_with(**quote));
+    if let Some(quote) = quote {
+        let inner = &rest[quote.len()..];
+        let end = inner.find(quote).unwrap_or(inner.len());
+        let end = inner[..end].find('\n').unwrap_or(end);
+        return (at + quote.len(), &inner[..end]);
+    }
+    let ends = |c: char| {
+        c.is_whitespace() || matches!(c, '&' | ',' | ';' | '"' | '\'' | '`' | ')' | '}' | ']')
+    };
+    (at, &rest[..rest.find(ends).unwrap_or(rest.len())])
+}
+
+/// Whether a flag says that the word after it is a secret.
+fn announces(program: &str, flag: &str, word: &str) -> bool {
+    let program = program.rsplit('/').next().unwrap_or(program);
+    let flag = flag.trim_matches(['"', '\'', '`']);
+    match flag {
+        "-p" => (program == "sshpass" || is_mysql(program)) && is_value(word),
+        "-a" => program.starts_with("redis-cli") && is_value(word),
+        "-u" | "--user" => {
+            let password = word.split_once(':').map(|(_, password)| password);
+            program == "curl" && password.is_some_and(|password| !is_placeholder(password))
+        }
+        _ => {
+            let name = flag.strip_prefix("--").filter(|name| !name.contains('='));
+            name.is_some_and(|name| says(name) == Says::Secret) && is_value(word)
+        }
+    }
+}
+
+fn is_mysql(program: &str) -> bool {
+    let program = program.rsplit('/').next().unwrap_or(program);
+    program.starts_with("mysql") || program.starts_with("mariadb")
+}
+
+/// Whether this could be the value of something secret at all.
+fn is_value(text: &str) -> bool {
+    is_secret(Says::Secret, text)
+}
+
+/// Whether a value is one, by what its name says.
+pub(super) fn is_secret(says: Says, value: &str) -> bool {
+    let plain =
+        is_placeholder(value) || is_switch(value) || is_place(value) || is_identifier(value);
+    match says {
+        Says::Secret => value.len() >= 4 && !value.starts_with("--") && !plain,
+        Says::Perhaps => !plain && is_random(value),
+        Says::Nothing => false,
+    }
+}
+
+/// What a shell, a template or a person fills in later.
+pub(super) fn is_placeholder(value: &str) -> bool {
+    const WORDS: [&str; 10] = [
+        "secret",
+        "changeme",
+        "change-me",
+        "change_me",
+        "todo",
+        "dummy",
+        "redacted",
+        "bearer",
+        "basic",
+        "token",
+    ];
+    let lower = value.to_ascii_lowercase();
+    let masked = value
+        .chars()
+        .all(|c| matches!(c, '*' | 'x' | 'X' | '.' | '…' | '•'));
+    masked
+        || WORDS.contains(&lower.as_str())
+        || lower.contains("placeholder")
+        || lower.starts_with("your")
+        || value.ends_with("...")
+        // Hidden already; where words are looked at one by one, its bracket may be apart.
+        || value.starts_with("(hidden")
+        || value.starts_with("(the token")
+        || value.starts_with(['$', '<', '%', '@'])
+        || value.contains("${")
+        || value.contains("$(")
+        || value.contains("{{")
+        || value.starts_with('{') && value.ends_with('}')
+}
+
+/// What switches something, and what is counted or measured.
+fn is_switch(value: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "true", "false", "yes", "no", "on", "off", "none", "null", "enabled", "disabled", "auto",
+        "default",
+    ];
+    let number = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    WORDS.contains(&value.to_ascii_lowercase().as_str())
+        || value.parse::<f64>().is_ok()
+        || value.len() - number.len() <= 3
+            && !number.is_empty()
+            && number.len() < 8
+            && number.parse::<f64>().is_ok()
+}
+
+/// A path, a file, or an address; what is secret in one is found by itself.
+fn is_place(value: &str) -> bool {
+    value.contains("://")
+        || ["/", "./", "../", "~/"]
+            .iter()
+            .any(|lead| value.starts_with(lead))
+        || value.contains('/') && !is_random(value)
+        || value.rsplit_once('.').is_some_and(|(name, ending)| {
+            let short =
+                (1..=4).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphabetic());
+            short && !name.is_empty() && !is_random(name)
+        })
+}
+
+/// A class, a module or a function: words with `.`, `::` or `#` between them, or one in camel case.
+fn is_identifier(value: &str) -> bool {
+    let is_word = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && !is_random(part)
+    };
+    let mut parts = value
+        .split(['.', ':', '#'])
+        .filter(|part| !part.is_empty())
+        .peekable();
+    let dotted = value.contains(['.', ':']) && parts.peek().is_some() && parts.all(is_word);
+    let camel = is_word(value)
+        && !value.contains(|c: char| c.is_ascii_digit())
+        && value.starts_with(|c: char| c.is_ascii_uppercase())
+        && value.contains(|c: char| c.is_ascii_lowercase())
+        && value.chars().filter(char::is_ascii_uppercase).count() > 1;
+    dotted || camel
+}
+
+/// Whether a machine has drawn it: letters and digits in no order that a person would write.
+pub(super) fn is_random(value: &str) -> bool {
+    const SHORTEST: usize = 12;
+    let of_it =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-' | '.');
+    if value.len() < SHORTEST || !value.chars().all(of_it) || is_uuid(value) {
+        return false;
+    }
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
+    if digits == 0 || letters == 0 {
+        // Base64 without a digit is rare, and long.
+        return false;
+    }
+    let is_hex = value
+        .bytes()
+        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    // The runs of one kind: in words they are long. A capital belongs to what follows it.
+    let kind = |byte: u8| match byte {
+        b'a'..=b'z' => 'a',
+        b'A'..=b'Z' => 'A',
+        b'0'..=b'9' => '0',
+        _ => '-',
+    };
+    let kinds: Vec<char> = value
+        .bytes()
+        .map(kind)
+        .filter(|kind| *kind != '-')
+        .collect();
+    let breaks = kinds
+        .windows(2)
+        .filter(|pair| pair[0] != pair[1] && *pair != ['A', 'a'])
+        .count();
+    let runs = breaks + 1;
+    let apart = if is_hex {
+        kinds.len() <= runs * 4
+    } else {
+        kinds.len() <= runs * 3
+    };
+    let pieces = value
+        .split(['-', '_', '.'])
+        .filter(|piece| !piece.is_empty())
+        .count();
+    apart && digits * 12 >= kinds.len() && kinds.len() >= pieces * 7
+}
+
+fn is_uuid(value: &str) -> bool {
+    let lengths: Vec<usize> = value.split('-').map(str::len).collect();
+    lengths == [8, 4, 4, 4, 12] && value.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_found_inside_of_texts() {
+        for (text, shown) in [
+            (
+                "bin/x --token=sk_live_abcdefghijklmnop -v",
+                "bin/x --token=(hidden) -v",
+            ),
+            ("bin/x --token kjhGFd765 -v", "bin/x --token (hidden) -v"),
+            ("bin/x --password hunter2", "bin/x --password (hidden)"),
+            (
+                "bin/x --db-password='hunter2 x'",
+                "bin/x --db-password='(hidden)'",
+            ),
+            ("API_TOKEN=kjhGFd765 bin/x", "API_TOKEN=(hidden) bin/x"),
+            (
+                "env SECRET_KEY_BASE=abcdef bin/x",
+                "env SECRET_KEY_BASE=(hidden) bin/x",
+            ),
+            ("redis://:pw@host:6379/0", "redis://:(hidden)@host:6379/0"),
+            (
+                "run --url redis://:pw@host x",
+                "run --url redis://:(hidden)@host x",
+            ),
+            ("postgres://u:p/w#1@db/x", "postgres://u:(hidden)@db/x"),
+            (
+                "https://abcTOKEN@example.com/x",
+                "https://(hidden)@example.com/x",
+            ),
+            (
+                "git+https://x-access-token:abc@github.com/x",
+                "git+https://x-access-token:(hidden)@github.com/x",
+            ),
+            (
+                "ana:hunter2@registry.example/shop:1",
+                "ana:(hidden)@registry.example/shop:1",
+            ),
+            ("/health?token=abcd1234&x=1", "/health?token=(hidden)&x=1"),
+            (
+                "/health?x=1&api_key=abcd1234",
+                "/health?x=1&api_key=(hidden)",
+            ),
+            ("Bearer abcdefgh12345678", "Bearer (hidden)"),
+            (
+                "curl -H 'Authorization: Bearer abcdefgh1234' x",
+                "curl -H 'Authorization: Bearer (hidden)' x",
+            ),
+            (
+                "curl -u ana:hunter2 https://x",
+                "curl -u (hidden) https://x",
+            ),
+            ("mysql -uroot -phunter2 db", "mysql -uroot -p(hidden) db"),
+            ("sshpass -p hunter2 ssh x", "sshpass -p (hidden) ssh x"),
+            ("redis-cli -a hunter2 ping", "redis-cli -a (hidden) ping"),
+            ("  API_TOKEN = \"kjhGFd765", "  API_TOKEN = \"(hidden)"),
+            (
+                "\"api_token\": \"kjhGFd765\",",
+                "\"api_token\": \"(hidden)\",",
+            ),
+            ("password: hunter2", "password: (hidden)"),
+            ("x FlyV1 fm2_lJPECAAAAAAAAAAA y", "x FlyV1 (hidden) y"),
+            ("arg Zk3Jd9fQ2mX7vB1nR5tY8wL0 x", "arg (hidden) x"),
+            (
+                "a -----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\nb",
+                "a (hidden)\nb",
+            ),
+        ] {
+            assert_eq!(hidden(text), shown);
+            assert!(!is_in(&hidden(text)), "{shown} is clean");
+        }
+    }
+
+    #[test]
+    fn what_plainly_is_none_is_left_alone() {
+        for text in [
+            "",
+            "bin/rails fly:server",
+            "bundle exec sidekiq -q default -q mailers",
+            "celery -A app worker --queues=high,default --concurrency=4",
+            "gunicorn -b 0.0.0.0:8080 --access-logfile - app.wsgi:application",
+            "AUTH_BACKEND=django.contrib.auth.backends.ModelBackend",
+            "WORKER_QUEUE_KEY=jobs:default",
+            "TOKEN_TTL=15m",
+            "--token=$TOKEN --password ${PASSWORD} --secret \"$(cat x)\"",
+            "--token-file /run/token --private-key ./key.pem",
+            "--password-file=/run/password",
+            "--secret-name shop",
+            "--auth=basic --key-type ed25519",
+            "https://example.com/a:b@c",
+            "https://medium.com/@somebody",
+            "http://host:8080/path/@x",
+            "https://auth.example.com/oauth/token?grant_type=code",
+            "postgres://app@db/shop",
+            "git@github.com:ana/shop.git",
+            "ssh://git@github.com/ana/shop",
+            "ana:hunter2",
+            "shop:v1@sha256:1111111111111111111111111111111111111111111111111111111111111111",
+            "registry.fly.io/shop:deployment-01HXYZABCDEFGHJKMNPQRSTVWX@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "registry.fly.io/shop@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "--rev 3f786850e387550fdab836ed7e6dc881de23001b",
+            "148ed599c14189 vol_vz3gr8x9yq5k2m1n fly-local-6pn:8080",
+            "0f8fad5b-d9cb-469f-a165-70867728950e",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
+            "ProcessAllTheQueuesOfTheWorkerNumber2ForAllTenants2024",
+            "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----",
+            "fm2_short",
+            "AKIA-is-no-key-at-all",
+            "export FLY_API_TOKEN=$(fly auth token)",
+            "python -c 'import key; key == 1'",
+            "mkdir -p /data/storage && exec app -p 8080",
+            "Basic authentication required",
+            "token expired for this organisation",
+            "cannot read the token: invalid character",
+        ] {
+            assert_eq!(hidden(text), text);
+        }
+    }
+
+    #[test]
+    fn a_spot_moves_with_what_is_hidden_around_it() {
+        let text = "A = 1 --token=kjhGFd765 x";
+        for (spot, shown) in [
+            ("A", "A"),
+            ("x", "x"),
+            ("hGFd", HIDDEN),
+            ("token=kj", "token=(hidden)"),
+        ] {
+            let at = text.rfind(spot).unwrap();
+            let (hidden, moved) = hidden_around(text, at..at + spot.len());
+            assert_eq!(&hidden[moved], shown, "{spot}");
+        }
+    }
+
+    #[test]
+    fn a_flag_hides_the_word_after_it() {
+        for (words, secret) in [
+            (
+                &["bin/x", "--token", "kjhGFd765", "-v"][..],
+                &[false, false, true, false][..],
+            ),
+            (&["bin/x", "--token=kjhGFd765"], &[false, true]),
+            (&["mysqldump", "-p", "hunter2"], &[false, false, true]),
+            (&["app", "-p", "8080"], &[false, false, false]),
+            (
+                &["sh", "-c", "exec app --token kjhGFd765"],
+                &[false, false, true],
+            ),
+        ] {
+            assert_eq!(in_words(words.iter().copied()), secret, "{words:?}");
+        }
+    }
+}

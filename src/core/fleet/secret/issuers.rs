@@ -1,0 +1,247 @@
+//! How secrets begin whose issuers mark them: tokens of Fly, of forges, payment, chat, clouds and registries.
+
+use std::ops::Range;
+
+/// A mark, and how many characters follow it at least: with fewer it is the beginning of a word.
+const MARKS: [(&str, usize); 77] = [
+    ("fm1_", 12),
+    ("fm1a_", 12),
+    ("fm1r_", 12),
+    ("fm2_", 12),
+    ("fo1_", 12),
+    ("ghp_", 16),
+    ("gho_", 16),
+    ("ghu_", 16),
+    ("ghs_", 16),
+    ("ghr_", 16),
+    ("github_pat_", 16),
+    ("glpat-", 12),
+    ("gldt-", 12),
+    ("glrt-", 12),
+    ("glptt-", 12),
+    ("glcbt-", 12),
+    ("sk_live_", 10),
+    ("sk_test_", 10),
+    ("rk_live_", 10),
+    ("rk_test_", 10),
+    ("whsec_", 16),
+    ("sk-ant-", 16),
+    ("sk-proj-", 16),
+    ("sk-or-", 16),
+    ("xoxa-", 10),
+    ("xoxb-", 10),
+    ("xoxc-", 10),
+    ("xoxd-", 10),
+    ("xoxe-", 10),
+    ("xoxp-", 10),
+    ("xoxr-", 10),
+    ("xoxs-", 10),
+    ("xapp-", 10),
+    ("AIza", 30),
+    ("ya29.", 20),
+    ("GOCSPX-", 16),
+    ("npm_", 20),
+    ("pypi-", 20),
+    ("rubygems_", 20),
+    ("dop_v1_", 20),
+    ("doo_v1_", 20),
+    ("dor_v1_", 20),
+    ("dckr_pat_", 16),
+    ("hf_", 20),
+    ("r8_", 20),
+    ("shpat_", 16),
+    ("shpca_", 16),
+    ("shppa_", 16),
+    ("shpss_", 16),
+    ("sntrys_", 20),
+    ("sntryu_", 20),
+    ("sq0atp-", 16),
+    ("sq0csp-", 16),
+    ("lin_api_", 16),
+    ("ntn_", 20),
+    ("sbp_", 20),
+    ("sb_secret_", 12),
+    ("tskey-", 12),
+    ("hvs.", 20),
+    ("hvb.", 20),
+    ("PMAK-", 20),
+    ("NRAK-", 16),
+    ("phx_", 20),
+    ("pscale_tkn_", 16),
+    ("pscale_pw_", 16),
+    ("EAACEdEose0cBA", 10),
+    ("AGE-SECRET-KEY-1", 20),
+    ("figd_", 20),
+    ("glsa_", 20),
+    ("glc_", 20),
+    ("atlasv1.", 20),
+    ("ATATT3", 20),
+    ("ATCTT3", 20),
+    ("vercel_blob_rw_", 16),
+    ("re_live_", 12),
+    ("gsk_", 24),
+    ("xai-", 24),
+];
+
+/// What is secret in the address of a webhook: all that follows this.
+const WEBHOOKS: [&str; 4] = [
+    "hooks.slack.com/services/",
+    "hooks.slack.com/workflows/",
+    "discord.com/api/webhooks/",
+    "discordapp.com/api/webhooks/",
+];
+
+/// How much of a word is looked at; hostile texts are long, and have many beginnings of words.
+const ENOUGH: usize = 256;
+
+/// The parts of a text that bear a mark.
+pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut before = None;
+    let mut passed = 0;
+    for (at, c) in text.char_indices() {
+        let begins =
+            before.is_none_or(|before: char| !before.is_ascii_alphanumeric() && before != '_');
+        before = Some(c);
+        if !begins || at < passed || !c.is_ascii_alphanumeric() {
+            continue;
+        }
+        let rest = &text[at..];
+        let end = if is_marked(rest) {
+            // A full stop ends a sentence.
+            let whole = &rest[..end_of(rest, is_of_token)];
+            Some((0, whole.trim_end_matches('.').len()))
+        } else if let Some(key) = rest.strip_prefix("FlyV1 ") {
+            let end = end_of(key, |c| is_of_token(c) || c == ',');
+            (end >= 8).then_some((6, 6 + end))
+        } else {
+            telegram(rest).map(|end| (0, end))
+        };
+        if let Some((from, to)) = end {
+            found.push(at + from..at + to);
+            passed = at + to;
+        }
+    }
+    for hook in WEBHOOKS {
+        for (at, _) in text.match_indices(hook) {
+            let from = at + hook.len();
+            let rest = &text[from..];
+            let end = rest
+                .find(|c: char| !is_of_token(c) && c != '/')
+                .unwrap_or(rest.len());
+            if end >= 16 {
+                found.push(from..from + end);
+            }
+        }
+    }
+    found
+}
+
+fn is_marked(rest: &str) -> bool {
+    const OTHERS: [&str; 5] = ["AKIA", "ASIA", "eyJ", "sk-", "SG."];
+    let begins = |mark: &str| rest.starts_with(mark);
+    if !MARKS.iter().any(|(mark, _)| begins(mark)) && !OTHERS.iter().any(|mark| begins(mark)) {
+        return false;
+    }
+    let short = &rest[..super::form::floor(rest, ENOUGH)];
+    let body = &short[..end_of(short, is_of_token)];
+    let marked = MARKS
+        .iter()
+        .any(|(mark, least)| body.starts_with(mark) && body.len() >= mark.len() + least);
+    marked || is_cloud_key(body) || is_jwt(body) || is_plain_sk(body) || is_sendgrid(body)
+}
+
+fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=')
+}
+
+/// How many bytes at the start of a text are made of such characters.
+fn end_of(text: &str, is_of_it: impl Fn(char) -> bool) -> usize {
+    text.find(|c: char| !is_of_it(c)).unwrap_or(text.len())
+}
+
+/// The id of an access key of AWS, beside which its secret half tends to stand.
+fn is_cloud_key(text: &str) -> bool {
+    text.len() == 20
+        && ["AKIA", "ASIA"].iter().any(|mark| text.starts_with(mark))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// Three parts, or two, in base64 with JSON in the first.
+fn is_jwt(text: &str) -> bool {
+    let mut parts = text.split('.');
+    text.starts_with("eyJ")
+        && parts.next().is_some_and(|part| part.len() >= 10)
+        && parts.next().is_some_and(|part| part.len() >= 10)
+}
+
+/// The older keys of OpenAI; CSS has classes that begin alike, in words.
+fn is_plain_sk(text: &str) -> bool {
+    text.strip_prefix("sk-").is_some_and(|rest| {
+        rest.len() >= 20
+            && rest.contains(|c: char| c.is_ascii_digit())
+            && rest.contains(|c: char| c.is_ascii_uppercase())
+    })
+}
+
+fn is_sendgrid(text: &str) -> bool {
+    text.strip_prefix("SG.")
+        .and_then(|rest| rest.split_once('.'))
+        .is_some_and(|(id, key)| id.len() >= 16 && key.len() >= 16)
+}
+
+/// A bot's token of Telegram, its length in bytes.
+fn telegram(text: &str) -> Option<usize> {
+    let of_bot = text.strip_prefix("bot").unwrap_or(text);
+    let lead = text.len() - of_bot.len();
+    let id = of_bot
+        .bytes()
+        .take(11)
+        .take_while(u8::is_ascii_digit)
+        .count();
+    let rest = of_bot[id..].strip_prefix(':')?;
+    let key = rest.bytes().take(41);
+    let key = key
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        .count();
+    ((8..=10).contains(&id) && (33..=40).contains(&key)).then_some(lead + id + 1 + key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marked_tokens_are_found_in_words_and_their_beginnings_are_not() {
+        for text in [
+            "fm2_lJPECAAAAAAAAAAA",
+            "FlyV1 fm2_lJPECAAAAAAAAAAA",
+            "FlyV1 abcdefghijkl",
+            "x=ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+            "(sk_live_abcdefghijklmnopqrst)",
+            "AKIAIOSFODNN7EXAMPLE",
+            "AIzaSyA-1234567890abcdefghijklmnopqrstu",
+            "npm_abcdefghijklmnopqrstuvwxyz0123456789",
+            "dop_v1_0123456789abcdef0123456789abcdef",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+            "SG.abcdefghijklmnopqrstuv.abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+            "https://hooks.slack.com/services/T00000000/B00000000/abcdefghijklmnop",
+            "sk-abcdEFGH1234567890abcd",
+            "123456789:AAabcdefghijklmnopqrstuvwxyz0123456",
+        ] {
+            assert_eq!(marked(text).len().min(1), 1, "{text}");
+        }
+        for text in [
+            "fm2_short",
+            "AKIA-is-no-key",
+            "sk-button-primary-large-x",
+            "eyJ.x.y",
+            "ghp_",
+            "notaghp_abcdefghijklmnopqrstuvwxyz",
+        ] {
+            assert!(marked(text).is_empty(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! What the name of a variable, a flag, a header or a field says about its value.
+
+/// What a name says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Says {
+    /// That its value is a secret, unless the value plainly is none.
+    Secret,
+    /// That its value may be one: the value decides.
+    Perhaps,
+    /// Nothing.
+    Nothing,
+}
+
+/// Whether the value of a variable or header of this name is kept out of every output, whatever it is.
+pub fn hides(name: &str) -> bool {
+    const WORDS: [&str; 12] = [
+        "SECRET",
+        "TOKEN",
+        "PASSWORD",
+        "PASSWD",
+        "PASSPHRASE",
+        "CREDENTIAL",
+        "PRIVATE",
+        "APIKEY",
+        "DSN",
+        "DATABASE_URL",
+        "AUTHORIZATION",
+        "COOKIE",
+    ];
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    WORDS.iter().any(|word| name.contains(word))
+        || name
+            .split('_')
+            .any(|part| matches!(part, "KEY" | "PASS" | "PWD" | "AUTH" | "SALT" | "CERT"))
+        || name.ends_with("_URI") && name.contains("DATABASE")
+        || name == "REDIS_URL"
+        || name == "MONGO_URL"
+}
+
+/// What this name says about its value.
+pub fn says(name: &str) -> Says {
+    if name.is_empty() || name.len() > 80 {
+        return Says::Nothing;
+    }
+    let words = words(name);
+    let Some(last) = words
+        .iter()
+        .rev()
+        .find(|word| !word.bytes().all(|b| b.is_ascii_digit()))
+    else {
+        return Says::Nothing;
+    };
+    let before = words.iter().rev().skip_while(|word| *word != last).nth(1);
+    let before = before.map(String::as_str).unwrap_or_default();
+    let last = last.as_str();
+    let is_secret = match last {
+        "PASSWORD" | "PASSWD" | "PASSPHRASE" | "SECRET" | "SECRETS" | "TOKEN" | "CREDENTIAL"
+        | "CREDENTIALS" | "APIKEY" | "PASSCODE" | "AUTHTOKEN" | "ACCESSTOKEN" | "SECRETKEY"
+        | "ACCESSKEY" | "PRIVATEKEY" | "PASS" | "PWD" | "AUTHORIZATION" => true,
+        "KEY" => matches!(
+            before,
+            "API"
+                | "ACCESS"
+                | "SECRET"
+                | "PRIVATE"
+                | "MASTER"
+                | "ENCRYPTION"
+                | "SIGNING"
+                | "LICENSE"
+                | "LICENCE"
+        ),
+        // `SECRET_KEY_BASE` of Rails.
+        "BASE" => before == "KEY",
+        _ => last.ends_with("PASSWORD") || last.ends_with("TOKEN") && last.len() > 5,
+    };
+    if is_secret {
+        Says::Secret
+    } else if hides(&words.join("_")) {
+        Says::Perhaps
+    } else {
+        Says::Nothing
+    }
+}
+
+/// `apiKey`, `api-key`, `API_KEY` and `db.api.key` in the same words.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = '_';
+    for c in name.chars() {
+        let begins =
+            matches!(c, '_' | '-' | '.') || c.is_ascii_uppercase() && before.is_ascii_lowercase();
+        if begins {
+            words.push(String::new());
+        }
+        if c.is_ascii_alphanumeric() {
+            words
+                .last_mut()
+                .expect("there is one")
+                .push(c.to_ascii_uppercase());
+        }
+        before = c;
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secret_looking_names() {
+        for name in [
+            "API_TOKEN",
+            "db_password",
+            "STRIPE_KEY",
+            "SECRET_KEY_BASE",
+            "DATABASE_URL",
+            "Authorization",
+            "X-Api-Key",
+        ] {
+            assert!(hides(name), "{name}");
+        }
+        for name in [
+            "PORT",
+            "RAILS_ENV",
+            "LOG_LEVEL",
+            "MONKEY",
+            "PRIMARY_REGION",
+            "BASE_URL",
+            "X-Forwarded-Proto",
+        ] {
+            assert!(!hides(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_says_secret_perhaps_or_nothing() {
+        for (name, what) in [
+            ("API_TOKEN", Says::Secret),
+            ("apiKey", Says::Secret),
+            ("x-api-key", Says::Secret),
+            ("API_KEY_2", Says::Secret),
+            ("PGPASSWORD", Says::Secret),
+            ("SECRET_KEY_BASE", Says::Secret),
+            ("WORKER_QUEUE_KEY", Says::Perhaps),
+            ("AUTH_BACKEND", Says::Perhaps),
+            ("TOKEN_TTL", Says::Perhaps),
+            ("SECRET_NAME", Says::Perhaps),
+            ("PORT", Says::Nothing),
+            ("", Says::Nothing),
+        ] {
+            assert_eq!(says(name), what, "{name}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Warns of secrets that stand in a manifest, wherever in it; `[env]` of fly.toml has a reader of its own, which
+//! judges by the names of variables as well.
+
+use std::ops::Range;
+
+use crate::core::fleet::secret::{self, form};
+
+use super::codes;
+use super::diagnostics::{Diagnostic, shown};
+use super::tree::{Dialect, File};
+use super::value::{Node, Table, Value};
+
+/// Warns of each key whose value is a secret or has one in it.
+pub(super) fn warn(file: &File<'_>, tree: &Table<'_>) {
+    for (key, span, node) in tree.iter() {
+        let has_reader = file.dialect != Dialect::Aeroform && key.eq_ignore_ascii_case("env");
+        if !has_reader {
+            look(file, key, key, &span, node);
+        }
+    }
+}
+
+fn look(file: &File<'_>, path: &str, key: &str, span: &Range<usize>, node: &Node<'_>) {
+    match node.get_ref() {
+        Value::String(text) if is_secret(key, text) => report(file, path, span.clone()),
+        Value::Array(items) => {
+            let words = items
+                .iter()
+                .map(|item| item.get_ref().as_str().unwrap_or_default());
+            let secret = form::in_words(words);
+            if secret.contains(&true) {
+                report(file, path, span.clone());
+            }
+            for item in items {
+                if item.get_ref().as_str().is_none() {
+                    look(file, path, key, span, item);
+                }
+            }
+        }
+        Value::Table(table) => {
+            for (key, span, node) in table.iter() {
+                look(file, &format!("{path}.{key}"), key, &span, node);
+            }
+        }
+        Value::Null
+        | Value::String(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_) => {}
+    }
+}
+
+fn is_secret(key: &str, text: &str) -> bool {
+    match key {
+        // The content of a file, often encoded: most of them look random.
+        "raw_value" => !form::certain(text).is_empty(),
+        // It only names one.
+        "secret_name" => form::is_in(text),
+        _ => secret::is_written(key, text) && !text.starts_with('$'),
+    }
+}
+
+fn report(file: &File<'_>, path: &str, span: Range<usize>) {
+    let message = format!(
+        "{} looks like a secret or has one in it, and everybody who reads this file reads it",
+        shown(path)
+    );
+    // Its line would show it once more, in a log that others read.
+    let place = file.place(span, "").only("(hidden)");
+    file.report(
+        Diagnostic::warning(codes::SECRET_IN_TEXT, message)
+            .at(place)
+            .help(
+                "set it with `fly secrets set`, and let the program read it from its environment",
+            ),
+    );
+}

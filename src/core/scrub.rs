@@ -1,0 +1,632 @@
+//! Keeps a token out of every text that leaves the program, in whatever form somebody shows it back.
+//!
+//! A server may quote the token that it was sent: percent-encoded, with JSON or HTML escapes, in base64 or
+//! hex, broken by line ends, cut short. Text and token are brought to one form, and every piece of
+//! [`PIECE`] characters counts. The one instance that a process uses is set once, before anything is
+//! printed ([`arm`]); nothing else in the core has a memory.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, HEXLOWER};
+
+/// A piece of a token that is this long gives it away, characters.
+pub const PIECE: usize = 16;
+
+/// A shorter token is a word of which texts are full, characters.
+const SHORTEST: usize = 8;
+
+/// What stands in the place of a token.
+pub const HIDDEN: &str = "(the token)";
+
+/// Bytes that are looked up at once.
+const GRAM: usize = 8;
+
+/// A long text is looked at in parts, bytes: what it is compared by takes many times its memory.
+const CHUNK: usize = 64 << 10;
+
+/// Parts have so much in common, bytes: a piece of a token in any encoding has less.
+const OVERLAP: usize = 4 << 10;
+
+/// An escape sequence within an escape sequence within one: deeper nobody writes.
+const DEPTH: usize = 4;
+
+/// What must not be shown.
+#[derive(Debug, Clone, Default)]
+pub struct Scrub {
+    needles: Vec<Needle>,
+    /// Where each run of [`GRAM`] bytes stands: needle and offset.
+    grams: BTreeMap<[u8; GRAM], Vec<(usize, usize)>>,
+    /// So far apart a text is looked at.
+    stride: usize,
+}
+
+/// One form of a token.
+#[derive(Debug, Clone)]
+struct Needle {
+    bytes: Vec<u8>,
+    /// A piece of it that is this long is hidden.
+    least: usize,
+}
+
+/// One byte of a text in the form in which it is compared, and where it comes from.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    byte: u8,
+    start: usize,
+    end: usize,
+}
+
+static ARMED: OnceLock<Scrub> = OnceLock::new();
+
+/// From here on this process hides these tokens. Only the first call counts.
+pub fn arm(scrub: Scrub) {
+    // Who sets it twice is a test of the whole program in one process, whose tokens are its own.
+    let _ = ARMED.set(scrub);
+}
+
+/// The text without the tokens of this process.
+pub fn scrubbed(text: &str) -> Cow<'_, str> {
+    match ARMED.get() {
+        Some(scrub) => scrub.scrubbed(text),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Whether a token of this process, or a piece of one, is in this text.
+pub fn holds(text: &str) -> bool {
+    ARMED.get().is_some_and(|scrub| scrub.holds(text))
+}
+
+impl Scrub {
+    /// Hides these tokens, each as it stands in its variable: with the word of its scheme before it, or several
+    /// with commas between them.
+    pub fn of<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut forms: BTreeSet<(Vec<u8>, usize)> = BTreeSet::new();
+        for part in tokens.into_iter().flat_map(parts) {
+            let length = part.chars().count();
+            if length >= SHORTEST {
+                forms.extend(forms_of(part, length));
+            }
+        }
+        let mut scrub = Self {
+            stride: GRAM,
+            ..Self::default()
+        };
+        for (bytes, least) in forms {
+            scrub.stride = scrub.stride.min(least + 1 - GRAM);
+            for (at, gram) in bytes.windows(GRAM).enumerate() {
+                let gram = gram.try_into().expect("a window has its length");
+                let places = scrub.grams.entry(gram).or_default();
+                places.push((scrub.needles.len(), at));
+            }
+            scrub.needles.push(Needle { bytes, least });
+        }
+        scrub
+    }
+
+    /// The text with [`HIDDEN`] in the place of every token and piece of one.
+    pub fn scrubbed<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let found = self.find(text);
+        if found.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let mut shown = String::with_capacity(text.len());
+        let mut from = 0;
+        for (start, end) in found {
+            shown.push_str(&text[from..start]);
+            shown.push_str(HIDDEN);
+            // Colours that end within it would go on after it.
+            colors(&text[start..end]).for_each(|color| shown.push_str(color));
+            from = end;
+        }
+        shown.push_str(&text[from..]);
+        Cow::Owned(shown)
+    }
+
+    /// Whether a token or a piece of one is in this text.
+    pub fn holds(&self, text: &str) -> bool {
+        !self.find(text).is_empty()
+    }
+
+    /// The byte ranges that give a token away, in order and apart from each other.
+    fn find(&self, text: &str) -> Vec<(usize, usize)> {
+        if self.needles.is_empty() || text.len() < SHORTEST {
+            return Vec::new();
+        }
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let mut from = 0;
+        loop {
+            let to = floor(text, from + CHUNK);
+            for (start, end) in self.find_in(&text[from..to]) {
+                let (start, end) = (from + start, from + end);
+                match found.last_mut() {
+                    Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                    _ => found.push((start, end)),
+                }
+            }
+            if to == text.len() {
+                return found;
+            }
+            from = floor(text, to - OVERLAP);
+        }
+    }
+
+    fn find_in(&self, text: &str) -> Vec<(usize, usize)> {
+        let units = canonical(text);
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let mut at = 0;
+        while at + GRAM <= units.len() {
+            let mut gram = [0; GRAM];
+            for (byte, unit) in gram.iter_mut().zip(&units[at..]) {
+                *byte = unit.byte;
+            }
+            let longest = self
+                .grams
+                .get(&gram)
+                .into_iter()
+                .flatten()
+                .filter_map(|(needle, offset)| {
+                    let needle = &self.needles[*needle];
+                    let (from, to) = run(&units, at, &needle.bytes, *offset);
+                    (to - from >= needle.least).then_some((from, to))
+                })
+                .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+            let Some((from, to)) = longest else {
+                at += self.stride;
+                continue;
+            };
+            let (start, end) = (units[from].start, units[to - 1].end);
+            match found.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => found.push((start, end)),
+            }
+            at = to.max(at + 1);
+        }
+        found
+    }
+}
+
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// How far the text and a needle agree around one place of each.
+fn run(units: &[Unit], at: usize, needle: &[u8], offset: usize) -> (usize, usize) {
+    let before = units[..at].iter().rev().zip(needle[..offset].iter().rev());
+    let before = before
+        .take_while(|(unit, byte)| unit.byte == **byte)
+        .count();
+    let after = units[at..].iter().zip(&needle[offset..]);
+    let after = after.take_while(|(unit, byte)| unit.byte == **byte).count();
+    (at - before, at + after)
+}
+
+/// The tokens in one variable, without the words of schemes.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c.is_whitespace() || c == ',')
+        .filter(|part| !["bearer", "flyv1"].contains(&part.to_ascii_lowercase().as_str()))
+}
+
+/// The forms of a token in which somebody may show it, each with the length of a piece that gives it away.
+fn forms_of(token: &str, length: usize) -> impl Iterator<Item = (Vec<u8>, usize)> {
+    let piece = length.min(PIECE);
+    let plain: Vec<u8> = canonical(token).iter().map(|unit| unit.byte).collect();
+    let mut forms = vec![(plain, piece)];
+    // What stands before it decides how it is cut into groups.
+    for before in 0..3 {
+        let text = BASE64_NOPAD.encode(&shifted(token, before));
+        forms.push((inner(&text, before, 8, 6), piece * 8 / 6 - 1));
+    }
+    for before in 0..5 {
+        let text = BASE32_NOPAD.encode(&shifted(token, before));
+        forms.push((inner(&text, before, 8, 5), piece * 8 / 5 - 1));
+    }
+    forms.push((HEXLOWER.encode(token.as_bytes()).into_bytes(), 2 * piece));
+    forms.into_iter().filter_map(|(bytes, least)| {
+        let least = least.min(bytes.len());
+        (least >= GRAM).then_some((bytes, least))
+    })
+}
+
+fn shifted(token: &str, before: usize) -> Vec<u8> {
+    let mut bytes = vec![0; before];
+    bytes.extend(token.as_bytes());
+    bytes
+}
+
+/// The characters of an encoding that the token alone decides.
+fn inner(text: &str, before: usize, byte: usize, character: usize) -> Vec<u8> {
+    let from = (before * byte).div_ceil(character);
+    let bits = text.len() * character;
+    // The last character may have bits of what follows.
+    let to = if bits.is_multiple_of(byte) && text.len().is_multiple_of(byte) {
+        text.len()
+    } else {
+        text.len() - 1
+    };
+    text.as_bytes()[from.min(to)..to]
+        .iter()
+        .map(|byte| folded(*byte))
+        .collect()
+}
+
+/// Upper and lower case, and both alphabets of base64, are one.
+fn folded(byte: u8) -> u8 {
+    match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        byte => byte.to_ascii_lowercase(),
+    }
+}
+
+/// The text as it is compared: escape sequences read, without white space and colours.
+fn canonical(text: &str) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::with_capacity(text.len());
+    let mut escapes = false;
+    let mut skip = 0;
+    for (start, c) in text.char_indices() {
+        if start < skip {
+            continue;
+        }
+        if c == '\u{1b}' {
+            skip = start + color(&text[start..]).map_or(1, str::len);
+            continue;
+        }
+        let end = start + c.len_utf8();
+        match u8::try_from(c) {
+            Ok(byte) if byte.is_ascii() => {
+                escapes |= matches!(byte, b'%' | b'\\' | b'&' | b'=');
+                units.push(Unit { byte, start, end });
+            }
+            _ if super::escape::is_hazard(c) || c.is_whitespace() => {}
+            _ => units.push(Unit {
+                byte: 0xff,
+                start,
+                end,
+            }),
+        }
+    }
+    if escapes {
+        for _ in 0..DEPTH {
+            let Some(decoded) = decoded(&units) else {
+                break;
+            };
+            units = decoded;
+        }
+    }
+    units.retain(|unit| !unit.byte.is_ascii_whitespace() && !unit.byte.is_ascii_control());
+    for unit in &mut units {
+        unit.byte = folded(unit.byte);
+    }
+    units
+}
+
+/// One level of escape sequences read; none where there are none.
+fn decoded(units: &[Unit]) -> Option<Vec<Unit>> {
+    let mut out = Vec::with_capacity(units.len());
+    let mut changed = false;
+    let mut at = 0;
+    while at < units.len() {
+        let sequence = match units[at].byte {
+            b'%' | b'=' => hex(units, at + 1, 2, 2),
+            b'\\' => backslash(units, at),
+            b'&' => entity(units, at),
+            _ => None,
+        };
+        let Some((byte, length)) = sequence else {
+            out.push(units[at]);
+            at += 1;
+            continue;
+        };
+        changed = true;
+        if let Some(byte) = byte {
+            let (start, end) = (units[at].start, units[at + length - 1].end);
+            out.push(Unit { byte, start, end });
+        }
+        at += length;
+    }
+    changed.then_some(out)
+}
+
+/// What an escape sequence stands for, none for what is not compared, and how many units it has.
+type Sequence = (Option<u8>, usize);
+
+fn ascii(code: u32) -> Option<u8> {
+    let c = char::from_u32(code).unwrap_or('\u{fffd}');
+    match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => Some(byte),
+        _ if super::escape::is_hazard(c) || c.is_whitespace() => None,
+        _ => Some(0xff),
+    }
+}
+
+/// A number in hex, from `least` to `most` digits; the byte before it belongs to the sequence.
+fn hex(units: &[Unit], from: usize, least: usize, most: usize) -> Option<Sequence> {
+    let (code, digits) = number(units, from, most, 16)?;
+    (digits >= least).then(|| (ascii(code), digits + 1))
+}
+
+fn number(units: &[Unit], from: usize, most: usize, radix: u32) -> Option<(u32, usize)> {
+    let digits = units[from.min(units.len())..].iter().take(most);
+    let mut code: u32 = 0;
+    let mut count = 0;
+    for unit in digits {
+        let Some(digit) = char::from(unit.byte).to_digit(radix) else {
+            break;
+        };
+        code = code.saturating_mul(radix).saturating_add(digit);
+        count += 1;
+    }
+    (count > 0).then_some((code, count))
+}
+
+/// `\/`, `\"`, `\\`, `\n`, `\x2f`, `\u002f`, `\u{2f}`.
+fn backslash(units: &[Unit], at: usize) -> Option<Sequence> {
+    let next = units.get(at + 1)?.byte;
+    match next {
+        b'/' | b'"' | b'\\' | b'\'' => Some((Some(next), 2)),
+        b'n' | b'r' | b't' | b'b' | b'f' => Some((None, 2)),
+        b'x' => hex(units, at + 2, 2, 2).map(|(byte, length)| (byte, length + 1)),
+        b'u' | b'U' if units.get(at + 2).is_some_and(|unit| unit.byte == b'{') => {
+            let (code, digits) = number(units, at + 3, 6, 16)?;
+            let closed = units.get(at + 3 + digits)?.byte == b'}';
+            closed.then(|| (ascii(code), digits + 4))
+        }
+        b'u' => hex(units, at + 2, 4, 4).map(|(byte, length)| (byte, length + 1)),
+        b'U' => hex(units, at + 2, 8, 8).map(|(byte, length)| (byte, length + 1)),
+        // The end of a line that goes on.
+        next if next.is_ascii_whitespace() => Some((None, 2)),
+        _ => None,
+    }
+}
+
+/// `&#47;`, `&#x2f;`, `&amp;`.
+fn entity(units: &[Unit], at: usize) -> Option<Sequence> {
+    const NAMES: [(&str, u8); 10] = [
+        ("amp;", b'&'),
+        ("sol;", b'/'),
+        ("plus;", b'+'),
+        ("equals;", b'='),
+        ("comma;", b','),
+        ("lowbar;", b'_'),
+        ("lt;", b'<'),
+        ("gt;", b'>'),
+        ("quot;", b'"'),
+        ("nbsp;", b' '),
+    ];
+    if units.get(at + 1)?.byte == b'#' {
+        let is_hex = units.get(at + 2)?.byte.eq_ignore_ascii_case(&b'x');
+        let (skip, radix) = if is_hex { (3, 16) } else { (2, 10) };
+        let (code, digits) = number(units, at + skip, 8, radix)?;
+        let closed = units
+            .get(at + skip + digits)
+            .is_some_and(|unit| unit.byte == b';');
+        return Some((ascii(code), skip + digits + usize::from(closed)));
+    }
+    NAMES.iter().find_map(|(name, byte)| {
+        let rest = units[at + 1..].iter().map(|unit| unit.byte);
+        let same = rest.take(name.len()).eq(name.bytes());
+        same.then_some((Some(*byte), name.len() + 1))
+    })
+}
+
+/// Why a text could not be read: what was expected and where. Nothing of the text itself, which may show back a
+/// token or be a file that nobody is to see.
+pub fn form(why: &str) -> String {
+    // What serde says of the form, and what our own readers say, of which nothing is foreign.
+    const OURS: [&str; 14] = [
+        "missing field `",
+        "EOF while parsing",
+        "expected ",
+        "trailing ",
+        "control character",
+        "invalid escape",
+        "invalid number",
+        "key must be",
+        "lone ",
+        "unexpected end",
+        "recursion limit",
+        "this is no volume",
+        "a lease without",
+        "a release without",
+    ];
+    let (what, place) = match why.rsplit_once(" at line ") {
+        Some((what, place))
+            if place
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b" column".contains(&b)) =>
+        {
+            (what, format!(" at line {place}"))
+        }
+        _ => (why, String::new()),
+    };
+    if OURS.iter().any(|ours| what.starts_with(ours)) {
+        return why.to_owned();
+    }
+    match what.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("expected {expected}{place}"),
+        None => format!("a value has another form than its field{place}"),
+    }
+}
+
+/// The sequence that sets colours at the start of this text.
+fn color(text: &str) -> Option<&str> {
+    let codes = text.strip_prefix("\u{1b}[")?;
+    let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    codes[end..].starts_with('m').then(|| &text[..end + 3])
+}
+
+fn colors(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('\u{1b}')
+        .filter_map(|(at, _)| color(&text[at..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::{BASE64, BASE64URL};
+
+    use super::*;
+
+    const TOKEN: &str = "FlyV1 fm2_lJPE/CAAA+Q9x_Kz8Jk3-Lw7RtYuIoPaSdFg==,fm2_ZxCvBnMqWeRtYu12";
+
+    fn scrub() -> Scrub {
+        Scrub::of([TOKEN])
+    }
+
+    fn percent(text: &str) -> String {
+        let each = text.bytes().map(|byte| format!("%{byte:02X}"));
+        each.collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn a_token_is_hidden_in_every_encoding() {
+        let part = "fm2_lJPE/CAAA+Q9x_Kz8Jk3-Lw7RtYuIoPaSdFg==";
+        let each = |form: fn(u8) -> String| part.bytes().map(form).collect::<Vec<_>>().concat();
+        let json = each(|byte| format!("\\u{byte:04x}"));
+        let html = each(|byte| format!("&#x{byte:x};"));
+        let broken: Vec<String> = part
+            .as_bytes()
+            .chunks(5)
+            .map(|chunk| String::from_utf8(chunk.to_vec()).unwrap())
+            .collect();
+        for (form, shown) in [
+            ("as it is", part.to_owned()),
+            ("percent", percent(part)),
+            ("percent twice", percent(&percent(part))),
+            (
+                "reserved alone",
+                part.replace('/', "%2F").replace('=', "%3d"),
+            ),
+            ("slashes of JSON", part.replace('/', "\\/")),
+            ("JSON", json.clone()),
+            ("JSON in JSON", json.replace('\\', "\\\\")),
+            ("HTML", html),
+            ("line ends", broken.join("\n    ")),
+            ("escaped line ends", broken.join("\\n")),
+            ("colours", broken.join("\u{1b}[1m")),
+            ("zero width", broken.join("\u{200b}")),
+            ("upper case", part.to_ascii_uppercase()),
+            ("base64", BASE64.encode(part.as_bytes())),
+            (
+                "base64 of more",
+                BASE64.encode(format!("x:{part} y").as_bytes()),
+            ),
+            (
+                "base64 of a header",
+                BASE64URL.encode(format!("Bearer {part}").as_bytes()),
+            ),
+            (
+                "base32",
+                BASE32_NOPAD.encode(format!("ab{part}").as_bytes()),
+            ),
+            ("hex", HEXLOWER.encode(part.as_bytes()).to_uppercase()),
+            (
+                "what our own escaper makes of it",
+                super::super::escape::safe(&broken.join("\r")).into_owned(),
+            ),
+        ] {
+            let text = format!("said `{shown}` to us");
+            let hidden = scrub().scrubbed(&text).into_owned();
+            assert!(hidden.contains(HIDDEN), "{form}: {hidden}");
+            assert!(hidden.ends_with("` to us"), "{form}: {hidden}");
+            assert!(hidden.len() < 45 + 5 * broken.len(), "{form}: {hidden}");
+        }
+    }
+
+    #[test]
+    fn any_piece_of_sixteen_characters_is_hidden_and_fifteen_are_not() {
+        let scrub = scrub();
+        let part = "fm2_ZxCvBnMqWeRtYu12";
+        for start in 0..=part.len() - PIECE {
+            let piece = &part[start..start + PIECE];
+            for lead in 0..9 {
+                let text = format!("{}{piece}·", "·".repeat(lead));
+                assert_eq!(
+                    scrub.scrubbed(&text),
+                    format!("{}(the token)·", "·".repeat(lead))
+                );
+                let text = format!("{}{}", "·".repeat(lead), percent(piece));
+                assert!(scrub.holds(&text), "{text}");
+            }
+            let base64 = BASE64.encode(format!("ab{piece}c").as_bytes());
+            assert!(scrub.holds(&base64), "{base64}");
+            let short = &piece[..PIECE - 1];
+            assert_eq!(scrub.scrubbed(&format!("·{short}·")), format!("·{short}·"));
+        }
+    }
+
+    #[test]
+    fn a_short_token_is_hidden_as_a_whole_and_a_word_is_not() {
+        let scrub = Scrub::of(["hunter2-abc", "none"]);
+        assert_eq!(scrub.scrubbed("a hunter2-abc b"), "a (the token) b");
+        assert_eq!(scrub.scrubbed("a hunter2%2Dabc b"), "a (the token) b");
+        assert_eq!(scrub.scrubbed("a hunter2-ab none"), "a hunter2-ab none");
+        assert_eq!(Scrub::of(["x"]).scrubbed("x x x"), "x x x");
+    }
+
+    #[test]
+    fn the_colours_of_what_is_hidden_go_on_after_it() {
+        let text = "\u{1b}[31mfm2_ZxCvBn\u{1b}[1mMqWeRtYu12\u{1b}[0m x";
+        assert_eq!(
+            scrub().scrubbed(text),
+            "\u{1b}[31m(the token)\u{1b}[1m\u{1b}[0m x"
+        );
+    }
+
+    #[test]
+    fn a_token_in_a_long_text_is_hidden_wherever_it_stands() {
+        for lead in [
+            CHUNK - 60,
+            CHUNK - 30,
+            CHUNK - 8,
+            CHUNK,
+            2 * CHUNK - OVERLAP - 5,
+        ] {
+            let text = format!("{}fm2_ZxCvBnMqWeRtYu12 é", "·é ".repeat(lead / 5));
+            let hidden = scrub().scrubbed(&text).into_owned();
+            assert!(hidden.ends_with(" (the token) é"), "{lead}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_without_a_word_of_it() {
+        for (why, told) in [
+            (
+                "invalid type: string \"FlyV1 fm2_x, expected y\", expected u64 at line 1 column 20",
+                "expected u64 at line 1 column 20",
+            ),
+            (
+                "missing field `id` at line 1 column 2",
+                "missing field `id` at line 1 column 2",
+            ),
+            (
+                "EOF while parsing a value at line 1 column 0",
+                "EOF while parsing a value at line 1 column 0",
+            ),
+            (
+                "`FlyV1 fm2_x` is not a valid name: it has blanks",
+                "a value has another form than its field",
+            ),
+        ] {
+            assert_eq!(form(why), told);
+        }
+    }
+
+    #[test]
+    fn ordinary_text_is_borrowed() {
+        for text in [
+            "",
+            "FlyV1 fm2_",
+            "Machine 148ed599c14189 in ams answered 500: nothing",
+            "100% of 20% \\u00e9 &amp; &#233; %zz \\u{1f600}",
+        ] {
+            assert!(matches!(scrub().scrubbed(text), Cow::Borrowed(_)), "{text}");
+        }
+    }
+}

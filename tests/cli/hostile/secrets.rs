@@ -1,0 +1,264 @@
+//! Secrets that stand in manifests: found by their form wherever they stand, named by `validate`, and neither
+//! printed nor kept.
+
+use std::process::Stdio;
+
+use sha2::{Digest, Sha256};
+
+use super::{everything_in, holds};
+use crate::fly::{FLY, Platform, V1};
+use crate::sandbox::Sandbox;
+
+/// The secrets, each of another form.
+const SECRETS: [&str; 8] = [
+    "sk_live_0123456789abcdef",
+    "hunter2pw",
+    "kjhGFd765rfGHJk",
+    "abcd1234efgh5678",
+    "Zk3Jd9fQ2mX7vB1nR5tY8wL0",
+    "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+    "tok3nInAPath",
+    "MIIEpAIBAAKCAQEA",
+];
+
+const MANIFEST: &str = r#"app = "shop"
+primary_region = "ams"
+
+[processes]
+  web = "sh -c 'exec sleep 1000' x --token=sk_live_0123456789abcdef --url redis://:hunter2pw@host --password kjhGFd765rfGHJk"
+
+[env]
+  HARMLESS = "https://ghp_abcdefghijklmnopqrstuvwxyz0123456789@github.com/x"
+  ANOTHER = "Zk3Jd9fQ2mX7vB1nR5tY8wL0"
+  PEM = """-----BEGIN RSA PRIVATE KEY-----
+MIIEpAIBAAKCAQEA
+-----END RSA PRIVATE KEY-----"""
+
+[checks.up]
+  type = "http"
+  port = 9
+  interval = "1h"
+  grace_period = "1h"
+  path = "/up?token=tok3nInAPath"
+  [checks.up.headers]
+    X-Harmless = "Bearer abcd1234efgh5678"
+"#;
+
+fn assert_hidden(what: &str, bytes: &[u8]) {
+    for secret in SECRETS {
+        assert!(
+            !holds(bytes, secret),
+            "{what} has {secret}:\n{}",
+            String::from_utf8_lossy(bytes)
+        );
+    }
+}
+
+fn output(sandbox: &Sandbox, args: &[&str]) -> Vec<u8> {
+    let output = sandbox.command(args).stdin(Stdio::null()).output().unwrap();
+    [output.stdout, output.stderr].concat()
+}
+
+#[test]
+fn no_command_prints_a_secret_of_the_manifest_and_nothing_keeps_one() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", MANIFEST);
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"local\"\n[groups.web]\ncount = 1\n",
+    );
+    let before: [&[&str]; 8] = [
+        &["validate"],
+        &["validate", "--json"],
+        &["validate", "--format", "github"],
+        &["show", "config"],
+        &["show", "config", "--json"],
+        &["plan"],
+        &["plan", "--json", "-v"],
+        &["plan", "--out", "next.plan"],
+    ];
+    for args in before {
+        assert_hidden(&format!("{args:?}"), &output(&sandbox, args));
+    }
+    // The check never passes, and that is not the point.
+    let applied = output(&sandbox, &["apply", "-y", "--wait-timeout", "1s"]);
+    assert_hidden("apply", &applied);
+    let shown = sandbox.read("fly.toml");
+    sandbox.write(
+        "fly.toml",
+        &shown.replace("exec sleep 1000", "exec sleep 1001"),
+    );
+    let after: [&[&str]; 14] = [
+        &["plan"],
+        &["plan", "--json"],
+        &["plan", "--refresh=false", "-v"],
+        &["status"],
+        &["status", "--json"],
+        &["state", "show"],
+        &["state", "list", "--json"],
+        &["drift"],
+        &["drift", "--json"],
+        &["refresh", "-y"],
+        &["machine", "list", "--json"],
+        &["scale", "show"],
+        &["scale", "count", "web=2", "--plan-only"],
+        &[
+            "scale",
+            "memory",
+            "512",
+            "-g",
+            "web",
+            "--plan-only",
+            "--json",
+        ],
+    ];
+    for args in after {
+        assert_hidden(&format!("{args:?}"), &output(&sandbox, args));
+    }
+    for (name, bytes) in everything_in(&sandbox.project()) {
+        if !name.ends_with("fly.toml") {
+            assert_hidden(&name, &bytes);
+        }
+    }
+    for (name, bytes) in everything_in(&sandbox.state_dir()) {
+        // A local Machine has to be started with what it is to run.
+        if name.contains("journal") {
+            assert_hidden(&name, &bytes);
+        }
+    }
+    // Whoever wants to see them says so.
+    let shown = output(&sandbox, &["show", "config", "--show-secrets"]);
+    assert!(holds(&shown, "sk_live_0123456789abcdef") && holds(&shown, "MIIEpAIBAAKCAQEA"));
+}
+
+#[test]
+fn validate_names_the_place_of_each_secret() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", MANIFEST);
+    sandbox.write(
+        "aeroform.toml",
+        "image = \"ana:hunter2pw@registry.example/shop:1\"\n[state]\npath = \"state/shop.json\"\n",
+    );
+    let shown = sandbox.run(&["validate"]);
+    for place in [
+        "fly.toml:5:3",
+        "fly.toml:8:3",
+        "fly.toml:9:3",
+        "fly.toml:10:3",
+        "fly.toml:19:3",
+        "fly.toml:21:5",
+        "aeroform.toml:1:1",
+    ] {
+        assert!(shown.contains(place), "{place}:\n{shown}");
+    }
+}
+
+#[test]
+fn a_secret_that_changes_is_seen_offline_and_its_value_is_not() {
+    let sandbox = Sandbox::new();
+    let with = |token: &str| {
+        format!(
+            "app = \"shop\"\n[processes]\nweb = \"sh -c 'exec sleep 1000' x --token={token}\"\n"
+        )
+    };
+    sandbox.write("fly.toml", &with("sk_live_0123456789abcdef"));
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"local\"\n[groups.web]\ncount = 1\n",
+    );
+    sandbox.apply();
+    let offline = sandbox.run(&["plan", "--refresh=false"]);
+    assert!(
+        offline.contains("No changes") || offline.contains("no changes"),
+        "{offline}"
+    );
+    sandbox.write("fly.toml", &with("sk_live_fedcba9876543210"));
+    for args in [&["plan", "--refresh=false"][..], &["plan"]] {
+        let shown = sandbox.run(args);
+        assert!(shown.contains("1 to update"), "{shown}");
+        assert!(shown.contains("hidden"), "{shown}");
+        assert!(!shown.contains("sk_live_"), "{shown}");
+    }
+}
+
+#[test]
+fn a_state_with_a_secret_in_clear_is_rewritten_by_the_next_apply_which_warns() {
+    let sandbox = Sandbox::new();
+    let secret = "--token=sk_live_0123456789abcdef";
+    sandbox.write(
+        "fly.toml",
+        &format!("app = \"shop\"\n[processes]\nweb = \"sh -c 'exec sleep 1000' x {secret}\"\n"),
+    );
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"local\"\n[groups.web]\ncount = 1\n",
+    );
+    sandbox.apply();
+    // What an earlier version has written.
+    let state = sandbox.read("state/shop.json");
+    assert!(!state.contains("sk_live_"), "{state}");
+    let hash = regex::Regex::new("hmac-sha256:[0-9a-f]{64}").unwrap();
+    let config = regex::Regex::new(r#""digest": "([0-9a-f]{32})", "body": (\{.*\})\}\}"#).unwrap();
+    let found = config.captures(&state).unwrap_or_else(|| panic!("{state}"));
+    let body: serde_json::Value = serde_json::from_str(&found[2]).unwrap();
+    let body = hash.replace(&body.to_string(), secret).into_owned();
+    let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(body.as_bytes())[..16]);
+    let clear = hash.replace(&state, secret).replace(&found[1], &digest);
+    assert!(clear.contains(secret));
+    sandbox.write("state/shop.json", &clear);
+    for args in [&["plan"][..], &["plan", "--refresh=false"]] {
+        let plan = sandbox.run(args);
+        assert!(plan.contains("a secret in clear"), "{plan}");
+        assert!(
+            !plan.contains("to update") && !plan.contains("sk_live_"),
+            "{plan}"
+        );
+    }
+    let applied = sandbox.run(&["apply", "-y"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert!(applied.contains("history"), "{applied}");
+    assert!(!sandbox.read("state/shop.json").contains("sk_live_"));
+    let plan = sandbox.run(&["plan"]);
+    assert!(!plan.contains("in clear"), "{plan}");
+}
+
+#[test]
+fn a_config_on_the_platform_is_shown_without_its_secrets() {
+    let sandbox = Sandbox::new();
+    let platform = Platform::with_app(&sandbox);
+    sandbox.write("fly.toml", FLY);
+    let id = platform.deployed("app", "ams", V1);
+    let path = format!("/v1/apps/shop/machines/{id}");
+    let (_, machine) = platform.ask("GET", &path, &serde_json::Value::Null);
+    let mut config = machine["config"].clone();
+    config["init"]["cmd"] = serde_json::json!(["x", "--password", "kjhGFd765rfGHJk"]);
+    config["env"]["LINK"] = "redis://:hunter2pw@host".into();
+    let (status, _) = platform.ask("POST", &path, &serde_json::json!({ "config": config }));
+    assert_eq!(status, 200);
+    let run = |args: &[&str]| {
+        let mut command = sandbox.command(args);
+        command
+            .env("FLY_FLAPS_BASE_URL", platform.url())
+            .env("FLY_API_TOKEN", "somebody")
+            .stdin(Stdio::null());
+        let output = command.output().unwrap();
+        [output.stdout, output.stderr].concat()
+    };
+    for args in [
+        &["plan", "--provider", "fly"][..],
+        &["plan", "--provider", "fly", "--json", "-v"],
+        &["machine", "status", &id, "--provider", "fly"],
+        &["machine", "status", &id, "--provider", "fly", "--json"],
+        &["status", "--provider", "fly", "--json"],
+        &["import", "--provider", "fly", "-y"],
+        &["drift", "--provider", "fly"],
+        &["refresh", "--provider", "fly", "-y"],
+        &["apply", "--provider", "fly", "-y"],
+        &["state", "show", "--provider", "fly"],
+    ] {
+        assert_hidden(&format!("{args:?}"), &run(args));
+    }
+    for (name, bytes) in everything_in(&sandbox.project()) {
+        assert_hidden(&name, &bytes);
+    }
+}
