@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::core::plan::{Action, Outcome, Plan, StepId, Work};
+use crate::core::fleet::{GroupName, OnFailure};
+use crate::core::plan::{Action, Outcome, Plan, Removal, StepId, Work};
 
 /// The state of every step of one run.
 pub(super) struct Schedule<'a> {
@@ -15,6 +16,8 @@ pub(super) struct Schedule<'a> {
     pools: Vec<PoolState>,
     running: usize,
     halted: bool,
+    /// Groups whose config the plan changes.
+    new_config: BTreeSet<&'a GroupName>,
 }
 
 #[derive(Default)]
@@ -54,6 +57,7 @@ impl<'a> Schedule<'a> {
                 .collect(),
             running: 0,
             halted: false,
+            new_config: plan.groups_with_new_config(),
         };
         for step in &plan.steps {
             for need in &step.needs {
@@ -93,17 +97,18 @@ impl<'a> Schedule<'a> {
         self.running -= 1;
         self.pools[pool].running -= 1;
         let done = outcome == Outcome::Done;
+        let fails = matches!(outcome, Outcome::Failed { .. } | Outcome::Unknown { .. });
         // The first change is done with its last half: one that has destroyed has not yet created.
         self.pools[pool].any_done |= done && !self.goes_on(step, pool);
         let mut unstarted = Vec::new();
         self.settle(step, outcome, &mut unstarted);
-        let stops = self
-            .plan
-            .pools
-            .get(pool)
-            .is_some_and(|pool| pool.stops_on_failure);
-        if !done && stops {
+        let rule = self.plan.pools.get(pool);
+        if !done && rule.is_some_and(|pool| pool.stops_on_failure) {
             self.stop_pool(pool, &mut unstarted);
+        }
+        let stops_release = rule.is_some_and(|pool| pool.stops_release);
+        if fails && stops_release && self.plan.on_failure == OnFailure::Stop {
+            self.stop_release(&mut unstarted);
         }
         unstarted
     }
@@ -164,20 +169,55 @@ impl<'a> Schedule<'a> {
         unready && self.outcomes[at(step)].is_none()
     }
 
-    /// The pool's changes that have not begun are not begun any more; one whose first half has begun is
-    /// brought to its end, since half a replacement is a Machine too many or too few.
+    /// The pool's changes that have not begun are not begun any more.
     fn stop_pool(&mut self, pool: usize, unstarted: &mut Unstarted) {
         for step in self.pools[pool].members.clone() {
-            let begun = self.plan.steps[at(step)].needs.iter().any(|need| {
-                let failed =
-                    matches!(&self.outcomes[at(*need)], Some(outcome) if *outcome != Outcome::Done);
-                let change = matches!(self.plan.steps[at(*need)].work, Work::Change(_));
-                change && self.pool_of(*need) == pool && !failed && !self.waits(*need, pool)
-            });
-            if self.waits(step, pool) && !begun {
+            if self.waits(step, pool) && !self.is_half_done(step, pool) {
                 self.settle_unstarted(step, Outcome::NotStarted, unstarted);
             }
         }
+    }
+
+    /// Nothing further of the release begins, in any group: neither what changes or takes away a Machine, nor a
+    /// Machine with the new config (RULES 29).
+    fn stop_release(&mut self, unstarted: &mut Unstarted) {
+        for pool in 0..self.pools.len() {
+            for step in self.pools[pool].members.clone() {
+                let is_over = !self.is_half_done(step, pool) && !self.goes_on_after_a_failure(step);
+                if self.waits(step, pool) && is_over {
+                    self.settle_unstarted(step, Outcome::NotStarted, unstarted);
+                }
+            }
+        }
+    }
+
+    /// Whether a step is no part of a release that failed.
+    fn goes_on_after_a_failure(&self, step: StepId) -> bool {
+        let Work::Change(change) = &self.plan.steps[at(step)].work else {
+            return true;
+        };
+        match &change.action {
+            Action::Create { replaces: None, .. } => !self.new_config.contains(&change.group),
+            Action::Create {
+                replaces: Some(_), ..
+            }
+            | Action::Update { .. }
+            | Action::Move { .. } => false,
+            // Those of the app that goes are of no release.
+            Action::Destroy { removal, .. } => *removal == Removal::AppDestroyed,
+            Action::Wait | Action::Start | Action::Adopt | Action::Forget => true,
+        }
+    }
+
+    /// Whether the first half of this change has begun: it is brought to its end, since half a replacement is a
+    /// Machine too many or too few.
+    fn is_half_done(&self, step: StepId, pool: usize) -> bool {
+        self.plan.steps[at(step)].needs.iter().any(|need| {
+            let failed =
+                matches!(&self.outcomes[at(*need)], Some(outcome) if *outcome != Outcome::Done);
+            let change = matches!(self.plan.steps[at(*need)].work, Work::Change(_));
+            change && self.pool_of(*need) == pool && !failed && !self.waits(*need, pool)
+        })
     }
 
     fn settle_unstarted(&mut self, step: StepId, outcome: Outcome, unstarted: &mut Unstarted) {
@@ -249,108 +289,4 @@ impl<'a> Schedule<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::core::fleet::{AppName, GroupName, MachineName, Region};
-    use crate::core::plan::types::FORMAT_VERSION;
-    use crate::core::plan::{Aim, Asked, Change, GateKind, Pool, PoolId, Step, Target};
-
-    /// Replacements in one pool: each is a step and the one behind it.
-    fn replacements(count: u32, size: usize) -> Plan {
-        let step = |id: u32| Step {
-            id: StepId(id),
-            needs: (id % 2 == 1).then(|| StepId(id - 1)).into_iter().collect(),
-            pool: Some(PoolId(0)),
-            work: Work::Change(Box::new(Change {
-                action: Action::Forget,
-                group: GroupName::new("db").unwrap(),
-                region: Region::new("ams").unwrap(),
-                machine: Target {
-                    id: None,
-                    name: MachineName::new("db").unwrap(),
-                },
-                reason: String::new(),
-                changes: Vec::new(),
-                pin: None,
-                gate: GateKind::None,
-                branches: Vec::new(),
-                state: None,
-                reverts: None,
-            })),
-        };
-        Plan {
-            format_version: FORMAT_VERSION,
-            app: AppName::new("shop").unwrap(),
-            provider: "test".to_owned(),
-            provider_unwritten: false,
-            named_by: None,
-            lineage: None,
-            serial: 0,
-            desired: String::new(),
-            online: true,
-            machines: 0,
-            aim: Aim::Manifests,
-            asked: Asked::default(),
-            groups: Vec::new(),
-            steps: (0..count * 2).map(step).collect(),
-            pools: vec![Pool {
-                name: "db".to_owned(),
-                size,
-                first_alone: true,
-                stops_on_failure: true,
-            }],
-            drift: Vec::new(),
-            watchers: BTreeMap::new(),
-            takes_over: Vec::new(),
-            makers: BTreeMap::new(),
-            cost: None,
-            release: None,
-            newest_release: None,
-            notes: Vec::new(),
-            warnings: Vec::new(),
-            refusals: Vec::new(),
-            records: Vec::new(),
-            fences: BTreeMap::new(),
-        }
-    }
-
-    fn starts(schedule: &mut Schedule<'_>, parallelism: usize) -> Vec<u32> {
-        std::iter::from_fn(|| schedule.start(parallelism, Creates::Now).map(|step| step.0))
-            .collect()
-    }
-
-    fn failed() -> Outcome {
-        Outcome::Unknown {
-            message: String::new(),
-        }
-    }
-
-    #[test]
-    fn the_first_replacement_ends_before_another_begins() {
-        let plan = replacements(3, 2);
-        let mut schedule = Schedule::new(&plan);
-        assert_eq!(starts(&mut schedule, 16), [0]);
-        schedule.finish(StepId(0), Outcome::Done);
-        assert_eq!(starts(&mut schedule, 16), [1]);
-        schedule.finish(StepId(1), Outcome::Done);
-        assert_eq!(starts(&mut schedule, 16), [2, 4]);
-    }
-
-    #[test]
-    fn a_replacement_that_was_begun_is_ended_although_its_pool_stops() {
-        let plan = replacements(4, 2);
-        let mut schedule = Schedule::new(&plan);
-        for step in [0, 1] {
-            assert_eq!(starts(&mut schedule, 16), [step]);
-            schedule.finish(StepId(step), Outcome::Done);
-        }
-        assert_eq!(starts(&mut schedule, 16), [2, 4]);
-        let unstarted = schedule.finish(StepId(2), failed());
-        let steps: Vec<u32> = unstarted.iter().map(|(step, _)| step.0).collect();
-        assert_eq!(steps, [3, 6, 7]);
-        schedule.finish(StepId(4), Outcome::Done);
-        assert_eq!(starts(&mut schedule, 16), [5]);
-    }
-}
+mod tests;

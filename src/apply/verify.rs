@@ -79,9 +79,11 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
 async fn look(shared: &Shared<'_>, step: StepId, change: &Change, result: &StepResult) -> Found {
     let seen = result.machine.as_ref();
     let id = match &change.action {
-        Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => {
-            seen.map(|machine| &machine.id)
-        }
+        Action::Create { .. }
+        | Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Wait
+        | Action::Start => seen.map(|machine| &machine.id),
         Action::Destroy { .. } => change.machine.id.as_ref(),
         // One that was waited for.
         Action::Adopt => seen
@@ -161,7 +163,7 @@ fn judge(
         Action::Update { standby_for } | Action::Move { standby_for, .. } => {
             (pinned(change), watched(shared, standby_for))
         }
-        Action::Adopt | Action::Forget => {
+        Action::Wait | Action::Start | Action::Adopt | Action::Forget => {
             let standby_for = change.pin.as_ref().map(|pin| pin.standby_for.clone());
             (pinned(change), Ok(standby_for.unwrap_or_default()))
         }
@@ -285,6 +287,8 @@ async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
                 Action::Update { .. }
                 | Action::Move { .. }
                 | Action::Destroy { .. }
+                | Action::Wait
+                | Action::Start
                 | Action::Adopt
                 | Action::Forget => None,
             }

@@ -105,7 +105,9 @@ fn adopted<'a>(found: &Plan, observed: &'a Observed) -> BTreeMap<GroupName, Vec<
     for (_, change) in found.changes() {
         let id = change.machine.id.as_ref();
         let machine = id.and_then(|id| observed.machines.get(id));
-        if let (Action::Adopt, Some(machine)) = (&change.action, machine) {
+        if let (Action::Adopt | Action::Wait | Action::Start, Some(machine)) =
+            (&change.action, machine)
+        {
             groups
                 .entry(change.group.clone())
                 .or_default()

@@ -60,7 +60,7 @@ fn detailed(plan: &Plan) -> Exit {
         .any(|drift| drift.kind == DriftKind::Changed);
     if !plan.refusals.is_empty() {
         Exit::Refused
-    } else if plan.calls_provider() || !plan.records.is_empty() || drifted {
+    } else if plan.calls_provider() || plan.waits() || !plan.records.is_empty() || drifted {
         Exit::Changes
     } else {
         Exit::Done

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Context, show};
 use crate::apply::{CancelHandle, Halt};
 use crate::conduct::{Ended, Errand, Ground, Look};
+use crate::core::plan::serving::Left;
 use crate::core::plan::{Outcome, Plan, StepResult, Work};
 use crate::core::view::{RunEnd, RunReport, json};
 use crate::store::StateLock;
@@ -122,6 +123,11 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
             ui.warn(&format!("nothing more was started: {why}"));
         }
     }
+    let observed = look.observed.as_ref();
+    let left = observed.map(|observed| {
+        let release = report.release.as_ref();
+        Left::of(&look.plan, observed, &report.results, release)
+    });
     let told = RunReport {
         plan: &look.plan,
         results: &report.results,
@@ -129,6 +135,8 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
         findings: &report.findings,
         remarks: &report.remarks,
         state: &ended.state,
+        left: left.as_ref(),
+        image: context.global.image.as_deref(),
         program: &context.global.program(),
         verb,
     };

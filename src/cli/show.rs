@@ -66,6 +66,8 @@ pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
             findings: &[],
             remarks: &[],
             state: &state,
+            left: None,
+            image: None,
             program: "",
             verb: "",
         }));

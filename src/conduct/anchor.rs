@@ -146,10 +146,10 @@ fn chosen(look: &Look) -> Option<MachineId> {
 
 fn touched((_, change): (StepId, &Change)) -> Option<&MachineId> {
     match &change.action {
-        Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => {
+        Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } | Action::Start => {
             change.machine.id.as_ref()
         }
         Action::Create { .. } => change.replaces(),
-        Action::Adopt | Action::Forget => None,
+        Action::Wait | Action::Adopt | Action::Forget => None,
     }
 }

@@ -216,6 +216,8 @@ fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
         findings: &report.findings,
         remarks: &report.remarks,
         state,
+        left: None,
+        image: None,
         program: "",
         verb: "",
     }

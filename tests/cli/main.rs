@@ -13,6 +13,7 @@ mod drift;
 mod edits;
 mod fly;
 mod fly_releases;
+mod fly_retry;
 mod fly_runs;
 mod from_flyctl;
 mod from_flyctl_machines;

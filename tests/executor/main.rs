@@ -18,6 +18,7 @@ mod gates;
 mod order;
 mod process;
 mod repeated;
+mod retry;
 mod room;
 mod snapshot;
 mod stage;

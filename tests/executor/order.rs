@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aeroform::core::fleet::OnFailure;
 use aeroform::core::plan::{Action, Event, Outcome, Plan, StepEvent, StepId, Work};
 use aeroform::emulator::world::{Effect, Fault};
 
@@ -73,7 +74,7 @@ fn needed_changes(plan: &Plan, step: StepId) -> Vec<StepId> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_update_stops_its_pool_and_leaves_the_others_as_they_are() {
+async fn a_failed_update_stops_the_release_or_its_group_alone() {
     let mut stage = Stage::new();
     stage
         .settle(&desired([("web", web(3)), ("worker", worker(2))]))
@@ -92,13 +93,40 @@ async fn a_failed_update_stops_its_pool_and_leaves_the_others_as_they_are() {
     ]);
     let ran = stage.apply(&next).await;
     assert_eq!(stage.sim.world().fired(fault), 1);
+    // What had begun in the other group comes to its end.
     assert_eq!(
         ran.outcomes(),
-        ["failed", "not started", "not started", "done", "done"]
+        [
+            "failed",
+            "not started",
+            "not started",
+            "done",
+            "not started"
+        ]
     );
     assert_eq!(ran.report.findings, [""; 0]);
     // Running it again does the remainder.
     stage.settle(&next).await;
+
+    let mut last = desired([
+        ("web", image(web(3), "shop:3")),
+        ("worker", image(worker(2), "shop:3")),
+    ]);
+    last.rollout.on_failure = OnFailure::Group;
+    let fault = Fault::on(
+        "update",
+        Effect::Refuse {
+            status: 422,
+            message: "no".to_owned(),
+        },
+    );
+    let fault = stage.sim.world().inject(fault.in_group("web"));
+    let ran = stage.apply(&last).await;
+    assert_eq!(stage.sim.world().fired(fault), 1);
+    assert_eq!(
+        ran.outcomes(),
+        ["failed", "not started", "not started", "done", "done"]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -175,7 +175,7 @@ fn said(plan: &Plan) -> Vec<String> {
             Action::Create { .. } => 0,
             Action::Update { .. } | Action::Move { .. } => 1,
             Action::Destroy { .. } => 2,
-            Action::Adopt | Action::Forget => continue,
+            Action::Wait | Action::Start | Action::Adopt | Action::Forget => continue,
         };
         counts[at].1 += 1;
     }

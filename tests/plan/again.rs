@@ -154,7 +154,7 @@ fn an_only_machine_that_was_replaced_before_a_crash_is_not_a_vanished_fleet() {
     assert_snapshot!(lines(&stage.apply(&after)), @"
     group db: 1->1 changed (ams 1->1)
     forget db ams m00001
-    adopt db ams m00002: not in the state
+    wait for db ams m00002: created by run run2, never seen to stay up
     record unrecorded_run
     ");
 }
@@ -217,7 +217,7 @@ fn an_owed_create_that_did_happen_is_owed_no_more() {
     // It was made after all, and the list shows it only now.
     stage.observed = other.observed;
     let plan = stage.apply(&wanted);
-    assert_eq!((plan.summary().adopt, plan.summary().create), (1, 0));
+    assert_eq!((plan.summary().wait, plan.summary().create), (1, 0));
     assert_eq!(stage.known.pending, []);
 }
 
@@ -321,12 +321,12 @@ fn what_was_not_seen_to_work_is_waited_for_before_anything_follows() {
     let plan = stage.plan(&after);
     assert_snapshot!(lines(&plan), @"
     group web: 2->2 changed (ams 2->2)
-    adopt web ams m00001: it is already as wanted, the state is not
+    wait for web ams m00001: updated by run run2, never seen to stay up
     update web ams m00002 [env.LOG]
     ");
     let (waits, _) = plan
         .changes()
-        .find(|(_, change)| change.gate == GateKind::Started && change.action == Action::Adopt)
+        .find(|(_, change)| change.gate == GateKind::Started && change.action == Action::Wait)
         .unwrap();
     let update = nth(&plan, 0, |action| matches!(action, Action::Update { .. }));
     assert_eq!(plan.steps[update.0 as usize].needs, [waits]);
@@ -494,10 +494,10 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
     let plan = stage.plan(&wanted);
     assert_snapshot!(lines(&plan), @"
     group web: 2->2 changed (ams 2->2)
-    adopt web ams m00001: its checks fail, and no other goes down before they pass
+    wait for web ams m00001: its checks fail, and no other goes down before they pass
     update web ams m00002 [env.VERSION]
     ");
-    let first = nth(&plan, 0, |action| matches!(action, Action::Adopt));
+    let first = nth(&plan, 0, |action| matches!(action, Action::Wait));
     let next = nth(&plan, 0, |action| matches!(action, Action::Update { .. }));
     assert_eq!(plan.steps[next.0 as usize].needs, [first]);
     stage.apply(&wanted);

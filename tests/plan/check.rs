@@ -287,7 +287,7 @@ fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
         }];
     });
     let plan = stage.plan(&wanted);
-    let adopt = find(&plan, |action| *action == Action::Adopt);
+    let wait = find(&plan, |action| *action == Action::Wait);
     let update = find(&plan, |action| matches!(action, Action::Update { .. }));
     let findings = |fault: &dyn Fn(&mut Plan)| {
         let mut plan = plan.clone();
@@ -299,7 +299,7 @@ fn an_update_that_waits_for_nobody_although_one_fails_its_checks() {
         );
     };
     findings(&|plan| plan.steps[update].needs.clear());
-    findings(&|plan| change(plan, adopt).gate = aeroform::core::plan::GateKind::None);
+    findings(&|plan| change(plan, wait).gate = aeroform::core::plan::GateKind::None);
 }
 
 #[test]

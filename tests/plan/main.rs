@@ -23,6 +23,7 @@ mod places;
 #[path = "../support/provoked.rs"]
 mod provoked;
 mod refresh;
+mod retry;
 mod rollout;
 mod saved;
 mod standbys;

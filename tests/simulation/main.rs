@@ -17,6 +17,7 @@ mod life;
 mod manifests;
 mod operators;
 mod random;
+mod rollout;
 mod story;
 mod trouble;
 mod witness;
@@ -33,7 +34,7 @@ use story::{Tally, Told};
 const SEEDS: u64 = 500;
 
 /// What must have happened in that many seeds, or they show nothing.
-const HAPPENS: [&str; 27] = [
+const HAPPENS: [&str; 29] = [
     "answered refusals",
     "applies at the same time",
     "ends complete",
@@ -58,6 +59,8 @@ const HAPPENS: [&str; 27] = [
     "plans that changed under the lock",
     "refused protected_group",
     "refused state_behind",
+    "releases that were stopped",
+    "retries that failed again",
     "runs taken over",
     "volumes to be made",
     "waits for the lock",

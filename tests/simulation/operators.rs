@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use crate::life::{Death, Life, MortalJournal, MortalProvider, MortalStore, way};
 use crate::manifests::Manifests;
 use crate::random::Random;
+use crate::rollout::{self, Heard};
 use crate::story::Story;
 use crate::witness;
 
@@ -246,8 +247,11 @@ impl Person {
             parallelism: manner.parallelism,
             copies: &copies,
         };
+        let mut heard = Heard::default();
         let ended = ground
-            .carry_out(&fresh, &*lock, &errand, cancel, &mut |_| {})
+            .carry_out(&fresh, &*lock, &errand, cancel, &mut |event| {
+                heard.hear(event)
+            })
             .await
             .map_err(broken)?;
         let end = ended.end(&fresh);
@@ -258,6 +262,7 @@ impl Person {
             .filter_map(|result| result.instead.as_ref());
         let taken = taken.filter(|instead| instead.old_gone).count();
         story.count_many("places taken for want of room", taken as u64);
+        rollout::judge(story, ground.desired, &fresh, &heard, &ended);
         if hands == story.hands() {
             witness::report(story, ground.desired, &fresh, &ended, end);
         }

@@ -54,7 +54,7 @@ fn untrue(
     machines: &[Value],
 ) -> Option<String> {
     let id = match (&change.action, &result.machine) {
-        (Action::Adopt | Action::Forget, _) => return None,
+        (Action::Wait | Action::Start | Action::Adopt | Action::Forget, _) => return None,
         (Action::Destroy { .. }, _) => {
             let id = change.machine.id.as_ref()?;
             let still = machines.iter().any(|m| m["id"] == id.as_str());

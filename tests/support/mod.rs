@@ -322,7 +322,13 @@ impl Stage {
                     .remove(change.machine.id.as_ref().unwrap());
                 done(None, None)
             }
-            Action::Adopt => {
+            Action::Adopt | Action::Wait | Action::Start => {
+                if change.action == Action::Start {
+                    let id = change.machine.id.as_ref().unwrap();
+                    let machine = self.observed.machines.get_mut(id).unwrap();
+                    machine.state = MachineState::Started;
+                    machine.events.clear();
+                }
                 let machine = &self.observed.machines[change.machine.id.as_ref().unwrap()];
                 let sent = adopted(group, machine, &lineage);
                 done(Some(machine.clone()), Some(sent))

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
     AppName, Count, DesiredGroup, Effect, FieldChange, GroupName, LaunchId, Lineage, MachineConfig,
-    MachineId, MachineName, MachineState, NewVolume, Places, Region, Regions, RunId, RunRecord,
-    Strategy, VolumeId, difference,
+    MachineId, MachineName, MachineState, NewVolume, OnFailure, Places, Region, Regions, RunId,
+    RunRecord, Strategy, VolumeId, difference,
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
@@ -45,6 +45,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         machines,
         aim: Aim::Manifests,
         asked: Asked::default(),
+        on_failure: OnFailure::Stop,
         groups: Vec::new(),
         steps: Vec::new(),
         pools: vec![Pool {
@@ -52,6 +53,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
             size: 16,
             first_alone: false,
             stops_on_failure: true,
+            stops_release: true,
         }],
         drift: Vec::new(),
         notes: Vec::new(),
@@ -202,7 +204,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
     change
 }
 
-fn of(machine: &str, action: Action, group: &str, at: &str, reason: &str) -> Change {
+pub(crate) fn of(machine: &str, action: Action, group: &str, at: &str, reason: &str) -> Change {
     let mut change = change(action, group, at, reason);
     change.machine = Target {
         id: Some(id(machine)),

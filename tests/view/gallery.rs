@@ -40,12 +40,34 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("scale_down", scale_down()),
         ("scale_up", scale_up()),
         ("unpriced_region", unpriced_region()),
+        ("unproven", unproven()),
         ("services", configs::services()),
         ("shrink", configs::shrink()),
         ("standby", with_standby()),
         ("ten_thousand_machines", ten_thousand(10_000)),
         ("whole_app_destroyed", whole_app_destroyed()),
     ]
+}
+
+/// What a failed run has left.
+fn unproven() -> Plan {
+    let of = |machine, action, reason| {
+        let mut change = of(machine, action, "web", "gru", reason);
+        change.gate = aeroform::core::plan::GateKind::Healthy;
+        change
+    };
+    let never = "updated by run w6x2a5k7qd, never seen healthy";
+    let crashed = "exited with code 1 after release v2";
+    plan(5)
+        .group(group("web", "bin/web", Changed, "gru 5").strategy(ROLLING))
+        .step(of("148ed599c14189", Action::Wait, never))
+        .step(of("6e82d933b7d587", Action::Wait, never))
+        .step(of("3d8d9014b32789", Action::Start, crashed))
+        .step(of(
+            "9080eddc29387e",
+            Action::Start,
+            "ran out of memory after release v2",
+        ))
 }
 
 const ROLLING: &str = "rolling: 1 first, then 2 at a time";

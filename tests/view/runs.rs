@@ -7,6 +7,7 @@ use aeroform::core::fleet::{
     DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
     MachineState, Management, Observed, Policy, Rollout, RunId, Stamps,
 };
+use aeroform::core::plan::serving::{Does, Left, Serving, Version, Versioned};
 use aeroform::core::plan::{
     Action, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult, Stopping, Unconfirmed,
 };
@@ -343,6 +344,7 @@ pub(crate) struct Run {
     findings: Vec<String>,
     remarks: Vec<String>,
     state: StateEnd,
+    left: Option<Left>,
 }
 
 impl Run {
@@ -354,6 +356,8 @@ impl Run {
             findings: &self.findings,
             remarks: &self.remarks,
             state: &self.state,
+            left: self.left.as_ref(),
+            image: None,
             program: "aeroform",
             verb: "apply",
         }
@@ -385,6 +389,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
         findings: Vec::new(),
         remarks: Vec::new(),
         state,
+        left: None,
     }
 }
 
@@ -397,6 +402,38 @@ fn timeout() -> Outcome {
 }
 
 /// Ends of runs with their names.
+/// What a release leaves that was stopped by a failure.
+fn left() -> Left {
+    let on = |machines, release, new, doing| Versioned {
+        machines,
+        version: Version {
+            new,
+            release: Some(release),
+        },
+        doing,
+    };
+    let group = |name, versions, not_started| Serving {
+        group: group_name(name),
+        versions,
+        not_started,
+    };
+    Left {
+        serving: vec![
+            group(
+                "web",
+                vec![
+                    on(1, 2, true, Does::Failing),
+                    on(5, 1, false, Does::Serves),
+                    on(1, 1, false, Does::Stopped),
+                ],
+                false,
+            ),
+            group("worker", vec![on(3, 1, false, Does::Serves)], true),
+        ],
+        image_before: Some("registry.fly.io/shop:v1".to_owned()),
+    }
+}
+
 pub(crate) fn ends() -> Vec<(&'static str, Run)> {
     let failed = run(
         |step| match step {
@@ -409,6 +446,17 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         },
         written(),
     );
+    let stopped = Run {
+        left: Some(left()),
+        ..run(
+            |step| match step {
+                7 => timeout(),
+                0..7 => Outcome::Done,
+                _ => Outcome::NotStarted,
+            },
+            written(),
+        )
+    };
     let all_failed = run(|_| timeout(), written());
     let interrupted = Run {
         interrupted: true,
@@ -452,6 +500,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         ("replaced", replaced),
         ("complete", run(|_| Outcome::Done, written())),
         ("failed", failed),
+        ("stopped", stopped),
         ("all_failed", all_failed),
         ("interrupted", interrupted),
         ("unpublished", unpublished),

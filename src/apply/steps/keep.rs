@@ -1,4 +1,4 @@
-//! Adopt: bookkeeping only, no call that changes anything.
+//! Adopt and wait: a Machine is taken into the state, and no call changes it.
 
 use std::time::Duration;
 
@@ -8,12 +8,23 @@ use super::Progress;
 use crate::apply::ends::{End, Part};
 use crate::apply::gate::{self, Before, Gate, STAYS_CREATED};
 use crate::apply::hands::Hands;
-use crate::core::fleet::MachineState;
+use crate::core::fleet::{DesiredGroup, Exit, Machine, MachineId, MachineState};
 use crate::core::plan::{Change, GateKind, adopted};
+use crate::provider::codes as answers;
 
-/// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10). Waits
-/// for the gate that the run which made or changed it did not live to see; taken it is either way.
-pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
+/// A Machine of the snapshot, with the group that it is of.
+pub(super) struct Taken<'a> {
+    pub(super) machine: &'a Machine,
+    /// None where its group is not wanted any more.
+    pub(super) group: Option<&'a DesiredGroup>,
+}
+
+/// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10).
+pub(super) fn take<'a>(
+    hands: &Hands<'a>,
+    progress: &mut Progress,
+    change: &Change,
+) -> Part<Taken<'a>> {
     let job = &hands.shared.job;
     let observed = change
         .machine
@@ -27,7 +38,19 @@ pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &C
     let lineage = &job.observed.description.scope;
     progress.sent = Some(adopted(group, machine, lineage));
     progress.machine = Some(machine.clone());
-    let (Some(group), false) = (group, change.gate == GateKind::None) else {
+    Ok(Taken { machine, group })
+}
+
+/// Takes it as it is.
+pub(super) fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
+    take(hands, progress, change).map(|_| ())
+}
+
+/// Waits for the gate that the run which made or changed it did not see pass; taken it is either way. One that
+/// somebody has stopped has nothing to pass.
+pub(super) async fn wait(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
+    let Taken { machine, group } = take(hands, progress, change)?;
+    let Some(group) = group else {
         return Ok(());
     };
     let at_most = Duration::from_secs(group.wait_timeout_s);
@@ -43,9 +66,13 @@ pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &C
     let live = live.ok_or_else(|| End::conflict(format!("{} is gone", machine.id)))?;
     let created = live.state == MachineState::Created && change.gate == GateKind::Settled;
     let rests = created || live.state.rests();
+    let serves = group.template.has_services() || group.template.has_checks();
+    let bad = live
+        .last_exit()
+        .filter(|exit| !exit.requested && (exit.is_crash() || serves));
     progress.machine = Some(live);
     if rests {
-        return Ok(());
+        return bad.map_or(Ok(()), |exit| Err(ended(&machine.id, &exit)));
     }
     let gate = Gate {
         id: &machine.id,
@@ -58,4 +85,12 @@ pub(super) async fn adopt(hands: &Hands<'_>, progress: &mut Progress, change: &C
         },
     };
     gate::pass(hands, progress, gate).await
+}
+
+fn ended(id: &MachineId, exit: &Exit) -> End {
+    End::Failed {
+        code: answers::MACHINE_FAILED.name().to_owned(),
+        message: format!("Machine {id} has failed: {exit}, and it is not started again"),
+        hint: Some(format!("look at its logs: `aeroform logs {id}`")),
+    }
 }

@@ -5,6 +5,7 @@ mod create;
 mod destroy;
 mod instead;
 mod keep;
+mod start;
 mod update;
 pub(super) mod volumes;
 
@@ -74,7 +75,9 @@ async fn act<'a>(
             update::update(hands, progress, change).await
         }
         Action::Destroy { .. } => destroy::destroy(hands, progress, change).await,
-        Action::Adopt => keep::adopt(hands, progress, change).await,
+        Action::Adopt => keep::adopt(hands, progress, change),
+        Action::Wait => keep::wait(hands, progress, change).await,
+        Action::Start => start::start(hands, progress, change).await,
         Action::Forget => Ok(()),
     }
 }

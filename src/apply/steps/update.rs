@@ -16,7 +16,7 @@ use crate::core::plan::{Action, Change, GateKind, Pin};
 use crate::provider::ProviderError;
 
 /// How long a Machine may take to settle before it is touched.
-const SETTLE: Duration = Duration::from_secs(60);
+pub(super) const SETTLE: Duration = Duration::from_secs(60);
 
 /// Brings an existing Machine to what is wanted and waits for its gate. A crash or cancel in between
 /// leaves the old config or the new one, which the next run sees.
@@ -36,9 +36,12 @@ pub(super) async fn update<'a>(
         Action::Update { standby_for } | Action::Move { standby_for, .. } => {
             watched(hands.shared, standby_for)?
         }
-        Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
-            seen.map(|pin| pin.standby_for.clone()).unwrap_or_default()
-        }
+        Action::Create { .. }
+        | Action::Destroy { .. }
+        | Action::Wait
+        | Action::Start
+        | Action::Adopt
+        | Action::Forget => seen.map(|pin| pin.standby_for.clone()).unwrap_or_default(),
     };
     let volumes = seen.map_or(&[][..], |pin| &pin.volumes);
     let wanted = Wanted::of(hands.shared, &change.group, Some(id), volumes, standby_for)?;

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{duration, machine_id};
-use crate::core::fleet::MachineId;
+use crate::core::fleet::{MachineId, OnFailure};
 use crate::core::plan::{Asked, ChosenStrategy, ReleaseCommandMode};
 
 /// How this plan is made.
@@ -26,10 +27,20 @@ pub struct PlanOptions {
     /// `steady` in `[groups.NAME.deploy]` and `AEROFORM_STEADY`
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub steady: Option<Duration>,
+    /// What the first failure stops: the release (stop), or its group (group); beats `[deploy]
+    /// on_failure` of aeroform.toml
+    #[arg(long, value_name = "WHAT", value_parser = on_failure())]
+    pub on_failure: Option<OnFailure>,
 }
 
 /// What a saved plan has decided, by the names of the flags.
-pub(super) const KEPT: [&str; 4] = ["exclude_machines", "release_command", "strategy", "steady"];
+pub(super) const KEPT: [&str; 5] = [
+    "exclude_machines",
+    "release_command",
+    "strategy",
+    "steady",
+    "on_failure",
+];
 
 impl PlanOptions {
     /// What is asked of the planner, with these and `--image` on top.
@@ -40,6 +51,7 @@ impl PlanOptions {
             release_command: self.release_command.unwrap_or(asked.release_command),
             strategy: self.strategy.or(asked.strategy),
             steady_ms: self.steady.map(milliseconds).or(asked.steady_ms),
+            on_failure: self.on_failure.or(asked.on_failure),
             ..asked
         }
     }
@@ -55,6 +67,11 @@ pub fn steady(text: &str) -> Result<u64, String> {
 
 fn milliseconds(steady: Duration) -> u64 {
     u64::try_from(steady.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
+    PossibleValuesParser::new(OnFailure::ALL.map(|(word, _)| word))
+        .map(|word| OnFailure::named(&word).unwrap_or_default())
 }
 
 fn release_command(text: &str) -> Result<ReleaseCommandMode, String> {

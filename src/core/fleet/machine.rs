@@ -132,6 +132,11 @@ impl Machine {
             && self.last_exit().is_some_and(|exit| exit.is_crash())
     }
 
+    /// Whether it is at rest since its process ended, and not because somebody stopped it.
+    pub fn ended_by_itself(&self) -> bool {
+        self.state.rests() && self.last_exit().is_some_and(|exit| !exit.requested)
+    }
+
     /// Whether it starts and ends over and over, so that it is not about to be started for good.
     pub fn keeps_ending(&self) -> bool {
         self.state == MachineState::Starting && self.restarts >= KEEPS_ENDING

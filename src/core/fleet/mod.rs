@@ -41,4 +41,4 @@ pub use machine::{
     Management, Observed, Stamps, Volume,
 };
 pub use release::{NewRelease, Release, ReleaseStamp, ReleaseStatus, ReleaseStrategy};
-pub use rollout::{MachineCheck, NewVolume, ReleaseCommand, Rollout};
+pub use rollout::{MachineCheck, NewVolume, OnFailure, ReleaseCommand, Rollout};

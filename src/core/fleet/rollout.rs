@@ -3,7 +3,7 @@
 //! Data only, as fly.toml says it (facts/fly-toml-to-machine.md 7.1, 11.1 and 11.2); none of it
 //! stands in a Machine's config.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::config::Guest;
 
@@ -16,6 +16,31 @@ pub struct Rollout {
     /// The words of the command that runs after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed_command: Option<Vec<String>>,
+    /// What a failure stops; how and never what, so that it is no part of the digest of desired.
+    #[serde(skip)]
+    pub on_failure: OnFailure,
+}
+
+/// What the first change that fails or stays unknown stops (RULES 29).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// The release: nothing further of it begins in any group.
+    #[default]
+    Stop,
+    /// Its group; the others go on.
+    Group,
+}
+
+impl OnFailure {
+    /// Every one of them, by the word for it.
+    pub const ALL: [(&'static str, Self); 2] = [("stop", Self::Stop), ("group", Self::Group)];
+
+    /// The one of this name.
+    pub fn named(word: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        Some(all.find(|(name, _)| *name == word)?.1)
+    }
 }
 
 /// `[deploy] release_command`, and what belongs to it.

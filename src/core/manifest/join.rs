@@ -231,6 +231,7 @@ impl Both<'_> {
                 .as_ref()
                 .map(|at| Box::new(at.value.clone())),
             seed_command: deploy.seed_command.clone(),
+            on_failure: self.aeroform.on_failure.unwrap_or_default(),
         }
     }
 

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::codes;
 use super::decision::Decision;
-use super::members::{Fleet, Member};
+use super::members::{Fleet, Member, Proven};
 use super::notes::{self, machines, note};
 use super::types::{Action, Note, Step, Work};
-use crate::core::fleet::{Desired, GroupName, MachineId, MachineState, Region, Strategy};
+use crate::core::fleet::{
+    Desired, GroupName, MachineId, MachineState, OnFailure, Region, Strategy,
+};
 
 /// What is asked for beyond what the manifests say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub struct Asked {
     /// Machines, by id or name, that the run neither changes nor waits for.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub exclude: BTreeSet<MachineId>,
+    /// What a failure stops, where that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
     /// Whether the release command runs.
     #[serde(default, skip_serializing_if = "ReleaseCommandMode::is_auto")]
     pub release_command: ReleaseCommandMode,
@@ -150,7 +155,7 @@ impl Asked {
             if self.exclude.iter().any(|wanted| member.is_called(wanted)) {
                 member.excluded = true;
                 // Nobody waits for it.
-                member.unsettled = false;
+                member.proven = Proven::Yes;
             }
         }
     }

@@ -20,6 +20,10 @@ pub enum Deed {
     Move,
     /// A Machine goes, and none comes for it.
     Destroy,
+    /// Waited for: nobody has seen its last change work.
+    Wait,
+    /// Started again, for the same reason.
+    Start,
     /// Taken into the state.
     Adopt,
     /// Dropped from the state.
@@ -59,6 +63,8 @@ impl Action {
                     | Removal::AppDestroyed,
                 ..
             } => (Deed::Destroy, None),
+            Self::Wait => (Deed::Wait, None),
+            Self::Start => (Deed::Start, None),
             Self::Adopt => (Deed::Adopt, None),
             Self::Forget => (Deed::Forget, None),
         }
@@ -73,6 +79,8 @@ impl Change {
             Action::Update { .. }
             | Action::Move { .. }
             | Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
             | Action::Adopt
             | Action::Forget => None,
         }
@@ -85,6 +93,8 @@ impl Change {
             Action::Update { .. }
             | Action::Move { .. }
             | Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
             | Action::Adopt
             | Action::Forget => None,
         }
@@ -97,6 +107,8 @@ impl Change {
             Action::Update { .. }
             | Action::Move { .. }
             | Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
             | Action::Adopt
             | Action::Forget => &[],
         }
@@ -109,6 +121,8 @@ impl Change {
             Action::Update { .. }
             | Action::Move { .. }
             | Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
             | Action::Adopt
             | Action::Forget => &[],
         }
@@ -121,6 +135,8 @@ impl Change {
             Action::Create { .. }
             | Action::Update { .. }
             | Action::Move { .. }
+            | Action::Wait
+            | Action::Start
             | Action::Adopt
             | Action::Forget => &[],
         }
@@ -132,7 +148,11 @@ impl Change {
             Action::Create { standby_for, .. }
             | Action::Update { standby_for }
             | Action::Move { standby_for, .. } => standby_for,
-            Action::Destroy { .. } | Action::Adopt | Action::Forget => &[],
+            Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget => &[],
         }
     }
 }

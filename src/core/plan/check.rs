@@ -4,6 +4,7 @@
 mod asked;
 mod branches;
 mod capacity;
+mod unproven;
 mod volumes;
 mod waits;
 
@@ -49,9 +50,10 @@ pub fn check(
     reading.asked(known, observed);
     reading.protected(desired, known, observed);
     reading.branches(known, observed);
-    reading.capacity(desired, observed);
+    reading.capacity(desired, known, observed);
     reading.volumes(desired, observed);
     reading.waits(desired, known, observed);
+    reading.unproven(desired, known, observed);
     reading.found.sort();
     reading.found
 }
@@ -130,6 +132,8 @@ impl<'a> Reading<'a> {
                 Action::Update { .. }
                 | Action::Move { .. }
                 | Action::Destroy { .. }
+                | Action::Wait
+                | Action::Start
                 | Action::Forget => {
                     self.touches(id, change, &mut touched, known, observed);
                 }
@@ -187,7 +191,12 @@ impl<'a> Reading<'a> {
             let change_by = match change.action {
                 Action::Create { .. } => 1,
                 Action::Destroy { .. } => -1,
-                Action::Update { .. } | Action::Move { .. } | Action::Adopt | Action::Forget => 0,
+                Action::Update { .. }
+                | Action::Move { .. }
+                | Action::Wait
+                | Action::Start
+                | Action::Adopt
+                | Action::Forget => 0,
             };
             *tally.entry((&change.group, &change.region)).or_default() += change_by;
         }

@@ -3,7 +3,7 @@
 
 use super::FieldChange;
 use super::members::Member;
-use super::types::{Inherited, Note, Pin, Removal};
+use super::types::{GateKind, Inherited, Note, Pin, Removal};
 use crate::core::fleet::{DesiredGroup, Region, VolumeId};
 
 /// What becomes of one group.
@@ -22,6 +22,10 @@ pub(super) struct Decision<'a> {
     pub(super) watchers: Vec<Pin>,
     /// Taken into the state: added outside, or so already.
     pub(super) adopted: Vec<(Member<'a>, String)>,
+    /// Those whose last change nobody has seen work, and that nothing changes.
+    pub(super) unproven: Vec<Awaited<'a>>,
+    /// Those that fail their checks while others are about to go down.
+    pub(super) sick: Vec<Awaited<'a>>,
     /// Primaries that stay, in place or replaced, and whom the standbys watch.
     pub(super) primaries: Vec<Member<'a>>,
     /// What new Machines take over from those that run.
@@ -64,6 +68,23 @@ pub(super) enum How {
     Replace,
     /// The new one needs the old one's volume.
     ReplaceOldFirst,
+}
+
+/// A Machine that must pass its gate before another of its group goes down.
+#[derive(Debug)]
+pub(super) struct Awaited<'a> {
+    pub(super) member: Member<'a>,
+    pub(super) proof: Proof,
+    pub(super) gate: GateKind,
+    pub(super) reason: String,
+    pub(super) pin: Pin,
+}
+
+/// What is done for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    Wait,
+    Start,
 }
 
 /// A Machine that goes.

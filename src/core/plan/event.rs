@@ -96,6 +96,17 @@ pub struct Unconfirmed {
     pub moves: usize,
     /// Machines to destroy.
     pub destroy: usize,
+    /// Machines to start again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub start: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Unconfirmed {
@@ -106,13 +117,14 @@ impl Unconfirmed {
             Action::Update { .. } => self.update += 1,
             Action::Move { .. } => self.moves += 1,
             Action::Destroy { .. } => self.destroy += 1,
+            Action::Start => self.start += 1,
             // These change the state alone.
-            Action::Adopt | Action::Forget => {}
+            Action::Wait | Action::Adopt | Action::Forget => {}
         }
     }
 
     /// All of them.
     pub fn total(&self) -> usize {
-        self.create + self.update + self.moves + self.destroy
+        self.create + self.update + self.moves + self.destroy + self.start
     }
 }

@@ -131,6 +131,8 @@ fn line(change: &Change) -> String {
             };
             format!("destroy {place}{id} {removal:?}{leaves}: {}", change.reason)
         }
+        Action::Wait => format!("wait for {place}{id}: {}", change.reason),
+        Action::Start => format!("start again {place}{id}: {}", change.reason),
         Action::Adopt => format!("adopt {place}{id}: {}", change.reason),
         Action::Forget => format!("forget {place}{id}"),
     }

@@ -37,12 +37,23 @@ pub(super) struct Member<'a> {
     /// Made for the same wish by a run that ended before it could write the state.
     pub(super) of_lost_run: bool,
     pub(super) answers: Answers,
-    /// Nobody saw that what was sent last works: its gate did not pass, or the run that sent it died.
-    pub(super) unsettled: bool,
+    /// Whether somebody saw its last change work.
+    pub(super) proven: Proven,
     /// The Machine whose place it was to take.
     pub(super) replaces: Option<&'a MachineId>,
     /// This plan leaves it alone.
     pub(super) excluded: bool,
+}
+
+/// Whether somebody saw the last change of a Machine work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proven {
+    /// Nothing says otherwise.
+    Yes,
+    /// Nobody did: its gate did not pass, or the run that changed it never wrote the state.
+    No,
+    /// There is no state at all that could say it.
+    Untold,
 }
 
 /// Which create of an earlier run a Machine answers that the state does not know.
@@ -131,7 +142,7 @@ impl Member<'_> {
     /// Whether it stays `created` because it was made without being started: a run of ours saw it so, or it
     /// is a standby.
     pub(super) fn rests_in_created(&self) -> bool {
-        let settled = self.known.is_some() && !self.unsettled;
+        let settled = self.known.is_some() && self.proven == Proven::Yes;
         self.state() == Some(MachineState::Created) && (self.is_standby() || settled)
     }
 
@@ -200,7 +211,11 @@ pub(super) fn join<'a>(
                     sent: known.configs.get(&machine.config),
                     of_lost_run: false,
                     answers: Answers::Nothing,
-                    unsettled: machine.unproven,
+                    proven: if machine.unproven {
+                        Proven::No
+                    } else {
+                        Proven::Yes
+                    },
                     replaces: machine.replaces.as_ref(),
                     excluded: false,
                 };
@@ -289,9 +304,11 @@ fn join_observed<'a>(
             seen: Some(machine),
             sent: record.and_then(|record| known.configs.get(&record.config)),
             of_lost_run: record.is_none() && of_lost_run(machine, known, observed, digest),
-            unsettled: record.is_some_and(|record| record.unproven)
-                || answers.is_some()
-                || history::newer(machine, known, &observed.description.scope, &recorded).is_some(),
+            proven: proven(
+                record.is_some_and(|record| record.unproven) || answers.is_some(),
+                history::newer(machine, known, &observed.description.scope, &recorded).is_some(),
+                known,
+            ),
             answers: match (record, answers) {
                 (_, Some(_)) => Answers::Owed,
                 (None, None) if late(machine, observed, &recorded) => Answers::GivenUp,
@@ -324,6 +341,14 @@ fn join_observed<'a>(
     }
     for (folder, ids) in folders {
         fleet.notes.push(notes::of_other_project(folder, &ids));
+    }
+}
+
+fn proven(unproven: bool, stamped_since: bool, known: &Known) -> Proven {
+    match (unproven, stamped_since) {
+        (false, false) => Proven::Yes,
+        (false, true) if known.serial == 0 => Proven::Untold,
+        (_, _) => Proven::No,
     }
 }
 

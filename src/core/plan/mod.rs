@@ -40,11 +40,13 @@ mod rollout;
 mod running;
 mod saved;
 mod scaling;
+pub mod serving;
 mod sick;
 mod spread;
 mod steady;
 mod summary;
 pub mod types;
+mod unproven;
 mod victims;
 mod volumes;
 mod words;
@@ -65,11 +67,11 @@ pub use record::{RunFacts, record};
 pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
 pub use scaling::{Amount, NoScale, Scale};
 pub use steady::steady_ms;
-pub use summary::Revert;
+pub use summary::{Revert, Summary};
 pub use types::{
     Action, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Inherited, Note,
     Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
-    StepId, StepResult, Summary, TakenOver, Target, Work,
+    StepId, StepResult, TakenOver, Target, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

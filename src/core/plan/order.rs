@@ -3,18 +3,26 @@
 //! Phases of a group meet in barriers, so edges grow with the number of steps. A group that is not
 //! wanted any more goes last of all, when everything else stands.
 
+mod changes;
+mod first;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::branch::{Branch, Successor};
-use super::decision::{Changed, Decision, Gone, How, Role};
-use super::gates::{Wave, gate, missed_gate};
+use super::asked::Asked;
+use super::decision::{Decision, Gone, Role};
+use super::gates::gate;
 use super::intents::Intents;
 use super::members::{Member, Vanished};
 use super::types::{
-    Action, Change, GateKind, Pin, Pool, PoolId, Removal, Standby, Step, StepId, Target, Work,
+    Action, Change, GateKind, Pin, Pool, PoolId, Standby, Step, StepId, Target, Work,
 };
 use super::volumes::Volumes;
-use crate::core::fleet::{DesiredGroup, GroupName, MachineId, Region, Strategy, VolumeId};
+use crate::core::fleet::{
+    Capabilities, Desired, DesiredGroup, GroupName, MachineId, OnFailure, Region, Strategy,
+    VolumeId,
+};
+
+use changes::Slot;
 
 /// Steps and their pools.
 #[derive(Debug, Default)]
@@ -25,42 +33,61 @@ pub(super) struct Order {
     pub(super) watchers: BTreeMap<MachineId, Pin>,
 }
 
-/// flyctl's size of the pool of Machines that do not run (facts/fly-toml-to-machine.md 12.1).
-const COLD_POOL: usize = 30;
+/// What the order depends on besides the decisions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Whether sizes and hosts are real, so that a host may have no room.
+    pub(super) may_lack_room: bool,
+    /// Whom a Machine holds up whose last change nobody has seen work.
+    pub(super) on_failure: OnFailure,
+}
 
-/// Lays out all steps. `capable` says whether sizes and hosts are real, so that a host may have no
-/// room.
+impl Manner {
+    pub(super) fn of(
+        desired: &Desired,
+        asked: &Asked,
+        capabilities: Option<&Capabilities>,
+    ) -> Self {
+        Self {
+            may_lack_room: capabilities.is_some_and(|c| c.replaces_when_full),
+            on_failure: asked.on_failure.unwrap_or(desired.rollout.on_failure),
+        }
+    }
+}
+
+/// Lays out all steps.
 pub(super) fn steps(
     decisions: &BTreeMap<GroupName, Decision<'_>>,
     vanished: &[Vanished<'_>],
     intents: &mut Intents<'_>,
     volumes: &mut Volumes<'_>,
-    may_lack_room: bool,
+    manner: Manner,
 ) -> Order {
     let mut build = Build {
         order: Order::default(),
         intents,
         volumes,
-        may_lack_room,
+        may_lack_room: manner.may_lack_room,
         watchers: BTreeMap::new(),
         watching: BTreeMap::new(),
         begun: BTreeMap::new(),
     };
-    let adopted = build.bookkeeping(decisions, vanished);
+    build.bookkeeping(decisions, vanished);
     let wanted: Vec<_> = decisions
         .iter()
         .filter_map(|(name, decision)| Some((name, decision.wanted?, decision)))
         .collect();
-    let gated = |name| adopted.get(name).map_or(&[][..], Vec::as_slice);
     let members = decisions.values().flat_map(|decision| &decision.members);
     let left: BTreeSet<&GroupName> = members.filter_map(|m| m.leaves.as_ref()).collect();
     for (name, group, decision) in wanted.iter().filter(|(name, ..)| left.contains(name)) {
-        let begun = build.begin(name, group, decision, gated(*name));
+        let begun = build.begin(name, group, decision);
         build.begun.insert((*name).clone(), begun);
     }
+    let mut first = build.first(&wanted, manner.on_failure);
     let mut ends = Vec::new();
     for (name, group, decision) in wanted {
-        ends.extend(build.group(name, group, decision, gated(name)));
+        let first = first.remove(name).unwrap_or_default();
+        ends.extend(build.group(name, group, decision, &first));
     }
     let removed: Vec<_> = decisions
         .iter()
@@ -76,6 +103,26 @@ pub(super) fn steps(
     }
     build.volumes.apart(&mut build.order.steps);
     build.order
+}
+
+/// What a failure in a pool stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stops {
+    Nothing,
+    /// The release, and not the pool's own steps where only groups stop.
+    Release,
+    /// Both.
+    All,
+}
+
+impl Stops {
+    /// Of a pool that is no rolling update. Who updates all at once is promised nothing.
+    fn of(group: &DesiredGroup) -> Self {
+        match group.strategy {
+            Strategy::Rolling { .. } => Self::Release,
+            Strategy::Immediate => Self::Nothing,
+        }
+    }
 }
 
 struct Build<'b, 'i, 'v> {
@@ -112,20 +159,15 @@ impl Build<'_, '_, '_> {
         id
     }
 
-    fn pool(
-        &mut self,
-        name: String,
-        size: usize,
-        first_alone: bool,
-        stops_on_failure: bool,
-    ) -> PoolId {
+    fn pool(&mut self, name: String, size: usize, first_alone: bool, stops: Stops) -> PoolId {
         let id =
             PoolId(u32::try_from(self.order.pools.len()).expect("fewer than four billion pools"));
         self.order.pools.push(Pool {
             name,
             size: size.max(1),
             first_alone,
-            stops_on_failure,
+            stops_on_failure: stops == Stops::All,
+            stops_release: stops != Stops::Nothing,
         });
         id
     }
@@ -138,18 +180,17 @@ impl Build<'_, '_, '_> {
         }
     }
 
-    /// Adopting and forgetting make no call. Returns by group the adoptions that have a gate.
-    fn bookkeeping<'d>(
+    /// Adopting and forgetting make no call.
+    fn bookkeeping(
         &mut self,
-        decisions: &'d BTreeMap<GroupName, Decision<'_>>,
+        decisions: &BTreeMap<GroupName, Decision<'_>>,
         vanished: &[Vanished<'_>],
-    ) -> BTreeMap<&'d GroupName, Vec<StepId>> {
-        let mut gated: BTreeMap<_, Vec<StepId>> = BTreeMap::new();
+    ) {
         let total = vanished.len() + decisions.values().map(|d| d.adopted.len()).sum::<usize>();
         if total == 0 {
-            return gated;
+            return;
         }
-        let pool = self.pool("state".to_owned(), total, false, false);
+        let pool = self.pool("state".to_owned(), total, false, Stops::Nothing);
         for gone in vanished {
             let change = Change {
                 action: Action::Forget,
@@ -169,39 +210,35 @@ impl Build<'_, '_, '_> {
             };
             self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
-        for (name, decision) in decisions {
-            for (member, reason) in &decision.adopted {
-                let gate = missed_gate(decision, member);
-                let change = of_member(member, Action::Adopt, reason.clone(), gate);
-                let step = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
-                if gate != GateKind::None {
-                    gated.entry(name).or_default().push(step);
-                }
-            }
+        for (member, reason) in decisions.values().flat_map(|decision| &decision.adopted) {
+            let change = of_member(member, Action::Adopt, reason.clone(), GateKind::None);
+            self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
-        gated
     }
 
     /// Creates, then updates by the strategy, then destroys; returns what must be done for the group
-    /// to stand, destroys not counted. Adopted Machines that are not up yet count as created.
+    /// to stand, destroys not counted.
     fn group(
         &mut self,
         name: &GroupName,
         group: &DesiredGroup,
         decision: &Decision<'_>,
-        adopted: &[StepId],
+        first: &First,
     ) -> Vec<StepId> {
         let begun = self.begun.get(name).cloned();
         let Begun {
             mut primaries,
             created,
-        } = begun.unwrap_or_else(|| self.begin(name, group, decision, adopted));
+        } = begun.unwrap_or_else(|| self.begin(name, group, decision));
+        primaries.replaced(&first.replaced);
         if self.may_lack_room {
             self.watch(decision);
         }
-        let updated = self.updates(name, group, decision, &mut primaries, created);
+        let before: Vec<StepId> = created.into_iter().chain(first.passed).collect();
+        let ready = self.barrier(format!("{name}: all there and up"), before);
+        let updated = self.updates(name, group, decision, &mut primaries, ready);
         let updated = self.barrier(format!("{name}: all updated"), updated);
-        let standing = updated.or(created);
+        let standing = updated.or(ready);
         let mut ends = self.standbys(name, decision, &mut primaries, standing);
         if ends.is_empty() {
             ends.extend(standing);
@@ -211,15 +248,8 @@ impl Build<'_, '_, '_> {
         stands.into_iter().collect()
     }
 
-    fn begin(
-        &mut self,
-        name: &GroupName,
-        group: &DesiredGroup,
-        decision: &Decision<'_>,
-        adopted: &[StepId],
-    ) -> Begun {
-        let (mut created, primaries) = self.creates(name, decision, gate(group));
-        created.extend(adopted);
+    fn begin(&mut self, name: &GroupName, group: &DesiredGroup, decision: &Decision<'_>) -> Begun {
+        let (created, primaries) = self.creates(name, decision, gate(group), Stops::of(group));
         Begun {
             primaries,
             created: self.barrier(format!("{name}: all created"), created),
@@ -244,6 +274,7 @@ impl Build<'_, '_, '_> {
         name: &GroupName,
         decision: &Decision<'_>,
         gate: GateKind,
+        stops: Stops,
     ) -> (Vec<StepId>, Primaries) {
         let mut primaries = Primaries::default();
         let mut ids = Vec::new();
@@ -252,7 +283,7 @@ impl Build<'_, '_, '_> {
                 format!("{name}: create"),
                 decision.creates.len(),
                 false,
-                false,
+                stops,
             );
             for region in &decision.creates {
                 let mut change = self.create(name, decision, region, Vec::new(), gate);
@@ -322,156 +353,6 @@ impl Build<'_, '_, '_> {
         }
     }
 
-    /// Updates, moves and replacements, by the group's strategy. Rolling, those that do not serve come
-    /// first: they cost no capacity, and as long as one of them does not come up none goes down.
-    fn updates(
-        &mut self,
-        name: &GroupName,
-        group: &DesiredGroup,
-        decision: &Decision<'_>,
-        primaries: &mut Primaries,
-        after: Option<StepId>,
-    ) -> Vec<StepId> {
-        let mut waves: BTreeMap<Wave, Vec<&Changed<'_>>> = BTreeMap::new();
-        for changed in decision.changed.iter().filter(|c| c.role == Role::Primary) {
-            let wave = Wave::of(&changed.member);
-            waves.entry(wave).or_default().push(changed);
-        }
-        let gate = gate(group);
-        let mut after = after;
-        let mut ends = Vec::new();
-        for (wave, changed) in waves {
-            let n = changed.len();
-            let pool = match (group.strategy, wave) {
-                (Strategy::Rolling { max_unavailable }, _) => {
-                    let (what, size) = match wave {
-                        Wave::Down => ("those that are down", max_unavailable.of(n)),
-                        Wave::Serving => ("running", max_unavailable.of(n)),
-                        Wave::Resting => ("stopped", n.min(COLD_POOL)),
-                    };
-                    self.pool(format!("{name}: update {what}, rolling"), size, true, true)
-                }
-                (Strategy::Immediate, _) => {
-                    self.pool(format!("{name}: update, immediate"), n, false, false)
-                }
-            };
-            let gate = match wave {
-                Wave::Down | Wave::Serving => gate,
-                Wave::Resting => GateKind::Settled,
-            };
-            let slot = Slot { pool, after, gate };
-            let mut steps = Vec::new();
-            for change in changed {
-                steps.push(self.update(name, decision, change, primaries, slot));
-            }
-            if wave == Wave::Down && group.strategy != Strategy::Immediate {
-                after = self.barrier(format!("{name}: all up again"), steps.clone());
-            }
-            ends.extend(steps);
-        }
-        ends
-    }
-
-    fn update(
-        &mut self,
-        name: &GroupName,
-        decision: &Decision<'_>,
-        changed: &Changed<'_>,
-        primaries: &mut Primaries,
-        slot: Slot,
-    ) -> StepId {
-        let member = &changed.member;
-        let standby_for = match changed.role {
-            Role::Primary => Vec::new(),
-            Role::Standby => watching(member),
-            Role::Repointed => primaries.watched(),
-        };
-        let action = match (how_in_place(changed.how), &member.moved_from) {
-            (true, Some(from)) => Action::Move {
-                from: from.clone(),
-                standby_for,
-            },
-            (true, None) => Action::Update { standby_for },
-            (false, _) => {
-                let (create, last) = self.replace(name, decision, changed, standby_for, slot);
-                if primaries.stay.remove(member.id) {
-                    primaries.new.push(create);
-                }
-                return last;
-            }
-        };
-        let mut step = of_member(member, action, changed.reason.clone(), slot.gate);
-        step.changes.clone_from(&changed.changes);
-        step.pin = Some(changed.pin.clone());
-        if self.may_lack_room {
-            step.branches.push(self.without_room(name, member));
-        }
-        let needs = slot.needs(self.left(member));
-        self.push(Some(slot.pool), needs, Work::Change(Box::new(step)))
-    }
-
-    /// What is done once the group that this Machine leaves has another in its place.
-    fn left(&self, member: &Member<'_>) -> Option<StepId> {
-        self.begun.get(member.leaves.as_ref()?)?.created
-    }
-
-    /// What becomes of the Machine if its host has no room. The ids are chosen here, so that a run which
-    /// dies after it has made the new one meets it again by its name.
-    fn without_room(&mut self, name: &GroupName, member: &Member<'_>) -> Branch {
-        if !member.volumes().is_empty() {
-            return Branch::NoRoomStops;
-        }
-        let (launch, bears) = self.intents.successor(name, member.region, member.id);
-        let repoints = self.watching.get(member.id).cloned().unwrap_or_default();
-        for standby in &repoints {
-            if let Some(pin) = self.watchers.remove(standby) {
-                self.order.watchers.insert(standby.clone(), pin);
-            }
-        }
-        Branch::NoRoomReplaced(Successor {
-            launch,
-            name: bears,
-            repoints,
-        })
-    }
-
-    /// The steps of a replacement: the one that creates, and the last one.
-    fn replace(
-        &mut self,
-        name: &GroupName,
-        decision: &Decision<'_>,
-        changed: &Changed<'_>,
-        standby_for: Vec<Standby>,
-        slot: Slot,
-    ) -> (StepId, StepId) {
-        let member = &changed.member;
-        let mut new = self.create(name, decision, member.region, standby_for, slot.gate);
-        new.reason.clone_from(&changed.reason);
-        new.changes.clone_from(&changed.changes);
-        let old_first = changed.how == How::ReplaceOldFirst;
-        let kept = if old_first { member.volumes() } else { &[] };
-        self.mount(decision, &mut new, kept);
-        if let Action::Create { replaces, .. } = &mut new.action {
-            *replaces = Some(member.id.clone());
-        }
-        let leaves = if old_first {
-            Vec::new()
-        } else {
-            member.volumes().to_vec()
-        };
-        let destroy = Action::Destroy {
-            removal: Removal::Replaced,
-            leaves,
-        };
-        let mut old = of_member(member, destroy, changed.reason.clone(), GateKind::Gone);
-        old.pin = Some(changed.pin.clone());
-        let (first, second) = if old_first { (old, new) } else { (new, old) };
-        let needs = slot.needs(self.left(member));
-        let first = self.push(Some(slot.pool), needs, Work::Change(Box::new(first)));
-        let last = self.push(Some(slot.pool), vec![first], Work::Change(Box::new(second)));
-        (if old_first { last } else { first }, last)
-    }
-
     /// Standbys that change and new ones, once everything that they may watch stands.
     fn standbys(
         &mut self,
@@ -480,6 +361,7 @@ impl Build<'_, '_, '_> {
         primaries: &mut Primaries,
         after: Option<StepId>,
     ) -> Vec<StepId> {
+        let stops = decision.wanted.map_or(Stops::Nothing, Stops::of);
         let changed: Vec<_> = decision
             .changed
             .iter()
@@ -489,7 +371,7 @@ impl Build<'_, '_, '_> {
         if total == 0 {
             return Vec::new();
         }
-        let pool = self.pool(format!("{name}: standbys"), total, false, false);
+        let pool = self.pool(format!("{name}: standbys"), total, false, stops);
         let mut ids = Vec::new();
         for change in changed {
             let gate = GateKind::Settled;
@@ -511,7 +393,12 @@ impl Build<'_, '_, '_> {
         if gone.is_empty() {
             return;
         }
-        let pool = self.pool(format!("{name}: destroy"), gone.len(), false, false);
+        let pool = self.pool(
+            format!("{name}: destroy"),
+            gone.len(),
+            false,
+            Stops::Nothing,
+        );
         let needs: Vec<StepId> = after.into_iter().collect();
         for gone in gone {
             let action = Action::Destroy {
@@ -526,22 +413,13 @@ impl Build<'_, '_, '_> {
     }
 }
 
-/// Where in the order a change stands.
-#[derive(Clone, Copy)]
-struct Slot {
-    pool: PoolId,
-    after: Option<StepId>,
-    gate: GateKind,
-}
-
-impl Slot {
-    /// A Machine that goes to another group waits for the one in its place there as well.
-    fn needs(self, left: Option<StepId>) -> Vec<StepId> {
-        let mut needs: Vec<StepId> = self.after.into_iter().chain(left).collect();
-        needs.sort();
-        needs.dedup();
-        needs
-    }
+/// The Machines of a group that go first.
+#[derive(Debug, Clone, Default)]
+struct First {
+    /// What must be done before anybody else of the group goes down.
+    passed: Option<StepId>,
+    /// Replaced ones, each with the step that makes the new one.
+    replaced: Vec<(MachineId, StepId)>,
 }
 
 /// Whom a group's standbys watch.
@@ -552,22 +430,18 @@ struct Primaries {
 }
 
 impl Primaries {
+    fn replaced(&mut self, all: &[(MachineId, StepId)]) {
+        for (old, new) in all {
+            if self.stay.remove(old) {
+                self.new.push(*new);
+            }
+        }
+    }
+
     fn watched(&self) -> Vec<Standby> {
         let stay = self.stay.iter().cloned().map(Standby::Machine);
         stay.chain(self.new.iter().copied().map(Standby::Step))
             .collect()
-    }
-}
-
-fn watching(member: &Member<'_>) -> Vec<Standby> {
-    let watched: BTreeSet<&MachineId> = member.standby_for().iter().collect();
-    watched.into_iter().cloned().map(Standby::Machine).collect()
-}
-
-fn how_in_place(how: How) -> bool {
-    match how {
-        How::Update | How::Move => true,
-        How::Replace | How::ReplaceOldFirst => false,
     }
 }
 

@@ -24,9 +24,12 @@ pub(super) fn places(plan: &Plan, known: &Known, desired: &Desired) -> BTreeMap<
         let leaves_a_place = match &change.action {
             Action::Destroy { removal, .. } => *removal == Removal::Rebalanced,
             Action::Forget => !desired.removed_machines.contains(id) && !stood_by(id),
-            Action::Create { .. } | Action::Update { .. } | Action::Move { .. } | Action::Adopt => {
-                false
-            }
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Wait
+            | Action::Start
+            | Action::Adopt => false,
         };
         if leaves_a_place {
             left.entry(&change.group).or_default().push_back(id);

@@ -62,14 +62,14 @@ pub fn plan(
     };
     let mut intents = Intents::of(desired, known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
-    let may_lack_room = capabilities.is_some_and(|c| c.replaces_when_full);
+    let manner = order::Manner::of(desired, &options.asked, capabilities);
     let mut spare = Volumes::of(observed);
     let mut order = order::steps(
         &decisions,
         &fleet.vanished,
         &mut intents,
         &mut spare,
-        may_lack_room,
+        manner,
     );
     options.asked.liken(&mut order.steps, &fleet);
     let release = observed
@@ -87,6 +87,7 @@ pub fn plan(
         machines: fleet.len(),
         aim: options.aim,
         asked: options.asked.clone(),
+        on_failure: manner.on_failure,
         groups: Vec::new(),
         steps: order.steps,
         pools: order.pools,
@@ -213,6 +214,8 @@ fn mounts(plan: &Plan, desired: &Desired) -> bool {
         Action::Update { .. }
         | Action::Move { .. }
         | Action::Destroy { .. }
+        | Action::Wait
+        | Action::Start
         | Action::Adopt
         | Action::Forget => false,
     })

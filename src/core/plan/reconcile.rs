@@ -10,12 +10,13 @@ use super::asked::{Ask, Asked, excluded};
 use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
-use super::members::{Fleet, Member, Vanished, successors};
+use super::members::{Fleet, Member, Proven, Vanished, successors};
 use super::notes::note;
 use super::running::{self, Running};
 use super::sick;
 use super::spread::{Layout, Spread};
 use super::types::Removal;
+use super::unproven::{self, Evidence};
 use super::victims;
 use super::words;
 use crate::core::fleet::{
@@ -194,7 +195,8 @@ impl<'a> Group<'_, 'a> {
             &mut fields,
             &mut decision,
         );
-        sick::await_them(self.wanted, &mut decision);
+        unproven::await_them(self.wanted, lineage, &mut fields, &mut decision);
+        sick::await_them(self.wanted, &mut fields, &mut decision);
         decision
             .notes
             .extend(words::excluded(self.name, &self.members, &mut fields));
@@ -355,7 +357,9 @@ impl<'a> Group<'_, 'a> {
         }
         let found = fields.compare(member);
         // What a host that does not answer said last is no reason to touch anything.
-        let down = member.host_ok() && member.state() == Some(MachineState::Failed);
+        let down = member.host_ok()
+            && member.state() == Some(MachineState::Failed)
+            && Evidence::of(self.wanted, member) == Evidence::Enough;
         let ask = self.asked.of(member);
         let as_wanted =
             found.changes.is_empty() && member.moved_from.is_none() && !down && ask == Ask::Nothing;
@@ -366,7 +370,7 @@ impl<'a> Group<'_, 'a> {
             return;
         }
         if as_wanted {
-            if member.unsettled && !member.is_adopted() {
+            if member.proven != Proven::Yes && !member.is_adopted() {
                 let reason = "what was sent to it last was not seen to work".to_owned();
                 decision.adopted.push((member.clone(), reason));
             }

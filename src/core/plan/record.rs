@@ -58,6 +58,9 @@ pub fn record(
             apply(&mut next, change, result, places.get(&id), &facts.lineage);
         }
     }
+    if plan.aim == Aim::State {
+        keep_unproven(&mut next, known, plan, results, &facts.lineage);
+    }
     owed::settle_successors(&mut next, plan, results);
     owed::settle_pending(&mut next, known, plan, desired, results, &places);
     next.protect = protect(&next, plan, desired);
@@ -157,7 +160,11 @@ fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
     plan.changes().any(|(id, change)| {
         let calls = match change.action {
             Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
-            Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
+            Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget => false,
         };
         let result = results.get(id.0 as usize);
         calls
@@ -228,7 +235,14 @@ fn apply(
                 prove(next, machine, &result.outcome);
             }
         }
-        (Action::Update { .. } | Action::Move { .. } | Action::Adopt, _) => {
+        (
+            Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Wait
+            | Action::Start
+            | Action::Adopt,
+            _,
+        ) => {
             if let (Some(instead), Some(successor)) = (&result.instead, change.successor()) {
                 return succeed(next, change, successor, result, instead);
             }
@@ -326,6 +340,29 @@ pub(super) fn remember(
             unproven: false,
         },
     );
+}
+
+/// A refresh waits for nothing, so that what nobody had seen work before it nobody has seen work after it.
+fn keep_unproven(
+    next: &mut Known,
+    known: &Known,
+    plan: &Plan,
+    results: &[StepResult],
+    lineage: &Lineage,
+) {
+    let recorded = history::recorded(known);
+    for (id, _) in plan.changes() {
+        let Some(machine) = results.get(id.0 as usize).and_then(|r| r.machine.as_ref()) else {
+            continue;
+        };
+        let before = known.machines.get(&machine.id);
+        let was = before.is_some_and(|before| before.unproven);
+        let since =
+            known.serial > 0 && history::newer(machine, known, lineage, &recorded).is_some();
+        if let Some(now) = next.machines.get_mut(&machine.id) {
+            now.unproven = (was || since) && now.standby_for.is_empty();
+        }
+    }
 }
 
 /// Notes whether what was sent was seen to work; a Machine that only waits for another never shows it.

@@ -13,7 +13,7 @@ use super::FieldChange;
 use super::codes;
 use super::decision::Decision;
 use super::fields::{Fields, adopted, is_recorded};
-use super::members::{Fleet, Member, drift_from};
+use super::members::{Fleet, Member, Proven, drift_from};
 use super::notes::note;
 use super::types::{DriftKind, Note};
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, Lineage, MachineId, StoredConfig};
@@ -47,18 +47,13 @@ pub(super) fn decide<'a>(
                 continue;
             };
             let says_more = untold.read(wanted, member, lineage);
-            if !says_more {
+            if !says_more && !is_of_a_lost_run(member) {
                 continue;
             }
             let found = fields.compare(member);
             let fields = found.changes.iter().map(|change| change.path.join("."));
             otherwise.extend(fields.filter(|field| !untold.fields.contains_key(field)));
-            // Nobody waits for anything here.
-            let member = Member {
-                unsettled: false,
-                ..member.clone()
-            };
-            decision.adopted.push((member, reason.to_owned()));
+            decision.adopted.push((member.clone(), reason.to_owned()));
         }
         if !otherwise.is_empty() {
             decision.notes.push(put_back(name, &otherwise));
@@ -77,6 +72,8 @@ fn reason(member: &Member<'_>, changed: &BTreeSet<&MachineId>) -> Option<&'stati
         Some("it was changed outside")
     } else if member.line_lags() && member.moved_from.is_none() {
         Some("its volumes, its group or whom it stands by for are others than in the state")
+    } else if is_of_a_lost_run(member) {
+        Some("nobody has seen its last change work")
     } else {
         None
     }
@@ -171,6 +168,13 @@ fn variable(key: &str, change: &FieldChange) -> String {
         Some(value) => format!("{name} = {value}"),
         None => format!("# without {name}"),
     }
+}
+
+/// Whether a run that the state does not list changed a known Machine last: the state has to know that nobody has
+/// seen that work.
+fn is_of_a_lost_run(member: &Member<'_>) -> bool {
+    let told = member.known.is_some_and(|known| !known.unproven);
+    told && member.proven != Proven::Yes
 }
 
 fn put_back(name: &GroupName, otherwise: &BTreeSet<String>) -> Note {

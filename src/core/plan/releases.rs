@@ -120,7 +120,11 @@ pub(super) fn mark_reverts(
         let id = match &change.action {
             Action::Update { .. } | Action::Move { .. } => change.machine.id.as_ref(),
             Action::Create { replaces, .. } => replaces.as_ref(),
-            Action::Destroy { .. } | Action::Adopt | Action::Forget => None,
+            Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget => None,
         };
         let Some(id) = id else {
             continue;

@@ -331,6 +331,8 @@ impl SavedChange {
             Action::Update { .. } => "update".to_owned(),
             Action::Move { from, .. } => format!("move {from}"),
             Action::Destroy { removal, .. } => format!("destroy {removal:?}"),
+            Action::Wait => "wait".to_owned(),
+            Action::Start => "start".to_owned(),
             Action::Adopt => "adopt".to_owned(),
             Action::Forget => "forget".to_owned(),
         };
@@ -343,6 +345,8 @@ impl SavedChange {
             Action::Update { .. } => "updating",
             Action::Move { .. } => "moving",
             Action::Destroy { .. } => "destroying",
+            Action::Wait => "waiting for",
+            Action::Start => "starting",
             Action::Adopt => "adopting",
             Action::Forget => "forgetting",
         };

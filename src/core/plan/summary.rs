@@ -3,12 +3,40 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::change::{Deed, Half};
 use super::notes::machines;
-use super::types::{Action, Change, GroupChange, Plan, Removal, StepId, Summary, Work};
+use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Removal, StepId, Work};
 use crate::core::fleet::GroupName;
+
+/// How many steps of each kind. A replacement is one, though two steps do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// New Machines.
+    pub create: usize,
+    /// Updates in place.
+    pub update: usize,
+    /// Replacements.
+    pub replace: usize,
+    /// Moves between groups.
+    #[serde(rename = "move")]
+    pub moves: usize,
+    /// Destroys, without the old halves of replacements.
+    pub destroy: usize,
+    /// Waited for, because nobody has seen their last change work yet.
+    #[serde(default)]
+    pub wait: usize,
+    /// Started again for the same reason.
+    #[serde(default)]
+    pub start: usize,
+    /// Taken into the state.
+    pub adopt: usize,
+    /// Dropped from the state.
+    pub forget: usize,
+    /// Volumes that are made, each for a Machine that is.
+    pub new_volumes: usize,
+}
 
 /// A release that somebody else has made, as far as it is taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -85,6 +113,8 @@ impl Plan {
                 (Deed::Replace, half) => summary.replace += usize::from(half == Some(Half::Create)),
                 (Deed::Move, _) => summary.moves += 1,
                 (Deed::Destroy, _) => summary.destroy += 1,
+                (Deed::Wait, _) => summary.wait += 1,
+                (Deed::Start, _) => summary.start += 1,
                 (Deed::Adopt, _) => summary.adopt += 1,
                 (Deed::Forget, _) => summary.forget += 1,
             }
@@ -141,10 +171,34 @@ impl Plan {
         self.changes().next().is_none() && self.records.is_empty()
     }
 
-    /// Whether an apply would call the provider at all.
+    /// Whether an apply would change anything at the provider.
     pub fn calls_provider(&self) -> bool {
+        let calls = |change: &Change| match change.action {
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Start => true,
+            Action::Wait | Action::Adopt | Action::Forget => false,
+        };
+        self.changes().any(|(_, change)| calls(change))
+    }
+
+    /// Groups whose config this plan changes: new ones, and those of which a Machine gets another config.
+    pub fn groups_with_new_config(&self) -> BTreeSet<&GroupName> {
+        let groups = self.groups.iter();
+        let new = groups.filter(|group| group.verdict == GroupVerdict::Added);
+        let new = new.map(|group| &group.name);
+        let kept = |change: &Change| !matches!(change.action, Action::Destroy { .. });
+        let changed = self.changes().map(|(_, change)| change);
+        let changed = changed.filter(|change| kept(change) && !change.changes.is_empty());
+        new.chain(changed.map(|change| &change.group)).collect()
+    }
+
+    /// Whether an apply would wait for a Machine whose last change nobody has seen work.
+    pub fn waits(&self) -> bool {
         self.changes()
-            .any(|(_, change)| !matches!(change.action, Action::Adopt | Action::Forget))
+            .any(|(_, change)| change.action == Action::Wait)
     }
 }
 

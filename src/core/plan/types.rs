@@ -13,8 +13,8 @@ use super::options::Aim;
 use crate::core::fleet::config::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
-    MachineId, MachineName, MachineState, NamedBy, Region, ReleaseStrategy, RunId, StoredConfig,
-    VolumeId,
+    MachineId, MachineName, MachineState, NamedBy, OnFailure, Region, ReleaseStrategy, RunId,
+    StoredConfig, VolumeId,
 };
 
 /// Version of the plan's JSON and saved form.
@@ -51,6 +51,9 @@ pub struct Plan {
     /// What a verb asked for beyond what the manifests say.
     #[serde(default, skip_serializing_if = "Asked::is_nothing")]
     pub asked: Asked,
+    /// What a failure stops.
+    #[serde(default)]
+    pub on_failure: OnFailure,
     /// Every group, wanted or existing, in order of name.
     pub groups: Vec<GroupChange>,
     /// In an order in which they may run; `needs` only points backwards.
@@ -148,6 +151,9 @@ pub struct Pool {
     pub first_alone: bool,
     /// What a failure in it does to its steps that have not begun: they are not started, or go on.
     pub stops_on_failure: bool,
+    /// Whether a failure in it stops the release, where failures do ([`Plan::on_failure`]).
+    #[serde(default)]
+    pub stops_release: bool,
 }
 
 /// One node of the plan.
@@ -260,6 +266,12 @@ pub enum Action {
     },
     /// It is taken into the state; no call is made.
     Adopt,
+    /// Nobody has seen its last change work yet: it is taken into the state and must pass its gate, and no
+    /// call changes it.
+    Wait,
+    /// The same of one that ended although nobody stopped it: it is started first, with the config that it
+    /// has.
+    Start,
     /// It leaves the state; no call is made.
     Forget,
 }
@@ -472,28 +484,6 @@ pub struct Note {
     /// What to do, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
-}
-
-/// How many steps of each kind. A replacement is one, though two steps do it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Summary {
-    /// New Machines.
-    pub create: usize,
-    /// Updates in place.
-    pub update: usize,
-    /// Replacements.
-    pub replace: usize,
-    /// Moves between groups.
-    #[serde(rename = "move")]
-    pub moves: usize,
-    /// Destroys, without the old halves of replacements.
-    pub destroy: usize,
-    /// Taken into the state.
-    pub adopt: usize,
-    /// Dropped from the state.
-    pub forget: usize,
-    /// Volumes that are made, each for a Machine that is.
-    pub new_volumes: usize,
 }
 
 /// What came of a step.

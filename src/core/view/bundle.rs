@@ -30,6 +30,10 @@ pub struct Item<'a> {
 /// Kinds of change as people see them, in the order in which they are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind<'a> {
+    /// Waited for: nobody has seen its last change work.
+    Wait,
+    /// Started again, for the same reason.
+    Start,
     /// Taken into the state.
     Adopt,
     /// Dropped from the state.

@@ -150,6 +150,8 @@ fn items(plan: &Plan) -> impl Iterator<Item = (Kind<'_>, &[FieldChange], Item<'_
     plan.changes().filter_map(move |(id, change)| {
         let alone = |kind| Some((kind, &change.changes[..], Item { change, old: None }));
         match &change.action {
+            Action::Wait => alone(Kind::Wait),
+            Action::Start => alone(Kind::Start),
             Action::Adopt => alone(Kind::Adopt),
             Action::Forget => alone(Kind::Forget),
             Action::Move { from, .. } => alone(Kind::Move(from)),

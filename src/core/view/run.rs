@@ -1,6 +1,7 @@
 //! A run as views tell it: the running count of its steps, and what its end is told from.
 
 use crate::core::fleet::Machine;
+use crate::core::plan::serving::Left;
 use crate::core::plan::{Change, Event, Outcome, Plan, StepEvent, StepId, StepResult, Work};
 
 /// How many steps have ended how.
@@ -63,6 +64,11 @@ impl Tally {
         self.done + self.failed + self.unknown + self.skipped + self.not_started
     }
 
+    /// How many were not begun.
+    pub fn not_begun(&self) -> usize {
+        self.skipped + self.not_started
+    }
+
     /// Whether all of them ended as planned.
     pub fn is_complete(&self) -> bool {
         self.done == self.total
@@ -92,6 +98,10 @@ pub struct RunReport<'a> {
     pub remarks: &'a [String],
     /// What became of the state file.
     pub state: &'a StateEnd,
+    /// What serves what now; none where no run was begun.
+    pub left: Option<&'a Left>,
+    /// The image that the command line chose.
+    pub image: Option<&'a str>,
     /// How the program was started, up to the verb (`aeroform -C shop`): what is printed to be typed
     /// must work where it is read.
     pub program: &'a str,

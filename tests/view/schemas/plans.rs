@@ -174,7 +174,9 @@ fn a_plan_has_the_promised_shape() {
         "move": 0,
         "new_volumes": 0,
         "replace": 0,
-        "update": 0
+        "start": 0,
+        "update": 0,
+        "wait": 0
       },
       "warnings": []
     }

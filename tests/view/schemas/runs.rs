@@ -107,13 +107,21 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
         rejects_changes(
             &schema,
             &value,
-            &["replaced", "findings", "remarks", "serial", "unpublished"],
+            &[
+                "replaced",
+                "serving",
+                "image_before",
+                "findings",
+                "remarks",
+                "serial",
+                "unpublished",
+            ],
         );
         lines.push(json::text(&line));
     }
     valid(&schema, &json::apply::started_without_run(&plan));
     assert_snapshot!(lines.join("\n"), @r#"
-    {"event":"started","format_version":1,"run":"7f3k2m4n6p","app":"shop","steps":12,"summary":{"create":6,"update":4,"replace":0,"move":0,"destroy":2,"adopt":0,"forget":0,"new_volumes":0}}
+    {"event":"started","format_version":1,"run":"7f3k2m4n6p","app":"shop","steps":12,"summary":{"create":6,"update":4,"replace":0,"move":0,"destroy":2,"wait":0,"start":0,"adopt":0,"forget":0,"new_volumes":0}}
     {"event":"waiting","on":"the rate limit of releases","up_to_ms":5000}
     {"event":"step_began","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"}}
     {"event":"step_waiting","step":0,"action":"create","group":"jobs","region":"gru","machine":{"name":"jobs-launch0000"},"on":"check http-8080","up_to_ms":300000}
@@ -132,6 +140,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"replaced":[{"group":"web","region":"gru","machine":{"id":"148ed599c14189","name":"web-148ed599c14189"},"by":{"id":"3d8d9014b32789","name":"web-3d8d9014b32789"}},{"group":"web","region":"gru","machine":{"id":"6e82d933b7d587","name":"web-6e82d933b7d587"},"by":{"id":"148e1234f56789","name":"web-148e1234f56789"}}],"serial":13}
     {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":6,"failed":2,"unknown":1,"skipped":3,"not_started":0,"serial":13}
+    {"event":"finished","outcome":"failed","total":12,"done":6,"failed":1,"unknown":0,"skipped":0,"not_started":5,"serving":[{"group":"web","versions":[{"machines":1,"new":true,"release":2,"doing":"failing"},{"machines":5,"new":false,"release":1,"doing":"serves"},{"machines":1,"new":false,"release":1,"doing":"stopped"}],"not_started":false},{"group":"worker","versions":[{"machines":3,"new":false,"release":1,"doing":"serves"}],"not_started":true}],"image_before":"registry.fly.io/shop:v1","serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":0,"failed":12,"unknown":0,"skipped":0,"not_started":0,"serial":13}
     {"event":"finished","outcome":"interrupted","total":12,"done":4,"failed":0,"unknown":0,"skipped":0,"not_started":8,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"unpublished":{"cause":"state/shop.json was changed since it was read","copy":"state/shop.json.run-7f3k2m4n6p"}}

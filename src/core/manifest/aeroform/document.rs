@@ -1,11 +1,12 @@
-//! The file as a whole: settings, `[state]`, `[policy]`.
+//! The file as a whole: settings, `[state]`, `[deploy]`, `[policy]`.
 
-use crate::core::fleet::{Limit, Policy};
+use crate::core::fleet::{Limit, OnFailure, Policy};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::settings::{PROVIDERS, StateLocation};
+use super::super::suggest::closest;
 use super::super::tree::{At, File};
 use super::super::value::{Table, Value};
 use super::groups::{self, GroupSettings};
@@ -21,6 +22,7 @@ pub(in crate::core::manifest) struct Aeroform {
     pub(in crate::core::manifest) groups: Vec<GroupSettings>,
     pub(in crate::core::manifest) moves: Moves,
     pub(in crate::core::manifest) policy: Policy,
+    pub(in crate::core::manifest) on_failure: Option<OnFailure>,
 }
 
 /// Reads every key of a parsed aeroform.toml.
@@ -42,6 +44,7 @@ pub(in crate::core::manifest) fn read(
         groups: groups::read(&mut fields),
         moves: moved::read(&mut fields),
         policy: policy(&mut fields),
+        on_failure: deploy(&mut fields),
     };
     fields.finish();
     aeroform
@@ -94,6 +97,31 @@ fn state(fields: &mut Fields<'_, '_>) -> Option<StateLocation> {
     fields.finish();
     path.map(StateLocation::Path)
         .or(url.map(StateLocation::Url))
+}
+
+fn deploy(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
+    let mut fields = fields.table("deploy")?;
+    let chosen = on_failure(&mut fields);
+    fields.finish();
+    chosen
+}
+
+fn on_failure(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
+    let word = fields.string("on_failure")?;
+    let chosen = OnFailure::named(&word.value);
+    if chosen.is_none() {
+        let path = fields.path("on_failure");
+        let message = format!("`{path}`: {} is not known", shown(&word.value));
+        let help = match closest(&word.value, OnFailure::ALL.map(|(name, _)| name)) {
+            Some(meant) => format!("did you mean \"{meant}\"?"),
+            None => {
+                "write \"stop\" (a failure stops the release) or \"group\" (it stops its group)"
+                    .to_owned()
+            }
+        };
+        fields.file.bad_value(word.span, message, Some(help));
+    }
+    chosen
 }
 
 fn policy(fields: &mut Fields<'_, '_>) -> Policy {

@@ -22,7 +22,11 @@ impl Reading<'_> {
             match change.action {
                 Action::Destroy { .. } => goes.extend(id),
                 Action::Update { .. } | Action::Move { .. } => starts.extend(id),
-                Action::Create { .. } | Action::Adopt | Action::Forget => {}
+                Action::Create { .. }
+                | Action::Wait
+                | Action::Start
+                | Action::Adopt
+                | Action::Forget => {}
             }
         }
         let stay = asked.replace.iter().filter(|id| !goes.contains(id));

@@ -124,6 +124,8 @@ impl Reading<'_> {
 fn is_called(change: &Change) -> bool {
     match change.action {
         Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => true,
-        Action::Create { .. } | Action::Adopt | Action::Forget => false,
+        Action::Create { .. } | Action::Wait | Action::Start | Action::Adopt | Action::Forget => {
+            false
+        }
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reading;
+use super::unproven::{Shows, unproven};
 use crate::core::fleet::{
-    CheckState, CheckStatus, Desired, GroupName, MachineId, MachineState, Observed, Strategy,
+    CheckState, CheckStatus, Desired, GroupName, Known, MachineId, MachineState, Observed, Strategy,
 };
 use crate::core::plan::check::Finding;
 use crate::core::plan::types::{
@@ -15,7 +16,12 @@ use crate::core::plan::types::{
 impl Reading<'_> {
     /// Whatever prefix of the order runs: who goes waits for who comes, a removed group waits for all
     /// others, a replaced Machine for its successor, and no rolling pool is wider than it may be.
-    pub(super) fn capacity(&mut self, desired: &Desired, observed: Option<&Observed>) {
+    pub(super) fn capacity(
+        &mut self,
+        desired: &Desired,
+        known: &Known,
+        observed: Option<&Observed>,
+    ) {
         let behind = Behind::of(self.plan);
         let changes: Vec<_> = self.plan.changes().collect();
         let mut creates: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
@@ -98,11 +104,14 @@ impl Reading<'_> {
                     removal: Removal::AppDestroyed,
                     ..
                 }
+                | Action::Wait
+                | Action::Start
                 | Action::Adopt
                 | Action::Forget => {}
             }
         }
-        self.pools(desired, &changes);
+        let unproven = observed.map(|observed| unproven(desired, known, observed));
+        self.pools(desired, &changes, &unproven.unwrap_or_default());
         self.mended_first(desired, observed, &changes, &behind);
     }
 
@@ -137,7 +146,12 @@ impl Reading<'_> {
 
     /// A pool in which running Machines of a rolling group are updated takes down no more at once than
     /// the group allows of the Machines that change in it.
-    fn pools(&mut self, desired: &Desired, changes: &[(StepId, &Change)]) {
+    fn pools(
+        &mut self,
+        desired: &Desired,
+        changes: &[(StepId, &Change)],
+        unproven: &BTreeMap<&MachineId, Shows>,
+    ) {
         let mut sizes: BTreeMap<PoolId, usize> = BTreeMap::new();
         let mut takes_down: BTreeMap<PoolId, &GroupName> = BTreeMap::new();
         for (id, change) in changes {
@@ -148,9 +162,12 @@ impl Reading<'_> {
                 Action::Update { standby_for } | Action::Move { standby_for, .. } => {
                     standby_for.is_empty()
                 }
-                Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
-                    false
-                }
+                Action::Create { .. }
+                | Action::Destroy { .. }
+                | Action::Wait
+                | Action::Start
+                | Action::Adopt
+                | Action::Forget => false,
             };
             let old_half = matches!(
                 change.action,
@@ -160,7 +177,10 @@ impl Reading<'_> {
                 }
             );
             *sizes.entry(pool).or_default() += usize::from(!old_half);
-            if updates && change.state.is_none_or(MachineState::runs) {
+            // One that does not serve takes no capacity away.
+            let id = change.machine.id.as_ref();
+            let down = id.is_some_and(|id| unproven.get(id) == Some(&Shows::Down));
+            if updates && !down && change.state.is_none_or(MachineState::runs) {
                 takes_down.insert(pool, &change.group);
             }
         }
@@ -205,9 +225,12 @@ impl Reading<'_> {
                 Action::Update { standby_for } | Action::Move { standby_for, .. } => {
                     standby_for.is_empty()
                 }
-                Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => {
-                    false
-                }
+                Action::Create { .. }
+                | Action::Destroy { .. }
+                | Action::Wait
+                | Action::Start
+                | Action::Adopt
+                | Action::Forget => false,
             };
             if !rolling || !in_place {
                 continue;
@@ -239,7 +262,9 @@ impl Reading<'_> {
 fn stays(plan: &Plan, change: &Change) -> bool {
     let works = match change.action {
         Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
-        Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
+        Action::Destroy { .. } | Action::Wait | Action::Start | Action::Adopt | Action::Forget => {
+            false
+        }
     };
     let removed = |verdict| verdict == GroupVerdict::Removed;
     works

@@ -87,6 +87,8 @@ fn unfit(
         Action::Update { .. }
         | Action::Move { .. }
         | Action::Destroy { .. }
+        | Action::Wait
+        | Action::Start
         | Action::Adopt
         | Action::Forget => false,
     };

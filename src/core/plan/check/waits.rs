@@ -39,7 +39,7 @@ impl Reading<'_> {
             }
             let touched: BTreeSet<&MachineId> = changes
                 .iter()
-                .filter(|(_, change)| change.action != Action::Adopt)
+                .filter(|(_, change)| !matches!(change.action, Action::Adopt | Action::Wait))
                 .filter_map(|(_, change)| change.machine.id.as_ref())
                 .collect();
             let sick = observed
@@ -72,7 +72,7 @@ impl Reading<'_> {
 }
 
 /// Whether one that serves is down for as long as this takes. A new one that comes first takes nobody down.
-fn takes_down(change: &Change, observed: &Observed) -> bool {
+pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
     let goes = match &change.action {
         Action::Update { standby_for } | Action::Move { standby_for, .. } => standby_for.is_empty(),
         // The new one waits for its volume.
@@ -83,7 +83,12 @@ fn takes_down(change: &Change, observed: &Observed) -> bool {
             let pin = change.pin.as_ref();
             leaves.is_empty() && pin.is_some_and(|pin| !pin.volumes.is_empty())
         }
-        Action::Create { .. } | Action::Destroy { .. } | Action::Adopt | Action::Forget => false,
+        Action::Create { .. }
+        | Action::Destroy { .. }
+        | Action::Wait
+        | Action::Start
+        | Action::Adopt
+        | Action::Forget => false,
     };
     let seen = change.machine.id.as_ref();
     let seen = seen.and_then(|id| observed.machines.get(id));

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{AppName, GroupName, Region, RunId};
+use crate::core::plan::serving::Serving;
 use crate::core::plan::{
     Deed, Event, Half, Outcome, Plan, StepEvent, StepId, Summary, Target, Unconfirmed,
 };
@@ -125,6 +126,10 @@ pub struct Finished<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     replaced: Vec<Replaced<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    serving: &'a [Serving],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_before: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     findings: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     remarks: &'a [String],
@@ -220,6 +225,7 @@ pub fn started_without_run(plan: &Plan) -> EventLine<'_> {
 /// The last line.
 pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
     let tally = report.tally();
+    let left = report.left.filter(|_| tally.done < tally.total);
     let (serial, unpublished) = match report.state {
         StateEnd::Unchanged => (None, None),
         StateEnd::Written { serial, .. } => (Some(*serial), None),
@@ -249,6 +255,8 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
                 },
             })
             .collect(),
+        serving: left.map_or(&[], |left| &left.serving),
+        image_before: left.and_then(|left| left.image_before.as_deref()),
         findings: report.findings,
         remarks: report.remarks,
         serial,

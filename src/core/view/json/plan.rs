@@ -194,7 +194,7 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         }
         Action::Move { from, .. } => step.from = Some(from),
         Action::Destroy { removal, .. } => step.removal = Some(*removal),
-        Action::Update { .. } | Action::Adopt | Action::Forget => {}
+        Action::Update { .. } | Action::Wait | Action::Start | Action::Adopt | Action::Forget => {}
     }
     step
 }

@@ -33,7 +33,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
     match action {
         Action::Create { replaces, .. } if replaces.is_some() => ("+/-", Label::Change),
         Action::Create { .. } => ("+", Label::Create),
-        Action::Update { .. } => ("~", Label::Change),
+        Action::Update { .. } | Action::Wait | Action::Start => ("~", Label::Change),
         Action::Move { .. } => (">", Label::Change),
         Action::Destroy { .. } => ("-", Label::Destroy),
         Action::Adopt => ("=", Label::Create),
@@ -48,6 +48,8 @@ fn verbs(action: &Action) -> (&'static str, &'static str) {
         Action::Update { .. } => ("updating", "updated"),
         Action::Move { .. } => ("moving", "moved"),
         Action::Destroy { .. } => ("destroying", "destroyed"),
+        Action::Wait => ("waiting for it to pass", "passed"),
+        Action::Start => ("starting again", "started again"),
         Action::Adopt => ("adopting", "adopted"),
         Action::Forget => ("forgetting", "forgotten"),
     }
@@ -85,12 +87,14 @@ fn left_open(stopping: &Stopping) -> String {
         update,
         moves,
         destroy,
+        start,
     } = stopping.sent;
     let kinds = [
         (create, "create"),
         (update, "update"),
         (moves, "move"),
         (destroy, "destroy"),
+        (start, "start"),
     ];
     let kinds = kinds.into_iter().filter(|(n, _)| *n > 0);
     let kinds: Vec<String> = kinds.map(|(n, kind)| words::count(n, kind)).collect();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::progress::subject;
+use crate::core::plan::serving::{Does, Serving, Versioned};
 use crate::core::plan::{Action, Aim, Change, Outcome};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, successor};
@@ -29,6 +30,7 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
         )?;
     }
     state(report, page)?;
+    serving(report, page)?;
     page.line(&verdict(report))?;
     next(report, page)
 }
@@ -185,9 +187,11 @@ fn verdict(report: &RunReport<'_>) -> Line {
             Action::Create { .. } => (0, "created"),
             Action::Update { .. } => (1, "updated"),
             Action::Move { .. } => (2, "moved"),
-            Action::Destroy { .. } => (4, "destroyed"),
-            Action::Adopt => (5, "adopted"),
-            Action::Forget => (6, "forgotten"),
+            Action::Start => (4, "started again"),
+            Action::Wait => (5, "waited for"),
+            Action::Destroy { .. } => (6, "destroyed"),
+            Action::Adopt => (7, "adopted"),
+            Action::Forget => (8, "forgotten"),
         };
         done.entry(rank).or_insert((word, 0)).1 += 1;
     }
@@ -242,25 +246,101 @@ fn verdict(report: &RunReport<'_>) -> Line {
     }
 }
 
-fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let tally = report.tally();
-    if report.end() == RunEnd::Complete || tally.done == tally.total {
+/// What serves what: `now: web: 1 on v2 (failing), 5 on v1; worker: 3 on v1, not started`.
+fn serving(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let Some(left) = report.left.filter(|_| !is_done(report)) else {
+        return Ok(());
+    };
+    let of_any = |group: &&Serving| !group.versions.is_empty();
+    let groups: Vec<&Serving> = left.serving.iter().filter(of_any).collect();
+    if groups.is_empty() || report.tally().not_begun() == report.tally().total {
         return Ok(());
     }
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        LISTED
+    };
+    let texts = groups.iter().take(limit).map(|group| {
+        let versions: Vec<String> = group.versions.iter().map(versioned).collect();
+        let not_started = if group.not_started {
+            ", not started"
+        } else {
+            ""
+        };
+        format!("{}: {}{not_started}", group.group, versions.join(", "))
+    });
+    let mut text = texts.collect::<Vec<_>>().join("; ");
+    let more = groups.len().saturating_sub(limit);
+    if more > 0 {
+        text = format!("{text}; and {}", words::count(more, "more group"));
+    }
+    page.line(
+        &Line::new(0)
+            .push(Label::Strong, "now:")
+            .plain(format!(" {text}")),
+    )
+}
+
+/// `5 on v1`, `1 on the new version (failing)`.
+fn versioned(of: &Versioned) -> String {
+    let version = match (of.version.release, of.version.new) {
+        (Some(release), _) => format!("v{release}"),
+        (None, true) => "the new version".to_owned(),
+        (None, false) => "the version before".to_owned(),
+    };
+    let doing = match of.doing {
+        Does::Serves => "",
+        Does::Failing => " (failing)",
+        Does::Unknown => " (unknown)",
+        Does::Stopped => " (stopped)",
+    };
+    format!("{} on {version}{doing}", words::number(of.machines))
+}
+
+fn is_done(report: &RunReport<'_>) -> bool {
+    let tally = report.tally();
+    report.end() == RunEnd::Complete || tally.done == tally.total
+}
+
+/// Which command does what from here.
+fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    if is_done(report) {
+        return Ok(());
+    }
+    let (program, verb) = (report.program, report.verb);
+    let image = report
+        .image
+        .map_or(String::new(), |image| format!(" --image {image}"));
+    let begun = report.left.filter(|left| left.has_new());
     // Whoever else has changed a Machine would be undone by an apply that nobody looks at first.
     let conflict = report
         .ended()
         .any(|(_, outcome)| matches!(outcome, Outcome::Failed { code, .. } if code == "conflict"));
-    let text = if conflict {
-        format!(
-            "`{} plan` shows what is left to do, and what it would undo of what others have changed",
-            report.program
-        )
-    } else {
-        format!(
-            "run `{} {}` again: it does what is left",
-            report.program, report.verb
-        )
+    let text = match begun {
+        _ if conflict => format!(
+            "`{program} plan` shows what is left to do, and what it would undo of what others have changed"
+        ),
+        Some(left) if report.plan.aim == Aim::Manifests && verb == "apply" => {
+            let back = match &left.image_before {
+                Some(image) => format!("`{program} apply --image {image}` goes back"),
+                None if report
+                    .plan
+                    .changes()
+                    .any(|(_, change)| !change.changes.is_empty()) =>
+                {
+                    format!("with the files as they were before, `{program} apply` goes back")
+                }
+                None => String::new(),
+            };
+            let on = format!("`{program} apply{image}` goes on with what is left");
+            if back.is_empty() {
+                on
+            } else {
+                format!("{on}; {back}")
+            }
+        }
+        Some(_) | None => format!("run `{program} {verb}{image}` again: it does what is left"),
     };
     page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text))
 }

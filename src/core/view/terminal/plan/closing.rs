@@ -32,7 +32,11 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
             page.line(&Line::new(0).plain(text))?;
         }
         if !plan.calls_provider() {
-            let text = "Only the state file changes; no Machine is touched.";
+            let text = if plan.waits() {
+                "No Machine is changed; apply waits until those have passed."
+            } else {
+                "Only the state file changes; no Machine is touched."
+            };
             page.line(&Line::new(0).push(Label::Dim, text))?;
         }
         for text in irreversible(plan, outline) {
@@ -91,6 +95,8 @@ fn counts(plan: &Plan) -> Line {
         (summary.replace, "to replace", Label::Change, false),
         (summary.moves, "to move", Label::Change, false),
         (summary.destroy, "to destroy", Label::Destroy, true),
+        (summary.start, "to start again", Label::Change, false),
+        (summary.wait, "to wait for", Label::Change, false),
         (summary.adopt, "to adopt", Label::Create, false),
         (summary.forget, "to forget", Label::Plain, false),
     ];

@@ -169,6 +169,8 @@ fn port(item: &Item<'_>) -> Option<u16> {
         Action::Update { .. }
         | Action::Move { .. }
         | Action::Destroy { .. }
+        | Action::Wait
+        | Action::Start
         | Action::Adopt
         | Action::Forget => None,
     }

@@ -33,7 +33,8 @@ pub(super) fn mark(
             Some(Kind::Move(_)) => (">", Label::Change),
             Some(Kind::Replace(Order::NewFirst)) => ("+/-", Label::Change),
             Some(Kind::Replace(Order::OldFirst)) => ("-/+", Label::Change),
-            Some(Kind::Update | Kind::Create(_) | Kind::Destroy(_)) | None => ("~", Label::Change),
+            Some(Kind::Wait | Kind::Start | Kind::Update | Kind::Create(_) | Kind::Destroy(_))
+            | None => ("~", Label::Change),
         },
     }
 }
@@ -162,6 +163,8 @@ fn fate(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> Stri
             | Action::Create { .. }
             | Action::Update { .. }
             | Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
             | Action::Adopt
             | Action::Forget => None,
         });
@@ -206,6 +209,8 @@ fn besides_counts(section: &Section<'_>, moved: bool) -> Option<String> {
     let mut totals: Vec<(&str, usize)> = Vec::new();
     for bundle in &section.bundles {
         let word = match bundle.kind {
+            Kind::Wait => "to wait for",
+            Kind::Start => "to start again",
             Kind::Adopt => "to adopt",
             Kind::Forget => "to forget",
             Kind::Move(_) if moved => continue,

@@ -67,6 +67,8 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
             };
         }
         Kind::Destroy(why) => return removal::destroy(section, why, bundle, page),
+        Kind::Wait => page.line(&head(Label::Change, with_reason(bundle, "to wait for")))?,
+        Kind::Start => page.line(&head(Label::Change, with_reason(bundle, "to start again")))?,
         Kind::Adopt => page.line(
             &head(Label::Create, format!("= {n} to adopt"))
                 .push(Label::Dim, "  taken into the state as it is"),
@@ -111,8 +113,24 @@ fn explained(bundle: &Bundle<'_>) -> bool {
     match bundle.kind {
         Kind::Update => !bundle.fields.is_empty(),
         Kind::Move(_) | Kind::Create(_) => true,
+        Kind::Wait | Kind::Start => shared_reason(bundle).is_some(),
         Kind::Adopt | Kind::Forget | Kind::Replace(_) | Kind::Destroy(_) => false,
     }
+}
+
+/// `~ 1 to start again: exited with code 1 after release v2`; where the Machines have different reasons, these
+/// follow on lines of their own.
+fn with_reason(bundle: &Bundle<'_>, what: &str) -> String {
+    let n = words::number(bundle.items.len());
+    let reason = shared_reason(bundle).map_or(String::new(), |reason| format!(": {reason}"));
+    format!("~ {n} {what}{reason}")
+}
+
+/// The reason that all its Machines give, if it is one.
+fn shared_reason<'a>(bundle: &Bundle<'a>) -> Option<&'a str> {
+    let mut reasons = bundle.items.iter().map(|item| item.change.reason.as_str());
+    let first = reasons.next()?;
+    reasons.all(|reason| reason == first).then_some(first)
 }
 
 /// Why.

@@ -1,0 +1,191 @@
+//! Who goes first: a Machine whose last change nobody has seen work is awaited, and nobody goes down before it
+//! has passed (RULES 29).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Reading;
+use super::capacity::Behind;
+use super::waits::takes_down;
+use crate::core::fleet::{
+    CheckState, Desired, DesiredGroup, GroupName, HostStatus, Known, Lineage, Machine, MachineId,
+    MachineState, Management, Observed, OnFailure, Strategy,
+};
+use crate::core::plan::options::Aim;
+use crate::core::plan::types::{Action, Change, GateKind, StepId};
+
+/// What the world shows of such a Machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shows {
+    /// It does not serve.
+    Down,
+    /// It may serve.
+    Up,
+}
+
+/// The Machines of wanted groups whose last change nobody has seen work, and that do not show that it does.
+pub(super) fn unproven<'o>(
+    desired: &Desired,
+    known: &Known,
+    observed: &'o Observed,
+) -> BTreeMap<&'o MachineId, Shows> {
+    let scope = &observed.description.scope;
+    let unproven = |machine: &&Machine| {
+        let record = known.machines.get(&machine.id);
+        let part = machine.name.as_str().rsplit('-').next();
+        let owed = known
+            .pending
+            .iter()
+            .any(|pending| Some(pending.launch.as_str()) == part);
+        record.is_some_and(|record| record.unproven)
+            || record.is_none() && owed
+            || stamped_since(machine, known, scope)
+    };
+    let found = observed.machines.values().filter(unproven);
+    let found = found.filter_map(|machine| {
+        let now = machine.group.as_ref()?;
+        let group = desired.groups.get(&desired.group_of(&machine.id, now))?;
+        Some((&machine.id, shows(machine, group, known)?))
+    });
+    found.collect()
+}
+
+fn stamped_since(machine: &Machine, known: &Known, scope: &Lineage) -> bool {
+    let stamps = &machine.stamps;
+    let (Some(run), Some(serial)) = (&stamps.run, stamps.serial) else {
+        return false;
+    };
+    let later = serial > known.serial
+        || serial == known.serial && known.run.as_ref().is_none_or(|last| last != run);
+    stamps.lineage.as_ref() == Some(scope)
+        && later
+        && known.runs.iter().all(|listed| listed.run != *run)
+}
+
+/// None where nothing is left to be seen.
+fn shows(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<Shows> {
+    let ours = known.machines.contains_key(&machine.id)
+        || matches!(machine.management, Management::Ours | Management::Launch)
+            && !known.ignored.contains(&machine.id);
+    let config = machine.config.as_deref()?;
+    let awaits = matches!(group.strategy, Strategy::Rolling { .. });
+    if !ours || !awaits || machine.host != HostStatus::Ok || !machine.standby_for.is_empty() {
+        return None;
+    }
+    let checked = group.template.has_checks();
+    match machine.state {
+        MachineState::Created
+        | MachineState::Starting
+        | MachineState::Replacing
+        | MachineState::Failed => Some(Shows::Down),
+        MachineState::Started if checked => {
+            let passes = machine
+                .checks
+                .iter()
+                .filter(|check| check.status == CheckState::Passing);
+            let passing = passes.count();
+            (passing == 0 || passing < machine.checks.len()).then_some(Shows::Down)
+        }
+        MachineState::Started => {
+            let told = known.serial > 0
+                || known
+                    .machines
+                    .get(&machine.id)
+                    .is_some_and(|record| record.unproven);
+            told.then_some(Shows::Up)
+        }
+        MachineState::Stopping
+        | MachineState::Stopped
+        | MachineState::Suspending
+        | MachineState::Suspended => {
+            let serves = checked || group.template.has_services();
+            let bad = machine
+                .last_exit()
+                .is_some_and(|exit| !exit.requested && (exit.is_crash() || serves));
+            (bad && config.schedule.is_none()).then_some(Shows::Down)
+        }
+        MachineState::Destroying | MachineState::Destroyed => None,
+    }
+}
+
+impl Reading<'_> {
+    pub(super) fn unproven(
+        &mut self,
+        desired: &Desired,
+        known: &Known,
+        observed: Option<&Observed>,
+    ) {
+        let Some(observed) = observed else {
+            return;
+        };
+        let unproven = unproven(desired, known, observed);
+        if unproven.is_empty() || self.plan.aim != Aim::Manifests || !self.plan.refusals.is_empty()
+        {
+            return;
+        }
+        let behind = Behind::of(self.plan);
+        let changes: Vec<(StepId, &Change)> = self.plan.changes().collect();
+        let mut firsts: Vec<(StepId, &Change, Shows)> = Vec::new();
+        for (id, shows) in &unproven {
+            let own: Vec<_> = changes
+                .iter()
+                .filter(|(_, change)| change.machine.id.as_ref() == Some(*id))
+                .collect();
+            let waits = |change: &Change| match change.action {
+                Action::Update { .. } | Action::Move { .. } | Action::Wait | Action::Start => {
+                    matches!(change.gate, GateKind::Started | GateKind::Healthy)
+                }
+                // Another one takes its place, or none.
+                Action::Destroy { .. } => true,
+                Action::Create { .. } | Action::Adopt | Action::Forget => false,
+            };
+            let called = |wanted: &MachineId| {
+                let name = observed
+                    .machines
+                    .get(*id)
+                    .map(|machine| machine.name.as_str());
+                wanted == *id || Some(wanted.as_str()) == name
+            };
+            if self.plan.asked.exclude.iter().any(called) {
+                continue;
+            }
+            let Some((step, change)) = own.iter().find(|(_, change)| waits(change)) else {
+                self.say(format!(
+                    "nobody has seen the last change of {id} work, and it is not waited for"
+                ));
+                continue;
+            };
+            if !matches!(change.action, Action::Destroy { .. }) {
+                firsts.push((*step, change, *shows));
+            }
+        }
+        let mut seen: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
+        for (id, change) in &changes {
+            let own = change.machine.id.as_ref();
+            let may_serve = own.is_none_or(|own| unproven.get(own) != Some(&Shows::Down));
+            if !may_serve || !takes_down(change, observed) {
+                continue;
+            }
+            let needs = self.plan.steps[id.0 as usize].needs.as_slice();
+            if !seen.insert((&change.group, needs)) {
+                continue;
+            }
+            for (first, of, shows) in &firsts {
+                let same = of.group == change.group;
+                let alone =
+                    *shows == Shows::Down || matches!(of.action, Action::Wait | Action::Start);
+                // Those that may serve change one after the other, as the strategy says.
+                let holds = if alone {
+                    same || self.plan.on_failure == OnFailure::Stop
+                } else {
+                    same && own.is_none_or(|own| !unproven.contains_key(own))
+                };
+                if holds && !behind.is_behind(*id, *first) {
+                    self.say(format!(
+                        "step {} takes a Machine down before step {} has shown that its last change works",
+                        id.0, first.0
+                    ));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What serves what once a run has ended before its plan was done: how many Machines of each group are on which
+//! version, and whether they do their work.
+//!
+//! Pure: the plan, what was seen before it and what came of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
+use crate::core::fleet::{
+    CheckState, GroupName, Machine, MachineId, MachineState, Observed, ReleaseStamp,
+};
+
+/// One group as it is after the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Serving {
+    /// The group.
+    pub group: GroupName,
+    /// Its Machines, the new version first.
+    pub versions: Vec<Versioned>,
+    /// The plan was to change Machines of it, and none was begun.
+    pub not_started: bool,
+}
+
+/// Machines of one version that do alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Versioned {
+    /// How many.
+    pub machines: usize,
+    /// What they are on.
+    #[serde(flatten)]
+    pub version: Version,
+    /// What they do.
+    pub doing: Does,
+}
+
+/// What a Machine is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Version {
+    /// Whether this run brought it.
+    pub new: bool,
+    /// The release that it is of, where there are releases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<u64>,
+}
+
+/// What a Machine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Does {
+    /// Its work, as far as is known.
+    Serves,
+    /// It has not passed its gate, or its checks fail, or it has failed.
+    Failing,
+    /// Nobody knows whether it was changed.
+    Unknown,
+    /// It is at rest.
+    Stopped,
+}
+
+/// What a run leaves that ended before its plan was done.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Left {
+    /// Every group that the plan was to change.
+    pub serving: Vec<Serving>,
+    /// The image that takes the run back: what the Machines ran that it was to change, where that is one and
+    /// nothing but the image changes.
+    pub image_before: Option<String>,
+}
+
+impl Left {
+    /// Reads what came of a run.
+    pub fn of(
+        plan: &Plan,
+        observed: &Observed,
+        results: &[StepResult],
+        release: Option<&ReleaseStamp>,
+    ) -> Self {
+        Self {
+            serving: serving(plan, observed, results, release),
+            image_before: image_before(plan, observed),
+        }
+    }
+
+    /// Whether a Machine is on what the run brought.
+    pub fn has_new(&self) -> bool {
+        let mut versions = self.serving.iter().flat_map(|group| &group.versions);
+        versions.any(|versioned| versioned.version.new)
+    }
+}
+
+fn serving(
+    plan: &Plan,
+    observed: &Observed,
+    results: &[StepResult],
+    release: Option<&ReleaseStamp>,
+) -> Vec<Serving> {
+    let ended: Vec<Ended<'_>> = plan
+        .changes()
+        .filter_map(|(id, change)| Ended::of(id, change, results))
+        .collect();
+    let mut by_machine: BTreeMap<&MachineId, &Ended<'_>> = BTreeMap::new();
+    for one in &ended {
+        let adopts = matches!(one.change.action, Action::Adopt | Action::Forget);
+        if let (Some(id), false) = (&one.change.machine.id, adopts) {
+            by_machine.insert(id, one);
+        }
+    }
+    let new = release.map(|release| release.version);
+    let groups = plan.groups.iter().filter_map(|group| {
+        let fence = plan.fences.get(&group.name)?;
+        let mut machines: BTreeMap<(bool, Option<u64>, Does), usize> = BTreeMap::new();
+        let mut add = |version: Version, does: Does| {
+            *machines
+                .entry((!version.new, version.release, does))
+                .or_default() += 1;
+        };
+        for id in fence.values().flatten() {
+            let seen = observed.machines.get(id);
+            let before = seen.map(|seen| (version_of(seen, None), does(seen)));
+            match by_machine.get(id) {
+                None => before.map(|(version, does)| add(version, does)),
+                Some(ended) => ended
+                    .leaves(before, new)
+                    .map(|(version, does)| add(version, does)),
+            };
+            if let Some(successor) = by_machine.get(id).and_then(|ended| ended.successor(new)) {
+                add(successor.0, successor.1);
+            }
+        }
+        for one in ended.iter().filter(|one| one.change.group == group.name) {
+            if let Some((version, does)) = one.made(new) {
+                add(version, does);
+            }
+        }
+        let versions = machines
+            .into_iter()
+            .map(|((old, release, doing), machines)| Versioned {
+                machines,
+                version: Version { new: !old, release },
+                doing,
+            });
+        Some(Serving {
+            group: group.name.clone(),
+            versions: versions.collect(),
+            not_started: not_started(&ended, &group.name),
+        })
+    });
+    groups.collect()
+}
+
+fn image_before(plan: &Plan, observed: &Observed) -> Option<String> {
+    let mut images: BTreeSet<Option<String>> = BTreeSet::new();
+    for (_, change) in plan.changes() {
+        let new_image = change.changes.iter().any(|field| field.path == ["image"]);
+        let other = change.changes.iter().any(|field| field.path != ["image"]);
+        let destroys = matches!(change.action, Action::Destroy { .. });
+        if destroys || change.changes.is_empty() {
+            continue;
+        }
+        // What else changes no flag takes back.
+        if other || !new_image {
+            return None;
+        }
+        let id = change.machine.id.as_ref().or_else(|| change.replaces());
+        let seen = id.and_then(|id| observed.machines.get(id));
+        images.insert(seen.and_then(Machine::image));
+    }
+    let [one] = <[Option<String>; 1]>::try_from(images.into_iter().collect::<Vec<_>>()).ok()?;
+    one
+}
+
+/// A change with what came of it.
+struct Ended<'a> {
+    change: &'a Change,
+    result: &'a StepResult,
+}
+
+impl<'a> Ended<'a> {
+    fn of(id: StepId, change: &'a Change, results: &'a [StepResult]) -> Option<Self> {
+        let result = results.get(id.0 as usize)?;
+        Some(Self { change, result })
+    }
+
+    /// What the Machine is that was there before; none once it is gone.
+    fn leaves(&self, before: Option<(Version, Does)>, new: Option<u64>) -> Option<(Version, Does)> {
+        let (was, did) = before?;
+        let instead = self.result.instead.as_ref();
+        match (&self.change.action, &self.result.outcome) {
+            (Action::Destroy { .. }, Outcome::Done) => None,
+            (Action::Update { .. } | Action::Move { .. }, _)
+                if instead.is_some_and(|instead| instead.old_gone) =>
+            {
+                None
+            }
+            (Action::Update { .. } | Action::Move { .. }, outcome)
+                if instead.is_none() && self.result.sent.is_some() =>
+            {
+                let machine = self.result.machine.as_ref();
+                let version = Version {
+                    new: true,
+                    release: machine.map_or(was.release, |m| version_of(m, new).release),
+                };
+                Some((version, self.does(outcome, did)))
+            }
+            (Action::Wait | Action::Start, outcome @ (Outcome::Done | Outcome::Failed { .. })) => {
+                Some((was, self.does(outcome, did)))
+            }
+            (_, Outcome::Unknown { .. }) => Some((was, Does::Unknown)),
+            (
+                _,
+                Outcome::Done
+                | Outcome::Failed { .. }
+                | Outcome::Skipped { .. }
+                | Outcome::NotStarted,
+            ) => Some((was, did)),
+        }
+    }
+
+    /// The Machine that took the place of one whose host had no room.
+    fn successor(&self, new: Option<u64>) -> Option<(Version, Does)> {
+        let made = self.result.instead.as_ref().is_some_and(|i| i.made);
+        let machine = self.result.machine.as_ref().filter(|_| made)?;
+        let version = Version {
+            new: true,
+            ..version_of(machine, new)
+        };
+        Some((version, self.does(&self.result.outcome, does(machine))))
+    }
+
+    /// The Machine that a create has made.
+    fn made(&self, new: Option<u64>) -> Option<(Version, Does)> {
+        let Action::Create { .. } = &self.change.action else {
+            return None;
+        };
+        let machine = self.result.machine.as_ref()?;
+        self.result.sent.as_ref()?;
+        let version = Version {
+            new: true,
+            ..version_of(machine, new)
+        };
+        Some((version, self.does(&self.result.outcome, does(machine))))
+    }
+
+    fn does(&self, outcome: &Outcome, did: Does) -> Does {
+        match outcome {
+            Outcome::Done => self.result.machine.as_ref().map_or(did, does),
+            Outcome::Failed { .. } => Does::Failing,
+            Outcome::Unknown { .. } => Does::Unknown,
+            Outcome::Skipped { .. } | Outcome::NotStarted => did,
+        }
+    }
+}
+
+/// What it is on; `new` is the release of this run, where it was the one to change it.
+fn version_of(machine: &Machine, new: Option<u64>) -> Version {
+    let stamped = machine.stamps.release.as_ref();
+    Version {
+        new: new.is_some(),
+        release: new.or(stamped.map(|release| release.version)),
+    }
+}
+
+fn does(machine: &Machine) -> Does {
+    let critical = |check: &crate::core::fleet::CheckStatus| check.status == CheckState::Critical;
+    match machine.state {
+        MachineState::Failed => Does::Failing,
+        MachineState::Started if machine.checks.iter().any(critical) => Does::Failing,
+        MachineState::Stopping
+        | MachineState::Stopped
+        | MachineState::Suspending
+        | MachineState::Suspended
+            if machine.last_exit().is_some_and(|exit| exit.is_crash()) =>
+        {
+            Does::Failing
+        }
+        MachineState::Stopping
+        | MachineState::Stopped
+        | MachineState::Suspending
+        | MachineState::Suspended => Does::Stopped,
+        MachineState::Created
+        | MachineState::Starting
+        | MachineState::Started
+        | MachineState::Replacing
+        | MachineState::Destroying
+        | MachineState::Destroyed => Does::Serves,
+    }
+}
+
+fn not_started(ended: &[Ended<'_>], group: &GroupName) -> bool {
+    let of_it = ended.iter().filter(|one| {
+        let changes = match &one.change.action {
+            Action::Create { .. } | Action::Update { .. } | Action::Move { .. } => true,
+            Action::Destroy { removal, .. } => *removal != Removal::Replaced,
+            Action::Wait | Action::Start | Action::Adopt | Action::Forget => false,
+        };
+        changes && one.change.group == *group
+    });
+    let outcomes: Vec<&Outcome> = of_it.map(|one| &one.result.outcome).collect();
+    !outcomes.is_empty()
+        && outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Skipped { .. } | Outcome::NotStarted))
+}

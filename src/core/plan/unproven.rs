@@ -1,0 +1,201 @@
+//! Machines whose last change nobody has seen work: a gate that did not pass, or a run that died before it
+//! could say so. They are waited for, or started again, before any other of their group goes down (RULES 29).
+//!
+//! Decides what is still to be seen of each; the order is [`super::order`]'s business.
+
+use std::collections::BTreeSet;
+
+use super::decision::{Awaited, Decision, Proof};
+use super::fields::Fields;
+use super::gates::gate;
+use super::members::{Member, Proven};
+use super::types::GateKind;
+use crate::core::fleet::{
+    CheckState, CheckStatus, DesiredGroup, Exit, LaunchId, Lineage, Machine, MachineId,
+    MachineState,
+};
+
+/// What an observation says of a Machine whose last change nobody has seen work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// It works, or it is at rest and is meant to be, or its group waits for nothing.
+    Enough,
+    /// It is on its way, or its checks do not pass.
+    NotYet,
+    /// It runs, and nothing says whether it stays up.
+    Up,
+    /// It ended although nobody stopped it.
+    Ended,
+}
+
+impl Evidence {
+    pub(super) fn of(group: &DesiredGroup, member: &Member<'_>) -> Self {
+        let gate = gate(group);
+        if member.proven == Proven::Yes || gate == GateKind::None || !member.host_ok() {
+            return Self::Enough;
+        }
+        let Some(seen) = member.seen else {
+            return if member.is_standby() {
+                Self::Enough
+            } else {
+                Self::Up
+            };
+        };
+        match seen.state {
+            MachineState::Created if member.rests_in_created() => Self::Enough,
+            MachineState::Created | MachineState::Starting | MachineState::Replacing => {
+                Self::NotYet
+            }
+            _ if member.is_standby() => Self::Enough,
+            MachineState::Started if gate == GateKind::Healthy => {
+                if is_healthy(seen) {
+                    Self::Enough
+                } else {
+                    Self::NotYet
+                }
+            }
+            // Without a state every Machine would be waited for.
+            MachineState::Started if member.proven == Proven::Untold => Self::Enough,
+            MachineState::Started => Self::Up,
+            MachineState::Failed => Self::Ended,
+            MachineState::Stopping
+            | MachineState::Stopped
+            | MachineState::Suspending
+            | MachineState::Suspended => {
+                if ended_badly(group, seen) {
+                    Self::Ended
+                } else {
+                    Self::Enough
+                }
+            }
+            MachineState::Destroying | MachineState::Destroyed => Self::Enough,
+        }
+    }
+}
+
+fn is_healthy(seen: &Machine) -> bool {
+    let passing = |check: &CheckStatus| check.status == CheckState::Passing;
+    !seen.checks.is_empty() && seen.checks.iter().all(passing)
+}
+
+/// Whether it ended by itself in a way that no gate lets pass. One that runs on a schedule is at rest in
+/// between, and one that serves nobody may have done its work.
+fn ended_badly(group: &DesiredGroup, seen: &Machine) -> bool {
+    let config = seen.config.as_deref();
+    let scheduled = config.is_some_and(|config| config.schedule.is_some());
+    let serves = group.template.has_services() || group.template.has_checks();
+    let badly = seen
+        .last_exit()
+        .is_some_and(|exit| exit.is_crash() || serves);
+    seen.ended_by_itself() && badly && !scheduled
+}
+
+/// Has those waited for, or started again, whom nothing of this plan changes.
+pub(super) fn await_them<'a>(
+    group: &DesiredGroup,
+    lineage: &Lineage,
+    fields: &mut Fields<'a>,
+    decision: &mut Decision<'a>,
+) {
+    let changed = decision.changed.iter().map(|changed| changed.member.id);
+    let gone = decision.gone.iter().map(|gone| gone.member.id);
+    let touched: BTreeSet<&MachineId> = changed.chain(gone).collect();
+    let adopted = decision.adopted.iter().map(|(member, _)| member);
+    let standbys = adopted.filter(|member| member.is_standby());
+    let awaited: Vec<Awaited<'a>> = decision
+        .primaries
+        .iter()
+        .chain(standbys)
+        .filter(|member| !touched.contains(member.id) && !member.excluded)
+        .filter_map(|member| {
+            let (proof, reason) = match Evidence::of(group, member) {
+                Evidence::Enough => return None,
+                Evidence::NotYet | Evidence::Up => (Proof::Wait, not_seen(group, member, lineage)),
+                Evidence::Ended => (Proof::Start, ended(member)),
+            };
+            Some(Awaited {
+                proof,
+                gate: if member.is_standby() {
+                    GateKind::Settled
+                } else {
+                    gate(group)
+                },
+                reason,
+                pin: fields.pin(member),
+                member: member.clone(),
+            })
+        })
+        .collect();
+    let ids: BTreeSet<&MachineId> = awaited.iter().map(|awaited| awaited.member.id).collect();
+    decision
+        .adopted
+        .retain(|(member, _)| !ids.contains(member.id));
+    decision.unproven = awaited;
+}
+
+/// `updated by run w6x2…, never seen healthy`.
+fn not_seen(group: &DesiredGroup, member: &Member<'_>, lineage: &Lineage) -> String {
+    let never = match gate(group) {
+        _ if member.is_standby() => "never seen to settle",
+        GateKind::Healthy => "never seen healthy",
+        GateKind::None | GateKind::Settled | GateKind::Started | GateKind::Gone => {
+            "never seen to stay up"
+        }
+    };
+    let run = member.seen.and_then(|seen| seen.stamps.run.as_ref());
+    match run {
+        Some(run) if made_by_its_last_run(member, lineage) => {
+            format!("created by run {run}, {never}")
+        }
+        Some(run) => format!("updated by run {run}, {never}"),
+        None => format!("after its last change {never}"),
+    }
+}
+
+/// Whether the run that changed it last is the one that made it: its launch id comes from the same serial.
+fn made_by_its_last_run(member: &Member<'_>, lineage: &Lineage) -> bool {
+    /// More Machines than that are seldom made in one region at once.
+    const SLOTS: u32 = 32;
+    if member.known.is_none() {
+        return true;
+    }
+    let serial = member.seen.and_then(|seen| seen.stamps.serial);
+    let (Some(base), Some(part)) = (
+        serial.and_then(|serial| serial.checked_sub(1)),
+        member.name.launch_part(),
+    ) else {
+        return false;
+    };
+    let group = member.moved_from.as_ref().unwrap_or(&member.group);
+    (0..SLOTS)
+        .any(|slot| LaunchId::derive(lineage, base, group, member.region, slot).as_str() == part)
+}
+
+/// `code 1`, `signal 9`.
+fn code_or_signal(exit: &Exit) -> String {
+    match (exit.code, exit.signal) {
+        (_, Some(signal)) => format!("signal {signal}"),
+        (Some(code), None) => format!("code {code}"),
+        (None, None) => "an unknown code".to_owned(),
+    }
+}
+
+/// `exited with code 1 after release v2`.
+fn ended(member: &Member<'_>) -> String {
+    let Some(seen) = member.seen else {
+        return "it ended by itself".to_owned();
+    };
+    let how = match (seen.state, seen.last_exit(), seen.detail.as_deref()) {
+        (_, Some(exit), _) if exit.oom_killed => "ran out of memory".to_owned(),
+        (MachineState::Failed, _, Some(detail)) => format!("failed ({detail})"),
+        (MachineState::Failed, _, None) => "failed".to_owned(),
+        (_, Some(exit), _) => format!("exited with {}", code_or_signal(&exit)),
+        (_, None, _) => "ended by itself".to_owned(),
+    };
+    let stamps = &seen.stamps;
+    match (&stamps.release, &stamps.run) {
+        (Some(release), _) => format!("{how} after release v{}", release.version),
+        (None, Some(run)) => format!("{how} after run {run}"),
+        (None, None) => how,
+    }
+}

@@ -1,0 +1,179 @@
+//! A deploy that fails, at the binary: what is said of it, and what trying it again does.
+
+use serde_json::Value;
+
+use crate::fly::{Platform, V1, V2, project, run};
+use crate::sandbox::Sandbox;
+
+const FLY: &str = "\
+app = \"shop\"
+primary_region = \"ams\"
+
+[processes]
+  web = \"bin/web\"
+  worker = \"bin/worker\"
+
+[deploy]
+  wait_timeout = \"10s\"
+
+[[services]]
+  internal_port = 8080
+  protocol = \"tcp\"
+  processes = [\"web\"]
+";
+
+fn shop() -> Sandbox {
+    let sandbox = project("[groups.web]\ncount = 2\n[groups.worker]\ncount = 3\n");
+    sandbox.write("fly.toml", FLY);
+    sandbox
+}
+
+/// Workers of this version crash, however they are started.
+const CRASHES: &str = "\
+[[fault]]
+on = \"update\"
+group = \"worker\"
+effect = \"ends\"
+code = 1
+times = 100
+
+[[fault]]
+on = \"start\"
+group = \"worker\"
+effect = \"ends\"
+code = 1
+times = 100
+";
+
+fn down(platform: &Platform) -> usize {
+    let machines = platform.machines();
+    machines.iter().filter(|m| m["state"] != "started").count()
+}
+
+fn on(platform: &Platform, image: &str) -> usize {
+    let machines = platform.machines();
+    let of = |machine: &&Value| machine["config"]["image"] == image;
+    machines.iter().filter(of).count()
+}
+
+#[test]
+fn a_failed_deploy_stays_failed_however_often_it_is_tried() {
+    let sandbox = shop();
+    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(made.starts_with("exit 0\n"), "{made}");
+    let deploy = ["apply", "-y", "--image", V2];
+    let first = run(&sandbox, &platform, &deploy);
+    assert!(first.starts_with("exit 3\n"), "{first}");
+    assert_eq!(down(&platform), 1);
+    let changed = on(&platform, V2);
+    for _ in 0..3 {
+        let plan = ["plan", "--image", V2, "--detailed-exitcode"];
+        let plan = run(&sandbox, &platform, &plan);
+        assert!(plan.starts_with("exit 2\n"), "{plan}");
+        assert!(
+            plan.contains("~ 1 to start again: exited with code 1 after release v2"),
+            "{plan}"
+        );
+        let again = run(&sandbox, &platform, &deploy);
+        assert!(again.starts_with("exit 3\n"), "{again}");
+        assert_eq!((down(&platform), on(&platform, V2)), (1, changed));
+    }
+}
+
+#[test]
+fn what_serves_what_is_said_with_the_commands_that_go_on_and_back() {
+    let sandbox = shop();
+    let platform = Platform::with_faults(&sandbox, CRASHES);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let deploy = ["apply", "-y", "--image", V2, "--parallelism", "1"];
+    // One change at a time: the group that comes first is through before the other fails.
+    let failed = run(&sandbox, &platform, &deploy);
+    assert!(
+        failed.contains("now: web: 2 on v2; worker: 1 on v2 (failing), 2 on v1"),
+        "{failed}"
+    );
+    let on = format!("`aeroform apply --image {V2}` goes on with what is left");
+    let back = format!("`aeroform apply --image {V1}` goes back");
+    let joined = failed.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(joined.contains(&on) && joined.contains(&back), "{failed}");
+    // A retry says the same to a program.
+    let again = run(
+        &sandbox,
+        &platform,
+        &["apply", "-y", "--image", V2, "--json"],
+    );
+    let last = again.lines().rfind(|line| line.starts_with('{')).unwrap();
+    let last: Value = serde_json::from_str(last).unwrap();
+    assert_eq!(last["event"], "finished", "{again}");
+    let worker = &last["serving"][0];
+    assert_eq!(worker["group"], "worker", "{again}");
+    assert_eq!(worker["versions"][0]["doing"], "failing", "{again}");
+}
+
+#[test]
+fn a_failure_stops_the_release_unless_the_files_or_a_flag_say_otherwise() {
+    let web_fails = "[[fault]]\non = \"update\"\ngroup = \"web\"\neffect = \"refuse\"\nstatus = 422\n\
+                     message = \"no\"\ntimes = 100\n";
+    for (flag, file, goes_on) in [
+        (None, None, false),
+        (Some("group"), None, true),
+        (None, Some("group"), true),
+        (Some("stop"), Some("group"), false),
+    ] {
+        let sandbox = shop();
+        let platform = Platform::with_faults(&sandbox, web_fails);
+        run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+        if let Some(file) = file {
+            let mut settings = sandbox.read("aeroform.toml");
+            settings.push_str(&format!("\n[deploy]\non_failure = \"{file}\"\n"));
+            sandbox.write("aeroform.toml", &settings);
+        }
+        let mut words = vec!["apply", "-y", "--image", V2, "--parallelism", "1"];
+        words.extend(flag.iter().flat_map(|flag| ["--on-failure", flag]));
+        let ran = run(&sandbox, &platform, &words);
+        assert!(ran.starts_with("exit 3\n"), "{ran}");
+        assert_eq!(on(&platform, V2), if goes_on { 3 } else { 0 }, "{ran}");
+        let told = ran.contains("worker: 3 on v1, not started");
+        assert_eq!(told, !goes_on, "{ran}");
+    }
+}
+
+#[test]
+fn a_saved_plan_keeps_what_a_failure_stops() {
+    let sandbox = shop();
+    let platform = Platform::with_app(&sandbox);
+    let plan = [
+        "plan",
+        "--image",
+        V1,
+        "--on-failure",
+        "group",
+        "--out",
+        "next.plan",
+    ];
+    run(&sandbox, &platform, &plan);
+    assert!(
+        sandbox
+            .read("next.plan")
+            .contains("\"on_failure\": \"group\"")
+    );
+    let twice = ["apply", "next.plan", "--on-failure", "stop"];
+    assert!(run(&sandbox, &platform, &twice).starts_with("exit 64\n"));
+    let odd = run(&sandbox, &platform, &["apply", "--on-failure", "groups"]);
+    assert!(odd.starts_with("exit 64\n"), "{odd}");
+    let applied = run(&sandbox, &platform, &["apply", "next.plan", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+}
+
+#[test]
+fn a_wrong_word_in_the_files_is_an_error_with_its_line() {
+    let sandbox = project("[deploy]\non_failure = \"groop\"\n");
+    let platform = Platform::with_app(&sandbox);
+    let said = run(&sandbox, &platform, &["validate"]);
+    assert!(
+        said.contains("`deploy.on_failure`: `groop` is not known"),
+        "{said}"
+    );
+    assert!(said.contains("did you mean \"group\"?"), "{said}");
+}

@@ -1,0 +1,333 @@
+//! A Machine whose last change nobody has seen work goes first, and nobody else goes down before it passes.
+
+use aeroform::core::fleet::{
+    CheckState, CheckStatus, Desired, Exit, Machine, MachineState, Occurred, Occurrence, OnFailure,
+};
+use aeroform::core::plan::{Action, Aim, Asked, GateKind, Options, Outcome, Plan, StepId, check};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, id};
+
+fn failed() -> Outcome {
+    Outcome::Failed {
+        code: "machine_failed".to_owned(),
+        message: "exit code 1".to_owned(),
+        hint: None,
+    }
+}
+
+fn workers(version: &str) -> Desired {
+    let group = group("worker").count(3).max_unavailable(1);
+    let group = group.config(json!({"env": {"VERSION": version}}));
+    desired([("worker", group)])
+}
+
+fn of<'p>(plan: &'p Plan, machine: &str) -> (StepId, &'p Action) {
+    let mut changes = plan.changes();
+    let found =
+        changes.find(|(_, c)| c.machine.id == Some(id(machine)) && c.action != Action::Adopt);
+    let (step, change) = found.unwrap_or_else(|| panic!("{machine}: {:#?}", plan.summary_lines()));
+    (step, &change.action)
+}
+
+fn needs(plan: &Plan, step: StepId) -> Vec<StepId> {
+    plan.steps[step.0 as usize].needs.clone()
+}
+
+/// Whether a step waits for another, perhaps over others.
+fn is_behind(plan: &Plan, step: StepId, first: StepId) -> bool {
+    needs(plan, step)
+        .into_iter()
+        .any(|need| need == first || is_behind(plan, need, first))
+}
+
+/// What the platform shows of a Machine that ended by itself.
+fn exits(code: i32) -> impl Fn(&mut Machine) {
+    move |machine| {
+        machine.state = MachineState::Stopped;
+        let exit = Exit {
+            code: Some(code),
+            ..Exit::default()
+        };
+        machine.events = vec![Occurrence {
+            mark: 1,
+            what: Occurred::Exited(exit),
+        }];
+    }
+}
+
+/// A rolling update of which the first Machine was changed and did not pass.
+fn failed_at_the_first(wanted: &[Desired; 2], shows: impl Fn(&mut Machine)) -> Stage {
+    let mut stage = Stage::with(&wanted[0]);
+    let made = stage.plan(&wanted[1]);
+    let mut first = true;
+    let changes: Vec<StepId> = made.changes().map(|(id, _)| id).collect();
+    stage.carry_out_but(&wanted[1], &made, |id| {
+        (id != changes[0]).then_some(Outcome::NotStarted)
+    });
+    for machine in stage.known.machines.values_mut() {
+        machine.unproven = std::mem::take(&mut first);
+    }
+    stage.touch("m00001", shows);
+    stage
+}
+
+#[test]
+fn one_that_crashed_is_started_again_before_another_goes_down() {
+    let mut stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
+    let plan = stage.plan(&workers("2"));
+    assert_snapshot!(lines(&plan), @"
+    group worker: 3->3 changed (ams 3->3)
+    start again worker ams m00001: exited with code 1 after run run2
+    update worker ams m00002 [env.VERSION]
+    update worker ams m00003 [env.VERSION]
+    -- worker: all updated
+    ");
+    assert!(plan.calls_provider(), "it counts as a change");
+    assert_eq!(plan.summary().start, 1);
+    let (first, _) = of(&plan, "m00001");
+    assert_eq!(needs(&plan, of(&plan, "m00002").0), [first]);
+    stage.apply(&workers("2"));
+    assert!(stage.known.machines.values().all(|m| !m.unproven));
+}
+
+#[test]
+fn a_retry_that_fails_again_leaves_it_as_it_is() {
+    let mut stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
+    for _ in 0..3 {
+        let plan = stage.plan(&workers("2"));
+        let (start, action) = of(&plan, "m00001");
+        assert_eq!(*action, Action::Start);
+        stage.carry_out_but(&workers("2"), &plan, |step| {
+            Some(if step == start {
+                failed()
+            } else {
+                Outcome::Skipped { because: start }
+            })
+        });
+        assert!(stage.known.machines[&id("m00001")].unproven);
+    }
+}
+
+#[test]
+fn one_that_is_up_and_not_healthy_is_waited_for() {
+    let wanted = |version| {
+        let checked = json!({
+            "env": {"VERSION": version},
+            "checks": {"up": {"type": "tcp", "port": 8080}},
+        });
+        desired([("web", group("web").count(2).config(checked))])
+    };
+    let fails = |machine: &mut Machine| {
+        machine.checks = vec![CheckStatus {
+            name: "up".to_owned(),
+            status: CheckState::Critical,
+            output: String::new(),
+            updated_at: "1".to_owned(),
+        }];
+    };
+    let stage = failed_at_the_first(&[wanted("1"), wanted("2")], fails);
+    let plan = stage.plan(&wanted("2"));
+    assert_snapshot!(lines(&plan), @"
+    group web: 2->2 changed (ams 2->2)
+    wait for web ams m00001: updated by run run2, never seen healthy
+    update web ams m00002 [env.VERSION]
+    ");
+    assert!(plan.waits());
+}
+
+#[test]
+fn one_that_was_stopped_on_request_is_adopted() {
+    for wanted in [workers("2"), workers("1")] {
+        let stage = failed_at_the_first(&[workers("1"), workers("2")], |machine| {
+            machine.state = MachineState::Stopped;
+        });
+        let plan = stage.plan(&wanted);
+        let summary = plan.summary();
+        assert_eq!((summary.start, summary.wait), (0, 0));
+    }
+    let done = failed_at_the_first(&[workers("1"), workers("2")], exits(0));
+    assert_eq!(
+        done.plan(&workers("2")).summary().start,
+        0,
+        "its work is done"
+    );
+}
+
+#[test]
+fn one_that_serves_has_not_done_its_work_with_exit_code_0() {
+    let web = |version| {
+        let config = json!({"env": {"VERSION": version}});
+        desired([("web", group("web").serves().count(2).config(config))])
+    };
+    let stage = failed_at_the_first(&[web("1"), web("2")], exits(0));
+    assert_eq!(*of(&stage.plan(&web("2")), "m00001").1, Action::Start);
+}
+
+#[test]
+fn an_update_of_one_that_crashed_does_both_and_goes_first() {
+    let stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
+    let plan = stage.plan(&workers("3"));
+    assert_snapshot!(lines(&plan), @"
+    group worker: 3->3 changed (ams 3->3)
+    update worker ams m00001 [env.VERSION]
+    update worker ams m00002 [env.VERSION]
+    update worker ams m00003 [env.VERSION]
+    -- worker: all updated
+    ");
+    let (first, _) = of(&plan, "m00001");
+    assert_eq!(needs(&plan, of(&plan, "m00002").0), [first]);
+    assert_eq!(needs(&plan, of(&plan, "m00003").0), [first]);
+    let gate = plan.changes().find(|(id, _)| *id == first).unwrap().1.gate;
+    assert_eq!(gate, GateKind::Started, "it is to run");
+}
+
+#[test]
+fn one_goes_alone_and_then_the_others_together() {
+    let wanted = [workers("1"), workers("2")];
+    let mut stage = failed_at_the_first(&wanted, exits(1));
+    for machine in stage.known.machines.values_mut() {
+        machine.unproven = true;
+    }
+    for machine in ["m00002", "m00003"] {
+        stage.touch(machine, exits(1));
+    }
+    let plan = stage.plan(&workers("3"));
+    let pools: Vec<_> = ["m00001", "m00002", "m00003"]
+        .map(|machine| plan.steps[of(&plan, machine).0.0 as usize].pool)
+        .to_vec();
+    assert!(pools.iter().all(|pool| *pool == pools[0]));
+    let pool = &plan.pools[pools[0].unwrap().0 as usize];
+    assert_eq!(
+        (pool.size, pool.first_alone, pool.stops_on_failure),
+        (3, true, true)
+    );
+}
+
+#[test]
+fn one_that_runs_unproven_and_changes_goes_next_and_no_faster_than_the_strategy_says() {
+    let stage = failed_at_the_first(&[workers("1"), workers("2")], |_| {});
+    let plan = stage.plan(&workers("3"));
+    let (first, _) = of(&plan, "m00001");
+    let pool = &plan.pools[plan.steps[first.0 as usize].pool.unwrap().0 as usize];
+    assert_eq!((pool.size, pool.first_alone), (1, true));
+    assert!(is_behind(&plan, of(&plan, "m00002").0, first));
+}
+
+#[test]
+fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
+    let wanted = |worker, web| {
+        let config = |version| json!({"env": {"VERSION": version}});
+        desired([
+            ("web", group("web").count(2).config(config(web))),
+            ("worker", group("worker").count(2).config(config(worker))),
+        ])
+    };
+    let mut stage = Stage::with(&wanted("1", "1"));
+    stage.apply(&wanted("2", "1"));
+    stage
+        .known
+        .machines
+        .get_mut(&id("m00003"))
+        .unwrap()
+        .unproven = true;
+    stage.touch("m00003", exits(1));
+    let last = wanted("2", "2");
+    let plan = stage.plan(&last);
+    let (first, action) = of(&plan, "m00003");
+    assert_eq!(*action, Action::Start);
+    assert!(is_behind(&plan, of(&plan, "m00001").0, first));
+    let options = Options {
+        asked: Asked {
+            on_failure: Some(OnFailure::Group),
+            ..Asked::default()
+        },
+        ..Options::default()
+    };
+    let plan = stage.plan_with(&last, &options);
+    let (first, _) = of(&plan, "m00003");
+    assert!(!is_behind(&plan, of(&plan, "m00001").0, first));
+}
+
+#[test]
+fn an_immediate_group_waits_for_nobody() {
+    let wanted = |version| {
+        let mut wanted = workers(version);
+        let group = wanted.groups.values_mut().next().unwrap();
+        group.strategy = aeroform::core::fleet::Strategy::Immediate;
+        wanted
+    };
+    let stage = failed_at_the_first(&[wanted("1"), wanted("2")], exits(1));
+    assert_eq!(stage.plan(&wanted("2")).summary().start, 0);
+}
+
+#[test]
+fn a_refresh_proves_nothing() {
+    let mut stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
+    let options = Options {
+        aim: Aim::State,
+        ..Options::default()
+    };
+    // Something else is there to take in.
+    stage.clone_machine("m00002", "e0001");
+    let plan = stage.plan_with(&workers("2"), &options);
+    stage.carry_out(&workers("2"), &plan);
+    assert!(stage.known.machines[&id("m00001")].unproven);
+    stage.lose("e0001");
+    assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
+}
+
+#[test]
+fn what_a_lost_run_left_is_not_proven_by_a_refresh_either() {
+    let mut stage = Stage::with(&workers("1"));
+    let known = stage.known.clone();
+    let plan = stage.plan(&workers("2"));
+    stage.carry_out(&workers("2"), &plan);
+    stage.known = known;
+    stage.touch("m00001", exits(1));
+    let options = Options {
+        aim: Aim::State,
+        ..Options::default()
+    };
+    let plan = stage.plan_with(&workers("2"), &options);
+    stage.carry_out(&workers("2"), &plan);
+    assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
+}
+
+#[test]
+fn without_any_state_what_runs_is_adopted() {
+    let mut stage = Stage::with(&workers("1"));
+    stage.known = Stage::empty().known;
+    let plan = stage.plan(&workers("1"));
+    assert_eq!((plan.summary().adopt, plan.summary().wait), (3, 0));
+    stage.touch("m00001", exits(1));
+    assert_eq!(stage.plan(&workers("1")).summary().start, 1);
+}
+
+#[test]
+fn the_second_reading_finds_one_that_is_not_waited_for() {
+    let wanted = workers("2");
+    let stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
+    let plan = stage.plan(&wanted);
+    let findings = |fault: &dyn Fn(&mut Plan)| {
+        let mut plan = plan.clone();
+        fault(&mut plan);
+        check(&plan, &wanted, &stage.known, Some(&stage.observed))
+    };
+    let (update, _) = of(&plan, "m00002");
+    let found = findings(&|plan| plan.steps[update.0 as usize].needs.clear());
+    assert!(
+        found[0]
+            .0
+            .contains("before step 0 has shown that its last change works"),
+        "{found:?}"
+    );
+    let found = findings(&|plan| {
+        if let aeroform::core::plan::Work::Change(change) = &mut plan.steps[0].work {
+            change.action = Action::Adopt;
+        }
+    });
+    assert!(found[0].0.contains("is not waited for"), "{found:?}");
+}
