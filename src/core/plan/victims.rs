@@ -42,7 +42,7 @@ where
             (order, member)
         })
         .collect();
-    all.sort_by(|(a, _), (b, _)| a.cmp(b));
+    all.sort_by_key(|(order, _)| *order);
     all.into_iter()
         .map(|((_, rank, ..), member)| (member, rank.reason(member, named)))
         .collect()
