@@ -91,6 +91,7 @@ async fn update(
     let terms = Terms {
         pin: change.pin.as_ref(),
         restarts: true,
+        rests: false,
         anew: false,
         launch: None,
     };
