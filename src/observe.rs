@@ -93,15 +93,14 @@ pub async fn observe(
             looked => looked?,
         };
         let patient = Instant::now() < deadline;
-        let vanished = listing.machines.is_empty() && description.machine_count > 0;
+        let count = description.machine_count.unwrap_or(0);
+        let vanished = listing.machines.is_empty() && count > 0;
         if vanished && !patient {
-            return Err(ObserveError::FleetVanished {
-                app: app.clone(),
-                count: description.machine_count,
-            });
+            let app = app.clone();
+            return Err(ObserveError::FleetVanished { app, count });
         }
         // A Machine that nobody knows of yet can only be missed by number.
-        let short = (listing.machines.len() as u64) < description.machine_count;
+        let short = (listing.machines.len() as u64) < count;
         let lags = vanished || (short && patient);
         if !lags {
             let found = reread(provider, app, known, description, listing);
@@ -128,9 +127,13 @@ async fn reread(
     provider: &dyn Provider,
     app: &AppName,
     known: &Known,
-    description: Description,
+    mut description: Description,
     listing: Listing,
 ) -> Result<Observed, ProviderError> {
+    // Without an id the state's lineage is all that is known of this app.
+    if let (true, Some(lineage)) = (description.without_id, &known.lineage) {
+        description.scope = lineage.clone();
+    }
     let (release, release_unknown) = match newest_release(provider, app).await {
         Ok(release) => (release, None),
         Err(error) => (None, Some(error.message)),
@@ -145,6 +148,7 @@ async fn reread(
         volumes: listing.volumes,
         release,
         release_unknown,
+        unreadable: listing.unreadable,
     };
     let alive = |machine: &Machine| machine.state != MachineState::Destroyed;
     for machine in listing.machines.into_iter().filter(alive) {

@@ -27,6 +27,12 @@ const TRIES: u32 = 6;
 /// How long a step lets itself be put off by rate limits.
 const RATE_PATIENCE: Duration = Duration::from_secs(600);
 
+/// How long an image is waited for that the registry does not have: one that was pushed a moment ago is there in
+/// less than 10 s (facts/fly-machines-api.md 20a).
+const IMAGE_PATIENCE: Duration = Duration::from_secs(30);
+/// How often is looked whether it is there.
+const LOOK_FOR_IMAGE: Duration = Duration::from_secs(2);
+
 /// One step's hands.
 pub(super) struct Hands<'a> {
     pub(super) shared: &'a Shared<'a>,
@@ -133,7 +139,19 @@ impl<'a> Hands<'a> {
                     continue;
                 }
                 ErrorClass::Transient
-                    if self.again(tries, &error).await.map_err(Refused::End)? => {}
+                    if error.code == answers::IMAGE_NOT_FOUND.name()
+                        && begun.elapsed() < IMAGE_PATIENCE =>
+                {
+                    let left = IMAGE_PATIENCE.saturating_sub(begun.elapsed());
+                    self.waiting("the registry to have the image", left);
+                    self.rest(LOOK_FOR_IMAGE.min(left))
+                        .await
+                        .map_err(Refused::End)?;
+                    continue;
+                }
+                ErrorClass::Transient
+                    if error.code != answers::IMAGE_NOT_FOUND.name()
+                        && self.again(tries, &error).await.map_err(Refused::End)? => {}
                 ErrorClass::RateLimited(_) | ErrorClass::Transient => {
                     return Err(Refused::End(End::of(&error)));
                 }

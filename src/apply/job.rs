@@ -56,9 +56,12 @@ pub struct Report {
     pub interrupted: bool,
     /// What verification found to be otherwise than the results say, for people.
     pub findings: Vec<String>,
-    /// What there is to say of steps that are done, and what somebody else has changed since; told, not
-    /// counted against the run.
+    /// What there is to say of steps that are done, for people; not counted against the run.
     pub remarks: Vec<String>,
+    /// What others have changed of this run's own work since, and who; then the run is overtaken (RULES 31).
+    pub overtaken: Vec<String>,
+    /// Why the release could not be marked as ended, where it could not.
+    pub unended: Option<String>,
     /// The release that the run made, registered or not.
     pub release: Option<ReleaseStamp>,
     /// Why nothing new was started from some moment on, where something other than a signal or a
@@ -73,6 +76,8 @@ pub enum Halt {
     Journal(String),
     /// The lock was lost.
     LockLost,
+    /// Another run is at work for something else.
+    StateBehind(String),
     /// The provider said that nothing will work until a person has looked.
     Provider(String),
 }

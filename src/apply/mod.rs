@@ -17,6 +17,7 @@ mod job;
 mod leases;
 mod limits;
 mod others;
+mod overtaken;
 mod pin;
 mod record;
 mod release;

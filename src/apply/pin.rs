@@ -11,7 +11,7 @@ pub(super) fn mismatch(pin: &Pin, live: &Machine, lineage: &Lineage) -> Option<S
     if live.id != pin.id {
         return Some(format!("{} answers for {}", live.id, pin.id));
     }
-    if live.region != pin.region {
+    if live.region.is_told() && live.region != pin.region {
         return Some(format!(
             "{} is in {} and was in {}",
             live.id, live.region, pin.region

@@ -24,6 +24,8 @@ const LOOKS: u32 = 3;
 const MOMENT: Duration = Duration::from_secs(1);
 /// How long saying how far a release has come may take.
 const MARKING: Duration = Duration::from_secs(2);
+/// How long saying that it is over may take, with all tries.
+const ENDING: Duration = Duration::from_secs(15);
 
 /// Registers the release of the plan, if it has one. None also when the run was cancelled before.
 pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
@@ -75,22 +77,54 @@ fn write_down(shared: &Shared<'_>, id: &str) {
     }
 }
 
-/// Says how the run ended. A release that nobody ends is taken for one that is under way.
-pub(super) async fn end(shared: &Shared<'_>, report: &Report) {
-    let Some(id) = report.release.as_ref().and_then(|r| r.id.as_ref()) else {
-        return;
-    };
+/// Says how the run ended, and gives why that could not be said. A release that nobody ends is taken for one
+/// that is under way, by whoever does not know that it is over.
+pub(super) async fn end(shared: &Shared<'_>, report: &Report) -> Option<String> {
+    let id = report.release.as_ref()?.id.as_ref()?;
     let changes = shared.job.plan.changes();
     let done = |result: &crate::core::plan::StepResult| result.outcome == Outcome::Done;
     let mut results = changes.filter_map(|(step, _)| report.results.get(step.0 as usize));
     let status = if report.interrupted {
         ReleaseStatus::Interrupted
-    } else if results.all(done) && report.findings.is_empty() {
+    } else if results.all(done) && report.findings.is_empty() && report.overtaken.is_empty() {
         ReleaseStatus::Complete
     } else {
         ReleaseStatus::Failed
     };
-    mark(shared, id, status).await;
+    let patience = if report.interrupted { MARKING } else { ENDING };
+    match timeout(patience, ended(shared, id, status)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.message),
+        Err(_) => Some("the platform did not answer".to_owned()),
+    }
+}
+
+/// Says it again after failures that may pass: it can be said twice.
+async fn ended(shared: &Shared<'_>, id: &str, status: ReleaseStatus) -> Result<(), ProviderError> {
+    let job = &shared.job;
+    let mut tries = 0;
+    loop {
+        let error = match job.provider.mark_release(&job.plan.app, id, status).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        tries += 1;
+        let pause = match error.class {
+            ErrorClass::RateLimited(Some(pause)) => pause,
+            ErrorClass::RateLimited(None) | ErrorClass::Transient | ErrorClass::Unknown => {
+                shared.backoff.pause(tries)
+            }
+            ErrorClass::Invalid
+            | ErrorClass::Conflict
+            | ErrorClass::NoRoom
+            | ErrorClass::NotFound
+            | ErrorClass::Fatal => return Err(error),
+        };
+        if tries >= TRIES {
+            return Err(error);
+        }
+        sleep(pause).await;
+    }
 }
 
 async fn mark(shared: &Shared<'_>, id: &str, status: ReleaseStatus) {

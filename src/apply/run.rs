@@ -63,15 +63,17 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
     }
     let steps = results.iter().flat_map(|result| &result.remarks);
     let remarks = steps.cloned().chain(verified.remarks).collect();
-    let report = Report {
+    let mut report = Report {
         results,
         interrupted: desk.interrupted,
         findings: verified.findings,
         remarks,
+        overtaken: verified.overtaken,
+        unended: None,
         release,
         halted: shared.halt.borrow().clone(),
     };
-    Box::pin(release::end(&shared, &report)).await;
+    report.unended = Box::pin(release::end(&shared, &report)).await;
     report
 }
 
@@ -200,6 +202,7 @@ impl Desk<'_, '_> {
             outcome: outcome.unwrap_or(Outcome::NotStarted),
             machine: None,
             sent: None,
+            updated: false,
             instead: None,
             remarks: Vec::new(),
         }

@@ -7,6 +7,7 @@ use futures_util::stream::{self, StreamExt};
 
 use super::ends::End;
 use super::hands::Hands;
+use super::overtaken;
 use super::pin;
 use super::shared::Shared;
 use super::wanted::{Wanted, watched};
@@ -23,6 +24,7 @@ const BETWEEN: Duration = Duration::from_secs(1);
 pub(super) struct Verified {
     pub(super) findings: Vec<String>,
     pub(super) remarks: Vec<String>,
+    pub(super) overtaken: Vec<String>,
 }
 
 impl Verified {
@@ -37,7 +39,7 @@ impl Verified {
                 .then_some(finding)
                 .into_iter()
                 .collect(),
-            remarks: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -47,7 +49,8 @@ enum Found {
     AsItShould,
     /// It is as it should be, and there is something to say of it.
     Told(String),
-    ChangedSince(String),
+    /// Somebody else has changed it since.
+    ChangedSince(Box<Machine>),
     Otherwise(String),
     /// A cancel came in between.
     NotLooked,
@@ -64,10 +67,22 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
     let at_once = shared.job.options.parallelism.max(1);
     let found: Vec<Found> = stream::iter(looks).buffered(at_once).collect().await;
     let mut verified = Verified::default();
+    let overtaken = found
+        .iter()
+        .any(|found| matches!(found, Found::ChangedSince(_)));
+    let newest = if overtaken {
+        overtaken::newest_release(shared).await
+    } else {
+        None
+    };
     for found in found {
         match found {
             Found::AsItShould | Found::NotLooked => {}
-            Found::Told(text) | Found::ChangedSince(text) => verified.remarks.push(text),
+            Found::Told(text) => verified.remarks.push(text),
+            Found::ChangedSince(live) => {
+                let text = overtaken::told(shared, &live, newest.as_ref());
+                verified.overtaken.push(text);
+            }
             Found::Otherwise(text) => verified.findings.push(text),
         }
     }
@@ -171,7 +186,7 @@ fn judge(
     let Some(live) = live else {
         return Found::Otherwise(format!("{id} was changed and is gone"));
     };
-    if live.region != change.region {
+    if live.region.is_told() && live.region != change.region {
         return Found::Otherwise(format!("{id} is in {}, not {}", live.region, change.region));
     }
     if change.action == Action::Adopt {
@@ -194,9 +209,7 @@ fn judge(
     if ours || live.instance.is_empty() {
         Found::Otherwise(format!("{id} does not have the config that was sent to it"))
     } else {
-        Found::ChangedSince(format!(
-            "{id} was changed by somebody else after this run changed it"
-        ))
+        Found::ChangedSince(Box::new(live.clone()))
     }
 }
 

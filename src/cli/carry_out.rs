@@ -234,7 +234,8 @@ impl Work<'_> {
 
     /// Closes runs of which nothing is left to do. Whoever holds the lock settles its own.
     async fn close_runs(&self, signals: &mut Signals, shown: &Look) -> Result<(), Failure> {
-        if shown.open_runs.is_empty() {
+        let left = shown.left_release().is_some_and(|left| left.is_over);
+        if shown.open_runs.is_empty() && !left {
             return Ok(());
         }
         let me = session::holder(self.context, self.errand.command, None);
@@ -245,7 +246,9 @@ impl Work<'_> {
         };
         let fresh = self.look(signals).await?;
         let settled = if fresh.plan.is_empty() && fresh.plan.refusals.is_empty() {
-            Box::pin(self.ground().end_releases(&fresh)).await;
+            if let Some(why) = Box::pin(self.ground().end_releases(&fresh, false)).await {
+                self.context.ui.warn(&why);
+            }
             self.ground().prepare(&fresh)
         } else {
             Ok(())
@@ -267,7 +270,7 @@ impl Work<'_> {
 
     /// Lets a release come to its end that somebody else has under way, and says whether there was one.
     async fn let_releases_end(&self, signals: &mut Signals, look: &Look) -> Result<bool, Failure> {
-        if self.errand.aim == Aim::State {
+        if self.errand.aim == Aim::State || self.errand.doing.no_wait_release {
             return Ok(false);
         }
         let ui = self.context.ui;
@@ -275,7 +278,8 @@ impl Work<'_> {
             let limit = span(u64::try_from(waiting.at_most.as_millis()).unwrap_or(u64::MAX));
             let (release, until) = (named_release(waiting.release), &waiting.until);
             let text = format!(
-                "waits for {release}, which is in progress, at most {limit} (until {until})"
+                "waits for {release}, which is in progress, at most {limit} (until {until}); \
+                 `--no-wait-release` goes on without it"
             );
             ui.talk(&escape::safe(&text));
         };
@@ -288,7 +292,7 @@ impl Work<'_> {
         let observed = fresh
             .observed
             .as_ref()
-            .filter(|_| self.errand.aim != Aim::State);
+            .filter(|_| self.errand.aim != Aim::State && !self.errand.doing.no_wait_release);
         let (now, own) = (Some(self.context.env.unix_now()), fresh.own_releases());
         let begun = observed
             .and_then(|o| under_way(o.release.as_ref(), &own, o.machines.values(), now))

@@ -9,7 +9,7 @@ use super::carry_out::{self, Errand};
 use super::init::{self, Beginning, quoted};
 use super::session::{self, Session};
 use super::{Context, by_hand, codes, show};
-use crate::core::fleet::{GroupName, Known, Machine, Observed, Region};
+use crate::core::fleet::{GroupName, Known, Machine, Management, Observed, Region};
 use crate::core::plan::{Action, Aim, Asked, Options, Plan, plan};
 use crate::core::view::{json, terminal};
 use crate::observe::observe;
@@ -46,6 +46,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
         auto_approve: true,
         allow_destroy: Vec::new(),
         allow_revert: false,
+        no_wait_release: false,
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
         json: args.json,
@@ -124,7 +125,7 @@ fn manifest(
     found: &Plan,
     observed: &Observed,
 ) -> Result<String, Failure> {
-    let groups = adopted(found, observed);
+    let mut groups = adopted(found, observed);
     if groups.is_empty() {
         let app = &beginning.desired.app;
         return Err(Failure::new(
@@ -132,6 +133,13 @@ fn manifest(
             format!("app `{app}` has no Machine that could be imported"),
         )
         .hint("`aeroform init` begins anew; `aeroform status` shows what is there"));
+    }
+    // They count for their groups, and enter the state once their configs can be read.
+    for machine in observed.machines.values().filter(|m| m.config.is_none()) {
+        let counts = matches!(machine.management, Management::Ours | Management::Launch);
+        if let (true, Some(group)) = (counts, &machine.group) {
+            groups.entry(group.clone()).or_default().push(machine);
+        }
     }
     let mut text = beginning.head();
     if args.pin_image {

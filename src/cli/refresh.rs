@@ -14,6 +14,7 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Ex
         auto_approve: args.auto_approve,
         allow_destroy: Vec::new(),
         allow_revert: false,
+        no_wait_release: false,
         parallelism: NonZeroUsize::MIN,
         lock_timeout: args.lock_timeout,
         json: args.json,

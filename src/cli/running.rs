@@ -41,7 +41,8 @@ pub(super) async fn run(
     say(context, look, &ended, again);
     let exit = match ended.end(look) {
         RunEnd::Complete => Exit::Done,
-        RunEnd::Failed => Exit::Incomplete,
+        RunEnd::Failed if matches!(ended.report.halted, Some(Halt::StateBehind(_))) => Exit::Stale,
+        RunEnd::Failed | RunEnd::Overtaken => Exit::Incomplete,
         RunEnd::Interrupted => Exit::Interrupted,
     };
     Ok(Ran {
@@ -116,10 +117,16 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
     for remark in &report.remarks {
         ui.say(&format!("note: {remark}"));
     }
+    if let Some(why) = &report.unended {
+        let number = report.release.as_ref().map_or(0, |release| release.version);
+        ui.warn(&format!(
+            "release v{number} could not be marked as ended, so other tools may take it for one in progress: {why}"
+        ));
+    }
     match &report.halted {
         None => {}
         Some(Halt::LockLost) => ui.warn("nothing more was started: the state's lock was lost"),
-        Some(Halt::Journal(why) | Halt::Provider(why)) => {
+        Some(Halt::Journal(why) | Halt::Provider(why) | Halt::StateBehind(why)) => {
             ui.warn(&format!("nothing more was started: {why}"));
         }
     }
@@ -134,6 +141,7 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
         interrupted: report.interrupted,
         findings: &report.findings,
         remarks: &report.remarks,
+        overtaken: &report.overtaken,
         state: &ended.state,
         left: left.as_ref(),
         image: context.global.image.as_deref(),

@@ -305,6 +305,7 @@ pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
         aim,
         asked,
         accept_missing: flags.accept_missing,
+        accept_unknown: flags.accept_unknown,
         take_over: flags.take_over,
         adopt_runs: flags.adopt_run.iter().cloned().collect(),
         own_runs: BTreeSet::new(),

@@ -65,6 +65,7 @@ pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
             interrupted: false,
             findings: &[],
             remarks: &[],
+            overtaken: &[],
             state: &state,
             left: None,
             image: None,

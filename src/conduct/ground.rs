@@ -1,8 +1,10 @@
 //! What a run stands on, and one look at it: what is remembered, what is there, and what follows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::core::fleet::{AppName, Description, Desired, Known, Observed};
+use crate::core::fleet::{
+    AppName, Description, Desired, Known, Machine, Observed, Release, ReleaseStatus, RunId,
+};
 use crate::core::plan::{Finding, Options, Plan, SavedPlan, check, plan};
 use crate::core::state::{self, StateError};
 use crate::env::Env;
@@ -48,9 +50,22 @@ pub struct Look {
     pub plan: Plan,
     /// Runs that the journal has and the state does not: under way, died, or not published.
     pub open_runs: Vec<OpenRun>,
+    /// The releases that runs of this host have registered, closed runs included, each with its run.
+    pub registered: BTreeMap<String, RunId>,
     /// The saved plan that was reviewed instead of this look's own, where there is one; it is spent by
     /// being carried out.
     pub reviewed: Option<SavedPlan>,
+}
+
+/// A release that a run of ours left behind as one in progress.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LeftRelease<'a> {
+    /// Which.
+    pub release: &'a Release,
+    /// How that run ended.
+    pub status: ReleaseStatus,
+    /// Whether that run is over for certain; else only who holds the app's lease knows it.
+    pub is_over: bool,
 }
 
 /// Why there is nothing to stand on.
@@ -123,9 +138,10 @@ impl Ground<'_> {
         let remembered = Remembered::read(self.store, app, &self.desired.provider).await?;
         let observed = observe(self.provider, app, &remembered.known).await?;
         let mut open_runs = self.open_runs(&observed.description)?;
+        let registered = self.journal.releases(&observed.description.scope)?;
         let mut options = wishes.clone();
         options.now = Some(self.env.unix_now());
-        own(&mut options, &open_runs);
+        own(&mut options, &open_runs, &registered);
         open_runs.retain(|open| open.row.serial >= remembered.known.serial);
         let plan = plan(self.desired, &remembered.known, Some(&observed), &options);
         Ok(Look {
@@ -133,6 +149,7 @@ impl Ground<'_> {
             observed: Some(observed),
             plan,
             open_runs,
+            registered,
             reviewed: None,
         })
     }
@@ -143,7 +160,7 @@ impl Ground<'_> {
         options.now = Some(self.env.unix_now());
         if let Some(observed) = &at.observed {
             let open = self.open_runs(&observed.description)?;
-            own(&mut options, &open);
+            own(&mut options, &open, &at.registered);
         }
         let known = &at.remembered.known;
         Ok(Look {
@@ -178,22 +195,51 @@ impl Ground<'_> {
 }
 
 /// What this host's journal has a record of (RULES 12).
-fn own(options: &mut Options, open: &[OpenRun]) {
+fn own(options: &mut Options, open: &[OpenRun], registered: &BTreeMap<String, RunId>) {
     let runs = open.iter().map(|open| open.row.run.clone());
     options.own_runs.extend(runs);
-    options.own_releases.extend(releases(open));
-}
-
-fn releases(open: &[OpenRun]) -> impl Iterator<Item = String> {
-    open.iter()
-        .flat_map(OpenRun::releases)
-        .map(ToOwned::to_owned)
+    options.own_releases.extend(registered.keys().cloned());
 }
 
 impl Look {
-    /// The releases that runs of this host have registered which did not come to their end.
+    /// The releases that runs of this host have registered.
     pub fn own_releases(&self) -> BTreeSet<String> {
-        releases(&self.open_runs).collect()
+        self.registered.keys().cloned().collect()
+    }
+
+    /// The newest release where a run of ours registered it and did not mark it as ended, and how that run
+    /// ended as far as the state tells. The journal of this host knows it, or a Machine bears its stamp.
+    pub fn left_release(&self) -> Option<LeftRelease<'_>> {
+        let observed = self.observed.as_ref()?;
+        let release = observed
+            .release
+            .as_ref()
+            .filter(|release| release.in_progress)?;
+        let stamped = || {
+            let ours = |machine: &&Machine| {
+                let stamp = machine.stamps.release.as_deref();
+                stamp.is_some_and(|stamp| stamp.by_us && stamp.id.as_ref() == Some(&release.id))
+            };
+            observed.machines.values().find(ours)?.stamps.run.as_ref()
+        };
+        let run = self.registered.get(&release.id).or_else(stamped)?;
+        let listed = self
+            .remembered
+            .known
+            .runs
+            .iter()
+            .find(|record| record.run == *run);
+        let open = self.open_runs.iter().any(|open| open.row.run == *run);
+        let closed = self.registered.contains_key(&release.id) && !open;
+        Some(LeftRelease {
+            release,
+            status: match listed.map(|record| record.outcome.as_str()) {
+                Some("complete") => ReleaseStatus::Complete,
+                Some("failed" | "overtaken") => ReleaseStatus::Failed,
+                Some(_) | None => ReleaseStatus::Interrupted,
+            },
+            is_over: listed.is_some() || closed,
+        })
     }
 
     /// Reads the state and plans from it alone.
@@ -209,6 +255,7 @@ impl Look {
             observed: None,
             plan,
             open_runs: Vec::new(),
+            registered: BTreeMap::new(),
             reviewed: None,
         })
     }

@@ -10,6 +10,6 @@ mod run;
 mod underway;
 
 pub use anchor::{Anchor, awaited};
-pub use ground::{ConductError, Ground, Look, Remembered};
+pub use ground::{ConductError, Ground, LeftRelease, Look, Remembered};
 pub use run::{Ended, Errand, Spill};
 pub use underway::{Waiting, let_end};

@@ -78,7 +78,7 @@ impl Ground<'_> {
             command: errand.command.to_owned(),
             plan: SavedPlan::of(&look.plan).text(),
         };
-        Box::pin(self.end_releases(look)).await;
+        let left = Box::pin(self.end_releases(look, true)).await;
         let commit = self.env.commit();
         let job = Job {
             plan: &look.plan,
@@ -95,7 +95,11 @@ impl Ground<'_> {
                 parallelism: errand.parallelism,
             },
         };
-        let report = Box::pin(apply::run(job, cancel, events)).await;
+        let mut report = Box::pin(apply::run(job, cancel, events)).await;
+        // One of its own is newer, and nobody waits for the one before it.
+        report
+            .remarks
+            .extend(left.filter(|_| report.release.is_none()));
         Ok(self.publish(look, errand, lineage, report).await)
     }
 
@@ -150,6 +154,7 @@ impl Ground<'_> {
         let outcome = match end(report, &StateEnd::Unchanged, look) {
             RunEnd::Complete => "complete",
             RunEnd::Failed => "failed",
+            RunEnd::Overtaken => "overtaken",
             RunEnd::Interrupted => "interrupted",
         };
         let facts = RunFacts {
@@ -215,6 +220,7 @@ fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
         interrupted: report.interrupted,
         findings: &report.findings,
         remarks: &report.remarks,
+        overtaken: &report.overtaken,
         state,
         left: None,
         image: None,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::ground::{Ground, Look};
-use crate::core::fleet::{Release, ReleaseStatus, release::UNDER_WAY_S};
-use crate::core::plan::releases::under_way;
+use crate::core::fleet::{Release, release::UNDER_WAY_S};
+use crate::core::plan::releases::{named, under_way};
 use crate::env::Env;
 use crate::provider::Provider;
 
@@ -79,19 +79,26 @@ pub async fn let_end(
 }
 
 impl Ground<'_> {
-    /// Under the lock: says of the newest release, if a run of this host registered it and died, that it is
-    /// over.
-    pub async fn end_releases(&self, look: &Look) {
-        let newest = look.observed.as_ref().and_then(|o| o.release.as_ref());
-        let own = look.own_releases();
-        let left = newest.filter(|release| release.in_progress && own.contains(&release.id));
-        if let Some(release) = left {
-            let app = &look.plan.app;
-            let interrupted = ReleaseStatus::Interrupted;
-            let marked = self.provider.mark_release(app, &release.id, interrupted);
-            // Whoever reads one that was not marked sees its age.
-            let _ = timeout(MARKING, marked).await;
-        }
+    /// Under the lock: says of the newest release, if a run of ours registered it and did not mark it as ended,
+    /// that it is over; gives why that could not be said. `anchored` says that no other run is at work, so that
+    /// a release whose run nobody has recorded is over, too.
+    pub async fn end_releases(&self, look: &Look, anchored: bool) -> Option<String> {
+        let left = look
+            .left_release()
+            .filter(|left| anchored || left.is_over)?;
+        let app = &look.plan.app;
+        let marked = self
+            .provider
+            .mark_release(app, &left.release.id, left.status);
+        let why = match timeout(MARKING, marked).await {
+            Ok(Ok(())) => return None,
+            Ok(Err(error)) => error.message,
+            Err(_) => "the platform did not answer".to_owned(),
+        };
+        Some(format!(
+            "{} could not be marked as ended: {why}",
+            named(left.release)
+        ))
     }
 }
 

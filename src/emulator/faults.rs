@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::world::{ACTIONS, Effect, ExitsAfter, Fault};
+use super::world::{ACTIONS, Effect, ExitsAfter, Fault, Refused};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +86,11 @@ impl Entry {
             "no-room" => Effect::NoRoom {
                 message: self.message.clone(),
             },
+            "no-capacity" => Effect::Refusal(Refused::Capacity),
+            "quota" => Effect::Refusal(Refused::Quota),
+            "machine-limit" => Effect::Refusal(Refused::MachineLimit),
+            "image-unknown" => Effect::Refusal(Refused::ImageUnknown),
+            "name-taken" => Effect::Refusal(Refused::NameTaken),
             "rate-limited" => Effect::RateLimited {
                 retry_after: self.lasts(1)?,
             },
@@ -113,7 +118,9 @@ impl Entry {
             "checks-never-pass" => Effect::ChecksNeverPass,
             "list-lag" => Effect::ListLag(self.lasts(5)?),
             "empty-list" => Effect::EmptyList,
-            "host-unreachable" => Effect::HostUnreachable,
+            "host-unreachable" => Effect::HostUnreachable { in_part: true },
+            "host-migration" => Effect::Migrates,
+            "host-silent" => Effect::HostUnreachable { in_part: false },
             "lease-held" => Effect::LeaseHeld(self.lasts(20)?),
             odd => return Err(format!("there is no effect `{odd}`")),
         })

@@ -53,6 +53,30 @@ pub fn a_fresh_journal_has_no_runs(bench: &dyn Bench) {
     assert_eq!(open_runs(bench, "l"), []);
 }
 
+/// The releases of closed runs are still known, and only those of the lineage.
+pub fn a_closed_run_s_release_is_still_known(bench: &dyn Bench) -> Result<(), JournalError> {
+    for (run, of) in [("r1", "l"), ("r2", "l"), ("r3", "other")] {
+        let row = row(run, of);
+        bench.open().begin(&row)?;
+        let started = StartedRow {
+            step: StepId(0),
+            call: Started::Release {
+                id: format!("release-{run}"),
+            },
+        };
+        bench.open().start(&row.run, &started)?;
+    }
+    let closed = row("r1", "l").run;
+    bench.open().mark(&closed, RunStatus::Closed)?;
+    let known = bench.open().releases(&lineage("l"))?;
+    let expected = [
+        ("release-r1".to_owned(), closed),
+        ("release-r2".to_owned(), row("r2", "l").run),
+    ];
+    assert_eq!(known, expected.into());
+    Ok(())
+}
+
 /// What was begun is there for the next process, whole.
 pub fn a_run_that_began_is_open_in_the_next_process(bench: &dyn Bench) -> Result<(), JournalError> {
     bench.open().begin(&row("r1", "l"))?;

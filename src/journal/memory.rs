@@ -1,6 +1,7 @@
 //! The journal in memory, for tests of everything that uses a journal: it can fail at a chosen write,
 //! die with its process and be lost. It keeps the contract of the real one otherwise.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, StartedRow};
@@ -156,6 +157,19 @@ impl Journal for MemoryJournal {
         }
         let open = |run: &&OpenRun| run.row.lineage == *lineage && run.status != RunStatus::Closed;
         Ok(rows.runs.iter().filter(open).cloned().collect())
+    }
+
+    fn releases(&self, lineage: &Lineage) -> Result<BTreeMap<String, RunId>, JournalError> {
+        let rows = self.inner();
+        if rows.dead {
+            return Err(failed("a test asked for this failure"));
+        }
+        let of_lineage = rows.runs.iter().filter(|run| run.row.lineage == *lineage);
+        let registered = of_lineage.flat_map(|run| {
+            let releases = run.releases();
+            releases.map(|id| (id.to_owned(), run.row.run.clone()))
+        });
+        Ok(registered.collect())
     }
 }
 

@@ -11,6 +11,8 @@ pub mod sqlite;
 pub use memory::MemoryJournal;
 pub use sqlite::SqliteJournal;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::core::fleet::{ConfigDigest, Lineage, MachineId, Region, RunId, VolumeId};
@@ -37,6 +39,9 @@ pub trait Journal: Send + Sync {
     /// The runs of this lineage that are not closed, oldest first, with their results in the order in which
     /// they were recorded.
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError>;
+
+    /// The releases that runs of this lineage have registered, closed runs included, each with its run.
+    fn releases(&self, lineage: &Lineage) -> Result<BTreeMap<String, RunId>, JournalError>;
 }
 
 /// How many runs of a lineage are kept; of older ones, those that are closed go when a run begins.

@@ -4,6 +4,7 @@
 //! Write-ahead log with a full sync at each commit: what returned survives a power cut. A process that
 //! dies between two commits leaves the earlier one.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -226,6 +227,26 @@ impl Journal for SqliteJournal {
                 Ok(run)
             })
             .collect()
+        })
+    }
+
+    fn releases(&self, lineage: &Lineage) -> Result<BTreeMap<String, RunId>, JournalError> {
+        self.read(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            let mut query = transaction.prepare_cached(
+                "SELECT id, run, lineage, serial, at, by, command, plan, status FROM run
+                 WHERE lineage = ?1 ORDER BY id",
+            )?;
+            let mut registered = BTreeMap::new();
+            for run in query.query_map(params![lineage.as_str()], open_run)? {
+                let (id, mut run) = run?;
+                run.started = started_of(&transaction, id)?;
+                let releases = run
+                    .releases()
+                    .map(|id| (id.to_owned(), run.row.run.clone()));
+                registered.extend(releases);
+            }
+            Ok(registered)
         })
     }
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::fleet::{GroupName, Lineage, Management, ReleaseStamp, RunId, Stamps};
+use crate::core::fleet::{
+    GroupName, Lineage, MachineName, Management, ReleaseStamp, RunId, Stamps,
+};
 
 const GROUP: &str = "fly_process_group";
 const PLATFORM: &str = "fly_platform_version";
@@ -15,6 +17,8 @@ const LAUNCH: &str = "aeroform_launch";
 const COMMIT: &str = "aeroform_commit";
 const BY: &str = "aeroform_by";
 const PROTECT: &str = "aeroform_protect";
+/// What flyctl writes on the extra Machine of its canary strategy.
+const CANARY: &str = "fly_canary";
 const RELEASE: &str = "fly_release_version";
 const RELEASE_ID: &str = "fly_release_id";
 /// The id of a release that an apply has registered: another tool's release has another id.
@@ -97,13 +101,19 @@ pub fn group(metadata: &BTreeMap<String, String>) -> Option<GroupName> {
     GroupName::new(metadata.get(GROUP)?.as_str()).ok()
 }
 
-/// Who manages a Machine of this metadata (facts/fly-machines-api.md 16).
-pub fn management(metadata: &BTreeMap<String, String>) -> Management {
+/// Who manages a Machine of this name and metadata (facts/fly-machines-api.md 16). A canary is one that
+/// `fly deploy` left behind, unless name and lineage say that we made it.
+pub fn management(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
     let group = metadata.get(GROUP).map_or("", String::as_str);
-    if matches!(
+    let canary = metadata.get(CANARY).is_some_and(|mark| mark == "true");
+    let launch = metadata.get(LAUNCH).map(String::as_str);
+    let made_by_us =
+        metadata.contains_key(LINEAGE) && launch.is_some() && name.launch_part() == launch;
+    let special = matches!(
         group,
         "fly_app_release_command" | "fly_app_console" | "fly_app_test_machine_command"
-    ) {
+    );
+    if special || canary && !made_by_us {
         Management::Special
     } else if metadata.contains_key(LINEAGE) {
         Management::Ours
@@ -114,6 +124,16 @@ pub fn management(metadata: &BTreeMap<String, String>) -> Management {
         Management::Launch
     } else {
         Management::Stranger
+    }
+}
+
+/// The same where only a part of its metadata may have been told: what names a group counts for it, and what
+/// tells nothing may be anybody's.
+pub fn management_in_part(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
+    match management(name, metadata) {
+        Management::Stranger if group(metadata).is_some() => Management::Launch,
+        Management::Stranger => Management::Unknown,
+        told => told,
     }
 }
 
@@ -152,6 +172,30 @@ mod tests {
         metadata.insert(RELEASE.to_owned(), "45".to_owned());
         let theirs = stamps(&metadata).release.unwrap();
         assert_eq!((theirs.version, theirs.by_us), (45, false));
-        assert_eq!(management(&metadata), Management::Ours);
+        let name = MachineName::new("web-abcdefghij").unwrap();
+        assert_eq!(management(&name, &metadata), Management::Ours);
+    }
+
+    #[test]
+    fn a_canary_of_another_tool_is_special_and_one_of_our_own_is_not() {
+        let mut metadata = BTreeMap::from([
+            (PLATFORM.to_owned(), "v2".to_owned()),
+            (GROUP.to_owned(), "web".to_owned()),
+            (CANARY.to_owned(), "true".to_owned()),
+        ]);
+        let (ours, theirs) = ("web-abcdefghij", "calm-river-4821");
+        let who = |name: &str, metadata: &_| management(&MachineName::new(name).unwrap(), metadata);
+        assert_eq!(who(theirs, &metadata), Management::Special);
+        assert_eq!(who(ours, &metadata), Management::Special);
+        metadata.insert(LINEAGE.to_owned(), "l1".to_owned());
+        metadata.insert(LAUNCH.to_owned(), "abcdefghij".to_owned());
+        assert_eq!(
+            who(theirs, &metadata),
+            Management::Special,
+            "stamps were copied"
+        );
+        assert_eq!(who(ours, &metadata), Management::Ours);
+        metadata.insert(CANARY.to_owned(), "false".to_owned());
+        assert_eq!(who(theirs, &metadata), Management::Ours);
     }
 }

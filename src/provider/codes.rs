@@ -19,6 +19,10 @@ codes! {
         "failed_precondition: …",
         "The platform does not do this to a Machine in that state.",
         "Look at the Machine with `aeroform status`.";
+    IMAGE_NOT_FOUND "image_not_found" Error:
+        "… MANIFEST_UNKNOWN …",
+        "The registry does not have the image; one that was pushed a moment ago is waited for, 30 s long.",
+        "Was it pushed, and is its name right? Then apply again.";
     LEASED "leased" Error:
         "Machine … is leased by … until …: …",
         "Somebody else has taken the Machine's lease, so that nobody changes it meanwhile.",
@@ -51,6 +55,10 @@ codes! {
         "… could not reserve resource for machine: …",
         "The Machine's host has no room for what is wanted, or takes no deploys for now, and the Machine cannot be replaced on another one: its volume is on that host, or its region is full.",
         "Apply again later, or with a smaller size or another region.";
+    QUOTA "quota" Error:
+        "… over the allowed quota",
+        "The organisation may have no more Machines, or none of that size, or no way of payment is on record.",
+        "Destroy Machines that are not needed, lower the count, or ask Fly for a higher limit.";
     RATE_LIMITED "rate_limited" Error:
         "rate limit exceeded",
         "Too many calls in a short time.",

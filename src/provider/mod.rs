@@ -136,6 +136,8 @@ pub struct Listing {
     pub machines: Vec<Machine>,
     /// The volumes.
     pub volumes: Vec<Volume>,
+    /// Entries of the list of Machines of which not even an id can be read; what is wrong with each.
+    pub unreadable: Vec<String>,
 }
 
 /// Takes one log line and says whether more are wanted.

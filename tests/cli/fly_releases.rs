@@ -255,3 +255,63 @@ fn a_run_that_died_with_its_release_in_progress_is_not_waited_for() {
     assert_eq!(releases(&platform), json!(["complete", "interrupted"]));
     assert_eq!(platform.machines().len(), 1);
 }
+
+/// Ends of releases are lost for as long as a first apply tries.
+const ENDS_ARE_LOST: &str =
+    "[[fault]]\non = \"release\"\neffect = \"lose-before\"\nnth = 3\ntimes = 3\n";
+
+#[test]
+fn a_release_that_could_not_be_ended_is_said_and_the_next_apply_ends_it_and_does_not_wait() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_faults(&sandbox, ENDS_ARE_LOST);
+    let first = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(first.starts_with("exit 0\n"), "{first}");
+    assert!(
+        first.contains("warning: release v1 could not be marked as ended"),
+        "{first}"
+    );
+    assert_eq!(releases(&platform), json!(["running"]));
+    let second = run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
+    assert!(second.starts_with("exit 0\n"), "{second}");
+    assert!(!second.contains("waits for release"), "{second}");
+    assert_eq!(releases(&platform), json!(["complete", "complete"]));
+}
+
+#[test]
+fn an_apply_with_nothing_to_do_ends_the_release_that_an_earlier_one_left() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_faults(&sandbox, ENDS_ARE_LOST);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let second = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(second.starts_with("exit 0\n"), "{second}");
+    assert!(!second.contains("waits for release"), "{second}");
+    assert_eq!(releases(&platform), json!(["complete"]));
+}
+
+#[test]
+fn one_failure_to_end_a_release_is_tried_again() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let faults = ENDS_ARE_LOST.replace("times = 3", "times = 1");
+    let platform = Platform::with_faults(&sandbox, &faults);
+    let first = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(!first.contains("could not be marked"), "{first}");
+    assert_eq!(releases(&platform), json!(["complete"]));
+}
+
+#[test]
+fn who_does_not_want_to_wait_for_a_release_says_so() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    let body = json!({"app_name": "shop", "image": V1, "strategy": "ROLLING"});
+    let (_, made) = platform.ask("POST", "/api/v1/releases", &body);
+    let mark = format!(
+        "/api/v1/releases/{}",
+        made["release"]["id"].as_str().unwrap()
+    );
+    platform.ask("PATCH", &mark, &json!({"status": "running"}));
+    let args = ["apply", "-y", "--no-wait-release", "--image", V1];
+    let applied = run(&sandbox, &platform, &args);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    assert!(!applied.contains("waits for release"), "{applied}");
+    assert_eq!(platform.machines().len(), 1);
+}

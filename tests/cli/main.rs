@@ -25,6 +25,7 @@ mod looking;
 mod machines;
 mod manifests;
 mod one_by_one;
+mod outage;
 mod pairs;
 mod platform;
 #[path = "../support/ports.rs"]

@@ -19,6 +19,7 @@ mod order;
 mod process;
 mod repeated;
 mod retry;
+mod rivals;
 mod room;
 mod snapshot;
 mod stage;

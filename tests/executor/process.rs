@@ -326,4 +326,11 @@ impl Journal for Process {
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
         self.place.journal.open_runs(lineage)
     }
+
+    fn releases(
+        &self,
+        lineage: &Lineage,
+    ) -> Result<std::collections::BTreeMap<String, RunId>, JournalError> {
+        self.place.journal.releases(lineage)
+    }
 }

@@ -1,5 +1,7 @@
 //! Hosts without room: an update goes on as a replacement, or stops its group where a volume holds it.
 
+use std::time::Duration;
+
 use aeroform::core::fleet::{Desired, DesiredGroup, MachineId};
 use aeroform::core::plan::{Branch, Outcome};
 use aeroform::core::view::RunEnd;
@@ -357,4 +359,36 @@ async fn a_standby_whose_own_host_is_full_as_well_is_named_and_replaced_by_the_n
         "{ids:?}"
     );
     assert_eq!(stage.machines()[1]["config"]["standbys"], json!([ids[0]]));
+}
+
+/// A pipeline pushes an image and applies a moment later.
+#[tokio::test(start_paused = true)]
+async fn an_image_that_was_pushed_a_moment_ago_is_waited_for_and_one_that_never_comes_is_not() {
+    use aeroform::emulator::world::Refused;
+    for (times, comes) in [(5, true), (1000, false)] {
+        let mut stage = Stage::new();
+        let unknown = Effect::Refusal(Refused::ImageUnknown);
+        stage
+            .sim
+            .world()
+            .inject(Fault::on("create", unknown).times(times));
+        let began = tokio::time::Instant::now();
+        let image = crate::support::group("web")
+            .count(1)
+            .config(serde_json::json!({"image": "shop:1"}));
+        let ran = stage
+            .apply(&crate::support::desired([("web", image)]))
+            .await;
+        let outcome = &ran.report.results[0].outcome;
+        assert_eq!(*outcome == Outcome::Done, comes, "{outcome:?}");
+        let waits = |event: &&aeroform::core::plan::Event| {
+            format!("{event:?}").contains("the registry to have")
+        };
+        assert!(ran.events.iter().any(|event| waits(&event)), "it is said");
+        let took = began.elapsed();
+        assert!(
+            took >= Duration::from_secs(if comes { 10 } else { 30 }),
+            "{took:?}"
+        );
+    }
 }

@@ -305,4 +305,11 @@ impl Journal for Process {
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
         self.journal.open_runs(lineage)
     }
+
+    fn releases(
+        &self,
+        lineage: &Lineage,
+    ) -> Result<std::collections::BTreeMap<String, RunId>, JournalError> {
+        self.journal.releases(lineage)
+    }
 }

@@ -8,7 +8,7 @@ use aeroform::core::fleet::{
     AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps, Until,
 };
 use aeroform::emulator::http::Desk;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Effect, Fault, Refused};
 use aeroform::provider::fly::{FlyProvider, Request, Response, Transport, TransportError};
 use aeroform::provider::{ErrorClass, Provider};
 use serde_json::{Value, json};
@@ -266,7 +266,35 @@ async fn a_machine_whose_config_nobody_understands_hides_no_other() {
     assert_eq!(named_by_id.count(), 3);
     let odd = listed.iter().find(|m| m.name.as_str() == "odd").unwrap();
     assert!(odd.config.is_none());
-    assert!(odd.detail.as_ref().unwrap().contains("cannot be read"));
+    assert!(
+        odd.detail
+            .as_ref()
+            .unwrap()
+            .contains("cannot be understood")
+    );
+}
+
+/// What the emulator refuses as the platform was seen to do, the client reads as what it is.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_of_the_platform_is_read_as_what_it_is() {
+    for (refused, class, code) in [
+        (Refused::Capacity, ErrorClass::NoRoom, "no_room"),
+        (Refused::Quota, ErrorClass::Invalid, "quota"),
+        (Refused::MachineLimit, ErrorClass::Invalid, "quota"),
+        (
+            Refused::ImageUnknown,
+            ErrorClass::Transient,
+            "image_not_found",
+        ),
+        (Refused::NameTaken, ErrorClass::Conflict, "already_exists"),
+    ] {
+        let desk = platform();
+        desk.world()
+            .inject(Fault::on("create", Effect::Refusal(refused)));
+        let call = Call::Create(Box::new(create("web-a")));
+        let error = provider(&desk).call(&app(), &call).await.unwrap_err();
+        assert_eq!((error.class, error.code), (class, code), "{refused:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -349,7 +377,7 @@ async fn what_an_answer_leaves_open_is_open_and_no_error() {
     let id = MachineId::new("a1").unwrap();
     let shown = json!({"id": "x1", "machine_count": null, "organization": null});
     let described = told(200, shown).describe(&app()).await.unwrap();
-    assert_eq!(described.machine_count, 0);
+    assert_eq!(described.machine_count, None);
     let lease = json!({"nonce": "n1", "owner": null, "description": null, "expires_at": null});
     for answer in [
         json!({"status": "success", "data": lease}),

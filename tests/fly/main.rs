@@ -15,6 +15,7 @@ mod client;
 mod codes;
 mod contract;
 mod flyctl;
+mod hostile;
 mod releases;
 mod runs;
 mod schema;

@@ -11,6 +11,7 @@ use crate::asked::{replacing, restarting};
 use crate::provoked::assert_all_provoked;
 use crate::rollout::never;
 use crate::support::{GroupWords, Stage, config_of, desired, group, id, moved, region};
+use crate::unreadable;
 
 #[test]
 fn every_code_of_a_plan_is_provoked() {
@@ -25,6 +26,8 @@ fn every_code_of_a_plan_is_provoked() {
         vec![refreshed(), smaller_volume()],
         asked(),
         rollouts(),
+        unreadable::provoked(),
+        vec![crate::volumes::forked()],
     ]
     .concat();
     let seen = plans.iter().flat_map(|plan: &Plan| {
@@ -50,7 +53,7 @@ fn history() -> Vec<Plan> {
         with(&|stage| stage.observed.machines.clear()),
         with(&|stage| {
             stage.observed.machines.clear();
-            stage.observed.description.machine_count = 0;
+            stage.observed.description.machine_count = Some(0);
         }),
         with(&|stage| stage.observed.description.scope = Lineage::new("scope-2").unwrap()),
         with(&|stage| {

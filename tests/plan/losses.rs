@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aeroform::core::fleet::{GroupName, HostStatus, Limit, MachineState, MovedMachine};
+use aeroform::core::fleet::{GroupName, HostStatus, Limit, MachineState, Management, MovedMachine};
 use aeroform::core::plan::{Aim, Allow, Options, questions};
 use insta::assert_snapshot;
 use serde_json::json;
@@ -192,6 +192,7 @@ fn a_machine_that_nobody_knows_and_whose_host_does_not_answer_is_left_alone() {
         machine.host = HostStatus::Unreachable;
         machine.config = None;
         machine.group = None;
+        machine.management = Management::Unknown;
     });
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group web: 1->1 unchanged (ams 1->1)

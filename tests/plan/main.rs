@@ -29,6 +29,7 @@ mod saved;
 mod standbys;
 #[path = "../support/mod.rs"]
 mod support;
+mod unreadable;
 mod volumes;
 
 use aeroform::core::plan::Plan;

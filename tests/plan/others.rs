@@ -87,7 +87,7 @@ fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
         machine.project = Some("/there".to_owned());
         stage.observed.others.insert(id, machine);
     }
-    stage.observed.description.machine_count = 2;
+    stage.observed.description.machine_count = Some(2);
     let made = stage.plan(&wanted);
     assert_snapshot!(lines(&made), @"
     group web: 0->2 added (ams 0->2)
@@ -132,7 +132,7 @@ fn an_empty_answer_is_not_an_empty_world() {
     -- web: all created
     refused fleet_vanished
     ");
-    stage.observed.description.machine_count = 0;
+    stage.observed.description.machine_count = Some(0);
     assert_snapshot!(lines(&stage.plan(&wanted)), @"
     group web: 0->2 added (ams 0->2)
     forget web ams m00001

@@ -365,3 +365,56 @@ fn a_volume_whose_machine_is_on_its_way_out_is_taken() {
     );
     assert_eq!(mounted(&plan)[0].0, ["vol_1"], "{:?}", plan.summary_lines());
 }
+
+#[test]
+fn a_volume_that_a_move_to_another_host_forked_is_followed_and_the_old_one_named_once() {
+    let wanted = desired([("db", db(1))]);
+    let mut stage = place([]);
+    stage.volumes = true;
+    stage.apply(&wanted);
+    let old = stage.observed.machines["m00001"].volumes[0].to_string();
+    stage.observed.volumes = vec![
+        volume("data", &old, "ams"),
+        volume("data", "vol_new", "ams"),
+    ];
+    stage.observed.volumes[1].attached_to = Some(id("m00001"));
+    stage.touch("m00001", |machine| {
+        let new = VolumeId::new("vol_new").unwrap();
+        machine.volumes = vec![new.clone()];
+        let mounts = crate::support::config_of(machine).mounts.as_mut().unwrap();
+        mounts[0].volume = Some(new.to_string());
+    });
+    let plan = stage.plan(&wanted);
+    assert!(plan.drift.is_empty(), "{:?}", plan.drift);
+    let changes: Vec<_> = plan.changes().map(|(_, change)| &change.action).collect();
+    assert!(matches!(changes[..], [Action::Adopt]), "{changes:?}");
+    let told: Vec<_> = plan
+        .notes
+        .iter()
+        .filter(|note| note.code == "volume_forked")
+        .collect();
+    assert_eq!(told.len(), 1);
+    assert!(told[0].message.contains(&old) && told[0].message.contains("$0.45 a month"));
+    // Nor does a new Machine begin with what is as old as the move.
+    let more = stage.plan(&desired([("db", db(2))]));
+    assert_eq!(made(&more).len(), 1);
+    stage.apply(&wanted);
+    assert!(stage.plan(&wanted).is_empty());
+    assert_eq!(
+        stage.known.machines["m00001"].volumes[0].as_str(),
+        "vol_new"
+    );
+}
+
+pub(crate) fn forked() -> Plan {
+    let wanted = desired([("db", db(1))]);
+    let mut stage = place([]);
+    stage.volumes = true;
+    stage.apply(&wanted);
+    let old = stage.observed.machines["m00001"].volumes[0].to_string();
+    stage.observed.volumes = vec![volume("data", &old, "ams")];
+    stage.touch("m00001", |machine| {
+        machine.volumes = vec![VolumeId::new("vol_new").unwrap()];
+    });
+    stage.plan(&wanted)
+}

@@ -336,6 +336,7 @@ impl Person {
             End::Broken(_) => "broken off",
             End::Ended(RunEnd::Complete) => "complete",
             End::Ended(RunEnd::Failed) => "failed",
+            End::Ended(RunEnd::Overtaken) => "overtaken",
             End::Ended(RunEnd::Interrupted) => "interrupted",
             End::Died => "killed",
         };

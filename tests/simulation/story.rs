@@ -204,6 +204,11 @@ impl Story {
             .filter(|machine| machine["host_status"] != "ok")
             .filter_map(|machine| Some(machine["id"].as_str()?.to_owned()))
             .collect();
+        let in_part: Vec<String> = shown
+            .iter()
+            .filter(|machine| machine["incomplete_config"].is_object())
+            .filter_map(|machine| Some(machine["id"].as_str()?.to_owned()))
+            .collect();
         let mut machines = shown;
         if !dead.is_empty() {
             for id in &dead {
@@ -211,12 +216,18 @@ impl Story {
             }
             machines = operator.machines();
             for id in &dead {
-                operator.host(id, true);
+                if in_part.contains(id) {
+                    operator.host_in_part(id);
+                } else {
+                    operator.host(id, true);
+                }
             }
         }
         for machine in &mut machines {
             let unreachable = dead.iter().any(|id| machine["id"] == id.as_str());
             machine["unreachable"] = unreachable.into();
+            let told = in_part.iter().any(|id| machine["id"] == id.as_str());
+            machine["in_part"] = told.into();
         }
         machines.retain(|machine| machine["state"] != "destroying");
         machines

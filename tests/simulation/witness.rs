@@ -40,7 +40,9 @@ pub(crate) fn plain(story: &Story, known: &Known) -> Vec<Value> {
     let mut machines = story.machines();
     machines.retain(|machine| {
         let id = text(machine, "id");
-        let read = machine["unreachable"] != true || known.machines.contains_key(id.as_str());
+        let read = machine["unreachable"] != true
+            || machine["in_part"] == true
+            || known.machines.contains_key(id.as_str());
         read && !strangers.contains_key(&id)
     });
     machines

@@ -59,6 +59,7 @@ macro_rules! keep {
 
 keep! {
     a_fresh_journal_has_no_runs
+    a_closed_run_s_release_is_still_known
     a_run_that_began_is_open_in_the_next_process
     a_call_that_was_begun_is_seen_by_the_next_process
     results_come_back_in_the_order_of_recording

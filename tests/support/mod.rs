@@ -177,7 +177,9 @@ impl Stage {
                 app,
                 description: Description {
                     scope: Lineage::new("scope-1").unwrap(),
-                    machine_count: 0,
+                    without_id: false,
+                    machine_count: Some(0),
+                    is_pending: false,
                     project: None,
                     capabilities: Capabilities {
                         enforces_sizes: true,
@@ -192,6 +194,7 @@ impl Stage {
                 volumes: Vec::new(),
                 release: None,
                 release_unknown: None,
+                unreadable: Vec::new(),
             },
             made: 0,
             runs: 0,
@@ -264,6 +267,7 @@ impl Stage {
                     outcome: ends(step.id).unwrap(),
                     machine: None,
                     sent: None,
+                    updated: false,
                     instead: None,
                     remarks: Vec::new(),
                 },
@@ -287,7 +291,7 @@ impl Stage {
             release: None,
         };
         self.known = record(&self.known, made, desired, &results, &facts);
-        self.observed.description.machine_count = self.observed.machines.len() as u64;
+        self.count();
     }
 
     fn change(
@@ -457,14 +461,19 @@ impl Stage {
             aeroform::core::fleet::MachineName::new(format!("aged-thunder-{as_id}")).unwrap();
         "2026-02-01T00:00:00Z".clone_into(&mut copy.created_at);
         self.observed.machines.insert(copy.id.clone(), copy);
-        self.observed.description.machine_count += 1;
+        self.count();
     }
 
     pub(crate) fn lose(&mut self, machine: &str) {
         let id = id(machine);
         self.observed.machines.remove(&id).unwrap();
         self.observed.gone.push(id);
-        self.observed.description.machine_count -= 1;
+        self.count();
+    }
+
+    fn count(&mut self) {
+        let count = self.observed.machines.len() as u64;
+        self.observed.description.machine_count = Some(count);
     }
 }
 
@@ -481,6 +490,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
         outcome: Outcome::Done,
         machine,
         sent,
+        updated: false,
         instead: None,
         remarks: Vec::new(),
     }
@@ -495,6 +505,8 @@ fn blank() -> Machine {
         state: MachineState::Started,
         instance: String::new(),
         config: None,
+        unreadable: None,
+        partial_image: None,
         image_digest: None,
         stamps: Stamps::default(),
         volumes: Vec::new(),

@@ -25,6 +25,8 @@ pub(crate) fn machine(machine: &str, group: &str, at: &str, n: u16) -> Machine {
         state: MachineState::Started,
         instance: "i1".to_owned(),
         config: Some(MachineConfig::default().into()),
+        unreadable: None,
+        partial_image: None,
         image_digest: None,
         stamps: Stamps::default(),
         volumes: Vec::new(),
@@ -64,7 +66,9 @@ fn observed(machines: Vec<Machine>) -> Observed {
         app: AppName::new("shop").unwrap(),
         description: Description {
             scope: Lineage::new("lineage").unwrap(),
-            machine_count: machines.len() as u64,
+            without_id: false,
+            machine_count: Some(machines.len() as u64),
+            is_pending: false,
             project: None,
             capabilities: Capabilities::default(),
         },
@@ -75,6 +79,7 @@ fn observed(machines: Vec<Machine>) -> Observed {
         volumes: Vec::new(),
         release: None,
         release_unknown: None,
+        unreadable: Vec::new(),
     }
 }
 
@@ -343,6 +348,7 @@ pub(crate) struct Run {
     interrupted: bool,
     findings: Vec<String>,
     remarks: Vec<String>,
+    overtaken: Vec<String>,
     state: StateEnd,
     left: Option<Left>,
 }
@@ -355,6 +361,7 @@ impl Run {
             interrupted: self.interrupted,
             findings: &self.findings,
             remarks: &self.remarks,
+            overtaken: &self.overtaken,
             state: &self.state,
             left: self.left.as_ref(),
             image: None,
@@ -378,6 +385,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
             outcome: outcome(step),
             machine: None,
             sent: None,
+            updated: false,
             instead: None,
             remarks: Vec::new(),
         })
@@ -388,6 +396,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
         interrupted: false,
         findings: Vec::new(),
         remarks: Vec::new(),
+        overtaken: Vec::new(),
         state,
         left: None,
     }

@@ -12,6 +12,7 @@ use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
+use crate::apply::job::Halt;
 use crate::apply::settle::{Patience, by_name};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
@@ -19,6 +20,7 @@ use crate::core::fleet::{
     Call, DesiredGroup, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName,
     MachineState, Region, Until, VolumeId,
 };
+use crate::core::plan::codes::STATE_BEHIND;
 use crate::core::plan::{Action, Change, GateKind, StepId};
 use crate::provider::ProviderError;
 use crate::provider::codes as answers;
@@ -89,6 +91,7 @@ pub(super) async fn create<'a>(
                 before: Before::default(),
                 launched: is_to_run,
                 crashed: false,
+                sent: false,
             }
         }
         Made::Found(machine) => {
@@ -252,6 +255,7 @@ pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> 
                 };
                 let found = by_name(hands, name, patience).await?;
                 if let Some(machine) = found {
+                    not_of_another_run(hands, &machine)?;
                     return Ok(Made::Found(machine));
                 }
                 // The platform frees the volume of a Machine that is gone a moment later.
@@ -264,6 +268,7 @@ pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> 
             Err(Refused::Unknown(error)) => error,
         };
         if let Some(machine) = by_name(hands, name, Patience::UntilListed).await? {
+            not_of_another_run(hands, &machine)?;
             return Ok(Made::Found(machine));
         }
         if !hands.again(tries, &error).await? {
@@ -273,6 +278,35 @@ pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> 
         }
         tries += 1;
     }
+}
+
+/// Refuses a Machine of this run's name that was not there when the run looked, where another run made it
+/// for something else: two runs that begin together derive the same names, and what one of them wants is
+/// not for the other to change (RULES 4, 12).
+fn not_of_another_run(hands: &Hands<'_>, machine: &Machine) -> Part {
+    let (job, stamps) = (&hands.shared.job, &machine.stamps);
+    let Some(run) = stamps.run.as_ref().filter(|run| **run != job.run.run) else {
+        return Ok(());
+    };
+    if stamps.desired.is_none() || stamps.desired.as_ref() == Some(&job.plan.desired) {
+        return Ok(());
+    }
+    let by = stamps.by.as_ref().map(|by| format!(" by {by}"));
+    let message = format!(
+        "run {run}{} made {} ({}) meanwhile, for something else than this run wants",
+        by.unwrap_or_default(),
+        machine.id,
+        machine.name
+    );
+    hands.shared.halt(Halt::StateBehind(message.clone()));
+    Err(End::Failed {
+        code: STATE_BEHIND.name().to_owned(),
+        message,
+        hint: Some(
+            "`aeroform plan` shows what that run made; get the state that it writes before you apply again"
+                .to_owned(),
+        ),
+    })
 }
 
 /// Whether the volumes of this create are claimed by nobody that stays.
@@ -347,6 +381,7 @@ pub(super) async fn take(
         Sent::Brought(brought) => brought,
         Sent::NoRoom(error) => return Err(full(&error)),
     };
+    progress.updated = brought.sent;
     if is_to_run && (brought.crashed || !brought.launched) {
         start(hands, progress, &id, wanted).await?;
         if !brought.before.is_of_a_change() {

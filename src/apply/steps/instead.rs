@@ -154,6 +154,7 @@ async fn put(
             progress.sent = Some(wanted.remembered());
             Ok(Brought {
                 before: Before::default(),
+                sent: false,
                 launched: is_to_run,
                 crashed: false,
             })

@@ -32,6 +32,8 @@ pub(super) struct Progress {
     pub(super) machine: Option<Machine>,
     /// What was sent and taken, in its remembered form.
     pub(super) sent: Option<StoredConfig>,
+    /// A create that found its Machine there has changed it.
+    pub(super) updated: bool,
     /// The branch that was taken.
     pub(super) instead: Option<Instead>,
     /// What there is to say of a step that is done, for people.
@@ -57,6 +59,7 @@ pub(super) async fn carry_out<'a>(
         outcome: outcome(&hands, end),
         machine: progress.machine,
         sent: progress.sent,
+        updated: progress.updated,
         instead: progress.instead.map(Box::new),
         remarks: progress.remarks,
     };

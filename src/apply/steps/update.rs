@@ -138,6 +138,8 @@ pub(super) struct Brought {
     pub(super) launched: bool,
     /// It was down since its process had ended by itself, and is started by this change (RULES 23).
     pub(super) crashed: bool,
+    /// Whether this run sent it something, or may have.
+    pub(super) sent: bool,
 }
 
 /// What sending a config came to.
@@ -268,7 +270,11 @@ impl Brought {
         } else {
             Before::untouched(live)
         };
-        Self { before, ..brought }
+        Self {
+            before,
+            sent: false,
+            ..brought
+        }
     }
 
     /// What becomes of a Machine that is changed now: decided from what it is under the lease.
@@ -281,6 +287,7 @@ impl Brought {
             before: Before::of(live),
             launched: live.state.runs() || crashed,
             crashed,
+            sent: true,
         }
     }
 }

@@ -308,6 +308,9 @@ pub struct Wishes {
     /// Every known Machine is gone on purpose; make them again
     #[arg(long)]
     pub accept_missing: bool,
+    /// Make Machines although some that exist do not say whose they are
+    #[arg(long)]
+    pub accept_unknown: bool,
     /// The app was made anew; let this state follow it
     #[arg(long)]
     pub take_over: bool,
@@ -353,6 +356,10 @@ pub struct Plan {
 
 /// What `apply` and `destroy` share.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent flags, not a state machine"
+)]
 pub struct Doing {
     /// Do not ask what a terminal answers with y
     #[arg(short = 'y', long, visible_alias = "yes")]
@@ -363,6 +370,9 @@ pub struct Doing {
     /// Allow that Machines are taken back from a newer release of somebody else
     #[arg(long)]
     pub allow_revert: bool,
+    /// Go on beside a release that somebody else has in progress
+    #[arg(long)]
+    pub no_wait_release: bool,
     /// Most changes at once
     #[arg(long, value_name = "N", default_value = "16")]
     pub parallelism: NonZeroUsize,

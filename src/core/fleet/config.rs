@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lenient::{self, Lenient, Mend, Path};
 use super::secret::{self, HIDDEN};
 
 /// Fields that the platform has and we do not know; they are carried, never shown, never dropped.
@@ -24,6 +25,14 @@ macro_rules! config_struct {
             /// Unknown fields, carried.
             #[serde(flatten)]
             pub other: Other,
+        }
+
+        impl Lenient for $name {
+            fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+                let known = [$((stringify!($field), <$ty as Lenient>::mend as Mend)),*];
+                let raw = known.map(|(name, mend)| (name.trim_start_matches("r#"), mend));
+                lenient::fields(value, at, problems, &raw);
+            }
         }
 
         /// As JSON, without a secret: what is printed while something is looked for ends up in logs.
@@ -342,6 +351,30 @@ impl MachineConfig {
     /// The config as a JSON tree; fields that are absent do not appear.
     pub fn to_value(&self) -> Value {
         serde_json::to_value(self).expect("a config of strings, numbers and maps always serialises")
+    }
+
+    /// Reads a config as a platform wrote it, by the one rule of [`super::lenient`].
+    ///
+    /// # Errors
+    /// What cannot be understood, by its place; no value is repeated.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if let Ok(config) = serde_json::from_str(text) {
+            return Ok(config);
+        }
+        let no_json = |_| "it is nested too deeply, or no JSON".to_owned();
+        let mut tree: Value = serde_json::from_str(text).map_err(no_json)?;
+        let mut problems = Vec::new();
+        Self::mend(&mut tree, &Path::Root, &mut problems);
+        if problems.is_empty() {
+            let other = |_| "it has another form than the platform's schema".to_owned();
+            return Self::from_value(tree).map_err(other);
+        }
+        let more = problems.len() - 1;
+        let first = problems.swap_remove(0);
+        Err(match more {
+            0 => first,
+            more => format!("{first} (and {more} more)"),
+        })
     }
 
     /// Reads a config from a JSON tree.

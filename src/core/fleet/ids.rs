@@ -191,6 +191,35 @@ impl Lineage {
         let scope = if self.0.len() <= 80 { &self.0 } else { &scope };
         Self(format!("{scope}@{digest}"))
     }
+
+    const WITHOUT_ID: &str = "app-without-id-";
+
+    /// The lineage of an app whose id the platform does not tell. The same names give the same one.
+    pub fn without_id(organization: &str, app: &AppName) -> Self {
+        let hash = Sha256::digest(format!("{organization}/{app}"));
+        Self(format!(
+            "{}{}",
+            Self::WITHOUT_ID,
+            HEXLOWER.encode(&hash[..16])
+        ))
+    }
+
+    /// Whether it was derived from names because there was no id.
+    pub fn is_without_id(&self) -> bool {
+        self.0.starts_with(Self::WITHOUT_ID)
+    }
+}
+
+impl Region {
+    /// The region of a Machine of which none was told.
+    pub fn untold() -> Self {
+        Self("unknown".to_owned())
+    }
+
+    /// Whether a region was told.
+    pub fn is_told(&self) -> bool {
+        self.0 != "unknown"
+    }
 }
 
 impl LaunchId {

@@ -107,7 +107,7 @@ pub struct RunRecord {
     pub by: String,
     /// Which verb (`apply`, `destroy`).
     pub command: String,
-    /// `complete`, `failed`, `interrupted`.
+    /// `complete`, `failed`, `overtaken`, `interrupted`.
     pub outcome: String,
     /// Commit that was applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]

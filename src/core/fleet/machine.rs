@@ -33,6 +33,12 @@ pub struct Machine {
     /// list share equal ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Arc<MachineConfig>>,
+    /// Why its config cannot be understood, where one was told; then `config` is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<String>,
+    /// The image that it is said to run, where its config cannot be read (RULES 9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial_image: Option<String>,
     /// The digest (`sha256:…`) of the image that it runs, as the platform resolved it; none where it does
     /// not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,7 +98,10 @@ const KEEPS_ENDING: u32 = 6;
 impl Machine {
     /// What it runs: its image by digest where that is known, else as it was sent.
     pub fn image(&self) -> Option<String> {
-        let image = self.config.as_deref()?.image.as_deref()?;
+        let image = match self.config.as_deref() {
+            Some(config) => config.image.as_deref()?,
+            None => self.partial_image.as_deref()?,
+        };
         let digest = self.image_digest.as_deref();
         Some(digest.map_or_else(|| image.to_owned(), |digest| normal::pinned(image, digest)))
     }
@@ -137,9 +146,41 @@ impl Machine {
         self.state.rests() && self.last_exit().is_some_and(|exit| !exit.requested)
     }
 
+    /// Why it cannot be changed in place: its host does not answer, or its config cannot be read.
+    pub fn obstacle(&self) -> Option<Obstacle<'_>> {
+        match (&self.unreadable, self.host) {
+            (_, HostStatus::Unknown | HostStatus::Unreachable) => Some(Obstacle::Host),
+            (Some(why), HostStatus::Ok) => Some(Obstacle::Config(why)),
+            (None, HostStatus::Ok) if self.config.is_none() => Some(Obstacle::NoConfig),
+            (None, HostStatus::Ok) => None,
+        }
+    }
+
     /// Whether it starts and ends over and over, so that it is not about to be started for good.
     pub fn keeps_ending(&self) -> bool {
         self.state == MachineState::Starting && self.restarts >= KEEPS_ENDING
+    }
+}
+
+/// What keeps a Machine from being changed in place (RULES 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle<'a> {
+    /// Its host does not answer, or nobody knows whether it does.
+    Host,
+    /// Its config was told and cannot be understood; why.
+    Config(&'a str),
+    /// Its host answers, and its config was not told.
+    NoConfig,
+}
+
+impl Obstacle<'_> {
+    /// What it is, for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Host => "its host does not answer",
+            Self::Config(_) => "its config cannot be understood",
+            Self::NoConfig => "the platform does not tell its config",
+        }
     }
 }
 
@@ -250,6 +291,8 @@ pub enum Management {
     Special,
     /// Anything else: named, never touched.
     Stranger,
+    /// Nothing that can be read of it tells whose it is (RULES 9).
+    Unknown,
 }
 
 /// Result of one check.
@@ -351,9 +394,16 @@ pub struct Volume {
 pub struct Description {
     /// The provider's id of this incarnation of the app; becomes the lineage.
     pub scope: Lineage,
+    /// The provider does not tell that id: the scope is the state's lineage, or derived from names, and an app
+    /// that was deleted and made again cannot be told from the one before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_id: bool,
     /// How many Machines the app has by the provider's own count: the second witness beside the list
-    /// (RULES 8).
-    pub machine_count: u64,
+    /// (RULES 8). None where it does not say, which is no agreement with an empty list.
+    pub machine_count: Option<u64>,
+    /// The provider says that nothing was ever deployed to the app.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_pending: bool,
     /// The project folder, links resolved, that new Machines belong to, with a provider whose Machines
     /// belong to one (`local`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -443,6 +493,9 @@ pub struct Observed {
     pub release: Option<Release>,
     /// Why it is not known, where the platform keeps releases and did not say it; foreign text.
     pub release_unknown: Option<String>,
+    /// Entries of the list of which not even an id can be read; what is wrong with each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 impl Observed {

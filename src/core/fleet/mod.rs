@@ -14,6 +14,7 @@ mod exit;
 mod exposed;
 pub mod ids;
 pub mod known;
+pub mod lenient;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
@@ -38,7 +39,7 @@ pub use ids::{
 pub use known::{Known, KnownMachine, Pending, ReleaseRecord, ReleasedGroup, RunRecord};
 pub use machine::{
     Capabilities, CheckState, CheckStatus, Description, HostStatus, Machine, MachineState,
-    Management, Observed, Stamps, Volume,
+    Management, Observed, Obstacle, Stamps, Volume,
 };
 pub use release::{NewRelease, Release, ReleaseStamp, ReleaseStatus, ReleaseStrategy};
 pub use rollout::{MachineCheck, NewVolume, OnFailure, ReleaseCommand, Rollout};

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::options::Aim;
-use super::types::{Action, Change, Plan, StepId, Work};
+use super::types::{Action, Change, Plan, Removal, StepId, Work};
 use crate::core::fleet::{
     Count, Desired, GroupName, Known, KnownMachine, MachineId, Management, Moved, Observed, Region,
     Regions,
@@ -45,7 +45,7 @@ pub fn check(
     reading.identities(known, observed);
     reading.counts(known, observed);
     if plan.refusals.is_empty() && plan.aim == Aim::Manifests {
-        reading.wanted(desired);
+        reading.wanted(desired, known, observed);
     }
     reading.asked(known, observed);
     reading.protected(desired, known, observed);
@@ -56,6 +56,27 @@ pub fn check(
     reading.unproven(desired, known, observed);
     reading.found.sort();
     reading.found
+}
+
+fn is_named(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Destroy {
+            removal: Removal::Named,
+            ..
+        }
+    )
+}
+
+/// By how many Machines groups may be larger than is wanted: those that the state does not list and whose
+/// configs cannot be read are left alone.
+fn excess(known: &Known, observed: Option<&Observed>) -> u32 {
+    let machines = observed.into_iter().flat_map(|o| &o.machines);
+    let unread = machines.filter(|(id, machine)| {
+        let counts = matches!(machine.management, Management::Ours | Management::Launch);
+        counts && machine.config.is_none() && !known.machines.contains_key(*id)
+    });
+    u32::try_from(unread.count()).unwrap_or(u32::MAX)
 }
 
 struct Reading<'a> {
@@ -169,8 +190,11 @@ impl<'a> Reading<'a> {
             (_, Some(Some(seen))) => {
                 let ours = known.machines.contains_key(machine)
                     || match seen.management {
-                        Management::Ours | Management::Launch => seen.config.is_some(),
-                        Management::Special | Management::Stranger => false,
+                        // What nobody can read goes only when it is named.
+                        Management::Ours | Management::Launch => {
+                            seen.config.is_some() || is_named(&change.action)
+                        }
+                        Management::Special | Management::Stranger | Management::Unknown => false,
                     };
                 if !ours || known.ignored.contains(machine) && !known.machines.contains_key(machine)
                 {
@@ -235,10 +259,11 @@ impl<'a> Reading<'a> {
     }
 
     /// Written counts and maps are reached; groups that are not wanted lose everything.
-    fn wanted(&mut self, desired: &Desired) {
+    fn wanted(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
+        let held = excess(known, observed);
         for group in &self.plan.groups {
             let Some(wanted) = desired.groups.get(&group.name) else {
-                if group.after != 0 {
+                if group.after > held {
                     self.say(format!(
                         "group `{}` is not wanted and keeps {}",
                         group.name, group.after
@@ -252,14 +277,17 @@ impl<'a> Reading<'a> {
                 } else {
                     wanted.standby.unwrap_or(0)
                 };
-                if group.after != n + standbys {
+                let least = n + standbys;
+                if !(least..=least.saturating_add(held)).contains(&group.after) {
                     self.say(format!(
                         "group `{}` wants {n} and {standbys} standby and gets {}",
                         group.name, group.after
                     ));
                 }
             }
-            if let (Regions::Exact(map), None | Some(0)) = (&wanted.regions, wanted.standby) {
+            if let (Regions::Exact(map), None | Some(0), 0) =
+                (&wanted.regions, wanted.standby, held)
+            {
                 let after = group
                     .regions
                     .iter()

@@ -9,8 +9,8 @@ codes! {
         "If it was on purpose, add `--accept-missing`.";
     FLEET_VANISHED "fleet_vanished" Stale:
         "the provider lists no Machine, but says that there are …",
-        "An empty list with a count, or no app although the state knows Machines of it: an answer that nobody should act on.",
-        "Look again in a moment.";
+        "An empty list with a count or without any, or no app although the state knows Machines of it: an answer that nobody should act on.",
+        "Look again in a moment; `--accept-missing` if there is no count and the app has no Machine.";
     LIST_LAGS "list_lags" Stale:
         "the provider's list lacks … that exist (…), and so may lack others",
         "The list lags behind what each Machine says of itself.",
@@ -48,7 +48,7 @@ codes! {
         "A Machine or a volume of a group with `protect` would go.",
         "Remove `protect`, apply that by itself, then apply the change.";
     UNREACHABLE_VOLUME "unreachable_volume" Refused:
-        "Machine … of group `…` must change, but its host does not answer and its volume is there",
+        "Machine … of group `…` must change, but … and …",
         "A replacement would leave the data behind.",
         "Wait for the host, or destroy the Machine and restore its volume from a snapshot.";
     RELEASE_COMMAND_NEEDED "release_command_needed" Refused:
@@ -63,6 +63,10 @@ codes! {
         "the release command (…) does not run, as `--release-command=never` says: …",
         "The plan changes what the command prepares for.",
         "Run it by hand before the apply, if this change needs it.";
+    UNKNOWN_MACHINES "unknown_machines" Refused:
+        "… may be of any group: nothing that can be read says whose they are, and there is no state that says it",
+        "Their hosts do not answer, and Machines that seem to be missing may be these.",
+        "Look again when the hosts answer; `--accept-unknown` if they are none of the groups'.";
     VOLUME_ON_ANOTHER_HOST "volume_on_another_host" Refused:
         "Machine … of group `…` cannot go to another dedicated host: its volume stays where it is",
         "`host_dedication_id` has changed for a Machine that has a volume.",
@@ -119,6 +123,14 @@ codes! {
         "release v… by … is in progress: what is there may be about to change",
         "Somebody's `fly deploy` has begun and not ended, less than 15 minutes ago.",
         "Wait for it, and plan again; an apply waits by itself.";
+    APP_ID_UNKNOWN "app_id_unknown" Not:
+        "the platform does not tell the id of app `…`: whether it was deleted and made again cannot be seen",
+        "The answer about the app has no `id`; the state keeps its lineage, or gets one that is derived from names.",
+        "Nothing; the first answer with an id gives the state its lineage.";
+    LINEAGE_TOLD "lineage_told" Not:
+        "the platform tells the id of the app now: the state takes it as its lineage",
+        "The state was first written when the platform did not tell the app's id.",
+        "Nothing.";
     RELEASE_UNKNOWN "release_unknown" Not:
         "the newest release of `…` is not known: …",
         "The host that keeps releases did not answer, or said something else than that there is none.",
@@ -147,6 +159,18 @@ codes! {
         "host unreachable: … (…)",
         "The hosts of these Machines do not answer.",
         "Wait; a step that needs one of them says so.";
+    CONFIG_UNREADABLE "config_unreadable" Not:
+        "config not readable: … (…): …",
+        "The platform tells the config of a Machine in a form that this version does not understand, or not at all.",
+        "Look at the Machine with `fly machine status ID --display-config`; an apply changes nothing of it in place.";
+    UNREADABLE_ENTRIES "unreadable_entries" Not:
+        "the provider lists … that cannot be read: …",
+        "Entries of the provider's list have not even an id.",
+        "Look again in a moment; they are left alone.";
+    LEFT_UNREADABLE "left_unreadable" Not:
+        "group `…`: … (…) … not wanted and …: … cannot be read and the state does not list …, so nobody knows whether …",
+        "A Machine whose config cannot be read and that no state lists is never destroyed to reach a count.",
+        "Destroy it by name if it is to go.";
     IGNORED_MACHINES "ignored_machines" Not:
         "…: … (taken out of the state with `state rm`, left alone)",
         "They were taken out of the state on purpose.",
@@ -179,6 +203,10 @@ codes! {
         "`initial_size` of group `…` is … GB and …: it is for volumes that are made, and those that exist stay as they are",
         "`initial_size` was raised, or volumes were made by hand.",
         "`fly volumes extend ID --size GB` makes one larger; none is ever made smaller.";
+    VOLUME_FORKED "volume_forked" Not:
+        "a move to another host gave Machine … volume … in place of …, which no Machine has and which costs … a month (… GB)",
+        "The platform moved the Machine to another host and forked its volume; the old one stays and is billed.",
+        "Destroy the old one with `fly volumes destroy ID` when you need nothing that is only in it.";
     SPECIAL_MACHINES "special_machines" Not:
         "…: … (release-command, console, test or leftover canary Machines, left alone)",
         "Other tools made them for a purpose of their own.",
@@ -196,8 +224,8 @@ codes! {
         "The provider made a Machine whose create seemed lost, long after; meanwhile another took its place, or the plan changed.",
         "Look at the plan: it fills a place that is wanted, or is the first to go.";
     UNREACHABLE_STRANGERS "unreachable_strangers" Not:
-        "…: … (not in the state, and their hosts do not say whose they are; left alone)",
-        "Their hosts do not answer, and no state knows them.",
+        "…: … (not in the state, and nothing that can be read of them says whose they are; left alone)",
+        "Their hosts do not answer or their configs cannot be read, and no state knows them.",
         "Wait for the hosts.";
     UNRECORDED_RUN "unrecorded_run" Not:
         "…, and the state does not list it (it is at serial …, that run was to write …)",

@@ -35,10 +35,11 @@ pub(super) fn judge(
 
 fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut History) {
     let scope = &observed.description.scope;
+    // A lineage that was derived from names gives way to the first id that is told.
     if known
         .lineage
         .as_ref()
-        .is_some_and(|lineage| lineage != scope)
+        .is_some_and(|lineage| lineage != scope && !lineage.is_without_id())
         && !options.take_over
     {
         history.refusals.push(
@@ -57,6 +58,32 @@ fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut 
     }
 }
 
+/// That an app which was deleted and made again could not be recognised.
+pub(super) fn without_id(observed: &Observed) -> Option<Note> {
+    observed.description.without_id.then(|| {
+        note(
+            codes::APP_ID_UNKNOWN,
+            format!(
+                "the platform does not tell the id of app `{}`: whether it was deleted and made again \
+                 cannot be seen",
+                observed.app
+            ),
+        )
+    })
+}
+
+/// That the state's lineage changes from one that was derived from names to the app's id.
+pub(super) fn lineage_told(known: &Known, observed: &Observed) -> Option<Note> {
+    let description = &observed.description;
+    let derived = known.lineage.as_ref().is_some_and(Lineage::is_without_id);
+    (derived && !description.without_id).then(|| {
+        note(
+            codes::LINEAGE_TOLD,
+            "the platform tells the id of the app now: the state takes it as its lineage",
+        )
+    })
+}
+
 fn missing(
     known: &Known,
     observed: &Observed,
@@ -73,14 +100,13 @@ fn missing(
     let all_gone = !known.machines.is_empty()
         && fleet.vanished.len() == known.machines.len()
         && !fleet.members.values().flatten().any(ours);
-    if observed.description.machine_count > 0 && observed.all().next().is_none() {
+    let count = observed.description.machine_count;
+    let accepted = options.accept_missing || options.take_over || options.aim == Aim::Nothing;
+    if let (Some(count @ 1..), true) = (count, observed.all().next().is_none()) {
         history.refusals.push(
             note(
                 codes::FLEET_VANISHED,
-                format!(
-                    "the provider lists no Machine, but says that there are {}",
-                    observed.description.machine_count
-                ),
+                format!("the provider lists no Machine, but says that there are {count}"),
             )
             .hint("nothing is changed on such an answer; try again in a moment"),
         );
@@ -96,11 +122,7 @@ fn missing(
             )
             .hint("nothing is changed on such an answer; try again in a moment"),
         );
-    } else if all_gone
-        && !options.accept_missing
-        && !options.take_over
-        && options.aim != Aim::Nothing
-    {
+    } else if all_gone && !accepted {
         let what = machines(known.machines.len());
         history.refusals.push(
             note(
@@ -108,6 +130,21 @@ fn missing(
                 format!("every known Machine is gone ({what})"),
             )
             .hint("if they were destroyed on purpose, add `--accept-missing`: they are made again"),
+        );
+    } else if count.is_none()
+        && observed.all().next().is_none()
+        && !observed.description.is_pending
+        && !accepted
+    {
+        // Nothing else says that the list is right.
+        history.refusals.push(
+            note(
+                codes::FLEET_VANISHED,
+                "the provider lists no Machine and does not say how many there are",
+            )
+            .hint(
+                "look again in a moment; if the app has no Machine, add `--accept-missing`: the plan's                  Machines are made",
+            ),
         );
     }
 }

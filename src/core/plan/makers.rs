@@ -38,7 +38,11 @@ pub(super) fn makers(
     observed: &Observed,
     options: &Options,
 ) -> BTreeMap<MachineId, Maker> {
-    let adopted = fleet.members.values().flatten().filter(|m| m.is_adopted());
+    let adopted = fleet
+        .members
+        .values()
+        .flatten()
+        .filter(|m| m.is_adopted() && !m.is_held());
     let made = adopted.filter_map(|member| {
         let run = made_by(member.seen?, observed)?;
         let trace = match member.answers {

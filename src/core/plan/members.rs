@@ -13,9 +13,9 @@ use super::makers::made_by;
 use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
-    Desired, GroupName, HostStatus, Known, KnownMachine, Lineage, Machine, MachineId, MachineName,
-    MachineState, Management, Observed, Pending, Region, RunId, StoredConfig, VolumeId, difference,
-    overlay,
+    Desired, GroupName, Known, KnownMachine, Lineage, Machine, MachineId, MachineName,
+    MachineState, Management, Observed, Obstacle, Pending, Region, RunId, StoredConfig, VolumeId,
+    difference, overlay,
 };
 
 /// One Machine of the fleet.
@@ -85,6 +85,12 @@ impl Member<'_> {
         self.is_adopted() && !self.of_lost_run && self.answers != Answers::Owed
     }
 
+    /// Counted, and neither changed nor taken into the state: the state does not list it and its config cannot
+    /// be read, so nobody knows whether it has a mount (RULES 9).
+    pub(super) fn is_held(&self) -> bool {
+        self.known.is_none() && self.seen.is_some_and(|seen| seen.config.is_none())
+    }
+
     pub(super) fn is_adopted(&self) -> bool {
         self.known.is_none()
     }
@@ -116,6 +122,16 @@ impl Member<'_> {
             (None, Some(known)) => &known.volumes,
             (None, None) => &[],
         }
+    }
+
+    /// Volumes that the state knows as its own, each with the one that it has in its place now: no call of ours
+    /// changes the volume of a Machine.
+    pub(super) fn forked_volumes(&self) -> impl Iterator<Item = (&VolumeId, &VolumeId)> {
+        let known = self.known.map_or(&[][..], |known| &known.volumes);
+        let seen = self.seen.filter(|seen| seen.config.is_some());
+        let now = seen.map_or(&[][..], |seen| &seen.volumes);
+        let pairs = known.iter().zip(now);
+        pairs.filter(|(old, new)| old != new && known.len() == now.len())
     }
 
     /// Whether the Machine's own line in the state says something else than what is there (RULES 2).
@@ -153,8 +169,12 @@ impl Member<'_> {
 
     /// Offline nothing says otherwise, so a host counts as reachable.
     pub(super) fn host_ok(&self) -> bool {
-        self.seen
-            .is_none_or(|machine| machine.host == HostStatus::Ok && machine.config.is_some())
+        self.obstacle().is_none()
+    }
+
+    /// Why it cannot be changed in place.
+    pub(super) fn obstacle(&self) -> Option<Obstacle<'_>> {
+        self.seen.and_then(Machine::obstacle)
     }
 }
 
@@ -176,6 +196,8 @@ pub(super) struct Fleet<'a> {
     pub(super) unprotected: BTreeSet<GroupName>,
     /// Creates that are owed and that nothing answers, with the group that they count for.
     pub(super) owed: Vec<(GroupName, &'a Pending)>,
+    /// Machines that nothing tells the group of: neither the state nor what can be read of them.
+    pub(super) unknown: Vec<&'a MachineId>,
     pub(super) drift: Vec<Drift>,
     pub(super) notes: Vec<Note>,
 }
@@ -269,15 +291,19 @@ fn join_observed<'a>(
             outsiders.entry("ignored").or_default().push(id);
             continue;
         }
-        // Whose it is stands in the config, so without one nobody can say (RULES 9).
-        if record.is_none() && machine.config.is_none() {
-            outsiders.entry("unreachable").or_default().push(id);
+        // Without a region nobody can say which place it fills.
+        if record.is_none() && !machine.region.is_told() {
+            fleet.unknown.push(id);
             continue;
         }
         match (machine.management, record) {
             (Management::Ours | Management::Launch, _) | (_, Some(_)) => {}
             (Management::Special, None) => {
                 outsiders.entry("special").or_default().push(id);
+                continue;
+            }
+            (Management::Unknown, None) => {
+                fleet.unknown.push(id);
                 continue;
             }
             (Management::Stranger, None) => {
@@ -299,7 +325,10 @@ fn join_observed<'a>(
             group: labels.group(id, &group),
             moved_from: labels.moved_from(id, &group),
             leaves: labels.leaves(id, &group),
-            region: &machine.region,
+            region: match record {
+                Some(record) if !machine.region.is_told() => &record.region,
+                Some(_) | None => &machine.region,
+            },
             known: record,
             seen: Some(machine),
             sent: record.and_then(|record| known.configs.get(&record.config)),
@@ -321,7 +350,7 @@ fn join_observed<'a>(
             },
             excluded: false,
         };
-        if record.is_none() {
+        if record.is_none() && !member.is_held() {
             fleet.drift.push(added(&member));
         }
         fleet
@@ -331,6 +360,9 @@ fn join_observed<'a>(
             .push(member);
     }
     vanish(labels, known, observed, fleet);
+    if !fleet.unknown.is_empty() {
+        outsiders.insert("unknown", fleet.unknown.clone());
+    }
     for (kind, ids) in outsiders {
         fleet.notes.push(notes::outsiders(kind, &ids));
     }

@@ -47,6 +47,7 @@ mod steady;
 mod summary;
 pub mod types;
 mod unproven;
+mod unreadable;
 mod victims;
 mod volumes;
 mod words;

@@ -2,10 +2,9 @@
 //!
 //! Wording only: when one is said is decided where it is said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::codes;
-use super::decision::Decision;
 use super::members::Member;
 use super::types::Note;
 use crate::core::code::Code;
@@ -87,9 +86,9 @@ pub(super) fn outsiders(kind: &str, all: &[&MachineId]) -> Note {
             codes::IGNORED_MACHINES,
             "taken out of the state with `state rm`, left alone",
         ),
-        "unreachable" => (
+        "unknown" => (
             codes::UNREACHABLE_STRANGERS,
-            "not in the state, and their hosts do not say whose they are; left alone",
+            "not in the state, and nothing that can be read of them says whose they are; left alone",
         ),
         "special" => (
             codes::SPECIAL_MACHINES,
@@ -112,24 +111,4 @@ pub(super) fn of_other_project(folder: &str, all: &[&MachineId]) -> Note {
     );
     note(codes::OTHER_PROJECT, message)
         .hint("run aeroform there to change them; `aeroform import ID` takes one over")
-}
-
-/// Machines on hosts that do not answer, said once for all groups.
-pub(super) fn unreachable(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
-    let dead: Vec<_> = decisions
-        .values()
-        .flat_map(|decision| &decision.members)
-        .filter(|m| !m.host_ok())
-        .map(|m| m.id)
-        .collect();
-    (!dead.is_empty()).then(|| {
-        note(
-            codes::HOST_UNREACHABLE,
-            format!(
-                "host unreachable: {} ({})",
-                machines(dead.len()),
-                ids(dead.iter().copied())
-            ),
-        )
-    })
 }

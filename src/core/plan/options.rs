@@ -27,6 +27,8 @@ pub struct Options {
     pub aim: Aim,
     /// Go on although every known Machine is gone (RULES 8).
     pub accept_missing: bool,
+    /// Make Machines although some that exist do not say whose they are (RULES 9).
+    pub accept_unknown: bool,
     /// Take over an app or a state of another lineage (RULES 5).
     pub take_over: bool,
     /// Runs whose changes are taken over although the state does not list them (RULES 12).

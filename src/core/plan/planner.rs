@@ -23,8 +23,10 @@ use super::steady;
 use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
+use super::unreadable;
 use super::volumes::{self, Volumes};
 use super::words;
+use crate::core::code::Code;
 use crate::core::fleet::secret::form;
 use crate::core::fleet::{
     Capabilities, Desired, GroupName, Known, Lineage, MachineId, Observed, Region,
@@ -63,7 +65,7 @@ pub fn plan(
     let mut intents = Intents::of(desired, known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
     let manner = order::Manner::of(desired, &options.asked, capabilities);
-    let mut spare = Volumes::of(observed);
+    let mut spare = Volumes::of(observed, &volumes::left_behind(&decisions, observed));
     let mut order = order::steps(
         &decisions,
         &fleet.vanished,
@@ -95,7 +97,7 @@ pub fn plan(
         notes: Vec::new(),
         warnings: exposed(known)
             .into_iter()
-            .chain(notes::unreachable(&decisions))
+            .chain(unreadable::warnings(&decisions, observed))
             .chain(guards::warnings(desired, &decisions))
             .collect(),
         refusals: Vec::new(),
@@ -110,9 +112,7 @@ pub fn plan(
     };
     plan.cost = cost::difference(desired, &decisions, &plan).map(Box::new);
     releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
-    if let Some(observed) = observed {
-        plan.warnings.extend(releases::warnings(observed, options));
-    }
+    plan.warnings.extend(of_the_app(observed, options));
     plan.groups = groups(&decisions, &plan.steps);
     steady::note_windows(&mut plan.groups, &decisions, &options.asked, capabilities);
     plan.fences = fences(&decisions, &plan.groups);
@@ -128,6 +128,8 @@ pub fn plan(
     rollout::judge(&mut plan, desired, known, &decisions, lineage);
     let small = volumes::smaller(desired, &decisions, &plan.steps, observed);
     plan.notes.extend(small);
+    let left = observed.map(|observed| volumes::left_by_migrations(&decisions, observed));
+    plan.notes.extend(left.into_iter().flatten());
     if let Some(observed) = observed {
         plan.makers = makers::makers(&fleet, observed, options);
         let history = history::judge(known, observed, &fleet, &plan.desired, options);
@@ -135,12 +137,24 @@ pub fn plan(
             plan.takes_over.push(taken);
             plan.records.push(about);
         }
-        plan.refusals.splice(0..0, history.refusals);
+        let unknown = unreadable::refusal(known, &fleet, observed, &plan.steps, options);
+        plan.records.extend(history::lineage_told(known, observed));
+        plan.refusals
+            .splice(0..0, history.refusals.into_iter().chain(unknown));
     }
     plan.drift = fleet.drift;
     plan.drift
         .sort_by(|a, b| (a.kind as u8, &a.machine.id).cmp(&(b.kind as u8, &b.machine.id)));
     plan
+}
+
+/// What must be said of the app itself and of its releases.
+fn of_the_app(observed: Option<&Observed>, options: &Options) -> Vec<Note> {
+    let warnings = |observed| {
+        let of_releases = releases::warnings(observed, options).into_iter();
+        of_releases.chain(history::without_id(observed)).collect()
+    };
+    observed.map(warnings).unwrap_or_default()
 }
 
 fn say(
@@ -385,8 +399,15 @@ fn fences(
 impl Plan {
     /// Warnings of Machines of which nobody can say now whether they are as the state says.
     pub fn unseen(&self) -> impl Iterator<Item = &Note> {
-        let code = codes::HOST_UNREACHABLE.name();
-        self.warnings.iter().filter(move |note| note.code == code)
+        let codes = [
+            codes::HOST_UNREACHABLE,
+            codes::CONFIG_UNREADABLE,
+            codes::UNREADABLE_ENTRIES,
+        ];
+        let names = codes.map(Code::name);
+        self.warnings
+            .iter()
+            .filter(move |note| names.contains(&note.code.as_str()))
     }
 
     /// What a refresh leaves outside of the state, because no file says it.

@@ -5,18 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::FieldChange;
 use super::asked::{Ask, Asked, excluded};
-use super::codes;
 use super::decision::{Changed, Decision, Gone, How, Role};
 use super::fields::Fields;
 use super::members::{Fleet, Member, Proven, Vanished, successors};
-use super::notes::note;
 use super::running::{self, Running};
 use super::sick;
 use super::spread::{Layout, Spread};
 use super::types::Removal;
 use super::unproven::{self, Evidence};
+use super::unreadable;
 use super::victims;
 use super::words;
 use crate::core::fleet::{
@@ -89,7 +87,11 @@ fn removed<'a>(
             "fly.toml has no `[processes]`, so only the group `app` is wanted",
         )
     };
-    let gone = members.iter().map(|member| Gone {
+    let (held, leaving): (Vec<_>, Vec<_>) = members.iter().partition(|member| member.is_held());
+    let left = held
+        .first()
+        .and_then(|first| unreadable::left_alone(&first.group, &held));
+    let gone = leaving.into_iter().map(|member| Gone {
         removal,
         reason: reason.to_owned(),
         leaves: member.volumes().to_vec(),
@@ -104,6 +106,7 @@ fn removed<'a>(
         members,
         gone,
         adopted,
+        notes: left.into_iter().collect(),
         ..Decision::default()
     }
 }
@@ -111,7 +114,7 @@ fn removed<'a>(
 fn adopted<'a>(members: &[Member<'a>]) -> Vec<(Member<'a>, String)> {
     members
         .iter()
-        .filter(|member| member.is_adopted())
+        .filter(|member| member.is_adopted() && !member.is_held())
         .map(|member| (member.clone(), "not in the state".to_owned()))
         .collect()
 }
@@ -278,6 +281,7 @@ impl<'a> Group<'_, 'a> {
                 .or_default()
                 .push(member);
         }
+        let mut left = Vec::new();
         let mut lowering = existing.saturating_sub(target);
         for (region, members) in &by_region {
             let keep = layout.counts.get(region).copied().unwrap_or(0) as usize;
@@ -301,6 +305,11 @@ impl<'a> Group<'_, 'a> {
                     victims::volumes_last(&mut order, named);
                 }
                 for (member, why) in order.into_iter().take(leaving) {
+                    if member.is_held() && !self.is_named(member) {
+                        lowering = lowering.saturating_sub(1);
+                        left.push(member);
+                        continue;
+                    }
                     going.insert(member.id);
                     let removal = if self.is_named(member) {
                         Removal::Named
@@ -342,6 +351,9 @@ impl<'a> Group<'_, 'a> {
                 }
             }
         }
+        decision
+            .notes
+            .extend(unreadable::left_alone(self.name, &left));
         for (region, n) in &layout.counts {
             let staying = by_region.get(region).into_iter().flatten();
             let there = count(staying.filter(|m| !self.is_named(m)).count());
@@ -361,11 +373,18 @@ impl<'a> Group<'_, 'a> {
             && member.state() == Some(MachineState::Failed)
             && Evidence::of(self.wanted, member) == Evidence::Enough;
         let ask = self.asked.of(member);
+        if member.is_held() && ask != Ask::Replace {
+            return;
+        }
         let as_wanted =
             found.changes.is_empty() && member.moved_from.is_none() && !down && ask == Ask::Nothing;
         let lags = found.record_lags || member.line_lags();
         if as_wanted && lags && !member.is_adopted() {
-            let reason = "it is already as wanted, the state is not".to_owned();
+            let moved = member.forked_volumes().next();
+            let reason = moved.map_or_else(
+                || "it is already as wanted, the state is not".to_owned(),
+                |(old, new)| format!("a move to another host gave it {new} in place of {old}"),
+            );
             decision.adopted.push((member.clone(), reason));
             return;
         }
@@ -377,7 +396,7 @@ impl<'a> Group<'_, 'a> {
             return;
         }
         if !member.host_ok() {
-            self.on_a_dead_host(member, &found.changes, fields, decision);
+            unreadable::must_change(self.name, member, &found.changes, fields, decision);
             return;
         }
         let replaces = found.replaces() || ask == Ask::Replace;
@@ -421,40 +440,6 @@ impl<'a> Group<'_, 'a> {
             How::ReplaceOldFirst
         } else {
             How::Replace
-        }
-    }
-
-    /// RULES 9: without a mount it is replaced, new one first; with one a person must decide.
-    fn on_a_dead_host(
-        &self,
-        member: &Member<'a>,
-        changes: &[FieldChange],
-        fields: &mut Fields<'a>,
-        decision: &mut Decision<'a>,
-    ) {
-        if member.volumes().is_empty() {
-            decision.changed.push(Changed {
-                how: How::Replace,
-                changes: changes.to_vec(),
-                reason: "its host does not answer".to_owned(),
-                pin: fields.pin(member),
-                member: member.clone(),
-                role: Role::Primary,
-            });
-        } else {
-            let refusal = note(
-                codes::UNREACHABLE_VOLUME,
-                format!(
-                    "Machine {} of group `{}` must change, but its host does not answer and its \
-                     volume is there",
-                    member.id, self.name
-                ),
-            )
-            .of(self.name)
-            .hint(
-                "wait for the host, or destroy that Machine and restore the volume from a snapshot",
-            );
-            decision.refusal.get_or_insert(refusal);
         }
     }
 
@@ -531,7 +516,7 @@ impl<'a> Group<'_, 'a> {
             let before = decision.changed.len();
             self.change(member, fields, decision);
             if repoint && decision.changed.len() == before && !member.host_ok() {
-                self.on_a_dead_host(member, &[], fields, decision);
+                unreadable::must_change(self.name, member, &[], fields, decision);
             } else if repoint && decision.changed.len() == before {
                 decision.changed.push(Changed {
                     how: How::Update,

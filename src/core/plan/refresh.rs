@@ -66,7 +66,9 @@ pub(super) fn decide<'a>(
 
 /// Why the state takes it over; none for one that is as the state says.
 fn reason(member: &Member<'_>, changed: &BTreeSet<&MachineId>) -> Option<&'static str> {
-    if member.is_adopted() {
+    if member.is_held() {
+        None
+    } else if member.is_adopted() {
         Some("not in the state")
     } else if changed.contains(member.id) {
         Some("it was changed outside")

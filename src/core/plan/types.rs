@@ -525,6 +525,9 @@ pub struct StepResult {
     pub machine: Option<Machine>,
     /// The config that was sent in its remembered form, if any was.
     pub sent: Option<StoredConfig>,
+    /// A create found its Machine there, and changed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub updated: bool,
     /// What came of the branch that was taken, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead: Option<Box<Instead>>,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::asked::Asked;
 use super::members::Member;
-use crate::core::fleet::{CheckState, MachineId, MachineState};
+use crate::core::fleet::{CheckState, MachineId, MachineState, Obstacle};
 
 /// Machines that are named, and by what.
 #[derive(Clone, Copy)]
@@ -128,7 +128,7 @@ impl Rank {
             }
             Self::Named => "named by a `[[removed]]` entry",
             Self::Late => "it turned up when its place was taken",
-            Self::HostNotOk => "its host does not answer",
+            Self::HostNotOk => member.obstacle().map_or("", Obstacle::as_str),
             Self::Cordoned => "cordoned",
             Self::FailingChecks => "its checks fail",
             Self::NotStarted => "not started",

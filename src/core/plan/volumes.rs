@@ -14,6 +14,7 @@ use crate::core::fleet::{
     AppName, Desired, DesiredGroup, GroupName, HostStatus, MachineId, Observed, Region, Volume,
     VolumeId,
 };
+use crate::core::platform::prices::volume;
 
 /// flyctl's size of a new volume where none is written (facts/fly-toml-to-machine.md 10.5).
 const SIZE_GB: u32 = 1;
@@ -51,7 +52,8 @@ pub(super) struct Mounted {
 }
 
 impl<'a> Volumes<'a> {
-    pub(super) fn of(observed: Option<&'a Observed>) -> Self {
+    /// Those that migrations left behind (`left`) are not free.
+    pub(super) fn of(observed: Option<&'a Observed>, left: &BTreeSet<VolumeId>) -> Self {
         let all = observed.map_or(&[][..], |observed| &observed.volumes);
         let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
         for volume in all {
@@ -60,7 +62,10 @@ impl<'a> Volumes<'a> {
             kind.encrypted |= volume.encrypted;
         }
         let mut free: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
-        for volume in unattached(observed) {
+        for volume in unattached(observed)
+            .into_iter()
+            .filter(|v| !left.contains(&v.id))
+        {
             let place = (volume.name.clone(), volume.region.clone());
             free.entry(place).or_default().push_back(&volume.id);
         }
@@ -153,6 +158,70 @@ fn for_each(steps: &mut [Step], mut with: impl FnMut(&Region, &mut PlannedVolume
             }
         }
     }
+}
+
+/// Volumes that a migration to another host left behind: the state knows them as those of a Machine that has
+/// others of the same name now. What is in them is as old as the migration, so no new Machine takes one
+/// (facts/fly-machines-api.md 20a).
+fn forked<'v>(
+    decisions: &'v BTreeMap<GroupName, Decision<'_>>,
+    observed: &'v Observed,
+) -> Vec<(&'v Member<'v>, &'v Volume, &'v VolumeId)> {
+    let listed = |id: &VolumeId| observed.volumes.iter().find(|volume| volume.id == *id);
+    let mut found = Vec::new();
+    for member in decisions.values().flat_map(|decision| &decision.members) {
+        for (old, new) in member.forked_volumes() {
+            let Some(left) = listed(old).filter(|volume| volume.attached_to.is_none()) else {
+                continue;
+            };
+            if listed(new).is_none_or(|new| new.name == left.name) {
+                found.push((member, left, new));
+            }
+        }
+    }
+    found
+}
+
+/// Each of those once, with what it costs as long as it stays.
+pub(super) fn left_by_migrations(
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    observed: &Observed,
+) -> Vec<Note> {
+    let forked = forked(decisions, observed);
+    let told = forked.into_iter().map(|(member, left, new)| {
+        let cents = volume(left.size_gb).cents();
+        note(
+            codes::VOLUME_FORKED,
+            format!(
+                "a move to another host gave Machine {} volume {new} in place of {}, which no Machine has \
+                 and which costs ${}.{:02} a month ({} GB)",
+                member.id,
+                left.id,
+                cents / 100,
+                cents % 100,
+                left.size_gb
+            ),
+        )
+        .of(&member.group)
+        .hint(format!(
+            "when you need nothing that is only in it: `fly volumes destroy {}`",
+            left.id
+        ))
+    });
+    told.collect()
+}
+
+/// The ids of those that migrations left behind.
+pub(super) fn left_behind(
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    observed: Option<&Observed>,
+) -> BTreeSet<VolumeId> {
+    let forked = observed.map(|observed| forked(decisions, observed));
+    let ids = forked
+        .into_iter()
+        .flatten()
+        .map(|(_, left, _)| left.id.clone());
+    ids.collect()
 }
 
 fn unattached(observed: Option<&Observed>) -> Vec<&Volume> {

@@ -96,6 +96,8 @@ pub struct RunReport<'a> {
     pub findings: &'a [String],
     /// What there is to say of what is done, for people.
     pub remarks: &'a [String],
+    /// What others have changed of the run's own work since, one sentence each.
+    pub overtaken: &'a [String],
     /// What became of the state file.
     pub state: &'a StateEnd,
     /// What serves what now; none where no run was begun.
@@ -137,6 +139,8 @@ pub enum RunEnd {
     Complete,
     /// Something is not.
     Failed,
+    /// All of it was done, and others have changed some of it since.
+    Overtaken,
     /// A signal ended it.
     Interrupted,
 }
@@ -152,6 +156,8 @@ impl<'a> RunReport<'a> {
         let published = !matches!(self.state, StateEnd::Unpublished { .. });
         if self.interrupted {
             RunEnd::Interrupted
+        } else if self.tally().is_complete() && !self.overtaken.is_empty() && published {
+            RunEnd::Overtaken
         } else if self.tally().is_complete() && self.findings.is_empty() && published {
             RunEnd::Complete
         } else {

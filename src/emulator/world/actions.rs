@@ -283,14 +283,54 @@ impl World {
             group: group.as_deref(),
         };
         self.serve(&call, |world, script| {
-            let unreachable = script.unreachable;
+            let (unreachable, in_part, migrates) =
+                (script.unreachable, script.in_part, script.migrates);
             let done = work(world, script);
             if unreachable && let Ok(found) = world.found_mut(app) {
-                found.host(id, true);
+                found.host(id, true, in_part);
                 world.touch(app, None);
+            }
+            if migrates {
+                world.migrate(app, id);
             }
             done
         })
+    }
+
+    /// Another host for a Machine, with forks of its volumes.
+    pub(super) fn migrate(&mut self, app: &str, id: &str) {
+        let Some(record) = self.apps.get(app).and_then(|found| found.record(id)) else {
+            return;
+        };
+        let (mut config, held): (Value, Vec<String>) = (
+            record.config.clone(),
+            record.volumes().map(str::to_owned).collect(),
+        );
+        for old in held {
+            let id = format!("vol_{}", &self.draw()[..16]);
+            let now = self.now();
+            let Ok(found) = self.found_mut(app) else {
+                return;
+            };
+            let Some(mut disk) = found.volumes.iter().find(|disk| disk.id == old).cloned() else {
+                continue;
+            };
+            disk.id.clone_from(&id);
+            disk.created_at = now;
+            disk.listed_from = now;
+            found.volumes.push(disk);
+            let mounts = config.get_mut("mounts").and_then(Value::as_array_mut);
+            for mount in mounts.into_iter().flatten() {
+                if mount["volume"] == old.as_str() {
+                    mount["volume"] = id.as_str().into();
+                }
+            }
+        }
+        let (instance, now) = (self.draw_instance(), self.now());
+        if let Ok(record) = self.record(app, id) {
+            record.revise(config, instance, now);
+        }
+        self.touch(app, None);
     }
 
     pub(super) fn record(&mut self, app: &str, id: &str) -> Result<&mut Record, Refusal> {
@@ -347,7 +387,7 @@ impl World {
         self.touch(app, Some(&id));
         let found = self.found_mut(app)?;
         found.add(record);
-        found.host(&id, script.unreachable);
+        found.host(&id, script.unreachable, script.in_part);
         let mut shown = self.look(app, &id)?;
         if let Some(nonce) = nonce {
             shown["nonce"] = nonce.into();

@@ -176,11 +176,12 @@ impl App {
     }
 
     /// Takes the host of a Machine and its volumes away, or brings it back.
-    pub(super) fn host(&mut self, id: &str, unreachable: bool) {
+    pub(super) fn host(&mut self, id: &str, unreachable: bool, in_part: bool) {
         let Some(record) = self.record_mut(id) else {
             return;
         };
         record.unreachable = unreachable;
+        record.in_part = in_part;
         let held: Vec<String> = record.volumes().map(str::to_owned).collect();
         for disk in self
             .volumes

@@ -72,6 +72,8 @@ pub enum Effect {
         /// What the answer says; none for the platform's usual words.
         message: Option<String>,
     },
+    /// It is refused as the platform was seen to refuse it (facts/fly-machines-api.md 20a).
+    Refusal(Refused),
     /// It came too fast.
     RateLimited {
         /// `Retry-After` of the answer.
@@ -116,11 +118,48 @@ pub enum Effect {
     /// A list answers with nothing in it.
     EmptyList,
     /// The Machine's host stops answering once the call is done.
-    HostUnreachable,
+    HostUnreachable {
+        /// Whether its config is still told as an incomplete one.
+        in_part: bool,
+    },
+    /// The Machine moves to another host once the call is done: its volumes are forked under new ids.
+    Migrates,
     /// Somebody else takes the Machine's lease for so long before the call is looked at.
     LeaseHeld(Duration),
     /// The call answers as if it had worked and does nothing.
     Lie,
+}
+
+/// A refusal of the platform that has words of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The region has no room for a volume, or the host no memory for a start or an update.
+    Capacity,
+    /// The organisation may have no more.
+    Quota,
+    /// The organisation has as many Machines as it may have.
+    MachineLimit,
+    /// The registry does not have the image yet.
+    ImageUnknown,
+    /// A Machine of that name is there, says a status other than 409.
+    NameTaken,
+}
+
+impl Refused {
+    /// Status and words of the answer to a call of this action.
+    pub(super) fn answer(self, action: &str) -> (u16, &'static str) {
+        match self {
+            Self::Capacity if action == "create-volume" => (400, "no capacity"),
+            Self::Capacity => (409, "insufficient memory"),
+            Self::Quota => (403, "over the allowed quota"),
+            Self::MachineLimit => (422, "your organization has reached its machine limit"),
+            Self::ImageUnknown => (
+                400,
+                "could not resolve image: MANIFEST_UNKNOWN: manifest unknown",
+            ),
+            Self::NameTaken => (422, "already_exists: unique machine name violation"),
+        }
+    }
 }
 
 /// Names an injected fault.

@@ -140,6 +140,10 @@ pub(super) struct Script {
     pub(super) checks_never_pass: bool,
     pub(super) unlisted: Duration,
     pub(super) unreachable: bool,
+    /// What it runs is still told as an incomplete config.
+    pub(super) in_part: bool,
+    /// It moves to another host once the call is done.
+    pub(super) migrates: bool,
     /// A Machine that is made without being started stays `created`.
     pub(super) stays_created: bool,
     /// An update is undone: the version before it runs again.

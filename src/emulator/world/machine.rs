@@ -15,6 +15,10 @@ use super::lifecycle::{State, Timeline, Timings};
 
 /// What the world keeps of a Machine. The config is the JSON that came.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not a state machine"
+)]
 pub(super) struct Record {
     pub(super) id: String,
     pub(super) name: String,
@@ -27,6 +31,9 @@ pub(super) struct Record {
     pub(super) listed_from: Duration,
     pub(super) cordoned: bool,
     pub(super) unreachable: bool,
+    /// As long as its host does not answer, its config is shown as an incomplete one.
+    #[serde(default)]
+    pub(super) in_part: bool,
     pub(super) checks_never_pass: bool,
     /// Results of the run before: they stay to be read until the new one has its own.
     old_results: Vec<Value>,
@@ -84,6 +91,7 @@ impl Record {
             listed_from: birth.now,
             cordoned: false,
             unreachable: false,
+            in_part: false,
             checks_never_pass: false,
             old_results: Vec::new(),
             past: Vec::new(),
@@ -241,6 +249,10 @@ impl Record {
         }
         if self.unreachable {
             shown.insert("host_status".to_owned(), "unreachable".into());
+            if self.in_part {
+                shown.insert("config".to_owned(), Value::Null);
+                shown.insert("incomplete_config".to_owned(), self.config.clone());
+            }
         } else {
             let config = match light.fills_in {
                 Some(disks) => filled_in(&self.config, disks),

@@ -25,7 +25,7 @@ mod releases;
 mod volumes;
 
 pub use clock::{Clock, HandClock};
-pub use faults::{ACTIONS, Effect, Fault, FaultId};
+pub use faults::{ACTIONS, Effect, Fault, FaultId, Refused};
 pub use kept::Kept;
 pub use lifecycle::{ExitsAfter, Timings};
 pub use operator::Operator;

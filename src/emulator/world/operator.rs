@@ -135,7 +135,20 @@ impl<'a> Operator<'a> {
     /// Takes a Machine's host away, or brings it back.
     pub fn host(&mut self, id: &str, unreachable: bool) {
         if let Some(app) = self.world.apps.get_mut(self.app) {
-            app.host(id, unreachable);
+            app.host(id, unreachable, false);
+        }
+    }
+
+    /// Moves a Machine to another host: each of its volumes is forked under a new id, and the old ones stay
+    /// with no Machine. Nothing else of it changes but its version.
+    pub fn migrate(&mut self, id: &str) {
+        self.world.migrate(self.app, id);
+    }
+
+    /// Takes a Machine's host away; what it ran is still told as an incomplete config.
+    pub fn host_in_part(&mut self, id: &str) {
+        if let Some(app) = self.world.apps.get_mut(self.app) {
+            app.host(id, true, true);
         }
     }
 

@@ -398,6 +398,10 @@ impl Altered {
         let instead = match effect {
             Effect::Refuse { status, message } => Instead::Refused(Refusal::new(status, message)),
             Effect::NoRoom { message } => Instead::Refused(no_room(action, message)),
+            Effect::Refusal(refused) => {
+                let (status, message) = refused.answer(action);
+                Instead::Refused(Refusal::new(status, message))
+            }
             Effect::RateLimited { retry_after } => Instead::Refused(too_fast(retry_after)),
             Effect::LoseBefore { status } => Instead::Refused(lost(status)),
             Effect::BreakBefore => Instead::Refused(lost(0)),
@@ -459,8 +463,13 @@ impl Altered {
                 self.script.checks_never_pass = true;
                 return;
             }
-            Effect::HostUnreachable => {
+            Effect::Migrates => {
+                self.script.migrates = true;
+                return;
+            }
+            Effect::HostUnreachable { in_part } => {
                 self.script.unreachable = true;
+                self.script.in_part = in_part;
                 return;
             }
         };

@@ -87,12 +87,15 @@ async fn scopes(s: &Subject<'_>) -> Verdict {
     let other = s.provider.describe(&s.other).await.map_err(text)?;
     ensure(first.scope == second.scope, "the scope changed")?;
     ensure(first.scope != other.scope, "two apps share a scope")?;
-    ensure(first.machine_count == 0, "a new app has Machines")?;
+    ensure(first.machine_count == Some(0), "a new app has Machines")?;
     ensure(
-        second.machine_count == 1,
+        second.machine_count == Some(1),
         "one Machine is not counted as one",
     )?;
-    ensure(other.machine_count == 0, "a Machine counts for another app")
+    ensure(
+        other.machine_count == Some(0),
+        "a Machine counts for another app",
+    )
 }
 
 async fn created(s: &Subject<'_>) -> Verdict {

@@ -11,13 +11,47 @@ use crate::core::scrub;
 use crate::provider::codes as shared;
 use crate::provider::{ErrorClass, ProviderError};
 
-/// The words with which the platform says that a host has no room.
-const NO_ROOM: &[&str] = &[
-    "could not reserve resource for machine",
-    "deploys to this host are temporarily disabled",
-    "insufficient resources to create new machine with existing volume",
-    "insufficient_capacity",
-    "volume_placement_capacity",
+/// What the words of a refusal mean, whatever its status between 400 and 499 is: the platform says the same
+/// with several (facts/fly-machines-api.md 1.7, 20a). The first row that fits counts.
+const WORDS: &[(&[&str], ErrorClass, Code)] = &[
+    (
+        &[
+            "could not reserve resource for machine",
+            "deploys to this host are temporarily disabled",
+            "insufficient resources",
+            "insufficient memory",
+            "insufficient CPUs",
+            "no capacity",
+            "insufficient_capacity",
+            "volume_placement_capacity",
+        ],
+        ErrorClass::NoRoom,
+        shared::NO_ROOM,
+    ),
+    (
+        &[
+            "over the allowed quota",
+            "machine limit",
+            "please add a payment method",
+        ],
+        ErrorClass::Invalid,
+        shared::QUOTA,
+    ),
+    (
+        &["MANIFEST_UNKNOWN", "manifest unknown"],
+        ErrorClass::Transient,
+        shared::IMAGE_NOT_FOUND,
+    ),
+    (
+        &[
+            "already_exists",
+            "unique machine name violation",
+            "already been taken",
+            "name_taken",
+        ],
+        ErrorClass::Conflict,
+        shared::ALREADY_EXISTS,
+    ),
 ];
 
 /// The words of a Machine that is between two states.
@@ -39,6 +73,14 @@ pub(in crate::provider) fn class(
     retry_after: Option<Duration>,
 ) -> (ErrorClass, Code) {
     let says = |words: &[&str]| words.iter().any(|part| message.contains(part));
+    // A lease's owner and the names in a message are foreign text.
+    if (400..500).contains(&status)
+        && !matches!(status, 401 | 404 | 408 | 429)
+        && !message.contains(LEASED)
+        && let Some((_, class, code)) = WORDS.iter().find(|(words, _, _)| says(words))
+    {
+        return (class.clone(), *code);
+    }
     match status {
         401 | 403 => (ErrorClass::Fatal, shared::NO_ACCESS),
         404 => (ErrorClass::NotFound, shared::NOT_FOUND),
@@ -52,11 +94,7 @@ pub(in crate::provider) fn class(
         }
         // No answer at all, or one that says nothing of what was done.
         0 | 500.. => (ErrorClass::Unknown, shared::SERVER_ERROR),
-        400.. if says(NO_ROOM) => (ErrorClass::NoRoom, shared::NO_ROOM),
         409 if message.contains(LEASED) => (ErrorClass::Conflict, shared::LEASED),
-        409 if message.contains(shared::ALREADY_EXISTS.name()) => {
-            (ErrorClass::Conflict, shared::ALREADY_EXISTS)
-        }
         409 => (ErrorClass::Conflict, shared::CONFLICT),
         412 if says(BUSY) => (ErrorClass::Conflict, shared::BUSY),
         412 if message.contains("not currently stopped") => {
@@ -93,6 +131,15 @@ pub(super) fn refused(asked: &str, answer: &Response) -> ProviderError {
         message = format!("{message} (request {id})");
     }
     let error = ProviderError::new(class, code, message);
+    if code == shared::QUOTA {
+        return error.hint(
+            "destroy Machines that are not needed, lower the count, or ask Fly for a higher limit of the \
+             organisation (https://fly.io/dashboard shows it)",
+        );
+    }
+    if code == shared::IMAGE_NOT_FOUND {
+        return error.hint("was the image pushed, and is its name right?");
+    }
     match answer.status {
         401 => error.hint(
             "is the token of this account and not expired? `export FLY_API_TOKEN=$(fly auth token)`",
@@ -307,6 +354,67 @@ mod tests {
         ] {
             assert_eq!(class_of(status, body), (class, code), "{status} {body}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_read_by_its_words_whatever_its_status() {
+        use ErrorClass::{Conflict, Invalid, NoRoom, Transient, Unknown};
+        for (status, body, class, code) in [
+            (400, r#"{"error":"no capacity"}"#, NoRoom, "no_room"),
+            (409, r#"{"error":"insufficient memory"}"#, NoRoom, "no_room"),
+            (
+                422,
+                r#"{"error":"no","status":"insufficient_capacity"}"#,
+                NoRoom,
+                "no_room",
+            ),
+            (
+                403,
+                r#"{"error":"over the allowed quota"}"#,
+                Invalid,
+                "quota",
+            ),
+            (
+                422,
+                r#"{"error":"your organization has reached its machine limit of 50"}"#,
+                Invalid,
+                "quota",
+            ),
+            (
+                402,
+                r#"{"error":"please add a payment method"}"#,
+                Invalid,
+                "quota",
+            ),
+            (
+                400,
+                r#"{"error":"could not resolve image: MANIFEST_UNKNOWN: manifest unknown"}"#,
+                Transient,
+                "image_not_found",
+            ),
+            (
+                422,
+                r#"{"error":"Validation failed: Name has already been taken","status":"name_taken"}"#,
+                Conflict,
+                "already_exists",
+            ),
+            (
+                422,
+                r#"{"error":"already_exists: unique machine name violation"}"#,
+                Conflict,
+                "already_exists",
+            ),
+            (500, r#"{"error":"no capacity"}"#, Unknown, "server_error"),
+        ] {
+            assert_eq!(class_of(status, body), (class, code), "{status} {body}");
+        }
+        let answer = Response {
+            status: 403,
+            body: br#"{"error":"over the allowed quota"}"#.to_vec(),
+            ..Response::default()
+        };
+        let hint = refused("POST /x", &answer).hint.unwrap();
+        assert!(hint.contains("limit") && !hint.contains("token"), "{hint}");
     }
 
     #[test]

@@ -21,8 +21,8 @@ use super::transport::{Method, Transport};
 use super::wire::{self, Read};
 use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, GroupName, Lineage, Machine, MachineEvent, MachineId,
-    NewRelease, Receipt, Region, Release, ReleaseStatus, Until, Volume,
+    AppName, Call, Capabilities, Description, GroupName, Machine, MachineEvent, MachineId,
+    NewRelease, Receipt, Region, Release, ReleaseStatus, Until, Volume, lenient,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -39,12 +39,6 @@ pub struct FlyProvider<T> {
     pub(super) newborn: Newborn,
     /// The release that each group's newest Machines are of, as last listed.
     releases: Mutex<BTreeMap<(AppName, GroupName), Metadata>>,
-}
-
-#[derive(Deserialize)]
-struct App {
-    id: String,
-    machine_count: Option<u64>,
 }
 
 /// A lease, in the envelope that clients know or bare, as the platform's schema has it (facts 7).
@@ -215,11 +209,16 @@ impl<T: Transport> FlyProvider<T> {
         self.client.machines(ask).await.map(drop)
     }
 
-    async fn list_machines(&self, app: &AppName) -> Result<Vec<Machine>, ProviderError> {
+    async fn list_machines(
+        &self,
+        app: &AppName,
+    ) -> Result<(Vec<Machine>, Vec<String>), ProviderError> {
         let ask = Ask::new(Method::Get, list_path(app));
-        let read = self.client.machines(ask).await?.read_with(wire::machines)?;
+        let told = self.client.machines(ask).await?;
+        let (read, unreadable) = told.read_with(wire::machines)?;
         self.learn_releases(app, &read);
-        Ok(read.into_iter().map(|read| read.machine).collect())
+        let machines = read.into_iter().map(|read| read.machine).collect();
+        Ok((machines, unreadable))
     }
 
     fn learn_releases(&self, app: &AppName, read: &[Read]) {
@@ -256,9 +255,11 @@ impl<T: Transport> FlyProvider<T> {
         wire::volume(&shown).ok_or_else(|| told.unreadable("this is no volume"))
     }
 
-    async fn list_volumes(&self, app: &AppName) -> Result<Value, ProviderError> {
+    async fn list_volumes(&self, app: &AppName) -> Result<Vec<Volume>, ProviderError> {
         let ask = Ask::new(Method::Get, volumes_path(app));
-        self.client.machines(ask).await?.read()
+        let told = self.client.machines(ask).await?;
+        let shown: Value = told.read()?;
+        wire::volumes(&shown).map_err(|why| told.unreadable(why))
     }
 
     async fn ask_lease(
@@ -319,13 +320,18 @@ impl<T: Transport> Provider for FlyProvider<T> {
                 error
             }
         })?;
-        let shown: App = told.read()?;
+        let shown: Value = told.read()?;
+        let scope = wire::scope(app, &shown).map_err(|why| told.unreadable(why))?;
         // Fly documents its limits (facts 1.5); whoever else serves this API says when it is too fast.
         let documented = self.client.is_of_fly();
         let or_none = |limit: u32| if documented { limit } else { 0 };
         Ok(Description {
-            scope: Lineage::new(shown.id).map_err(|error| told.unreadable(error))?,
-            machine_count: shown.machine_count.unwrap_or(0),
+            without_id: scope.is_without_id(),
+            scope,
+            machine_count: shown.get("machine_count").and_then(lenient::whole),
+            is_pending: shown
+                .get("status")
+                .is_some_and(|status| status == "pending"),
             project: None,
             capabilities: Capabilities {
                 port_base: None,
@@ -348,10 +354,12 @@ impl<T: Transport> Provider for FlyProvider<T> {
     }
 
     async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
-        let (machines, volumes) = try_join(self.list_machines(app), self.list_volumes(app)).await?;
+        let ((machines, unreadable), volumes) =
+            try_join(self.list_machines(app), self.list_volumes(app)).await?;
         Ok(Listing {
             machines,
-            volumes: wire::volumes(&volumes),
+            volumes,
+            unreadable,
         })
     }
 

@@ -1,10 +1,11 @@
 //! The API's Machines and volumes as ours (facts/fly-machines-api.md 10, 16, 17).
 //!
-//! Lists are read once, borrowing from the body; a config that has another form than the platform's
-//! schema makes its own Machine unreadable and no other, and a name that nobody can show is not shown.
+//! Lists are read borrowing from the body. What has another JSON type than the platform's schema gives it is
+//! read by the one rule of [`lenient`]; what even that does not understand makes its own Machine unreadable
+//! and no other, and a name that nobody can show is not shown.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -15,10 +16,9 @@ use super::body::Metadata;
 use super::events;
 use crate::core::fleet::normal::{is_bookkeeping, is_image_digest};
 use crate::core::fleet::{
-    CheckState, CheckStatus, HostStatus, Machine, MachineConfig, MachineId, MachineName,
-    MachineState, Management, Occurred, Occurrence, Region, Volume, VolumeId,
+    AppName, CheckState, CheckStatus, HostStatus, Lineage, Machine, MachineConfig, MachineId,
+    MachineName, MachineState, Occurred, Occurrence, Region, Volume, VolumeId, lenient,
 };
-use crate::core::scrub;
 use crate::provider::bookkeeping;
 
 /// A Machine as the API shows it.
@@ -28,10 +28,10 @@ pub(in crate::provider) struct Shown<'a> {
     id: Cow<'a, str>,
     #[serde(borrow, default)]
     name: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    state: Cow<'a, str>,
-    #[serde(borrow)]
-    region: Cow<'a, str>,
+    #[serde(borrow, default)]
+    state: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    region: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     instance_id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -44,6 +44,8 @@ pub(in crate::provider) struct Shown<'a> {
     cordoned: Option<bool>,
     #[serde(borrow, default)]
     config: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    incomplete_config: Option<&'a RawValue>,
     #[serde(borrow, default)]
     image_ref: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -83,24 +85,88 @@ pub(in crate::provider) struct Read {
     pub(in crate::provider) nonce: Option<String>,
 }
 
+/// The id of an app, or what stands for it where none is told.
+pub(in crate::provider) fn scope(app: &AppName, shown: &Value) -> Result<Lineage, String> {
+    if !shown.is_object() {
+        return Err("it is no map".to_owned());
+    }
+    let text = |pointer: &str| shown.pointer(pointer).and_then(lenient::text);
+    if let Some(id) = text("/id").filter(|id| !id.is_empty()) {
+        return Lineage::new(id).map_err(|error| error.rule.to_owned());
+    }
+    let organization = text("/organization/slug").or_else(|| text("/organization/name"));
+    Ok(Lineage::without_id(&organization.unwrap_or_default(), app))
+}
+
+/// The longest description of what is wrong with an answer, in characters: it may name foreign keys.
+const LONGEST_PROBLEM: usize = 200;
+
 /// Reads one Machine; the reason where it is none.
 pub(in crate::provider) fn machine(body: &[u8]) -> Result<Read, String> {
-    let shown: Shown<'_> = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    one(serde_json::from_slice(body).map_err(|_| NO_JSON.to_owned())?)
+}
+
+const NO_JSON: &str = "it is no JSON";
+
+/// Reads a list of them, and says of each entry that is no Machine what is wrong with it.
+pub(in crate::provider) fn machines(body: &[u8]) -> Result<(Vec<Read>, Vec<String>), String> {
+    // A Go server writes an empty list as null.
+    let rows: Option<Vec<&RawValue>> = match serde_json::from_slice(body) {
+        Ok(rows) => rows,
+        Err(error) if error.is_data() => return Err("it is no list".to_owned()),
+        Err(_) => return Err(NO_JSON.to_owned()),
+    };
+    let mut alike = Alike::default();
+    let (mut machines, mut unreadable) = (Vec::new(), Vec::new());
+    for (number, row) in (1..).zip(rows.unwrap_or_default()) {
+        match one(row) {
+            Ok(mut read) => {
+                read.machine.config = read.machine.config.take().map(|config| alike.share(config));
+                machines.push(read);
+            }
+            Err(why) => unreadable.push(format!("entry {number} of the list of Machines: {why}")),
+        }
+    }
+    Ok((machines, unreadable))
+}
+
+fn one(row: &RawValue) -> Result<Read, String> {
+    if let Ok(shown) = serde_json::from_str::<Shown<'_>>(row.get()) {
+        return shown.read();
+    }
+    let mended = mended(row.get())?;
+    let shown: Shown<'_> = serde_json::from_str(&mended).map_err(|_| "it has no id".to_owned())?;
     shown.read()
 }
 
-/// Reads a list of them.
-pub(super) fn machines(body: &[u8]) -> Result<Vec<Read>, String> {
-    // A Go server writes an empty list as null.
-    let shown: Option<Vec<Shown<'_>>> =
-        serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let mut alike = Alike::default();
-    let shared = |shown: &Shown<'_>| {
-        let mut read = shown.read()?;
-        read.machine.config = read.machine.config.take().map(|config| alike.share(config));
-        Ok(read)
-    };
-    shown.unwrap_or_default().iter().map(shared).collect()
+/// A Machine whose fields have the types of the schema; what says nothing in those is left out.
+fn mended(text: &str) -> Result<String, String> {
+    let rows: BTreeMap<String, &RawValue> =
+        serde_json::from_str(text).map_err(|_| "it is no map".to_owned())?;
+    let mut fields = serde_json::Map::new();
+    for (key, raw) in rows {
+        let value: Result<Value, _> = serde_json::from_str(raw.get());
+        let kept = match (key.as_str(), value) {
+            // One that cannot be read at all still was told.
+            ("config", Err(_)) => Some(Value::String(String::new())),
+            (_, Err(_)) => None,
+            ("config" | "incomplete_config" | "image_ref" | "events", Ok(value)) => Some(value),
+            ("cordoned", Ok(value)) => lenient::text(&value)
+                .and_then(|text| text.parse().ok())
+                .map(Value::Bool),
+            ("checks", Ok(value)) => Some(Value::Array(checks(&value))),
+            (_, Ok(value)) => lenient::text(&value).map(Value::String),
+        };
+        fields.extend(kept.map(|value| (key, value)));
+    }
+    Ok(Value::Object(fields).to_string())
+}
+
+fn checks(shown: &Value) -> Vec<Value> {
+    let rows = shown.as_array().into_iter().flatten();
+    rows.filter(|row| row.is_object())
+        .map(|row| serde_json::json!(lenient::texts(row)))
+        .collect()
 }
 
 /// The last different configs of a list. A group's Machines have few, and ten thousand trees of the same
@@ -133,42 +199,49 @@ pub(in crate::provider) fn destroyed(id: &MachineId) -> Machine {
 
 impl Shown<'_> {
     fn read(&self) -> Result<Read, String> {
-        let odd = |error: &dyn std::fmt::Display| format!("Machine {}: {error}", self.id);
         let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
-        let written = self.config.filter(|config| config.get() != "null");
-        let config = written.map(|config| serde_json::from_str::<MachineConfig>(config.get()));
-        let (mut config, unreadable) = match config {
+        let (mut config, unreadable) = match told(self.config).map(MachineConfig::read) {
             None => (None, None),
             Some(Ok(config)) => (Some(config), None),
-            Some(Err(error)) => (
-                None,
-                Some(format!(
-                    "its config cannot be read: {}",
-                    scrub::form(&error.to_string())
-                )),
-            ),
+            Some(Err(why)) => {
+                let why: String = why.chars().take(LONGEST_PROBLEM).collect();
+                (None, Some(why))
+            }
         };
-        let mut metadata = Metadata::new();
+        let partial = if config.is_none() {
+            self.partial()
+        } else {
+            Partial::default()
+        };
+        let mut metadata = partial.metadata;
         if let Some(own) = config.as_mut().and_then(|config| config.metadata.as_mut()) {
             metadata.clone_from(own);
             own.retain(|key, _| !is_bookkeeping(key));
         }
-        let (state, unknown) = state(&self.state);
+        let (state, unknown) = state(self.state.as_deref());
         let events = self.events.map(events::occurrences).unwrap_or_default();
         let ended = self.ended(&events);
         let mounts = config.iter().flat_map(|c| c.mounts.iter().flatten());
         let volumes = mounts.filter_map(|mount| VolumeId::new(mount.volume.clone()?).ok());
         let standbys = config.iter().flat_map(|c| c.standbys.iter().flatten());
-        let host = match (self.host_status.as_deref(), &unreadable) {
-            (None | Some("ok"), None) => HostStatus::Ok,
-            (Some("unreachable"), _) => HostStatus::Unreachable,
-            (_, _) => HostStatus::Unknown,
-        };
+        let region = self
+            .region
+            .as_deref()
+            .and_then(|text| Region::new(text).ok());
+        let problem = unreadable
+            .as_ref()
+            .map(|why| format!("its config cannot be understood: {why}"));
+        let name = self.name().map_err(|error| error.to_string())?;
         let machine = Machine {
-            id: MachineId::new(self.id.as_ref()).map_err(|error| odd(&error))?,
-            name: self.name().map_err(|error| odd(&error))?,
+            id: MachineId::new(self.id.as_ref()).map_err(|error| error.to_string())?,
+            management: if config.is_some() {
+                bookkeeping::management(&name, &metadata)
+            } else {
+                bookkeeping::management_in_part(&name, &metadata)
+            },
+            name,
             group: bookkeeping::group(&metadata),
-            region: Region::new(self.region.as_ref()).map_err(|error| odd(&error))?,
+            region: region.unwrap_or_else(Region::untold),
             state,
             instance: text(if self.instance_id.is_some() {
                 &self.instance_id
@@ -180,30 +253,43 @@ impl Shown<'_> {
             standby_for: standbys
                 .filter_map(|id| MachineId::new(id.as_str()).ok())
                 .collect(),
-            host,
+            host: match self.host_status.as_deref() {
+                None | Some("" | "ok") => HostStatus::Ok,
+                Some("unreachable") => HostStatus::Unreachable,
+                Some(_) => HostStatus::Unknown,
+            },
             cordoned: self.cordoned.unwrap_or(false),
             project: None,
             checks: self.checks.iter().flatten().filter_map(check).collect(),
-            management: if config.is_some() {
-                bookkeeping::management(&metadata)
-            } else {
-                Management::Ours
-            },
             created_at: text(&self.created_at),
             config: config.map(Arc::new),
+            unreadable,
+            partial_image: partial.image,
             image_digest: self.image_digest(),
             port: None,
             pid: None,
             address: self.private_ip.as_deref().map(str::to_owned),
             restarts: ended.restarts,
             events,
-            detail: unreadable.or(unknown).or(ended.detail),
+            detail: problem.or(unknown).or(ended.detail),
         };
         Ok(Read {
             machine,
             metadata,
             nonce: self.nonce.as_deref().map(str::to_owned),
         })
+    }
+
+    /// What is told of a Machine whose config cannot be read: of an incomplete config, or of one that cannot
+    /// be understood, only these (RULES 9).
+    fn partial(&self) -> Partial {
+        let raw = told(self.config).or_else(|| told(self.incomplete_config));
+        let tree: Option<Value> = raw.and_then(|text| serde_json::from_str(text).ok());
+        let field = |key: &str| tree.as_ref().and_then(|tree| tree.get(key));
+        Partial {
+            metadata: field("metadata").map(lenient::texts).unwrap_or_default(),
+            image: field("image").and_then(Value::as_str).map(str::to_owned),
+        }
     }
 
     /// The digest of what it runs; what is none is not told.
@@ -221,7 +307,7 @@ impl Shown<'_> {
 
     /// How its process ended last, where it is down or on its way up again without having been told to.
     fn ended(&self, events: &[Occurrence]) -> Ended {
-        let down = !matches!(self.state.as_ref(), "started" | "suspended");
+        let down = !matches!(self.state.as_deref(), Some("started" | "suspended"));
         let last = events
             .iter()
             .filter(|_| down)
@@ -247,8 +333,23 @@ struct Ended {
     detail: Option<String>,
 }
 
+#[derive(Default)]
+struct Partial {
+    metadata: Metadata,
+    image: Option<String>,
+}
+
+/// The text of a value that is there.
+fn told(raw: Option<&RawValue>) -> Option<&str> {
+    raw.map(RawValue::get).filter(|text| *text != "null")
+}
+
 /// The states of the platform; one that nobody knows is taken for one that passes.
-fn state(text: &str) -> (MachineState, Option<String>) {
+fn state(text: Option<&str>) -> (MachineState, Option<String>) {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        let said = "the platform does not tell its state".to_owned();
+        return (MachineState::Replacing, Some(said));
+    };
     let state = match text {
         "created" | "creating" | "pending" => MachineState::Created,
         "starting" | "restarting" => MachineState::Starting,
@@ -286,14 +387,20 @@ fn check(shown: &Check<'_>) -> Option<CheckStatus> {
 }
 
 /// Reads a list of volumes; those that are on their way out are not there.
-pub(in crate::provider) fn volumes(shown: &Value) -> Vec<Volume> {
-    let rows = shown.as_array().into_iter().flatten();
-    rows.filter_map(volume).collect()
+pub(in crate::provider) fn volumes(shown: &Value) -> Result<Vec<Volume>, String> {
+    match shown {
+        // A Go server writes an empty list as null.
+        Value::Null => Ok(Vec::new()),
+        Value::Array(rows) => Ok(rows.iter().filter_map(volume).collect()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            Err("it is no list".to_owned())
+        }
+    }
 }
 
 /// Reads one volume; none where it is on its way out or no volume.
 pub(in crate::provider) fn volume(shown: &Value) -> Option<Volume> {
-    let text = |key: &str| shown.get(key).and_then(Value::as_str);
+    let text = |key: &str| shown.get(key).and_then(lenient::text);
     let dying = [
         "scheduling_destroy",
         "fork_cleanup",
@@ -302,19 +409,20 @@ pub(in crate::provider) fn volume(shown: &Value) -> Option<Volume> {
         "destroying",
         "destroyed",
     ];
-    if text("state").is_some_and(|state| dying.contains(&state)) {
+    if text("state").is_some_and(|state| dying.contains(&state.as_str())) {
         return None;
     }
+    let size = shown.get("size_gb").and_then(lenient::whole);
     Some(Volume {
         id: VolumeId::new(text("id")?).ok()?,
-        name: text("name")?.to_owned(),
+        name: text("name")?,
         region: Region::new(text("region")?).ok()?,
-        size_gb: u32::try_from(shown.get("size_gb")?.as_u64()?).ok()?,
+        size_gb: size.and_then(|size| u32::try_from(size).ok()).unwrap_or(0),
         // The platform's own default, where an answer does not say.
-        encrypted: shown.get("encrypted").and_then(Value::as_bool) != Some(false),
+        encrypted: text("encrypted").as_deref() != Some("false"),
         attached_to: text("attached_machine_id").and_then(|id| MachineId::new(id).ok()),
-        host: match text("host_status") {
-            None | Some("ok") => HostStatus::Ok,
+        host: match text("host_status").as_deref() {
+            None | Some("" | "ok") => HostStatus::Ok,
             Some("unreachable") => HostStatus::Unreachable,
             Some(_) => HostStatus::Unknown,
         },

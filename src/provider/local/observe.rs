@@ -219,6 +219,8 @@ impl Snapshot {
             state,
             instance: record.instance.clone(),
             config: Some(Arc::new(record.config.clone())),
+            unreadable: None,
+            partial_image: None,
             image_digest: None,
             stamps: record.stamps.clone(),
             volumes: volumes(record),

@@ -178,7 +178,9 @@ impl Provider for LocalProvider {
             .map_err(|error| self.app_error(app, &error))?;
         Ok(Description {
             scope: scope.id,
-            machine_count: self.ids(app)?.len() as u64,
+            without_id: false,
+            machine_count: Some(self.ids(app)?.len() as u64),
+            is_pending: false,
             project: Some(self.folder.display().to_string()),
             capabilities: Capabilities {
                 port_base: Some(scope.port_base),
@@ -202,6 +204,7 @@ impl Provider for LocalProvider {
         Ok(Listing {
             machines,
             volumes: Vec::new(),
+            unreadable: Vec::new(),
         })
     }
 
@@ -303,6 +306,8 @@ fn unseen(id: &MachineId) -> Machine {
         state: MachineState::Destroyed,
         instance: String::new(),
         config: None,
+        unreadable: None,
+        partial_image: None,
         image_digest: None,
         stamps: Stamps::default(),
         volumes: Vec::new(),

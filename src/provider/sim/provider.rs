@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::translate;
 use crate::core::fleet::{
-    AppName, Call, Capabilities, Description, Lineage, Machine, MachineEvent, MachineId,
-    MachineState, Receipt, Until,
+    AppName, Call, Capabilities, Description, Machine, MachineEvent, MachineId, MachineState,
+    Receipt, Until,
 };
 use crate::emulator::TokioClock;
 use crate::emulator::http::Desk;
@@ -131,17 +131,14 @@ impl Provider for SimProvider {
 
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
         let shown = self.ask(|world| world.app(app.as_str())).await?;
-        let scope = shown.get("id").and_then(Value::as_str).unwrap_or_default();
-        let unreadable = |_| {
-            let message = "the answer names no app";
-            ProviderError::new(ErrorClass::Fatal, answers::UNREADABLE_ANSWER, message)
-        };
+        let scope = translate::scope(app, &shown)?;
         Ok(Description {
-            scope: Lineage::new(scope).map_err(unreadable)?,
-            machine_count: shown
-                .get("machine_count")
-                .and_then(Value::as_u64)
-                .unwrap_or(0),
+            without_id: scope.is_without_id(),
+            scope,
+            machine_count: shown.get("machine_count").and_then(Value::as_u64),
+            is_pending: shown
+                .get("status")
+                .is_some_and(|status| status == "pending"),
             project: None,
             capabilities: self.capabilities.clone(),
         })
@@ -150,13 +147,11 @@ impl Provider for SimProvider {
     async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
         let machines = self.ask(|world| world.list(app.as_str())).await?;
         let volumes = self.ask(|world| world.volumes(app.as_str())).await?;
-        let rows = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let (machines, unreadable) = translate::machines(&machines)?;
         Ok(Listing {
-            machines: rows(&machines)
-                .iter()
-                .map(translate::machine)
-                .collect::<Result<_, _>>()?,
-            volumes: translate::volumes(&volumes),
+            machines,
+            volumes: translate::volumes(&volumes)?,
+            unreadable,
         })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
-use crate::core::fleet::{Machine, MachineEvent, MachineId, Stamps, Volume};
+use crate::core::fleet::{AppName, Lineage, Machine, MachineEvent, MachineId, Stamps, Volume};
 use crate::emulator::world::Refusal;
 use crate::provider::ProviderError;
 use crate::provider::fly::{answers, body, events, wire};
@@ -38,6 +38,11 @@ fn metadata_of(shown: &Value) -> Metadata {
         .unwrap_or_default()
 }
 
+/// The id of an app.
+pub(super) fn scope(app: &AppName, shown: &Value) -> Result<Lineage, ProviderError> {
+    wire::scope(app, shown).map_err(|why| answers::unreadable("the world", why))
+}
+
 pub(super) fn machine(shown: &Value) -> Result<Machine, ProviderError> {
     let read = wire::machine(shown.to_string().as_bytes());
     let read = read.map_err(|why| answers::unreadable("the world", why))?;
@@ -52,8 +57,18 @@ pub(super) fn volume(shown: &Value) -> Result<Volume, ProviderError> {
     wire::volume(shown).ok_or_else(|| answers::unreadable("the world", "this is no volume"))
 }
 
-pub(super) fn volumes(shown: &Value) -> Vec<Volume> {
-    wire::volumes(shown)
+pub(super) fn volumes(shown: &Value) -> Result<Vec<Volume>, ProviderError> {
+    wire::volumes(shown).map_err(|why| answers::unreadable("the world", why))
+}
+
+/// The Machines of a list, and what is wrong with its other entries.
+pub(super) fn machines(shown: &Value) -> Result<(Vec<Machine>, Vec<String>), ProviderError> {
+    let read = wire::machines(shown.to_string().as_bytes());
+    let (read, unreadable) = read.map_err(|why| answers::unreadable("the world", why))?;
+    Ok((
+        read.into_iter().map(|read| read.machine).collect(),
+        unreadable,
+    ))
 }
 
 pub(super) fn events(shown: &Value) -> Vec<MachineEvent> {

@@ -133,6 +133,8 @@ pub struct Finished<'a> {
     findings: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     remarks: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    overtaken: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,6 +161,7 @@ struct Unpublished<'a> {
 enum RunWord {
     Complete,
     Failed,
+    Overtaken,
     Interrupted,
 }
 
@@ -235,6 +238,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         outcome: match report.end() {
             RunEnd::Complete => RunWord::Complete,
             RunEnd::Failed => RunWord::Failed,
+            RunEnd::Overtaken => RunWord::Overtaken,
             RunEnd::Interrupted => RunWord::Interrupted,
         },
         total: tally.total,
@@ -259,6 +263,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         image_before: left.and_then(|left| left.image_before.as_deref()),
         findings: report.findings,
         remarks: report.remarks,
+        overtaken: report.overtaken,
         serial,
         unpublished,
     })

@@ -29,6 +29,10 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
                 .plain(finding),
         )?;
     }
+    for text in report.overtaken {
+        let line = Line::new(0).push(Label::Error, "overtaken:").plain(" ");
+        page.line(&line.plain(text))?;
+    }
     state(report, page)?;
     serving(report, page)?;
     page.line(&verdict(report))?;
@@ -184,6 +188,7 @@ fn verdict(report: &RunReport<'_>) -> Line {
             Action::Update { .. } | Action::Move { .. } if successor(result).is_some() => {
                 (3, "replaced")
             }
+            Action::Create { .. } if result.updated => (1, "updated"),
             Action::Create { .. } => (0, "created"),
             Action::Update { .. } => (1, "updated"),
             Action::Move { .. } => (2, "moved"),
@@ -237,6 +242,12 @@ fn verdict(report: &RunReport<'_>) -> Line {
                 " {done}; {} of {} not done.",
                 words::number(rest),
                 words::count(tally.total, "change")
+            )),
+        RunEnd::Overtaken => line
+            .push(Label::Error, format!("{verb} overtaken:"))
+            .plain(format!(
+                " {done}, and {} changed since by others.",
+                words::count(report.overtaken.len(), "Machine")
             )),
         RunEnd::Interrupted => line.push(Label::Warning, "Interrupted:").plain(format!(
             " {done}; {} of {} not done.",
@@ -305,6 +316,13 @@ fn is_done(report: &RunReport<'_>) -> bool {
 
 /// Which command does what from here.
 fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    if report.end() == RunEnd::Overtaken {
+        let text = format!(
+            "`{} plan` shows what there is now, and what an apply would change of it",
+            report.program
+        );
+        return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
+    }
     if is_done(report) {
         return Ok(());
     }

@@ -187,6 +187,9 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
         return found;
     }
     match machine.management {
+        Management::Unknown => {
+            found.push((Label::Change, "nothing says whose it is".to_owned()));
+        }
         Management::Stranger => found.push((Label::Dim, "not managed by Aeroform".to_owned())),
         Management::Special => {
             found.push((Label::Dim, "belongs to a release or a console".to_owned()));

@@ -1,0 +1,55 @@
+//! Who has changed what a run had just changed: another run by its stamps, or a release of another tool
+//! (RULES 31).
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::shared::Shared;
+use crate::core::fleet::{Machine, Release};
+
+/// How long the newest release may take to be told: it only names a person.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The app's newest release, where it is told in time.
+pub(super) async fn newest_release(shared: &Shared<'_>) -> Option<Release> {
+    let job = &shared.job;
+    let asked = job.provider.newest_release(&job.plan.app);
+    timeout(PATIENCE, asked).await.ok()?.ok()?
+}
+
+/// That a Machine is not as this run made it, and by whom, as far as it says so itself.
+pub(super) fn told(shared: &Shared<'_>, live: &Machine, newest: Option<&Release>) -> String {
+    format!(
+        "{} was changed after this run changed it, by {}",
+        live.id,
+        author(shared, live, newest)
+    )
+}
+
+fn author(shared: &Shared<'_>, live: &Machine, newest: Option<&Release>) -> String {
+    let stamps = &live.stamps;
+    let other = stamps
+        .run
+        .as_ref()
+        .filter(|run| **run != shared.job.run.run);
+    if let Some(run) = other {
+        let by = stamps.by.as_ref().map(|by| format!(" by {by}"));
+        return format!("run {run}{}", by.unwrap_or_default());
+    }
+    let release = stamps.release.as_deref();
+    let ours = shared.release.borrow();
+    let is_ours = |id: &Option<String>, version: u64| {
+        let ours = ours.as_ref();
+        ours.is_some_and(|ours| ours.version == version && (ours.id.is_none() || ours.id == *id))
+    };
+    match release.filter(|release| !is_ours(&release.id, release.version)) {
+        Some(release) => {
+            let newest = newest.filter(|newest| newest.version == release.version);
+            let user = newest.and_then(|newest| newest.user.as_ref());
+            let by = user.map(|user| format!(" by {user}")).unwrap_or_default();
+            format!("release v{}{by}", release.version)
+        }
+        None => format!("somebody else (it is at version {})", live.instance),
+    }
+}

@@ -1,0 +1,224 @@
+//! One rule for configs whose fields do not have the JSON type that the platform's schema gives them.
+//!
+//! A value that says the same in another type is read as what it says: a number where text belongs, a
+//! number of nanoseconds for a duration, digits where a number belongs, an empty list for an empty map,
+//! `null` for what is not there. Everything else is a problem, named by its place and the type that belongs
+//! there; the value itself is foreign text and is not repeated.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Number, Value};
+
+use super::normal::format_duration;
+
+/// Fields that are durations: text for Go, and a number means nanoseconds.
+const DURATIONS: &[&str] = &["grace_period", "interval", "timeout"];
+
+/// A type of the schema that knows which values say the same.
+pub(super) trait Lenient {
+    /// Gives the value the type of the schema where it says the same; else notes what is wrong.
+    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>);
+}
+
+/// The place of a value in a config.
+pub(super) enum Path<'a> {
+    /// The config itself.
+    Root,
+    /// A field, or an entry of a map.
+    Key(&'a Path<'a>, &'a str),
+    /// An entry of a list.
+    Index(&'a Path<'a>, usize),
+}
+
+impl Path<'_> {
+    fn text(&self) -> String {
+        match self {
+            Self::Root => String::new(),
+            Self::Key(Self::Root, key) => (*key).to_owned(),
+            Self::Key(parent, key) => format!("{}.{key}", parent.text()),
+            Self::Index(parent, index) => format!("{}[{index}]", parent.text()),
+        }
+    }
+
+    fn is_duration(&self) -> bool {
+        matches!(self, Self::Key(_, key) if DURATIONS.contains(key))
+    }
+
+    fn problem(&self, expected: &str, value: &Value) -> String {
+        let place = match self.text() {
+            text if text.is_empty() => "it".to_owned(),
+            text => format!("`{text}`"),
+        };
+        format!("{place} is {} and not {expected}", kind(value))
+    }
+}
+
+/// What a value is, in words that do not repeat it.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
+impl Lenient for Value {
+    fn mend(_: &mut Value, _: &Path<'_>, _: &mut Vec<String>) {}
+}
+
+impl Lenient for String {
+    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+        match value {
+            Value::String(_) => {}
+            Value::Number(_) if at.is_duration() => match whole(value) {
+                Some(nanos) => *value = format_duration(nanos).into(),
+                None => problems.push(at.problem("a duration", value)),
+            },
+            Value::Number(number) => *value = number.to_string().into(),
+            Value::Bool(truth) => *value = truth.to_string().into(),
+            Value::Null | Value::Array(_) | Value::Object(_) => {
+                problems.push(at.problem("text", value));
+            }
+        }
+    }
+}
+
+impl Lenient for bool {
+    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+        let truth = match value {
+            Value::Bool(truth) => Some(*truth),
+            Value::String(text) => text.parse().ok(),
+            Value::Number(number) => match number.as_u64() {
+                Some(0) => Some(false),
+                Some(1) => Some(true),
+                Some(_) | None => None,
+            },
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        };
+        match truth {
+            Some(truth) => *value = truth.into(),
+            None => problems.push(at.problem("true or false", value)),
+        }
+    }
+}
+
+/// The whole number that this value says.
+pub fn whole(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| integral(number)),
+        Value::String(text) => text.trim().parse().ok(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn integral(number: &Number) -> Option<u64> {
+    // Beyond these a float does not tell one whole number from the next.
+    let float = number.as_f64()?;
+    let fits = float.fract() == 0.0 && (0.0..9.0e15).contains(&float);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is whole and in range"
+    )]
+    fits.then_some(float as u64)
+}
+
+macro_rules! whole_numbers {
+    ($($ty:ty),*) => {$(
+        impl Lenient for $ty {
+            fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+                match whole(value).and_then(|number| <$ty>::try_from(number).ok()) {
+                    Some(number) => *value = number.into(),
+                    None if value.is_number() => {
+                        problems.push(format!("`{}` is no number from 0 to {}", at.text(), <$ty>::MAX));
+                    }
+                    None => problems.push(at.problem("a number", value)),
+                }
+            }
+        }
+    )*};
+}
+
+whole_numbers!(u16, u32);
+
+impl<T: Lenient> Lenient for Vec<T> {
+    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+        if is_empty_map(value) {
+            *value = Value::Array(Vec::new());
+        }
+        let Value::Array(items) = value else {
+            return problems.push(at.problem("a list", value));
+        };
+        items.retain(|item| !item.is_null());
+        for (index, item) in items.iter_mut().enumerate() {
+            T::mend(item, &Path::Index(at, index), problems);
+        }
+    }
+}
+
+impl<T: Lenient> Lenient for BTreeMap<String, T> {
+    fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
+        if is_empty_list(value) {
+            *value = Value::Object(serde_json::Map::new());
+        }
+        let Value::Object(entries) = value else {
+            return problems.push(at.problem("a map", value));
+        };
+        entries.retain(|_, entry| !entry.is_null());
+        for (key, entry) in entries {
+            T::mend(entry, &Path::Key(at, key), problems);
+        }
+    }
+}
+
+/// The fields of a struct: each is mended by its own type, `null` means that it is not there.
+pub(super) fn fields(
+    value: &mut Value,
+    at: &Path<'_>,
+    problems: &mut Vec<String>,
+    known: &[(&str, Mend)],
+) {
+    if is_empty_list(value) {
+        *value = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(fields) = value else {
+        return problems.push(at.problem("a map", value));
+    };
+    fields.retain(|key, field| !field.is_null() || !known.iter().any(|(name, _)| name == key));
+    for (name, mend) in known {
+        if let Some(field) = fields.get_mut(*name) {
+            mend(field, &Path::Key(at, name), problems);
+        }
+    }
+}
+
+/// What gives a field its type.
+pub(super) type Mend = fn(&mut Value, &Path<'_>, &mut Vec<String>);
+
+fn is_empty_map(value: &Value) -> bool {
+    value.as_object().is_some_and(serde_json::Map::is_empty)
+}
+
+fn is_empty_list(value: &Value) -> bool {
+    value.as_array().is_some_and(Vec::is_empty)
+}
+
+/// The texts of a map, as far as its values say texts: metadata of which more cannot be read.
+pub fn texts(value: &Value) -> BTreeMap<String, String> {
+    let entries = value.as_object().into_iter().flatten();
+    let texts = entries.filter_map(|(key, value)| Some((key.clone(), text(value)?)));
+    texts.collect()
+}
+
+/// The text that a single value says.
+pub fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}

@@ -1,0 +1,356 @@
+//! Machines that exist and cannot be read: an outage must not make a second fleet, and what nobody can read
+//! is not touched.
+
+use aeroform::core::fleet::{HostStatus, Lineage, Machine, Management};
+use aeroform::core::plan::{Aim, Options, Plan};
+use insta::assert_snapshot;
+use serde_json::json;
+
+use crate::asked::replacing;
+use crate::lines;
+use crate::support::{GroupWords, Stage, desired, group, id, moved};
+
+/// The host does not answer, and what it ran is told in part.
+pub(crate) fn in_part(machine: &mut Machine) {
+    machine.host = HostStatus::Unreachable;
+    machine.partial_image = machine.config.as_ref().and_then(|c| c.image.clone());
+    machine.config = None;
+    machine.volumes.clear();
+    machine.standby_for.clear();
+}
+
+/// Nothing that can be read tells whose it is.
+pub(crate) fn unknown(machine: &mut Machine) {
+    in_part(machine);
+    machine.partial_image = None;
+    machine.group = None;
+    machine.stamps = aeroform::core::fleet::Stamps::default();
+    machine.management = Management::Unknown;
+}
+
+/// The state was lost.
+fn forgotten(mut stage: Stage) -> Stage {
+    stage.known = Stage::empty().known;
+    stage
+}
+
+fn accepting() -> Options {
+    Options {
+        accept_unknown: true,
+        ..Options::default()
+    }
+}
+
+#[test]
+fn without_a_state_machines_on_dead_hosts_count_for_their_group_and_are_left_alone() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = forgotten(Stage::with(&wanted));
+    stage.touch("m00001", in_part);
+    stage.touch("m00002", in_part);
+    let plan = stage.plan(&wanted);
+    assert_snapshot!(lines(&plan), @"
+    group web: 2->2 unchanged (ams 2->2)
+    record unrecorded_run
+    warning host_unreachable
+    ");
+    assert!(plan.drift.is_empty(), "nothing of them is drift");
+    // Not even what the files would change of them is touched, and more are made as they are wanted.
+    let more = group("web")
+        .count(3)
+        .config(json!({"env": {"LOG": "debug"}}));
+    assert_snapshot!(lines(&stage.plan(&desired([("web", more)]))), @"
+    group web: 2->3 changed (ams 2->3)
+    create web ams
+    record unrecorded_run
+    warning host_unreachable
+    ");
+}
+
+#[test]
+fn a_machine_enters_the_state_once_its_config_can_be_read() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = forgotten(Stage::with(&wanted));
+    let before = stage.observed.machines["m00001"].clone();
+    stage.touch("m00001", in_part);
+    let made = stage.plan(&wanted);
+    stage.carry_out(&wanted, &made);
+    assert!(!stage.known.machines.contains_key("m00001"));
+    assert!(stage.known.machines.contains_key("m00002"));
+    assert!(stage.plan(&wanted).is_empty());
+    stage.touch("m00001", |machine| *machine = before);
+    stage.apply(&wanted);
+    assert!(stage.known.machines.contains_key("m00001"));
+}
+
+#[test]
+fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
+    let wanted = |n| desired([("web", group("web").count(n))]);
+    let mut stage = forgotten(Stage::with(&wanted(3)));
+    stage.touch("m00001", in_part);
+    stage.touch("m00002", in_part);
+    assert_snapshot!(lines(&stage.plan(&wanted(1))), @"
+    group web: 3->3 changed (ams 3->3)
+    adopt web ams m00003: not in the state
+    record unrecorded_run
+    note left_unreadable web
+    warning host_unreachable
+    ");
+    assert_snapshot!(lines(&stage.plan(&wanted(0))), @"
+    group web: 3->2 changed (ams 3->2)
+    adopt web ams m00003: not in the state
+    destroy web ams m00003 CountLowered: none is wanted in its region
+    record unrecorded_run
+    note left_unreadable web
+    warning host_unreachable
+    ");
+    // A group that goes, and an app that is destroyed, leave it, too.
+    assert_snapshot!(lines(&stage.plan(&desired([("api", group("api").count(0))]))), @"
+    group api: 0->0 unchanged ()
+    group web: 3->2 changed (ams 3->2)
+    adopt web ams m00003: not in the state
+    destroy web ams m00003 GroupRemoved: its group is not in `[processes]`
+    record unrecorded_run
+    note left_unreadable web
+    warning host_unreachable
+    ");
+    let destroys = Options {
+        aim: Aim::Nothing,
+        ..Options::default()
+    };
+    assert_snapshot!(lines(&stage.plan_with(&wanted(3), &destroys)), @"
+    group web: 3->2 changed (ams 3->2)
+    adopt web ams m00003: not in the state
+    destroy web ams m00003 AppDestroyed: the app is destroyed
+    record unrecorded_run
+    note left_unreadable web
+    warning host_unreachable
+    ");
+    // Who names it means it.
+    let mut named = wanted(2);
+    named.removed_machines.insert(id("m00001"));
+    assert_snapshot!(lines(&stage.plan(&named)), @"
+    group web: 3->2 changed (ams 3->2)
+    adopt web ams m00003: not in the state
+    destroy web ams m00001 Named: named by a `[[removed]]` entry
+    record unrecorded_run
+    warning host_unreachable
+    ");
+}
+
+#[test]
+fn what_nobody_can_read_is_neither_replaced_nor_moved() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = forgotten(Stage::with(&wanted));
+    stage.touch("m00001", in_part);
+    let plan = stage.plan_with(&wanted, &replacing(&["m00001"]));
+    assert_snapshot!(lines(&plan), @"
+    group web: 1->1 unchanged (ams 1->1)
+    record unrecorded_run
+    warning host_unreachable
+    refused unreachable_volume web
+    ");
+    let mut renamed = desired([("api", group("api").count(1))]);
+    renamed.moved.push(moved("web", "api"));
+    assert_snapshot!(lines(&stage.plan(&renamed)), @"
+    group api: 1->1 unchanged (ams 1->1)
+    record unrecorded_run
+    warning host_unreachable
+    ");
+}
+
+#[test]
+fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = forgotten(Stage::with(&wanted));
+    stage.touch("m00001", unknown);
+    stage.touch("m00002", unknown);
+    let plan = stage.plan(&wanted);
+    assert_snapshot!(lines(&plan), @"
+    group web: 0->2 added (ams 0->2)
+    create web ams x2
+    -- web: all created
+    note unreachable_strangers
+    refused unknown_machines
+    ");
+    assert_eq!(plan.refusals[0].code, "unknown_machines");
+    assert!(stage.plan_with(&wanted, &accepting()).refusals.is_empty());
+    // Half a group is no group of half the size.
+    let mut half = forgotten(Stage::with(&wanted));
+    half.touch("m00001", unknown);
+    assert_eq!(refused(&half.plan(&wanted)), ["unknown_machines"]);
+    // Nothing to make, nothing to refuse.
+    let one = desired([("web", group("web").count(1))]);
+    assert!(half.plan(&one).refusals.is_empty());
+}
+
+#[test]
+fn with_a_state_nobody_unknown_keeps_anything_from_being_made() {
+    let one = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::with(&one);
+    stage.clone_machine("m00001", "e0001");
+    stage.touch("e0001", unknown);
+    let two = desired([("web", group("web").count(2))]);
+    assert!(stage.plan(&two).refusals.is_empty());
+    // One that the state lists is not unknown.
+    stage.touch("m00001", unknown);
+    assert!(stage.plan(&one).is_empty());
+}
+
+#[test]
+fn a_stranger_that_can_be_read_keeps_nothing_from_being_made() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = forgotten(Stage::with(&wanted));
+    stage.touch("m00001", |machine| {
+        machine.management = Management::Stranger;
+        machine.group = None;
+    });
+    assert!(stage.plan(&wanted).refusals.is_empty());
+    // Nor does a release-command Machine whose host is away.
+    stage.touch("m00001", |machine| {
+        in_part(machine);
+        machine.management = Management::Special;
+    });
+    assert!(stage.plan(&wanted).refusals.is_empty());
+}
+
+#[test]
+fn an_entry_of_the_list_that_cannot_be_read_is_said_and_counts_as_unknown() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::empty();
+    stage.observed.unreadable = vec!["entry 3 of the list of Machines: it has no id".to_owned()];
+    let plan = stage.plan(&wanted);
+    assert_eq!(refused(&plan), ["unknown_machines"]);
+    assert_eq!(plan.warnings[0].code, "unreadable_entries");
+}
+
+#[test]
+fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| {
+        machine.config = None;
+        machine.unreadable = Some("`services` is text and not a list".to_owned());
+    });
+    let plan = stage.plan(&wanted);
+    assert_eq!(
+        plan.warnings[0].message,
+        "config not readable: 1 Machine (m00001): `services` is text and not a list"
+    );
+    let changed = group("web")
+        .count(2)
+        .config(json!({"env": {"LOG": "debug"}}));
+    assert_snapshot!(lines(&stage.plan(&desired([("web", changed)]))), @"
+    group web: 2->2 changed (ams 2->2)
+    create web ams replaces m00001 [env.LOG]
+    destroy web ams m00001 Replaced: its config cannot be understood
+    update web ams m00002 [env.LOG]
+    -- web: all updated
+    warning config_unreadable
+    ");
+}
+
+#[test]
+fn a_region_that_is_not_told_is_the_states_and_without_a_state_the_machine_is_unknown() {
+    let wanted = desired([("web", group("web").exact(&[("ams", 2)]))]);
+    let mut stage = Stage::with(&wanted);
+    stage.touch("m00001", |machine| {
+        machine.region = aeroform::core::fleet::Region::untold();
+    });
+    assert!(stage.plan(&wanted).is_empty());
+    let stage = forgotten(stage);
+    assert_eq!(refused(&stage.plan(&wanted)), ["unknown_machines"]);
+}
+
+#[test]
+fn an_image_that_only_a_dead_host_runs_is_inherited() {
+    let mut wanted = desired([(
+        "web",
+        group("web").count(1).config(json!({"image": "shop:1"})),
+    )]);
+    wanted.provider = "fly".to_owned();
+    let mut stage = forgotten(Stage::with(&wanted));
+    stage.touch("m00001", in_part);
+    let mut more = desired([("web", group("web").count(2))]);
+    more.provider = "fly".to_owned();
+    let plan = stage.plan(&more);
+    assert!(plan.refusals.is_empty(), "{:?}", plan.refusals);
+    assert!(plan.notes.iter().any(|note| note.code == "image_inherited"));
+}
+
+#[test]
+fn an_empty_list_without_a_count_is_no_empty_app() {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut stage = Stage::empty();
+    stage.observed.description.machine_count = None;
+    assert_eq!(refused(&stage.plan(&wanted)), ["fleet_vanished"]);
+    let accepts = Options {
+        accept_missing: true,
+        ..Options::default()
+    };
+    assert!(stage.plan_with(&wanted, &accepts).refusals.is_empty());
+    stage.observed.description.is_pending = true;
+    assert!(stage.plan(&wanted).refusals.is_empty());
+    // A list that has Machines needs no count.
+    let mut stage = Stage::with(&wanted);
+    stage.observed.description.machine_count = None;
+    assert!(stage.plan(&wanted).is_empty());
+    // One whose Machines are gone by their ids is refused as such, whatever the app says of itself.
+    stage.lose("m00001");
+    stage.lose("m00002");
+    stage.observed.description.machine_count = None;
+    stage.observed.description.is_pending = true;
+    assert_eq!(refused(&stage.plan(&wanted)), ["all_missing"]);
+}
+
+#[test]
+fn an_id_that_is_told_later_takes_the_place_of_a_derived_one() {
+    let wanted = desired([("web", group("web").count(1))]);
+    let mut stage = Stage::empty();
+    stage.observed.description.scope = Lineage::without_id("personal", &wanted.app);
+    stage.observed.description.without_id = true;
+    let plan = stage.apply(&wanted);
+    assert_eq!(plan.warnings[0].code, "app_id_unknown");
+    stage.observed.description.scope = Lineage::new("scope-1").unwrap();
+    stage.observed.description.without_id = false;
+    let plan = stage.apply(&wanted);
+    assert!(plan.refusals.is_empty());
+    assert_eq!(plan.records[0].code, "lineage_told");
+    assert_eq!(stage.known.lineage, Some(Lineage::new("scope-1").unwrap()));
+    // A real one never gives way without a word.
+    stage.observed.description.scope = Lineage::new("scope-2").unwrap();
+    assert_eq!(refused(&stage.plan(&wanted)), ["other_lineage"]);
+}
+
+fn refused(plan: &Plan) -> Vec<&str> {
+    plan.refusals
+        .iter()
+        .map(|note| note.code.as_str())
+        .collect()
+}
+
+/// A plan for every code of what cannot be read.
+pub(crate) fn provoked() -> Vec<Plan> {
+    let wanted = desired([("web", group("web").count(2))]);
+    let mut odd = forgotten(Stage::with(&wanted));
+    odd.touch("m00001", |machine| {
+        machine.config = None;
+        machine.unreadable = Some("`services` is text and not a list".to_owned());
+    });
+    let mut away = Stage::with(&wanted);
+    away.clone_machine("m00001", "e0001");
+    away.touch("e0001", unknown);
+    odd.observed.unreadable = vec!["entry 3 of the list of Machines: it has no id".to_owned()];
+    let mut nameless = Stage::empty();
+    nameless.observed.description.scope = Lineage::without_id("personal", &wanted.app);
+    nameless.observed.description.without_id = true;
+    let first = nameless.apply(&wanted);
+    nameless.observed.description.scope = Lineage::new("scope-1").unwrap();
+    nameless.observed.description.without_id = false;
+    vec![
+        odd.plan(&desired([("web", group("web").count(0))])),
+        odd.plan(&desired([("web", group("web").count(3))])),
+        away.plan(&wanted),
+        first,
+        nameless.plan(&wanted),
+    ]
+}
