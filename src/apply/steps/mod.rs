@@ -19,8 +19,9 @@ use crate::core::plan::{Action, Change, Instead, Outcome, StepId, StepResult};
 use crate::provider::codes as answers;
 
 /// How a gate fails.
-const GATES: [Code; 3] = [
+const GATES: [Code; 4] = [
     codes::GATE_TIMEOUT,
+    codes::REVERTED,
     answers::MACHINE_FAILED,
     answers::MACHINE_KEEPS_ENDING,
 ];
@@ -89,7 +90,7 @@ async fn act<'a>(
 fn ways_out(end: End, change: &Change) -> End {
     let waits = matches!(
         change.action,
-        Action::Update { .. } | Action::Move { .. } | Action::Adopt
+        Action::Update { .. } | Action::Move { .. } | Action::Adopt | Action::Wait | Action::Start
     );
     let Some(id) = change.machine.id.as_ref().filter(|_| waits) else {
         return end;
