@@ -327,6 +327,29 @@ fn a_folder_means_the_same_by_either_flag() {
 }
 
 #[test]
+fn a_folder_above_is_a_project_like_any_other() {
+    let sandbox = with(&[
+        ("up/fly.toml", app("shop")),
+        ("up/aeroform.toml", count(2)),
+        ("up/fly.worker.toml", app("worker")),
+        ("up/aeroform.worker.toml", count(3)),
+        ("up/down/x", String::new()),
+    ]);
+    // Without a work tree around it, each folder is a project of its own.
+    std::fs::remove_dir(sandbox.project().join(".git")).unwrap();
+    let at = |file: &str| planned(&sandbox, &["-C", "up/down", "-c", file]);
+    assert_eq!(at(".."), "shop 2");
+    assert_eq!(at("../fly.toml"), "shop 2");
+    assert_eq!(at("../fly.worker.toml"), "worker 3");
+    sandbox.write("up/aeroform.toml", "[state]\npath = \"../shop.json\"\n");
+    assert!(
+        at("..").contains("leads out of the project"),
+        "{}",
+        at("..")
+    );
+}
+
+#[test]
 fn a_config_outside_of_the_project_is_named_by_the_flag() {
     let sandbox = with(&[
         ("up/fly.worker.toml", app("worker")),

@@ -21,7 +21,7 @@ pub struct Desired {
     pub named_by: Option<NamedBy>,
     /// Provider by name (`local`, `fly`, …).
     pub provider: String,
-    /// There is no aeroform.toml that could name the provider.
+    /// A flag names the provider, and there is no aeroform.toml that could.
     pub provider_unwritten: bool,
     /// Every wanted group; a group that is not here is wanted gone.
     pub groups: BTreeMap<GroupName, DesiredGroup>,

@@ -73,7 +73,7 @@ impl Both<'_> {
             app: self.app()?,
             named_by: self.named_by(),
             provider: self.settings.provider.clone(),
-            provider_unwritten: self.aero.is_none() && self.overrides.provider_otherwise.is_none(),
+            provider_unwritten: self.aero.is_none() && self.overrides.provider.is_some(),
             groups,
             moved: self.moved(),
             moved_machines: moves
