@@ -156,7 +156,7 @@ codes! {
         "Machine … is started",
         "A Machine that runs is not destroyed without a word more.",
         "Stop it first, or add `--force`.";
-    NOT_RUNNING "not_running" Error:
+    MACHINE_DOWN "machine_down" Error:
         "cannot … Machine …: it is …",
         "Only a Machine that runs can be restarted or suspended.",
         "Start it with `aeroform machine start ID`.";

@@ -1,6 +1,6 @@
 //! What changes of a Machine, how, and what is left as it is.
 
-use aeroform::core::fleet::{HostStatus, MachineState};
+use aeroform::core::fleet::{DesiredGroup, Exit, HostStatus, MachineState, Occurred, Occurrence};
 use aeroform::core::plan::questions;
 use insta::assert_snapshot;
 use serde_json::json;
@@ -232,4 +232,54 @@ fn a_mount_that_goes_leaves_its_volume_and_asks_for_the_name() {
         questions(&plan).typed[0].why,
         "leaves 1 volume of group `db` behind"
     );
+}
+
+#[test]
+fn a_group_of_which_nothing_runs_is_warned_of_unless_it_is_meant_to_rest() {
+    let exited = |code: i32| {
+        let exit = Exit {
+            code: Some(code),
+            ..Exit::default()
+        };
+        vec![Occurrence {
+            mark: 1,
+            what: Occurred::Exited(exit),
+        }]
+    };
+    let warned =
+        |change: &dyn Fn(DesiredGroup) -> DesiredGroup, events: &[Occurrence], up: bool| {
+            let wanted = desired([("web", change(group("web").count(2)))]);
+            let mut stage = Stage::with(&wanted);
+            for id in ["m00001", "m00002"] {
+                stage.touch(id, |machine| {
+                    machine.state = MachineState::Stopped;
+                    machine.events = events.to_vec();
+                });
+            }
+            if up {
+                stage.touch("m00002", |machine| machine.state = MachineState::Started);
+            }
+            let plan = stage.plan(&wanted);
+            assert!(plan.is_empty(), "{:#?}", plan.summary_lines());
+            let warnings = plan.warnings.iter();
+            warnings
+                .filter(|note| note.code == "not_running")
+                .map(|note| note.message.clone())
+                .collect::<Vec<_>>()
+        };
+    let plain = |group: DesiredGroup| group;
+    let said = ["group `web`: none of its 2 Machines runs"];
+    assert_eq!(warned(&plain, &[], false), said);
+    assert_eq!(warned(&plain, &exited(1), false), said);
+    assert_eq!(warned(&plain, &[], true), [""; 0]);
+    assert_eq!(warned(&plain, &exited(0), false), [""; 0]);
+    let timed = |group: DesiredGroup| group.config(json!({"schedule": "daily"}));
+    assert_eq!(warned(&timed, &exited(1), false), [""; 0]);
+    let autostop = |group: DesiredGroup| {
+        group.config(
+            json!({"services": [{"internal_port": 8080, "protocol": "tcp",
+            "autostop": "stop", "autostart": true}]}),
+        )
+    };
+    assert_eq!(warned(&autostop, &[], false), [""; 0]);
 }

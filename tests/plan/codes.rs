@@ -92,6 +92,7 @@ fn asked() -> Vec<Plan> {
         stage.plan_with(&wanted, &restarting(&["wbe"])),
         stage.plan_with(&wanted, &replacing(&["m00009"])),
         stage.plan_with(&wanted, &staying_up_for(600_000)),
+        none_runs(stage.clone(), &wanted),
         excluding(&stage, &wanted, &["m00001", "m00009"]),
         excluding(&stage, &desired([]), &["m00002"]),
     ]
@@ -110,6 +111,13 @@ fn rollouts() -> Vec<Plan> {
         place: "fly.toml:7".to_owned(),
     }));
     vec![stage.plan(&wanted), stage.plan_with(&wanted, &never())]
+}
+
+fn none_runs(mut stage: Stage, wanted: &aeroform::core::fleet::Desired) -> Plan {
+    for id in ["m00001", "m00002"] {
+        stage.touch(id, |machine| machine.state = MachineState::Stopped);
+    }
+    stage.plan(wanted)
 }
 
 fn staying_up_for(steady_ms: u64) -> Options {

@@ -333,7 +333,7 @@ impl Deed {
         }
         let (id, state) = (&machine.id, machine.state.as_str());
         let message = format!("cannot {} Machine {id}: it is {state}", self.word());
-        Err(Failure::new(codes::NOT_RUNNING, message)
+        Err(Failure::new(codes::MACHINE_DOWN, message)
             .hint(format!("`aeroform machine start {id}` starts it")))
     }
 

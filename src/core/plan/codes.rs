@@ -115,6 +115,10 @@ codes! {
         "image `…` is a tag, which may move…",
         "What runs may not be what was reviewed.",
         "Name it by digest.";
+    NOT_RUNNING "not_running" Not:
+        "group `…`: none of its … Machines runs",
+        "The group wants Machines, nothing stops them by itself, and none is started.",
+        "Start them with `aeroform machine start`, or look at their logs.";
     NOT_RUN "not_run" Not:
         "this version does not run …",
         "fly.toml has machine checks, which `fly deploy` runs and Aeroform reads only.",

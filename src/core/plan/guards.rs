@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::decision::{Changed, Decision, Gone, How};
+use super::gates::Wave;
 use super::members::{Fleet, Member, successors};
 use super::notes::{machines, note};
 use super::running;
 use super::summary::short_digest;
 use super::types::{Note, Removal};
 use super::words;
+use crate::core::fleet::config::Service;
 use crate::core::fleet::{Desired, GroupName, Known, MachineConfig, MachineId};
 
 /// Groups that may not lose Machines or volumes: wanted so, remembered so, or stamped so.
@@ -262,7 +264,65 @@ pub(super) fn warnings(
         found.extend(autostop(name, &group.template));
     }
     found.extend(not_run(decisions));
+    found.extend(
+        decisions
+            .iter()
+            .filter_map(|(name, decision)| not_running(name, decision)),
+    );
     found
+}
+
+/// A group that wants Machines and of which none is started, although nothing stops them by itself and this
+/// plan starts none. What has done its work or starts when its time comes is as it should be.
+fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+    let template = &decision.wanted?.template;
+    let mut services = template.services.iter().flatten();
+    if services.any(Service::stops_by_itself)
+        || template.schedule.is_some()
+        || !decision.creates.is_empty()
+    {
+        return None;
+    }
+    let comes_up = |changed: &Changed<'_>| Wave::of(&changed.member) == Wave::Down;
+    if decision.changed.iter().any(comes_up) {
+        return None;
+    }
+    let goes = |member: &Member<'_>| decision.gone.iter().any(|gone| gone.member.id == member.id);
+    let mut down = Vec::new();
+    for member in decision
+        .members
+        .iter()
+        .filter(|m| !m.is_standby() && !goes(m))
+    {
+        let seen = member.seen.filter(|_| member.host_ok())?;
+        if !seen.state.rests() && !member.rests_in_created() {
+            return None;
+        }
+        let config = seen.config.as_deref()?;
+        let mut services = config.services.iter().flatten();
+        if services.any(Service::stops_by_itself) {
+            return None;
+        }
+        let done = config.schedule.is_some()
+            || seen
+                .last_exit()
+                .is_some_and(|exit| !exit.requested && exit.is_success());
+        if !done {
+            down.push(member.id);
+        }
+    }
+    if down.is_empty() {
+        return None;
+    }
+    let message = match down.len() {
+        1 => format!("group `{name}`: its Machine does not run"),
+        n => format!("group `{name}`: none of its {n} Machines runs"),
+    };
+    let start: Vec<&str> = down.iter().take(8).map(|id| id.as_str()).collect();
+    let start = start.join(" ");
+    Some(note(codes::NOT_RUNNING, message).of(name).hint(format!(
+        "`aeroform machine start {start}` starts what is down"
+    )))
 }
 
 /// RULES 18: an image by its tag alone, and what runs under it now.

@@ -10,7 +10,7 @@ use crate::core::fleet::{
     MachineId, MachineName, MachineState, Management, NamedBy, Observed, Region, RunRecord,
     VolumeId, config::Guest,
 };
-use crate::core::plan::{DriftKind, Plan, Summary};
+use crate::core::plan::{DriftKind, Note, Plan, Summary, codes};
 
 /// One app's Machines as they are.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,8 @@ pub struct StatusView {
     pub others: Vec<Other>,
     /// The last run that the state lists.
     pub last_run: Option<RunRecord>,
+    /// Groups of which nothing runs although they want Machines: what a plan says of each.
+    pub warnings: Vec<Note>,
     /// What a plan says now; none where nobody planned.
     pub now: Option<Now>,
 }
@@ -193,6 +195,7 @@ impl StatusView {
             missing,
             others: others(observed),
             last_run: known.and_then(|known| known.runs.last().cloned()),
+            warnings: Vec::new(),
             now: None,
         }
     }
@@ -201,6 +204,8 @@ impl StatusView {
     #[must_use]
     pub fn beside(mut self, plan: &Plan) -> Self {
         let of = |kind| plan.drift.iter().filter(|drift| drift.kind == kind).count();
+        let not_running = |note: &&Note| note.code == codes::NOT_RUNNING.name();
+        self.warnings = plan.warnings.iter().filter(not_running).cloned().collect();
         self.now = Some(Now {
             changed: of(DriftKind::Changed),
             missing: of(DriftKind::Missing),
@@ -222,6 +227,8 @@ impl StatusView {
         self.missing.retain(|missing| missing.group == *group);
         self.others
             .retain(|other| other.group.as_ref() == Some(group));
+        self.warnings
+            .retain(|note| note.group.as_ref() == Some(group));
         self.now = None;
         self
     }

@@ -9,7 +9,7 @@ use crate::core::fleet::{
     AppName, CheckState, GroupName, HostStatus, MachineId, MachineName, MachineState, Management,
     Region, RunRecord, VolumeId,
 };
-use crate::core::plan::Summary;
+use crate::core::plan::{Note, Summary};
 use crate::core::view::status::{MachineStatus, Other, StatusView};
 
 /// One app's Machines as they are.
@@ -27,6 +27,8 @@ pub struct StatusDocument<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     others: Vec<OtherDocument<'a>>,
     last_run: Option<&'a RunRecord>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [Note],
     #[serde(skip_serializing_if = "Option::is_none")]
     drift: Option<Drift>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +152,7 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
         missing: missing.collect(),
         others: others(&view.others),
         last_run: view.last_run.as_ref(),
+        warnings: &view.warnings,
         drift: view.now.as_ref().map(|now| Drift {
             changed: now.changed,
             missing: now.missing,

@@ -54,6 +54,7 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
         page.line(&Line::new(0).push(Label::Strong, "of no group"))?;
         machines(own, &table, page)?;
     }
+    warnings(view, page)?;
     closing(view, page)?;
     let standbys = view.machines.iter().any(|machine| machine.standby);
     if standbys {
@@ -166,6 +167,23 @@ fn last_run(run: &RunRecord) -> Line {
         )
         .push(ended, &run.outcome)
         .push(Label::Dim, format!(" (run {})", run.run))
+}
+
+/// Groups of which nothing runs.
+fn warnings(view: &StatusView, page: &mut Page<'_>) -> fmt::Result {
+    for note in &view.warnings {
+        page.blank()?;
+        page.line(
+            &Line::new(0)
+                .push(Label::Warning, "warning:")
+                .plain(" ")
+                .plain(&note.message),
+        )?;
+        if let Some(hint) = &note.hint {
+            page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))?;
+        }
+    }
+    Ok(())
 }
 
 /// What was changed outside, and what an apply would do.
