@@ -37,6 +37,7 @@ mod rollout;
 mod sandbox;
 mod scaled;
 mod sizes;
+mod steady;
 mod terminal;
 mod usage;
 mod walk;

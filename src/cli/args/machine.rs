@@ -249,6 +249,9 @@ pub struct Act {
     /// How long to wait for a lease or lock of somebody else (30s, 5m)
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration)]
     pub lock_timeout: Duration,
+    /// How long a Machine that is started must stay up (10s, 1m; 0 turns it off)
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub steady: Option<Duration>,
     /// Print one JSON object per Machine and line
     #[arg(long)]
     pub json: bool,

@@ -9,16 +9,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::super::args::Act;
+use super::super::args::{Act, PlanOptions};
 use super::super::session::{self, Session};
 use super::super::{Context, codes};
 use super::named;
+use crate::apply::{Seen, Watch};
 use crate::conduct::{Anchor, awaited};
-use crate::core::fleet::{AppName, Call, Machine, MachineState, Until};
+use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, Until};
+use crate::core::plan::{Asked, steady_ms};
 use crate::core::view::json::machine as document;
 use crate::core::view::words::span;
 use crate::core::view::{escape, terminal};
 use crate::provider::backoff::Backoff;
+use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::ui::{self, Exit, Failure, Signals, Ui};
 
@@ -70,7 +73,15 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
         let me = session::holder(context, &command, None);
         Some(session::lock(ui, &mut signals, &*session.store, &me, args.lock_timeout).await?)
     };
+    let options = PlanOptions {
+        steady: args.steady,
+        ..PlanOptions::default()
+    };
+    let flags = session::with_options(context, &options, Asked::default())?;
     let hand = Hand {
+        desired: &session.desired,
+        capabilities: &described.capabilities,
+        flags,
         ui,
         provider: &*provider,
         app,
@@ -110,6 +121,9 @@ fn of_other_project(machine: &Machine) -> Failure {
 }
 
 struct Hand<'a> {
+    desired: &'a Desired,
+    capabilities: &'a Capabilities,
+    flags: Asked,
     ui: &'a Ui,
     provider: &'a dyn Provider,
     app: &'a AppName,
@@ -207,10 +221,68 @@ impl Hand<'_> {
             .wait(self.app, &target.id, until, PATIENCE)
             .await;
         match (waited, lost) {
-            (Ok(after), _) => Ok((before, after)),
+            (Ok(after), _) => {
+                let after = self.stays_up(&before, after).await?;
+                Ok((before, after))
+            }
             (Err(_), Some(lost)) => Err(lost.into()),
             (Err(error), None) => Err(error.into()),
         }
+    }
+
+    /// A Machine that was started has to stay up for a while: until then its start is no success.
+    async fn stays_up(&self, before: &Machine, after: Machine) -> Result<Machine, Failure> {
+        let window = self.window(before);
+        if self.deed.until() != Some(Until::Started) || window.is_zero() {
+            return Ok(after);
+        }
+        let id = &before.id;
+        self.ui.say(&format!(
+            "{id} waits for it to stay up, at most {}",
+            limit(window)
+        ));
+        let mut watch = Watch::over(window, Some(before));
+        let deadline = Instant::now() + PATIENCE;
+        let poll = Duration::from_millis(self.capabilities.poll_ms.max(100));
+        let mut now = after;
+        loop {
+            match watch.look(&now, Instant::now()) {
+                Seen::Up(left) if left.is_zero() => return Ok(now),
+                Seen::Rests(remark) => {
+                    self.ui.say(&format!("note: {}", escape::safe(&remark)));
+                    return Ok(now);
+                }
+                Seen::Fails(failing) => {
+                    let failure = Failure::new(failing.code(), failing.message(&now));
+                    return Err(failure.hint(format!("look at its logs: `aeroform logs {id}`")));
+                }
+                Seen::Up(_) | Seen::Down => {}
+            }
+            if Instant::now() >= deadline {
+                let state = now.state.as_str();
+                let message = format!("Machine {id} did not stay up: it is {state}");
+                return Err(Failure::new(answers::NOT_REACHED, message));
+            }
+            sleep(poll).await;
+            now = self.provider.get(self.app, id).await?;
+            if now.state.is_gone() {
+                return Err(gone(&now));
+            }
+        }
+    }
+
+    /// How long it has to stay up; a standby not at all.
+    fn window(&self, machine: &Machine) -> Duration {
+        if !machine.standby_for.is_empty() {
+            return Duration::ZERO;
+        }
+        let group = machine.group.as_ref();
+        let group = group.and_then(|group| self.desired.groups.get(group));
+        let ms = match group {
+            Some(group) => steady_ms(group, &self.flags, Some(self.capabilities)),
+            None => self.flags.steady_ms.or(Some(self.capabilities.steady_ms)),
+        };
+        Duration::from_millis(ms.unwrap_or(0))
     }
 
     /// Makes the call, again where the platform does not take it yet. What was lost on the way may have
