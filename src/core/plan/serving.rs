@@ -3,6 +3,7 @@
 //!
 //! Pure: the plan, what was seen before it and what came of it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
@@ -83,10 +84,10 @@ impl Left {
         }
     }
 
-    /// Whether a Machine is on what the run brought.
+    /// Whether a Machine is on what the run brought, or on what an earlier one brought and never came up.
     pub fn has_new(&self) -> bool {
         let mut versions = self.serving.iter().flat_map(|group| &group.versions);
-        versions.any(|versioned| versioned.version.new)
+        versions.any(|versioned| versioned.version.new || versioned.doing == Does::Failing)
     }
 }
 
@@ -110,10 +111,10 @@ fn serving(
     let new = release.map(|release| release.version);
     let groups = plan.groups.iter().filter_map(|group| {
         let fence = plan.fences.get(&group.name)?;
-        let mut machines: BTreeMap<(bool, Option<u64>, Does), usize> = BTreeMap::new();
+        let mut machines: BTreeMap<(bool, Reverse<Option<u64>>, Does), usize> = BTreeMap::new();
         let mut add = |version: Version, does: Does| {
             *machines
-                .entry((!version.new, version.release, does))
+                .entry((!version.new, Reverse(version.release), does))
                 .or_default() += 1;
         };
         for id in fence.values().flatten() {
@@ -136,7 +137,7 @@ fn serving(
         }
         let versions = machines
             .into_iter()
-            .map(|((old, release, doing), machines)| Versioned {
+            .map(|((old, Reverse(release), doing), machines)| Versioned {
                 machines,
                 version: Version { new: !old, release },
                 doing,
