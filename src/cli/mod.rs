@@ -98,7 +98,8 @@ fn speak(args: &[OsString], env: &Env) -> Exit {
         cli.global.color,
         cli.global.loudness(),
         cli.verb.json(),
-    );
+    )
+    .called(cli.global.program());
     ui.tell_panics();
     let ended = panic::catch_unwind(AssertUnwindSafe(|| run(&ui, env, &cli)))
         .unwrap_or_else(|_| Err(Failure::bug("a part of the program gave up; see above")));

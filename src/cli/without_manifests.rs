@@ -247,7 +247,12 @@ fn alone(config: Option<&Path>) -> Result<Pair, Failure> {
 
 fn nameless(global: &Global, problem: Failure) -> Failure {
     let program = global.program();
-    let way = format!("or name the app: `{program} -a NAME --provider fly …`");
+    let provider = if global.provider.is_some() {
+        ""
+    } else {
+        " --provider fly"
+    };
+    let way = format!("or name the app: `{program} -a NAME{provider} …`");
     let hint = problem.hint.clone();
     let hint = hint.map_or_else(|| way.clone(), |hint| format!("{hint}; {way}"));
     problem.hint(hint)

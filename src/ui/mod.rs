@@ -6,6 +6,7 @@
 
 pub mod codes;
 pub mod color;
+mod commands;
 pub mod exit;
 pub mod failure;
 pub mod list;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde::Serialize;
 
 use super::color::{ColorChoice, Ink, paint};
+use super::commands::pasteable;
 use super::terminal::{self, Streams};
 use super::{Exit, Failure, codes};
 use crate::core::fleet::secret::form;
@@ -60,6 +61,7 @@ pub struct Ui {
     json: bool,
     /// Rows are drawn that a line would tear; they say what is waited for.
     drawing: Arc<AtomicBool>,
+    program: String,
     trouble: Mutex<Option<io::Error>>,
 }
 
@@ -78,8 +80,16 @@ impl Ui {
             loudness,
             json,
             drawing: Arc::default(),
+            program: "aeroform".to_owned(),
             trouble: Mutex::new(None),
         }
+    }
+
+    /// The same for a run that was begun so (`aeroform -C shop`): commands in texts for people begin like it.
+    #[must_use]
+    pub fn called(mut self, program: String) -> Self {
+        self.program = program;
+        self
     }
 
     /// Which streams are terminals.
@@ -144,7 +154,8 @@ impl Ui {
 
     /// Writes one JSON document and a line end to standard output.
     pub fn document(&self, value: &impl Serialize) {
-        self.data(&format!("{}\n", json::text(value)));
+        let text = format!("{}\n", json::text(value));
+        self.verbatim(&leaving(&text, self.color.data));
     }
 
     /// Whether standard output still takes anything; who sends without end asks this.
@@ -165,7 +176,14 @@ impl Ui {
 
     /// The text as it is written to standard output.
     pub(super) fn shown_data<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        leaving(text, self.color.data)
+        self.escaped(text, self.color.data)
+    }
+
+    fn escaped<'t>(&self, text: &'t str, color: bool) -> Cow<'t, str> {
+        match pasteable(text, &self.program) {
+            Cow::Borrowed(text) => leaving(text, color),
+            Cow::Owned(text) => Cow::Owned(leaving(&text, color).into_owned()),
+        }
     }
 
     /// Makes the message of a panic leave as every other text does: it may quote anything.
@@ -178,7 +196,7 @@ impl Ui {
 
     /// The text as it is written to standard error.
     pub(super) fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        leaving(text, self.color.talk)
+        self.escaped(text, self.color.talk)
     }
 
     /// A line to standard error, unless `-q`.

@@ -187,3 +187,21 @@ fn an_image_that_a_variable_left_empty_is_refused_before_anything_is_planned() {
         assert!(run.contains("names no image"), "{run}");
     }
 }
+
+#[test]
+fn every_printed_command_has_the_flags_in_use() {
+    let sandbox = crate::sandbox::Sandbox::with_app();
+    let flags = ["-c", "fly.toml", "-a", "shop-2", "--provider", "local"];
+    let run = |verb: &[&str]| sandbox.run(&[&flags, verb].concat());
+    let begun = "`aeroform -c fly.toml -a shop-2 --provider local";
+    let status = run(&["status"]);
+    assert!(status.contains(&format!("{begun} plan` shows")), "{status}");
+    let unknown = run(&["machine", "status", "nobody"]);
+    assert!(
+        unknown.contains(&format!("hint: {begun} machine list`")),
+        "{unknown}"
+    );
+    // A document for programs names commands as they are.
+    let document = run(&["machine", "status", "nobody", "--json"]);
+    assert!(document.contains("`aeroform machine list`"), "{document}");
+}

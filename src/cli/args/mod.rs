@@ -169,6 +169,14 @@ impl Global {
                 words.extend([flag.to_owned(), typed(&path.display().to_string())]);
             }
         }
+        // What a variable says holds where it is read, too.
+        let app = self.app.as_ref().filter(|_| self.app_variable.is_none());
+        words.extend(
+            app.into_iter()
+                .flat_map(|app| ["-a".to_owned(), typed(app.as_str())]),
+        );
+        let provider = self.provider.iter();
+        words.extend(provider.flat_map(|name| ["--provider".to_owned(), typed(name)]));
         words.join(" ")
     }
 
@@ -201,6 +209,10 @@ fn a_command_to_be_typed_again_names_the_same_project() {
     assert_eq!(
         program(&["aeroform", "-C", "my shop", "apply", "-c", "prod/fly.toml"]),
         "aeroform -C 'my shop' -c prod/fly.toml"
+    );
+    assert_eq!(
+        program(&["aeroform", "status", "--provider", "fly", "-a", "shop-2"]),
+        "aeroform -a shop-2 --provider fly"
     );
     assert_eq!(typed("it's"), r"'it'\''s'");
 }

@@ -99,6 +99,6 @@ fn standby(source: &Place) -> Failure {
     )
     .hint(format!(
         "write `standby = 2` in `[groups.{}]`, or clone one of its primaries",
-        source.group
+        source.group.toml_key()
     ))
 }

@@ -180,6 +180,13 @@ impl GroupName {
     }
 }
 
+impl GroupName {
+    /// The name as a key of TOML: quoted where it is not bare.
+    pub fn toml_key(&self) -> String {
+        toml_edit::Key::new(self.as_str()).to_string()
+    }
+}
+
 impl Lineage {
     /// The part of it that belongs to one project folder: another one for each folder.
     #[must_use]
@@ -292,6 +299,12 @@ mod tests {
 
     fn group(name: &str) -> GroupName {
         GroupName::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_name_is_quoted_where_toml_needs_it() {
+        assert_eq!(group("web-1").toml_key(), "web-1");
+        assert_eq!(group("w rk").toml_key(), "\"w rk\"");
     }
 
     #[test]

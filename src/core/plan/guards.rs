@@ -121,8 +121,9 @@ fn protect(
         format!("{volumes} of its volumes would be left")
     };
     let hint = if still {
+        let key = name.toml_key();
         format!(
-            "to allow it, remove `protect` from `[groups.{name}]` and apply that by itself first"
+            "to allow it, remove `protect` from `[groups.{key}]` and apply that by itself first"
         )
     } else {
         "apply the removal of `protect` by itself first: leave the group and its count as they are"
@@ -275,7 +276,8 @@ pub(super) fn warnings(
 /// A group that wants Machines and of which none is started, although nothing stops them by itself and this
 /// plan starts none. What has done its work or starts when its time comes is as it should be.
 fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
-    let template = &decision.wanted?.template;
+    let group = decision.wanted?;
+    let template = &group.template;
     let mut services = template.services.iter().flatten();
     if services.any(Service::stops_by_itself)
         || template.schedule.is_some()
@@ -283,7 +285,12 @@ fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     {
         return None;
     }
-    let comes_up = |changed: &Changed<'_>| Wave::of(&changed.member) == Wave::Down;
+    let comes_up = |changed: &Changed<'_>| {
+        matches!(
+            Wave::of(group, &changed.member),
+            Wave::Down | Wave::Failing
+        )
+    };
     if decision.changed.iter().any(comes_up) {
         return None;
     }

@@ -146,7 +146,6 @@ impl<'a> Group<'_, 'a> {
     /// Fly's own rule for a new group (facts/fly-toml-to-machine.md 10.2), and one per written region.
     pub(super) fn fresh(&self) -> Target {
         let template = &self.wanted.template;
-        let name = self.name;
         let (rule, standby, why) = if template.has_mounts() {
             (1, 0, "it has a mount")
         } else if !self.wanted.ha {
@@ -171,14 +170,15 @@ impl<'a> Group<'_, 'a> {
         } else {
             "Fly's rule for a new group"
         };
+        let key = self.name.toml_key();
         let why = if self.wanted.ha && !template.has_mounts() {
             format!(
-                "{number}: {why} ({source}); for another number write `count` in `[groups.{name}]`, \
+                "{number}: {why} ({source}); for another number write `count` in `[groups.{key}]`, \
                  or `ha = false` for 1"
             )
         } else {
             format!(
-                "{number}: {why} ({source}); for another number write `count` in `[groups.{name}]`"
+                "{number}: {why} ({source}); for another number write `count` in `[groups.{key}]`"
             )
         };
         Target {

@@ -314,26 +314,30 @@ pub(super) fn crowded(
             ),
         )
         .of(name)
-        .hint(format!("to even them out write `regions` in `[groups.{name}]`"))
+        .hint(format!(
+            "to even them out write `regions` in `[groups.{}]`",
+            name.toml_key()
+        ))
     })
 }
 
 /// Why a group cannot be laid out.
 pub(super) fn no_layout(name: &GroupName, error: &NoLayout, target: u32) -> Note {
+    let key = name.toml_key();
     match *error {
         NoLayout::TooFew { room } => note(
             codes::NO_ROOM_IN_REGIONS,
             format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
         )
         .hint(format!(
-            "add regions or raise `max_per_region` in `[groups.{name}]`"
+            "add regions or raise `max_per_region` in `[groups.{key}]`"
         )),
         NoLayout::NoRegion => note(
             codes::NO_REGION,
             format!("nothing says in which region group `{name}` starts"),
         )
         .hint(format!(
-            "write `primary_region` in fly.toml, or `regions` in `[groups.{name}]`"
+            "write `primary_region` in fly.toml, or `regions` in `[groups.{key}]`"
         )),
     }
     .of(name)

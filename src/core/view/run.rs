@@ -69,6 +69,11 @@ impl Tally {
         self.skipped + self.not_started
     }
 
+    /// How many were begun and have ended. It rises by one with each of them.
+    pub fn begun(&self) -> usize {
+        self.done + self.failed + self.unknown
+    }
+
     /// Whether all of them ended as planned.
     pub fn is_complete(&self) -> bool {
         self.done == self.total

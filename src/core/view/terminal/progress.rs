@@ -163,7 +163,7 @@ pub fn event(
             };
             let mut line = subject(change).plain("  ").push(label, text);
             if matches!(what, StepEvent::Ended(_)) {
-                let count = format!("  {}/{}", tally.ended(), tally.total);
+                let count = format!("  {}/{}", tally.begun(), tally.total);
                 line.add(Label::Dim, count);
             }
             // The hint of a failure stands once, in the report.
