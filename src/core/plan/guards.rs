@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::decision::{Changed, Decision, Gone, How};
+use super::decision::{Awaited, Changed, Decision, Gone, How, Proof};
 use super::gates::Wave;
 use super::members::{Fleet, Member, successors};
 use super::notes::{machines, note};
@@ -286,12 +286,10 @@ fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
         return None;
     }
     let comes_up = |changed: &Changed<'_>| {
-        matches!(
-            Wave::of(group, &changed.member),
-            Wave::Down | Wave::Failing
-        )
+        matches!(Wave::of(group, &changed.member), Wave::Down | Wave::Failing)
     };
-    if decision.changed.iter().any(comes_up) {
+    let starts = |awaited: &Awaited<'_>| awaited.proof == Proof::Start;
+    if decision.changed.iter().any(comes_up) || decision.unproven.iter().any(starts) {
         return None;
     }
     let goes = |member: &Member<'_>| decision.gone.iter().any(|gone| gone.member.id == member.id);
