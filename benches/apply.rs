@@ -11,6 +11,7 @@ mod measure;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,9 @@ impl Journal for Counted {
     }
     fn open_runs(&self, lineage: &Lineage) -> Result<Vec<OpenRun>, JournalError> {
         self.journal.open_runs(lineage)
+    }
+    fn releases(&self, lineage: &Lineage) -> Result<BTreeMap<String, RunId>, JournalError> {
+        self.journal.releases(lineage)
     }
 }
 

@@ -108,7 +108,7 @@ impl<'a> Shared<'a> {
         let mut left = Stopping {
             up_to_ms: self.cancel.grace().map(|grace| {
                 // Grace is given in whole seconds, and some of it has passed.
-                grace.as_millis().div_ceil(1000) as u64 * 1000
+                u64::try_from(grace.as_millis().div_ceil(1000) * 1000).unwrap_or(u64::MAX)
             }),
             ..Stopping::default()
         };

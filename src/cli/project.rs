@@ -81,7 +81,7 @@ impl Project {
     /// it that does decides.
     pub(super) fn guard(&self, path: &Path) -> Result<(), Failure> {
         self.guard_git(path)?;
-        let (absolute, resolved) = resolve(&self.from_folder(path));
+        let (absolute, resolved) = resolve(&self.counted(path));
         let climbs = absolute
             .components()
             .any(|part| part == std::path::Component::ParentDir);
@@ -98,14 +98,14 @@ impl Project {
 
     /// The same path, from the resolved folder of the project: the way to that is the user's own word, and may
     /// climb.
-    fn from_folder(&self, path: &Path) -> PathBuf {
+    fn counted(&self, path: &Path) -> PathBuf {
         let inside = path.strip_prefix(&self.dir);
         inside.map_or_else(|_| path.to_owned(), |path| self.folder.join(path))
     }
 
     /// Refuses a path into a folder of git's own, whether or not there is such a file.
     fn guard_git(&self, path: &Path) -> Result<(), Failure> {
-        let (absolute, resolved) = resolve(&self.from_folder(path));
+        let (absolute, resolved) = resolve(&self.counted(path));
         if !self.is_of_git(&absolute) && !self.is_of_git(&resolved) {
             return Ok(());
         }

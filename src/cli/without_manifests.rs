@@ -59,7 +59,7 @@ pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Acc
         let mut text = problem.text();
         if !left.state_known {
             let place = place.display();
-            text.push_str(&format!("; the state is taken to be `{place}`"));
+            text = format!("{text}; the state is taken to be `{place}`");
         }
         ui.warn(&text);
     }
@@ -211,7 +211,10 @@ impl Left {
                 let names = entries.into_iter().flatten().flatten();
                 names
                     .filter_map(|entry| entry.file_name().into_string().ok())
-                    .filter(|name| name.ends_with(".json") && !name.contains(".unpublished"))
+                    .filter(|name| {
+                        let is_json = Path::new(name).extension().is_some_and(|ext| ext == "json");
+                        is_json && !name.contains(".unpublished")
+                    })
                     .map(|name| self.project.path(&format!("state/{name}")))
                     .collect()
             }

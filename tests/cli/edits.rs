@@ -123,7 +123,10 @@ fn an_apply_that_does_not_come_to_its_end_keeps_the_edit() {
         "{shown}"
     );
     // The same words once more would be one Machine more.
-    assert!(shown.contains("run `aeroform apply` again"), "{shown}");
+    assert!(
+        shown.contains("`aeroform apply` goes on with what is left"),
+        "{shown}"
+    );
     assert!(
         sandbox
             .read("aeroform.toml")

@@ -156,7 +156,7 @@ fn a_command_to_be_typed_again_works_where_it_is_read() {
     command.current_dir(sandbox.project().parent().unwrap());
     let shown = sandbox.show(&command.output().unwrap());
     assert!(
-        shown.contains("hint: run `aeroform -C project apply` again"),
+        shown.contains("hint: `aeroform -C project apply` goes on with what is left"),
         "{shown}"
     );
     assert!(

@@ -71,7 +71,11 @@ fn the_config_of_a_group_is_shown_without_its_secrets() {
     assert!(!all.contains("hunter2"), "{all}");
     assert!(all.contains(r#""groups":[{"name":"jobs","#), "{all}");
     let all = sandbox.run(&["show", "config", "--show-secrets"]);
-    assert!(all.contains("hunter2") && !all.contains("hidden"), "{all}");
+    let printed = all.split("--- stderr\n").next().unwrap();
+    assert!(
+        printed.contains("hunter2") && !printed.contains("hidden"),
+        "{all}"
+    );
     assert_snapshot!(sandbox.run(&["show", "config", "-g", "wbe"]), @"
     exit 1
     --- stderr

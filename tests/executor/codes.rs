@@ -92,7 +92,12 @@ async fn every_code_of_an_answer_is_provoked() {
     };
     let effects = [
         refuse(400, "invalid config: image is required"),
+        refuse(
+            400,
+            "failed to get manifest: MANIFEST_UNKNOWN: manifest unknown",
+        ),
         refuse(401, "unauthorized"),
+        refuse(403, "organization is over the allowed quota"),
         refuse(404, "app not found"),
         refuse(409, "already_exists: unique machine name violation"),
         refuse(409, "conflict: somebody else has the lease"),

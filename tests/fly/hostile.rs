@@ -220,7 +220,7 @@ async fn a_config_that_is_not_understood_is_said_and_the_machine_stays_visible()
 
 #[tokio::test(start_paused = true)]
 async fn no_value_of_an_answer_is_repeated_where_it_cannot_be_read() {
-    let secret = "fm2_s3cret_of_somebody";
+    let secret = "sk_live_4eC39HqLyjWDarjtT1";
     let odd = machine(
         "d2",
         &json!({"config": {"services": secret, "guest": secret}}),

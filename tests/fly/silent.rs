@@ -31,7 +31,7 @@ async fn a_server_that_never_answers_is_given_up_and_it_is_said_what_is_waited_f
     let told = Arc::clone(&lines);
     let provider =
         FlyProvider::new(Silent, access("http://127.0.0.1:9")).telling(Arc::new(move |line| {
-            told.lock().unwrap().push(line.to_owned())
+            told.lock().unwrap().push(line.to_owned());
         }));
     let app = AppName::new("shop").unwrap();
     let begun = Instant::now();

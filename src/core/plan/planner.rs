@@ -131,21 +131,32 @@ pub fn plan(
     let left = observed.map(|observed| volumes::left_by_migrations(&decisions, observed));
     plan.notes.extend(left.into_iter().flatten());
     if let Some(observed) = observed {
-        plan.makers = makers::makers(&fleet, observed, options);
-        let history = history::judge(known, observed, &fleet, &plan.desired, options);
-        for (taken, about) in history.takes_over {
-            plan.takes_over.push(taken);
-            plan.records.push(about);
-        }
-        let unknown = unreadable::refusal(known, &fleet, observed, &plan.steps, options);
-        plan.records.extend(history::lineage_told(known, observed));
-        plan.refusals
-            .splice(0..0, history.refusals.into_iter().chain(unknown));
+        take_over(&mut plan, known, observed, &fleet, options);
     }
     plan.drift = fleet.drift;
     plan.drift
         .sort_by(|a, b| (a.kind as u8, &a.machine.id).cmp(&(b.kind as u8, &b.machine.id)));
     plan
+}
+
+/// Runs that the state does not list: what it takes over of them, and what it must not.
+fn take_over(
+    plan: &mut Plan,
+    known: &Known,
+    observed: &Observed,
+    fleet: &Fleet<'_>,
+    options: &Options,
+) {
+    plan.makers = makers::makers(fleet, observed, options);
+    let history = history::judge(known, observed, fleet, &plan.desired, options);
+    for (taken, about) in history.takes_over {
+        plan.takes_over.push(taken);
+        plan.records.push(about);
+    }
+    let unknown = unreadable::refusal(known, fleet, observed, &plan.steps, options);
+    plan.records.extend(history::lineage_told(known, observed));
+    plan.refusals
+        .splice(0..0, history.refusals.into_iter().chain(unknown));
 }
 
 /// What must be said of the app itself and of its releases.

@@ -39,8 +39,8 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
         exec: words(&mut fields, "exec"),
         kill_timeout: signals::timeout(&mut fields, Number::Seconds),
         metrics: (port.is_some() || path.is_some()).then(|| Metrics {
-            port,
             path,
+            port,
             ..Metrics::default()
         }),
         machine_config: fields.string("machine_config"),

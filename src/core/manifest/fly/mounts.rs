@@ -182,31 +182,32 @@ mod tests {
             ("snapshot_retention = 61", 1),
             ("auto_extend_size_threshold = 80", 1),
             (
-                "auto_extend_size_threshold = 49\nauto_extend_size_increment = 1",
+                "auto_extend_size_threshold = 49\nauto_extend_size_increment = \"1gb\"",
                 1,
             ),
             (
-                "auto_extend_size_threshold = 50\nauto_extend_size_increment = 100\nauto_extend_size_limit = 500",
+                "auto_extend_size_threshold = 50\nauto_extend_size_increment = \"100gb\"\nauto_extend_size_limit = \"500gb\"",
                 0,
             ),
             (
-                "auto_extend_size_threshold = 40\nauto_extend_size_increment = 1",
+                "auto_extend_size_threshold = 40\nauto_extend_size_increment = \"1gb\"",
                 1,
             ),
             (
-                "auto_extend_size_threshold = 80\nauto_extend_size_increment = 101",
+                "auto_extend_size_threshold = 80\nauto_extend_size_increment = \"101gb\"",
                 1,
             ),
             (
-                "auto_extend_size_threshold = 80\nauto_extend_size_increment = 1\nauto_extend_size_limit = 501",
+                "auto_extend_size_threshold = 80\nauto_extend_size_increment = \"1gb\"\nauto_extend_size_limit = \"501gb\"",
                 1,
             ),
             (
-                "auto_extend_size_threshold = 80\nauto_extend_size_increment = 1",
+                "auto_extend_size_threshold = 80\nauto_extend_size_increment = \"1gb\"",
                 0,
             ),
-            ("auto_extend_size_increment = 1", 1),
-            ("auto_extend_size_limit = 0", 0),
+            ("auto_extend_size_increment = \"1gb\"", 1),
+            ("auto_extend_size_limit = \"0\"", 0),
+            ("auto_extend_size_limit = 10", 1),
         ] {
             let mount = "[mounts]\nsource = \"a\"\ndestination = \"/a\"\n";
             let (_, found) = fly_fields(&format!("{mount}{text}\n"), read);

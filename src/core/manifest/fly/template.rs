@@ -238,16 +238,16 @@ fn without_port(
     group: &GroupName,
     beside_http: bool,
 ) -> Diagnostic {
-    let lacks = if beside_http {
-        "the [http_service] of process group {} names no `internal_port`"
+    let (check, group) = (shown(&section.body.name), shown(group.as_str()));
+    let message = if beside_http {
+        format!(
+            "check {check} has no port, and the [http_service] of process group {group} names no `internal_port`"
+        )
     } else {
-        "process group {} has no [http_service] to take it from"
+        format!(
+            "check {check} has no port, and process group {group} has no [http_service] to take it from"
+        )
     };
-    let message = format!(
-        "check {} has no port, and {}",
-        shown(&section.body.name),
-        lacks.replace("{}", &shown(group.as_str()))
-    );
     Diagnostic::error(codes::CHECK_WITHOUT_PORT, message)
         .at(file.place(section.span.clone(), ""))
         .help("add `port = 8080`")

@@ -111,10 +111,11 @@ fn left_open(stopping: &Stopping) -> String {
     };
     if stopping.unanswered > 0 {
         let answers = words::count(stopping.unanswered, "answer");
-        text.push_str(&match stopping.up_to_ms {
-            Some(ms) => format!("; waits for {answers}, at most {}", words::span(ms)),
-            None => format!("; waits for {answers}, and Ctrl-C once more ends that"),
-        });
+        let until = match stopping.up_to_ms {
+            Some(ms) => format!("at most {}", words::span(ms)),
+            None => "and Ctrl-C once more ends that".to_owned(),
+        };
+        text = format!("{text}; waits for {answers}, {until}");
     }
     text
 }
