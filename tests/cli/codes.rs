@@ -73,6 +73,7 @@ fn after(preparation: &str, args: &str) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one line or two for each code")]
 async fn every_code_of_a_verb_is_provoked() {
     let sandbox = Sandbox::with_app();
     let mut homeless = sandbox.command(&["status", "--json"]);

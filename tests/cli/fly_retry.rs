@@ -126,7 +126,7 @@ fn a_failure_stops_the_release_unless_the_files_or_a_flag_say_otherwise() {
         run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
         if let Some(file) = file {
             let mut settings = sandbox.read("aeroform.toml");
-            settings.push_str(&format!("\n[deploy]\non_failure = \"{file}\"\n"));
+            settings = format!("{settings}\n[deploy]\non_failure = \"{file}\"\n");
             sandbox.write("aeroform.toml", &settings);
         }
         let mut words = vec!["apply", "-y", "--image", V2, "--parallelism", "1"];

@@ -118,7 +118,7 @@ fn a_refresh_names_what_fly_toml_has_to_say_and_claims_nothing() {
     run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     let id = platform.machines()[0]["id"].as_str().unwrap().to_owned();
     update(&platform, &id, |config| {
-        config["env"]["NEW"] = "it's \"1\"".into()
+        config["env"]["NEW"] = "it's \"1\"".into();
     });
     let state = sandbox.read("state/shop.json");
     let refreshed = run(&sandbox, &platform, &["refresh", "-y"]);

@@ -250,7 +250,7 @@ impl Person {
         let mut heard = Heard::default();
         let ended = ground
             .carry_out(&fresh, &*lock, &errand, cancel, &mut |event| {
-                heard.hear(event)
+                heard.hear(event);
             })
             .await
             .map_err(broken)?;
