@@ -146,6 +146,22 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The same place without its line, for a mistake that is only counted.
+    pub(super) fn bare_place(&self, span: Range<usize>) -> Place {
+        let start = self.floor(span.start.min(self.text.len()));
+        let line = self.line(start);
+        let column = start - self.starts[line - 1] + 1;
+        Place {
+            file: self.path.to_owned(),
+            span: start..start,
+            line,
+            column,
+            caret: 0..0,
+            excerpt: String::new(),
+            label: None,
+        }
+    }
+
     fn floor(&self, offset: usize) -> usize {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {

@@ -21,6 +21,9 @@ use super::value::{Node, Table, Value};
 /// Most diagnostics of one file that are worth the search for a similar word.
 const SUGGESTED: usize = 50;
 
+/// So many mistakes have their line quoted; fewer are kept.
+const QUOTED: usize = 200;
+
 /// Whose rules a file obeys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -115,6 +118,11 @@ impl<'s> File<'s> {
 
     pub(super) fn place(&self, span: Range<usize>, label: impl Into<String>) -> Place {
         let label = label.into();
+        // Looking through a long line for secrets costs too much for mistakes that nobody is shown.
+        let found = self.found.borrow();
+        if found.len() > QUOTED {
+            return self.source.bare_place(span);
+        }
         self.source
             .place(span, (!label.is_empty()).then_some(label))
     }
