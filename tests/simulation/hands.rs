@@ -63,13 +63,8 @@ pub(crate) fn lay(story: &Story, random: &mut Random) {
         }
         _ => {
             let gone = random.chance(60);
-            if gone && random.chance(50) {
-                hand.host_in_part(id);
-                format!("takes the host of {id} away, which is told in part")
-            } else {
-                hand.host(id, gone);
-                format!("takes the host of {id} away: {gone}")
-            }
+            hand.host(id, gone);
+            format!("takes the host of {id} away: {gone}")
         }
     };
     drop(world);

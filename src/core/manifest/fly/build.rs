@@ -16,7 +16,7 @@ pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
     compression(&mut fields);
     types(&mut fields);
     if let Some((span, _)) = fields.take_entry("compose") {
-        let message = "the containers of a compose file are not read: a plan that creates Machines on Fly is refused";
+        let message = "the containers of a compose file are not read: Machines keep those that they have, new ones get none";
         fields.file.report(
             Diagnostic::warning(codes::COMPOSE_NOT_READ, message)
                 .at(fields.file.place(span, ""))
