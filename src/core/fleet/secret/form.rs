@@ -677,7 +677,7 @@ mod tests {
             "registry.fly.io/shop:deployment-01HXYZABCDEFGHJKMNPQRSTVWX@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "registry.fly.io/shop@sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "--rev 3f786850e387550fdab836ed7e6dc881de23001b",
-            "148ed599c14189 vol_vz3gr8x9yq5k2m1n fly-local-6pn:8080",
+            "148ed599c14189 vol_vz3gr8x9yq5k2m1n fly-local-net:8080",
             "0f8fad5b-d9cb-469f-a165-70867728950e",
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36",
             "ProcessAllTheQueuesOfTheWorkerNumber2ForAllTenants2024",
