@@ -190,8 +190,11 @@ fn logins(text: &str) -> Vec<Range<usize>> {
         let behind = ceil(text, at.saturating_sub(ENOUGH));
         let before = &text[behind..at];
         let start = before
-            .rfind(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '=' | ',' | '/'))
-            .map_or(0, |start| start + 1);
+            .rmatch_indices(|c: char| {
+                c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '=' | ',' | '/')
+            })
+            .next()
+            .map_or(0, |(start, gap)| start + gap.len());
         let Some((user, password)) = before[start..].split_once(':') else {
             continue;
         };
