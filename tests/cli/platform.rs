@@ -76,6 +76,7 @@ fn the_config_of_a_group_is_shown_without_its_secrets() {
         printed.contains("hunter2") && !printed.contains("hidden"),
         "{all}"
     );
+    sandbox.write("fly.toml", Sandbox::FLY);
     assert_snapshot!(sandbox.run(&["show", "config", "-g", "wbe"]), @"
     exit 1
     --- stderr
