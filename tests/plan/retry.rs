@@ -217,6 +217,20 @@ fn one_that_runs_unproven_and_changes_goes_next_and_no_faster_than_the_strategy_
 }
 
 #[test]
+fn one_that_failed_since_is_mended_before_one_that_runs_unproven_changes() {
+    let mut stage = failed_at_the_first(&[workers("1"), workers("2")], |_| {});
+    stage.touch("m00002", |machine| machine.state = MachineState::Failed);
+    let wanted = workers("3");
+    let plan = stage.plan(&wanted);
+    let step = |machine| of(&plan, machine).0;
+    // It serves nobody: to update it takes no capacity away.
+    assert!(is_behind(&plan, step("m00001"), step("m00002")));
+    assert!(is_behind(&plan, step("m00003"), step("m00001")));
+    let found = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    assert_eq!(found, []);
+}
+
+#[test]
 fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
     let wanted = |worker, web| {
         let config = |version| json!({"env": {"VERSION": version}});

@@ -202,11 +202,6 @@ impl Person {
     ) -> Result<End, End> {
         let broken = |error: ConductError| {
             if let ConductError::Unsound(findings) = &error {
-                // Known defect: docs/reliability.md, "A plan that its own check refuses".
-                let text = format!("{findings:?}");
-                if text.contains("takes a Machine down before step") {
-                    story.stops_at_a_known_defect();
-                }
                 story.breach(&format!("the plan is unsound: {findings:?}"));
             }
             End::Broken(error.to_string())

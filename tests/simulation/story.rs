@@ -30,7 +30,6 @@ pub(crate) struct Story {
 struct Shared {
     tale: Vec<String>,
     breaches: Vec<String>,
-    known_defect: bool,
     tally: Tally,
     /// Machines of nobody here, as they were when they came.
     strangers: BTreeMap<String, Value>,
@@ -89,17 +88,7 @@ impl Story {
     /// Says that something happened which never may.
     pub(crate) fn breach(&self, what: &str) {
         self.tell(&format!("BREACH: {what}"));
-        self.with(|shared| {
-            if !shared.known_defect {
-                shared.breaches.push(what.to_owned());
-            }
-        });
-    }
-
-    /// The run refuses a plan of its own for a reason that is known and not mended: what follows is not judged.
-    pub(crate) fn stops_at_a_known_defect(&self) {
-        self.count("known: a plan that its own check refuses");
-        self.with(|shared| shared.known_defect = true);
+        self.with(|shared| shared.breaches.push(what.to_owned()));
     }
 
     pub(crate) fn is_breached(&self) -> bool {

@@ -93,7 +93,9 @@ pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
     let seen = change.machine.id.as_ref();
     let seen = seen.and_then(|id| observed.machines.get(id));
     let fails = seen.is_some_and(|seen| seen.checks.iter().any(is_critical));
-    goes && !fails && change.state.is_none_or(MachineState::runs)
+    // Offline each may serve. One that failed, or is not up yet, does not.
+    let serves = |state| state == MachineState::Started;
+    goes && !fails && change.state.is_none_or(serves)
 }
 
 /// Whether it counts for this group, runs, and fails its checks.
