@@ -252,6 +252,9 @@ fn running(seen: Option<&Machine>, live: &Machine) -> Found {
     let requested = since
         .clone()
         .any(|event| event.what == Occurred::StopRequested);
+    // What has something to answer has no end that would be a success.
+    let config = live.config.as_deref();
+    let serves = config.is_some_and(|config| config.has_services() || config.has_checks());
     match (live.state, exit) {
         (MachineState::Started, Some(exit)) if exit.is_crash() => Found::Told(format!(
             "{id} ended by itself after its change was done ({exit}) and was started again"
@@ -260,7 +263,7 @@ fn running(seen: Option<&Machine>, live: &Machine) -> Found {
         (MachineState::Suspending | MachineState::Suspended, _) => Found::Told(format!(
             "{id} was suspended on request after its change was done"
         )),
-        (_, Some(exit)) if !exit.requested && exit.is_success() => Found::Told(format!(
+        (_, Some(exit)) if !exit.requested && exit.is_success() && !serves => Found::Told(format!(
             "{id} ended by itself with exit code 0 after its change was done"
         )),
         (state, Some(exit)) if !exit.requested => {
