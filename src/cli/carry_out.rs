@@ -18,7 +18,7 @@ use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited};
 use crate::core::fleet::{Release, RunId};
 use crate::core::plan::codes::named;
 use crate::core::plan::releases::{named as named_release, told as released, under_way};
-use crate::core::plan::{Aim, Allow, Asked, Plan, SavedPlan, Spent, moved_ports};
+use crate::core::plan::{Aim, Allow, Asked, Options, Plan, SavedPlan, Spent, moved_ports};
 use crate::core::view::escape;
 use crate::core::view::terminal::questions::WRITE;
 use crate::core::view::words::span;
@@ -202,7 +202,10 @@ impl Work<'_> {
             },
             None => session::with_options(self.context, &doing.options, asked)?,
         };
-        let wishes = session::wishes(&doing.wishes, self.errand.aim, asked);
+        let wishes = Options {
+            parallelism: Some(doing.parallelism.get()),
+            ..session::wishes(&doing.wishes, self.errand.aim, asked)
+        };
         Ok(signals
             .or_interrupted(self.ground().look(&wishes))
             .await??)

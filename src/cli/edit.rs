@@ -81,7 +81,10 @@ async fn go(
         context,
         session: Session::of(context, edited)?,
         files,
-        wishes: session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone()),
+        wishes: Options {
+            parallelism: Some(args.doing.parallelism.get()),
+            ..session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone())
+        },
     };
     if args.edit_only {
         return after.written();

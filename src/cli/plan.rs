@@ -6,7 +6,7 @@ use super::saved::OutFile;
 use super::session::{self, Session};
 use super::{Context, show};
 use crate::conduct::Look;
-use crate::core::plan::{Aim, DriftKind, Plan, SavedPlan};
+use crate::core::plan::{Aim, DriftKind, Options, Plan, SavedPlan};
 use crate::ui::{Exit, Failure, Signals};
 
 /// Shows it, and saves it where that is asked for.
@@ -19,15 +19,16 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     } else {
         Session::open_for(context, Purpose::Plan)?
     };
-    let wishes = session::wishes(
-        &args.wishes,
-        if args.destroy {
-            Aim::Nothing
-        } else {
-            Aim::Manifests
-        },
-        session::with_options(context, &args.options, args.asks.asked())?,
-    );
+    let aim = if args.destroy {
+        Aim::Nothing
+    } else {
+        Aim::Manifests
+    };
+    let asked = session::with_options(context, &args.options, args.asks.asked())?;
+    let wishes = Options {
+        parallelism: Some(args.parallelism.get()),
+        ..session::wishes(&args.wishes, aim, asked)
+    };
     let look = if args.refresh.refresh {
         let provider = session.provider(context)?;
         let journal = session::journal(context)?;

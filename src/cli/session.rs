@@ -311,6 +311,7 @@ pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
         own_runs: BTreeSet::new(),
         own_releases: BTreeSet::new(),
         now: None,
+        parallelism: None,
     }
 }
 

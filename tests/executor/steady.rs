@@ -49,6 +49,25 @@ async fn a_machine_passes_once_it_has_been_up_for_the_window_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_takes_no_less_than_its_plan_says() {
+    let mut stage = Stage::new();
+    let jobs = || steady(worker(6)).max_unavailable(2);
+    stage.settle(&desired([("jobs", jobs())])).await;
+    let wanted = desired([("jobs", image(jobs(), "shop:2").count(8))]);
+    let (made, observed) = stage.planned(&wanted).await;
+    // The new ones, one of the old ones, and five more in three turns.
+    let least = Duration::from_millis(made.at_least_ms.unwrap());
+    assert_eq!(least, Duration::from_secs(50));
+    let begun = Instant::now();
+    stage
+        .carry_out(&wanted, made, &observed)
+        .await
+        .assert_complete();
+    let took = begun.elapsed();
+    assert!(took >= least && took < least * 2, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_crash_fails_the_step_at_once() {
     let crash = Effect::ExitsAfter(exits(3, 1, None));
     let (stage, ran, took) = created(steady(worker(1)), crash).await;

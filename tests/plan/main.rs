@@ -19,6 +19,7 @@ mod late;
 mod losses;
 mod others;
 mod ownership;
+mod pace;
 mod places;
 #[path = "../support/provoked.rs"]
 mod provoked;

@@ -64,6 +64,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         takes_over: Vec::new(),
         makers: BTreeMap::new(),
         cost: None,
+        at_least_ms: None,
         release: None,
         newest_release: None,
         fences: BTreeMap::new(),
@@ -139,6 +140,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         moved_from: Vec::new(),
         strategy: String::new(),
         steady_ms: None,
+        at_least_ms: None,
         size: None,
         http_service: None,
     }

@@ -58,6 +58,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         takes_over: Vec::new(),
         makers: BTreeMap::new(),
         cost: None,
+        at_least_ms: None,
         release: None,
         newest_release: None,
         notes: Vec::new(),

@@ -69,6 +69,7 @@ impl Plan {
             refresh: Refresh { refresh: true },
             destroy: false,
             asks,
+            parallelism: doing.parallelism,
             out: None,
             detailed_exitcode: false,
             json: doing.json,

@@ -349,6 +349,9 @@ pub struct Plan {
     /// What is asked for beyond what the manifests say.
     #[command(flatten)]
     pub asks: Asks,
+    /// Most changes at once, as `apply` would make them; it takes the flag again
+    #[arg(long, value_name = "N", default_value = "16")]
+    pub parallelism: NonZeroUsize,
     /// Save the plan for `aeroform apply FILE`
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -29,6 +29,7 @@ mod notes;
 mod options;
 mod order;
 mod owed;
+mod pace;
 mod planner;
 mod ports;
 mod questions;

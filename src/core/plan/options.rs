@@ -41,4 +41,7 @@ pub struct Options {
     pub own_releases: BTreeSet<String>,
     /// What a verb asks for beyond what the manifests say; only with [`Aim::Manifests`].
     pub asked: Asked,
+    /// Most changes that an apply makes at once, where somebody says it; it changes nothing but what the plan
+    /// says of itself.
+    pub parallelism: Option<usize>,
 }

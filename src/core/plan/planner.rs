@@ -15,6 +15,7 @@ use super::members::{self, Fleet};
 use super::notes::{self, note};
 use super::options::{Aim, Options};
 use super::order;
+use super::pace;
 use super::reconcile::{self, count};
 use super::refresh;
 use super::releases;
@@ -108,6 +109,7 @@ pub fn plan(
         release,
         newest_release: releases::newest(known, observed),
         cost: None,
+        at_least_ms: None,
         fences: BTreeMap::new(),
     };
     plan.cost = cost::difference(desired, &decisions, &plan).map(Box::new);
@@ -115,6 +117,7 @@ pub fn plan(
     plan.warnings.extend(of_the_app(observed, options));
     plan.groups = groups(&decisions, &plan.steps);
     steady::note_windows(&mut plan.groups, &decisions, &options.asked, capabilities);
+    pace::note_pace(&mut plan, &decisions, options);
     plan.fences = fences(&decisions, &plan.groups);
     say(
         &mut plan,
@@ -374,8 +377,9 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         primaries,
         why: decision.why.clone().filter(|_| touched),
         moved_from: moved_from.into_iter().cloned().collect(),
-        strategy: words::strategy(decision),
+        strategy: String::new(),
         steady_ms: None,
+        at_least_ms: None,
         size: words::size(decision),
         http_service: decision
             .wanted

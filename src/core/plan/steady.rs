@@ -39,10 +39,6 @@ pub(super) fn note_windows(
     for group in touched {
         let wanted = decisions.get(&group.name).and_then(|d| d.wanted);
         group.steady_ms = wanted.and_then(|wanted| steady_ms(wanted, asked, capabilities));
-        if let Some(window) = group.steady_ms.map(Duration::from_millis) {
-            let text = format!(", each up for {window:?}");
-            group.strategy.push_str(&text);
-        }
     }
 }
 

@@ -89,6 +89,10 @@ pub struct Plan {
     /// What it changes in the bill; none where the provider costs nothing or a price is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Box<Cost>>,
+    /// How long it takes at least, milliseconds, however fast the platform is; none where no Machine has to
+    /// stay up for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least_ms: Option<u64>,
     /// Ids of every Machine in each touched group and region, for the check of a fresh snapshot.
     pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
 }
@@ -417,12 +421,17 @@ pub struct GroupChange {
     pub why: Option<String>,
     /// The groups that `[[moved]]` brings here, by name.
     pub moved_from: Vec<GroupName>,
-    /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`).
+    /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`), within what the executor does at
+    /// once.
     pub strategy: String,
     /// How long a Machine must stay up before its change counts as done, milliseconds; none where that
     /// is not waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steady_ms: Option<u64>,
+    /// How long its changes take at least, milliseconds: windows that follow each other. None where none is
+    /// waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least_ms: Option<u64>,
     /// Size of its Machines where written (`shared-cpu-2x 1 GB`).
     pub size: Option<String>,
     /// The service that is written as `[http_service]`, as field changes name it (`8080 tcp`).

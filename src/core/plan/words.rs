@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::decision::{Decision, Role};
+use super::decision::Decision;
 use super::fields::Fields;
 use super::members::{Fleet, Member};
 use super::notes::{self, note};
 use super::spread::NoLayout;
 use super::types::Note;
 use crate::core::fleet::config::Guest;
-use crate::core::fleet::{Desired, DesiredGroup, GroupName, Region, Regions, Strategy};
+use crate::core::fleet::{Desired, DesiredGroup, GroupName, Region, Regions};
 use crate::core::platform::sizes;
 
 /// Removed groups and what they may have become; groups scaled to nothing.
@@ -230,31 +230,6 @@ pub(super) fn excluded<'a>(
         );
         note(codes::EXCLUDED_MACHINES, message).of(name)
     })
-}
-
-/// How a group's changes are carried out, for people.
-pub(super) fn strategy(decision: &Decision<'_>) -> String {
-    let Some(group) = decision.wanted else {
-        return String::new();
-    };
-    let running = decision
-        .changed
-        .iter()
-        .filter(|c| c.role == Role::Primary)
-        .filter(|c| {
-            c.member
-                .state()
-                .is_none_or(crate::core::fleet::MachineState::runs)
-        })
-        .count();
-    match group.strategy {
-        Strategy::Immediate => "immediate: all at once, health is not waited for".to_owned(),
-        Strategy::Rolling { max_unavailable } => match max_unavailable.of(running).max(1) {
-            _ if running <= 1 => "rolling".to_owned(),
-            1 => "rolling: 1 at a time".to_owned(),
-            n => format!("rolling: 1 first, then {n} at a time"),
-        },
-    }
 }
 
 /// Whether anything is written that provider `local` only shows.

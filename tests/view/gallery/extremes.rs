@@ -84,11 +84,14 @@ pub(crate) fn ten_thousand(n: usize) -> Plan {
     let changes = fields(json!({"image": "shop:41"}), json!({"image": "shop:42"}));
     let at = |n: usize| format!("r{:02}", n % 20);
     let mut plan = plan(n)
-        .group(
-            group("web", "bin/web", Changed, "").strategy("rolling: 1 first, then 1,650 at a time"),
-        )
+        .group(group("web", "bin/web", Changed, "").strategy(
+            "rolling: 1 first, then 16 at a time (`--parallelism`; `max_unavailable` allows 1650), each up for 10s",
+        ))
         .group(group("old", "", Removed, ""));
     plan.groups[0].before = u32::try_from(n / 2).unwrap();
+    plan.groups[0].steady_ms = Some(10_000);
+    plan.groups[0].at_least_ms = Some(3_140_000);
+    plan.at_least_ms = Some(3_140_000);
     plan.groups[1].before = u32::try_from(n - n / 2).unwrap();
     plan.groups[1].after = plan.groups[1].before;
     for k in 0..n / 2 {

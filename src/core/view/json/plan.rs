@@ -33,6 +33,8 @@ pub struct PlanDocument<'a> {
     release: Option<&'a PlannedRelease>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost: Option<&'a Cost>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_least_ms: Option<u64>,
     groups: Vec<Group<'a>>,
     steps: Vec<Step<'a>>,
     drift: &'a [Drift],
@@ -61,6 +63,8 @@ struct Group<'a> {
     strategy: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     steady_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_least_ms: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -123,6 +127,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         reverts: plan.reverts(),
         release: plan.release.as_ref(),
         cost: plan.cost.as_deref(),
+        at_least_ms: plan.at_least_ms,
         groups: plan.groups.iter().map(group).collect(),
         steps: plan
             .changes()
@@ -159,6 +164,7 @@ fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
         size: group.size.as_deref(),
         strategy: &group.strategy,
         steady_ms: group.steady_ms,
+        at_least_ms: group.at_least_ms,
     }
 }
 

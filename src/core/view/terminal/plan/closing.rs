@@ -27,6 +27,9 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
         if let Some(text) = cost(plan) {
             page.line(&Line::new(0).plain(text))?;
         }
+        if let Some(text) = at_least(plan) {
+            page.line(&Line::new(0).plain(text))?;
+        }
         if let Some(release) = &plan.release {
             let text = format!("Registers release v{}.", release.number);
             page.line(&Line::new(0).plain(text))?;
@@ -119,6 +122,17 @@ fn counts(plan: &Plan) -> Line {
         line.add(Label::Create, text);
     }
     line.plain(".")
+}
+
+/// How long it takes at least, where Machines that have to stay up for a while wait for each other.
+fn at_least(plan: &Plan) -> Option<String> {
+    let longest = plan
+        .groups
+        .iter()
+        .filter_map(|group| group.steady_ms)
+        .max()?;
+    let at_least = plan.at_least_ms.filter(|ms| *ms > longest)?;
+    Some(format!("Takes at least {}.", words::span(at_least)))
 }
 
 /// What it changes in the bill, where that is known and not nothing; where a region is why it is not known,

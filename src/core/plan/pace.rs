@@ -1,0 +1,218 @@
+//! How many of a group's Machines change at once, and how long a plan takes at least.
+//!
+//! What a strategy allows is one limit, and how many changes the executor makes at once is another
+//! (`--parallelism`): the plan says what will happen. Nothing here decides anything.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use super::decision::Decision;
+use super::options::Options;
+use super::types::{Action, Change, GateKind, Plan, PoolId, StepId, Work};
+use crate::core::fleet::{GroupName, Strategy};
+
+/// Says of each group how its Machines are updated, and of the plan and each group how long that takes at
+/// least.
+pub(super) fn note_pace(
+    plan: &mut Plan,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    options: &Options,
+) {
+    let parallelism = options.parallelism.unwrap_or(usize::MAX).max(1);
+    let paces = Pace::of_groups(plan, parallelism);
+    let mut work_ms: u128 = 0;
+    for group in &mut plan.groups {
+        let pace = paces.get(&group.name).cloned().unwrap_or_default();
+        let wanted = decisions.get(&group.name).and_then(|d| d.wanted);
+        if let Some(wanted) = wanted {
+            group.strategy = pace.strategy(wanted.strategy, parallelism);
+        }
+        let Some(window) = group.steady_ms else {
+            continue;
+        };
+        group.strategy.push_str(&format!(
+            ", each up for {:?}",
+            Duration::from_millis(window)
+        ));
+        group.at_least_ms = window.checked_mul(pace.rounds).filter(|ms| *ms > 0);
+        work_ms += u128::from(window) * pace.gated as u128;
+    }
+    // Neither is more than what happens: no group is faster alone, and no run makes more changes at once.
+    let longest = plan.groups.iter().filter_map(|group| group.at_least_ms);
+    let shared = u64::try_from(work_ms.div_ceil(parallelism as u128)).unwrap_or(u64::MAX);
+    plan.at_least_ms = longest.chain([shared]).max().filter(|ms| *ms > 0);
+}
+
+/// How the changes of one group are made.
+#[derive(Debug, Clone, Default)]
+struct Pace {
+    /// Machines that are updated, replaced or moved together, and how many of them the strategy allows at once.
+    wave: Option<(usize, usize)>,
+    /// Changes whose Machines have to stay up.
+    gated: usize,
+    /// How many times one window follows another.
+    rounds: u64,
+}
+
+impl Pace {
+    fn of_groups(plan: &Plan, parallelism: usize) -> BTreeMap<GroupName, Self> {
+        let mut steps: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
+        for (id, change) in plan.changes() {
+            steps.entry(&change.group).or_default().push(id);
+        }
+        let of_group = |(name, steps): (&GroupName, Vec<StepId>)| {
+            let gated = steps.iter().filter(|id| is_gated(plan, **id)).count();
+            let pace = Self {
+                wave: wave(plan, &steps),
+                gated,
+                rounds: if gated < 2 {
+                    gated as u64
+                } else {
+                    rounds(plan, &steps, parallelism)
+                },
+            };
+            (name.clone(), pace)
+        };
+        steps.into_iter().map(of_group).collect()
+    }
+
+    /// For people.
+    fn strategy(&self, strategy: Strategy, parallelism: usize) -> String {
+        let (machines, allowed) = self.wave.unwrap_or((0, 1));
+        let at_once = allowed.min(parallelism);
+        match strategy {
+            Strategy::Immediate if machines > parallelism => format!(
+                "immediate: {at_once} at a time (`--parallelism`), health is not waited for"
+            ),
+            Strategy::Immediate => "immediate: all at once, health is not waited for".to_owned(),
+            Strategy::Rolling { .. } if machines <= 1 => "rolling".to_owned(),
+            Strategy::Rolling { .. } => {
+                let many = if at_once == 1 {
+                    "1 at a time".to_owned()
+                } else {
+                    format!("1 first, then {at_once} at a time")
+                };
+                let less = if at_once < allowed {
+                    format!(" (`--parallelism`; `max_unavailable` allows {allowed})")
+                } else {
+                    String::new()
+                };
+                format!("rolling: {many}{less}")
+            }
+        }
+    }
+}
+
+/// The greatest number of running Machines of a group that one pool changes, and how many of them at once.
+fn wave(plan: &Plan, steps: &[StepId]) -> Option<(usize, usize)> {
+    let mut pools: BTreeMap<PoolId, usize> = BTreeMap::new();
+    for id in steps {
+        let step = &plan.steps[id.0 as usize];
+        if let (Work::Change(change), Some(pool)) = (&step.work, step.pool)
+            && changes_a_running_one(change)
+        {
+            *pools.entry(pool).or_default() += 1;
+        }
+    }
+    let (pool, machines) = pools.into_iter().max_by_key(|(_, machines)| *machines)?;
+    let rule = plan.pools.get(pool.0 as usize)?;
+    let others = machines - usize::from(rule.first_alone && machines > 1);
+    Some((machines, rule.size.min(others).max(1)))
+}
+
+fn changes_a_running_one(change: &Change) -> bool {
+    let is_change = match &change.action {
+        Action::Update { .. } | Action::Move { .. } => true,
+        Action::Create { replaces, .. } => replaces.is_some(),
+        Action::Destroy { .. } | Action::Adopt | Action::Wait | Action::Start | Action::Forget => {
+            false
+        }
+    };
+    is_change && change.gate != GateKind::Settled
+}
+
+fn is_gated(plan: &Plan, id: StepId) -> bool {
+    match &plan.steps[id.0 as usize].work {
+        Work::Change(change) => matches!(change.gate, GateKind::Started | GateKind::Healthy),
+        Work::Barrier { .. } => false,
+    }
+}
+
+/// How many windows of one group follow each other if its calls take no time and no other group is in its way:
+/// the schedule of the executor, window by window.
+fn rounds(plan: &Plan, steps: &[StepId], parallelism: usize) -> u64 {
+    let of_group: BTreeSet<StepId> = steps.iter().copied().collect();
+    let takes_part = |id: &StepId| {
+        of_group.contains(id) || matches!(plan.steps[id.0 as usize].work, Work::Barrier { .. })
+    };
+    let mut open: BTreeMap<StepId, usize> = BTreeMap::new();
+    let mut dependents: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+    let mut free: VecDeque<StepId> = VecDeque::new();
+    for step in plan.steps.iter().filter(|step| takes_part(&step.id)) {
+        let needs = step.needs.iter().filter(|need| takes_part(need));
+        let mut count = 0;
+        for need in needs {
+            dependents.entry(*need).or_default().push(step.id);
+            count += 1;
+        }
+        open.insert(step.id, count);
+        if count == 0 {
+            free.push_back(step.id);
+        }
+    }
+    let mut waiting: BTreeMap<Option<PoolId>, VecDeque<StepId>> = BTreeMap::new();
+    let mut begun: BTreeSet<Option<PoolId>> = BTreeSet::new();
+    let mut rounds = 0;
+    loop {
+        // What has no window takes no time.
+        while let Some(id) = free.pop_front() {
+            if is_gated(plan, id) {
+                let pool = plan.steps[id.0 as usize].pool;
+                waiting.entry(pool).or_default().push_back(id);
+            } else {
+                free.extend(released(&dependents, &mut open, id));
+            }
+        }
+        let mut together = Vec::new();
+        for (pool, ready) in &mut waiting {
+            let rule = pool.and_then(|pool| plan.pools.get(pool.0 as usize));
+            let size = rule.map_or(usize::MAX, |rule| {
+                if rule.first_alone && !begun.contains(pool) {
+                    1
+                } else {
+                    rule.size.max(1)
+                }
+            });
+            let room = size.min(parallelism - together.len()).min(ready.len());
+            if room > 0 {
+                begun.insert(*pool);
+            }
+            together.extend(ready.drain(..room));
+        }
+        if together.is_empty() {
+            return rounds;
+        }
+        rounds += 1;
+        for id in together {
+            free.extend(released(&dependents, &mut open, id));
+        }
+    }
+}
+
+/// Steps that wait for nothing more once this one is done.
+fn released(
+    dependents: &BTreeMap<StepId, Vec<StepId>>,
+    open: &mut BTreeMap<StepId, usize>,
+    done: StepId,
+) -> Vec<StepId> {
+    let mut found = Vec::new();
+    for dependent in dependents.get(&done).into_iter().flatten() {
+        if let Some(count) = open.get_mut(dependent) {
+            *count -= 1;
+            if *count == 0 {
+                found.push(*dependent);
+            }
+        }
+    }
+    found
+}

@@ -1,0 +1,139 @@
+//! What a plan says of how many Machines change at once, and how long that takes at least.
+
+use aeroform::core::fleet::{Desired, Strategy};
+use aeroform::core::plan::{Asked, Options, Plan};
+use serde_json::json;
+
+use crate::support::{GroupWords, Stage, desired, group};
+
+/// So many changes at once, and a window of ten seconds.
+fn at_most(parallelism: usize) -> Options {
+    Options {
+        parallelism: Some(parallelism),
+        asked: Asked {
+            steady_ms: Some(10_000),
+            ..Asked::default()
+        },
+        ..Options::default()
+    }
+}
+
+/// A group of so many whose image changes.
+fn updated(count: u32, max_unavailable: u32) -> (Stage, Desired) {
+    let web = || group("web").count(count).max_unavailable(max_unavailable);
+    let stage = Stage::with(&desired([("web", web())]));
+    let image = json!({"image": "shop:2"});
+    (stage, desired([("web", web().config(image))]))
+}
+
+fn said(plan: &Plan) -> (&str, Option<u64>) {
+    (&plan.groups[0].strategy, plan.at_least_ms)
+}
+
+#[test]
+fn a_plan_says_how_many_machines_change_at_once_and_not_how_many_might() {
+    let (stage, wanted) = updated(100, 99);
+    let plan = stage.plan_with(&wanted, &at_most(16));
+    assert_eq!(
+        said(&plan),
+        (
+            "rolling: 1 first, then 16 at a time (`--parallelism`; `max_unavailable` allows 99), each up for 10s",
+            // One, then 99 in seven turns.
+            Some(80_000)
+        )
+    );
+    assert_eq!(plan.groups[0].at_least_ms, Some(80_000));
+    let all = stage.plan_with(&wanted, &at_most(200));
+    assert_eq!(
+        said(&all),
+        (
+            "rolling: 1 first, then 99 at a time, each up for 10s",
+            Some(20_000)
+        )
+    );
+    let one = stage.plan_with(&wanted, &at_most(1));
+    assert_eq!(
+        said(&one),
+        (
+            "rolling: 1 at a time (`--parallelism`; `max_unavailable` allows 99), each up for 10s",
+            Some(1_000_000)
+        )
+    );
+}
+
+#[test]
+fn no_more_change_at_once_than_there_are() {
+    let (stage, wanted) = updated(3, 50);
+    let plan = stage.plan_with(&wanted, &at_most(16));
+    assert_eq!(
+        said(&plan),
+        (
+            "rolling: 1 first, then 2 at a time, each up for 10s",
+            Some(20_000)
+        )
+    );
+    let (stage, wanted) = updated(1, 50);
+    let plan = stage.plan_with(&wanted, &at_most(16));
+    assert_eq!(said(&plan), ("rolling, each up for 10s", Some(10_000)));
+}
+
+#[test]
+fn all_at_once_is_no_more_than_the_executor_does() {
+    let (stage, mut wanted) = updated(40, 1);
+    for group in wanted.groups.values_mut() {
+        group.strategy = Strategy::Immediate;
+    }
+    let plan = stage.plan_with(&wanted, &at_most(16));
+    assert_eq!(
+        said(&plan),
+        (
+            "immediate: 16 at a time (`--parallelism`), health is not waited for",
+            None
+        )
+    );
+    let all = stage.plan_with(&wanted, &at_most(40));
+    assert_eq!(
+        said(&all).0,
+        "immediate: all at once, health is not waited for"
+    );
+}
+
+#[test]
+fn new_machines_and_other_groups_count_for_the_least_time() {
+    let wanted = desired([("web", group("web").count(40))]);
+    let plan = Stage::empty().plan_with(&wanted, &at_most(16));
+    assert_eq!(
+        plan.at_least_ms,
+        Some(30_000),
+        "16, 16, 8 and a standby's none"
+    );
+    // Of two groups, each of which is done in one turn, not all are made at once.
+    let two = ["web", "jobs"].map(|name| (name, group(name).count(16)));
+    let plan = Stage::empty().plan_with(&desired(two), &at_most(16));
+    assert_eq!(plan.groups[0].at_least_ms, Some(10_000));
+    assert_eq!(plan.at_least_ms, Some(20_000));
+    // New ones first, then the others.
+    let (stage, wanted) = updated(2, 1);
+    let more = wanted
+        .groups
+        .values()
+        .cloned()
+        .map(|group| ("web", group.count(3)));
+    let plan = stage.plan_with(&desired(more), &at_most(16));
+    assert_eq!(plan.at_least_ms, Some(30_000));
+}
+
+#[test]
+fn without_a_window_nothing_is_said_of_time() {
+    let (stage, wanted) = updated(100, 99);
+    let options = Options {
+        asked: Asked {
+            steady_ms: Some(0),
+            ..Asked::default()
+        },
+        ..at_most(16)
+    };
+    let plan = stage.plan_with(&wanted, &options);
+    assert_eq!((plan.at_least_ms, plan.groups[0].at_least_ms), (None, None));
+    assert!(!plan.groups[0].strategy.contains("up for"));
+}
