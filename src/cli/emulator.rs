@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::Context;
-use super::args::{Emulator, RateLimits};
+use super::args::{Emulator, Fill, RateLimits};
 use super::codes;
 use super::project::read_file;
 use crate::core::view::json;
@@ -71,7 +71,7 @@ fn desk(context: &Context<'_>, args: &Emulator) -> Result<Desk, Failure> {
     };
     let mut world = World::new(seed, Arc::new(TokioClock::from(ahead)));
     world.begin_at(beginning);
-    world.fills_in = true;
+    world.fills_in = args.fill == Fill::On;
     world.timings.latency = args.latency;
     world.timings.lingers = LINGERS;
     world.limit_rates(args.rate_limits == RateLimits::Real);

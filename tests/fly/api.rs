@@ -42,6 +42,38 @@ async fn a_machine_has_the_documented_form() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_config_is_shown_with_the_defaults_of_the_platform_or_as_it_was_sent() {
+    let sent = json!({"image": "x", "restart": {}, "services": [{"autostop": "stop"}]});
+    let desk = platform();
+    let (path, answered) = made(&desk, json!({"config": sent.clone()})).await;
+    let shown = json!({
+        "image": "x", "dns": {}, "init": {},
+        "guest": {"cpu_kind": "shared", "cpus": 1, "memory_mb": 256},
+        "restart": {"policy": "on-failure", "max_retries": 10},
+        "services": [{"autostop": true, "force_instance_key": null}],
+    });
+    assert_eq!(answered["config"], shown);
+    desk.world().fills_in = false;
+    let (_, read) = ask(&desk, "GET", &path, Value::Null).await;
+    assert_eq!(read["config"], sent);
+    let kept = [
+        json!({"image": "x", "restart": {"policy": "no"}, "size": "shared-cpu-2x"}),
+        json!({"image": "x", "restart": {"policy": "on-failure", "max_retries": 3}, "guest": {"cpus": 2}}),
+    ];
+    desk.world().fills_in = true;
+    for config in kept {
+        let (_, answered) = made(&desk, json!({"config": config.clone()})).await;
+        for (key, value) in config.as_object().unwrap() {
+            assert_eq!(answered["config"][key], *value);
+        }
+        assert_eq!(
+            answered["config"].get("size").is_some(),
+            answered["config"].get("guest").is_none()
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_config_may_be_large_and_in_any_script() {
     let desk = platform();
     let (file, greeting) = ("A".repeat(4 << 20), "안녕 \u{1f600} ñ");

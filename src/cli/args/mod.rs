@@ -30,7 +30,7 @@ pub use options::{PlanOptions, steady};
 pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
 pub use state::State;
 pub use status::Status;
-pub use world::{Emulator, Import, RateLimits};
+pub use world::{Emulator, Fill, Import, RateLimits};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::ids::InvalidName;

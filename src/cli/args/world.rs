@@ -64,12 +64,24 @@ pub struct Emulator {
     /// What is to go wrong, as a TOML file
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
+    /// Show configs with the platform's defaults filled in, or as they were sent
+    #[arg(long, value_enum, value_name = "WHICH", default_value = "on")]
+    pub fill: Fill,
     /// Draw ids from this number, so that the same calls give the same ids
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Whether an emulated platform shows configs with its own defaults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Fill {
+    /// As Fly does: `restart`, `guest`, `dns` and `init` of a Machine that was sent without them.
+    On,
+    /// As they were sent.
+    Off,
 }
 
 /// Whose limits of calls an emulated platform has.

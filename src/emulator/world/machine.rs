@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::app::Disk;
 use super::clock::Calendar;
 use super::events::{Event, Idle};
+use super::filled::filled_in;
 use super::image;
 use super::lease::Lease;
 use super::lifecycle::{State, Timeline, Timings};
@@ -306,30 +307,6 @@ pub(super) fn volumes_of(config: &Value) -> impl Iterator<Item = &str> {
         .into_iter()
         .flatten()
         .filter_map(|mount| mount.get("volume")?.as_str())
-}
-
-/// What the platform adds to a config when it shows it (facts/fly-machines-api.md 15.6, 15.8).
-fn filled_in(config: &Value, disks: &[Disk]) -> Value {
-    let mut config = config.clone();
-    let Some(fields) = config.as_object_mut() else {
-        return config;
-    };
-    fields.entry("dns").or_insert_with(|| json!({}));
-    fields.entry("init").or_insert_with(|| json!({}));
-    let mounts = fields.get_mut("mounts").and_then(Value::as_array_mut);
-    for mount in mounts
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-    {
-        let id = mount.get("volume").and_then(Value::as_str);
-        if let Some(disk) = disks.iter().find(|disk| Some(disk.id.as_str()) == id) {
-            mount.insert("name".to_owned(), disk.name.as_str().into());
-            mount.insert("size_gb".to_owned(), disk.size_gb.into());
-            mount.insert("encrypted".to_owned(), disk.encrypted.into());
-        }
-    }
-    config
 }
 
 /// The names under which the platform reports a config's checks (facts/fly-machines-api.md 16, 21).

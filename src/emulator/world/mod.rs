@@ -12,6 +12,7 @@ mod apps;
 mod clock;
 mod events;
 mod faults;
+mod filled;
 mod image;
 mod kept;
 mod lease;

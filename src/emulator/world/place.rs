@@ -29,7 +29,7 @@ pub struct World {
     /// Whether a second Machine of a name is refused. The platform is said to do so, and nobody may
     /// rely on it alone (RULES 4).
     pub unique_names: bool,
-    /// Whether shown configs have what the platform adds by itself (`dns`, sizes of volumes).
+    /// Whether shown configs have what the platform adds by itself (`restart`, `guest`, `dns`, sizes of volumes).
     pub fills_in: bool,
     /// In how many zones of a region volumes of one name can lie apart; none: always in one more. How many
     /// the platform has is not documented.

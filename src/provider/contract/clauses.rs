@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{Clause, Subject, Verdict, ensure};
-use crate::core::fleet::{Call, MachineId, MachineState, Stamps, Until, normal};
+use crate::core::fleet::{
+    Call, Machine, MachineConfig, MachineId, MachineState, Stamps, Until, normal,
+};
 use crate::provider::{ErrorClass, LogQuery, LogsOf, ProviderError};
 
 /// Every clause.
@@ -112,14 +116,33 @@ async fn created(s: &Subject<'_>) -> Verdict {
         "another port",
     )?;
     ensure(!found.instance.is_empty(), "no instance")?;
-    let config = found.config.as_deref().map(normal::normalised);
-    let wanted = normal::normalised(&call.config);
-    ensure(config.as_ref() == Some(&wanted), "another config")?;
+    ensure(has(&found, &call.config), "another config")?;
     let listed = s.list().await?;
     ensure(
         listed.len() == 1 && listed[0].id == found.id && listed[0].config == found.config,
         "the list says something else",
     )
+}
+
+/// Whether a Machine shows the config that was sent. A platform may add defaults of its own.
+fn has(machine: &Machine, sent: &MachineConfig) -> bool {
+    fn is_in(shown: &Value, sent: &Value) -> bool {
+        match (shown, sent) {
+            (Value::Object(shown), Value::Object(sent)) => sent
+                .iter()
+                .all(|(key, sent)| shown.get(key).is_some_and(|shown| is_in(shown, sent))),
+            (Value::Array(shown), Value::Array(sent)) => {
+                shown.len() == sent.len()
+                    && shown
+                        .iter()
+                        .zip(sent)
+                        .all(|(shown, sent)| is_in(shown, sent))
+            }
+            _ => shown == sent,
+        }
+    }
+    let shown = machine.config.as_deref().map(normal::normalised);
+    shown.is_some_and(|shown| is_in(&shown, &normal::normalised(sent)))
 }
 
 async fn one_name(s: &Subject<'_>) -> Verdict {
@@ -155,9 +178,7 @@ async fn updated(s: &Subject<'_>) -> Verdict {
     ensure(after.instance != before.instance, "the same instance")?;
     ensure(after.group.as_ref() == Some(&call.group), "another group")?;
     ensure(after.stamps == call.stamps, "other stamps")?;
-    let config = after.config.as_deref().map(normal::normalised);
-    let wanted = normal::normalised(&call.config);
-    ensure(config.as_ref() == Some(&wanted), "another config")?;
+    ensure(has(&after, &call.config), "another config")?;
     ensure(
         after.name == before.name && after.region == before.region && after.port == before.port,
         "name, region or port changed",

@@ -1,0 +1,76 @@
+//! What the platform adds to a config when it shows it, and what it spells another way: as recorded answers of
+//! 2024 to 2026 have it (facts/fly-machines-api.md 15.3, 15.4, 15.6, 15.8; facts/fly-toml-to-machine.md 3.7).
+//!
+//! What was sent is kept as it came; only what is shown is filled in.
+
+use serde_json::{Map, Value, json};
+
+use super::app::Disk;
+
+/// The config as it is shown: with the platform's defaults, and with what it knows of these volumes.
+pub(super) fn filled_in(config: &Value, disks: &[Disk]) -> Value {
+    let mut config = config.clone();
+    let Some(fields) = config.as_object_mut() else {
+        return config;
+    };
+    for key in ["dns", "init"] {
+        fill(fields, key, json!({}));
+    }
+    if !fields.contains_key("size") {
+        let guest = json!({"cpu_kind": "shared", "cpus": 1, "memory_mb": 256});
+        fill(fields, "guest", guest);
+    }
+    restart(fields);
+    each(fields, "services", service);
+    each(fields, "mounts", |mount| {
+        let id = mount.get("volume").and_then(Value::as_str);
+        if let Some(disk) = disks.iter().find(|disk| Some(disk.id.as_str()) == id) {
+            mount.insert("name".to_owned(), disk.name.as_str().into());
+            mount.insert("size_gb".to_owned(), disk.size_gb.into());
+            mount.insert("encrypted".to_owned(), disk.encrypted.into());
+        }
+    });
+    config
+}
+
+/// Only what is not there; `null` is not there either.
+fn fill(fields: &mut Map<String, Value>, key: &str, default: Value) {
+    if fields.get(key).is_none_or(Value::is_null) {
+        fields.insert(key.to_owned(), default);
+    }
+}
+
+fn restart(fields: &mut Map<String, Value>) {
+    fill(fields, "restart", json!({}));
+    let Some(restart) = fields.get_mut("restart").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let unsaid = |policy: &Value| policy.as_str() == Some("");
+    if restart.get("policy").is_some_and(unsaid) {
+        restart.remove("policy");
+    }
+    fill(restart, "policy", "on-failure".into());
+    if restart["policy"] == "on-failure" {
+        fill(restart, "max_retries", 10.into());
+    }
+}
+
+fn service(service: &mut Map<String, Value>) {
+    service.entry("force_instance_key").or_insert(Value::Null);
+    // Both spellings may be sent, and these are answered.
+    let shown = match service.get("autostop").and_then(Value::as_str) {
+        Some("off") => false,
+        Some("stop") => true,
+        Some(_) | None => return,
+    };
+    service.insert("autostop".to_owned(), shown.into());
+}
+
+fn each(fields: &mut Map<String, Value>, key: &str, with: impl Fn(&mut Map<String, Value>)) {
+    let list = fields.get_mut(key).and_then(Value::as_array_mut);
+    for entry in list.into_iter().flatten() {
+        if let Some(entry) = entry.as_object_mut() {
+            with(entry);
+        }
+    }
+}
