@@ -231,6 +231,34 @@ fn one_that_failed_since_is_mended_before_one_that_runs_unproven_changes() {
 }
 
 #[test]
+fn those_that_serve_nobody_go_first_together_whatever_keeps_them_from_it() {
+    let wanted = |version| {
+        let config = json!({
+            "env": {"VERSION": version},
+            "checks": {"up": {"type": "tcp", "port": 80}},
+        });
+        desired([(
+            "worker",
+            group("worker").count(3).max_unavailable(1).config(config),
+        )])
+    };
+    let mut stage = failed_at_the_first(&[wanted("1"), wanted("2")], |machine| {
+        machine.state = MachineState::Failed;
+    });
+    for machine in stage.known.machines.values_mut() {
+        machine.unproven = true;
+    }
+    stage.touch("m00002", |machine| machine.checks.clear());
+    let wanted = wanted("3");
+    let plan = stage.plan(&wanted);
+    let step = |machine| of(&plan, machine).0;
+    // One has failed, and the checks of the other have not been run yet.
+    assert!(!is_behind(&plan, step("m00002"), step("m00001")));
+    let found = check(&plan, &wanted, &stage.known, Some(&stage.observed));
+    assert_eq!(found, []);
+}
+
+#[test]
 fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
     let wanted = |worker, web| {
         let config = |version| json!({"env": {"VERSION": version}});

@@ -111,8 +111,9 @@ impl Reading<'_> {
             }
         }
         let unproven = observed.map(|observed| unproven(desired, known, observed));
-        self.pools(desired, &changes, &unproven.unwrap_or_default());
-        self.mended_first(desired, observed, &changes, &behind);
+        let unproven = unproven.unwrap_or_default();
+        self.pools(desired, &changes, &unproven);
+        self.mended_first(desired, observed, &unproven, &changes, &behind);
     }
 
     fn after_creates(&mut self, id: StepId, creates: Option<&Vec<StepId>>, behind: &Behind) {
@@ -205,14 +206,17 @@ impl Reading<'_> {
         &mut self,
         desired: &Desired,
         observed: Option<&Observed>,
+        unproven: &BTreeMap<&MachineId, Shows>,
         changes: &[(StepId, &Change)],
         behind: &Behind,
     ) {
         let serves = |change: &Change| {
-            let seen = observed.and_then(|o| o.machines.get(change.machine.id.as_ref()?));
+            let id = change.machine.id.as_ref();
+            let seen = observed.and_then(|o| o.machines.get(id?));
             let fails = |check: &CheckStatus| check.status == CheckState::Critical;
             let healthy = seen.is_none_or(|seen| !seen.checks.iter().any(fails));
-            change.state == Some(MachineState::Started) && healthy
+            let down = id.is_some_and(|id| unproven.get(id) == Some(&Shows::Down));
+            change.state == Some(MachineState::Started) && healthy && !down
         };
         let mut mended: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
         let mut serving: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
