@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reading;
 use super::unproven::{Shows, unproven};
-use crate::core::fleet::{
-    CheckState, CheckStatus, Desired, GroupName, Known, MachineId, MachineState, Observed, Strategy,
-};
+use super::waits::{in_place, may_serve};
+use crate::core::fleet::{Desired, GroupName, Known, MachineId, MachineState, Observed, Strategy};
 use crate::core::plan::check::Finding;
 use crate::core::plan::types::{
     Action, Change, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work,
@@ -159,17 +158,6 @@ impl Reading<'_> {
             let Some(pool) = self.plan.steps[id.0 as usize].pool else {
                 continue;
             };
-            let updates = match &change.action {
-                Action::Update { standby_for } | Action::Move { standby_for, .. } => {
-                    standby_for.is_empty()
-                }
-                Action::Create { .. }
-                | Action::Destroy { .. }
-                | Action::Wait
-                | Action::Start
-                | Action::Adopt
-                | Action::Forget => false,
-            };
             let old_half = matches!(
                 change.action,
                 Action::Destroy {
@@ -181,7 +169,7 @@ impl Reading<'_> {
             // One that does not serve takes no capacity away.
             let id = change.machine.id.as_ref();
             let down = id.is_some_and(|id| unproven.get(id) == Some(&Shows::Down));
-            if updates && !down && change.state.is_none_or(MachineState::runs) {
+            if in_place(&change.action) && !down && change.state.is_none_or(MachineState::runs) {
                 takes_down.insert(pool, &change.group);
             }
         }
@@ -212,11 +200,8 @@ impl Reading<'_> {
     ) {
         let serves = |change: &Change| {
             let id = change.machine.id.as_ref();
-            let seen = observed.and_then(|o| o.machines.get(id?));
-            let fails = |check: &CheckStatus| check.status == CheckState::Critical;
-            let healthy = seen.is_none_or(|seen| !seen.checks.iter().any(fails));
             let down = id.is_some_and(|id| unproven.get(id) == Some(&Shows::Down));
-            change.state == Some(MachineState::Started) && healthy && !down
+            may_serve(change, observed) && !down
         };
         let mut mended: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
         let mut serving: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
@@ -225,18 +210,7 @@ impl Reading<'_> {
                 .groups
                 .get(&change.group)
                 .is_some_and(|group| matches!(group.strategy, Strategy::Rolling { .. }));
-            let in_place = match &change.action {
-                Action::Update { standby_for } | Action::Move { standby_for, .. } => {
-                    standby_for.is_empty()
-                }
-                Action::Create { .. }
-                | Action::Destroy { .. }
-                | Action::Wait
-                | Action::Start
-                | Action::Adopt
-                | Action::Forget => false,
-            };
-            if !rolling || !in_place {
+            if !rolling || !in_place(&change.action) {
                 continue;
             }
             if change.state == Some(MachineState::Failed) {

@@ -71,31 +71,53 @@ impl Reading<'_> {
     }
 }
 
-/// Whether one that serves is down for as long as this takes. A new one that comes first takes nobody down.
+/// Whether a Machine that serves is down for as long as this takes. A new one that comes first takes nobody down.
 pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
-    let goes = match &change.action {
+    let goes = in_place(&change.action)
+        || match &change.action {
+            // The new one waits for its volume.
+            Action::Destroy {
+                removal: Removal::Replaced,
+                leaves,
+            } => {
+                let pin = change.pin.as_ref();
+                leaves.is_empty() && pin.is_some_and(|pin| !pin.volumes.is_empty())
+            }
+            Action::Create { .. }
+            | Action::Update { .. }
+            | Action::Move { .. }
+            | Action::Destroy { .. }
+            | Action::Wait
+            | Action::Start
+            | Action::Adopt
+            | Action::Forget => false,
+        };
+    goes && may_serve(change, Some(observed))
+}
+
+/// Whether it changes a Machine that is no standby and stays the same Machine.
+pub(super) fn in_place(action: &Action) -> bool {
+    match action {
         Action::Update { standby_for } | Action::Move { standby_for, .. } => standby_for.is_empty(),
-        // The new one waits for its volume.
-        Action::Destroy {
-            removal: Removal::Replaced,
-            leaves,
-        } => {
-            let pin = change.pin.as_ref();
-            leaves.is_empty() && pin.is_some_and(|pin| !pin.volumes.is_empty())
-        }
         Action::Create { .. }
         | Action::Destroy { .. }
         | Action::Wait
         | Action::Start
         | Action::Adopt
         | Action::Forget => false,
-    };
+    }
+}
+
+/// Whether the Machine that it changes may serve: offline each may, and one that failed, is not up yet or fails
+/// its checks does not.
+pub(super) fn may_serve(change: &Change, observed: Option<&Observed>) -> bool {
     let seen = change.machine.id.as_ref();
-    let seen = seen.and_then(|id| observed.machines.get(id));
+    let seen = seen.and_then(|id| observed?.machines.get(id));
     let fails = seen.is_some_and(|seen| seen.checks.iter().any(is_critical));
-    // Offline each may serve. One that failed, or is not up yet, does not.
-    let serves = |state| state == MachineState::Started;
-    goes && !fails && change.state.is_none_or(serves)
+    !fails
+        && change
+            .state
+            .is_none_or(|state| state == MachineState::Started)
 }
 
 /// Whether it counts for this group, runs, and fails its checks.
