@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Context;
 use super::args::Import;
 use super::codes;
+use super::manifests::Warnings;
 use super::session::{self, Session};
 use crate::conduct::Remembered;
 use crate::core::fleet::{Desired, GroupName, Known, Lineage, Machine, MachineId, Observed};
@@ -74,7 +75,7 @@ pub(super) async fn take_in(
     wanted: &str,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_asking(context, Warnings::Not).await?;
     let provider = session.provider(context)?;
     let app = &session.desired.app;
     let ui = context.ui;

@@ -12,6 +12,7 @@ use super::args::Doing;
 use super::codes;
 use super::consent::{self, Consent};
 use super::files::FileEdits;
+use super::manifests::Warnings;
 use super::session::{self, Session};
 use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited};
@@ -53,7 +54,11 @@ pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Ex
     let session = if errand.aim == Aim::Nothing && errand.saved.is_none() {
         Session::open_looking_asking(context).await?
     } else {
-        Session::open_asking(context).await?
+        let warnings = match errand.aim {
+            Aim::Manifests => Warnings::BesidePlan,
+            Aim::Nothing | Aim::State => Warnings::Not,
+        };
+        Session::open_asking(context, warnings).await?
     };
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;

@@ -8,7 +8,7 @@
 use super::args::Editing;
 use super::carry_out::{self, Errand};
 use super::files::FileEdits;
-use super::manifests::{self, Manifests, Purpose};
+use super::manifests::{self, Manifests, Purpose, Warnings};
 use super::session::{self, Session};
 use super::{Context, codes, init, show};
 use crate::conduct::{self, Look};
@@ -77,9 +77,14 @@ async fn go(
     if files.is_empty() {
         return Ok(nothing_to_edit(context, &before.look.plan));
     }
+    let warnings = if args.edit_only {
+        Warnings::BesideEdit
+    } else {
+        Warnings::BesidePlan
+    };
     let after = After {
         context,
-        session: Session::of(context, edited)?,
+        session: Session::of(context, edited, warnings)?,
         files,
         wishes: Options {
             parallelism: Some(args.doing.parallelism.get()),

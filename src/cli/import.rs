@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use super::args::{Doing, Global, Import, PlanOptions, Wishes};
 use super::carry_out::{self, Errand};
 use super::init::{self, Beginning, quoted};
+use super::manifests::Warnings;
 use super::session::{self, Session};
 use super::{Context, by_hand, codes, show};
 use crate::core::fleet::{GroupName, Known, Machine, Management, Observed, Region};
@@ -89,7 +90,7 @@ async fn look(context: &Context<'_>, beginning: &Beginning) -> Result<(Plan, Obs
 /// What fly.toml itself would change, now that counts and regions are written down.
 async fn left_to_do(context: &Context<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_asking(context, Warnings::BesidePlan).await?;
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Context;
 use super::args::Global;
 use super::codes;
-use super::manifests;
+use super::manifests::{self, Warnings};
 use super::pairs::{self, Ours};
 use super::project::read_file;
 use crate::core::fleet::{Desired, DesiredGroup};
@@ -98,7 +98,7 @@ pub(super) fn begin(context: &Context<'_>) -> Result<Beginning, Failure> {
     let fly = pair.fly.clone();
     let read = manifests::read_without_ours(context, pair)?;
     read.may_be_written(context.global)?;
-    let desired = read.accept(context.ui)?.desired;
+    let desired = read.accept(context.ui, Warnings::BesidePlan)?.desired;
     Ok(Beginning {
         desired,
         fly,

@@ -84,11 +84,29 @@ pub(super) enum Purpose {
     },
 }
 
-/// What every plan says, too; it is said once.
-const SAID_BY_PLANS: [Code; 2] = [
+/// What a plan says as well, where it matters to that plan; it is said once.
+const SAID_BY_PLANS: [Code; 3] = [
+    manifest::codes::MIN_ABOVE_COUNT,
     manifest::codes::NEVER_STARTED_AGAIN,
     manifest::codes::PORT_OF_TWO_GROUPS,
 ];
+
+/// What a plan refuses where it needs it; other plans, and who only looks, have nothing to do with it.
+const REFUSED_BY_PLANS: [Code; 2] = [
+    manifest::codes::RELEASE_COMMAND_WITHOUT_IMAGE,
+    manifest::codes::STRATEGY_NOT_SUPPORTED,
+];
+
+/// Which warnings about the manifests a verb shows: those that concern it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Warnings {
+    /// It shows a plan beside them.
+    BesidePlan,
+    /// It writes an edit and shows no plan.
+    BesideEdit,
+    /// It does nothing of what they are about.
+    Not,
+}
 
 /// A manifest with its name.
 #[derive(Clone)]
@@ -464,9 +482,16 @@ impl Manifests {
     }
 
     /// Shows what is wrong, and goes on only with what is right.
-    pub(super) fn accept(self, ui: &Ui) -> Result<Accepted, Failure> {
+    pub(super) fn accept(self, ui: &Ui, warnings: Warnings) -> Result<Accepted, Failure> {
         self.say_without_settings(ui);
-        show(&self.loaded.diagnostics.without(&SAID_BY_PLANS), ui);
+        let found = &self.loaded.diagnostics;
+        let found = match warnings {
+            _ if found.has_errors() => found.clone(),
+            Warnings::BesidePlan => found.without(&SAID_BY_PLANS).without(&REFUSED_BY_PLANS),
+            Warnings::BesideEdit => found.without(&REFUSED_BY_PLANS),
+            Warnings::Not => Diagnostics::default(),
+        };
+        show(&found, ui);
         self.trusted()
     }
 

@@ -1,7 +1,7 @@
 //! `aeroform plan`: what apply would do. Changes nothing and takes no lock.
 
 use super::args::Plan as Args;
-use super::manifests::Purpose;
+use super::manifests::{Purpose, Warnings};
 use super::saved::OutFile;
 use super::session::{self, Session};
 use super::{Context, show};
@@ -14,10 +14,15 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     let mut signals = Signals::listen()?;
     // A path that cannot be written is better known before the work than after it.
     let out = args.out.as_deref().map(OutFile::open).transpose()?;
-    let session = if args.refresh.refresh {
-        Session::open_asking_for(context, Purpose::Plan).await?
+    let warnings = if args.destroy {
+        Warnings::Not
     } else {
-        Session::open_for(context, Purpose::Plan)?
+        Warnings::BesidePlan
+    };
+    let session = if args.refresh.refresh {
+        Session::open_asking_for(context, Purpose::Plan, warnings).await?
+    } else {
+        Session::open_for(context, Purpose::Plan, warnings)?
     };
     let aim = if args.destroy {
         Aim::Nothing

@@ -1,6 +1,6 @@
 //! `aeroform scale show` and `aeroform regions list`: what there is, and beside it what the files want.
 
-use super::manifests::Purpose;
+use super::manifests::{Purpose, Warnings};
 use super::session::{self, Session};
 use super::{Context, scale, show};
 use crate::conduct::Look;
@@ -22,14 +22,14 @@ pub(super) async fn run(
         Asked::default(),
     );
     let (session, look) = if asks {
-        let session = Session::open_asking_for(context, Purpose::Plan).await?;
+        let session = Session::open_asking_for(context, Purpose::Plan, Warnings::Not).await?;
         let provider = session.provider(context)?;
         let journal = session::journal(context)?;
         let ground = session.ground(context, &*provider, &journal);
         let look = signals.or_interrupted(ground.look(&wishes)).await??;
         (session, look)
     } else {
-        let session = Session::open_for(context, Purpose::Plan)?;
+        let session = Session::open_for(context, Purpose::Plan, Warnings::Not)?;
         let offline = Look::offline(&session.desired, &*session.store, &wishes);
         let look = signals.or_interrupted(offline).await??;
         (session, look)

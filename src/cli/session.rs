@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Context;
 use super::args::{PlanOptions, Wishes, steady};
 use super::codes;
-use super::manifests::{self, Accepted, Manifests, Purpose};
+use super::manifests::{self, Accepted, Manifests, Purpose, Warnings};
 use super::project::Project;
 use super::without_manifests::{self, Problem};
 use crate::conduct::{ConductError, Ground, Look, Remembered};
@@ -41,22 +41,30 @@ pub(super) struct Session {
 
 impl Session {
     /// Reads the manifests for what they are read for, and finds the state; asks nobody.
-    pub(super) fn open_for(context: &Context<'_>, purpose: Purpose) -> Result<Self, Failure> {
-        Self::of(context, manifests::read(context, purpose)?)
+    pub(super) fn open_for(
+        context: &Context<'_>,
+        purpose: Purpose,
+        warnings: Warnings,
+    ) -> Result<Self, Failure> {
+        Self::of(context, manifests::read(context, purpose)?, warnings)
     }
 
     /// The same for a verb that asks the provider anyway: a region that is not known here is right if
     /// the platform itself names it.
-    pub(super) async fn open_asking(context: &Context<'_>) -> Result<Self, Failure> {
-        Self::open_asking_for(context, Purpose::Run).await
+    pub(super) async fn open_asking(
+        context: &Context<'_>,
+        warnings: Warnings,
+    ) -> Result<Self, Failure> {
+        Self::open_asking_for(context, Purpose::Run, warnings).await
     }
 
     /// The same for what the manifests are read for.
     pub(super) async fn open_asking_for(
         context: &Context<'_>,
         purpose: Purpose,
+        warnings: Warnings,
     ) -> Result<Self, Failure> {
-        Self::of(context, read_asking(context, purpose).await?)
+        Self::of(context, read_asking(context, purpose).await?, warnings)
     }
 
     /// For a verb that only looks, or takes everything away: where the manifests are missing or broken, a
@@ -84,7 +92,7 @@ impl Session {
     fn looking(context: &Context<'_>, read: Result<Manifests, Failure>) -> Result<Self, Failure> {
         let problem = match read {
             Ok(read) => match read.problem() {
-                None => return Self::of(context, read),
+                None => return Self::of(context, read, Warnings::Not),
                 Some(problem) => problem,
             },
             Err(failure) => Problem {
@@ -124,8 +132,12 @@ impl Session {
     }
 
     /// The session of manifests that were read already.
-    pub(super) fn of(context: &Context<'_>, manifests: Manifests) -> Result<Self, Failure> {
-        Self::on(context, manifests.accept(context.ui)?)
+    pub(super) fn of(
+        context: &Context<'_>,
+        manifests: Manifests,
+        warnings: Warnings,
+    ) -> Result<Self, Failure> {
+        Self::on(context, manifests.accept(context.ui, warnings)?)
     }
 
     /// The same for manifests that are about to be edited: what is odd in them is told afterwards.

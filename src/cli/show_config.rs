@@ -6,7 +6,7 @@ use super::args::ShowConfig;
 use super::codes;
 use super::{
     Context,
-    manifests::{self, Purpose},
+    manifests::{self, Purpose, Warnings},
 };
 use crate::core::fleet::Desired;
 use crate::core::view::json;
@@ -16,7 +16,9 @@ use crate::ui::{Exit, Failure};
 /// Prints the config of each group, or of one.
 pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Failure> {
     let ui = context.ui;
-    let desired = manifests::read(context, Purpose::Show)?.accept(ui)?.desired;
+    let desired = manifests::read(context, Purpose::Show)?
+        .accept(ui, Warnings::BesidePlan)?
+        .desired;
     let secrets = if args.show_secrets {
         Secrets::Shown
     } else {

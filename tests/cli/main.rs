@@ -36,6 +36,7 @@ mod provoked;
 mod rollout;
 mod sandbox;
 mod scaled;
+mod screens;
 mod sizes;
 mod steady;
 mod terminal;

@@ -2,6 +2,7 @@
 
 use aeroform::core::fleet::MachineState;
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::lines;
 use crate::support::{GroupWords, Stage, desired, group};
@@ -136,4 +137,23 @@ fn a_group_without_a_count_of_which_nothing_stays_begins_anew_in_the_same_plan()
     create web ams
     destroy web ams m00001 Named: named by a `[[removed]]` entry
     ");
+}
+
+#[test]
+fn fewer_than_shall_always_run_is_a_warning_of_the_group() {
+    let with = |count: u32, least: u32| {
+        let service = json!({"services": [{"internal_port": 80, "min_machines_running": least}]});
+        let plan = Stage::empty().plan(&desired([(
+            "web",
+            group("web").count(count).config(service),
+        )]));
+        let warnings = plan.warnings.into_iter();
+        warnings
+            .map(|note| (note.code, note.message))
+            .collect::<Vec<_>>()
+    };
+    let message = "group `web` has 1 Machine, and `min_machines_running` is 2".to_owned();
+    assert_eq!(with(1, 2), [("min_above_count".to_owned(), message)]);
+    assert_eq!(with(2, 2), []);
+    assert_eq!(with(0, 2), []);
 }

@@ -1,6 +1,6 @@
 //! Which Machine or which group is meant, where none was named: asked on a terminal, listed elsewhere.
 
-use super::super::manifests::{self, Purpose};
+use super::super::manifests::{self, Purpose, Warnings};
 use super::super::session::Session;
 use super::super::{Context, codes};
 use super::look::look;
@@ -49,7 +49,7 @@ pub(super) async fn group(
         return Ok(group.clone());
     }
     let mut signals = Signals::listen()?;
-    let session = Session::open_asking(context).await?;
+    let session = Session::open_asking(context, Warnings::Not).await?;
     let groups: Vec<&GroupName> = session.desired.groups.keys().collect();
     let list = List {
         question: "Which group to move to?",

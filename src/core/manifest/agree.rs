@@ -34,16 +34,20 @@ impl Both<'_> {
         );
     }
 
-    /// What runs the release command is an image, and where none is named it is the one that runs.
+    /// A release command belongs to a new image, and without one an apply brings none.
     pub(super) fn check_release_command(&self) {
         let Some(command) = &self.document.deploy.release_command else {
             return;
         };
-        let message = "no image is named for the release command: it would run in the one that the Machines have";
+        let message = "no image is named: an apply keeps the one that runs, and this version does not run the \
+                       release command";
         self.fly.report(
             Diagnostic::warning(codes::RELEASE_COMMAND_WITHOUT_IMAGE, message)
                 .at(self.fly.place(command.span.clone(), ""))
-                .help("name the image: `--image`, `image` in aeroform.toml or [build] image"),
+                .help(
+                    "name the image (`--image`, `image` in aeroform.toml or [build] image), and run the command \
+                     by hand",
+                ),
         );
     }
 

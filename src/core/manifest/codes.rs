@@ -178,9 +178,9 @@ codes! {
         "flyctl takes such an entry, and reads no other key for it.",
         "Add `command`.";
     RELEASE_COMMAND_WITHOUT_IMAGE "release_command_without_image" Not:
-        "no image is named for the release command: it would run in the one that the Machines have",
-        "fly.toml has a release command, and nothing names the image that it is to run in.",
-        "Name it with `--image`, `image` in aeroform.toml or `[build] image`.";
+        "no image is named: an apply keeps the one that runs, and this version does not run the release command",
+        "fly.toml has a release command, which belongs to a new image, and nothing names one.",
+        "Name it with `--image`, `image` in aeroform.toml or `[build] image`, and run the command by hand.";
     RESERVED_NAME "reserved_name" Not:
         "…: names that begin with `FLY_` are Fly's own",
         "Fly may set that variable itself.",

@@ -8,12 +8,14 @@ use super::decision::{Awaited, Changed, Decision, Gone, How, Proof};
 use super::gates::Wave;
 use super::members::{Fleet, Member, successors};
 use super::notes::{machines, note};
+use super::releases;
 use super::running;
 use super::summary::short_digest;
 use super::types::{Note, Removal};
 use super::words;
 use crate::core::fleet::config::Service;
-use crate::core::fleet::{Desired, GroupName, Known, MachineConfig, MachineId};
+use crate::core::fleet::{Count, Desired, GroupName, Known, MachineConfig, MachineId};
+use crate::core::manifest::codes::MIN_ABOVE_COUNT;
 
 /// Groups that may not lose Machines or volumes: wanted so, remembered so, or stamped so.
 pub(super) fn protected(
@@ -254,6 +256,7 @@ fn max_destroy(
 /// What a person should look at.
 pub(super) fn warnings(
     desired: &Desired,
+    known: &Known,
     decisions: &BTreeMap<GroupName, Decision<'_>>,
 ) -> Vec<Note> {
     let mut found = Vec::new();
@@ -264,7 +267,11 @@ pub(super) fn warnings(
     for (name, group) in &desired.groups {
         found.extend(autostop(name, &group.template));
     }
-    found.extend(not_run(decisions));
+    let above = decisions
+        .iter()
+        .filter_map(|(name, decision)| min_above_count(name, decision));
+    found.extend(above);
+    found.extend(not_run(desired, known, decisions));
     found.extend(
         decisions
             .iter()
@@ -330,6 +337,25 @@ fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     )))
 }
 
+/// Fly starts no Machine that is not there. Of a group that has none any more that is said already.
+fn min_above_count(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+    let group = decision.wanted?;
+    let services = group.template.services.iter().flatten();
+    let least = services.filter_map(|s| s.min_machines_running).max()?;
+    let Count::Written(count) = group.count else {
+        return None;
+    };
+    (count > 0 && least > count).then(|| {
+        let message = format!(
+            "group `{name}` has {}, and `min_machines_running` is {least}",
+            machines(count as usize)
+        );
+        note(MIN_ABOVE_COUNT, message)
+            .of(name)
+            .hint("lower it, or raise the count: Fly starts no Machine that is not there")
+    })
+}
+
 /// RULES 18: an image by its tag alone, and what runs under it now.
 fn tag(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
     let image = desired
@@ -353,12 +379,19 @@ fn tag(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Opti
     )
 }
 
-/// What `fly deploy` would run beside such a change and we do not.
-fn not_run(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
-    let touched = |decision: &Decision<'_>| {
-        decision.wanted.is_some() && !(decision.creates.is_empty() && decision.changed.is_empty())
+/// What `fly deploy` would run beside such a change and we do not. Counts, places and restarts are no deploy.
+fn not_run(
+    desired: &Desired,
+    known: &Known,
+    decisions: &BTreeMap<GroupName, Decision<'_>>,
+) -> Option<Note> {
+    let deploys = |(name, decision): &(&GroupName, &Decision<'_>)| {
+        let mut changed = decision.changed.iter();
+        desired.groups.contains_key(*name)
+            && (changed.any(|changed| !changed.changes.is_empty())
+                || releases::is_new(name, decision, known))
     };
-    let touched: BTreeMap<_, _> = decisions.iter().filter(|(_, d)| touched(d)).collect();
+    let touched: BTreeMap<_, _> = decisions.iter().filter(deploys).collect();
     if touched.is_empty() {
         return None;
     }

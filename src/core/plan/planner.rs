@@ -99,7 +99,7 @@ pub fn plan(
         warnings: exposed(known)
             .into_iter()
             .chain(unreadable::warnings(&decisions, observed))
-            .chain(guards::warnings(desired, &decisions))
+            .chain(guards::warnings(desired, known, &decisions))
             .collect(),
         refusals: Vec::new(),
         records: Vec::new(),

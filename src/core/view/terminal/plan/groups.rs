@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::core::fleet::GroupName;
-use crate::core::plan::{Action, Aim, DriftKind, GroupChange, GroupVerdict, Plan};
+use crate::core::manifest::codes::MIN_ABOVE_COUNT;
+use crate::core::plan::{Action, Aim, DriftKind, GroupChange, GroupVerdict, Note, Plan};
 use crate::core::view::bundle::{Kind, Order};
 use crate::core::view::line::{Line, Page, columns, cut};
 use crate::core::view::outline::{self, Outline, Section};
@@ -84,7 +85,7 @@ pub(super) fn table(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> 
         } else {
             calm
         };
-        let line = Line::new(2)
+        let mut line = Line::new(2)
             .hang(hang)
             .push(label, symbol)
             .to_column(name_at)
@@ -100,6 +101,10 @@ pub(super) fn table(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> 
                 },
                 detail(plan, group, section),
             );
+        for text in alarms(plan, group) {
+            line.add(Label::Plain, " · ");
+            line.add(Label::Warning, text);
+        }
         page.line(&line)?;
     }
     if fold {
@@ -107,6 +112,24 @@ pub(super) fn table(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> 
         page.line(&Line::new(6).push(Label::Dim, text))?;
     }
     page.blank()
+}
+
+/// What is so bad about the counts that it stands beside them.
+fn alarms(plan: &Plan, group: &GroupChange) -> Vec<&'static str> {
+    let of_group = |note: &&Note| note.group.as_ref() == Some(&group.name);
+    let mut warnings = plan.warnings.iter().filter(of_group);
+    let is_emptied = group.before > 0
+        && group.after == 0
+        && group.verdict == GroupVerdict::Changed
+        && plan.aim == Aim::Manifests;
+    let mut found = Vec::new();
+    if is_emptied {
+        found.push("no Machine is left");
+    }
+    if warnings.any(|note| note.code == MIN_ABOVE_COUNT.name()) {
+        found.push("fewer than `min_machines_running`");
+    }
+    found
 }
 
 /// What stands behind the counts.
