@@ -6,6 +6,7 @@
 pub mod form;
 mod issuers;
 pub mod name;
+mod value;
 
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub fn in_text(text: &str) -> bool {
 
 /// Whether the value of a variable looks like a secret that somebody wrote into a file.
 pub fn is_written(name: &str, value: &str) -> bool {
-    form::is_secret(name::says(name), value) || form::is_in(value)
+    value::is_secret(name::says(name), value) || form::is_in(value)
 }
 
 /// Puts something else in the place of every secret value in a config or a part of one, at any depth:

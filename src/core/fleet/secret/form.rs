@@ -3,8 +3,7 @@
 //! One detector for commands, addresses, headers, paths, image references, lines of a file and values of
 //! variables. It looks inside words: at what issuers mark, at passwords in addresses, at flags and
 //! assignments whose name says what their value is, and at long strings that no person has thought up.
-//! What plainly is none (a class name, a queue, a switch, a path, a placeholder) is left alone. Start at
-//! [`find`]. Names are judged in [`super::name`].
+//! Start at [`find`]. Names are judged in [`super::name`], single values in [`super::value`].
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,6 +11,7 @@ use std::ops::Range;
 use super::HIDDEN;
 use super::issuers;
 use super::name::{Says, says};
+use super::value::{is_placeholder, is_random, is_secret};
 
 /// The parts of a text that are secrets, in order and apart from each other.
 pub fn find(text: &str) -> Vec<Range<usize>> {
@@ -431,150 +431,6 @@ fn is_mysql(program: &str) -> bool {
 /// Whether this could be the value of something secret at all.
 fn is_value(text: &str) -> bool {
     is_secret(Says::Secret, text)
-}
-
-/// Whether a value is one, by what its name says.
-pub(super) fn is_secret(says: Says, value: &str) -> bool {
-    let plain =
-        is_placeholder(value) || is_switch(value) || is_place(value) || is_identifier(value);
-    match says {
-        Says::Secret => value.len() >= 4 && !value.starts_with("--") && !plain,
-        Says::Perhaps => !plain && is_random(value),
-        Says::Nothing => false,
-    }
-}
-
-/// What a shell, a template or a person fills in later.
-pub(super) fn is_placeholder(value: &str) -> bool {
-    const WORDS: [&str; 10] = [
-        "secret",
-        "changeme",
-        "change-me",
-        "change_me",
-        "todo",
-        "dummy",
-        "redacted",
-        "bearer",
-        "basic",
-        "token",
-    ];
-    let lower = value.to_ascii_lowercase();
-    let masked = value
-        .chars()
-        .all(|c| matches!(c, '*' | 'x' | 'X' | '.' | '…' | '•'));
-    masked
-        || WORDS.contains(&lower.as_str())
-        || lower.contains("placeholder")
-        || lower.starts_with("your")
-        || value.ends_with("...")
-        // Hidden already; where words are looked at one by one, its bracket may be apart.
-        || value.starts_with("(hidden")
-        || value.starts_with("(the token")
-        || value.starts_with(['$', '<', '%', '@'])
-        || value.contains("${")
-        || value.contains("$(")
-        || value.contains("{{")
-        || value.starts_with('{') && value.ends_with('}')
-}
-
-/// What switches something, and what is counted or measured.
-fn is_switch(value: &str) -> bool {
-    const WORDS: [&str; 12] = [
-        "true", "false", "yes", "no", "on", "off", "none", "null", "enabled", "disabled", "auto",
-        "default",
-    ];
-    let number = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    WORDS.contains(&value.to_ascii_lowercase().as_str())
-        || value.parse::<f64>().is_ok()
-        || value.len() - number.len() <= 3
-            && !number.is_empty()
-            && number.len() < 8
-            && number.parse::<f64>().is_ok()
-}
-
-/// A path, a file, or an address; what is secret in one is found by itself.
-fn is_place(value: &str) -> bool {
-    value.contains("://")
-        || ["/", "./", "../", "~/"]
-            .iter()
-            .any(|lead| value.starts_with(lead))
-        || value.contains('/') && !is_random(value)
-        || value.rsplit_once('.').is_some_and(|(name, ending)| {
-            let short =
-                (1..=4).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_alphabetic());
-            short && !name.is_empty() && !is_random(name)
-        })
-}
-
-/// A class, a module or a function: words with `.`, `::` or `#` between them, or one in camel case.
-fn is_identifier(value: &str) -> bool {
-    let is_word = |part: &str| {
-        part.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            && !is_random(part)
-    };
-    let mut parts = value
-        .split(['.', ':', '#'])
-        .filter(|part| !part.is_empty())
-        .peekable();
-    let dotted = value.contains(['.', ':']) && parts.peek().is_some() && parts.all(is_word);
-    let camel = is_word(value)
-        && !value.contains(|c: char| c.is_ascii_digit())
-        && value.starts_with(|c: char| c.is_ascii_uppercase())
-        && value.contains(|c: char| c.is_ascii_lowercase())
-        && value.chars().filter(char::is_ascii_uppercase).count() > 1;
-    dotted || camel
-}
-
-/// Whether a machine has drawn it: letters and digits in no order that a person would write.
-pub(super) fn is_random(value: &str) -> bool {
-    const SHORTEST: usize = 12;
-    let of_it =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=' | '_' | '-' | '.');
-    if value.len() < SHORTEST || !value.chars().all(of_it) || is_uuid(value) {
-        return false;
-    }
-    let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    let letters = value.bytes().filter(u8::is_ascii_alphabetic).count();
-    if digits == 0 || letters == 0 {
-        // Base64 without a digit is rare, and long.
-        return false;
-    }
-    let is_hex = value
-        .bytes()
-        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    // The runs of one kind: in words they are long. A capital belongs to what follows it.
-    let kind = |byte: u8| match byte {
-        b'a'..=b'z' => 'a',
-        b'A'..=b'Z' => 'A',
-        b'0'..=b'9' => '0',
-        _ => '-',
-    };
-    let kinds: Vec<char> = value
-        .bytes()
-        .map(kind)
-        .filter(|kind| *kind != '-')
-        .collect();
-    let breaks = kinds
-        .windows(2)
-        .filter(|pair| pair[0] != pair[1] && *pair != ['A', 'a'])
-        .count();
-    let runs = breaks + 1;
-    let apart = if is_hex {
-        kinds.len() <= runs * 4
-    } else {
-        kinds.len() <= runs * 3
-    };
-    let pieces = value
-        .split(['-', '_', '.'])
-        .filter(|piece| !piece.is_empty())
-        .count();
-    apart && digits * 12 >= kinds.len() && kinds.len() >= pieces * 7
-}
-
-fn is_uuid(value: &str) -> bool {
-    let lengths: Vec<usize> = value.split('-').map(str::len).collect();
-    lengths == [8, 4, 4, 4, 12] && value.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
 #[cfg(test)]

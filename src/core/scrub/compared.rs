@@ -1,0 +1,185 @@
+//! A text in the form in which it is compared with a token: escape sequences read, without white space and colours,
+//! and without a difference between upper and lower case. Each byte knows the place in the text that it comes from.
+
+/// An escape sequence within an escape sequence within one: deeper nobody writes.
+const DEPTH: usize = 4;
+
+/// One byte of a text in the form in which it is compared, and where it comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unit {
+    pub(super) byte: u8,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// Upper and lower case, and both alphabets of base64, are one.
+pub(super) fn folded(byte: u8) -> u8 {
+    match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        byte => byte.to_ascii_lowercase(),
+    }
+}
+
+/// The text as it is compared: escape sequences read, without white space and colours.
+pub(super) fn canonical(text: &str) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::with_capacity(text.len());
+    let mut escapes = false;
+    let mut skip = 0;
+    for (start, c) in text.char_indices() {
+        if start < skip {
+            continue;
+        }
+        if c == '\u{1b}' {
+            skip = start + color(&text[start..]).map_or(1, str::len);
+            continue;
+        }
+        let end = start + c.len_utf8();
+        match u8::try_from(c) {
+            Ok(byte) if byte.is_ascii() => {
+                escapes |= matches!(byte, b'%' | b'\\' | b'&' | b'=');
+                units.push(Unit { byte, start, end });
+            }
+            _ if crate::core::escape::is_hazard(c) || c.is_whitespace() => {}
+            _ => units.push(Unit {
+                byte: 0xff,
+                start,
+                end,
+            }),
+        }
+    }
+    if escapes {
+        for _ in 0..DEPTH {
+            let Some(decoded) = decoded(&units) else {
+                break;
+            };
+            units = decoded;
+        }
+    }
+    units.retain(|unit| !unit.byte.is_ascii_whitespace() && !unit.byte.is_ascii_control());
+    for unit in &mut units {
+        unit.byte = folded(unit.byte);
+    }
+    units
+}
+
+/// One level of escape sequences read; none where there are none.
+fn decoded(units: &[Unit]) -> Option<Vec<Unit>> {
+    let mut out = Vec::with_capacity(units.len());
+    let mut changed = false;
+    let mut at = 0;
+    while at < units.len() {
+        let sequence = match units[at].byte {
+            b'%' | b'=' => hex(units, at + 1, 2, 2),
+            b'\\' => backslash(units, at),
+            b'&' => entity(units, at),
+            _ => None,
+        };
+        let Some((byte, length)) = sequence else {
+            out.push(units[at]);
+            at += 1;
+            continue;
+        };
+        changed = true;
+        if let Some(byte) = byte {
+            let (start, end) = (units[at].start, units[at + length - 1].end);
+            out.push(Unit { byte, start, end });
+        }
+        at += length;
+    }
+    changed.then_some(out)
+}
+
+/// What an escape sequence stands for, none for what is not compared, and how many units it has.
+type Sequence = (Option<u8>, usize);
+
+fn ascii(code: u32) -> Option<u8> {
+    let c = char::from_u32(code).unwrap_or('\u{fffd}');
+    match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => Some(byte),
+        _ if crate::core::escape::is_hazard(c) || c.is_whitespace() => None,
+        _ => Some(0xff),
+    }
+}
+
+/// A number in hex, from `least` to `most` digits; the byte before it belongs to the sequence.
+fn hex(units: &[Unit], from: usize, least: usize, most: usize) -> Option<Sequence> {
+    let (code, digits) = number(units, from, most, 16)?;
+    (digits >= least).then(|| (ascii(code), digits + 1))
+}
+
+fn number(units: &[Unit], from: usize, most: usize, radix: u32) -> Option<(u32, usize)> {
+    let digits = units[from.min(units.len())..].iter().take(most);
+    let mut code: u32 = 0;
+    let mut count = 0;
+    for unit in digits {
+        let Some(digit) = char::from(unit.byte).to_digit(radix) else {
+            break;
+        };
+        code = code.saturating_mul(radix).saturating_add(digit);
+        count += 1;
+    }
+    (count > 0).then_some((code, count))
+}
+
+/// `\/`, `\"`, `\\`, `\n`, `\x2f`, `\u002f`, `\u{2f}`.
+fn backslash(units: &[Unit], at: usize) -> Option<Sequence> {
+    let next = units.get(at + 1)?.byte;
+    match next {
+        b'/' | b'"' | b'\\' | b'\'' => Some((Some(next), 2)),
+        b'n' | b'r' | b't' | b'b' | b'f' => Some((None, 2)),
+        b'x' => hex(units, at + 2, 2, 2).map(|(byte, length)| (byte, length + 1)),
+        b'u' | b'U' if units.get(at + 2).is_some_and(|unit| unit.byte == b'{') => {
+            let (code, digits) = number(units, at + 3, 6, 16)?;
+            let closed = units.get(at + 3 + digits)?.byte == b'}';
+            closed.then(|| (ascii(code), digits + 4))
+        }
+        b'u' => hex(units, at + 2, 4, 4).map(|(byte, length)| (byte, length + 1)),
+        b'U' => hex(units, at + 2, 8, 8).map(|(byte, length)| (byte, length + 1)),
+        // The end of a line that goes on.
+        next if next.is_ascii_whitespace() => Some((None, 2)),
+        _ => None,
+    }
+}
+
+/// `&#47;`, `&#x2f;`, `&amp;`.
+fn entity(units: &[Unit], at: usize) -> Option<Sequence> {
+    const NAMES: [(&str, u8); 10] = [
+        ("amp;", b'&'),
+        ("sol;", b'/'),
+        ("plus;", b'+'),
+        ("equals;", b'='),
+        ("comma;", b','),
+        ("lowbar;", b'_'),
+        ("lt;", b'<'),
+        ("gt;", b'>'),
+        ("quot;", b'"'),
+        ("nbsp;", b' '),
+    ];
+    if units.get(at + 1)?.byte == b'#' {
+        let is_hex = units.get(at + 2)?.byte.eq_ignore_ascii_case(&b'x');
+        let (skip, radix) = if is_hex { (3, 16) } else { (2, 10) };
+        let (code, digits) = number(units, at + skip, 8, radix)?;
+        let closed = units
+            .get(at + skip + digits)
+            .is_some_and(|unit| unit.byte == b';');
+        return Some((ascii(code), skip + digits + usize::from(closed)));
+    }
+    NAMES.iter().find_map(|(name, byte)| {
+        let rest = units[at + 1..].iter().map(|unit| unit.byte);
+        let same = rest.take(name.len()).eq(name.bytes());
+        same.then_some((Some(*byte), name.len() + 1))
+    })
+}
+
+/// The sequence that sets colours at the start of this text.
+fn color(text: &str) -> Option<&str> {
+    let codes = text.strip_prefix("\u{1b}[")?;
+    let end = codes.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    codes[end..].starts_with('m').then(|| &text[..end + 3])
+}
+
+pub(super) fn colors(text: &str) -> impl Iterator<Item = &str> {
+    text.match_indices('\u{1b}')
+        .filter_map(|(at, _)| color(&text[at..]))
+}
