@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use super::ends::{End, Part};
 use super::shared::Shared;
 use crate::apply::codes;
+use crate::core::fleet::difference::changes_of;
 use crate::core::fleet::{
-    Base, DesiredGroup, GroupName, Machine, MachineConfig, MachineId, Stamps, StoredConfig,
+    Base, DesiredGroup, Filled, GroupName, Machine, MachineConfig, MachineId, Stamps, StoredConfig,
     VolumeId,
 };
-use crate::core::plan::Standby;
+use crate::core::plan::{Standby, filled_of};
 
 /// The config and group that a Machine is to have.
 pub(super) struct Wanted<'a> {
@@ -68,11 +69,20 @@ impl<'a> Wanted<'a> {
             return false;
         };
         let lineage = &self.shared.job.observed.description.scope;
-        let stored = |config: &MachineConfig| StoredConfig::of(config, lineage);
+        let filled = self.filled();
         machine.group.as_ref() == Some(self.name)
             && as_set(&machine.standby_for) == as_set(&self.standby_for)
             && machine.volumes == self.volumes
-            && stored(&self.over(Some(&live))) == stored(&live)
+            && changes_of(&live, &self.over(Some(&live)), &filled, lineage).is_empty()
+    }
+
+    /// What the platform was seen to add by itself to Machines of this config, or of the one that this
+    /// Machine had.
+    fn filled(&self) -> Filled {
+        filled_of(
+            &self.shared.job.known.filled,
+            [self.sent, Some(&self.remembered())],
+        )
     }
 
     /// What the state remembers of it: the keys that the manifests write, and none of those that only

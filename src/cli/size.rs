@@ -4,7 +4,7 @@ use super::args::{Memory, Vm};
 use super::codes;
 use super::edit::Ground;
 use super::scale::{group, list};
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{Desired, GroupName, MachineId};
 use crate::core::manifest::edit::{Edit, Size};
 use crate::core::platform::sizes;

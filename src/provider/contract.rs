@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, join_all};
 
 use super::{Provider, ProviderError};
 use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
-use crate::core::fleet::config::Mount;
+use crate::core::fleet::schema::Mount;
 use crate::core::fleet::{
     AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps,
     Until, Volume,

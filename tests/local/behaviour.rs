@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use aeroform::core::fleet::config::{Check, Service};
+use aeroform::core::fleet::schema::{Check, Service};
 use aeroform::core::fleet::{Call, CheckState, Machine, MachineConfig, MachineState, Until};
 use aeroform::provider::{ErrorClass, LogLine, LogQuery, LogsOf, Provider};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::core::fleet::config::StopConfig;
+use aeroform::core::fleet::schema::StopConfig;
 use aeroform::core::fleet::{Call, MachineId, MachineState, Until};
 use aeroform::provider::Provider;
 use aeroform::provider::local::{LocalConfig, LocalProvider, codes};

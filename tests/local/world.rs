@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aeroform::core::fleet::call::{CreateCall, UpdateCall};
-use aeroform::core::fleet::config::{Init, Restart, StopConfig};
+use aeroform::core::fleet::schema::{Init, Restart, StopConfig};
 use aeroform::core::fleet::{
     AppName, Call, GroupName, Machine, MachineConfig, MachineName, MachineState, Region, Stamps,
     Until,

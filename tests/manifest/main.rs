@@ -5,6 +5,7 @@ mod broken;
 mod chaos;
 mod codes;
 mod corpus;
+mod flyctl;
 mod formats;
 mod meaning;
 mod no_churn;

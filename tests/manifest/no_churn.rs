@@ -1,8 +1,10 @@
 //! Every section against its config as the Machines API returns it: with nulls, defaults filled in and
 //! other spellings it is what we would send, and one line more or less in fly.toml is a change.
 
-use aeroform::core::fleet::difference::changes;
-use aeroform::core::fleet::{Base, Desired, DesiredGroup, Lineage, MachineConfig, StoredConfig};
+use aeroform::core::fleet::difference::changes_of;
+use aeroform::core::fleet::{
+    Base, Desired, DesiredGroup, Filled, Lineage, MachineConfig, StoredConfig,
+};
 use serde_json::{Value, json};
 
 use crate::{on, project, rendered};
@@ -76,7 +78,7 @@ fn around() -> Vec<Section> {
             what: "[[files]]",
             fly: "[[files]]\nguest_path = \"/b\"\nraw_value = \"hi\"\n\
                 [[files]]\nguest_path = \"/a\"\nsecret_name = \"CONF\"\n",
-            returned: json!({"files": [{"guest_path": "/a", "secret_name": "CONF", "mode": 420},
+            returned: json!({"files": [{"guest_path": "/a", "secret_name": "CONF"},
                 {"guest_path": "/b", "raw_value": "aGk=", "image_config": null}]}),
             other: ("CONF", "OTHER"),
             changed: "files./a.secret_name",
@@ -127,7 +129,7 @@ fn services() -> Vec<Section> {
             returned: json!({"services": [
                 {"internal_port": 25, "protocol": "tcp", "autostop": "suspend", "autostart": null,
                     "ports": [{"port": 25, "handlers": null, "force_https": false}],
-                    "checks": [{"type": "tcp", "interval": "15s", "timeout": "10s", "grace_period": "0s"}]},
+                    "checks": [{"type": "tcp", "interval": "15s", "grace_period": "0s", "port": 25}]},
                 {"internal_port": 5353, "protocol": "udp", "autostop": false, "checks": [],
                     "ports": [{"start_port": 7000, "end_port": 7100, "handlers": []}]}]}),
             other: ("end_port = 7100", "end_port = 7200"),
@@ -153,7 +155,7 @@ fn services() -> Vec<Section> {
             fly: "[checks.alive]\ntype = \"http\"\nport = 80\nmethod = \"get\"\npath = \"/\"\n\
                 interval = 90000\ntls_skip_verify = false\n",
             returned: json!({"checks": {"alive": {"type": "http", "kind": "informational", "port": 80,
-                "method": "GET", "path": "/", "interval": "1m30s", "timeout": "10s", "headers": []}}}),
+                "method": "GET", "path": "/", "interval": "1m30s", "kind": "informational", "headers": []}}}),
             other: ("90000", "60000"),
             changed: "checks.alive.interval",
         },
@@ -258,7 +260,9 @@ fn paths(
         existing: Some(existing),
         sent,
     };
-    let found = changes(existing, &group.config_for(base, &[], &[]));
+    let after = group.config_for(base, &[], &[]);
+    let lineage = Lineage::new("l").expect("it is valid");
+    let found = changes_of(existing, &after, &Filled::default(), &lineage);
     found.iter().map(|change| change.path.join(".")).collect()
 }
 

@@ -97,7 +97,7 @@ fn drift_on_our_fields_is_put_back_and_the_platforms_fields_are_left() {
             .unwrap()
             .insert("ADDED".to_owned(), "1".to_owned());
         config.schedule = Some("daily".to_owned());
-        config.guest = Some(aeroform::core::fleet::config::Guest {
+        config.guest = Some(aeroform::core::fleet::schema::Guest {
             cpus: Some(4),
             ..Default::default()
         });

@@ -1,6 +1,6 @@
 //! What new Machines run, and how big they are, where no manifest says it.
 
-use aeroform::core::fleet::config::Guest;
+use aeroform::core::fleet::schema::Guest;
 use aeroform::core::fleet::{HostStatus, MachineId, ReleaseStamp};
 use aeroform::core::plan::{Action, Plan};
 use insta::assert_snapshot;

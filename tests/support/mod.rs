@@ -334,7 +334,7 @@ impl Stage {
                     machine.events.clear();
                 }
                 let machine = &self.observed.machines[change.machine.id.as_ref().unwrap()];
-                let sent = adopted(group, machine, &lineage);
+                let sent = adopted(group, machine, &self.known.filled, &lineage);
                 done(Some(machine.clone()), Some(sent))
             }
             Action::Forget => done(None, None),

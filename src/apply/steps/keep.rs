@@ -36,7 +36,7 @@ pub(super) fn take<'a>(
     };
     let group = job.desired.groups.get(&change.group);
     let lineage = &job.observed.description.scope;
-    progress.sent = Some(adopted(group, machine, lineage));
+    progress.sent = Some(adopted(group, machine, &job.known.filled, lineage));
     progress.machine = Some(machine.clone());
     Ok(Taken { machine, group })
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::Guest;
+use super::schema::Guest;
 use super::{GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps, Volume};
 
 /// One changing request to a provider, about one Machine of one app or a volume for one.

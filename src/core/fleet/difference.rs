@@ -6,9 +6,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::entries::{entry_names, pairs};
+use super::quiet::{Filled, without_quiet};
+use super::schema::{CONFIG, Effect, Kind, Less, Row, Secret, Table, UNKNOWN};
 use super::secret::{self, HIDDEN, hides};
-use super::shape::{Shape, named_entries, rules, shape_of};
-use super::{MachineConfig, normal};
+use super::{Lineage, MachineConfig, normal};
 
 /// One field that changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,19 +34,42 @@ pub struct FieldChange {
     pub shrinks: bool,
 }
 
-/// What the change of a field forces (facts/fly-toml-to-machine.md 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Effect {
-    /// A new version of the same Machine.
-    InPlace,
-    /// Another Machine.
-    Replace,
-}
-
 /// The fields in which two configs differ, normalised first, in a stable order, secrets hidden.
 pub fn changes(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldChange> {
-    between(&normal::normalised(before), &normal::normalised(after))
+    between(
+        CONFIG,
+        &normal::normalised(before),
+        &normal::normalised(after),
+    )
+}
+
+/// What a Machine with this config has to change to become this: its fields that nobody has to change are
+/// left out (RULES 10).
+pub fn changes_of(
+    existing: &MachineConfig,
+    after: &MachineConfig,
+    filled: &Filled,
+    lineage: &Lineage,
+) -> Vec<FieldChange> {
+    let (before, after) = (normal::normalised(existing), normal::normalised(after));
+    let before = without_quiet(CONFIG, &before, &after, filled, lineage);
+    between(CONFIG, &before, &after)
+}
+
+/// How a Machine differs from what was sent to it: what is there, taken from `back`, which is what it would
+/// be had nobody changed it.
+pub fn drift_of(
+    back: &Value,
+    there: &Value,
+    filled: &Filled,
+    lineage: &Lineage,
+) -> Vec<FieldChange> {
+    if back == there {
+        return Vec::new();
+    }
+    let (back, there) = (normal::again(back), normal::again(there));
+    let there = without_quiet(CONFIG, &there, &back, filled, lineage);
+    between(CONFIG, &back, &there)
 }
 
 /// The same for two remembered forms, whichever version remembered them.
@@ -52,161 +77,207 @@ pub fn tree_changes(before: &Value, after: &Value) -> Vec<FieldChange> {
     if before == after {
         return Vec::new();
     }
-    between(&normal::again(before), &normal::again(after))
+    between(CONFIG, &normal::again(before), &normal::again(after))
 }
 
-fn between(before: &Value, after: &Value) -> Vec<FieldChange> {
-    let mut found = Vec::new();
-    let empty = Value::Object(Map::new());
-    let mut fields: Vec<(&str, Shape)> = rules(&MachineConfig::default())
-        .into_iter()
-        .map(|(field, _, shape)| (field, shape))
-        .collect();
-    // Fields that only the platform has are never in `after` differently from `before`, but a tree of
-    // a newer version may carry them.
-    for key in before
-        .as_object()
-        .into_iter()
-        .chain(after.as_object())
-        .flat_map(Map::keys)
-    {
-        if !fields.iter().any(|(field, _)| field == key) {
-            fields.push((key, Shape::Leaf));
-        }
+/// The fields in which two normalised trees differ, by any table.
+pub fn between(table: &Table, before: &Value, after: &Value) -> Vec<FieldChange> {
+    let mut found = Found::default();
+    let empty = Map::new();
+    let section = |tree: &'_ Value| tree.as_object().cloned().unwrap_or_else(|| empty.clone());
+    if before != after {
+        found.section(table, &section(before), &section(after), Whole::No);
     }
-    for (field, shape) in fields {
-        let (old, new) = (before.get(field), after.get(field));
-        if old == new {
-            continue;
-        }
-        let mut path = vec![field.to_owned()];
-        match shape {
-            // A missing table and an empty one are the same.
-            Shape::Table { .. } | Shape::Entries(_) => {
-                compare(
-                    shape,
-                    Some(old.unwrap_or(&empty)),
-                    Some(new.unwrap_or(&empty)),
-                    &mut path,
-                    &mut found,
-                );
-            }
-            Shape::Leaf | Shape::List { .. } => compare(shape, old, new, &mut path, &mut found),
-        }
-    }
-    found
+    found.changes
 }
 
-fn compare(
-    shape: Shape,
-    old: Option<&Value>,
-    new: Option<&Value>,
-    path: &mut Vec<String>,
-    found: &mut Vec<FieldChange>,
-) {
-    if old == new {
-        return;
+/// Whether a table that one side lacks is told as one.
+#[derive(Clone, Copy, PartialEq)]
+enum Whole {
+    Yes,
+    No,
+}
+
+#[derive(Default)]
+struct Found {
+    path: Vec<String>,
+    changes: Vec<FieldChange>,
+}
+
+impl Found {
+    fn section(
+        &mut self,
+        table: &Table,
+        before: &Map<String, Value>,
+        after: &Map<String, Value>,
+        whole: Whole,
+    ) {
+        let known = table.rows.iter().map(|row| row.name);
+        let mut keys: Vec<&str> = before
+            .keys()
+            .chain(after.keys())
+            .map(String::as_str)
+            .filter(|key| table.row(key).is_none())
+            .chain(known)
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        for key in keys {
+            let (old, new) = (before.get(key), after.get(key));
+            if old == new {
+                continue;
+            }
+            self.path.push(key.to_owned());
+            self.field(table.row(key).unwrap_or(&UNKNOWN), old, new, whole);
+            self.path.pop();
+        }
     }
-    match (shape, old, new) {
-        (
-            Shape::Table { .. } | Shape::Entries(_),
-            Some(Value::Object(a)),
-            Some(Value::Object(b)),
-        ) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort();
-            keys.dedup();
-            for key in keys {
-                let shape = match shape {
-                    Shape::Table { fields, .. } => shape_of(fields, key),
-                    Shape::Entries(entry) => *entry,
-                    Shape::Leaf | Shape::List { .. } => Shape::Leaf,
-                };
-                path.push(key.clone());
-                compare(shape, a.get(key), b.get(key), path, found);
-                path.pop();
+
+    fn field(&mut self, row: &Row, old: Option<&Value>, new: Option<&Value>, whole: Whole) {
+        let empty = Value::Object(Map::new());
+        // At the top a missing table and an empty one are the same: its lines are told one by one.
+        let (old, new) = match row.kind() {
+            Kind::Section(_) | Kind::Entries(_) | Kind::TextMap if whole == Whole::No => {
+                (Some(old.unwrap_or(&empty)), Some(new.unwrap_or(&empty)))
             }
-        }
-        (Shape::List { keys, entry }, Some(Value::Array(_)), Some(Value::Array(_))) => {
-            let (a, b) = (named_entries(keys, old), named_entries(keys, new));
-            let mut names: Vec<&String> = a.iter().chain(&b).map(|(name, _)| name).collect();
-            let mut seen = std::collections::BTreeSet::new();
-            names.retain(|name| seen.insert(*name));
-            let before = found.len();
-            for name in names {
-                let side = |list: &[(String, Value)]| {
-                    list.iter()
-                        .find(|(n, _)| n == name)
-                        .map(|(_, value)| value.clone())
-                };
-                path.push(name.clone());
-                compare(*entry, side(&a).as_ref(), side(&b).as_ref(), path, found);
-                path.pop();
+            _ => (old, new),
+        };
+        match (row.kind(), old, new) {
+            (Kind::Section(table), Some(Value::Object(a)), Some(Value::Object(b))) => {
+                self.section(table, a, b, Whole::Yes);
             }
-            if found.len() == before {
-                // The same entries in another order, where the first of several may win; other lists are sorted.
-                found.push(change(path, old, new));
+            (Kind::Entries(_) | Kind::TextMap, Some(Value::Object(a)), Some(Value::Object(b))) => {
+                self.entries(row, a, b);
             }
+            // Whether a value is shown says the name beside it.
+            (Kind::List(table), _, _) if named_secrets(table) => self.tell(row, old, new),
+            (Kind::List(table), Some(Value::Array(a)), Some(Value::Array(b))) => {
+                self.list(row, table, a, b);
+            }
+            (_, old, new) => self.tell(row, old, new),
         }
-        (Shape::Leaf | Shape::Table { .. } | Shape::Entries(_) | Shape::List { .. }, _, _) => {
-            found.push(change(path, old, new));
+    }
+
+    fn entries(&mut self, row: &Row, before: &Map<String, Value>, after: &Map<String, Value>) {
+        let mut keys: Vec<&String> = before.keys().chain(after.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        for key in keys {
+            let (old, new) = (before.get(key), after.get(key));
+            if old == new {
+                continue;
+            }
+            self.path.push(key.clone());
+            match (row.kind(), old, new) {
+                (Kind::Entries(table), Some(Value::Object(a)), Some(Value::Object(b))) => {
+                    self.section(table, a, b, Whole::Yes);
+                }
+                (_, old, new) => self.tell(row, old, new),
+            }
+            self.path.pop();
         }
+    }
+
+    fn list(&mut self, row: &Row, table: &Table, before: &[Value], after: &[Value]) {
+        let keys = row.spec.found_by;
+        let pairs = pairs(keys, before, after);
+        let (old_names, new_names) = (entry_names(keys, before), entry_names(keys, after));
+        let told = self.changes.len();
+        for (at, old) in before.iter().enumerate() {
+            let new = pairs.iter().position(|pair| *pair == Some(at));
+            self.path
+                .push(new.map_or(&old_names[at], |new| &new_names[new]).clone());
+            match (old, new.map(|new| &after[new])) {
+                (old, Some(new)) if old == new => {}
+                (Value::Object(a), Some(Value::Object(b))) => {
+                    self.section(table, a, b, Whole::Yes);
+                }
+                (old, new) => self.tell(row, Some(old), new),
+            }
+            self.path.pop();
+        }
+        for ((new, name), _) in (after.iter().zip(&new_names))
+            .zip(&pairs)
+            .filter(|(_, pair)| pair.is_none())
+        {
+            self.path.push(name.clone());
+            self.tell(row, None, Some(new));
+            self.path.pop();
+        }
+        if self.changes.len() == told {
+            // The same entries in another order, where the first of several may win; other lists are sorted.
+            self.tell(row, Some(&before.into()), Some(&after.into()));
+        }
+    }
+
+    fn tell(&mut self, row: &Row, before: Option<&Value>, after: Option<&Value>) {
+        let name = self.path.last().map_or("", String::as_str);
+        let by_form =
+            |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(secret::in_text);
+        let hidden = match row.spec.secret {
+            Secret::Always => true,
+            Secret::ByName if matches!(row.kind(), Kind::TextMap) => {
+                hides(name) || by_form(before) || by_form(after)
+            }
+            Secret::ByName | Secret::No => by_form(before) || by_form(after),
+        };
+        // Whole entries may bring along what is never shown.
+        let brings = |table: &Table| {
+            table
+                .rows
+                .iter()
+                .any(|row| row.spec.secret == Secret::Always)
+        };
+        let whole = match row.kind() {
+            Kind::List(table) => self.path.len() == 1 && brings(table),
+            _ => false,
+        };
+        let show = |value: Option<&Value>| match value {
+            Some(_) if hidden => Some(Value::from(HIDDEN)),
+            Some(Value::Array(_)) if whole => Some(Value::from(HIDDEN)),
+            Some(value) => {
+                let mut value = value.clone();
+                secret::replace(&mut value, &mut |_, _| HIDDEN.to_owned());
+                Some(value)
+            }
+            None => None,
+        };
+        let shrinks = is_less(row, before, after);
+        let (mut before, mut after) = (show(before), show(after));
+        // What differs is within what is hidden.
+        let only_hidden = before == after;
+        if only_hidden {
+            (before, after) = (Some(Value::from(HIDDEN)), Some(Value::from(HIDDEN)));
+        }
+        self.changes.push(FieldChange {
+            path: self.path.clone(),
+            before,
+            after,
+            effect: row.spec.effect,
+            hidden: hidden || only_hidden || whole,
+            shrinks,
+        });
     }
 }
 
-fn change(path: &[String], before: Option<&Value>, after: Option<&Value>) -> FieldChange {
-    let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-    let is_hidden =
-        |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(secret::in_text);
-    let hidden = match parts.as_slice() {
-        ["env" | "metadata", key, ..] => hides(key) || is_hidden(before) || is_hidden(after),
-        ["files", .., "raw_value"] => true,
-        _ => is_hidden(before) || is_hidden(after),
-    };
-    let effect = match parts.as_slice() {
-        // A mount that comes, goes or has another name needs another Machine; other keys of one that
-        // stays do not.
-        ["guest", "host_dedication_id"] | ["mounts"] | ["mounts", _] | ["mounts", _, "name"] => {
-            Effect::Replace
-        }
-        _ => Effect::InPlace,
-    };
+fn named_secrets(table: &Table) -> bool {
+    let named =
+        |row: &Row| row.spec.secret == Secret::ByName && !matches!(row.kind(), Kind::TextMap);
+    table.rows.iter().any(named)
+}
+
+fn is_less(row: &Row, before: Option<&Value>, after: Option<&Value>) -> bool {
     let number = |value: Option<&Value>| value.and_then(Value::as_u64);
-    let shrinks = match parts.as_slice() {
-        ["guest", "cpus" | "memory_mb" | "gpus"] => match (number(before), number(after)) {
+    match row.spec.less {
+        Less::Nothing => false,
+        Less::Number => match (number(before), number(after)) {
             (Some(before), Some(after)) => after < before,
             _ => false,
         },
-        ["guest", "cpu_kind"] => {
-            before.and_then(Value::as_str) == Some("performance")
-                && after.and_then(Value::as_str) == Some("shared")
+        Less::Words(more, less) => {
+            before.and_then(Value::as_str) == Some(more)
+                && after.and_then(Value::as_str) == Some(less)
         }
-        _ => false,
-    };
-    let show = |value: Option<&Value>| match value {
-        Some(_) if hidden => Some(Value::from(HIDDEN)),
-        Some(Value::Array(_)) if parts == ["files"] => Some(Value::from(HIDDEN)),
-        // A whole entry may bring values along that stand deeper.
-        Some(value) => {
-            let mut value = value.clone();
-            secret::replace(&mut value, &mut |_, _| HIDDEN.to_owned());
-            Some(value)
-        }
-        None => None,
-    };
-    let (mut before, mut after) = (show(before), show(after));
-    // What differs is within what is hidden.
-    let only_hidden = before == after;
-    if only_hidden {
-        (before, after) = (Some(Value::from(HIDDEN)), Some(Value::from(HIDDEN)));
-    }
-    FieldChange {
-        path: path.to_vec(),
-        before,
-        after,
-        effect,
-        hidden: hidden || only_hidden || parts == ["files"],
-        shrinks,
     }
 }
 

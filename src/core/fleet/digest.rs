@@ -32,9 +32,7 @@ pub struct ConfigDigest(String);
 impl StoredConfig {
     /// The form of this config that may be remembered.
     pub fn of(config: &MachineConfig, lineage: &Lineage) -> Self {
-        let mut tree = normal::normalised(config);
-        secret::replace(&mut tree, &mut |name, text| hidden(lineage, name, text));
-        Self(tree)
+        Self(hide(normal::normalised(config), lineage))
     }
 
     /// Takes a tree that is in the remembered form already.
@@ -109,6 +107,12 @@ fn is_hidden(text: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
+}
+
+/// A config's tree with every secret value in its remembered form.
+pub(super) fn hide(mut tree: Value, lineage: &Lineage) -> Value {
+    secret::replace(&mut tree, &mut |name, text| hidden(lineage, name, text));
+    tree
 }
 
 /// HMAC-sha256 of a value under a key derived from the lineage: it shows that a value changed and

@@ -26,6 +26,11 @@ impl Known {
             }
         }
         self.configs = configs;
+        for (old, new) in &renamed {
+            if let Some(filled) = self.filled.remove(old) {
+                self.filled.insert(new.clone(), filled);
+            }
+        }
         self.exposed = renamed.len();
         let machines = self
             .machines

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppName, ConfigDigest, GroupName, LaunchId, Lineage, MachineId, MachineName, Region, RunId,
-    StoredConfig, VolumeId,
+    AppName, ConfigDigest, Filled, GroupName, LaunchId, Lineage, MachineId, MachineName, Region,
+    RunId, StoredConfig, VolumeId,
 };
 
 /// What the state file says. Holds what we *sent*, never what the platform added.
@@ -38,6 +38,8 @@ pub struct Known {
     pub releases: Vec<ReleaseRecord>,
     /// Configs by their digest; exactly those that machines and releases name.
     pub configs: BTreeMap<ConfigDigest, StoredConfig>,
+    /// What the platform added by itself to Machines of a config (RULES 10).
+    pub filled: BTreeMap<ConfigDigest, Filled>,
     /// Machines by id.
     pub machines: BTreeMap<MachineId, KnownMachine>,
     /// So many configs held a secret in clear where this was read from. They do not here, and will not where
@@ -158,6 +160,7 @@ impl Known {
             runs: Vec::new(),
             releases: Vec::new(),
             configs: BTreeMap::new(),
+            filled: BTreeMap::new(),
             machines: BTreeMap::new(),
             exposed: 0,
         }

@@ -5,10 +5,10 @@
 //! for what is wanted, [`known`] for what is remembered and [`call`] for what can be done.
 
 pub mod call;
-pub mod config;
 pub mod desired;
 pub mod difference;
 pub mod digest;
+mod entries;
 mod event;
 mod exit;
 mod exposed;
@@ -18,18 +18,18 @@ pub mod lenient;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
+pub mod quiet;
 pub mod release;
 pub mod rollout;
+pub mod schema;
 pub mod secret;
-mod shape;
 
 pub use call::{Call, Receipt, Until, VolumeCall};
-pub use config::MachineConfig;
 pub use desired::{
     Base, Count, Desired, DesiredGroup, Limit, Moved, MovedMachine, NamedBy, Places, Policy,
     Regions, Strategy, UnsupportedStrategy,
 };
-pub use difference::{Effect, FieldChange};
+pub use difference::FieldChange;
 pub use digest::{ConfigDigest, StoredConfig};
 pub use event::MachineEvent;
 pub use exit::{Exit, Occurred, Occurrence};
@@ -41,5 +41,7 @@ pub use machine::{
     Capabilities, CheckState, CheckStatus, Description, HostStatus, Machine, MachineState,
     Management, Observed, Obstacle, Stamps, Volume,
 };
+pub use quiet::Filled;
 pub use release::{NewRelease, Release, ReleaseStamp, ReleaseStatus, ReleaseStrategy};
 pub use rollout::{MachineCheck, NewVolume, OnFailure, ReleaseCommand, Rollout};
+pub use schema::{Effect, MachineConfig};

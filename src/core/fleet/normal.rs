@@ -1,16 +1,12 @@
 //! One spelling for everything that the platform rewrites (RULES 3), so that equal means equal.
 //!
-//! The only place that knows which spellings are the same. Nothing here decides who owns a field.
+//! Which spellings are the same says the table ([`super::schema`]); how they are brought to one, this module.
+//! Nothing here decides who owns a field.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::MachineConfig;
-use super::config::{Check, Restart, Service};
-
-const SECOND: u64 = 1_000_000_000;
+use super::schema::{CONFIG, Effect, Kind, Row, Section, Service, Spelling, Table, UNKNOWN};
 
 /// Metadata keys that are bookkeeping, never configuration (RULES 1).
 pub fn is_bookkeeping(key: &str) -> bool {
@@ -22,140 +18,140 @@ pub fn is_bookkeeping(key: &str) -> bool {
             .any(|prefix| key.starts_with(prefix))
 }
 
-/// The config as a tree in which equal configs are equal trees: no bookkeeping, no volume ids, no
-/// standbys, no empty values, one spelling of durations, autostop and images, and one order of headers,
-/// handlers, services and files.
+/// Variables that are bookkeeping (RULES 1).
+pub fn is_standby_stamp(name: &str) -> bool {
+    name == "FLY_STANDBY_FOR"
+}
+
+/// The config as a tree in which equal configs are equal trees: no bookkeeping, no empty values, one
+/// spelling of every value and one order of lists whose order means nothing, as the table says.
 pub fn normalised(config: &MachineConfig) -> Value {
-    let mut config = config.clone();
-    config.standbys = None;
-    if let Some(metadata) = &mut config.metadata {
-        metadata.retain(|key, _| !is_bookkeeping(key));
+    normal(CONFIG, config.to_value())
+}
+
+/// The same of a tree, by any table.
+pub fn normal(table: &Table, mut tree: Value) -> Value {
+    if let Value::Object(map) = &mut tree {
+        normal_section(table, map, Inside::Machine);
     }
-    if let Some(env) = &mut config.env {
-        env.remove("FLY_STANDBY_FOR");
-    }
-    for mount in config.mounts.iter_mut().flatten() {
-        mount.volume = None;
-    }
-    if let Some(written) = &mut config.image {
-        *written = image(written);
-    }
-    let persist = config
-        .guest
-        .as_mut()
-        .and_then(|guest| guest.persist_rootfs.as_mut());
-    if let Some(written) = persist {
-        *written = normal_persist(written);
-    }
-    let stop_timeout = config
-        .stop_config
-        .as_mut()
-        .and_then(|stop| stop.timeout.as_mut());
-    if let Some(text) = stop_timeout {
-        *text = normal_duration(text);
-    }
-    // The platform fills in what it takes for missing.
-    config.restart = config.restart.filter(|restart| {
-        let policy = restart.policy.as_deref().unwrap_or("on-failure");
-        let retries = restart.max_retries.unwrap_or(10);
-        let beside = Restart {
-            policy: None,
-            max_retries: None,
-            ..restart.clone()
-        };
-        policy != "on-failure" || retries != 10 || beside != Restart::default()
-    });
-    if let Some(metrics) = &mut config.metrics {
-        metrics.https = metrics.https.filter(|https| *https);
-    }
-    for file in config.statics.iter_mut().flatten() {
-        for text in [&mut file.index_document, &mut file.tigris_bucket] {
-            *text = text.take().filter(|text| !text.is_empty());
-        }
-    }
-    for check in config.checks.iter_mut().flat_map(BTreeMap::values_mut) {
-        normal_check(check);
-    }
-    for service in config.services.iter_mut().flatten() {
-        normal_service(service);
-    }
-    let mut tree = config.to_value();
-    drop_empty(&mut tree);
-    sort_entries(&mut tree);
     tree
 }
 
 /// A remembered form as this version would remember it: an older one may have known fewer spellings.
-pub fn again(tree: &Value) -> Cow<'_, Value> {
-    match MachineConfig::from_value(tree.clone()) {
-        Ok(config) => Cow::Owned(normalised(&config)),
-        Err(_) => Cow::Borrowed(tree),
+pub fn again(tree: &Value) -> Value {
+    normal(CONFIG, tree.clone())
+}
+
+/// Where a check stands: the platform keeps the times of a service's within limits.
+#[derive(Clone, Copy, PartialEq)]
+enum Inside {
+    Machine,
+    Service,
+}
+
+impl Inside {
+    fn of(self, table: &Table) -> Self {
+        if table.name == Service::TABLE.name {
+            Self::Service
+        } else {
+            self
+        }
     }
 }
 
-/// What the platform takes for missing is missing: autostop that is off, no Machine that is to run.
-fn normal_service(service: &mut Service) {
-    let autostop = service.autostop.take();
-    service.autostop = autostop
-        .map(|value| normal_autostop(&value))
-        .filter(|value| value != "off");
-    service.min_machines_running = service.min_machines_running.filter(|least| *least > 0);
-    for port in service.ports.iter_mut().flatten() {
-        port.force_https = port.force_https.filter(|force| *force);
-        if let Some(handlers) = &mut port.handlers {
-            handlers.sort();
-        }
+fn normal_section(table: &Table, map: &mut Map<String, Value>, inside: Inside) {
+    let inside = inside.of(table);
+    map.retain(|key, value| {
+        let row = table.row(key).unwrap_or(&UNKNOWN);
+        is_kept(row, value, inside)
+    });
+}
+
+/// Brings the value of a field to its one spelling, and says whether anything is left of it.
+fn is_kept(row: &Row, value: &mut Value, inside: Inside) -> bool {
+    let spec = &row.spec;
+    if spec.effect == Effect::Bookkeeping {
+        return false;
     }
-    for check in service.checks.iter_mut().flatten() {
-        normal_check(check);
-        // The platform keeps checks of services within these, whatever is asked for.
-        let limits = [
-            (&mut check.grace_period, 0),
-            (&mut check.interval, SECOND),
-            (&mut check.timeout, SECOND),
-        ];
-        for (text, least) in limits {
-            if let Some(nanos) = text.as_deref().and_then(parse_duration) {
-                *text = Some(format_duration(nanos.clamp(least, 60 * SECOND)));
+    match (row.kind(), &mut *value) {
+        (Kind::Section(table), Value::Object(map)) => normal_section(table, map, inside),
+        (Kind::Entries(table), Value::Object(map)) => {
+            for entry in map.values_mut() {
+                normal_entry(table, entry, inside);
             }
         }
+        (Kind::List(table), Value::Array(entries)) => {
+            for entry in &mut *entries {
+                normal_entry(table, entry, inside);
+            }
+            if spec.equals.any_order {
+                sort(entries, spec.found_by);
+            }
+        }
+        (Kind::TextMap, Value::Object(map)) => {
+            map.retain(|key, _| !spec.stamps.is_some_and(|is_stamp| is_stamp(key)));
+        }
+        (Kind::Texts, Value::Array(texts)) if spec.equals.any_order => {
+            texts.sort_by(|a, b| a.as_str().cmp(&b.as_str()));
+        }
+        (_, value) => {
+            drop_empty(value);
+            if let Some(spelt) = spelt(spec.equals.spelling, value, inside) {
+                *value = spelt;
+            }
+            let is_absent = spec.equals.empty_is_absent && says_nothing(value);
+            return !is_empty(value) && !is_absent;
+        }
+    }
+    !is_empty(value)
+}
+
+fn normal_entry(table: &Table, entry: &mut Value, inside: Inside) {
+    match entry {
+        Value::Object(map) => normal_section(table, map, inside),
+        other => drop_empty(other),
     }
 }
 
-fn normal_check(check: &mut Check) {
-    let durations = [
-        &mut check.grace_period,
-        &mut check.interval,
-        &mut check.timeout,
-    ];
-    for text in durations.into_iter().flatten() {
-        *text = normal_duration(text);
+/// The one spelling of a value; none where it is that already. `null` is what the platform takes for none.
+fn spelt(spelling: Spelling, value: &Value, inside: Inside) -> Option<Value> {
+    match (spelling, value) {
+        (Spelling::Duration, Value::String(text)) => Some(normal_duration(text).into()),
+        (Spelling::Clamped(least, most), Value::String(text)) => {
+            let clamped = |nanos: u64| match inside {
+                Inside::Service => nanos.clamp(least, most),
+                Inside::Machine => nanos,
+            };
+            Some(format_duration(clamped(parse_duration(text)?)).into())
+        }
+        (Spelling::Image, Value::String(text)) => Some(image(text).into()),
+        (Spelling::AnyCase, Value::String(text)) => Some(text.to_ascii_uppercase().into()),
+        (Spelling::Autostop, Value::Bool(true)) => Some("stop".into()),
+        (Spelling::Autostop, Value::Bool(false)) => Some(Value::Null),
+        (Spelling::Autostop, Value::String(text)) if text == "off" => Some(Value::Null),
+        (Spelling::PersistRootfs, Value::Number(number)) => match number.as_u64() {
+            Some(0) => Some(Value::Null),
+            Some(1) => Some("never".into()),
+            Some(2) => Some("restart".into()),
+            Some(3) => Some("always".into()),
+            Some(_) | None => None,
+        },
+        (
+            Spelling::AsIs
+            | Spelling::Duration
+            | Spelling::Clamped(..)
+            | Spelling::Image
+            | Spelling::AnyCase
+            | Spelling::Autostop
+            | Spelling::PersistRootfs,
+            _,
+        ) => None,
     }
-    check.tls_skip_verify = check.tls_skip_verify.filter(|skip| *skip);
-    if let Some(headers) = &mut check.headers {
-        headers.sort_by(|a, b| a.name.cmp(&b.name));
-    }
-}
-
-/// Puts entries whose order means nothing in one order: services and what is in them, and files. Statics
-/// and containers keep theirs, where the first of several may win.
-fn sort_entries(tree: &mut Value) {
-    sort(tree.get_mut("files"), &["guest_path"]);
-    for service in entries(tree.get_mut("services")) {
-        sort(service.get_mut("ports"), &["port", "start_port"]);
-        sort(service.get_mut("checks"), &["type", "path"]);
-    }
-    sort(tree.get_mut("services"), &["internal_port", "protocol"]);
-}
-
-fn entries(list: Option<&mut Value>) -> &mut [Value] {
-    list.and_then(Value::as_array_mut)
-        .map_or(&mut [], Vec::as_mut_slice)
 }
 
 /// By these keys, and where they are equal by everything else.
-fn sort(list: Option<&mut Value>, keys: &[&str]) {
-    entries(list).sort_by_cached_key(|entry| {
+fn sort(entries: &mut [Value], keys: &[&str]) {
+    entries.sort_by_cached_key(|entry| {
         let key = |key: &&str| match entry.get(*key) {
             Some(Value::Number(number)) => (number.as_u64().unwrap_or(u64::MAX), String::new()),
             Some(Value::String(text)) => (0, text.clone()),
@@ -183,7 +179,7 @@ pub(super) fn drop_empty(value: &mut Value) {
     }
 }
 
-fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::Array(items) => items.is_empty(),
@@ -192,22 +188,13 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn normal_autostop(value: &Value) -> Value {
+fn says_nothing(value: &Value) -> bool {
     match value {
-        Value::Bool(false) => Value::from("off"),
-        Value::Bool(true) => Value::from("stop"),
-        other => other.clone(),
-    }
-}
-
-/// Answers may hold the number of the word.
-fn normal_persist(value: &Value) -> Value {
-    match value.as_u64() {
-        Some(0) => Value::Null,
-        Some(1) => Value::from("never"),
-        Some(2) => Value::from("restart"),
-        Some(3) => Value::from("always"),
-        Some(_) | None => value.clone(),
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Null => true,
+        Value::Array(_) | Value::Object(_) => is_empty(value),
     }
 }
 

@@ -1,12 +1,13 @@
-//! Laying what is wanted over what exists.
+//! The config that a Machine gets: what is wanted, laid over what exists.
 //!
-//! This is the only way to a config (DESIGN 3): of the fields that `fly deploy` always replaces an entry
-//! that is not wanted goes; every other field is the platform's unless we sent it. Whose a field is, says
-//! [`super::shape`].
+//! There is no other way to a config. Whose a field is, says the table ([`super::schema`]): what
+//! `fly deploy` builds anew goes, leaf by leaf, where it is not wanted; every other field is the
+//! platform's unless we sent it.
 
 use serde_json::{Map, Value};
 
-use super::shape::{Owner, Shape, TABLE, matches, rules, shape_of};
+use super::entries::matches;
+use super::schema::{CONFIG, Kind, Owner, Row, Table, UNKNOWN};
 use super::{MachineConfig, StoredConfig, normal};
 
 /// The config that a Machine gets: `template` laid over what exists. `sent` is what we sent last:
@@ -20,7 +21,7 @@ pub fn config_for(
     let mut wanted = template.to_value();
     normal::drop_empty(&mut wanted);
     keep_unnamed_mounts(&existing, &mut wanted);
-    let tree = lay_config(template, &existing, sent.map(StoredConfig::tree), &wanted);
+    let tree = laid(CONFIG, &existing, sent.map(StoredConfig::tree), &wanted);
     MachineConfig::from_value(tree)
         .expect("laying two configs over each other keeps every field's type")
 }
@@ -50,157 +51,193 @@ fn keep_unnamed_mounts(existing: &Value, wanted: &mut Value) {
 
 /// The same over remembered forms, where no live config is at hand or none may be shown.
 pub fn stored_for(template: &StoredConfig, existing: &StoredConfig, sent: &StoredConfig) -> Value {
-    let rule_of = MachineConfig::default();
-    lay_config(
-        &rule_of,
-        existing.tree(),
-        Some(sent.tree()),
-        template.tree(),
-    )
+    laid(CONFIG, existing.tree(), Some(sent.tree()), template.tree())
 }
 
 /// Of what exists only the keys that `template` writes: what adopting it may remember. A field that
 /// nobody writes never enters the state, where its absence would become a removal (RULES 10).
 pub fn written_of(template: &StoredConfig, existing: &StoredConfig) -> StoredConfig {
-    let empty = Map::new();
-    let (there, written) = (existing.tree().as_object(), template.tree().as_object());
-    let (there, written) = (there.unwrap_or(&empty), written.unwrap_or(&empty));
-    let mut kept = Map::new();
-    for (field, _, shape) in rules(&MachineConfig::default()) {
-        if let (Some(there), Some(written)) = (there.get(field), written.get(field)) {
-            kept.insert(field.to_owned(), written_part(shape, there, written));
-        }
-    }
+    let kept = match (existing.tree(), template.tree()) {
+        (Value::Object(there), Value::Object(written)) => written_section(CONFIG, there, written),
+        (_, _) => Map::new(),
+    };
     StoredConfig::of_tree(Value::Object(kept))
 }
 
+fn written_section(
+    table: &Table,
+    existing: &Map<String, Value>,
+    template: &Map<String, Value>,
+) -> Map<String, Value> {
+    let both = existing.iter().filter_map(|(key, there)| {
+        let row = table.row(key).unwrap_or(&UNKNOWN);
+        let part = written_part(row.kind(), row.spec.found_by, there, template.get(key)?);
+        Some((key.clone(), part))
+    });
+    both.collect()
+}
+
 /// The part of one value that `template` writes, too; entries of a list are found again by their names.
-fn written_part(shape: Shape, existing: &Value, template: &Value) -> Value {
-    match (shape, existing, template) {
-        (
-            Shape::Table { .. } | Shape::Entries(_),
-            Value::Object(existing),
-            Value::Object(template),
-        ) => existing
-            .iter()
-            .filter_map(|(key, value)| {
-                let shape = match shape {
-                    Shape::Table { fields, .. } => shape_of(fields, key),
-                    Shape::Entries(entry) => *entry,
-                    Shape::Leaf | Shape::List { .. } => Shape::Leaf,
+fn written_part(kind: Kind, keys: &[&str], existing: &Value, template: &Value) -> Value {
+    let entry = |table: &'static Table, there: &Value, written: &Value| match (there, written) {
+        (Value::Object(there), Value::Object(written)) => {
+            written_section(table, there, written).into()
+        }
+        (there, _) => there.clone(),
+    };
+    match (kind, existing, template) {
+        (Kind::Section(table), _, _) => entry(table, existing, template),
+        (Kind::Entries(_) | Kind::TextMap, Value::Object(there), Value::Object(written)) => {
+            let both = there.iter().filter_map(|(key, value)| {
+                let written = written.get(key)?;
+                let part = match kind {
+                    Kind::Entries(table) => entry(table, value, written),
+                    _ => value.clone(),
                 };
-                let part = written_part(shape, value, template.get(key)?);
                 Some((key.clone(), part))
-            })
-            .collect::<Map<_, _>>()
-            .into(),
-        (Shape::List { keys, entry }, Value::Array(existing), Value::Array(template)) => {
-            let found = matches(keys, template, existing);
-            let pairs = template.iter().zip(found);
+            });
+            both.collect::<Map<_, _>>().into()
+        }
+        (Kind::List(table), Value::Array(there), Value::Array(written)) => {
+            let found = matches(keys, written, there);
+            let pairs = written.iter().zip(found);
             pairs
-                .filter_map(|(written, at)| Some(written_part(*entry, existing.get(at?)?, written)))
+                .filter_map(|(written, at)| Some(entry(table, there.get(at?)?, written)))
                 .collect::<Vec<_>>()
                 .into()
         }
-        (Shape::Leaf | Shape::Table { .. } | Shape::Entries(_) | Shape::List { .. }, _, _) => {
-            existing.clone()
-        }
+        (_, existing, _) => existing.clone(),
     }
 }
 
-fn lay_config(
-    rule_of: &MachineConfig,
-    existing: &Value,
+/// What is wanted laid over what exists, by any table.
+pub fn laid(table: &Table, existing: &Value, sent: Option<&Value>, wanted: &Value) -> Value {
+    let empty = Map::new();
+    let (existing, wanted) = (existing.as_object(), wanted.as_object().unwrap_or(&empty));
+    lay_section(table, existing, sent, wanted, Leaves::ByOwner).into()
+}
+
+/// What becomes of the leaves of a section that are not wanted.
+#[derive(Clone, Copy, PartialEq)]
+enum Leaves {
+    ByOwner,
+    Stay,
+}
+
+fn lay_section(
+    table: &Table,
+    existing: Option<&Map<String, Value>>,
     sent: Option<&Value>,
-    wanted: &Value,
-) -> Value {
-    let mut result = match existing {
-        Value::Object(map) => map.clone(),
-        _ => Map::new(),
-    };
-    for (field, owner, shape) in rules(rule_of) {
-        let sent = sent.and_then(|tree| tree.get(field));
-        let (shape, sent) = match (field, wanted.get(field)) {
-            // Without `[[vm]]` a size stays as it is, whoever set it, and a host is laid over it.
-            ("guest", Some(guest)) if says_no_size(guest) => (TABLE, None),
-            ("guest", None) => (Shape::Leaf, None),
-            (_, _) => (shape, sent),
+    wanted: &Map<String, Value>,
+    leaves: Leaves,
+) -> Map<String, Value> {
+    let mut result = Map::new();
+    let mut keys: Vec<&String> = wanted.keys().collect();
+    keys.extend(
+        existing
+            .into_iter()
+            .flat_map(Map::keys)
+            .filter(|key| !wanted.contains_key(*key)),
+    );
+    for key in keys {
+        let row = table.row(key).unwrap_or(&UNKNOWN);
+        let old = existing.and_then(|existing| existing.get(key));
+        let sent = sent.and_then(|sent| sent.get(key));
+        let laid = match wanted.get(key) {
+            None if leaves == Leaves::Stay => old.cloned(),
+            None => unwanted(row, old, sent),
+            Some(new) => Some(lay(row, old, sent, new)),
         };
-        let laid = match (wanted.get(field), owner) {
-            (Some(wanted), _) => Some(lay(shape, existing.get(field), sent, wanted)),
-            (None, Owner::Ours) => None,
-            (None, Owner::Platform) => {
-                let empty = Value::Object(Map::new());
-                match (existing.get(field), shape) {
-                    // A table of the platform's loses the keys that are always ours and those we sent.
-                    (Some(old @ Value::Object(_)), Shape::Table { .. }) => {
-                        Some(lay(shape, Some(old), sent, &empty))
-                    }
-                    // What runs goes on running without a written image; any other value that we sent
-                    // is taken back.
-                    (Some(_), Shape::Leaf) if sent.is_some() && field != "image" => None,
-                    (old, _) => old.cloned(),
-                }
-            }
-        };
-        match laid {
-            Some(value) => result.insert(field.to_owned(), value),
-            None => result.remove(field),
-        };
-    }
-    Value::Object(result)
-}
-
-fn says_no_size(guest: &Value) -> bool {
-    guest.get("cpus").is_none() && guest.get("memory_mb").is_none()
-}
-
-fn lay(shape: Shape, existing: Option<&Value>, sent: Option<&Value>, wanted: &Value) -> Value {
-    match (shape, wanted) {
-        (Shape::Table { owned, fields }, Value::Object(wanted)) => {
-            let mut result = Map::new();
-            for (key, old) in existing.and_then(Value::as_object).into_iter().flatten() {
-                let ours =
-                    owned.contains(&key.as_str()) || sent.is_some_and(|s| s.get(key).is_some());
-                if wanted.contains_key(key) || !ours {
-                    result.insert(key.clone(), old.clone());
-                }
-            }
-            for (key, new) in wanted {
-                let shape = shape_of(fields, key);
-                let old = existing.and_then(|e| e.get(key));
-                let sent = sent.and_then(|s| s.get(key));
-                result.insert(key.clone(), lay(shape, old, sent, new));
-            }
-            Value::Object(result)
+        if let Some(value) = laid {
+            result.insert(key.clone(), value);
         }
-        (Shape::Entries(entry), Value::Object(wanted)) => wanted
+    }
+    result
+}
+
+/// What is left of a field that is not wanted.
+fn unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) -> Option<Value> {
+    let stays = |sent: Option<&Value>| match row.spec.owner {
+        Owner::Deploy => false,
+        Owner::Platform => sent.is_none(),
+        Owner::Running => true,
+    };
+    match (row.kind(), existing) {
+        // Of a table goes what is ours, and the table with it if that was all.
+        (Kind::Section(table), Some(Value::Object(old))) if row.spec.owner != Owner::Running => {
+            let left = lay_section(table, Some(old), sent, &Map::new(), Leaves::ByOwner);
+            (!left.is_empty() || old.is_empty()).then(|| left.into())
+        }
+        (Kind::TextMap, Some(Value::Object(old))) if row.spec.owner == Owner::Platform => {
+            let ours = |key: &String| sent.is_some_and(|sent| sent.get(key).is_some());
+            let left = old.iter().filter(|(key, _)| !ours(key));
+            let left: Map<_, _> = left
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect();
+            Some(left.into())
+        }
+        (_, existing) => existing.filter(|_| stays(sent)).cloned(),
+    }
+}
+
+fn lay(row: &Row, existing: Option<&Value>, sent: Option<&Value>, wanted: &Value) -> Value {
+    let entry =
+        |table: &'static Table, old: Option<&Value>, sent: Option<&Value>, new: &Value| match new {
+            Value::Object(new) => {
+                let old = old.and_then(Value::as_object);
+                lay_section(table, old, sent, new, Leaves::ByOwner).into()
+            }
+            new => new.clone(),
+        };
+    match (row.kind(), wanted) {
+        (Kind::Section(table), Value::Object(new)) => {
+            let old = existing.and_then(Value::as_object);
+            // Without `[[vm]]` a size stays as it is, whoever set it, and a host is laid over it.
+            let leaves = if row.spec.owner == Owner::Running && says_no_size(wanted) {
+                Leaves::Stay
+            } else {
+                Leaves::ByOwner
+            };
+            lay_section(table, old, sent, new, leaves).into()
+        }
+        (Kind::Entries(table), Value::Object(new)) => new
             .iter()
             .map(|(key, new)| {
-                let old = existing.and_then(|e| e.get(key));
-                let sent = sent.and_then(|s| s.get(key));
-                (key.clone(), lay(*entry, old, sent, new))
+                let old = existing.and_then(|old| old.get(key));
+                let sent = sent.and_then(|sent| sent.get(key));
+                (key.clone(), entry(table, old, sent, new))
             })
             .collect::<Map<_, _>>()
             .into(),
-        (Shape::List { keys, entry }, Value::Array(wanted)) => {
+        (Kind::List(table), Value::Array(new)) => {
             let items =
                 |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
             let (old, sent) = (items(existing), items(sent));
-            let (in_old, in_sent) = (matches(keys, wanted, &old), matches(keys, wanted, &sent));
-            let pairs = wanted.iter().zip(in_old.iter().zip(&in_sent));
+            let keys = row.spec.found_by;
+            let (in_old, in_sent) = (matches(keys, new, &old), matches(keys, new, &sent));
+            let pairs = new.iter().zip(in_old.iter().zip(&in_sent));
             pairs
                 .map(|(new, (at_old, at_sent))| {
                     let old = at_old.and_then(|at| old.get(at));
-                    lay(*entry, old, at_sent.and_then(|at| sent.get(at)), new)
+                    entry(table, old, at_sent.and_then(|at| sent.get(at)), new)
                 })
                 .collect::<Vec<_>>()
                 .into()
         }
-        (Shape::Leaf | Shape::Table { .. } | Shape::Entries(_) | Shape::List { .. }, _) => {
-            wanted.clone()
+        (Kind::TextMap, Value::Object(new)) => {
+            let mut result = match unwanted(row, existing, sent) {
+                Some(Value::Object(left)) => left,
+                _ => Map::new(),
+            };
+            result.extend(new.iter().map(|(key, value)| (key.clone(), value.clone())));
+            result.into()
         }
+        (_, wanted) => wanted.clone(),
     }
+}
+
+fn says_no_size(guest: &Value) -> bool {
+    guest.get("cpus").is_none() && guest.get("memory_mb").is_none()
 }
 
 #[cfg(test)]
@@ -305,8 +342,8 @@ mod tests {
         assert_eq!(
             config_for(&wanted, Some(&existing), None).to_value(),
             json!({
-                "files": [{"guest_path": "/a", "secret_name": "S", "mode": 420}],
-                "guest": {"cpus": 1, "cpu_kind": "shared", "memory_mb": 256, "persist_rootfs": "never"},
+                "files": [{"guest_path": "/a", "secret_name": "S"}],
+                "guest": {"cpus": 1, "cpu_kind": "shared", "memory_mb": 256},
                 "containers": [{"name": "app", "image": "old", "new_thing": 1}]
             })
         );
@@ -317,14 +354,15 @@ mod tests {
         let existing = config(json!({"services": [
             {"internal_port": 80, "protocol": "udp", "platform": 1},
             {"internal_port": 80, "protocol": "tcp", "platform": 2,
-                "checks": [{"type": "http", "path": "/", "method": "GET", "protocol": "http"}]}]}));
+                "checks": [{"type": "http", "path": "/", "method": "GET", "new": 3}]}]}));
         let wanted = config(json!({"services": [
             {"internal_port": 80, "checks": [{"type": "http", "path": "/"}]},
             {"internal_port": 80, "protocol": "udp"}]}));
         let result = config_for(&wanted, Some(&existing), None);
         let services = result.to_value()["services"].clone();
         assert_eq!(services[0]["platform"], 2);
-        assert_eq!(services[0]["checks"][0]["method"], "GET");
+        assert_eq!(services[0]["checks"][0]["new"], 3);
+        assert_eq!(services[0]["checks"][0].get("method"), None);
         assert_eq!(services[1]["platform"], 1);
         // A Machine that was laid over once is as wanted from then on.
         assert_eq!(config_for(&wanted, Some(&result), None), result);

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::Guest;
+use super::schema::Guest;
 
 /// What runs once for the whole app.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]

@@ -49,6 +49,7 @@ pub fn take_out(known: &Known, id: &MachineId, facts: &RunFacts) -> Known {
         .cloned()
         .collect();
     next.configs.retain(|digest, _| named.contains(digest));
+    next.filled.retain(|digest, _| named.contains(digest));
     listed(next, known, facts)
 }
 
@@ -74,7 +75,12 @@ pub fn take_in(known: &Known, machine: &Machine, desired: &Desired, facts: &RunF
     let mut next = known.clone();
     next.lineage.get_or_insert_with(|| facts.lineage.clone());
     let group = group_of(machine, desired);
-    let sent = adopted(desired.groups.get(&group), machine, &facts.lineage);
+    let sent = adopted(
+        desired.groups.get(&group),
+        machine,
+        &known.filled,
+        &facts.lineage,
+    );
     let launch = machine.stamps.launch.clone();
     let ours = machine.stamps.lineage.as_ref() == Some(&facts.lineage);
     let launch = launch

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::decision::{Changed, Decision, Gone, Role};
 use super::members::Member;
 use super::types::{Cost, Plan};
-use crate::core::fleet::config::{Guest, Service};
+use crate::core::fleet::schema::{Guest, Service};
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineConfig, MachineState, Region};
 use crate::core::platform::PRICES_OF;
 use crate::core::platform::prices::{Monthly, monthly, volume};

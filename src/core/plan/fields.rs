@@ -2,6 +2,7 @@
 //!
 //! Machines of a group mostly have the same config, so equal inputs are compared once.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -10,18 +11,36 @@ use super::FieldChange;
 use super::members::Member;
 use super::types::Pin;
 use crate::core::fleet::{
-    Base, ConfigDigest, DesiredGroup, Effect, Lineage, Machine, MachineConfig, StoredConfig,
-    difference, normal, overlay,
+    Base, ConfigDigest, DesiredGroup, Effect, Filled, Known, Lineage, Machine, MachineConfig,
+    StoredConfig, difference, normal, overlay,
 };
 
 /// How many results are looked through for one that fits. In a group whose Machines all differ (each has
 /// its own volume) a longer memory would cost the square of their number and find nothing.
 pub(super) const REMEMBERED: usize = 8;
 
+/// What is remembered beside the Machines themselves.
+#[derive(Clone, Copy)]
+pub(super) struct Remembered<'a> {
+    pub(super) lineage: &'a Lineage,
+    /// What the platform filled in.
+    pub(super) filled: &'a BTreeMap<ConfigDigest, Filled>,
+}
+
+impl<'a> Remembered<'a> {
+    pub(super) fn of(known: &'a Known, lineage: &'a Lineage) -> Self {
+        Self {
+            lineage,
+            filled: &known.filled,
+        }
+    }
+}
+
 /// Compares the Machines of one group with what the group wants.
 pub(super) struct Fields<'a> {
     group: Option<&'a DesiredGroup>,
     lineage: &'a Lineage,
+    filled: &'a BTreeMap<ConfigDigest, Filled>,
     template: Option<StoredConfig>,
     compared: Vec<Compared<'a>>,
     digests: Vec<(&'a MachineConfig, ConfigDigest)>,
@@ -52,11 +71,13 @@ impl Found {
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(group: Option<&'a DesiredGroup>, lineage: &'a Lineage) -> Self {
+    pub(super) fn of(group: Option<&'a DesiredGroup>, remembered: Remembered<'a>) -> Self {
+        let Remembered { lineage, filled } = remembered;
         let template = group.map(|group| StoredConfig::of(&group.template, lineage));
         Self {
             group,
             lineage,
+            filled,
             template,
             compared: Vec::new(),
             digests: Vec::new(),
@@ -89,7 +110,9 @@ impl<'a> Fields<'a> {
                     existing: Some(&existing),
                     sent,
                 };
-                difference::changes(&existing, &group.config_for(base, &[], &[]))
+                let filled = filled_of(self.filled, [sent, Some(template)]);
+                let after = group.config_for(base, &[], &[]);
+                difference::changes_of(&existing, &after, &filled, self.lineage)
             }
             (None, Some(sent)) => {
                 difference::tree_changes(sent.tree(), &overlay::stored_for(template, sent, sent))
@@ -161,9 +184,31 @@ pub(super) fn is_recorded(
     !by_file && runs && sent.without("image").is_as(&recorded.without("image"))
 }
 
+/// What the platform filled in at Machines of these configs: a Machine that nobody has changed shows what it
+/// shows under the config that it has, and will show the same under the one that it gets.
+pub fn filled_of(
+    filled: &BTreeMap<ConfigDigest, Filled>,
+    configs: [Option<&StoredConfig>; 2],
+) -> Filled {
+    let mut all = Filled::default();
+    if !filled.is_empty() {
+        for config in configs.into_iter().flatten() {
+            if let Some(known) = filled.get(&config.digest()) {
+                all.merge(known);
+            }
+        }
+    }
+    all
+}
+
 /// What the state remembers of a Machine that is taken into it without a call: what its group wants
 /// where that is so, else of what is there only the keys that the group writes (RULES 10).
-pub fn adopted(group: Option<&DesiredGroup>, machine: &Machine, lineage: &Lineage) -> StoredConfig {
+pub fn adopted(
+    group: Option<&DesiredGroup>,
+    machine: &Machine,
+    filled: &BTreeMap<ConfigDigest, Filled>,
+    lineage: &Lineage,
+) -> StoredConfig {
     let template = match group {
         Some(group) => StoredConfig::of(&group.template, lineage),
         None => StoredConfig::of(&MachineConfig::default(), lineage),
@@ -176,7 +221,9 @@ pub fn adopted(group: Option<&DesiredGroup>, machine: &Machine, lineage: &Lineag
         existing: Some(&existing),
         sent: None,
     };
-    if difference::changes(&existing, &group.config_for(base, &[], &[])).is_empty() {
+    let filled = filled_of(filled, [Some(&template), None]);
+    let after = group.config_for(base, &[], &[]);
+    if difference::changes_of(&existing, &after, &filled, lineage).is_empty() {
         template
     } else {
         overlay::written_of(&template, &StoredConfig::of(&existing, lineage))

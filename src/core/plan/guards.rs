@@ -13,7 +13,7 @@ use super::running;
 use super::summary::short_digest;
 use super::types::{Note, Removal};
 use super::words;
-use crate::core::fleet::config::Service;
+use crate::core::fleet::schema::Service;
 use crate::core::fleet::{Count, Desired, GroupName, Known, MachineConfig, MachineId};
 use crate::core::manifest::codes::MIN_ABOVE_COUNT;
 

@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::fields::REMEMBERED;
+use super::fields::{REMEMBERED, Remembered, filled_of};
 use super::history;
 use super::makers::made_by;
 use super::notes;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
-    Desired, GroupName, Known, KnownMachine, Lineage, Machine, MachineId, MachineName,
-    MachineState, Management, Observed, Obstacle, Pending, Region, RunId, StoredConfig, VolumeId,
-    difference, overlay,
+    Desired, GroupName, Known, KnownMachine, Machine, MachineId, MachineName, MachineState,
+    Management, Observed, Obstacle, Pending, Region, RunId, StoredConfig, VolumeId, difference,
+    overlay,
 };
 
 /// One Machine of the fleet.
@@ -458,7 +458,7 @@ fn added(member: &Member<'_>) -> Drift {
 /// so the last comparison is remembered by its digests.
 pub(super) fn drifted(
     members: &BTreeMap<GroupName, Vec<Member<'_>>>,
-    observed: &Observed,
+    remembered: Remembered<'_>,
 ) -> Vec<Drift> {
     let mut found = Vec::new();
     for group in members.values() {
@@ -482,7 +482,7 @@ pub(super) fn drifted(
             {
                 changes.clone()
             } else {
-                let Some(changes) = drift_from(sent, seen, &observed.description.scope) else {
+                let Some(changes) = drift_from(sent, seen, remembered) else {
                     continue;
                 };
                 compared.push((member, changes.clone()));
@@ -506,14 +506,16 @@ pub(super) fn drifted(
 pub(super) fn drift_from(
     sent: &StoredConfig,
     seen: &Machine,
-    lineage: &Lineage,
+    remembered: Remembered<'_>,
 ) -> Option<Vec<super::FieldChange>> {
+    let Remembered { lineage, filled } = remembered;
     // What was sent by digest is there by digest, however the platform's config names it.
     let image = sent.tree().get("image").and_then(Value::as_str);
     let config = seen.resolved(image)?;
     let there = StoredConfig::of(&config, lineage);
     let back = overlay::stored_for(sent, &there, sent);
-    Some(difference::tree_changes(&back, there.tree()))
+    let filled = filled_of(filled, [Some(sent), None]);
+    Some(difference::drift_of(&back, there.tree(), &filled, lineage))
 }
 
 /// Which group a Machine counts for.

@@ -58,7 +58,7 @@ pub use branch::{Branch, Instead, Successor};
 pub use change::{Deed, Half};
 pub use check::{Finding, check};
 pub use event::{Event, StepEvent, Stopping, Unconfirmed};
-pub use fields::adopted;
+pub use fields::{adopted, filled_of};
 pub use gates::gate;
 pub use makers::{Maker, Trace};
 pub use options::{Aim, Options};

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::cost;
 use super::decision::Decision;
+use super::fields::Remembered;
 use super::guards;
 use super::history;
 use super::intents::Intents;
@@ -47,21 +48,21 @@ pub fn plan(
     // Before the first apply an offline plan knows no scope; its ids are derived anew at apply.
     let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
     let lineage = scope.unwrap_or(&unknown);
+    let remembered = Remembered::of(known, lineage);
     let digest = desired.digest(lineage);
-    let effective = options.asked.effective(desired);
-    let desired = &*effective;
+    let desired = &*options.asked.effective(desired);
     let mut fleet = members::join(desired, known, observed, &digest);
     options.asked.mark_excluded(&mut fleet);
-    if let Some(observed) = observed {
-        let drifted = members::drifted(&fleet.members, observed);
+    if observed.is_some() {
+        let drifted = members::drifted(&fleet.members, remembered);
         fleet.drift.extend(drifted);
     }
     let decisions = match options.aim {
         Aim::Manifests | Aim::Nothing => {
             let destroys_app = options.aim == Aim::Nothing;
-            reconcile::decide(desired, &fleet, lineage, &options.asked, destroys_app)
+            reconcile::decide(desired, &fleet, remembered, &options.asked, destroys_app)
         }
-        Aim::State => refresh::decide(desired, &fleet, lineage),
+        Aim::State => refresh::decide(desired, &fleet, remembered),
     };
     let mut intents = Intents::of(desired, known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);

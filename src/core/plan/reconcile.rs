@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::{Ask, Asked, excluded};
 use super::decision::{Changed, Decision, Gone, How, Role};
-use super::fields::Fields;
+use super::fields::{Fields, Remembered};
 use super::members::{Fleet, Member, Proven, Vanished, successors};
 use super::running::{self, Running};
 use super::sick;
@@ -17,15 +17,13 @@ use super::unproven::{self, Evidence};
 use super::unreadable;
 use super::victims;
 use super::words;
-use crate::core::fleet::{
-    Desired, DesiredGroup, GroupName, Lineage, MachineState, Pending, Region,
-};
+use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineState, Pending, Region};
 
 /// Decides every group, wanted or existing, in order of name.
 pub(super) fn decide<'a>(
     desired: &'a Desired,
     fleet: &Fleet<'a>,
-    lineage: &'a Lineage,
+    remembered: Remembered<'a>,
     asked: &Asked,
     destroys_app: bool,
 ) -> BTreeMap<GroupName, Decision<'a>> {
@@ -61,9 +59,9 @@ pub(super) fn decide<'a>(
                         .map(|(_, pending)| *pending)
                         .collect(),
                 }
-                .decide(lineage)
+                .decide(remembered)
             }
-            None => removed(desired, members, lineage, destroys_app),
+            None => removed(desired, members, remembered, destroys_app),
         };
         decisions.insert(name.clone(), decision);
     }
@@ -73,10 +71,10 @@ pub(super) fn decide<'a>(
 fn removed<'a>(
     desired: &Desired,
     members: Vec<Member<'a>>,
-    lineage: &'a Lineage,
+    remembered: Remembered<'a>,
     destroys_app: bool,
 ) -> Decision<'a> {
-    let mut fields = Fields::of(None, lineage);
+    let mut fields = Fields::of(None, remembered);
     let (removal, reason) = if destroys_app {
         (Removal::AppDestroyed, "the app is destroyed")
     } else if desired.has_processes {
@@ -133,7 +131,7 @@ pub(super) struct Group<'g, 'a> {
 }
 
 impl<'a> Group<'_, 'a> {
-    fn decide(self, lineage: &'a Lineage) -> Decision<'a> {
+    fn decide(self, remembered: Remembered<'a>) -> Decision<'a> {
         let mut decision = Decision {
             wanted: Some(self.wanted),
             ..Decision::default()
@@ -183,7 +181,7 @@ impl<'a> Group<'_, 'a> {
         decision
             .notes
             .extend(words::crowded(self.name, self.wanted, &layout.counts));
-        let mut fields = Fields::of(Some(self.wanted), lineage);
+        let mut fields = Fields::of(Some(self.wanted), remembered);
         self.place(
             &layout,
             primaries,
@@ -198,7 +196,7 @@ impl<'a> Group<'_, 'a> {
             &mut fields,
             &mut decision,
         );
-        unproven::await_them(self.wanted, lineage, &mut fields, &mut decision);
+        unproven::await_them(self.wanted, remembered.lineage, &mut fields, &mut decision);
         sick::await_them(self.wanted, &mut fields, &mut decision);
         decision
             .notes

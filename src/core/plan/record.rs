@@ -103,6 +103,7 @@ pub fn record(
         )
         .collect();
     next.configs.retain(|digest, _| used.contains(digest));
+    next.filled.retain(|digest, _| used.contains(digest));
     next.pending.sort();
     next.pending.dedup();
     if next == *known && !left_stamps(plan, results) {

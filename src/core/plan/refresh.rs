@@ -12,11 +12,11 @@ use serde_json::Value;
 use super::FieldChange;
 use super::codes;
 use super::decision::Decision;
-use super::fields::{Fields, adopted, is_recorded};
+use super::fields::{Fields, Remembered, adopted, is_recorded};
 use super::members::{Fleet, Member, Proven, drift_from};
 use super::notes::note;
 use super::types::{DriftKind, Note};
-use crate::core::fleet::{Desired, DesiredGroup, GroupName, Lineage, MachineId, StoredConfig};
+use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineId, StoredConfig};
 
 /// Most fields that are named of one group.
 const NAMED: usize = 8;
@@ -25,7 +25,7 @@ const NAMED: usize = 8;
 pub(super) fn decide<'a>(
     desired: &'a Desired,
     fleet: &Fleet<'a>,
-    lineage: &'a Lineage,
+    remembered: Remembered<'a>,
 ) -> BTreeMap<GroupName, Decision<'a>> {
     let drifted = fleet
         .drift
@@ -39,14 +39,14 @@ pub(super) fn decide<'a>(
             members: members.clone(),
             ..Decision::default()
         };
-        let mut fields = Fields::of(wanted, lineage);
+        let mut fields = Fields::of(wanted, remembered);
         let mut otherwise = BTreeSet::new();
         let mut untold = Untold::default();
         for member in members {
             let Some(reason) = reason(member, &changed) else {
                 continue;
             };
-            let says_more = untold.read(wanted, member, lineage);
+            let says_more = untold.read(wanted, member, remembered);
             if !says_more && !is_of_a_lost_run(member) {
                 continue;
             }
@@ -94,14 +94,17 @@ impl Untold {
         &mut self,
         wanted: Option<&DesiredGroup>,
         member: &Member<'_>,
-        lineage: &Lineage,
+        remembered: Remembered<'_>,
     ) -> bool {
         let Some(seen) = member.seen else {
             return true;
         };
-        let recorded = adopted(wanted, seen, lineage);
+        let recorded = adopted(wanted, seen, remembered.filled, remembered.lineage);
         if wanted.is_some() {
-            for change in drift_from(&recorded, seen, lineage).into_iter().flatten() {
+            for change in drift_from(&recorded, seen, remembered)
+                .into_iter()
+                .flatten()
+            {
                 self.fields.entry(change.path.join(".")).or_insert(change);
             }
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::asked::ReleaseCommandMode;
 use super::codes;
 use super::decision::Decision;
-use super::fields::Fields;
+use super::fields::{Fields, Remembered};
 use super::members::Member;
 use super::notes::note;
 use super::releases;
@@ -147,7 +147,8 @@ impl<'a> Rollout<'_, 'a> {
             let after = overlay::stored_for(&template, before, before);
             return parts(&difference::tree_changes(before.tree(), &after)).collect();
         }
-        let mut fields = Fields::of(Some(wanted), self.lineage);
+        let remembered = Remembered::of(self.known, self.lineage);
+        let mut fields = Fields::of(Some(wanted), remembered);
         let mut found = BTreeSet::new();
         for member in &decision.members {
             let parts: BTreeSet<_> = parts(&fields.compare(member).changes).collect();

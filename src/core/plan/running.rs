@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::members::Member;
 use super::releases;
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{Desired, Machine, normal};
 use crate::core::platform::sizes;
 

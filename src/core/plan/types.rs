@@ -10,7 +10,7 @@ use super::asked::Asked;
 use super::branch::{Branch, Instead};
 use super::makers::Maker;
 use super::options::Aim;
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
     MachineId, MachineName, MachineState, NamedBy, OnFailure, Region, ReleaseStrategy, RunId,

@@ -9,7 +9,7 @@ use super::decision::Decision;
 use super::members::Member;
 use super::notes::note;
 use super::types::{Action, Note, PlannedVolume, Step, Work};
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
     AppName, Desired, DesiredGroup, GroupName, HostStatus, MachineId, Observed, Region, Volume,
     VolumeId,

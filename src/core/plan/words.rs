@@ -9,7 +9,7 @@ use super::members::{Fleet, Member};
 use super::notes::{self, note};
 use super::spread::NoLayout;
 use super::types::Note;
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, Region, Regions};
 use crate::core::platform::sizes;
 

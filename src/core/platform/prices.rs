@@ -8,7 +8,7 @@ use super::data::{
 };
 use super::{regions, sizes};
 use crate::core::fleet::Region;
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 
 /// What CPUs of one kind cost in `iad`.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,7 @@ pub fn monthly(guest: &Guest, region: &Region) -> Option<Monthly> {
         kernel_args: _,
         max_memory_mb: _,
         persist_rootfs: _,
+        required_host_features: _,
         other: _,
     } = guest;
     // A dedicated host has its own contract.

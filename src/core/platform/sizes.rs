@@ -2,7 +2,7 @@
 
 use super::data::{KINDS, SIZES};
 use super::prices::Rates;
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 
 /// A kind of CPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

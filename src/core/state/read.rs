@@ -35,6 +35,7 @@ pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
     }
     let named = named_configs(&known).map_err(nowhere)?;
     known.configs.retain(|digest, _| named.contains(digest));
+    known.filled.retain(|digest, _| named.contains(digest));
     known.hide_secrets();
     Ok(known)
 }
@@ -151,6 +152,9 @@ fn take(known: &mut Known, record: Record) -> Result<(), String> {
         Record::Config(record) => {
             if record.body.digest() != record.digest {
                 return Err(format!("config `{}` is not what was sent", record.digest));
+            }
+            if !record.filled.is_empty() {
+                known.filled.insert(record.digest.clone(), record.filled);
             }
             if known
                 .configs

@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::fleet::{
-    AppName, ConfigDigest, GroupName, KnownMachine, LaunchId, Lineage, MachineId, MachineName,
-    Pending, Region, ReleaseRecord, RunId, RunRecord, StoredConfig, VolumeId,
+    AppName, ConfigDigest, Filled, GroupName, KnownMachine, LaunchId, Lineage, MachineId,
+    MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord, StoredConfig, VolumeId,
 };
 
 /// The first element.
@@ -48,6 +48,8 @@ pub(super) enum Record {
 pub(super) struct ConfigRecord {
     pub(super) digest: ConfigDigest,
     pub(super) body: StoredConfig,
+    #[serde(default, skip_serializing_if = "Filled::is_empty")]
+    pub(super) filled: Filled,
 }
 
 /// A Machine with its id. Written out, since serde cannot both flatten and refuse unknown fields.

@@ -34,6 +34,7 @@ pub fn write(known: &Known) -> String {
         runs,
         releases,
         configs,
+        filled,
         machines,
     } = known;
     let identity = fields(&[
@@ -73,6 +74,7 @@ pub fn write(known: &Known) -> String {
                         Record::Config(ConfigRecord {
                             digest: digest.clone(),
                             body: body.clone(),
+                            filled: filled.get(digest).cloned().unwrap_or_default(),
                         })
                     }),
             )

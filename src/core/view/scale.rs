@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{AppName, Desired, GroupName, Observed, Region};
 use crate::core::plan::{GroupChange, Plan};
 

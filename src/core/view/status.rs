@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::core::fleet::{
     AppName, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known, Machine,
     MachineId, MachineName, MachineState, Management, NamedBy, Observed, Region, RunRecord,
-    VolumeId, config::Guest,
+    VolumeId, schema::Guest,
 };
 use crate::core::plan::{DriftKind, Note, Plan, Summary, codes};
 

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::http;
 use super::record::Record;
-use crate::core::fleet::config::Check;
 use crate::core::fleet::normal::parse_duration;
+use crate::core::fleet::schema::Check;
 use crate::core::fleet::{CheckState, CheckStatus};
 use crate::env::Env;
 

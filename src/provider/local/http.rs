@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::core::fleet::config::Check;
+use crate::core::fleet::schema::Check;
 
 /// As much of an answer as is read: the head and the beginning of the body.
 const MOST: u64 = 4096;

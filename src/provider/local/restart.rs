@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::record::Exit;
-use crate::core::fleet::config::Restart;
+use crate::core::fleet::schema::Restart;
 
 /// A process that was up for so long has proven itself: retries and backoff begin anew.
 const PROVEN_AFTER: Duration = Duration::from_secs(10);

@@ -3,7 +3,7 @@
 use super::parts::{Nameless, Part, names_it, parts, unname};
 use super::script::{Entry, Script, Value};
 use super::table::{Comments, leaves, new_section, quoted, remove, splice};
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 use crate::core::platform::sizes;
 
 /// The keys that say how large it is.

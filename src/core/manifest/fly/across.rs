@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::core::fleet::GroupName;
-use crate::core::fleet::config::{Port, Restart};
+use crate::core::fleet::schema::{Port, Restart};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};

@@ -1,6 +1,6 @@
 //! Checks: of services, and the top-level `[checks.NAME]` (facts/fly-toml-to-machine.md 4.5 and 5).
 
-use crate::core::fleet::config::{Check, Header};
+use crate::core::fleet::schema::{Check, Header};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::core::fleet::config::{
+use crate::core::fleet::schema::{
     File as MachineFile, Guest, Metrics, Restart, Static, StopConfig,
 };
 use crate::core::fleet::{AppName, MachineCheck, Region};

@@ -1,6 +1,6 @@
 //! `[experimental]`: what is run, and keys that have moved elsewhere since.
 
-use crate::core::fleet::config::Metrics;
+use crate::core::fleet::schema::Metrics;
 
 use super::super::duration::Number;
 use super::super::fields::Fields;

@@ -3,7 +3,7 @@
 
 use data_encoding::BASE64;
 
-use crate::core::fleet::config::File as MachineFile;
+use crate::core::fleet::schema::File as MachineFile;
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::Diagnostic;

@@ -1,6 +1,6 @@
 //! `[[metrics]]` and `[[statics]]`: what the platform scrapes and serves by itself.
 
-use crate::core::fleet::config::{Metrics, Static};
+use crate::core::fleet::schema::{Metrics, Static};
 
 use super::super::fields::Fields;
 use super::groups::For;

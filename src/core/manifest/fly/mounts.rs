@@ -1,7 +1,7 @@
 //! `[[mounts]]` (facts/fly-toml-to-machine.md 7.1).
 
 use crate::core::fleet::NewVolume;
-use crate::core::fleet::config::Mount;
+use crate::core::fleet::schema::Mount;
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};

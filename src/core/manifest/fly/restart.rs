@@ -1,6 +1,6 @@
 //! `[[restart]]`: how a Machine's process comes back (facts/fly-toml-to-machine.md 3.7).
 
-use crate::core::fleet::config::Restart;
+use crate::core::fleet::schema::Restart;
 
 use super::super::diagnostics::shown;
 use super::super::fields::Fields;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::core::fleet::config::{Concurrency, Port};
+use crate::core::fleet::schema::{Concurrency, Port};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::{Diagnostic, shown};

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::core::fleet::MachineCheck;
-use crate::core::fleet::config::{Port, Service};
+use crate::core::fleet::schema::{Port, Service};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::Diagnostic;

@@ -1,7 +1,7 @@
 //! `kill_signal` and `kill_timeout`: how a Machine's process is ended
 //! (facts/fly-toml-to-machine.md 3.6).
 
-use crate::core::fleet::config::StopConfig;
+use crate::core::fleet::schema::StopConfig;
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::core::fleet::config::{Guest, Init, Service};
+use crate::core::fleet::schema::{Guest, Init, Service};
 use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
 
 use super::super::codes;

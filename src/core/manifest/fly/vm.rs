@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::core::fleet::config::Guest;
+use crate::core::fleet::schema::Guest;
 use crate::core::platform::sizes::{self, Part};
 
 use super::super::codes;

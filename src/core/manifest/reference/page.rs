@@ -41,9 +41,16 @@ const RULES: &str = "## What holds everywhere
 - **Sizes.** Memory counts in powers of 1024, a volume in powers of 1000.
 - **What fly.toml does not say.** `fly deploy` always replaces `services`, `checks`, `env`, `files`,
   `mounts`, `metrics`, `statics`, `restart`, `stop_config` and of `init` the command, entrypoint, exec
-  and swap: what is not written there goes. Everything else stays as the Machine has it, a size without
-  a `[[vm]]` for one, and so do fields that Aeroform does not know, at every depth. A mount that has no
-  name stays where it is.
+  and swap, down to the last key that flyctl knows: what is not written there goes, also where somebody
+  set it on the Machine or an older fly.toml had it (`auto_stop_machines`, `force_https`, `hard_limit`,
+  the times of a check, `retries`, …). A written `[[vm]]` replaces the whole size. Of a mount that
+  exists, path and automatic extension are replaced; its name, size and encryption stay. Everything else
+  stays as the Machine has it, a size without a `[[vm]]` for one, and so do fields that Aeroform does not
+  know, at every depth. A mount that has no name stays where it is.
+- **What the platform adds.** Its defaults on a Machine are as good as nothing in fly.toml: a restart
+  policy `on-failure` with 10 retries, the signal `SIGINT` and 5 seconds for a stop, `tcp` for a service,
+  20 connections as its soft limit, `GET` and `http` for a check and the port of its service. The other
+  way round it is a change: a default that fly.toml writes and a Machine lacks is sent.
 - **What is no change.** A key that is not there, `null`, `[]` and `{}`; what the platform takes for
   missing (`force_https = false`, `auto_stop_machines = \"off\"`, `min_machines_running = 0`); other
   spellings of a duration or of an image with a digest; what the platform clamps (times of a service's

@@ -305,14 +305,14 @@ mod tests {
     + soft_limit = 40
     + [[services]]
     +   internal_port = 9090
-    +   auto_stop_machines = "stop"
     +   protocol = "tcp"
+    +   auto_stop_machines = "stop"
     +   [[services.http_checks]]
-    +     interval = "15s"
     +     path = "/up"
+    +     interval = "15s"
     +   [services.concurrency]
-    +     type = "requests"
     +     soft_limit = 5
+    +     type = "requests"
     +   [[services.ports]]
     +     port = 443
     +     handlers = ["http", "tls"]
@@ -350,8 +350,8 @@ mod tests {
         insta::assert_snapshot!(told(before.clone(), service(8080, true, "/live"), http), @r#"
         [http_service]
         + force_https = true
-        - http_options = { compress = false }
-        + http_options = { compress = true }
+        - http_options.compress = false
+        + http_options.compress = true
         [[http_service.checks]]  # /up
         - path = "/up"
         + path = "/live"
@@ -396,14 +396,14 @@ mod tests {
         insta::assert_snapshot!(diff(checks(&["/up"]), checks(&["/a", "/b"])), @r#"
         [[services]]  # internal_port 8080 tcp
         - [[services.http_checks]]
-        -   interval = "15s"
         -   path = "/up"
+        -   interval = "15s"
         + [[services.http_checks]]
-        +   interval = "15s"
         +   path = "/a"
-        + [[services.http_checks]]
         +   interval = "15s"
+        + [[services.http_checks]]
         +   path = "/b"
+        +   interval = "15s"
         "#);
     }
 

@@ -16,10 +16,15 @@ pub(super) fn told(changes: &[FieldChange], name: &str) -> Vec<FieldChange> {
                 after: change.after.as_ref().map(table),
                 ..change.clone()
             },
-            ["services", service, "ports", "80" | "443", key] if service == name => FieldChange {
-                path: ["services", name, key].map(str::to_owned).to_vec(),
-                ..change.clone()
-            },
+            ["services", service, "ports", "80" | "443", ref keys @ ..]
+                if service == name && !keys.is_empty() =>
+            {
+                let path = ["services", name].into_iter().chain(keys.iter().copied());
+                FieldChange {
+                    path: path.map(str::to_owned).collect(),
+                    ..change.clone()
+                }
+            }
             _ => change.clone(),
         };
         // Options of http stand on both ports and once in the table.

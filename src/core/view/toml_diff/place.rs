@@ -5,240 +5,153 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::core::fleet::schema::{CONFIG, Form, Kind, Row, Table, Toml};
 use crate::core::fleet::{FieldChange, GroupName};
 
 /// Heads the fields that fly.toml has no word for.
 pub(super) const CONFIG_ONLY: &str = "# in the Machine's config, not in fly.toml";
 
 /// A field's place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Place {
     /// The table that it stands in.
     pub(super) header: Option<String>,
     /// Which of several such tables.
     pub(super) which: Option<String>,
-    /// Its key there.
+    /// Its key there; of a whole table what its header needs besides.
     pub(super) key: String,
     /// How its value is written.
     pub(super) form: Form,
-    /// The change is of a whole table or list of tables of this kind.
-    pub(super) table: Option<Table>,
+    /// The change is of a whole table or list of tables: the row of it.
+    pub(super) table: Option<&'static Row>,
 }
 
-/// How a value of the config is written in fly.toml.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// As it is.
-    Plain,
-    /// A number of MiB (`1gb`).
-    Memory,
-    /// A list of words as one command line.
-    Command,
-    /// A restart policy: the platform's `no` is `never`.
-    Policy,
-    /// The list of headers as a table of them.
-    Headers,
+/// How the header of a table is written; `*` in it stands for the name of the entry, or for its type.
+pub(super) fn header_of(row: &Row, name: &str) -> Option<String> {
+    let Toml::Table(header) = row.spec.toml else {
+        return None;
+    };
+    Some(match name {
+        "" => header.replace("*_", ""),
+        name => header.replace('*', &super::value::key(name)),
+    })
 }
 
-/// Kinds of table; each renames its keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Table {
-    Service,
-    Ports,
-    ServiceChecks,
-    Concurrency,
-    Check,
-    Mounts,
-    Statics,
-    Files,
-    Vm,
-    Restart,
-    Metrics,
-}
-
-impl Table {
-    /// How its header is written.
-    pub(super) fn header(self, name: &str) -> String {
-        match self {
-            Self::Service => "[[services]]".to_owned(),
-            Self::Ports => "[[services.ports]]".to_owned(),
-            Self::ServiceChecks => "[[services.checks]]".to_owned(),
-            Self::Concurrency => "[services.concurrency]".to_owned(),
-            Self::Check => format!("[checks.{}]", super::value::key(name)),
-            Self::Mounts => "[[mounts]]".to_owned(),
-            Self::Statics => "[[statics]]".to_owned(),
-            Self::Files => "[[files]]".to_owned(),
-            Self::Vm => "[[vm]]".to_owned(),
-            Self::Restart => "[[restart]]".to_owned(),
-            Self::Metrics => "[metrics]".to_owned(),
-        }
-    }
-
-    /// The header of a table whose own fields are at hand: a service's checks are named by their type.
-    pub(super) fn header_of(self, name: &str, fields: &Value) -> String {
-        match self {
-            Self::ServiceChecks => {
-                check_header(fields.get("type").and_then(Value::as_str).unwrap_or(""))
-            }
-            Self::Service
-            | Self::Ports
-            | Self::Concurrency
-            | Self::Check
-            | Self::Mounts
-            | Self::Statics
-            | Self::Files
-            | Self::Vm
-            | Self::Restart
-            | Self::Metrics => self.header(name),
-        }
-    }
-
-    /// What a key of the config is called in fly.toml, and how its value is written.
-    pub(super) fn key(self, key: &str) -> (&str, Form) {
-        match (self, key) {
-            (Self::Service, "autostop") => ("auto_stop_machines", Form::Plain),
-            (Self::Service, "autostart") => ("auto_start_machines", Form::Plain),
-            (Self::Mounts, "name") => ("source", Form::Plain),
-            (Self::Mounts, "path") => ("destination", Form::Plain),
-            (Self::Mounts, "size_gb") => ("initial_size", Form::Plain),
-            (Self::Mounts, "extend_threshold_percent") => {
-                ("auto_extend_size_threshold", Form::Plain)
-            }
-            (Self::Mounts, "add_size_gb") => ("auto_extend_size_increment", Form::Plain),
-            (Self::Mounts, "size_gb_limit") => ("auto_extend_size_limit", Form::Plain),
-            (Self::Vm, "memory_mb") => ("memory", Form::Memory),
-            (Self::Vm, "max_memory_mb") => ("max_memory", Form::Memory),
-            (Self::Restart, "policy") => ("policy", Form::Policy),
-            (Self::Restart, "max_retries") => ("retries", Form::Plain),
-            (Self::Check | Self::ServiceChecks, "headers") => ("headers", Form::Headers),
-            (_, key) => (key, Form::Plain),
-        }
-    }
-
-    /// The kind of a table inside this one.
-    pub(super) fn inner(self, key: &str) -> Option<Self> {
-        match (self, key) {
-            (Self::Service, "ports") => Some(Self::Ports),
-            (Self::Service, "checks") => Some(Self::ServiceChecks),
-            (Self::Service, "concurrency") => Some(Self::Concurrency),
-            _ => None,
-        }
+/// The row of a table, or of a list or map of them.
+pub(super) fn table_of(row: &Row) -> Option<&'static Table> {
+    match row.kind() {
+        Kind::Section(table) | Kind::List(table) | Kind::Entries(table) => Some(table),
+        Kind::Flag | Kind::Number(_) | Kind::Text | Kind::Texts | Kind::TextMap | Kind::Any => None,
     }
 }
 
-fn check_header(kind: &str) -> String {
-    match kind {
-        "http" => "[[services.http_checks]]".to_owned(),
-        "tcp" => "[[services.tcp_checks]]".to_owned(),
-        _ => "[[services.checks]]".to_owned(),
+/// What a key of a table is called in fly.toml, and how its value is written.
+pub(super) fn key_of<'k>(table: &Table, key: &'k str) -> (&'k str, Form) {
+    match table.row(key).map(|row| row.spec.toml) {
+        Some(Toml::Key(name, form)) => (name, form),
+        Some(Toml::At(..) | Toml::Named(_) | Toml::Table(_) | Toml::Nowhere) | None => {
+            (key, Form::Plain)
+        }
     }
 }
 
 /// Where this path of the config stands in fly.toml.
 pub(super) fn place(group: &GroupName, path: &[String]) -> Place {
-    let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-    let top = |key: &str| leaf(None, None, key, Form::Plain);
-    let under = |header: &str, key: &str| leaf(Some(header.to_owned()), None, key, Form::Plain);
-    match parts.as_slice() {
-        ["image"] => under("[build]", "image"),
-        ["env", key] => under("[env]", key),
-        ["init", "cmd"] => leaf(
-            Some("[processes]".to_owned()),
-            None,
-            group.as_str(),
-            Form::Command,
-        ),
-        ["init", key @ ("entrypoint" | "exec")] => under("[experimental]", key),
-        ["init", "swap_size_mb"] => top("swap_size_mb"),
-        ["stop_config", "signal"] => top("kill_signal"),
-        ["stop_config", "timeout"] => top("kill_timeout"),
-        ["guest"] => whole(Table::Vm, ""),
-        ["guest", "size"] => under("[[vm]]", "size"),
-        ["guest", key] => field(Table::Vm, "", None, key),
-        ["restart"] => whole(Table::Restart, ""),
-        ["restart", key] => field(Table::Restart, "", None, key),
-        ["metrics"] => whole(Table::Metrics, ""),
-        ["metrics", key] => field(Table::Metrics, "", None, key),
-        ["checks", name] => whole(Table::Check, name),
-        ["checks", name, key] => field(Table::Check, name, None, key),
-        ["mounts"] | ["mounts", _] => whole(Table::Mounts, ""),
-        ["mounts", name, key] => {
-            let which = Some((*name).to_owned()).filter(|name| !name.is_empty());
-            field(Table::Mounts, "", which, key)
-        }
-        ["statics"] | ["statics", _] => whole(Table::Statics, ""),
-        ["statics", name, key] => field(Table::Statics, "", Some((*name).to_owned()), key),
-        ["files", name, key] => field(Table::Files, "", Some((*name).to_owned()), key),
-        ["files"] => under("[[files]]", "files"),
-        ["files", _] => whole(Table::Files, ""),
-        ["services", rest @ ..] => in_services(rest),
-        _ => leaf(
-            Some(CONFIG_ONLY.to_owned()),
-            None,
-            &path.join("."),
-            Form::Plain,
-        ),
-    }
-}
-
-fn in_services(rest: &[&str]) -> Place {
-    let of = |service: &str| Some(format!("internal_port {service}"));
-    let inside = |service: &str, what: &str, name: &str| {
-        Some(format!("{what} {name} of internal_port {service}"))
-    };
-    match rest {
-        [] | [_] => whole(Table::Service, ""),
-        [service, "ports"] | [service, "ports", _] => within(Table::Ports, of(service)),
-        [service, "ports", port, key] => {
-            field(Table::Ports, "", inside(service, "port", port), key)
-        }
-        [service, "checks"] | [service, "checks", _] => within(Table::ServiceChecks, of(service)),
-        [service, "checks", check, key] => {
-            let (kind, name) = check.split_once(' ').unwrap_or((check, ""));
-            let mut place = field(Table::ServiceChecks, "", None, key);
-            place.header = Some(check_header(kind));
-            place.which = if name.is_empty() {
-                of(service)
-            } else {
-                Some(format!("{name} of internal_port {service}"))
-            };
-            place
-        }
-        [service, "concurrency"] => within(Table::Concurrency, of(service)),
-        [service, "concurrency", key] => field(Table::Concurrency, "", of(service), key),
-        [service, key] => field(Table::Service, "", of(service), key),
-        [service, keys @ ..] => field(Table::Service, "", of(service), &keys.join(".")),
-    }
-}
-
-fn leaf(header: Option<String>, which: Option<String>, key: &str, form: Form) -> Place {
-    Place {
-        header,
-        which,
-        key: key.to_owned(),
-        form,
+    let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+    in_table(group, CONFIG, &steps, None, None).unwrap_or_else(|| Place {
+        header: Some(CONFIG_ONLY.to_owned()),
+        which: None,
+        key: path.join("."),
+        form: Form::Plain,
         table: None,
-    }
+    })
 }
 
-fn field(table: Table, name: &str, which: Option<String>, key: &str) -> Place {
-    let (key, form) = table.key(key);
-    leaf(Some(table.header(name)), which, key, form)
-}
-
-/// A whole table comes or goes: its header is one of the lines that do.
-fn whole(table: Table, name: &str) -> Place {
-    Place {
-        table: Some(table),
-        ..leaf(None, None, name, Form::Plain)
-    }
-}
-
-fn within(table: Table, which: Option<String>) -> Place {
-    let service = Some(Table::Service.header(""));
-    Place {
-        table: Some(table),
-        ..leaf(service, which, "", Form::Plain)
+fn in_table(
+    group: &GroupName,
+    table: &Table,
+    steps: &[&str],
+    header: Option<&str>,
+    which: Option<&str>,
+) -> Option<Place> {
+    let (first, rest) = steps.split_first()?;
+    let here = |key: &str, form: Form| {
+        Some(Place {
+            header: header.map(str::to_owned),
+            which: which.map(str::to_owned),
+            key: key.to_owned(),
+            form,
+            table: None,
+        })
+    };
+    let Some(row) = table.row(first) else {
+        // Inside a table that people write, what nobody knows stands by its own name.
+        return header.and_then(|_| here(&steps.join("."), Form::Plain));
+    };
+    let whole = |name: &str| {
+        Some(Place {
+            table: Some(row),
+            ..here(name, Form::Plain)?
+        })
+    };
+    match (row.spec.toml, row.kind(), rest) {
+        (Toml::Table(_), Kind::TextMap, [key]) => Some(Place {
+            header: header_of(row, ""),
+            ..here(key, Form::Plain)?
+        }),
+        (Toml::Table(_), Kind::Section(_) | Kind::List(_), [])
+        | (Toml::Table(_), Kind::List(_), [_]) => whole(""),
+        (Toml::Table(_), Kind::Section(table), rest) => {
+            let header = header_of(row, "");
+            in_table(group, table, rest, header.as_deref(), which)
+        }
+        (Toml::Table(_), Kind::Entries(_), [name]) => whole(name),
+        (Toml::Table(_), Kind::Entries(table), [name, rest @ ..]) => {
+            let header = header_of(row, name);
+            in_table(group, table, rest, header.as_deref(), which)
+        }
+        (Toml::Table(text), Kind::List(table), [entry, rest @ ..]) => {
+            let (kind, name) = if text.contains('*') {
+                entry.split_once(' ').unwrap_or((entry, ""))
+            } else {
+                ("", *entry)
+            };
+            let name = match (row.name, name) {
+                (_, "") => None,
+                ("services", name) => Some(format!("internal_port {name}")),
+                ("ports", name) => Some(format!("port {name}")),
+                (_, name) => Some(name.to_owned()),
+            };
+            let which = match (name, which) {
+                (Some(name), Some(which)) => Some(format!("{name} of {which}")),
+                (name, which) => name.or_else(|| which.map(str::to_owned)),
+            };
+            let header = header_of(row, kind);
+            in_table(group, table, rest, header.as_deref(), which.as_deref())
+        }
+        (Toml::Key(key, form), _, []) => here(key, form),
+        // A table inside a table, on one line.
+        (Toml::Key(key, _), _, rest) => here(&format!("{key}.{}", rest.join(".")), Form::Plain),
+        (Toml::At(header, key, form), _, _) => Some(Place {
+            header: Some(header.to_owned()).filter(|header| !header.is_empty()),
+            which: None,
+            key: match key {
+                "" => group.to_string(),
+                key => key.to_owned(),
+            },
+            form,
+            table: None,
+        }),
+        (Toml::Named(header), _, _) => Some(Place {
+            header: Some(header.to_owned()),
+            ..here(row.name, Form::Plain)?
+        }),
+        (Toml::Nowhere, Kind::Section(table), [_, ..]) if header.is_none() => {
+            in_table(group, table, rest, header, which)
+        }
+        (Toml::Nowhere | Toml::Table(_), _, _) => {
+            header.and_then(|_| here(&steps.join("."), Form::Plain))
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::place::{Form, Table};
+use super::place::{header_of, key_of, table_of};
+use crate::core::fleet::schema::{CARRIED, Form, Row, Toml};
 
 /// The value as fly.toml would have it, still as data.
 pub(super) fn in_form(form: Form, value: &Value) -> Value {
@@ -11,9 +12,16 @@ pub(super) fn in_form(form: Form, value: &Value) -> Value {
         (Form::Command, Value::Array(words)) => Value::from(command(words)),
         (Form::Policy, Value::String(policy)) if policy == "no" => Value::from("never"),
         (Form::Headers, Value::Array(headers)) => headers_table(headers),
-        (Form::Plain | Form::Memory | Form::Command | Form::Policy | Form::Headers, other) => {
-            other.clone()
-        }
+        (
+            Form::Plain
+            | Form::ByHand
+            | Form::Memory
+            | Form::Duration
+            | Form::Command
+            | Form::Policy
+            | Form::Headers,
+            other,
+        ) => other.clone(),
     }
 }
 
@@ -125,18 +133,16 @@ fn string(text: &str) -> String {
     format!("\"{text}\"")
 }
 
-/// Keys that say which entry this is; people write them first.
-const IDENTIFYING: [&str; 5] = ["internal_port", "port", "type", "name", "guest_path"];
-
-/// A table, or a list of them, as lines with their depth; plain keys first, tables after.
-pub(super) fn table_lines(table: Table, name: &str, value: &Value) -> Vec<(usize, String)> {
+/// A table, or a list of them, as lines with their depth; the keys that say which entry it is first, then
+/// plain keys, then tables.
+pub(super) fn table_lines(row: &Row, name: &str, value: &Value) -> Vec<(usize, String)> {
     let mut lines = Vec::new();
-    push_table(table, name, value, 0, &mut lines);
+    push_table(row, name, value, 0, &mut lines);
     lines
 }
 
 fn push_table(
-    table: Table,
+    row: &Row,
     name: &str,
     value: &Value,
     depth: usize,
@@ -145,23 +151,34 @@ fn push_table(
     match value {
         Value::Array(entries) => {
             for entry in entries {
-                push_table(table, name, entry, depth, lines);
+                push_table(row, name, entry, depth, lines);
             }
         }
         Value::Object(fields) => {
-            lines.push((depth, table.header_of(name, value)));
+            let table = table_of(row).unwrap_or(&CARRIED);
+            // `[[services.http_checks]]` says the type already.
+            let by_header = match (row.spec.toml, row.spec.found_by) {
+                (Toml::Table(header), [first, ..]) if header.contains('*') => Some(*first),
+                _ => None,
+            };
+            let kind = by_header.and_then(|key| fields.get(key)?.as_str());
+            lines.extend(header_of(row, kind.unwrap_or(name)).map(|header| (depth, header)));
+            let inner = |field: &str| {
+                let row = table.row(field)?;
+                matches!(row.spec.toml, Toml::Table(_)).then_some(row)
+            };
             let mut own: Vec<(&String, &Value)> = fields
                 .iter()
-                .filter(|(field, _)| table.inner(field).is_none() && !named_by_header(table, field))
+                .filter(|(field, _)| inner(field).is_none() && by_header != Some(field.as_str()))
                 .collect();
-            own.sort_by_key(|(field, _)| !IDENTIFYING.contains(&field.as_str()));
+            own.sort_by_key(|(field, _)| !row.spec.found_by.contains(&field.as_str()));
             for (field, value) in own {
-                let (shown, form) = table.key(field);
+                let (shown, form) = key_of(table, field);
                 let text = format!("{} = {}", key(shown), literal(&in_form(form, value)));
                 lines.push((depth + 1, text));
             }
             for (field, value) in fields {
-                if let Some(inner) = table.inner(field) {
+                if let Some(inner) = inner(field) {
                     push_table(inner, "", value, depth + 1, lines);
                 }
             }
@@ -170,9 +187,4 @@ fn push_table(
             lines.push((depth, literal(value)));
         }
     }
-}
-
-/// `[[services.http_checks]]` says the type already.
-fn named_by_header(table: Table, field: &str) -> bool {
-    table == Table::ServiceChecks && field == "type"
 }

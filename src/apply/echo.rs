@@ -1,0 +1,133 @@
+//! What the platform adds by itself to a config that this run sent (RULES 10).
+//!
+//! A config that anybody else writes makes another instance of the Machine. So what is read of a Machine at
+//! the instance that a call of this run made, and was not sent, comes from the platform. Every read of a
+//! Machine passes through [`Echo::read`].
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::core::fleet::difference::changes_of;
+use crate::core::fleet::quiet::{self, FilledIn};
+use crate::core::fleet::{
+    ConfigDigest, Filled, Lineage, Machine, MachineConfig, MachineId, RunId, StoredConfig,
+};
+
+/// What this run has seen the platform add.
+#[derive(Debug, Default)]
+pub(super) struct Echo {
+    machines: RefCell<BTreeMap<MachineId, Own>>,
+    configs: RefCell<BTreeMap<ConfigDigest, Filled>>,
+}
+
+/// One Machine as a call of this run left it.
+#[derive(Debug)]
+struct Own {
+    instance: String,
+    /// The config that was sent.
+    sent: StoredConfig,
+    /// The digest under which the state remembers that config.
+    digest: ConfigDigest,
+    /// What the call was to remove.
+    removed: Filled,
+    /// The config as last read.
+    read: Option<Arc<MachineConfig>>,
+    found: Filled,
+}
+
+/// What a call sent.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The whole config.
+    pub(super) config: MachineConfig,
+    /// The digest under which the state remembers it.
+    pub(super) digest: ConfigDigest,
+    /// What the Machine had before, and what was known then of the platform's additions to it.
+    pub(super) before: Option<(Arc<MachineConfig>, Filled)>,
+    /// The instance before.
+    pub(super) instance: String,
+}
+
+impl Echo {
+    /// Takes the answer to a call of this run.
+    pub(super) fn wrote(&self, written: &Written, answer: &Machine, lineage: &Lineage) {
+        // Without an instance nobody can tell who wrote a config.
+        if answer.instance.is_empty() {
+            return;
+        }
+        let sent = StoredConfig::of(&written.config, lineage);
+        let removed = written.before.as_ref().map(|(before, known)| {
+            let had = quiet::echo(&StoredConfig::of(before, lineage), &sent);
+            had.without(known)
+        });
+        let own = Own {
+            instance: answer.instance.clone(),
+            sent,
+            digest: written.digest.clone(),
+            removed: removed.unwrap_or_default(),
+            read: None,
+            found: Filled::default(),
+        };
+        self.machines.borrow_mut().insert(answer.id.clone(), own);
+        self.read(answer, lineage);
+    }
+
+    /// Takes a Machine that was read after a call whose answer was lost, where that call made what is there: it
+    /// has this run's stamp, a new instance, and everything that was sent.
+    pub(super) fn settle(&self, written: &Written, live: &Machine, run: &RunId, lineage: &Lineage) {
+        let is_new = !live.instance.is_empty() && live.instance != written.instance;
+        let (true, Some(config)) = (is_new, &live.config) else {
+            return;
+        };
+        if live.stamps.run.as_ref() != Some(run) {
+            return;
+        }
+        let sent = StoredConfig::of(&written.config, lineage);
+        let added = quiet::echo(&StoredConfig::of(config, lineage), &sent);
+        if changes_of(config, &written.config, &added, lineage).is_empty() {
+            self.wrote(written, live, lineage);
+        }
+    }
+
+    /// Looks at a Machine that was read.
+    pub(super) fn read(&self, machine: &Machine, lineage: &Lineage) {
+        let mut machines = self.machines.borrow_mut();
+        let Some(own) = machines.get_mut(&machine.id) else {
+            return;
+        };
+        let Some(config) = &machine.config else {
+            return;
+        };
+        if own.instance != machine.instance || own.read.as_ref() == Some(config) {
+            return;
+        }
+        let found = quiet::echo(&StoredConfig::of(config, lineage), &own.sent);
+        own.read = Some(Arc::clone(config));
+        own.found.merge(&found);
+        let mut configs = self.configs.borrow_mut();
+        configs.entry(own.digest.clone()).or_default().merge(&found);
+    }
+
+    /// What was seen at Machines of this config.
+    pub(super) fn of_config(&self, digest: &ConfigDigest) -> Filled {
+        let configs = self.configs.borrow();
+        configs.get(digest).cloned().unwrap_or_default()
+    }
+
+    /// What was seen at this Machine; none where this run wrote nothing to it.
+    pub(super) fn of_machine(&self, id: &MachineId) -> Option<FilledIn> {
+        let machines = self.machines.borrow();
+        let own = machines.get(id)?;
+        let kept: BTreeSet<String> = own
+            .found
+            .iter()
+            .filter(|(path, value)| own.removed.has(path, *value))
+            .map(|(path, _)| path.to_owned())
+            .collect();
+        Some(FilledIn {
+            filled: own.found.clone(),
+            kept,
+        })
+    }
+}

@@ -1,0 +1,117 @@
+//! How the entries of a list are found again, by the keys that the table names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// Which of `items` each wanted entry is: the one of the same name; else, of those left over, the first
+/// that says nothing else where the wanted one says something. The platform may have filled in a key
+/// that nobody wrote, and its entry is the same one all the same.
+pub(super) fn matches(keys: &[&str], wanted: &[Value], items: &[Value]) -> Vec<Option<usize>> {
+    let names = entry_names(keys, items);
+    let places: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
+    let mut found: Vec<Option<usize>> = entry_names(keys, wanted)
+        .iter()
+        .map(|name| places.get(name.as_str()).copied())
+        .collect();
+    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let mut left: Vec<usize> = (0..items.len()).filter(|at| !taken.contains(at)).collect();
+    for (wanted, found) in wanted.iter().zip(&mut found).filter(|(_, f)| f.is_none()) {
+        let fits = |at: &usize| {
+            let said = |key: &&str| wanted.get(*key).filter(|value| !value.is_null());
+            let mut all = keys
+                .iter()
+                .filter_map(|key| Some((key, said(key)?)))
+                .peekable();
+            all.peek().is_some() && all.all(|(key, value)| items[*at].get(*key) == Some(value))
+        };
+        if let Some(place) = left.iter().position(fits) {
+            *found = Some(left.remove(place));
+        }
+    }
+    found
+}
+
+/// The entry of `before` that each of `after` is, whichever of the two says more of its keys.
+pub(super) fn pairs(keys: &[&str], before: &[Value], after: &[Value]) -> Vec<Option<usize>> {
+    let mut found = matches(keys, after, before);
+    let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
+    let left: Vec<usize> = (0..before.len()).filter(|at| !taken.contains(at)).collect();
+    let open: Vec<usize> = (0..after.len()).filter(|at| found[*at].is_none()).collect();
+    if left.is_empty() || open.is_empty() {
+        return found;
+    }
+    let of =
+        |list: &[Value], at: &[usize]| at.iter().map(|at| list[*at].clone()).collect::<Vec<_>>();
+    let back = matches(keys, &of(before, &left), &of(after, &open));
+    for (at, other) in left.iter().zip(back) {
+        if let Some(other) = other {
+            found[open[other]] = Some(*at);
+        }
+    }
+    found
+}
+
+/// The names by which the entries of a list are found again: the values of their keys, and a number
+/// where several entries share them.
+pub(super) fn entry_names(keys: &[&str], items: &[Value]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(items.len());
+    for item in items {
+        let parts: Vec<String> = keys
+            .iter()
+            .filter_map(|key| match item.get(*key) {
+                None | Some(Value::Null) => None,
+                Some(Value::String(text)) => Some(text.clone()),
+                Some(other) => Some(other.to_string()),
+            })
+            .collect();
+        let mut name = parts.join(" ");
+        let same = names
+            .iter()
+            .filter(|n| **n == name || n.starts_with(&format!("{name} #")))
+            .count();
+        if same > 0 {
+            name = format!("{name} #{}", same + 1);
+        }
+        names.push(name);
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn entries_of_one_name_are_numbered() {
+        let entry = json!({"port": 80, "protocol": null});
+        let names = entry_names(
+            &["port", "protocol"],
+            &[entry.clone(), entry.clone(), entry],
+        );
+        assert_eq!(names, ["80", "80 #2", "80 #3"]);
+    }
+
+    #[test]
+    fn an_entry_is_the_one_of_its_name_else_one_that_says_nothing_else() {
+        let keys = ["port", "protocol"];
+        let there = [
+            json!({"port": 80, "protocol": "tcp"}),
+            json!({"port": 80, "protocol": "udp"}),
+        ];
+        let found = |wanted: &[Value]| matches(&keys, wanted, &there);
+        assert_eq!(found(&[json!({"port": 80, "protocol": "udp"})]), [Some(1)]);
+        assert_eq!(
+            found(&[json!({"port": 80}), json!({"port": 80})]),
+            [Some(0), Some(1)]
+        );
+        assert_eq!(found(&[json!({"port": 81})]), [None]);
+        assert_eq!(
+            found(&[json!({"checks": []})]),
+            [None],
+            "one that says nothing is nobody's"
+        );
+    }
+}

@@ -1,0 +1,78 @@
+//! Checks of a Machine and of a service.
+
+use super::Effect::InPlace;
+use super::Owner::Deploy;
+use super::config_struct;
+use super::spec::{Form, PlatformDefault, Secret, Spelling, Toml, field};
+
+const SECOND: u64 = 1_000_000_000;
+const MINUTE: u64 = 60 * SECOND;
+
+config_struct!(
+    /// A top-level check (`fly.MachineCheck`) or, without `kind`, a service's check.
+    Check {
+        /// Time after a start in which failures do not count; Go duration (`10s`).
+        grace_period: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .spelt(Spelling::Clamped(0, MINUTE))
+            .toml(Toml::Key("grace_period", Form::Duration)),
+        /// Request headers.
+        headers: Vec<Header> = field(Deploy, InPlace)
+            .found_by(&["name"])
+            .any_order()
+            .toml(Toml::Key("headers", Form::Headers)),
+        /// Time between two checks; Go duration.
+        interval: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .spelt(Spelling::Clamped(SECOND, MINUTE))
+            .toml(Toml::Key("interval", Form::Duration)),
+        /// `informational` or `readiness`.
+        kind: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::Text("informational")),
+        /// HTTP method.
+        method: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .spelt(Spelling::AnyCase)
+            .default(PlatformDefault::Text("GET"))
+            .toml(Toml::Key("method", Form::Plain)),
+        /// HTTP path.
+        path: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("path", Form::Plain)),
+        /// Port; a service's check takes the service's internal port.
+        port: u16 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::OfService("internal_port"))
+            .toml(Toml::Key("port", Form::Plain)),
+        /// `http` or `https`.
+        protocol: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::Text("http"))
+            .toml(Toml::Key("protocol", Form::Plain)),
+        /// Time until one check counts as failed; Go duration.
+        timeout: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .spelt(Spelling::Clamped(SECOND, MINUTE))
+            .toml(Toml::Key("timeout", Form::Duration)),
+        /// Server name for TLS.
+        tls_server_name: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("tls_server_name", Form::Plain)),
+        /// Accept any certificate.
+        tls_skip_verify: bool = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("tls_skip_verify", Form::Plain)),
+        /// `http` or `tcp`.
+        r#type: String = field(Deploy, InPlace).toml(Toml::Key("type", Form::Plain)),
+    }
+);
+config_struct!(
+    /// One request header.
+    Header {
+        /// Header name.
+        name: String = field(Deploy, InPlace),
+        /// Its values.
+        values: Vec<String> = field(Deploy, InPlace).secret(Secret::ByName),
+    }
+);

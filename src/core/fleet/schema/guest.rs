@@ -1,0 +1,79 @@
+//! CPU and memory of a Machine, and what is run on it.
+
+use serde_json::Value;
+
+use super::Effect::{InPlace, Replace};
+use super::Owner::{Deploy, Platform};
+use super::config_struct;
+use super::spec::{Form, Less, PlatformDefault, Spelling, Toml, field};
+
+config_struct!(
+    /// CPU and memory of a Machine. Its fields are replaced where a size is written; see
+    /// [`crate::core::fleet::overlay`].
+    Guest {
+        /// `shared` or `performance`.
+        cpu_kind: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::Text("shared"))
+            .less(Less::Words("performance", "shared"))
+            .toml(Toml::Key("cpu_kind", Form::Plain)),
+        /// Number of CPUs.
+        cpus: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::Number(1))
+            .less(Less::Number)
+            .toml(Toml::Key("cpus", Form::Plain)),
+        /// GPU model.
+        gpu_kind: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("gpu_kind", Form::Plain)),
+        /// Number of GPUs.
+        gpus: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .less(Less::Number)
+            .toml(Toml::Key("gpus", Form::Plain)),
+        /// Dedicated host.
+        host_dedication_id: String = field(Deploy, Replace)
+            .empty_is_absent()
+            .toml(Toml::Key("host_dedication_id", Form::Plain)),
+        /// Kernel arguments.
+        kernel_args: Vec<String> = field(Deploy, InPlace).toml(Toml::Key("kernel_args", Form::Plain)),
+        /// Upper limit of memory, MiB.
+        max_memory_mb: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("max_memory_mb", Form::Plain)),
+        /// Memory, MiB.
+        memory_mb: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::Number(256))
+            .less(Less::Number)
+            .toml(Toml::Key("memory", Form::Memory)),
+        /// `never`, `always`, `restart`; some answers have a number, hence a value.
+        persist_rootfs: Value = field(Deploy, InPlace)
+            .empty_is_absent()
+            .spelt(Spelling::PersistRootfs)
+            .toml(Toml::Key("persist_rootfs", Form::Plain)),
+        /// What its host has to have; carried.
+        required_host_features: Value = field(Platform, InPlace),
+    }
+);
+config_struct!(
+    /// What is run.
+    Init {
+        /// Arguments that replace the image's CMD.
+        cmd: Vec<String> = field(Deploy, InPlace).toml(Toml::At("[processes]", "", Form::Command)),
+        /// Arguments that replace the image's ENTRYPOINT.
+        entrypoint: Vec<String> =
+            field(Deploy, InPlace).toml(Toml::Named("[experimental]")),
+        /// Arguments that replace both.
+        exec: Vec<String> = field(Deploy, InPlace).toml(Toml::Named("[experimental]")),
+        /// Kernel arguments.
+        kernel_args: Vec<String> = field(Platform, InPlace),
+        /// Swap, MiB.
+        swap_size_mb: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::At("", "swap_size_mb", Form::Plain)),
+        /// Allocate a terminal.
+        tty: bool = field(Platform, InPlace).empty_is_absent(),
+    }
+);

@@ -1,0 +1,171 @@
+//! The table of config fields: the only place that names one.
+//!
+//! A Machine's configuration has the platform's own names (schema `fly.MachineConfig`). Each field is one
+//! row: its type, who owns it, what its change forces, what is the same as what, whether it is a secret,
+//! and where it stands in fly.toml. The structs are made of the rows, and so is everything that has to
+//! treat fields differently; those functions take the table as an argument.
+//!
+//! Every level carries the fields that we do not know (`other`) through untouched.
+
+mod check;
+mod guest;
+mod machine;
+mod mount;
+mod service;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::lenient::{Lenient, Path};
+
+pub use check::{Check, Header};
+pub use guest::{Guest, Init};
+pub use machine::{File, MachineConfig, Metrics, Restart, Static, StopConfig};
+pub use mount::Mount;
+pub use service::{
+    Concurrency, HttpOptions, HttpResponse, Port, ProxyProtoOptions, ReplayCache, Service,
+    TlsOptions,
+};
+pub use spec::{
+    CARRIED, Effect, Equals, Form, Kind, Less, Owner, PlatformDefault, Row, Secret, Section, Spec,
+    Spelling, Table, Toml, Typed, UNKNOWN, field,
+};
+
+/// Fields that the platform has and we do not know; they are carried, never shown, never dropped.
+pub type Other = BTreeMap<String, Value>;
+
+/// The table of the whole config.
+pub const CONFIG: &Table = MachineConfig::TABLE;
+
+/// A struct of optional fields and the table of its rows. Every row says what is known of its field in one
+/// expression of [`spec::Spec`], which cannot be made without owner and effect.
+macro_rules! config_struct {
+    ($(#[doc = $about:literal])* $name:ident {
+        $($(#[doc = $doc:literal])* $field:ident : $ty:ty = $spec:expr),* $(,)?
+    }) => {
+        $(#[doc = $about])*
+        #[derive(Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        pub struct $name {
+            $($(#[doc = $doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$ty>,)*
+            /// Unknown fields, carried.
+            #[serde(flatten)]
+            pub other: $crate::core::fleet::schema::Other,
+        }
+
+        impl $crate::core::fleet::schema::Section for $name {
+            const TABLE: &'static $crate::core::fleet::schema::Table = &$crate::core::fleet::schema::Table {
+                name: stringify!($name),
+                doc: concat!($($about),*),
+                rows: &[$($crate::core::fleet::schema::Row::new(
+                    stringify!($field),
+                    concat!($($doc),*),
+                    <$ty as $crate::core::fleet::schema::Typed>::KIND,
+                    $spec,
+                ),)*],
+            };
+        }
+
+        impl $crate::core::fleet::lenient::Lenient for $name {
+            fn mend(
+                value: &mut serde_json::Value,
+                at: &$crate::core::fleet::lenient::Path<'_>,
+                problems: &mut Vec<String>,
+            ) {
+                use $crate::core::fleet::lenient::{self, Lenient, Mend};
+                let known = [$((stringify!($field), <$ty as Lenient>::mend as Mend)),*];
+                let raw = known.map(|(name, mend)| (name.trim_start_matches("r#"), mend));
+                lenient::fields(value, at, problems, &raw);
+            }
+        }
+
+        /// As JSON, without a secret: what is printed while something is looked for ends up in logs.
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut tree = serde_json::to_value(self).map_err(|_| std::fmt::Error)?;
+                $crate::core::fleet::secret::replace(&mut tree, &mut |_, _| {
+                    $crate::core::fleet::secret::HIDDEN.to_owned()
+                });
+                write!(f, "{} {tree}", stringify!($name))
+            }
+        }
+    };
+}
+use config_struct;
+
+impl Service {
+    /// Whether the proxy stops Machines that have nothing to do.
+    pub fn stops_by_itself(&self) -> bool {
+        let stops = |value: &Value| !matches!(value.as_str(), Some("off")) && *value != false;
+        self.autostop.as_ref().is_some_and(stops)
+    }
+}
+
+impl MachineConfig {
+    /// Whether any service is written.
+    pub fn has_services(&self) -> bool {
+        self.services.as_ref().is_some_and(|s| !s.is_empty())
+    }
+
+    /// The size that is written; a guest that only names a host says none.
+    pub fn written_size(&self) -> Option<&Guest> {
+        let says = |guest: &&Guest| guest.cpus.or(guest.memory_mb).is_some();
+        self.guest.as_ref().filter(says)
+    }
+
+    /// Whether any mount is written.
+    pub fn has_mounts(&self) -> bool {
+        self.mounts.as_ref().is_some_and(|m| !m.is_empty())
+    }
+
+    /// Whether any check, top-level or of a service, is written.
+    pub fn has_checks(&self) -> bool {
+        self.checks.as_ref().is_some_and(|c| !c.is_empty())
+            || self
+                .services
+                .iter()
+                .flatten()
+                .any(|s| s.checks.as_ref().is_some_and(|c| !c.is_empty()))
+    }
+
+    /// The config as a JSON tree; fields that are absent do not appear.
+    pub fn to_value(&self) -> Value {
+        serde_json::to_value(self).expect("a config of strings, numbers and maps always serialises")
+    }
+
+    /// Reads a config as a platform wrote it, by the one rule of [`super::lenient`].
+    ///
+    /// # Errors
+    /// What cannot be understood, by its place; no value is repeated.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if let Ok(config) = serde_json::from_str(text) {
+            return Ok(config);
+        }
+        let no_json = |_| "it is nested too deeply, or no JSON".to_owned();
+        let mut tree: Value = serde_json::from_str(text).map_err(no_json)?;
+        let mut problems = Vec::new();
+        Self::mend(&mut tree, &Path::Root, &mut problems);
+        if problems.is_empty() {
+            let other = |_| "it has another form than the platform's schema".to_owned();
+            return Self::from_value(tree).map_err(other);
+        }
+        let more = problems.len() - 1;
+        let first = problems.swap_remove(0);
+        Err(match more {
+            0 => first,
+            more => format!("{first} (and {more} more)"),
+        })
+    }
+
+    /// Reads a config from a JSON tree.
+    ///
+    /// # Errors
+    /// When a field that we know has another type than the platform's schema gives it.
+    pub fn from_value(value: Value) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(value)
+    }
+}

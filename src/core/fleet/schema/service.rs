@@ -1,0 +1,185 @@
+//! Network services.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::Effect::InPlace;
+use super::Owner::Deploy;
+use super::spec::{Form, Kind, PlatformDefault, Spelling, Toml, field};
+use super::{Check, config_struct};
+
+config_struct!(
+    /// A network service.
+    Service {
+        /// Start a stopped Machine on a request.
+        autostart: bool = field(Deploy, InPlace).toml(Toml::Key("auto_start_machines", Form::Plain)),
+        /// `false`, `true` (stop) or `"suspend"` on the wire, hence a value.
+        autostop: Value = field(Deploy, InPlace)
+            .spelt(Spelling::Autostop)
+            .toml(Toml::Key("auto_stop_machines", Form::ByHand)),
+        /// Checks of this service.
+        checks: Vec<Check> = field(Deploy, InPlace)
+            .found_by(&["type", "path", "method", "protocol", "port"])
+            .any_order()
+            .toml(Toml::Table("[[services.*_checks]]")),
+        /// Load limits.
+        concurrency: Concurrency = field(Deploy, InPlace).toml(Toml::Table("[services.concurrency]")),
+        /// Where it runs, in words.
+        force_instance_description: String = field(Deploy, InPlace).empty_is_absent(),
+        /// Where it runs.
+        force_instance_key: String = field(Deploy, InPlace).empty_is_absent(),
+        /// Port that the app listens on.
+        internal_port: u16 = field(Deploy, InPlace).toml(Toml::Key("internal_port", Form::ByHand)),
+        /// Machines that autostop leaves running in the primary region.
+        min_machines_running: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("min_machines_running", Form::Plain)),
+        /// External ports.
+        ports: Vec<Port> = field(Deploy, InPlace)
+            .found_by(&["port", "start_port"])
+            .any_order()
+            .toml(Toml::Table("[[services.ports]]")),
+        /// `tcp` or `udp`.
+        protocol: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::Text("tcp"))
+            .toml(Toml::Key("protocol", Form::Plain)),
+    }
+);
+config_struct!(
+    /// Load limits of a service.
+    Concurrency {
+        /// No more than this.
+        hard_limit: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("hard_limit", Form::Plain)),
+        /// Others are preferred above this.
+        soft_limit: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::Number(20))
+            .toml(Toml::Key("soft_limit", Form::Plain)),
+        /// `connections` or `requests`.
+        r#type: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .default(PlatformDefault::Text("connections"))
+            .toml(Toml::Key("type", Form::Plain)),
+    }
+);
+config_struct!(
+    /// An external port or range.
+    Port {
+        /// End of a range.
+        end_port: u16 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("end_port", Form::ByHand)),
+        /// Redirect http to https.
+        force_https: bool = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("force_https", Form::Plain)),
+        /// `http`, `tls`, `proxy_proto`, …
+        handlers: Vec<String> = field(Deploy, InPlace)
+            .any_order()
+            .toml(Toml::Key("handlers", Form::Plain)),
+        /// HTTP options.
+        http_options: Value = field(Deploy, InPlace)
+            .holds(Kind::Section(HttpOptions::TABLE))
+            .toml(Toml::Key("http_options", Form::Plain)),
+        /// The port.
+        port: u16 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("port", Form::ByHand)),
+        /// Proxy protocol options.
+        proxy_proto_options: Value = field(Deploy, InPlace)
+            .holds(Kind::Section(ProxyProtoOptions::TABLE))
+            .toml(Toml::Key("proxy_proto_options", Form::Plain)),
+        /// Start of a range.
+        start_port: u16 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("start_port", Form::ByHand)),
+        /// TLS options.
+        tls_options: Value = field(Deploy, InPlace)
+            .holds(Kind::Section(TlsOptions::TABLE))
+            .toml(Toml::Key("tls_options", Form::Plain)),
+    }
+);
+config_struct!(
+    /// HTTP options of a port.
+    HttpOptions {
+        /// Compress answers.
+        compress: bool = field(Deploy, InPlace)
+            .toml(Toml::Key("compress", Form::Plain)),
+        /// Speak HTTP/2 without TLS to the app.
+        h2_backend: bool = field(Deploy, InPlace)
+            .toml(Toml::Key("h2_backend", Form::Plain)),
+        /// Seconds for the headers of a request.
+        headers_read_timeout: u32 = field(Deploy, InPlace)
+            .toml(Toml::Key("headers_read_timeout", Form::Plain)),
+        /// Seconds without traffic.
+        idle_timeout: u32 = field(Deploy, InPlace)
+            .toml(Toml::Key("idle_timeout", Form::Plain)),
+        /// Which requests are replayed without asking the app again.
+        replay_cache: Vec<ReplayCache> = field(Deploy, InPlace)
+            .found_by(&["path_prefix", "type", "name"])
+            .toml(Toml::Key("replay_cache", Form::Plain)),
+        /// What is done to answers.
+        response: HttpResponse = field(Deploy, InPlace).toml(Toml::Key("response", Form::Plain)),
+    }
+);
+config_struct!(
+    /// What is done to answers.
+    HttpResponse {
+        /// Headers by name: a text or several set it, `false` takes it away.
+        headers: BTreeMap<String, Value> = field(Deploy, InPlace)
+            .toml(Toml::Key("headers", Form::Plain)),
+        /// No header of the proxy's.
+        pristine: bool = field(Deploy, InPlace)
+            .toml(Toml::Key("pristine", Form::Plain)),
+    }
+);
+config_struct!(
+    /// A rule of the replay cache.
+    ReplayCache {
+        /// A request may ask for no cache.
+        allow_bypass: bool = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("allow_bypass", Form::Plain)),
+        /// Name of the cookie or header.
+        name: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("name", Form::Plain)),
+        /// For which paths.
+        path_prefix: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("path_prefix", Form::Plain)),
+        /// For how long.
+        ttl_seconds: u32 = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("ttl_seconds", Form::Plain)),
+        /// `cookie` or `header`.
+        r#type: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("type", Form::Plain)),
+    }
+);
+config_struct!(
+    /// TLS options of a port.
+    TlsOptions {
+        /// Protocols that are offered.
+        alpn: Vec<String> = field(Deploy, InPlace).toml(Toml::Key("alpn", Form::Plain)),
+        /// A certificate of the platform's own making.
+        default_self_signed: bool = field(Deploy, InPlace)
+            .toml(Toml::Key("default_self_signed", Form::Plain)),
+        /// Versions that are taken.
+        versions: Vec<String> = field(Deploy, InPlace).toml(Toml::Key("versions", Form::Plain)),
+    }
+);
+config_struct!(
+    /// Proxy protocol options of a port.
+    ProxyProtoOptions {
+        /// `v1` or `v2`.
+        version: String = field(Deploy, InPlace)
+            .empty_is_absent()
+            .toml(Toml::Key("version", Form::Plain)),
+    }
+);

@@ -1,0 +1,818 @@
+//! One case for each row, written down once more from the outside: what it is for the files, for the
+//! platform and for the plan. The last test takes away and changes every row and wants the case of its field
+//! to fail.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::core::fleet::quiet::without_quiet;
+use crate::core::fleet::{Filled, Lineage, difference, normal, overlay};
+
+/// What becomes of a field that is on a Machine and that nobody writes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Silence {
+    Goes,
+    Stays,
+}
+use Silence::{Goes, Stays};
+
+/// A field: its path, where `*` is an entry, a value and another one that it may have, what becomes of it
+/// where nobody writes it, and what a change of it forces.
+struct Case {
+    path: &'static str,
+    one: Value,
+    other: Value,
+    silence: Silence,
+    forces: Option<Effect>,
+    /// Values that are the same as none.
+    nothing: Vec<Value>,
+    /// Spellings of one value.
+    same: Vec<(Value, Value)>,
+    default: Option<Value>,
+}
+
+impl Case {
+    fn nothing(mut self, values: &[Value]) -> Self {
+        self.nothing = values.to_vec();
+        self
+    }
+
+    fn same(mut self, one: Value, other: Value) -> Self {
+        self.same.push((one, other));
+        self
+    }
+
+    fn default(mut self, value: Value) -> Self {
+        self.default = Some(value);
+        self
+    }
+}
+
+fn case(path: &'static str, one: Value, other: Value, silence: Silence) -> Case {
+    Case {
+        path,
+        one,
+        other,
+        silence,
+        forces: Some(Effect::InPlace),
+        nothing: Vec::new(),
+        same: Vec::new(),
+        default: None,
+    }
+}
+
+fn flag(path: &'static str, silence: Silence) -> Case {
+    case(path, json!(true), json!(false), silence).nothing(&[json!(false)])
+}
+
+fn number(path: &'static str, silence: Silence) -> Case {
+    case(path, json!(7), json!(8), silence).nothing(&[json!(0)])
+}
+
+fn text(path: &'static str, silence: Silence) -> Case {
+    case(path, json!("one"), json!("two"), silence).nothing(&[json!("")])
+}
+
+/// A text without which its entry is another one.
+fn name(path: &'static str) -> Case {
+    case(path, json!("one"), json!("two"), Goes)
+}
+
+fn words(path: &'static str, silence: Silence) -> Case {
+    case(path, json!(["a", "b"]), json!(["b", "a"]), silence)
+}
+
+fn time(path: &'static str) -> Case {
+    text(path, Goes).same(json!("60s"), json!("1m"))
+}
+
+fn any(path: &'static str, silence: Silence) -> Case {
+    case(path, json!("one"), json!("two"), silence)
+}
+
+fn forces(case: Case, effect: Option<Effect>) -> Case {
+    Case {
+        forces: effect,
+        ..case
+    }
+}
+
+fn check(fields: [&'static str; 12]) -> Vec<Case> {
+    let [
+        grace,
+        headers,
+        interval,
+        kind,
+        method,
+        path,
+        port,
+        protocol,
+        timeout,
+        name_,
+        skip,
+        type_,
+    ] = fields;
+    let header = |n: &str| json!([{"name": n, "values": ["v"]}, {"name": "Z", "values": ["v"]}]);
+    let turned = json!([{"name": "Z", "values": ["v"]}, {"name": "A", "values": ["v"]}]);
+    vec![
+        time(grace),
+        case(headers, header("A"), header("B"), Goes).same(header("A"), turned),
+        time(interval),
+        text(kind, Goes).default(json!("informational")),
+        text(method, Goes)
+            .same(json!("head"), json!("HEAD"))
+            .default(json!("GET")),
+        text(path, Goes),
+        number(port, Goes),
+        text(protocol, Goes).default(json!("http")),
+        time(timeout),
+        text(name_, Goes),
+        flag(skip, Goes),
+        name(type_),
+    ]
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        flag("auto_destroy", Stays),
+        case(
+            "cache_drive",
+            json!({"size_mb": 1}),
+            json!({"size_mb": 2}),
+            Stays,
+        ),
+        case(
+            "checks",
+            json!({"a": {"type": "tcp"}}),
+            json!({"b": {"type": "tcp"}}),
+            Goes,
+        ),
+        case(
+            "containers",
+            json!([{"name": "a"}]),
+            json!([{"name": "b"}]),
+            Stays,
+        ),
+        flag("disable_machine_autostart", Stays),
+        case(
+            "dns",
+            json!({"hostname": "a"}),
+            json!({"hostname": "b"}),
+            Stays,
+        ),
+        case("env", json!({"A": "1"}), json!({"A": "2"}), Goes)
+            .same(json!({"A": "1"}), json!({"A": "1", "FLY_STANDBY_FOR": "m"})),
+        case(
+            "files",
+            json!([{"guest_path": "/a"}]),
+            json!([{"guest_path": "/b"}]),
+            Goes,
+        )
+        .same(
+            json!([{"guest_path": "/a"}, {"guest_path": "/b"}]),
+            json!([{"guest_path": "/b"}, {"guest_path": "/a"}]),
+        ),
+        text("files.*.image_config", Goes),
+        name("files.*.guest_path"),
+        number("files.*.mode", Goes),
+        case("files.*.raw_value", json!("YQ=="), json!("Yg=="), Goes),
+        text("files.*.secret_name", Goes),
+        case(
+            "guest",
+            json!({"cpus": 2, "memory_mb": 512}),
+            json!({"cpus": 4, "memory_mb": 512}),
+            Stays,
+        ),
+        text("guest.cpu_kind", Goes).default(json!("shared")),
+        number("guest.cpus", Goes).default(json!(1)),
+        text("guest.gpu_kind", Goes),
+        number("guest.gpus", Goes),
+        forces(
+            text("guest.host_dedication_id", Goes),
+            Some(Effect::Replace),
+        ),
+        words("guest.kernel_args", Goes),
+        number("guest.max_memory_mb", Goes),
+        number("guest.memory_mb", Goes).default(json!(256)),
+        text("guest.persist_rootfs", Goes).same(json!(3), json!("always")),
+        any("guest.required_host_features", Stays),
+        text_of_image(),
+        case(
+            "init",
+            json!({"tty": true}),
+            json!({"kernel_args": ["a"]}),
+            Stays,
+        ),
+        words("init.cmd", Goes),
+        words("init.entrypoint", Goes),
+        words("init.exec", Goes),
+        words("init.kernel_args", Stays),
+        number("init.swap_size_mb", Goes),
+        flag("init.tty", Stays),
+        case("metadata", json!({"a": "1"}), json!({"a": "2"}), Stays)
+            .same(json!({"a": "1"}), json!({"a": "1", "fly_release_id": "r"})),
+        case("metrics", json!({"port": 1}), json!({"port": 2}), Goes),
+        flag("metrics.https", Goes),
+        text("metrics.path", Goes),
+        number("metrics.port", Goes),
+        forces(
+            case(
+                "mounts",
+                json!([{"name": "a", "path": "/a"}]),
+                json!([{"name": "b", "path": "/a"}]),
+                Goes,
+            ),
+            Some(Effect::Replace),
+        ),
+        number("mounts.*.add_size_gb", Goes),
+        number("mounts.*.add_size_percent", Stays),
+        flag("mounts.*.encrypted", Stays),
+        number("mounts.*.extend_threshold_percent", Goes),
+        number("mounts.*.min_add_size_gb", Stays),
+        forces(text("mounts.*.name", Stays), Some(Effect::Replace)),
+        name("mounts.*.path"),
+        number("mounts.*.size_gb", Stays),
+        number("mounts.*.size_gb_limit", Goes),
+        forces(name("mounts.*.volume"), None),
+        case(
+            "processes",
+            json!([{"cmd": ["a"]}]),
+            json!([{"cmd": ["b"]}]),
+            Stays,
+        ),
+        case(
+            "restart",
+            json!({"policy": "always"}),
+            json!({"policy": "no"}),
+            Goes,
+        ),
+        any("restart.gpu_bid_price", Stays),
+        number("restart.max_retries", Goes).default(json!(10)),
+        text("restart.policy", Goes).default(json!("on-failure")),
+        case(
+            "rootfs",
+            json!({"size_gb": 1}),
+            json!({"size_gb": 2}),
+            Stays,
+        ),
+        text("schedule", Stays),
+        text("size", Stays),
+        flag("skip_health_checks", Stays),
+        case(
+            "spot",
+            json!({"max_price_fraction": 0.5}),
+            json!({"max_price_fraction": 0.6}),
+            Stays,
+        ),
+        forces(case("standbys", json!(["m1"]), json!(["m2"]), Stays), None),
+        case(
+            "statics",
+            json!([{"url_prefix": "/a"}]),
+            json!([{"url_prefix": "/b"}]),
+            Goes,
+        ),
+        name("statics.*.guest_path"),
+        text("statics.*.index_document", Goes),
+        text("statics.*.tigris_bucket", Goes),
+        name("statics.*.url_prefix"),
+        case(
+            "stop_config",
+            json!({"signal": "SIGHUP"}),
+            json!({"signal": "SIGTERM"}),
+            Goes,
+        ),
+        text("stop_config.signal", Goes).default(json!("SIGINT")),
+        time("stop_config.timeout").default(json!("5s")),
+        case(
+            "volumes",
+            json!([{"name": "a"}]),
+            json!([{"name": "b"}]),
+            Stays,
+        ),
+        case(
+            "services",
+            json!([{"internal_port": 1}]),
+            json!([{"internal_port": 2}]),
+            Goes,
+        )
+        .same(
+            json!([{"internal_port": 1}, {"internal_port": 2}]),
+            json!([{"internal_port": 2}, {"internal_port": 1}]),
+        ),
+        case("services.*.autostart", json!(true), json!(false), Goes),
+        case("services.*.autostop", json!("suspend"), json!("stop"), Goes)
+            .nothing(&[json!(false), json!("off")])
+            .same(json!(true), json!("stop")),
+        case(
+            "services.*.checks",
+            json!([{"type": "tcp"}]),
+            json!([{"type": "http"}]),
+            Goes,
+        )
+        .same(
+            json!([{"type": "tcp"}, {"type": "http"}]),
+            json!([{"type": "http"}, {"type": "tcp"}]),
+        ),
+        case(
+            "services.*.concurrency",
+            json!({"hard_limit": 1}),
+            json!({"hard_limit": 2}),
+            Goes,
+        ),
+        number("services.*.concurrency.hard_limit", Goes),
+        number("services.*.concurrency.soft_limit", Goes).default(json!(20)),
+        text("services.*.concurrency.type", Goes).default(json!("connections")),
+        text("services.*.force_instance_description", Goes),
+        text("services.*.force_instance_key", Goes),
+        case("services.*.internal_port", json!(1), json!(2), Goes),
+        number("services.*.min_machines_running", Goes),
+        case(
+            "services.*.ports",
+            json!([{"port": 1}]),
+            json!([{"port": 2}]),
+            Goes,
+        )
+        .same(
+            json!([{"port": 1}, {"port": 2}]),
+            json!([{"port": 2}, {"port": 1}]),
+        ),
+        text("services.*.protocol", Goes).default(json!("tcp")),
+        number("services.*.ports.*.end_port", Goes),
+        flag("services.*.ports.*.force_https", Goes),
+        case(
+            "services.*.ports.*.handlers",
+            json!(["http", "tls"]),
+            json!(["http"]),
+            Goes,
+        )
+        .same(json!(["http", "tls"]), json!(["tls", "http"])),
+        case(
+            "services.*.ports.*.http_options",
+            json!({"compress": true}),
+            json!({"compress": false}),
+            Goes,
+        ),
+        case(
+            "services.*.ports.*.http_options.compress",
+            json!(true),
+            json!(false),
+            Goes,
+        ),
+        case(
+            "services.*.ports.*.http_options.h2_backend",
+            json!(true),
+            json!(false),
+            Goes,
+        ),
+        case(
+            "services.*.ports.*.http_options.headers_read_timeout",
+            json!(1),
+            json!(2),
+            Goes,
+        ),
+        case(
+            "services.*.ports.*.http_options.idle_timeout",
+            json!(1),
+            json!(2),
+            Goes,
+        ),
+        case(
+            "services.*.ports.*.http_options.replay_cache",
+            json!([{"name": "a"}]),
+            json!([{"name": "b"}]),
+            Goes,
+        ),
+        flag(
+            "services.*.ports.*.http_options.replay_cache.*.allow_bypass",
+            Goes,
+        ),
+        text("services.*.ports.*.http_options.replay_cache.*.name", Goes),
+        text(
+            "services.*.ports.*.http_options.replay_cache.*.path_prefix",
+            Goes,
+        ),
+        number(
+            "services.*.ports.*.http_options.replay_cache.*.ttl_seconds",
+            Goes,
+        ),
+        text("services.*.ports.*.http_options.replay_cache.*.type", Goes),
+        case(
+            "services.*.ports.*.http_options.response",
+            json!({"pristine": true}),
+            json!({"pristine": false}),
+            Goes,
+        ),
+        case(
+            "services.*.ports.*.http_options.response.headers",
+            json!({"a": "1"}),
+            json!({"a": "2"}),
+            Goes,
+        ),
+        case(
+            "services.*.ports.*.http_options.response.pristine",
+            json!(true),
+            json!(false),
+            Goes,
+        ),
+        number("services.*.ports.*.port", Goes),
+        case(
+            "services.*.ports.*.proxy_proto_options",
+            json!({"version": "v1"}),
+            json!({"version": "v2"}),
+            Goes,
+        ),
+        text("services.*.ports.*.proxy_proto_options.version", Goes),
+        number("services.*.ports.*.start_port", Goes),
+        case(
+            "services.*.ports.*.tls_options",
+            json!({"alpn": ["a"]}),
+            json!({"alpn": ["b"]}),
+            Goes,
+        ),
+        words("services.*.ports.*.tls_options.alpn", Goes),
+        case(
+            "services.*.ports.*.tls_options.default_self_signed",
+            json!(true),
+            json!(false),
+            Goes,
+        ),
+        words("services.*.ports.*.tls_options.versions", Goes),
+        case(
+            "checks.*.headers.*.values",
+            json!(["a"]),
+            json!(["b"]),
+            Goes,
+        ),
+        name("checks.*.headers.*.name"),
+    ];
+    cases.extend(check([
+        "checks.*.grace_period",
+        "checks.*.headers",
+        "checks.*.interval",
+        "checks.*.kind",
+        "checks.*.method",
+        "checks.*.path",
+        "checks.*.port",
+        "checks.*.protocol",
+        "checks.*.timeout",
+        "checks.*.tls_server_name",
+        "checks.*.tls_skip_verify",
+        "checks.*.type",
+    ]));
+    cases
+}
+
+fn text_of_image() -> Case {
+    case("image", json!("a@sha256:1"), json!("b@sha256:1"), Stays)
+        .same(json!("a:1@sha256:1"), json!("a@sha256:1"))
+}
+
+/// A config in which this field has this value, or none, and every entry around it is there.
+fn with(path: &str, value: Option<&Value>) -> Value {
+    let mut config = json!({});
+    let mut here = &mut config;
+    let mut before = "";
+    let steps: Vec<&str> = path.split('.').collect();
+    for (at, step) in steps.iter().enumerate() {
+        let last = at + 1 == steps.len();
+        let next = steps.get(at + 1).copied();
+        match (*step, last) {
+            ("*", _) if before == "checks" && at == 1 => {
+                here = &mut here["c"];
+                fill(here, "keep");
+            }
+            ("*", _) => {
+                here = &mut here[0];
+                fill(here, "keep");
+                if before == "services" && next != Some("internal_port") {
+                    here["internal_port"] = json!(80);
+                }
+            }
+            (step, true) => {
+                if let Some(value) = value {
+                    here[step] = value.clone();
+                }
+            }
+            (step, false) => {
+                let has_entries = next == Some("*") && !(step == "checks" && at == 0);
+                here[step] = if has_entries { json!([{}]) } else { json!({}) };
+                here = &mut here[step];
+                if step == "guest" {
+                    // A size is written, so that all of it is ours.
+                    let field = steps[at + 1];
+                    for (key, value) in [("cpus", json!(2)), ("memory_mb", json!(2048))] {
+                        if key != field {
+                            here[key] = value;
+                        }
+                    }
+                }
+            }
+        }
+        before = step;
+    }
+    config
+}
+
+/// Something that no table knows, so that an entry is one although its only field is away.
+fn fill(entry: &mut Value, key: &str) {
+    if !entry.is_object() {
+        *entry = Value::Object(Map::new());
+    }
+    entry[key] = json!("1");
+}
+
+/// What of the case does not hold by this table.
+fn broken(table: &Table, case: &Case) -> Option<String> {
+    let Some((row, is_key)) = row_of(table, case.path) else {
+        return Some("the table does not know it".to_owned());
+    };
+    let owner = match case.silence {
+        Goes => Owner::Deploy,
+        Stays if ["image", "guest"].contains(&case.path) => Owner::Running,
+        Stays => Owner::Platform,
+    };
+    if row.spec.effect != case.forces.unwrap_or(Effect::Bookkeeping) {
+        return Some(format!("the effect of its row is {:?}", row.spec.effect));
+    }
+    if case.forces.is_some() && row.spec.owner != owner {
+        return Some(format!("the owner of its row is {:?}", row.spec.owner));
+    }
+    let lineage = Lineage::new("l").expect("it is valid");
+    let normal = |value: Option<&Value>| normal::normal(table, with(case.path, value));
+    let told = |before: &Value, after: &Value| difference::between(table, before, after);
+    let (there, none) = (with(case.path, Some(&case.one)), with(case.path, None));
+    // On a Machine, and written by nobody.
+    let laid = normal::normal(table, overlay::laid(table, &there, None, &none));
+    let wanted = match case.silence {
+        Goes => normal(None),
+        Stays => normal(Some(&case.one)),
+    };
+    // An entry without what it is found by is another one.
+    if laid != wanted && !is_key {
+        return Some(format!("nobody writes it, and it becomes {laid}"));
+    }
+    // Sent once, and written by nobody any more: what runs stays, and bookkeeping has its own place.
+    let running = ["image", "guest"].contains(&case.path);
+    let again = overlay::laid(table, &there, Some(&there), &none);
+    let goes = normal::normal(table, again) == normal(None);
+    if case.forces.is_some() && !is_key && goes == running {
+        return Some("what we sent and nobody writes".to_owned());
+    }
+    // Changed.
+    let found = told(&normal(Some(&case.one)), &normal(Some(&case.other)));
+    let effect = found.iter().map(|change| change.effect).max();
+    if effect != case.forces {
+        return Some(format!("a change of it forces {effect:?}"));
+    }
+    for nothing in &case.nothing {
+        if normal(Some(nothing)) != normal(None) {
+            return Some(format!("{nothing} is not as nothing"));
+        }
+    }
+    if case.nothing.is_empty()
+        && case.forces.is_some()
+        && normal(Some(&zero(&case.one))) == normal(None)
+        && zero(&case.one) != Value::Null
+    {
+        return Some("its empty value is as nothing".to_owned());
+    }
+    for (one, other) in &case.same {
+        if normal(Some(one)) != normal(Some(other)) {
+            return Some(format!("{one} is not {other}"));
+        }
+    }
+    if case.same.is_empty() && case.forces.is_some() {
+        for (one, other) in [(json!("60s"), json!("1m")), (json!("a"), json!("A"))] {
+            if case.one.is_string() && normal(Some(&one)) == normal(Some(&other)) {
+                return Some(format!("{one} is {other}"));
+            }
+        }
+        if let Value::Array(list) = &case.one {
+            let turned: Vec<Value> = list.iter().rev().cloned().collect();
+            if list.len() > 1 && normal(Some(&turned.into())) == normal(Some(&case.one)) {
+                return Some("its order means nothing".to_owned());
+            }
+        }
+    }
+    // What the platform fills in.
+    let quiet = |value: &Value| {
+        let (there, silent) = (normal(Some(value)), normal(None));
+        let left = without_quiet(table, &there, &silent, &Filled::default(), &lineage);
+        told(&left, &silent).is_empty()
+    };
+    let written = |value: &Value| told(&normal(None), &normal(Some(value))).is_empty();
+    match &case.default {
+        Some(default) if !quiet(default) => Some(format!("{default} is no default")),
+        Some(default) if written(default) => Some("a written default is no change".to_owned()),
+        _ if case.forces.is_some()
+            && case.default != Some(case.one.clone())
+            && quiet(&case.one) =>
+        {
+            Some("what is no default is passed over".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The row of a path, and whether an entry is found by that field alone.
+fn row_of(table: &Table, path: &str) -> Option<(&'static Row, bool)> {
+    let mut steps = path.split('.').filter(|step| *step != "*").peekable();
+    let mut table = table.rows;
+    let mut keys: &[&str] = &[];
+    loop {
+        let step = steps.next()?;
+        let row: &'static Row = table.iter().find(|row| row.name == step)?;
+        if steps.peek().is_none() {
+            return Some((row, keys == [step] || keys.len() == 2 && keys[0] == step));
+        }
+        let (Kind::Section(inner) | Kind::List(inner) | Kind::Entries(inner)) = row.kind() else {
+            return None;
+        };
+        (table, keys) = (inner.rows, row.spec.found_by);
+    }
+}
+
+fn zero(value: &Value) -> Value {
+    match value {
+        Value::Bool(_) => json!(false),
+        Value::Number(_) => json!(0),
+        Value::String(_) => json!(""),
+        Value::Null | Value::Array(_) | Value::Object(_) => Value::Null,
+    }
+}
+
+/// The paths of all rows; of the checks of a service only once, since their table is the same.
+fn paths(table: &'static Table, above: &str, found: &mut BTreeMap<String, &'static Row>) {
+    for row in table.rows {
+        let path = match above {
+            "" => row.name.to_owned(),
+            above => format!("{above}.{}", row.name),
+        };
+        found.insert(path.clone(), row);
+        match row.kind() {
+            Kind::Section(inner) => paths(inner, &path, found),
+            Kind::List(_) if path == "services.checks" || path == "services.*.checks" => {}
+            Kind::List(inner) | Kind::Entries(inner) => paths(inner, &format!("{path}.*"), found),
+            Kind::Flag | Kind::Number(_) | Kind::Text | Kind::Texts | Kind::TextMap | Kind::Any => {
+            }
+        }
+    }
+}
+
+#[test]
+fn each_row_has_a_case_that_holds() {
+    let mut rows = BTreeMap::new();
+    paths(CONFIG, "", &mut rows);
+    let cases = cases();
+    let missing: Vec<_> = rows
+        .keys()
+        .filter(|path| !cases.iter().any(|case| case.path == path.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "without a case: {missing:?}");
+    let broken: Vec<String> = cases
+        .iter()
+        .filter_map(|case| Some(format!("{}: {}", case.path, broken(CONFIG, case)?)))
+        .collect();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    println!("{} rows, {} cases", rows.len(), cases.len());
+}
+
+/// The table with one row changed or, without a new one, left out; the memory is the test's to lose.
+fn mutated(table: &'static Table, row: &'static Row, new: Option<Row>) -> &'static Table {
+    let rows: Vec<Row> = table
+        .rows
+        .iter()
+        .filter_map(|one| {
+            if std::ptr::eq(one, row) {
+                return new;
+            }
+            let inside = |inner: &'static Table| mutated(inner, row, new);
+            let kind = match one.kind() {
+                Kind::Section(inner) => Kind::Section(inside(inner)),
+                Kind::List(inner) => Kind::List(inside(inner)),
+                Kind::Entries(inner) => Kind::Entries(inside(inner)),
+                other => other,
+            };
+            Some(Row {
+                spec: one.spec.holds(kind),
+                ..*one
+            })
+        })
+        .collect();
+    Box::leak(Box::new(Table {
+        rows: Box::leak(rows.into_boxed_slice()),
+        ..*table
+    }))
+}
+
+fn changed(row: &Row) -> Vec<(&'static str, Option<Row>)> {
+    let with = |change: &dyn Fn(&mut Spec)| {
+        let mut row = *row;
+        change(&mut row.spec);
+        Some(row)
+    };
+    let mut all = vec![("left out", None)];
+    for owner in [Owner::Deploy, Owner::Platform, Owner::Running] {
+        // Of a table inside the table the leaves have their own owners.
+        let by_leaves = matches!(row.kind(), Kind::Section(_))
+            && owner != Owner::Running
+            && row.spec.owner != Owner::Running;
+        if owner != row.spec.owner && !by_leaves && row.spec.effect != Effect::Bookkeeping {
+            all.push(("another owner", with(&|spec| spec.owner = owner)));
+        }
+    }
+    for effect in [Effect::Bookkeeping, Effect::InPlace, Effect::Replace] {
+        let by_leaves = matches!(row.kind(), Kind::Section(_)) && effect != Effect::Bookkeeping;
+        if effect != row.spec.effect && !by_leaves {
+            all.push(("another effect", with(&|spec| spec.effect = effect)));
+        }
+    }
+    let leaf = matches!(row.kind(), Kind::Flag | Kind::Number(_) | Kind::Text);
+    if leaf && row.spec.effect != Effect::Bookkeeping {
+        let is = row.spec.equals.empty_is_absent;
+        all.push(("empty", with(&|spec| spec.equals.empty_is_absent = !is)));
+    }
+    if row.spec.equals.any_order {
+        all.push(("order", with(&|spec| spec.equals.any_order = false)));
+    }
+    if row.spec.equals.spelling != Spelling::AsIs {
+        all.push((
+            "spelling",
+            with(&|spec| spec.equals.spelling = Spelling::AsIs),
+        ));
+    }
+    if !matches!(
+        row.spec.equals.default,
+        PlatformDefault::Nothing | PlatformDefault::OfService(_)
+    ) {
+        all.push((
+            "default",
+            with(&|spec| spec.equals.default = PlatformDefault::Nothing),
+        ));
+    }
+    if row.spec.stamps.is_some() {
+        all.push(("stamps", with(&|spec| spec.stamps = None)));
+    }
+    all
+}
+
+#[test]
+fn each_row_that_is_lost_or_changed_fails_the_case_of_its_field() {
+    let mut rows = BTreeMap::new();
+    paths(CONFIG, "", &mut rows);
+    let cases = cases();
+    let (mut tried, mut survivors) = (0, Vec::new());
+    for (path, row) in &rows {
+        for (what, new) in changed(row) {
+            let table = mutated(CONFIG, row, new);
+            tried += 1;
+            let near = cases
+                .iter()
+                .filter(|case| case.path.starts_with(path.as_str()));
+            if near.filter_map(|case| broken(table, case)).next().is_none() {
+                survivors.push(format!("{path}: {what}"));
+            }
+        }
+    }
+    println!("{tried} changed tables, survivors: {survivors:?}");
+    assert!(
+        survivors.is_empty(),
+        "{} of {tried} survive:\n{}",
+        survivors.len(),
+        survivors.join("\n")
+    );
+}
+
+#[test]
+fn a_default_of_the_platform_counts_as_silence_and_not_the_other_way_round() {
+    let lineage = Lineage::new("l").expect("it is valid");
+    let config = |value: Value| MachineConfig::from_value(value).expect("it is a config");
+    let changes = |there: &MachineConfig, after: &MachineConfig| {
+        difference::changes_of(there, after, &Filled::default(), &lineage)
+    };
+    let filled = config(json!({
+        "restart": {"policy": "on-failure", "max_retries": 10},
+        "services": [{"internal_port": 80, "protocol": "tcp", "checks": [
+            {"type": "http", "path": "/", "method": "GET", "protocol": "http", "port": 80}]}]
+    }));
+    let silent = config(json!({"services": [{"internal_port": 80, "checks": [
+        {"type": "http", "path": "/"}]}]}));
+    assert_eq!(changes(&filled, &silent), []);
+    let laid = overlay::config_for(&silent, Some(&filled), None);
+    assert_eq!(
+        changes(&filled, &laid),
+        [],
+        "and what is laid over it is no change"
+    );
+    assert!(
+        !changes(&silent, &filled).is_empty(),
+        "a written default is sent"
+    );
+    let seven = config(json!({"restart": {"max_retries": 7}}));
+    assert_eq!(
+        changes(&seven, &config(json!({})))[0].path,
+        ["restart", "max_retries"]
+    );
+}
