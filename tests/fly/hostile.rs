@@ -18,7 +18,7 @@ const VOLUMES: &str = "/v1/apps/shop/volumes";
 const APP: &str = "/v1/apps/shop";
 
 /// Says what was written down for each path; 404 for every other.
-struct Says {
+pub(crate) struct Says {
     answers: BTreeMap<String, Vec<u8>>,
     asked: Mutex<Vec<String>>,
 }
@@ -48,7 +48,7 @@ fn app() -> AppName {
     AppName::new("shop").unwrap()
 }
 
-fn provider(app: &Value, machines: &str, volumes: &Value) -> FlyProvider<Says> {
+pub(crate) fn provider(app: &Value, machines: &str, volumes: &Value) -> FlyProvider<Says> {
     let answers = [
         (APP, app.to_string()),
         (MACHINES, machines.to_owned()),

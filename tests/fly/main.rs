@@ -11,6 +11,7 @@ mod in_process;
 mod provoked;
 
 mod api;
+mod bodies;
 mod client;
 mod codes;
 mod contract;
