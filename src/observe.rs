@@ -119,8 +119,15 @@ async fn look(
     app: &AppName,
 ) -> Result<(Description, Listing), ProviderError> {
     let description = persistently(|| provider.describe(app));
-    let listing = persistently(|| provider.list(app));
-    try_join(description, listing).await
+    // That there is no such app the description says better.
+    let listing = async {
+        match persistently(|| provider.list(app)).await {
+            Err(error) if error.class == ErrorClass::NotFound => Ok(Err(error)),
+            listing => listing.map(Ok),
+        }
+    };
+    let (description, listing) = try_join(description, listing).await?;
+    Ok((description, listing?))
 }
 
 async fn reread(

@@ -31,6 +31,7 @@ pub(super) async fn take_out(
         let (id, group, lineage) = known(&there.known, wanted)?;
         let facts = facts(context, "state rm", lineage, &there);
         let next = by_hand::take_out(&there.known, &id, &facts);
+        context.ui.begins_to_change();
         session
             .store
             .write(&state::write(&next), &there.version)
@@ -114,6 +115,7 @@ pub(super) async fn take_in(
         belongs(&there.known, &lineage, &session.desired)?;
         let facts = facts(context, "import", lineage, &there);
         let next = by_hand::take_in(&there.known, &machine, &session.desired, &facts);
+        context.ui.begins_to_change();
         session
             .store
             .write(&state::write(&next), &there.version)

@@ -25,7 +25,7 @@ use crate::core::view::terminal::questions::WRITE;
 use crate::core::view::words::span;
 use crate::journal::Journal;
 use crate::provider::{ErrorClass, Provider, ProviderError};
-use crate::store::{StateLock, StoreError};
+use crate::store::{Holder, StateLock, StoreError};
 use crate::ui::{Exit, Failure, Signals, Ui, prompt};
 
 /// How long a lease of somebody else is waited for, whatever the lock may wait.
@@ -73,6 +73,33 @@ pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Ex
     };
     let shown = work.look(&mut signals).await?;
     work.whole(&mut signals, shown).await
+}
+
+/// Finds out before anything is shown whether a run could begin: whether the state's lock is free, and whether state
+/// and journal can be written. Says whether the lock was waited for.
+pub(super) async fn can_begin(
+    context: &Context<'_>,
+    signals: &mut Signals,
+    session: &Session,
+    journal: &dyn Journal,
+    (command, patience): (&'static str, Duration),
+) -> Result<bool, Failure> {
+    let me = session::holder(context, command, None);
+    let store = &*session.store;
+    let mut silent = |_: Option<&Holder>| {};
+    let at_once = store.lock(&me, Duration::ZERO, &mut silent);
+    let (lock, waited) = match signals.or_interrupted(at_once).await? {
+        Err(StoreError::Locked { .. }) if !patience.is_zero() => {
+            let lock = session::lock(context.ui, signals, store, &me, patience).await?;
+            (lock, true)
+        }
+        lock => (lock?, false),
+    };
+    let writable = store.can_write().await;
+    lock.release().await?;
+    writable?;
+    journal.can_write()?;
+    Ok(waited)
 }
 
 /// The manifests of a verb that edits them, and the look at the world that its edit was made for.
@@ -140,13 +167,21 @@ impl Work<'_> {
                 None => Ok(nothing_to_do(ui, &shown.plan)),
             };
         }
+        let patience = self.errand.doing.lock_timeout;
+        let begins = (self.errand.command, patience);
+        // What is refused is not begun.
+        if shown.plan.refusals.is_empty()
+            && can_begin(self.context, signals, self.session, self.journal, begins).await?
+        {
+            // Whoever held the lock has changed something.
+            shown = self.look(signals).await?;
+        }
         if self.consent(signals, &shown.plan).await? == Consent::Denied {
             ui.say("nothing was changed");
             return Ok(Exit::Refused);
         }
         let run = self.context.env.new_run_id();
         let me = session::holder(self.context, self.errand.command, Some(run.to_string()));
-        let patience = self.errand.doing.lock_timeout;
         let store = &*self.session.store;
         let lock = session::lock(ui, signals, store, &me, patience).await?;
         let ended = self.anchored(signals, &shown, &*lock, run).await;
@@ -254,6 +289,7 @@ impl Work<'_> {
         };
         let fresh = self.look(signals).await?;
         let settled = if fresh.plan.is_empty() && fresh.plan.refusals.is_empty() {
+            self.context.ui.begins_to_change();
             if let Some(why) = Box::pin(self.ground().end_releases(&fresh, false)).await {
                 self.context.ui.warn(&why);
             }
@@ -422,6 +458,7 @@ impl Work<'_> {
             copies: &self.session.state_folder,
         };
         let Some(edits) = self.edits else {
+            self.context.ui.begins_to_change();
             let rest = errand.command;
             let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand, rest);
             let exit = ran.await?.exit;
@@ -431,6 +468,7 @@ impl Work<'_> {
             });
         };
         edits.write()?;
+        self.context.ui.begins_to_change();
         // The files say already what the verb said; said again it would be on top of that.
         let rest = "apply";
         let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand, rest).await;

@@ -97,11 +97,17 @@ async fn go(
     let Some(world) = before.world else {
         return after.planned_offline(&mut signals).await;
     };
-    let shown = after
+    let mut shown = after
         .ground(&world)
         .look_again(&before.look, &after.wishes)?;
     if args.plan_only {
         return after.planned(&shown).await;
+    }
+    let begins = (command, args.doing.lock_timeout);
+    let (session, journal) = (&after.session, &world.journal);
+    if carry_out::can_begin(context, &mut signals, session, journal, begins).await? {
+        let ground = after.ground(&world);
+        shown = signals.or_interrupted(ground.look(&after.wishes)).await??;
     }
     let errand = Errand {
         command,

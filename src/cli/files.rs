@@ -111,5 +111,6 @@ fn changed(file: &Edited) -> Failure {
 }
 
 fn unwritable(file: &Edited, error: &io::Error) -> Failure {
-    Failure::new(codes::UNWRITABLE, format!("cannot write `{}`", file.shown)).cause(error)
+    let message = format!("cannot write `{}`", file.shown);
+    Failure::of_system(codes::UNWRITABLE, message, error)
 }

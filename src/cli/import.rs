@@ -28,6 +28,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
     })?;
     let (found, observed) = look(context, &beginning).await?;
     let text = manifest(context, args, &beginning, &found, &observed)?;
+    context.ui.begins_to_change();
     let written = beginning.write(&text)?;
     let ui = context.ui;
     if ui.json() {

@@ -46,6 +46,7 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
         ..*context
     };
     let beginning = begin(context)?;
+    context.ui.begins_to_change();
     let written = beginning.write(&manifest(&beginning.desired, &beginning.fly))?;
     let ui = context.ui;
     if ui.json() {
@@ -236,9 +237,6 @@ pub(super) fn names(written: &[FileEdit]) -> Vec<String> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        codes::UNWRITABLE,
-        format!("cannot write `{}`", path.display()),
-    )
-    .cause(error)
+    let message = format!("cannot write `{}`", path.display());
+    Failure::of_system(codes::UNWRITABLE, message, error)
 }

@@ -104,6 +104,11 @@ fn speak(args: &[OsString], env: &Env) -> Exit {
     let ended = panic::catch_unwind(AssertUnwindSafe(|| run(&ui, env, &cli)))
         .unwrap_or_else(|_| Err(Failure::bug("a part of the program gave up; see above")));
     let exit = ended.unwrap_or_else(|failure| {
+        let failure = if cli.verb.is_about_an_app() && !ui.has_begun_to_change() {
+            failure.unchanged()
+        } else {
+            failure
+        };
         ui.failure(&failure);
         failure.exit
     });

@@ -79,9 +79,6 @@ pub(super) fn read(path: &Path) -> Result<SavedPlan, Failure> {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        codes::UNWRITABLE,
-        format!("cannot write `{}`", path.display()),
-    )
-    .cause(error)
+    let message = format!("cannot write `{}`", path.display());
+    Failure::of_system(codes::UNWRITABLE, message, error)
 }

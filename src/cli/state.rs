@@ -115,6 +115,7 @@ async fn push(
     let published = async {
         let there = session.remember().await?;
         follows(&pushed, &there, &place)?;
+        context.ui.begins_to_change();
         session.store.write(&text, &there.version).await?;
         Ok::<_, Failure>(())
     };

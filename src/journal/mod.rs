@@ -21,6 +21,11 @@ use crate::core::plan::{Outcome, StepId};
 /// Keeps runs and their results. Calls are short and blocking; each returns when what it wrote is
 /// durable.
 pub trait Journal: Send + Sync {
+    /// Whether something could be written now.
+    fn can_write(&self) -> Result<(), JournalError> {
+        Ok(())
+    }
+
     /// Writes the run before its first call: the saved form of the plan is the intent. A run that is
     /// there already is refused.
     fn begin(&self, run: &RunRow) -> Result<(), JournalError>;

@@ -145,6 +145,11 @@ impl SqliteJournal {
 }
 
 impl Journal for SqliteJournal {
+    fn can_write(&self) -> Result<(), JournalError> {
+        // Writes a page, and what it writes is there already.
+        self.change(|transaction| transaction.pragma_update(None, "user_version", VERSION))
+    }
+
     fn begin(&self, row: &RunRow) -> Result<(), JournalError> {
         self.change(|transaction| {
             transaction.execute(

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::lock_file::{self, LockFile};
-use super::replace::{AtMoment, create_folder, replace, resolve, split, writable_mode};
+use super::replace::{AtMoment, create_folder, replace, resolve, split, try_out, writable_mode};
 use super::{Holder, LockStatus, StateLock, StateStore, StoreError, Stored, Version, Waiting};
 use crate::core::state::digest;
 
@@ -117,6 +117,12 @@ impl StateStore for LocalStore {
 
     async fn write(&self, text: &str, if_version: &Version) -> Result<Version, StoreError> {
         self.put(text, if_version, &mut |_| Ok(()))
+    }
+
+    async fn can_write(&self) -> Result<(), StoreError> {
+        resolve(&self.path)
+            .and_then(|target| try_out(&target))
+            .map_err(|source| self.error("write", source))
     }
 
     async fn lock(

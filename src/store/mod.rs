@@ -42,6 +42,12 @@ pub trait StateStore: Send + Sync {
         waiting: &mut Waiting<'_>,
     ) -> Result<Box<dyn StateLock>, StoreError>;
 
+    /// Whether so much text more could be written now, as far as that can be told without changing anything. Whoever
+    /// asks holds the lock.
+    async fn can_write(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Who holds the lock now, if anybody does.
     async fn holder(&self) -> Result<LockStatus, StoreError>;
 }

@@ -68,6 +68,23 @@ pub(super) fn replace(
     Ok(true)
 }
 
+/// The least room that has to be there for a new content, bytes.
+const ROOM: u64 = 64 << 10;
+
+/// Whether the target could be replaced by something twice as large, tried out with a temporary file that is gone
+/// afterwards.
+pub(super) fn try_out(target: &Path) -> io::Result<()> {
+    let (folder, name) = split(target)?;
+    create_folder(folder)?;
+    let mode = writable_mode(target)?;
+    let size = fs::metadata(target).map_or(0, |there| there.len());
+    let text = " ".repeat(usize::try_from(size.saturating_mul(2).max(ROOM)).unwrap_or(usize::MAX));
+    let temporary = folder.join(temporary_name(name, &std::process::id().to_string()));
+    let tried = fill(&temporary, &text, mode, &mut |_| Ok(()));
+    let _ = fs::remove_file(&temporary);
+    tried
+}
+
 /// The file that a chain of symbolic links ends at; it need not exist. Replacing that one, not the
 /// link, keeps a linked state where its owner put it.
 pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {

@@ -2,6 +2,7 @@
 //! its hint and its exit code.
 
 use std::fmt::Write as _;
+use std::io;
 
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ use crate::core::state::StateError;
 use crate::core::view::escape::safe;
 use crate::core::view::json;
 use crate::journal::JournalError;
-use crate::provider::ProviderError;
+use crate::provider::{ErrorClass, ProviderError};
 use crate::store::StoreError;
 
 /// Why a command failed.
@@ -31,6 +32,8 @@ pub struct Failure {
     pub exit: Exit,
     /// What is wrong with the manifests, where that is the reason. People have read it before.
     pub diagnostics: Vec<Diagnostic>,
+    /// The reason is trouble outside of this program, which may come in the middle of a change as well.
+    pub outside: bool,
 }
 
 impl Failure {
@@ -43,7 +46,32 @@ impl Failure {
             hint: None,
             exit: code.ends().into(),
             diagnostics: Vec::new(),
+            outside: false,
         }
+    }
+
+    /// A failure because the system refused, with what to do where its reason says it.
+    pub fn of_system(code: Code, message: impl Into<String>, error: &io::Error) -> Self {
+        let failure = Self {
+            outside: true,
+            ..Self::new(code, message).cause(error)
+        };
+        match remedy(error.kind()) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+
+    /// The same of a command that has not begun to change anything: where the reason leaves that open, it is
+    /// said.
+    #[must_use]
+    pub fn unchanged(mut self) -> Self {
+        const SAID: &str = "nothing was changed";
+        let is_said = |text: &String| text.contains(SAID);
+        if self.outside && !is_said(&self.message) && !self.hint.as_ref().is_some_and(is_said) {
+            self.message = format!("{}; {SAID}", self.message);
+        }
+        self
     }
 
     /// The same with one cause more, farther away than those it has.
@@ -126,14 +154,17 @@ impl From<StoreError> for Failure {
                 what,
                 place,
                 source,
-            } => Self::new(codes::STATE_IO, format!("cannot {what} {place}")).cause(source),
+            } => Self::of_system(codes::STATE_IO, format!("cannot {what} {place}"), &source),
         }
     }
 }
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        let failure = Self::new(codes::JOURNAL, error.to_string());
+        let failure = Self {
+            outside: true,
+            ..Self::new(codes::JOURNAL, error.to_string())
+        };
         match error.hint {
             Some(hint) => failure.hint(hint),
             None => failure,
@@ -143,7 +174,9 @@ impl From<JournalError> for Failure {
 
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
+        let outside = matches!(error.class, ErrorClass::Transient | ErrorClass::Unknown);
         Self {
+            outside,
             code: error.code,
             message: error.message,
             causes: Vec::new(),
@@ -154,9 +187,58 @@ impl From<ProviderError> for Failure {
     }
 }
 
+/// What to do about a refusal of the system.
+fn remedy(kind: io::ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        io::ErrorKind::StorageFull => {
+            "the disk is full: make room there, and run the command again"
+        }
+        io::ErrorKind::QuotaExceeded => {
+            "this user may use no more of that disk: make room there, and run the command again"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "nothing can be written on that disk: work in a folder where that is possible"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user has no right to it: look at the owner and the mode of the file and of its folder"
+        }
+        io::ErrorKind::NotFound => "a folder of that path is missing: make it first",
+        io::ErrorKind::NotADirectory => "a part of that path is a file, and no folder",
+        _ => return None,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn trouble_outside_has_a_way_out_and_says_that_nothing_was_changed() {
+        let told = |kind: io::ErrorKind| {
+            let error = StoreError::Io {
+                what: "lock",
+                place: "state/shop.json".to_owned(),
+                source: kind.into(),
+            };
+            Failure::from(error).unchanged()
+        };
+        insta::assert_snapshot!(told(io::ErrorKind::StorageFull).render(false), @r"
+        error: cannot lock state/shop.json; nothing was changed
+          caused by: no storage space
+        hint: the disk is full: make room there, and run the command again
+        ");
+        for kind in [
+            io::ErrorKind::ReadOnlyFilesystem,
+            io::ErrorKind::PermissionDenied,
+        ] {
+            let failure = told(kind);
+            assert!(failure.hint.is_some());
+            assert!(failure.message.ends_with("; nothing was changed"));
+            assert_eq!(failure.clone().unchanged(), failure, "said once");
+        }
+        let refused = Failure::new(codes::STATE_CHANGED, "no").unchanged();
+        assert_eq!(refused.message, "no");
+    }
 
     #[test]
     fn a_failure_says_what_why_and_what_next() {

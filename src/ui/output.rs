@@ -62,6 +62,8 @@ pub struct Ui {
     /// Rows are drawn that a line would tear; they say what is waited for.
     drawing: Arc<AtomicBool>,
     program: String,
+    /// Whether the command has begun to change anything.
+    begun: AtomicBool,
     trouble: Mutex<Option<io::Error>>,
 }
 
@@ -81,6 +83,7 @@ impl Ui {
             json,
             drawing: Arc::default(),
             program: "aeroform".to_owned(),
+            begun: AtomicBool::new(false),
             trouble: Mutex::new(None),
         }
     }
@@ -227,6 +230,16 @@ impl Ui {
     pub fn warn(&self, message: &str) {
         let word = paint("warning:", Ink::Warning, self.color.talk);
         self.talk(&format!("{word} {}", safe(message)));
+    }
+
+    /// Notes that from now on something may have been changed.
+    pub fn begins_to_change(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether something may have been changed.
+    pub fn has_begun_to_change(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 
     /// A failure, in both forms where programs listen.

@@ -239,8 +239,9 @@ fn a_saved_plan_is_applied_once_and_never_after_something_else_changed() {
     assert_snapshot!(sandbox.run(&["plan", "--out", "nowhere/next.plan"]), @r"
     exit 1
     --- stderr
-    error: cannot write `nowhere/next.plan`
+    error: cannot write `nowhere/next.plan`; nothing was changed
       caused by: No such file or directory (os error 2)
+    hint: a folder of that path is missing: make it first
     ");
 }
 

@@ -1,5 +1,10 @@
 //! What stands on the screen: warnings where they matter, and results that can be read.
 
+use std::fs::{self, File};
+use std::process::{Child, Output, Stdio};
+
+use serde_json::json;
+
 use crate::fly::{Platform, V1, project, run};
 use crate::sandbox::Sandbox;
 
@@ -84,4 +89,158 @@ fn what_is_worst_about_a_count_stands_beside_it() {
     // Without a plan the warning is of the edit.
     let edited = at(&["scale", "count", "1", "--edit-only", "-y"]);
     assert!(edited.contains("warning[min_above_count]"), "{edited}");
+}
+
+/// Begins it against whatever answers at this address.
+fn asks_at(sandbox: &Sandbox, url: &str, args: &[&str]) -> Child {
+    let mut command = sandbox.command(args);
+    command
+        .env("FLY_API_TOKEN", "x")
+        .env("FLY_FLAPS_BASE_URL", url)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// A server that answers everything with this status.
+fn answering(status: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            use std::io::{Read, Write};
+            let Ok(mut stream) = stream else { return };
+            let _ = stream.read(&mut [0; 4096]);
+            let answer =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn what_does_not_answer_has_a_hint_and_nothing_was_changed() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let bad = answering("502 Bad Gateway");
+    let cases = [
+        (
+            closed.as_str(),
+            "Connection refused",
+            "hint: nothing listens there: is `FLY_FLAPS_BASE_URL` right",
+        ),
+        (
+            "https://nosuch.invalid",
+            "dns error",
+            "hint: the name of the host is not found: is `FLY_FLAPS_BASE_URL`",
+        ),
+        (
+            bad.as_str(),
+            "answered 502",
+            "has trouble, or is not the Machines API: see `FLY_FLAPS_BASE_URL`",
+        ),
+    ];
+    let verbs = [
+        &["apply", "-y"][..],
+        &["status"],
+        &["scale", "count", "2", "-y"],
+    ];
+    // Each tries for some seconds.
+    let begun: Vec<_> = cases
+        .iter()
+        .flat_map(|case| verbs.map(|args| (case, asks_at(&sandbox, case.0, args))))
+        .collect();
+    for ((_, cause, hint), child) in begun {
+        let shown = flat(&sandbox.show(&child.wait_with_output().unwrap()));
+        assert!(shown.starts_with("exit 1 "), "{shown}");
+        for words in [cause, "; nothing was changed", hint] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
+    assert_eq!(sandbox.read("aeroform.toml").matches("count").count(), 1);
+}
+
+#[test]
+fn who_cannot_lock_or_write_is_told_before_any_plan() {
+    let sandbox = Sandbox::with_app();
+    let verbs: [&[&str]; 3] = [
+        &["apply"],
+        &["apply", "-y"],
+        &["scale", "count", "web=3", "-y"],
+    ];
+    let before = |told: &str, code: u8| {
+        for args in verbs {
+            let shown = sandbox.run(args);
+            assert!(shown.starts_with(&format!("exit {code}\n")), "{shown}");
+            assert!(shown.contains(told), "{shown}");
+            assert!(!shown.contains("to create"), "{shown}");
+            assert!(!shown.contains("aeroform.toml"), "{shown}");
+        }
+        assert_eq!(sandbox.machines(), 0);
+    };
+    // Somebody is at work.
+    let state = sandbox.project().join("state");
+    fs::create_dir_all(&state).unwrap();
+    let lock = File::create(state.join(".shop.json.lock")).unwrap();
+    lock.lock().unwrap();
+    before("error: the state is locked by another process", 5);
+    drop(lock);
+    // No folder for the state.
+    fs::remove_dir_all(&state).unwrap();
+    fs::write(&state, "").unwrap();
+    before("nothing was changed", 1);
+    fs::remove_file(&state).unwrap();
+    sandbox.apply();
+}
+
+#[test]
+fn a_lock_that_is_waited_for_is_waited_for_before_the_plan() {
+    let sandbox = Sandbox::with_app();
+    let state = sandbox.project().join("state");
+    fs::create_dir_all(&state).unwrap();
+    let lock = File::create(state.join(".shop.json.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut command = sandbox.command(&["apply", "-y", "--lock-timeout", "60s"]);
+    let waiting = std::thread::spawn(move || command.output().unwrap());
+    // What it does in this time is to wait.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    drop(lock);
+    let output: Output = waiting.join().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    let waits = told
+        .find("waits for the state's lock")
+        .unwrap_or_else(|| panic!("{told}"));
+    assert!(
+        told.find("Applying").is_some_and(|begins| begins > waits),
+        "{told}"
+    );
+    assert!(output.status.success(), "{told}");
+}
+
+#[test]
+fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    let other = json!({"name": "billing", "org_slug": "personal"});
+    assert_eq!(platform.ask("POST", "/v1/apps", &other).0, 201);
+    for args in [
+        &["status"][..],
+        &["plan"],
+        &["apply", "-y"],
+        &["machine", "list"],
+    ] {
+        let typed = [args, &["-a", "shopp"]].concat();
+        let shown = flat(&run(&sandbox, &platform, &typed));
+        let hint = "hint: did you mean `shop`? Otherwise `fly apps create shopp` makes it";
+        assert!(shown.contains(hint), "{args:?}: {shown}");
+    }
+    let far = flat(&run(&sandbox, &platform, &["status", "-a", "ledger"]));
+    assert!(
+        far.contains("hint: `fly apps create ledger` makes it, if the name is right"),
+        "{far}"
+    );
 }

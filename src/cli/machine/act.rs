@@ -292,6 +292,7 @@ impl Hand<'_> {
         let backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(4), 0);
         let mut tries = 0;
         self.told.set(true);
+        self.ui.begins_to_change();
         loop {
             let error = match self.provider.call(self.app, call).await {
                 Ok(receipt) => {

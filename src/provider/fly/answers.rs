@@ -174,14 +174,54 @@ fn held(said: &str) -> Option<String> {
     ))
 }
 
+/// A refusal that says that the other side has trouble, with what to do. `at` is where it was asked, `fly` whether
+/// that is Fly itself.
+pub(super) fn with_trouble(
+    error: ProviderError,
+    status: u16,
+    at: &str,
+    fly: bool,
+) -> ProviderError {
+    if status < 500 || error.hint.is_some() {
+        return error;
+    }
+    error.hint(if fly {
+        "Fly's API has trouble: https://status.flyio.net says more; run the command again later"
+            .to_owned()
+    } else {
+        format!(
+            "what answers at {at} has trouble, or is not the Machines API: see `FLY_FLAPS_BASE_URL`, or run the \
+             command again later"
+        )
+    })
+}
+
+/// What to do where no connection came about, by the words of the system.
+fn unconnected(why: &str, fly: bool) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    match (says(&["dns error", "lookup address"]), fly) {
+        (true, true) => "the name of the host is not found: is this computer online?",
+        (true, false) => {
+            "the name of the host is not found: is `FLY_FLAPS_BASE_URL` right, and is this computer online?"
+        }
+        (false, false) if says(&["Connection refused"]) => {
+            "nothing listens there: is `FLY_FLAPS_BASE_URL` right, and does the server (or `aeroform emulator`) run?"
+        }
+        (false, _) => {
+            "is this computer online, and does a firewall or a proxy let it through? Run the command again then"
+        }
+    }
+}
+
 /// The error of a request without an answer. `at` is where the answer was looked for.
-pub(super) fn unanswered(asked: &str, at: &str, error: TransportError) -> ProviderError {
+pub(super) fn unanswered(asked: &str, at: &str, error: TransportError, fly: bool) -> ProviderError {
     match error {
         TransportError::NotSent(why) => ProviderError::new(
             ErrorClass::Transient,
             own::NO_CONNECTION,
             format!("{asked} could not be asked at {at}: {why}"),
-        ),
+        )
+        .hint(unconnected(&why, fly)),
         // Read again, it would be as large.
         TransportError::TooLarge(why) => ProviderError::new(
             if asked.starts_with("GET ") {
@@ -197,7 +237,8 @@ pub(super) fn unanswered(asked: &str, at: &str, error: TransportError) -> Provid
             ErrorClass::Unknown,
             own::CONNECTION_LOST,
             format!("{asked} got no whole answer from {at}: {why}"),
-        ),
+        )
+        .hint("run the command again; where that does not help, look whether the platform has trouble"),
     }
 }
 

@@ -167,9 +167,10 @@ impl<T: Transport> Client<T> {
                 // Before a long text is cut, perhaps in the middle of it.
                 let said = String::from_utf8_lossy(&refusal.body).into_owned();
                 refusal.body = self.access.without_token(said).into_bytes();
-                answers::refused(&asked, &refusal)
+                let error = answers::refused(&asked, &refusal);
+                answers::with_trouble(error, refusal.status, &at, self.is_of_fly())
             }
-            Err(error) => answers::unanswered(&asked, &at, error),
+            Err(error) => answers::unanswered(&asked, &at, error, self.is_of_fly()),
         };
         error.message = self.access.without_token(error.message);
         Err(error)

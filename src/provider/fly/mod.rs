@@ -6,6 +6,7 @@
 //! else. Start at [`FlyProvider`]; [`Access`] says where it asks and as whom.
 
 mod access;
+mod apps;
 pub(super) mod body;
 mod client;
 pub mod codes;

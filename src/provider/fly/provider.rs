@@ -311,15 +311,12 @@ impl<T: Transport> Provider for FlyProvider<T> {
 
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
         let ask = Ask::new(Method::Get, format!("/v1/apps/{app}"));
-        let told = self.client.machines(ask).await.map_err(|error| {
-            if error.class == ErrorClass::NotFound {
-                error.hint(format!(
-                    "`fly apps create {app}` makes it, if the name is right"
-                ))
-            } else {
-                error
+        let told = match self.client.machines(ask).await {
+            Err(error) if error.class == ErrorClass::NotFound => {
+                return Err(error.hint(self.other_apps(app).await));
             }
-        })?;
+            told => told?,
+        };
         let shown: Value = told.read()?;
         let scope = wire::scope(app, &shown).map_err(|why| told.unreadable(why))?;
         // Fly documents its limits (facts 1.5); whoever else serves this API says when it is too fast.

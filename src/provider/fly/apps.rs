@@ -1,0 +1,73 @@
+//! Which apps there are, for whom has mistyped the name of one.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::client::Ask;
+use super::provider::FlyProvider;
+use super::transport::{Method, Transport};
+use crate::core::fleet::AppName;
+use crate::core::manifest::did_you_mean;
+
+/// A suggestion is not worth a longer wait.
+const SUGGESTS: Duration = Duration::from_secs(5);
+/// Organisations whose apps are looked through.
+const ORGANISATIONS: usize = 8;
+
+impl<T: Transport> FlyProvider<T> {
+    /// What to do where there is no such app: the nearest of those that exist comes first. A token that may not
+    /// list them gets no suggestion.
+    pub(super) async fn other_apps(&self, app: &AppName) -> String {
+        let make = format!("`fly apps create {app}` makes it");
+        let listed = timeout(SUGGESTS, self.apps()).await.unwrap_or_default();
+        match did_you_mean(app.as_str(), listed.iter().map(AppName::as_str)) {
+            Some(meant) => format!("{meant} Otherwise {make}"),
+            None => format!("{make}, if the name is right"),
+        }
+    }
+
+    /// The apps that the token may see, as far as it may.
+    async fn apps(&self) -> Vec<AppName> {
+        #[derive(Deserialize)]
+        struct Tokens {
+            tokens: Vec<Token>,
+        }
+        #[derive(Deserialize)]
+        struct Token {
+            org_slug: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct List {
+            apps: Vec<Row>,
+        }
+        #[derive(Deserialize)]
+        struct Row {
+            name: String,
+        }
+        let of_tokens = self
+            .client
+            .machines(Ask::new(Method::Get, "/v1/tokens/current"));
+        let tokens = of_tokens.await.and_then(|told| told.read::<Tokens>());
+        let tokens = tokens.map_or_else(|_| Vec::new(), |list| list.tokens);
+        let mut slugs: BTreeSet<String> = tokens.into_iter().filter_map(|t| t.org_slug).collect();
+        // Every person has it, and tokens of people name no organisation.
+        slugs.insert("personal".to_owned());
+        let is_slug = |slug: &&String| {
+            let mut bytes = slug.bytes();
+            bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        let mut apps = Vec::new();
+        for slug in slugs.iter().filter(is_slug).take(ORGANISATIONS) {
+            let ask = Ask::new(Method::Get, format!("/v1/apps?org_slug={slug}"));
+            let told = self.client.machines(ask).await;
+            if let Ok(list) = told.and_then(|told| told.read::<List>()) {
+                let names = list.apps.into_iter().map(|row| AppName::new(row.name));
+                apps.extend(names.filter_map(Result::ok));
+            }
+        }
+        apps
+    }
+}
