@@ -12,6 +12,8 @@ pub(super) fn style(ui: &Ui) -> Style {
         color: ui.color_data(),
         width: ui.width(),
         verbose: ui.loudness() == Loudness::Verbose,
+        program: ui.program(),
+        cut_words: false,
     }
 }
 

@@ -177,6 +177,7 @@ impl Watch<'_> {
         let (width, _) = screen.size();
         let style = Style {
             width,
+            cut_words: true,
             ..show::style(self.context.ui)
         };
         let mut text = String::new();

@@ -6,7 +6,6 @@
 
 pub mod codes;
 pub mod color;
-mod commands;
 pub mod exit;
 pub mod failure;
 pub mod list;

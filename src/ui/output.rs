@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use serde::Serialize;
 
 use super::color::{ColorChoice, Ink, paint};
-use super::commands::pasteable;
 use super::terminal::{self, Streams};
 use super::{Exit, Failure, codes};
 use crate::core::fleet::secret::form;
 use crate::core::scrub;
+use crate::core::view::commands::{pasteable, pasteable_json};
 use crate::core::view::escape::{printed, safe};
 use crate::core::view::json;
 use crate::env::Env;
@@ -61,7 +61,7 @@ pub struct Ui {
     json: bool,
     /// Rows are drawn that a line would tear; they say what is waited for.
     drawing: Arc<AtomicBool>,
-    program: String,
+    program: &'static str,
     /// Whether the command has begun to change anything.
     begun: AtomicBool,
     trouble: Mutex<Option<io::Error>>,
@@ -82,7 +82,7 @@ impl Ui {
             loudness,
             json,
             drawing: Arc::default(),
-            program: "aeroform".to_owned(),
+            program: "aeroform",
             begun: AtomicBool::new(false),
             trouble: Mutex::new(None),
         }
@@ -91,8 +91,14 @@ impl Ui {
     /// The same for a run that was begun so (`aeroform -C shop`): commands in texts for people begin like it.
     #[must_use]
     pub fn called(mut self, program: String) -> Self {
-        self.program = program;
+        // Once in a process, and needed to its end.
+        self.program = program.leak();
         self
+    }
+
+    /// How this run was begun, up to the verb.
+    pub fn program(&self) -> &'static str {
+        self.program
     }
 
     /// Which streams are terminals.
@@ -157,7 +163,7 @@ impl Ui {
 
     /// Writes one JSON document and a line end to standard output.
     pub fn document(&self, value: &impl Serialize) {
-        let text = format!("{}\n", json::text(value));
+        let text = pasteable_json(&json::text(value), self.program).into_owned() + "\n";
         self.verbatim(&leaving(&text, self.color.data));
     }
 
@@ -183,7 +189,7 @@ impl Ui {
     }
 
     fn escaped<'t>(&self, text: &'t str, color: bool) -> Cow<'t, str> {
-        match pasteable(text, &self.program) {
+        match pasteable(text, self.program) {
             Cow::Borrowed(text) => leaving(text, color),
             Cow::Owned(text) => Cow::Owned(leaving(&text, color).into_owned()),
         }

@@ -48,8 +48,14 @@ impl<'a> Progress<'a> {
             plan,
             style: Style {
                 color: ui.color_talk(),
-                width: usize::MAX,
+                width: if ui.streams().stderr {
+                    ui.width()
+                } else {
+                    usize::MAX
+                },
                 verbose: ui.loudness() == Loudness::Verbose,
+                program: ui.program(),
+                cut_words: false,
             },
             tally: Tally::default(),
             bars: draws.then(Bars::new),
@@ -166,10 +172,15 @@ impl Bars {
                 row
             });
             let mut line = String::new();
+            // A row is cut at its end and not wrapped.
+            let style = Style {
+                width: usize::MAX,
+                ..*style
+            };
             subject(change)
                 .plain("  ")
                 .push(label, text)
-                .write(style, &mut line)
+                .write(&style, &mut line)
                 .expect("writing to a String cannot fail");
             row.set_message(ui.shown(line.trim_end()).into_owned());
         }

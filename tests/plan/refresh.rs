@@ -14,6 +14,8 @@ const PLAIN: &Style = &Style {
     width: 100,
     color: false,
     verbose: false,
+    program: "aeroform",
+    cut_words: false,
 };
 
 fn to_the_state() -> Options {

@@ -181,6 +181,8 @@ fn scale_show_is_a_document_of_what_is_and_what_is_wanted() {
         color: false,
         width: 100,
         verbose: false,
+        program: "aeroform",
+        cut_words: false,
     };
     terminal::scale(&view, &style, &mut text).unwrap();
     assert_snapshot!(text, @"

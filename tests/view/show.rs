@@ -9,6 +9,8 @@ pub(crate) fn style(width: usize) -> Style {
         color: false,
         width,
         verbose: false,
+        program: "aeroform",
+        cut_words: false,
     }
 }
 

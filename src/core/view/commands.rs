@@ -9,7 +9,7 @@ const PLAIN: &str = "`aeroform";
 /// The text with every command of the program begun as this run was: `aeroform plan` becomes
 /// `aeroform -C shop plan`. A command that has flags before its verb stays, for it names what it means; so
 /// does one that is only reported (`run 7f3k (…)`, the holder of a lock).
-pub(super) fn pasteable<'t>(text: &'t str, program: &str) -> Cow<'t, str> {
+pub fn pasteable<'t>(text: &'t str, program: &str) -> Cow<'t, str> {
     if program == "aeroform" || !text.contains(PLAIN) {
         return Cow::Borrowed(text);
     }
@@ -32,6 +32,62 @@ pub(super) fn pasteable<'t>(text: &'t str, program: &str) -> Cow<'t, str> {
     Cow::Owned(shown)
 }
 
+/// The same in a finished JSON text, where texts for people are: under these keys, alone or in a list.
+pub fn pasteable_json<'t>(text: &'t str, program: &str) -> Cow<'t, str> {
+    const FOR_PEOPLE: [&str; 9] = [
+        "message",
+        "hint",
+        "help",
+        "cause",
+        "causes",
+        "notes",
+        "remarks",
+        "findings",
+        "overtaken",
+    ];
+    if program == "aeroform" || !text.contains(PLAIN) {
+        return Cow::Borrowed(text);
+    }
+    let quoted = serde_json::Value::from(program).to_string();
+    let program = &quoted[1..quoted.len() - 1];
+    let mut shown = String::with_capacity(text.len() + program.len());
+    let mut rest = text;
+    let mut key = "";
+    while let Some(begins) = rest.find('"') {
+        let (before, string) = rest.split_at(begins + 1);
+        shown.push_str(before);
+        let ends = end_of_string(string);
+        let (string, after) = string.split_at(ends);
+        if after[1..].trim_start().starts_with(':') {
+            key = string;
+            shown.push_str(string);
+        } else if FOR_PEOPLE.contains(&key) {
+            shown.push_str(&pasteable(string, program));
+        } else {
+            shown.push_str(string);
+        }
+        shown.push('"');
+        rest = &after[1..];
+    }
+    shown.push_str(rest);
+    Cow::Owned(shown)
+}
+
+/// Where a string of JSON ends that begins here, its closing quote not counted.
+fn end_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at,
+            _ => {}
+        }
+    }
+    // A finished text has none without an end.
+    text.len().saturating_sub(1)
+}
+
 /// Whether what stands before a command says that somebody has run it: `(`, or the number of a process.
 fn is_reported(before: &str) -> bool {
     let number = before.strip_suffix(", ").unwrap_or_default();
@@ -41,6 +97,26 @@ fn is_reported(before: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_in_json_are_changed_where_people_read_them_and_nowhere_else() {
+        let program = "aeroform -C 'my \"shop\\'";
+        let document = serde_json::json!({
+            "hint": "run `aeroform plan`", "line": "`aeroform plan`", "notes": ["a \"`aeroform apply`", "b"],
+            "steps": [{"message": "`aeroform status`: \\", "name": "`aeroform x`"}],
+        });
+        let shown = pasteable_json(&document.to_string(), program).into_owned();
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let begun = |verb: &str| format!("`{program} {verb}`");
+        let expected = serde_json::json!({
+            "hint": format!("run {}", begun("plan")), "line": "`aeroform plan`",
+            "notes": [format!("a \"{}", begun("apply")), "b"],
+            "steps": [{"message": format!("{}: \\", begun("status")), "name": "`aeroform x`"}],
+        });
+        assert_eq!(shown, expected);
+        let text = document.to_string();
+        assert_eq!(pasteable_json(&text, "aeroform"), text);
+    }
 
     #[test]
     fn a_command_is_shown_as_it_has_to_be_typed_here() {

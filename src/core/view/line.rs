@@ -6,8 +6,9 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
+use super::commands::pasteable;
 use super::escape;
-use super::pen::{GLUE, Pen, end_within};
+use super::pen::{FIRM, GLUE, Pen, end_within};
 use super::style::{Label, Style};
 
 /// Both sides of an arrow belong together.
@@ -116,7 +117,7 @@ impl Line {
         let hang = self.hang.min(width / 3);
         let mut pen = Pen::new(style, hang, out);
         pen.blanks(self.indent.min(width / 2));
-        for word in self.words() {
+        for word in words(&self.shown(style)) {
             if pen.has_room(word.gap + word.width) {
                 pen.blanks(word.gap);
             } else {
@@ -129,36 +130,69 @@ impl Line {
         pen.end()
     }
 
-    fn words(&self) -> Vec<Word<'_>> {
-        let mut words: Vec<Word<'_>> = Vec::new();
-        let mut gap = 0;
-        let mut open = false;
-        for (label, text) in &self.pieces {
-            for part in text.split_inclusive(' ') {
-                let body = part.trim_end_matches(' ');
-                if !body.is_empty() {
-                    if !open {
-                        words.push(Word {
-                            gap,
-                            width: 0,
-                            pieces: Vec::new(),
-                        });
-                        gap = 0;
-                    }
-                    if let Some(word) = words.last_mut() {
-                        word.width += body.width();
-                        word.pieces.push((*label, Cow::Borrowed(body)));
-                    }
-                    open = true;
+    /// The pieces with commands as they are typed here, and never broken.
+    fn shown(&self, style: &Style) -> Vec<(Label, Cow<'_, str>)> {
+        let pieces = self.pieces.iter();
+        pieces
+            .map(|(label, text)| {
+                let text = pasteable(text, style.program);
+                let text = match firm(&text) {
+                    Some(firm) => Cow::Owned(firm),
+                    None => text,
+                };
+                (*label, text)
+            })
+            .collect()
+    }
+}
+
+/// The text with every blank between two backticks as one that does not break; none where there is none.
+fn firm(text: &str) -> Option<String> {
+    let ends: Vec<usize> = text.match_indices('`').map(|(at, _)| at).collect();
+    let spans = || ends.chunks_exact(2).map(|span| span[0]..span[1]);
+    if !spans().any(|span| text[span].contains(' ')) {
+        return None;
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for span in spans() {
+        shown.push_str(&text[from..span.start]);
+        from = span.end;
+        shown.extend(text[span].chars().map(|c| if c == ' ' { FIRM } else { c }));
+    }
+    shown.push_str(&text[from..]);
+    Some(shown)
+}
+
+fn words<'t>(pieces: &'t [(Label, Cow<'t, str>)]) -> Vec<Word<'t>> {
+    let mut words: Vec<Word<'_>> = Vec::new();
+    let mut gap = 0;
+    let mut open = false;
+    for (label, text) in pieces {
+        for part in text.split_inclusive(' ') {
+            let body = part.trim_end_matches(' ');
+            if !body.is_empty() {
+                if !open {
+                    words.push(Word {
+                        gap,
+                        width: 0,
+                        pieces: Vec::new(),
+                    });
+                    gap = 0;
                 }
-                if body.len() < part.len() {
-                    gap += part.len() - body.len();
-                    open = false;
+                if let Some(word) = words.last_mut() {
+                    word.width += body.width();
+                    word.pieces.push((*label, Cow::Borrowed(body)));
                 }
+                open = true;
+            }
+            if body.len() < part.len() {
+                gap += part.len() - body.len();
+                open = false;
             }
         }
-        words
     }
+    words
 }
 
 /// The text cut to so many columns, with `…` where something is missing. Escaped first, so that the
@@ -212,6 +246,8 @@ mod tests {
             color,
             width,
             verbose: false,
+            program: "aeroform",
+            cut_words: true,
         };
         let mut out = String::new();
         line.write(&style, &mut out).unwrap();
@@ -228,6 +264,34 @@ mod tests {
     }
 
     #[test]
+    fn neither_a_word_nor_a_command_is_broken() {
+        let style = Style {
+            color: false,
+            width: 24,
+            verbose: false,
+            program: "aeroform -C shop",
+            cut_words: false,
+        };
+        let told = |text: &str| {
+            let mut out = String::new();
+            Line::new(2).plain(text).write(&style, &mut out).unwrap();
+            out
+        };
+        assert_eq!(
+            told("then run `aeroform apply` again"),
+            "  then run\n    `aeroform -C shop apply`\n    again\n"
+        );
+        assert_eq!(
+            told("see https://status.flyio.net/history or `a b`"),
+            "  see\n    https://status.flyio.net/history\n    or `a b`\n"
+        );
+        assert_eq!(
+            told("an odd ` and no end of it"),
+            "  an odd ` and no end\n    of it\n"
+        );
+    }
+
+    #[test]
     fn a_wrapped_command_cannot_reach_the_start_of_a_line() {
         let line = Line::new(0).plain("aaaa::error::x");
         assert!(!written(&line, 4, false).contains("\n::"));
@@ -240,7 +304,8 @@ mod tests {
         ) {
             let mut line = Line::new(indent);
             for text in &texts {
-                line.add(Label::Create, text);
+                // What stands between two of them is never broken.
+                line.add(Label::Create, text.replace('`', "'"));
             }
             for row in written(&line, width, false).lines() {
                 prop_assert!(row.width() <= width.max(9) + 1, "{row:?}");

@@ -5,6 +5,7 @@
 //! and at [`json`] for programs; [`escape`] is what every foreign text passes on its way out.
 
 pub mod bundle;
+pub mod commands;
 pub mod diagnostics;
 pub mod drifted;
 pub mod edit;

@@ -10,6 +10,9 @@ use super::style::{Label, Style};
 /// Stands for a blank at which a line must not break; escaped text never has it.
 pub(super) const GLUE: char = '\u{1}';
 
+/// The same inside of a command, which is not broken even where it is longer than a line: it could not be pasted.
+pub(super) const FIRM: char = '\u{2}';
+
 /// Where the next character goes.
 pub(super) struct Pen<'a> {
     style: &'a Style,
@@ -86,21 +89,27 @@ impl<'a> Pen<'a> {
         } else {
             self.run.1.extend(std::iter::repeat_n(' ', gap));
         }
-        self.run
-            .1
-            .extend(text.chars().map(|c| if c == GLUE { ' ' } else { c }));
+        self.run.1.extend(
+            text.chars()
+                .map(|c| if matches!(c, GLUE | FIRM) { ' ' } else { c }),
+        );
         self.column += text.width();
         self.fresh = false;
         Ok(())
     }
 
-    /// Writes a piece of a word, cut where the line ends.
+    /// Writes a piece of a word. Where it is longer than a line it goes on beyond its end, or is cut there at a blank
+    /// that does not break, or anywhere if the style wants that.
     pub(super) fn write(&mut self, label: Label, text: &str) -> fmt::Result {
         let mut rest = text;
         loop {
             if self.fresh && rest.starts_with("::") {
                 self.write(label, escape::COLON)?;
                 rest = &rest[1..];
+            }
+            let whole = !rest.contains(GLUE) && !self.style.cut_words;
+            if whole || rest.contains(FIRM) {
+                return self.append(label, rest);
             }
             let room = self.width.saturating_sub(self.column);
             let end = match (end_within(rest, room), self.fresh) {

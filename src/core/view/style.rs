@@ -13,6 +13,10 @@ pub struct Style {
     pub width: usize,
     /// Every id, reason and value, nothing collapsed or cut.
     pub verbose: bool,
+    /// How commands of this program begin (`aeroform -C shop`), so that they can be pasted.
+    pub program: &'static str,
+    /// Cut words that are longer than a line, where every line has to be one row of a screen.
+    pub cut_words: bool,
 }
 
 /// What a piece of text is.

@@ -26,6 +26,8 @@ pub fn choices<'m>(machines: impl Iterator<Item = &'m MachineStatus>, width: usi
         color: false,
         width: usize::MAX,
         verbose: false,
+        program: "aeroform",
+        cut_words: false,
     };
     let row = |cells| {
         let mut row = String::new();
