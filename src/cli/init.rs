@@ -12,6 +12,7 @@ use super::manifests::{self, Warnings};
 use super::pairs::{self, Ours};
 use super::project::read_file;
 use crate::core::fleet::{Desired, DesiredGroup};
+use crate::core::manifest::aeroform_keys;
 use crate::core::view::{FileEdit, json};
 use crate::ui::list::{self, List};
 use crate::ui::{Exit, Failure, Signals};
@@ -24,6 +25,11 @@ const PROVIDERS: [(&str, &str); 2] = [
         "Machines of the app on Fly: counts stay as they are there",
     ),
 ];
+
+/// The file that the line `#:schema` names, beside the aeroform.toml. Taplo and the editors built on it read that
+/// line. A file of this version is right where the computer is offline, and where this program is older or newer
+/// than what is published.
+const SCHEMA: &str = "aeroform.schema.json";
 
 /// Where a first aeroform.toml is to stand, and what fly.toml alone says.
 pub(super) struct Beginning {
@@ -47,13 +53,18 @@ pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     };
     let beginning = begin(context)?;
     context.ui.begins_to_change();
-    let written = beginning.write(&manifest(&beginning.desired, &beginning.fly))?;
+    let mut written = beginning.write(&manifest(&beginning.desired, &beginning.fly))?;
+    written.extend(beginning.write_schema()?);
     let ui = context.ui;
     if ui.json() {
         let app = beginning.desired.app.as_str();
         ui.document(&json::init::init(app, &names(&written)));
     } else {
-        ui.data(&format!("wrote `{}`\n", names(&written).join("` and `")));
+        let names: Vec<String> = names(&written)
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        ui.data(&format!("wrote {}\n", list_of(&names)));
         ui.say("next: `aeroform plan` shows what it would do");
     }
     Ok(Exit::Done)
@@ -121,6 +132,25 @@ impl Beginning {
         Ok(written)
     }
 
+    /// Writes the schema that editors read beside the aeroform.toml; nothing where it is there already, or where
+    /// another file has its name.
+    fn write_schema(&self) -> Result<Option<FileEdit>, Failure> {
+        let path = self.ours.with_file_name(SCHEMA);
+        let bytes = read_file(&path)?;
+        let before = bytes.as_deref().map(String::from_utf8_lossy);
+        let text = aeroform_keys::schema();
+        let is_ours = before.as_deref().is_none_or(aeroform_keys::is_schema);
+        if !is_ours || before.as_deref() == Some(&text) {
+            return Ok(None);
+        }
+        fs::write(&path, &text).map_err(|error| unwritable(&path, &error))?;
+        Ok(Some(FileEdit {
+            path: path.display().to_string(),
+            before: before.map(std::borrow::Cow::into_owned),
+            after: text,
+        }))
+    }
+
     /// The first lines of every aeroform.toml.
     pub(super) fn head(&self) -> String {
         head(&self.desired, &self.fly)
@@ -143,7 +173,7 @@ pub(super) fn head(desired: &Desired, fly: &Path) -> String {
 }
 
 fn manifest(desired: &Desired, fly: &Path) -> String {
-    let mut text = head(desired, fly);
+    let mut text = format!("#:schema ./{SCHEMA}\n{}", head(desired, fly));
     // On Fly the Machines that exist say how many there are; a number written here would undo what
     // `fly scale count` did (RULES 7).
     if desired.provider == "local" {
@@ -229,6 +259,14 @@ fn ignore_more(path: &Path, wanted: &[&'static str]) -> Result<Option<FileEdit>,
         after: format!("{before}{text}"),
         before: there.as_deref().map(str::to_owned),
     }))
+}
+
+/// A list of words, as people write it.
+fn list_of(words: &[String]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// The names of files that were written.

@@ -12,11 +12,12 @@ fn init_writes_counts_for_local_machines_and_refuses_to_overwrite() {
     assert_snapshot!(sandbox.run(&["init"]), @r"
     exit 0
     --- stdout
-    wrote `aeroform.toml` and `.gitignore`
+    wrote `aeroform.toml`, `.gitignore` and `aeroform.schema.json`
     --- stderr
     next: `aeroform plan` shows what it would do
     ");
     assert_snapshot!(sandbox.read("aeroform.toml"), @r#"
+    #:schema ./aeroform.schema.json
     # What fly.toml cannot say: how many Machines of each process group run, and where.
 
     provider = "local"
@@ -48,6 +49,7 @@ fn a_folder_stands_for_the_fly_toml_in_it() {
     ");
 }
 
+/// Holds rule 7.
 #[test]
 fn init_for_fly_writes_no_counts_and_keeps_the_state_in_git() {
     let sandbox = Sandbox::new();
@@ -64,9 +66,10 @@ fn init_for_fly_writes_no_counts_and_keeps_the_state_in_git() {
     assert_snapshot!(sandbox.run(&init), @r#"
     exit 0
     --- stdout
-    {"format_version":1,"app":"shop","written":["deploy/aeroform.staging.toml","deploy/.gitignore"]}
+    {"format_version":1,"app":"shop","written":["deploy/aeroform.staging.toml","deploy/.gitignore","deploy/aeroform.schema.json"]}
     "#);
     assert_snapshot!(sandbox.read("deploy/aeroform.staging.toml"), @r#"
+    #:schema ./aeroform.schema.json
     # What fly.toml cannot say: how many Machines of each process group run, and where.
 
     provider = "fly"
@@ -208,6 +211,7 @@ fn a_folder_without_fly_toml_says_what_to_do() {
     ");
 }
 
+/// Holds rule 38.
 #[test]
 fn nothing_outside_the_project_is_read() {
     let sandbox = Sandbox::with_app();
@@ -244,4 +248,45 @@ fn providers_that_are_not_here_are_named() {
     error: there is no token for Fly
     hint: `export FLY_API_TOKEN=$(fly auth token)`; in a pipeline, the output of `fly tokens create deploy`
     ");
+}
+
+#[test]
+fn the_schema_that_init_names_is_there_and_a_file_of_another_kind_stays() {
+    let sandbox = Sandbox::new();
+    sandbox.write("fly.toml", Sandbox::FLY);
+    assert!(sandbox.run(&["init"]).starts_with("exit 0\n"));
+    let settings = sandbox.read("aeroform.toml");
+    let named = settings
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("#:schema "));
+    let path = sandbox
+        .project()
+        .join(named.expect("the first line names the schema"));
+    let schema = std::fs::read_to_string(&path).unwrap();
+    let published = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/docs/schemas/aeroform.schema.json"
+    );
+    assert_eq!(schema, std::fs::read_to_string(published).unwrap());
+
+    let again = |there: &str| {
+        std::fs::remove_file(sandbox.project().join("aeroform.toml")).unwrap();
+        sandbox.write("aeroform.schema.json", there);
+        let shown = sandbox.run(&["init"]);
+        assert!(shown.starts_with("exit 0\n"), "{shown}");
+        (
+            shown.contains("aeroform.schema.json"),
+            std::fs::read_to_string(&path).unwrap(),
+        )
+    };
+    assert_eq!(again(&schema), (false, schema.clone()), "nothing to write");
+    let older = "{\"title\": \"aeroform.toml\"}";
+    assert_eq!(again(older), (true, schema), "one of another version");
+    let other = "{\"title\": \"another\"}";
+    assert_eq!(
+        again(other),
+        (false, other.to_owned()),
+        "somebody's own file"
+    );
 }

@@ -1,6 +1,7 @@
 //! The manifests from the outside: how mistakes read, what two files mean together, that real files
 //! load, and that no bytes make it panic.
 
+mod aeroform_keys;
 mod broken;
 mod chaos;
 mod codes;

@@ -220,7 +220,7 @@ fn a_command_to_be_typed_again_names_the_same_project() {
 /// The verbs, in the order in which people meet them.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Write aeroform.toml and .gitignore entries beside an existing fly.toml
+    /// Write aeroform.toml, its schema for editors, and .gitignore entries beside an existing fly.toml
     Init {
         /// Print JSON
         #[arg(long)]

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::aeroform_keys;
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};
 use super::reference::{self, Section};
@@ -226,7 +227,21 @@ impl<'f, 't> Fields<'f, 't> {
         self
     }
 
-    /// The section of fly.toml that this table is; the keys of aeroform.toml have no reference.
+    /// The names of the keys that a table of this path has; none where the keys are names of the author's.
+    fn listed(&self) -> Option<Vec<&'static str>> {
+        let names: Vec<&str> = match self.file.dialect {
+            Dialect::Aeroform => {
+                let table = aeroform_keys::table(self.section.unwrap_or(&self.name))?;
+                table.keys.iter().map(|key| key.name).collect()
+            }
+            Dialect::Fly | Dialect::FlyStrict => {
+                self.section()?.keys.iter().map(|key| key.name).collect()
+            }
+        };
+        (!names.is_empty()).then_some(names)
+    }
+
+    /// The section of fly.toml that this table is.
     pub(super) fn section(&self) -> Option<&'static Section> {
         match self.file.dialect {
             Dialect::Aeroform => None,
@@ -300,20 +315,17 @@ impl<'f, 't> Fields<'f, 't> {
 
     /// Reports every key that is not known: that the reference does not list, or nobody asked for.
     pub(super) fn finish(self) {
-        let section = self.section().filter(|section| !section.keys.is_empty());
-        if let Some(section) = section {
+        let listed = self.listed();
+        if let Some(listed) = &listed {
             for key in &self.asked {
-                debug_assert!(section.knows(key), "{key} is missing in {}", section.path);
+                debug_assert!(listed.contains(key), "{key} is missing in {}", self.name);
             }
         }
-        let is_known = |key: &str| match section {
-            Some(section) => section.knows(key),
-            None => self.asked.contains(&key),
-        };
-        let listed = section.into_iter().flat_map(|section| section.keys);
-        let known: Vec<&str> = match section {
-            Some(_) => listed.map(|key| key.name).collect(),
-            None => self.asked.clone(),
+        let folds = listed.is_some() && !matches!(self.file.dialect, Dialect::Aeroform);
+        let known = listed.unwrap_or_else(|| self.asked.clone());
+        let is_known = |key: &str| {
+            let mut names = known.iter();
+            names.any(|name| *name == key || folds && name.eq_ignore_ascii_case(key))
         };
         let unknown = self.entries().into_iter();
         for (key, span, _) in unknown.filter(|(key, _, _)| !is_known(key)) {

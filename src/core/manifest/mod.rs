@@ -9,6 +9,7 @@
 //! `join` what only both files together can tell.
 
 mod aeroform;
+pub mod aeroform_keys;
 mod agree;
 pub mod codes;
 pub mod command;

@@ -14,7 +14,7 @@ use super::super::value::{Node, Value};
 use super::regions::{self, Layout};
 
 /// Most Machines of one group; a longer number is a slip, and would only exhaust memory.
-pub(super) const MOST: u32 = 100_000;
+pub(in crate::core::manifest) const MOST: u32 = 100_000;
 
 /// One `[groups.NAME]`.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<GroupSettings> {
     let entries = table.entries().into_iter();
     entries
         .filter_map(|(name, span, node)| {
-            let fields = file.table(&table.path(name), node)?;
+            let fields = file.table(&table.path(name), node)?.of_section("groups.*");
             let name = names::group(file, At::new(name.to_owned(), span))?;
             Some(group(fields, name))
         })
@@ -100,14 +100,14 @@ fn standby(fields: &mut Fields<'_, '_>) -> Option<At<u32>> {
 
 /// `deploy.steady`: a duration, or 0.
 fn steady(fields: &mut Fields<'_, '_>) -> Option<At<u64>> {
-    let mut fields = fields.table("deploy")?;
+    let mut fields = fields.table("deploy")?.of_section("groups.*.deploy");
     let steady = fields.duration("steady", Number::Seconds);
     fields.finish();
     Some(steady?.map(|nanos| nanos / 1_000_000))
 }
 
 fn local(fields: &mut Fields<'_, '_>, group: &GroupName) -> Option<(String, Vec<String>)> {
-    let mut fields = fields.table("local")?;
+    let mut fields = fields.table("local")?.of_section("groups.*.local");
     let command = fields.string("command");
     let file = fields.file;
     fields.finish();

@@ -1,0 +1,146 @@
+//! `docs/schemas/aeroform.schema.json`, printed from the list.
+//!
+//! It says what the reader says of one file alone. What depends on fly.toml or on Fly (whether a group or a
+//! region exists, whether the counts fit) is left to `aeroform validate`.
+
+use serde_json::{Map, Value, json};
+
+use super::super::aeroform::groups::MOST;
+use super::{Exclusive, Key, Table, Takes, table};
+
+/// Lower-case letters, digits and dashes: the form of regions and of Machine ids.
+const SLUG: &str = "^[a-z0-9-]+$";
+
+/// Strings that the reader takes as durations: Go's form.
+const DURATION: &str = r"^(\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+))?$";
+
+/// Strings that the reader takes as a share: 0 to 100 per cent.
+const SHARE: &str = r"^\s*\+?(0*100(\.0*)?|0*[0-9]{1,2}(\.[0-9]*)?|\.[0-9]+)\s*%$";
+
+/// What the schema calls itself.
+const TITLE: &str = "aeroform.toml";
+
+/// Whether this text is the schema of this or of another version.
+pub fn is_schema(text: &str) -> bool {
+    let value: Option<Value> = serde_json::from_str(text).ok();
+    value.is_some_and(|value| value["title"] == TITLE)
+}
+
+/// The JSON Schema as text.
+///
+/// Draft 7, which the editors know that read `#:schema`.
+pub fn schema() -> String {
+    let top = table("").expect("the list begins with the top level");
+    let Value::Object(mut schema) = of_table(top) else {
+        unreachable!("the schema of a table is an object");
+    };
+    schema.insert(
+        "$schema".to_owned(),
+        json!("http://json-schema.org/draft-07/schema#"),
+    );
+    schema.insert("title".to_owned(), json!(TITLE));
+    schema.insert(
+        "description".to_owned(),
+        json!("How many Machines each process group has, where they run, and what no plan may do."),
+    );
+    let text = serde_json::to_string_pretty(&Value::Object(schema));
+    text.expect("a value of JSON is text") + "\n"
+}
+
+fn of_table(table: &Table) -> Value {
+    let properties: Map<String, Value> = table
+        .keys
+        .iter()
+        .map(|key| (key.name.to_owned(), of_key(key)))
+        .collect();
+    let mut schema = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": properties,
+    });
+    match table.exclusive {
+        Exclusive::No => {}
+        Exclusive::AtMostOne(keys) => schema["not"] = json!({ "required": keys }),
+        Exclusive::OneWith(keys, with) => {
+            let one: Vec<Value> = keys
+                .iter()
+                .map(|key| json!({ "required": [key] }))
+                .collect();
+            schema["oneOf"] = json!(one);
+            schema["required"] = json!([with]);
+        }
+        Exclusive::Required(key) => schema["required"] = json!([key]),
+    }
+    schema
+}
+
+fn of_key(key: &Key) -> Value {
+    let mut schema = of_type(key.takes);
+    let about = without_links(key.about);
+    let text = if key.default.is_empty() || key.default == "required" {
+        about
+    } else {
+        format!("{about} Default: {}.", key.default)
+    };
+    schema["description"] = json!(text);
+    schema
+}
+
+/// A text of the page whose links are their words alone: an editor has no page to lead to.
+fn without_links(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("](") {
+        let (_, end) = after.split_once(')').expect("a link of the list is closed");
+        let open = before.rfind('[').expect("a link of the list is opened");
+        out.push_str(&before[..open]);
+        out.push_str(&before[open + 1..]);
+        rest = end;
+    }
+    out + rest
+}
+
+fn of_type(takes: Takes) -> Value {
+    let count = |least: u32| json!({ "type": "integer", "minimum": least, "maximum": MOST });
+    match takes {
+        Takes::Text => json!({ "type": "string", "minLength": 1 }),
+        Takes::Word(words) => json!({ "enum": words }),
+        Takes::Flag => json!({ "type": "boolean" }),
+        Takes::Count(least) => count(least),
+        Takes::FlagOrCount => json!({ "anyOf": [{ "type": "boolean" }, count(0)] }),
+        Takes::CountOrShare => {
+            json!({ "anyOf": [count(0), { "type": "string", "pattern": SHARE }] })
+        }
+        Takes::Regions => json!({ "anyOf": [
+            {
+                "type": "array",
+                "items": { "type": "string", "pattern": SLUG, "maxLength": 32 },
+                "minItems": 1,
+                "uniqueItems": true,
+            },
+            {
+                "type": "object",
+                "propertyNames": { "pattern": SLUG, "maxLength": 32 },
+                "additionalProperties": count(0),
+                "minProperties": 1,
+            },
+        ] }),
+        Takes::Duration => json!({ "anyOf": [
+            { "type": "string", "pattern": DURATION },
+            { "type": "number", "minimum": 0 },
+        ] }),
+        Takes::Group => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
+        Takes::Machine => json!({ "type": "string", "pattern": SLUG, "maxLength": 64 }),
+        Takes::Table(path) => of_table(known(path)),
+        Takes::Named(path) => json!({
+            "type": "object",
+            "propertyNames": { "minLength": 1, "maxLength": 100 },
+            "additionalProperties": of_table(known(path)),
+        }),
+        Takes::List(path) => json!({ "type": "array", "items": of_table(known(path)) }),
+    }
+}
+
+fn known(path: &str) -> &'static Table {
+    table(path).expect("a key names a table of the list")
+}
