@@ -204,7 +204,7 @@ fn a_saved_plan_is_applied_once_although_the_world_is_again_as_it_was() {
     // Reviewed again it is another plan.
     let made = sandbox.run(&["plan", "--out", "another.plan"]);
     assert!(made.starts_with("exit 0\n"), "{made}");
-    let done = sandbox.run(&["apply", "another.plan"]);
+    let done = sandbox.run(&["apply", "-y", "another.plan"]);
     assert!(done.starts_with("exit 0\n"), "{done}");
 }
 

@@ -201,7 +201,9 @@ fn every_printed_command_has_the_flags_in_use() {
         unknown.contains(&format!("hint: {begun} machine list`")),
         "{unknown}"
     );
-    // A document for programs names commands as they are.
     let document = run(&["machine", "status", "nobody", "--json"]);
-    assert!(document.contains("`aeroform machine list`"), "{document}");
+    assert!(
+        document.contains(&format!("\"hint\":\"{begun} machine list`")),
+        "{document}"
+    );
 }

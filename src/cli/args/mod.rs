@@ -420,7 +420,7 @@ Examples:
   aeroform apply next.plan                    do exactly what `plan --out next.plan` showed")]
 pub struct Apply {
     /// A plan that `aeroform plan --out` saved; the file is the approval
-    #[arg(value_name = "FILE", conflicts_with_all = ["auto_approve", "allow_destroy", "allow_revert", "replace", "restart"], conflicts_with_all = options::KEPT)]
+    #[arg(value_name = "FILE", conflicts_with_all = ["allow_destroy", "allow_revert", "replace", "restart"], conflicts_with_all = options::KEPT)]
     pub plan: Option<PathBuf>,
     /// What is asked for beyond what the manifests say.
     #[command(flatten)]

@@ -29,8 +29,8 @@ pub struct Import {
     /// Write the image that runs, or that of `--image`: from then on every apply goes back to it
     #[arg(long, conflicts_with = "id")]
     pub pin_image: bool,
-    /// Do not ask whether that Machine is meant
-    #[arg(short = 'y', long, requires = "id")]
+    /// Do not ask whether that Machine is meant; without one nothing is asked
+    #[arg(short = 'y', long)]
     pub auto_approve: bool,
     /// How long to wait for the state's lock (30s, 5m)
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
