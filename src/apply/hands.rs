@@ -69,6 +69,11 @@ impl<'a> Hands<'a> {
         self.shared.job.plan.steady(group)
     }
 
+    /// Says which Machine the step has made.
+    pub(super) fn made(&self, id: &MachineId) {
+        self.say(StepEvent::Made { id: id.clone() });
+    }
+
     /// Says what is waited for, and for how long at most.
     pub(super) fn waiting(&self, on: impl Into<String>, at_most: Duration) {
         self.say(StepEvent::Waiting {

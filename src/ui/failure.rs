@@ -1,18 +1,17 @@
 //! The one error type at the edge. Libraries below know what went wrong; only here it gets its code,
 //! its hint and its exit code.
 
-use std::fmt::Write as _;
 use std::io;
 
 use serde::Serialize;
 
-use super::color::{Ink, paint};
 use super::{Exit, codes};
 use crate::core::code::Code;
 use crate::core::manifest::Diagnostic;
 use crate::core::state::StateError;
-use crate::core::view::escape::safe;
-use crate::core::view::json;
+use crate::core::view::line::{Line, Page};
+use crate::core::view::style::Label;
+use crate::core::view::{Style, json};
 use crate::journal::JournalError;
 use crate::provider::{ErrorClass, ProviderError};
 use crate::store::StoreError;
@@ -108,17 +107,27 @@ impl Failure {
     }
 
     /// The text for people, with a line end.
-    pub fn render(&self, color: bool) -> String {
+    pub fn render(&self, style: &Style) -> String {
         let mut text = String::new();
-        let error = paint("error:", Ink::Error, color);
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{error} {}", safe(&self.message));
-        for cause in &self.causes {
-            let _ = writeln!(text, "  caused by: {}", safe(cause));
-        }
-        if let Some(hint) = &self.hint {
-            let word = paint("hint:", Ink::Hint, color);
-            let _ = writeln!(text, "{word} {}", safe(hint));
+        let page = &mut Page::new(style, &mut text);
+        let hint = self.hint.iter().flat_map(|hint| {
+            let mut rows = hint.lines();
+            let first = Line::new(0).push(Label::Hint, "hint:").plain(" ");
+            let first = rows.next().map(|row| first.plain(row));
+            // What stands on lines of its own is there to be copied.
+            first
+                .into_iter()
+                .chain(rows.map(|row| Line::new(2).plain(row)))
+        });
+        let causes = self.causes.iter();
+        let causes = causes.map(|cause| Line::new(2).plain("caused by: ").plain(cause));
+        let error = Line::new(0).push(Label::Error, "error:").plain(" ");
+        let lines = [error.plain(&self.message)]
+            .into_iter()
+            .chain(causes)
+            .chain(hint);
+        for line in lines {
+            page.line(&line).expect("writing to a String cannot fail");
         }
         text
     }
@@ -212,6 +221,14 @@ fn remedy(kind: io::ErrorKind) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    const PLAIN: Style = Style {
+        color: false,
+        width: usize::MAX,
+        verbose: false,
+        program: "aeroform",
+        cut_words: false,
+    };
+
     #[test]
     fn trouble_outside_has_a_way_out_and_says_that_nothing_was_changed() {
         let told = |kind: io::ErrorKind| {
@@ -222,7 +239,7 @@ mod tests {
             };
             Failure::from(error).unchanged()
         };
-        insta::assert_snapshot!(told(io::ErrorKind::StorageFull).render(false), @r"
+        insta::assert_snapshot!(told(io::ErrorKind::StorageFull).render(&PLAIN), @r"
         error: cannot lock state/shop.json; nothing was changed
           caused by: no storage space
         hint: the disk is full: make room there, and run the command again
@@ -241,12 +258,32 @@ mod tests {
     }
 
     #[test]
+    fn on_a_narrow_terminal_words_and_commands_stay_whole() {
+        let failure = Failure::new(codes::STATE_CHANGED, "the world has changed since the plan was shown")
+            .hint("run `aeroform plan --out next.plan` and review it; then write\n[[moved]]\nfrom = \"a\"");
+        let narrow = Style {
+            width: 40,
+            program: "aeroform -C 'my shop'",
+            ..PLAIN
+        };
+        insta::assert_snapshot!(failure.render(&narrow), @r#"
+        error: the world has changed since the
+          plan was shown
+        hint: run
+          `aeroform -C 'my shop' plan --out next.plan`
+          and review it; then write
+          [[moved]]
+          from = "a"
+        "#);
+    }
+
+    #[test]
     fn a_failure_says_what_why_and_what_next() {
         let failure = Failure::new(codes::STATE_CHANGED, "cannot apply the saved plan")
             .cause("the plan was made at serial 41, the state is at serial 43")
             .hint("run `aeroform plan --out next.plan` and review it again");
         assert_eq!(failure.exit, Exit::Stale);
-        insta::assert_snapshot!(failure.render(false), @r"
+        insta::assert_snapshot!(failure.render(&PLAIN), @r"
         error: cannot apply the saved plan
           caused by: the plan was made at serial 41, the state is at serial 43
         hint: run `aeroform plan --out next.plan` and review it again

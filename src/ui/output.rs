@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 
-use super::color::{ColorChoice, Ink, paint};
+use super::color::ColorChoice;
 use super::terminal::{self, Streams};
 use super::{Exit, Failure, codes};
 use crate::core::fleet::secret::form;
 use crate::core::scrub;
 use crate::core::view::commands::{pasteable, pasteable_json};
-use crate::core::view::escape::{printed, safe};
-use crate::core::view::json;
+use crate::core::view::escape::printed;
+use crate::core::view::line::Line;
+use crate::core::view::style::Label;
+use crate::core::view::{Style, json};
 use crate::env::Env;
 
 /// How much is said.
@@ -208,10 +210,15 @@ impl Ui {
         self.escaped(text, self.color.talk)
     }
 
-    /// A line to standard error, unless `-q`.
-    pub fn say(&self, line: &str) {
-        if self.loudness != Loudness::Quiet {
-            self.talk(line);
+    /// Sentences to standard error, each on its line, unless `-q`.
+    pub fn say(&self, text: &str) {
+        if self.loudness == Loudness::Quiet {
+            return;
+        }
+        for line in text.split('\n') {
+            let sentence = line.trim_start_matches(' ');
+            let line = Line::new(line.len() - sentence.len()).plain(sentence);
+            self.tell(&self.wrapped(&line));
         }
     }
 
@@ -234,8 +241,31 @@ impl Ui {
 
     /// A warning.
     pub fn warn(&self, message: &str) {
-        let word = paint("warning:", Ink::Warning, self.color.talk);
-        self.talk(&format!("{word} {}", safe(message)));
+        let line = Line::new(0).push(Label::Warning, "warning:").plain(" ");
+        self.tell(&self.wrapped(&line.plain(message)));
+    }
+
+    /// How sentences are written to standard error: a terminal would break them anywhere, and elsewhere a sentence
+    /// is a line.
+    pub(super) fn sentences(&self) -> Style {
+        Style {
+            color: self.color.talk,
+            width: if self.streams.stderr {
+                self.width
+            } else {
+                usize::MAX
+            },
+            verbose: self.loudness == Loudness::Verbose,
+            program: self.program,
+            cut_words: false,
+        }
+    }
+
+    fn wrapped(&self, line: &Line) -> String {
+        let mut text = String::new();
+        line.write(&self.sentences(), &mut text)
+            .expect("writing to a String cannot fail");
+        text
     }
 
     /// Notes that from now on something may have been changed.
@@ -253,7 +283,7 @@ impl Ui {
         if self.json {
             self.document(&failure.json());
         }
-        self.tell(&failure.render(self.color.talk));
+        self.tell(&failure.render(&self.sentences()));
     }
 
     /// How the program ends, given how its command ended: a reader that went away is no failure, data
@@ -264,7 +294,7 @@ impl Ui {
             Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let failure =
                     Failure::new(codes::OUTPUT, "cannot write to standard output").cause(error);
-                self.tell(&failure.render(self.color.talk));
+                self.tell(&failure.render(&self.sentences()));
                 if exit == Exit::Done {
                     failure.exit
                 } else {

@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::SilentInterrupt;
 use super::{Loudness, Ui};
+use crate::core::fleet::MachineId;
 use crate::core::plan::{Event, Outcome, Plan, StepEvent, StepId};
 use crate::core::view::run::change;
 use crate::core::view::terminal::event;
@@ -46,17 +47,7 @@ impl<'a> Progress<'a> {
         Self {
             ui,
             plan,
-            style: Style {
-                color: ui.color_talk(),
-                width: if ui.streams().stderr {
-                    ui.width()
-                } else {
-                    usize::MAX
-                },
-                verbose: ui.loudness() == Loudness::Verbose,
-                program: ui.program(),
-                cut_words: false,
-            },
+            style: ui.sentences(),
             tally: Tally::default(),
             bars: draws.then(Bars::new),
         }
@@ -73,7 +64,8 @@ impl<'a> Progress<'a> {
             }
         }
         if let (Some(bars), Event::Step { step, what }) = (&mut self.bars, what) {
-            bars.step(self.ui, self.plan, *step, what, &self.style);
+            let made = self.tally.made(*step);
+            bars.step(self.ui, self.plan, (*step, made), what, &self.style);
             bars.count(&self.tally);
         }
     }
@@ -89,7 +81,7 @@ impl<'a> Progress<'a> {
             Event::Interrupted(_) | Event::Release { .. } => true,
             Event::Step { what, .. } => match what {
                 // The bars show these while they last.
-                StepEvent::Began => false,
+                StepEvent::Began | StepEvent::Made { .. } => false,
                 StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {
                     self.speaks() && self.bars.is_none()
                 }
@@ -141,14 +133,21 @@ impl Bars {
         }
     }
 
-    fn step(&mut self, ui: &Ui, plan: &Plan, step: StepId, what: &StepEvent, style: &Style) {
+    fn step(
+        &mut self,
+        ui: &Ui,
+        plan: &Plan,
+        (step, made): (StepId, Option<&MachineId>),
+        what: &StepEvent,
+        style: &Style,
+    ) {
         let Some(change) = change(plan, step) else {
             return;
         };
         match what {
             StepEvent::Began => self.at_work += 1,
             StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {}
-            StepEvent::Remark { .. } => return,
+            StepEvent::Remark { .. } | StepEvent::Made { .. } => return,
             StepEvent::Ended(outcome) => {
                 if !matches!(outcome, Outcome::Skipped { .. } | Outcome::NotStarted) {
                     self.at_work = self.at_work.saturating_sub(1);
@@ -177,7 +176,7 @@ impl Bars {
                 width: usize::MAX,
                 ..*style
             };
-            subject(change)
+            subject(change, made)
                 .plain("  ")
                 .push(label, text)
                 .write(&style, &mut line)

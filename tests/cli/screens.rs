@@ -244,3 +244,54 @@ fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
         "{far}"
     );
 }
+
+#[test]
+fn the_count_rises_by_one_and_a_machine_has_one_name_throughout() {
+    let sandbox = Sandbox::with_app();
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"local\"\n[groups.web]\ncount = 5\n[groups.jobs]\ncount = 1\n",
+    );
+    for change in ["sleep 1000", "sleep 1003"] {
+        let fly = Sandbox::FLY.replace("sleep 1000", change);
+        sandbox.write("fly.toml", &fly);
+        let shown = sandbox.run(&["apply", "-y"]);
+        assert!(shown.starts_with("exit 0\n"), "{shown}");
+        let words = shown.split_whitespace();
+        let counts: Vec<(usize, usize)> = words
+            .filter_map(|word| {
+                let (n, all) = word.split_once('/')?;
+                Some((n.parse().ok()?, all.parse().ok()?))
+            })
+            .collect();
+        let all = counts.len();
+        assert!(all > 3, "{shown}");
+        let expected: Vec<_> = (1..=all).map(|n| (n, all)).collect();
+        assert_eq!(counts, expected, "{shown}");
+        // The plan names new ones by group and number, the run by id.
+        let (_, run) = shown.split_once("Applying").unwrap();
+        let of_machines = run.lines().filter(|line| line.starts_with(['+', '~']));
+        let state = sandbox.read("state/shop.json");
+        for line in of_machines {
+            let id = line.split_whitespace().nth(2).unwrap();
+            assert!(
+                state.contains(&format!("\"id\":\"{id}\"")) || state.contains(&format!("\"{id}\"")),
+                "{line}"
+            );
+            assert!(!id.contains('-'), "{line}");
+        }
+    }
+}
+
+#[test]
+fn commands_in_json_have_the_flags_in_use() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    let fly = sandbox.read("fly.toml");
+    sandbox.write("my shop/fly.toml", &fly);
+    sandbox.write("my shop/aeroform.toml", "provider = \"fly\"\n");
+    let at = |args: &[&str]| run(&sandbox, &platform, args);
+    let refused = at(&["-C", "my shop", "machine", "move", "--json"]);
+    let expected = "`aeroform -C 'my shop' plan` shows what an apply would create";
+    assert!(refused.matches(expected).count() == 2, "{refused}");
+}

@@ -273,6 +273,12 @@ pub(crate) fn events() -> Vec<Event> {
         step(0, StepEvent::Began),
         step(
             0,
+            StepEvent::Made {
+                id: id("d891d1dc255e48"),
+            },
+        ),
+        step(
+            0,
             StepEvent::Waiting {
                 on: "check http-8080".to_owned(),
                 up_to_ms: Some(300_000),

@@ -89,7 +89,11 @@ fn no_view_breaks_its_width_or_lets_a_hazard_through() {
         let all: Vec<usize> = (1..=60).chain([80, 120, 200, usize::MAX]).collect();
         let few = vec![1, 40, 80];
         for width in if plan.steps.len() > 100 { few } else { all } {
-            let text = written(|out| terminal::plan(&plan, &style(width), out));
+            let cut = Style {
+                cut_words: true,
+                ..style(width)
+            };
+            let text = written(|out| terminal::plan(&plan, &cut, out));
             for row in text.lines() {
                 assert!(
                     !row.chars().any(escape::is_hazard),
@@ -100,7 +104,9 @@ fn no_view_breaks_its_width_or_lets_a_hazard_through() {
                     "{name} at {width}: {row:?}"
                 );
                 assert!(!row.ends_with(' '), "{name} at {width}: {row:?}");
-                assert!(row.width() <= width.max(10), "{name} at {width}: {row:?}");
+                // What stands in backticks is never broken.
+                let fits = row.width() <= width.max(10) || row.contains('`');
+                assert!(fits, "{name} at {width}: {row:?}");
             }
         }
     }

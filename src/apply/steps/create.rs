@@ -86,6 +86,7 @@ pub(super) async fn create<'a>(
     let brought = match made {
         Made::New(machine) => {
             hands.holds(&machine.id);
+            hands.made(&machine.id);
             progress.machine = Some(machine);
             Brought {
                 before: Before::default(),
@@ -95,6 +96,7 @@ pub(super) async fn create<'a>(
             }
         }
         Made::Found(machine) => {
+            hands.made(&machine.id);
             let found = Found {
                 machine,
                 launch,

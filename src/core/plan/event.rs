@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::types::{Action, Outcome, StepId};
-use crate::core::fleet::{AppName, RunId};
+use crate::core::fleet::{AppName, MachineId, RunId};
 
 /// Something that happened while a plan was carried out: the contract between the executor and every
 /// reporter.
@@ -67,6 +67,11 @@ pub enum StepEvent {
     Remark {
         /// What, for people.
         text: String,
+    },
+    /// The Machine that it makes is there, and has this id from now on.
+    Made {
+        /// Its id.
+        id: MachineId,
     },
     /// It ended.
     Ended(Outcome),

@@ -287,7 +287,7 @@ mod tests {
         );
         assert_eq!(
             told("an odd ` and no end of it"),
-            "  an odd ` and no end\n    of it\n"
+            "  an odd ` and no end of\n    it\n"
         );
     }
 

@@ -1,11 +1,13 @@
 //! A run as views tell it: the running count of its steps, and what its end is told from.
 
-use crate::core::fleet::Machine;
+use std::collections::BTreeMap;
+
+use crate::core::fleet::{Machine, MachineId};
 use crate::core::plan::serving::Left;
 use crate::core::plan::{Change, Event, Outcome, Plan, StepEvent, StepId, StepResult, Work};
 
 /// How many steps have ended how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tally {
     /// Changes that the run has.
     pub total: usize,
@@ -19,6 +21,8 @@ pub struct Tally {
     pub skipped: usize,
     /// Not begun because the run or its pool stopped.
     pub not_started: usize,
+    /// The Machines that steps have made so far.
+    made: BTreeMap<StepId, MachineId>,
 }
 
 impl Tally {
@@ -42,6 +46,12 @@ impl Tally {
                 step,
                 what: StepEvent::Ended(outcome),
             } if change(plan, *step).is_some() => self.add(outcome),
+            Event::Step {
+                step,
+                what: StepEvent::Made { id },
+            } => {
+                self.made.insert(*step, id.clone());
+            }
             Event::Step { .. }
             | Event::Waiting { .. }
             | Event::Interrupted(_)
@@ -57,6 +67,11 @@ impl Tally {
             Outcome::Skipped { .. } => self.skipped += 1,
             Outcome::NotStarted => self.not_started += 1,
         }
+    }
+
+    /// The Machine that this step has made.
+    pub fn made(&self, step: StepId) -> Option<&MachineId> {
+        self.made.get(&step)
     }
 
     /// How many have ended.

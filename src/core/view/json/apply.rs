@@ -210,6 +210,7 @@ pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
         },
         StepEvent::Retrying { cause } => EventLine::StepRetrying { step, cause },
         StepEvent::Remark { text } => EventLine::StepRemark { step, text },
+        StepEvent::Made { .. } => return None,
         StepEvent::Ended(outcome) => EventLine::StepEnded { step, outcome },
     })
 }

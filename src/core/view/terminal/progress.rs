@@ -2,31 +2,32 @@
 
 use std::fmt;
 
+use crate::core::fleet::MachineId;
 use crate::core::plan::{Action, Change, Event, Outcome, Plan, StepEvent, Stopping, Unconfirmed};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{Tally, change};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::words;
 
-/// A change in a few words, for a line or a progress bar (`~ web 148ed599c14189 gru`).
-pub fn subject(change: &Change) -> Line {
+/// A change in a few words, for a line or a progress bar (`~ web 148ed599c14189 gru`). A Machine is named by its id
+/// as soon as it has one, which is `made` for a new one, and before that by its name.
+pub fn subject(change: &Change, made: Option<&MachineId>) -> Line {
     let (symbol, label) = symbol(&change.action);
     Line::new(0)
         .push(label, symbol)
         .plain(" ")
         .push(Label::Strong, change.group.as_str())
         .plain(" ")
-        .plain(name(change))
+        .plain(
+            change
+                .machine
+                .id
+                .as_ref()
+                .or(made)
+                .map_or(change.machine.name.as_str(), MachineId::as_str),
+        )
         .plain(" ")
         .push(Label::Dim, &change.region)
-}
-
-fn name(change: &Change) -> &str {
-    change
-        .machine
-        .id
-        .as_ref()
-        .map_or(change.machine.name.as_str(), |id| id.as_str())
 }
 
 pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
@@ -76,7 +77,10 @@ pub fn happening(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
         StepEvent::Ended(Outcome::Unknown { message }) => {
             (Label::Warning, format!("unknown: {message}"))
         }
-        StepEvent::Ended(Outcome::Skipped { .. } | Outcome::NotStarted) => return None,
+        StepEvent::Made { .. }
+        | StepEvent::Ended(Outcome::Skipped { .. } | Outcome::NotStarted) => {
+            return None;
+        }
     })
 }
 
@@ -162,7 +166,9 @@ pub fn event(
             let Some((label, text)) = happening(change, what) else {
                 return Ok(());
             };
-            let mut line = subject(change).plain("  ").push(label, text);
+            let mut line = subject(change, tally.made(*step))
+                .plain("  ")
+                .push(label, text);
             if matches!(what, StepEvent::Ended(_)) {
                 let count = format!("  {}/{}", tally.begun(), tally.total);
                 line.add(Label::Dim, count);

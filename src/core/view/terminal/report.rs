@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::progress::subject;
+use crate::core::fleet::MachineId;
 use crate::core::plan::serving::{Does, Serving, Versioned};
-use crate::core::plan::{Action, Aim, Change, Outcome};
+use crate::core::plan::{Action, Aim, Change, Outcome, StepResult};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, successor};
 use crate::core::view::style::{Label, Style};
@@ -55,7 +56,10 @@ fn replaced(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
         LISTED
     };
     for (change, new) in replaced.iter().take(limit) {
-        let line = subject(change).indented(4).plain(" → ").plain(&new.id);
+        let line = subject(change, None)
+            .indented(4)
+            .plain(" → ")
+            .plain(&new.id);
         page.line(&line)?;
     }
     more(replaced.len().saturating_sub(limit), page)
@@ -71,18 +75,19 @@ fn more(more: usize, page: &mut Page<'_>) -> fmt::Result {
 
 /// Failures of one cause together: 400 Machines that fail alike are one failure to a person.
 fn failures(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let mut causes: BTreeMap<(&str, &str, Option<&str>), Vec<&Change>> = BTreeMap::new();
-    for (change, outcome) in report.ended() {
+    let mut causes: BTreeMap<(&str, &str, Option<&str>), Vec<(&Change, Option<&MachineId>)>> =
+        BTreeMap::new();
+    for (change, result) in report.results() {
         if let Outcome::Failed {
             code,
             message,
             hint,
-        } = outcome
+        } = &result.outcome
         {
             causes
                 .entry((code, message, hint.as_deref()))
                 .or_default()
-                .push(change);
+                .push((change, made(result)));
         }
     }
     for ((code, message, hint), changes) in causes {
@@ -100,10 +105,11 @@ fn failures(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
 }
 
 fn unknowns(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let mut causes: BTreeMap<&str, Vec<&Change>> = BTreeMap::new();
-    for (change, outcome) in report.ended() {
-        if let Outcome::Unknown { message } = outcome {
-            causes.entry(message).or_default().push(change);
+    let mut causes: BTreeMap<&str, Vec<(&Change, Option<&MachineId>)>> = BTreeMap::new();
+    for (change, result) in report.results() {
+        if let Outcome::Unknown { message } = &result.outcome {
+            let subject = (change, made(result));
+            causes.entry(message).or_default().push(subject);
         }
     }
     for (message, changes) in causes {
@@ -116,14 +122,19 @@ fn unknowns(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn subjects(changes: &[&Change], page: &mut Page<'_>) -> fmt::Result {
+/// The Machine that a step has left, where it has one.
+fn made(result: &StepResult) -> Option<&MachineId> {
+    result.machine.as_ref().map(|machine| &machine.id)
+}
+
+fn subjects(changes: &[(&Change, Option<&MachineId>)], page: &mut Page<'_>) -> fmt::Result {
     let limit = if page.style.verbose {
         usize::MAX
     } else {
         LISTED
     };
-    for change in changes.iter().take(limit) {
-        page.line(&subject(change).indented(4))?;
+    for (change, made) in changes.iter().take(limit) {
+        page.line(&subject(change, *made).indented(4))?;
     }
     more(changes.len().saturating_sub(limit), page)
 }
