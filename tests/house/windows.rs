@@ -42,27 +42,55 @@ fn findings(page: &str, tests: &BTreeSet<String>) -> (Vec<String>, usize) {
 
 /// The tests in a file: functions with the attribute, and those that a harness of its own lists.
 fn tests_in(file: &str, text: &str) -> Vec<String> {
-    let attribute =
-        Regex::new(r"#\[(?:tokio::)?test\b[^\]]*\]\s*(?:#\[[^\]]*\]\s*)*(?:async )?fn (\w+)")
-            .unwrap();
-    let listed = Regex::new(r"(?m)^\s+\w+::(\w+),$").unwrap();
-    let named = |regex: &Regex, text: &str| -> Vec<String> {
-        regex
-            .captures_iter(text)
-            .map(|found| found[1].to_owned())
-            .collect()
-    };
-    let mut all = named(&attribute, text);
+    let mut all: Vec<String> = commented_tests(text)
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     if file == "tests/kill/main.rs" {
+        let listed = Regex::new(r"(?m)^\s+\w+::(\w+),$").unwrap();
         let list = text
             .split_once("trials![")
             .and_then(|(_, rest)| rest.split_once("];"));
-        all.extend(named(&listed, list.map_or("", |(list, _)| list)));
+        let names = listed.captures_iter(list.map_or("", |(list, _)| list));
+        all.extend(names.map(|found| found[1].to_owned()));
     }
     all
 }
 
-fn tests() -> BTreeSet<String> {
+/// The functions with the attribute of a test, each with the comment above it.
+pub(crate) fn commented_tests(text: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut comment = String::new();
+    let mut is_test = false;
+    for line in text.lines().map(str::trim_start) {
+        if let Some(words) = line.strip_prefix("///") {
+            comment.push_str(words);
+            comment.push('\n');
+        } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        } else if let Some(rest) = line
+            .strip_prefix("fn ")
+            .or_else(|| line.strip_prefix("async fn "))
+        {
+            let name: String = rest
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if is_test {
+                found.push((name, comment.clone()));
+            }
+            comment.clear();
+            is_test = false;
+        } else if line.is_empty() || line.ends_with('}') {
+            comment.clear();
+            is_test = false;
+        }
+    }
+    found
+}
+
+/// The names of all tests of the repository.
+pub(crate) fn tests() -> BTreeSet<String> {
     files()
         .iter()
         .filter(|file| Path::new(file).extension().is_some_and(|e| e == "rs"))
