@@ -109,6 +109,13 @@ impl Echo {
         configs.entry(own.digest.clone()).or_default().merge(&found);
     }
 
+    /// Whether this Machine is still at the instance that a call of this run made; none where no such is known.
+    pub(super) fn is_at_ours(&self, machine: &Machine) -> Option<bool> {
+        let machines = self.machines.borrow();
+        let own = machines.get(&machine.id)?;
+        Some(own.instance == machine.instance)
+    }
+
     /// What was seen at Machines of this config.
     pub(super) fn of_config(&self, digest: &ConfigDigest) -> Filled {
         let configs = self.configs.borrow();

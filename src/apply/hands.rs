@@ -168,8 +168,12 @@ impl<'a> Hands<'a> {
     /// Reads one Machine; none when there is none.
     pub(super) async fn get(&self, id: &MachineId) -> Part<Option<Machine>> {
         let job = &self.shared.job;
-        self.read("get", Some(id), || job.provider.get(&job.plan.app, id))
-            .await
+        let read = || job.provider.get(&job.plan.app, id);
+        let machine = self.read("get", Some(id), read).await?;
+        if let Some(machine) = &machine {
+            self.shared.echo.read(machine, self.shared.lineage());
+        }
+        Ok(machine)
     }
 
     /// Lists the app.
@@ -200,7 +204,10 @@ impl<'a> Hands<'a> {
                 answer = job.provider.wait(&job.plan.app, id, until, at_most) => answer,
             };
             let error = match answer {
-                Ok(machine) => return Ok(Waited::Reached(Box::new(machine))),
+                Ok(machine) => {
+                    self.shared.echo.read(&machine, self.shared.lineage());
+                    return Ok(Waited::Reached(Box::new(machine)));
+                }
                 Err(error) => error,
             };
             match error.class {

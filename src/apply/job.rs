@@ -1,7 +1,7 @@
 //! What a run is given, and what it gives back.
 
 use crate::core::fleet::{Desired, Known, Observed, ReleaseStamp};
-use crate::core::plan::{Plan, StepResult};
+use crate::core::plan::{Addition, Plan, StepResult};
 use crate::journal::{Journal, RunRow};
 use crate::provider::Provider;
 use crate::store::StateLock;
@@ -58,6 +58,8 @@ pub struct Report {
     pub findings: Vec<String>,
     /// What there is to say of steps that are done, for people; not counted against the run.
     pub remarks: Vec<String>,
+    /// What the platform was seen to add by itself, as far as the state does not say so already.
+    pub additions: Vec<Addition>,
     /// What others have changed of this run's own work since, and who; then the run is overtaken (RULES 31).
     pub overtaken: Vec<String>,
     /// Why the release could not be marked as ended, where it could not.

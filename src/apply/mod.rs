@@ -10,6 +10,7 @@
 
 mod cancel;
 pub mod codes;
+mod echo;
 mod ends;
 mod gate;
 mod hands;

@@ -15,7 +15,7 @@ use super::schedule::{Creates, Schedule, Unstarted};
 use super::shared::Shared;
 use super::steps::carry_out;
 use super::verify::{Verified, verify};
-use crate::core::plan::{Event, Outcome, StepEvent, StepId, StepResult, Work};
+use crate::core::plan::{Event, Outcome, StepEvent, StepId, StepResult, Work, additions};
 use crate::journal::JournalError;
 
 /// Carries out the plan and verifies what it did. Every end is in the report; the state is the
@@ -50,7 +50,7 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
     let release = desk.listening(Box::pin(release::register(&shared))).await;
     shared.release.borrow_mut().clone_from(&release);
     desk.carry_out_all().await;
-    let results = desk.close();
+    let mut results = desk.close();
     let verified = if shared.cancel.is_stopping() {
         Verified::default()
     } else if shared.halt_reached() {
@@ -61,9 +61,21 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
     if shared.cancel.is_stopping() && !desk.interrupted {
         desk.interrupt();
     }
+    for (step, change) in job.plan.changes() {
+        let Some(result) = results.get_mut(step.0 as usize) else {
+            continue;
+        };
+        let machine = result
+            .machine
+            .as_ref()
+            .filter(|_| change.action.sends_config());
+        let filled = machine.and_then(|machine| shared.echo.of_machine(&machine.id));
+        result.filled = filled.map(Box::new);
+    }
     let steps = results.iter().flat_map(|result| &result.remarks);
     let remarks = steps.cloned().chain(verified.remarks).collect();
     let mut report = Report {
+        additions: additions(job.known, job.plan, &results),
         results,
         interrupted: desk.interrupted,
         findings: verified.findings,
@@ -204,6 +216,7 @@ impl Desk<'_, '_> {
             sent: None,
             updated: false,
             instead: None,
+            filled: None,
             remarks: Vec::new(),
         }
     }

@@ -8,10 +8,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::cancel::Cancel;
+use super::echo::Echo;
 use super::job::{Halt, Job};
 use super::limits::Limits;
 use super::steps::volumes::Shelves;
-use crate::core::fleet::{MachineId, MachineName, Release, ReleaseStamp, VolumeId};
+use crate::core::fleet::{Lineage, MachineId, MachineName, Release, ReleaseStamp, VolumeId};
 use crate::core::plan::{Event, StepId, Stopping, Work};
 use crate::provider::backoff::Backoff;
 
@@ -27,6 +28,8 @@ pub(super) struct Shared<'a> {
     pub(super) made: RefCell<BTreeMap<StepId, MachineId>>,
     /// The volumes of those Machines, made ones included.
     pub(super) mounted: RefCell<BTreeMap<StepId, Vec<VolumeId>>>,
+    /// What the platform was seen to add by itself.
+    pub(super) echo: Echo,
     /// Volumes that are made.
     pub(super) shelves: Shelves,
     /// Machines whose hosts had no room, with those that took their places.
@@ -66,6 +69,7 @@ impl<'a> Shared<'a> {
             cancel,
             made: RefCell::default(),
             mounted: RefCell::default(),
+            echo: Echo::default(),
             shelves: Shelves::default(),
             instead: RefCell::default(),
             repointing: Mutex::default(),
@@ -80,6 +84,11 @@ impl<'a> Shared<'a> {
             events,
             job,
         }
+    }
+
+    /// The scope of the app.
+    pub(super) fn lineage(&self) -> &'a Lineage {
+        &self.job.observed.description.scope
     }
 
     /// Notes whose place a new Machine has taken.

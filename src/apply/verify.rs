@@ -205,7 +205,8 @@ fn judge(
             "{id} was updated and has the config of before again"
         ));
     }
-    let ours = seen.is_some_and(|seen| seen.instance == live.instance);
+    let at_ours = shared.echo.is_at_ours(live);
+    let ours = at_ours.unwrap_or_else(|| seen.is_some_and(|seen| seen.instance == live.instance));
     if ours || live.instance.is_empty() {
         Found::Otherwise(format!("{id} does not have the config that was sent to it"))
     } else {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use super::echo::Written;
 use super::ends::{End, Part};
 use super::shared::Shared;
 use crate::apply::codes;
@@ -68,7 +69,7 @@ impl<'a> Wanted<'a> {
         let Some(live) = self.there(machine) else {
             return false;
         };
-        let lineage = &self.shared.job.observed.description.scope;
+        let lineage = self.shared.lineage();
         let filled = self.filled();
         machine.group.as_ref() == Some(self.name)
             && as_set(&machine.standby_for) == as_set(&self.standby_for)
@@ -79,10 +80,28 @@ impl<'a> Wanted<'a> {
     /// What the platform was seen to add by itself to Machines of this config, or of the one that this
     /// Machine had.
     fn filled(&self) -> Filled {
-        filled_of(
-            &self.shared.job.known.filled,
-            [self.sent, Some(&self.remembered())],
-        )
+        let remembered = self.remembered();
+        let mut filled = self.known_filled(&remembered);
+        filled.merge(&self.shared.echo.of_config(&remembered.digest()));
+        filled
+    }
+
+    fn known_filled(&self, remembered: &StoredConfig) -> Filled {
+        let known = &self.shared.job.known.filled;
+        filled_of(known, [self.sent, Some(remembered)])
+    }
+
+    /// What a call sends, for telling afterwards what the platform adds. `before` is the Machine that it
+    /// changes, or in whose place a new one comes.
+    pub(super) fn written(&self, config: &MachineConfig, before: Option<&Machine>) -> Written {
+        let remembered = self.remembered();
+        let had = before.and_then(|machine| machine.config.clone());
+        Written {
+            config: config.clone(),
+            digest: remembered.digest(),
+            before: had.map(|config| (config, self.known_filled(&remembered))),
+            instance: before.map_or_else(String::new, |machine| machine.instance.clone()),
+        }
     }
 
     /// What the state remembers of it: the keys that the manifests write, and none of those that only

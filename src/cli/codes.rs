@@ -17,7 +17,7 @@ codes! {
         "Name each group once.";
     BAD_PLAN_FILE "bad_plan_file" Error:
         "cannot read the plan in `…`",
-        "The file is cut off, was edited, is no saved plan, or comes from a newer version.",
+        "The file is cut off, was edited, is no saved plan, or comes from a newer or older version.",
         "Make one with `aeroform plan --out FILE`.";
     BAD_PORT "bad_port" Error:
         "`AEROFORM_LOCAL_PORTS` is `…`, which is no port to begin at",

@@ -141,6 +141,7 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
         interrupted: report.interrupted,
         findings: &report.findings,
         remarks: &report.remarks,
+        additions: &report.additions,
         overtaken: &report.overtaken,
         state: &ended.state,
         left: left.as_ref(),

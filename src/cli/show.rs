@@ -67,6 +67,7 @@ pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
             interrupted: false,
             findings: &[],
             remarks: &[],
+            additions: &[],
             overtaken: &[],
             state: &state,
             left: None,

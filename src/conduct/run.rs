@@ -220,6 +220,7 @@ fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
         interrupted: report.interrupted,
         findings: &report.findings,
         remarks: &report.remarks,
+        additions: &report.additions,
         overtaken: &report.overtaken,
         state,
         left: None,

@@ -1,10 +1,11 @@
 //! Every code of a plan, provoked.
 
+use aeroform::core::fleet::quiet::{self, FilledIn};
 use aeroform::core::fleet::{
-    Desired, DesiredGroup, HostStatus, Lineage, MachineCheck, MachineState, Management, Release,
-    ReleaseCommand, UnsupportedStrategy, Volume, VolumeId,
+    Desired, DesiredGroup, HostStatus, Lineage, MachineCheck, MachineConfig, MachineState,
+    Management, Release, ReleaseCommand, StoredConfig, UnsupportedStrategy, Volume, VolumeId,
 };
-use aeroform::core::plan::{Aim, Asked, Options, Plan, codes};
+use aeroform::core::plan::{Aim, Asked, Options, Outcome, Plan, StepResult, additions, codes};
 use serde_json::json;
 
 use crate::asked::{replacing, restarting};
@@ -34,7 +35,37 @@ fn every_code_of_a_plan_is_provoked() {
         let kinds = [&plan.records, &plan.notes, &plan.warnings, &plan.refusals];
         kinds.into_iter().flatten().map(|note| note.code.clone())
     });
-    assert_all_provoked(codes::ALL, seen, &[]);
+    assert_all_provoked(codes::ALL, seen.chain(added()), &[]);
+}
+
+/// What a run has seen the platform add, and put back.
+fn added() -> Vec<String> {
+    let wanted = desired([("web", group("web").count(1))]);
+    let stage = Stage::empty();
+    let plan = stage.plan(&wanted);
+    let lineage = Lineage::new("scope-1").unwrap();
+    let config = |value| MachineConfig::from_value(value).unwrap();
+    let stored = |value| StoredConfig::of(&config(value), &lineage);
+    let shown = stored(json!({"stop_config": {"timeout": "7s"}, "env": {"PLATFORM": "1"}}));
+    let filled = quiet::echo(&shown, &stored(json!({})));
+    let filled_in = FilledIn {
+        filled,
+        kept: [String::from("env/PLATFORM")].into(),
+    };
+    let result = StepResult {
+        outcome: Outcome::Done,
+        machine: None,
+        sent: None,
+        updated: false,
+        instead: None,
+        filled: Some(Box::new(filled_in)),
+        remarks: Vec::new(),
+    };
+    let results = vec![result; plan.steps.len()];
+    let additions = additions(&stage.known, &plan, &results);
+    assert_eq!(additions.len(), 2);
+    let codes = additions.iter().map(|one| one.code().name().to_owned());
+    codes.collect()
 }
 
 fn history() -> Vec<Plan> {

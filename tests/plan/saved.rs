@@ -43,6 +43,24 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
 }
 
 #[test]
+fn a_saved_plan_of_another_version_is_refused_by_its_version() {
+    let stage = Stage::with(&desired([("web", group("web").count(1))]));
+    let text = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))]))).text();
+    let of = |version: &str| {
+        let text = text.replace(
+            "\"format_version\": 2",
+            &format!("\"format_version\": {version}"),
+        );
+        SavedPlan::parse(&text).unwrap_err().to_string()
+    };
+    assert_snapshot!(of("1"), @"the plan has format 1, and this program carries out format 2 only");
+    assert_snapshot!(of("99"), @"the plan has format 99, and this program reads up to 2");
+    // Older versions knew other fields; what is wrong is the version all the same.
+    let stripped = "{\"format_version\": 1, \"plan\": {}}";
+    assert_eq!(SavedPlan::parse(stripped).unwrap_err().to_string(), of("1"));
+}
+
+#[test]
 fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
     let mut stage = Stage::with(&desired([("web", group("web").count(2))]));
     let more = desired([("web", group("web").count(3))]);

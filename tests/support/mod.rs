@@ -269,6 +269,7 @@ impl Stage {
                     sent: None,
                     updated: false,
                     instead: None,
+                    filled: None,
                     remarks: Vec::new(),
                 },
                 aeroform::core::plan::Work::Barrier { .. } => done(None, None),
@@ -492,6 +493,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
         sent,
         updated: false,
         instead: None,
+        filled: None,
         remarks: Vec::new(),
     }
 }

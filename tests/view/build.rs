@@ -308,6 +308,7 @@ pub(crate) fn field(path: &[&str], before: Value, after: Value) -> FieldChange {
         effect: Effect::InPlace,
         hidden: false,
         shrinks: false,
+        unsent: false,
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) fn all() -> Vec<(&'static str, Plan)> {
         ("reverts", configs::reverts()),
         ("scale_down", scale_down()),
         ("scale_up", scale_up()),
+        ("unsent", configs::unsent()),
         ("unpriced_region", unpriced_region()),
         ("unproven", unproven()),
         ("services", configs::services()),

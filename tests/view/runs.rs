@@ -9,9 +9,12 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::serving::{Does, Left, Serving, Version, Versioned};
 use aeroform::core::plan::{
-    Action, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult, Stopping, Unconfirmed,
+    Action, Addition, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult, Stopping,
+    Unconfirmed,
 };
 use aeroform::core::view::{RunReport, StateEnd, StatusView};
+
+use serde_json::Value;
 
 use crate::build::{group_name, id, last_run, region, unwritten};
 use crate::gallery;
@@ -354,6 +357,7 @@ pub(crate) struct Run {
     interrupted: bool,
     findings: Vec<String>,
     remarks: Vec<String>,
+    additions: Vec<Addition>,
     overtaken: Vec<String>,
     state: StateEnd,
     left: Option<Left>,
@@ -367,6 +371,7 @@ impl Run {
             interrupted: self.interrupted,
             findings: &self.findings,
             remarks: &self.remarks,
+            additions: &self.additions,
             overtaken: &self.overtaken,
             state: &self.state,
             left: self.left.as_ref(),
@@ -393,6 +398,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
             sent: None,
             updated: false,
             instead: None,
+            filled: None,
             remarks: Vec::new(),
         })
         .collect();
@@ -402,6 +408,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
         interrupted: false,
         findings: Vec::new(),
         remarks: Vec::new(),
+        additions: Vec::new(),
         overtaken: Vec::new(),
         state,
         left: None,
@@ -511,6 +518,38 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
             repointed: Vec::new(),
         }));
     }
+    let addition = |path: &[&str], value: Option<Value>, kept| Addition {
+        group: group_name("web"),
+        http_service: Some("8080 tcp".to_owned()),
+        path: path.iter().map(ToString::to_string).collect(),
+        hidden: value.is_none(),
+        value,
+        machines: 4,
+        kept,
+    };
+    let added = Run {
+        additions: vec![
+            addition(
+                &["services", "8080 tcp", "autostart"],
+                Some(true.into()),
+                true,
+            ),
+            addition(
+                &["services", "9090 tcp", "ports", "443", "force_https"],
+                Some(true.into()),
+                false,
+            ),
+            addition(&["restart", "max_retries"], Some(10.into()), false),
+            addition(&["stop_config", "timeout"], Some("5s".into()), false),
+            addition(&["env", "PLATFORM_TOKEN"], None, false),
+            addition(&["guest", "gpus"], Some(0.into()), false),
+            Addition {
+                group: group_name("api"),
+                ..addition(&["restart", "max_retries"], Some(10.into()), false)
+            },
+        ],
+        ..run(|_| Outcome::Done, written())
+    };
     vec![
         ("replaced", replaced),
         ("complete", run(|_| Outcome::Done, written())),
@@ -520,5 +559,6 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         ("interrupted", interrupted),
         ("unpublished", unpublished),
         ("unverified", unverified),
+        ("added", added),
     ]
 }

@@ -127,6 +127,7 @@ fn groups(actions: &[(&str, Action, bool)]) -> Plan {
                 effect: crate::core::fleet::Effect::InPlace,
                 shrinks: false,
                 hidden: false,
+                unsent: false,
             }];
         }
         plan.steps.push(step);

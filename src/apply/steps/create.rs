@@ -9,6 +9,7 @@ use super::destroy::repeatable;
 use super::update::{Brought, Sent, Terms, bring, start};
 use super::volumes;
 use crate::apply::codes;
+use crate::apply::echo::Written;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
@@ -65,11 +66,14 @@ pub(super) async fn create<'a>(
     };
     let mut wanted = wanting(&volumes)?;
     let is_to_run = bearing.runs && !wanted.is_standby();
+    let config = wanted.over(Some(&base));
+    let replaced = replaces.as_ref().and_then(|old| observed.get(old));
+    let written = wanted.written(&config, replaced);
     let call = Call::Create(Box::new(CreateCall {
         name: change.machine.name.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
-        config: wanted.over(Some(&base)),
+        config,
         stamps: wanted.stamps(Some(launch.as_str())),
         skip_launch: !is_to_run,
         port: *port,
@@ -78,6 +82,7 @@ pub(super) async fn create<'a>(
         Some(machine) => Made::Found(machine),
         None => make(hands, &change.machine.name, &call).await?,
     };
+    made.read(hands, &written);
     if let Made::Found(machine) = &made {
         wanted = wanting(&its_volumes(machine, change))?;
     }
@@ -178,6 +183,20 @@ pub(super) enum Made {
     New(Machine),
     /// It was there already, or was made by a call whose answer was lost.
     Found(Machine),
+}
+
+impl Made {
+    /// Looks at what the platform has added by itself to what was sent.
+    pub(super) fn read(&self, hands: &Hands<'_>, written: &Written) {
+        let (echo, lineage) = (&hands.shared.echo, hands.shared.lineage());
+        match self {
+            Self::New(machine) => echo.wrote(written, machine, lineage),
+            Self::Found(machine) => {
+                let run = &hands.shared.job.run.run;
+                echo.settle(written, machine, run, lineage);
+            }
+        }
+    }
 }
 
 /// The Machine of the intent, where the snapshot has one already.

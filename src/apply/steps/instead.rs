@@ -135,11 +135,13 @@ async fn put(
     let base = Inherited::default().base(Some(old));
     // One that rests is replaced by one that rests.
     let is_to_run = (old.state.runs() || old.has_crashed()) && !wanted.is_standby();
+    let config = wanted.over(Some(&base));
+    let written = wanted.written(&config, Some(old));
     let call = Call::Create(Box::new(CreateCall {
         name: successor.name.clone(),
         group: change.group.clone(),
         region: change.region.clone(),
-        config: wanted.over(Some(&base)),
+        config,
         stamps: wanted.stamps(Some(successor.launch.as_str())),
         skip_launch: !is_to_run,
         port: None,
@@ -147,6 +149,7 @@ async fn put(
     progress.instead = Some(Instead::default());
     let made = make(hands, &successor.name, &call).await?;
     progress.instead.get_or_insert_default().made = true;
+    made.read(hands, &written);
     match made {
         Made::New(machine) => {
             hands.holds(&machine.id);

@@ -62,6 +62,7 @@ pub(super) async fn carry_out<'a>(
         sent: progress.sent,
         updated: progress.updated,
         instead: progress.instead.map(Box::new),
+        filled: None,
         remarks: progress.remarks,
     };
     (step, result)

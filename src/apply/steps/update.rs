@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::create::full;
 use super::{Progress, instead};
 use crate::apply::codes;
+use crate::apply::echo::Written;
 use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate, STAYS_CREATED};
 use crate::apply::hands::Hands;
 use crate::apply::wanted::{Wanted, own_launch, watched};
 use crate::apply::{others, pin};
 use crate::core::fleet::call::UpdateCall;
-use crate::core::fleet::{Call, LaunchId, Machine, MachineId, MachineState};
+use crate::core::fleet::{Call, LaunchId, Machine, MachineConfig, MachineId, MachineState};
 use crate::core::plan::{Action, Change, GateKind, Pin};
 use crate::provider::ProviderError;
 
@@ -166,12 +167,18 @@ pub(super) async fn bring(
     hands.lease(id).await?;
     let mut sent: Option<Brought> = None;
     let mut open: Option<(Lost, ProviderError)> = None;
+    let mut lost: Vec<Written> = Vec::new();
+    let (shared, lineage) = (hands.shared, hands.shared.lineage());
     let mut tries = 0;
     loop {
         let live = hands.settled_or_created(id, (patience, created)).await?;
         let live = live.filter(|live| !live.state.is_gone());
         let live = live.ok_or_else(|| End::conflict(format!("{id} is gone")))?;
         progress.machine = Some(live.clone());
+        for written in &lost {
+            let run = &shared.job.run.run;
+            shared.echo.settle(written, &live, run, lineage);
+        }
         if is_brought(hands, wanted, terms, &live, sent.is_some()) {
             progress.sent = Some(wanted.remembered());
             return Ok(Sent::Brought(
@@ -186,11 +193,14 @@ pub(super) async fn bring(
             tries += 1;
         }
         let attempt = Brought::of(wanted, &live);
-        match hands
-            .call(&call(wanted, terms, &live, attempt.launched))
-            .await
-        {
+        let config = wanted.over(wanted.there(&live).as_deref());
+        let written = wanted.written(&config, Some(&live));
+        let call = call(wanted, terms, &live, config, attempt.launched);
+        match hands.call(&call).await {
             Ok(receipt) => {
+                if let Some(answer) = &receipt.machine {
+                    shared.echo.wrote(&written, answer, lineage);
+                }
                 progress.sent = Some(wanted.remembered());
                 progress.machine = Some(receipt.machine.unwrap_or(live));
                 return Ok(Sent::Brought(attempt));
@@ -203,6 +213,7 @@ pub(super) async fn bring(
             Err(Refused::Unknown(error)) => {
                 open = Some((Lost::Maybe, error));
                 sent = Some(attempt);
+                lost.push(written);
             }
         }
     }
@@ -292,12 +303,18 @@ impl Brought {
     }
 }
 
-fn call(wanted: &Wanted<'_>, terms: &Terms<'_>, live: &Machine, launches: bool) -> Call {
+fn call(
+    wanted: &Wanted<'_>,
+    terms: &Terms<'_>,
+    live: &Machine,
+    config: MachineConfig,
+    launches: bool,
+) -> Call {
     let launch = terms.launch.map(LaunchId::as_str).or(own_launch(live));
     Call::Update(Box::new(UpdateCall {
         id: live.id.clone(),
         group: wanted.name().clone(),
-        config: wanted.over(wanted.there(live).as_deref()),
+        config,
         stamps: wanted.stamps(launch),
         skip_launch: !launches,
         instance: live.instance.clone(),

@@ -32,6 +32,9 @@ pub struct FieldChange {
     /// Less CPU or memory than before: a class of its own (DESIGN 5).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shrinks: bool,
+    /// The Machine has it, and nothing that we know of was sent to it with that field.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsent: bool,
 }
 
 /// The fields in which two configs differ, normalised first, in a stable order, secrets hidden.
@@ -256,6 +259,7 @@ impl Found {
             effect: row.spec.effect,
             hidden: hidden || only_hidden || whole,
             shrinks,
+            unsent: false,
         });
     }
 }

@@ -6,7 +6,7 @@
 //! or where the platform was seen to put it there (*echo*).
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -43,8 +43,8 @@ impl Filled {
             .is_some_and(|known| known.is_none() || known.as_ref() == value)
     }
 
-    /// Takes up what another Machine of the same config has shown. `again` says that the values are newer
-    /// than those that are here; else two values of one path leave none.
+    /// Takes up what another Machine of the same config has shown, or the same one at another moment: of two
+    /// values of one path none is left, and then any value is the platform's.
     pub fn merge(&mut self, other: &Self) {
         for (path, value) in &other.0 {
             self.0
@@ -55,6 +55,25 @@ impl Filled {
                     }
                 })
                 .or_insert_with(|| value.clone());
+        }
+    }
+
+    /// What is not in the other one.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let own = self.0.iter();
+        let own = own.filter(|(path, value)| !other.has(path, value.as_ref()));
+        Self(
+            own.map(|(path, value)| (path.clone(), value.clone()))
+                .collect(),
+        )
+    }
+
+    /// Takes up the paths of another one that are not here.
+    pub fn inherit(&mut self, other: &Self) {
+        for (path, value) in &other.0 {
+            let entry = self.0.entry(path.clone());
+            entry.or_insert_with(|| value.clone());
         }
     }
 
@@ -69,6 +88,16 @@ impl Filled {
         let hidden = |value: &Value| value.to_string().contains(digest::HIDDEN_PREFIX);
         self.0.values().flatten().any(hidden)
     }
+}
+
+/// What one Machine showed at the instance that our own call made, without it having been sent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FilledIn {
+    /// The fields and their values.
+    pub filled: Filled,
+    /// Those that the Machine had before and that the call was to remove.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub kept: BTreeSet<String>,
 }
 
 /// The steps of a path as a key of [`Filled`].

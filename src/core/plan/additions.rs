@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::codes;
 use super::types::{Plan, StepId, StepResult, Work};
+use crate::core::code::Code;
 use crate::core::fleet::digest::HIDDEN_PREFIX;
 use crate::core::fleet::quiet::path_steps;
 use crate::core::fleet::{GroupName, Known};
@@ -26,6 +28,17 @@ pub struct Addition {
     pub machines: usize,
     /// They had it with this value before, and the run was to remove it.
     pub kept: bool,
+}
+
+impl Addition {
+    /// The code under which it is told.
+    pub fn code(&self) -> Code {
+        if self.kept {
+            codes::KEPT_BY_PLATFORM
+        } else {
+            codes::FILLED_BY_PLATFORM
+        }
+    }
 }
 
 /// What the Machines of this run have that was not sent to them, as far as the state does not say so already.

@@ -41,6 +41,14 @@ pub enum Half {
 }
 
 impl Action {
+    /// Whether carrying it out may send a config: a Machine that failed is started by that.
+    pub fn sends_config(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Update { .. } | Self::Move { .. } | Self::Start => true,
+            Self::Destroy { .. } | Self::Wait | Self::Adopt | Self::Forget => false,
+        }
+    }
+
     /// The word for it and, of a replacement, the half.
     pub fn deed(&self) -> (Deed, Option<Half>) {
         match self {

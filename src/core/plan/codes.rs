@@ -235,6 +235,14 @@ codes! {
         "…, and the state does not list it (it is at serial …, that run was to write …)",
         "A run changed Machines and could not publish its state; what it made can be taken over safely.",
         "Nothing: it is taken over.";
+    FILLED_BY_PLATFORM "filled_by_platform" Not:
+        "the platform has added … to …",
+        "Machines of this run show a field that was not sent to them: the platform fills it in. It is no change and no drift as long as its value stays.",
+        "Nothing; write the line in fly.toml to decide about it yourself.";
+    KEPT_BY_PLATFORM "kept_by_platform" Not:
+        "… was removed from …, and the platform has put it back",
+        "fly.toml does not say it, an update took it away, and the Machines have it again with the same value.",
+        "Write the value that you want in fly.toml.";
     PROTECTS "protects" Not:
         "group `…` becomes protected",
         "`protect` was written.",

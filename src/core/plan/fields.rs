@@ -12,7 +12,7 @@ use super::members::Member;
 use super::types::Pin;
 use crate::core::fleet::{
     Base, ConfigDigest, DesiredGroup, Effect, Filled, Known, Lineage, Machine, MachineConfig,
-    StoredConfig, difference, normal, overlay,
+    StoredConfig, difference, normal, overlay, quiet,
 };
 
 /// How many results are looked through for one that fits. In a group whose Machines all differ (each has
@@ -112,7 +112,9 @@ impl<'a> Fields<'a> {
                 };
                 let filled = filled_of(self.filled, [sent, Some(template)]);
                 let after = group.config_for(base, &[], &[]);
-                difference::changes_of(&existing, &after, &filled, self.lineage)
+                let mut changes = difference::changes_of(&existing, &after, &filled, self.lineage);
+                mark_unsent(&mut changes, &existing, sent, self.lineage);
+                changes
             }
             (None, Some(sent)) => {
                 difference::tree_changes(sent.tree(), &overlay::stored_for(template, sent, sent))
@@ -160,6 +162,42 @@ impl<'a> Fields<'a> {
         let digest = StoredConfig::of(config, self.lineage).digest();
         self.digests.push((config, digest.clone()));
         digest
+    }
+}
+
+/// Marks what goes although nothing that the state knows of was sent with it: somebody else wrote it, or the
+/// platform added it before anybody looked.
+fn mark_unsent(
+    changes: &mut [FieldChange],
+    existing: &MachineConfig,
+    sent: Option<&StoredConfig>,
+    lineage: &Lineage,
+) {
+    let goes = |change: &FieldChange| change.before.is_some() && change.after.is_none();
+    if !changes.iter().any(goes) {
+        return;
+    }
+    let existing = StoredConfig::of(existing, lineage);
+    let unsent = match sent {
+        Some(sent) => quiet::echo(&existing, sent),
+        None => quiet::echo(
+            &existing,
+            &StoredConfig::of(&MachineConfig::default(), lineage),
+        ),
+    };
+    for change in changes.iter_mut().filter(|change| goes(change)) {
+        let path = quiet::path_text(change.path.iter().map(String::as_str));
+        let inside = |other: &str| {
+            let rest = other.strip_prefix(&path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let above = |other: &str| {
+            let rest = path.strip_prefix(other);
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        change.unsent = unsent
+            .iter()
+            .any(|(other, _)| inside(other) || above(other));
     }
 }
 

@@ -7,6 +7,7 @@
 //! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
+mod additions;
 mod asked;
 mod branch;
 pub mod by_hand;
@@ -53,6 +54,7 @@ mod victims;
 mod volumes;
 mod words;
 
+pub use additions::{Addition, additions};
 pub use asked::{Asked, ChosenStrategy, Like, ReleaseCommandMode, Restart};
 pub use branch::{Branch, Instead, Successor};
 pub use change::{Deed, Half};

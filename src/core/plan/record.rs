@@ -9,8 +9,8 @@ use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
 use super::{history, owed};
 use crate::core::fleet::{
-    ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine, MachineId,
-    ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
+    ConfigDigest, Desired, Filled, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
+    MachineId, ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
 };
 use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
@@ -61,6 +61,7 @@ pub fn record(
     if plan.aim == Aim::State {
         keep_unproven(&mut next, known, plan, results, &facts.lineage);
     }
+    fill(&mut next, known, results);
     owed::settle_successors(&mut next, plan, results);
     owed::settle_pending(&mut next, known, plan, desired, results, &places);
     next.protect = protect(&next, plan, desired);
@@ -299,6 +300,45 @@ fn succeed(
     }
     if let (true, Some(old)) = (instead.old_gone, &change.machine.id) {
         next.machines.remove(old);
+    }
+}
+
+/// Remembers what the platform has added by itself, beside the config that was sent (RULES 10). Where Machines of
+/// that config were not written by this run, they may show other values than those that were. What was known of
+/// the config that a Machine had before goes on holding: the platform may add it later this time.
+fn fill(next: &mut Known, known: &Known, results: &[StepResult]) {
+    let mut seen: BTreeMap<ConfigDigest, (Filled, BTreeSet<&MachineId>)> = BTreeMap::new();
+    let mut before: BTreeMap<ConfigDigest, Filled> = BTreeMap::new();
+    for result in results {
+        let (Some(machine), Some(sent), Some(found)) =
+            (&result.machine, &result.sent, &result.filled)
+        else {
+            continue;
+        };
+        let digest = sent.digest();
+        let (filled, machines) = seen.entry(digest.clone()).or_default();
+        filled.merge(&found.filled);
+        machines.insert(&machine.id);
+        let had = known.machines.get(&machine.id);
+        if let Some(had) = had.and_then(|had| known.filled.get(&had.config)) {
+            before.entry(digest).or_default().merge(had);
+        }
+    }
+    for (digest, (filled, machines)) in seen {
+        let others = next.machines.iter();
+        let others = others.filter(|(id, other)| other.config == digest && !machines.contains(id));
+        let mut all = next.filled.remove(&digest).unwrap_or_default();
+        if others.count() > 0 {
+            all.merge(&filled);
+        } else {
+            all.update(&filled);
+        }
+        if let Some(before) = before.get(&digest) {
+            all.inherit(before);
+        }
+        if !all.is_empty() {
+            next.filled.insert(digest, all);
+        }
     }
 }
 

@@ -105,6 +105,14 @@ pub enum SavedPlanError {
         /// Its format.
         found: u64,
     },
+    /// An older program wrote it. What it pins are digests, and those are taken in another way since.
+    #[error(
+        "the plan has format {found}, and this program carries out format {FORMAT_VERSION} only"
+    )]
+    TooOld {
+        /// Its format.
+        found: u64,
+    },
     /// It is no saved plan.
     #[error("this is no saved plan: {0}")]
     Damaged(String),
@@ -143,14 +151,24 @@ impl SavedPlan {
     }
 
     /// Reads the saved form.
+    ///
+    /// # Errors
+    /// When it is no saved plan, or one of another version: that is said as such, and not as a world that has
+    /// changed.
     pub fn parse(text: &str) -> Result<Self, SavedPlanError> {
         let value: serde_json::Value = serde_json::from_str(text)
             .map_err(|error| SavedPlanError::Damaged(error.to_string()))?;
         let found = value
             .get("format_version")
             .and_then(serde_json::Value::as_u64);
-        if let Some(found) = found.filter(|found| *found > u64::from(FORMAT_VERSION)) {
-            return Err(SavedPlanError::TooNew { found });
+        match found {
+            Some(found) if found > u64::from(FORMAT_VERSION) => {
+                return Err(SavedPlanError::TooNew { found });
+            }
+            Some(found) if found < u64::from(FORMAT_VERSION) => {
+                return Err(SavedPlanError::TooOld { found });
+            }
+            Some(_) | None => {}
         }
         serde_json::from_value(value).map_err(|error| SavedPlanError::Damaged(error.to_string()))
     }

@@ -10,6 +10,7 @@ use super::asked::Asked;
 use super::branch::{Branch, Instead};
 use super::makers::Maker;
 use super::options::Aim;
+use crate::core::fleet::quiet::FilledIn;
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
@@ -540,6 +541,10 @@ pub struct StepResult {
     /// What came of the branch that was taken, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead: Option<Box<Instead>>,
+    /// What the platform added by itself to the config that was sent; none where nothing was sent, or its answer
+    /// is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<Box<FilledIn>>,
     /// What there is to say of a change that is done, for people (a Machine that ended by itself).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,

@@ -19,7 +19,7 @@ pub use read::{Whose, read, whose};
 pub use write::{digest, write};
 
 /// The format that this version writes; it reads this one and every older one.
-pub const FORMAT: u64 = 1;
+pub const FORMAT: u64 = 2;
 
 /// How many runs are kept, the newest ones.
 pub const RUNS_KEPT: usize = 50;

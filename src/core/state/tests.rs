@@ -7,14 +7,15 @@ use serde_json::Value;
 use super::*;
 use crate::core::fleet::known::ReleasedGroup;
 use crate::core::fleet::{
-    AppName, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage, MachineConfig,
-    MachineId, MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord, StoredConfig,
-    VolumeId,
+    AppName, ConfigDigest, Filled, GroupName, Known, KnownMachine, LaunchId, Lineage,
+    MachineConfig, MachineId, MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord,
+    StoredConfig, VolumeId,
 };
 
 mod properties;
 
-const GOLDEN: &str = include_str!("../../../tests/golden/state-format-1.json");
+const FORMAT_1: &str = include_str!("../../../tests/golden/state-format-1.json");
+const GOLDEN: &str = include_str!("../../../tests/golden/state-format-2.json");
 
 fn app() -> AppName {
     AppName::new("shop").expect("it is valid")
@@ -59,6 +60,12 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
         replaces: None,
         unproven: false,
     }
+}
+
+/// What the platform was seen to add: with a value, and with any.
+fn filled() -> Filled {
+    let filled = r#"{"services/8080 tcp/autostart": true, "stop_config/timeout": null}"#;
+    serde_json::from_str(filled).expect("it is valid")
 }
 
 /// A state with something in each of its places.
@@ -113,6 +120,7 @@ fn full() -> Known {
             by: "ana".to_owned(),
             groups: [(group("web"), released)].into(),
         }],
+        filled: [(web.digest(), filled())].into(),
         configs: [web, jobs, old].map(|c| (c.digest(), c)).into(),
         machines: [
             (id("148ed599c14189"), launched),
@@ -138,6 +146,15 @@ fn changed_lines(before: &Known, after: &Known) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn the_golden_file_of_format_1_always_reads() {
+    let known = Known {
+        filled: BTreeMap::new(),
+        ..full()
+    };
+    assert_eq!(read(FORMAT_1, &app()), Ok(known));
+}
+
+#[test]
+fn the_golden_file_of_format_2_always_reads() {
     assert_eq!(read(GOLDEN, &app()), Ok(full()));
 }
 
@@ -169,7 +186,7 @@ fn a_small_state_is_laid_out_for_diff() {
         ..Known::empty(app(), "local")
     };
     insta::assert_snapshot!(write(&known), @r#"
-    [{"format": 1, "app": "shop", "provider": "local", "lineage": "k2v9"
+    [{"format": 2, "app": "shop", "provider": "local", "lineage": "k2v9"
      ,"serial": 1, "run": "r1"}
     ,{"protect": "web"}
     ,{"machine": {"id": "a", "name": "web-a", "group": "web", "region": "gru", "config": "87132e95dfbdfe0f3b4b5fc5d97e7756"}}
@@ -277,7 +294,7 @@ fn another_apps_state_is_refused_by_name() {
 #[test]
 fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
     for text in [
-        GOLDEN.replace("\"format\": 1", "\"format\": 2"),
+        GOLDEN.replace("\"format\": 2", "\"format\": 2"),
         r#"[{"format": 2, "colour": "blue"}, 17]"#.to_owned(),
         r#"{"format": 2, "machines": {}}"#.to_owned(),
     ] {
@@ -289,7 +306,7 @@ fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
 
 #[test]
 fn a_format_that_never_was_is_damage() {
-    let error = refusal(&GOLDEN.replace("\"format\": 1", "\"format\": 0"));
+    let error = refusal(&GOLDEN.replace("\"format\": 2", "\"format\": 0"));
     insta::assert_snapshot!(error, @"the state is damaged: there is no format 0");
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::core::fleet::{Machine, MachineId};
 use crate::core::plan::serving::Left;
-use crate::core::plan::{Change, Event, Outcome, Plan, StepEvent, StepId, StepResult, Work};
+use crate::core::plan::{
+    Addition, Change, Event, Outcome, Plan, StepEvent, StepId, StepResult, Work,
+};
 
 /// How many steps have ended how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -116,6 +118,8 @@ pub struct RunReport<'a> {
     pub findings: &'a [String],
     /// What there is to say of what is done, for people.
     pub remarks: &'a [String],
+    /// What the platform was seen to add by itself.
+    pub additions: &'a [Addition],
     /// What others have changed of the run's own work since, one sentence each.
     pub overtaken: &'a [String],
     /// What became of the state file.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::faults::Subject;
+use super::filled::add;
 use super::lease::Lease;
 use super::lifecycle::{Script, State, Timeline};
 use super::machine::{Birth, Record, group_of, volumes_of};
@@ -340,7 +341,8 @@ impl World {
 
     fn make(&mut self, app: &str, body: &Value, script: &Script) -> Result<Value, Refusal> {
         let now = self.now();
-        let config = body.get("config").cloned().unwrap_or(Value::Null);
+        let mut config = body.get("config").cloned().unwrap_or(Value::Null);
+        add(&mut config, &self.adds);
         if config.get("image").and_then(Value::as_str).is_none() {
             return Err(Refusal::new(400, "invalid config: image is required"));
         }
@@ -453,7 +455,8 @@ impl World {
         let state = self.acting(app, id)?;
         let times = self.times();
         let (now, timings) = (times.now, &times.timings);
-        let config = body.get("config").cloned().unwrap_or(Value::Null);
+        let mut config = body.get("config").cloned().unwrap_or(Value::Null);
+        add(&mut config, &self.adds);
         if config.get("image").and_then(Value::as_str).is_none() {
             return Err(Refusal::new(400, "invalid config: image is required"));
         }

@@ -33,6 +33,31 @@ pub(super) fn filled_in(config: &Value, disks: &[Disk]) -> Value {
     config
 }
 
+/// Adds to a config what it does not say. A list of one entry is added to every entry that is there.
+pub(super) fn add(config: &mut Value, added: &Value) {
+    match (config, added) {
+        (Value::Object(config), Value::Object(added)) => {
+            for (key, added) in added {
+                match config.get_mut(key) {
+                    Some(there) if !there.is_null() => add(there, added),
+                    Some(_) | None if added.is_array() => {}
+                    Some(_) | None => {
+                        config.insert(key.clone(), added.clone());
+                    }
+                }
+            }
+        }
+        (Value::Array(entries), Value::Array(added)) => {
+            for entry in entries {
+                for added in added {
+                    add(entry, added);
+                }
+            }
+        }
+        (_, _) => {}
+    }
+}
+
 /// Only what is not there; `null` is not there either.
 fn fill(fields: &mut Map<String, Value>, key: &str, default: Value) {
     if fields.get(key).is_none_or(Value::is_null) {

@@ -31,6 +31,9 @@ pub struct World {
     pub unique_names: bool,
     /// Whether shown configs have what the platform adds by itself (`restart`, `guest`, `dns`, sizes of volumes).
     pub fills_in: bool,
+    /// What the platform adds besides to every config that is sent to it, where that is not said: defaults that
+    /// nobody has heard of yet. A list has one entry, which is added to every entry that was sent.
+    pub adds: Value,
     /// In how many zones of a region volumes of one name can lie apart; none: always in one more. How many
     /// the platform has is not documented.
     pub zones: Option<u32>,
@@ -123,6 +126,7 @@ impl World {
             timings: Timings::default(),
             unique_names: true,
             fills_in: false,
+            adds: Value::Null,
             zones: None,
             moved_tags: BTreeMap::new(),
             calendar: Calendar::default(),

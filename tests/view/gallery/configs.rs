@@ -39,6 +39,34 @@ pub(super) fn services() -> Plan {
     ])
 }
 
+/// What an adopted Machine has and no file of ours ever said.
+pub(super) fn unsent() -> Plan {
+    let service = |more: serde_json::Value| {
+        let mut service = json!({"internal_port": 8080, "protocol": "tcp",
+            "ports": [{"port": 443, "handlers": ["http", "tls"]}]});
+        service
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        service
+    };
+    let before = json!({"stop_config": {"timeout": "20s"}, "services": [service(json!({"autostop": "stop",
+        "checks": [{"type": "http", "path": "/up", "interval": "15s"}]}))]});
+    let mut changes = fields(before, json!({"services": [service(json!({}))]}));
+    for change in &mut changes {
+        change.unsent = true;
+    }
+    let mut mixed = fields(json!({"env": {"OURS": "1", "THEIRS": "2"}}), json!({}));
+    mixed[1].unsent = true;
+    plan(3)
+        .group(group("web", "bin/web", Changed, "ams 2").strategy("rolling: 1 at a time"))
+        .steps([
+            update("web", "ams", "148ed599c14189", &changes),
+            update("web", "ams", "6e82d933b7d587", &changes),
+            update("web", "ams", "9080eddc29387e", &mixed),
+        ])
+}
+
 pub(super) fn hidden_secrets() -> Plan {
     let changes = fields(
         json!({"env": {"STRIPE_KEY": "sk_live_1", "OLD_TOKEN": "x", "LOG_LEVEL": "debug"},

@@ -113,6 +113,7 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
                 "image_before",
                 "findings",
                 "remarks",
+                "additions",
                 "serial",
                 "unpublished",
             ],
@@ -145,5 +146,6 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     {"event":"finished","outcome":"interrupted","total":12,"done":4,"failed":0,"unknown":0,"skipped":0,"not_started":8,"serial":13}
     {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"unpublished":{"cause":"state/shop.json was changed since it was read","copy":"state/shop.json.run-7f3k2m4n6p"}}
     {"event":"finished","outcome":"failed","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"findings":["web 148ed599c14189 is gone: somebody destroyed it after us"],"remarks":["Machine 148ed599c14189 ended by itself with exit code 0"],"serial":13}
+    {"event":"finished","outcome":"complete","total":12,"done":12,"failed":0,"unknown":0,"skipped":0,"not_started":0,"additions":[{"code":"kept_by_platform","group":"web","machines":4,"path":["services","8080 tcp","autostart"],"value":true,"table":"[http_service]","lines":["auto_start_machines = true"]},{"code":"filled_by_platform","group":"web","machines":4,"path":["services","9090 tcp","ports","443","force_https"],"value":true,"table":"[[services.ports]] of port 443 of internal_port 9090 tcp","lines":["force_https = true"]},{"code":"filled_by_platform","group":"web","machines":4,"path":["restart","max_retries"],"value":10,"table":"[[restart]]","lines":["retries = 10"]},{"code":"filled_by_platform","group":"web","machines":4,"path":["stop_config","timeout"],"value":"5s","lines":["kill_timeout = \"5s\""]},{"code":"filled_by_platform","group":"web","machines":4,"path":["env","PLATFORM_TOKEN"],"table":"[env]","lines":["PLATFORM_TOKEN"]},{"code":"filled_by_platform","group":"web","machines":4,"path":["guest","gpus"],"value":0,"table":"[[vm]]","lines":["gpus = 0"]},{"code":"filled_by_platform","group":"api","machines":4,"path":["restart","max_retries"],"value":10,"table":"[[restart]]","lines":["retries = 10"]}],"serial":13}
     "#);
 }

@@ -50,7 +50,9 @@ const RULES: &str = "## What holds everywhere
 - **What the platform adds.** Its defaults on a Machine are as good as nothing in fly.toml: a restart
   policy `on-failure` with 10 retries, the signal `SIGINT` and 5 seconds for a stop, `tcp` for a service,
   20 connections as its soft limit, `GET` and `http` for a check and the port of its service. The other
-  way round it is a change: a default that fly.toml writes and a Machine lacks is sent.
+  way round it is a change: a default that fly.toml writes and a Machine lacks is sent. What else the
+  platform adds to a config that was sent is named once at the end of an apply, with the line of fly.toml
+  that decides about it, and is left as it is until its value changes.
 - **What is no change.** A key that is not there, `null`, `[]` and `{}`; what the platform takes for
   missing (`force_https = false`, `auto_stop_machines = \"off\"`, `min_machines_running = 0`); other
   spellings of a duration or of an image with a digest; what the platform clamps (times of a service's

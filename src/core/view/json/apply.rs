@@ -2,14 +2,16 @@
 //! last one is `finished`, whatever happened.
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{AppName, GroupName, Region, RunId};
 use crate::core::plan::serving::Serving;
 use crate::core::plan::{
-    Deed, Event, Half, Outcome, Plan, StepEvent, StepId, Summary, Target, Unconfirmed,
+    Addition, Deed, Event, Half, Outcome, Plan, StepEvent, StepId, Summary, Target, Unconfirmed,
 };
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, change};
+use crate::core::view::toml_diff;
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -133,6 +135,8 @@ pub struct Finished<'a> {
     findings: &'a [String],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     remarks: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    additions: Vec<Added<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     overtaken: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,6 +152,40 @@ struct Replaced<'a> {
     region: &'a Region,
     machine: &'a Target,
     by: Target,
+}
+
+/// A field that the platform has added by itself.
+#[derive(Debug, Serialize)]
+struct Added<'a> {
+    code: &'a str,
+    group: &'a GroupName,
+    machines: usize,
+    path: &'a [String],
+    /// None where Machines show different values, or where it looks secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<String>,
+    lines: Vec<String>,
+}
+
+impl<'a> Added<'a> {
+    fn of(addition: &'a Addition) -> Self {
+        let written = toml_diff::added(addition);
+        Self {
+            code: addition.code().name(),
+            group: &addition.group,
+            machines: addition.machines,
+            path: &addition.path,
+            value: addition.value.as_ref(),
+            table: written.table,
+            lines: if written.config_only {
+                Vec::new()
+            } else {
+                written.lines
+            },
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -264,6 +302,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         image_before: left.and_then(|left| left.image_before.as_deref()),
         findings: report.findings,
         remarks: report.remarks,
+        additions: report.additions.iter().map(Added::of).collect(),
         overtaken: report.overtaken,
         serial,
         unpublished,

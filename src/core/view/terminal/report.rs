@@ -1,6 +1,6 @@
 //! The end of an apply: what is so, what is not, what nobody knows, and what to do next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::progress::subject;
@@ -10,6 +10,7 @@ use crate::core::plan::{Action, Aim, Change, Outcome, StepResult};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, successor};
 use crate::core::view::style::{Label, Style};
+use crate::core::view::toml_diff::{self, Written};
 use crate::core::view::words;
 
 /// Steps of one kind of failure that are listed.
@@ -30,6 +31,7 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
                 .plain(finding),
         )?;
     }
+    additions(report, page)?;
     for text in report.overtaken {
         let line = Line::new(0).push(Label::Error, "overtaken:").plain(" ");
         page.line(&line.plain(text))?;
@@ -163,6 +165,44 @@ fn not_begun(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
         .plain(format!(" {}", words::count(total, "change")))
         .push(Label::Dim, format!(" ({})", texts.join(", ")));
     page.line(&line)
+}
+
+/// What the platform has added by itself, each field once, with the line of fly.toml that decides about it.
+fn additions(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+    let mut told: BTreeMap<(bool, &str, Written), (BTreeSet<&str>, usize)> = BTreeMap::new();
+    for addition in report.additions {
+        let code = addition.code().name();
+        let key = (addition.kept, code, toml_diff::added(addition));
+        let (groups, machines) = told.entry(key).or_default();
+        groups.insert(addition.group.as_str());
+        *machines += addition.machines;
+    }
+    for ((kept, code, written), (groups, machines)) in told {
+        let groups: Vec<&str> = groups.into_iter().collect();
+        let of = format!(
+            "{} of {}",
+            words::count(machines, "Machine"),
+            groups.join(", ")
+        );
+        let text = written.text();
+        let line = if kept {
+            let text = format!(" {text} was removed from {of}, and the platform has put it back ");
+            Line::new(0).push(Label::Warning, "warning:").plain(text)
+        } else {
+            let text = format!(" the platform has added {text} to {of} ");
+            Line::new(0).push(Label::Hint, "note:").plain(text)
+        };
+        page.line(&line.push(Label::Dim, format!("({code})")))?;
+        let hint = if written.config_only {
+            "it is left as it is; fly.toml has no key for it"
+        } else if kept {
+            "write the value that you want in fly.toml; until then it is left as it is"
+        } else {
+            "it is left as it is; write the line in fly.toml to decide about it yourself"
+        };
+        page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))?;
+    }
+    Ok(())
 }
 
 fn state(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {

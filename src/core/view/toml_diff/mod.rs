@@ -9,6 +9,8 @@ mod emphasis;
 mod http_service;
 mod place;
 mod value;
+mod written;
 
 pub use blocks::{Block, DiffLine, blocks, shrinks};
 pub use emphasis::{Part, focus};
+pub use written::{Written, added, written};

@@ -189,6 +189,7 @@ pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
                 effect: changes[kind].effect.max(changes[cpus].effect),
                 hidden: false,
                 shrinks: changes[kind].shrinks || changes[cpus].shrinks,
+                unsent: changes[kind].unsent && changes[cpus].unsent,
             });
         } else if at != kind.max(cpus) {
             folded.push(change.clone());
@@ -282,6 +283,7 @@ fn fields(goes: &FieldChange, comes: &FieldChange) -> Vec<FieldChange> {
             effect: goes.effect.max(comes.effect),
             hidden: goes.hidden || comes.hidden,
             shrinks: false,
+            unsent: false,
         })
         .collect()
 }

@@ -3,16 +3,20 @@
 use std::fmt;
 
 use super::{create, groups, ids, removal};
+use crate::core::fleet::{FieldChange, GroupName};
 use crate::core::plan::Branch;
 use crate::core::view::bundle::{Bundle, Item, Kind, Order};
 use crate::core::view::line::{Line, Page, cut};
 use crate::core::view::outline::Section;
 use crate::core::view::style::Label;
 use crate::core::view::terminal::diff;
-use crate::core::view::{toml_diff, words};
+use crate::core::view::toml_diff::{self, Written};
+use crate::core::view::words;
 
 /// Distinct reasons that are shown for one entry.
 const REASONS: usize = 3;
+/// Places that are named of what goes although fly.toml never said it.
+const UNSENT: usize = 8;
 /// Machines of a replacement whose volumes are listed.
 const LEFT: usize = 50;
 
@@ -101,11 +105,51 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
         .group
         .and_then(|group| group.http_service.as_deref());
     diff::fields(section.name, http_service, bundle.fields, 10, page)?;
+    unsent(section.name, http_service, bundle.fields, page)?;
     if matches!(bundle.kind, Kind::Replace(Order::NewFirst)) {
         create::replaced(bundle, page)?;
     }
     branches(bundle, page)?;
     left(section, bundle, page)
+}
+
+/// What goes although no file of ours ever said it: how to keep it.
+fn unsent(
+    group: &GroupName,
+    http_service: Option<&str>,
+    fields: &[FieldChange],
+    page: &mut Page<'_>,
+) -> fmt::Result {
+    let goes = |field: &&FieldChange| field.before.is_some() && field.after.is_none();
+    let unsent: Vec<FieldChange> = fields.iter().filter(|f| f.unsent).cloned().collect();
+    let text = match unsent.len() {
+        0 => return Ok(()),
+        // The lines with `-` are the ones to write.
+        all if all == fields.iter().filter(goes).count() => {
+            "fly.toml never said what goes here; to keep a line with `-`, write it there".to_owned()
+        }
+        _ => {
+            let lines = toml_diff::written(group, http_service, &unsent);
+            let limit = if page.style.verbose {
+                usize::MAX
+            } else {
+                UNSENT
+            };
+            let shown: Vec<String> = lines.iter().take(limit).map(Written::text).collect();
+            let more = match lines.len().saturating_sub(limit) {
+                0 => String::new(),
+                more => format!(" and {} (-v shows all)", words::count(more, "more table")),
+            };
+            let shown = shown.join(", ");
+            format!("fly.toml never said {shown}{more}; to keep it, write it there")
+        }
+    };
+    page.line(
+        &Line::new(8)
+            .hang(10)
+            .push(Label::Hint, "hint: ")
+            .plain(text),
+    )
 }
 
 /// Whether the lines around it say why already: the fields that change, or the group that moves.
