@@ -294,14 +294,14 @@ fn another_apps_state_is_refused_by_name() {
 #[test]
 fn a_newer_format_is_refused_by_name_whatever_else_it_holds() {
     for text in [
-        GOLDEN.replace("\"format\": 2", "\"format\": 2"),
-        r#"[{"format": 2, "colour": "blue"}, 17]"#.to_owned(),
-        r#"{"format": 2, "machines": {}}"#.to_owned(),
+        GOLDEN.replace("\"format\": 2", "\"format\": 3"),
+        r#"[{"format": 3, "colour": "blue"}, 17]"#.to_owned(),
+        r#"{"format": 3, "machines": {}}"#.to_owned(),
     ] {
-        assert_eq!(refusal(&text), StateError::TooNew { format: 2 }, "{text}");
+        assert_eq!(refusal(&text), StateError::TooNew { format: 3 }, "{text}");
     }
-    let error = StateError::TooNew { format: 2 };
-    insta::assert_snapshot!(error, @"the state has format 2, and this version reads formats up to 1");
+    let error = StateError::TooNew { format: 3 };
+    insta::assert_snapshot!(error, @"the state has format 3, and this version reads formats up to 2");
 }
 
 #[test]
