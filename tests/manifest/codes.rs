@@ -2,8 +2,9 @@
 
 use aeroform::core::manifest::{LocalFile, Overrides, codes};
 
-use crate::broken::{FLY, IN_AEROFORM, IN_FLY, ON_FLY, on_fly};
+use crate::broken::on_fly;
 use crate::provoked::assert_all_provoked;
+use crate::slips::{FLY, IN_AEROFORM, IN_FLY, ON_FLY};
 use crate::{named, numbered, on, project};
 
 #[test]

@@ -14,6 +14,7 @@ mod no_churn;
 mod provoked;
 mod reference;
 mod sections;
+mod slips;
 mod told;
 
 use aeroform::core::manifest::{Loaded, Overrides, SourceFile, load};

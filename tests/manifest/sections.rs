@@ -172,6 +172,21 @@ fn groups_on_one_port_are_told_and_groups_of_one_section_are_not() {
         with(web("port = 443"), web("port = 443")),
         ["service_twice"]
     );
+    let other = web("port = 443").replace("internal_port = 1", "internal_port = 2");
+    assert_eq!(with(web("port = 443"), other), ["port_twice"]);
+    let range = "[http_service]\ninternal_port = 2\nprocesses = [\"web\"]\n".to_owned();
+    assert_eq!(
+        with(web("start_port = 440\nend_port = 450"), range),
+        ["port_twice"]
+    );
+    let udp = web("port = 443").replace("processes", "protocol = \"udp\"\nprocesses");
+    assert_eq!(
+        with(
+            web("port = 443"),
+            udp.replace("internal_port = 1", "internal_port = 2")
+        ),
+        Vec::<&str>::new()
+    );
     assert_eq!(
         with(service("\"web\", \"jobs\"", "port = 443"), String::new()),
         Vec::<&str>::new()

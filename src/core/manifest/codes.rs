@@ -173,6 +173,10 @@ codes! {
         "port … is served by … and by …: Fly Proxy balances between them",
         "Two services of different groups take requests on one port of the app.",
         "Give one of them another port, unless both are meant to answer.";
+    PORT_TWICE "port_twice" Not:
+        "two services of one process group take requests on port … (…)",
+        "Two services of one group with different internal ports have one external port.",
+        "Give one of them another port.";
     PROCESS_WITHOUT_COMMAND "process_without_command" Not:
         "an entry of `[[processes]]` has no `command`: the group runs the image's own",
         "flyctl takes such an entry, and reads no other key for it.",

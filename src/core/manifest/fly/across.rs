@@ -20,10 +20,12 @@ struct Served<'d> {
     first: u16,
     last: u16,
     groups: BTreeSet<&'d GroupName>,
+    internal: Option<u16>,
     span: Range<usize>,
 }
 
-/// Warns of every port that two groups serve from two sections: Fly Proxy balances between them.
+/// Warns of every port that two groups serve from two sections, since Fly Proxy balances between them, and of
+/// every port that two services of one group have.
 pub(super) fn shared_ports(file: &File<'_>, doc: &Document, groups: &Groups) {
     let sections = doc.http_service.iter().chain(&doc.services);
     let mut served: Vec<Served<'_>> = sections
@@ -38,10 +40,11 @@ pub(super) fn shared_ports(file: &File<'_>, doc: &Document, groups: &Groups) {
     let mut widest: Option<&Served<'_>> = None;
     for port in &served {
         let open = widest.filter(|open| open.udp == port.udp && open.last >= port.first);
-        if let Some(open) = open
-            && open.groups != port.groups
-        {
-            report(file, open, port);
+        match open {
+            Some(open) if open.groups != port.groups => report(file, open, port),
+            // With one internal port it is one service, written twice.
+            Some(open) if open.internal != port.internal => twice(file, open, port),
+            Some(_) | None => {}
         }
         if open.is_none_or(|open| open.last < port.last) {
             widest = Some(port);
@@ -72,16 +75,36 @@ fn of_port<'d>(
         first,
         last: port.port.or(port.end_port).unwrap_or(first),
         groups: named,
+        internal: section.body.service.internal_port,
         span: span.clone(),
     })
 }
 
-fn report(file: &File<'_>, a: &Served<'_>, b: &Served<'_>) {
-    let (first, second) = if a.span.start <= b.span.start {
+fn in_order<'s, 'd>(a: &'s Served<'d>, b: &'s Served<'d>) -> (&'s Served<'d>, &'s Served<'d>) {
+    if a.span.start <= b.span.start {
         (a, b)
     } else {
         (b, a)
-    };
+    }
+}
+
+fn twice(file: &File<'_>, a: &Served<'_>, b: &Served<'_>) {
+    let (first, second) = in_order(a, b);
+    let message = format!(
+        "two services of one process group take requests on port {} ({})",
+        a.first.max(b.first),
+        if a.udp { "udp" } else { "tcp" }
+    );
+    file.report(
+        Diagnostic::warning(codes::PORT_TWICE, message)
+            .at(file.place(second.span.clone(), "here"))
+            .also(file.place(first.span.clone(), "and here"))
+            .help("give one of them another port"),
+    );
+}
+
+fn report(file: &File<'_>, a: &Served<'_>, b: &Served<'_>) {
+    let (first, second) = in_order(a, b);
     let list = |served: &Served<'_>| {
         let names: Vec<String> = served
             .groups

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::core::fleet::schema::{Guest, Init, Service};
+use crate::core::fleet::schema::{Guest, Init, Mount, Service};
 use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
 
 use super::super::codes;
@@ -331,7 +331,9 @@ fn host_without_size(file: &File<'_>, host: &At<String>, group: &GroupName) -> D
 }
 
 fn mount(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
-    for section in &doc.mounts {
+    // What an empty one lacks is said already.
+    let written = |section: &&For<mounts::Written>| section.body.mount != Mount::default();
+    for section in doc.mounts.iter().filter(written) {
         for name in groups.members(file, section, "[[mounts]]", Unknown::Dropped) {
             let Some(template) = all.get_mut(&name) else {
                 continue;
