@@ -317,7 +317,7 @@ async fn what_somebody_else_writes_meanwhile_is_no_echo() {
         let mut hand = world.operator("shop");
         let id = hand.machines()[0]["id"].as_str().unwrap().to_owned();
         hand.update(&id, |config| {
-            config["stop_config"] = json!({"timeout": "9s"})
+            config["stop_config"] = json!({"timeout": "9s"});
         });
     };
     let (ran, ()) = tokio::join!(stage.apply(&wanted), meanwhile);

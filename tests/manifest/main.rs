@@ -1,6 +1,8 @@
 //! The manifests from the outside: how mistakes read, what two files mean together, that real files
 //! load, and that no bytes make it panic.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod aeroform_keys;
 mod broken;
 mod chaos;

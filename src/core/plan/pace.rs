@@ -30,10 +30,8 @@ pub(super) fn note_pace(
         let Some(window) = group.steady_ms else {
             continue;
         };
-        group.strategy.push_str(&format!(
-            ", each up for {:?}",
-            Duration::from_millis(window)
-        ));
+        let up = Duration::from_millis(window);
+        group.strategy = format!("{}, each up for {up:?}", group.strategy);
         group.at_least_ms = window.checked_mul(pace.rounds).filter(|ms| *ms > 0);
         work_ms += u128::from(window) * pace.gated as u128;
     }

@@ -77,8 +77,8 @@ fn more(more: usize, page: &mut Page<'_>) -> fmt::Result {
 
 /// Failures of one cause together: 400 Machines that fail alike are one failure to a person.
 fn failures(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let mut causes: BTreeMap<(&str, &str, Option<&str>), Vec<(&Change, Option<&MachineId>)>> =
-        BTreeMap::new();
+    type Failed<'r> = Vec<(&'r Change, Option<&'r MachineId>)>;
+    let mut causes: BTreeMap<(&str, &str, Option<&str>), Failed<'_>> = BTreeMap::new();
     for (change, result) in report.results() {
         if let Outcome::Failed {
             code,
