@@ -17,6 +17,8 @@ mod codes;
 mod contract;
 mod flyctl;
 mod hostile;
+mod machine_config;
+mod random_configs;
 mod releases;
 mod runs;
 mod schema;

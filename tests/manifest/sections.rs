@@ -95,6 +95,11 @@ fn a_machine_config_is_what_every_group_starts_from() {
     let fly = format!("machine_config = '''{inline}'''\n{TWO}[build]\nimage = \"i\"\n");
     let (desired, codes) = load(&fly, &on("fly"));
     assert_eq!(codes, ["machine_config_replaced"]);
+    let told = rendered(&project(fly.as_bytes(), None, &on("fly")));
+    assert!(
+        told.contains("Fly takes `env`, `init.cmd`, `services` from the sections"),
+        "{told}"
+    );
     assert_eq!(
         group(&desired, "jobs").template.to_value(),
         json!({

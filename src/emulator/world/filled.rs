@@ -58,6 +58,40 @@ pub(super) fn add(config: &mut Value, added: &Value) {
     }
 }
 
+/// Turns lists around whose order means nothing, and spells durations as Go does: `90s` is `1m30s`.
+pub(super) fn respell(config: &mut Value) {
+    let Some(fields) = config.as_object_mut() else {
+        return;
+    };
+    for (key, value) in fields {
+        match (key.as_str(), &mut *value) {
+            (
+                "services" | "ports" | "handlers" | "checks" | "headers" | "files",
+                Value::Array(list),
+            ) => {
+                list.reverse();
+                list.iter_mut().for_each(respell);
+            }
+            ("interval" | "timeout" | "grace_period", Value::String(text)) => {
+                let seconds = text.strip_suffix('s').and_then(|n| n.parse::<u64>().ok());
+                if let Some(seconds) = seconds.filter(|seconds| *seconds >= 60) {
+                    *text = format!("{}m{}s", seconds / 60, seconds % 60);
+                }
+            }
+            ("checks" | "stop_config", Value::Object(_)) => respell_all(value),
+            (_, _) => {}
+        }
+    }
+}
+
+/// Of a table its own fields, and of a map of tables theirs.
+fn respell_all(value: &mut Value) {
+    respell(value);
+    if let Some(entries) = value.as_object_mut() {
+        entries.values_mut().for_each(respell);
+    }
+}
+
 /// Only what is not there; `null` is not there either.
 fn fill(fields: &mut Map<String, Value>, key: &str, default: Value) {
     if fields.get(key).is_none_or(Value::is_null) {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::app::Disk;
 use super::clock::Calendar;
 use super::events::{Event, Idle};
-use super::filled::filled_in;
+use super::filled::{filled_in, respell};
 use super::image;
 use super::lease::Lease;
 use super::lifecycle::{State, Timeline, Timings};
@@ -76,6 +76,7 @@ pub(super) struct Light<'a> {
     pub(super) times: Times,
     /// The app's volumes, where the platform fills in what a config leaves out.
     pub(super) fills_in: Option<&'a [Disk]>,
+    pub(super) respells: bool,
 }
 
 impl Record {
@@ -255,10 +256,13 @@ impl Record {
                 shown.insert("incomplete_config".to_owned(), self.config.clone());
             }
         } else {
-            let config = match light.fills_in {
+            let mut config = match light.fills_in {
                 Some(disks) => filled_in(&self.config, disks),
                 None => self.config.clone(),
             };
+            if light.respells {
+                respell(&mut config);
+            }
             let image = self.config.get("image").and_then(Value::as_str);
             shown.insert("host_status".to_owned(), "ok".into());
             shown.insert(

@@ -34,6 +34,9 @@ pub struct World {
     /// What the platform adds besides to every config that is sent to it, where that is not said: defaults that
     /// nobody has heard of yet. A list has one entry, which is added to every entry that was sent.
     pub adds: Value,
+    /// Whether shown configs have lists in another order and durations in another spelling than they were sent in,
+    /// where that means nothing.
+    pub respells: bool,
     /// In how many zones of a region volumes of one name can lie apart; none: always in one more. How many
     /// the platform has is not documented.
     pub zones: Option<u32>,
@@ -127,6 +130,7 @@ impl World {
             unique_names: true,
             fills_in: false,
             adds: Value::Null,
+            respells: false,
             zones: None,
             moved_tags: BTreeMap::new(),
             calendar: Calendar::default(),
@@ -253,6 +257,7 @@ impl World {
         Light {
             times: self.times(),
             fills_in: self.fills_in.then_some(app.volumes.as_slice()),
+            respells: self.respells,
         }
     }
 

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::core::fleet::MachineConfig;
+use crate::core::fleet::schema::{CONFIG, Kind, Owner};
 use crate::core::scrub;
 
 use super::super::codes;
@@ -82,35 +83,9 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
             return None;
         }
     };
-    let MachineConfig {
-        checks,
-        env,
-        files,
-        image,
-        metrics,
-        mounts,
-        restart,
-        services,
-        statics,
-        stop_config,
-        ..
-    } = &config;
-    let replaced = [
-        ("checks", checks.is_some()),
-        ("env", env.is_some()),
-        ("files", files.is_some()),
-        ("image", image.is_some()),
-        ("metrics", metrics.is_some()),
-        ("mounts", mounts.is_some()),
-        ("restart", restart.is_some()),
-        ("services", services.is_some()),
-        ("statics", statics.is_some()),
-        ("stop_config", stop_config.is_some()),
-    ];
-    let replaced: Vec<String> = replaced
+    let replaced: Vec<String> = replaced(&config)
         .iter()
-        .filter(|(_, written)| *written)
-        .map(|(name, _)| format!("`{name}`"))
+        .map(|name| format!("`{name}`"))
         .collect();
     if !replaced.is_empty() {
         let message = format!(
@@ -124,6 +99,31 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
         );
     }
     Some(config)
+}
+
+/// What fly.toml has a section or a key for: flyctl takes it from there, also where it is not written.
+fn replaced(config: &MachineConfig) -> Vec<String> {
+    let tree = config.to_value();
+    let mut found = Vec::new();
+    for row in CONFIG.rows {
+        let Some(written) = tree.get(row.name) else {
+            continue;
+        };
+        match (row.spec.owner, row.kind()) {
+            (Owner::Platform, Kind::Section(table)) => {
+                let ours = table
+                    .rows
+                    .iter()
+                    .filter(|row| row.spec.owner == Owner::Deploy);
+                let ours = ours.filter(|inner| written.get(inner.name).is_some());
+                found.extend(ours.map(|inner| format!("{}.{}", row.name, inner.name)));
+            }
+            // Without a `[[vm]]` the size counts.
+            (Owner::Platform, _) | (Owner::Running, Kind::Section(_)) => {}
+            (Owner::Deploy | Owner::Running, _) => found.push(row.name.to_owned()),
+        }
+    }
+    found
 }
 
 /// flyctl refuses a `container` that names none, and any other container without an image.
