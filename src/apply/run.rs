@@ -72,6 +72,9 @@ pub async fn run(job: Job<'_>, cancel: Cancel, events: &mut dyn FnMut(&Event)) -
         let filled = machine.and_then(|machine| shared.echo.of_machine(&machine.id));
         result.filled = filled.map(Box::new);
     }
+    for step in verified.went_down {
+        results[step.0 as usize].went_down = true;
+    }
     let steps = results.iter().flat_map(|result| &result.remarks);
     let remarks = steps.cloned().chain(verified.remarks).collect();
     let mut report = Report {
@@ -218,6 +221,7 @@ impl Desk<'_, '_> {
             instead: None,
             filled: None,
             remarks: Vec::new(),
+            went_down: false,
         }
     }
 

@@ -11,13 +11,15 @@ use super::overtaken;
 use super::pin;
 use super::shared::Shared;
 use super::wanted::{Wanted, watched};
-use crate::core::fleet::{Machine, MachineId, MachineState, Occurred};
+use crate::core::fleet::{Exit, Machine, MachineId, MachineState, Occurred, Occurrence};
 use crate::core::plan::{Action, Change, GateKind, Outcome, StepId, StepResult};
 
 /// How often a Machine is read again that is not as it should be: reads may lag for a moment.
 const LOOKS: u32 = 4;
 /// The pause between two looks.
 const BETWEEN: Duration = Duration::from_secs(1);
+/// One exit after the gate may be chance; so many are none.
+const TOO_MANY: usize = 2;
 
 /// What verification has to say, in order of steps.
 #[derive(Debug, Default)]
@@ -25,6 +27,8 @@ pub(super) struct Verified {
     pub(super) findings: Vec<String>,
     pub(super) remarks: Vec<String>,
     pub(super) overtaken: Vec<String>,
+    /// Steps that were done and whose Machines do not stay up.
+    pub(super) went_down: Vec<StepId>,
 }
 
 impl Verified {
@@ -52,6 +56,8 @@ enum Found {
     /// Somebody else has changed it since.
     ChangedSince(Box<Machine>),
     Otherwise(String),
+    /// It passed its gate, and does not run any more or does not stay up.
+    Down(String),
     /// A cancel came in between.
     NotLooked,
 }
@@ -63,19 +69,21 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
         let result = results.get(step.0 as usize)?;
         (result.outcome == Outcome::Done).then_some((step, change, result))
     });
-    let looks = done.map(|(step, change, result)| look(shared, step, change, result));
+    let looks = done.map(|(step, change, result)| async move {
+        (step, look(shared, step, change, result).await)
+    });
     let at_once = shared.job.options.parallelism.max(1);
-    let found: Vec<Found> = stream::iter(looks).buffered(at_once).collect().await;
+    let found: Vec<(StepId, Found)> = stream::iter(looks).buffered(at_once).collect().await;
     let mut verified = Verified::default();
     let overtaken = found
         .iter()
-        .any(|found| matches!(found, Found::ChangedSince(_)));
+        .any(|(_, found)| matches!(found, Found::ChangedSince(_)));
     let newest = if overtaken {
         overtaken::newest_release(shared).await
     } else {
         None
     };
-    for found in found {
+    for (step, found) in found {
         match found {
             Found::AsItShould | Found::NotLooked => {}
             Found::Told(text) => verified.remarks.push(text),
@@ -84,6 +92,10 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
                 verified.overtaken.push(text);
             }
             Found::Otherwise(text) => verified.findings.push(text),
+            Found::Down(text) => {
+                verified.went_down.push(step);
+                verified.findings.push(text);
+            }
         }
     }
     verified.findings.extend(leftovers(shared, results).await);
@@ -119,7 +131,8 @@ async fn look(shared: &Shared<'_>, step: StepId, change: &Change, result: &StepR
                 return Found::Otherwise(format!("{id} could not be verified: {message}"));
             }
         };
-        if !matches!(found, Found::Otherwise(_)) || looks == LOOKS {
+        let may_lag = matches!(found, Found::Otherwise(_) | Found::Down(_));
+        if !may_lag || looks == LOOKS {
             return found;
         }
         looks += 1;
@@ -190,13 +203,13 @@ fn judge(
         return Found::Otherwise(format!("{id} is in {}, not {}", live.region, change.region));
     }
     if change.action == Action::Adopt {
-        return running(seen, live);
+        return running(shared.job.plan.steady(&change.group), seen, live);
     }
     let known = change.machine.id.as_ref().or_else(|| change.model());
     let wanted = standby_for
         .and_then(|standby_for| Wanted::of(shared, &change.group, known, volumes, standby_for));
     if wanted.is_ok_and(|wanted| wanted.is_so(live)) {
-        return running(seen, live);
+        return running(shared.job.plan.steady(&change.group), seen, live);
     }
     let lineage = &shared.job.observed.description.scope;
     let back = change.pin.as_ref();
@@ -223,10 +236,10 @@ fn is_to_run(change: &Change) -> bool {
 }
 
 /// Whether a Machine that has the wanted config still does what it did when its step was done.
-fn running(seen: Option<&Machine>, live: &Machine) -> Found {
+fn running(window: Duration, seen: Option<&Machine>, live: &Machine) -> Found {
     let id = &live.id;
     if live.state == MachineState::Failed {
-        return Found::Otherwise(match live.last_exit() {
+        return Found::Down(match live.last_exit() {
             Some(exit) => format!("{id} was changed and has failed since: {exit}"),
             None => format!("{id} was changed and has failed since"),
         });
@@ -242,21 +255,32 @@ fn running(seen: Option<&Machine>, live: &Machine) -> Found {
     }
     let known = seen.into_iter().flat_map(|seen| &seen.events);
     let known: BTreeSet<u64> = known.map(|event| event.mark).collect();
-    let since = live
-        .events
-        .iter()
-        .filter(|event| !known.contains(&event.mark));
-    let exit = since.clone().find_map(|event| match event.what {
-        Occurred::Exited(exit) => Some(exit),
-        _ => None,
-    });
+    let new = |event: &&Occurrence| !known.contains(&event.mark);
+    let since: Vec<&Occurrence> = live.events.iter().filter(new).collect();
+    let mut exits = since.iter().copied().filter_map(exit_of);
+    let mut crashes = exits.clone().filter(Exit::is_crash).count();
+    let exit = exits.next();
     let requested = since
-        .clone()
+        .iter()
         .any(|event| event.what == Occurred::StopRequested);
+    if since.len() == live.events.len()
+        && let Some(last) = exit
+    {
+        // The list does not reach back so far: what the platform counts itself does.
+        let before = seen.into_iter().flat_map(|seen| &seen.events);
+        let before = before.filter_map(exit_of).map(|exit| exit.restarts);
+        let before = before.max().unwrap_or(0);
+        crashes = crashes.max(last.restarts.saturating_sub(before) as usize);
+    }
     // What has something to answer has no end that would be a success.
     let config = live.config.as_deref();
     let serves = config.is_some_and(|config| config.has_services() || config.has_checks());
     match (live.state, exit) {
+        (MachineState::Started, Some(exit)) if !window.is_zero() && crashes >= TOO_MANY => {
+            Found::Down(format!(
+                "{id} ended {crashes} times by itself after its change was done, last with {exit}"
+            ))
+        }
         (MachineState::Started, Some(exit)) if exit.is_crash() => Found::Told(format!(
             "{id} ended by itself after its change was done ({exit}) and was started again"
         )),
@@ -268,11 +292,18 @@ fn running(seen: Option<&Machine>, live: &Machine) -> Found {
             "{id} ended by itself with exit code 0 after its change was done"
         )),
         (state, Some(exit)) if !exit.requested => {
-            Found::Otherwise(format!("{id} was up and is {}: {exit}", state.as_str()))
+            Found::Down(format!("{id} was up and is {}: {exit}", state.as_str()))
         }
         (_, Some(_)) => stopped(id),
         (_, None) if requested => stopped(id),
-        (state, None) => Found::Otherwise(format!("{id} was up and is {}", state.as_str())),
+        (state, None) => Found::Down(format!("{id} was up and is {}", state.as_str())),
+    }
+}
+
+fn exit_of(event: &Occurrence) -> Option<Exit> {
+    match event.what {
+        Occurred::Exited(exit) => Some(exit),
+        Occurred::Changed | Occurred::Started | Occurred::StopRequested | Occurred::Other => None,
     }
 }
 

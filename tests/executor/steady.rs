@@ -341,38 +341,79 @@ async fn a_machine_that_is_made_in_another_region_is_no_success_and_is_remembere
     assert_eq!(known.region.as_str(), "gru");
 }
 
-/// Two Machines are updated one after the other; the first one does this when its gate has passed.
-async fn ends_after_its_gate(code: i32, restarts: u32) -> Ran {
+/// Machines are updated one after the other; the first one does this when its gate has passed.
+async fn ends_after_its_gate(
+    many: u32,
+    code: i32,
+    restarts: u32,
+) -> (Stage, aeroform::core::fleet::Desired, Ran) {
     let mut stage = Stage::new();
-    stage.settle(&desired([("jobs", steady(worker(2)))])).await;
+    stage
+        .settle(&desired([("jobs", steady(worker(many)))]))
+        .await;
     let later = Effect::ExitsAfter(exits(15, code, Some(restarts)));
     stage.sim.world().inject(Fault::on("update", later));
-    let group = steady(image(worker(2), "shop:2")).max_unavailable(1);
-    let ran = stage.apply(&desired([("jobs", group)])).await;
-    assert_eq!(ran.outcomes(), ["done", "done"]);
-    ran
+    let group = steady(image(worker(many), "shop:2")).max_unavailable(1);
+    let wanted = desired([("jobs", group)]);
+    let ran = stage.apply(&wanted).await;
+    assert!(ran.outcomes().iter().all(|outcome| *outcome == "done"));
+    (stage, wanted, ran)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_is_down_when_it_is_verified_is_a_finding_unless_it_was_meant_to_be() {
-    let ran = ends_after_its_gate(1, 0).await;
+    let (_, _, ran) = ends_after_its_gate(2, 1, 0).await;
     let found = &ran.report.findings;
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(
         found[0].ends_with("was up and is stopped: exit code 1"),
         "{found:?}"
     );
-    let ran = ends_after_its_gate(0, 0).await;
+    let (_, _, ran) = ends_after_its_gate(2, 0, 0).await;
     assert_eq!(ran.report.findings, [""; 0]);
     let remarks = &ran.report.remarks;
     assert!(
         remarks[0].contains("with exit code 0 after its change"),
         "{remarks:?}"
     );
-    let ran = ends_after_its_gate(1, 1).await;
+    let (_, _, ran) = ends_after_its_gate(2, 1, 1).await;
     assert_eq!(ran.report.findings, [""; 0]);
     let remarks = &ran.report.remarks;
     assert!(remarks[0].contains("was started again"), "{remarks:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_went_down_after_its_gate_is_started_again_by_the_next_run() {
+    let (mut stage, wanted, _) = ends_after_its_gate(2, 1, 0).await;
+    let (plan, _) = stage.planned(&wanted).await;
+    assert!(
+        plan.summary_lines()
+            .iter()
+            .any(|line| line.starts_with("start again jobs")),
+        "{:#?}",
+        plan.summary_lines()
+    );
+    stage.apply(&wanted).await.assert_complete();
+    assert_eq!(stage.states(), ["started", "started"]);
+    stage.assert_settled(&wanted).await;
+    // What ended well is as it should be.
+    let (stage, wanted, _) = ends_after_its_gate(2, 0, 0).await;
+    stage.assert_settled(&wanted).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_crashes_twice_after_its_gate_is_a_finding() {
+    let (mut stage, wanted, ran) = ends_after_its_gate(4, 7, 3).await;
+    let found = &ran.report.findings;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]
+            .ends_with("ended 3 times by itself after its change was done, last with exit code 7"),
+        "{found:?}"
+    );
+    let (plan, _) = stage.planned(&wanted).await;
+    assert!(!plan.is_empty());
+    stage.apply(&wanted).await.assert_complete();
 }
 
 #[tokio::test(start_paused = true)]

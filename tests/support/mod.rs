@@ -265,12 +265,7 @@ impl Stage {
             let result = match &step.work {
                 _ if ends(step.id).is_some() => StepResult {
                     outcome: ends(step.id).unwrap(),
-                    machine: None,
-                    sent: None,
-                    updated: false,
-                    instead: None,
-                    filled: None,
-                    remarks: Vec::new(),
+                    ..done(None, None)
                 },
                 aeroform::core::plan::Work::Barrier { .. } => done(None, None),
                 aeroform::core::plan::Work::Change(change) => {
@@ -495,6 +490,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
         instead: None,
         filled: None,
         remarks: Vec::new(),
+        went_down: false,
     }
 }
 

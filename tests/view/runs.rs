@@ -400,6 +400,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
             instead: None,
             filled: None,
             remarks: Vec::new(),
+            went_down: false,
         })
         .collect();
     Run {

@@ -64,6 +64,7 @@ pub(super) async fn carry_out<'a>(
         instead: progress.instead.map(Box::new),
         filled: None,
         remarks: progress.remarks,
+        went_down: false,
     };
     (step, result)
 }

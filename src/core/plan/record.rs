@@ -234,7 +234,7 @@ fn apply(
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = Some(launch.clone());
                 remember(next, machine, &change.group, sent, launch, place.cloned());
-                prove(next, machine, &result.outcome);
+                prove(next, machine, result);
             }
         }
         (
@@ -254,10 +254,10 @@ fn apply(
                 let replaces = next.machines.get(&machine.id);
                 let replaces = replaces.and_then(|known| known.replaces.clone());
                 remember(next, machine, &change.group, sent, launch, replaces);
-                prove(next, machine, &result.outcome);
-            } else if let (Outcome::Unknown { .. }, Some(id)) =
-                (&result.outcome, &change.machine.id)
+                prove(next, machine, result);
+            } else if let Some(id) = &change.machine.id
                 && let Some(known) = next.machines.get_mut(id)
+                && (result.went_down || matches!(result.outcome, Outcome::Unknown { .. }))
             {
                 known.unproven = known.standby_for.is_empty();
             }
@@ -290,7 +290,7 @@ fn succeed(
         let launch = Some(successor.launch.clone());
         let old = change.machine.id.clone();
         remember(next, machine, &change.group, sent, launch, old);
-        prove(next, machine, &result.outcome);
+        prove(next, machine, result);
     }
     for standby in &instead.repointed {
         if let Some(known) = next.machines.get_mut(&standby.id) {
@@ -407,9 +407,10 @@ fn keep_unproven(
 }
 
 /// Notes whether what was sent was seen to work; a Machine that only waits for another never shows it.
-fn prove(next: &mut Known, machine: &Machine, outcome: &Outcome) {
+fn prove(next: &mut Known, machine: &Machine, result: &StepResult) {
+    let works = result.outcome == Outcome::Done && !result.went_down;
     if let Some(known) = next.machines.get_mut(&machine.id) {
-        known.unproven = *outcome != Outcome::Done && known.standby_for.is_empty();
+        known.unproven = !works && known.standby_for.is_empty();
     }
 }
 

@@ -548,4 +548,7 @@ pub struct StepResult {
     /// What there is to say of a change that is done, for people (a Machine that ended by itself).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
+    /// The step is done, and verification found that its Machine does not stay up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub went_down: bool,
 }
