@@ -4,6 +4,7 @@
 //! shown, and whatever was done is in the state before the program ends.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -17,7 +18,7 @@ use super::session::{self, Session};
 use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited};
 use crate::core::fleet::{Release, RunId};
-use crate::core::plan::codes::named;
+use crate::core::plan::codes::{STATE_BEHIND, named};
 use crate::core::plan::releases::{named as named_release, told as released, under_way};
 use crate::core::plan::{Aim, Allow, Asked, Options, Plan, SavedPlan, Spent, moved_ports};
 use crate::core::view::escape;
@@ -70,6 +71,7 @@ pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Ex
         journal: &journal,
         allow: consent::allow(errand.doing),
         edits: None,
+        waited: AtomicBool::new(false),
     };
     let shown = work.look(&mut signals).await?;
     work.whole(&mut signals, shown).await
@@ -131,6 +133,7 @@ pub(super) async fn run_edited(
         journal: edited.journal,
         allow: consent::allow(errand.doing),
         edits: Some(edited.edits),
+        waited: AtomicBool::new(false),
     };
     Box::pin(work.whole(signals, edited.shown)).await
 }
@@ -143,6 +146,8 @@ struct Work<'a> {
     journal: &'a dyn Journal,
     allow: Allow,
     edits: Option<&'a FileEdits>,
+    /// Somebody else was at work on the app when this began, and was waited for.
+    waited: AtomicBool,
 }
 
 impl Work<'_> {
@@ -328,7 +333,9 @@ impl Work<'_> {
             ui.talk(&escape::safe(&text));
         };
         let ended = conduct::let_end(self.provider, look, self.context.env, &mut waiting);
-        signals.or_interrupted(Box::pin(ended)).await
+        let waited = signals.or_interrupted(Box::pin(ended)).await?;
+        self.waited.fetch_or(waited, Ordering::Relaxed);
+        Ok(waited)
     }
 
     /// Refuses to go on beside a release that began after the last look at it.
@@ -350,6 +357,30 @@ impl Work<'_> {
         begun.map_or(Ok(()), |begun| Err(stale(begun)))
     }
 
+    /// Refuses to change what a run has made that was at work when this one began: whoever started this one
+    /// cannot have known of it, whatever the plan shows by now.
+    fn undoes_nobody(&self, fresh: &Look) -> Result<(), Failure> {
+        let adopted = &self.errand.doing.wishes.adopt_run;
+        let waited = self.waited.load(Ordering::Relaxed);
+        let undone = fresh.undone_run(adopted).filter(|_| waited);
+        let Some((taken, machines)) = undone else {
+            return Ok(());
+        };
+        let (run, by) = (&taken.run, taken.by.as_deref().unwrap_or("somebody else"));
+        let ids: Vec<&str> = machines.iter().map(|id| id.as_str()).collect();
+        let failure = Failure::new(
+            STATE_BEHIND,
+            format!("run {run} by {by} was at work on this app when this one began"),
+        );
+        let cause = format!(
+            "this plan would change what it did to {}, and the state does not list it",
+            ids.join(" ")
+        );
+        Err(failure.cause(cause).hint(format!(
+            "get the state file that has it (pull), or take over what it did with `--adopt-run {run}`"
+        )))
+    }
+
     /// Keeps other computers away, too, where the platform has leases.
     async fn anchored(
         &self,
@@ -366,6 +397,8 @@ impl Work<'_> {
         let why = format!("aeroform {}, run {run} by {by}", self.errand.command);
         let patience = self.errand.doing.lock_timeout.max(ANCHOR_PATIENCE);
         let mut waiting = |error: &ProviderError| {
+            let conflict = error.class == ErrorClass::Conflict;
+            self.waited.fetch_or(conflict, Ordering::Relaxed);
             let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
             let text = format!(
                 "waits for {}, at most {limit}: {}",
@@ -426,6 +459,7 @@ impl Work<'_> {
     ) -> Result<Exit, Failure> {
         let mut fresh = self.look(signals).await?;
         self.unspent(&fresh)?;
+        self.undoes_nobody(&fresh)?;
         self.nobody_deploys(&fresh)?;
         fresh.reviewed.clone_from(&self.errand.saved);
         let differences = Ground::differences(reviewed, &fresh);

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::ground::{Ground, Look};
-use crate::core::fleet::{Release, release::UNDER_WAY_S};
+use crate::core::fleet::{MachineId, Release, RunId, release::UNDER_WAY_S};
 use crate::core::plan::releases::{named, under_way};
+use crate::core::plan::{Action, TakenOver};
 use crate::env::Env;
 use crate::provider::Provider;
 
@@ -99,6 +100,36 @@ impl Ground<'_> {
             "{} could not be marked as ended: {why}",
             named(left.release)
         ))
+    }
+}
+
+impl Look {
+    /// A run of somebody else that the state does not list, with those of its Machines that this plan would make
+    /// otherwise or destroy. A run that wanted the same, and one that is to be adopted, is none.
+    pub fn undone_run(&self, adopted: &[RunId]) -> Option<(&TakenOver, Vec<&MachineId>)> {
+        let observed = self.observed.as_ref()?;
+        let own = |run: &RunId| self.open_runs.iter().any(|open| open.row.run == *run);
+        let mut others = self.plan.takes_over.iter();
+        others.find_map(|taken| {
+            let changed = self.plan.changes().filter_map(|(_, change)| {
+                let changes = match change.action {
+                    Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. } => true,
+                    Action::Create { .. }
+                    | Action::Wait
+                    | Action::Start
+                    | Action::Adopt
+                    | Action::Forget => false,
+                };
+                let machine = observed.machines.get(change.machine.id.as_ref()?)?;
+                let stamps = &machine.stamps;
+                let theirs = stamps.run.as_ref() == Some(&taken.run)
+                    && stamps.desired.as_ref() != Some(&self.plan.desired);
+                (changes && theirs).then_some(&machine.id)
+            });
+            let changed: Vec<&MachineId> = changed.collect();
+            let undone = !changed.is_empty() && !own(&taken.run) && !adopted.contains(&taken.run);
+            undone.then_some((taken, changed))
+        })
     }
 }
 

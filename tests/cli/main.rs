@@ -33,6 +33,7 @@ mod ports;
 mod prompts;
 #[path = "../support/provoked.rs"]
 mod provoked;
+mod rivals;
 mod rollout;
 mod sandbox;
 mod scaled;
