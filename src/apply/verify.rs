@@ -1,6 +1,6 @@
 //! Looking again after the run: exit 0 means it is so (RULES 31).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -99,6 +99,7 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
         }
     }
     verified.findings.extend(leftovers(shared, results).await);
+    verified.findings.extend(repointed(shared, results).await);
     verified.findings.extend(doubles(shared, results).await);
     verified
 }
@@ -164,6 +165,34 @@ async fn leftovers(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
             Err(End::Failed { message, .. } | End::Unknown { message }) => {
                 found.push(format!("{id} could not be verified: {message}"));
             }
+        }
+    }
+    found
+}
+
+/// Standbys that were to watch the Machine that took another's place, and still watch the other.
+async fn repointed(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
+    let steps = shared.job.plan.changes().filter_map(|(step, _)| {
+        let instead = results.get(step.0 as usize)?.instead.as_ref()?;
+        Some(
+            instead
+                .repointed
+                .iter()
+                .map(move |standby| (&standby.id, step)),
+        )
+    });
+    let standbys: BTreeMap<&MachineId, StepId> = steps.flatten().collect();
+    let mut found = Vec::new();
+    for (id, step) in standbys {
+        if let Ok(Some(live)) = Hands::new(shared, step).get(id).await
+            && let Some(old) = live
+                .standby_for
+                .iter()
+                .find(|id| shared.instead.borrow().contains_key(*id))
+        {
+            found.push(format!(
+                "{id} was updated and still watches {old}, which was replaced"
+            ));
         }
     }
     found
@@ -257,14 +286,18 @@ fn running(window: Duration, seen: Option<&Machine>, live: &Machine) -> Found {
     let known: BTreeSet<u64> = known.map(|event| event.mark).collect();
     let new = |event: &&Occurrence| !known.contains(&event.mark);
     let since: Vec<&Occurrence> = live.events.iter().filter(new).collect();
+    // What has something to answer has no end that would be a success.
+    let config = live.config.as_deref();
+    let serves = config.is_some_and(|config| config.has_services() || config.has_checks());
+    let is_bad = |exit: &Exit| exit.is_crash() || serves && !exit.requested;
     let mut exits = since.iter().copied().filter_map(exit_of);
-    let mut crashes = exits.clone().filter(Exit::is_crash).count();
+    let mut crashes = exits.clone().filter(is_bad).count();
     let exit = exits.next();
     let requested = since
         .iter()
         .any(|event| event.what == Occurred::StopRequested);
     if since.len() == live.events.len()
-        && let Some(last) = exit
+        && let Some(last) = exit.filter(is_bad)
     {
         // The list does not reach back so far: what the platform counts itself does.
         let before = seen.into_iter().flat_map(|seen| &seen.events);
@@ -272,16 +305,13 @@ fn running(window: Duration, seen: Option<&Machine>, live: &Machine) -> Found {
         let before = before.max().unwrap_or(0);
         crashes = crashes.max(last.restarts.saturating_sub(before) as usize);
     }
-    // What has something to answer has no end that would be a success.
-    let config = live.config.as_deref();
-    let serves = config.is_some_and(|config| config.has_services() || config.has_checks());
     match (live.state, exit) {
         (MachineState::Started, Some(exit)) if !window.is_zero() && crashes >= TOO_MANY => {
             Found::Down(format!(
                 "{id} ended {crashes} times by itself after its change was done, last with {exit}"
             ))
         }
-        (MachineState::Started, Some(exit)) if exit.is_crash() => Found::Told(format!(
+        (MachineState::Started, Some(exit)) if is_bad(&exit) => Found::Told(format!(
             "{id} ended by itself after its change was done ({exit}) and was started again"
         )),
         (MachineState::Started, _) => Found::AsItShould,
@@ -319,7 +349,7 @@ fn pinned(change: &Change) -> &[crate::core::fleet::VolumeId] {
 
 /// Machines that bear the name of an intent beside the one that answers it.
 async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
-    let launches: std::collections::BTreeMap<&str, Option<&MachineId>> = shared
+    let launches: BTreeMap<&str, Option<&MachineId>> = shared
         .job
         .plan
         .changes()

@@ -78,13 +78,20 @@ impl Chapter {
 fn web(count: u32) -> DesiredGroup {
     let checks = json!({"checks": {"alive": {"type": "http", "port": 8080, "path": "/"}}});
     let web = group("web").count(count).serves().config(checks);
-    image(web, "shop:1").max_unavailable(1)
+    steady(image(web, "shop:1").max_unavailable(1))
 }
 
 fn worker(count: u32) -> DesiredGroup {
-    image(group("worker"), "shop:1")
-        .count(count)
-        .max_unavailable(1)
+    steady(
+        image(group("worker"), "shop:1")
+            .count(count)
+            .max_unavailable(1),
+    )
+}
+
+/// It has to stay up for a while.
+fn steady(group: DesiredGroup) -> DesiredGroup {
+    group.with(|group| group.steady_ms = Some(2_000))
 }
 
 fn image(group: DesiredGroup, image: &str) -> DesiredGroup {

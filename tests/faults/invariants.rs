@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aeroform::core::fleet::{Known, LaunchId, MachineName};
+use aeroform::core::fleet::{Desired, Known, LaunchId, MachineName, Strategy};
 use aeroform::emulator::world::World;
 use aeroform::journal::MemoryJournal;
 use aeroform::provider::sim::SimProvider;
@@ -22,17 +22,21 @@ pub(crate) struct Guard {
 pub(crate) struct Watch {
     guards: Vec<Guard>,
     pub(crate) findings: Vec<String>,
+    /// How few Machines were in service at once.
+    pub(crate) lowest: Option<usize>,
 }
 
 impl Watch {
     pub(crate) fn over(guards: &[Guard]) -> Self {
         Self {
             guards: guards.to_vec(),
-            findings: Vec::new(),
+            ..Self::default()
         }
     }
 
     pub(crate) fn look(&mut self, sim: &SimProvider) {
+        let now = in_service(sim);
+        self.lowest = Some(self.lowest.map_or(now, |lowest| lowest.min(now)));
         if self.guards.is_empty() || !self.findings.is_empty() {
             return;
         }
@@ -127,6 +131,31 @@ impl Fleet {
         }
     }
 
+    /// The same said in other words.
+    pub(crate) fn say_instead(&mut self, said: &str, instead: &str) {
+        for lines in [&mut self.machines, &mut self.known, &mut self.volumes] {
+            for line in lines.iter_mut() {
+                *line = line.replace(said, instead);
+            }
+            lines.sort();
+        }
+    }
+
+    /// Which Machines run is forgotten.
+    pub(crate) fn forget_states(&mut self) {
+        for state in [" started ", " stopped ", " suspended "] {
+            self.say_instead(state, " up or down ");
+        }
+    }
+
+    /// A move to another host leaves a fork of each volume with nobody; which one is which is forgotten.
+    pub(crate) fn forget_forks(&mut self) {
+        for n in 1..9 {
+            self.say_instead(&format!(" {n} in "), " in ");
+        }
+        self.volumes.retain(|line| !line.ends_with("held false"));
+    }
+
     /// How this one differs from the one that it should be.
     pub(crate) fn differences(&self, should: &Self) -> Vec<String> {
         let mut found = Vec::new();
@@ -182,6 +211,50 @@ pub(crate) fn unexplained(
     found
 }
 
+/// The Machines that should run and do not: nobody stopped them, and their groups wait for them.
+pub(crate) fn down(sim: &SimProvider, desired: &Desired) -> Vec<String> {
+    let machines = machines(&mut sim.world());
+    let down = machines.iter().filter(|machine| {
+        let wanted = group(machine).and_then(|name| desired.groups.get(name));
+        let Some(wanted) = wanted.filter(|group| group.strategy != Strategy::Immediate) else {
+            return false;
+        };
+        let stands_by = machine["config"]["standbys"].is_array();
+        let events = machine["events"].as_array().map_or(&[][..], Vec::as_slice);
+        let exit = events
+            .iter()
+            .find_map(|event| match &event["request"]["exit_event"] {
+                Value::Null => None,
+                exit => Some(exit),
+            });
+        let serves = wanted.template.has_services() || wanted.template.has_checks();
+        let badly = exit.is_some_and(|exit| {
+            exit["requested_stop"] == false && (serves || exit["exit_code"] != 0)
+        });
+        let state = text(machine, "state");
+        !stands_by && (state == "failed" || state != "started" && badly)
+    });
+    down.map(|machine| format!("{} is {}", text(machine, "id"), text(machine, "state")))
+        .collect()
+}
+
+/// How many Machines run, with no check that fails and no end that nobody asked for since they were changed.
+pub(crate) fn in_service(sim: &SimProvider) -> usize {
+    let machines = machines(&mut sim.world());
+    let stays_up = |machine: &&Value| {
+        let events = machine["events"].as_array().map_or(&[][..], Vec::as_slice);
+        let mut since = events
+            .iter()
+            .take_while(|event| event["type"] != "update" && event["type"] != "launch");
+        since.all(|event| event["request"]["exit_event"]["requested_stop"] != false)
+    };
+    machines
+        .iter()
+        .filter(|machine| serves(machine))
+        .filter(stays_up)
+        .count()
+}
+
 /// The ids of all Machines.
 pub(crate) fn ids(sim: &SimProvider) -> BTreeSet<String> {
     let machines = machines(&mut sim.world());
@@ -222,7 +295,10 @@ fn text<'a>(machine: &'a Value, key: &str) -> &'a str {
 }
 
 fn metadata<'a>(machine: &'a Value, key: &str) -> Option<&'a str> {
-    machine["config"]["metadata"][key].as_str()
+    // A host that does not answer tells its config in part.
+    let configs = ["config", "incomplete_config"].map(|key| &machine[key]);
+    let mut found = configs.into_iter().map(|config| &config["metadata"][key]);
+    found.find_map(Value::as_str)
 }
 
 fn group(machine: &Value) -> Option<&str> {

@@ -5,20 +5,23 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, LoggedCall, Refused};
 use aeroform::journal::memory::FailCommit;
 use aeroform::store::memory::FailWrite;
 use futures_util::FutureExt;
 use tokio::time::sleep;
 
 use crate::gallery::{self, Chapter};
-use crate::invariants::{ids, unexplained};
+use crate::invariants::{down, ids, unexplained};
 use crate::process::{Blow, Moment};
 use crate::scene::{Life, NOT_STRUCK, Place, QUIET, Scene};
+use crate::wrong::{ELSEWHERE, Wrong};
 
 /// A sample has a moment that changes something of every kind and plan, and of so many plans one has
 /// another moment too.
 const OTHERS: usize = 3;
+/// What becomes of a Machine is tried on one of so many plans.
+const SOME: usize = 2;
 /// How often a case is played whose moment did not come.
 const TRIES: usize = 3;
 /// How long calls in flight have after a signal, as the program gives them.
@@ -31,16 +34,6 @@ enum Kind {
     Answer(&'static str, Wrong),
     /// The process takes a blow at the n-th moment of this kind.
     Blow(&'static str, At, Blow),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wrong {
-    Refused,
-    RateLimited,
-    LostBefore,
-    LostAfter,
-    NotStarting,
-    NoRoom,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +54,23 @@ const ANSWERS: [Kind; 6] = [
     Kind::Answer("lost-after", Wrong::LostAfter),
     Kind::Answer("not-starting", Wrong::NotStarting),
     Kind::Answer("no-room", Wrong::NoRoom),
+];
+
+/// What becomes of a Machine that a call touches, and the platform's refusals in its own words.
+const MACHINES: [Kind; 13] = [
+    Kind::Answer("no-capacity", Wrong::Refusal(Refused::Capacity)),
+    Kind::Answer("quota", Wrong::Refusal(Refused::Quota)),
+    Kind::Answer("machine-limit", Wrong::Refusal(Refused::MachineLimit)),
+    Kind::Answer("image-unknown", Wrong::Refusal(Refused::ImageUnknown)),
+    Kind::Answer("name-taken", Wrong::Refusal(Refused::NameTaken)),
+    Kind::Answer("crashes-for-good", Wrong::Crashes(0, 1)),
+    Kind::Answer("crashes-once", Wrong::Crashes(1, 1)),
+    Kind::Answer("crashes-twice", Wrong::Crashes(2, 137)),
+    Kind::Answer("reverts", Wrong::Reverts),
+    Kind::Answer("wrong-region", Wrong::WrongRegion),
+    Kind::Answer("stays-created", Wrong::StaysCreated),
+    Kind::Answer("host-gone", Wrong::HostGone),
+    Kind::Answer("migrates", Wrong::Migrates),
 ];
 
 const SIGNALS: [Kind; 4] = [
@@ -145,17 +155,18 @@ impl Kind {
         match self {
             Self::Answer(_, wrong) => {
                 let positions = (1..).zip(&scene.log);
-                let (changing, reading): (Vec<_>, Vec<_>) =
+                let (changing, mut reading): (Vec<_>, Vec<_>) =
                     positions.partition(|(_, call)| changes(call.action));
-                let starts = |action| matches!(action, "create" | "update");
-                let of = |calls: Vec<(u64, _)>| calls.into_iter().map(|(n, _)| n).collect();
-                if matches!(wrong, Wrong::NotStarting | Wrong::NoRoom) {
-                    let mut starting = changing;
-                    starting.retain(|(_, call)| starts(call.action));
-                    (of(starting), Vec::new())
-                } else {
-                    (of(changing), of(reading))
+                if !wrong.is_any_answer() {
+                    reading.clear();
                 }
+                let of = |calls: Vec<(u64, &LoggedCall)>| {
+                    let about = calls
+                        .into_iter()
+                        .filter(|(_, call)| wrong.is_about(call, &scene.chapter));
+                    about.map(|(n, _)| n).collect()
+                };
+                (of(changing), of(reading))
             }
             Self::Blow(_, At::BeforeRequest | At::AfterRequest, _) => {
                 let others = (1..=done.requests).filter(|n| !done.changing.contains(n));
@@ -183,24 +194,6 @@ impl At {
             Self::Write(how) => Moment::Write(n, how),
             Self::BeforeRelease => Moment::BeforeRelease,
             Self::AfterRelease => Moment::AfterRelease,
-        }
-    }
-}
-
-impl Wrong {
-    fn effect(self) -> Effect {
-        match self {
-            Self::Refused => Effect::Refuse {
-                status: 422,
-                message: "no".to_owned(),
-            },
-            Self::RateLimited => Effect::RateLimited {
-                retry_after: Duration::from_secs(3),
-            },
-            Self::LostBefore => Effect::LoseBefore { status: 500 },
-            Self::LostAfter => Effect::LoseAfter { status: 504 },
-            Self::NotStarting => Effect::FailStart,
-            Self::NoRoom => Effect::NoRoom { message: None },
         }
     }
 }
@@ -233,17 +226,31 @@ impl Case<'_> {
         let (life, mut found) = self.disturb(&place).await;
         let known = place.known(&self.scene.chapter.after.app).await;
         found.extend(unexplained(&before, &place.sim, &known, &place.journal));
+        if life.is_success() {
+            let down = down(&place.sim, &self.scene.chapter.after);
+            found.extend(
+                down.into_iter()
+                    .map(|id| format!("all is done, they say, and {id}")),
+            );
+        }
         if self.rest == Rest::Lost {
             place.journal.lose();
         }
-        let fails_to_start = matches!(self.kind, Kind::Answer(_, Wrong::NotStarting));
-        let ungated = fails_to_start && self.scene.chapter.is_immediate();
+        let wrong = match self.kind {
+            Kind::Answer(_, wrong) => Some(wrong),
+            Kind::Blow(..) => None,
+        };
+        if wrong == Some(Wrong::HostGone) {
+            self.scene.bring_hosts_back(&place);
+        }
+        let takes_down = wrong.is_some_and(Wrong::takes_down);
+        let ungated = takes_down && self.scene.chapter.is_immediate();
         if ungated {
             // It is not waited for, so it shows only later.
             sleep(QUIET).await;
         }
         let mut guards = self.scene.chapter.guards.clone();
-        if fails_to_start {
+        if takes_down {
             for guard in &mut guards {
                 guard.run = guard.run.saturating_sub(1);
             }
@@ -254,19 +261,38 @@ impl Case<'_> {
                 .into_iter()
                 .map(|finding| format!("again: {finding}")),
         );
-        if life.is_success() && !ungated && !matches!(again, Life::Idle) {
+        // What a host that does not answer tells in part is read in whole later.
+        let read_later = wrong == Some(Wrong::HostGone);
+        if life.is_success() && !ungated && !read_later && !matches!(again, Life::Idle) {
             found.push(format!("it said that all was done, and then: {again:#?}"));
         }
         if !again.is_success() {
             found.push(format!("the second apply: {again:#?}"));
         }
-        let (fleet, left) = self.scene.settled(&place).await;
+        let (mut fleet, left) = self.scene.settled(&place).await;
         let mut should = self.scene.fleet.clone();
-        if fails_to_start || matches!(self.kind, Kind::Answer(_, Wrong::NoRoom)) {
-            // A successor that cannot start may be made again instead of being mended, and one whose
-            // host has no room is replaced.
-            should.ever = should.ever.max(fleet.ever);
-            fleet.forgive_spare_volumes(&mut should);
+        if let Some(wrong) = wrong {
+            if wrong.may_make_another() {
+                // A successor that cannot start may be made again instead of being mended, and one whose
+                // host has no room is replaced.
+                should.ever = should.ever.max(fleet.ever);
+                fleet.forgive_spare_volumes(&mut should);
+            }
+            match wrong {
+                // Where nothing says which region, a Machine stays where it is.
+                Wrong::WrongRegion => fleet.say_instead(&format!(" {ELSEWHERE} "), " ams "),
+                // The version of before is started, whatever it was.
+                Wrong::Reverts => {
+                    fleet.forget_states();
+                    should.forget_states();
+                }
+                Wrong::StaysCreated => fleet.say_instead(" created ", " stopped "),
+                Wrong::Migrates => {
+                    fleet.forget_forks();
+                    should.forget_forks();
+                }
+                _ => {}
+            }
         }
         found.extend(fleet.differences(&should));
         found.extend(left.into_iter().map(|line| format!("left: {line}")));
@@ -402,6 +428,9 @@ async fn play(chapter: Chapter, kinds: &[Kind], wanted: &Wanted) -> Played {
         if (seed + index).is_multiple_of(OTHERS) {
             sample.extend(spread(&others, 1, seed + index * 3));
         }
+        if kinds == MACHINES && !(seed + index).is_multiple_of(SOME) {
+            sample.clear();
+        }
         for at in changing.into_iter().chain(others) {
             for rest in [Rest::Kept, Rest::Lost] {
                 all.possible += 1;
@@ -412,7 +441,10 @@ async fn play(chapter: Chapter, kinds: &[Kind], wanted: &Wanted) -> Played {
                     at,
                     rest,
                 };
-                if wanted.has(&case, sample.contains(&at)) {
+                // An answer does nothing to a journal: one is kept, and the next one is lost.
+                let turn = [Rest::Kept, Rest::Lost][(seed + index) / SOME % 2];
+                let plays = rest == turn || matches!(kind, Kind::Blow(..));
+                if wanted.has(&case, plays && sample.contains(&at)) {
                     all.cases += 1;
                     all.failed.extend(verdict(&case).await);
                 }
@@ -444,6 +476,11 @@ async fn verdict(case: &Case<'_>) -> Option<String> {
 #[test]
 fn whatever_answer_goes_wrong_the_next_apply_does_the_remainder() {
     run("answers", &ANSWERS);
+}
+
+#[test]
+fn whatever_becomes_of_a_machine_the_next_apply_does_the_remainder() {
+    run("machines", &MACHINES);
 }
 
 #[test]

@@ -17,4 +17,6 @@ mod gallery;
 mod invariants;
 mod loops;
 mod process;
+mod retries;
 mod scene;
+mod wrong;

@@ -200,6 +200,23 @@ impl Scene {
         (life, done, findings)
     }
 
+    /// Every host answers again that answered when the chapter began.
+    pub(crate) fn bring_hosts_back(&self, place: &Place) {
+        let silent = |sim: &SimProvider| {
+            let mut machines = sim.world().operator("shop").machines();
+            machines.retain(|machine| machine["host_status"] != "ok");
+            let ids = machines
+                .into_iter()
+                .map(|machine| machine["id"].to_string());
+            ids.map(|id| id.trim_matches('"').to_owned()).collect()
+        };
+        let before: Vec<String> = silent(&self.sim);
+        let now: Vec<String> = silent(&place.sim);
+        for id in now.iter().filter(|id| !before.contains(id)) {
+            place.sim.world().operator("shop").host(id, false);
+        }
+    }
+
     /// The fleet once nothing changes by itself any more, and what is left to be done although it
     /// should be as wanted.
     pub(crate) async fn settled(&self, place: &Place) -> (Fleet, Vec<String>) {

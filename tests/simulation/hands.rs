@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::manifests::{Manifests, REGIONS};
 use crate::random::Random;
 use crate::story::{APP, Story};
+use crate::trouble::ends_by_itself;
 
 /// Lets another tool do one thing to one Machine.
 pub(crate) fn lay(story: &Story, random: &mut Random) {
@@ -17,7 +18,7 @@ pub(crate) fn lay(story: &Story, random: &mut Random) {
     let Some(id) = random.pick(&own).copied() else {
         return;
     };
-    let what = random.below(12);
+    let what = random.below(16);
     let mut world = story.sim.world();
     let mut hand = world.operator(APP);
     let done = match what {
@@ -61,10 +62,27 @@ pub(crate) fn lay(story: &Story, random: &mut Random) {
             hand.cordon(id, out);
             format!("cordons {id}: {out}")
         }
-        _ => {
+        11 => {
             let gone = random.chance(60);
             hand.host(id, gone);
             format!("takes the host of {id} away: {gone}")
+        }
+        12 | 13 => {
+            hand.host_in_part(id);
+            story.count("hosts told in part");
+            format!("takes the host of {id} away, which tells in part what ran there")
+        }
+        14 => {
+            let volumes = hand.volumes().len();
+            hand.migrate(id);
+            story.expect_volumes(hand.volumes().len() - volumes);
+            story.count("moves to another host");
+            format!("moves {id} to another host")
+        }
+        _ => {
+            let exits = ends_by_itself(random);
+            hand.exit(id, exits);
+            format!("lets {id} end by itself: {exits:?}")
         }
     };
     drop(world);
@@ -105,6 +123,10 @@ pub(crate) fn mend(story: &Story) {
     for machine in story.machines() {
         let id = text(&machine, "id");
         story.sim.world().operator(APP).mend(&id);
+        if ["started", "starting"].contains(&text(&machine, "state").as_str()) {
+            // From now on it stays up.
+            story.sim.world().operator(APP).start(&id);
+        }
         if machine["unreachable"] == true && !strangers.contains_key(&id) {
             story.sim.world().operator(APP).host(&id, false);
         }

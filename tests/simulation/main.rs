@@ -34,7 +34,7 @@ use story::{Tally, Told};
 const SEEDS: u64 = 500;
 
 /// What must have happened in that many seeds, or they show nothing.
-const HAPPENS: [&str; 29] = [
+const HAPPENS: [&str; 39] = [
     "answered refusals",
     "applies at the same time",
     "ends complete",
@@ -46,15 +46,25 @@ const HAPPENS: [&str; 29] = [
     "ends stale",
     "ends with nothing to do",
     "fault ChecksNeverPass",
+    "fault ExitsAfter",
     "fault FailStart",
+    "fault HostUnreachable",
     "fault ListLag",
     "fault LoseAfter",
     "fault LoseBefore",
+    "fault Migrates",
     "fault NoRoom",
     "fault RateLimited",
+    "fault Refusal",
     "fault Refuse",
+    "fault Reverts",
+    "fault StartsStopped",
+    "fault StaysCreated",
+    "fault WrongRegion",
     "hands of other tools",
+    "hosts told in part",
     "journals lost",
+    "moves to another host",
     "places taken for want of room",
     "plans that changed under the lock",
     "refused protected_group",

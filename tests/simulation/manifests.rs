@@ -191,6 +191,7 @@ fn some_group(name: &str, random: &mut Random) -> DesiredGroup {
         _ => wanted,
     };
     wanted.wait_timeout_s = 20;
+    wanted.steady_ms = random.chance(60).then_some(3_000);
     wanted.count = count(random);
     wanted.protect = random.chance(20);
     wanted.strategy = strategy(random);

@@ -210,6 +210,7 @@ impl Person {
         self.tell_plan(story, "sees", &shown.plan);
         refused(&shown.plan)?;
         if shown.plan.is_empty() {
+            witness::idle(story, ground.desired);
             return Ok(End::Nothing);
         }
         let run = self.env.new_run_id();

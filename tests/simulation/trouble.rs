@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::world::{Effect, Fault, FaultId};
+use aeroform::emulator::world::{Effect, ExitsAfter, Fault, FaultId, Refused};
 
 use crate::random::Random;
 use crate::story::Story;
@@ -43,6 +43,10 @@ impl Trouble {
                 story.tell(&format!("went wrong {fired} times: {said}"));
                 let effect = said.split([' ', '(']).nth(4).unwrap_or_default();
                 story.count_many(&format!("fault {effect}"), u64::from(fired));
+                if effect == "Migrates" {
+                    // Each fork is a volume more.
+                    story.expect_volumes(fired as usize);
+                }
                 story.count_many("faults fired", u64::from(fired));
             }
         }
@@ -57,7 +61,7 @@ fn some(random: &mut Random) -> (&'static str, Effect) {
     let any = random.pick(&all).copied().unwrap();
     let change = random.pick(&CHANGES).copied().unwrap();
     let starts = ["create", "update"][random.below(2) as usize];
-    match random.below(14) {
+    match random.below(22) {
         0 => (
             change,
             Effect::Refuse {
@@ -81,6 +85,48 @@ fn some(random: &mut Random) -> (&'static str, Effect) {
             ["update", "update", "create"][random.below(3) as usize],
             Effect::NoRoom { message: None },
         ),
-        _ => ("create", Effect::ListLag(seconds(random, 8))),
+        13 => ("create", Effect::ListLag(seconds(random, 8))),
+        14 | 15 => (starts, Effect::ExitsAfter(ends_by_itself(random))),
+        16 => ("update", Effect::Reverts),
+        17 => ("create", Effect::WrongRegion("gru".to_owned())),
+        18 => random
+            .pick(&[
+                ("create", Effect::StaysCreated),
+                ("update", Effect::StartsStopped),
+            ])
+            .cloned()
+            .unwrap(),
+        19 => refusal(random),
+        20 => {
+            let in_part = random.chance(80);
+            (starts, Effect::HostUnreachable { in_part })
+        }
+        _ => (starts, Effect::Migrates),
+    }
+}
+
+/// A refusal in the platform's own words, of a call that it is given to.
+fn refusal(random: &mut Random) -> (&'static str, Effect) {
+    let all = [
+        ("create-volume", Refused::Capacity),
+        ("update", Refused::Capacity),
+        ("create", Refused::Quota),
+        ("create", Refused::MachineLimit),
+        ("create", Refused::NameTaken),
+        ("create", Refused::ImageUnknown),
+        ("update", Refused::ImageUnknown),
+    ];
+    let (action, refused) = random.pick(&all).copied().unwrap();
+    (action, Effect::Refusal(refused))
+}
+
+/// A process that is up for some seconds and ends, once or again and again.
+pub(crate) fn ends_by_itself(random: &mut Random) -> ExitsAfter {
+    ExitsAfter {
+        after: Duration::from_secs(u64::from(1 + random.below(12))),
+        code: [0, 1, 137][random.below(3) as usize],
+        signal: None,
+        oom_killed: false,
+        restarts: [None, Some(0), Some(1), Some(2)][random.below(4) as usize],
     }
 }

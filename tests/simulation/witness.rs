@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::conduct::{Ended, Look};
-use aeroform::core::fleet::{Count, Desired, DesiredGroup, GroupName, HostStatus, Known, Regions};
+use aeroform::core::fleet::{
+    Count, Desired, DesiredGroup, GroupName, HostStatus, Known, Regions, Strategy, VolumeId,
+};
 use aeroform::core::plan::{Action, Change, GateKind, Outcome, StepResult};
 use aeroform::core::view::RunEnd;
 use serde_json::Value;
@@ -16,11 +18,12 @@ use crate::story::Story;
 /// A report says only what is so. Nobody else has touched anything since the run looked.
 pub(crate) fn report(story: &Story, desired: &Desired, look: &Look, ended: &Ended, end: RunEnd) {
     let machines = plain(story, &look.remembered.known);
+    let all = story.machines();
     if ended.report.findings.is_empty() {
         for (id, change) in look.plan.changes() {
             let result = &ended.report.results[id.0 as usize];
             if result.outcome == Outcome::Done
-                && let Some(what) = untrue(desired, change, result, &machines)
+                && let Some(what) = untrue(desired, change, result, &all)
             {
                 story.breach(&format!("step {} is done, they say, and {what}", id.0));
             }
@@ -33,11 +36,36 @@ pub(crate) fn report(story: &Story, desired: &Desired, look: &Look, ended: &Ende
     }
 }
 
+/// Nothing is to be done, they say: then no Machine is down that a failed run has left so.
+pub(crate) fn idle(story: &Story, desired: &Desired) {
+    let known = story.known();
+    for machine in plain(story, &known) {
+        let id = text(&machine, "id");
+        let unproven = known
+            .machines
+            .get(id.as_str())
+            .filter(|known| known.unproven);
+        let Some(group) = unproven.and_then(|known| desired.groups.get(&known.group)) else {
+            continue;
+        };
+        let rolls = group.strategy != Strategy::Immediate && machine["unreachable"] != true;
+        if let Some(how) = ended_badly(group, &machine).filter(|_| rolls) {
+            story.breach(&format!("nothing is to be done, they say, and {id} {how}"));
+        }
+    }
+}
+
 /// The Machines that a plan can see: without strangers, and without those that only a host which does
 /// not answer knows of.
 pub(crate) fn plain(story: &Story, known: &Known) -> Vec<Value> {
     let strangers = story.strangers();
     let mut machines = story.machines();
+    for machine in &mut machines {
+        // What cannot be read and is in no state is left alone, surplus or not.
+        let id = text(machine, "id");
+        let unknown = !known.machines.contains_key(id.as_str());
+        machine["left_alone"] = (machine["unreachable"] == true && unknown).into();
+    }
     machines.retain(|machine| {
         let id = text(machine, "id");
         let read = machine["unreachable"] != true
@@ -56,6 +84,11 @@ fn untrue(
     machines: &[Value],
 ) -> Option<String> {
     let id = match (&change.action, &result.machine) {
+        (Action::Wait | Action::Start, Some(machine)) => {
+            let machine = machines.iter().find(|m| m["id"] == machine.id.as_str())?;
+            let how = ended_badly(&desired.groups[&change.group], machine)?;
+            return Some(format!("{} {how}", text(machine, "id")));
+        }
         (Action::Wait | Action::Start | Action::Adopt | Action::Forget, _) => return None,
         (Action::Destroy { .. }, _) => {
             let id = change.machine.id.as_ref()?;
@@ -81,16 +114,38 @@ fn untrue(
         return Some(format!("{id} {what}"));
     }
     let gated = matches!(change.gate, GateKind::Started | GateKind::Healthy);
+    if gated && let Some(how) = ended_badly(&desired.groups[&change.group], machine) {
+        return Some(format!("{id} {how}"));
+    }
     let made = matches!(change.action, Action::Create { .. });
-    if made && gated && machine["state"] != "started" {
-        return Some(format!("{id} is {}", machine["state"]));
+    let state = text(machine, "state");
+    if made && gated && !["started", "stopped", "suspended"].contains(&state.as_str()) {
+        return Some(format!("{id} is {state}"));
     }
     let passes = |m: &Value| {
         let checks = m["checks"].as_array();
         checks.is_some_and(|all| !all.is_empty() && all.iter().all(|c| c["status"] == "passing"))
     };
-    let healthy = !made || change.gate != GateKind::Healthy || passes(machine);
+    // One that has ended and is up again reports its checks a little later.
+    let events = machine["events"].as_array().map_or(&[][..], Vec::as_slice);
+    let ended = events.iter().any(|event| event["type"] == "exit");
+    let healthy = ended || !made || change.gate != GateKind::Healthy || passes(machine);
     (!healthy).then(|| format!("the checks of {id} do not pass"))
+}
+
+/// How a Machine that should run does not, and was not stopped by anybody.
+fn ended_badly(group: &DesiredGroup, machine: &Value) -> Option<String> {
+    let state = text(machine, "state");
+    if state == "started" || stands_by(machine) || machine["config"]["schedule"].is_string() {
+        return None;
+    }
+    let events = machine["events"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut exits = events.iter().map(|event| &event["request"]["exit_event"]);
+    let exit = exits.find(|exit| exit.is_object());
+    let serves = group.template.has_services() || group.template.has_checks();
+    let badly = exit
+        .is_some_and(|exit| exit["requested_stop"] == false && (serves || exit["exit_code"] != 0));
+    (badly || state == "failed").then(|| format!("is {state}: {exit:?}"))
 }
 
 /// How a Machine is otherwise than its group wants.
@@ -111,12 +166,21 @@ fn otherwise(group: &DesiredGroup, name: &GroupName, machine: &Value) -> Option<
 pub(crate) fn unlike(desired: &Desired, machines: &[Value]) -> Vec<String> {
     let mut groups: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for machine in machines {
-        let group = text(&machine["config"]["metadata"], "fly_process_group");
+        let mut group = text(&machine["config"]["metadata"], "fly_process_group");
+        // What is left alone counts for the group that has its group's place now.
+        let moved = desired
+            .moved
+            .iter()
+            .find(|moved| moved.from.as_str() == group);
+        if let Some(moved) = moved.filter(|_| machine["left_alone"] == true) {
+            group = moved.to.to_string();
+        }
         groups.entry(group).or_default().push(machine);
     }
     let mut found = Vec::new();
     for (name, all) in &groups {
-        if !desired.groups.contains_key(name.as_str()) {
+        let left = all.iter().filter(|m| m["left_alone"] == true).count();
+        if !desired.groups.contains_key(name.as_str()) && all.len() > left {
             found.push(format!("{} of `{name}`, which is not wanted", all.len()));
         }
     }
@@ -159,7 +223,8 @@ fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
     let Count::Written(count) = group.count else {
         return found;
     };
-    if primaries.len() != count as usize {
+    let left = primaries.iter().filter(|m| m["left_alone"] == true).count();
+    if !(primaries.len() - left..=primaries.len()).contains(&(count as usize)) {
         found.push(format!("has {} instead of {count}", primaries.len()));
     }
     let wanted = if count == 0 {
@@ -167,8 +232,12 @@ fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
     } else {
         group.standby.unwrap_or(0)
     };
-    if standbys != wanted as usize {
+    let left_by = all.iter().filter(|m| m["left_alone"] == true).count() - left;
+    if !(standbys - left_by..=standbys).contains(&(wanted as usize)) {
         found.push(format!("has {standbys} standbys instead of {wanted}"));
+    }
+    if left > 0 {
+        return found;
     }
     let mut regions: BTreeMap<String, u32> = BTreeMap::new();
     for machine in &primaries {
@@ -201,8 +270,14 @@ fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
 /// No volume is made while one lies there that would do: what an apply leaves, a later one takes.
 pub(crate) fn volumes(story: &Story, look: &Look) {
     let mut free: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    // What a move to another host left behind is nobody's.
+    let known = look.remembered.known.machines.values();
+    let left: BTreeSet<&VolumeId> = known.flat_map(|machine| &machine.volumes).collect();
     for volume in look.observed.iter().flat_map(|observed| &observed.volumes) {
-        if volume.attached_to.is_none() && volume.host == HostStatus::Ok {
+        if !left.contains(&volume.id)
+            && volume.attached_to.is_none()
+            && volume.host == HostStatus::Ok
+        {
             let place = (volume.name.clone(), volume.region.to_string());
             free.entry(place).or_default().insert(volume.id.to_string());
         }

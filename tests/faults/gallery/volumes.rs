@@ -4,7 +4,7 @@ use aeroform::core::fleet::DesiredGroup;
 use aeroform::emulator::world::World;
 use serde_json::json;
 
-use super::{Chapter, chapter, ids, image, two, web};
+use super::{Chapter, chapter, ids, image, steady, two, web};
 use crate::support::{GroupWords, group};
 
 /// A Machine of Fly Launch with a volume of its own.
@@ -21,16 +21,18 @@ fn with_volume(world: &mut World) {
 }
 
 fn db() -> DesiredGroup {
-    image(group("db"), "shop:1")
-        .count(1)
-        .mount()
-        .max_unavailable(1)
+    steady(
+        image(group("db"), "shop:1")
+            .count(1)
+            .mount()
+            .max_unavailable(1),
+    )
 }
 
 pub(super) fn all() -> Vec<Chapter> {
     let logs =
         json!({"mounts": [{"name": "data", "path": "/data"}, {"name": "logs", "path": "/logs"}]});
-    let bare = || image(group("db"), "shop:2").count(1).max_unavailable(1);
+    let bare = || steady(image(group("db"), "shop:2").count(1).max_unavailable(1));
     vec![
         chapter("volume-kept", vec![("db", db())], vec![("db", two(db()))])
             .world(with_volume)

@@ -1,0 +1,186 @@
+//! A release that does not work, and is tried again and again: no try is a success while a Machine that should
+//! run does not, and none takes down one Machine more than the first try did.
+
+use std::time::Duration;
+
+use aeroform::emulator::world::{Effect, ExitsAfter, Fault, Refused};
+use tokio::time::sleep;
+
+use crate::gallery::{self, Chapter};
+use crate::invariants::{Watch, down, in_service};
+use crate::scene::{Life, Place, QUIET, Scene};
+
+/// So many times after the first.
+const RETRIES: usize = 2;
+/// Of the kinds, each plan has every so manieth.
+const SOME: usize = 3;
+
+/// What is wrong with the new version, or with the platform.
+#[derive(Clone)]
+struct Broken {
+    name: &'static str,
+    effect: Effect,
+    /// It is over once nothing goes wrong any more.
+    heals: bool,
+}
+
+fn all() -> Vec<Broken> {
+    let broken = |name, effect, heals| Broken {
+        name,
+        effect,
+        heals,
+    };
+    let loops = Effect::ExitsAfter(ExitsAfter {
+        after: Duration::from_millis(1200),
+        code: 1,
+        signal: None,
+        oom_killed: false,
+        restarts: None,
+    });
+    let refused = Effect::Refuse {
+        status: 422,
+        message: "no".to_owned(),
+    };
+    vec![
+        broken("ends", Effect::Ends(1), true),
+        broken("crash-loop", loops, false),
+        broken("reverts", Effect::Reverts, true),
+        broken("does-not-start", Effect::FailStart, true),
+        broken("checks", Effect::ChecksNeverPass, true),
+        broken("refused", refused, true),
+        broken(
+            "image-unknown",
+            Effect::Refusal(Refused::ImageUnknown),
+            true,
+        ),
+    ]
+}
+
+#[test]
+fn a_release_that_does_not_work_stays_a_failure_and_takes_down_no_machine_more() {
+    let begun = std::time::Instant::now();
+    let (mut cases, mut found) = (0, Vec::new());
+    for chapter in gallery::all() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let seed = chapter.name.bytes().map(usize::from).sum::<usize>();
+        runtime.block_on(async {
+            let Some(scene) = updates_several(chapter).await else {
+                return;
+            };
+            for (n, broken) in all().into_iter().enumerate() {
+                if (n + seed).is_multiple_of(SOME) {
+                    cases += 1;
+                    let name = format!("{}/{}", scene.chapter.name, broken.name);
+                    let wrong = play(&scene, &broken, (n + seed) % 2 == 0).await;
+                    found.extend(wrong.map(|what| format!("{name}: {what}")));
+                }
+            }
+        });
+    }
+    println!("{cases} releases in {:.1} s", begun.elapsed().as_secs_f32());
+    assert!(cases > 25, "{cases}");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// A plan that waits for its updates, has more than one of them, and takes no Machine away: one that did not
+/// come up is the first to go.
+async fn updates_several(chapter: Chapter) -> Option<Scene> {
+    if chapter.is_immediate() {
+        return None;
+    }
+    let scene = Scene::of(chapter).await;
+    let calls = |action| {
+        scene
+            .log
+            .iter()
+            .filter(|call| call.action == action)
+            .count()
+    };
+    (calls("update") > 1 && calls("destroy") == 0).then_some(scene)
+}
+
+/// What is wrong, if something is.
+async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
+    let place = scene.place();
+    for action in ["update", "start"] {
+        let fault = Fault::on(action, broken.effect.clone());
+        place.sim.world().inject(fault.times(u32::MAX));
+    }
+    let (first, lowest) = attempt(scene, &place).await;
+    if let Some(what) = untrue(scene, &place, &first) {
+        return Some(format!("the first try {what}"));
+    }
+    sleep(QUIET).await;
+    if first.is_success() {
+        return None;
+    }
+    // What runs the version of before again goes down once more each time.
+    let floor = match broken.effect {
+        Effect::Reverts => lowest,
+        _ => in_service(&place.sim),
+    };
+    for retry in 1..=RETRIES {
+        if !journal {
+            place.journal.lose();
+        }
+        let (again, lowest) = attempt(scene, &place).await;
+        if let Some(what) = untrue(scene, &place, &again) {
+            return Some(format!("retry {retry} {what}"));
+        }
+        if again.is_success() {
+            return Some(format!("retry {retry} is a success"));
+        }
+        if lowest < floor {
+            return Some(format!(
+                "retry {retry} leaves {lowest} in service, and the first try left {floor}"
+            ));
+        }
+        sleep(QUIET).await;
+    }
+    if !broken.heals {
+        return None;
+    }
+    place.sim.world().calm();
+    for id in crate::invariants::ids(&place.sim) {
+        place.sim.world().operator("shop").mend(&id);
+    }
+    let (mended, _) = attempt(scene, &place).await;
+    let (mut fleet, left) = scene.settled(&place).await;
+    let mut should = scene.fleet.clone();
+    if broken.effect == Effect::Reverts {
+        // The version of before is started, whatever it was.
+        fleet.forget_states();
+        should.forget_states();
+    }
+    should.ever = should.ever.max(fleet.ever);
+    let mut wrong = fleet.differences(&should);
+    wrong.extend(left);
+    let healed = mended.is_success() && wrong.is_empty();
+    (!healed).then(|| {
+        format!(
+            "once nothing is wrong: {wrong:#?} {:.900?}",
+            format!("{mended:?}")
+        )
+    })
+}
+
+/// One apply, and how few Machines were in service meanwhile.
+async fn attempt(scene: &Scene, place: &Place) -> (Life, usize) {
+    let chapter = &scene.chapter;
+    let watch = Watch::over(&[]);
+    let (life, process) = place
+        .live(&chapter.after, &chapter.wishes, None, watch)
+        .await;
+    let lowest = process.watch.into_inner().unwrap().lowest;
+    (life, lowest.unwrap_or_else(|| in_service(&place.sim)))
+}
+
+fn untrue(scene: &Scene, place: &Place, life: &Life) -> Option<String> {
+    let down = down(&place.sim, &scene.chapter.after);
+    let untrue = life.is_success() && !down.is_empty();
+    untrue.then(|| format!("is a success, they say, and {}", down.join(", ")))
+}

@@ -1,0 +1,111 @@
+//! What can go wrong with one call of the platform: how it is answered, and what becomes of its Machine.
+
+use std::time::Duration;
+
+use aeroform::emulator::world::{Effect, ExitsAfter, LoggedCall, Refused};
+
+use crate::gallery::Chapter;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    Refused,
+    RateLimited,
+    LostBefore,
+    LostAfter,
+    NotStarting,
+    NoRoom,
+    /// A refusal in the platform's own words.
+    Refusal(Refused),
+    /// The process ends by itself so many times within the window, with this code, and then stays up; with
+    /// none it is not started again.
+    Crashes(u32, i32),
+    Reverts,
+    WrongRegion,
+    StaysCreated,
+    /// The host stops answering, and answers again before the next apply.
+    HostGone,
+    /// The Machine moves to another host, its volumes with it.
+    Migrates,
+}
+
+/// In this region nothing is wanted.
+pub(crate) const ELSEWHERE: &str = "emu";
+
+impl Wrong {
+    pub(crate) fn effect(self) -> Effect {
+        match self {
+            Self::Refused => Effect::Refuse {
+                status: 422,
+                message: "no".to_owned(),
+            },
+            Self::RateLimited => Effect::RateLimited {
+                retry_after: Duration::from_secs(3),
+            },
+            Self::LostBefore => Effect::LoseBefore { status: 500 },
+            Self::LostAfter => Effect::LoseAfter { status: 504 },
+            Self::NotStarting => Effect::FailStart,
+            Self::NoRoom => Effect::NoRoom { message: None },
+            Self::Refusal(refused) => Effect::Refusal(refused),
+            Self::Crashes(restarts, code) => Effect::ExitsAfter(ExitsAfter {
+                after: Duration::from_millis(1200),
+                code,
+                signal: None,
+                oom_killed: false,
+                restarts: Some(restarts),
+            }),
+            Self::Reverts => Effect::Reverts,
+            Self::WrongRegion => Effect::WrongRegion(ELSEWHERE.to_owned()),
+            Self::StaysCreated => Effect::StaysCreated,
+            Self::HostGone => Effect::HostUnreachable { in_part: true },
+            Self::Migrates => Effect::Migrates,
+        }
+    }
+
+    /// Whether it happens to calls that change something and to others; else only to those that it is about.
+    pub(crate) fn is_any_answer(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::RateLimited | Self::LostBefore | Self::LostAfter
+        )
+    }
+
+    /// Whether it can happen to this call.
+    pub(crate) fn is_about(self, call: &LoggedCall, chapter: &Chapter) -> bool {
+        let starts = matches!(call.action, "create" | "update");
+        match self {
+            Self::Refused | Self::RateLimited | Self::LostBefore | Self::LostAfter => true,
+            Self::NotStarting | Self::NoRoom => starts,
+            Self::Refusal(Refused::Capacity) => starts || call.action == "create-volume",
+            Self::Refusal(Refused::ImageUnknown) => starts,
+            Self::Refusal(Refused::Quota | Refused::MachineLimit | Refused::NameTaken) => {
+                call.action == "create"
+            }
+            // What is not waited for shows only later, and that is no business of a next apply.
+            Self::Crashes(..) => starts && !chapter.is_immediate(),
+            Self::Reverts => call.action == "update",
+            Self::WrongRegion | Self::StaysCreated => call.action == "create",
+            Self::HostGone | Self::Migrates => starts,
+        }
+    }
+
+    /// Whether a Machine is down after it that has to be brought up again.
+    pub(crate) fn takes_down(self) -> bool {
+        matches!(
+            self,
+            Self::NotStarting | Self::Crashes(..) | Self::HostGone | Self::WrongRegion
+        )
+    }
+
+    /// Whether the next apply may make a Machine once more instead of mending it.
+    pub(crate) fn may_make_another(self) -> bool {
+        matches!(
+            self,
+            Self::NotStarting
+                | Self::Crashes(0, _)
+                | Self::NoRoom
+                | Self::Refusal(Refused::Capacity)
+                | Self::WrongRegion
+                | Self::HostGone
+        )
+    }
+}
