@@ -31,7 +31,7 @@ use std::time::Instant;
 use story::{Tally, Told};
 
 /// How many without being asked.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 400;
 
 /// What must have happened in that many seeds, or they show nothing.
 const HAPPENS: [&str; 39] = [
@@ -91,7 +91,7 @@ fn seeds() -> Range<u64> {
 pub(crate) const OVER_FLY: u64 = 1 << 32;
 
 /// How many of those without being asked.
-const SEEDS_OVER_FLY: u64 = 2000;
+const SEEDS_OVER_FLY: u64 = 1300;
 
 /// One history; a panic in it is a breach like any other.
 fn told(seed: u64) -> Told {

@@ -218,13 +218,16 @@ fn mounted(group: &DesiredGroup, all: &[&Value], spent: &mut BTreeSet<String>) -
 
 fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
     let mut found = Vec::new();
-    let standbys = all.iter().filter(|m| stands_by(m)).count();
-    let primaries: Vec<&&Value> = all.iter().filter(|m| !stands_by(m)).collect();
+    // Of what is left alone nobody can read whether it stands by.
+    let (left, told): (Vec<&Value>, Vec<&Value>) =
+        all.iter().partition(|m| m["left_alone"] == true);
+    let left = left.len();
+    let standbys = told.iter().filter(|m| stands_by(m)).count();
+    let primaries: Vec<&&Value> = told.iter().filter(|m| !stands_by(m)).collect();
     let Count::Written(count) = group.count else {
         return found;
     };
-    let left = primaries.iter().filter(|m| m["left_alone"] == true).count();
-    if !(primaries.len() - left..=primaries.len()).contains(&(count as usize)) {
+    if !(primaries.len()..=primaries.len() + left).contains(&(count as usize)) {
         found.push(format!("has {} instead of {count}", primaries.len()));
     }
     let wanted = if count == 0 {
@@ -232,8 +235,7 @@ fn badly_placed(group: &DesiredGroup, all: &[&Value]) -> Vec<String> {
     } else {
         group.standby.unwrap_or(0)
     };
-    let left_by = all.iter().filter(|m| m["left_alone"] == true).count() - left;
-    if !(standbys - left_by..=standbys).contains(&(wanted as usize)) {
+    if !(standbys..=standbys + left).contains(&(wanted as usize)) {
         found.push(format!("has {standbys} standbys instead of {wanted}"));
     }
     if left > 0 {
