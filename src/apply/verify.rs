@@ -11,8 +11,8 @@ use super::overtaken;
 use super::pin;
 use super::shared::Shared;
 use super::wanted::{Wanted, watched};
-use crate::core::fleet::{Exit, Machine, MachineId, MachineState, Occurred, Occurrence};
-use crate::core::plan::{Action, Change, GateKind, Outcome, StepId, StepResult};
+use crate::core::fleet::{Exit, Machine, MachineId, MachineState, Occurred, Occurrence, VolumeId};
+use crate::core::plan::{Action, Change, GateKind, Outcome, StepId, StepResult, forked_text};
 
 /// How often a Machine is read again that is not as it should be: reads may lag for a moment.
 const LOOKS: u32 = 4;
@@ -55,6 +55,8 @@ enum Found {
     Told(String),
     /// Somebody else has changed it since.
     ChangedSince(Box<Machine>),
+    /// It is as it should be but for its volumes: these, each in place of another.
+    OtherVolumes(Box<Machine>, Vec<(VolumeId, VolumeId)>),
     Otherwise(String),
     /// It passed its gate, and does not run any more or does not stay up.
     Down(String),
@@ -75,6 +77,7 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
     let at_once = shared.job.options.parallelism.max(1);
     let found: Vec<(StepId, Found)> = stream::iter(looks).buffered(at_once).collect().await;
     let mut verified = Verified::default();
+    let found = after_moves(shared, found).await;
     let overtaken = found
         .iter()
         .any(|(_, found)| matches!(found, Found::ChangedSince(_)));
@@ -85,7 +88,7 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
     };
     for (step, found) in found {
         match found {
-            Found::AsItShould | Found::NotLooked => {}
+            Found::AsItShould | Found::NotLooked | Found::OtherVolumes(..) => {}
             Found::Told(text) => verified.remarks.push(text),
             Found::ChangedSince(live) => {
                 let text = overtaken::told(shared, &live, newest.as_ref());
@@ -102,6 +105,36 @@ pub(super) async fn verify(shared: &Shared<'_>, results: &[StepResult]) -> Verif
     verified.findings.extend(repointed(shared, results).await);
     verified.findings.extend(doubles(shared, results).await);
     verified
+}
+
+/// A move to another host forks a Machine's volumes: it has new ones of the same names, and the old ones are left
+/// without a Machine. Other volumes than that are somebody's change.
+async fn after_moves(shared: &Shared<'_>, found: Vec<(StepId, Found)>) -> Vec<(StepId, Found)> {
+    let mut listed = None;
+    let mut judged = Vec::with_capacity(found.len());
+    for (step, found) in found {
+        let Found::OtherVolumes(live, pairs) = found else {
+            judged.push((step, found));
+            continue;
+        };
+        if listed.is_none() {
+            let listing = Hands::new(shared, step).list().await;
+            listed = Some(listing.map_or_else(|_| Vec::new(), |listing| listing.volumes));
+        }
+        let all = listed.as_deref().unwrap_or_default();
+        let of = |id: &VolumeId| all.iter().find(|volume| volume.id == *id);
+        let told: Option<Vec<String>> = pairs
+            .iter()
+            .map(|(old, new)| {
+                let left = of(old).filter(|volume| volume.attached_to.is_none())?;
+                let same = of(new).is_some_and(|new| new.name == left.name);
+                same.then(|| forked_text(&live.id, left, new))
+            })
+            .collect();
+        let verdict = told.map(|texts| Found::Told(texts.join("; ")));
+        judged.push((step, verdict.unwrap_or(Found::ChangedSince(live))));
+    }
+    judged
 }
 
 async fn look(shared: &Shared<'_>, step: StepId, change: &Change, result: &StepResult) -> Found {
@@ -232,13 +265,28 @@ fn judge(
         return Found::Otherwise(format!("{id} is in {}, not {}", live.region, change.region));
     }
     if change.action == Action::Adopt {
-        return running(shared.job.plan.steady(&change.group), seen, live);
+        let window = shared.job.plan.steady(&change.group);
+        return running(window, seen, live);
     }
     let known = change.machine.id.as_ref().or_else(|| change.model());
-    let wanted = standby_for
-        .and_then(|standby_for| Wanted::of(shared, &change.group, known, volumes, standby_for));
-    if wanted.is_ok_and(|wanted| wanted.is_so(live)) {
-        return running(shared.job.plan.steady(&change.group), seen, live);
+    let window = shared.job.plan.steady(&change.group);
+    if let Ok(standby_for) = standby_for {
+        let is_so = |volumes: &[VolumeId]| {
+            let standby_for = standby_for.clone();
+            Wanted::of(shared, &change.group, known, volumes, standby_for)
+                .is_ok_and(|wanted| wanted.is_so(live))
+        };
+        if is_so(volumes) {
+            return running(window, seen, live);
+        }
+        if !volumes.is_empty() && volumes.len() == live.volumes.len() && is_so(&live.volumes) {
+            let pairs = volumes.iter().cloned().zip(live.volumes.iter().cloned());
+            let pairs = pairs.filter(|(old, new)| old != new).collect();
+            return match running(window, seen, live) {
+                Found::AsItShould => Found::OtherVolumes(Box::new(live.clone()), pairs),
+                found => found,
+            };
+        }
     }
     let lineage = &shared.job.observed.description.scope;
     let back = change.pin.as_ref();

@@ -1,12 +1,12 @@
 //! `aeroform scale show` and `aeroform regions list`: what there is, and beside it what the files want.
 
-use super::manifests::{Purpose, Warnings};
 use super::session::{self, Session};
 use super::{Context, scale, show};
 use crate::conduct::Look;
 use crate::core::fleet::GroupName;
 use crate::core::plan::{Aim, Asked};
 use crate::core::view::{ScaleView, json, terminal};
+use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
 
 /// Looks once and shows every group, or one.
@@ -21,22 +21,40 @@ pub(super) async fn run(
         Aim::Manifests,
         Asked::default(),
     );
-    let (session, look) = if asks {
-        let session = Session::open_asking_for(context, Purpose::Plan, Warnings::Not).await?;
-        let provider = session.provider(context)?;
-        let journal = session::journal(context)?;
-        let ground = session.ground(context, &*provider, &journal);
-        let look = signals.or_interrupted(ground.look(&wishes)).await??;
-        (session, look)
+    let session = if asks {
+        Session::open_looking_asking(context).await?
     } else {
-        let session = Session::open_for(context, Purpose::Plan, Warnings::Not)?;
-        let offline = Look::offline(&session.desired, &*session.store, &wishes);
-        let look = signals.or_interrupted(offline).await??;
-        (session, look)
+        Session::open_looking(context)?
     };
-    let mut view = ScaleView::of(&session.desired, &look.plan, look.observed.as_ref());
+    let desired = session.wanted();
+    let mut view = match (asks, desired) {
+        (true, Some(desired)) => {
+            let provider = session.provider(context)?;
+            let journal = session::journal(context)?;
+            let ground = session.ground(context, &*provider, &journal);
+            let look = signals.or_interrupted(ground.look(&wishes)).await??;
+            ScaleView::of(desired, &look.plan, look.observed.as_ref())
+        }
+        (false, Some(desired)) => {
+            let offline = Look::offline(desired, &*session.store, &wishes);
+            let look = signals.or_interrupted(offline).await??;
+            ScaleView::of(desired, &look.plan, look.observed.as_ref())
+        }
+        (true, None) => {
+            let known = session.remember_if_possible(context.ui).await;
+            let known = known.unwrap_or_else(|| session.nothing_known());
+            let provider = session.provider(context)?;
+            let looked = observe(&*provider, &known.app, &known);
+            let observed = signals.or_interrupted(looked).await??;
+            ScaleView::there(&known, Some(&observed))
+        }
+        (false, None) => ScaleView::there(&session.remember().await?.known, None),
+    };
     if let Some(name) = only {
-        scale::group(&session.desired, name.as_str())?;
+        let is_there = view.groups.iter().any(|group| group.name == *name);
+        if desired.is_some() || !is_there {
+            scale::group(&session.desired, name.as_str())?;
+        }
         view.groups.retain(|group| group.name == *name);
     }
     let ui = context.ui;

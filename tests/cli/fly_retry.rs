@@ -66,6 +66,18 @@ fn a_failed_deploy_stays_failed_however_often_it_is_tried() {
     let first = run(&sandbox, &platform, &deploy);
     assert!(first.starts_with("exit 3\n"), "{first}");
     assert_eq!(down(&platform), 1);
+    // Three ways out, with the id of the Machine that does not pass.
+    let machines = platform.machines();
+    let sick = machines.iter().find(|m| m["state"] != "started").unwrap();
+    let id = sick["id"].as_str().unwrap();
+    let words = first.split_whitespace().collect::<Vec<_>>().join(" ");
+    for way in [
+        "machine replace ",
+        "machine destroy ",
+        "--exclude-machines ",
+    ] {
+        assert!(words.contains(&format!("{way}{id}`")), "{way}: {first}");
+    }
     let changed = on(&platform, V2);
     for _ in 0..3 {
         let plan = ["plan", "--image", V2, "--detailed-exitcode"];

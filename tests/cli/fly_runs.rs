@@ -133,6 +133,12 @@ fn a_refresh_names_what_fly_toml_has_to_say_and_claims_nothing() {
     );
     assert!(refreshed.contains("Nothing was taken in."), "{refreshed}");
     assert_eq!(sandbox.read("state/shop.json"), state);
+    let refreshed = run(&sandbox, &platform, &["refresh", "-y", "--json"]);
+    let last = refreshed.lines().rfind(|line| line.starts_with('{'));
+    let last: Value = serde_json::from_str(last.unwrap()).unwrap();
+    assert!(refreshed.starts_with("exit 3\n"), "{refreshed}");
+    assert_eq!(last["outcome"], "incomplete", "{refreshed}");
+    assert_eq!(last["left_out"].as_array().unwrap().len(), 1, "{refreshed}");
     let fly = sandbox.read("fly.toml");
     sandbox.write(
         "fly.toml",

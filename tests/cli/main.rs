@@ -24,6 +24,7 @@ mod lists;
 mod looking;
 mod machines;
 mod manifests;
+mod migrated;
 mod one_by_one;
 mod outage;
 mod pairs;

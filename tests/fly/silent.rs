@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aeroform::core::fleet::{AppName, Known};
+use aeroform::core::fleet::{AppName, Known, MachineId, Until};
 use aeroform::observe::observe;
 use aeroform::provider::fly::{
     FlyProvider, HttpTransport, Request, Response, Transport, TransportError,
@@ -49,6 +49,49 @@ async fn a_server_that_never_answers_is_given_up_and_it_is_said_what_is_waited_f
         "waits for an answer to GET /v1/apps/shop from http://127.0.0.1:9, at most 75 s"
     );
     assert!(lines.len() <= 6, "{lines:?}");
+}
+
+/// Answers once the time is over that a wait was asked to last.
+struct Waits;
+
+#[async_trait::async_trait]
+impl Transport for Waits {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let asked = request.url.split("timeout=").nth(1);
+        let seconds = asked.map_or(0, |seconds| seconds.parse().unwrap());
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let (status, body) = match seconds {
+            0 => (404, r#"{"error": "not_found: machine not found"}"#),
+            _ => (408, r#"{"error": "deadline_exceeded: not in time"}"#),
+        };
+        let body = body.as_bytes().to_vec();
+        Ok(Response {
+            status,
+            body,
+            retry_after: None,
+            request_id: None,
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_lasts_as_long_as_it_was_asked_to_is_no_silence() {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&lines);
+    let provider =
+        FlyProvider::new(Waits, access("http://127.0.0.1:9")).telling(Arc::new(move |line| {
+            told.lock().unwrap().push(line.to_owned());
+        }));
+    let (app, id) = (
+        AppName::new("shop").unwrap(),
+        MachineId::new("148ed599c14189").unwrap(),
+    );
+    let begun = Instant::now();
+    let at_most = Duration::from_secs(40);
+    let waited = provider.wait(&app, &id, Until::Started, at_most).await;
+    waited.unwrap_err();
+    assert!(begun.elapsed() >= Duration::from_secs(30));
+    assert_eq!(*lines.lock().unwrap(), [""; 0]);
 }
 
 /// A server that answers everything with this head and then goes on writing.

@@ -171,7 +171,7 @@ fn scale_show_is_a_document_of_what_is_and_what_is_wanted() {
         groups: vec![GroupScale {
             name: group_name("web"),
             actual: numbers(3, 1),
-            wanted: numbers(5, 2),
+            wanted: Some(numbers(5, 2)),
         }],
     };
     let value = valid(&schema, &json::scale::scale(&view));

@@ -79,3 +79,4 @@ pub use types::{
 };
 
 pub use crate::core::fleet::FieldChange;
+pub use volumes::forked_text;

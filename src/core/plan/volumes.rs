@@ -182,31 +182,32 @@ fn forked<'v>(
     found
 }
 
-/// Each of those once, with what it costs as long as it stays.
+/// What a move to another host left behind, with what it costs as long as it stays.
+pub fn forked_text(machine: &MachineId, left: &Volume, new: &VolumeId) -> String {
+    let cents = volume(left.size_gb).cents();
+    format!(
+        "a move to another host gave Machine {machine} volume {new} in place of {}, which no Machine has and \
+         which costs ${}.{:02} a month ({} GB)",
+        left.id,
+        cents / 100,
+        cents % 100,
+        left.size_gb
+    )
+}
+
+/// Each of those once.
 pub(super) fn left_by_migrations(
     decisions: &BTreeMap<GroupName, Decision<'_>>,
     observed: &Observed,
 ) -> Vec<Note> {
     let forked = forked(decisions, observed);
     let told = forked.into_iter().map(|(member, left, new)| {
-        let cents = volume(left.size_gb).cents();
-        note(
-            codes::VOLUME_FORKED,
-            format!(
-                "a move to another host gave Machine {} volume {new} in place of {}, which no Machine has \
-                 and which costs ${}.{:02} a month ({} GB)",
-                member.id,
-                left.id,
-                cents / 100,
-                cents % 100,
-                left.size_gb
-            ),
-        )
-        .of(&member.group)
-        .hint(format!(
-            "when you need nothing that is only in it: `fly volumes destroy {}`",
-            left.id
-        ))
+        note(codes::VOLUME_FORKED, forked_text(member.id, left, new))
+            .of(&member.group)
+            .hint(format!(
+                "when you need nothing that is only in it: `fly volumes destroy {}`",
+                left.id
+            ))
     });
     told.collect()
 }

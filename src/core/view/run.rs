@@ -189,6 +189,12 @@ impl<'a> RunReport<'a> {
         }
     }
 
+    /// What a refresh was to take in and could not, since fly.toml has to say it.
+    pub(super) fn left_out(&self) -> Vec<&'a str> {
+        let notes = self.plan.not_taken_in().filter(|_| self.verb != "import");
+        notes.map(|note| note.message.as_str()).collect()
+    }
+
     /// Updates whose Machines' hosts had no room, with the Machines that took their places.
     pub(super) fn replaced(&self) -> impl Iterator<Item = (&'a Change, &'a Machine)> + use<'a> {
         let results = self.results();

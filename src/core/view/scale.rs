@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::fleet::schema::Guest;
-use crate::core::fleet::{AppName, Desired, GroupName, Observed, Region};
+use crate::core::fleet::{AppName, Desired, GroupName, Known, Management, Observed, Region};
 use crate::core::plan::{GroupChange, Plan};
 
 /// All groups.
@@ -24,8 +24,8 @@ pub struct GroupScale {
     pub name: GroupName,
     /// What is there.
     pub actual: Scale,
-    /// What the files want.
-    pub wanted: Scale,
+    /// What the files want; none where they cannot be read.
+    pub wanted: Option<Scale>,
 }
 
 /// Numbers of one group.
@@ -53,13 +53,69 @@ impl ScaleView {
             GroupScale {
                 name: group.name.clone(),
                 actual: numbers(group, group.before, |(before, _)| *before, guest),
-                wanted: numbers(group, group.after, |(_, after)| *after, written.or(guest)),
+                wanted: Some(numbers(
+                    group,
+                    group.after,
+                    |(_, after)| *after,
+                    written.or(guest),
+                )),
             }
         });
         Self {
             app: plan.app.clone(),
             online: plan.online,
             groups: groups.collect(),
+        }
+    }
+
+    /// What there is, where no file says what is wanted. Machines of nobody's known group are not counted.
+    pub fn there(known: &Known, observed: Option<&Observed>) -> Self {
+        let mut groups: BTreeMap<&GroupName, Scale> = BTreeMap::new();
+        let mut count = |group, region: &Region| {
+            let scale: &mut Scale = groups.entry(group).or_default();
+            scale.count += 1;
+            *scale.regions.entry(region.clone()).or_default() += 1;
+        };
+        match observed {
+            None => {
+                for machine in known.machines.values() {
+                    count(&machine.group, &machine.region);
+                }
+            }
+            Some(observed) => {
+                for machine in observed.machines.values().filter(|m| !m.state.is_gone()) {
+                    let recorded = known.machines.get(&machine.id);
+                    let ours = matches!(machine.management, Management::Ours | Management::Launch);
+                    let theirs = machine.group.as_ref().filter(|_| ours);
+                    if let Some(group) = recorded.map(|known| &known.group).or(theirs) {
+                        count(group, &machine.region);
+                    }
+                }
+            }
+        }
+        let groups = groups.into_iter().map(|(name, scale)| {
+            let guest = observed.and_then(|observed| guest(observed, name));
+            GroupScale {
+                name: name.clone(),
+                actual: scale.of_size(guest),
+                wanted: None,
+            }
+        });
+        Self {
+            app: known.app.clone(),
+            online: observed.is_some(),
+            groups: groups.collect(),
+        }
+    }
+}
+
+impl Scale {
+    fn of_size(self, guest: Option<&Guest>) -> Self {
+        Self {
+            cpu_kind: guest.and_then(|guest| guest.cpu_kind.clone()),
+            cpus: guest.and_then(|guest| guest.cpus),
+            memory_mb: guest.and_then(|guest| guest.memory_mb),
+            ..self
         }
     }
 }
@@ -81,11 +137,10 @@ fn numbers(
         .regions
         .iter()
         .map(|(region, n)| (region.clone(), of(n)));
-    Scale {
+    let scale = Scale {
         count,
-        cpu_kind: guest.and_then(|guest| guest.cpu_kind.clone()),
-        cpus: guest.and_then(|guest| guest.cpus),
-        memory_mb: guest.and_then(|guest| guest.memory_mb),
         regions: regions.filter(|(_, n)| *n > 0).collect(),
-    }
+        ..Scale::default()
+    };
+    scale.of_size(guest)
 }

@@ -41,6 +41,9 @@ pub(super) struct Ask<'a> {
     /// The lease that the caller holds.
     pub(super) nonce: Option<&'a str>,
     pub(super) patience: Duration,
+    /// How long the platform holds its answer back on purpose: it waits for a Machine, and whoever asked it to
+    /// says so.
+    pub(super) held: Duration,
 }
 
 impl Ask<'_> {
@@ -51,6 +54,7 @@ impl Ask<'_> {
             body: None,
             nonce: None,
             patience: PATIENCE,
+            held: Duration::ZERO,
         }
     }
 
@@ -119,7 +123,7 @@ impl<T: Transport> Client<T> {
         request: Request,
         asked: &str,
         at: &str,
-        patience: Duration,
+        (patience, held): (Duration, Duration),
     ) -> Result<Response, TransportError> {
         let answer = self.transport.send(request);
         let Some(tell) = self.tells.as_ref().filter(|_| patience == PATIENCE) else {
@@ -129,7 +133,7 @@ impl<T: Transport> Client<T> {
         tokio::select! {
             biased;
             answered = &mut answer => return answered,
-            () = sleep(SILENCE) => {}
+            () = sleep(held + SILENCE) => {}
         }
         let seconds = patience.as_secs();
         tell(&format!(
@@ -155,8 +159,8 @@ impl<T: Transport> Client<T> {
         if let Some(pace) = &self.pace {
             pace.turn().await;
         }
-        let patience = ask.patience;
-        let mut error = match self.patiently(request, &asked, &at, patience).await {
+        let times = (ask.patience, ask.held);
+        let mut error = match self.patiently(request, &asked, &at, times).await {
             Ok(Response { status, body, .. }) if (200..300).contains(&status) => {
                 if let Some(place) = names::with_token(&ask.path, &body, &self.access) {
                     return Err(answers::with_token(&asked, &place));

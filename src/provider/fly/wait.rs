@@ -79,7 +79,11 @@ impl<T: Transport> FlyProvider<T> {
         let left = deadline.saturating_duration_since(Instant::now());
         let seconds = left.as_secs().clamp(1, ONE_WAIT);
         let path = path(app, id, &format!("/wait?{states}&timeout={seconds}"));
-        match self.client.machines(Ask::new(Method::Get, path)).await {
+        let ask = Ask {
+            held: Duration::from_secs(seconds),
+            ..Ask::new(Method::Get, path)
+        };
+        match self.client.machines(ask).await {
             Ok(_) => {}
             Err(error) if error.code == codes::TIMED_OUT.name() => {}
             Err(error) => return Err(self.newborn.passes(app, id, error)),

@@ -139,6 +139,8 @@ pub struct Finished<'a> {
     additions: Vec<Added<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     overtaken: &'a [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,6 +200,8 @@ struct Unpublished<'a> {
 #[serde(rename_all = "lowercase")]
 enum RunWord {
     Complete,
+    /// What was to be done is done, and fly.toml has to say the rest.
+    Incomplete,
     Failed,
     Overtaken,
     Interrupted,
@@ -267,6 +271,7 @@ pub fn started_without_run(plan: &Plan) -> EventLine<'_> {
 /// The last line.
 pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
     let tally = report.tally();
+    let left_out = report.left_out();
     let left = report.left.filter(|_| tally.done < tally.total);
     let (serial, unpublished) = match report.state {
         StateEnd::Unchanged => (None, None),
@@ -275,6 +280,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
     };
     EventLine::Finished(Finished {
         outcome: match report.end() {
+            RunEnd::Complete if !left_out.is_empty() => RunWord::Incomplete,
             RunEnd::Complete => RunWord::Complete,
             RunEnd::Failed => RunWord::Failed,
             RunEnd::Overtaken => RunWord::Overtaken,
@@ -304,6 +310,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         remarks: report.remarks,
         additions: report.additions.iter().map(Added::of).collect(),
         overtaken: report.overtaken,
+        left_out,
         serial,
         unpublished,
     })

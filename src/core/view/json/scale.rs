@@ -21,7 +21,8 @@ pub struct ScaleDocument<'a> {
 struct Group<'a> {
     name: &'a GroupName,
     actual: Numbers<'a>,
-    wanted: Numbers<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wanted: Option<Numbers<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,7 +42,7 @@ pub fn scale(view: &ScaleView) -> ScaleDocument<'_> {
     let groups = view.groups.iter().map(|group| Group {
         name: &group.name,
         actual: numbers(&group.actual),
-        wanted: numbers(&group.wanted),
+        wanted: group.wanted.as_ref().map(numbers),
     });
     ScaleDocument {
         format_version: FORMAT_VERSION,

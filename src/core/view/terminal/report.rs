@@ -274,7 +274,7 @@ fn verdict(report: &RunReport<'_>) -> Line {
         Aim::State => "Refresh",
     };
     let line = Line::new(0);
-    let left_out = report.verb != "import" && report.plan.not_taken_in().next().is_some();
+    let left_out = !report.left_out().is_empty();
     match report.end() {
         RunEnd::Complete if left_out => line
             .push(Label::Warning, format!("{verb} incomplete:"))

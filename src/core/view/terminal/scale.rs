@@ -23,7 +23,8 @@ pub fn scale(view: &ScaleView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
 
 fn row(group: &GroupScale) -> [String; 6] {
     let both = |of: &dyn Fn(&Scale) -> String| {
-        let (actual, wanted) = (of(&group.actual), of(&group.wanted));
+        let actual = of(&group.actual);
+        let wanted = group.wanted.as_ref().map_or_else(|| actual.clone(), of);
         if actual == wanted {
             actual
         } else {
