@@ -14,12 +14,12 @@ use super::codes;
 use super::consent::{self, Consent};
 use super::files::FileEdits;
 use super::manifests::Warnings;
+use super::refusals::{at_work_meanwhile, refuse, stale, stale_since};
 use super::session::{self, Session};
 use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited};
-use crate::core::fleet::{Release, RunId};
-use crate::core::plan::codes::{STATE_BEHIND, named};
-use crate::core::plan::releases::{named as named_release, told as released, under_way};
+use crate::core::fleet::RunId;
+use crate::core::plan::releases::{named as named_release, under_way};
 use crate::core::plan::{Aim, Allow, Asked, Options, Plan, SavedPlan, Spent, moved_ports};
 use crate::core::view::escape;
 use crate::core::view::terminal::questions::WRITE;
@@ -366,19 +366,7 @@ impl Work<'_> {
         let Some((taken, machines)) = undone else {
             return Ok(());
         };
-        let (run, by) = (&taken.run, taken.by.as_deref().unwrap_or("somebody else"));
-        let ids: Vec<&str> = machines.iter().map(|id| id.as_str()).collect();
-        let failure = Failure::new(
-            STATE_BEHIND,
-            format!("run {run} by {by} was at work on this app when this one began"),
-        );
-        let cause = format!(
-            "this plan would change what it did to {}, and the state does not list it",
-            ids.join(" ")
-        );
-        Err(failure.cause(cause).hint(format!(
-            "get the state file that has it (pull), or take over what it did with `--adopt-run {run}`"
-        )))
+        Err(at_work_meanwhile(taken, &machines))
     }
 
     /// Keeps other computers away, too, where the platform has leases.
@@ -530,66 +518,6 @@ impl Work<'_> {
                 "the edit of {names} stays: what was done is in there; `aeroform apply` does the rest"
             ));
         }
-    }
-}
-
-/// Refusals that no flag lifts end here; those that say that state and world do not belong together
-/// end as stale.
-fn refuse(plan: &Plan) -> Result<(), Failure> {
-    let Some(first) = plan.refusals.first() else {
-        return Ok(());
-    };
-    let failure = Failure::new(
-        codes::PLAN_REFUSED,
-        "the plan is refused; nothing was changed",
-    );
-    let mut failure = plan
-        .refusals
-        .iter()
-        .fold(failure, |failure, note| failure.cause(&note.message));
-    let mut hints: Vec<&str> = Vec::new();
-    for hint in plan.refusals.iter().filter_map(|note| note.hint.as_deref()) {
-        if !hints.contains(&hint) {
-            hints.push(hint);
-        }
-    }
-    failure.hint = (!hints.is_empty()).then(|| hints.join("; "));
-    if let Some(code) = named(&first.code) {
-        failure.exit = code.ends().into();
-    }
-    Err(failure)
-}
-
-fn stale(message: &str, differences: Vec<String>) -> Failure {
-    let failure =
-        Failure::new(codes::STALE_PLAN, message).hint("run `aeroform plan` and review it again");
-    differences.into_iter().fold(failure, Failure::cause)
-}
-
-/// The same, with what somebody else has released meanwhile, and what an apply would now take back of it.
-fn stale_since(
-    message: &str,
-    mut differences: Vec<String>,
-    fresh: &Look,
-    shown: Option<&Plan>,
-) -> Failure {
-    let release = fresh.observed.as_ref().and_then(|o| o.release.as_ref());
-    let newer =
-        |release: &&Release| shown.is_some_and(|plan| Some(release.version) > plan.newest_release);
-    if let Some(release) = release.filter(newer) {
-        differences.push(format!("{} is newer than that plan", released(release)));
-    }
-    let reverts = fresh.plan.reverts();
-    differences.extend(reverts.iter().map(|revert| {
-        let told = release.filter(|release| release.version == revert.release);
-        let who = told.map_or_else(String::new, |told| format!(" ({})", released(told)));
-        format!("an apply now {}{who}", revert.told())
-    }));
-    let failure = stale(message, differences);
-    if reverts.is_empty() {
-        failure
-    } else {
-        failure.hint("`aeroform plan` shows what an apply would undo")
     }
 }
 

@@ -29,6 +29,7 @@ mod plan;
 mod platform;
 mod project;
 mod refresh;
+mod refusals;
 mod regions;
 mod restart;
 mod running;

@@ -60,6 +60,7 @@ fn added() -> Vec<String> {
         instead: None,
         filled: Some(Box::new(filled_in)),
         remarks: Vec::new(),
+        went_down: false,
     };
     let results = vec![result; plan.steps.len()];
     let additions = additions(&stage.known, &plan, &results);
