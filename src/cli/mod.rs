@@ -42,6 +42,7 @@ mod show_config;
 mod size;
 mod state;
 mod status;
+mod tracked;
 mod unlock;
 mod validate;
 mod version;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::codes;
 use super::ignored::is_ignored;
+use super::tracked::is_tracked;
 use crate::core::view::escape::is_hazard;
 use crate::ui::Failure;
 
@@ -128,7 +129,7 @@ impl Project {
         })
     }
 
-    /// Whether git ignores this file, or the one that it is a link to.
+    /// Whether git ignores this file, or the one that it is a link to. It ignores none that it tracks.
     pub(super) fn ignores(&self, path: &Path) -> bool {
         let named = std::path::absolute(path).ok();
         let named = named.and_then(|path| {
@@ -137,7 +138,7 @@ impl Project {
         });
         let resolved = fs::canonicalize(path).ok();
         let mut both = named.into_iter().chain(resolved);
-        both.any(|path| is_ignored(&self.root, &path))
+        both.any(|path| is_ignored(&self.root, &path) && !is_tracked(&self.root, &path))
     }
 
     /// Reads a file of the project; nothing when there is none.
