@@ -18,6 +18,7 @@ use super::Context;
 use super::args::{Cli, Global};
 use super::manifests::{self, Purpose};
 use super::session;
+use crate::core::fleet::profile::PROVIDERS;
 use crate::core::fleet::{AppName, Desired, Known, MachineId};
 use crate::core::platform::{regions, sizes};
 use crate::core::state;
@@ -200,9 +201,9 @@ impl Facts {
                 .filter(|size| size.gpu.is_none())
                 .map(|size| candidate(size.name, &sizes::memory(size.memory_mb)))
                 .collect(),
-            Kind::Provider => session::PROVIDERS
+            Kind::Provider => PROVIDERS
                 .iter()
-                .map(|(name, about)| candidate(name, about))
+                .map(|profile| candidate(profile.name, profile.what))
                 .collect(),
         }
     }

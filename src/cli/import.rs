@@ -10,6 +10,7 @@ use super::init::{self, Beginning, quoted};
 use super::manifests::Warnings;
 use super::session::{self, Session};
 use super::{Context, by_hand, codes, show};
+use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{GroupName, Known, Machine, Management, Observed, Region};
 use crate::core::plan::{Action, Aim, Asked, Options, Plan, plan};
 use crate::core::view::{json, terminal};
@@ -72,7 +73,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
 /// `import` is for apps on Fly, unless somebody says otherwise.
 fn on_fly(global: &Global) -> Global {
     Global {
-        provider: Some(global.provider.clone().unwrap_or_else(|| "fly".to_owned())),
+        provider: Some(
+            global
+                .provider
+                .clone()
+                .unwrap_or_else(|| FLY.name.to_owned()),
+        ),
         ..global.clone()
     }
 }

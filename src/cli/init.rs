@@ -11,20 +11,15 @@ use super::codes;
 use super::manifests::{self, Warnings};
 use super::pairs::{self, Ours};
 use super::project::read_file;
+use crate::core::fleet::profile::{FLY, LOCAL, ProviderProfile, profile};
 use crate::core::fleet::{Desired, DesiredGroup};
 use crate::core::manifest::aeroform_keys;
 use crate::core::view::{FileEdit, json};
 use crate::ui::list::{self, List};
 use crate::ui::{Exit, Failure, Signals};
 
-/// Where Machines can run, and what that means for the first aeroform.toml.
-const PROVIDERS: [(&str, &str); 2] = [
-    ("local", "processes of this computer: counts are written"),
-    (
-        "fly",
-        "Machines of the app on Fly: counts stay as they are there",
-    ),
-];
+/// Where Machines can run, what a first try needs first.
+const PROVIDERS: [ProviderProfile; 2] = [LOCAL, FLY];
 
 /// The file that the line `#:schema` names, beside the aeroform.toml. Taplo and the editors built on it read that
 /// line. A file of this version is right where the computer is offline, and where this program is older or newer
@@ -83,7 +78,7 @@ async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
         question: "Where do the Machines run?",
         rows: &|_| {
             PROVIDERS
-                .map(|(name, about)| format!("{name:5}  {about}"))
+                .map(|profile| format!("{:5}  {}", profile.name, profile.beginning))
                 .to_vec()
         },
         otherwise: Failure::new(
@@ -93,7 +88,7 @@ async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
         .hint("name one of these: `aeroform init --provider NAME`"),
     };
     let chosen = list::choose(ui, &mut signals, list).await?;
-    Ok(Some(PROVIDERS[chosen].0.to_owned()))
+    Ok(Some(PROVIDERS[chosen].name.to_owned()))
 }
 
 /// Reads the fly.toml of a folder that has no aeroform.toml yet.
@@ -176,7 +171,7 @@ fn manifest(desired: &Desired, fly: &Path) -> String {
     let mut text = format!("#:schema ./{SCHEMA}\n{}", head(desired, fly));
     // On Fly the Machines that exist say how many there are; a number written here would undo what
     // `fly scale count` did (RULES 7).
-    if desired.provider == "local" {
+    if desired.profile().state_of_one_computer {
         for (name, group) in &desired.groups {
             let (count, why) = count(group);
             let name = toml_edit::Key::new(name.as_str());
@@ -203,7 +198,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The state of local Machines means nothing on another computer; on Fly it is the team's.
 fn ignored(provider: &str) -> &'static [&'static str] {
-    if provider == "local" {
+    if profile(provider).state_of_one_computer {
         &["/state/"]
     } else {
         &["/state/.*.lock", "/state/*.unpublished*"]

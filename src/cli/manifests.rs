@@ -11,6 +11,7 @@ use super::pairs::{self, Ours, Pair};
 use super::project::{Project, read_file};
 use super::without_manifests::Problem;
 use crate::core::code::Code;
+use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{Desired, Region};
 use crate::core::manifest::codes::UNKNOWN_REGION;
 use crate::core::manifest::edit::{self, Edit, EditError};
@@ -92,7 +93,8 @@ const SAID_BY_PLANS: [Code; 3] = [
 ];
 
 /// What a plan refuses where it needs it; other plans, and who only looks, have nothing to do with it.
-const REFUSED_BY_PLANS: [Code; 2] = [
+const REFUSED_BY_PLANS: [Code; 3] = [
+    manifest::codes::COMPOSE_NOT_READ,
     manifest::codes::RELEASE_COMMAND_WITHOUT_IMAGE,
     manifest::codes::STRATEGY_NOT_SUPPORTED,
 ];
@@ -174,7 +176,7 @@ pub(super) fn read_with(
             remembered
         }
         // Nothing runs here, and whoever has only a fly.toml means Fly.
-        Purpose::Show | Purpose::Validate { .. } => ours.is_none().then(|| "fly".to_owned()),
+        Purpose::Show | Purpose::Validate { .. } => ours.is_none().then(|| FLY.name.to_owned()),
     };
     let texts = Texts {
         place: pair.ours.place().to_owned(),

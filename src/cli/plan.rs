@@ -6,6 +6,7 @@ use super::saved::OutFile;
 use super::session::{self, Session};
 use super::{Context, show};
 use crate::conduct::Look;
+use crate::core::fleet::typed::shell_word;
 use crate::core::plan::{Aim, DriftKind, Options, Plan, SavedPlan};
 use crate::ui::{Exit, Failure, Signals};
 
@@ -47,6 +48,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     show::plan(context.ui, &look.plan);
     if let Some(out) = out {
         let path = out.write(&SavedPlan::of(&look.plan))?;
+        let path = shell_word(&path);
         context
             .ui
             .say(&format!("saved; `aeroform apply {path}` does exactly this"));

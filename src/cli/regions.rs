@@ -6,6 +6,7 @@ use super::args::{RegionsEdit, RegionsVerb as Args};
 use super::edit::{self, Ground};
 use super::scale::{group, one_group, standbys, there};
 use super::{Context, codes, scale_show};
+use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{Count, GroupName, Region, Regions};
 use crate::core::manifest::did_you_mean;
 use crate::core::manifest::edit::{Edit, Layout};
@@ -212,6 +213,7 @@ fn nowhere(name: &GroupName) -> Failure {
         format!("group `{name}` would have no region left"),
     )
     .hint(format!(
-        "add another one first (`aeroform regions add REGION -g {name}`), or scale it to 0"
+        "add another one first (`aeroform regions add REGION -g {}`), or scale it to 0",
+        shell_word(name.as_str())
     ))
 }

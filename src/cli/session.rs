@@ -12,6 +12,7 @@ use super::project::Project;
 use super::without_manifests::{self, Problem};
 use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::escape;
+use crate::core::fleet::profile::ProviderKind;
 use crate::core::fleet::{AppName, Desired, Known};
 use crate::core::manifest::{Settings, StateLocation};
 use crate::core::plan::codes::FLEET_VANISHED;
@@ -272,19 +273,13 @@ impl Session {
     /// The provider that is named.
     pub(super) fn provider(&self, context: &Context<'_>) -> Result<Box<dyn Provider>, Failure> {
         self.provider_is_named(context)?;
-        match self.desired.provider.as_str() {
-            "local" => Ok(Box::new(self.local(context)?)),
-            "fly" => Ok(Box::new(fly(context)?)),
-            other => Err(manifests::no_provider(other)),
+        match self.desired.profile().kind {
+            ProviderKind::Local => Ok(Box::new(self.local(context)?)),
+            ProviderKind::Fly => Ok(Box::new(fly(context)?)),
+            ProviderKind::Other => Err(manifests::no_provider(&self.desired.provider)),
         }
     }
 }
-
-/// The providers that manifests may name, each with a word about it.
-pub(super) const PROVIDERS: [(&str, &str); 2] = [
-    ("fly", "Fly Machines"),
-    ("local", "processes of this computer"),
-];
 
 /// Reads the manifests for a verb that asks the provider anyway.
 pub(super) async fn read_asking(

@@ -5,6 +5,7 @@ use super::codes;
 use super::edit::Ground;
 use super::scale::{group, list};
 use crate::core::fleet::schema::Guest;
+use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{Desired, GroupName, MachineId};
 use crate::core::manifest::edit::{Edit, Size};
 use crate::core::platform::sizes;
@@ -95,7 +96,10 @@ fn cpus(ground: &Ground<'_>, name: &GroupName) -> Result<(String, u32), Failure>
     let mut found: Vec<(String, u32)> = there.iter().flatten().filter_map(cpus_of).collect();
     found.sort();
     found.dedup();
-    let whole = format!("say it whole: `aeroform scale vm SIZE --memory MB -g {name}`");
+    let whole = format!(
+        "say it whole: `aeroform scale vm SIZE --memory MB -g {}`",
+        shell_word(name.as_str())
+    );
     match found.as_slice() {
         // What runs may be larger than what is usual.
         [] if there.iter().any(Option::is_none) => Err(Failure::new(
@@ -144,8 +148,8 @@ fn there(ground: &Ground<'_>, name: &GroupName) -> Vec<Option<Guest>> {
         serde_json::from_value(guest.clone()).ok()
     });
     // A process of this computer has no size but the one that is written.
-    let is_local = desired.provider == "local";
-    sent.map(|guest| guest.or_else(|| is_local.then(Guest::default)))
+    let is_sized = desired.profile().sizes;
+    sent.map(|guest| guest.or_else(|| (!is_sized).then(Guest::default)))
         .collect()
 }
 

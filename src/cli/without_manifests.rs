@@ -13,6 +13,7 @@ use super::codes;
 use super::manifests::Accepted;
 use super::pairs::{self, Ours, Pair};
 use super::project::{Project, read_file};
+use crate::core::fleet::profile::LOCAL;
 use crate::core::fleet::{AppName, Desired, NamedBy};
 use crate::core::manifest::{
     self, Overrides, PROVIDERS, Settings, Severity, SourceFile, StateLocation,
@@ -64,7 +65,7 @@ pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Acc
         ui.warn(&text);
     }
     let provider_named = provider.is_some();
-    let provider = provider.unwrap_or_else(|| "local".to_owned());
+    let provider = provider.unwrap_or_else(|| LOCAL.name.to_owned());
     Ok(Accepted {
         desired: Desired::of_nothing(app, named_by, &provider),
         project: left.project,

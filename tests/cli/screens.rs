@@ -295,3 +295,77 @@ fn commands_in_json_have_the_flags_in_use() {
     let expected = "`aeroform -C 'my shop' plan` shows what an apply would create";
     assert!(refused.matches(expected).count() == 2, "{refused}");
 }
+
+#[test]
+fn a_file_that_differs_in_the_ends_of_its_lines_is_told_as_such() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    let fly = sandbox.read("fly.toml");
+    let files = "[[files]]\n  guest_path = \"/etc/motd\"\n  local_path = \"motd\"\n";
+    sandbox.write("fly.toml", &format!("{fly}\n{files}"));
+    sandbox.write("motd", "one\ntwo\n");
+    let at = |args: &[&str]| run(&sandbox, &platform, args);
+    let applied = at(&["apply", "-y", "--image", V1]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    sandbox.write("motd", "one\r\ntwo\r\n");
+    let plan = flat(&at(&["plan"]));
+    let told = "note: group `app`: the only difference: the ends of lines in `files./etc/motd`, CRLF against LF";
+    assert!(plan.contains(told), "{plan}");
+    sandbox.write("motd", "one\r\nthree\r\n");
+    let plan = flat(&at(&["plan"]));
+    assert!(!plan.contains("CRLF"), "{plan}");
+}
+
+#[test]
+fn machines_without_the_containers_of_a_compose_file_are_not_made() {
+    let sandbox = project("[groups.app]\ncount = 1\n");
+    let platform = Platform::with_app(&sandbox);
+    let fly = sandbox.read("fly.toml");
+    let at = |args: &[&str]| run(&sandbox, &platform, args);
+    at(&["apply", "-y", "--image", V1]);
+    sandbox.write(
+        "fly.toml",
+        &format!("{fly}\n[build.compose]\n  file = \"compose.yml\"\n"),
+    );
+    let same = at(&["plan", "--detailed-exitcode"]);
+    assert!(same.starts_with("exit 0\n"), "{same}");
+    let more = at(&["scale", "count", "2", "-y"]);
+    assert!(more.starts_with("exit 6\n"), "{more}");
+    let told =
+        "new Machines of group `app` would lack the containers of the compose file (fly.toml:7)";
+    assert!(flat(&more).contains(told), "{more}");
+    assert_eq!(platform.machines().len(), 1);
+    assert!(at(&["validate"]).contains("warning[compose_not_read]"));
+}
+
+#[test]
+fn what_is_printed_to_be_typed_is_quoted_for_its_reader() {
+    let sandbox = Sandbox::with_app();
+    let fly = "app = \"shop\"\nprimary_region = \"ams\"\n\n[processes]\n  \"w rk\" = \"echo a##[x] && sleep 9\"\n";
+    sandbox.write("fly.toml", fly);
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"local\"\n[groups.\"w rk\"]\ncount = 1\n[groups.\"w rk\".deploy]\nsteady = \"10m\"\n",
+    );
+    let shown = flat(&sandbox.run(&["validate"]));
+    let steady = "`groups.\"w rk\".deploy.steady` does not fit";
+    assert!(shown.contains(steady), "{shown}");
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"local\"\n[groups.\"w rk\"]\ncount = 1\n",
+    );
+    let shown = flat(&sandbox.run(&["validate", "--provider", "fly"]));
+    let line = "\"w rk\" = \"sh -c 'echo a\\u0023#[x] && sleep 9'\"";
+    assert!(shown.contains(line), "{shown}");
+    let saved = flat(&sandbox.run(&["plan", "--out", "my next.plan"]));
+    assert!(saved.contains("`aeroform apply 'my next.plan'`"), "{saved}");
+    sandbox.write(
+        "fly.toml",
+        &fly.replace("echo a##[x] && sleep 9", "sleep 1000"),
+    );
+    sandbox.apply();
+    let refused = flat(&sandbox.run(&["scale", "count", "w rk=0", "-y"]));
+    assert!(refused.contains("'--allow-destroy=w rk:1'"), "{refused}");
+    let allowed = sandbox.run(&["scale", "count", "w rk=0", "-y", "--allow-destroy=w rk:1"]);
+    assert!(allowed.starts_with("exit 0\n"), "{allowed}");
+}

@@ -142,7 +142,26 @@ fn rollouts() -> Vec<Plan> {
         guest: None,
         place: "fly.toml:7".to_owned(),
     }));
-    vec![stage.plan(&wanted), stage.plan_with(&wanted, &never())]
+    vec![
+        stage.plan(&wanted),
+        stage.plan_with(&wanted, &never()),
+        of_a_compose_file(),
+        other_line_ends(),
+    ]
+}
+
+fn of_a_compose_file() -> Plan {
+    let mut wanted = desired([("web", group("web").count(1))]);
+    wanted.rollout.compose = Some("fly.toml:9".to_owned());
+    Stage::empty().plan(&wanted)
+}
+
+fn other_line_ends() -> Plan {
+    let with = |text: &str| {
+        let config = json!({"env": {"MOTD": text}});
+        desired([("web", group("web").count(1).config(config))])
+    };
+    Stage::with(&with("a\nb")).plan(&with("a\r\nb"))
 }
 
 fn none_runs(mut stage: Stage, wanted: &aeroform::core::fleet::Desired) -> Plan {

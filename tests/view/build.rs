@@ -309,6 +309,7 @@ pub(crate) fn field(path: &[&str], before: Value, after: Value) -> FieldChange {
         hidden: false,
         shrinks: false,
         unsent: false,
+        line_ends: false,
     }
 }
 

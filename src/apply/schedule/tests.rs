@@ -126,6 +126,7 @@ fn groups(actions: &[(&str, Action, bool)]) -> Plan {
                 after: None,
                 effect: crate::core::fleet::Effect::InPlace,
                 shrinks: false,
+                line_ends: false,
                 hidden: false,
                 unsent: false,
             }];

@@ -35,6 +35,7 @@ pub use world::{Emulator, Fill, Import, RateLimits};
 use super::consent::AllowDestroy;
 use crate::core::fleet::ids::InvalidName;
 use crate::core::fleet::normal::{names_image, parse_duration};
+use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{AppName, GroupName, MachineId, Region, RunId};
 use crate::env::Env;
 use crate::ui::{ColorChoice, Loudness};
@@ -166,17 +167,22 @@ impl Global {
         let mut words = vec!["aeroform".to_owned()];
         for (flag, path) in [("-C", &self.chdir), ("-c", &self.config)] {
             if let Some(path) = path {
-                words.extend([flag.to_owned(), typed(&path.display().to_string())]);
+                words.extend([
+                    flag.to_owned(),
+                    shell_word(&path.display().to_string()).into_owned(),
+                ]);
             }
         }
         // What a variable says holds where it is read, too.
         let app = self.app.as_ref().filter(|_| self.app_variable.is_none());
         words.extend(
             app.into_iter()
-                .flat_map(|app| ["-a".to_owned(), typed(app.as_str())]),
+                .flat_map(|app| ["-a".to_owned(), shell_word(app.as_str()).into_owned()]),
         );
         let provider = self.provider.iter();
-        words.extend(provider.flat_map(|name| ["--provider".to_owned(), typed(name)]));
+        words.extend(
+            provider.flat_map(|name| ["--provider".to_owned(), shell_word(name).into_owned()]),
+        );
         words.join(" ")
     }
 
@@ -192,16 +198,6 @@ impl Global {
     }
 }
 
-/// A word as a shell takes it.
-fn typed(word: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@:,%=".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[test]
 fn a_command_to_be_typed_again_names_the_same_project() {
     let program = |words: &[&str]| Cli::try_parse_from(words).unwrap().global.program();
@@ -214,7 +210,6 @@ fn a_command_to_be_typed_again_names_the_same_project() {
         program(&["aeroform", "status", "--provider", "fly", "-a", "shop-2"]),
         "aeroform -a shop-2 --provider fly"
     );
-    assert_eq!(typed("it's"), r"'it'\''s'");
 }
 
 /// The verbs, in the order in which people meet them.

@@ -7,6 +7,7 @@ use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::profile::{ProviderProfile, profile};
 use super::{
     AppName, GroupName, Lineage, MachineCheck, MachineConfig, MachineId, NewVolume, Region,
     Rollout, StoredConfig, VolumeId, overlay,
@@ -244,6 +245,11 @@ pub struct Policy {
 }
 
 impl Desired {
+    /// What its provider is like.
+    pub fn profile(&self) -> &'static ProviderProfile {
+        profile(&self.provider)
+    }
+
     /// What a verb stands on that needs no manifest: the app, where it runs, and no wish at all.
     pub fn of_nothing(app: AppName, named_by: Option<NamedBy>, provider: &str) -> Self {
         Self {

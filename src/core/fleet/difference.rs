@@ -3,6 +3,7 @@
 //! Both sides are normalised first, so that what the platform rewrites is no difference. Values that look
 //! secret stand in no change (RULES 37).
 
+use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -35,6 +36,9 @@ pub struct FieldChange {
     /// The Machine has it, and nothing that we know of was sent to it with that field.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsent: bool,
+    /// Nothing but the ends of lines differs: CRLF against LF.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub line_ends: bool,
 }
 
 /// The fields in which two configs differ, normalised first, in a stable order, secrets hidden.
@@ -246,6 +250,7 @@ impl Found {
             None => None,
         };
         let shrinks = is_less(row, before, after);
+        let line_ends = only_line_ends(name, before, after);
         let (mut before, mut after) = (show(before), show(after));
         // What differs is within what is hidden.
         let only_hidden = before == after;
@@ -260,7 +265,36 @@ impl Found {
             hidden: hidden || only_hidden || whole,
             shrinks,
             unsent: false,
+            line_ends,
         });
+    }
+}
+
+/// Whether two values are the same once every line of theirs ends in LF alone. `name` is the field's, since one has
+/// the content of a file.
+fn only_line_ends(name: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
+    let (Some(before), Some(after)) = (before, after) else {
+        return false;
+    };
+    let content = |value: &Value| {
+        let text = value.as_str().filter(|_| name == "raw_value")?;
+        String::from_utf8(BASE64.decode(text.as_bytes()).ok()?).ok()
+    };
+    match (content(before), content(after)) {
+        (Some(before), Some(after)) => with_lf(&before) == with_lf(&after),
+        (_, _) => all_with_lf(before) == all_with_lf(after),
+    }
+}
+
+fn with_lf(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
+fn all_with_lf(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::from(with_lf(text)),
+        Value::Array(values) => values.iter().map(all_with_lf).collect(),
+        other => other.clone(),
     }
 }
 
@@ -290,6 +324,42 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_ends_of_lines_are_told_as_such() {
+        let found = |before: Value, after: Value| {
+            let found = changes(&config(before), &config(after));
+            found
+                .iter()
+                .map(|change| change.line_ends)
+                .collect::<Vec<_>>()
+        };
+        let file = |text: &[u8]| json!({"files": [{"guest_path": "/a", "raw_value": BASE64.encode(text)}]});
+        assert_eq!(found(file(b"a\r\nb\r\n"), file(b"a\nb\n")), [true]);
+        assert_eq!(found(file(b"a\r\nb"), file(b"a\nc")), [false]);
+        assert_eq!(found(file(b"a\rb"), file(b"a\nb")), [false]);
+        let env = |text: &str| json!({"env": {"MOTD": text}});
+        assert_eq!(found(env("a\nb"), env("a\r\nb")), [true]);
+        assert_eq!(found(json!({}), env("a\r\nb")), [false]);
+        let cmd = |text: &str| json!({"init": {"cmd": ["sh", "-c", text]}});
+        assert_eq!(found(cmd("a\r\nb"), cmd("a\nb")), [true]);
+    }
+
+    #[test]
+    fn a_grace_period_of_nothing_is_none() {
+        let with = |grace: Value| {
+            let check = json!({"port": 80, "type": "tcp", "grace_period": grace});
+            config(
+                json!({"checks": {"up": check}, "services": [{"internal_port": 80, "checks": [check]}]}),
+            )
+        };
+        let none = with(Value::Null);
+        for zero in ["0s", "0ms", "0", ""] {
+            assert_eq!(changes(&none, &with(json!(zero))), [], "{zero}");
+            assert_eq!(changes(&with(json!(zero)), &none), [], "{zero}");
+        }
+        assert_eq!(changes(&none, &with(json!("1s"))).len(), 2);
+    }
 
     fn config(value: Value) -> MachineConfig {
         MachineConfig::from_value(value).unwrap()

@@ -9,6 +9,8 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::typed::toml_key;
+
 /// Why a text is not a valid name or id; says what would be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a valid {what}: {rule}")]
@@ -183,7 +185,7 @@ impl GroupName {
 impl GroupName {
     /// The name as a key of TOML: quoted where it is not bare.
     pub fn toml_key(&self) -> String {
-        toml_edit::Key::new(self.as_str()).to_string()
+        toml_key(self.as_str()).into_owned()
     }
 }
 

@@ -18,11 +18,13 @@ pub mod lenient;
 pub mod machine;
 pub mod normal;
 pub mod overlay;
+pub mod profile;
 pub mod quiet;
 pub mod release;
 pub mod rollout;
 pub mod schema;
 pub mod secret;
+pub mod typed;
 
 pub use call::{Call, Receipt, Until, VolumeCall};
 pub use desired::{

@@ -117,6 +117,10 @@ fn normal_entry(table: &Table, entry: &mut Value, inside: Inside) {
 fn spelt(spelling: Spelling, value: &Value, inside: Inside) -> Option<Value> {
     match (spelling, value) {
         (Spelling::Duration, Value::String(text)) => Some(normal_duration(text).into()),
+        // No time at all, where that may be written, is what is meant where nothing is.
+        (Spelling::Clamped(0, _), Value::String(text)) if parse_duration(text) == Some(0) => {
+            Some(Value::Null)
+        }
         (Spelling::Clamped(least, most), Value::String(text)) => {
             let clamped = |nanos: u64| match inside {
                 Inside::Service => nanos.clamp(least, most),

@@ -16,6 +16,9 @@ pub struct Rollout {
     /// The words of the command that runs after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed_command: Option<Vec<String>>,
+    /// Where a compose file is named whose containers Machines are to have (`fly.toml:4`).
+    #[serde(skip)]
+    pub compose: Option<String>,
     /// What a failure stops; how and never what, so that it is no part of the digest of desired.
     #[serde(skip)]
     pub on_failure: OnFailure,

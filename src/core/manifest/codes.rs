@@ -34,7 +34,7 @@ codes! {
         "A check's interval or timeout lies outside of what Fly takes.",
         "Write what it is set to.";
     COMPOSE_NOT_READ "compose_not_read" Not:
-        "the containers of a compose file are not read: Machines keep those that they have, new ones get none",
+        "the containers of a compose file are not read: Machines keep those that they have, and a plan that makes new ones on Fly is refused",
         "`[build.compose]` leads to a file that Aeroform does not read.",
         "Write the containers as `machine_config`.";
     COUNT_AND_REGIONS "count_and_regions" Error:

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::codes;
+use crate::core::fleet::profile::{ProviderKind, ProviderProfile, profile};
 use crate::core::fleet::{
     AppName, Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, NamedBy,
     Places, Regions, Rollout,
@@ -37,6 +38,10 @@ pub(super) struct Both<'j> {
 }
 
 impl Both<'_> {
+    fn profile(&self) -> &'static ProviderProfile {
+        profile(&self.settings.provider)
+    }
+
     /// What is wanted; none when no app is named.
     pub(super) fn desired(&self) -> Option<Desired> {
         let groups = Groups::of(&self.document.processes);
@@ -44,7 +49,7 @@ impl Both<'_> {
         self.check_groups(&groups);
         self.check_moves(&groups);
         let image = self.image();
-        if image.is_none() && self.settings.provider != "local" {
+        if image.is_none() && self.profile().runs_images {
             self.check_release_command();
         }
         let written: BTreeMap<_, _> = self
@@ -90,7 +95,10 @@ impl Both<'_> {
             image,
             has_processes: !self.document.processes.is_empty(),
             rollout: self.rollout(),
-            definition: (self.settings.provider == "fly").then(|| Box::new(self.tree.to_json())),
+            definition: self
+                .profile()
+                .deployed_by_flyctl
+                .then(|| Box::new(self.tree.to_json())),
         })
     }
 
@@ -137,7 +145,7 @@ impl Both<'_> {
     /// What the files name.
     fn written_image(&self) -> Option<&String> {
         let ours = self.aeroform.image.as_ref();
-        ours.or(self.document.image.as_ref())
+        ours.or(self.document.build.image.as_ref())
     }
 
     fn group(
@@ -162,7 +170,7 @@ impl Both<'_> {
         let mut command = process
             .map(|process| process.command.value.clone())
             .filter(|text| !text.is_empty());
-        if self.settings.provider == "local" {
+        if self.profile().kind == ProviderKind::Local {
             let mut told = process.is_some_and(Process::cannot_be_split);
             if let Some((text, words)) = settings.and_then(|settings| settings.command.clone()) {
                 told |= words.is_empty();
@@ -215,7 +223,7 @@ impl Both<'_> {
         {
             let message = format!(
                 "`groups.{}.deploy.steady` does not fit into `wait_timeout`, which is {most}s",
-                settings.name.value
+                settings.name.value.toml_key()
             );
             let help = "write a shorter time, or a longer `wait_timeout` in `[deploy]` of fly.toml";
             aero.bad_value(window.span.clone(), message, Some(help.to_owned()));
@@ -231,6 +239,7 @@ impl Both<'_> {
                 .as_ref()
                 .map(|at| Box::new(at.value.clone())),
             seed_command: deploy.seed_command.clone(),
+            compose: self.document.build.compose.clone(),
             on_failure: self.aeroform.on_failure.unwrap_or_default(),
         }
     }

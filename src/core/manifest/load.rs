@@ -2,6 +2,7 @@
 
 use super::codes;
 use crate::core::fleet::Desired;
+use crate::core::fleet::profile::FLY;
 
 use super::aeroform::{Aeroform, read};
 use super::diagnostics::{Diagnostic, Diagnostics};
@@ -129,7 +130,11 @@ impl Files<'_> {
             || says(fly_tree.as_ref(), "build")
             || says(aero_tree.as_ref(), "image");
         // Whoever has an image, or builds one, means Fly: processes of this computer have none.
-        let usual = if has_image { "fly" } else { DEFAULT_PROVIDER };
+        let usual = if has_image {
+            FLY.name
+        } else {
+            DEFAULT_PROVIDER
+        };
         let otherwise = overrides.provider_otherwise.as_deref().unwrap_or(usual);
         if let (Some(file), Some(provider)) = (self.aero, &overrides.provider) {
             file.runs_on(provider);

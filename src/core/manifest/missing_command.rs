@@ -1,6 +1,7 @@
 //! A group without a command: on Fly it runs its image's own, with provider `local` there is none.
 
 use super::codes;
+use crate::core::fleet::typed::{toml_key, toml_string};
 use crate::core::fleet::{GroupName, MachineConfig};
 
 use super::diagnostics::{Diagnostic, shown};
@@ -49,8 +50,7 @@ pub(super) fn diagnostic(
         ""
     };
     let table = toml_key(name.as_str());
-    // TOML's basic strings escape as JSON's do.
-    let command = serde_json::Value::from(command);
+    let command = toml_string(command);
     // Nobody chose `local` where there is no aeroform.toml.
     let elsewhere = if both.aero.is_none() {
         "\nor, for an app on Fly, begin with `aeroform init --provider fly`"
@@ -62,15 +62,4 @@ pub(super) fn diagnostic(
         .help(format!(
             "write in {file}{from}:\n[groups.{table}.local]\ncommand = {command}{elsewhere}"
         ))
-}
-
-pub(super) fn toml_key(name: &str) -> String {
-    let bare = name
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if bare {
-        name.to_owned()
-    } else {
-        serde_json::Value::from(name).to_string()
-    }
 }

@@ -3,15 +3,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::core::fleet::profile::{FLY, LOCAL};
 use crate::core::fleet::{AppName, Region};
 
 use super::aeroform::Aeroform;
 
 /// Where Machines run unless somebody says otherwise.
-pub(super) const DEFAULT_PROVIDER: &str = "local";
+pub(super) const DEFAULT_PROVIDER: &str = LOCAL.name;
 
 /// Where Machines can run.
-pub const PROVIDERS: [&str; 2] = ["fly", "local"];
+pub const PROVIDERS: [&str; 2] = [FLY.name, LOCAL.name];
 
 /// Where the state file is.
 #[derive(Debug, Clone, PartialEq, Eq)]

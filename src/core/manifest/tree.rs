@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use crate::core::fleet::Region;
 use crate::core::fleet::normal::names_image;
+use crate::core::fleet::profile::profile;
 
 use super::codes;
 use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
@@ -83,7 +84,7 @@ impl<'s> File<'s> {
     pub(super) fn runs_on_fly(&self) -> bool {
         self.provider
             .get()
-            .is_some_and(|provider| provider == "fly")
+            .is_some_and(|provider| profile(provider).sizes)
     }
 
     /// Says which regions the platform itself has named, beside those that are known here.

@@ -59,6 +59,14 @@ codes! {
         "… would be updated with the strategy `…`, which is not part of this version",
         "`canary` and `bluegreen` cannot be carried out yet, and a rolling update takes running Machines down instead.",
         "Add `--strategy rolling`, or write `strategy = \"rolling\"` in fly.toml.";
+    COMPOSE_NEEDED "compose_needed" Refused:
+        "new Machines … would lack the containers of the compose file (…), which this version does not read",
+        "`[build.compose]` is written, and a Machine would be made from nothing. One that exists keeps its containers.",
+        "Write the containers as `machine_config`, or take `[build.compose]` away.";
+    LINE_ENDS "line_ends" Not:
+        "group `…`: the ends of lines in …, CRLF against LF",
+        "A file, a variable or a command has the same lines as the Machine has, with other ends.",
+        "Look at your editor and at git's `core.autocrlf`; `eol=lf` in .gitattributes keeps them.";
     RELEASE_COMMAND_SKIPPED "release_command_skipped" Not:
         "the release command (…) does not run, as `--release-command=never` says: …",
         "The plan changes what the command prepares for.",

@@ -21,7 +21,7 @@ pub(super) fn difference(
     decisions: &BTreeMap<GroupName, Decision<'_>>,
     plan: &Plan,
 ) -> Option<Cost> {
-    if desired.provider != "fly" {
+    if !desired.profile().prices {
         return None;
     }
     let mut sum = Sum::default();

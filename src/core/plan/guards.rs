@@ -260,8 +260,10 @@ pub(super) fn warnings(
     decisions: &BTreeMap<GroupName, Decision<'_>>,
 ) -> Vec<Note> {
     let mut found = Vec::new();
-    if desired.provider != "local" {
+    if desired.profile().shares_ports {
         found.extend(shared_ports(desired, decisions));
+    }
+    if desired.profile().runs_images {
         found.extend(tag(desired, decisions));
     }
     for (name, group) in &desired.groups {

@@ -223,7 +223,7 @@ fn say(
             "which Machines go is decided at apply: this plan was made without asking the provider",
         ));
     }
-    if !plan.online && plan.provider == "fly" && mounts(plan, desired) {
+    if !plan.online && desired.profile().volumes && mounts(plan, desired) {
         plan.notes.push(note(
             codes::DECIDED_AT_APPLY,
             "which volumes new Machines take, and which are made, is decided at apply: this plan was made \

@@ -9,6 +9,7 @@ use super::notes::machines;
 use super::options::Aim;
 use super::summary::Revert;
 use super::types::{Action, GroupVerdict, Plan, Removal};
+use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{GroupName, RunId};
 
 /// What must be asked.
@@ -215,7 +216,8 @@ impl Questions {
                     None => "all".to_owned(),
                 })
                 .collect();
-            flags.push(format!("--allow-destroy={}", names.join(",")));
+            let flag = format!("--allow-destroy={}", names.join(","));
+            flags.push(shell_word(&flag).into_owned());
         }
         flags.join(" ")
     }

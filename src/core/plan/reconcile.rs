@@ -239,7 +239,7 @@ impl<'a> Group<'_, 'a> {
                     .refusal
                     .get_or_insert(words::two_images(self.name, images));
             }
-            Running::Nothing if self.desired.provider == "fly" => {
+            Running::Nothing if self.desired.profile().needs_image => {
                 decision.refusal.get_or_insert(words::no_image(self.name));
             }
             Running::Nothing => {}
@@ -253,9 +253,8 @@ impl<'a> Group<'_, 'a> {
 
     fn home(&self) -> Option<Region> {
         self.desired.primary_region.clone().or_else(|| {
-            // Regions are only names on one host, so a host without a written one has one anyway.
-            (self.desired.provider == "local")
-                .then(|| Region::new("local").expect("`local` is a valid region"))
+            let region = self.desired.profile().default_region?;
+            Some(Region::new(region).expect("the regions of the table are valid"))
         })
     }
 

@@ -13,7 +13,7 @@ use super::fields::{Fields, Remembered};
 use super::members::Member;
 use super::notes::note;
 use super::releases;
-use super::types::{Note, Plan};
+use super::types::{Action, Change, Note, Plan};
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, MachineState, ReleaseCommand, StoredConfig,
     UnsupportedStrategy, difference, overlay,
@@ -38,7 +38,44 @@ pub(super) fn judge<'a>(
         release_command: plan.asked.release_command,
     };
     plan.refusals.extend(rollout.refusals());
+    plan.refusals.extend(compose(plan, desired));
     plan.warnings.extend(rollout.warnings());
+}
+
+/// Machines without their containers are no success: none is made from nothing where a compose file names some.
+fn compose(plan: &Plan, desired: &Desired) -> Option<Note> {
+    let place = desired.rollout.compose.as_ref()?;
+    if !desired.profile().runs_images {
+        return None;
+    }
+    let from_nothing = |change: &Change| match &change.action {
+        Action::Create {
+            replaces, inherits, ..
+        } => replaces.is_none() && inherits.like.is_none(),
+        Action::Update { .. }
+        | Action::Move { .. }
+        | Action::Destroy { .. }
+        | Action::Adopt
+        | Action::Wait
+        | Action::Start
+        | Action::Forget => false,
+    };
+    let changes = plan.changes().map(|(_, change)| change);
+    let groups: BTreeSet<&GroupName> = changes
+        .filter(|change| from_nothing(change))
+        .map(|change| &change.group)
+        .collect();
+    if groups.is_empty() {
+        return None;
+    }
+    let groups: Vec<&GroupName> = groups.into_iter().collect();
+    let message = format!(
+        "new Machines of {} would lack the containers of the compose file ({place}), which this version does \
+         not read",
+        listed(&groups)
+    );
+    let hint = "write the containers as `machine_config`, or take `[build.compose]` away";
+    Some(note(codes::COMPOSE_NEEDED, message).hint(hint))
 }
 
 /// A decided plan, as far as the release command and the strategies depend on it.

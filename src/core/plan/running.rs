@@ -90,7 +90,7 @@ fn sent(machine: &Machine) -> Option<&str> {
 /// whose size cannot be seen nothing is guessed.
 pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option<Guest> {
     let usual = || Some(sizes::find(sizes::DEFAULT)?.guest());
-    (desired.provider == "fly" && members.is_empty())
+    (desired.profile().sizes && members.is_empty())
         .then(usual)
         .flatten()
 }

@@ -20,7 +20,13 @@ pub(super) fn about_groups(
 ) -> Vec<Note> {
     let mut found: Vec<Note> = decisions
         .iter()
-        .flat_map(|(name, decision)| [about_image(name, decision), about_size(name, decision)])
+        .flat_map(|(name, decision)| {
+            [
+                about_image(name, decision),
+                about_size(name, decision),
+                about_line_ends(name, decision),
+            ]
+        })
         .flatten()
         .collect();
     let added: Vec<&GroupName> = decisions
@@ -66,7 +72,7 @@ pub(super) fn about_groups(
         }
         found.push(about);
     }
-    if desired.provider != "local" {
+    if desired.profile().deployed_by_flyctl {
         for (name, decision) in decisions {
             let goes =
                 decision.gone.len() == decision.members.len() && !decision.members.is_empty();
@@ -165,6 +171,42 @@ fn no_image_of(who: &str) -> Note {
         format!("nothing says which image {who}, and nothing of the app runs yet"),
     )
     .hint("name it with `--image`, or write `image` in aeroform.toml")
+}
+
+/// Fields of a group that differ in nothing but the ends of lines: what looks like no difference is one.
+fn about_line_ends(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+    let changes = || decision.changed.iter().flat_map(|changed| &changed.changes);
+    let fields: BTreeSet<String> = changes()
+        .filter(|change| change.line_ends)
+        .map(|change| {
+            // The content of a file is known by where it is.
+            let path = change.path.strip_suffix(&["raw_value".to_owned()]);
+            format!("`{}`", path.unwrap_or(&change.path).join("."))
+        })
+        .collect();
+    let all: Vec<&str> = fields.iter().map(String::as_str).take(8).collect();
+    let (last, others) = all.split_last()?;
+    let what = match (others, fields.len() - all.len()) {
+        ([], 0) => (*last).to_owned(),
+        (others, 0) => format!("{} and {last}", others.join(", ")),
+        (_, more) => format!("{} and {more} more", all.join(", ")),
+    };
+    let only = if changes().all(|change| change.line_ends) {
+        "the only difference: "
+    } else {
+        ""
+    };
+    Some(
+        note(
+            codes::LINE_ENDS,
+            format!("group `{name}`: {only}the ends of lines in {what}, CRLF against LF"),
+        )
+        .of(name)
+        .hint(
+            "an editor or git (`core.autocrlf`) writes them; `eol=lf` in .gitattributes keeps them the same \
+             everywhere",
+        ),
+    )
 }
 
 /// What new Machines run where no manifest says it.

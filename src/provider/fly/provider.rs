@@ -20,6 +20,7 @@ use super::pace::Pace;
 use super::transport::{Method, Transport};
 use super::wire::{self, Read};
 use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
+use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{
     AppName, Call, Capabilities, Description, GroupName, Machine, MachineEvent, MachineId,
     NewRelease, Receipt, Region, Release, ReleaseStatus, Until, Volume, lenient,
@@ -302,7 +303,7 @@ impl<T: Transport> FlyProvider<T> {
 #[async_trait]
 impl<T: Transport> Provider for FlyProvider<T> {
     fn name(&self) -> &'static str {
-        "fly"
+        FLY.name
     }
 
     fn owed(&self) -> Duration {

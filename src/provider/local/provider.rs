@@ -14,6 +14,7 @@ use super::layout::{AppDir, MachineDir};
 use super::observe::{Snapshot, snapshot};
 use super::wake::{Supervisors, io_error};
 use super::{logs, procfs, scope};
+use crate::core::fleet::profile::LOCAL;
 use crate::core::fleet::{
     AppName, Call, Capabilities, Description, Machine, MachineId, MachineName, MachineState,
     Management, Receipt, Region, Stamps, Until,
@@ -169,7 +170,7 @@ impl LocalProvider {
 #[async_trait]
 impl Provider for LocalProvider {
     fn name(&self) -> &'static str {
-        "local"
+        LOCAL.name
     }
 
     /// Counts the folders with a record, readable or not, so that damaged ones are missed.

@@ -3,11 +3,21 @@
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::tree::At;
 
-/// Reads the section; the image, where one is named.
-pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
-    let mut fields = fields.table("build")?;
+/// What a build says of Machines.
+#[derive(Debug, Default)]
+pub(in crate::core::manifest) struct Build {
+    /// The image, where one is named.
+    pub(in crate::core::manifest) image: Option<String>,
+    /// Where a compose file is named (`fly.toml:4`).
+    pub(in crate::core::manifest) compose: Option<String>,
+}
+
+/// Reads the section.
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Build {
+    let Some(mut fields) = fields.table("build") else {
+        return Build::default();
+    };
     let image = fields
         .string("image")
         .filter(|image| !image.value.is_empty());
@@ -15,8 +25,11 @@ pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
     two_ways(&mut fields);
     compression(&mut fields);
     types(&mut fields);
+    let mut compose = None;
     if let Some((span, _)) = fields.take_entry("compose") {
-        let message = "the containers of a compose file are not read: Machines keep those that they have, new ones get none";
+        compose = Some(fields.file.source.line_ref(span.start));
+        let message = "the containers of a compose file are not read: Machines keep those that they have, and a plan that \
+                       makes new ones on Fly is refused";
         fields.file.report(
             Diagnostic::warning(codes::COMPOSE_NOT_READ, message)
                 .at(fields.file.place(span, ""))
@@ -24,7 +37,10 @@ pub(super) fn image(fields: &mut Fields<'_, '_>) -> Option<At<String>> {
         );
     }
     fields.finish();
-    image
+    Build {
+        image: image.map(|image| image.value),
+        compose,
+    }
 }
 
 /// flyctl builds in one way and says nothing of the other.
@@ -125,7 +141,7 @@ mod tests {
             ("image = \"my shop\"", 1, 0),
             ("[build.compose]\nfile = \"c.yml\"", 0, 1),
         ] {
-            let (_, found) = fly_fields(&format!("[build]\n{text}\n"), image);
+            let (_, found) = fly_fields(&format!("[build]\n{text}\n"), read);
             assert_eq!(
                 (found.errors(), found.warnings()),
                 (errors, warnings),

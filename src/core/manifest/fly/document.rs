@@ -7,12 +7,12 @@ use std::ops::Range;
 use crate::core::fleet::schema::{
     File as MachineFile, Guest, Metrics, Restart, Static, StopConfig,
 };
+use crate::core::fleet::typed::toml_key;
 use crate::core::fleet::{AppName, MachineCheck, Region};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
-use super::super::missing_command::toml_key;
 use super::super::names;
 use super::super::settings::Overrides;
 use super::super::tree::{At, File};
@@ -39,7 +39,7 @@ pub(in crate::core::manifest) struct Document {
     pub(in crate::core::manifest) app_span: Option<Range<usize>>,
     pub(in crate::core::manifest) primary_region: Option<Region>,
     pub(in crate::core::manifest) processes: Vec<Process>,
-    pub(in crate::core::manifest) image: Option<String>,
+    pub(in crate::core::manifest) build: build::Build,
     pub(in crate::core::manifest) deploy: Deploy,
     pub(super) env: BTreeMap<String, String>,
     pub(super) http_service: Option<For<services::Written>>,
@@ -122,7 +122,7 @@ pub(in crate::core::manifest) fn read(
             .filter(|region| !region.value.is_empty())
             .and_then(|written| names::region(file, written)),
         processes: processes::read(&mut fields),
-        image: build::image(&mut fields).map(|image| image.value),
+        build: build::read(&mut fields),
         deploy: deploy::read(&mut fields),
         env: environment::read(&mut fields),
         http_service: services::http_service(&mut fields),

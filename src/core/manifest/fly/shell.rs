@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use crate::core::fleet::typed::toml_string;
+
 use super::super::codes;
 use super::super::command::split;
 use super::super::diagnostics::{Diagnostic, shown};
@@ -24,7 +26,7 @@ pub(super) fn warn(file: &File<'_>, whose: &str, key: &str, command: &str, span:
         return;
     };
     let message = format!("the command of {whose} has {found}, and no shell reads it");
-    let line = serde_json::Value::from(in_shell(command));
+    let line = toml_string(&in_shell(command));
     file.report(
         Diagnostic::warning(codes::SHELL_SYNTAX, message)
             .at(file.place(span.clone(), ""))

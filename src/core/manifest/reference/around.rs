@@ -24,7 +24,7 @@ const BUILD: &[Key] = &[
     refused(
         "compose",
         "table",
-        "containers of a compose file: they are not read, and a warning says so. Machines keep those that they have, and new ones get none",
+        "containers of a compose file: they are not read. Machines keep those that they have, and a plan that makes new ones on Fly is refused",
     ),
 ];
 

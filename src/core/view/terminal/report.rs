@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::progress::subject;
 use crate::core::fleet::MachineId;
+use crate::core::fleet::typed::shell_word;
 use crate::core::plan::serving::{Does, Serving, Versioned};
 use crate::core::plan::{Action, Aim, Change, Outcome, StepResult};
 use crate::core::view::line::{Line, Page};
@@ -220,8 +221,9 @@ fn state(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
                 .plain(format!(" the state was not written: {cause}"));
             page.line(&line)?;
             let hint = format!(
-                "nothing is lost; publish it with `{} state push {copy}`",
-                report.program
+                "nothing is lost; publish it with `{} state push {}`",
+                report.program,
+                shell_word(copy)
             );
             page.line(&Line::new(2).push(Label::Hint, "hint: ").plain(hint))
         }

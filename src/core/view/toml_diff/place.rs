@@ -190,6 +190,7 @@ pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
                 hidden: false,
                 shrinks: changes[kind].shrinks || changes[cpus].shrinks,
                 unsent: changes[kind].unsent && changes[cpus].unsent,
+                line_ends: false,
             });
         } else if at != kind.max(cpus) {
             folded.push(change.clone());
@@ -284,6 +285,7 @@ fn fields(goes: &FieldChange, comes: &FieldChange) -> Vec<FieldChange> {
             hidden: goes.hidden || comes.hidden,
             shrinks: false,
             unsent: false,
+            line_ends: false,
         })
         .collect()
 }

@@ -48,6 +48,7 @@ pub fn added(addition: &Addition) -> Written {
         effect: Effect::InPlace,
         hidden: value.is_none(),
         shrinks: false,
+        line_ends: false,
         unsent: false,
     };
     let mut all = written(group, http_service.as_deref(), &[change]);

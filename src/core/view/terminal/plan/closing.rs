@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use crate::core::fleet::profile::profile;
 use crate::core::fleet::{Region, VolumeId};
 use crate::core::plan::{Action, Aim, Change, Plan};
 use crate::core::platform::{PRICES_OF, regions};
@@ -158,7 +159,7 @@ fn cost(plan: &Plan) -> Option<String> {
 }
 
 fn unpriced(plan: &Plan) -> Option<String> {
-    if plan.provider != "fly" {
+    if !profile(&plan.provider).prices {
         return None;
     }
     let comes_or_goes = |change: &&Change| {
