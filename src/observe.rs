@@ -1,6 +1,6 @@
 //! Takes one snapshot of an app's world; after it the plan asks nothing.
 //!
-//! An empty answer is not an empty world (RULES 8): the provider's own count is a second witness, and
+//! An empty answer is not an empty world (rule 8): the provider's own count is a second witness, and
 //! every known Machine that the list lacks is asked for by its id. A list that has fewer Machines than
 //! that count, or lacks one that exists, is given time to catch up. Decides nothing about what it
 //! finds. Reads only, so it may be dropped at any moment.

@@ -117,6 +117,7 @@ proptest! {
         prop_assert_eq!(made, turned.plan(&turned_after));
     }
 
+    /// Holds rule 13.
     #[test]
     fn a_list_is_even_and_no_even_layout_takes_fewer_changes(
         current in proptest::collection::vec(0..4u32, 4),
@@ -151,6 +152,7 @@ proptest! {
         stage.apply(&desired([("web", wanted)]));
     }
 
+    /// Holds rule 33.
     #[test]
     fn a_protected_group_never_shrinks_and_leaves_no_volume(
         before in manifest(),

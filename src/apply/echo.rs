@@ -1,4 +1,4 @@
-//! What the platform adds by itself to a config that this run sent (RULES 10).
+//! What the platform adds by itself to a config that this run sent (rule 10).
 //!
 //! A config that anybody else writes makes another instance of the Machine. So what is read of a Machine at
 //! the instance that a call of this run made, and was not sent, comes from the platform. Every read of a

@@ -1,4 +1,4 @@
-//! Waiting until a change is known to have worked (RULES 29).
+//! Waiting until a change is known to have worked (rule 29).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

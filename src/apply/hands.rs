@@ -28,7 +28,7 @@ const TRIES: u32 = 6;
 const RATE_PATIENCE: Duration = Duration::from_secs(600);
 
 /// How long an image is waited for that the registry does not have: one that was pushed a moment ago is there in
-/// less than 10 s (facts/fly-machines-api.md 20a).
+/// less than 10 s (docs/platform/machines-api.md 20a).
 const IMAGE_PATIENCE: Duration = Duration::from_secs(30);
 /// How often is looked whether it is there.
 const LOOK_FOR_IMAGE: Duration = Duration::from_secs(2);

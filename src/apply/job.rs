@@ -60,7 +60,7 @@ pub struct Report {
     pub remarks: Vec<String>,
     /// What the platform was seen to add by itself, as far as the state does not say so already.
     pub additions: Vec<Addition>,
-    /// What others have changed of this run's own work since, and who; then the run is overtaken (RULES 31).
+    /// What others have changed of this run's own work since, and who; then the run is overtaken (rule 31).
     pub overtaken: Vec<String>,
     /// Why the release could not be marked as ended, where it could not.
     pub unended: Option<String>,

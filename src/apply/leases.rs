@@ -1,5 +1,5 @@
 //! The leases of a step: nobody else changes a Machine from before it is read until its gate has passed
-//! (RULES 26, 27).
+//! (rules 26, 27).
 
 use std::convert::Infallible;
 use std::time::Duration;

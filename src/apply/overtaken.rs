@@ -1,5 +1,5 @@
 //! Who has changed what a run had just changed: another run by its stamps, or a release of another tool
-//! (RULES 31).
+//! (rule 31).
 
 use std::time::Duration;
 

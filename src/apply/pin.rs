@@ -1,4 +1,4 @@
-//! What must still be true of a Machine when it is touched (RULES 24).
+//! What must still be true of a Machine when it is touched (rule 24).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! The release of a run: registered before its first change, and marked at its end (RULES 30).
+//! The release of a run: registered before its first change, and marked at its end (rule 30).
 //!
 //! Bookkeeping for people. Where it cannot be registered the run goes on under the number that the plan
 //! says, and tells why. Never registers a second one for an answer that was lost: it asks. What was

@@ -179,7 +179,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// Nothing further of the release begins, in any group: neither what changes or takes away a Machine, nor a
-    /// Machine with the new config (RULES 29).
+    /// Machine with the new config (rule 29).
     fn stop_release(&mut self, unstarted: &mut Unstarted) {
         for pool in 0..self.pools.len() {
             for step in self.pools[pool].members.clone() {

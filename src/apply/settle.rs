@@ -1,5 +1,5 @@
 //! Settling a create whose answer was lost: the Machine that answers the intent is the one that bears
-//! its name (RULES 4).
+//! its name (rule 4).
 
 use std::time::Duration;
 

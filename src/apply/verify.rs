@@ -1,4 +1,4 @@
-//! Looking again after the run: exit 0 means it is so (RULES 31).
+//! Looking again after the run: exit 0 means it is so (rule 31).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -153,7 +153,7 @@ fn as_set(ids: &[MachineId]) -> BTreeSet<&MachineId> {
 }
 
 /// The launch id that a Machine may go on bearing: a stamp that its name contradicts was copied by
-/// another tool (RULES 4).
+/// another tool (rule 4).
 pub(super) fn own_launch(machine: &Machine) -> Option<&str> {
     let stamp = machine.stamps.launch.as_deref()?;
     (machine.name.launch_part() == Some(stamp)).then_some(stamp)

@@ -1,4 +1,4 @@
-//! Whether a Machine that was started stays up (RULES 29): pure, over what reads of it show, on our own clock.
+//! Whether a Machine that was started stays up (rule 29): pure, over what reads of it show, on our own clock.
 //!
 //! Exits are counted from events that were not there before the call; by the platform's own count of restarts
 //! where the list does not reach back so far; and from the states seen where there are no events at all.

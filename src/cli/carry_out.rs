@@ -114,7 +114,7 @@ pub(super) struct Edited<'a> {
     pub(super) journal: &'a dyn Journal,
     /// What follows from the edit.
     pub(super) shown: Look,
-    /// What is written just before the first call (RULES 35).
+    /// What is written just before the first call (rule 35).
     pub(super) edits: &'a FileEdits,
 }
 

@@ -3,7 +3,7 @@
 //!
 //! The files stay the truth: a verb only says which edits it means, and what happens to Machines is what
 //! the plan makes of the edited files. Nothing is written before consent, and just before the first call
-//! everything is (RULES 35).
+//! everything is (rule 35).
 
 use super::args::Editing;
 use super::carry_out::{self, Errand};

@@ -1,5 +1,5 @@
 //! Which files of a project git ignores, by the patterns of its own work tree: starts no process and reads nothing
-//! outside (RULES 38).
+//! outside (rule 38).
 
 use std::path::{Path, PathBuf};
 

@@ -170,7 +170,7 @@ pub(super) fn head(desired: &Desired, fly: &Path) -> String {
 fn manifest(desired: &Desired, fly: &Path) -> String {
     let mut text = format!("#:schema ./{SCHEMA}\n{}", head(desired, fly));
     // On Fly the Machines that exist say how many there are; a number written here would undo what
-    // `fly scale count` did (RULES 7).
+    // `fly scale count` did (rule 7).
     if desired.profile().state_of_one_computer {
         for (name, group) in &desired.groups {
             let (count, why) = count(group);

@@ -60,7 +60,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     })
 }
 
-/// Machines that come and go outside of us are one line of bookkeeping and no change (RULES 15).
+/// Machines that come and go outside of us are one line of bookkeeping and no change (rule 15).
 fn detailed(plan: &Plan) -> Exit {
     let drifted = plan
         .drift

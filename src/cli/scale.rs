@@ -93,7 +93,7 @@ fn layout(
     })
 }
 
-/// A count that is written means no standbys unless they are written, too (RULES 15).
+/// A count that is written means no standbys unless they are written, too (rule 15).
 pub(super) fn standbys(
     ground: &Ground<'_>,
     name: &GroupName,

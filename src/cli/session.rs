@@ -294,7 +294,7 @@ pub(super) async fn read_asking(
     manifests::read_with(context, purpose, named)
 }
 
-/// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (RULES 38).
+/// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (rule 38).
 pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
     let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
     let access = Access::of_vars(|name| context.env.var(name)).map_err(refused)?;

@@ -1,4 +1,4 @@
-//! `aeroform scale vm` and `aeroform scale memory`: a whole size for one group (RULES 19).
+//! `aeroform scale vm` and `aeroform scale memory`: a whole size for one group (rule 19).
 
 use super::args::{Memory, Vm};
 use super::codes;

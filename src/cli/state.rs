@@ -65,7 +65,7 @@ fn list(context: &Context<'_>, known: &Known) {
     }
 }
 
-/// Never the file's own text: that holds digests of hidden values, which are not printed (RULES 37).
+/// Never the file's own text: that holds digests of hidden values, which are not printed (rule 37).
 fn show(context: &Context<'_>, known: &Known) {
     let ui = context.ui;
     let document = json::state::show(known);

@@ -1,4 +1,4 @@
-//! Which files git tracks, by the index of the work tree: starts no process and reads nothing outside (RULES 38). A
+//! Which files git tracks, by the index of the work tree: starts no process and reads nothing outside (rule 38). A
 //! tracked file is not ignored, whatever the patterns say.
 
 use std::fs;

@@ -1,5 +1,5 @@
 //! The anchor: the lease of one Machine for a whole run, so that a second run on another computer waits,
-//! and other tools meet it, too (RULES 26). The state's lock guards one computer; this guards the app, as
+//! and other tools meet it, too (rule 26). The state's lock guards one computer; this guards the app, as
 //! long as it has a Machine.
 
 use std::collections::BTreeSet;

@@ -132,7 +132,7 @@ impl Ground<'_> {
     }
 
     /// Reads the state, looks at the world once, and plans. Runs that this host's journal has a record
-    /// of are taken over without being asked (RULES 12).
+    /// of are taken over without being asked (rule 12).
     pub async fn look(&self, wishes: &Options) -> Result<Look, ConductError> {
         let app = &self.desired.app;
         let remembered = Remembered::read(self.store, app, &self.desired.provider).await?;
@@ -194,7 +194,7 @@ impl Ground<'_> {
     }
 }
 
-/// What this host's journal has a record of (RULES 12).
+/// What this host's journal has a record of (rule 12).
 fn own(options: &mut Options, open: &[OpenRun], registered: &BTreeMap<String, RunId>) {
     let runs = open.iter().map(|open| open.row.run.clone());
     options.own_runs.extend(runs);

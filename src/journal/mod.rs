@@ -1,7 +1,7 @@
 //! What a run has begun and what came of it, so that a run that died can be settled.
 //!
 //! Nothing depends on the journal: with it lost, the next run finds its own Machines by name. It
-//! belongs to a lineage, never to a folder (RULES 42), and holds no value of any variable. Start at
+//! belongs to a lineage, never to a folder (rule 42), and holds no value of any variable. Start at
 //! [`Journal`]; [`sqlite`] keeps it on disk, [`memory`] in tests, and [`contract`] is what both promise.
 
 pub mod contract;
@@ -72,7 +72,7 @@ pub struct RunRow {
 }
 
 /// What nothing else tells afterwards, since it bears no name of ours: a call that is made only once this is
-/// durable (RULES 40), or one without which nothing more is begun.
+/// durable (rule 40), or one without which nothing more is begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartedRow {
     /// The step that makes it; of a release the first, which begins after it.

@@ -1,5 +1,5 @@
 //! Our bookkeeping as metadata on a Machine, for platforms that have nothing else to write it in
-//! (RULES 1). The only place that knows the keys.
+//! (rule 1). The only place that knows the keys.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ pub fn group(metadata: &BTreeMap<String, String>) -> Option<GroupName> {
     GroupName::new(metadata.get(GROUP)?.as_str()).ok()
 }
 
-/// Who manages a Machine of this name and metadata (facts/fly-machines-api.md 16). A canary is one that
+/// Who manages a Machine of this name and metadata (docs/platform/machines-api.md 16). A canary is one that
 /// `fly deploy` left behind, unless name and lineage say that we made it.
 pub fn management(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
     let group = metadata.get(GROUP).map_or("", String::as_str);

@@ -126,7 +126,7 @@ pub trait Provider: Send + Sync {
     ) -> Result<(), ProviderError>;
 }
 
-/// How often a lease is prolonged: a third of its time (RULES 27).
+/// How often a lease is prolonged: a third of its time (rule 27).
 pub const LEASE_BEAT: Duration = Duration::from_secs(5);
 
 /// What a list answered.

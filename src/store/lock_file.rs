@@ -1,4 +1,4 @@
-//! An OS lock on a file that is never unlinked and whose content only informs (RULES 26).
+//! An OS lock on a file that is never unlinked and whose content only informs (rule 26).
 //!
 //! It excludes other processes of this host and goes with the process that holds it, however that
 //! dies. It says nothing about other hosts.

@@ -58,7 +58,7 @@ pub type Waiting<'a> = dyn FnMut(Option<&Holder>) + Send + 'a;
 /// A held lock.
 #[async_trait]
 pub trait StateLock: Send + Sync {
-    /// Whether it is still ours; no new call is started once it is not (RULES 26).
+    /// Whether it is still ours; no new call is started once it is not (rule 26).
     fn is_held(&self) -> bool;
 
     /// Lets it go.

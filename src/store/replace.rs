@@ -102,7 +102,7 @@ pub(super) fn resolve(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::other("too many levels of symbolic links"))
 }
 
-/// Creates a folder with its parents, 0700 (RULES 42); one that exists stays as it is.
+/// Creates a folder with its parents, 0700 (rule 42); one that exists stays as it is.
 pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

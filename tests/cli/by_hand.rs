@@ -45,6 +45,7 @@ fn instances(platform: &Platform) -> Vec<Value> {
     machines.iter().map(|m| m["instance_id"].clone()).collect()
 }
 
+/// Holds rule 33.
 #[test]
 fn a_machine_that_leaves_the_state_is_left_alone_until_it_is_imported() {
     let sandbox = project();

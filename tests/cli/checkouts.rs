@@ -134,6 +134,7 @@ fn import_takes_a_machine_of_another_folder_over() {
     assert!(stopped.starts_with("exit 0\n"), "{stopped}");
 }
 
+/// Holds rule 42.
 #[test]
 fn a_folder_that_was_moved_keeps_its_machines_and_a_link_is_the_same_folder() {
     let sandbox = Sandbox::with_app();

@@ -110,6 +110,7 @@ fn an_edit_that_no_machine_changes_for_asks_too() {
     );
 }
 
+/// Holds rule 35.
 #[test]
 fn an_apply_that_does_not_come_to_its_end_keeps_the_edit() {
     let sandbox = app();
@@ -209,6 +210,7 @@ fn full(sandbox: &Sandbox) {
     journal.execute(refuses, []).unwrap();
 }
 
+/// Holds rule 35.
 #[test]
 fn an_apply_that_makes_no_call_takes_the_edit_back() {
     let sandbox = app();
@@ -324,6 +326,7 @@ fn a_fly_json_is_not_edited_and_the_change_is_shown() {
     assert!(sandbox.read("aeroform.toml").contains("{ ams = 2 }"));
 }
 
+/// Holds rule 35.
 #[test]
 fn a_plan_that_is_refused_leaves_the_file_as_it_was() {
     let sandbox = app();

@@ -28,6 +28,7 @@ fn fly_deploy(platform: &Platform, image: &str) {
     assert_eq!(platform.ask("PATCH", &mark, &complete).0, 200);
 }
 
+/// Holds rule 11.
 #[test]
 fn a_newer_release_is_taken_back_only_by_who_says_so() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 1\n"));

@@ -56,6 +56,7 @@ fn on(platform: &Platform, image: &str) -> usize {
     machines.iter().filter(of).count()
 }
 
+/// Holds rule 29.
 #[test]
 fn a_failed_deploy_stays_failed_however_often_it_is_tried() {
     let sandbox = shop();

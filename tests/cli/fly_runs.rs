@@ -32,6 +32,7 @@ fn an_app_is_made_changed_and_taken_away_and_every_step_is_so() {
     assert!(!sandbox.read("state/shop.json").contains("s3cret"));
 }
 
+/// Holds rule 1.
 #[test]
 fn what_fly_deploy_made_is_adopted_and_nothing_of_it_is_touched() {
     let sandbox = project("");
@@ -111,6 +112,7 @@ fn a_plan_saved_with_an_image_applies_without_the_flag() {
     );
 }
 
+/// Holds rule 10.
 #[test]
 fn a_refresh_names_what_fly_toml_has_to_say_and_claims_nothing() {
     let sandbox = project("[groups.app]\ncount = 1\n");
@@ -272,6 +274,7 @@ fn what_the_emulator_has_acknowledged_is_in_its_file() {
     assert_eq!(second.ask("GET", newest, &Value::Null), shown);
 }
 
+/// Holds rule 26.
 #[test]
 fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
     let sandbox = project("[groups.app]\ncount = 2\n");
@@ -299,6 +302,7 @@ fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
     assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
 }
 
+/// Holds rule 10.
 #[test]
 fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {
     let sandbox = project(&format!("image = \"{V1}\"\n[groups.app]\ncount = 2\n"));
@@ -389,6 +393,7 @@ fn an_import_writes_down_what_is_there_and_shows_what_fly_toml_would_change() {
     assert!(plan.contains("LOG"), "{plan}");
 }
 
+/// Holds rule 7.
 #[test]
 fn an_import_pins_no_image_and_says_which_lines_it_wrote() {
     let sandbox = Sandbox::new();

@@ -421,6 +421,7 @@ fn a_second_apply_names_who_holds_the_lock_and_waits_only_as_long_as_it_may() {
     assert!(sandbox.run(&["unlock"]).starts_with("exit 0\n"));
 }
 
+/// Holds rule 12.
 #[test]
 fn a_killed_apply_is_told_of_and_taken_over_without_a_duplicate() {
     let sandbox = Sandbox::with_app();

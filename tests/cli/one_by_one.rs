@@ -36,6 +36,7 @@ fn settled(sandbox: &Sandbox) {
     assert!(shown.starts_with("exit 0\n"), "{shown}");
 }
 
+/// Holds rule 13.
 #[test]
 fn a_clone_is_one_more_in_an_exact_map() {
     let sandbox = app();

@@ -51,6 +51,7 @@ fn machines_that_nobody_can_tell_keep_an_apply_without_a_state_from_making_other
     assert_eq!(platform.machines().len(), 4);
 }
 
+/// Holds rule 5.
 #[test]
 fn a_canary_that_fly_deploy_left_is_named_and_left_alone() {
     let (sandbox, platform) = scene("");

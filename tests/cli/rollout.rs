@@ -32,6 +32,7 @@ fn migrating() -> Sandbox {
     sandbox
 }
 
+/// Holds rule 28.
 #[test]
 fn an_apply_that_needs_the_release_command_is_refused_and_never_lifts_it() {
     let sandbox = migrating();

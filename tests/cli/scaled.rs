@@ -8,6 +8,7 @@ use crate::edits::{OURS, app, done, shown};
 use crate::fly::{Platform, V1, project, run};
 use crate::sandbox::Sandbox;
 
+/// Holds rule 13.
 #[test]
 fn a_count_is_written_as_an_exact_map_and_applied() {
     let sandbox = app();
@@ -354,6 +355,7 @@ fn a_count_that_is_none_is_a_wrong_command_line() {
     assert!(twice.contains("group `web` is given two counts"), "{twice}");
 }
 
+/// Holds rule 13.
 #[test]
 fn the_examples_of_fly_s_pages_end_where_they_say() {
     let sandbox = app();

@@ -7,6 +7,7 @@ use crate::edits::app;
 use crate::fly::{FLY, Platform, V1, project, run, update};
 use crate::sandbox::Sandbox;
 
+/// Holds rule 19.
 #[test]
 fn a_size_is_checked_before_anything_else() {
     let sandbox = app();
@@ -43,6 +44,7 @@ fn memory_is_not_changed_of_what_has_gpus() {
     assert_eq!(sandbox.read("fly.toml"), fly);
 }
 
+/// Holds rule 19.
 #[test]
 fn memory_keeps_the_cpus_of_machines_whose_size_no_file_says() {
     let sandbox = project("[groups.app]\ncount = 1\n");

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::stage::{Stage, image, web, worker};
 use crate::support::desired;
 
+/// Holds rule 4.
 #[tokio::test(start_paused = true)]
 async fn a_create_whose_answer_was_lost_is_found_by_its_name_or_made_again() {
     for effect in [
@@ -40,6 +41,7 @@ async fn a_lost_create_is_not_made_twice_while_the_list_lags() {
     stage.assert_one_machine_per_name(2);
 }
 
+/// Holds rule 4.
 #[tokio::test(start_paused = true)]
 async fn a_list_that_lags_longer_than_patience_ends_in_the_platforms_refusal_and_one_machine() {
     let mut stage = Stage::new();
@@ -105,6 +107,7 @@ async fn a_machine_of_the_intents_name_is_taken_or_brought_to_the_wanted_config(
     }
 }
 
+/// Holds rule 25.
 #[tokio::test(start_paused = true)]
 async fn an_update_whose_answer_was_lost_is_settled_by_reading() {
     for (effect, updates) in [

@@ -99,6 +99,7 @@ async fn a_machine_that_does_not_come_up_again_ends_the_restart_of_its_group() {
     assert_eq!(stage.sim.world().count("update"), 1, "{outcomes:?}");
 }
 
+/// Holds rule 22.
 #[tokio::test(start_paused = true)]
 async fn a_machine_is_replaced_by_one_that_is_healthy_before_it_goes() {
     let mut stage = Stage::new();

@@ -65,6 +65,7 @@ async fn a_standby_is_made_after_the_primary_that_it_watches_and_is_not_started(
     );
 }
 
+/// Holds rule 10.
 #[tokio::test(start_paused = true)]
 async fn what_the_platform_added_to_a_config_survives_an_update_and_never_enters_the_state() {
     let mut stage = Stage::new();
@@ -97,6 +98,7 @@ async fn a_stopped_machine_is_updated_and_stays_stopped() {
     assert_eq!(stage.states(), ["stopped", "stopped"]);
 }
 
+/// Holds rule 23.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_stopped_after_it_was_planned_is_left_stopped() {
     let mut stage = Stage::new();
@@ -124,6 +126,7 @@ async fn a_failed_machine_is_sent_its_own_config_again_so_that_it_runs() {
     assert_eq!(stage.states(), ["started"]);
 }
 
+/// Holds rule 21.
 #[tokio::test(start_paused = true)]
 async fn a_destroy_cordons_stops_and_removes_without_force() {
     let mut stage = Stage::new();
@@ -140,6 +143,7 @@ async fn a_destroy_cordons_stops_and_removes_without_force() {
     assert_eq!(changing, ["cordon", "stop", "destroy"]);
 }
 
+/// Holds rule 21.
 #[tokio::test(start_paused = true)]
 async fn a_failed_machine_is_destroyed_by_force() {
     let mut stage = Stage::new();
@@ -151,6 +155,7 @@ async fn a_failed_machine_is_destroyed_by_force() {
     assert_eq!(stage.sim.world().count("stop"), 0);
 }
 
+/// Holds rule 21.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_is_gone_already_counts_as_destroyed() {
     let mut stage = Stage::new();
@@ -166,6 +171,7 @@ async fn a_machine_that_is_gone_already_counts_as_destroyed() {
     assert_eq!(stage.sim.world().count("destroy"), 0);
 }
 
+/// Holds rule 24.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_changed_after_the_plan_is_not_destroyed() {
     let mut stage = Stage::new();

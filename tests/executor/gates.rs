@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::stage::{Stage, checked, image, web, worker};
 use crate::support::{GroupWords, desired};
 
+/// Holds rules 24 and 39.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_was_changed_since_the_plan_is_a_conflict_and_is_not_overwritten() {
     let mut stage = Stage::new();
@@ -29,6 +30,7 @@ async fn a_machine_that_was_changed_since_the_plan_is_a_conflict_and_is_not_over
     stage.settle(&wanted).await;
 }
 
+/// Holds rule 24.
 #[tokio::test(start_paused = true)]
 async fn a_new_instance_of_an_equal_config_is_no_conflict() {
     let mut stage = Stage::new();
@@ -43,6 +45,7 @@ async fn a_new_instance_of_an_equal_config_is_no_conflict() {
         .assert_complete();
 }
 
+/// Holds rule 43.
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_rate_limit_is_visible_and_the_limit_is_kept() {
     let mut stage = Stage::new();
@@ -112,6 +115,7 @@ async fn a_gate_that_never_opens_fails_and_keeps_the_machine() {
     assert!(stage.known.machines.contains_key(stage.id(0).as_str()));
 }
 
+/// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn results_of_checks_from_before_an_update_do_not_open_its_gate() {
     let mut stage = Stage::new();
@@ -178,6 +182,7 @@ async fn a_slow_start_is_waited_for() {
     stage.settle(&desired([("web", checked(web(1)))])).await;
 }
 
+/// Holds rule 31.
 #[tokio::test(start_paused = true)]
 async fn a_platform_that_lies_is_found_out_by_verification() {
     let mut stage = Stage::new();

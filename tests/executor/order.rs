@@ -29,6 +29,7 @@ async fn no_more_steps_are_under_way_than_the_whole_run_may_have() {
     assert_eq!(ran.crowd(pool), (4, 4));
 }
 
+/// Holds rule 20.
 #[tokio::test(start_paused = true)]
 async fn a_step_begins_only_after_all_that_it_needs_has_ended() {
     let mut stage = Stage::new();
@@ -73,6 +74,7 @@ fn needed_changes(plan: &Plan, step: StepId) -> Vec<StepId> {
     found
 }
 
+/// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn a_failed_update_stops_the_release_or_its_group_alone() {
     let mut stage = Stage::new();

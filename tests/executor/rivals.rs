@@ -26,6 +26,7 @@ fn rival(stage: &Stage) -> Stage {
     other
 }
 
+/// Holds rule 4.
 #[tokio::test(start_paused = true)]
 async fn of_two_first_applies_at_once_none_changes_what_the_other_made() {
     let mut stage = Stage::new();
@@ -87,6 +88,7 @@ async fn a_machine_of_its_name_that_bears_no_run_is_updated_and_told_as_that() {
     assert!(ran.report.results[0].updated);
 }
 
+/// Holds rule 31.
 #[tokio::test(start_paused = true)]
 async fn a_run_whose_work_is_changed_before_it_ends_is_overtaken_and_says_by_whom() {
     for (how, said) in [

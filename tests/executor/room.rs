@@ -31,6 +31,7 @@ fn with_standby(group: DesiredGroup) -> DesiredGroup {
     group.with(|group| group.standby = Some(1))
 }
 
+/// Holds rule 20.
 #[tokio::test(start_paused = true)]
 async fn a_machine_whose_host_has_no_room_is_replaced_and_the_plan_said_so() {
     let mut stage = Stage::new();
@@ -81,6 +82,7 @@ async fn a_machine_whose_host_has_no_room_is_replaced_and_the_plan_said_so() {
     assert_eq!(calls, ["update", "create", "cordon", "stop", "destroy"]);
 }
 
+/// Holds rule 20.
 #[tokio::test(start_paused = true)]
 async fn a_machine_with_a_volume_stops_its_group_and_the_error_says_what_to_do() {
     let mut stage = Stage::new();
@@ -156,6 +158,7 @@ async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
     assert_eq!(stage.machines()[0]["cordoned"], true);
 }
 
+/// Holds rule 22.
 #[tokio::test(start_paused = true)]
 async fn standbys_watch_the_new_machine_whether_or_not_the_plan_changes_them() {
     let mut stage = Stage::new();

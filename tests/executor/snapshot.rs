@@ -10,6 +10,7 @@ use aeroform::provider::sim::SimProvider;
 use crate::stage::{Stage, checked, web};
 use crate::support::desired;
 
+/// Holds rule 8.
 #[tokio::test(start_paused = true)]
 async fn an_empty_list_beside_a_count_is_asked_again_and_then_an_error() {
     let mut stage = Stage::new();
@@ -33,6 +34,7 @@ async fn an_empty_list_beside_a_count_is_asked_again_and_then_an_error() {
     assert_eq!(error.code(), "fleet_vanished");
 }
 
+/// Holds rule 8.
 #[tokio::test(start_paused = true)]
 async fn a_known_machine_that_the_list_lacks_is_gone_or_lagging_by_its_own_id() {
     let mut stage = Stage::new();
@@ -75,6 +77,7 @@ async fn a_list_that_is_shorter_than_the_count_has_time_to_catch_up() {
     assert_eq!(stage.observed().await.machines.len(), 2);
 }
 
+/// Holds rule 8.
 #[tokio::test(start_paused = true)]
 async fn an_app_that_is_gone_while_the_state_knows_machines_is_an_error() {
     let mut stage = Stage::new();

@@ -36,6 +36,7 @@ async fn created(group: DesiredGroup, effect: Effect) -> (Stage, Ran, Duration) 
     (stage, ran, begun.elapsed())
 }
 
+/// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn a_machine_passes_once_it_has_been_up_for_the_window_and_not_before() {
     let mut stage = Stage::new();
@@ -67,6 +68,7 @@ async fn a_run_takes_no_less_than_its_plan_says() {
     assert!(took >= least && took < least * 2, "{took:?}");
 }
 
+/// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn a_second_crash_fails_the_step_at_once() {
     let crash = Effect::ExitsAfter(exits(3, 1, None));
@@ -82,6 +84,7 @@ async fn a_second_crash_fails_the_step_at_once() {
     assert!(stage.known.machines[stage.id(0).as_str()].unproven);
 }
 
+/// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn one_crash_begins_the_window_again() {
     let crash = Effect::ExitsAfter(exits(8, 1, Some(1)));
@@ -118,6 +121,7 @@ async fn a_machine_that_never_comes_up_is_not_waited_for_to_the_end() {
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
+/// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn exit_code_0_passes_only_where_nothing_has_to_answer() {
     let done = Effect::ExitsAfter(exits(2, 0, None));
@@ -241,6 +245,7 @@ async fn the_window_is_the_flags_then_the_files_then_the_providers() {
     assert_eq!(window(Some(9_000), None, 8).1, 1);
 }
 
+/// Holds rule 23.
 #[tokio::test(start_paused = true)]
 async fn an_update_starts_a_machine_that_had_crashed_and_leaves_one_that_was_stopped() {
     let up = || desired([("jobs", steady(worker(2)))]);
@@ -262,6 +267,7 @@ async fn an_update_starts_a_machine_that_had_crashed_and_leaves_one_that_was_sto
     assert_eq!(stage.sim.world().count("start"), 1);
 }
 
+/// Holds rule 23.
 #[tokio::test(start_paused = true)]
 async fn an_update_leaves_down_what_ended_well_has_a_schedule_or_stands_by() {
     let jobs = |image: &str| {
@@ -360,6 +366,7 @@ async fn ends_after_its_gate(
     (stage, wanted, ran)
 }
 
+/// Holds rule 31.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_is_down_when_it_is_verified_is_a_finding_unless_it_was_meant_to_be() {
     let (_, _, ran) = ends_after_its_gate(2, 1, 0).await;
@@ -456,6 +463,7 @@ async fn a_stopped_machine_that_its_update_starts_is_told() {
     );
 }
 
+/// Holds rule 31.
 #[tokio::test(start_paused = true)]
 async fn an_update_at_once_that_the_platform_takes_back_is_found_out_by_verification() {
     let immediate = worker(1).with(|group| group.strategy = Strategy::Immediate);
@@ -475,6 +483,7 @@ async fn an_update_at_once_that_the_platform_takes_back_is_found_out_by_verifica
     );
 }
 
+/// Holds rule 23.
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_rests_in_created_is_settled_and_goes_at_once() {
     let mut stage = Stage::new();

@@ -153,6 +153,7 @@ async fn a_cancel_while_waiting_for_a_rate_limit_leaves_a_step_that_was_not_begu
     .await;
 }
 
+/// Holds rule 26.
 #[tokio::test(start_paused = true)]
 async fn a_lock_that_is_lost_on_the_way_ends_the_calls_and_not_the_waits() {
     locally(async {

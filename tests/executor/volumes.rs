@@ -103,6 +103,7 @@ async fn volumes_of_one_name_and_region_come_to_lie_apart_or_the_create_says_why
     stage.assert_each_has_its_own(2);
 }
 
+/// Holds rule 40.
 #[tokio::test(start_paused = true)]
 async fn a_volume_whose_answer_was_lost_is_found_or_made_again_and_never_twice() {
     for effect in [
@@ -152,6 +153,7 @@ async fn a_create_of_a_volume_that_is_never_answered_is_unknown_and_the_next_run
     stage.assert_each_has_its_own(1);
 }
 
+/// Holds rule 40.
 #[tokio::test(start_paused = true)]
 async fn the_call_waits_until_the_journal_says_what_was_seen_before() {
     let mut stage = Stage::new();
@@ -234,6 +236,7 @@ async fn what_a_dead_run_did_not_come_to_make_is_made_once_nothing_turns_up() {
     assert!(!ran.waits().contains(&"volume `data` to be listed"));
 }
 
+/// Holds rule 32.
 #[tokio::test(start_paused = true)]
 async fn a_volume_that_somebody_else_has_taken_fails_its_step_and_the_next_run_makes_one() {
     let mut stage = Stage::new();

@@ -1,4 +1,4 @@
-//! The emulated API itself, by the facts.
+//! The emulated API itself, by docs/platform/machines-api.md.
 
 use std::time::Duration;
 

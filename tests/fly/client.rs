@@ -73,6 +73,7 @@ async fn machines_of_one_list_share_equal_configs() {
     assert_eq!(configs[1].image.as_deref(), Some("shop:2"));
 }
 
+/// Holds rule 25.
 #[tokio::test(start_paused = true)]
 async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not() {
     for (effect, class, made) in [
@@ -111,6 +112,7 @@ async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not
     }
 }
 
+/// Holds rule 25.
 #[tokio::test]
 async fn over_http_a_connection_that_breaks_is_unknown_and_one_that_never_stood_is_not() {
     let desk = platform();
@@ -163,6 +165,7 @@ async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
     assert_eq!(error.class, ErrorClass::NotFound);
 }
 
+/// Holds rule 39.
 #[tokio::test(start_paused = true)]
 async fn an_update_keeps_what_others_keep_on_the_machine() {
     let desk = platform();
@@ -185,6 +188,7 @@ async fn an_update_keeps_what_others_keep_on_the_machine() {
     assert_eq!(stale.unwrap_err().class, ErrorClass::Conflict);
 }
 
+/// Holds rule 27.
 #[tokio::test(start_paused = true)]
 async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_who_holds_it() {
     let desk = platform();
@@ -221,6 +225,7 @@ async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_wh
     theirs.lease(&app(), &machine.id, "").await.unwrap();
 }
 
+/// Holds rule 27.
 #[tokio::test(start_paused = true)]
 async fn a_created_machine_is_leased_and_its_group_s_release_is_copied() {
     let desk = platform();

@@ -1,4 +1,5 @@
-//! docs/with-flyctl.md, line by line: the calls that the facts say flyctl makes, and what a plan says then.
+//! docs/with-flyctl.md, line by line: the calls that flyctl makes, by docs/platform, and what a
+//! plan says then.
 
 use std::collections::BTreeSet;
 
@@ -73,6 +74,7 @@ fn reverts(plan: &Plan) -> Vec<String> {
     plan.reverts().iter().map(Revert::told).collect()
 }
 
+/// Holds rule 11.
 #[tokio::test(start_paused = true)]
 async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
     let desk = platform();
@@ -258,6 +260,7 @@ async fn counts() {
     assert_eq!(gone, ["gone", "create 1"]);
 }
 
+/// Holds rules 1 and 2.
 #[tokio::test(start_paused = true)]
 async fn single_machines_and_secrets() {
     let pinned = two("", PINNED);

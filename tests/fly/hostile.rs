@@ -235,6 +235,7 @@ async fn no_value_of_an_answer_is_repeated_where_it_cannot_be_read() {
     }
 }
 
+/// Holds rule 9.
 #[tokio::test(start_paused = true)]
 async fn a_dead_hosts_machine_is_read_from_its_incomplete_config() {
     let mut odd = machine("d2", &json!({"host_status": "unreachable"}));
@@ -412,6 +413,7 @@ async fn volumes_are_read_leniently_and_none_is_lost_for_a_size() {
 
 /// Bodies that people pasted publicly: every Machine of each is read, and all but what says otherwise are
 /// read whole.
+/// Holds rule 3.
 #[tokio::test(start_paused = true)]
 async fn recorded_answers_are_read_whole() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/api-bodies");

@@ -57,6 +57,7 @@ fn complete(number: u64) -> (u64, String) {
     (number, "complete".to_owned())
 }
 
+/// Holds rule 30.
 #[tokio::test(start_paused = true)]
 async fn what_machines_run_is_registered_and_how_many_of_them_is_not() {
     let desk = platform();
@@ -104,6 +105,7 @@ async fn what_machines_run_is_registered_and_how_many_of_them_is_not() {
     assert_eq!(registered(&desk).await[0], complete(3));
 }
 
+/// Holds rule 30.
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_makes_no_second_release() {
     let lost = [
@@ -148,6 +150,7 @@ async fn waiting_for_the_rate_limit_of_releases_is_short_and_told() {
     assert_eq!(waits, [("the rate limit of releases", 5000)]);
 }
 
+/// Holds rule 30.
 #[tokio::test(start_paused = true)]
 async fn where_none_can_be_registered_the_run_goes_on_under_the_next_number_and_says_why() {
     for (status, says) in [

@@ -167,6 +167,7 @@ async fn live_within_limits(documented: bool) {
     assert_eq!(team.known.machines.len(), 2);
 }
 
+/// Holds rule 4.
 #[tokio::test(start_paused = true)]
 async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
     let effects = [
@@ -205,6 +206,7 @@ async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
     }
 }
 
+/// Holds rule 27.
 #[tokio::test(start_paused = true)]
 async fn a_run_that_is_stopped_leaves_no_lease_behind() {
     for after in [50, 200, 700, 2500] {
@@ -231,6 +233,7 @@ async fn a_run_that_is_stopped_leaves_no_lease_behind() {
     }
 }
 
+/// Holds rule 27.
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_does_not_end_fails_the_step_and_names_its_holder() {
     let desk = platform();

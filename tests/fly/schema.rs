@@ -15,7 +15,8 @@ use crate::in_process::InProcess;
 use crate::runs::{Team, wanted};
 use crate::stage::{access, ask, platform};
 
-/// What the document lacks or has otherwise, by schema and field, with the reason (facts 6, 7, 16, 20).
+/// What the document lacks or has otherwise, by schema and field, with the reason
+/// (docs/platform/machines-api.md 6, 7, 16, 20).
 const DEVIATIONS: &[(&str, &str, &str, &str)] = &[
     (
         "Machine",
@@ -45,7 +46,7 @@ const DEVIATIONS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// Answers whose form the document gives otherwise than the platform does (facts 7, 19).
+/// Answers whose form the document gives otherwise than the platform does (docs/platform/machines-api.md 7, 19).
 fn is_otherwise(template: &str) -> bool {
     // An envelope, where the document has the bare lease.
     template.ends_with("/lease")
@@ -348,7 +349,7 @@ fn problems(document: &Document, exchange: &Exchange) -> Vec<String> {
         .collect();
     for pair in exchange.query.split('&').filter(|pair| !pair.is_empty()) {
         let name = pair.split('=').next().unwrap();
-        // fly-go sends it there, the document has it in the body (facts 7).
+        // fly-go sends it there, the document has it in the body (docs/platform/machines-api.md 7).
         let ttl = is_otherwise(template) && name == "ttl";
         if !known.contains(name) && !ttl {
             found.push(format!("{place}: nobody documented the query `{name}`"));

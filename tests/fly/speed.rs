@@ -111,6 +111,7 @@ impl Transport for Counted {
     }
 }
 
+/// Holds rule 43.
 #[tokio::test(start_paused = true)]
 async fn an_operator_s_limit_holds_over_all_requests_and_waiting_for_it_is_told() {
     let desk = platform();

@@ -9,6 +9,7 @@
 )]
 
 mod arrows;
+mod citations;
 mod dependencies;
 mod errors;
 mod examples;

@@ -284,6 +284,7 @@ async fn what_has_ended_is_reaped_by_supervisor_and_provider() {
         .await;
 }
 
+/// Holds rule 42.
 #[tokio::test]
 async fn files_and_folders_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt;

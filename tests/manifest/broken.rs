@@ -21,6 +21,7 @@ pub(crate) fn on_fly(fly: &str, aeroform: &str) -> Loaded {
     project(fly.as_bytes(), Some(aeroform.as_bytes()), &overrides)
 }
 
+/// Holds rule 17.
 #[test]
 fn every_broken_file_is_told_with_its_place_and_a_way_out() {
     let mut text = String::new();

@@ -146,7 +146,7 @@ fn the_old_command_is_for_groups_without_one_of_their_own() {
     let desired = desired(fly, "");
     assert_eq!(template(&desired, "a")["init"]["cmd"], json!(["own"]));
     assert_eq!(template(&desired, "b")["init"]["cmd"], json!(["old"]));
-    // Words of a comment are none, and yet a command (facts/fly-toml-to-machine.md 3.3).
+    // Words of a comment are none, and yet a command (docs/platform/fly-toml.md 3.3).
     assert_ne!(template(&desired, "c")["init"]["cmd"], json!(["old"]));
 }
 

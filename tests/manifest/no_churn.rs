@@ -266,6 +266,7 @@ fn paths(
     found.iter().map(|change| change.path.join(".")).collect()
 }
 
+/// Holds rule 3.
 #[test]
 fn a_config_as_the_platform_returns_it_is_what_we_would_send() {
     let lineage = Lineage::new("l").unwrap();

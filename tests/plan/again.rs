@@ -159,6 +159,7 @@ fn an_only_machine_that_was_replaced_before_a_crash_is_not_a_vanished_fleet() {
     ");
 }
 
+/// Holds rule 6.
 #[test]
 fn what_another_tool_replaced_is_as_many_as_before() {
     let wanted = desired([("web", group("web").serves())]);
@@ -290,6 +291,7 @@ fn unknown() -> Outcome {
     }
 }
 
+/// Holds rule 29.
 #[test]
 fn what_was_not_seen_to_work_is_waited_for_before_anything_follows() {
     let before = desired([("web", group("web").count(2).max_unavailable(1))]);

@@ -66,6 +66,7 @@ fn a_machine_that_is_named_is_replaced_new_one_first() {
     assert_eq!(known(&stage), ["m00002", "m00003"]);
 }
 
+/// Holds rule 22.
 #[test]
 fn a_machine_with_a_volume_goes_first_and_the_new_one_gets_the_volume() {
     let wanted = desired([("db", group("db").count(1).mount())]);
@@ -100,6 +101,7 @@ fn one_on_a_dead_host_is_replaced_elsewhere() {
     settle(&mut stage, &wanted, &made);
 }
 
+/// Holds rule 22.
 #[test]
 fn a_replaced_primary_takes_its_standby_along_and_a_standby_is_replaced_by_one() {
     let jobs = group("jobs").count(1).with(|g| g.standby = Some(1));

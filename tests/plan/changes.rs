@@ -40,6 +40,7 @@ fn an_update_rolls_one_first_and_then_a_third_at_a_time() {
     ");
 }
 
+/// Holds rule 17.
 #[test]
 fn a_moved_group_keeps_its_machines() {
     let mut stage = Stage::with(&desired([("worker", group("worker").count(2))]));
@@ -62,6 +63,7 @@ fn a_moved_group_keeps_its_machines() {
     ");
 }
 
+/// Holds rule 16.
 #[test]
 fn app_that_vanishes_because_processes_appeared_is_said_exactly() {
     let mut before = desired([("app", group("app").serves().count(2))]);
@@ -137,6 +139,7 @@ fn a_change_made_outside_that_is_already_as_wanted_is_only_recorded() {
     assert!(!plan.calls_provider());
 }
 
+/// Holds rule 2.
 #[test]
 fn what_another_tool_wrote_on_a_machines_own_line_is_recorded() {
     let wanted = desired([
@@ -167,6 +170,7 @@ fn a_failed_machine_is_started_again() {
     ");
 }
 
+/// Holds rule 9.
 #[test]
 fn a_machine_on_a_dead_host_is_left_alone_until_it_must_change() {
     let wanted = desired([
@@ -217,6 +221,7 @@ fn a_mount_that_comes_replaces_new_first_and_repoints_nothing_else() {
     ");
 }
 
+/// Holds rule 14.
 #[test]
 fn a_mount_that_goes_leaves_its_volume_and_asks_for_the_name() {
     let mut stage = Stage::empty();

@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::lines;
 use crate::support::{GroupWords, Stage, desired, group};
 
+/// Holds rule 16.
 #[test]
 fn a_new_app_gets_flys_own_rule_where_no_count_is_written() {
     let stage = Stage::empty();
@@ -27,6 +28,7 @@ fn a_new_app_gets_flys_own_rule_where_no_count_is_written() {
     ");
 }
 
+/// Holds rule 16.
 #[test]
 fn ha_false_makes_one_and_a_region_list_one_per_region() {
     let stage = Stage::empty();
@@ -71,6 +73,7 @@ fn without_a_count_what_vanished_is_made_again_where_it_was() {
     ");
 }
 
+/// Holds rule 14.
 #[test]
 fn machines_with_volumes_are_not_moved_to_even_out_a_list() {
     let mut stage = Stage::empty();
@@ -88,6 +91,7 @@ fn machines_with_volumes_are_not_moved_to_even_out_a_list() {
 }
 
 /// Its place is kept for its volume, so it is not the one that goes, whatever else is wrong with it.
+/// Holds rule 14.
 #[test]
 fn where_a_list_is_held_by_volumes_those_without_one_go_first() {
     let db = |count: u32, regions: &str| {

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use crate::lines;
 use crate::support::{GroupWords, Stage, desired, group, group_name, id};
 
+/// Holds rule 34.
 #[test]
 fn scale_down_destroys_the_unhealthy_machine_first() {
     let before = desired([("web", group("web").count(3))]);
@@ -50,6 +51,7 @@ fn a_removed_group_loses_all_its_machines_after_everything_else_stands() {
     assert_eq!(asked.flags(), "--auto-approve --allow-destroy=cron:2");
 }
 
+/// Holds rule 33.
 #[test]
 fn a_group_that_keeps_no_machine_asks_for_its_name_whatever_the_cause() {
     let stage = Stage::with(&desired([("web", group("web").exact(&[("ams", 2)]))]));
@@ -132,6 +134,7 @@ fn destroying_the_app_asks_for_its_name() {
     assert!(stage.plan_with(&wanted, &options).is_empty());
 }
 
+/// Holds rule 33.
 #[test]
 fn protect_refuses_what_lowers_the_count_and_unprotecting_is_a_plan_of_its_own() {
     let mut stage = Stage::with(&desired([("web", group("web").count(3).protected())]));

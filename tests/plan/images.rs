@@ -64,6 +64,7 @@ fn a_new_group_runs_what_the_app_runs_in_the_size_of_its_own() {
     assert_eq!(inherited(&plan), ["shop:1 0"]);
 }
 
+/// Holds rule 18.
 #[test]
 fn what_is_written_is_not_inherited() {
     let written = json!({"image": "shop:9", "guest": {"cpus": 1}});
@@ -195,6 +196,7 @@ fn a_new_machine_runs_the_digest_that_runs_and_not_the_tag() {
     assert_eq!(image_of(&stage, "m00001"), TAG, "nobody touches the others");
 }
 
+/// Holds rule 18.
 #[test]
 fn two_digests_under_one_tag_at_the_highest_release_are_a_question_for_a_person() {
     let mut stage = tagged([1, 2]);
@@ -216,6 +218,7 @@ fn two_digests_under_one_tag_at_the_highest_release_are_a_question_for_a_person(
     assert!(refusal.hint.as_ref().unwrap().contains("--image"));
 }
 
+/// Holds rule 18.
 #[test]
 fn what_older_releases_run_is_only_shown() {
     let mut stage = tagged([1, 2]);
@@ -284,6 +287,7 @@ fn a_replacement_runs_the_digest_of_the_one_that_it_replaces() {
     assert_eq!(image_of(&stage, "m00004"), by_digest(2));
 }
 
+/// Holds rule 18.
 #[test]
 fn a_written_tag_may_move_and_what_runs_under_it_is_said() {
     let mut stage = tagged([1, 2]);

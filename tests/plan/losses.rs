@@ -36,6 +36,7 @@ fn a_removed_entry_counts_against_max_destroy_where_it_lowers_the_count() {
     assert_eq!(stage.plan(&wanted).refusals[0].code, "max_destroy");
 }
 
+/// Holds rule 17.
 #[test]
 fn a_removed_entry_says_which_machine_goes_wherever_it_is() {
     let mut stage = Stage::with(&desired([(

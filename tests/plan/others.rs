@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::lines;
 use crate::support::{GroupWords, Stage, desired, group, group_name, id};
 
+/// Holds rule 15.
 #[test]
 fn what_was_added_outside_is_adopted_and_without_a_count_kept() {
     let wanted = desired([("web", group("web").serves())]);
@@ -25,6 +26,7 @@ fn what_was_added_outside_is_adopted_and_without_a_count_kept() {
     );
 }
 
+/// Holds rule 7.
 #[test]
 fn what_was_added_outside_is_not_destroyed_without_the_groups_name() {
     let wanted = desired([("web", group("web").count(2))]);
@@ -55,6 +57,7 @@ fn what_was_added_outside_is_not_destroyed_without_the_groups_name() {
     assert!(!asked.open(&named(Some(0))).is_empty());
 }
 
+/// Holds rule 5.
 #[test]
 fn special_machines_and_strangers_are_named_and_left_alone() {
     let wanted = desired([("web", group("web").count(1))]);
@@ -119,6 +122,7 @@ fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
     );
 }
 
+/// Holds rule 8.
 #[test]
 fn an_empty_answer_is_not_an_empty_world() {
     let wanted = desired([("web", group("web").count(2))]);
@@ -157,6 +161,7 @@ fn a_list_that_lags_is_no_ground_to_change_anything() {
     assert_eq!(plan.refusals[0].code, "list_lags");
 }
 
+/// Holds rule 5.
 #[test]
 fn another_incarnation_of_the_app_stops() {
     let wanted = desired([("web", group("web").count(2))]);
@@ -168,6 +173,7 @@ fn another_incarnation_of_the_app_stops() {
     ");
 }
 
+/// Holds rule 5.
 #[test]
 fn a_lost_state_is_taken_over_from_the_stamps() {
     let wanted = desired([("web", group("web").count(2).protected())]);
@@ -197,6 +203,7 @@ fn a_lost_state_is_taken_over_from_the_stamps() {
     );
 }
 
+/// Holds rule 12.
 #[test]
 fn a_run_that_the_state_does_not_list_stops_unless_it_is_the_same_commit_or_only_adds() {
     let before = desired([("web", group("web").count(2))]);
@@ -239,6 +246,7 @@ fn a_run_that_the_state_does_not_list_stops_unless_it_is_the_same_commit_or_only
     assert_eq!(stage.plan_with(&before, &options).refusals, []);
 }
 
+/// Holds rule 12.
 #[test]
 fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
     let before = desired([("web", group("web").count(2))]);
@@ -269,6 +277,7 @@ fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
 }
 
 /// A group without a written count keeps the Machines that it has, whoever made them.
+/// Holds rule 12.
 #[test]
 fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {
     let wanted = desired([("web", group("web").serves().list("ams bog gru"))]);
@@ -299,6 +308,7 @@ fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {
     }
 }
 
+/// Holds rule 4.
 #[test]
 fn a_pending_create_is_spent_first() {
     let mut stage = Stage::with(&desired([("web", group("web").count(1))]));

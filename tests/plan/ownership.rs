@@ -1,5 +1,5 @@
 //! What `fly deploy` sets is ours; what fly.toml does not say and it does not touch stays as the Machine
-//! has it (facts/fly-toml-to-machine.md 3.1).
+//! has it (docs/platform/fly-toml.md 3.1).
 
 use aeroform::core::fleet::{Known, MachineCheck, MachineConfig};
 use insta::assert_snapshot;
@@ -43,6 +43,7 @@ fn theirs() -> Value {
     })
 }
 
+/// Holds rule 10.
 #[test]
 fn what_other_commands_set_stays_through_changes_of_ours() {
     let mut stage = Stage::with(&desired([("web", group("web").serves().count(1))]));
@@ -83,6 +84,7 @@ fn a_written_size_beats_that_of_fly_scale_vm_and_one_that_is_not_written_any_mor
     assert!(!without.calls_provider(), "{:?}", lines(&without));
 }
 
+/// Holds rule 10.
 #[test]
 fn an_entry_of_ours_that_is_not_written_goes_although_we_never_sent_it() {
     let wanted = desired([("web", group("web").serves().count(1))]);

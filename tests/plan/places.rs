@@ -22,6 +22,7 @@ fn made_in(plan: &Plan) -> Vec<&str> {
     creates.collect()
 }
 
+/// Holds rule 34.
 #[test]
 fn a_named_machine_goes_before_others_also_where_a_list_is_held_by_volumes() {
     let db = |count: u32, regions: &str| {

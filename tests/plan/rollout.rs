@@ -67,6 +67,7 @@ fn refusals(plan: &Plan) -> Vec<String> {
     notes.map(|note| note.message.clone()).collect()
 }
 
+/// Holds rule 28.
 #[test]
 fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
     let image = json!({"image": "shop:2"});
@@ -94,6 +95,7 @@ fn a_plan_that_needs_the_release_command_is_refused_and_says_why() {
     assert_eq!(offline.refusals[0].code, "release_command_needed");
 }
 
+/// Holds rules 1 and 28.
 #[test]
 fn counts_regions_sizes_and_bookkeeping_need_no_release_command() {
     let guest = json!({"guest": {"cpu_kind": "shared", "cpus": 2, "memory_mb": 512}});
@@ -129,6 +131,7 @@ fn counts_regions_sizes_and_bookkeeping_need_no_release_command() {
     assert_eq!(stage().plan_with(&same, &nothing).refusals, []);
 }
 
+/// Holds rule 28.
 #[test]
 fn a_group_that_is_renamed_or_gets_a_machine_of_another_is_not_new() {
     let mut renamed = migrates([

@@ -76,6 +76,7 @@ fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
     assert_snapshot!(saved.differences(&stage.plan(&more)).join("\n"), @"creating a Machine of group `web` in ams is another change now");
 }
 
+/// Holds rule 34.
 #[test]
 fn offline_the_state_is_the_fleet_and_what_goes_is_decided_at_apply() {
     let stage = Stage::with(&desired([

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::lines;
 use crate::support::{GroupWords, Stage, config_of, desired, group, moved};
 
+/// Holds rule 15.
 #[test]
 fn standbys_watch_all_primaries_and_are_repointed_when_those_change() {
     let mut stage = Stage::empty();
@@ -36,6 +37,7 @@ fn standbys_watch_all_primaries_and_are_repointed_when_those_change() {
     ");
 }
 
+/// Holds rule 15.
 #[test]
 fn a_written_count_without_standby_means_no_standbys() {
     let mut stage = Stage::with(&desired([("worker", group("worker"))]));

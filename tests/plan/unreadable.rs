@@ -41,6 +41,7 @@ fn accepting() -> Options {
     }
 }
 
+/// Holds rule 9.
 #[test]
 fn without_a_state_machines_on_dead_hosts_count_for_their_group_and_are_left_alone() {
     let wanted = desired([("web", group("web").count(2))]);
@@ -158,6 +159,7 @@ fn what_nobody_can_read_is_neither_replaced_nor_moved() {
     ");
 }
 
+/// Holds rule 9.
 #[test]
 fn as_long_as_somebody_is_unknown_and_there_is_no_state_nothing_is_made() {
     let wanted = desired([("web", group("web").count(2))]);
@@ -223,6 +225,7 @@ fn an_entry_of_the_list_that_cannot_be_read_is_said_and_counts_as_unknown() {
     assert_eq!(plan.warnings[0].code, "unreadable_entries");
 }
 
+/// Holds rule 9.
 #[test]
 fn a_config_that_cannot_be_understood_is_no_host_that_does_not_answer() {
     let wanted = desired([("web", group("web").count(2))]);
@@ -277,6 +280,7 @@ fn an_image_that_only_a_dead_host_runs_is_inherited() {
     assert!(plan.notes.iter().any(|note| note.code == "image_inherited"));
 }
 
+/// Holds rule 8.
 #[test]
 fn an_empty_list_without_a_count_is_no_empty_app() {
     let wanted = desired([("web", group("web").count(2))]);

@@ -61,6 +61,7 @@ fn made(plan: &Plan) -> Vec<PlannedVolume> {
     all.flat_map(|(_, made)| made).collect()
 }
 
+/// Holds rule 32.
 #[test]
 fn a_machine_takes_an_unattached_volume_of_its_name_region_and_a_host_that_answers_else_one_is_made()
  {
@@ -157,6 +158,7 @@ fn a_provider_without_volumes_makes_none_and_an_offline_plan_says_who_decides() 
     assert!(online.notes.is_empty(), "{:?}", online.notes);
 }
 
+/// Holds rule 32.
 #[test]
 fn a_volume_that_is_smaller_than_initial_size_is_told_with_the_command_that_extends_it() {
     let mut stage = place([volume("data", "vol_1", "ams")]);
@@ -366,6 +368,7 @@ fn a_volume_whose_machine_is_on_its_way_out_is_taken() {
     assert_eq!(mounted(&plan)[0].0, ["vol_1"], "{:?}", plan.summary_lines());
 }
 
+/// Holds rule 6.
 #[test]
 fn a_volume_that_a_move_to_another_host_forked_is_followed_and_the_old_one_named_once() {
     let wanted = desired([("db", db(1))]);

@@ -110,7 +110,7 @@ fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> 
         Verb::Remove(at) => Edit::RemoveGroup {
             group: (names.len() > 1).then(|| group(at))?,
         },
-        // What becomes of one Machine is said with the numbers that follow from it (RULES 13).
+        // What becomes of one Machine is said with the numbers that follow from it (rule 13).
         Verb::MoveMachine(at, to) => {
             let (machine, to) = (machine(at)?, group(to));
             let (from, region) = place(there, &machine)?;
@@ -181,6 +181,7 @@ fn made(texts: &Texts, before: &Desired, made: &Edit) -> (Texts, Desired) {
 proptest! {
     #![proptest_config(config())]
 
+    /// Holds rule 19.
     #[test]
     fn an_edit_says_what_was_meant_touches_nothing_else_and_leads_to_an_empty_plan(
         first in texts(),

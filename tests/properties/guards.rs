@@ -11,6 +11,7 @@ use crate::support::Stage;
 proptest! {
     #![proptest_config(config())]
 
+    /// Holds rule 33.
     #[test]
     fn no_more_is_destroyed_than_max_destroy_allows(
         before in manifest(),
@@ -45,6 +46,7 @@ proptest! {
         prop_assert!(goes <= most, "{goes} > {most}: {:#?}", made.summary_lines());
     }
 
+    /// Holds rule 7.
     #[test]
     fn what_was_added_outside_goes_only_where_its_group_was_named(
         before in manifest(),

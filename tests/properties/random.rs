@@ -141,7 +141,7 @@ pub(crate) fn lay_hand(stage: &mut Stage, hand: &Hand, serial: usize) {
             }
         }
         Hand::Lose(at) => {
-            // Not the last one: an empty world is another story (RULES 8).
+            // Not the last one: an empty world is another story (rule 8).
             if let Some(id) = pick(at).filter(|_| ids.len() > 1) {
                 stage.lose(&id);
             }

@@ -57,7 +57,7 @@ impl Manifests {
     }
 
     /// The same without the protection of these groups, and with those as they are, volumes
-    /// included: the step that people are told to take first (RULES 33).
+    /// included: the step that people are told to take first (rule 33).
     pub(crate) fn unprotected(
         &self,
         refused: &BTreeSet<GroupName>,

@@ -142,6 +142,7 @@ fn old_closed_runs_are_forgotten_and_open_ones_are_not_in_memory() {
     contract::old_closed_runs_are_forgotten_and_open_ones_are_not(&bench, &kept).unwrap();
 }
 
+/// Holds rule 42.
 #[test]
 fn the_file_and_its_side_files_are_for_their_owner_alone() {
     let home = tempfile::tempdir().unwrap();

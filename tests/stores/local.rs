@@ -98,6 +98,7 @@ fn assert_io<T: std::fmt::Debug>(result: Result<T, StoreError>, verb: &str, expe
     }
 }
 
+/// Holds rule 42.
 #[tokio::test]
 async fn a_new_state_is_for_its_owner_alone_and_nothing_else_is_left_beside_it() {
     let folder = Folder::new();
@@ -223,6 +224,7 @@ async fn of_many_writers_over_one_version_exactly_one_wins() {
     assert_eq!(names(folder.path().parent().unwrap()), ["shop.json"]);
 }
 
+/// Holds rule 26.
 #[tokio::test]
 async fn the_lock_file_stays_when_the_lock_goes_and_names_nobody_then() {
     let folder = Folder::new();
@@ -267,6 +269,7 @@ async fn a_link_in_the_place_of_the_lock_is_not_followed() {
     assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
 }
 
+/// Holds rule 26.
 #[tokio::test]
 async fn the_lock_goes_with_the_process_that_holds_it_even_by_sigkill() {
     let folder = Folder::new();

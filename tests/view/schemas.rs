@@ -63,6 +63,7 @@ pub(crate) fn rejects_changes(schema: &Validator, value: &Value, optional: &[&st
     assert!(!schema.is_valid(&Value::Object(more)), "with a key more");
 }
 
+/// Holds rule 37.
 #[test]
 fn no_secret_is_in_any_document() {
     let text = json::text(&json::plan::plan(&plans::named("hidden_secrets")));

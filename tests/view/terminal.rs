@@ -159,6 +159,7 @@ fn statuses_show_what_a_person_needs() {
     assert_snapshot!("status_colors", tagged(&text));
 }
 
+/// Holds rule 43.
 #[test]
 fn every_event_is_one_line_and_says_what_it_waits_for() {
     let plan = gallery::everything_at_once();

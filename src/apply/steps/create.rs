@@ -303,7 +303,7 @@ pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> 
 
 /// Refuses a Machine of this run's name that was not there when the run looked, where another run made it
 /// for something else: two runs that begin together derive the same names, and what one of them wants is
-/// not for the other to change (RULES 4, 12).
+/// not for the other to change (rules 4, 12).
 fn not_of_another_run(hands: &Hands<'_>, machine: &Machine) -> Part {
     let (job, stamps) = (&hands.shared.job, &machine.stamps);
     let Some(run) = stamps.run.as_ref().filter(|run| **run != job.run.run) else {
@@ -344,7 +344,7 @@ fn lets_go(hands: &Hands<'_>, call: &Call, error: &ProviderError) -> bool {
     let mine = all.filter(|volume| wanted.contains(&volume.id.as_str()));
     let mut holders = mine.filter_map(|volume| volume.attached_to.as_ref());
     // The id of a holder that is destroyed already is written as NUL characters
-    // (facts/fly-machines-api.md 1.7).
+    // (docs/platform/machines-api.md 1.7).
     error.message.contains('\0') || holders.any(|holder| error.message.contains(holder.as_str()))
 }
 
@@ -415,7 +415,7 @@ pub(super) async fn take(
 
 impl Brought {
     /// The gate that holds: a Machine that was left down only has to settle, and one that had crashed has to
-    /// come up (RULES 23).
+    /// come up (rule 23).
     pub(super) fn gate(&self, planned: GateKind, group: &DesiredGroup) -> GateKind {
         match planned {
             GateKind::Started | GateKind::Healthy if !self.launched => GateKind::Settled,

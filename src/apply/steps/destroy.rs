@@ -1,4 +1,4 @@
-//! Destroy: out of rotation, stopped with its own signal, removed, gone (RULES 21).
+//! Destroy: out of rotation, stopped with its own signal, removed, gone (rule 21).
 
 use std::time::Duration;
 
@@ -186,7 +186,7 @@ pub(super) async fn repeatable(hands: &Hands<'_>, call: &Call) -> Part {
     }
 }
 
-/// The destroy was accepted: from here on it counts as gone (RULES 31), unless it is seen otherwise.
+/// The destroy was accepted: from here on it counts as gone (rule 31), unless it is seen otherwise.
 async fn gone(hands: &Hands<'_>, progress: &mut Progress, id: &MachineId) -> Part {
     hands.waiting("it to be gone", DESTROY);
     match hands

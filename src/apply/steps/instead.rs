@@ -1,4 +1,4 @@
-//! The branch of an update whose Machine's host has no room (RULES 20): a new Machine takes its place, as in a
+//! The branch of an update whose Machine's host has no room (rule 20): a new Machine takes its place, as in a
 //! planned replacement, under the name that the plan has chosen. With a volume the group stops.
 
 use std::collections::BTreeSet;

@@ -19,7 +19,7 @@ pub(super) struct Taken<'a> {
     pub(super) group: Option<&'a DesiredGroup>,
 }
 
-/// Takes an observed Machine: of its config only the keys that the manifests write (RULES 10).
+/// Takes an observed Machine: of its config only the keys that the manifests write (rule 10).
 pub(super) fn take<'a>(
     hands: &Hands<'a>,
     progress: &mut Progress,

@@ -1,4 +1,4 @@
-//! Update and move: read, check the pin, lay ours over what is there, send (RULES 39).
+//! Update and move: read, check the pin, lay ours over what is there, send (rule 39).
 
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ pub(super) struct Brought {
     pub(super) before: Before,
     /// Whether it is meant to run now.
     pub(super) launched: bool,
-    /// It was down since its process had ended by itself, and is started by this change (RULES 23).
+    /// It was down since its process had ended by itself, and is started by this change (rule 23).
     pub(super) crashed: bool,
     /// Whether this run sent it something, or may have.
     pub(super) sent: bool,

@@ -1,4 +1,4 @@
-//! The volumes of a new Machine: made before it, each for one intent and never two (RULES 40).
+//! The volumes of a new Machine: made before it, each for one intent and never two (rule 40).
 //!
 //! A volume bears no name of ours, so what is written before the call tells what was there: afterwards
 //! an unattached one of that name and region that was not seen before is ours. Nothing is ever removed.

@@ -1,5 +1,5 @@
 //! `aeroform machine start`, `stop`, `restart`, `suspend`, `cordon`, `uncordon`: one call for each Machine, at
-//! once. No file says anything about it, so no plan undoes it (RULES 10).
+//! once. No file says anything about it, so no plan undoes it (rule 10).
 //!
 //! Each is done under the Machine's lease. Where the platform has no leases, the state's lock keeps runs of
 //! this computer away instead; the state itself is neither read nor written.

@@ -51,7 +51,7 @@ pub enum Call {
         /// Which.
         id: MachineId,
     },
-    /// Writes bookkeeping without a restart (RULES 1).
+    /// Writes bookkeeping without a restart (rule 1).
     Stamp {
         /// Which.
         id: MachineId,
@@ -95,7 +95,7 @@ pub struct UpdateCall {
     pub stamps: Stamps,
     /// Leave it stopped.
     pub skip_launch: bool,
-    /// The instance that this was computed from; another one is a `Conflict` (RULES 24).
+    /// The instance that this was computed from; another one is a `Conflict` (rule 24).
     pub instance: String,
 }
 

@@ -36,7 +36,7 @@ pub struct Desired {
     pub policy: Policy,
     /// Region of Machines of a new group.
     pub primary_region: Option<Region>,
-    /// Image that every group runs and where it was named; none means what runs (RULES 18).
+    /// Image that every group runs and where it was named; none means what runs (rule 18).
     pub image: Option<String>,
     /// Whether fly.toml has a `[processes]` section; without it there is the one group `app`.
     pub has_processes: bool,
@@ -184,7 +184,7 @@ pub enum Limit {
 
 impl Limit {
     /// How many of `of` this allows: a share is rounded up, as flyctl does with `max_unavailable`
-    /// (facts/fly-toml-to-machine.md 12.1).
+    /// (docs/platform/fly-toml.md 12.1).
     pub fn of(self, of: usize) -> usize {
         match self {
             Self::Count(n) => n as usize,
@@ -240,7 +240,7 @@ pub struct MovedMachine {
 /// `[policy]`.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct Policy {
-    /// Most Machines that one plan may take away (RULES 33 says which count).
+    /// Most Machines that one plan may take away (rule 33 says which count).
     pub max_destroy: Option<Limit>,
 }
 
@@ -334,7 +334,8 @@ pub struct Base<'a> {
 
 impl DesiredGroup {
     /// The config of one Machine of this group: the template laid over what exists, with its volumes
-    /// and the Machines that it stands by for. The only way to a config (DESIGN 3).
+    /// and the Machines that it stands by for. The only way to a config
+    /// (docs/design/2026-11-22-config-for.md).
     pub fn config_for(
         &self,
         base: Base<'_>,

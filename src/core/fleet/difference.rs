@@ -1,7 +1,7 @@
 //! In which fields two configs differ, and what changing each of them forces.
 //!
 //! Both sides are normalised first, so that what the platform rewrites is no difference. Values that look
-//! secret stand in no change (RULES 37).
+//! secret stand in no change (rule 37).
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -27,10 +27,10 @@ pub struct FieldChange {
     pub after: Option<Value>,
     /// What changing it forces.
     pub effect: Effect,
-    /// The values are secret-looking and stand nowhere in here (RULES 37).
+    /// The values are secret-looking and stand nowhere in here (rule 37).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hidden: bool,
-    /// Less CPU or memory than before: a class of its own (DESIGN 5).
+    /// Less CPU or memory than before: a class of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shrinks: bool,
     /// The Machine has it, and nothing that we know of was sent to it with that field.
@@ -51,7 +51,7 @@ pub fn changes(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldChange
 }
 
 /// What a Machine with this config has to change to become this: its fields that nobody has to change are
-/// left out (RULES 10).
+/// left out (rule 10).
 pub fn changes_of(
     existing: &MachineConfig,
     after: &MachineConfig,

@@ -1,7 +1,7 @@
 //! Configs as they are remembered, and their digests.
 //!
-//! A [`StoredConfig`] is normalised (RULES 3), without bookkeeping, volume ids and standbys (RULES 2),
-//! and holds no value of a secret-looking variable (RULES 37). It is the only form of a config that
+//! A [`StoredConfig`] is normalised (rule 3), without bookkeeping, volume ids and standbys (rule 2),
+//! and holds no value of a secret-looking variable (rule 37). It is the only form of a config that
 //! reaches the state, a plan or the journal, and digests are taken of nothing else.
 
 use std::fmt;

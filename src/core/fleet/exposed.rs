@@ -1,5 +1,5 @@
 //! Secrets that an older version wrote into the state in clear: they are hidden as it is read, so that nothing
-//! that is compared, shown or written has them (RULES 37).
+//! that is compared, shown or written has them (rule 37).
 
 use std::collections::BTreeMap;
 

@@ -91,7 +91,7 @@ fn is_slug(text: &str, max: usize) -> bool {
 
 name_type!(
     /// An app's name: lower-case letters, digits and dashes, fewer than 63 characters
-    /// (facts/fly-machines-api.md 1.8).
+    /// (docs/platform/machines-api.md 1.8).
     AppName,
     "app name",
     "use lower-case letters, digits and dashes, fewer than 63 characters",
@@ -147,7 +147,7 @@ name_type!(
     |t| is_slug(t, 40)
 );
 name_type!(
-    /// The id of one intended create, derived and never random (RULES 4): the Machine that answers
+    /// The id of one intended create, derived and never random (rule 4): the Machine that answers
     /// the intent is the one whose *name* ends in it.
     LaunchId,
     "launch id",
@@ -282,7 +282,7 @@ impl MachineName {
         Self(format!("{}-{}", group.slug(), launch))
     }
 
-    /// Whether this Machine answers the intent with that launch id (RULES 4: the name decides, since
+    /// Whether this Machine answers the intent with that launch id (rule 4: the name decides, since
     /// other tools copy metadata).
     pub fn answers(&self, launch: &LaunchId) -> bool {
         self.launch_part()

@@ -26,7 +26,7 @@ pub struct Known {
     pub parent: Option<String>,
     /// The newest release that we made or saw.
     pub release: Option<u64>,
-    /// Protected groups; outlives the manifest that set it (RULES 33).
+    /// Protected groups; outlives the manifest that set it (rule 33).
     pub protect: BTreeSet<GroupName>,
     /// Machines that `state rm` took out, ignored until they are imported again.
     pub ignored: BTreeSet<MachineId>,
@@ -38,7 +38,7 @@ pub struct Known {
     pub releases: Vec<ReleaseRecord>,
     /// Configs by their digest; exactly those that machines and releases name.
     pub configs: BTreeMap<ConfigDigest, StoredConfig>,
-    /// What the platform added by itself to Machines of a config (RULES 10).
+    /// What the platform added by itself to Machines of a config (rule 10).
     pub filled: BTreeMap<ConfigDigest, Filled>,
     /// Machines by id.
     pub machines: BTreeMap<MachineId, KnownMachine>,
@@ -77,7 +77,7 @@ pub struct KnownMachine {
 }
 
 /// A create that is owed: it may or may not have happened, or its group has no written count that would
-/// ask for it again. The next plan spends this id first (RULES 4).
+/// ask for it again. The next plan spends this id first (rule 4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pending {

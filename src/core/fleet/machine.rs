@@ -29,14 +29,14 @@ pub struct Machine {
     /// Changes with every new version; never stored.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub instance: String,
-    /// Its config without our bookkeeping; absent when its host cannot be asked (RULES 9). Machines of one
+    /// Its config without our bookkeeping; absent when its host cannot be asked (rule 9). Machines of one
     /// list share equal ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Arc<MachineConfig>>,
     /// Why its config cannot be understood, where one was told; then `config` is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<String>,
-    /// The image that it is said to run, where its config cannot be read (RULES 9).
+    /// The image that it is said to run, where its config cannot be read (rule 9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial_image: Option<String>,
     /// The digest (`sha256:…`) of the image that it runs, as the platform resolved it; none where it does
@@ -52,7 +52,7 @@ pub struct Machine {
     /// Machines that it stands by for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub standby_for: Vec<MachineId>,
-    /// Whether its host answers; a missing status is ok (RULES 9).
+    /// Whether its host answers; a missing status is ok (rule 9).
     #[serde(default)]
     pub host: HostStatus,
     /// Taken out of the proxy's rotation.
@@ -132,7 +132,7 @@ impl Machine {
 
     /// Whether it is at rest since its process ended by itself in another way than with exit code 0. An
     /// update starts it: somebody who wanted it stopped would have stopped it. One with a schedule and a
-    /// standby are started by the platform (RULES 23).
+    /// standby are started by the platform (rule 23).
     pub fn has_crashed(&self) -> bool {
         let scheduled = self.config.as_deref().is_some_and(|c| c.schedule.is_some());
         matches!(self.state, MachineState::Stopped | MachineState::Failed)
@@ -162,7 +162,7 @@ impl Machine {
     }
 }
 
-/// What keeps a Machine from being changed in place (RULES 9).
+/// What keeps a Machine from being changed in place (rule 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle<'a> {
     /// Its host does not answer, or nobody knows whether it does.
@@ -246,7 +246,7 @@ impl MachineState {
     }
 
     /// Whether an update leaves it running: started, starting and failed Machines are launched, all
-    /// others stay as they are (RULES 23).
+    /// others stay as they are (rule 23).
     pub fn runs(self) -> bool {
         matches!(self, Self::Started | Self::Starting | Self::Failed)
     }
@@ -291,7 +291,7 @@ pub enum Management {
     Special,
     /// Anything else: named, never touched.
     Stranger,
-    /// Nothing that can be read of it tells whose it is (RULES 9).
+    /// Nothing that can be read of it tells whose it is (rule 9).
     Unknown,
 }
 
@@ -306,7 +306,7 @@ pub struct CheckStatus {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub output: String,
     /// When it last ran, RFC 3339; empty if it never did. A gate counts a result only when this
-    /// changed after our change (RULES 29).
+    /// changed after our change (rule 29).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub updated_at: String,
 }
@@ -335,7 +335,7 @@ impl CheckState {
 }
 
 /// Our bookkeeping on a Machine (metadata `aeroform_*` on the wire). Outside the config, its digest,
-/// drift and changes (RULES 1).
+/// drift and changes (rule 1).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Stamps {
@@ -351,7 +351,7 @@ pub struct Stamps {
     /// Digest of what that run wanted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<String>,
-    /// Launch id of its create; a copy by another tool has the stamp without the name (RULES 4).
+    /// Launch id of its create; a copy by another tool has the stamp without the name (rule 4).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub launch: Option<String>,
     /// Commit that was applied.
@@ -360,7 +360,7 @@ pub struct Stamps {
     /// Who applied it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Its group was protected (RULES 33).
+    /// Its group was protected (rule 33).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub protect: bool,
     /// The release that it is of, whoever made that; what is written without one keeps the one there.
@@ -399,7 +399,7 @@ pub struct Description {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_id: bool,
     /// How many Machines the app has by the provider's own count: the second witness beside the list
-    /// (RULES 8). None where it does not say, which is no agreement with an empty list.
+    /// (rule 8). None where it does not say, which is no agreement with an empty list.
     pub machine_count: Option<u64>,
     /// The provider says that nothing was ever deployed to the app.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -485,7 +485,7 @@ pub struct Observed {
     pub others: BTreeMap<MachineId, Machine>,
     /// Known Machines that the list lacked and that are gone by their own id (404 or destroyed).
     pub gone: Vec<MachineId>,
-    /// Known Machines that the list lacked but that exist by id: the list lags (RULES 8).
+    /// Known Machines that the list lacked but that exist by id: the list lags (rule 8).
     pub lagging: Vec<MachineId>,
     /// Volumes.
     pub volumes: Vec<Volume>,

@@ -1,4 +1,4 @@
-//! One spelling for everything that the platform rewrites (RULES 3), so that equal means equal.
+//! One spelling for everything that the platform rewrites (rule 3), so that equal means equal.
 //!
 //! Which spellings are the same says the table ([`super::schema`]); how they are brought to one, this module.
 //! Nothing here decides who owns a field.
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::MachineConfig;
 use super::schema::{CONFIG, Effect, Kind, Row, Section, Service, Spelling, Table, UNKNOWN};
 
-/// Metadata keys that are bookkeeping, never configuration (RULES 1).
+/// Metadata keys that are bookkeeping, never configuration (rule 1).
 pub fn is_bookkeeping(key: &str) -> bool {
     key == "fly_builder_id"
         || key == "fly_platform_version"
@@ -18,7 +18,7 @@ pub fn is_bookkeeping(key: &str) -> bool {
             .any(|prefix| key.starts_with(prefix))
 }
 
-/// Variables that are bookkeeping (RULES 1).
+/// Variables that are bookkeeping (rule 1).
 pub fn is_standby_stamp(name: &str) -> bool {
     name == "FLY_STANDBY_FOR"
 }

@@ -27,7 +27,7 @@ pub fn config_for(
 }
 
 /// A mount that has no name is kept as it is, but for what extends its volume
-/// (facts/fly-toml-to-machine.md 9).
+/// (docs/platform/fly-toml.md 9).
 fn keep_unnamed_mounts(existing: &Value, wanted: &mut Value) {
     let items = |list: &Value| list.as_array().cloned().unwrap_or_default();
     let unnamed = items(&existing["mounts"]).into_iter();
@@ -55,7 +55,7 @@ pub fn stored_for(template: &StoredConfig, existing: &StoredConfig, sent: &Store
 }
 
 /// Of what exists only the keys that `template` writes: what adopting it may remember. A field that
-/// nobody writes never enters the state, where its absence would become a removal (RULES 10).
+/// nobody writes never enters the state, where its absence would become a removal (rule 10).
 pub fn written_of(template: &StoredConfig, existing: &StoredConfig) -> StoredConfig {
     let kept = match (existing.tree(), template.tree()) {
         (Value::Object(there), Value::Object(written)) => written_section(CONFIG, there, written),

@@ -1,5 +1,5 @@
 //! What of a Machine's config nobody has to change: the platform's defaults, and what it filled in by
-//! itself (RULES 10).
+//! itself (rule 10).
 //!
 //! Both count in one direction. A value that a file writes and the Machine lacks is a change whatever the
 //! platform's default is; a value that the Machine has and no file writes is none where it is the default,

@@ -1,4 +1,4 @@
-//! Releases: what the platform remembers of every deploy, for people (facts/fly-machines-api.md 14).
+//! Releases: what the platform remembers of every deploy, for people (docs/platform/machines-api.md 14).
 //!
 //! Bookkeeping beside the Machines: nothing runs otherwise because of it.
 

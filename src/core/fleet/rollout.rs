@@ -1,6 +1,6 @@
 //! What a deploy does around the Machines: commands that it runs, and volumes that it makes.
 //!
-//! Data only, as fly.toml says it (facts/fly-toml-to-machine.md 7.1, 11.1 and 11.2); none of it
+//! Data only, as fly.toml says it (docs/platform/fly-toml.md 7.1, 11.1 and 11.2); none of it
 //! stands in a Machine's config.
 
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub struct Rollout {
     pub on_failure: OnFailure,
 }
 
-/// What the first change that fails or stays unknown stops (RULES 29).
+/// What the first change that fails or stays unknown stops (rule 29).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {

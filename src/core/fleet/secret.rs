@@ -1,4 +1,4 @@
-//! Which values of a config are kept out of every output (RULES 37).
+//! Which values of a config are kept out of every output (rule 37).
 //!
 //! A name decides ([`name`]), and the form of a text where it gives one away ([`form`]). Nothing here hashes
 //! or prints.

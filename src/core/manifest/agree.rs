@@ -14,7 +14,7 @@ use super::join::{Both, count};
 use super::tree::{At, File};
 
 impl Both<'_> {
-    /// RULES 15: a standby would never serve, and a service wants all Machines to.
+    /// Rule 15: a standby would never serve, and a service wants all Machines to.
     pub(super) fn check_standby(&self, settings: &GroupSettings, service: Range<usize>) {
         let (Some(aero), Some(standby)) = (self.aero, &settings.standby) else {
             return;
@@ -80,7 +80,7 @@ impl Both<'_> {
         });
     }
 
-    /// RULES 15: settings of a group that is not there are a slip, unless the group was renamed.
+    /// Rule 15: settings of a group that is not there are a slip, unless the group was renamed.
     pub(super) fn check_groups(&self, groups: &Groups) {
         let Some(aero) = self.aero else {
             return;
@@ -105,7 +105,7 @@ impl Both<'_> {
         }
     }
 
-    /// RULES 17.
+    /// Rule 17.
     pub(super) fn check_moves(&self, groups: &Groups) {
         let Some(aero) = self.aero else {
             return;

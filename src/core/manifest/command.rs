@@ -1,4 +1,4 @@
-//! Splits a command into words as Fly does (google/shlex; facts/fly-toml-to-machine.md 3.3).
+//! Splits a command into words as Fly does (google/shlex; docs/platform/fly-toml.md 3.3).
 //!
 //! Not a POSIX shell: no variables, globs or operators, and inside double quotes a backslash makes
 //! *any* next character literal. What `sh` would do with the line is of no interest here.

@@ -10,7 +10,7 @@ use super::format::Format;
 use super::tree::At;
 use super::value::{Node, Value};
 
-/// What a bare number means (facts/fly-toml-to-machine.md 13).
+/// What a bare number means (docs/platform/fly-toml.md 13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Number {
     /// `kill_timeout`.

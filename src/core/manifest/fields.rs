@@ -60,7 +60,7 @@ impl<'f, 't> Fields<'f, 't> {
     }
 
     /// Whether flyctl's patches of old syntax reach the value of this key: they know keys in lower case only
-    /// (facts/fly-toml-to-machine.md 13).
+    /// (docs/platform/fly-toml.md 13).
     pub(super) fn patches(&self, key: &str) -> bool {
         self.patched && (self.table.get(key).is_some() || !self.folded.contains_key(key))
     }

@@ -136,7 +136,7 @@ impl Both<'_> {
         })
     }
 
-    /// RULES 18.
+    /// Rule 18.
     fn image(&self) -> Option<String> {
         let flag = self.overrides.image.as_ref();
         flag.or_else(|| self.written_image()).cloned()

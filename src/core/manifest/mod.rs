@@ -2,7 +2,7 @@
 //! [`Desired`](crate::core::fleet::Desired).
 //!
 //! Pure: text comes in, values and diagnostics go out; whoever calls reads the files and prints.
-//! fly.toml keeps the meaning that flyctl gives it (facts/fly-toml-to-machine.md). Nothing here
+//! fly.toml keeps the meaning that flyctl gives it (docs/platform/fly-toml.md). Nothing here
 //! counts or places Machines, that is the planner's business, and no input makes it panic.
 //!
 //! Start at [`load()`]; `tree` is how a file is read, `fly` and `aeroform` what its keys mean,

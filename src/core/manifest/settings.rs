@@ -34,7 +34,7 @@ pub struct Overrides {
     pub provider: Option<String>,
     /// Where Machines run, where neither a flag nor aeroform.toml says so.
     pub provider_otherwise: Option<String>,
-    /// Beats every image in the files (RULES 18).
+    /// Beats every image in the files (rule 18).
     pub image: Option<String>,
     /// Unknown keys in fly.toml are errors.
     pub strict: bool,

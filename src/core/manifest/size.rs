@@ -1,5 +1,5 @@
 //! Sizes as fly.toml writes them: memory in binary units, volumes in decimal ones
-//! (facts/fly-toml-to-machine.md 6.4 and 7.1).
+//! (docs/platform/fly-toml.md 6.4 and 7.1).
 
 use super::fields::Fields;
 use super::tree::At;

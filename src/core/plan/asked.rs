@@ -55,7 +55,7 @@ pub struct Asked {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReleaseCommandMode {
-    /// Where the plan needs it (RULES 28).
+    /// Where the plan needs it (rule 28).
     #[default]
     Auto,
     /// Not in this run.

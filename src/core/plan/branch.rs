@@ -1,4 +1,4 @@
-//! What carrying out a step may have to do instead, as the plan has chosen it (RULES 20), and what came of
+//! What carrying out a step may have to do instead, as the plan has chosen it (rule 20), and what came of
 //! that.
 //!
 //! The executor takes a branch where the provider's answer asks for it and chooses nothing about it.

@@ -28,7 +28,7 @@ pub fn group_of(machine: &Machine, desired: &Desired) -> GroupName {
     own.unwrap_or_else(|| default_group(&desired.groups.keys().collect()))
 }
 
-/// The state without this Machine, whose id is ignored from then on (RULES 33).
+/// The state without this Machine, whose id is ignored from then on (rule 33).
 pub fn take_out(known: &Known, id: &MachineId, facts: &RunFacts) -> Known {
     let mut next = known.clone();
     next.machines.remove(id);
@@ -70,7 +70,7 @@ pub fn may_take(known: &Known, machine: &Machine) -> Result<(), NotTaken> {
 }
 
 /// The state with this Machine as one of its group, as it is now: of its config only what the manifests
-/// write (RULES 10).
+/// write (rule 10).
 pub fn take_in(known: &Known, machine: &Machine, desired: &Desired, facts: &RunFacts) -> Known {
     let mut next = known.clone();
     next.lineage.get_or_insert_with(|| facts.lineage.clone());

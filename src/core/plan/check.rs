@@ -1,4 +1,4 @@
-//! A second, independent reading of a plan (DESIGN 5.8): it shares no code with the planner, so that
+//! A second, independent reading of a plan: it shares no code with the planner, so that
 //! a mistake there does not agree with itself. A finding is a bug; nothing is applied over one.
 
 mod asked;

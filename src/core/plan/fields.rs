@@ -240,7 +240,7 @@ pub fn filled_of(
 }
 
 /// What the state remembers of a Machine that is taken into it without a call: what its group wants
-/// where that is so, else of what is there only the keys that the group writes (RULES 10).
+/// where that is so, else of what is there only the keys that the group writes (rule 10).
 pub fn adopted(
     group: Option<&DesiredGroup>,
     machine: &Machine,

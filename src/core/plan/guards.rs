@@ -1,4 +1,4 @@
-//! What is refused and what is warned of (DESIGN 5.7, RULES 33). Both stand in the plan and never hide
+//! What is refused and what is warned of (rule 33). Both stand in the plan and never hide
 //! it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,7 +66,7 @@ pub(super) fn refusals(
     found
 }
 
-/// A Machine that takes its volume along cannot go to another host (facts/fly-toml-to-machine.md 9).
+/// A Machine that takes its volume along cannot go to another host (docs/platform/fly-toml.md 9).
 fn volume_on_another_host(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     let host = ["guest", "host_dedication_id"];
     let stuck = decision.changed.iter().find(|changed| {
@@ -358,7 +358,7 @@ fn min_above_count(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     })
 }
 
-/// RULES 18: an image by its tag alone, and what runs under it now.
+/// Rule 18: an image by its tag alone, and what runs under it now.
 fn tag(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
     let image = desired
         .image

@@ -143,7 +143,7 @@ impl<'a> Group<'_, 'a> {
         }
     }
 
-    /// Fly's own rule for a new group (facts/fly-toml-to-machine.md 10.2), and one per written region.
+    /// Fly's own rule for a new group (docs/platform/fly-toml.md 10.2), and one per written region.
     pub(super) fn fresh(&self) -> Target {
         let template = &self.wanted.template;
         let (rule, standby, why) = if template.has_mounts() {

@@ -1,4 +1,4 @@
-//! Whether the state, the world and the plan belong to one history (RULES 5, 8, 12).
+//! Whether the state, the world and the plan belong to one history (rules 5, 8, 12).
 //!
 //! What stops here stops an apply before its first call; the plan is shown all the same.
 

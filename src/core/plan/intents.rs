@@ -1,4 +1,4 @@
-//! Which launch id, name and port each new Machine gets (RULES 4).
+//! Which launch id, name and port each new Machine gets (rule 4).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,4 +1,4 @@
-//! Who made the Machines that the state does not list, as far as their stamps and names tell (RULES 4).
+//! Who made the Machines that the state does not list, as far as their stamps and names tell (rule 4).
 //!
 //! Words and consent hang on it; what becomes of a Machine does not.
 

@@ -86,7 +86,7 @@ impl Member<'_> {
     }
 
     /// Counted, and neither changed nor taken into the state: the state does not list it and its config cannot
-    /// be read, so nobody knows whether it has a mount (RULES 9).
+    /// be read, so nobody knows whether it has a mount (rule 9).
     pub(super) fn is_held(&self) -> bool {
         self.known.is_none() && self.seen.is_some_and(|seen| seen.config.is_none())
     }
@@ -95,7 +95,7 @@ impl Member<'_> {
         self.known.is_none()
     }
 
-    /// Where its host cannot be asked, what the state remembers counts (RULES 9).
+    /// Where its host cannot be asked, what the state remembers counts (rule 9).
     pub(super) fn standby_for(&self) -> &[MachineId] {
         match (self.seen, self.known) {
             (Some(seen), Some(known)) if seen.config.is_none() && seen.standby_for.is_empty() => {
@@ -112,7 +112,7 @@ impl Member<'_> {
     }
 
     /// Where its host cannot be asked, what the state remembers counts: an empty answer is no proof
-    /// that nothing would be left behind (RULES 9).
+    /// that nothing would be left behind (rule 9).
     pub(super) fn volumes(&self) -> &[VolumeId] {
         match (self.seen, self.known) {
             (Some(seen), Some(known)) if seen.config.is_none() && seen.volumes.is_empty() => {
@@ -134,7 +134,7 @@ impl Member<'_> {
         pairs.filter(|(old, new)| old != new && known.len() == now.len())
     }
 
-    /// Whether the Machine's own line in the state says something else than what is there (RULES 2).
+    /// Whether the Machine's own line in the state says something else than what is there (rule 2).
     pub(super) fn line_lags(&self) -> bool {
         let (Some(seen), Some(known)) = (self.seen, self.known) else {
             return false;
@@ -150,7 +150,7 @@ impl Member<'_> {
         self.seen.map(|machine| machine.state)
     }
 
-    /// Whether it is down since its process ended by itself, so that an update starts it (RULES 23).
+    /// Whether it is down since its process ended by itself, so that an update starts it (rule 23).
     pub(super) fn starts_by_update(&self) -> bool {
         !self.is_standby() && self.seen.is_some_and(Machine::has_crashed)
     }
@@ -566,7 +566,7 @@ impl<'a> Labels<'a> {
 }
 
 /// `app` if it is one of the names or there are none, else the first by bytes
-/// (facts/fly-toml-to-machine.md 2).
+/// (docs/platform/fly-toml.md 2).
 pub(super) fn default_group(names: &BTreeSet<&GroupName>) -> GroupName {
     let app = GroupName::new("app").expect("`app` is a valid group name");
     if names.contains(&app) {

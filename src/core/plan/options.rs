@@ -25,17 +25,17 @@ pub enum Aim {
 pub struct Options {
     /// What the plan is to lead to.
     pub aim: Aim,
-    /// Go on although every known Machine is gone (RULES 8).
+    /// Go on although every known Machine is gone (rule 8).
     pub accept_missing: bool,
-    /// Make Machines although some that exist do not say whose they are (RULES 9).
+    /// Make Machines although some that exist do not say whose they are (rule 9).
     pub accept_unknown: bool,
-    /// Take over an app or a state of another lineage (RULES 5).
+    /// Take over an app or a state of another lineage (rule 5).
     pub take_over: bool,
-    /// Runs whose changes are taken over although the state does not list them (RULES 12).
+    /// Runs whose changes are taken over although the state does not list them (rule 12).
     pub adopt_runs: BTreeSet<RunId>,
     /// Now, seconds since 1970, where somebody says it: whether a release is under way depends on it.
     pub now: Option<i64>,
-    /// Runs that this host's journal has a record of; taken over without being asked (RULES 12).
+    /// Runs that this host's journal has a record of; taken over without being asked (rule 12).
     pub own_runs: BTreeSet<RunId>,
     /// Releases that those runs have registered: they are nobody else's who may be at work.
     pub own_releases: BTreeSet<String>,

@@ -206,7 +206,7 @@ impl<'a> Group<'_, 'a> {
         decision
     }
 
-    /// RULES 18: without a written image, new Machines run what the others run.
+    /// Rule 18: without a written image, new Machines run what the others run.
     fn inherit(&self, decision: &mut Decision<'a>) {
         let makes = |c: &Changed<'_>| matches!(c.how, How::Replace | How::ReplaceOldFirst);
         if decision.creates.is_empty()
@@ -246,7 +246,7 @@ impl<'a> Group<'_, 'a> {
         }
     }
 
-    /// A standby whose group has services is none any more (facts/fly-toml-to-machine.md 9).
+    /// A standby whose group has services is none any more (docs/platform/fly-toml.md 9).
     fn stands_by(&self, member: &Member<'_>) -> bool {
         member.is_standby() && !self.wanted.template.has_services()
     }

@@ -303,7 +303,7 @@ fn succeed(
     }
 }
 
-/// Remembers what the platform has added by itself, beside the config that was sent (RULES 10). Where Machines of
+/// Remembers what the platform has added by itself, beside the config that was sent (rule 10). Where Machines of
 /// that config were not written by this run, they may show other values than those that were. What was known of
 /// the config that a Machine had before goes on holding: the platform may add it later this time.
 fn fill(next: &mut Known, known: &Known, results: &[StepResult]) {

@@ -1,4 +1,4 @@
-//! Bringing the state to what is there (RULES 10): what was changed outside is taken over, what is gone
+//! Bringing the state to what is there (rule 10): what was changed outside is taken over, what is gone
 //! is forgotten, and no Machine changes.
 //!
 //! Of a config only the keys that the manifests write enter the state, so that nothing becomes a removal

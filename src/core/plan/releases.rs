@@ -1,5 +1,5 @@
 //! What a plan has to do with releases: whether it registers one, whose it takes back, and what must be
-//! said of the newest one (RULES 11, 30).
+//! said of the newest one (rules 11, 30).
 //!
 //! Knows releases as numbers that others may make, too. Where the platform keeps none, or does not tell,
 //! the plan is the same without them.

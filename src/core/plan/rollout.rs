@@ -1,6 +1,6 @@
 //! What `fly deploy` does around a change and this version cannot do: the release command, and the
 //! strategies `canary` and `bluegreen`. A plan that needs one is refused until a flag says to go on without
-//! it: nothing is skipped without a word (RULES 28).
+//! it: nothing is skipped without a word (rule 28).
 //!
 //! Decides only whether one is needed, from what was decided about each group.
 

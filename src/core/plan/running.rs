@@ -1,4 +1,4 @@
-//! What runs now, for Machines that are made where no manifest says what they run (RULES 18, 19).
+//! What runs now, for Machines that are made where no manifest says what they run (rules 18, 19).
 //!
 //! Reads what was observed; offline nothing is known to run.
 
@@ -86,7 +86,7 @@ fn sent(machine: &Machine) -> Option<&str> {
     machine.config.as_deref()?.image.as_deref()
 }
 
-/// What flyctl takes for a group that has no Machine yet (facts/fly-toml-to-machine.md 10.3); of Machines
+/// What flyctl takes for a group that has no Machine yet (docs/platform/fly-toml.md 10.3); of Machines
 /// whose size cannot be seen nothing is guessed.
 pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option<Guest> {
     let usual = || Some(sizes::find(sizes::DEFAULT)?.guest());

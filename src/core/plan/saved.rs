@@ -1,4 +1,5 @@
-//! The saved form of a plan: its choices and pins, and no value of anything (DESIGN 5).
+//! The saved form of a plan: its choices and pins, and no value of anything
+//! (docs/design/2026-11-22-plan-decides.md).
 //!
 //! It is what `plan --out` writes, what the journal keeps as the intent, and what a plan made again
 //! on a fresh snapshot is compared with.

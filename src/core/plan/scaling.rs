@@ -1,8 +1,8 @@
-//! `scale count`: how many Machines of a group stand where afterwards (facts/fly-scale-rules.md 1.3-1.5).
+//! `scale count`: how many Machines of a group stand where afterwards (docs/platform/scale-rules.md 1.3 to 1.5).
 //!
 //! Numbers only. What Fly's own command does to the numbers that it reads is what this does, but for two
 //! things: named regions are evened out, and a relative number counts only the regions that it changes
-//! (RULES 13).
+//! (rule 13).
 
 use std::collections::BTreeMap;
 

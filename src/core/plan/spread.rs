@@ -17,7 +17,7 @@ pub(super) struct Spread<'a> {
     pub(super) max_per_region: Option<u32>,
     /// How many there are (or were, for one that vanished and is made again where it was).
     pub(super) current: &'a BTreeMap<Region, u32>,
-    /// How many of those have a volume; they are never moved to even out a list (RULES 14).
+    /// How many of those have a volume; they are never moved to even out a list (rule 14).
     pub(super) with_volume: &'a BTreeMap<Region, u32>,
     /// Where a group without Machines goes.
     pub(super) default: Option<&'a Region>,

@@ -1,4 +1,4 @@
-//! How long a Machine must stay up before its change counts as done (RULES 29).
+//! How long a Machine must stay up before its change counts as done (rule 29).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -131,7 +131,7 @@ impl Plan {
         self.changes().filter(|(_, change)| shrinks(change)).count()
     }
 
-    /// What is taken back of releases that the state has not seen: a class of its own (RULES 11).
+    /// What is taken back of releases that the state has not seen: a class of its own (rule 11).
     pub fn reverts(&self) -> Vec<Revert> {
         let mut found: BTreeMap<(u64, Option<String>, Option<String>), usize> = BTreeMap::new();
         for (_, change) in self.changes() {
@@ -152,7 +152,7 @@ impl Plan {
     }
 
     /// Groups that lose Machines for good and keep none, whatever the cause: their name left fly.toml,
-    /// their count is 0, their regions were emptied (RULES 33). Machines that move to another group are not
+    /// their count is 0, their regions were emptied (rule 33). Machines that move to another group are not
     /// destroyed.
     pub fn emptied(&self) -> impl Iterator<Item = &GroupChange> {
         let destroyed: BTreeSet<&GroupName> = self

@@ -110,7 +110,7 @@ pub struct Cost {
     pub prices_of: String,
 }
 
-/// A release that a plan registers (RULES 30).
+/// A release that a plan registers (rule 30).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedRelease {
     /// Its number if nobody is faster, and where it cannot be registered.
@@ -122,7 +122,7 @@ pub struct PlannedRelease {
     pub strategy: ReleaseStrategy,
 }
 
-/// A run that changed Machines and never wrote the state (RULES 12).
+/// A run that changed Machines and never wrote the state (rule 12).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TakenOver {
     /// The run.
@@ -281,7 +281,7 @@ pub enum Action {
     Forget,
 }
 
-/// A volume that is made for a new Machine, in its region, before the Machine itself (RULES 32).
+/// A volume that is made for a new Machine, in its region, before the Machine itself (rule 32).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedVolume {
@@ -301,7 +301,7 @@ pub struct PlannedVolume {
     pub scheduled_snapshots: Option<bool>,
 }
 
-/// What a new Machine takes over from those that run, where no manifest says it (RULES 18, 19).
+/// What a new Machine takes over from those that run, where no manifest says it (rules 18, 19).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inherited {
@@ -369,7 +369,7 @@ pub enum Removal {
     AppDestroyed,
 }
 
-/// What must still be true of a Machine when it is touched (RULES 24).
+/// What must still be true of a Machine when it is touched (rule 24).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
     /// Which.

@@ -1,5 +1,5 @@
 //! Machines whose last change nobody has seen work: a gate that did not pass, or a run that died before it
-//! could say so. They are waited for, or started again, before any other of their group goes down (RULES 29).
+//! could say so. They are waited for, or started again, before any other of their group goes down (rule 29).
 //!
 //! Decides what is still to be seen of each; the order is [`super::order`]'s business.
 

@@ -1,5 +1,5 @@
 //! Machines of which not everything can be read: their hosts do not answer, or their configs cannot be
-//! understood (RULES 9). They count for their groups; what follows from that is [`super::reconcile`]'s.
+//! understood (rule 9). They count for their groups; what follows from that is [`super::reconcile`]'s.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Who goes first when a region has more Machines than it should (RULES 34).
+//! Who goes first when a region has more Machines than it should (rule 34).
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Which volumes new Machines get: unattached ones are taken, and what is lacking is made (RULES 32).
+//! Which volumes new Machines get: unattached ones are taken, and what is lacking is made (rule 32).
 //!
 //! Chooses and counts. A volume that exists is never resized and never removed.
 
@@ -16,7 +16,7 @@ use crate::core::fleet::{
 };
 use crate::core::platform::prices::volume;
 
-/// flyctl's size of a new volume where none is written (facts/fly-toml-to-machine.md 10.5).
+/// flyctl's size of a new volume where none is written (docs/platform/fly-toml.md 10.5).
 const SIZE_GB: u32 = 1;
 
 /// The same for a Machine with a GPU.
@@ -130,7 +130,7 @@ impl<'a> Volumes<'a> {
     }
 
     /// Volumes of one name and region lie apart, as `fly scale count` asks for it
-    /// (facts/fly-scale-rules.md 1.7).
+    /// (docs/platform/scale-rules.md 1.7).
     pub(super) fn apart(&self, steps: &mut [Step]) {
         let mut many: BTreeMap<(String, Region), usize> = BTreeMap::new();
         for volume in self.all {
@@ -162,7 +162,7 @@ fn for_each(steps: &mut [Step], mut with: impl FnMut(&Region, &mut PlannedVolume
 
 /// Volumes that a migration to another host left behind: the state knows them as those of a Machine that has
 /// others of the same name now. What is in them is as old as the migration, so no new Machine takes one
-/// (facts/fly-machines-api.md 20a).
+/// (docs/platform/machines-api.md 20a).
 fn forked<'v>(
     decisions: &'v BTreeMap<GroupName, Decision<'_>>,
     observed: &'v Observed,

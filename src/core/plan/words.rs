@@ -129,7 +129,7 @@ fn serving(desired: &Desired) -> Option<&GroupName> {
         .map(|(name, _)| name)
 }
 
-/// RULES 18: nobody but a person can choose.
+/// Rule 18: nobody but a person can choose.
 pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
     note(
         codes::TWO_IMAGES,

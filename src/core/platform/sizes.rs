@@ -54,7 +54,7 @@ pub struct VmSize {
     pub gpu: Option<&'static str>,
 }
 
-/// What flyctl takes where nothing names a size (facts/fly-toml-to-machine.md 6).
+/// What flyctl takes where nothing names a size (docs/platform/fly-toml.md 6).
 pub const DEFAULT: &str = "shared-cpu-1x";
 
 /// What flyctl takes for a GPU where nothing names a size.

@@ -1,4 +1,4 @@
-//! What the world says, as HTTP answers (facts/fly-machines-api.md 1.3, 1.6).
+//! What the world says, as HTTP answers (docs/platform/machines-api.md 1.3, 1.6).
 
 use std::io;
 

@@ -172,7 +172,7 @@ pub(super) async fn lease(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    // The documentation has the ttl in the body, flyctl in the query (facts 7).
+    // The documentation has the ttl in the body, flyctl in the query (docs/platform/machines-api.md 7).
     let asked = query::body(&bytes).and_then(|body| {
         let written = body.get("ttl").and_then(Value::as_u64);
         let asked = Query::of(raw.as_deref()).number("ttl")?;

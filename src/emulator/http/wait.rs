@@ -1,4 +1,4 @@
-//! Waiting for a Machine (facts/fly-machines-api.md 6).
+//! Waiting for a Machine (docs/platform/machines-api.md 6).
 
 use std::time::Duration;
 

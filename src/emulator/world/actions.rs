@@ -1,5 +1,5 @@
 //! The endpoints that change something, one method each, with the platform's own rules about what may be done when
-//! (facts/fly-machines-api.md 1.7, 4, 5, 17.2).
+//! (docs/platform/machines-api.md 1.7, 4, 5, 17.2).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

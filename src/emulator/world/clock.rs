@@ -30,7 +30,7 @@ impl Clock for HandClock {
 }
 
 /// Which moment of the calendar the world begins at, and how moments are written
-/// (facts/fly-machines-api.md 1.8).
+/// (docs/platform/machines-api.md 1.8).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Calendar {
     /// Seconds since 1970.

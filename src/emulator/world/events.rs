@@ -1,4 +1,4 @@
-//! What a Machine has gone through, as the platform tells it (facts/fly-machines-api.md 17.3).
+//! What a Machine has gone through, as the platform tells it (docs/platform/machines-api.md 17.3).
 
 use std::time::Duration;
 

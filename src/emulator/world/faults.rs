@@ -72,7 +72,7 @@ pub enum Effect {
         /// What the answer says; none for the platform's usual words.
         message: Option<String>,
     },
-    /// It is refused as the platform was seen to refuse it (facts/fly-machines-api.md 20a).
+    /// It is refused as the platform was seen to refuse it (docs/platform/machines-api.md 20a).
     Refusal(Refused),
     /// It came too fast.
     RateLimited {

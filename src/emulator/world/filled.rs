@@ -1,5 +1,5 @@
 //! What the platform adds to a config when it shows it, and what it spells another way: as recorded answers of
-//! 2024 to 2026 have it (facts/fly-machines-api.md 15.3, 15.4, 15.6, 15.8; facts/fly-toml-to-machine.md 3.7).
+//! 2024 to 2026 have it (docs/platform/machines-api.md 15.3, 15.4, 15.6, 15.8; docs/platform/fly-toml.md 3.7).
 //!
 //! What was sent is kept as it came; only what is shown is filled in.
 

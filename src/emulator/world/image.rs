@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// The `image_ref` of a Machine that runs this image, by the digest that it had when the Machine took it
-/// where the tag has moved (facts/fly-machines-api.md 16).
+/// where the tag has moved (docs/platform/machines-api.md 16).
 pub(super) fn reference(image: &str, moved: Option<&str>) -> Value {
     let (name, digest) = match image.split_once('@') {
         Some((name, digest)) => (name, digest.to_owned()),

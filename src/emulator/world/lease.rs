@@ -1,4 +1,4 @@
-//! Leases: who may change a Machine for a while (facts/fly-machines-api.md 7).
+//! Leases: who may change a Machine for a while (docs/platform/machines-api.md 7).
 
 use std::time::Duration;
 

@@ -69,7 +69,7 @@ impl Timings {
     }
 }
 
-/// The states of the platform's lifecycle (facts/fly-machines-api.md 17.1).
+/// The states of the platform's lifecycle (docs/platform/machines-api.md 17.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
@@ -172,7 +172,7 @@ pub struct ExitsAfter {
 
 /// A policy that never gives up; more restarts than any test waits for.
 const ENDLESS: u32 = 500;
-/// What the platform grants under `on-failure` when nothing is written (facts/fly-machines-api.md 15.1).
+/// What the platform grants under `on-failure` when nothing is written (docs/platform/machines-api.md 15.1).
 const RETRIES: u32 = 10;
 
 impl ExitsAfter {

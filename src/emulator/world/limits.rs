@@ -1,5 +1,5 @@
 //! How fast the platform lets itself be asked: per action and per Machine, or app
-//! (facts/fly-machines-api.md 1.5).
+//! (docs/platform/machines-api.md 1.5).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -313,7 +313,7 @@ pub(super) fn volumes_of(config: &Value) -> impl Iterator<Item = &str> {
         .filter_map(|mount| mount.get("volume")?.as_str())
 }
 
-/// The names under which the platform reports a config's checks (facts/fly-machines-api.md 16, 21).
+/// The names under which the platform reports a config's checks (docs/platform/machines-api.md 16, 21).
 fn check_names(config: &Value) -> Vec<String> {
     let top = config.get("checks").and_then(Value::as_object);
     let mut names: Vec<String> = top.into_iter().flat_map(Map::keys).cloned().collect();

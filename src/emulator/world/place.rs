@@ -27,7 +27,7 @@ pub struct World {
     /// How long things take; may be changed at any time and holds for what begins after.
     pub timings: Timings,
     /// Whether a second Machine of a name is refused. The platform is said to do so, and nobody may
-    /// rely on it alone (RULES 4).
+    /// rely on it alone (rule 4).
     pub unique_names: bool,
     /// Whether shown configs have what the platform adds by itself (`restart`, `guest`, `dns`, sizes of volumes).
     pub fills_in: bool,
@@ -486,7 +486,7 @@ impl Altered {
     }
 }
 
-/// What the platform says where there is no room (facts 1.7).
+/// What the platform says where there is no room (docs/platform/machines-api.md 1.7).
 fn no_room(action: &str, message: Option<String>) -> Refusal {
     let usual =
         "could not reserve resource for machine: insufficient CPUs available to fulfill request";

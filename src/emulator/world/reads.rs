@@ -1,4 +1,4 @@
-//! The endpoints that only read (facts/fly-machines-api.md 3, 4, 10).
+//! The endpoints that only read (docs/platform/machines-api.md 3, 4, 10).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Releases, which the platform keeps on another host (facts/fly-machines-api.md 14).
+//! Releases, which the platform keeps on another host (docs/platform/machines-api.md 14).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The endpoints of volumes (facts/fly-machines-api.md 10).
+//! The endpoints of volumes (docs/platform/machines-api.md 10).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Where the API is asked, and as whom (facts/fly-machines-api.md 1.1, 1.2, 14).
+//! Where the API is asked, and as whom (docs/platform/machines-api.md 1.1, 1.2, 14).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -51,7 +51,7 @@ pub struct AccessError {
 
 impl Access {
     /// Takes both from variables: `FLY_API_TOKEN` or `FLY_ACCESS_TOKEN`, `FLY_FLAPS_BASE_URL`,
-    /// `FLY_API_BASE_URL`. Manifests have no say in either (RULES 38).
+    /// `FLY_API_BASE_URL`. Manifests have no say in either (rule 38).
     pub fn of_vars<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Result<Self, AccessError> {
         let machines = var(MACHINES_VAR)
             .map(|text| base(MACHINES_VAR, text))

@@ -1,4 +1,4 @@
-//! What the API's refusals mean for what may be done next (RULES 25; facts/fly-machines-api.md 1.6, 1.7).
+//! What the API's refusals mean for what may be done next (rule 25; docs/platform/machines-api.md 1.6, 1.7).
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::provider::codes as shared;
 use crate::provider::{ErrorClass, ProviderError};
 
 /// What the words of a refusal mean, whatever its status between 400 and 499 is: the platform says the same
-/// with several (facts/fly-machines-api.md 1.7, 20a). The first row that fits counts.
+/// with several (docs/platform/machines-api.md 1.7, 20a). The first row that fits counts.
 const WORDS: &[(&[&str], ErrorClass, Code)] = &[
     (
         &[

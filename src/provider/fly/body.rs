@@ -1,4 +1,4 @@
-//! What changes a Machine or makes a volume, as the JSON of requests (facts/fly-machines-api.md 4, 8, 10).
+//! What changes a Machine or makes a volume, as the JSON of requests (docs/platform/machines-api.md 4, 8, 10).
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::provider::bookkeeping;
 
 pub(super) type Metadata = BTreeMap<String, String>;
 
-/// The body of a create. `inherited` is the bookkeeping of releases that new Machines copy (RULES 30).
+/// The body of a create. `inherited` is the bookkeeping of releases that new Machines copy (rule 30).
 pub(in crate::provider) fn create(
     call: &CreateCall,
     inherited: Metadata,

@@ -1,4 +1,4 @@
-//! What a Machine has gone through (facts/fly-machines-api.md 17.3).
+//! What a Machine has gone through (docs/platform/machines-api.md 17.3).
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -1,5 +1,5 @@
 //! The Machines that this process has just made. The platform may say for a moment that there is no such
-//! Machine (facts/fly-machines-api.md 6), and whoever waits for one then must not take it for gone.
+//! Machine (docs/platform/machines-api.md 6), and whoever waits for one then must not take it for gone.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

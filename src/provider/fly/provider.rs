@@ -28,7 +28,7 @@ use crate::core::fleet::{
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
-/// The time of a lease, seconds (RULES 27).
+/// The time of a lease, seconds (rule 27).
 const LEASE_TTL: u64 = 15;
 /// So much of what somebody else says a lease is for is passed on, in characters.
 const MOST_OF_A_REASON: usize = 80;
@@ -42,7 +42,8 @@ pub struct FlyProvider<T> {
     releases: Mutex<BTreeMap<(AppName, GroupName), Metadata>>,
 }
 
-/// A lease, in the envelope that clients know or bare, as the platform's schema has it (facts 7).
+/// A lease, in the envelope that clients know or bare, as the platform's schema has it
+/// (docs/platform/machines-api.md 7).
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum LeaseAnswer {
@@ -103,8 +104,8 @@ impl<T: Transport> FlyProvider<T> {
         self
     }
 
-    /// The regions that the platform itself names (facts/fly-machines-api.md: the list has two
-    /// spellings).
+    /// The regions that the platform itself names (docs/platform/machines-api.md 13: the list has
+    /// two spellings).
     pub async fn regions(&self) -> Result<BTreeSet<Region>, ProviderError> {
         #[derive(Deserialize)]
         struct List {
@@ -172,7 +173,7 @@ impl<T: Transport> FlyProvider<T> {
     }
 
     /// Lays the call over what is there now: bookkeeping that others write may have changed without a new
-    /// instance (RULES 39).
+    /// instance (rule 39).
     async fn update(&self, app: &AppName, call: &UpdateCall) -> Result<Machine, ProviderError> {
         let live = self.read(app, &call.id).await?;
         if live.machine.instance != call.instance {
@@ -198,7 +199,7 @@ impl<T: Transport> FlyProvider<T> {
     ) -> Result<(), ProviderError> {
         let ask = Ask::new(Method::Get, path(app, id, "/metadata"));
         let live: Metadata = self.client.machines(ask).await?.read()?;
-        // An empty text takes a key away (facts 8).
+        // An empty text takes a key away (docs/platform/machines-api.md 8).
         let entries: Metadata = body::stamps(stamps, &live)
             .into_iter()
             .map(|(key, value)| (key, value.unwrap_or_default()))
@@ -269,7 +270,7 @@ impl<T: Transport> FlyProvider<T> {
         id: &MachineId,
         why: &str,
     ) -> Result<String, ProviderError> {
-        // The documentation has the ttl in the body, flyctl in the query (facts 7).
+        // The documentation has the ttl in the body, flyctl in the query (docs/platform/machines-api.md 7).
         let rest = format!("/lease?ttl={LEASE_TTL}");
         let body = json!({"ttl": LEASE_TTL, "description": why});
         let told = self.act(app, id, Method::Post, &rest, Some(body)).await?;
@@ -320,7 +321,8 @@ impl<T: Transport> Provider for FlyProvider<T> {
         };
         let shown: Value = told.read()?;
         let scope = wire::scope(app, &shown).map_err(|why| told.unreadable(why))?;
-        // Fly documents its limits (facts 1.5); whoever else serves this API says when it is too fast.
+        // Fly documents its limits (docs/platform/machines-api.md 1.5); whoever else serves this API says when it is
+        // too fast.
         let documented = self.client.is_of_fly();
         let or_none = |limit: u32| if documented { limit } else { 0 };
         Ok(Description {

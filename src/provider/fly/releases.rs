@@ -1,4 +1,4 @@
-//! Releases, which another host of the platform keeps (facts/fly-machines-api.md 14).
+//! Releases, which another host of the platform keeps (docs/platform/machines-api.md 14).
 //!
 //! That there is no such endpoint, or none for this token, is an answer: nothing is known of releases
 //! then. Everything else that is no success is an error.

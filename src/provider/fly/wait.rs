@@ -1,5 +1,5 @@
 //! Waiting for a Machine: the platform's own wait, asked again until our patience ends
-//! (facts/fly-machines-api.md 6).
+//! (docs/platform/machines-api.md 6).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The API's Machines and volumes as ours (facts/fly-machines-api.md 10, 16, 17).
+//! The API's Machines and volumes as ours (docs/platform/machines-api.md 10, 16, 17).
 //!
 //! Lists are read borrowing from the body. What has another JSON type than the platform's schema gives it is
 //! read by the one rule of [`lenient`]; what even that does not understand makes its own Machine unreadable
@@ -281,7 +281,7 @@ impl Shown<'_> {
     }
 
     /// What is told of a Machine whose config cannot be read: of an incomplete config, or of one that cannot
-    /// be understood, only these (RULES 9).
+    /// be understood, only these (rule 9).
     fn partial(&self) -> Partial {
         let raw = told(self.config).or_else(|| told(self.incomplete_config));
         let tree: Option<Value> = raw.and_then(|text| serde_json::from_str(text).ok());
@@ -370,7 +370,7 @@ fn state(text: Option<&str>) -> (MachineState, Option<String>) {
 fn check(shown: &Check<'_>) -> Option<CheckStatus> {
     let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
     let name = text(&shown.name);
-    // The server's own, which say nothing of the app (facts 16).
+    // The server's own, which say nothing of the app (docs/platform/machines-api.md 16).
     if name.starts_with("bg_deployments_compat") {
         return None;
     }

@@ -7,7 +7,7 @@ use crate::core::fleet::schema::Restart;
 
 /// A process that was up for so long has proven itself: retries and backoff begin anew.
 const PROVEN_AFTER: Duration = Duration::from_secs(10);
-/// What the platform grants under `on-failure` when nothing is written (facts/fly-machines-api.md 3).
+/// What the platform grants under `on-failure` when nothing is written (docs/platform/machines-api.md 3).
 const DEFAULT_RETRIES: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -33,6 +33,7 @@ fn all(sandbox: &Sandbox) -> String {
     commands.map(|args| sandbox.run(args)).concat()
 }
 
+/// Holds rule 38.
 #[test]
 fn no_path_leads_into_the_folder_of_git() {
     let link = |sandbox: &Sandbox, target: &str, name: &str| {
@@ -161,6 +162,7 @@ fn a_machine_config_that_is_another_file_is_not_quoted() {
 }
 
 /// What a manifest names is never run, and no address in it gets a token.
+/// Holds rule 38.
 #[test]
 fn a_manifest_starts_no_process_and_names_no_host() {
     let sandbox = sandbox();

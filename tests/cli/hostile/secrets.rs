@@ -59,6 +59,7 @@ fn output(sandbox: &Sandbox, args: &[&str]) -> Vec<u8> {
     [output.stdout, output.stderr].concat()
 }
 
+/// Holds rule 37.
 #[test]
 fn no_command_prints_a_secret_of_the_manifest_and_nothing_keeps_one() {
     let sandbox = Sandbox::new();
@@ -153,6 +154,7 @@ fn validate_names_the_place_of_each_secret() {
     }
 }
 
+/// Holds rule 37.
 #[test]
 fn a_secret_that_changes_is_seen_offline_and_its_value_is_not() {
     let sandbox = Sandbox::new();

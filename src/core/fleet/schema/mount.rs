@@ -7,8 +7,8 @@ use super::spec::{Form, Toml, field};
 
 config_struct!(
     /// A mounted volume. Of an existing one only the path and what extends it are ours
-    /// (facts/fly-toml-to-machine.md 9). `volume` stands on the Machine's own line, not in the digest
-    /// (RULES 2).
+    /// (docs/platform/fly-toml.md 9). `volume` stands on the Machine's own line, not in the digest
+    /// (rule 2).
     Mount {
         /// Step of automatic extension, GB.
         add_size_gb: u32 = field(Deploy, InPlace)

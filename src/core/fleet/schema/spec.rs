@@ -91,11 +91,11 @@ pub enum Owner {
     Running,
 }
 
-/// What the change of a field forces (facts/fly-toml-to-machine.md 9).
+/// What the change of a field forces (docs/platform/fly-toml.md 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
-    /// Nothing: it is outside of everything that is compared (RULES 1, 2).
+    /// Nothing: it is outside of everything that is compared (rules 1, 2).
     Bookkeeping,
     /// A new version of the same Machine.
     InPlace,
@@ -149,7 +149,7 @@ pub enum PlatformDefault {
     OfService(&'static str),
 }
 
-/// Whether a value is shown (RULES 37).
+/// Whether a value is shown (rule 37).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secret {
     /// Unless its form gives it away.

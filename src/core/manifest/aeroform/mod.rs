@@ -1,4 +1,4 @@
-//! aeroform.toml: what fly.toml cannot say (DESIGN 3).
+//! aeroform.toml: what fly.toml cannot say (docs/aeroform-toml.md).
 //!
 //! Reads keys and checks what one entry says by itself; what has to agree with fly.toml is checked
 //! in [`super::agree`].

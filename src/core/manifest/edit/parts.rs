@@ -49,7 +49,7 @@ impl Part {
         }
     }
 
-    /// Whom it is for if it names nobody (facts/fly-toml-to-machine.md 2).
+    /// Whom it is for if it names nobody (docs/platform/fly-toml.md 2).
     pub(super) fn nameless(&self) -> Nameless {
         match self.kind().as_str() {
             "vm" | "compute" | "computes" | "files" => Nameless::All,

@@ -1,4 +1,4 @@
-//! `[[vm]]`: a complete size for exactly one group (RULES 19).
+//! `[[vm]]`: a complete size for exactly one group (rule 19).
 
 use super::parts::{Nameless, Part, names_it, parts, unname};
 use super::script::{Entry, Script, Value};

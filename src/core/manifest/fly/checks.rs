@@ -1,4 +1,4 @@
-//! Checks: of services, and the top-level `[checks.NAME]` (facts/fly-toml-to-machine.md 4.5 and 5).
+//! Checks: of services, and the top-level `[checks.NAME]` (docs/platform/fly-toml.md 4.5 and 5).
 
 use crate::core::fleet::schema::{Check, Header};
 use crate::core::manifest::codes;

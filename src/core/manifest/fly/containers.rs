@@ -1,5 +1,5 @@
 //! `machine_config` and `container`: a Machine config to start from, and which of its containers
-//! runs the image (facts/fly-toml-to-machine.md 3.10).
+//! runs the image (docs/platform/fly-toml.md 3.10).
 
 use serde_json::Value;
 

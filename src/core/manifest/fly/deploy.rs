@@ -1,4 +1,4 @@
-//! `[deploy]`: how Machines are updated, and what runs before (facts/fly-toml-to-machine.md 11.1 and
+//! `[deploy]`: how Machines are updated, and what runs before (docs/platform/fly-toml.md 11.1 and
 //! 12).
 
 use crate::core::fleet::{Limit, ReleaseCommand, Strategy, UnsupportedStrategy};

@@ -1,4 +1,4 @@
-//! `[[files]]` (facts/fly-toml-to-machine.md 7.3). They go to every group, whatever `processes`
+//! `[[files]]` (docs/platform/fly-toml.md 7.3). They go to every group, whatever `processes`
 //! says.
 
 use data_encoding::BASE64;

@@ -1,4 +1,4 @@
-//! Which groups there are, and which of them a section speaks of (facts/fly-toml-to-machine.md 2).
+//! Which groups there are, and which of them a section speaks of (docs/platform/fly-toml.md 2).
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,5 +1,5 @@
 //! `machine_checks`: what a deploy runs in a test Machine beside one that it updated
-//! (facts/fly-toml-to-machine.md 11.2).
+//! (docs/platform/fly-toml.md 11.2).
 
 use crate::core::fleet::MachineCheck;
 

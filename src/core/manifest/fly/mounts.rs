@@ -1,4 +1,4 @@
-//! `[[mounts]]` (facts/fly-toml-to-machine.md 7.1).
+//! `[[mounts]]` (docs/platform/fly-toml.md 7.1).
 
 use crate::core::fleet::NewVolume;
 use crate::core::fleet::schema::Mount;

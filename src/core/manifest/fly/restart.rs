@@ -1,4 +1,4 @@
-//! `[[restart]]`: how a Machine's process comes back (facts/fly-toml-to-machine.md 3.7).
+//! `[[restart]]`: how a Machine's process comes back (docs/platform/fly-toml.md 3.7).
 
 use crate::core::fleet::schema::Restart;
 

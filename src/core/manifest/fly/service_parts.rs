@@ -1,4 +1,4 @@
-//! The parts of a service: ports, load limits, autostop (facts/fly-toml-to-machine.md 4 and 13).
+//! The parts of a service: ports, load limits, autostop (docs/platform/fly-toml.md 4 and 13).
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! `[http_service]` and `[[services]]` (facts/fly-toml-to-machine.md 4).
+//! `[http_service]` and `[[services]]` (docs/platform/fly-toml.md 4).
 
 use std::ops::Range;
 

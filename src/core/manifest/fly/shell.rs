@@ -1,5 +1,5 @@
 //! Commands that are written for a shell. Fly splits a command into words and starts the first one
-//! (facts/fly-toml-to-machine.md 3.3), so that operators and variables reach the program as text.
+//! (docs/platform/fly-toml.md 3.3), so that operators and variables reach the program as text.
 //!
 //! Only warns: flyctl takes these commands as they are.
 

@@ -1,5 +1,5 @@
 //! `kill_signal` and `kill_timeout`: how a Machine's process is ended
-//! (facts/fly-toml-to-machine.md 3.6).
+//! (docs/platform/fly-toml.md 3.6).
 
 use crate::core::fleet::schema::StopConfig;
 

@@ -1,4 +1,4 @@
-//! Puts together what fly.toml says of each group's Machines (facts/fly-toml-to-machine.md 2 and
+//! Puts together what fly.toml says of each group's Machines (docs/platform/fly-toml.md 2 and
 //! 3).
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! `[[vm]]`: CPU and memory (facts/fly-toml-to-machine.md 6), with its old names `compute` and
+//! `[[vm]]`: CPU and memory (docs/platform/fly-toml.md 6), with its old names `compute` and
 //! `computes`. What the platform offers is [`crate::core::platform::sizes`]' business.
 
 use std::ops::Range;

@@ -1,5 +1,5 @@
 //! Who goes first: a Machine whose last change nobody has seen work is awaited, and nobody goes down before it
-//! has passed (RULES 29).
+//! has passed (rule 29).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -10,7 +10,7 @@ use crate::core::plan::gates::{Wave, gate};
 use crate::core::plan::members::Member;
 use crate::core::plan::types::{Action, GateKind, PoolId, Removal, Standby, StepId, Work};
 
-/// flyctl's size of the pool of Machines that do not run (facts/fly-toml-to-machine.md 12.1).
+/// flyctl's size of the pool of Machines that do not run (docs/platform/fly-toml.md 12.1).
 const COLD_POOL: usize = 30;
 
 impl Build<'_, '_, '_> {

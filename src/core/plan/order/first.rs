@@ -1,4 +1,4 @@
-//! Who goes first: Machines whose last change nobody has seen work (RULES 29). One alone, then the others of
+//! Who goes first: Machines whose last change nobody has seen work (rule 29). One alone, then the others of
 //! them together, since they cost no capacity; nobody else goes down before all of them have passed.
 
 use std::collections::BTreeMap;

@@ -162,7 +162,7 @@ fn one<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> StateMachine<'a> {
 }
 
 /// The digest of a hidden value stands in the state file to show that the value changed; it is never
-/// printed (RULES 37).
+/// printed (rule 37).
 fn without_digests(value: &Value) -> Value {
     match value {
         Value::String(text) if text.starts_with(HIDDEN_PREFIX) => Value::from(HIDDEN),

@@ -1,5 +1,5 @@
 //! The service that stands in fly.toml as `[http_service]`: two ports of the config are lines of one
-//! table there (facts/fly-toml-to-machine.md 4.1).
+//! table there (docs/platform/fly-toml.md 4.1).
 
 use serde_json::{Map, Value};
 

@@ -1,4 +1,4 @@
-//! Where a field of a Machine's config stands in fly.toml (facts/fly-toml-to-machine.md 3 to 7, read
+//! Where a field of a Machine's config stands in fly.toml (docs/platform/fly-toml.md 3 to 7, read
 //! backwards). A field that fly.toml has no word for is named by its path in the config.
 
 use std::collections::BTreeSet;
