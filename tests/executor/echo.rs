@@ -59,6 +59,7 @@ fn read_again(stage: &mut Stage) {
     stage.known = state::read(&text, &stage.known.app).unwrap();
 }
 
+/// Holds rule 10.
 #[tokio::test(start_paused = true)]
 async fn what_the_platform_adds_costs_one_note_and_is_neither_drift_nor_a_change() {
     let mut stage = Stage::new();
@@ -148,6 +149,7 @@ async fn a_value_that_a_file_writes_later_is_compared_like_any() {
     );
 }
 
+/// Holds rule 10.
 #[tokio::test(start_paused = true)]
 async fn an_adopted_machine_loses_it_once_and_what_the_platform_puts_back_is_warned_of() {
     let mut stage = Stage::new();
