@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aeroform::core::fleet::schema::CONFIG;
 use aeroform::core::fleet::{AppName, Base, GroupName, MachineConfig, difference, normal};
-use aeroform::core::manifest::{Loaded, Overrides, Severity};
+use aeroform::core::manifest::{Loaded, LocalFile, Overrides, Severity, SourceFile, wanted_files};
 use serde_json::Value;
 
 use crate::{named, on, rendered};
@@ -36,12 +36,16 @@ fn text<'v>(row: &'v Value, key: &str) -> &'v str {
 }
 
 /// As `validate --app` reads them: a file that a build would make is only warned about, and flyctl was told an
-/// app, too. flyctl knows no rules of sizes, so that a file which we refuse for nothing else is read as for a
+/// app, too, and had no other file. flyctl knows no rules of sizes, so that a file which we refuse for nothing else is read as for a
 /// provider that has none, too.
 fn read(name: &str, bytes: &[u8]) -> Loaded {
     let with = |provider: &str| {
         let overrides = Overrides {
             app: Some(AppName::new("shop").expect("it is a name")),
+            files: wanted_files(SourceFile { path: name, bytes })
+                .into_iter()
+                .map(|path| (path, LocalFile::Missing))
+                .collect(),
             only_validates: true,
             ..on(provider)
         };
@@ -147,7 +151,6 @@ fn judge(what: &str, all: usize, found: &BTreeMap<String, String>, excepted: &[(
 
 /// Real files that we do not take as flyctl does, and why.
 const CORPUS: &[(&str, &str)] = &[
-    ("022-fixture-compose.toml", "`[build.compose]`"),
     (
         "074-leadflip-worker.toml",
         "a check without port beside an [http_service] without one",

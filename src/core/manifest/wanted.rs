@@ -27,6 +27,10 @@ pub fn wanted_files(fly: SourceFile<'_>) -> Vec<String> {
     let experimental = fields.table("experimental");
     wanted.extend(experimental.and_then(|mut fields| fields.text("machine_config")));
     wanted.extend(fields.text("machine_config"));
+    let compose = fields
+        .table("build")
+        .and_then(|mut fields| fields.table("compose"));
+    wanted.extend(compose.and_then(|mut fields| fields.text("file")));
     wanted.retain(|text| !is_inline(text));
     wanted.sort();
     wanted.dedup();

@@ -3,6 +3,8 @@
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
+use super::super::settings::Overrides;
+use super::local;
 
 /// What a build says of Machines.
 #[derive(Debug, Default)]
@@ -14,7 +16,7 @@ pub(in crate::core::manifest) struct Build {
 }
 
 /// Reads the section.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> Build {
+pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Build {
     let Some(mut fields) = fields.table("build") else {
         return Build::default();
     };
@@ -35,6 +37,10 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Build {
                 .at(fields.file.place(span, ""))
                 .help("write the containers as `machine_config`"),
         );
+        let named = fields.table("compose");
+        if let Some(path) = named.and_then(|mut compose| compose.string("file")) {
+            local::must_be_there(fields.file, &path, overrides);
+        }
     }
     fields.finish();
     Build {
@@ -125,6 +131,7 @@ fn compression(fields: &mut Fields<'_, '_>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::settings::LocalFile;
     use super::super::super::testing::fly_fields;
     use super::*;
 
@@ -141,12 +148,34 @@ mod tests {
             ("image = \"my shop\"", 1, 0),
             ("[build.compose]\nfile = \"c.yml\"", 0, 1),
         ] {
-            let (_, found) = fly_fields(&format!("[build]\n{text}\n"), read);
+            let (_, found) = fly_fields(&format!("[build]\n{text}\n"), |fields| {
+                read(fields, &Overrides::default())
+            });
             assert_eq!(
                 (found.errors(), found.warnings()),
                 (errors, warnings),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_compose_file_that_is_not_there_is_an_error() {
+        let text = "[build]\ncompose.file = \"c.yml\"\n";
+        for (found, errors) in [
+            (LocalFile::Missing, 1),
+            (
+                LocalFile::Refused("it leads out of the project".to_owned()),
+                1,
+            ),
+            (LocalFile::Content(b"services: {}".to_vec()), 0),
+        ] {
+            let overrides = Overrides {
+                files: [("c.yml".to_owned(), found)].into(),
+                ..Overrides::default()
+            };
+            let (_, found) = fly_fields(text, |fields| read(fields, &overrides));
+            assert_eq!((found.errors(), found.warnings()), (errors, 1));
         }
     }
 }

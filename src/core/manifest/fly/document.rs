@@ -122,7 +122,7 @@ pub(in crate::core::manifest) fn read(
             .filter(|region| !region.value.is_empty())
             .and_then(|written| names::region(file, written)),
         processes: processes::read(&mut fields),
-        build: build::read(&mut fields),
+        build: build::read(&mut fields, overrides),
         deploy: deploy::read(&mut fields),
         env: environment::read(&mut fields),
         http_service: services::http_service(&mut fields),

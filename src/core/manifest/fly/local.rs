@@ -36,18 +36,11 @@ pub(super) fn content<'o>(
             }
             return Some(bytes);
         }
-        Some(LocalFile::Refused(why)) => {
-            let message = format!("{name} cannot be read: {why}");
-            file.report(Diagnostic::error(codes::FILE_NOT_READ, message).at(place));
-        }
+        Some(LocalFile::Refused(why)) => refused(file, path, why),
         Some(LocalFile::Missing)
             if missing == Missing::Refused || file.runs_on_fly() && !overrides.only_validates =>
         {
-            file.report(
-                Diagnostic::error(codes::NO_LOCAL_FILE, format!("there is no file {name}"))
-                    .at(place)
-                    .help("a path counts from the folder of fly.toml"),
-            );
+            absent(file, path);
         }
         Some(LocalFile::Missing) => {
             let message = format!("there is no file {name}: a deploy to Fly refuses without it");
@@ -63,4 +56,28 @@ pub(super) fn content<'o>(
         }
     }
     None
+}
+
+/// Tells where nothing is at a path that is not read further.
+pub(super) fn must_be_there(file: &File<'_>, path: &At<String>, overrides: &Overrides) {
+    match overrides.files.get(&path.value) {
+        Some(LocalFile::Missing) => absent(file, path),
+        Some(LocalFile::Refused(why)) => refused(file, path, why),
+        Some(LocalFile::Content(_)) | None => {}
+    }
+}
+
+fn absent(file: &File<'_>, path: &At<String>) {
+    let message = format!("there is no file {}", shown(&path.value));
+    file.report(
+        Diagnostic::error(codes::NO_LOCAL_FILE, message)
+            .at(file.place(path.span.clone(), ""))
+            .help("a path counts from the folder of fly.toml"),
+    );
+}
+
+fn refused(file: &File<'_>, path: &At<String>, why: &str) {
+    let message = format!("{} cannot be read: {why}", shown(&path.value));
+    let place = file.place(path.span.clone(), "");
+    file.report(Diagnostic::error(codes::FILE_NOT_READ, message).at(place));
 }
