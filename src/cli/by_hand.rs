@@ -8,6 +8,7 @@ use super::codes;
 use super::manifests::Warnings;
 use super::session::{self, Session};
 use crate::conduct::Remembered;
+use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{Desired, GroupName, Known, Lineage, Machine, MachineId, Observed};
 use crate::core::plan::RunFacts;
 use crate::core::plan::by_hand::{self, NotTaken};
@@ -90,9 +91,11 @@ pub(super) async fn take_in(
     if observed.others.contains_key(&machine.id) {
         let folder = machine.project.as_deref().unwrap_or_default();
         ui.warn(&format!(
-            "Machine {} belongs to the project in `{folder}`: both would change it from now on, unless \
-             `aeroform state rm {}` is run there",
-            machine.id, machine.id
+            "Machine {} belongs to the project in `{folder}`: both would change it from now on, unless you \
+             run `aeroform -C {} state rm {}`",
+            machine.id,
+            shell_word(folder),
+            machine.id
         ));
     }
     if !session.desired.groups.contains_key(&group) {

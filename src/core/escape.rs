@@ -290,7 +290,9 @@ mod tests {
             let shown = safe(&text);
             prop_assert!(!shown.chars().any(|c| is_hazard(c) || c.is_control()), "{shown:?}");
             prop_assert_eq!(hazards(&shown).count(), 0, "{:?}", shown);
-            prop_assert!(matches!(printed(&shown, true), Cow::Borrowed(_)), "{shown:?}");
+            // What is no command in the middle of a line (`::1`) is looked at once more at its start.
+            let begins = shown.trim_start().starts_with("::");
+            prop_assert!(begins || matches!(printed(&shown, true), Cow::Borrowed(_)), "{shown:?}");
             prop_assert!(matches!(safe(&shown), Cow::Borrowed(_)), "{shown:?}");
         }
 

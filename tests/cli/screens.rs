@@ -294,6 +294,13 @@ fn commands_in_json_have_the_flags_in_use() {
     let refused = at(&["-C", "my shop", "machine", "move", "--json"]);
     let expected = "`aeroform -C 'my shop' plan` shows what an apply would create";
     assert!(refused.matches(expected).count() == 2, "{refused}");
+    let made = at(&["-C", "my shop", "apply", "-y", "--image", V1]);
+    assert!(made.starts_with("exit 0\n"), "{made}");
+    let drained = at(&[
+        "-C", "my shop", "regions", "drain", "ams", "-g", "app", "--json",
+    ]);
+    let expected = "(`aeroform -C 'my shop' regions add REGION -g app`)";
+    assert!(drained.contains(expected), "{drained}");
 }
 
 #[test]
@@ -327,6 +334,7 @@ fn machines_without_the_containers_of_a_compose_file_are_not_made() {
         "fly.toml",
         &format!("{fly}\n[build.compose]\n  file = \"compose.yml\"\n"),
     );
+    sandbox.write("compose.yml", "services:\n  app:\n    image: x\n");
     let same = at(&["plan", "--detailed-exitcode"]);
     assert!(same.starts_with("exit 0\n"), "{same}");
     let more = at(&["scale", "count", "2", "-y"]);

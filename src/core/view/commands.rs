@@ -20,7 +20,7 @@ pub fn pasteable<'t>(text: &'t str, program: &str) -> Cow<'t, str> {
         shown.push_str(before);
         let verb = after.trim_start();
         let is_command = after.len() > verb.len() && !verb.starts_with('-');
-        if is_command && !is_reported(before) {
+        if is_command && !is_reported(after) {
             shown.push('`');
             shown.push_str(program);
         } else {
@@ -88,10 +88,10 @@ fn end_of_string(text: &str) -> usize {
     text.len().saturating_sub(1)
 }
 
-/// Whether what stands before a command says that somebody has run it: `(`, or the number of a process.
-fn is_reported(before: &str) -> bool {
-    let number = before.strip_suffix(", ").unwrap_or_default();
-    before.ends_with('(') || number.ends_with(|c: char| c.is_ascii_digit())
+/// Whether what stands behind a command says who has run it, or since when somebody does.
+fn is_reported(command: &str) -> bool {
+    let behind = command.split_once('`').map_or("", |(_, behind)| behind);
+    behind.starts_with(" by ") || behind.starts_with(", since ")
 }
 
 #[cfg(test)]
@@ -129,6 +129,10 @@ mod tests {
             ("`aeroform\n  plan`", "`aeroform -C shop -a shop-2\n  plan`"),
             ("`aeroform -c x init`", "`aeroform -c x init`"),
             ("use the newer `aeroform`", "use the newer `aeroform`"),
+            (
+                "stop it first (`aeroform machine stop x`)",
+                "stop it first (`aeroform -C shop -a shop-2 machine stop x`)",
+            ),
             (
                 "run r1 (`aeroform apply` by ana)",
                 "run r1 (`aeroform apply` by ana)",
