@@ -27,10 +27,6 @@ impl Dice {
     fn chance(&mut self, of: u64) -> bool {
         self.roll(of) == 0
     }
-
-    fn pick<'t>(&mut self, texts: &[&'t str]) -> &'t str {
-        texts[usize::try_from(self.roll(texts.len() as u64)).unwrap()]
-    }
 }
 
 /// A fly.toml that the platform takes.

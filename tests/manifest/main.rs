@@ -7,6 +7,7 @@ mod aeroform_keys;
 mod broken;
 mod chaos;
 mod codes;
+mod config_fields;
 mod corpus;
 mod flyctl;
 mod formats;

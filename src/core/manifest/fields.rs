@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::aeroform_keys;
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};
-use super::reference::{self, Section};
+use super::reference::{self, Fate, Section};
 use super::tree::{At, Dialect, File};
 use super::value::{Node, Table, Value};
 
@@ -106,6 +106,16 @@ impl<'f, 't> Fields<'f, 't> {
     /// The value of a key, which stays to be read.
     pub(super) fn peek(&self, key: &str) -> Option<(Range<usize>, &'t Node<'t>)> {
         self.find(key)
+    }
+
+    /// Whether this is a key of the table that something comes of, and nobody has read it yet.
+    pub(super) fn is_to_be_read(&self, key: &str) -> bool {
+        let listed = self.section().filter(|section| !section.keys.is_empty());
+        let has = |section: &Section| {
+            let key = section.keys.iter().find(|listed| listed.name == key);
+            key.is_some_and(|key| matches!(key.fate, Fate::Supported | Fate::Carried))
+        };
+        listed.is_none_or(has) && !self.asked.contains(&key)
     }
 
     pub(super) fn has(&self, key: &'static str) -> bool {

@@ -13,6 +13,7 @@ pub mod aeroform_keys;
 mod agree;
 pub mod codes;
 pub mod command;
+pub mod config_fields;
 pub mod diagnostics;
 mod dockerfile;
 mod duration;

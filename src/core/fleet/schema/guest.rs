@@ -1,4 +1,5 @@
-//! CPU and memory of a Machine, and what is run on it.
+//! CPU and memory of a Machine, and what is run on it. What a written size replaces says
+//! [`crate::core::fleet::overlay`].
 
 use serde_json::Value;
 
@@ -8,8 +9,7 @@ use super::config_struct;
 use super::spec::{Form, Less, PlatformDefault, Spelling, Toml, field};
 
 config_struct!(
-    /// CPU and memory of a Machine. Its fields are replaced where a size is written; see
-    /// [`crate::core::fleet::overlay`].
+    /// CPU and memory of a Machine. Its fields are replaced where a size is written.
     Guest {
         /// `shared` or `performance`.
         cpu_kind: String = field(Deploy, InPlace)

@@ -43,7 +43,7 @@ config_struct!(
             .toml(Toml::At("[build]", "image", Form::ByHand)),
         /// Command, entrypoint, swap.
         init: Init = field(Platform, InPlace),
-        /// Free text by key; the bookkeeping keys of rule 1 are not in here, see [`super::super::Stamps`].
+        /// Free text by key. What runs and releases write here is bookkeeping.
         metadata: BTreeMap<String, String> = field(Platform, InPlace)
             .secret(Secret::ByName)
             .stamps(is_bookkeeping),
@@ -72,7 +72,7 @@ config_struct!(
         skip_health_checks: Value = field(Platform, InPlace).empty_is_absent(),
         /// Terms of a spot Machine; carried.
         spot: Value = field(Platform, InPlace).holds(Kind::Section(&CARRIED)),
-        /// Machines that this one stands by for. Not part of the config digest (rule 2).
+        /// Machines that this one stands by for.
         standbys: Vec<String> = field(Platform, Bookkeeping),
         /// Static files served by the proxy; the first of several may win.
         statics: Vec<Static> = field(Deploy, InPlace)

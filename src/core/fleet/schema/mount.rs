@@ -1,4 +1,4 @@
-//! Mounted volumes.
+//! Mounted volumes (docs/platform/fly-toml.md 9; rule 2).
 
 use super::Effect::{Bookkeeping, InPlace, Replace};
 use super::Owner::{Deploy, Platform};
@@ -6,9 +6,8 @@ use super::config_struct;
 use super::spec::{Form, Toml, field};
 
 config_struct!(
-    /// A mounted volume. Of an existing one only the path and what extends it are ours
-    /// (docs/platform/fly-toml.md 9). `volume` stands on the Machine's own line, not in the digest
-    /// (rule 2).
+    /// A mounted volume. Of an existing one only the path and what extends it are replaced; which volume it is
+    /// stands on the Machine's own line of the state.
     Mount {
         /// Step of automatic extension, GB.
         add_size_gb: u32 = field(Deploy, InPlace)

@@ -10,7 +10,7 @@ use super::super::tree::At;
 use super::super::value::{Node, Value};
 use super::environment;
 use super::groups::For;
-use super::service_parts::port;
+use super::plain;
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
@@ -89,7 +89,6 @@ fn top_level(mut fields: Fields<'_, '_>, name: String) -> For<Named> {
     });
     let check = Check {
         r#type: kind.map(|kind| kind.value),
-        port: port(&mut fields, "port", false),
         interval: interval.map(text),
         timeout: timeout.map(text),
         grace_period: grace.map(text),
@@ -184,13 +183,9 @@ fn times(fields: &mut Fields<'_, '_>, number: Number) -> Times {
 
 fn http_parts(fields: &mut Fields<'_, '_>, number: Number) -> Check {
     Check {
-        method: fields.text("method"),
-        path: fields.text("path"),
         protocol: fields.word("protocol", &["http", "https"]),
-        tls_skip_verify: fields.boolean("tls_skip_verify"),
-        tls_server_name: fields.text("tls_server_name"),
         headers: headers(fields, number),
-        ..Check::default()
+        ..plain::read(fields)
     }
 }
 

@@ -4,18 +4,13 @@ use crate::core::fleet::schema::{Metrics, Static};
 
 use super::super::fields::Fields;
 use super::groups::For;
-use super::service_parts::port;
+use super::plain;
 
 /// Reads `metric` and `metrics`, the singular entries first.
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Metrics>> {
     let tables = fields.collected(&["metric"], "metrics");
     let entries = tables.into_iter().map(|mut table| {
-        let metrics = Metrics {
-            port: port(&mut table, "port", false),
-            path: table.text("path"),
-            https: table.boolean("https"),
-            ..Metrics::default()
-        };
+        let metrics = plain::read(&mut table);
         let section = For::of(&mut table, metrics);
         table.finish();
         section
@@ -26,13 +21,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Metrics>> {
 /// Reads `[[statics]]`.
 pub(super) fn statics(fields: &mut Fields<'_, '_>) -> Vec<Static> {
     let entries = fields.tables("statics").into_iter().map(|mut table| {
-        let entry = Static {
-            guest_path: table.text("guest_path"),
-            url_prefix: table.text("url_prefix"),
-            tigris_bucket: table.text("tigris_bucket"),
-            index_document: table.text("index_document"),
-            ..Static::default()
-        };
+        let entry = plain::read(&mut table);
         table.finish();
         entry
     });

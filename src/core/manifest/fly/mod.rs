@@ -18,7 +18,7 @@ pub(super) mod local;
 pub(super) mod machine_checks;
 pub(super) mod metrics;
 pub(super) mod mounts;
-pub(super) mod options;
+mod plain;
 pub(super) mod processes;
 pub(super) mod restart;
 pub(super) mod service_parts;

@@ -10,7 +10,7 @@ use crate::core::manifest::codes;
 use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::value::Value as Written;
-use super::options;
+use super::plain;
 
 /// The handlers that Fly Proxy has.
 const HANDLERS: [&str; 5] = ["http", "tls", "pg_tls", "proxy_proto", "tcp"];
@@ -50,12 +50,8 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
         port: port(&mut fields, "port", true),
         start_port: port(&mut fields, "start_port", false),
         end_port: port(&mut fields, "end_port", false),
-        force_https: fields.boolean("force_https"),
         handlers: handlers.map(|list| list.into_iter().map(|at| at.value).collect()),
-        http_options: options::http(&mut fields),
-        proxy_proto_options: options::proxy_proto(&mut fields),
-        tls_options: options::tls(&mut fields),
-        ..Port::default()
+        ..plain::read(&mut fields)
     };
     if let (Some(first), Some(last)) = (port.start_port, port.end_port)
         && first > last
@@ -94,9 +90,7 @@ pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<C
     let mut table = fields.file.table(&path, node)?;
     let limits = Concurrency {
         r#type: table.word("type", &["connections", "requests"]),
-        soft_limit: table.integer("soft_limit", 0..u32::MAX).map(|at| at.value),
-        hard_limit: table.integer("hard_limit", 0..u32::MAX).map(|at| at.value),
-        ..Concurrency::default()
+        ..plain::read(&mut table)
     };
     table.finish();
     Some(limits)

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::core::fleet::MachineCheck;
-use crate::core::fleet::schema::{Port, Service};
+use crate::core::fleet::schema::{HttpOptions, Port, Section, Service, TlsOptions};
 use crate::core::manifest::codes;
 
 use super::super::diagnostics::Diagnostic;
@@ -13,7 +13,7 @@ use super::super::tree::At;
 use super::checks;
 use super::groups::For;
 use super::machine_checks;
-use super::options;
+use super::plain;
 use super::service_parts::{autostop, concurrency, port, ports};
 
 /// A service, and the places that questions about several services are about.
@@ -30,8 +30,8 @@ pub(super) struct Written {
 pub(super) fn http_service(fields: &mut Fields<'_, '_>) -> Option<For<Written>> {
     let mut fields = fields.table("http_service")?;
     let force_https = fields.boolean("force_https");
-    let http_options = options::http(&mut fields);
-    let tls_options = options::tls(&mut fields);
+    let http_options = plain::table(&mut fields, "http_options", HttpOptions::TABLE);
+    let tls_options = plain::table(&mut fields, "tls_options", TlsOptions::TABLE);
     let handlers = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
     let plain = Port {
         port: Some(80),

@@ -1,0 +1,182 @@
+//! The fields of a Machine's config as a page for people and as a JSON Schema, printed from the rows of the table.
+//!
+//! They are what `machine_config` takes, and what the state file and the JSON of a plan name.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+
+use crate::core::fleet::schema::{
+    CONFIG, Effect, Form, Kind, Owner, PlatformDefault, Row, Spelling, Table, Toml,
+};
+
+const ABOUT: &str = "\
+# Fields of a Machine's config
+
+Every field of a Machine's config that Aeroform knows, printed from the code. They are the platform's own names, as
+`machine_config`, the state file and the JSON of a plan have them; [fly-toml.md](fly-toml.md) has the keys of fly.toml.
+A field that is not listed is carried through at every level, and is the platform's.
+
+- **Whose** it is: *deploy* is replaced by `fly deploy` and by an apply, so what no file writes goes; *platform* stays
+  as it is unless an apply sent it; *running* stays even then.
+- **Change**: what a change of it forces. *bookkeeping* is no part of what is compared.
+- **Same**: values that mean the same. *empty* says that `false`, 0 and the empty text are as good as no field.
+  A *default* is what the platform fills in: on a Machine it is as good as silence in the files.
+";
+
+/// The page.
+pub fn page() -> String {
+    let mut page = ABOUT.to_owned();
+    section(&mut page, CONFIG, "The config", "");
+    page
+}
+
+fn section(page: &mut String, table: &Table, title: &str, path: &str) {
+    let mut write = |text: String| page.push_str(&text);
+    write(format!("\n## {title}\n\n"));
+    if !path.is_empty() {
+        write(format!("{}\n\n", table.doc.trim()));
+    }
+    write("| field | takes | whose | change | in fly.toml | same | |\n".to_owned());
+    write("| --- | --- | --- | --- | --- | --- | --- |\n".to_owned());
+    for row in table.rows {
+        write(format!(
+            "| `{}` | {} | {} | {} | {} | {} | {} |\n",
+            row.name,
+            takes(row),
+            whose(row),
+            change(row),
+            in_fly_toml(row),
+            same(row),
+            row.doc.trim().replace('|', "\\|"),
+        ));
+    }
+    for row in table.rows {
+        let (inner, list) = match row.kind() {
+            Kind::Section(inner) => (inner, ""),
+            Kind::List(inner) => (inner, "[]"),
+            Kind::Entries(inner) => (inner, ".NAME"),
+            Kind::Flag | Kind::Number(_) | Kind::Text | Kind::Texts | Kind::TextMap | Kind::Any => {
+                continue;
+            }
+        };
+        if !inner.rows.is_empty() {
+            let path = format!("{path}{}{list}", row.name);
+            section(page, inner, &format!("`{path}`"), &format!("{path}."));
+        }
+    }
+}
+
+fn takes(row: &Row) -> &'static str {
+    match (row.kind(), row.spec.equals.spelling) {
+        (_, Spelling::Duration | Spelling::Clamped(..)) => "duration",
+        (Kind::Flag, _) => "true or false",
+        (Kind::Number(_), _) => "number",
+        (Kind::Text, _) => "text",
+        (Kind::Texts, _) => "list of texts",
+        (Kind::TextMap, _) => "texts by name",
+        (Kind::Any, _) => "any value",
+        (Kind::Section(_), _) => "table",
+        (Kind::List(_), _) => "list of tables",
+        (Kind::Entries(_), _) => "tables by name",
+    }
+}
+
+fn whose(row: &Row) -> &'static str {
+    match row.spec.owner {
+        Owner::Deploy => "deploy",
+        Owner::Platform => "platform",
+        Owner::Running => "running",
+    }
+}
+
+fn change(row: &Row) -> &'static str {
+    match row.spec.effect {
+        Effect::Bookkeeping => "bookkeeping",
+        Effect::InPlace => "in place",
+        Effect::Replace => "another Machine",
+    }
+}
+
+fn in_fly_toml(row: &Row) -> String {
+    match row.spec.toml {
+        Toml::Nowhere => String::new(),
+        Toml::Key(key, _) => format!("`{key}`"),
+        Toml::At("", key, _) => format!("`{key}` at the top"),
+        Toml::At(header, "", Form::Command) => format!("`{header}`, under the group's name"),
+        Toml::At(header, key, _) => format!("`{key}` in `{header}`"),
+        Toml::Named(header) => format!("`{}` in `{header}`", row.name),
+        Toml::Table(header) => format!("`{header}`"),
+    }
+}
+
+fn same(row: &Row) -> String {
+    let equals = row.spec.equals;
+    let mut all: Vec<String> = Vec::new();
+    if equals.empty_is_absent {
+        all.push("empty".to_owned());
+    }
+    match equals.spelling {
+        Spelling::AsIs => {}
+        Spelling::Duration => all.push("`60s`, `1m0s`".to_owned()),
+        Spelling::Clamped(..) => all.push("`60s`, `1m0s`; of a service at most 1m".to_owned()),
+        Spelling::Image => all.push("with a digest: any tag".to_owned()),
+        Spelling::AnyCase => all.push("any case".to_owned()),
+        Spelling::Autostop => all.push("true, `stop`; false, `off`, none".to_owned()),
+        Spelling::PersistRootfs => all.push("the word or its number".to_owned()),
+    }
+    if equals.any_order {
+        all.push("any order".to_owned());
+    }
+    match equals.default {
+        PlatformDefault::Nothing => {}
+        PlatformDefault::Text(text) => all.push(format!("default `{text}`")),
+        PlatformDefault::Number(number) => all.push(format!("default {number}")),
+        PlatformDefault::OfService(key) => all.push(format!("default: the service's `{key}`")),
+    }
+    all.join("; ")
+}
+
+/// The JSON Schema of a config, as text. Other keys are allowed at every level.
+pub fn schema() -> String {
+    let mut schema = of_table(CONFIG);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("A Machine's config");
+    let mut text = String::new();
+    let pretty = serde_json::to_string_pretty(&schema).expect("a value of JSON is text");
+    writeln!(text, "{pretty}").expect("a string takes any text");
+    text
+}
+
+fn of_table(table: &Table) -> Value {
+    let fields = table.rows.iter();
+    let fields = fields.map(|row| (row.name.to_owned(), of_row(row)));
+    let fields: Map<String, Value> = fields.collect();
+    json!({"type": "object", "properties": fields})
+}
+
+/// What the platform shows as `null` is as good as no field.
+fn of_row(row: &Row) -> Value {
+    let mut schema = match row.kind() {
+        Kind::Flag => json!({"type": ["boolean", "null"]}),
+        Kind::Number(most) => json!({"type": ["integer", "null"], "minimum": 0, "maximum": most}),
+        Kind::Text => json!({"type": ["string", "null"]}),
+        Kind::Texts => json!({"type": ["array", "null"], "items": {"type": "string"}}),
+        Kind::TextMap => {
+            json!({"type": ["object", "null"], "additionalProperties": {"type": "string"}})
+        }
+        Kind::Any => json!({}),
+        Kind::Section(inner) => {
+            let mut table = of_table(inner);
+            table["type"] = json!(["object", "null"]);
+            table
+        }
+        Kind::List(inner) => json!({"type": ["array", "null"], "items": of_table(inner)}),
+        Kind::Entries(inner) if inner.rows.is_empty() => json!({"type": ["object", "null"]}),
+        Kind::Entries(inner) => {
+            json!({"type": ["object", "null"], "additionalProperties": of_table(inner)})
+        }
+    };
+    schema["description"] = json!(row.doc.trim());
+    schema
+}
