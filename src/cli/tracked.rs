@@ -58,7 +58,7 @@ fn has(index: &[u8], wanted: &[u8]) -> Option<bool> {
             end + 1
         } else {
             // Filled up to a multiple of eight, with one zero at least.
-            at + (end - at + 8) / 8 * 8
+            at + (end - at + 1).next_multiple_of(8)
         };
     }
     Some(false)
@@ -103,7 +103,7 @@ mod tests {
             } else {
                 bytes.extend(name.as_bytes());
                 bytes.push(0);
-                while (bytes.len() - begin) % 8 != 0 {
+                while !(bytes.len() - begin).is_multiple_of(8) {
                     bytes.push(0);
                 }
             }

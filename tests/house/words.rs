@@ -110,6 +110,33 @@ fn nothing_unfinished_and_no_unwrap_is_left_in_the_code() {
 }
 
 #[test]
+fn what_a_provider_is_like_stands_in_the_table_and_nobody_compares_names() {
+    let compares = |line: &str| {
+        ["fly", "local"].iter().any(|name| {
+            let quoted = format!("\"{name}\"");
+            // The beginning of a file's name is none of a provider.
+            [
+                format!("== {quoted}"),
+                format!("!= {quoted}"),
+                format!("{quoted} =>"),
+            ]
+            .iter()
+            .any(|form| line.contains(form.as_str()) && !line.contains("stem =="))
+        })
+    };
+    let of_code = |text: &str| text.find("#[cfg(test)]").unwrap_or(text.len());
+    let found: Vec<String> = sources()
+        .iter()
+        .flat_map(|source| {
+            let lines = source.text[..of_code(&source.text)].lines().enumerate();
+            let lines = lines.filter(|(_, line)| compares(line));
+            lines.map(move |(at, line)| format!("{}:{}: {}", source.file, at + 1, line.trim()))
+        })
+        .collect();
+    assert_none("names of providers are compared", &found);
+}
+
+#[test]
 fn every_module_says_what_it_is_for() {
     let found: Vec<String> = sources()
         .iter()

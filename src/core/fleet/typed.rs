@@ -22,7 +22,8 @@ pub fn toml_string(text: &str) -> String {
     while let Some(c) = rest.chars().next() {
         let orders = rest.starts_with("##") || rest.starts_with("::");
         if orders || c == '\u{7f}' {
-            shown.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let escape = format!("\\u{:04x}", u32::from(c));
+            shown.push_str(&escape);
         } else {
             shown.push(c);
         }
