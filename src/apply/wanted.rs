@@ -63,6 +63,19 @@ impl<'a> Wanted<'a> {
         machine.resolved(self.group.template.image.as_deref())
     }
 
+    /// Whether the Machine is down since a change of it that nobody has seen work, ended by itself and has
+    /// something to answer: with exit code 0 as well it is to run (rule 29).
+    pub(super) fn is_to_come_up(&self, live: &Machine) -> bool {
+        let job = &self.shared.job;
+        let template = &self.group.template;
+        let recorded = job.known.machines.get(&live.id);
+        let run = live.stamps.run.as_ref();
+        let mut taken_over = job.plan.takes_over.iter();
+        let unproven = recorded.is_some_and(|known| known.unproven)
+            || taken_over.any(|taken| Some(&taken.run) == run);
+        unproven && live.ended_by_itself() && (template.has_services() || template.has_checks())
+    }
+
     /// Whether the Machine is so already: laying what is wanted over it changes nothing. What the
     /// platform has added by itself is therefore no difference.
     pub(super) fn is_so(&self, machine: &Machine) -> bool {

@@ -14,6 +14,7 @@ mod asked;
 mod changes;
 mod codes;
 mod contract;
+mod down;
 mod echo;
 mod gates;
 mod order;

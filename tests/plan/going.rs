@@ -107,6 +107,36 @@ fn machines_that_move_to_another_group_are_not_destroyed() {
 }
 
 #[test]
+fn one_machine_that_moves_into_a_group_of_none_takes_no_group_away() {
+    let stage = Stage::with(&desired([
+        ("web", group("web").count(2)),
+        ("old", group("old").count(1)),
+    ]));
+    let into = |machine: &str, web: u32| {
+        let mut moves = desired([
+            ("web", group("web").count(web)),
+            ("old", group("old").count(0)),
+        ]);
+        let (machine, to) = (id(machine), group_name("old"));
+        moves.moved_machines = vec![MovedMachine { machine, to }];
+        moves
+    };
+    let known = Stage::with(&desired([("web", group("web").count(2))]));
+    // The group that it leaves has others, and the one that it comes to had none.
+    let asked = questions(&known.plan(&into("m00001", 2)));
+    assert_eq!(asked.flags(), "--auto-approve");
+    // Whoever has none left is asked for, and whoever loses its own.
+    let asked = questions(&known.plan(&into("m00001", 0)));
+    let flags = asked.flags();
+    assert!(
+        flags.contains("old:1") && flags.contains("web:1"),
+        "{flags}"
+    );
+    let asked = questions(&stage.plan(&into("m00002", 2)));
+    assert_eq!(asked.flags(), "--auto-approve --allow-destroy=old:2");
+}
+
+#[test]
 fn destroying_the_app_asks_for_its_name() {
     let wanted = desired([
         ("web", group("web").count(2)),

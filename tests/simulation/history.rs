@@ -75,6 +75,7 @@ impl History {
                 world.timings.list_lag = Duration::from_secs(2);
             }
             world.unique_names = random.chance(60);
+            world.fills_in = random.chance(50);
         }
         for line in manifests.lines() {
             story.tell(&line);

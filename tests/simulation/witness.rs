@@ -119,7 +119,7 @@ fn untrue(
     }
     let made = matches!(change.action, Action::Create { .. });
     let state = text(machine, "state");
-    if made && gated && !["started", "stopped", "suspended"].contains(&state.as_str()) {
+    if made && gated && state == "created" {
         return Some(format!("{id} is {state}"));
     }
     let passes = |m: &Value| {

@@ -138,6 +138,7 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         regions,
         why: None,
         moved_from: Vec::new(),
+        came: 0,
         strategy: String::new(),
         steady_ms: None,
         at_least_ms: None,

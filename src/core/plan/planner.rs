@@ -360,11 +360,9 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         (_, _) if touched => GroupVerdict::Changed,
         (_, _) => GroupVerdict::Unchanged,
     };
-    let moved_from: BTreeSet<&GroupName> = decision
-        .members
-        .iter()
-        .filter_map(|member| member.moved_from.as_ref())
-        .collect();
+    let members = decision.members.iter();
+    let came = members.filter_map(|member| member.moved_from.as_ref());
+    let moved_from: BTreeSet<&GroupName> = came.clone().collect();
     GroupChange {
         name: name.clone(),
         command: decision
@@ -378,6 +376,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         primaries,
         why: decision.why.clone().filter(|_| touched),
         moved_from: moved_from.into_iter().cloned().collect(),
+        came: count(came.count()),
         strategy: String::new(),
         steady_ms: None,
         at_least_ms: None,

@@ -153,7 +153,8 @@ impl Plan {
 
     /// Groups that lose Machines for good and keep none, whatever the cause: their name left fly.toml,
     /// their count is 0, their regions were emptied (rule 33). Machines that move to another group are not
-    /// destroyed.
+    /// destroyed; and where those that are destroyed came one by one from groups that keep others, nobody loses
+    /// all that it has.
     pub fn emptied(&self) -> impl Iterator<Item = &GroupChange> {
         let destroyed: BTreeSet<&GroupName> = self
             .changes()
@@ -162,8 +163,12 @@ impl Plan {
             })
             .map(|(_, change)| &change.group)
             .collect();
+        let keeps = |name: &GroupName| self.groups.iter().any(|g| g.name == *name && g.after > 0);
         let groups = self.groups.iter();
-        groups.filter(move |group| group.after == 0 && destroyed.contains(&group.name))
+        groups.filter(move |group| {
+            let only_came = group.came == group.before && group.moved_from.iter().all(keeps);
+            group.after == 0 && destroyed.contains(&group.name) && !only_came
+        })
     }
 
     /// Whether an apply would change neither a Machine nor the state.

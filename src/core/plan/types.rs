@@ -422,6 +422,9 @@ pub struct GroupChange {
     pub why: Option<String>,
     /// The groups that `[[moved]]` brings here, by name.
     pub moved_from: Vec<GroupName>,
+    /// How many of the Machines before are theirs.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub came: u32,
     /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`), within what the executor does at
     /// once.
     pub strategy: String,
@@ -438,6 +441,14 @@ pub struct GroupChange {
     /// The service that is written as `[http_service]`, as field changes name it (`8080 tcp`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_service: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// What happens to a group.

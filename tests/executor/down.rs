@@ -1,0 +1,68 @@
+//! No run is a success while a Machine that should run does not, whatever the platform does to it.
+
+use aeroform::emulator::world::{Effect, Fault};
+use serde_json::json;
+
+use crate::stage::{Stage, checked, image, worker};
+use crate::steady::{exits, steady};
+use crate::support::{GroupWords, desired};
+
+/// Every fault that touches whether a Machine runs, on creates and updates of every kind of group: a run says
+/// that all is well only while every Machine that should run does, with the wanted config, where it should be.
+#[tokio::test(start_paused = true)]
+async fn no_run_is_a_success_while_a_machine_that_should_run_does_not() {
+    let mut effects = vec![
+        Effect::FailStart,
+        Effect::ChecksNeverPass,
+        Effect::Reverts,
+        Effect::WrongRegion("gru".to_owned()),
+        Effect::Ends(0),
+        Effect::Ends(3),
+    ];
+    for after in [3, 12] {
+        for code in [0, 137] {
+            for restarts in [None, Some(0), Some(1)] {
+                effects.push(Effect::ExitsAfter(exits(after, code, restarts)));
+            }
+        }
+    }
+    let groups = [
+        worker(2),
+        worker(2).serves(),
+        checked(worker(2)),
+        worker(2).config(json!({"restart": {"policy": "always"}})),
+    ];
+    let (mut successes, mut failures) = (0, 0);
+    for effect in &effects {
+        for group in &groups {
+            for (action, nth) in [("create", 1), ("update", 1), ("update", 2)] {
+                let mut stage = Stage::new();
+                let group = steady(group.clone()).max_unavailable(1);
+                if action == "update" {
+                    stage.settle(&desired([("jobs", group.clone())])).await;
+                }
+                let fault = Fault::on(action, effect.clone()).nth(nth);
+                stage.sim.world().inject(fault);
+                let wanted = desired([("jobs", image(group.clone(), "shop:2"))]);
+                let ran = stage.apply(&wanted).await;
+                let done = ran.outcomes().iter().all(|outcome| *outcome == "done");
+                if !done || !ran.report.findings.is_empty() {
+                    failures += 1;
+                    continue;
+                }
+                successes += 1;
+                let serves = group.template.has_services() || group.template.has_checks();
+                for machine in stage.machines() {
+                    let mut events = machine["events"].as_array().unwrap().iter();
+                    let ended_well = !serves
+                        && events.any(|event| event["request"]["exit_event"]["exit_code"] == 0);
+                    let said = format!("{action} {nth} {effect:?}: {machine:#}");
+                    assert!(machine["state"] == "started" || ended_well, "{said}");
+                    assert_eq!(machine["config"]["image"], "shop:2", "{said}");
+                    assert_eq!(machine["region"], "ams", "{said}");
+                }
+            }
+        }
+    }
+    assert!(successes > 40 && failures > 60, "{successes} {failures}");
+}
