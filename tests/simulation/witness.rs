@@ -143,8 +143,12 @@ fn ended_badly(group: &DesiredGroup, machine: &Value) -> Option<String> {
     let mut exits = events.iter().map(|event| &event["request"]["exit_event"]);
     let exit = exits.find(|exit| exit.is_object());
     let serves = group.template.has_services() || group.template.has_checks();
-    let badly = exit
-        .is_some_and(|exit| exit["requested_stop"] == false && (serves || exit["exit_code"] != 0));
+    // What had ended with 0 when it was changed stays at rest.
+    let mut newer = events.iter().take_while(|event| event["type"] != "exit");
+    let rested = newer.any(|event| event["type"] == "update");
+    let badly = exit.is_some_and(|exit| {
+        exit["requested_stop"] == false && (serves && !rested || exit["exit_code"] != 0)
+    });
     (badly || state == "failed").then(|| format!("is {state}: {exit:?}"))
 }
 
