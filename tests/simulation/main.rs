@@ -91,7 +91,7 @@ fn seeds() -> Range<u64> {
 pub(crate) const OVER_FLY: u64 = 1 << 32;
 
 /// How many of those without being asked.
-const SEEDS_OVER_FLY: u64 = 1300;
+const SEEDS_OVER_FLY: u64 = 700;
 
 /// One history; a panic in it is a breach like any other.
 fn told(seed: u64) -> Told {
