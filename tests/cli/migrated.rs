@@ -37,8 +37,8 @@ fn words(text: &str) -> String {
 #[test]
 fn a_move_to_another_host_within_an_update_is_followed_and_the_old_volume_named_once() {
     let sandbox = with_volume();
-    let moves = "[[fault]]\non = \"update\"\neffect = \"host-migration\"\n";
-    let platform = Platform::with_faults(&sandbox, moves);
+    let fault = "[[fault]]\non = \"update\"\neffect = \"host-migration\"\n";
+    let platform = Platform::with_faults(&sandbox, fault);
     let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
     assert!(made.starts_with("exit 0\n"), "{made}");
     let (old, _) = volumes(&platform)[0].clone();

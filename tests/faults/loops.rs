@@ -67,7 +67,7 @@ const MACHINES: [Kind; 13] = [
     Kind::Answer("crashes-once", Wrong::Crashes(1, 1)),
     Kind::Answer("crashes-twice", Wrong::Crashes(2, 137)),
     Kind::Answer("reverts", Wrong::Reverts),
-    Kind::Answer("wrong-region", Wrong::WrongRegion),
+    Kind::Answer("wrong-region", Wrong::Elsewhere),
     Kind::Answer("stays-created", Wrong::StaysCreated),
     Kind::Answer("host-gone", Wrong::HostGone),
     Kind::Answer("migrates", Wrong::Migrates),
@@ -280,7 +280,7 @@ impl Case<'_> {
             }
             match wrong {
                 // Where nothing says which region, a Machine stays where it is.
-                Wrong::WrongRegion => fleet.say_instead(&format!(" {ELSEWHERE} "), " ams "),
+                Wrong::Elsewhere => fleet.say_instead(&format!(" {ELSEWHERE} "), " ams "),
                 // The version of before is started, whatever it was.
                 Wrong::Reverts => {
                     fleet.forget_states();
@@ -419,7 +419,7 @@ fn run(title: &str, kinds: &[Kind]) {
 }
 
 async fn play(chapter: Chapter, kinds: &[Kind], wanted: &Wanted) -> Played {
-    let scene = Scene::of(chapter).await;
+    let scene = Box::pin(Scene::of(chapter)).await;
     let mut all = Played::default();
     let seed = scene.chapter.name.bytes().map(usize::from).sum::<usize>();
     for (index, kind) in kinds.iter().enumerate() {

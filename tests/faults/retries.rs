@@ -68,7 +68,7 @@ fn a_release_that_does_not_work_stays_a_failure_and_takes_down_no_machine_more()
             .unwrap();
         let seed = chapter.name.bytes().map(usize::from).sum::<usize>();
         runtime.block_on(async {
-            let Some(scene) = updates_several(chapter).await else {
+            let Some(scene) = Box::pin(updates_several(chapter)).await else {
                 return;
             };
             for (n, broken) in all().into_iter().enumerate() {
@@ -92,7 +92,7 @@ async fn updates_several(chapter: Chapter) -> Option<Scene> {
     if chapter.is_immediate() {
         return None;
     }
-    let scene = Scene::of(chapter).await;
+    let scene = Box::pin(Scene::of(chapter)).await;
     let calls = |action| {
         scene
             .log

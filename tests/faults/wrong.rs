@@ -20,7 +20,7 @@ pub(crate) enum Wrong {
     /// none it is not started again.
     Crashes(u32, i32),
     Reverts,
-    WrongRegion,
+    Elsewhere,
     StaysCreated,
     /// The host stops answering, and answers again before the next apply.
     HostGone,
@@ -54,7 +54,7 @@ impl Wrong {
                 restarts: Some(restarts),
             }),
             Self::Reverts => Effect::Reverts,
-            Self::WrongRegion => Effect::WrongRegion(ELSEWHERE.to_owned()),
+            Self::Elsewhere => Effect::WrongRegion(ELSEWHERE.to_owned()),
             Self::StaysCreated => Effect::StaysCreated,
             Self::HostGone => Effect::HostUnreachable { in_part: true },
             Self::Migrates => Effect::Migrates,
@@ -74,17 +74,19 @@ impl Wrong {
         let starts = matches!(call.action, "create" | "update");
         match self {
             Self::Refused | Self::RateLimited | Self::LostBefore | Self::LostAfter => true,
-            Self::NotStarting | Self::NoRoom => starts,
+            Self::NotStarting
+            | Self::NoRoom
+            | Self::Refusal(Refused::ImageUnknown)
+            | Self::HostGone
+            | Self::Migrates => starts,
             Self::Refusal(Refused::Capacity) => starts || call.action == "create-volume",
-            Self::Refusal(Refused::ImageUnknown) => starts,
             Self::Refusal(Refused::Quota | Refused::MachineLimit | Refused::NameTaken) => {
                 call.action == "create"
             }
             // What is not waited for shows only later, and that is no business of a next apply.
             Self::Crashes(..) => starts && !chapter.is_immediate(),
             Self::Reverts => call.action == "update",
-            Self::WrongRegion | Self::StaysCreated => call.action == "create",
-            Self::HostGone | Self::Migrates => starts,
+            Self::Elsewhere | Self::StaysCreated => call.action == "create",
         }
     }
 
@@ -92,7 +94,7 @@ impl Wrong {
     pub(crate) fn takes_down(self) -> bool {
         matches!(
             self,
-            Self::NotStarting | Self::Crashes(..) | Self::HostGone | Self::WrongRegion
+            Self::NotStarting | Self::Crashes(..) | Self::HostGone | Self::Elsewhere
         )
     }
 
@@ -104,7 +106,7 @@ impl Wrong {
                 | Self::Crashes(0, _)
                 | Self::NoRoom
                 | Self::Refusal(Refused::Capacity)
-                | Self::WrongRegion
+                | Self::Elsewhere
                 | Self::HostGone
         )
     }

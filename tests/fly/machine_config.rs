@@ -17,10 +17,9 @@ fn sample(row: &Row) -> Value {
     match (row.name, row.kind()) {
         ("autostop", _) => json!("suspend"),
         ("autostart", _) => json!(false),
-        ("persist_rootfs", _) => json!("always"),
         ("cpu_kind", _) => json!("performance"),
         ("memory_mb", _) => json!(4096),
-        ("policy", _) => json!("always"),
+        ("persist_rootfs" | "policy", _) => json!("always"),
         ("schedule", _) => json!("daily"),
         ("method", _) => json!("PUT"),
         ("timeout" | "interval" | "grace_period", _) => json!("7s"),

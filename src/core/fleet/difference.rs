@@ -15,6 +15,10 @@ use super::{Lineage, MachineConfig, normal};
 
 /// One field that changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not a state machine"
+)]
 pub struct FieldChange {
     /// Where, from the top of the config (`["guest", "memory_mb"]`, `["services", "8080 tcp",
     /// "concurrency", "soft_limit"]`).
