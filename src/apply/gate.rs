@@ -158,14 +158,14 @@ async fn up(
                 return Err(reverted(progress, machine));
             }
             "it still has the version of before".clone_into(&mut missing);
-            progress.machine = Some(machine);
+            progress.see(machine);
         } else {
             changed |= !gate.before.instance.is_empty();
             if state != MachineState::Started {
                 gate.before.learn(&machine);
             }
             let seen = watch.look(&machine, Instant::now());
-            let machine = &*progress.machine.insert(machine);
+            let machine = progress.see(machine);
             match seen {
                 Seen::Fails(failing) => return Err(fails(hands, failing, machine, told).await),
                 Seen::Rests(remark) => {
@@ -275,7 +275,7 @@ fn accept(progress: &mut Progress, machine: Machine) -> Part {
     if machine.state.is_gone() {
         return Err(gone(&machine.id));
     }
-    let machine = progress.machine.insert(machine);
+    let machine = progress.see(machine);
     if machine.state == MachineState::Failed || machine.keeps_ending() {
         return Err(bad_state(machine, None));
     }

@@ -124,6 +124,16 @@ impl<'a> Wanted<'a> {
         StoredConfig::of(&own, &self.shared.job.observed.description.scope)
     }
 
+    /// The Machine that a call has answered. As long as nothing tells its config, it watches and mounts what was
+    /// sent to it (rule 9).
+    pub(super) fn answered(&self, mut machine: Machine) -> Machine {
+        if machine.config.is_none() {
+            machine.standby_for.clone_from(&self.standby_for);
+            machine.volumes.clone_from(&self.volumes);
+        }
+        machine
+    }
+
     /// Whether it is made without being started.
     pub(super) fn is_standby(&self) -> bool {
         !self.standby_for.is_empty()

@@ -66,3 +66,22 @@ async fn no_run_is_a_success_while_a_machine_that_should_run_does_not() {
     }
     assert!(successes > 40 && failures > 60, "{successes} {failures}");
 }
+
+/// The platform tells nothing of a Machine whose host does not answer, and what was sent to it is known.
+#[tokio::test(start_paused = true)]
+async fn a_standby_whose_host_goes_away_as_it_is_made_is_remembered_as_one() {
+    let mut stage = Stage::new();
+    let mut group = worker(1);
+    group.standby = Some(1);
+    let wanted = desired([("worker", group)]);
+    let fault = Fault::on("create", Effect::HostUnreachable { in_part: true });
+    stage.sim.world().inject(fault.nth(2));
+    stage.apply(&wanted).await;
+    let known = stage.known.machines.values();
+    assert_eq!(
+        known.filter(|known| !known.standby_for.is_empty()).count(),
+        1
+    );
+    let (plan, _) = stage.planned(&wanted).await;
+    assert_eq!(plan.summary().create, 0, "{:#?}", plan.summary_lines());
+}

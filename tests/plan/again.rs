@@ -509,6 +509,23 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
 }
 
 #[test]
+fn taking_protection_away_keeps_both_halves_of_a_pair() {
+    let list = |regions| desired([("web", group("web").count(2).protected().list(regions))]);
+    let mut stage = Stage::with(&list("ams"));
+    let plan = stage.plan(&list("ams gru"));
+    let gone = nth(&plan, 0, destroys);
+    stage.carry_out_but(&list("ams gru"), &plan, |step| {
+        (step == gone).then_some(Outcome::NotStarted)
+    });
+    for machine in stage.known.machines.values_mut() {
+        machine.replaces = machine.region.as_str().eq("gru").then(|| id("m00001"));
+    }
+    let plan = stage.plan(&desired([("web", group("web").list("ams gru"))]));
+    assert_eq!(plan.refusals, []);
+    assert_eq!(plan.summary().destroy, 0, "{:#?}", plan.summary_lines());
+}
+
+#[test]
 fn a_machine_and_its_successor_that_both_stay_are_two() {
     let list = |regions| desired([("web", group("web").count(2).protected().list(regions))]);
     let mut stage = Stage::with(&list("ams"));

@@ -92,7 +92,7 @@ pub(super) async fn create<'a>(
         Made::New(machine) => {
             hands.holds(&machine.id);
             hands.made(&machine.id);
-            progress.machine = Some(machine);
+            progress.machine = Some(wanted.answered(machine));
             Brought {
                 before: Before::default(),
                 launched: is_to_run,

@@ -154,7 +154,7 @@ async fn put(
     match made {
         Made::New(machine) => {
             hands.holds(&machine.id);
-            progress.machine = Some(machine);
+            progress.machine = Some(wanted.answered(machine));
             progress.sent = Some(wanted.remembered());
             Ok(Brought {
                 before: Before::default(),

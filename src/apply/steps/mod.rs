@@ -41,6 +41,25 @@ pub(super) struct Progress {
     pub(super) remarks: Vec<String>,
 }
 
+impl Progress {
+    /// Takes up the Machine as it is seen now. As long as nothing tells its config, it watches and mounts what it
+    /// did when it was seen last (rule 9).
+    pub(super) fn see(&mut self, mut machine: Machine) -> &Machine {
+        let before = self.machine.take();
+        if let Some(before) = before.filter(|before| before.id == machine.id)
+            && machine.config.is_none()
+        {
+            if machine.standby_for.is_empty() {
+                machine.standby_for = before.standby_for;
+            }
+            if machine.volumes.is_empty() {
+                machine.volumes = before.volumes;
+            }
+        }
+        self.machine.insert(machine)
+    }
+}
+
 /// Carries out one step to its end. Never fails: an end is an outcome.
 pub(super) async fn carry_out<'a>(
     shared: &'a Shared<'a>,

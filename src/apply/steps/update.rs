@@ -202,7 +202,8 @@ pub(super) async fn bring(
                     shared.echo.wrote(&written, answer, lineage);
                 }
                 progress.sent = Some(wanted.remembered());
-                progress.machine = Some(receipt.machine.unwrap_or(live));
+                let answered = receipt.machine.map(|machine| wanted.answered(machine));
+                progress.machine = Some(answered.unwrap_or(live));
                 return Ok(Sent::Brought(attempt));
             }
             Err(Refused::End(end)) => return Err(end),

@@ -101,7 +101,7 @@ impl<'a> Group<'_, 'a> {
     ) -> Target {
         // What a lost run of the same wish has made fills a place that is to be made again, or is the
         // successor of a known one; what can be neither stays beside the others. What turned up late only
-        // fills places, but where nothing may go.
+        // fills places, and of a pair one half goes, but where nothing may go.
         let kept = |all: &[Member<'a>], remade: u32| {
             let stays = all
                 .iter()
@@ -110,7 +110,8 @@ impl<'a> Group<'_, 'a> {
                 stays.partition(|m| m.of_lost_run && m.answers != Answers::Owed);
             let known = others.iter().filter(|m| !m.is_adopted()).count();
             let more = count(lost.len().saturating_sub(known));
-            count(others.len().saturating_sub(successors(all))) + remade.max(more)
+            let pairs = if self.unprotected { 0 } else { successors(all) };
+            count(others.len().saturating_sub(pairs)) + remade.max(more)
         };
         if let Count::Written(n) = self.wanted.count {
             return Target {
