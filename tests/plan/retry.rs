@@ -301,8 +301,53 @@ fn an_immediate_group_waits_for_nobody() {
         group.strategy = aeroform::core::fleet::Strategy::Immediate;
         wanted
     };
-    let stage = failed_at_the_first(&[wanted("1"), wanted("2")], exits(1));
+    let mut stage = failed_at_the_first(&[wanted("1"), wanted("2")], exits(1));
     assert_eq!(stage.plan(&wanted("2")).summary().start, 0);
+    // Nor has it seen anybody work.
+    stage.apply(&wanted("2"));
+    let plan = stage.plan(&wanted("2"));
+    assert!(plan.is_empty(), "{:#?}", plan.summary_lines());
+    assert!(stage.known.machines[&id("m00001")].unproven);
+    assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
+}
+
+#[test]
+fn without_a_state_a_refresh_or_an_immediate_run_proves_nothing_either() {
+    let immediate = |mut wanted: Desired| {
+        for group in wanted.groups.values_mut() {
+            group.strategy = aeroform::core::fleet::Strategy::Immediate;
+        }
+        wanted
+    };
+    for aim in [Aim::State, Aim::Manifests] {
+        let mut stage = failed_at_the_first(&[workers("2"), workers("2")], exits(1));
+        stage.known = aeroform::core::fleet::Known::empty(
+            stage.known.app.clone(),
+            stage.known.provider.clone(),
+        );
+        let wanted = immediate(workers("2"));
+        let options = Options {
+            aim,
+            ..Options::default()
+        };
+        let plan = stage.plan_with(&wanted, &options);
+        stage.carry_out(&wanted, &plan);
+        assert_eq!(stage.known.machines.len(), 3);
+        assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
+    }
+}
+
+#[test]
+fn a_host_that_does_not_answer_proves_nothing() {
+    let mut stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
+    let there = stage.observed.machines[&id("m00001")].clone();
+    stage.touch("m00001", |machine| {
+        machine.host = aeroform::core::fleet::HostStatus::Unreachable;
+    });
+    stage.apply(&workers("2"));
+    assert!(stage.known.machines[&id("m00001")].unproven);
+    stage.touch("m00001", |machine| *machine = there.clone());
+    assert_eq!(*of(&stage.plan(&workers("2")), "m00001").1, Action::Start);
 }
 
 #[test]

@@ -386,7 +386,10 @@ impl<'a> Group<'_, 'a> {
             return;
         }
         if as_wanted {
-            if member.proven != Proven::Yes && !member.is_adopted() {
+            // Else it stays as unproven as it is.
+            let told = member.known.is_some_and(|known| known.unproven);
+            let shows = unproven::can_show(self.wanted, member.host_ok());
+            if member.proven != Proven::Yes && !member.is_adopted() && (shows || !told) {
                 let reason = "what was sent to it last was not seen to work".to_owned();
                 decision.adopted.push((member.clone(), reason));
             }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::branch::{Instead, Successor};
 use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
-use super::{history, owed};
+use super::{history, owed, unproven};
 use crate::core::fleet::{
     ConfigDigest, Desired, Filled, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
     MachineId, ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
@@ -58,9 +58,7 @@ pub fn record(
             apply(&mut next, change, result, places.get(&id), &facts.lineage);
         }
     }
-    if plan.aim == Aim::State {
-        keep_unproven(&mut next, known, plan, results, &facts.lineage);
-    }
+    keep_unproven(&mut next, known, plan, desired, results, &facts.lineage);
     fill(&mut next, known, results);
     owed::settle_successors(&mut next, plan, results);
     owed::settle_pending(&mut next, known, plan, desired, results, &places);
@@ -383,25 +381,36 @@ pub(super) fn remember(
     );
 }
 
-/// A refresh waits for nothing, so that what nobody had seen work before it nobody has seen work after it.
+/// What nobody had seen work before a run that could not see it either, nobody has seen work after it: a refresh
+/// and a run over an immediate group wait for nothing, and a host that cannot be asked shows nothing.
 fn keep_unproven(
     next: &mut Known,
     known: &Known,
     plan: &Plan,
+    desired: &Desired,
     results: &[StepResult],
     lineage: &Lineage,
 ) {
     let recorded = history::recorded(known);
-    for (id, _) in plan.changes() {
+    for (id, change) in plan.changes() {
         let Some(machine) = results.get(id.0 as usize).and_then(|r| r.machine.as_ref()) else {
             continue;
         };
+        let group = desired.groups.get(&change.group);
+        let shown =
+            group.is_none_or(|group| unproven::can_show(group, machine.obstacle().is_none()));
+        if plan.aim != Aim::State && (change.action != Action::Adopt || shown) {
+            continue;
+        }
         let before = known.machines.get(&machine.id);
         let was = before.is_some_and(|before| before.unproven);
         let since =
             known.serial > 0 && history::newer(machine, known, lineage, &recorded).is_some();
+        let trouble = before.is_none()
+            && machine.stamps.lineage.as_ref() == Some(lineage)
+            && group.is_some_and(|group| unproven::is_in_trouble(group, machine));
         if let Some(now) = next.machines.get_mut(&machine.id) {
-            now.unproven = (was || since) && now.standby_for.is_empty();
+            now.unproven = (was || since || trouble) && now.standby_for.is_empty();
         }
     }
 }

@@ -73,6 +73,29 @@ impl Evidence {
     }
 }
 
+/// Whether what is seen of a Machine tells if its last change works: nothing waits for those of an immediate
+/// group, and a host that cannot be asked says nothing.
+pub(super) fn can_show(group: &DesiredGroup, host_ok: bool) -> bool {
+    host_ok && gate(group) != GateKind::None
+}
+
+/// Whether it shows that it does not work, so that a state which never heard of it must not take it for one
+/// that does.
+pub(super) fn is_in_trouble(group: &DesiredGroup, seen: &Machine) -> bool {
+    match seen.state {
+        MachineState::Failed => true,
+        MachineState::Started => group.template.has_checks() && !is_healthy(seen),
+        MachineState::Stopped | MachineState::Suspended => ended_badly(group, seen),
+        MachineState::Created
+        | MachineState::Starting
+        | MachineState::Replacing
+        | MachineState::Stopping
+        | MachineState::Suspending
+        | MachineState::Destroying
+        | MachineState::Destroyed => false,
+    }
+}
+
 fn is_healthy(seen: &Machine) -> bool {
     let passing = |check: &CheckStatus| check.status == CheckState::Passing;
     !seen.checks.is_empty() && seen.checks.iter().all(passing)
