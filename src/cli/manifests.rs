@@ -387,7 +387,7 @@ pub(super) fn lack_regions(found: &Diagnostics) -> bool {
         .any(|found| found.code == UNKNOWN_REGION.name())
 }
 
-fn show(found: &Diagnostics, ui: &Ui) {
+pub(super) fn show(found: &Diagnostics, ui: &Ui) {
     if found.is_empty() {
         return;
     }
@@ -535,23 +535,26 @@ impl Manifests {
 
     /// That something is wrong.
     pub(super) fn failure(&self) -> Failure {
-        let errors = self
-            .loaded
-            .diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == Severity::Error);
-        let files: BTreeSet<&str> = errors
-            .filter_map(|diagnostic| Some(diagnostic.place.as_ref()?.file.as_str()))
-            .collect();
-        let what = match files.len() {
-            1 => format!("`{}`", files.into_iter().collect::<String>()),
-            _ => "the manifests".to_owned(),
-        };
-        let errors = count(self.loaded.diagnostics.errors(), "error");
-        let message = format!("cannot make sense of {what}: {errors}");
-        Failure {
-            diagnostics: self.loaded.diagnostics.iter().cloned().collect(),
-            ..Failure::new(codes::INVALID_MANIFEST, message)
-        }
+        makes_no_sense(&self.loaded.diagnostics)
+    }
+}
+
+/// That manifests with these mistakes cannot be used.
+pub(super) fn makes_no_sense(found: &Diagnostics) -> Failure {
+    let errors = found
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error);
+    let files: BTreeSet<&str> = errors
+        .filter_map(|diagnostic| Some(diagnostic.place.as_ref()?.file.as_str()))
+        .collect();
+    let what = match files.len() {
+        1 => format!("`{}`", files.into_iter().collect::<String>()),
+        _ => "the manifests".to_owned(),
+    };
+    let errors = count(found.errors(), "error");
+    let message = format!("cannot make sense of {what}: {errors}");
+    Failure {
+        diagnostics: found.iter().cloned().collect(),
+        ..Failure::new(codes::INVALID_MANIFEST, message)
     }
 }

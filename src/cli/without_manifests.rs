@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use super::args::Global;
 use super::codes;
-use super::manifests::Accepted;
+use super::manifests::{self, Accepted};
 use super::pairs::{self, Ours, Pair};
 use super::project::{Project, read_file};
 use crate::core::fleet::profile::LOCAL;
 use crate::core::fleet::{AppName, Desired, NamedBy};
 use crate::core::manifest::{
-    self, Overrides, PROVIDERS, Settings, Severity, SourceFile, StateLocation,
+    self, Diagnostics, Overrides, PROVIDERS, Settings, Severity, SourceFile, StateLocation,
 };
 use crate::core::state::{self, Whose};
 use crate::ui::{Failure, Ui};
@@ -24,7 +24,8 @@ use crate::ui::{Failure, Ui};
 /// Takes what there is instead of the manifests, and says in one warning what is wrong with them.
 ///
 /// # Errors
-/// With `problem` itself where nothing says which app is meant, and where it is about a flag.
+/// With `problem` itself where nothing says which app is meant, where it is about a flag, and where the settings
+/// may name a provider that cannot be read: Machines of another one are not what is asked for.
 pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Accepted, Failure> {
     let about_a_flag = [
         codes::UNKNOWN_PROVIDER,
@@ -53,6 +54,9 @@ pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Acc
         written.filter(|name| left.settings.provider_named && PROVIDERS.contains(&name.as_str()));
     let provider = global.provider.as_ref().or(written).cloned();
     let provider = provider.or_else(|| Some(remembered?.provider));
+    if provider.is_none() && left.may_name_a_provider {
+        return Err(left.no_provider(global, ui, problem.failure));
+    }
     // In any folder at all nobody expects a fly.toml.
     let is_expected = left.has_settings || global.config.is_some() || global.app.is_none();
     let is_missing = problem.failure.code == codes::NO_FLY_TOML.name();
@@ -117,6 +121,10 @@ struct Left {
     named: Option<(String, AppName)>,
     settings: Settings,
     has_settings: bool,
+    /// What is wrong with the settings.
+    found: Diagnostics,
+    /// Whether the settings may name a provider that cannot be read out of them.
+    may_name_a_provider: bool,
     /// Whether the settings could say where the state is.
     state_known: bool,
     /// Whether a state of the folder may say which app is meant.
@@ -164,7 +172,22 @@ impl Left {
             named,
             settings,
             has_settings: ours.is_some(),
+            may_name_a_provider: !pair_known || !is_read || found.has_errors(),
+            found,
         })
+    }
+
+    /// That nothing says where the Machines are, with what is wrong in the place where it would stand.
+    fn no_provider(&self, global: &Global, ui: &Ui, problem: Failure) -> Failure {
+        let program = global.program();
+        let way = format!(
+            "correct it, or name the provider: `{program} --provider fly …`, `{program} --provider local …`"
+        );
+        if !self.found.has_errors() {
+            return problem.hint(way);
+        }
+        manifests::show(&self.found, ui);
+        manifests::makes_no_sense(&self.found).hint(way)
     }
 
     /// The app that is meant, and what says so; nothing where nothing does.

@@ -166,3 +166,56 @@ fn a_provider_that_is_misspelt_is_told_with_its_line() {
         assert!(shown.contains("did you mean `fly`?"), "{shown}");
     }
 }
+
+/// Verbs that go on where the manifests are broken.
+const LOOKS: [&[&str]; 6] = [
+    &["status"],
+    &["machine", "list"],
+    &["drift"],
+    &["logs"],
+    &["machine", "stop", "x"],
+    &["destroy", "-y", "--allow-destroy=all"],
+];
+
+#[test]
+fn a_provider_that_cannot_be_read_never_becomes_another_one() {
+    for (text, told) in [
+        ("provider = \"flyy\"\n", "did you mean `fly`?"),
+        ("provider = \"flyy\"\n", "--> aeroform.toml:1:12"),
+        ("provider = 7\n", "--> aeroform.toml:1:12"),
+        ("provider = \"fly\n", "--> aeroform.toml:1:"),
+    ] {
+        let sandbox = Sandbox::with_app();
+        sandbox.write("aeroform.toml", "provider = \"local\"\n");
+        sandbox.apply();
+        let state = sandbox.read("state/shop.json");
+        std::fs::remove_dir_all(sandbox.project().join("state")).unwrap();
+        sandbox.write("aeroform.toml", text);
+        for verb in LOOKS {
+            let shown = sandbox.run(verb);
+            assert!(shown.starts_with("exit 1\n"), "{verb:?}: {shown}");
+            assert!(shown.contains(told), "{verb:?}: {shown}");
+            assert!(shown.contains("--provider local"), "{verb:?}: {shown}");
+        }
+        // A flag or the state says it.
+        let named = sandbox.run(&["--provider", "local", "status"]);
+        assert!(named.starts_with("exit 0\n"), "{named}");
+        std::fs::create_dir(sandbox.project().join("state")).unwrap();
+        sandbox.write("state/shop.json", &state);
+        let remembered = sandbox.run(&["status"]);
+        assert!(remembered.starts_with("exit 0\n"), "{remembered}");
+        assert!(remembered.contains("shop · local"), "{remembered}");
+        let gone = sandbox.run(&["destroy", "-y", "--allow-destroy=all"]);
+        assert!(gone.starts_with("exit 0\n"), "{gone}");
+    }
+    // Where only fly.toml is missing, the provider that is written holds.
+    let sandbox = Sandbox::with_app();
+    sandbox.write(
+        "aeroform.toml",
+        "provider = \"fly\"\nconfig = \"nowhere.toml\"\n",
+    );
+    let shown = sandbox.run(&["-a", "shop", "status"]);
+    assert!(shown.starts_with("exit 1\n"), "{shown}");
+    assert!(shown.contains("there is no `nowhere.toml`"), "{shown}");
+    assert!(shown.contains("no token for Fly"), "{shown}");
+}
