@@ -294,6 +294,25 @@ fn an_empty_list_without_a_count_is_no_empty_app() {
     assert!(stage.plan_with(&wanted, &accepts).refusals.is_empty());
     stage.observed.description.is_pending = true;
     assert!(stage.plan(&wanted).refusals.is_empty());
+    // Nor is there nothing left to destroy, whether there is a state or not.
+    let destroys = |accept_missing| Options {
+        aim: Aim::Nothing,
+        accept_missing,
+        ..Options::default()
+    };
+    let mut applied = Stage::with(&wanted);
+    applied.lose("m00001");
+    applied.lose("m00002");
+    for mut stage in [Stage::empty(), applied] {
+        stage.observed.description.machine_count = None;
+        let plan = stage.plan_with(&wanted, &destroys(false));
+        assert_eq!(refused(&plan), ["fleet_vanished"]);
+        let plan = stage.plan_with(&wanted, &destroys(true));
+        assert!(plan.refusals.is_empty());
+        stage.observed.description.is_pending = true;
+        let plan = stage.plan_with(&wanted, &destroys(false));
+        assert!(plan.refusals.is_empty());
+    }
     // A list that has Machines needs no count.
     let mut stage = Stage::with(&wanted);
     stage.observed.description.machine_count = None;

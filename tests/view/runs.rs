@@ -12,7 +12,7 @@ use aeroform::core::plan::{
     Action, Addition, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult, Stopping,
     Unconfirmed,
 };
-use aeroform::core::view::{RunReport, StateEnd, StatusView};
+use aeroform::core::view::{RunReport, StateEnd, StatusView, terminal};
 
 use serde_json::Value;
 
@@ -161,6 +161,29 @@ pub(crate) fn statuses() -> Vec<(&'static str, StatusView)> {
 /// No Machine at all.
 pub(crate) fn nothing() -> StatusView {
     StatusView::of("local", None, None, &observed(Vec::new()))
+}
+
+/// The provider lists none and does not say how many there are.
+fn unconfirmed() -> StatusView {
+    let mut observed = observed(Vec::new());
+    observed.description.machine_count = None;
+    StatusView::of("fly", None, None, &observed)
+}
+
+#[test]
+fn an_empty_list_that_nothing_confirms_is_told_by_every_verb_that_lists() {
+    let style = crate::show::style(100);
+    for write in [terminal::status, terminal::machine::list] {
+        let (mut known, mut unknown) = (String::new(), String::new());
+        write(&nothing(), &style, &mut known).unwrap();
+        write(&unconfirmed(), &style, &mut unknown).unwrap();
+        assert!(known.contains("No Machines."), "{known}");
+        assert!(!unknown.contains("No Machines."), "{unknown}");
+        assert!(
+            unknown.contains("warning: the provider lists no Machine and does not say how many"),
+            "{unknown}"
+        );
+    }
 }
 
 fn healthy() -> StatusView {

@@ -503,4 +503,12 @@ impl Observed {
     pub fn all(&self) -> impl Iterator<Item = &Machine> {
         self.machines.values().chain(self.others.values())
     }
+
+    /// Whether an empty list is all that says that the app has no Machine (rule 8).
+    pub fn is_empty_unconfirmed(&self) -> bool {
+        let description = &self.description;
+        description.machine_count.is_none()
+            && !description.is_pending
+            && self.all().next().is_none()
+    }
 }

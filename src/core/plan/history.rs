@@ -131,21 +131,36 @@ fn missing(
             )
             .hint("if they were destroyed on purpose, add `--accept-missing`: they are made again"),
         );
-    } else if count.is_none()
-        && observed.all().next().is_none()
-        && !observed.description.is_pending
-        && !accepted
-    {
-        // Nothing else says that the list is right.
-        history.refusals.push(
-            note(
-                codes::FLEET_VANISHED,
-                "the provider lists no Machine and does not say how many there are",
-            )
-            .hint(
-                "look again in a moment; if the app has no Machine, add `--accept-missing`: the plan's                  Machines are made",
-            ),
-        );
+    } else if observed.is_empty_unconfirmed() && !options.accept_missing && !options.take_over {
+        history.refusals.push(unconfirmed().hint(match options.aim {
+            Aim::Manifests => {
+                "look again in a moment; if the app has no Machine, add `--accept-missing`: the plan's \
+                 Machines are made"
+            }
+            Aim::Nothing => {
+                "look again in a moment; if the app has no Machine, add `--accept-missing`: nothing is left \
+                 to destroy then"
+            }
+            Aim::State => "look again in a moment; if the app has no Machine, add `--accept-missing`",
+        }));
+    }
+}
+
+/// That nothing but an empty list says that the app has no Machine.
+fn unconfirmed() -> Note {
+    note(
+        codes::FLEET_VANISHED,
+        "the provider lists no Machine and does not say how many there are",
+    )
+}
+
+impl Note {
+    /// What a verb that only looks says of an app of which nobody can say that it has no Machine.
+    pub fn of_unconfirmed(observed: &Observed) -> Option<Self> {
+        let hint = "look again in a moment: there may be Machines all the same";
+        observed
+            .is_empty_unconfirmed()
+            .then(|| unconfirmed().hint(hint))
     }
 }
 

@@ -33,7 +33,8 @@ pub struct StatusView {
     pub others: Vec<Other>,
     /// The last run that the state lists.
     pub last_run: Option<RunRecord>,
-    /// Groups of which nothing runs although they want Machines: what a plan says of each.
+    /// That nobody can say whether the app has no Machine, and groups of which nothing runs although they want
+    /// Machines.
     pub warnings: Vec<Note>,
     /// What a plan says now; none where nobody planned.
     pub now: Option<Now>,
@@ -195,7 +196,7 @@ impl StatusView {
             missing,
             others: others(observed),
             last_run: known.and_then(|known| known.runs.last().cloned()),
-            warnings: Vec::new(),
+            warnings: Note::of_unconfirmed(observed).into_iter().collect(),
             now: None,
         }
     }
@@ -205,7 +206,8 @@ impl StatusView {
     pub fn beside(mut self, plan: &Plan) -> Self {
         let of = |kind| plan.drift.iter().filter(|drift| drift.kind == kind).count();
         let not_running = |note: &&Note| note.code == codes::NOT_RUNNING.name();
-        self.warnings = plan.warnings.iter().filter(not_running).cloned().collect();
+        let not_running = plan.warnings.iter().filter(not_running);
+        self.warnings.extend(not_running.cloned());
         self.now = Some(Now {
             changed: of(DriftKind::Changed),
             missing: of(DriftKind::Missing),
@@ -218,6 +220,12 @@ impl StatusView {
 }
 
 impl StatusView {
+    /// Whether an empty list is all that says that the app has no Machine.
+    pub fn is_unconfirmed(&self) -> bool {
+        let code = codes::FLEET_VANISHED.name();
+        self.warnings.iter().any(|note| note.code == code)
+    }
+
     /// Only this group's. What an apply would do, and to whom, is the whole app's and left out.
     #[must_use]
     pub fn only(mut self, group: &GroupName) -> Self {
@@ -228,7 +236,7 @@ impl StatusView {
         self.others
             .retain(|other| other.group.as_ref() == Some(group));
         self.warnings
-            .retain(|note| note.group.as_ref() == Some(group));
+            .retain(|note| note.group.as_ref().is_none_or(|named| named == group));
         self.now = None;
         self
     }

@@ -7,7 +7,7 @@ use crate::core::view::line::{Line, Page};
 use crate::core::view::status::{MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::status::cells::{Naming, checks, label};
-use crate::core::view::terminal::status::others;
+use crate::core::view::terminal::status::{others, warnings};
 use crate::core::view::terminal::table::{Cells, Head, Table, head, whole};
 
 const HEADS: [Head; 10] = [
@@ -28,7 +28,13 @@ pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
     let page = &mut Page::new(style, out);
     let machines = &view.machines;
     if machines.is_empty() {
-        page.line(&Line::new(0).plain("No Machines."))?;
+        let text = if view.is_unconfirmed() {
+            "No Machine is listed."
+        } else {
+            "No Machines."
+        };
+        page.line(&Line::new(0).plain(text))?;
+        warnings(view, page)?;
         return others(&view.others, page);
     }
     let rows: Vec<_> = machines.iter().map(cells).collect();

@@ -9,3 +9,4 @@ mod whole;
 
 pub(in crate::core::view::terminal) use others::others;
 pub use whole::status;
+pub(in crate::core::view::terminal) use whole::warnings;

@@ -29,8 +29,13 @@ pub fn status(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt
     }
     if view.machines.is_empty() && view.missing.is_empty() {
         page.blank()?;
-        let text = "No Machines. `aeroform plan` shows what an apply would create.";
+        let text = if view.is_unconfirmed() {
+            "No Machine is listed."
+        } else {
+            "No Machines. `aeroform plan` shows what an apply would create."
+        };
         page.line(&Line::new(0).plain(text))?;
+        warnings(view, page)?;
         return others(&view.others, page);
     }
     let (rows, table) = laid_out(view, style.width);
@@ -169,8 +174,11 @@ fn last_run(run: &RunRecord) -> Line {
         .push(Label::Dim, format!(" (run {})", run.run))
 }
 
-/// Groups of which nothing runs.
-fn warnings(view: &StatusView, page: &mut Page<'_>) -> fmt::Result {
+/// What a person should look at.
+pub(in crate::core::view::terminal) fn warnings(
+    view: &StatusView,
+    page: &mut Page<'_>,
+) -> fmt::Result {
     for note in &view.warnings {
         page.blank()?;
         page.line(
