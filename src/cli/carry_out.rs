@@ -485,7 +485,7 @@ impl Work<'_> {
             let ran = running::run(self.context, signals, &ground, &fresh, lock, &errand, rest);
             let exit = ran.await?.exit;
             return Ok(match self.errand.command {
-                "refresh" => taken_in(exit, &fresh.plan),
+                "refresh" | "destroy" => whole(exit, &fresh.plan),
                 _ => exit,
             });
         };
@@ -523,12 +523,12 @@ impl Work<'_> {
 
 fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
     show::nothing_to_do(ui, plan);
-    taken_in(Exit::Done, plan)
+    whole(Exit::Done, plan)
 }
 
-/// Exit 0 of a refresh means that the state says what is there.
-fn taken_in(exit: Exit, plan: &Plan) -> Exit {
-    if exit == Exit::Done && plan.not_taken_in().next().is_some() {
+/// Exit 0 of a refresh means that the state says what is there, and of a destroy that nothing is left.
+fn whole(exit: Exit, plan: &Plan) -> Exit {
+    if exit == Exit::Done && plan.left_over().next().is_some() {
         Exit::Incomplete
     } else {
         exit

@@ -119,6 +119,16 @@ pub struct RunRecord {
     pub plan: Option<String>,
 }
 
+impl RunRecord {
+    /// The outcome of a run that never wrote the state and whose work another run took in.
+    pub const TAKEN_OVER: &str = "taken over";
+
+    /// Whether it is one of those: nobody knows what it saw.
+    pub fn is_taken_over(&self) -> bool {
+        self.outcome == Self::TAKEN_OVER
+    }
+}
+
 /// One release: which config and placement each group had.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use super::codes;
 use super::members::Member;
 use super::types::Note;
 use crate::core::code::Code;
-use crate::core::fleet::{GroupName, MachineId, RunId};
+use crate::core::fleet::{GroupName, Known, MachineId, RunId};
 
 /// A note without a group or hint.
 pub(super) fn note(code: Code, message: impl Into<String>) -> Note {
@@ -54,9 +54,16 @@ pub(super) fn ids<'a>(ids: impl IntoIterator<Item = &'a MachineId>) -> String {
     }
 }
 
-/// Machines of a group that a run made without ever seeing them.
-pub(super) fn late(group: &GroupName, members: &[Member<'_>]) -> Option<Note> {
-    let all: Vec<_> = members.iter().filter(|member| member.is_late()).collect();
+/// Machines of a group that a run made without ever seeing them. Of a run that was taken over nobody knows what
+/// it saw, and what cannot be read may have been left out of the state for that.
+pub(super) fn late(group: &GroupName, members: &[Member<'_>], known: &Known) -> Option<Note> {
+    let was_taken_over = |member: &Member<'_>| {
+        let run = member.seen.and_then(|seen| seen.stamps.run.as_ref());
+        let mut runs = known.runs.iter();
+        runs.any(|record| Some(&record.run) == run && record.is_taken_over())
+    };
+    let is_told = |m: &&Member<'_>| m.is_late() && !m.is_held() && !was_taken_over(m);
+    let all: Vec<_> = members.iter().filter(is_told).collect();
     let runs = all.iter().filter_map(|m| m.seen?.stamps.run.as_ref());
     let runs: BTreeSet<&str> = runs.map(RunId::as_str).collect();
     let runs: Vec<&str> = runs.into_iter().collect();

@@ -188,7 +188,8 @@ fn say(
     plan.notes.extend(fleet.notes.iter().cloned());
     for (name, decision) in decisions {
         plan.notes.extend(decision.notes.iter().cloned());
-        plan.notes.extend(notes::late(name, &decision.members));
+        plan.notes
+            .extend(notes::late(name, &decision.members, known));
     }
     plan.notes.extend(words::about_groups(desired, decisions));
     plan.notes.extend(options.asked.notes(decisions));
@@ -423,6 +424,22 @@ impl Plan {
         self.warnings
             .iter()
             .filter(move |note| names.contains(&note.code.as_str()))
+    }
+
+    /// What keeps this plan from doing all that its verb promises, whatever comes of its steps: what a refresh
+    /// cannot take in, and Machines that a destroy of the app leaves since nobody can read them.
+    pub fn left_over(&self) -> impl Iterator<Item = &Note> {
+        let left: &[Code] = match self.aim {
+            Aim::Manifests => &[],
+            Aim::State => &[codes::NOT_TAKEN_IN],
+            Aim::Nothing => &[
+                codes::LEFT_UNREADABLE,
+                codes::UNREACHABLE_STRANGERS,
+                codes::UNREADABLE_ENTRIES,
+            ],
+        };
+        let all = self.notes.iter().chain(&self.warnings);
+        all.filter(|note| left.iter().any(|code| code.name() == note.code))
     }
 
     /// What a refresh leaves outside of the state, because no file says it.

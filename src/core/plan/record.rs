@@ -86,7 +86,7 @@ pub fn record(
             at: facts.at.clone(),
             by: taken.by.clone().unwrap_or_else(|| "unknown".to_owned()),
             command: "apply".to_owned(),
-            outcome: "taken over".to_owned(),
+            outcome: RunRecord::TAKEN_OVER.to_owned(),
             commit: taken.commit.clone(),
             plan: None,
         }));

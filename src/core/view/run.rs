@@ -189,9 +189,9 @@ impl<'a> RunReport<'a> {
         }
     }
 
-    /// What a refresh was to take in and could not, since fly.toml has to say it.
+    /// What a refresh was to take in and could not, since fly.toml has to say it, and what a destroy leaves.
     pub(super) fn left_out(&self) -> Vec<&'a str> {
-        let notes = self.plan.not_taken_in().filter(|_| self.verb != "import");
+        let notes = self.plan.left_over().filter(|_| self.verb != "import");
         notes.map(|note| note.message.as_str()).collect()
     }
 

@@ -280,9 +280,15 @@ fn verdict(report: &RunReport<'_>) -> Line {
     match report.end() {
         RunEnd::Complete if left_out => line
             .push(Label::Warning, format!("{verb} incomplete:"))
-            .plain(format!(
-                " {done}; fly.toml has to say the rest, see the note above."
-            )),
+            .plain(match report.plan.aim {
+                Aim::Nothing => format!(
+                    " {done}; Machines stay that nobody can read, see the plan above; once they answer, a \
+                     destroy finds them."
+                ),
+                Aim::Manifests | Aim::State => {
+                    format!(" {done}; fly.toml has to say the rest, see the note above.")
+                }
+            }),
         RunEnd::Complete => line
             .push(Label::Good, format!("{verb} complete:"))
             .plain(format!(" {done}.")),

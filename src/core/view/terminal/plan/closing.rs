@@ -71,9 +71,21 @@ fn nothing(plan: &Plan) -> Line {
             .push(Label::Warning, "Nothing was taken in.")
             .plain(" fly.toml has to say what was changed outside, see the note above.");
     }
+    if plan.aim == Aim::Nothing && plan.left_over().next().is_some() {
+        return line
+            .push(Label::Warning, "Nothing is destroyed.")
+            .plain(" Machines stay that nobody can read, see above; once they answer, a destroy finds them.");
+    }
     let line = line.push(Label::Good, "No changes.");
     if plan.aim == Aim::Nothing {
         return line.plain(" There is nothing left to destroy.");
+    }
+    if plan.aim == Aim::State {
+        return line.plain(match (plan.machines, plan.machines == 1) {
+            (0, _) => " There is no Machine, and the state has none.".to_owned(),
+            (_, true) => format!(" {machines} is as the state says."),
+            (_, false) => format!(" {machines} are as the state says."),
+        });
     }
     let (is, them) = if plan.machines == 1 {
         ("is", "it")
@@ -193,7 +205,12 @@ fn unpriced(plan: &Plan) -> Option<String> {
 fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let mut texts = Vec::new();
     if plan.aim == Aim::Nothing {
-        texts.push(format!("Destroys every Machine of {}.", plan.app));
+        let but = if plan.left_over().next().is_some() {
+            ", but for those that nobody can read"
+        } else {
+            ""
+        };
+        texts.push(format!("Destroys every Machine of {}{but}.", plan.app));
     } else {
         texts.extend(emptied(plan, outline));
     }
