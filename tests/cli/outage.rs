@@ -51,6 +51,50 @@ fn machines_that_nobody_can_tell_keep_an_apply_without_a_state_from_making_other
     assert_eq!(platform.machines().len(), 4);
 }
 
+#[test]
+fn a_destroy_that_leaves_what_nobody_can_read_says_so_and_is_not_complete() {
+    let destroy = ["destroy", "-y", "--allow-destroy=all,app:1"];
+    for effect in ["host-unreachable", "host-silent"] {
+        let (sandbox, platform) = outage(effect);
+        let told = run(&sandbox, &platform, &destroy);
+        assert!(told.starts_with("exit 3\n"), "{told}");
+        assert!(!told.contains("nothing left"), "{told}");
+        assert!(
+            told.contains("Machines stay that nobody can read"),
+            "{told}"
+        );
+        // Beside one that goes.
+        platform.deployed("app", "ams", V1);
+        let told = run(&sandbox, &platform, &destroy);
+        assert!(told.starts_with("exit 3\n"), "{told}");
+        assert!(told.contains("Destroy incomplete: 1 destroyed"), "{told}");
+        let told = run(
+            &sandbox,
+            &platform,
+            &["destroy", "-y", "--allow-destroy=all,app:1", "--json"],
+        );
+        assert!(told.contains(r#""outcome":"incomplete""#), "{told}");
+        assert_eq!(platform.machines().len(), 2);
+    }
+}
+
+/// Holds rule 9.
+#[test]
+fn status_takes_from_the_state_what_nobody_can_read_as_a_plan_does() {
+    let (sandbox, platform) = scene(&away("host-silent"));
+    // The hosts go while the apply verifies, and the state lists both Machines.
+    let told = run(&sandbox, &platform, &["apply", "-y", "--steady", "0"]);
+    assert!(told.contains("2 created, but see above"), "{told}");
+    let away = |machine: &Value| machine["host_status"] == "unreachable";
+    assert!(platform.machines().iter().all(away));
+    let told = run(&sandbox, &platform, &["status"]);
+    assert!(told.contains("app  2 of 2"), "{told}");
+    assert!(!told.contains("of no group"), "{told}");
+    assert!(!told.contains("nothing says whose it is"), "{told}");
+    let told = run(&sandbox, &platform, &["machine", "list"]);
+    assert!(!told.contains("(-)"), "{told}");
+}
+
 /// Holds rule 5.
 #[test]
 fn a_canary_that_fly_deploy_left_is_named_and_left_alone() {
@@ -68,6 +112,10 @@ fn a_canary_that_fly_deploy_left_is_named_and_left_alone() {
     assert!(told.contains(&canary), "{told}");
     let left: Vec<Value> = platform.machines();
     assert_eq!(left.len(), 3);
+    // Nor does it count for its group where one only looks.
+    let told = run(&sandbox, &platform, &["status"]);
+    assert!(told.contains("app  2 of 2 · 2 started"), "{told}");
+    assert!(told.contains(&canary), "{told}");
     let state = sandbox.read("state/shop.json");
     assert!(ours.iter().all(|id| state.contains(id)) && !state.contains(&canary));
 }

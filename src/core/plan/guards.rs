@@ -282,8 +282,7 @@ pub(super) fn warnings(
     found
 }
 
-/// A group that wants Machines and of which none is started, although nothing stops them by itself and this
-/// plan starts none. What has done its work or starts when its time comes is as it should be.
+/// A group that wants Machines and of which none is started, although nothing stops them by itself. What has done its work or starts when its time comes is as it should be.
 fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     let group = decision.wanted?;
     let template = &group.template;
@@ -298,9 +297,7 @@ fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
         matches!(Wave::of(group, &changed.member), Wave::Down | Wave::Failing)
     };
     let starts = |awaited: &Awaited<'_>| awaited.proof == Proof::Start;
-    if decision.changed.iter().any(comes_up) || decision.unproven.iter().any(starts) {
-        return None;
-    }
+    let is_started = decision.changed.iter().any(comes_up) || decision.unproven.iter().any(starts);
     let goes = |member: &Member<'_>| decision.gone.iter().any(|gone| gone.member.id == member.id);
     let mut down = Vec::new();
     for member in decision
@@ -334,9 +331,15 @@ fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     };
     let start: Vec<&str> = down.iter().take(8).map(|id| id.as_str()).collect();
     let start = start.join(" ");
-    Some(note(codes::NOT_RUNNING, message).of(name).hint(format!(
-        "`aeroform machine start {start}` starts what is down"
-    )))
+    Some(
+        note(codes::NOT_RUNNING, message)
+            .of(name)
+            .hint(if is_started {
+                "an apply starts what is down".to_owned()
+            } else {
+                format!("`aeroform machine start {start}` starts what is down")
+            }),
+    )
 }
 
 /// Fly starts no Machine that is not there. Of a group that has none any more that is said already.

@@ -119,6 +119,9 @@ pub struct MachineStatus {
     pub other_project: Option<String>,
     /// Whether the state has it.
     pub known: bool,
+    /// Whether it counts for its group, as it does for a plan: what belongs to a release or a console, and what
+    /// was taken out of the state, does not.
+    pub counts: bool,
     /// Who manages it.
     pub management: Management,
 }
@@ -246,18 +249,31 @@ impl MachineStatus {
     /// What is to be said of this Machine.
     pub fn of(machine: &Machine, known: Option<&Known>) -> Self {
         let config = machine.config.as_ref();
+        let record = known.and_then(|known| known.machines.get(&machine.id));
+        // What cannot be read of a Machine the state says, as for a plan (rule 9).
+        let unread = record.filter(|_| config.is_none());
+        let standby_for = unread.filter(|_| machine.standby_for.is_empty());
+        let standby_for = standby_for.map_or(&machine.standby_for, |record| &record.standby_for);
+        let volumes = unread.filter(|_| machine.volumes.is_empty());
+        let volumes = volumes.map_or(&machine.volumes, |record| &record.volumes);
+        let region = record.filter(|_| !machine.region.is_told());
         Self {
             id: machine.id.clone(),
             name: machine.name.clone(),
-            group: machine.group.clone(),
-            region: machine.region.clone(),
+            group: machine
+                .group
+                .clone()
+                .or_else(|| Some(record?.group.clone())),
+            region: region
+                .map_or(&machine.region, |record| &record.region)
+                .clone(),
             state: machine.state,
             checks: machine.checks.clone(),
             pid: machine.pid,
             address: machine.address.clone(),
             restarts: machine.restarts,
             detail: machine.detail.clone(),
-            standby: !machine.standby_for.is_empty(),
+            standby: !standby_for.is_empty(),
             cordoned: machine.cordoned,
             host: machine.host,
             release: machine
@@ -267,10 +283,13 @@ impl MachineStatus {
                 .map(|release| release.version),
             image: config.and_then(|config| config.image.clone()),
             size: config.and_then(|config| config.guest.as_ref()).map(size),
-            volumes: machine.volumes.clone(),
+            volumes: volumes.clone(),
             created_at: machine.created_at.clone(),
             other_project: None,
             known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
+            counts: record.is_some()
+                || matches!(machine.management, Management::Ours | Management::Launch)
+                    && !known.is_some_and(|known| known.ignored.contains(&machine.id)),
             management: machine.management,
         }
     }
@@ -348,7 +367,7 @@ fn groups(
             releases: BTreeMap::new(),
         });
     }
-    for machine in machines {
+    for machine in machines.iter().filter(|machine| machine.counts) {
         let Some(group) = machine.group.as_ref().and_then(|name| groups.get_mut(name)) else {
             continue;
         };

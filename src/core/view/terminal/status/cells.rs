@@ -187,12 +187,21 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
         return found;
     }
     match machine.management {
+        // The state says whose it is, whatever can be read of it.
+        _ if machine.known && machine.counts => {}
+        Management::Ours | Management::Launch if !machine.counts => {
+            found.push((Label::Dim, "taken out of the state, left alone".to_owned()));
+        }
         Management::Unknown => {
             found.push((Label::Change, "nothing says whose it is".to_owned()));
         }
         Management::Stranger => found.push((Label::Dim, "not managed by Aeroform".to_owned())),
         Management::Special => {
-            found.push((Label::Dim, "belongs to a release or a console".to_owned()));
+            found.push((
+                Label::Dim,
+                "of a release or a console, or a canary that was left; counts for no group"
+                    .to_owned(),
+            ));
         }
         Management::Ours | Management::Launch if !machine.known => {
             found.push((Label::Change, "not in the state yet".to_owned()));

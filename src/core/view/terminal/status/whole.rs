@@ -228,6 +228,8 @@ fn closing(view: &StatusView, page: &mut Page<'_>) -> fmt::Result {
         (to_do.replace, "to replace"),
         (to_do.moves, "to move"),
         (to_do.destroy, "to destroy"),
+        (to_do.start, "to start again"),
+        (to_do.wait, "to wait for"),
         (to_do.adopt, "to adopt"),
         (to_do.forget, "to forget"),
     ]);
