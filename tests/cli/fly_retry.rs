@@ -92,6 +92,31 @@ fn a_failed_deploy_stays_failed_however_often_it_is_tried() {
         assert!(again.starts_with("exit 3\n"), "{again}");
         assert_eq!((down(&platform), on(&platform, V2)), (1, changed));
     }
+    let status = run(&sandbox, &platform, &["status"]);
+    assert!(status.contains("1 to start again"), "{status}");
+    assert!(!status.contains("as the files want it"), "{status}");
+    // A refresh is about the state, and says nothing of the files.
+    let refreshed = run(&sandbox, &platform, &["refresh", "-y"]);
+    assert!(!refreshed.contains("as the manifests want"), "{refreshed}");
+}
+
+#[test]
+fn a_group_of_which_nothing_runs_is_warned_of_also_where_an_apply_would_start_it() {
+    let sandbox = shop();
+    let settings = sandbox.read("aeroform.toml");
+    sandbox.write("aeroform.toml", &settings.replace("count = 3", "count = 1"));
+    let platform = Platform::with_faults(&sandbox, CRASHES);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V2]);
+    for look in [&["status"][..], &["plan", "--image", V2]] {
+        let told = run(&sandbox, &platform, look);
+        assert!(told.contains("to start again"), "{told}");
+        assert!(
+            told.contains("`worker`: its Machine does not run"),
+            "{told}"
+        );
+        assert!(told.contains("an apply starts what is down"), "{told}");
+    }
 }
 
 #[test]
