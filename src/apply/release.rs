@@ -46,6 +46,7 @@ pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
                 version: release.version,
                 id: Some(release.id),
                 by_us: true,
+                since_us: false,
             };
             (stamp, None)
         }
@@ -54,6 +55,7 @@ pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
                 version: planned.number,
                 id: None,
                 by_us: false,
+                since_us: false,
             };
             (stamp, Some(why))
         }

@@ -23,6 +23,8 @@ const RELEASE: &str = "fly_release_version";
 const RELEASE_ID: &str = "fly_release_id";
 /// The id of a release that an apply has registered: another tool's release has another id.
 const RELEASED: &str = "aeroform_release";
+/// The number of the release that a Machine was of when an apply changed it last.
+const CHANGED_AT: &str = "aeroform_release_version";
 
 /// The entries that say these stamps and this group.
 pub fn written(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, String> {
@@ -89,11 +91,26 @@ pub fn stamps(metadata: &BTreeMap<String, String>) -> Stamps {
 
 fn release(metadata: &BTreeMap<String, String>) -> Option<Box<ReleaseStamp>> {
     let id = metadata.get(RELEASE_ID);
+    let version: u64 = metadata.get(RELEASE)?.parse().ok()?;
+    let ours = metadata.get(RELEASED);
+    let before = metadata.get(CHANGED_AT);
+    let since = match before.and_then(|text| text.parse::<u64>().ok()) {
+        Some(before) => version > before,
+        None => ours.is_some() && ours != id,
+    };
     Some(Box::new(ReleaseStamp {
-        version: metadata.get(RELEASE)?.parse().ok()?,
-        by_us: id.is_some() && metadata.get(RELEASED) == id,
+        version,
+        by_us: id.is_some() && ours == id && !since,
+        since_us: since,
         id: id.cloned(),
     }))
+}
+
+/// Notes in this metadata, which an apply sends, of which release the Machine is with it.
+pub fn note_release(metadata: &mut BTreeMap<String, String>) {
+    if let Some(version) = metadata.get(RELEASE).cloned() {
+        metadata.insert(CHANGED_AT.to_owned(), version);
+    }
 }
 
 /// The group in this metadata; an empty one counts as missing.
@@ -156,6 +173,7 @@ mod tests {
                 version: 44,
                 id: Some("r44".to_owned()),
                 by_us: true,
+                since_us: false,
             })),
         };
         let web = GroupName::new("web").unwrap();
@@ -172,6 +190,14 @@ mod tests {
         metadata.insert(RELEASE.to_owned(), "45".to_owned());
         let theirs = stamps(&metadata).release.unwrap();
         assert_eq!((theirs.version, theirs.by_us), (45, false));
+        assert!(theirs.since_us);
+        // One that leaves the id as it was is told by its number.
+        metadata.insert(RELEASE_ID.to_owned(), "r44".to_owned());
+        metadata.insert(CHANGED_AT.to_owned(), "44".to_owned());
+        let theirs = stamps(&metadata).release.unwrap();
+        assert!(theirs.since_us && !theirs.by_us);
+        note_release(&mut metadata);
+        assert!(!stamps(&metadata).release.unwrap().since_us);
         let name = MachineName::new("web-abcdefghij").unwrap();
         assert_eq!(management(&name, &metadata), Management::Ours);
     }

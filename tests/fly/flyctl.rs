@@ -118,6 +118,38 @@ async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
     assert!(reverts(&team.planned(&two("", PINNED)).await.0).is_empty());
 }
 
+/// Holds rule 11.
+#[tokio::test(start_paused = true)]
+async fn without_a_state_and_after_a_refresh_a_newer_release_is_still_taken_back_on_request_alone()
+{
+    let desk = platform();
+    let provider = provider(&desk);
+    let mut team = Team::of(&provider);
+    team.settle(&two("", PINNED)).await;
+    let before = team.known.clone();
+    // Our own, without a state, is no revert.
+    team.known = aeroform::core::fleet::Known::empty(before.app.clone(), "fly");
+    let other = two("", &PINNED.replace('1', "2"));
+    assert_eq!(reverts(&team.planned(&other).await.0), [""; 0]);
+    deploy(
+        &desk,
+        Some(&format!("r.example/shop@sha256:{}", "9".repeat(64))),
+    )
+    .await;
+    let told = ["reverts release v2 (sha256:999999999999) to sha256:111111111111 on 2 Machines"];
+    assert_eq!(reverts(&team.planned(&two("", PINNED)).await.0), told);
+    for known in [team.known.clone(), before] {
+        team.known = known;
+        team.refresh(&two("", PINNED)).await;
+        assert_eq!(team.known.machines.len(), 2);
+        assert_eq!(reverts(&team.planned(&two("", PINNED)).await.0), told);
+    }
+    // What the files say by then is nobody's to take back.
+    let theirs = two("", &PINNED.replace('1', "9"));
+    assert!(team.planned(&theirs).await.0.is_empty());
+    assert_eq!(reverts(&team.planned(&other).await.0), [""; 0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_a_release_has_made_anew_is_taken_back_as_well() {
     let desk = platform();

@@ -50,7 +50,28 @@ impl<'a> Team<'a> {
     }
 
     pub(crate) async fn apply_until(&mut self, desired: &Desired, cancel: Cancel) -> Ran {
-        let (made, observed) = self.planned(desired).await;
+        let planned = self.planned(desired).await;
+        self.carry_out(desired, planned, cancel).await
+    }
+
+    /// Takes what is there into the state.
+    pub(crate) async fn refresh(&mut self, desired: &Desired) -> Ran {
+        let (_, observed) = self.planned(desired).await;
+        let options = Options {
+            aim: aeroform::core::plan::Aim::State,
+            ..Options::default()
+        };
+        let made = plan(desired, &self.known, Some(&observed), &options);
+        self.carry_out(desired, (made, observed), Cancel::never())
+            .await
+    }
+
+    async fn carry_out(
+        &mut self,
+        desired: &Desired,
+        (made, observed): (Plan, Observed),
+        cancel: Cancel,
+    ) -> Ran {
         self.runs += 1;
         let errand = Errand {
             number: self.runs,

@@ -58,6 +58,7 @@ fn no_number_that_others_have_written_is_too_large_to_plan_with() {
             version: u64::MAX,
             id: None,
             by_us: false,
+            since_us: false,
         }));
         machine.stamps.serial = Some(u64::MAX);
     });
@@ -87,6 +88,7 @@ fn changed_outside(count: u32, releases: [u64; 2]) -> Stage {
                 version,
                 id: None,
                 by_us: false,
+                since_us: false,
             }));
         });
     }

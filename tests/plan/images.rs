@@ -168,6 +168,7 @@ fn of_release(stage: &mut Stage, name: &str, version: u64) {
             version,
             id: None,
             by_us: false,
+            since_us: false,
         }));
     });
 }

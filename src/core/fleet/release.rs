@@ -90,6 +90,9 @@ pub struct ReleaseStamp {
     /// Whether an apply registered it, so that it is nobody else's who may still be at work.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_us: bool,
+    /// Whether somebody else brought it after the last change of ours, by our own stamps on the Machine.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub since_us: bool,
 }
 
 #[cfg(test)]

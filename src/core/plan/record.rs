@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::branch::{Instead, Successor};
 use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
-use super::{history, owed, unproven};
+use super::{history, owed, releases, unproven};
 use crate::core::fleet::{
     ConfigDigest, Desired, Filled, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
     MachineId, ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
@@ -109,7 +109,12 @@ pub fn record(
         return next;
     }
     let made = next.releases.last().map(|release| release.release);
-    next.release = plan.newest_release.max(known.release).max(made);
+    next.release = if plan.aim == Aim::State {
+        let machines = results.iter().filter_map(|result| result.machine.as_ref());
+        releases::after_refresh(known, plan.newest_release, machines)
+    } else {
+        plan.newest_release.max(known.release).max(made)
+    };
     listed(next, known, facts)
 }
 

@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::decision::Decision;
+use super::fields::Remembered;
+use super::members::drift_from;
 use super::notes::note;
 use super::options::{Aim, Options};
 use super::running::{self, Running};
 use super::types::{Action, Change, Drift, DriftKind, Note, PlannedRelease, Removal, Step, Work};
 use crate::core::fleet::{
-    Desired, FieldChange, GroupName, Known, Machine, MachineId, Observed, Release, ReleaseStrategy,
-    Strategy,
+    Desired, FieldChange, GroupName, Known, Lineage, Machine, MachineId, Observed, Release,
+    ReleaseStrategy, Strategy,
 };
 
 /// The highest number that anybody tells.
@@ -31,6 +33,25 @@ pub(super) fn newest(known: &Known, observed: Option<&Observed>) -> Option<u64> 
 /// The number of the release that a Machine is of.
 pub(super) fn of(machine: &Machine) -> Option<u64> {
     Some(machine.stamps.release.as_ref()?.version)
+}
+
+/// The newest release that the state knows of after a refresh: one that somebody else has made since our last
+/// change stays theirs, whatever of it the state has taken in.
+pub(super) fn after_refresh<'m>(
+    known: &Known,
+    newest: Option<u64>,
+    machines: impl IntoIterator<Item = &'m Machine>,
+) -> Option<u64> {
+    if known.release.is_some() {
+        return known.release;
+    }
+    let stamps = machines
+        .into_iter()
+        .filter_map(|m| m.stamps.release.as_ref());
+    let theirs = stamps.filter(|stamp| stamp.since_us).map(|s| s.version);
+    theirs
+        .min()
+        .map_or(newest, |first| Some(first.saturating_sub(1)))
 }
 
 /// The release that this plan registers: `fly deploy` makes one for whatever it changes, and
@@ -106,13 +127,12 @@ pub(super) fn mark_reverts(
     let Some(observed) = observed else {
         return;
     };
+    let lineage = &observed.description.scope;
     let drift: BTreeMap<_, _> = drift
         .iter()
         .filter_map(|drift| Some((drift.machine.id.as_ref()?, drift)))
         .collect();
-    let Some(seen) = seen(known, observed, &drift) else {
-        return;
-    };
+    let seen = seen(known, observed, &drift);
     for step in steps {
         let Work::Change(change) = &mut step.work else {
             continue;
@@ -129,11 +149,45 @@ pub(super) fn mark_reverts(
         let Some(id) = id else {
             continue;
         };
+        let Some(machine) = observed.machines.get(id) else {
+            continue;
+        };
         let drifted = drift.get(id).is_some_and(|drift| takes_back(change, drift));
-        let newer = observed.machines.get(id).and_then(of);
-        change.reverts = newer
-            .filter(|newer| *newer > seen && (drifted || changes_unknown_image(change, known, id)));
+        let is_newer = |release: u64| match seen {
+            Some(seen) => release > seen,
+            // Without a state our own stamps tell it.
+            None => {
+                let stamp = machine.stamps.release.as_ref();
+                machine.stamps.lineage.as_ref() == Some(lineage)
+                    && stamp.is_some_and(|stamp| stamp.since_us)
+            }
+        };
+        change.reverts = of(machine).filter(|release| {
+            is_newer(*release)
+                && (drifted
+                    || changes_unknown_image(change, known, id)
+                    || puts_back(change, known, machine, lineage))
+        });
     }
+}
+
+/// Whether it puts a field back to what our last release sent, after a refresh took in what is there: no drift
+/// tells of that any more. A state that lists no release of ours cannot tell which image was sent.
+fn puts_back(change: &Change, known: &Known, machine: &Machine, lineage: &Lineage) -> bool {
+    let Some(record) = known.machines.get(&machine.id) else {
+        return false;
+    };
+    let released = known.releases.last();
+    let config = released.and_then(|release| release.groups.get(&record.group));
+    let Some(sent) = config.and_then(|group| known.configs.get(&group.config)) else {
+        return change.changes.iter().any(|field| field.path == ["image"]);
+    };
+    let remembered = Remembered::of(known, lineage);
+    let brought = drift_from(sent, machine, remembered).unwrap_or_default();
+    change.changes.iter().any(|field| {
+        let same = |other: &FieldChange| other.path == field.path && other.before == field.after;
+        brought.iter().any(same)
+    })
 }
 
 /// Whether it changes an image of which the state remembers nothing, so that no drift tells of it.

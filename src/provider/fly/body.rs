@@ -94,6 +94,7 @@ fn written(config: &MachineConfig, stamps: &Stamps, group: &GroupName, kept: Met
     let metadata = config.metadata.get_or_insert_default();
     metadata.extend(kept);
     metadata.extend(bookkeeping::written(stamps, Some(group)));
+    bookkeeping::note_release(metadata);
     if let Some(watched) = config.standbys.as_ref().filter(|ids| !ids.is_empty()) {
         let watched = watched.join(",");
         let env = config.env.get_or_insert_default();
