@@ -499,12 +499,13 @@ impl Work<'_> {
             edits.take_back()?;
         }
         let exit = ran?.exit;
-        self.say_of_files(edits, exit, untouched);
+        let options = running::options(self.context, &fresh.plan.asked);
+        self.say_of_files(edits, exit, untouched, &options);
         Ok(exit)
     }
 
     /// What became of the edit, where that is not as everybody expects.
-    fn say_of_files(&self, edits: &FileEdits, exit: Exit, untouched: bool) {
+    fn say_of_files(&self, edits: &FileEdits, exit: Exit, untouched: bool, options: &str) {
         let ui = self.context.ui;
         let names = edits.names();
         if exit == Exit::Done {
@@ -515,7 +516,7 @@ impl Work<'_> {
             ));
         } else {
             ui.warn(&format!(
-                "the edit of {names} stays: what was done is in there; `aeroform apply` does the rest"
+                "the edit of {names} stays: what was done is in there; `aeroform apply{options}` does the rest"
             ));
         }
     }

@@ -56,7 +56,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
 
-use args::{Cli, Global, Show, Verb};
+use args::{Cli, Global, Show, Typed, Verb};
 
 use crate::core::fleet::ids::InvalidName;
 use crate::core::scrub::{self, Scrub};
@@ -131,7 +131,11 @@ fn parse(args: &[OsString], env: &Env) -> Result<Cli, Exit> {
     let mut command = Cli::command();
     command
         .try_get_matches_from_mut(args)
-        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .and_then(|matches| {
+            let mut cli = Cli::from_arg_matches(&matches)?;
+            cli.global.typed = Typed::of(&command, &matches);
+            Ok(cli)
+        })
         .map_err(|error| {
             let ui = Ui::new(env, color_flag(args), Loudness::Normal, false);
             let asked_for = matches!(

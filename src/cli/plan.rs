@@ -49,9 +49,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
     if let Some(out) = out {
         let path = out.write(&SavedPlan::of(&look.plan))?;
         let path = shell_word(&path);
-        context
-            .ui
-            .say(&format!("saved; `aeroform apply {path}` does exactly this"));
+        let text = if look.plan.refusals.is_empty() {
+            format!("saved; `aeroform apply {path}` does exactly this")
+        } else {
+            format!("saved to {path}; no apply carries it out while it is refused")
+        };
+        context.ui.say(&text);
     }
     Ok(if args.detailed_exitcode {
         detailed(&look.plan)

@@ -1,13 +1,18 @@
 //! A run under the eyes of an operator: progress, signals, and what is said at its end.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
+use super::args::steady;
 use super::{Context, show};
 use crate::apply::{CancelHandle, Halt};
 use crate::conduct::{Ended, Errand, Ground, Look};
+use crate::core::fleet::MachineId;
+use crate::core::fleet::typed::shell_word;
 use crate::core::plan::serving::Left;
-use crate::core::plan::{Outcome, Plan, StepResult, Work};
+use crate::core::plan::{Action, Aim, Asked, Outcome, Plan, Restart, StepResult, Work};
+use crate::core::view::again::{Again, GoesOn, flags, spaced};
 use crate::core::view::{RunEnd, RunReport, json};
 use crate::store::StateLock;
 use crate::ui::progress::Progress;
@@ -37,8 +42,8 @@ pub(super) async fn run(
 ) -> Result<Ran, Failure> {
     let ended = watched(context.ui, signals, ground, look, held, errand).await?;
     let touched = touched(&look.plan, &ended.report.results);
-    let again = if touched { rest } else { errand.command };
-    say(context, look, &ended, again);
+    let verb = if touched { rest } else { errand.command };
+    say(context, look, &ended, verb, errand.command);
     let exit = match ended.end(look) {
         RunEnd::Complete => Exit::Done,
         RunEnd::Failed if matches!(ended.report.halted, Some(Halt::StateBehind(_))) => Exit::Stale,
@@ -100,7 +105,7 @@ async fn watched(
     }
 }
 
-fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
+fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str, typed: &str) {
     let ui = context.ui;
     let report = &ended.report;
     if let Some(error) = &ended.unmarked {
@@ -135,6 +140,7 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
         let release = report.release.as_ref();
         Left::of(&look.plan, observed, &report.results, release)
     });
+    let again = again(context, look, &report.results, (verb, typed));
     let told = RunReport {
         plan: &look.plan,
         results: &report.results,
@@ -145,9 +151,119 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str) {
         overtaken: &report.overtaken,
         state: &ended.state,
         left: left.as_ref(),
-        image: context.global.image.as_deref(),
         program: &context.global.program(),
         verb,
+        again: Some(&again),
     };
     show::report(ui, &told);
+}
+
+/// The command that does what is left, given the verb that does it and the one that was typed.
+fn again(
+    context: &Context<'_>,
+    look: &Look,
+    results: &[StepResult],
+    (verb, typed_verb): (&str, &str),
+) -> Again {
+    let typed = &context.global.typed;
+    let plan = &look.plan;
+    let asked = &plan.asked;
+    let kept = kept(context, asked);
+    let options = spaced(&flags(&kept));
+    let options_without_image = spaced(&flags(&Asked {
+        image: None,
+        ..kept.clone()
+    }));
+    let replaced = replaced(plan, results);
+    let unreplaced = asked.replace.difference(&replaced).cloned();
+    let beyond = Asked {
+        replace: unreplaced.collect(),
+        restart: asked.restart.clone(),
+        ..Asked::default()
+    };
+    let apply = || format!("apply{options}");
+    let (command, how) = match verb {
+        "apply" if look.reviewed.is_some() && plan.aim == Aim::Nothing => {
+            (format!("destroy{options}"), GoesOn::Instead)
+        }
+        "apply" if look.reviewed.is_some() => {
+            let more = spaced(&flags(&beyond));
+            (format!("{}{more}", apply()), GoesOn::Instead)
+        }
+        "apply" if typed_verb == "apply" => {
+            let command = typed.without(&["replace", "restart"], &flags(&beyond));
+            (command, GoesOn::Again)
+        }
+        // The files say already what the verb said.
+        "apply" => (apply(), GoesOn::Instead),
+        "machine replace" if beyond.replace.is_empty() => (apply(), GoesOn::Instead),
+        "machine replace" => {
+            let ids: Vec<String> = beyond
+                .replace
+                .iter()
+                .map(|id| shell_word(id.as_str()).into_owned())
+                .collect();
+            (
+                format!("{} {}", typed.without(&["ids"], &[]), ids.join(" ")),
+                GoesOn::Again,
+            )
+        }
+        _ => (typed.without(&[], &[]), GoesOn::Again),
+    };
+    let restarted = plan.changes().any(|(id, change)| {
+        asked.restart.covers(&change.group)
+            && matches!(change.action, Action::Update { .. })
+            && results
+                .get(id.0 as usize)
+                .is_some_and(|result| result.outcome == Outcome::Done)
+    });
+    Again {
+        command,
+        how: if restarted { GoesOn::Anew } else { how },
+        options,
+        options_without_image,
+    }
+}
+
+/// What was asked of how the plan is made, and so is asked of the next one.
+fn kept(context: &Context<'_>, asked: &Asked) -> Asked {
+    // Where the next command is typed, the same variable is read again.
+    let variable = context.env.var("AEROFORM_STEADY");
+    let by_variable = variable.and_then(|text| steady(text).ok());
+    Asked {
+        replace: BTreeSet::new(),
+        restart: Restart::Nobody,
+        like: None,
+        steady_ms: asked.steady_ms.filter(|ms| Some(*ms) != by_variable),
+        ..asked.clone()
+    }
+}
+
+/// The flags that ask the same of the next plan, each after a space.
+pub(super) fn options(context: &Context<'_>, asked: &Asked) -> String {
+    spaced(&flags(&kept(context, asked)))
+}
+
+/// The Machines, by id and name, that others have replaced.
+fn replaced(plan: &Plan, results: &[StepResult]) -> BTreeSet<MachineId> {
+    let done = plan.changes().filter(|(id, _)| {
+        let result = results.get(id.0 as usize);
+        result.is_some_and(|result| result.outcome == Outcome::Done)
+    });
+    let mut gone: BTreeSet<MachineId> = BTreeSet::new();
+    for (_, change) in done {
+        match &change.action {
+            Action::Destroy { .. } => gone.extend(change.machine.id.clone()),
+            Action::Create { replaces, .. } => gone.extend(replaces.clone()),
+            _ => {}
+        }
+    }
+    let names = plan.changes().filter_map(|(_, change)| {
+        let id = change.machine.id.as_ref()?;
+        gone.contains(id)
+            .then(|| MachineId::new(change.machine.name.as_str()).ok())?
+    });
+    let names: Vec<MachineId> = names.collect();
+    gone.extend(names);
+    gone
 }

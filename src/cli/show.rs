@@ -71,7 +71,7 @@ pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
             overtaken: &[],
             state: &state,
             left: None,
-            image: None,
+            again: None,
             program: "",
             verb: "",
         }));

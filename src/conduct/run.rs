@@ -224,7 +224,7 @@ fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
         overtaken: &report.overtaken,
         state,
         left: None,
-        image: None,
+        again: None,
         program: "",
         verb: "",
     }

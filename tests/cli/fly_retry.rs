@@ -77,7 +77,7 @@ fn a_failed_deploy_stays_failed_however_often_it_is_tried() {
         "machine destroy ",
         "--exclude-machines ",
     ] {
-        assert!(words.contains(&format!("{way}{id}`")), "{way}: {first}");
+        assert!(words.contains(&format!("{way}{id}")), "{way}: {first}");
     }
     let changed = on(&platform, V2);
     for _ in 0..3 {
@@ -131,7 +131,7 @@ fn what_serves_what_is_said_with_the_commands_that_go_on_and_back() {
         failed.contains("now: web: 2 on v2; worker: 1 on v2 (failing), 2 on v1"),
         "{failed}"
     );
-    let on = format!("`aeroform apply --image {V2}` goes on with what is left");
+    let on = format!("`aeroform apply --parallelism 1 --image {V2}` goes on with what is left");
     let back = format!("`aeroform apply --image {V1}` goes back");
     let joined = failed.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(joined.contains(&on) && joined.contains(&back), "{failed}");
@@ -214,4 +214,140 @@ fn a_wrong_word_in_the_files_is_an_error_with_its_line() {
         "{said}"
     );
     assert!(said.contains("did you mean \"group\"?"), "{said}");
+}
+
+/// The text on one line, as a person copies a command from it.
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_command_that_goes_on_has_the_flags_in_use() {
+    let sandbox = shop();
+    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let release = FLY.replace(
+        "[deploy]\n",
+        "[deploy]\n  release_command = \"bin/migrate\"\n  strategy = \"canary\"\n",
+    );
+    let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(made.starts_with("exit 0\n"), "{made}");
+    sandbox.write("fly.toml", &release);
+    let alone = platform.machines();
+    let alone = alone
+        .iter()
+        .find(|machine| machine["config"]["metadata"]["fly_process_group"] == "web");
+    let alone = alone.unwrap()["id"].as_str().unwrap().to_owned();
+    let deploy = [
+        "apply",
+        "-y",
+        "--image",
+        V2,
+        "--release-command=never",
+        "--strategy",
+        "rolling",
+        "--exclude-machines",
+        &alone,
+    ];
+    let failed = run(&sandbox, &platform, &deploy);
+    assert!(failed.starts_with("exit 3\n"), "{failed}");
+    let flags = format!("--release-command never --exclude-machines {alone} --strategy rolling");
+    let on = format!("`aeroform apply {flags} --image {V2}` goes on with what is left");
+    let back =
+        format!("--exclude-machines {alone} --release-command never --strategy rolling` goes back");
+    let back = format!("`aeroform apply --image {V1} {back}");
+    let said = joined(&failed);
+    assert!(said.contains(&on), "{on}: {failed}");
+    assert!(said.contains(&back), "{back}: {failed}");
+    // What is printed does what it says.
+    let on = format!("apply {flags} --image {V2} -y");
+    let again = run(&sandbox, &platform, &on.split(' ').collect::<Vec<_>>());
+    assert!(again.starts_with("exit 3\n"), "{again}");
+    // The same of a saved plan, whose flags nobody has typed.
+    let save = [
+        "plan",
+        "--image",
+        V2,
+        "--release-command=never",
+        "--strategy=rolling",
+        "-o",
+        "a.plan",
+    ];
+    run(&sandbox, &platform, &save);
+    let saved = run(&sandbox, &platform, &["apply", "a.plan"]);
+    assert!(saved.starts_with("exit 3\n"), "{saved}");
+    let on =
+        format!("`aeroform apply --image {V2} --release-command never --strategy rolling` goes on");
+    assert!(joined(&saved).contains(&on), "{saved}");
+}
+
+#[test]
+fn a_verb_to_be_typed_again_keeps_its_arguments() {
+    let sandbox = shop();
+    let platform = Platform::with_faults(&sandbox, CRASHES);
+    let made = run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    assert!(made.starts_with("exit 0\n"), "{made}");
+    let restart = ["restart", "-g", "worker", "-y", "--on-failure", "group"];
+    let failed = run(&sandbox, &platform, &restart);
+    assert!(failed.starts_with("exit 3\n"), "{failed}");
+    let again =
+        "run `aeroform restart --group worker --on-failure group` again: it does what is left";
+    assert!(joined(&failed).contains(again), "{failed}");
+    let machines = platform.machines();
+    let sick = machines.iter().find(|m| m["state"] != "started").unwrap();
+    let sick = sick["id"].as_str().unwrap();
+    let others = machines.iter().filter(|machine| {
+        machine["state"] == "started"
+            && machine["config"]["metadata"]["fly_process_group"] == "worker"
+    });
+    let other = others.last().unwrap()["id"].as_str().unwrap();
+    let failed = run(&sandbox, &platform, &["machine", "replace", other, "-y"]);
+    assert!(failed.starts_with("exit 3\n"), "{failed}");
+    let again = format!("run `aeroform machine replace {other}` again: it does what is left");
+    assert!(joined(&failed).contains(&again), "{failed}");
+    // A way out of a Machine that does not pass works as it stands.
+    let way = format!("`aeroform machine destroy {sick} --force` takes it away");
+    assert!(joined(&failed).contains(&way), "{failed}");
+    let gone = run(
+        &sandbox,
+        &platform,
+        &["machine", "destroy", sick, "--force", "-y"],
+    );
+    assert!(
+        platform
+            .machines()
+            .iter()
+            .all(|machine| machine["id"] != sick),
+        "{gone}"
+    );
+}
+
+#[test]
+fn a_restart_that_has_done_some_says_that_it_begins_anew() {
+    let sandbox = shop();
+    let crashes = CRASHES.replace("group = \"worker\"\neffect", "group = \"web\"\neffect");
+    let platform = Platform::with_faults(&sandbox, &crashes);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let restart = ["restart", "-y", "--on-failure", "group"];
+    let failed = run(&sandbox, &platform, &restart);
+    assert!(failed.starts_with("exit 3\n"), "{failed}");
+    let anew = "`aeroform restart --on-failure group` begins anew, with the Machines that are done as well";
+    assert!(joined(&failed).contains(anew), "{failed}");
+}
+
+#[test]
+fn a_refused_plan_that_is_saved_promises_nothing() {
+    let sandbox = shop();
+    let platform = Platform::with_faults(&sandbox, CRASHES);
+    run(&sandbox, &platform, &["apply", "-y", "--image", V1]);
+    let save = ["plan", "--exclude-machines", "nobody", "-o", "a.plan"];
+    let plan = run(&sandbox, &platform, &save);
+    assert!(
+        plan.contains("Refused: this plan cannot be applied"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains("saved to a.plan; no apply carries it out while it is refused"),
+        "{plan}"
+    );
+    assert!(!plan.contains("does exactly this"), "{plan}");
 }

@@ -12,6 +12,7 @@ use aeroform::core::plan::{
     Action, Addition, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult, Stopping,
     Unconfirmed,
 };
+use aeroform::core::view::again::Again;
 use aeroform::core::view::{RunReport, StateEnd, StatusView, terminal};
 
 use serde_json::Value;
@@ -384,6 +385,7 @@ pub(crate) struct Run {
     overtaken: Vec<String>,
     state: StateEnd,
     left: Option<Left>,
+    again: Again,
 }
 
 impl Run {
@@ -398,10 +400,17 @@ impl Run {
             overtaken: &self.overtaken,
             state: &self.state,
             left: self.left.as_ref(),
-            image: None,
             program: "aeroform",
             verb: "apply",
+            again: Some(&self.again),
         }
+    }
+}
+
+fn again() -> Again {
+    Again {
+        command: "apply".to_owned(),
+        ..Again::default()
     }
 }
 
@@ -436,6 +445,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
         overtaken: Vec::new(),
         state,
         left: None,
+        again: again(),
     }
 }
 
@@ -495,6 +505,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
     );
     let stopped = Run {
         left: Some(left()),
+        again: again(),
         ..run(
             |step| match step {
                 7 => timeout(),

@@ -146,7 +146,7 @@ pub(super) fn placed(progress: &Progress, region: &Region) -> Part {
         code: codes::WRONG_REGION.name().to_owned(),
         message: format!("Machine {id} is in {found}, not {region}"),
         hint: Some(format!(
-            "the platform has put it there; `aeroform machine destroy {id}` takes it away, and `aeroform \
+            "the platform has put it there; `aeroform machine destroy {id} --force` takes it away, and `aeroform \
              plan` says what an apply would do now"
         )),
     })

@@ -127,7 +127,7 @@ fn ways_out(end: End, change: &Change) -> End {
     let hint = if GATES.iter().any(|gate| gate.name() == code) {
         let ways = format!(
             "until it passes no other of its group goes down; `aeroform machine replace {id}` makes \
-             another, `aeroform machine destroy {id}` takes it away, `--exclude-machines {id}` leaves it alone"
+             another, `aeroform machine destroy {id} --force` takes it away, `--exclude-machines {id}` leaves it alone"
         );
         Some(hint.map_or_else(|| ways.clone(), |hint| format!("{hint}; {ways}")))
     } else {

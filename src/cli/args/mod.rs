@@ -18,6 +18,7 @@ mod options;
 mod scale;
 mod state;
 mod status;
+mod typed;
 mod world;
 
 pub use asks::{Asks, Restart, RestartOf};
@@ -30,6 +31,7 @@ pub use options::{PlanOptions, steady};
 pub use scale::{Count, Memory, Scale, ScaleShow, Vm};
 pub use state::State;
 pub use status::Status;
+pub use typed::Typed;
 pub use world::{Emulator, Fill, Import, RateLimits};
 
 use super::consent::AllowDestroy;
@@ -100,6 +102,9 @@ pub struct Global {
     /// The variable that says the app, where no flag does.
     #[arg(skip)]
     pub app_variable: Option<&'static str>,
+    /// The verb as it was given.
+    #[arg(skip)]
+    pub typed: Typed,
     /// Where Machines run; beats `provider` in aeroform.toml
     #[arg(long, value_name = "PROVIDER", global = true)]
     pub provider: Option<String>,
@@ -134,6 +139,7 @@ impl Global {
             config: None,
             app: None,
             app_variable: None,
+            typed: Typed::default(),
             provider: None,
             image: None,
             max_rps: None,

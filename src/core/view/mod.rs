@@ -4,6 +4,7 @@
 //! Decides nothing either: whatever a view says stands in the data. Start at [`terminal`] for people
 //! and at [`json`] for programs; [`escape`] is what every foreign text passes on its way out.
 
+pub mod again;
 pub mod bundle;
 pub mod commands;
 pub mod diagnostics;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::again::Again;
 use crate::core::fleet::{Machine, MachineId};
 use crate::core::plan::serving::Left;
 use crate::core::plan::{
@@ -126,13 +127,13 @@ pub struct RunReport<'a> {
     pub state: &'a StateEnd,
     /// What serves what now; none where no run was begun.
     pub left: Option<&'a Left>,
-    /// The image that the command line chose.
-    pub image: Option<&'a str>,
     /// How the program was started, up to the verb (`aeroform -C shop`): what is printed to be typed
     /// must work where it is read.
     pub program: &'a str,
     /// The verb.
     pub verb: &'a str,
+    /// The command that goes on from here; none where nothing can be left.
+    pub again: Option<&'a Again>,
 }
 
 /// What became of the state file.

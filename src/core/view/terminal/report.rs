@@ -6,8 +6,9 @@ use std::fmt;
 use super::progress::subject;
 use crate::core::fleet::MachineId;
 use crate::core::fleet::typed::shell_word;
-use crate::core::plan::serving::{Does, Serving, Versioned};
+use crate::core::plan::serving::{Does, Left, Serving, Versioned};
 use crate::core::plan::{Action, Aim, Change, Outcome, StepResult};
+use crate::core::view::again::{Again, GoesOn};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, successor};
 use crate::core::view::style::{Label, Style};
@@ -385,39 +386,53 @@ fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     if is_done(report) {
         return Ok(());
     }
-    let (program, verb) = (report.program, report.verb);
-    let image = report
-        .image
-        .map_or(String::new(), |image| format!(" --image {image}"));
+    let Some(again) = report.again else {
+        return Ok(());
+    };
+    let program = report.program;
     let begun = report.left.filter(|left| left.has_new());
     // Whoever else has changed a Machine would be undone by an apply that nobody looks at first.
     let conflict = report
         .ended()
         .any(|(_, outcome)| matches!(outcome, Outcome::Failed { code, .. } if code == "conflict"));
-    let text = match begun {
-        _ if conflict => format!(
-            "`{program} plan` shows what is left to do, and what it would undo of what others have changed"
-        ),
-        Some(left) if report.plan.aim == Aim::Manifests && verb == "apply" => {
-            let back = match &left.image_before {
-                Some(image) => format!("`{program} apply --image {image}` goes back"),
-                None if report
-                    .plan
-                    .changes()
-                    .any(|(_, change)| !change.changes.is_empty()) =>
-                {
-                    format!("with the files as they were before, `{program} apply` goes back")
-                }
-                None => String::new(),
-            };
-            let on = format!("`{program} apply{image}` goes on with what is left");
-            if back.is_empty() {
-                on
-            } else {
-                format!("{on}; {back}")
-            }
+    if conflict {
+        let options = &again.options;
+        let text = format!(
+            "`{program} plan{options}` shows what is left to do, and what it would undo of what others have changed"
+        );
+        return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
+    }
+    let applies = begun.filter(|_| report.plan.aim == Aim::Manifests && report.verb == "apply");
+    let command = &again.command;
+    let on = match again.how {
+        GoesOn::Anew => {
+            format!("`{program} {command}` begins anew, with the Machines that are done as well")
         }
-        Some(_) | None => format!("run `{program} {verb}{image}` again: it does what is left"),
+        GoesOn::Again | GoesOn::Instead if applies.is_some() => {
+            format!("`{program} {command}` goes on with what is left")
+        }
+        GoesOn::Again => format!("run `{program} {command}` again: it does what is left"),
+        GoesOn::Instead => format!("`{program} {command}` does what is left"),
     };
+    let back = applies.and_then(|left| back(report, again, left));
+    let text = back.map_or_else(|| on.clone(), |back| format!("{on}; {back}"));
     page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text))
+}
+
+/// The command that takes a run back.
+fn back(report: &RunReport<'_>, again: &Again, left: &Left) -> Option<String> {
+    let program = report.program;
+    if let Some(image) = &left.image_before {
+        let (image, options) = (shell_word(image), &again.options_without_image);
+        return Some(format!(
+            "`{program} apply --image {image}{options}` goes back"
+        ));
+    }
+    let mut changes = report.plan.changes();
+    let options = &again.options;
+    changes
+        .any(|(_, change)| !change.changes.is_empty())
+        .then(|| {
+            format!("with the files as they were before, `{program} apply{options}` goes back")
+        })
 }

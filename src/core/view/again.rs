@@ -1,0 +1,110 @@
+//! Which command does what a run has left undone, as it can be pasted.
+
+use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::{MachineId, OnFailure};
+use crate::core::plan::{Asked, ChosenStrategy, ReleaseCommandMode, Restart};
+
+/// The command that goes on where a run has ended before its plan was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Again {
+    /// The verb with what it takes, without the program and its flags for the project.
+    pub command: String,
+    /// What it does of what is left.
+    pub how: GoesOn,
+    /// The flags in use that change how a plan is made, each after a space.
+    pub options: String,
+    /// The same without the image.
+    pub options_without_image: String,
+}
+
+/// What a command does of what a run has left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GoesOn {
+    /// It was typed before, and does it.
+    #[default]
+    Again,
+    /// It does it, and is another than was typed.
+    Instead,
+    /// It begins anew, with what is done as well.
+    Anew,
+}
+
+/// The flags of a command line that ask for this, quoted for a shell.
+pub fn flags(asked: &Asked) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut add = |flag: &str, value: &str| words.push(format!("{flag} {}", shell_word(value)));
+    if let Some(image) = &asked.image {
+        add("--image", image);
+    }
+    if !asked.replace.is_empty() {
+        add(
+            "--replace",
+            &joined(asked.replace.iter().map(MachineId::as_str)),
+        );
+    }
+    match &asked.restart {
+        Restart::Nobody => {}
+        Restart::Groups(names) => add("--restart", &joined(names.iter().map(|name| name.as_str()))),
+        Restart::All => add("--restart", "all"),
+    }
+    if !asked.exclude.is_empty() {
+        let ids = joined(asked.exclude.iter().map(MachineId::as_str));
+        add("--exclude-machines", &ids);
+    }
+    if asked.release_command == ReleaseCommandMode::Never {
+        add("--release-command", "never");
+    }
+    match asked.strategy {
+        None => {}
+        Some(ChosenStrategy::Rolling) => add("--strategy", "rolling"),
+        Some(ChosenStrategy::Immediate) => add("--strategy", "immediate"),
+    }
+    if let Some(ms) = asked.steady_ms {
+        let steady = match ms % 1000 {
+            0 => format!("{}s", ms / 1000),
+            _ => format!("{ms}ms"),
+        };
+        add("--steady", &steady);
+    }
+    if let Some(chosen) = asked.on_failure {
+        let word = OnFailure::ALL.into_iter().find(|(_, one)| *one == chosen);
+        add("--on-failure", word.map_or("stop", |(word, _)| word));
+    }
+    words
+}
+
+/// The same, each after a space.
+pub fn spaced(words: &[String]) -> String {
+    words.iter().map(|word| format!(" {word}")).collect()
+}
+
+fn joined<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    words.collect::<Vec<&str>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_in_use_is_written() {
+        let id = |text: &str| MachineId::new(text).unwrap();
+        let asked = Asked {
+            replace: [id("b"), id("a")].into(),
+            restart: Restart::All,
+            like: None,
+            image: Some("a b".to_owned()),
+            exclude: [id("c")].into(),
+            on_failure: Some(OnFailure::Group),
+            release_command: ReleaseCommandMode::Never,
+            strategy: Some(ChosenStrategy::Rolling),
+            steady_ms: Some(1500),
+        };
+        assert_eq!(
+            spaced(&flags(&asked)),
+            " --image 'a b' --replace a,b --restart all --exclude-machines c --release-command never \
+             --strategy rolling --steady 1500ms --on-failure group"
+        );
+        assert!(flags(&Asked::default()).is_empty());
+    }
+}
