@@ -295,11 +295,11 @@ fn a_verb_to_be_typed_again_keeps_its_arguments() {
     let machines = platform.machines();
     let sick = machines.iter().find(|m| m["state"] != "started").unwrap();
     let sick = sick["id"].as_str().unwrap();
-    let others = machines.iter().filter(|machine| {
+    let mut others = machines.iter().filter(|machine| {
         machine["state"] == "started"
             && machine["config"]["metadata"]["fly_process_group"] == "worker"
     });
-    let other = others.last().unwrap()["id"].as_str().unwrap();
+    let other = others.next_back().unwrap()["id"].as_str().unwrap();
     let failed = run(&sandbox, &platform, &["machine", "replace", other, "-y"]);
     assert!(failed.starts_with("exit 3\n"), "{failed}");
     let again = format!("run `aeroform machine replace {other}` again: it does what is left");

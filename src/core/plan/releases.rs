@@ -153,14 +153,14 @@ pub(super) fn mark_reverts(
             continue;
         };
         let drifted = drift.get(id).is_some_and(|drift| takes_back(change, drift));
-        let is_newer = |release: u64| match seen {
-            Some(seen) => release > seen,
-            // Without a state our own stamps tell it.
-            None => {
-                let stamp = machine.stamps.release.as_ref();
-                machine.stamps.lineage.as_ref() == Some(lineage)
-                    && stamp.is_some_and(|stamp| stamp.since_us)
+        let is_newer = |release: u64| {
+            if let Some(seen) = seen {
+                return release > seen;
             }
+            // Without a state our own stamps tell it.
+            let stamp = machine.stamps.release.as_ref();
+            machine.stamps.lineage.as_ref() == Some(lineage)
+                && stamp.is_some_and(|stamp| stamp.since_us)
         };
         change.reverts = of(machine).filter(|release| {
             is_newer(*release)

@@ -1,7 +1,7 @@
 //! Which command does what a run has left undone, as it can be pasted.
 
 use crate::core::fleet::typed::shell_word;
-use crate::core::fleet::{MachineId, OnFailure};
+use crate::core::fleet::{GroupName, MachineId, OnFailure};
 use crate::core::plan::{Asked, ChosenStrategy, ReleaseCommandMode, Restart};
 
 /// The command that goes on where a run has ended before its plan was done.
@@ -44,7 +44,7 @@ pub fn flags(asked: &Asked) -> Vec<String> {
     }
     match &asked.restart {
         Restart::Nobody => {}
-        Restart::Groups(names) => add("--restart", &joined(names.iter().map(|name| name.as_str()))),
+        Restart::Groups(names) => add("--restart", &joined(names.iter().map(GroupName::as_str))),
         Restart::All => add("--restart", "all"),
     }
     if !asked.exclude.is_empty() {
@@ -75,7 +75,12 @@ pub fn flags(asked: &Asked) -> Vec<String> {
 
 /// The same, each after a space.
 pub fn spaced(words: &[String]) -> String {
-    words.iter().map(|word| format!(" {word}")).collect()
+    let mut text = String::new();
+    for word in words {
+        text.push(' ');
+        text.push_str(word);
+    }
+    text
 }
 
 fn joined<'w>(words: impl Iterator<Item = &'w str>) -> String {

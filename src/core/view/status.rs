@@ -78,6 +78,10 @@ pub struct GroupStatus {
 
 /// One Machine.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, not a state machine"
+)]
 pub struct MachineStatus {
     /// Its id.
     pub id: MachineId,
