@@ -224,7 +224,7 @@ fn an_apply_that_makes_no_call_takes_the_edit_back() {
         "{shown}"
     );
     assert!(
-        shown.contains("run `aeroform scale count` again"),
+        shown.contains("run `aeroform scale count web=+1` again"),
         "{shown}"
     );
     assert_eq!(sandbox.read("aeroform.toml"), before);
