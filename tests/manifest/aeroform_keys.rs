@@ -7,7 +7,7 @@ use aeroform::core::manifest::aeroform_keys::{Exclusive, Key, Table, Takes, page
 use aeroform::core::manifest::{Loaded, Overrides};
 use jsonschema::Validator;
 
-use crate::{project, rendered};
+use crate::{assert_printed, project, rendered};
 
 /// A project with every group that the examples name.
 const FLY: &[u8] =
@@ -90,15 +90,7 @@ fn the_page_and_the_schema_are_what_the_code_knows() {
         ("docs/aeroform-toml.md", page()),
         ("docs/schemas/aeroform.schema.json", schema()),
     ] {
-        let path = root().join(file);
-        if std::env::var_os("AEROFORM_UPDATE_DOCS").is_some() {
-            fs::write(&path, &text).unwrap();
-        }
-        assert!(
-            fs::read_to_string(&path).unwrap_or_default() == text,
-            "{file} is not what the code says: \
-             `AEROFORM_UPDATE_DOCS=1 cargo test --test manifest page` writes it again"
-        );
+        assert_printed(file, &text);
     }
 }
 

@@ -9,6 +9,8 @@ use aeroform::core::manifest::config_fields::{page, schema};
 use aeroform::core::manifest::reference::{Fate, sections};
 use serde_json::{Value, json};
 
+use crate::assert_printed;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
@@ -19,15 +21,7 @@ fn the_page_and_the_schema_of_a_config_are_what_the_rows_say() {
         ("docs/machine-config.md", page()),
         ("docs/schemas/machine-config.schema.json", schema()),
     ] {
-        let path = root().join(file);
-        if std::env::var_os("AEROFORM_UPDATE_DOCS").is_some() {
-            fs::write(&path, &text).unwrap();
-        }
-        assert!(
-            fs::read_to_string(&path).unwrap_or_default() == text,
-            "{file} is not what the code says: \
-             `AEROFORM_UPDATE_DOCS=1 cargo test --test manifest page` writes it again"
-        );
+        assert_printed(file, &text);
     }
 }
 

@@ -56,3 +56,16 @@ fn on(provider: &str) -> Overrides {
 fn numbered(count: usize, unit: impl Fn(usize) -> String) -> String {
     (0..count).map(unit).collect::<Vec<_>>().concat()
 }
+
+/// A file of this project that the code prints: it says what the code says.
+fn assert_printed(file: &str, text: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("AEROFORM_UPDATE_DOCS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == text,
+        "{file} is not what the code says: \
+         `AEROFORM_UPDATE_DOCS=1 cargo test --test manifest page` writes it again"
+    );
+}

@@ -1,23 +1,14 @@
 //! The page of all keys, and that the code reads what the page says it reads.
 
 use std::fmt::Write;
-use std::path::Path;
 
 use aeroform::core::manifest::reference::{Fate, Key, Section, page, sections};
 
-use crate::{on, project, rendered};
+use crate::{assert_printed, on, project, rendered};
 
 #[test]
 fn the_page_is_what_the_code_knows() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/fly-toml.md");
-    if std::env::var_os("AEROFORM_UPDATE_DOCS").is_some() {
-        std::fs::write(&path, page()).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(&path).unwrap_or_default() == page(),
-        "docs/fly-toml.md is not what the code says: \
-         `AEROFORM_UPDATE_DOCS=1 cargo test --test manifest page` writes it anew"
-    );
+    assert_printed("docs/fly-toml.md", &page());
 }
 
 /// A fly.toml with one key, whose value is of a type that no key takes.

@@ -27,7 +27,7 @@ pub(crate) fn creates(action: &Action) -> bool {
     matches!(action, Action::Create { .. })
 }
 
-fn destroys(action: &Action) -> bool {
+pub(crate) fn destroys(action: &Action) -> bool {
     matches!(action, Action::Destroy { .. })
 }
 
@@ -506,48 +506,6 @@ fn one_that_is_as_wanted_and_fails_its_checks_is_waited_for_before_another_goes_
     // Whoever updates all at once is promised nothing.
     let at_once = stage.plan(&version("3", Strategy::Immediate));
     assert_eq!(at_once.summary().adopt, 0);
-}
-
-#[test]
-fn taking_protection_away_keeps_both_halves_of_a_pair() {
-    let list = |regions| desired([("web", group("web").count(2).protected().list(regions))]);
-    let mut stage = Stage::with(&list("ams"));
-    let plan = stage.plan(&list("ams gru"));
-    let gone = nth(&plan, 0, destroys);
-    stage.carry_out_but(&list("ams gru"), &plan, |step| {
-        (step == gone).then_some(Outcome::NotStarted)
-    });
-    for machine in stage.known.machines.values_mut() {
-        machine.replaces = machine.region.as_str().eq("gru").then(|| id("m00001"));
-    }
-    let plan = stage.plan(&desired([("web", group("web").list("ams gru"))]));
-    assert_eq!(plan.refusals, []);
-    assert_eq!(plan.summary().destroy, 0, "{:#?}", plan.summary_lines());
-}
-
-#[test]
-fn a_machine_and_its_successor_that_both_stay_are_two() {
-    let list = |regions| desired([("web", group("web").count(2).protected().list(regions))]);
-    let mut stage = Stage::with(&list("ams"));
-    let plan = stage.plan(&list("ams gru"));
-    let gone = nth(&plan, 0, destroys);
-    stage.carry_out_but(&list("ams gru"), &plan, |step| {
-        (step == gone).then_some(Outcome::NotStarted)
-    });
-    assert_eq!(stage.known.machines.len(), 3);
-    // The next wish keeps all three, and the one after that may not lower what is protected.
-    let three = desired([("web", group("web").count(3).protected())]);
-    stage.apply(&desired([(
-        "web",
-        group("web")
-            .count(3)
-            .protected()
-            .config(json!({"env": {"LOG": "debug"}})),
-    )]));
-    assert!(stage.known.machines.values().all(|m| m.replaces.is_none()));
-    stage.apply(&three);
-    let plan = stage.plan(&list("ams gru"));
-    assert_eq!(plan.refusals[0].code, "protected_group");
 }
 
 #[test]

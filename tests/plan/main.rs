@@ -28,6 +28,7 @@ mod retry;
 mod rollout;
 mod saved;
 mod standbys;
+mod successors;
 #[path = "../support/mod.rs"]
 mod support;
 mod unreadable;

@@ -10,7 +10,7 @@ use crate::asked::replacing;
 use crate::lines;
 use crate::support::{GroupWords, Stage, desired, group, id, moved};
 
-/// The host does not answer, and what it ran is told in part.
+/// The host does not answer, and only a part of its config is known.
 pub(crate) fn in_part(machine: &mut Machine) {
     machine.host = HostStatus::Unreachable;
     machine.partial_image = machine.config.as_ref().and_then(|c| c.image.clone());
