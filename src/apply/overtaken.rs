@@ -11,7 +11,7 @@ use crate::core::fleet::{Machine, Release};
 /// How long the newest release may take to be told: it only names a person.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The app's newest release, where it is told in time.
+/// The app's newest release, if the platform answers in time.
 pub(super) async fn newest_release(shared: &Shared<'_>) -> Option<Release> {
     let job = &shared.job;
     let asked = job.provider.newest_release(&job.plan.app);

@@ -191,7 +191,7 @@ mod tests {
         let theirs = stamps(&metadata).release.unwrap();
         assert_eq!((theirs.version, theirs.by_us), (45, false));
         assert!(theirs.since_us);
-        // One that leaves the id as it was is told by its number.
+        // A release that leaves the id as it was is recognised by its number.
         metadata.insert(RELEASE_ID.to_owned(), "r44".to_owned());
         metadata.insert(CHANGED_AT.to_owned(), "44".to_owned());
         let theirs = stamps(&metadata).release.unwrap();

@@ -322,7 +322,7 @@ fn a_verb_to_be_typed_again_keeps_its_arguments() {
 }
 
 #[test]
-fn a_restart_that_has_done_some_says_that_it_begins_anew() {
+fn a_restart_that_has_done_some_says_that_it_starts_over() {
     let sandbox = shop();
     let crashes = CRASHES.replace("group = \"worker\"\neffect", "group = \"web\"\neffect");
     let platform = Platform::with_faults(&sandbox, &crashes);
@@ -330,8 +330,8 @@ fn a_restart_that_has_done_some_says_that_it_begins_anew() {
     let restart = ["restart", "-y", "--on-failure", "group"];
     let failed = run(&sandbox, &platform, &restart);
     assert!(failed.starts_with("exit 3\n"), "{failed}");
-    let anew = "`aeroform restart --on-failure group` begins anew, with the Machines that are done as well";
-    assert!(joined(&failed).contains(anew), "{failed}");
+    let over = "`aeroform restart --on-failure group` starts over, with the Machines that are done as well";
+    assert!(joined(&failed).contains(over), "{failed}");
 }
 
 #[test]

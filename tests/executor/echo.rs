@@ -81,7 +81,7 @@ async fn what_the_platform_adds_costs_one_note_and_is_neither_drift_nor_a_change
         "{:#?}",
         again.summary_lines()
     );
-    // One Machine more is of the same config: nobody else is touched, and nothing is told again.
+    // One Machine more is of the same config: no other is touched, and no note is repeated.
     let ran = stage.settle(&web(3)).await;
     assert_eq!((ran.plan.changes().count(), told(&ran)), (1, Vec::new()));
     // Another config: what is known goes on being known.

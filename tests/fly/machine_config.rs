@@ -66,7 +66,7 @@ fn leaves(tree: &Value, path: &str, found: &mut Vec<(String, Value)>) {
     }
 }
 
-/// What `fly deploy` takes from the sections of fly.toml, or from nowhere: the rows that it builds anew, and what a
+/// What `fly deploy` takes from the sections of fly.toml, or from nowhere: the rows that it rebuilds, and what a
 /// Machine's own line has.
 fn is_replaced(path: &str) -> bool {
     let mut steps = path[1..].split('/');

@@ -118,7 +118,7 @@ fn values(row: &Row) -> Option<[Value; 2]> {
     })
 }
 
-/// What is not changed: how a Machine is told apart from others, what the platform or its own line has, and what
+/// What is not changed: what identifies a Machine, what the platform or its own line has, and what
 /// decides whether it runs at all.
 const APART: [&str; 18] = [
     "image",

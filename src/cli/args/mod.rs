@@ -279,7 +279,7 @@ pub enum Verb {
     /// Print the completions of a shell
     #[command(after_help = "\
 The script asks this program while you type, so that it offers your groups and Machines, from fly.toml and \
-the state file, and Fly's regions and sizes. Nothing is started and nobody is asked. Print it anew when \
+the state file, and Fly's regions and sizes. Nothing is started and nobody is asked. Print it again when \
 aeroform was updated.
 
 Examples:
@@ -324,7 +324,7 @@ pub struct Wishes {
     /// Make Machines although some that exist do not say whose they are
     #[arg(long)]
     pub accept_unknown: bool,
-    /// The app was made anew; let this state follow it
+    /// The app was recreated; adopt it into this state
     #[arg(long)]
     pub take_over: bool,
     /// Take over what this run did, though the state does not list it

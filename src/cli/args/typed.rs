@@ -5,7 +5,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::core::fleet::typed::shell_word;
 
-/// What nobody repeats: consent is given anew, and how things are shown matters to nobody else. What names the
+/// What nobody repeats: consent is given again, and how things are shown matters to nobody else. What names the
 /// project stands before the verb.
 const NOT_REPEATED: [&str; 9] = [
     "auto_approve",

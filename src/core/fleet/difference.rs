@@ -102,7 +102,7 @@ pub fn between(table: &Table, before: &Value, after: &Value) -> Vec<FieldChange>
     found.changes
 }
 
-/// Whether a table that one side lacks is told as one.
+/// Whether a table that one side lacks is one change.
 #[derive(Clone, Copy, PartialEq)]
 enum Whole {
     Yes,

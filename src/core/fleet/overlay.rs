@@ -1,7 +1,7 @@
 //! The config that a Machine gets: what is wanted, laid over what exists.
 //!
 //! There is no other way to a config. Whose a field is, says the table ([`super::schema`]): what
-//! `fly deploy` builds anew goes, leaf by leaf, where it is not wanted; every other field is the
+//! `fly deploy` rebuilds goes, leaf by leaf, where it is not wanted; every other field is the
 //! platform's unless we sent it.
 
 use serde_json::{Map, Value};

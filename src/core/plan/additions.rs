@@ -31,7 +31,7 @@ pub struct Addition {
 }
 
 impl Addition {
-    /// The code under which it is told.
+    /// Its code in the report.
     pub fn code(&self) -> Code {
         if self.kept {
             codes::KEPT_BY_PLATFORM

@@ -35,7 +35,7 @@ pub(super) fn judge(
 
 fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut History) {
     let scope = &observed.description.scope;
-    // A lineage that was derived from names gives way to the first id that is told.
+    // A lineage that was derived from names gives way to the first id that the platform names.
     if known
         .lineage
         .as_ref()

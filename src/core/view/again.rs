@@ -25,7 +25,7 @@ pub enum GoesOn {
     Again,
     /// It does it, and is another than was typed.
     Instead,
-    /// It begins anew, with what is done as well.
+    /// It starts over, with what is done as well.
     Anew,
 }
 

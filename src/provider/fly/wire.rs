@@ -85,7 +85,7 @@ pub(in crate::provider) struct Read {
     pub(in crate::provider) nonce: Option<String>,
 }
 
-/// The id of an app, or what stands for it where none is told.
+/// The id of an app, or its substitute where the answer has none.
 pub(in crate::provider) fn scope(app: &AppName, shown: &Value) -> Result<Lineage, String> {
     if !shown.is_object() {
         return Err("it is no map".to_owned());
@@ -280,7 +280,7 @@ impl Shown<'_> {
         })
     }
 
-    /// What is told of a Machine whose config cannot be read: of an incomplete config, or of one that cannot
+    /// What is known of a Machine whose config cannot be read: from an incomplete config, or of one that cannot
     /// be understood, only these (rule 9).
     fn partial(&self) -> Partial {
         let raw = told(self.config).or_else(|| told(self.incomplete_config));

@@ -83,7 +83,7 @@ pub struct Spec {
 /// Who decides about a field where no file writes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// `fly deploy` builds it anew: what no file writes goes.
+    /// `fly deploy` rebuilds it: what no file writes goes.
     Deploy,
     /// The platform, or whoever set it there: it stays, unless we sent it.
     Platform,

@@ -406,7 +406,7 @@ fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     let command = &again.command;
     let on = match again.how {
         GoesOn::Anew => {
-            format!("`{program} {command}` begins anew, with the Machines that are done as well")
+            format!("`{program} {command}` starts over, with the Machines that are done as well")
         }
         GoesOn::Again | GoesOn::Instead if applies.is_some() => {
             format!("`{program} {command}` goes on with what is left")
