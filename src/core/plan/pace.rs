@@ -139,21 +139,26 @@ fn is_gated(plan: &Plan, id: StepId) -> bool {
 /// How many windows of one group follow each other if its calls take no time and no other group is in its way:
 /// the schedule of the executor, window by window.
 fn rounds(plan: &Plan, steps: &[StepId], parallelism: usize) -> u64 {
-    let of_group: BTreeSet<StepId> = steps.iter().copied().collect();
+    // By number of the step: a plan may have 100,000 of them.
+    let mut of_group = vec![false; plan.steps.len()];
+    for id in steps {
+        of_group[id.0 as usize] = true;
+    }
     let takes_part = |id: &StepId| {
-        of_group.contains(id) || matches!(plan.steps[id.0 as usize].work, Work::Barrier { .. })
+        let at = id.0 as usize;
+        of_group[at] || matches!(plan.steps[at].work, Work::Barrier { .. })
     };
-    let mut open: BTreeMap<StepId, usize> = BTreeMap::new();
-    let mut dependents: BTreeMap<StepId, Vec<StepId>> = BTreeMap::new();
+    let mut open = vec![0_usize; plan.steps.len()];
+    let mut dependents: Vec<Vec<StepId>> = vec![Vec::new(); plan.steps.len()];
     let mut free: VecDeque<StepId> = VecDeque::new();
     for step in plan.steps.iter().filter(|step| takes_part(&step.id)) {
         let needs = step.needs.iter().filter(|need| takes_part(need));
         let mut count = 0;
         for need in needs {
-            dependents.entry(*need).or_default().push(step.id);
+            dependents[need.0 as usize].push(step.id);
             count += 1;
         }
-        open.insert(step.id, count);
+        open[step.id.0 as usize] = count;
         if count == 0 {
             free.push_back(step.id);
         }
@@ -198,18 +203,13 @@ fn rounds(plan: &Plan, steps: &[StepId], parallelism: usize) -> u64 {
 }
 
 /// Steps that wait for nothing more once this one is done.
-fn released(
-    dependents: &BTreeMap<StepId, Vec<StepId>>,
-    open: &mut BTreeMap<StepId, usize>,
-    done: StepId,
-) -> Vec<StepId> {
+fn released(dependents: &[Vec<StepId>], open: &mut [usize], done: StepId) -> Vec<StepId> {
     let mut found = Vec::new();
-    for dependent in dependents.get(&done).into_iter().flatten() {
-        if let Some(count) = open.get_mut(dependent) {
-            *count -= 1;
-            if *count == 0 {
-                found.push(*dependent);
-            }
+    for dependent in &dependents[done.0 as usize] {
+        let count = &mut open[dependent.0 as usize];
+        *count -= 1;
+        if *count == 0 {
+            found.push(*dependent);
         }
     }
     found
