@@ -23,6 +23,7 @@ use crate::core::state;
 use crate::core::view::diagnostics;
 use crate::core::view::escape::safe;
 use crate::core::view::words::count;
+use crate::provider::fly::Access;
 use crate::ui::{Failure, Ui};
 
 /// What was read, with everything that is wrong with it.
@@ -184,11 +185,15 @@ pub(super) fn read_with(
         theirs,
         overrides,
     };
-    Ok(Manifests {
+    let mut read = Manifests {
         provider_named,
         without_settings,
         ..Manifests::of(pair, texts)
-    })
+    };
+    if matches!(purpose, Purpose::Plan) {
+        read.take_for_fly(context);
+    }
+    Ok(read)
 }
 
 /// Reads fly.toml for whom there are no settings yet.
@@ -199,7 +204,9 @@ pub(super) fn read_without_ours(context: &Context<'_>, pair: Pair) -> Result<Man
         theirs: fly_toml(context.global, &pair)?,
         overrides: overrides(context.global, Purpose::Run)?,
     };
-    Ok(Manifests::of(pair, texts))
+    let mut read = Manifests::of(pair, texts);
+    read.take_for_fly(context);
+    Ok(read)
 }
 
 /// This program as it is typed for a fly.toml.
@@ -411,6 +418,18 @@ impl Manifests {
             provider_named: false,
             without_settings: None,
             texts,
+        }
+    }
+
+    /// Reads them for Fly where nothing says where Machines run, they make no sense for this computer, and a token or
+    /// an image is at hand.
+    fn take_for_fly(&mut self, context: &Context<'_>) {
+        let is_open = !self.provider_named && context.global.provider.is_none();
+        let token = Access::token_variable(|name| context.env.var(name));
+        let at_hand = token.is_some() || self.loaded.has_image;
+        if is_open && at_hand && self.loaded.diagnostics.has_errors() {
+            self.texts.overrides.provider_otherwise = Some(FLY.name.to_owned());
+            self.loaded = self.texts.load();
         }
     }
 
