@@ -49,6 +49,8 @@ pub(super) struct Accepted {
     pub(super) provider_named: bool,
     /// Whether an image is named or built.
     pub(super) has_image: bool,
+    /// The settings file, where there is one.
+    pub(super) settings_file: Option<PathBuf>,
 }
 
 /// The two files as they were read, and what was added to them.
@@ -148,14 +150,6 @@ pub(super) fn read_with(
     let global = context.global;
     let pair = pairs::find(global.config.as_deref())?;
     let theirs = fly_toml(global, &pair)?;
-    let mut without_settings = None;
-    if let Ours::OfOthers(others) = &pair.ours {
-        let program = program(global, &pair.fly);
-        if matches!(purpose, Purpose::Run) {
-            return Err(others.refusal(&program));
-        }
-        without_settings = Some(others.warning(&program));
-    }
     let ours = match &pair.ours {
         Ours::There(place) => {
             let bytes = pair.project.read(place)?;
@@ -185,12 +179,23 @@ pub(super) fn read_with(
         theirs,
         overrides,
     };
+    let others = match &pair.ours {
+        Ours::OfOthers(others) => Some(others.clone()),
+        Ours::There(_) | Ours::ToBe(_) => None,
+    };
     let mut read = Manifests {
         provider_named,
-        without_settings,
         ..Manifests::of(pair, texts)
     };
-    if matches!(purpose, Purpose::Plan) {
+    if let Some(others) = others {
+        let program = program(global, &read.fly);
+        let init = format!("{program} {}", read.first_settings(context));
+        if matches!(purpose, Purpose::Run) {
+            return Err(others.refusal(&init));
+        }
+        read.without_settings = Some(others.warning(&init));
+    }
+    if matches!(purpose, Purpose::Run | Purpose::Plan | Purpose::Look) {
         read.take_for_fly(context);
     }
     Ok(read)
@@ -421,15 +426,35 @@ impl Manifests {
         }
     }
 
-    /// Reads them for Fly where nothing says where Machines run, they make no sense for this computer, and a token or
-    /// an image is at hand.
+    /// Reads them for Fly where nothing says where Machines run, they are not valid for this computer, and a token or
+    /// an image makes Fly likely.
     fn take_for_fly(&mut self, context: &Context<'_>) {
         let is_open = !self.provider_named && context.global.provider.is_none();
-        let token = Access::token_variable(|name| context.env.var(name));
-        let at_hand = token.is_some() || self.loaded.has_image;
-        if is_open && at_hand && self.loaded.diagnostics.has_errors() {
+        if is_open && self.may_be_on_fly(context) && self.loaded.diagnostics.has_errors() {
             self.texts.overrides.provider_otherwise = Some(FLY.name.to_owned());
             self.loaded = self.texts.load();
+        }
+    }
+
+    /// Whether a token is set, or an image is named or built.
+    fn may_be_on_fly(&self, context: &Context<'_>) -> bool {
+        let token = Access::token_variable(|name| context.env.var(name));
+        token.is_some() || self.loaded.has_image
+    }
+
+    /// What writes the first settings of this fly.toml. It names Fly where the file is valid for Fly alone and nothing
+    /// else says so.
+    fn first_settings(&self, context: &Context<'_>) -> &'static str {
+        let is_valid = |provider: Option<&str>| {
+            let mut texts = self.texts.clone();
+            texts.overrides.provider_otherwise = provider.map(str::to_owned);
+            !texts.load().diagnostics.has_errors()
+        };
+        let is_said = context.global.provider.is_some() || self.may_be_on_fly(context);
+        if !is_said && !is_valid(None) && is_valid(Some(FLY.name)) {
+            "init --provider fly"
+        } else {
+            "init"
         }
     }
 
@@ -526,6 +551,7 @@ impl Manifests {
                 settings: self.loaded.settings,
                 provider_named: self.provider_named,
                 has_image: self.loaded.has_image,
+                settings_file: self.texts.ours.is_some().then_some(self.texts.place),
             }),
             Some(_) | None => Err(failure),
         }

@@ -60,30 +60,30 @@ impl Ours {
 }
 
 impl OfOthers {
-    /// For verbs that go on without settings. `program` is this command as it is typed for that fly.toml.
-    pub(super) fn warning(&self, program: &str) -> String {
+    /// For verbs that go on without settings. `init` is the command that writes the first ones of that fly.toml.
+    pub(super) fn warning(&self, init: &str) -> String {
         let (fly, why) = (self.fly.display(), &self.why);
-        format!("`{fly}` has no settings: {why}; {}", self.way_out(program))
+        format!("`{fly}` has no settings: {why}; {}", self.way_out(init))
     }
 
     /// For verbs that would act without what the settings say.
-    pub(super) fn refusal(&self, program: &str) -> Failure {
+    pub(super) fn refusal(&self, init: &str) -> Failure {
         let fly = self.fly.display();
         let message = format!(
             "`{fly}` has no settings: provider, counts, `protect` and `max_destroy` would be dropped"
         );
         Failure::new(codes::NO_SETTINGS, message)
             .cause(&self.why)
-            .hint(self.way_out(program))
+            .hint(self.way_out(init))
     }
 
-    fn way_out(&self, program: &str) -> String {
+    fn way_out(&self, init: &str) -> String {
         let place = self.to_be.display();
         if self.to_be.exists() {
             let name = named(&self.fly);
             format!("rename `{place}`, or write `config = \"{name}\"` there")
         } else {
-            format!("`{program} init` writes `{place}`")
+            format!("`{init}` writes `{place}`")
         }
     }
 }

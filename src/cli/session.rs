@@ -36,6 +36,8 @@ pub(super) struct Session {
     project: Project,
     provider_named: bool,
     has_image: bool,
+    /// The settings file, where there is one.
+    settings_file: Option<PathBuf>,
     /// Whether the manifests say what is wanted; else they are missing or broken.
     has_manifests: bool,
 }
@@ -157,6 +159,7 @@ impl Session {
             settings,
             provider_named,
             has_image,
+            settings_file,
         } = accepted;
         let path = state_path(&project, &desired.app, &settings)?;
         let state_folder = path.parent().map(PathBuf::from).unwrap_or_default();
@@ -170,6 +173,7 @@ impl Session {
             project,
             provider_named,
             has_image,
+            settings_file,
             has_manifests: true,
         })
     }
@@ -256,7 +260,16 @@ impl Session {
             None if self.has_image => "an image is named or built".to_owned(),
             None => return Ok(()),
         };
-        let program = context.global.program();
+        let writes = match &self.settings_file {
+            Some(file) => format!(
+                "; `provider = \"…\"` in `{}` writes it down",
+                file.display()
+            ),
+            None if self.has_manifests => {
+                format!("; `{} init` writes it down", context.global.program())
+            }
+            None => String::new(),
+        };
         Err(Failure::new(
             codes::NO_PROVIDER_NAMED,
             "nothing says where the Machines run",
@@ -265,8 +278,7 @@ impl Session {
             "no flag, aeroform.toml or state names a provider, and {why}"
         ))
         .hint(format!(
-            "`--provider fly` means Fly, `--provider local` processes of this computer; \
-             `{program} init` writes it down"
+            "`--provider fly` means Fly, `--provider local` processes of this computer{writes}"
         )))
     }
 

@@ -58,7 +58,8 @@ pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Acc
         return Err(left.no_provider(global, ui, problem.failure));
     }
     // In any folder at all nobody expects a fly.toml.
-    let is_expected = left.has_settings || global.config.is_some() || global.app.is_none();
+    let is_expected =
+        left.settings_file.is_some() || global.config.is_some() || global.app.is_none();
     let is_missing = problem.failure.code == codes::NO_FLY_TOML.name();
     if is_expected || !is_missing {
         let mut text = problem.text();
@@ -79,6 +80,7 @@ pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Acc
         },
         provider_named,
         has_image: problem.has_image,
+        settings_file: left.settings_file,
     })
 }
 
@@ -124,7 +126,8 @@ struct Left {
     /// The app that fly.toml names, and fly.toml as people are shown it.
     named: Option<(String, AppName)>,
     settings: Settings,
-    has_settings: bool,
+    /// The settings file, where there is one.
+    settings_file: Option<PathBuf>,
     /// What is wrong with the settings.
     found: Diagnostics,
     /// Whether the settings may name a provider that cannot be read out of them.
@@ -175,7 +178,7 @@ impl Left {
             project: pair.project,
             named,
             settings,
-            has_settings: ours.is_some(),
+            settings_file: ours.cloned(),
             may_name_a_provider: !pair_known || !is_read || found.has_errors(),
             found,
         })

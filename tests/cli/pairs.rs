@@ -395,3 +395,77 @@ fn without_a_fly_toml_those_that_are_there_are_named() {
     hint: name one of those that are there: `aeroform -c fly.dev.toml …`, `aeroform -c fly.prod.toml …`
     ");
 }
+
+#[test]
+fn a_file_that_is_valid_for_fly_alone_is_begun_for_fly() {
+    const TOKEN: [(&str, &str); 2] = [
+        ("FLY_API_TOKEN", "FlyV1 fm2_nobody"),
+        ("FLY_FLAPS_BASE_URL", "http://127.0.0.1:9"),
+    ];
+    let run = |sandbox: &Sandbox, variables: &[(&str, &str)], args: &[&str]| {
+        let mut command = sandbox.command(&[&["-c", "fly.worker.toml"], args].concat());
+        command.envs(variables.iter().copied()).stdin(Stdio::null());
+        sandbox.show(&command.output().unwrap())
+    };
+    // Whether the settings of another app are there or none at all.
+    for settings in [true, false] {
+        for (text, variables) in [
+            ("app = \"worker\"\n", &TOKEN[..]),
+            ("app = \"worker\"\n[build]\nimage = \"nginx\"\n", &[]),
+        ] {
+            let sandbox = Sandbox::new();
+            sandbox.write("fly.worker.toml", text);
+            if settings {
+                sandbox.write("fly.toml", &app("shop"));
+                sandbox.write("aeroform.toml", &count(5));
+            }
+            for verb in [&["plan"][..], &["status"], &["machine", "list"], &["drift"]] {
+                let shown = run(&sandbox, variables, verb);
+                assert!(!shown.contains("provider `local`"), "{verb:?}: {shown}");
+                assert!(
+                    shown.contains("nothing says where the Machines run"),
+                    "{verb:?}: {shown}"
+                );
+            }
+            let applied = run(&sandbox, variables, &["apply", "-y"]);
+            let told = if settings {
+                "has no settings"
+            } else {
+                "nothing says where the Machines run"
+            };
+            assert!(applied.contains(told), "{applied}");
+            assert!(!applied.contains("provider `local`"), "{applied}");
+            let offline = run(&sandbox, variables, &["plan", "--refresh=false"]);
+            assert!(offline.contains("worker · fly"), "{offline}");
+            let begun = run(&sandbox, variables, &["init"]);
+            assert!(begun.starts_with("exit 0\n"), "{begun}");
+            let written = sandbox.read("aeroform.worker.toml");
+            assert!(written.contains("provider = \"fly\"\n"), "{written}");
+            assert!(!written.contains("[groups"), "{written}");
+        }
+    }
+}
+
+#[test]
+fn without_a_token_the_way_to_settings_of_a_fly_app_names_fly() {
+    let sandbox = of_another();
+    sandbox.write("fly.worker.toml", "app = \"worker\"\n");
+    for verb in [&["plan"][..], &["apply", "-y"], &["validate"], &["init"]] {
+        let shown = sandbox.run(&[&["-c", "fly.worker.toml"], verb].concat());
+        assert!(
+            shown.contains("`aeroform -c fly.worker.toml init --provider fly`"),
+            "{verb:?}: {shown}"
+        );
+    }
+    let init = ["-c", "fly.worker.toml", "init", "--provider", "fly"];
+    let begun = sandbox.run(&init);
+    assert!(begun.contains("wrote `aeroform.worker.toml`"), "{begun}");
+    // A file that is broken for every provider has to be corrected first, whoever begins.
+    let sandbox = of_another();
+    sandbox.write("fly.worker.toml", "app = \"worker\"\n[processes\n");
+    let shown = sandbox.run(&["-c", "fly.worker.toml", "validate"]);
+    assert!(
+        shown.contains("`aeroform -c fly.worker.toml init` writes"),
+        "{shown}"
+    );
+}

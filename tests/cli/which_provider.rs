@@ -63,13 +63,20 @@ fn an_app_that_may_be_on_fly_never_runs_here_unsaid() {
         );
     }
     assert!(sandbox.untouched());
-    assert_snapshot!(with_token(&sandbox, &["apply", "-y"]), @r"
+    assert_snapshot!(with_token(&sandbox, &["apply", "-y"]), @r#"
     exit 1
     --- stderr
     error: nothing says where the Machines run
       caused by: no flag, aeroform.toml or state names a provider, and `FLY_API_TOKEN` is set
-    hint: `--provider fly` means Fly, `--provider local` processes of this computer; `aeroform init` writes it down
-    ");
+    hint: `--provider fly` means Fly, `--provider local` processes of this computer; `provider = "…"` in `aeroform.toml` writes it down
+    "#);
+    // Without one, `init` writes it.
+    std::fs::remove_file(sandbox.project().join("aeroform.toml")).unwrap();
+    let shown = with_token(&sandbox, &["apply", "-y"]);
+    assert!(
+        shown.contains("computer; `aeroform init` writes it down"),
+        "{shown}"
+    );
 }
 
 #[test]
