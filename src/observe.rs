@@ -221,7 +221,7 @@ async fn newest_release(
 }
 
 /// Reads again after a failure that may pass; a read can be repeated whatever came of it.
-async fn persistently<T, F>(read: impl Fn() -> F) -> Result<T, ProviderError>
+pub(crate) async fn persistently<T, F>(read: impl Fn() -> F) -> Result<T, ProviderError>
 where
     F: Future<Output = Result<T, ProviderError>>,
 {

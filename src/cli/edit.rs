@@ -13,12 +13,13 @@ use super::session::{self, Session};
 use super::{Context, codes, init, show};
 use crate::conduct::{self, Look};
 use crate::core::fleet::Desired;
-use crate::core::manifest::edit::Edit;
+use crate::core::manifest::edit::{Edit, EditError};
 use crate::core::plan::{Aim, Asked, Options, Plan};
+use crate::core::view::escape::safe;
 use crate::core::view::{json, terminal};
 use crate::journal::SqliteJournal;
 use crate::provider::Provider;
-use crate::ui::{Exit, Failure, Signals};
+use crate::ui::{Exit, Failure, Signals, Ui};
 
 /// What a verb knows when it decides what to edit.
 pub(super) struct Ground<'a> {
@@ -191,7 +192,7 @@ impl Before {
             let read = manifests::read_with(context, Purpose::Run, named)?;
             made = read.edited(desired, wanted, &beginning);
         }
-        made.map_err(|error| manifests::refused(context.ui, error))
+        made.map_err(|error| refused(context.ui, error))
     }
 }
 
@@ -298,4 +299,43 @@ fn nothing_to_edit(context: &Context<'_>, plan: &Plan) -> Exit {
         ui.say("`aeroform plan` shows what is still to be done for them");
     }
     Exit::Done
+}
+
+/// An edit that cannot be made: the person is told what to write instead.
+fn refused(ui: &Ui, error: EditError) -> Failure {
+    let (failure, change) = match error {
+        EditError::NotToml { path, change } => {
+            let message =
+                format!("`{path}` is not TOML, and only TOML is edited; nothing was changed");
+            (Failure::new(codes::NOT_TOML, message), change)
+        }
+        EditError::Exotic { path, change } => {
+            let message = format!(
+                "`{path}` is written in a form that cannot be edited without changing more; \
+                 nothing was changed"
+            );
+            (Failure::new(codes::NOT_EDITABLE, message), change)
+        }
+        EditError::Invalid {
+            diagnostics,
+            change,
+        } => {
+            manifests::show(&diagnostics, ui);
+            let message = "with this change the manifests would not be valid; nothing was changed";
+            let lines = indented(&change);
+            ui.talk(&format!("the change would have been:\n{lines}\n"));
+            let failure = Failure {
+                diagnostics: diagnostics.iter().cloned().collect(),
+                ..Failure::new(codes::EDIT_INVALID, message)
+            };
+            return failure.hint("ask for something else, or first change what stands against it");
+        }
+    };
+    ui.talk(&format!("the change to make:\n{}\n", indented(&change)));
+    failure.hint("make the change by hand, then run `aeroform plan`")
+}
+
+fn indented(change: &str) -> String {
+    let lines = change.lines().map(|line| format!("  {}", safe(line)));
+    lines.collect::<Vec<String>>().join("\n")
 }

@@ -4,9 +4,10 @@ use super::Context;
 use super::args::Logs;
 use super::codes;
 use super::session::Session;
-use crate::core::fleet::{GroupName, Known, MachineId};
+use crate::core::fleet::{AppName, GroupName, Known, MachineId};
 use crate::core::view::{escape, json};
-use crate::provider::{LogLine, LogQuery, LogsOf, Provider};
+use crate::observe::persistently;
+use crate::provider::{ErrorClass, LogLine, LogQuery, LogsOf, Provider, ProviderError};
 use crate::ui::color::{Ink, paint};
 use crate::ui::{Exit, Failure, Signals, Ui};
 
@@ -20,8 +21,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Fail
         let known = session.remember_if_possible(ui).await;
         let known = known.unwrap_or_else(|| session.nothing_known());
         let of = args.of.as_deref().or(args.group.as_deref());
+        let of = whose(&session, &*provider, &known, of).await?;
+        if let LogsOf::Machine(id) = &of {
+            say_folder(ui, &*provider, &session.desired.app, &known, id).await?;
+        }
         let query = LogQuery {
-            of: whose(&session, &*provider, &known, of).await?,
+            of,
             listed: known.machines.keys().cloned().collect(),
             follow: args.follow,
             tail: args.tail,
@@ -31,7 +36,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Fail
             print(ui, &line);
             ui.takes_data()
         };
-        provider.logs(app, &query, &mut sink).await?;
+        let read = provider.logs(app, &query, &mut sink).await;
+        of_app(&*provider, app, read).await?;
         Ok::<_, Failure>(Exit::Done)
     };
     tokio::select! {
@@ -64,7 +70,9 @@ async fn whose(
             return Ok(LogsOf::Group(group.clone()));
         }
     }
-    let listing = provider.list(&session.desired.app).await?;
+    let app = &session.desired.app;
+    let listing = persistently(|| provider.list(app)).await;
+    let listing = of_app(provider, app, listing).await?;
     // Neither the files nor the state need know of it.
     let is_there = |group: &GroupName| {
         let mut machines = listing.machines.iter();
@@ -93,6 +101,44 @@ async fn whose(
             )
             .hint("`aeroform status` lists them")
         })
+}
+
+/// An answer about an app. That there is no such app the description says better, with the name that was meant.
+async fn of_app<T>(
+    provider: &dyn Provider,
+    app: &AppName,
+    answer: Result<T, ProviderError>,
+) -> Result<T, ProviderError> {
+    if matches!(&answer, Err(error) if error.class == ErrorClass::NotFound) {
+        persistently(|| provider.describe(app)).await?;
+    }
+    answer
+}
+
+/// Says whose Machine it is, where another project folder made it.
+async fn say_folder(
+    ui: &Ui,
+    provider: &dyn Provider,
+    app: &AppName,
+    known: &Known,
+    id: &MachineId,
+) -> Result<(), Failure> {
+    if known.machines.contains_key(id) {
+        return Ok(());
+    }
+    let Ok(machine) = persistently(|| provider.get(app, id)).await else {
+        return Ok(());
+    };
+    let Some(folder) = &machine.project else {
+        return Ok(());
+    };
+    let described = persistently(|| provider.describe(app)).await?;
+    if described.is_of_other_project(&machine) {
+        ui.warn(&format!(
+            "Machine {id} belongs to the project in `{folder}`"
+        ));
+    }
+    Ok(())
 }
 
 fn print(ui: &Ui, line: &LogLine) {

@@ -21,7 +21,6 @@ use crate::core::manifest::{
 };
 use crate::core::state;
 use crate::core::view::diagnostics;
-use crate::core::view::escape::safe;
 use crate::core::view::words::count;
 use crate::provider::fly::Access;
 use crate::ui::{Failure, Ui};
@@ -351,45 +350,6 @@ fn no_fly_toml(path: &Path) -> Failure {
         format!("there is no `{}`", path.display()),
     )
     .hint("go to the folder of fly.toml, or name it: `aeroform -C DIR …`, `aeroform -c FILE …`")
-}
-
-/// An edit that cannot be made: the person is told what to write instead.
-pub(super) fn refused(ui: &Ui, error: EditError) -> Failure {
-    let (failure, change) = match error {
-        EditError::NotToml { path, change } => {
-            let message =
-                format!("`{path}` is not TOML, and only TOML is edited; nothing was changed");
-            (Failure::new(codes::NOT_TOML, message), change)
-        }
-        EditError::Exotic { path, change } => {
-            let message = format!(
-                "`{path}` is written in a form that cannot be edited without changing more; \
-                 nothing was changed"
-            );
-            (Failure::new(codes::NOT_EDITABLE, message), change)
-        }
-        EditError::Invalid {
-            diagnostics,
-            change,
-        } => {
-            show(&diagnostics, ui);
-            let message = "with this change the manifests would not be valid; nothing was changed";
-            let lines = indented(&change);
-            ui.talk(&format!("the change would have been:\n{lines}\n"));
-            let failure = Failure {
-                diagnostics: diagnostics.iter().cloned().collect(),
-                ..Failure::new(codes::EDIT_INVALID, message)
-            };
-            return failure.hint("ask for something else, or first change what stands against it");
-        }
-    };
-    ui.talk(&format!("the change to make:\n{}\n", indented(&change)));
-    failure.hint("make the change by hand, then run `aeroform plan`")
-}
-
-fn indented(change: &str) -> String {
-    let lines = change.lines().map(|line| format!("  {}", safe(line)));
-    lines.collect::<Vec<String>>().join("\n")
 }
 
 /// Whether a region is not on the list that comes with the program: the platform may have opened it since.

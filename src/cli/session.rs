@@ -14,7 +14,7 @@ use crate::conduct::{ConductError, Ground, Look, Remembered};
 use crate::core::escape;
 use crate::core::fleet::profile::ProviderKind;
 use crate::core::fleet::{AppName, Desired, Known};
-use crate::core::manifest::{Settings, StateLocation};
+use crate::core::manifest::{Settings, StateLocation, did_you_mean};
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::core::plan::{Aim, Asked, Options};
 use crate::core::view::words::span;
@@ -33,6 +33,7 @@ pub(super) struct Session {
     pub(super) store: Box<dyn StateStore>,
     /// The folder of the state file, where an unpublished copy goes.
     pub(super) state_folder: PathBuf,
+    state_file: PathBuf,
     project: Project,
     provider_named: bool,
     has_image: bool,
@@ -168,7 +169,8 @@ impl Session {
         let shown = stands.join(&path).display().to_string();
         Ok(Self {
             desired,
-            store: Box::new(LocalStore::new(path, shown)),
+            store: Box::new(LocalStore::new(path.clone(), shown)),
+            state_file: path,
             state_folder,
             project,
             provider_named,
@@ -176,6 +178,27 @@ impl Session {
             settings_file,
             has_manifests: true,
         })
+    }
+
+    /// Says which app may be meant, for a verb that asks no platform: where the one that an option or a variable
+    /// names has no state, and one of nearly this name has.
+    pub(super) fn say_other_state(&self, context: &Context<'_>) {
+        let app = self.desired.app.as_str();
+        if context.global.app.is_none() || self.state_file.exists() {
+            return;
+        }
+        let there = std::fs::read_dir(&self.state_folder);
+        let names = there.into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut apps: Vec<String> = names
+            .filter_map(|name| name.strip_suffix(".json").map(str::to_owned))
+            .collect();
+        apps.sort();
+        if let Some(meant) = did_you_mean(app, apps.iter().map(String::as_str)) {
+            context
+                .ui
+                .warn(&format!("app `{app}` has no state here; {meant}"));
+        }
     }
 
     /// Reads the state.

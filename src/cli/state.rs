@@ -19,6 +19,7 @@ use crate::ui::{Exit, Failure, Signals};
 /// Does what is asked.
 pub(super) async fn run(context: &Context<'_>, args: &State) -> Result<Exit, Failure> {
     let session = Session::open_looking(context)?;
+    session.say_other_state(context);
     match args {
         State::List { .. } => list(context, &session.remember().await?.known),
         State::Show { id: None, .. } => show(context, &session.remember().await?.known),

@@ -11,6 +11,7 @@ use crate::ui::{Exit, Failure};
 /// ending the process frees it.
 pub(super) async fn run(context: &Context<'_>) -> Result<Exit, Failure> {
     let session = Session::open_looking(context)?;
+    session.say_other_state(context);
     let place = session.store.place();
     let status = session.store.holder().await?;
     if context.ui.json() {

@@ -98,6 +98,28 @@ fn each_of_two_folders_has_machines_of_its_own_and_names_those_of_the_other() {
         shown.contains("belongs to the project in `[ROOT]/project`"),
         "{shown}"
     );
+    for verb in [
+        &["machine", "start", &first[0]][..],
+        &["machine", "destroy", &first[0], "-y"],
+        &["machine", "destroy", &first[0], "-y", "--force"],
+        &["machine", "replace", &first[0], "-y"],
+        &["machine", "clone", &first[0], "-y"],
+        &["machine", "move", &first[0], "--to", "jobs", "-y"],
+        &["apply", "-y", "--exclude-machines", &first[0]],
+        &["logs", &first[0]],
+    ] {
+        let shown = other.run(verb);
+        assert!(
+            shown.contains("belongs to the project in `[ROOT]/project`"),
+            "{verb:?}: {shown}"
+        );
+        let only_looks = verb[0] == "logs";
+        assert_eq!(
+            shown.starts_with("exit 0\n"),
+            only_looks,
+            "{verb:?}: {shown}"
+        );
+    }
     // Neither by a smaller count nor by a destroy of everything.
     let scaled = other.run(&["destroy", "-y", "--allow-destroy=all"]);
     assert!(scaled.starts_with("exit 0\n"), "{scaled}");

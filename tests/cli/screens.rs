@@ -231,7 +231,21 @@ fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
         &["status"][..],
         &["plan"],
         &["apply", "-y"],
+        &["destroy", "-y", "--allow-destroy=all"],
+        &["drift"],
+        &["refresh", "-y"],
+        &["restart", "-y"],
+        &["scale", "show"],
+        &["regions", "list"],
+        &["logs"],
+        &["logs", "web"],
+        &["logs", "a1b2c3d4"],
         &["machine", "list"],
+        &["machine", "status", "a1b2c3d4"],
+        &["machine", "start", "a1b2c3d4"],
+        &["machine", "stop", "a1b2c3d4"],
+        &["machine", "replace", "a1b2c3d4", "-y"],
+        &["import", "a1b2c3d4", "-y"],
     ] {
         let typed = [args, &["-a", "shopp"]].concat();
         let shown = flat(&run(&sandbox, &platform, &typed));
@@ -243,6 +257,21 @@ fn a_mistyped_app_is_told_which_one_is_meant_before_one_is_made() {
         far.contains("hint: `fly apps create ledger` makes it, if the name is right"),
         "{far}"
     );
+}
+
+#[test]
+fn where_only_the_state_is_asked_a_mistyped_app_is_told_which_one_is_meant() {
+    let sandbox = Sandbox::with_app();
+    sandbox.apply();
+    let meant = "app `shopp` has no state here; did you mean `shop`?";
+    for args in [&["state", "list"][..], &["state", "show"], &["unlock"]] {
+        let shown = sandbox.run(&[args, &["-a", "shopp"]].concat());
+        assert!(shown.contains(meant), "{args:?}: {shown}");
+        let right = sandbox.run(&[args, &["-a", "shop"]].concat());
+        assert!(!right.contains("did you mean"), "{args:?}: {right}");
+        let far = sandbox.run(&[args, &["-a", "ledger"]].concat());
+        assert!(!far.contains("did you mean"), "{args:?}: {far}");
+    }
 }
 
 #[test]

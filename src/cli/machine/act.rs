@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::super::args::{Act, PlanOptions};
 use super::super::session::{self, Session};
 use super::super::{Context, codes};
-use super::named;
+use super::{named, of_other_project};
 use crate::apply::{Seen, Watch};
 use crate::conduct::{Anchor, awaited};
 use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, Until};
@@ -20,6 +20,7 @@ use crate::core::plan::{Asked, steady_ms};
 use crate::core::view::json::machine as document;
 use crate::core::view::words::span;
 use crate::core::view::{escape, terminal};
+use crate::observe::persistently;
 use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Provider, ProviderError};
@@ -52,8 +53,9 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
     let asked = async {
         let known = session.remember_if_possible(ui).await;
         let known = known.unwrap_or_else(|| session.nothing_known());
-        let described = provider.describe(app).await?;
-        Ok::<_, Failure>((known, described, provider.list(app).await?.machines))
+        let described = persistently(|| provider.describe(app)).await?;
+        let listing = persistently(|| provider.list(app)).await?;
+        Ok::<_, Failure>((known, described, listing.machines))
     };
     let (known, described, machines) = signals.or_interrupted(asked).await??;
     let mut targets: Vec<&Machine> = Vec::new();
@@ -110,14 +112,6 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
     ended?;
     ui.say(&format!("note: {}", deed.remark()));
     Ok(Exit::Done)
-}
-
-fn of_other_project(machine: &Machine) -> Failure {
-    let (id, folder) = (&machine.id, machine.project.as_deref().unwrap_or_default());
-    let message = format!("Machine {id} belongs to the project in `{folder}`");
-    Failure::new(codes::MACHINE_OF_OTHER_PROJECT, message).hint(format!(
-        "run the command there, or take the Machine over: `aeroform import {id}`"
-    ))
 }
 
 struct Hand<'a> {

@@ -58,6 +58,15 @@ async fn replace(context: &Context<'_>, args: &Replace) -> Result<Exit, Failure>
     carry_out::run(context, &errand).await
 }
 
+/// That a Machine is left alone here, since another project folder made it.
+fn of_other_project(machine: &fleet::Machine) -> Failure {
+    let (id, folder) = (&machine.id, machine.project.as_deref().unwrap_or_default());
+    let message = format!("Machine {id} belongs to the project in `{folder}`");
+    Failure::new(codes::MACHINE_OF_OTHER_PROJECT, message).hint(format!(
+        "run the command there, or take the Machine over: `aeroform import {id}`"
+    ))
+}
+
 /// The Machine that this id or name is of.
 fn named<'m>(
     mut machines: impl Iterator<Item = &'m fleet::Machine>,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::codes;
 use super::super::edit::Ground;
 use super::super::scale;
+use super::of_other_project;
 use crate::core::fleet::{GroupName, Machine, MachineId, MachineState, Region};
 use crate::core::manifest::edit::{Edit, Layout};
 use crate::core::plan::{Action, Removal};
@@ -34,13 +35,14 @@ impl Place {
         {
             return Ok(place);
         }
-        let observed = ground
-            .look
-            .observed
-            .iter()
-            .flat_map(|o| o.machines.values());
-        let is_it = |m: &Machine| m.id.as_str() == wanted || m.name.as_str() == wanted;
-        if observed.into_iter().any(is_it) {
+        let seen = &ground.look.observed;
+        let is_it = |m: &&Machine| m.id.as_str() == wanted || m.name.as_str() == wanted;
+        let mut others = seen.iter().flat_map(|seen| seen.others.values());
+        if let Some(other) = others.find(is_it) {
+            return Err(of_other_project(other));
+        }
+        let observed = seen.iter().flat_map(|seen| seen.machines.values());
+        if observed.into_iter().any(|machine| is_it(&machine)) {
             return Err(Failure::new(
                 codes::FOREIGN_MACHINE,
                 format!("Machine `{wanted}` is of no group that Aeroform manages"),

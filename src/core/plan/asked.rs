@@ -218,8 +218,9 @@ impl Asked {
         let mut found = Vec::new();
         let excludes: Vec<&MachineId> = self.exclude.iter().filter(nobody).collect();
         if !excludes.is_empty() {
+            let folder = folder_of(fleet, &excludes);
             let message = format!(
-                "cannot exclude {}: no group of the app has it",
+                "cannot exclude {}: no group of the app has it{folder}",
                 notes::ids(excludes)
             );
             let hint = "`aeroform machine list` names every Machine";
@@ -231,13 +232,12 @@ impl Asked {
         });
         found.extend(both.map(|member| excluded(member, "it is named to be replaced")));
         if !unknown.is_empty() {
-            let refusal = note(
-                codes::REPLACES_NOBODY,
-                format!(
-                    "cannot replace {}: no group of the app has it",
-                    notes::ids(unknown)
-                ),
+            let folder = folder_of(fleet, &unknown);
+            let message = format!(
+                "cannot replace {}: no group of the app has it{folder}",
+                notes::ids(unknown)
             );
+            let refusal = note(codes::REPLACES_NOBODY, message);
             found.push(refusal.hint("`aeroform machine list` names every Machine"));
         }
         found.extend(self.too_long(desired));
@@ -334,4 +334,16 @@ fn runs(state: MachineState) -> bool {
         | MachineState::Destroying
         | MachineState::Destroyed => false,
     }
+}
+/// Which project folders made those of these Machines that are not of this one.
+fn folder_of(fleet: &Fleet<'_>, wanted: &[&MachineId]) -> String {
+    let others = fleet.others.iter().filter(|other| {
+        let mut wanted = wanted.iter();
+        wanted.any(|id| **id == other.id || id.as_str() == other.name.as_str())
+    });
+    let told = others.map(|other| {
+        let folder = other.project.as_deref().unwrap_or_default();
+        format!("; {} belongs to the project in `{folder}`", other.id)
+    });
+    told.collect()
 }

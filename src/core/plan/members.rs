@@ -198,6 +198,8 @@ pub(super) struct Fleet<'a> {
     pub(super) owed: Vec<(GroupName, &'a Pending)>,
     /// Machines that nothing tells the group of: neither the state nor what can be read of them.
     pub(super) unknown: Vec<&'a MachineId>,
+    /// Machines of other project folders.
+    pub(super) others: Vec<&'a Machine>,
     pub(super) drift: Vec<Drift>,
     pub(super) notes: Vec<Note>,
 }
@@ -366,6 +368,7 @@ fn join_observed<'a>(
     for (kind, ids) in outsiders {
         fleet.notes.push(notes::outsiders(kind, &ids));
     }
+    fleet.others.extend(observed.others.values());
     let mut folders: BTreeMap<&str, Vec<&MachineId>> = BTreeMap::new();
     for (id, machine) in &observed.others {
         let folder = machine.project.as_deref().unwrap_or_default();
