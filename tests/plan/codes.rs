@@ -250,7 +250,12 @@ fn warnings() -> Vec<Plan> {
     app.machine_checks = vec![MachineCheck::default()];
     let four = desired([("web", group("web").count(4))]);
     let crowded = group("web").count(4).with(|g| g.max_per_region = Some(3));
+    let mut elsewhere = Stage::with(&four);
+    for machine in elsewhere.known.machines.values_mut() {
+        machine.requested_region = Some(region("gru"));
+    }
     vec![
+        elsewhere.plan(&four),
         Stage::empty().plan(&tagged),
         Stage::with(&four).plan(&desired([("web", crowded)])),
     ]

@@ -50,6 +50,7 @@ fn one() -> OneView {
         name: machine.name.clone(),
         group: build::group_name("web"),
         region: build::region("gru"),
+        requested_region: None,
         config: ConfigDigest::parse(&"0".repeat(32)).unwrap(),
         launch: None,
         volumes: machine.volumes.clone(),

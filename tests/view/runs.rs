@@ -125,6 +125,7 @@ fn known(machines: &[&Machine]) -> Known {
                 name: m.name.clone(),
                 group: m.group.clone().unwrap(),
                 region: m.region.clone(),
+                requested_region: None,
                 config: ConfigDigest::parse(&"0".repeat(32)).unwrap(),
                 launch: None,
                 volumes: Vec::new(),

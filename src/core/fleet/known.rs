@@ -57,6 +57,9 @@ pub struct KnownMachine {
     pub group: GroupName,
     /// Where it is.
     pub region: Region,
+    /// The region that its create named, where the platform chose another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_region: Option<Region>,
     /// The config that we sent.
     pub config: ConfigDigest,
     /// The intent that made it; none for an adopted one.

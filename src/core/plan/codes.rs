@@ -163,6 +163,10 @@ codes! {
         "group `…` keeps more than `max_per_region` = … in …: without `regions` every Machine stays where it is",
         "`max_per_region` says where additions go; only written regions are evened out.",
         "Write `regions` in `[groups.NAME]`.";
+    PLACED_ELSEWHERE "placed_elsewhere" Not:
+        "… of group `…` is in …, asked for …: the platform chose the region",
+        "The platform made the Machine in another region than its create named. Without written `regions` a Machine stays where it is.",
+        "`aeroform machine replace ID`, or write `regions` in `[groups.NAME]`.";
     HELD_BY_VOLUMES "held_by_volumes" Not:
         "group `…` stays uneven: Machines with volumes are not moved out of …",
         "Moving a Machine would leave its volume.",

@@ -11,6 +11,7 @@ use super::fields::{REMEMBERED, Remembered, filled_of};
 use super::history;
 use super::makers::made_by;
 use super::notes;
+use super::placement;
 use super::types::{Drift, DriftKind, Note, Target};
 use crate::core::fleet::{
     Desired, GroupName, Known, KnownMachine, Machine, MachineId, MachineName, MachineState,
@@ -30,6 +31,8 @@ pub(super) struct Member<'a> {
     /// The group that it would count for but for a `[[moved]] machine`.
     pub(super) leaves: Option<GroupName>,
     pub(super) region: &'a Region,
+    /// The region that its create named, where the platform chose another one.
+    pub(super) requested_region: Option<Region>,
     pub(super) known: Option<&'a KnownMachine>,
     pub(super) seen: Option<&'a Machine>,
     /// The config that we sent last.
@@ -230,6 +233,7 @@ pub(super) fn join<'a>(
                     moved_from: labels.moved_from(id, &machine.group),
                     leaves: labels.leaves(id, &machine.group),
                     region: &machine.region,
+                    requested_region: None,
                     known: Some(machine),
                     seen: None,
                     sent: known.configs.get(&machine.config),
@@ -251,6 +255,11 @@ pub(super) fn join<'a>(
             }
         }
         Some(observed) => join_observed(&labels, known, observed, digest, &mut fleet),
+    }
+    let scope = observed.map(|observed| &observed.description.scope);
+    let primary = desired.primary_region.as_ref();
+    for member in fleet.members.values_mut().flatten() {
+        member.requested_region = placement::requested(member, known, primary, scope);
     }
     let seen = observed.into_iter().flat_map(Observed::all);
     let names = known.machines.values().map(|machine| &machine.name);
@@ -331,6 +340,7 @@ fn join_observed<'a>(
                 Some(record) if !machine.region.is_told() => &record.region,
                 Some(_) | None => &machine.region,
             },
+            requested_region: None,
             known: record,
             seen: Some(machine),
             sent: record.and_then(|record| known.configs.get(&record.config)),

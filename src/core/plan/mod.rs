@@ -31,6 +31,7 @@ mod options;
 mod order;
 mod owed;
 mod pace;
+mod placement;
 mod planner;
 mod ports;
 mod questions;

@@ -17,6 +17,7 @@ use super::notes::{self, note};
 use super::options::{Aim, Options};
 use super::order;
 use super::pace;
+use super::placement;
 use super::reconcile::{self, count};
 use super::refresh;
 use super::releases;
@@ -101,6 +102,7 @@ pub fn plan(
             .into_iter()
             .chain(unreadable::warnings(&decisions, observed))
             .chain(guards::warnings(desired, known, &decisions))
+            .chain(placement::elsewhere(&decisions))
             .collect(),
         refusals: Vec::new(),
         records: Vec::new(),

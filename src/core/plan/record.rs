@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::branch::{Instead, Successor};
 use super::options::Aim;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
-use super::{history, owed, releases, unproven};
+use super::{history, owed, placement, releases, unproven};
 use crate::core::fleet::{
     ConfigDigest, Desired, Filled, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
     MachineId, ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
@@ -58,6 +58,7 @@ pub fn record(
             apply(&mut next, change, result, places.get(&id), &facts.lineage);
         }
     }
+    placement::remember(&mut next, known, plan, desired, results, &facts.lineage);
     keep_unproven(&mut next, known, plan, desired, results, &facts.lineage);
     fill(&mut next, known, results);
     owed::settle_successors(&mut next, plan, results);
@@ -370,12 +371,15 @@ pub(super) fn remember(
     next.ignored.remove(&machine.id);
     let mut standby_for: Vec<MachineId> = machine.standby_for.clone();
     standby_for.sort();
+    let before = next.machines.get(&machine.id);
+    let requested_region = before.and_then(|known| known.requested_region.clone());
     next.machines.insert(
         machine.id.clone(),
         KnownMachine {
             name: machine.name.clone(),
             group: group.clone(),
             region: machine.region.clone(),
+            requested_region,
             config,
             launch,
             volumes: machine.volumes.clone(),

@@ -9,10 +9,10 @@ use super::decision::{Awaited, Decision, Proof};
 use super::fields::Fields;
 use super::gates::gate;
 use super::members::{Member, Proven};
+use super::placement::named_by;
 use super::types::GateKind;
 use crate::core::fleet::{
-    CheckState, CheckStatus, DesiredGroup, Exit, LaunchId, Lineage, Machine, MachineId,
-    MachineState,
+    CheckState, CheckStatus, DesiredGroup, Exit, Lineage, Machine, MachineId, MachineState,
 };
 
 /// What an observation says of a Machine whose last change nobody has seen work.
@@ -177,21 +177,14 @@ fn not_seen(group: &DesiredGroup, member: &Member<'_>, lineage: &Lineage) -> Str
 
 /// Whether the run that changed it last is the one that made it: its launch id comes from the same serial.
 fn made_by_its_last_run(member: &Member<'_>, lineage: &Lineage) -> bool {
-    /// More Machines than that are seldom made in one region at once.
-    const SLOTS: u32 = 32;
     if member.known.is_none() {
         return true;
     }
     let serial = member.seen.and_then(|seen| seen.stamps.serial);
-    let (Some(base), Some(part)) = (
-        serial.and_then(|serial| serial.checked_sub(1)),
-        member.name.launch_part(),
-    ) else {
-        return false;
-    };
     let group = member.moved_from.as_ref().unwrap_or(&member.group);
-    (0..SLOTS)
-        .any(|slot| LaunchId::derive(lineage, base, group, member.region, slot).as_str() == part)
+    let regions = [member.region].into_iter();
+    let regions = regions.chain(&member.requested_region);
+    named_by(member.name, group, serial, lineage, regions).is_some()
 }
 
 /// `code 1`, `signal 9`.

@@ -60,6 +60,8 @@ pub(super) struct MachineRecord {
     name: MachineName,
     group: GroupName,
     region: Region,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requested_region: Option<Region>,
     config: ConfigDigest,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     launch: Option<LaunchId>,
@@ -79,6 +81,7 @@ impl MachineRecord {
             name,
             group,
             region,
+            requested_region,
             config,
             launch,
             volumes,
@@ -91,6 +94,7 @@ impl MachineRecord {
             name,
             group,
             region,
+            requested_region,
             config,
             launch,
             volumes,
@@ -105,6 +109,7 @@ impl MachineRecord {
             name: self.name,
             group: self.group,
             region: self.region,
+            requested_region: self.requested_region,
             config: self.config,
             launch: self.launch,
             volumes: self.volumes,

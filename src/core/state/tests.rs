@@ -53,6 +53,7 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
         name: MachineName::new(name).expect("it is valid"),
         group: group(of),
         region: region(place),
+        requested_region: None,
         config: config.digest(),
         launch: None,
         volumes: Vec::new(),

@@ -8,6 +8,7 @@ use crate::core::plan::branch::{Branch, Successor};
 use crate::core::plan::decision::{Changed, Decision, How, Role};
 use crate::core::plan::gates::{Wave, gate};
 use crate::core::plan::members::Member;
+use crate::core::plan::placement;
 use crate::core::plan::types::{Action, GateKind, PoolId, Removal, Standby, StepId, Work};
 
 /// flyctl's size of the pool of Machines that do not run (docs/platform/fly-toml.md 12.1).
@@ -158,10 +159,11 @@ impl Build<'_, '_, '_> {
         slot: Slot,
     ) -> (StepId, StepId) {
         let member = &changed.member;
-        let mut new = self.create(name, decision, member.region, standby_for, slot.gate);
+        let old_first = changed.how == How::ReplaceOldFirst;
+        let region = placement::of_successor(member, decision.wanted, old_first);
+        let mut new = self.create(name, decision, region, standby_for, slot.gate);
         new.reason.clone_from(&changed.reason);
         new.changes.clone_from(&changed.changes);
-        let old_first = changed.how == How::ReplaceOldFirst;
         let kept = if old_first { member.volumes() } else { &[] };
         self.mount(decision, &mut new, kept);
         if let Action::Create { replaces, .. } = &mut new.action {

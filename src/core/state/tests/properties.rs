@@ -78,14 +78,20 @@ fn some_machine(configs: Vec<ConfigDigest>) -> impl Strategy<Value = KnownMachin
         option::of(some_launch()),
         vec(name("[^\\p{Cc}]{1,12}", VolumeId::new), 0..3),
         vec(some_id(), 0..3),
-        (option::of(some_id()), any::<bool>()),
+        (
+            option::of(some_id()),
+            any::<bool>(),
+            option::of(some_region()),
+        ),
     )
         .prop_map(
-            |(name, group, region, config, launch, volumes, standby_for, (replaces, unproven))| {
+            |(name, group, region, config, launch, volumes, standby_for, rest)| {
+                let (replaces, unproven, requested_region) = rest;
                 KnownMachine {
                     name,
                     group,
                     region,
+                    requested_region,
                     config,
                     launch,
                     volumes,

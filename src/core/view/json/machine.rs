@@ -58,6 +58,8 @@ struct Remembered<'a> {
     standby_for: &'a [MachineId],
     #[serde(skip_serializing_if = "Option::is_none")]
     replaces: Option<&'a MachineId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_region: Option<&'a Region>,
     unproven: bool,
 }
 
@@ -75,6 +77,7 @@ pub fn one<'a>(app: &'a AppName, view: &'a OneView) -> OneDocument<'a> {
         volumes: &known.volumes,
         standby_for: &known.standby_for,
         replaces: known.replaces.as_ref(),
+        requested_region: known.requested_region.as_ref(),
         unproven: known.unproven,
     });
     OneDocument {

@@ -29,6 +29,8 @@ pub struct StateMachine<'a> {
     name: &'a MachineName,
     group: &'a GroupName,
     region: &'a Region,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_region: Option<&'a Region>,
     config: &'a ConfigDigest,
     #[serde(skip_serializing_if = "Option::is_none")]
     launch: Option<&'a LaunchId>,
@@ -152,6 +154,7 @@ fn one<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> StateMachine<'a> {
         name: &machine.name,
         group: &machine.group,
         region: &machine.region,
+        requested_region: machine.requested_region.as_ref(),
         config: &machine.config,
         launch: machine.launch.as_ref(),
         volumes: &machine.volumes,

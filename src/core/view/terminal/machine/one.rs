@@ -90,6 +90,9 @@ fn facts(view: &OneView, page: &mut Page<'_>) -> fmt::Result {
             if let Some(old) = &known.replaces {
                 parts.push(format!("to take the place of {old}"));
             }
+            if let Some(region) = &known.requested_region {
+                parts.push(format!("asked for {region}"));
+            }
             if known.unproven {
                 parts.push("not seen to work yet".to_owned());
             }

@@ -1,0 +1,158 @@
+//! Machines that are in another region than their create named: the platform made them there.
+//!
+//! Decides nothing: without written `regions` such a Machine stays where it is, and the plan says so each time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codes;
+use super::decision::Decision;
+use super::members::Member;
+use super::notes::{ids, machines, note};
+use super::types::{Action, Note, Plan, StepResult};
+use crate::core::fleet::{
+    Desired, DesiredGroup, GroupName, Known, LaunchId, Lineage, Machine, MachineId, MachineName,
+    Region, Regions,
+};
+
+/// More Machines than that are seldom made in one region at once.
+const SLOTS: u32 = 32;
+
+/// The region in whose name a run at this serial made a Machine of this name: its launch id is derived from it.
+pub(super) fn named_by<'r>(
+    name: &MachineName,
+    group: &GroupName,
+    serial: Option<u64>,
+    lineage: &Lineage,
+    regions: impl IntoIterator<Item = &'r Region>,
+) -> Option<&'r Region> {
+    let part = name.launch_part()?;
+    let base = serial?.checked_sub(1)?;
+    let mut regions = regions.into_iter();
+    regions.find(|region| {
+        (0..SLOTS).any(|slot| LaunchId::derive(lineage, base, group, region, slot).as_str() == part)
+    })
+}
+
+/// The region that the create of a Machine named which the state does not know: that of the pending create that it
+/// answers, else the one that its name is derived from.
+fn of_new(
+    machine: &Machine,
+    group: &GroupName,
+    known: &Known,
+    primary: Option<&Region>,
+    lineage: &Lineage,
+) -> Option<Region> {
+    let part = machine.name.launch_part()?;
+    let mut pending = known.pending.iter();
+    if let Some(pending) = pending.find(|pending| pending.launch.as_str() == part) {
+        return Some(pending.region.clone());
+    }
+    let stamps = &machine.stamps;
+    if stamps.lineage.as_ref() != Some(lineage) || stamps.launch.as_deref() != Some(part) {
+        return None;
+    }
+    let of_known: BTreeSet<&Region> = known.machines.values().map(|known| &known.region).collect();
+    let regions = [&machine.region].into_iter().chain(primary);
+    let regions = regions.chain(of_known);
+    named_by(&machine.name, group, stamps.serial, lineage, regions).cloned()
+}
+
+/// The region that the create of this Machine named, where it is in another one.
+pub(super) fn requested(
+    member: &Member<'_>,
+    known: &Known,
+    primary: Option<&Region>,
+    lineage: Option<&Lineage>,
+) -> Option<Region> {
+    let group = member.moved_from.as_ref().unwrap_or(&member.group);
+    let requested = match (member.known, member.seen) {
+        (Some(record), _) => record.requested_region.clone(),
+        (None, Some(seen)) => of_new(seen, group, known, primary, lineage?),
+        (None, None) => None,
+    };
+    requested.filter(|requested| requested != member.region)
+}
+
+/// Where the Machine is made that takes the place of this one: where that one was to be, unless its volume keeps it.
+pub(super) fn of_successor<'m>(
+    member: &'m Member<'_>,
+    group: Option<&DesiredGroup>,
+    takes_volume: bool,
+) -> &'m Region {
+    let is_unwritten = group.is_some_and(|group| group.regions == Regions::Unwritten);
+    let requested = member.requested_region.as_ref();
+    let requested = requested.filter(|_| is_unwritten && !takes_volume);
+    requested.unwrap_or(member.region)
+}
+
+/// Notes in the state which region the create of each Machine named that this run made, or that it is the first to
+/// take into the state.
+pub(super) fn remember(
+    next: &mut Known,
+    known: &Known,
+    plan: &Plan,
+    desired: &Desired,
+    results: &[StepResult],
+    lineage: &Lineage,
+) {
+    for (id, change) in plan.changes() {
+        let Some(result) = results.get(id.0 as usize) else {
+            continue;
+        };
+        let new = result.machine.as_ref();
+        let Some(machine) = new.filter(|machine| !known.machines.contains_key(&machine.id)) else {
+            continue;
+        };
+        let creates = matches!(change.action, Action::Create { .. });
+        let requested = if creates || result.instead.as_ref().is_some_and(|instead| instead.made) {
+            Some(change.region.clone())
+        } else {
+            let primary = desired.primary_region.as_ref();
+            of_new(machine, &change.group, known, primary, lineage)
+        };
+        if let Some(now) = next.machines.get_mut(&machine.id) {
+            now.requested_region = requested.filter(|requested| *requested != now.region);
+        }
+    }
+}
+
+/// Where nothing is written about regions nobody is moved, not even where the platform chose the region.
+pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Vec<Note> {
+    let is_unwritten = |decision: &Decision<'_>| {
+        let regions = decision.wanted.map(|group| &group.regions);
+        regions == Some(&Regions::Unwritten)
+    };
+    let mut places: BTreeMap<(&GroupName, &Region, &Region), Vec<&MachineId>> = BTreeMap::new();
+    for (name, decision) in decisions.iter().filter(|(_, d)| is_unwritten(d)) {
+        for member in &decision.primaries {
+            if let Some(requested) = &member.requested_region {
+                let place = (name, member.region, requested);
+                places.entry(place).or_default().push(member.id);
+            }
+        }
+    }
+    let warnings = places.into_iter().map(|((name, region, requested), all)| {
+        let (is, it) = if all.len() == 1 {
+            ("is", "it")
+        } else {
+            ("are", "them")
+        };
+        let listed: Vec<&str> = all.iter().map(|id| id.as_str()).collect();
+        note(
+            codes::PLACED_ELSEWHERE,
+            format!(
+                "{} of group `{name}` ({}) {is} in {region}, asked for {requested}: the platform chose the region",
+                machines(all.len()),
+                ids(all.iter().copied()),
+            ),
+        )
+        .of(name)
+        .hint(format!(
+            "`aeroform machine replace {}` makes {it} in {requested}; to keep {it} in {region} write it in `regions` \
+             of `[groups.{}]`",
+            listed.join(" "),
+            name.toml_key()
+        ))
+    });
+    warnings.collect()
+}
