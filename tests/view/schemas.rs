@@ -95,7 +95,7 @@ fn known() -> Known {
         name: MachineName::new("web-abcdefghij").unwrap(),
         group: group_name("web"),
         region: region("ams"),
-        requested_region: Some(Region::new("gru").unwrap()),
+        requested_region: Some(aeroform::core::fleet::Region::new("gru").unwrap()),
         config: digest.clone(),
         launch: Some(launch.clone()),
         volumes: vec![volume("vol_1")],
