@@ -125,6 +125,7 @@ impl Watch {
             | MachineState::Stopping
             | MachineState::Suspending
             | MachineState::Replacing
+            | MachineState::Unknown
             | MachineState::Destroying
             | MachineState::Destroyed => {
                 self.up_since = None;

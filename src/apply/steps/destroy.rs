@@ -119,6 +119,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
         | MachineState::Stopping
         | MachineState::Suspending
         | MachineState::Replacing
+        | MachineState::Unknown
         | MachineState::Failed
         | MachineState::Destroying
         | MachineState::Destroyed => {}

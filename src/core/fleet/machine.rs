@@ -210,6 +210,8 @@ pub enum MachineState {
     Destroying,
     /// Gone.
     Destroyed,
+    /// The platform does not tell, or names one that nobody knows. It is taken for one that passes.
+    Unknown,
 }
 
 impl MachineState {
@@ -227,6 +229,7 @@ impl MachineState {
             Self::Failed => "failed",
             Self::Destroying => "destroying",
             Self::Destroyed => "destroyed",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -238,7 +241,8 @@ impl MachineState {
             | Self::Stopping
             | Self::Suspending
             | Self::Replacing
-            | Self::Destroying => true,
+            | Self::Destroying
+            | Self::Unknown => true,
             Self::Started | Self::Stopped | Self::Suspended | Self::Failed | Self::Destroyed => {
                 false
             }

@@ -326,6 +326,7 @@ fn runs(state: MachineState) -> bool {
         | MachineState::Starting
         | MachineState::Started
         | MachineState::Replacing
+        | MachineState::Unknown
         | MachineState::Failed => true,
         MachineState::Stopping
         | MachineState::Stopped

@@ -41,6 +41,7 @@ impl Wave {
             MachineState::Created
             | MachineState::Starting
             | MachineState::Replacing
+            | MachineState::Unknown
             | MachineState::Failed => Self::Down,
             MachineState::Stopping
             | MachineState::Stopped

@@ -256,9 +256,13 @@ fn parts(changes: &[FieldChange]) -> impl Iterator<Item = &'static str> {
 /// Offline nothing says that a Machine does not run.
 fn is_running(member: &Member<'_>) -> bool {
     match member.state() {
-        None | Some(MachineState::Started | MachineState::Starting | MachineState::Replacing) => {
-            true
-        }
+        None
+        | Some(
+            MachineState::Started
+            | MachineState::Starting
+            | MachineState::Replacing
+            | MachineState::Unknown,
+        ) => true,
         Some(
             MachineState::Created
             | MachineState::Stopping

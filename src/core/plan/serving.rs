@@ -284,6 +284,7 @@ fn does(machine: &Machine) -> Does {
         | MachineState::Starting
         | MachineState::Started
         | MachineState::Replacing
+        | MachineState::Unknown
         | MachineState::Destroying
         | MachineState::Destroyed => Does::Serves,
     }

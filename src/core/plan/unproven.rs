@@ -43,9 +43,10 @@ impl Evidence {
         };
         match seen.state {
             MachineState::Created if member.rests_in_created() => Self::Enough,
-            MachineState::Created | MachineState::Starting | MachineState::Replacing => {
-                Self::NotYet
-            }
+            MachineState::Created
+            | MachineState::Starting
+            | MachineState::Replacing
+            | MachineState::Unknown => Self::NotYet,
             _ if member.is_standby() => Self::Enough,
             MachineState::Started if gate == GateKind::Healthy => {
                 if is_healthy(seen) {
@@ -89,6 +90,7 @@ pub(super) fn is_in_trouble(group: &DesiredGroup, seen: &Machine) -> bool {
         MachineState::Created
         | MachineState::Starting
         | MachineState::Replacing
+        | MachineState::Unknown
         | MachineState::Stopping
         | MachineState::Suspending
         | MachineState::Destroying

@@ -55,7 +55,8 @@ fn is_up(state: MachineState) -> bool {
         MachineState::Created
         | MachineState::Starting
         | MachineState::Started
-        | MachineState::Replacing => true,
+        | MachineState::Replacing
+        | MachineState::Unknown => true,
         MachineState::Stopping
         | MachineState::Stopped
         | MachineState::Suspending

@@ -344,11 +344,11 @@ fn told(raw: Option<&RawValue>) -> Option<&str> {
     raw.map(RawValue::get).filter(|text| *text != "null")
 }
 
-/// The states of the platform; one that nobody knows is taken for one that passes.
+/// The states of the platform, with what is to be said of one that is not told or that nobody knows.
 fn state(text: Option<&str>) -> (MachineState, Option<String>) {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         let said = "the platform does not tell its state".to_owned();
-        return (MachineState::Replacing, Some(said));
+        return (MachineState::Unknown, Some(said));
     };
     let state = match text {
         "created" | "creating" | "pending" => MachineState::Created,
@@ -362,7 +362,7 @@ fn state(text: Option<&str>) -> (MachineState, Option<String>) {
         "failed" => MachineState::Failed,
         "destroying" | "launch_failed" => MachineState::Destroying,
         "destroyed" | "replaced" | "migrated" => MachineState::Destroyed,
-        other => return (MachineState::Replacing, Some(format!("state `{other}`"))),
+        other => return (MachineState::Unknown, Some(format!("state `{other}`"))),
     };
     (state, None)
 }

@@ -76,6 +76,7 @@ fn shows(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<Shows
         MachineState::Created
         | MachineState::Starting
         | MachineState::Replacing
+        | MachineState::Unknown
         | MachineState::Failed => Some(Shows::Down),
         MachineState::Started if checked => {
             let passes = machine

@@ -68,7 +68,8 @@ pub(in crate::core::view::terminal) fn label(state: MachineState) -> Label {
         | MachineState::Starting
         | MachineState::Stopping
         | MachineState::Suspending
-        | MachineState::Replacing => Label::Change,
+        | MachineState::Replacing
+        | MachineState::Unknown => Label::Change,
         MachineState::Stopped | MachineState::Suspended => Label::Plain,
     }
 }
