@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::ends::{End, Part};
 use super::hands::Hands;
-use crate::core::fleet::{Machine, MachineName};
+use crate::core::fleet::{Machine, MachineName, MachineState};
 use crate::provider::backoff::Backoff;
 use crate::provider::codes as answers;
 
@@ -30,15 +30,30 @@ pub(super) async fn by_name(
     name: &MachineName,
     patience: Patience,
 ) -> Part<Option<Machine>> {
+    look(hands, name, patience, |machine| !machine.state.is_gone()).await
+}
+
+/// The Machine that has this name although it may be on its way out: the platform refuses the name until it is gone.
+pub(super) async fn holder(hands: &Hands<'_>, name: &MachineName) -> Part<Option<Machine>> {
+    look(hands, name, Patience::UntilListed, |machine| {
+        machine.state != MachineState::Destroyed
+    })
+    .await
+}
+
+async fn look(
+    hands: &Hands<'_>,
+    name: &MachineName,
+    patience: Patience,
+    counts: impl Fn(&Machine) -> bool,
+) -> Part<Option<Machine>> {
     let deadline = Instant::now() + LIST_LAG;
     let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(4), 0);
     let mut tries = 0;
     loop {
         let listing = hands.list().await?;
-        let found = listing
-            .machines
-            .into_iter()
-            .find(|machine| machine.name == *name && !machine.state.is_gone());
+        let mut of_name = listing.machines.into_iter();
+        let found = of_name.find(|machine| machine.name == *name && counts(machine));
         if let Some(other) = found.as_ref().filter(|found| is_of_others(hands, found)) {
             return Err(taken(other));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Effect, Fault, Refused};
 use serde_json::json;
 
 use crate::stage::{Stage, image, web, worker};
@@ -104,6 +104,103 @@ async fn a_machine_of_the_intents_name_is_taken_or_brought_to_the_wanted_config(
             usize::from(config.is_some())
         );
         assert!(stage.known.machines.contains_key(id.as_str()));
+    }
+}
+
+/// What has the name of the Machine that is to be made, when the platform refuses a second one of that name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// What this run made, with an answer that was lost.
+    OfThisRun,
+    /// The same, and the list lacks it for as long as it may lag.
+    OfThisRunUnlisted,
+    /// What another run made, and wants the same.
+    OfAnotherRun,
+    /// What another run made for something else.
+    ForSomethingElse,
+    /// It bears no run. The name decides.
+    OfNobody,
+    /// It is on its way out.
+    Leaving,
+    /// No Machine, and the platform says so all the same.
+    Nothing,
+}
+
+/// Holds rule 4.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the_refusal() {
+    use Holder::{
+        ForSomethingElse, Leaving, Nothing, OfAnotherRun, OfNobody, OfThisRun, OfThisRunUnlisted,
+    };
+    for says_422 in [false, true] {
+        for holder in [
+            OfThisRun,
+            OfThisRunUnlisted,
+            OfAnotherRun,
+            ForSomethingElse,
+            OfNobody,
+            Leaving,
+            Nothing,
+        ] {
+            let said = format!("{holder:?}, 422: {says_422}");
+            let mut stage = Stage::new();
+            let wanted = desired([("web", web(1))]);
+            let (made, observed) = stage.planned(&wanted).await;
+            let name = made.changes().next().unwrap().1.machine.name.to_string();
+            let refuses = |nth| Fault::on("create", Effect::Refusal(Refused::NameTaken)).nth(nth);
+            let lost = || Fault::on("create", Effect::LoseAfter { status: 500 });
+            let mut other = Stage::new();
+            other.sim = stage.sim.clone();
+            other.runs = 10;
+            let mut first_of_ours = 1;
+            match holder {
+                OfThisRun | OfThisRunUnlisted => {
+                    // Longer than a lost answer is looked for, so that the call is made again.
+                    let lag = if holder == OfThisRun { 14 } else { 40 };
+                    stage.sim.world().timings.list_lag = Duration::from_secs(lag);
+                    stage.sim.world().inject(lost());
+                    first_of_ours = 2;
+                }
+                OfAnotherRun | Leaving => {
+                    other.apply(&wanted).await.assert_complete();
+                    first_of_ours = 2;
+                }
+                ForSomethingElse => {
+                    let else_wanted = desired([("web", image(web(1), "shop:9"))]);
+                    other.apply(&else_wanted).await.assert_complete();
+                    first_of_ours = 2;
+                }
+                OfNobody => {
+                    let mut tree = wanted.groups["web"].template.to_value();
+                    tree["metadata"] = json!({"fly_process_group": "web"});
+                    let mut world = stage.sim.world();
+                    world.operator("shop").add(&name, "ams", tree).unwrap();
+                }
+                Nothing => {}
+            }
+            let mut leaves = String::new();
+            if holder == Leaving {
+                leaves = stage.id(0);
+                stage.sim.world().timings.destroy = Duration::from_secs(20);
+                stage.sim.world().operator("shop").destroy(&leaves);
+            }
+            if says_422 || holder == Nothing {
+                stage.sim.world().inject(refuses(first_of_ours));
+            }
+            let ran = stage.carry_out(&wanted, made, &observed).await;
+            if holder == ForSomethingElse {
+                assert_eq!(ran.failure().0, "state_behind", "{said}");
+                assert_eq!(stage.machines()[0]["config"]["image"], "shop:9", "{said}");
+                continue;
+            }
+            assert_eq!(ran.outcomes(), ["done"], "{said}: {:#?}", ran.report);
+            stage.sim.world().timings.list_lag = Duration::ZERO;
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            stage.assert_one_machine_per_name(1);
+            assert_eq!(stage.id(0) != leaves, true, "{said}");
+            assert_eq!(stage.machines()[0]["config"]["image"], "shop:1", "{said}");
+            stage.assert_settled(&wanted).await;
+        }
     }
 }
 

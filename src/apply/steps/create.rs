@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Progress;
 use super::destroy::repeatable;
-use super::update::{Brought, Sent, Terms, bring, start};
+use super::update::{Brought, SETTLE, Sent, Terms, bring, start};
 use super::volumes;
 use crate::apply::codes;
 use crate::apply::echo::Written;
@@ -14,7 +14,7 @@ use crate::apply::ends::{End, Part, Refused};
 use crate::apply::gate::{self, Before, Gate};
 use crate::apply::hands::Hands;
 use crate::apply::job::Halt;
-use crate::apply::settle::{Patience, by_name};
+use crate::apply::settle::{Patience, by_name, holder};
 use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
@@ -26,7 +26,7 @@ use crate::core::plan::{Action, Change, GateKind, StepId};
 use crate::provider::ProviderError;
 use crate::provider::codes as answers;
 
-/// How long a Machine that is being destroyed may keep its volume.
+/// How long a Machine that is being destroyed may keep its volume and its name.
 const LEAVES: Duration = Duration::from_secs(60);
 
 /// Makes the Machine, or takes the one that an earlier run has made for the same intent, and waits
@@ -58,7 +58,7 @@ pub(super) async fn create<'a>(
         let standby_for = standby_for.clone();
         Wanted::of(hands.shared, &change.group, model, volumes, standby_for)
     };
-    let bearing = Bearing::of(hands, replaces.as_ref()).await?;
+    let bearing = Bearing::of(hands, replaces.as_ref(), &wanting(&[])?).await?;
     let standing = standing(hands, change).await?;
     let volumes = match &standing {
         Some(machine) => its_volumes(machine, change),
@@ -161,19 +161,39 @@ struct Bearing {
 }
 
 impl Bearing {
-    /// That of the Machine whose place it takes.
-    async fn of(hands: &Hands<'_>, replaces: Option<&MachineId>) -> Part<Self> {
+    /// That of the Machine whose place it takes, as an update would leave that one (rule 23).
+    async fn of(
+        hands: &Hands<'_>,
+        replaces: Option<&MachineId>,
+        wanted: &Wanted<'_>,
+    ) -> Part<Self> {
         let live = match replaces {
             Some(old) => hands.get(old).await?,
             None => None,
         };
         // What a host that does not answer said last says nothing of what is to be.
-        let live = live.filter(|old| !old.state.is_gone() && old.host == HostStatus::Ok);
+        let is_told = |old: &Machine| !old.state.is_gone() && old.host == HostStatus::Ok;
+        let Some(mut live) = live.filter(is_told) else {
+            return Ok(Self {
+                runs: true,
+                cordoned: false,
+            });
+        };
+        // Only once it has stopped it shows whether somebody has stopped it.
+        if matches!(
+            live.state,
+            MachineState::Stopping | MachineState::Suspending
+        ) && let Some(settled) = hands.settled(&live.id, SETTLE).await?
+        {
+            live = settled;
+        }
         Ok(Self {
-            runs: !live
-                .as_ref()
-                .is_some_and(|old| old.state.rests() && !old.has_crashed()),
-            cordoned: live.is_some_and(|old| old.cordoned),
+            runs: match live.state {
+                // Without being started on purpose, or on its way to its first start.
+                MachineState::Created => !wanted.is_settled(&live),
+                state => !state.rests() || Brought::of(wanted, &live).launched,
+            },
+            cordoned: live.cordoned,
         })
     }
 }
@@ -235,13 +255,19 @@ async fn freed(hands: &Hands<'_>, volumes: &[VolumeId]) -> Part {
     let observed = hands.shared.job.observed;
     let wanted = observed.volumes.iter().filter(|v| volumes.contains(&v.id));
     for holder in wanted.filter_map(|volume| volume.attached_to.as_ref()) {
-        let leaves = observed.machines.get(holder);
-        if leaves.is_some_and(|machine| machine.state.is_gone()) {
-            hands.waiting(format!("{holder} to let its volume go"), LEAVES);
-            let deadline = Instant::now() + LEAVES;
-            hands.wait(holder, Until::Destroyed, deadline).await?;
+        let on_its_way_out = observed.machines.get(holder);
+        if on_its_way_out.is_some_and(|machine| machine.state.is_gone()) {
+            leaves(hands, holder, "its volume").await?;
         }
     }
+    Ok(())
+}
+
+/// Waits until a Machine that is on its way out is gone, and what it holds is free.
+async fn leaves(hands: &Hands<'_>, holder: &MachineId, what: &str) -> Part {
+    hands.waiting(format!("{holder} to let {what} go"), LEAVES);
+    let deadline = Instant::now() + LEAVES;
+    hands.wait(holder, Until::Destroyed, deadline).await?;
     Ok(())
 }
 
@@ -268,14 +294,25 @@ pub(super) async fn make(hands: &Hands<'_>, name: &MachineName, call: &Call) -> 
             Err(Refused::End(end)) => return Err(end),
             Err(Refused::NotFound(error) | Refused::Invalid(error)) => return Err(End::of(&error)),
             Err(Refused::NoRoom(error)) => return Err(full(&error)),
+            Err(Refused::Conflict(error)) if error.code == answers::ALREADY_EXISTS.name() => {
+                if let Some(machine) = holder(hands, name).await? {
+                    if !machine.state.is_gone() {
+                        not_of_another_run(hands, &machine)?;
+                        return Ok(Made::Found(machine));
+                    }
+                    // A run that died destroyed what it had made, and the name is taken until that is gone.
+                    leaves(hands, &machine.id, "its name").await?;
+                }
+                // A list that lacks the Machine longer than most is no reason to give up: as long as the name is
+                // taken no second one is made.
+                if !hands.again(tries, &error).await? {
+                    return Err(refused(&error));
+                }
+                tries += 1;
+                continue;
+            }
             Err(Refused::Conflict(error)) => {
-                let patience = if error.code == answers::ALREADY_EXISTS.name() {
-                    Patience::UntilListed
-                } else {
-                    Patience::Once
-                };
-                let found = by_name(hands, name, patience).await?;
-                if let Some(machine) = found {
+                if let Some(machine) = by_name(hands, name, Patience::Once).await? {
                     not_of_another_run(hands, &machine)?;
                     return Ok(Made::Found(machine));
                 }
