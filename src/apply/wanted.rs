@@ -76,6 +76,12 @@ impl<'a> Wanted<'a> {
         unproven && live.ended_by_itself() && (template.has_services() || template.has_checks())
     }
 
+    /// Whether a run of ours saw the Machine as it was meant to be: one that is `created` rests so then.
+    pub(super) fn is_settled(&self, live: &Machine) -> bool {
+        let recorded = self.shared.job.known.machines.get(&live.id);
+        recorded.is_some_and(|known| !known.unproven)
+    }
+
     /// Whether the Machine is so already: laying what is wanted over it changes nothing. What the
     /// platform has added by itself is therefore no difference.
     pub(super) fn is_so(&self, machine: &Machine) -> bool {

@@ -234,6 +234,116 @@ async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
     );
 }
 
+/// Holds rule 23.
+#[tokio::test(start_paused = true)]
+async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have_started_that_one()
+{
+    /// What happens to the Machine before it is replaced.
+    enum Down {
+        OnRequest,
+        ByItself(i32),
+        JustNow(i32),
+    }
+    let scheduled = || worker(1).config(json!({"schedule": "daily"}));
+    let standby = || {
+        let mut group = worker(1);
+        group.standby = Some(1);
+        group
+    };
+    for (what, group, down, unproven, runs) in [
+        (
+            "stopped on request",
+            worker(1),
+            Down::OnRequest,
+            false,
+            false,
+        ),
+        ("crashed", worker(1), Down::ByItself(1), false, true),
+        (
+            "crashes at this moment",
+            worker(1),
+            Down::JustNow(1),
+            false,
+            true,
+        ),
+        (
+            "has done its work",
+            worker(1),
+            Down::ByItself(0),
+            false,
+            false,
+        ),
+        (
+            "serves and ended well",
+            worker(1).serves(),
+            Down::ByItself(0),
+            false,
+            false,
+        ),
+        (
+            "served never",
+            worker(1).serves(),
+            Down::ByItself(0),
+            true,
+            true,
+        ),
+        (
+            "has a schedule",
+            scheduled(),
+            Down::ByItself(1),
+            false,
+            false,
+        ),
+        ("has a standby", standby(), Down::ByItself(1), false, true),
+    ] {
+        let mut stage = Stage::new();
+        let wanted = desired([("jobs", group)]);
+        stage.settle(&wanted).await;
+        let is_primary =
+            |(_, known): &(_, &aeroform::core::fleet::KnownMachine)| known.standby_for.is_empty();
+        let primary = stage.known.machines.iter().find(is_primary);
+        let old = primary.unwrap().0.clone();
+        let exits = |code| crate::steady::exits(0, code, Some(0));
+        {
+            let mut world = stage.sim.world();
+            let mut operator = world.operator("shop");
+            match down {
+                Down::OnRequest => operator.stop(old.as_str()),
+                Down::ByItself(code) | Down::JustNow(code) => {
+                    operator.exit(old.as_str(), exits(code))
+                }
+            }
+        }
+        if !matches!(down, Down::JustNow(_)) {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+        if unproven {
+            stage.known.machines.get_mut(&old).unwrap().unproven = true;
+        }
+        let asked = Asked {
+            replace: [old.clone()].into(),
+            ..Asked::default()
+        };
+        let ran = crate::asked::apply(&mut stage, &wanted, asked).await;
+        ran.assert_complete();
+        let machines = stage.machines();
+        let launches = |known: &aeroform::core::fleet::KnownMachine| known.standby_for.is_empty();
+        let new = stage
+            .known
+            .machines
+            .iter()
+            .find(|(_, known)| launches(known))
+            .unwrap()
+            .0;
+        assert_ne!(*new, old, "{what}");
+        let new = machines
+            .iter()
+            .find(|machine| machine["id"] == new.as_str())
+            .unwrap();
+        assert_eq!(new["state"] == "started", runs, "{what}: {new:#}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_died_before_its_cordon_is_in_rotation_and_the_old_one_goes() {
     let mut stage = Stage::new();

@@ -290,7 +290,7 @@ impl Brought {
     }
 
     /// What becomes of a Machine that is changed now: decided from what it is under the lease.
-    fn of(wanted: &Wanted<'_>, live: &Machine) -> Self {
+    pub(super) fn of(wanted: &Wanted<'_>, live: &Machine) -> Self {
         let crashed = live.state == MachineState::Stopped
             && (live.has_crashed() || wanted.is_to_come_up(live))
             && !wanted.is_standby()
