@@ -226,6 +226,24 @@ impl<'f, 't> Fields<'f, 't> {
         tables
     }
 
+    /// Whether a key that flyctl moves elsewhere is written as it looks for it, in lower case. Another spelling
+    /// is ignored, and said.
+    pub(super) fn is_moved(&mut self, key: &'static str) -> bool {
+        let is_moved = self.patches(key);
+        if !is_moved && let Some((span, _)) = self.take_entry(key) {
+            let message = format!("flyctl reads `{}` in lower case only", self.path(key));
+            self.file.report(
+                Diagnostic::warning(
+                    codes::UNKNOWN_KEY,
+                    format!("{message}: it ignores this key"),
+                )
+                .at(self.file.place(span, ""))
+                .help(format!("write `{}`", self.path(key))),
+            );
+        }
+        is_moved
+    }
+
     /// Keys that are right and that nobody has to ask for.
     pub(super) fn accept(&mut self, keys: &[&'static str]) {
         self.asked.extend(keys);

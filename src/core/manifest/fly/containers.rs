@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::core::fleet::MachineConfig;
-use crate::core::fleet::schema::{CONFIG, Kind, Owner};
+use crate::core::fleet::schema::{CONFIG, Kind, Owner, Table};
 use crate::core::scrub;
 
 use super::super::codes;
@@ -66,7 +66,14 @@ pub(super) fn read(
 
 fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option<MachineConfig> {
     let file = fields.file;
-    let config = match serde_json::from_slice::<MachineConfig>(bytes) {
+    let read = serde_json::from_slice(bytes).map(|tree| in_lower_case(CONFIG, tree));
+    // Only the text says where in it something is wrong.
+    let placed = |error| {
+        serde_json::from_slice::<MachineConfig>(bytes)
+            .err()
+            .unwrap_or(error)
+    };
+    let config = match read.and_then(MachineConfig::from_value).map_err(placed) {
         Ok(config) => config,
         Err(error) => {
             let what = if is_inline(&written.value) {
@@ -76,10 +83,16 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
             };
             let why = scrub::form(&error.to_string());
             let message = format!("{what} is not a Machine config: {why}");
-            file.report(
-                Diagnostic::error(codes::BAD_MACHINE_CONFIG, message)
-                    .at(file.place(written.span.clone(), "")),
-            );
+            let found = Diagnostic::error(codes::BAD_MACHINE_CONFIG, message)
+                .at(file.place(written.span.clone(), ""));
+            let is_yaml = [".yaml", ".yml"]
+                .iter()
+                .any(|end| written.value.ends_with(end));
+            let help = "a `machine_config` is JSON, in a file as well";
+            file.report(match is_yaml && !is_inline(&written.value) {
+                true => found.help(help),
+                false => found,
+            });
             return None;
         }
     };
@@ -99,6 +112,37 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
         );
     }
     Some(config)
+}
+
+/// The same with the keys of the table as it has them: flyctl knows them in any case.
+fn in_lower_case(table: &Table, mut tree: Value) -> Value {
+    let Some(fields) = tree.as_object_mut() else {
+        return tree;
+    };
+    for row in table.rows {
+        let other = fields.keys().find(|key| key.eq_ignore_ascii_case(row.name));
+        let there = match (fields.contains_key(row.name), other.cloned()) {
+            (true, _) => fields.get_mut(row.name).map(Value::take),
+            (false, other) => other.and_then(|key| fields.remove(&key)),
+        };
+        let Some(there) = there else {
+            continue;
+        };
+        let inner = match (row.kind(), there) {
+            (Kind::Section(table), there) => in_lower_case(table, there),
+            (Kind::List(table), Value::Array(items)) => items
+                .into_iter()
+                .map(|item| in_lower_case(table, item))
+                .collect(),
+            (Kind::Entries(table), Value::Object(entries)) => entries
+                .into_iter()
+                .map(|(name, entry)| (name, in_lower_case(table, entry)))
+                .collect(),
+            (_, there) => there,
+        };
+        fields.insert(row.name.to_owned(), inner);
+    }
+    tree
 }
 
 /// What fly.toml has a section or a key for: flyctl takes it from there, also where it is not written.
@@ -237,6 +281,20 @@ mod tests {
         let named = format!("{machine_config}container = \"b\"\n");
         let second = json!([{"name": "a", "image": "x"}, {"name": "b"}, {"name": "c"}]);
         assert_eq!(images(&named, None), second);
+    }
+
+    #[test]
+    fn keys_are_known_in_any_case_and_an_unknown_one_stays_as_it_is() {
+        let text = "machine_config = '{\"Containers\": [{\"name\": \"a\", \"New\": 1}], \"INIT\": {\"Tty\": true}, \
+            \"New\": {\"Init\": 1}, \"schedule\": \"daily\", \"Schedule\": \"hourly\"}'\n";
+        let (start, found) = fly_fields(text, |f| read(f, None, &Overrides::default()));
+        assert!(found.is_empty(), "{found:?}");
+        let mut config = start.config.to_value();
+        let schedule = config.as_object_mut().unwrap().remove("schedule");
+        assert_eq!(schedule, Some(json!("daily")));
+        let expected = json!({"containers": [{"name": "a", "New": 1}], "init": {"tty": true},
+            "New": {"Init": 1}, "Schedule": "hourly"});
+        assert_eq!(config, expected);
     }
 
     #[test]

@@ -31,13 +31,23 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
     let Some(mut fields) = fields.table("experimental") else {
         return Experimental::default();
     };
-    let port = port(&mut fields, "metrics_port", true);
-    let path = fields.text("metrics_path");
+    let port = fields
+        .is_moved("metrics_port")
+        .then(|| port(&mut fields, "metrics_port", true))
+        .flatten();
+    let path = fields
+        .is_moved("metrics_path")
+        .then(|| fields.text("metrics_path"))
+        .flatten();
+    let kill_timeout = fields
+        .is_moved("kill_timeout")
+        .then(|| signals::timeout(&mut fields, Number::Seconds))
+        .flatten();
     let experimental = Experimental {
         cmd: words(&mut fields, "cmd"),
         entrypoint: words(&mut fields, "entrypoint"),
         exec: words(&mut fields, "exec"),
-        kill_timeout: signals::timeout(&mut fields, Number::Seconds),
+        kill_timeout,
         metrics: (port.is_some() || path.is_some()).then(|| Metrics {
             path,
             port,
@@ -58,11 +68,13 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
     experimental
 }
 
-/// A list of words; one string is a list of one, and is not split.
+/// A list of words; one string is a list of one where flyctl's patches reach it, and is not split.
 fn words(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Vec<String>> {
     let node = fields.take(key)?;
     let path = fields.path(key);
-    if let Value::String(text) = node.get_ref() {
+    if let Value::String(text) = node.get_ref()
+        && fields.patches(key)
+    {
         return Some(vec![text.clone().into_owned()]);
     }
     let list = fields.file.strings(&path, node)?;
@@ -83,5 +95,29 @@ mod tests {
         assert_eq!(read.entrypoint.unwrap().len(), 2);
         assert_eq!(read.exec, None);
         assert!(found.is_empty());
+    }
+
+    #[test]
+    fn old_syntax_is_read_in_lower_case_only() {
+        for (text, errors, warnings) in [
+            ("[experimental]\nCmd = \"run\"", 1, 0),
+            ("[Experimental]\nentrypoint = \"run\"", 1, 0),
+            ("[Experimental]\nExec = [\"run\"]", 0, 0),
+            ("[Experimental]\nkill_timeout = 5", 0, 1),
+            ("[experimental]\nKill_timeout = 5", 0, 1),
+            (
+                "[Experimental]\nmetrics_port = 5\nmetrics_path = \"/x\"",
+                0,
+                2,
+            ),
+        ] {
+            let (read, found) = fly_fields(text, read);
+            let told = (found.errors(), found.warnings());
+            assert_eq!(told, (errors, warnings), "{text}");
+            assert!(
+                read.kill_timeout.is_none() && read.metrics.is_none(),
+                "{text}"
+            );
+        }
     }
 }

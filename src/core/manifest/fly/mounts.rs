@@ -75,6 +75,11 @@ fn growth(fields: &mut Fields<'_, '_>) -> Mount {
         size_gb_limit: value(&limit),
         ..Mount::default()
     };
+    // An empty text is no size, and a wrong one is reported already.
+    let is_wrong = |fields: &Fields<'_, '_>, key| {
+        let written = fields.peek(key);
+        written.is_some_and(|(_, node)| node.get_ref().as_str() != Some(""))
+    };
     let any = [&threshold, &increment, &limit];
     let Some(first) = any.into_iter().flatten().find(|at| at.value > 0) else {
         return mount;
@@ -93,7 +98,7 @@ fn growth(fields: &mut Fields<'_, '_>) -> Mount {
                 let message = format!("`{path}` is from {least} to {most}, not {}", at.value);
                 file.bad_value(at.span.clone(), message, None);
             }
-            None if needed && !fields.has(key) => {
+            None if needed && !is_wrong(fields, key) => {
                 let message = format!("a volume that grows by itself needs `{path}`");
                 file.report(
                     Diagnostic::error(codes::MISSING_KEY, message)
@@ -204,6 +209,10 @@ mod tests {
             (
                 "auto_extend_size_threshold = 80\nauto_extend_size_increment = \"1gb\"",
                 0,
+            ),
+            (
+                "auto_extend_size_threshold = 80\nauto_extend_size_increment = \"\"\nauto_extend_size_limit = \"10gb\"",
+                1,
             ),
             ("auto_extend_size_increment = \"1gb\"", 1),
             ("auto_extend_size_limit = \"0\"", 0),
