@@ -7,10 +7,10 @@ use aeroform::core::plan::Plan;
 use serde_json::{Map, Value, json};
 
 use crate::runs::{Team, wanted};
-use crate::stage::{as_fly, platform};
+use crate::stage::{as_fly, ask, platform};
 
 /// Cases that are tried; more with `AEROFORM_CASES`.
-const CASES: u64 = 12;
+const CASES: u64 = 5;
 
 /// Numbers that look random and come again with the same seed.
 struct Dice(u64);
@@ -29,24 +29,46 @@ impl Dice {
     }
 }
 
+/// What a random fly.toml says.
+struct Written {
+    text: String,
+    /// It has a `[[vm]]`.
+    sized: bool,
+    /// It has a mount.
+    mounted: bool,
+}
+
 /// A fly.toml that the platform takes.
-fn manifest(dice: &mut Dice) -> (String, bool) {
+fn manifest(dice: &mut Dice) -> Written {
     let mut text = String::from("app = \"shop\"\nprimary_region = \"ams\"\n");
+    // Where groups are named, a service has to say whose it is.
+    let named = dice.chance(2);
+    let whose = if named { "processes = [\"app\"]\n" } else { "" };
+    let config = machine_config(dice);
+    if let Some(config) = &config {
+        text.push_str(&format!("machine_config = '''{config}'''\n"));
+    }
     let mut maybe = |dice: &mut Dice, line: &str| {
-        if dice.chance(2) {
+        let written = dice.chance(2);
+        if written {
             text.push_str(line);
             text.push('\n');
         }
+        written
     };
     maybe(dice, "kill_signal = \"SIGTERM\"");
     maybe(dice, "kill_timeout = 90");
     maybe(dice, "swap_size_mb = 256");
     maybe(dice, "[env]\nLOG = \"info\"\nPORT = \"8080\"");
+    maybe(dice, "[experimental]\nentrypoint = [\"/bin/tini\", \"--\"]");
     maybe(dice, "[[restart]]\npolicy = \"always\"\nretries = 4");
-    maybe(dice, "[metrics]\nport = 9091\npath = \"/metrics\"");
     maybe(
         dice,
-        "[[statics]]\nguest_path = \"/app/public\"\nurl_prefix = \"/static\"",
+        "[[metrics]]\nport = 9091\npath = \"/metrics\"\n[[metrics]]\nport = 9092\nprocesses = [\"other\"]",
+    );
+    maybe(
+        dice,
+        "[[statics]]\nguest_path = \"/app/public\"\nurl_prefix = \"/static\"\n[[statics]]\nguest_path = \"/app/more\"\nurl_prefix = \"/more\"",
     );
     maybe(
         dice,
@@ -56,8 +78,22 @@ fn manifest(dice: &mut Dice) -> (String, bool) {
         dice,
         "[checks.alive]\ntype = \"http\"\nport = 8080\npath = \"/live\"\ninterval = \"90s\"\n[checks.open]\ntype = \"tcp\"\nport = 8080",
     );
+    let mounted = maybe(
+        dice,
+        "[[mounts]]\nsource = \"data\"\ndestination = \"/data\"",
+    );
+    if mounted {
+        maybe(
+            dice,
+            "auto_extend_size_threshold = 80\nauto_extend_size_increment = \"1GB\"\nauto_extend_size_limit = \"5GB\"",
+        );
+    }
+    if named {
+        text.push_str("[processes]\napp = \"node x.js --port '80 80'\"\n");
+    }
     if dice.chance(2) {
         text.push_str("[http_service]\ninternal_port = 8080\n");
+        text.push_str(whose);
         for line in [
             "auto_stop_machines = \"stop\"",
             "auto_start_machines = true",
@@ -73,6 +109,7 @@ fn manifest(dice: &mut Dice) -> (String, bool) {
             "[http_service.concurrency]\ntype = \"requests\"\nhard_limit = 50\n",
             "[[http_service.checks]]\npath = \"/up\"\ninterval = \"30s\"\n[http_service.checks.headers]\nB = \"2\"\nA = \"1\"\n",
             "[http_service.http_options.response.headers]\nX-Frame = \"deny\"\n",
+            "[[http_service.http_options.replay_cache]]\npath_prefix = \"/\"\ntype = \"cookie\"\nname = \"a\"\nttl_seconds = 9\n",
         ] {
             if dice.chance(2) {
                 text.push_str(section);
@@ -80,7 +117,9 @@ fn manifest(dice: &mut Dice) -> (String, bool) {
         }
     }
     if dice.chance(2) {
-        text.push_str("[[services]]\ninternal_port = 9000\nprotocol = \"tcp\"\n[[services.ports]]\nport = 9000\nhandlers = [\"tls\"]\n[[services.ports]]\nport = 9001\n");
+        text.push_str("[[services]]\ninternal_port = 9000\nprotocol = \"tcp\"\n");
+        text.push_str(whose);
+        text.push_str("[[services.ports]]\nport = 9000\nhandlers = [\"tls\"]\n[[services.ports]]\nstart_port = 9001\nend_port = 9004\n");
         if dice.chance(2) {
             text.push_str("[[services.tcp_checks]]\ninterval = \"15s\"\ntimeout = \"2s\"\n");
         }
@@ -89,45 +128,81 @@ fn manifest(dice: &mut Dice) -> (String, bool) {
     if sized {
         text.push_str("[[vm]]\nsize = \"shared-cpu-2x\"\nmemory = \"1gb\"\n");
     }
-    (text, sized)
+    let sized = sized || config.is_some_and(|config| config.get("guest").is_some());
+    Written {
+        text,
+        sized,
+        mounted,
+    }
+}
+
+/// What a `machine_config` may hold, where there is one.
+fn machine_config(dice: &mut Dice) -> Option<Value> {
+    if dice.chance(2) {
+        return None;
+    }
+    let mut config = Map::new();
+    for (key, value) in [
+        (
+            "containers",
+            json!([{"name": "app", "image": "."}, {"name": "side", "image": "r.example/side:1", "env": {"A": "1"}}]),
+        ),
+        (
+            "volumes",
+            json!([{"name": "scratch", "temp_dir": {"storage_type": "memory", "size_mb": 5}}]),
+        ),
+        ("dns", json!({"options": [{"name": "ndots", "value": "2"}]})),
+        ("metadata", json!({"owner": "us"})),
+        ("init", json!({"tty": true, "kernel_args": ["quiet"]})),
+        ("schedule", json!("daily")),
+        ("newer", json!({"deep": {"er": 1}})),
+    ] {
+        if dice.chance(3) {
+            config.insert(key.to_owned(), value);
+        }
+    }
+    (!config.is_empty()).then(|| config.into())
 }
 
 /// A value of this row, and another one where that is another value to the platform.
-fn values(row: &Row) -> Option<[Value; 2]> {
+fn values(table: &Table, row: &Row) -> Option<[Value; 2]> {
     let timed = matches!(
         row.spec.equals.spelling,
         Spelling::Duration | Spelling::Clamped(..)
     );
-    Some(match (row.name, row.kind()) {
-        ("autostop", _) => [json!("suspend"), json!("stop")],
-        ("persist_rootfs", _) => [json!("always"), json!("restart")],
-        ("cpu_kind", _) => [json!("performance"), json!("shared")],
-        ("policy", _) => [json!("no"), json!("spot-price")],
-        ("signal", _) => [json!("SIGUSR1"), json!("SIGHUP")],
-        ("method", _) => [json!("PUT"), json!("HEAD")],
-        ("handlers", _) => [json!(["http"]), json!(["tls"])],
-        ("protocol" | "type", Kind::Text) => return None,
+    Some(match (table.name, row.name, row.kind()) {
+        (_, "autostop", _) => [json!("suspend"), json!("stop")],
+        (_, "persist_rootfs", _) => [json!("always"), json!("restart")],
+        (_, "cpu_kind", _) => [json!("performance"), json!("shared")],
+        (_, "policy", _) => [json!("no"), json!("always")],
+        (_, "signal", _) => [json!("SIGUSR1"), json!("SIGHUP")],
+        (_, "method", _) => [json!("PUT"), json!("HEAD")],
+        (_, "handlers", _) => [json!(["http"]), json!(["tls"])],
+        (_, "image", _) => [json!("r.example/shop:8"), json!("r.example/shop:9")],
+        (_, "processes", _) => [json!([{"exec": ["a"]}]), json!([{"exec": ["b"]}])],
+        (_, "schedule", _) => [json!("hourly"), json!("weekly")],
+        ("Service", "protocol", _) => [json!("udp"), json!("tcp")],
+        (_, "protocol", _) => [json!("https"), json!("http")],
+        ("Check", "type", _) => [json!("tcp"), json!("http")],
+        ("Concurrency", "type", _) => [json!("requests"), json!("connections")],
         _ if timed => [json!("13s"), json!("17s")],
-        (_, Kind::Flag) => [json!(true), json!(false)],
-        (_, Kind::Number(_)) => [json!(77), json!(78)],
-        (_, Kind::Text) => [json!("one"), json!("two")],
-        (_, Kind::Texts) => [json!(["one"]), json!(["two"])],
-        (_, Kind::TextMap) => [json!({"ONE": "1"}), json!({"ONE": "2"})],
-        (_, Kind::Any) => [json!({"one": 1}), json!({"one": 2})],
-        (_, Kind::Section(_) | Kind::List(_) | Kind::Entries(_)) => return None,
+        (_, _, Kind::Flag) => [json!(true), json!(false)],
+        (_, _, Kind::Number(_)) => [json!(77), json!(78)],
+        (_, _, Kind::Text) => [json!("one"), json!("two")],
+        (_, _, Kind::Texts) => [json!(["one"]), json!(["two"])],
+        (_, _, Kind::TextMap) => [json!({"ONE": "1"}), json!({"ONE": "2"})],
+        (_, _, Kind::Any) => [json!({"one": 1}), json!({"one": 2})],
+        (_, _, Kind::Section(_) | Kind::List(_) | Kind::Entries(_)) => return None,
     })
 }
 
-/// What is not changed: what identifies a Machine, what the platform or its own line has, and what
-/// decides whether it runs at all.
-const APART: [&str; 18] = [
+/// What is not strewn over a live config: what identifies an entry of a list, and what would be another Machine.
+const APART: [&str; 15] = [
     "image",
     "metadata",
     "mounts",
     "standbys",
     "size",
-    "schedule",
-    "auto_destroy",
     "internal_port",
     "port",
     "start_port",
@@ -138,7 +213,6 @@ const APART: [&str; 18] = [
     "path",
     "host_dedication_id",
     "containers",
-    "processes",
 ];
 
 /// Lays random fields of the table over what is there.
@@ -170,7 +244,7 @@ fn strew(table: &Table, fields: &mut Map<String, Value>, dice: &mut Dice) {
                 }
             }
             (_, None) if dice.chance(4) => {
-                if let Some([value, _]) = values(row) {
+                if let Some([value, _]) = values(table, row) {
                     fields.insert(row.name.to_owned(), value);
                 }
             }
@@ -179,8 +253,8 @@ fn strew(table: &Table, fields: &mut Map<String, Value>, dice: &mut Dice) {
     }
 }
 
-/// A Machine as `fly deploy` and others may have left it.
-fn live(dice: &mut Dice) -> Value {
+/// A Machine as `fly deploy` and others may have left it, on this volume where it has one.
+fn live(dice: &mut Dice, volume: Option<&str>) -> Value {
     let mut config = json!({
         "image": "r.example/shop:1",
         "metadata": {"fly_platform_version": "v2", "fly_process_group": "app", "team": "x"},
@@ -191,105 +265,177 @@ fn live(dice: &mut Dice) -> Value {
         "checks": {"alive": {"type": "http", "port": 8080, "path": "/old"}, "gone": {"type": "tcp", "port": 1}},
         "files": [{"guest_path": "/etc/b", "raw_value": "eA=="}],
         "statics": [{"guest_path": "/old", "url_prefix": "/old"}],
+        "metrics": {"port": 9000, "path": "/old"},
+        "containers": [{"name": "side", "image": "r.example/side:0", "not_known_to_us": {"a": 1}}],
+        "volumes": [{"name": "scratch", "temp_dir": {"storage_type": "disk", "size_mb": 1}}],
         "env": {"OLD": "1"},
-        "not_known_to_us": [1, 2],
     });
+    for key in [
+        "services",
+        "checks",
+        "files",
+        "statics",
+        "metrics",
+        "containers",
+        "volumes",
+        "env",
+    ] {
+        if dice.chance(4) {
+            config.as_object_mut().unwrap().remove(key);
+        }
+    }
+    config["not_known_to_us"] = json!([1, 2]);
+    if let Some(volume) = volume {
+        let path = ["/data", "/old"][usize::from(dice.chance(2))];
+        config["mounts"] =
+            json!([{"name": "data", "path": path, "volume": volume, "not_known_to_us": 1}]);
+    }
     strew(CONFIG, config.as_object_mut().unwrap(), dice);
-    if dice.chance(2) {
-        config["services"].as_array_mut().unwrap().reverse();
+    if let (Some(Value::Array(services)), true) = (config.get_mut("services"), dice.chance(2)) {
+        services.reverse();
     }
     config
 }
 
-/// One leaf that is changed from outside.
+/// One thing that is done from outside.
 struct Touch {
     path: String,
-    value: Value,
+    /// What is there afterwards; none takes it away.
+    value: Option<Value>,
     owned: bool,
 }
 
-/// Every leaf of the rows, those that are there and those that could be, with another value.
-fn touches(
-    table: &Table,
-    tree: &Value,
-    path: &str,
-    owned: Option<bool>,
+impl Touch {
+    fn new(path: String, value: Option<Value>, owned: bool) -> Self {
+        Self { path, value, owned }
+    }
+}
+
+/// One more entry of a list, like the last one under another name.
+fn another(row: &Row, entries: &[Value]) -> Option<Value> {
+    let mut more = entries.last()?.as_object()?.clone();
+    let key = row
+        .spec
+        .found_by
+        .iter()
+        .find(|key| more.contains_key(**key))?;
+    let name = match more[*key] {
+        Value::Number(_) => json!(4321),
+        _ => json!("more"),
+    };
+    more.insert((*key).to_owned(), name);
+    Some(more.into())
+}
+
+/// Whose a table is and what of it was sent.
+#[derive(Clone, Copy)]
+struct Seat<'a> {
+    /// Where it lies inside of a size.
+    guest: bool,
+    /// Whether sizes are written.
     sized: bool,
-    found: &mut Vec<Touch>,
-) {
+    /// What of it the files write.
+    sent: Option<&'a Value>,
+}
+
+impl<'a> Seat<'a> {
+    fn at(self, key: &str) -> Self {
+        let sent = self.sent.and_then(|sent| sent.get(key));
+        Self { sent, ..self }
+    }
+
+    /// The written entry that this one of a list is.
+    fn entry(self, keys: &[&str], entry: &Value) -> Self {
+        let written = self.sent.and_then(Value::as_array);
+        let same = |other: &&'a Value| keys.iter().all(|key| other.get(*key) == entry.get(*key));
+        let sent = written.and_then(|all| all.iter().find(same));
+        Self { sent, ..self }
+    }
+}
+
+/// Every leaf of the rows, those that are there and those that could be, with another value and with none; and
+/// every list with an entry less and one more.
+fn touches(table: &Table, tree: &Value, path: &str, seat: Seat<'_>, found: &mut Vec<Touch>) {
     let Some(fields) = tree.as_object() else {
         return;
     };
     for key in fields.keys().filter(|key| table.row(key).is_none()) {
-        let path = format!("{path}/{key}");
-        found.push(Touch {
-            path,
-            value: json!("changed"),
-            owned: false,
-        });
+        let owned = seat.at(key).sent.is_some();
+        for value in [Some(json!("changed")), None] {
+            found.push(Touch::new(format!("{path}/{key}"), value, owned));
+        }
     }
-    for row in table.rows.iter().filter(|row| !APART.contains(&row.name)) {
+    for row in table.rows {
+        // A Machine's own line has its volumes and for whom it stands by. The legacy size is another way to say
+        // what `guest` says.
+        let apart = match table.name {
+            "Mount" => ["name", "volume"],
+            _ => ["standbys", "size"],
+        };
+        if apart.contains(&row.name) {
+            continue;
+        }
         let place = format!("{path}/{}", row.name);
         let there = fields.get(row.name);
+        let inner = Seat {
+            guest: seat.guest || row.name == "guest",
+            ..seat.at(row.name)
+        };
         let own = match row.spec.owner {
-            Owner::Deploy => owned.unwrap_or(true),
-            // A size is ours where a `[[vm]]` is written.
-            Owner::Running => sized,
-            Owner::Platform => false,
+            Owner::Deploy => seat.sized || !inner.guest,
+            Owner::Running | Owner::Platform => inner.sent.is_some(),
         };
         match (row.kind(), there) {
-            (Kind::Section(inner), there) => {
-                let inside = if row.spec.owner == Owner::Running {
-                    Some(sized)
-                } else {
-                    owned
-                };
+            (Kind::Section(within), there) => {
                 let there = there.cloned().unwrap_or_else(|| json!({}));
-                touches(inner, &there, &place, inside, sized, found);
+                touches(within, &there, &place, inner, found);
             }
-            (Kind::List(inner), Some(Value::Array(entries))) => {
+            (Kind::List(within), Some(Value::Array(entries))) => {
                 for (at, entry) in entries.iter().enumerate() {
-                    touches(inner, entry, &format!("{place}/{at}"), owned, sized, found);
+                    let of = inner.entry(row.spec.found_by, entry);
+                    let place = format!("{place}/{at}");
+                    touches(within, entry, &place, of, found);
+                    found.push(Touch::new(place, None, of.sent.is_some()));
                 }
+                let more = another(row, entries).filter(|_| row.name != "mounts");
+                let place = format!("{place}/{}", entries.len());
+                found.extend(more.map(|more| Touch::new(place, Some(more), own)));
             }
-            (Kind::Entries(inner), Some(Value::Object(entries))) => {
+            (Kind::Entries(within), Some(Value::Object(entries))) => {
                 for (name, entry) in entries {
-                    touches(
-                        inner,
-                        entry,
-                        &format!("{place}/{name}"),
-                        owned,
-                        sized,
-                        found,
-                    );
+                    let place = format!("{place}/{name}");
+                    touches(within, entry, &place, inner.at(name), found);
+                    found.push(Touch::new(place, None, inner.at(name).sent.is_some()));
                 }
             }
             (Kind::TextMap, Some(Value::Object(entries))) => {
-                for name in entries.keys() {
-                    found.push(Touch {
-                        path: format!("{place}/{name}"),
-                        value: json!("changed"),
-                        owned: own,
-                    });
+                let stamped = |name: &String| row.spec.stamps.is_some_and(|is| is(name));
+                for name in entries.keys().filter(|name| !stamped(name)) {
+                    let sent = inner.at(name).sent.is_some();
+                    let own = sent || row.spec.owner == Owner::Deploy;
+                    for (value, owned) in [(Some(json!("changed")), own), (None, sent)] {
+                        found.push(Touch::new(format!("{place}/{name}"), value, owned));
+                    }
                 }
+                let own = row.spec.owner == Owner::Deploy;
+                found.push(Touch::new(format!("{place}/MORE"), Some(json!("1")), own));
             }
             (_, there) => {
-                let Some([one, two]) = values(row) else {
+                let Some([one, two]) = values(table, row) else {
                     continue;
                 };
                 let value = if there == Some(&one) { two } else { one };
-                found.push(Touch {
-                    path: place,
-                    value,
-                    owned: own,
-                });
+                found.push(Touch::new(place.clone(), Some(value), own));
+                if there.is_some() {
+                    found.push(Touch::new(place, None, own && inner.sent.is_some()));
+                }
             }
         }
     }
 }
 
-/// Sets a value, with the tables around it where they are missing.
-fn set(tree: &mut Value, path: &str, value: Value) {
+/// Sets a value, with the tables around it where they are missing, or takes it away.
+fn set(tree: &mut Value, path: &str, value: Option<Value>) {
     let steps: Vec<&str> = path[1..].split('/').collect();
     let (last, way) = steps.split_last().unwrap();
     let mut at = tree;
@@ -304,7 +450,17 @@ fn set(tree: &mut Value, path: &str, value: Value) {
             }
         };
     }
-    at[*last] = value;
+    match (at, value) {
+        (Value::Array(items), None) => drop(items.remove(last.parse().unwrap())),
+        (Value::Object(fields), None) => drop(fields.remove(*last)),
+        (Value::Array(items), Some(value)) => {
+            let at = last.parse().unwrap();
+            items.truncate(at);
+            items.push(value);
+        }
+        (at, Some(value)) => at[*last] = value,
+        (at, None) => unreachable!("{path} in {at}"),
+    }
 }
 
 fn said(plan: &Plan) -> Vec<String> {
@@ -318,7 +474,11 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
     let (mut owned, mut others) = (0, 0);
     for seed in 0..cases {
         let mut dice = Dice(seed);
-        let (fly, sized) = manifest(&mut dice);
+        let Written {
+            text: fly,
+            sized,
+            mounted,
+        } = manifest(&mut dice);
         let desired = wanted(
             &fly,
             "image = \"r.example/shop:2\"\n[groups.app]\ncount = 1\n",
@@ -329,7 +489,13 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
             desk.world().adds = json!({"services": [{"autostart": true, "ports": [{"force_https": true}]}],
                 "env": {"PLATFORM": "1"}, "stop_config": {"timeout": "70s"}});
         }
-        let before = live(&mut dice);
+        let mut volume = None;
+        if mounted {
+            let body = json!({"name": "data", "region": "ams", "size_gb": 1});
+            let (_, made) = ask(&desk, "POST", "/v1/apps/shop/volumes", body).await;
+            volume = made["id"].as_str().map(str::to_owned);
+        }
+        let before = live(&mut dice, volume.as_deref());
         desk.world()
             .operator("shop")
             .add("calm-river-1", "ams", before.clone());
@@ -358,16 +524,26 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
             "seed {seed}"
         );
         let mut all = Vec::new();
-        touches(CONFIG, &settled, "", None, sized, &mut all);
+        let mut sent = desired.groups.values().next().unwrap().template.to_value();
+        sent["image"] = json!("r.example/shop:2");
+        let seat = Seat {
+            guest: false,
+            sized,
+            sent: Some(&sent),
+        };
+        touches(CONFIG, &settled, "", seat, &mut all);
         // `false` is no `force_https`, and what the platform has added may disappear.
-        all.retain(|touch| !touch.path.ends_with("/force_https") || touch.value == true);
+        let nothing = |touch: &Touch| touch.value == Some(json!(false));
+        let host = |touch: &Touch| touch.path.ends_with("/host_dedication_id");
+        all.retain(|touch| !(mounted && host(touch)));
+        all.retain(|touch| !touch.path.ends_with("/force_https") || !nothing(touch));
         for touch in all {
             desk.world()
                 .operator("shop")
                 .update(&id, |config| set(config, &touch.path, touch.value.clone()));
             let (plan, _) = team.planned(&desired).await;
             let at = format!(
-                "seed {seed}: {} = {}: {:?}\n{fly}\n{settled:#}",
+                "seed {seed}: {} = {:?}: {:?}\n{fly}\n{settled:#}",
                 touch.path,
                 touch.value,
                 said(&plan)
