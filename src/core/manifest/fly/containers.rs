@@ -89,9 +89,10 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
                 .iter()
                 .any(|end| written.value.ends_with(end));
             let help = "a `machine_config` is JSON, in a file as well";
-            file.report(match is_yaml && !is_inline(&written.value) {
-                true => found.help(help),
-                false => found,
+            file.report(if is_yaml && !is_inline(&written.value) {
+                found.help(help)
+            } else {
+                found
             });
             return None;
         }
