@@ -60,7 +60,15 @@ fn can_tell(plan: &Plan) -> Result<(), Failure> {
         .iter()
         .find(|note| unsure.iter().any(|code| code.name() == note.code));
     note.map_or(Ok(()), |note| {
-        Err(cannot_tell(&note.message, note.hint.clone()))
+        // This verb takes nobody's word for what it cannot see; the one that writes the state does.
+        let hint = note
+            .hint
+            .as_ref()
+            .map(|hint| match hint.split_once("add `") {
+                Some((before, flag)) => format!("{before}run `aeroform refresh {flag}"),
+                None => hint.clone(),
+            });
+        Err(cannot_tell(&note.message, hint))
     })
 }
 

@@ -31,6 +31,7 @@ struct Entry {
     oom_killed: Option<bool>,
     restarts: Option<u32>,
     region: Option<String>,
+    field: Option<String>,
     #[serde(rename = "for")]
     lasts: Option<String>,
 }
@@ -118,6 +119,10 @@ impl Entry {
             "checks-never-pass" => Effect::ChecksNeverPass,
             "list-lag" => Effect::ListLag(self.lasts(5)?),
             "empty-list" => Effect::EmptyList,
+            "omits" => {
+                let field = self.field.clone().filter(|field| !field.is_empty());
+                Effect::Omits(field.ok_or("`omits` needs `field`: what the answer lacks")?)
+            }
             "host-unreachable" => Effect::HostUnreachable { in_part: true },
             "host-migration" => Effect::Migrates,
             "host-silent" => Effect::HostUnreachable { in_part: false },
@@ -183,6 +188,10 @@ mod tests {
             (
                 "[[fault]]\non = \"get\"\neffect = \"slow-start\"\nfor = \"x\"",
                 "`for` is `x`",
+            ),
+            (
+                "[[fault]]\non = \"app\"\neffect = \"omits\"",
+                "needs `field`",
             ),
             (
                 "[[fault]]\non = \"get\"\neffect = \"refuse\"\nchance = 7",

@@ -7,6 +7,7 @@ mod by_hand;
 mod checkouts;
 mod clients;
 mod codes;
+mod commands;
 mod completions;
 mod docs;
 mod drift;

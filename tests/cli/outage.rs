@@ -119,3 +119,59 @@ fn a_canary_that_fly_deploy_left_is_named_and_left_alone() {
     let state = sandbox.read("state/shop.json");
     assert!(ours.iter().all(|id| state.contains(id)) && !state.contains(&canary));
 }
+
+#[test]
+fn an_empty_list_without_a_count_stops_every_verb_until_somebody_says_that_it_is_so() {
+    let without_count =
+        "[[fault]]\non = \"app\"\neffect = \"omits\"\nfield = \"machine_count\"\ntimes = 10000\n";
+    let empty = "[[fault]]\non = \"list\"\neffect = \"empty-list\"\ntimes = 10000\n";
+    let (sandbox, platform) = scene(&format!("{without_count}{empty}"));
+    for _ in 0..2 {
+        platform.deployed("app", "ams", V1);
+    }
+    for verb in [
+        &["plan"][..],
+        &["apply", "-y"],
+        &["destroy", "-y", "--allow-destroy=all"],
+        &["refresh", "-y"],
+        &["drift"],
+    ] {
+        let told = run(&sandbox, &platform, verb);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let why = "the provider lists no Machine and does not say how many there are";
+        assert!(told.contains(why), "{verb:?}: {told}");
+        assert!(told.contains("--accept-missing"), "{verb:?}: {told}");
+        assert_eq!(told.starts_with("exit 0 "), verb == ["plan"], "{told}");
+        let is_named = told.contains("run `aeroform refresh --accept-missing`");
+        assert_eq!(is_named, verb == ["drift"], "{verb:?}: {told}");
+    }
+    assert!(!sandbox.project().join("state").exists());
+    let command = ["refresh", "--accept-missing", "-y"];
+    let told = run(&sandbox, &platform, &command);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+}
+
+#[test]
+fn without_an_id_of_the_app_everything_goes_on_and_the_first_id_is_taken() {
+    let without_id = "[[fault]]\non = \"app\"\neffect = \"omits\"\nfield = \"id\"\ntimes = 6\n";
+    let (sandbox, platform) = scene(without_id);
+    let applied = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(applied.starts_with("exit 0\n"), "{applied}");
+    let warning = "does not tell the id of app `shop`";
+    assert!(applied.contains(warning), "{applied}");
+    let derived = "\"lineage\": \"app-without-id-";
+    assert!(sandbox.read("state/shop.json").contains(derived));
+    let told = run(&sandbox, &platform, &["status"]);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+    // Until the fault is over.
+    for _ in 0..6 {
+        platform.ask("GET", "/v1/apps/shop", &Value::Null);
+    }
+    let told = run(&sandbox, &platform, &["apply", "-y"]);
+    assert!(told.starts_with("exit 0\n"), "{told}");
+    assert!(!told.contains("take-over"), "{told}");
+    let planned = run(&sandbox, &platform, &["plan", "--detailed-exitcode"]);
+    assert!(planned.starts_with("exit 0\n"), "{planned}");
+    assert_eq!(platform.machines().len(), 2);
+    assert!(!sandbox.read("state/shop.json").contains(derived));
+}

@@ -117,6 +117,8 @@ pub enum Effect {
     ListLag(Duration),
     /// A list answers with nothing in it.
     EmptyList,
+    /// The answer lacks this field; a list lacks it in each entry.
+    Omits(String),
     /// The Machine's host stops answering once the call is done.
     HostUnreachable {
         /// Whether its config is still told as an incomplete one.

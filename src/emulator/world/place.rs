@@ -326,6 +326,7 @@ impl World {
             }
         };
         self.bearer = Bearer::default();
+        let done = done.map(|answer| without(answer, &altered.omitted));
         Answer {
             result: altered.afterwards.map_or(done, Err),
             delay: latency + altered.slower,
@@ -392,6 +393,20 @@ struct Altered {
     instead: Option<Instead>,
     afterwards: Option<Refusal>,
     leased: Option<Duration>,
+    /// Fields that the answer lacks.
+    omitted: Vec<String>,
+}
+
+/// The answer without these fields; of a list each entry.
+fn without(mut answer: Value, fields: &[String]) -> Value {
+    let entries = match &mut answer {
+        Value::Array(entries) => entries.as_mut_slice(),
+        one => std::slice::from_mut(one),
+    };
+    for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+        entry.retain(|key, _| !fields.contains(key));
+    }
+    answer
 }
 
 /// What happens in place of the work.
@@ -426,6 +441,10 @@ impl Altered {
             }
             Effect::SlowAnswer(by) => {
                 self.slower += by;
+                return;
+            }
+            Effect::Omits(field) => {
+                self.omitted.push(field);
                 return;
             }
             Effect::LeaseHeld(ttl) => {
