@@ -17,7 +17,7 @@ use super::manifests::Warnings;
 use super::refusals::{at_work_meanwhile, refuse, stale, stale_since};
 use super::session::{self, Session};
 use super::{Context, running, show};
-use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited};
+use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited, until_free};
 use crate::core::fleet::RunId;
 use crate::core::plan::releases::{named as named_release, under_way};
 use crate::core::plan::{Aim, Allow, Asked, Options, Plan, SavedPlan, Spent, moved_ports};
@@ -181,6 +181,9 @@ impl Work<'_> {
             // Whoever held the lock has changed something.
             shown = self.look(signals).await?;
         }
+        if shown.plan.refusals.is_empty() && self.let_leases_end(signals, &shown).await? {
+            shown = self.look(signals).await?;
+        }
         if self.consent(signals, &shown.plan).await? == Consent::Denied {
             ui.say("nothing was changed");
             return Ok(Exit::Refused);
@@ -336,6 +339,26 @@ impl Work<'_> {
         let waited = signals.or_interrupted(Box::pin(ended)).await?;
         self.waited.fetch_or(waited, Ordering::Relaxed);
         Ok(waited)
+    }
+
+    /// Lets somebody else who holds a lease of this app come to an end before anything is shown or asked, and says
+    /// whether there was one.
+    async fn let_leases_end(&self, signals: &mut Signals, look: &Look) -> Result<bool, Failure> {
+        let ui = self.context.ui;
+        let patience = self.errand.doing.lock_timeout.max(ANCHOR_PATIENCE);
+        let mut waiting = |holder: &str| {
+            let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            let text = format!("waits for a lease, at most {limit}: {holder}");
+            ui.talk(&escape::safe(&text));
+        };
+        let ended = until_free(self.provider, look, patience, &mut waiting);
+        let waited = signals.or_interrupted(Box::pin(ended)).await?;
+        self.waited.fetch_or(waited == Ok(true), Ordering::Relaxed);
+        waited.map_err(|holder| {
+            Failure::new(codes::APP_LEASED, "somebody else is at work on this app")
+                .cause(&holder)
+                .hint("wait until that is done, or give `--lock-timeout`")
+        })
     }
 
     /// Refuses to go on beside a release that began after the last look at it.

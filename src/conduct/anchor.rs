@@ -15,6 +15,8 @@ use crate::provider::{ErrorClass, LEASE_BEAT, Provider, ProviderError};
 
 /// How often a lease is asked for that somebody else has.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// Of so many Machines that a plan changes is looked who holds their leases before it is shown. Each is a call.
+const LOOKED_AT: usize = 3;
 /// How long letting go may take; after it the platform lets go by itself.
 const LETTING_GO: Duration = Duration::from_secs(2);
 
@@ -102,6 +104,47 @@ impl<'a> Anchor<'a> {
         // What is not let go of ends by itself a few seconds later.
         let _ = timeout(LETTING_GO, self.provider.let_go(self.app, &self.id)).await;
     }
+}
+
+/// Waits until nobody else holds the lease of a Machine that this plan would take: of its anchor, and of the first
+/// ones that it changes, since another run may hold one of those. `waiting` is told who does. Says whether somebody
+/// did, and gives who still does when the patience is over. Takes nothing, and where the platform does not answer the
+/// call that takes the lease finds that out.
+///
+/// # Errors
+/// Who holds a lease for longer.
+pub async fn until_free(
+    provider: &dyn Provider,
+    look: &Look,
+    patience: Duration,
+    waiting: &mut (dyn FnMut(&str) + Send),
+) -> Result<bool, String> {
+    let Some(anchor) = chosen(look) else {
+        return Ok(false);
+    };
+    let changed: BTreeSet<&MachineId> = look.plan.changes().filter_map(touched).collect();
+    let changed = changed
+        .into_iter()
+        .take(LOOKED_AT)
+        .filter(|id| **id != anchor);
+    let deadline = Instant::now() + patience;
+    let mut waited = false;
+    for id in [&anchor].into_iter().chain(changed) {
+        let mut told = None;
+        while let Ok(Some(holder)) = provider.lease_holder(&look.plan.app, id).await {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(holder);
+            }
+            if told.as_ref() != Some(&holder) {
+                waiting(&holder);
+                told = Some(holder);
+            }
+            waited = true;
+            sleep(LOOK_AGAIN.min(left)).await;
+        }
+    }
+    Ok(waited)
 }
 
 /// What keeps a lease from being had, for people.

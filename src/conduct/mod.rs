@@ -9,7 +9,7 @@ mod ground;
 mod run;
 mod underway;
 
-pub use anchor::{Anchor, awaited};
+pub use anchor::{Anchor, awaited, until_free};
 pub use ground::{ConductError, Ground, LeftRelease, Look, Remembered};
 pub use run::{Ended, Errand, Spill};
 pub use underway::{Waiting, let_end};

@@ -72,6 +72,16 @@ pub trait Provider: Send + Sync {
         Ok(())
     }
 
+    /// Who holds the Machine's lease, in words for people; none where nobody does, or this process. It takes
+    /// nothing. With a provider without leases nobody holds one.
+    async fn lease_holder(
+        &self,
+        _app: &AppName,
+        _id: &MachineId,
+    ) -> Result<Option<String>, ProviderError> {
+        Ok(None)
+    }
+
     /// Prolongs a lease that was taken, or that a create gave; to be called every [`LEASE_BEAT`].
     async fn prolong(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
         Ok(())

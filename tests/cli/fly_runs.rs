@@ -302,6 +302,41 @@ fn a_run_waits_for_whoever_is_at_work_on_the_app_and_says_who_that_is() {
     assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
 }
 
+/// Holds rule 26.
+#[test]
+fn whoever_is_at_work_on_a_machine_of_the_plan_is_named_before_the_plan_is_shown_and_the_question_asked()
+ {
+    for (held, image) in [(0, V1), (0, V2), (1, V2)] {
+        let sandbox = project("[groups.app]\ncount = 3\n");
+        let platform = Platform::with_app(&sandbox);
+        let mut ids = [1, 2].map(|_| platform.deployed("app", "ams", V1));
+        ids.sort();
+        hold(&platform, &ids[held], 4);
+        let command = on(&sandbox, &platform, &["apply", "--image", image]);
+        let mut terminal = crate::terminal::Terminal::start(command);
+        terminal.expect(&format!("Machine {} is leased by ", ids[held]));
+        terminal.expect("Apply this plan? [y/N]");
+        terminal.type_line("n");
+        let (code, screen) = terminal.end();
+        assert_eq!(code, 6, "{screen}");
+        let at = |text: &str| {
+            screen
+                .find(text)
+                .unwrap_or_else(|| panic!("{text}: {screen}"))
+        };
+        assert!(
+            at("waits for a lease, at most 30s") < at("Plan:"),
+            "{screen}"
+        );
+        assert_eq!(screen.matches("waits for a lease").count(), 1, "{screen}");
+        // Nothing of it is kept from others while a person thinks.
+        for id in &ids {
+            let lease = format!("/v1/apps/shop/machines/{id}/lease");
+            assert_eq!(platform.ask("GET", &lease, &Value::Null).0, 404);
+        }
+    }
+}
+
 /// Holds rule 10.
 #[test]
 fn what_somebody_changed_is_drift_and_what_the_proxy_does_is_none() {

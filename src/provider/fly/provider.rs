@@ -54,7 +54,23 @@ enum LeaseAnswer {
 #[derive(Deserialize)]
 struct LeaseData {
     nonce: Option<String>,
+    owner: Option<String>,
+    /// Seconds since 1970.
+    expires_at: Option<Value>,
     description: Option<String>,
+}
+
+impl LeaseData {
+    /// What it is held for, in short.
+    fn reason(&self) -> Option<String> {
+        let why = self.description.as_deref().filter(|why| !why.is_empty());
+        why.map(|why| why.chars().take(MOST_OF_A_REASON).collect())
+    }
+
+    /// When it ends if nobody refreshes it.
+    fn end(&self) -> Option<jiff::Timestamp> {
+        jiff::Timestamp::from_second(self.expires_at.as_ref()?.as_i64()?).ok()
+    }
 }
 
 impl LeaseAnswer {
@@ -291,11 +307,9 @@ impl<T: Transport> FlyProvider<T> {
         let why = told
             .and_then(|told| told.read::<LeaseAnswer>())
             .ok()
-            .and_then(|answer| answer.lease().description)
-            .filter(|why| !why.is_empty());
+            .and_then(|answer| answer.lease().reason());
         if let Some(why) = why {
-            let short: String = why.chars().take(MOST_OF_A_REASON).collect();
-            error.message = format!("{}: {short}", error.message);
+            error.message = format!("{}: {why}", error.message);
         }
         error
     }
@@ -423,6 +437,30 @@ impl<T: Transport> Provider for FlyProvider<T> {
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn lease_holder(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<Option<String>, ProviderError> {
+        if self.leases.nonce(app, id).is_some() {
+            return Ok(None);
+        }
+        let ask = Ask::new(Method::Get, path(app, id, "/lease"));
+        let lease = match self.client.machines(ask).await {
+            Ok(told) => told.read::<LeaseAnswer>()?.lease(),
+            Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let owner = lease.owner.as_deref().filter(|owner| !owner.is_empty());
+        let owner = owner.unwrap_or("somebody");
+        let until = lease.end().map(|end| format!(" until {end}"));
+        let why = lease.reason().map(|why| format!(": {why}"));
+        let (until, why) = (until.unwrap_or_default(), why.unwrap_or_default());
+        Ok(Some(format!(
+            "Machine {id} is leased by {owner}{until}{why}"
+        )))
     }
 
     async fn prolong(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
