@@ -149,6 +149,22 @@ fn every_page_can_be_reached_from_the_readme() {
 }
 
 #[test]
+fn every_metadata_key_is_on_the_page_about_flyctl() {
+    let read = |file| fs::read_to_string(root().join(file)).unwrap();
+    let source = read("src/provider/bookkeeping.rs");
+    let source = source.split("#[cfg(test)]").next().unwrap();
+    let keys = source.split('"').skip(1).step_by(2).filter(|text| {
+        text.strip_prefix("aeroform_")
+            .is_some_and(|key| !key.is_empty())
+    });
+    let page = read("docs/with-flyctl.md");
+    let lacks: Vec<&str> = keys
+        .filter(|key| !page.contains(&format!("`{key}`")))
+        .collect();
+    assert!(lacks.is_empty(), "docs/with-flyctl.md lacks {lacks:?}");
+}
+
+#[test]
 fn links_are_resolved_as_a_forge_does() {
     let to = |from, link| target(from, link).map(|(file, _)| file);
     assert_eq!(to("docs/a/b.md", "../c.md#x"), Some("docs/c.md".to_owned()));
