@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::core::fleet::MachineConfig;
-use crate::core::fleet::schema::{CONFIG, Kind, Owner, Table};
+use crate::core::fleet::schema::{CONFIG, Kind, Owner};
 use crate::core::scrub;
 
 use super::super::codes;
@@ -12,6 +12,7 @@ use super::super::diagnostics::{Diagnostic, shown};
 use super::super::fields::Fields;
 use super::super::settings::Overrides;
 use super::super::tree::At;
+use super::config_tree::{in_lower_case, misfit};
 use super::local::{self, Missing};
 
 /// What stands for the image of the app.
@@ -66,22 +67,22 @@ pub(super) fn read(
 
 fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option<MachineConfig> {
     let file = fields.file;
-    let read = serde_json::from_slice(bytes).map(|tree| in_lower_case(CONFIG, tree));
+    let tree = serde_json::from_slice(bytes).map(|tree| in_lower_case(CONFIG, tree));
+    let misfit = tree.as_ref().ok().and_then(|tree| misfit(CONFIG, tree, ""));
     // Only the text says where in it something is wrong.
     let placed = |error| {
-        serde_json::from_slice::<MachineConfig>(bytes)
-            .err()
-            .unwrap_or(error)
+        let of_text = serde_json::from_slice::<MachineConfig>(bytes).err();
+        scrub::form(&of_text.unwrap_or(error).to_string())
     };
-    let config = match read.and_then(MachineConfig::from_value).map_err(placed) {
+    let read = tree.and_then(MachineConfig::from_value).map_err(placed);
+    let config = match read.and_then(|config| misfit.map_or(Ok(config), Err)) {
         Ok(config) => config,
-        Err(error) => {
+        Err(why) => {
             let what = if is_inline(&written.value) {
                 "`machine_config`".to_owned()
             } else {
                 shown(&written.value)
             };
-            let why = scrub::form(&error.to_string());
             let message = format!("{what} is not a Machine config: {why}");
             let found = Diagnostic::error(codes::BAD_MACHINE_CONFIG, message)
                 .at(file.place(written.span.clone(), ""));
@@ -113,37 +114,6 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
         );
     }
     Some(config)
-}
-
-/// The same with the keys of the table as it has them: flyctl knows them in any case.
-fn in_lower_case(table: &Table, mut tree: Value) -> Value {
-    let Some(fields) = tree.as_object_mut() else {
-        return tree;
-    };
-    for row in table.rows {
-        let other = fields.keys().find(|key| key.eq_ignore_ascii_case(row.name));
-        let there = match (fields.contains_key(row.name), other.cloned()) {
-            (true, _) => fields.get_mut(row.name).map(Value::take),
-            (false, other) => other.and_then(|key| fields.remove(&key)),
-        };
-        let Some(there) = there else {
-            continue;
-        };
-        let inner = match (row.kind(), there) {
-            (Kind::Section(table), there) => in_lower_case(table, there),
-            (Kind::List(table), Value::Array(items)) => items
-                .into_iter()
-                .map(|item| in_lower_case(table, item))
-                .collect(),
-            (Kind::Entries(table), Value::Object(entries)) => entries
-                .into_iter()
-                .map(|(name, entry)| (name, in_lower_case(table, entry)))
-                .collect(),
-            (_, there) => there,
-        };
-        fields.insert(row.name.to_owned(), inner);
-    }
-    tree
 }
 
 /// What fly.toml has a section or a key for: flyctl takes it from there, also where it is not written.
@@ -300,7 +270,12 @@ mod tests {
 
     #[test]
     fn what_is_no_machine_config_is_told() {
-        for text in ["'{\"env\": 1}'", "'{'"] {
+        for text in [
+            "'{\"env\": 1}'",
+            "'{'",
+            "'{\"dns\": 1}'",
+            "'{\"containers\": [1]}'",
+        ] {
             let text = format!("machine_config = {text}");
             let (_, found) = fly_fields(&text, |f| read(f, None, &Overrides::default()));
             assert_eq!(found.errors(), 1, "{text}");

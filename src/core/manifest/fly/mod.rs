@@ -7,6 +7,7 @@
 pub(super) mod across;
 pub(super) mod build;
 pub(super) mod checks;
+mod config_tree;
 pub(super) mod containers;
 pub(super) mod deploy;
 pub(super) mod document;
