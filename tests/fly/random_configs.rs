@@ -287,8 +287,20 @@ fn live(dice: &mut Dice, volume: Option<&str>) -> Value {
     config["not_known_to_us"] = json!([1, 2]);
     if let Some(volume) = volume {
         let path = ["/data", "/old"][usize::from(dice.chance(2))];
-        config["mounts"] =
-            json!([{"name": "data", "path": path, "volume": volume, "not_known_to_us": 1}]);
+        let mut mount = json!({"name": "data", "path": path, "volume": volume, "size_gb": 1,
+            "encrypted": true, "not_known_to_us": 1});
+        for (key, value) in [
+            ("add_size_gb", 3),
+            ("extend_threshold_percent", 60),
+            ("size_gb_limit", 9),
+            ("add_size_percent", 20),
+            ("min_add_size_gb", 2),
+        ] {
+            if dice.chance(2) {
+                mount[key] = value.into();
+            }
+        }
+        config["mounts"] = json!([mount]);
     }
     strew(CONFIG, config.as_object_mut().unwrap(), dice);
     if let (Some(Value::Array(services)), true) = (config.get_mut("services"), dice.chance(2)) {
@@ -523,6 +535,19 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
             settled["not_known_to_us"], before["not_known_to_us"],
             "seed {seed}"
         );
+        // Of a mount all stays but where it is and when it grows by itself.
+        for key in [
+            "name",
+            "volume",
+            "size_gb",
+            "encrypted",
+            "add_size_percent",
+            "min_add_size_gb",
+            "not_known_to_us",
+        ] {
+            let of = |config: &Value| config["mounts"][0][key].clone();
+            assert_eq!(of(&settled), of(&before), "seed {seed}: {key}");
+        }
         let mut all = Vec::new();
         let mut sent = desired.groups.values().next().unwrap().template.to_value();
         sent["image"] = json!("r.example/shop:2");
