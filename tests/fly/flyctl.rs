@@ -3,9 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use aeroform::apply::Cancel;
 use aeroform::core::fleet::Desired;
-use aeroform::core::plan::{Action, Allow, DriftKind, Options, Plan, Revert, plan, questions};
+use aeroform::core::plan::{
+    Action, Allow, DriftKind, Options, Outcome, Plan, Revert, plan, questions,
+};
 use aeroform::emulator::http::Desk;
+use aeroform::emulator::world::{Effect, Fault};
 use aeroform::observe::observe;
 use serde_json::{Value, json};
 
@@ -116,6 +120,60 @@ async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
     assert_eq!(ran.plan.newest_release, Some(4));
     assert_eq!(team.known.release, Some(5));
     assert!(reverts(&team.planned(&two("", PINNED)).await.0).is_empty());
+}
+
+/// Holds rule 11.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request_alone() {
+    for is_excluded in [true, false] {
+        let desk = platform();
+        let provider = provider(&desk);
+        let mut team = Team::of(&provider);
+        team.settle(&two("", PINNED)).await;
+        deploy(
+            &desk,
+            Some(&format!("r.example/shop@sha256:{}", "9".repeat(64))),
+        )
+        .await;
+        let left = ids(&desk).into_iter().min().unwrap();
+        let (_, observed) = team.planned(&two("", PINNED)).await;
+        let mut options = Options::default();
+        if is_excluded {
+            options.asked.exclude = [aeroform::core::fleet::MachineId::new(&left).unwrap()].into();
+        } else {
+            // The second update is refused.
+            let no = Effect::Refuse {
+                status: 422,
+                message: "no".to_owned(),
+            };
+            desk.world().inject(Fault::on("update", no).nth(2));
+        }
+        let made = plan(&two("", PINNED), &team.known, Some(&observed), &options);
+        let ran = team
+            .carry_out(&two("", PINNED), (made, observed), Cancel::never())
+            .await;
+        assert!(
+            ran.report
+                .results
+                .iter()
+                .any(|result| result.outcome == Outcome::Done)
+        );
+        // One is of our release 3 by now, and the other one still of theirs.
+        let told = ["reverts release v2 (sha256:999999999999) to sha256:111111111111 on 1 Machine"];
+        let (made, _) = team.planned(&two("", PINNED)).await;
+        assert_eq!(reverts(&made), told, "excluded: {is_excluded}");
+        assert_eq!(team.known.release, Some(1));
+        // What somebody does to ours by hand is no release of theirs.
+        let other = ids(&desk).into_iter().max().unwrap();
+        update(&desk, &other, |config| config["env"]["A"] = "1".into()).await;
+        let (made, _) = team.planned(&two("", PINNED)).await;
+        assert_eq!(reverts(&made), told, "excluded: {is_excluded}");
+        let ran = team.settle(&two("", PINNED)).await;
+        assert_eq!(
+            team.known.release,
+            ran.plan.release.map(|release| release.number)
+        );
+    }
 }
 
 /// Holds rule 11.

@@ -66,7 +66,7 @@ impl<'a> Team<'a> {
             .await
     }
 
-    async fn carry_out(
+    pub(crate) async fn carry_out(
         &mut self,
         desired: &Desired,
         (made, observed): (Plan, Observed),

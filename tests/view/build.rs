@@ -67,6 +67,7 @@ pub(crate) fn plan(machines: usize) -> Plan {
         at_least_ms: None,
         release: None,
         newest_release: None,
+        unseen_release: None,
         fences: BTreeMap::new(),
     }
 }

@@ -61,6 +61,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         at_least_ms: None,
         release: None,
         newest_release: None,
+        unseen_release: None,
         notes: Vec::new(),
         warnings: Vec::new(),
         refusals: Vec::new(),

@@ -111,12 +111,14 @@ pub fn plan(
         watchers: order.watchers,
         release,
         newest_release: releases::newest(known, observed),
+        unseen_release: None,
         cost: None,
         at_least_ms: None,
         fences: BTreeMap::new(),
     };
     plan.cost = cost::difference(desired, &decisions, &plan).map(Box::new);
     releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
+    plan.unseen_release = releases::unseen(&plan.steps, known, observed, &fleet.drift);
     plan.warnings.extend(of_the_app(observed, options));
     plan.groups = groups(&decisions, &plan.steps);
     steady::note_windows(&mut plan.groups, &decisions, &options.asked, capabilities);

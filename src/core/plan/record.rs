@@ -114,7 +114,7 @@ pub fn record(
         let machines = results.iter().filter_map(|result| result.machine.as_ref());
         releases::after_refresh(known, plan.newest_release, machines)
     } else {
-        plan.newest_release.max(known.release).max(made)
+        releases::after_run(known, plan, results, made)
     };
     listed(next, known, facts)
 }

@@ -13,7 +13,10 @@ use super::members::drift_from;
 use super::notes::note;
 use super::options::{Aim, Options};
 use super::running::{self, Running};
-use super::types::{Action, Change, Drift, DriftKind, Note, PlannedRelease, Removal, Step, Work};
+use super::types::{
+    Action, Change, Drift, DriftKind, Note, Plan, PlannedRelease, Removal, Step, StepId,
+    StepResult, Work,
+};
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, Machine, MachineId, Observed, Release,
     ReleaseStrategy, Strategy,
@@ -27,6 +30,7 @@ pub(super) fn newest(known: &Known, observed: Option<&Observed>) -> Option<u64> 
         .filter_map(of)
         .chain(told.map(|release| release.version))
         .chain(known.release)
+        .chain(known.releases.iter().map(|ours| ours.release))
         .max()
 }
 
@@ -128,11 +132,8 @@ pub(super) fn mark_reverts(
         return;
     };
     let lineage = &observed.description.scope;
-    let drift: BTreeMap<_, _> = drift
-        .iter()
-        .filter_map(|drift| Some((drift.machine.id.as_ref()?, drift)))
-        .collect();
-    let seen = seen(known, observed, &drift);
+    let drift = by_machine(drift);
+    let newer = Newer::of(known, observed, &drift);
     for step in steps {
         let Work::Change(change) = &mut step.work else {
             continue;
@@ -153,21 +154,97 @@ pub(super) fn mark_reverts(
             continue;
         };
         let drifted = drift.get(id).is_some_and(|drift| takes_back(change, drift));
-        let is_newer = |release: u64| {
-            if let Some(seen) = seen {
-                return release > seen;
-            }
-            // Without a state our own stamps tell it.
-            let stamp = machine.stamps.release.as_ref();
-            machine.stamps.lineage.as_ref() == Some(lineage)
-                && stamp.is_some_and(|stamp| stamp.since_us)
-        };
-        change.reverts = of(machine).filter(|release| {
-            is_newer(*release)
-                && (drifted
-                    || changes_unknown_image(change, known, id)
-                    || puts_back(change, known, machine, lineage))
+        change.reverts = newer.of_machine(machine).filter(|_| {
+            drifted
+                || changes_unknown_image(change, known, id)
+                || puts_back(change, known, machine, lineage)
         });
+    }
+}
+
+fn by_machine(drift: &[Drift]) -> BTreeMap<&MachineId, &Drift> {
+    let drift = drift.iter();
+    drift
+        .filter_map(|drift| Some((drift.machine.id.as_ref()?, drift)))
+        .collect()
+}
+
+/// Which releases the state has not seen.
+struct Newer<'a> {
+    seen: Option<u64>,
+    known: &'a Known,
+    lineage: &'a Lineage,
+}
+
+impl<'a> Newer<'a> {
+    fn of(known: &'a Known, observed: &'a Observed, drift: &BTreeMap<&MachineId, &Drift>) -> Self {
+        Self {
+            seen: seen(known, observed, drift),
+            known,
+            lineage: &observed.description.scope,
+        }
+    }
+
+    /// The number of the release of this Machine, where somebody else made it since.
+    fn of_machine(&self, machine: &Machine) -> Option<u64> {
+        let stamp = machine.stamps.release.as_ref()?;
+        let ours = self.known.releases.iter();
+        let is_ours = ours
+            .map(|ours| ours.release)
+            .any(|ours| ours == stamp.version);
+        let is_newer = match self.seen {
+            Some(seen) => stamp.version > seen && !is_ours,
+            // Without a state our own stamps tell it.
+            None => machine.stamps.lineage.as_ref() == Some(self.lineage) && stamp.since_us,
+        };
+        is_newer.then_some(stamp.version)
+    }
+}
+
+/// The lowest release that the state has not seen, of Machines that are as that release made them and that no step
+/// of this plan changes or takes into the state: they are excluded, or of other groups.
+pub(super) fn unseen(
+    steps: &[Step],
+    known: &Known,
+    observed: Option<&Observed>,
+    drift: &[Drift],
+) -> Option<u64> {
+    let observed = observed?;
+    let mut drift = by_machine(drift);
+    let newer = Newer::of(known, observed, &drift);
+    for step in steps {
+        if let Work::Change(change) = &step.work {
+            for id in change.machine.id.iter().chain(change.replaces()) {
+                drift.remove(id);
+            }
+        }
+    }
+    let left = drift.keys().filter_map(|id| observed.machines.get(*id));
+    left.filter_map(|machine| newer.of_machine(machine)).min()
+}
+
+/// The newest release that the state knows of after a run. One of somebody else that is still on a Machine, since
+/// the plan left that one out or did not get to it, stays unseen: the next plan says that it takes it back.
+pub(super) fn after_run(
+    known: &Known,
+    plan: &Plan,
+    results: &[StepResult],
+    made: Option<u64>,
+) -> Option<u64> {
+    let newest = plan.newest_release.max(known.release).max(made);
+    let is_open = |id: StepId| {
+        results
+            .get(id.0 as usize)
+            .is_none_or(|result| result.sent.is_none())
+    };
+    let changes = plan.changes().filter(|(id, _)| is_open(*id));
+    let open = changes.filter_map(|(_, change)| change.reverts);
+    let unseen = open.chain(plan.unseen_release).min();
+    match unseen {
+        Some(unseen) => newest
+            .min(Some(unseen.saturating_sub(1)))
+            .max(known.release),
+        None => newest,
     }
 }
 

@@ -87,6 +87,10 @@ pub struct Plan {
     /// The highest number of a release that the platform, a Machine or the state tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest_release: Option<u64>,
+    /// The lowest number of a release that somebody else made since the state's, of a Machine that this plan leaves
+    /// as that release made it: the state does not know of it afterwards either.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen_release: Option<u64>,
     /// What it changes in the bill; none where the provider costs nothing or a price is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Box<Cost>>,
