@@ -117,3 +117,20 @@ fn programs_get_the_same_as_people_the_other_places_included() {
     }
     "#);
 }
+
+#[test]
+fn the_line_for_a_shell_is_written_as_the_command_was() {
+    for (text, line) in [
+        (
+            "app = \"a\"\n[processes]\nweb = \"a && b\"\n",
+            "web = \"sh -c 'a && b'\"",
+        ),
+        (
+            "app = \"a\"\n[[processes]]\nname = \"web\"\ncommand = \"a && b\"\n",
+            "command = \"sh -c 'a && b'\"",
+        ),
+    ] {
+        let told = rendered(&project(text.as_bytes(), None, &on("fly")));
+        assert!(told.contains(&format!("for a shell: {line}")), "{told}");
+    }
+}

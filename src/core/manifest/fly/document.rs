@@ -160,7 +160,11 @@ fn for_shells(file: &File<'_>, tree: &Table<'_>, processes: &[Process]) {
         let name = process.name.value.as_str();
         let whose = format!("process group {}", shown(name));
         let command = &process.command;
-        let key = toml_key(name);
+        let key = if process.listed {
+            "command".into()
+        } else {
+            toml_key(name)
+        };
         shell::warn(file, &whose, &key, &command.value, &command.span);
     }
     let deploy = tree

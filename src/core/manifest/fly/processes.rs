@@ -19,6 +19,8 @@ pub(in crate::core::manifest) struct Process {
     pub(in crate::core::manifest) name: At<GroupName>,
     /// The command as written.
     pub(in crate::core::manifest) command: At<String>,
+    /// It stands in a list, as `command`, and not under the group's name.
+    pub(super) listed: bool,
     /// Its words; none when there is no command, or when it cannot be split.
     pub(in crate::core::manifest) words: Option<Vec<String>>,
 }
@@ -51,7 +53,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
             // flyctl takes a group without a command: it runs the image's own.
             let own = (!entry.has("command")).then(|| At::new(String::new(), entry.span.clone()));
             let both = name.zip(command.or(own));
-            processes.extend(both.and_then(|(n, c)| process(file, n, c)));
+            processes.extend(both.and_then(|(n, c)| process(file, n, c, true)));
             entry.finish();
         }
     } else if let Some(table) = file.table("processes", node) {
@@ -59,7 +61,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
         for (name, span, value) in table.entries() {
             let command = file.string(&table.path(name), value);
             let name = At::new(name.to_owned(), span);
-            processes.extend(command.and_then(|command| process(file, name, command)));
+            processes.extend(command.and_then(|command| process(file, name, command, false)));
         }
     }
     without_duplicates(file, processes)
@@ -85,7 +87,12 @@ fn lacking(file: &File<'_>, entry: &Fields<'_, '_>, key: &str) -> Diagnostic {
         .help(help)
 }
 
-fn process(file: &File<'_>, name: At<String>, command: At<String>) -> Option<Process> {
+fn process(
+    file: &File<'_>,
+    name: At<String>,
+    command: At<String>,
+    listed: bool,
+) -> Option<Process> {
     let words = match command.value.as_str() {
         "" => None,
         text => words(
@@ -99,6 +106,7 @@ fn process(file: &File<'_>, name: At<String>, command: At<String>) -> Option<Pro
     Some(Process {
         name,
         command,
+        listed,
         words,
     })
 }
