@@ -364,7 +364,8 @@ pub(super) fn show(found: &Diagnostics, ui: &Ui) {
         return;
     }
     let mut text = String::new();
-    diagnostics::render(found, ui.color_talk(), ui.width(), &mut text)
+    let (width, sentences) = (ui.width(), ui.sentence_width());
+    diagnostics::render_wrapped(found, ui.color_talk(), width, sentences, &mut text)
         .expect("writing to a String cannot fail");
     ui.talk(text.trim_end());
     ui.talk("");

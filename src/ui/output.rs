@@ -245,6 +245,11 @@ impl Ui {
         self.tell(&self.wrapped(&line.plain(message)));
     }
 
+    /// Where sentences wrap on standard error.
+    pub fn sentence_width(&self) -> usize {
+        self.sentences().width
+    }
+
     /// How sentences are written to standard error: a terminal would break them anywhere, and elsewhere a sentence
     /// is a line.
     pub(super) fn sentences(&self) -> Style {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::fly::{Platform, V1, project, run};
 use crate::sandbox::Sandbox;
+use crate::terminal::Terminal;
 
 /// Groups of words without line breaks.
 fn flat(shown: &str) -> String {
@@ -405,4 +406,25 @@ fn what_is_printed_to_be_typed_is_quoted_for_its_reader() {
     assert!(refused.contains("'--allow-destroy=w rk:1'"), "{refused}");
     let allowed = sandbox.run(&["scale", "count", "w rk=0", "-y", "--allow-destroy=w rk:1"]);
     assert!(allowed.starts_with("exit 0\n"), "{allowed}");
+}
+
+#[test]
+fn on_a_terminal_no_diagnostic_breaks_within_a_word() {
+    let sandbox = Sandbox::with_app();
+    let typo = Sandbox::FLY.replace("[processes]", "[proceses]");
+    sandbox.write("fly.toml", &typo);
+    let whole = sandbox.run(&["validate", "--provider", "local"]);
+    let told = "process group `app` has no command: its image would run its own, and provider `local` has no image";
+    assert!(whole.contains(told), "{whole}");
+    for width in [60, 80, 100] {
+        let mut command = sandbox.command(&["validate", "--provider", "local"]);
+        command.env("COLUMNS", width.to_string());
+        let (code, screen) = Terminal::start(command).end();
+        assert_eq!(code, 1, "{screen}");
+        let lines: Vec<&str> = screen.lines().map(str::trim_end).collect();
+        let longest = lines.iter().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(width), "{width}: {screen}");
+        let words: Vec<&str> = screen.split_whitespace().collect();
+        assert!(words.join(" ").contains(told), "{width}: {screen}");
+    }
 }

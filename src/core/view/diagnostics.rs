@@ -13,11 +13,22 @@ use crate::core::manifest::{Diagnostic, Diagnostics, Place, Severity};
 /// Most diagnostics that are shown at once.
 const SHOWN: usize = 20;
 
-/// Writes the first twenty, errors before warnings, and how many there are.
+/// Writes the first twenty, errors before warnings, and how many there are. Each sentence is one line.
 pub fn render(
     diagnostics: &Diagnostics,
     color: bool,
     width: usize,
+    out: &mut dyn Write,
+) -> fmt::Result {
+    render_wrapped(diagnostics, color, width, usize::MAX, out)
+}
+
+/// The same where snippets are cut at `width` and sentences wrap at `sentences`.
+pub fn render_wrapped(
+    diagnostics: &Diagnostics,
+    color: bool,
+    width: usize,
+    sentences: usize,
     out: &mut dyn Write,
 ) -> fmt::Result {
     let renderer = if color {
@@ -29,7 +40,11 @@ pub fn render(
         .decor_style(DecorStyle::Ascii)
         .term_width(width.max(20));
     for diagnostic in diagnostics.iter().take(SHOWN) {
-        writeln!(out, "{}\n", arrows(&renderer.render(&[group(diagnostic)])))?;
+        writeln!(
+            out,
+            "{}\n",
+            arrows(&renderer.render(&[group(diagnostic, sentences)]))
+        )?;
     }
     let (errors, warnings) = (diagnostics.errors(), diagnostics.warnings());
     let hidden = (errors + warnings).saturating_sub(SHOWN);
@@ -66,13 +81,56 @@ pub fn counts(errors: usize, warnings: usize) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-fn group(diagnostic: &Diagnostic) -> Group<'_> {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
+/// The text with line breaks between words, so that no terminal makes one within a word. What stands between
+/// backquotes is to be copied, and stays on one line.
+fn wrapped(text: Cow<'_, str>, width: usize) -> Cow<'_, str> {
+    if text.lines().all(|line| line.chars().count() <= width) {
+        return text;
+    }
+    let lines = text.lines().map(|line| {
+        let mut shown = String::new();
+        let (mut column, mut in_quotes) = (0, false);
+        for (at, word) in line.split(' ').enumerate() {
+            let length = word.chars().count();
+            if at > 0 {
+                let rest = &line[shown.len() + 1..];
+                let breaks = column > 0 && !in_quotes && column + 1 + unbroken(rest) > width;
+                shown.push(if breaks { '\n' } else { ' ' });
+                column = if breaks { 0 } else { column + 1 };
+            }
+            shown.push_str(word);
+            column += length;
+            in_quotes ^= word.matches('`').count() % 2 == 1;
+        }
+        shown
+    });
+    lines.collect::<Vec<_>>().join("\n").into()
+}
+
+/// How long the first word is with all that has to stand beside it: to the one that closes the quotation that it opens.
+fn unbroken(rest: &str) -> usize {
+    let mut open = false;
+    let mut length = 0;
+    for part in rest.split(' ') {
+        length += part.chars().count();
+        open ^= part.matches('`').count() % 2 == 1;
+        if !open {
+            break;
+        }
+        length += 1;
+    }
+    length
+}
+
+fn group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
+    let (level, begin) = match diagnostic.severity {
+        Severity::Error => (Level::ERROR, "error[]: "),
+        Severity::Warning => (Level::WARNING, "warning[]: "),
     };
+    let left = |begin: usize| sentences.saturating_sub(begin).max(20);
+    let message = left(begin.len() + diagnostic.code.len());
     let title = level
-        .primary_title(safe_lines(&diagnostic.message))
+        .primary_title(wrapped(safe_lines(&diagnostic.message), message))
         .id(diagnostic.code);
     let mut group = Group::with_title(title);
     let primary = diagnostic
@@ -96,7 +154,15 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         };
     }
     match &diagnostic.help {
-        Some(help) => group.element(Level::HELP.message(safe_lines(help))),
+        Some(help) => {
+            let numbers = diagnostic.place.iter().chain(&diagnostic.also);
+            let widest = numbers.map(|place| place.line.to_string().len()).max();
+            let help = wrapped(
+                safe_lines(help),
+                left(widest.unwrap_or(0) + " = help: ".len()),
+            );
+            group.element(Level::HELP.message(help))
+        }
         None => group,
     }
 }
@@ -110,4 +176,28 @@ fn snippet(kind: AnnotationKind, place: &Place) -> Snippet<'_, annotate_snippets
     Snippet::source(&place.excerpt)
         .line_start(place.line)
         .annotation(kind.span(place.caret.clone()).label(label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_wrap_between_words_and_commands_stay_whole() {
+        let wrap = |text: &'static str, width| wrapped(text.into(), width).into_owned();
+        assert_eq!(wrap("a few words", 80), "a few words");
+        assert_eq!(wrap("a few short words", 9), "a few\nshort\nwords");
+        assert_eq!(
+            wrap("begin with `aeroform init` now", 20),
+            "begin with\n`aeroform init` now"
+        );
+        assert_eq!(
+            wrap("an-extremely-long-word is", 5),
+            "an-extremely-long-word\nis"
+        );
+        assert_eq!(
+            wrap("write:\n  a = \"b\"\nor `x", 9),
+            "write:\n  a = \"b\"\nor `x"
+        );
+    }
 }
