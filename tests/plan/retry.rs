@@ -93,6 +93,32 @@ fn one_that_crashed_is_started_again_before_another_goes_down() {
     assert!(stage.known.machines.values().all(|m| !m.unproven));
 }
 
+/// Else each try would destroy what the one before has tried, and try the next one. Holds rule 34.
+#[test]
+fn a_group_that_shrinks_keeps_the_one_that_crashed_to_show_first_whether_the_others_would_work() {
+    let shrunk = |version: &str| {
+        let group = group("worker").count(2).max_unavailable(1);
+        let group = group.config(json!({"env": {"VERSION": version}}));
+        desired([("worker", group)])
+    };
+    let stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
+    // The same again, and one that may mend it.
+    for version in ["2", "3"] {
+        let plan = stage.plan(&shrunk(version));
+        let (first, action) = of(&plan, "m00001");
+        assert!(!matches!(action, Action::Destroy { .. }), "{version}");
+        for other in ["m00002", "m00003"] {
+            let (step, _) = of(&plan, other);
+            assert!(is_behind(&plan, step, first), "{version} {other}");
+        }
+    }
+    // Where nothing else changes the one that does not work goes first, as always.
+    let stage = failed_at_the_first(&[workers("1"), workers("1")], exits(1));
+    let plan = stage.plan(&shrunk("1"));
+    assert!(matches!(of(&plan, "m00001").1, Action::Destroy { .. }));
+    assert_eq!(plan.changes().count(), 1);
+}
+
 #[test]
 fn a_retry_that_fails_again_leaves_it_as_it_is() {
     let mut stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));

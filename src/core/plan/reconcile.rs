@@ -280,15 +280,17 @@ impl<'a> Group<'_, 'a> {
         }
         let mut left = Vec::new();
         let mut lowering = existing.saturating_sub(target);
+        let tried = unproven::tried(self.wanted, by_region.values().flatten(), fields);
         for (region, members) in &by_region {
             let keep = layout.counts.get(region).copied().unwrap_or(0) as usize;
             let mut going = BTreeSet::new();
             let named = members.iter().filter(|m| self.is_named(m)).count();
             let leaving = named + (members.len() - named).saturating_sub(keep);
             if leaving > 0 {
-                let judged = members.iter().map(|member| {
-                    let found = fields.compare(member);
-                    (member, !found.changes.is_empty())
+                let judged = members.iter().map(|member| victims::Judged {
+                    member,
+                    is_outdated: !fields.compare(member).changes.is_empty(),
+                    is_tried: tried.contains(member.id),
                 });
                 let judged: Vec<_> = judged.collect();
                 let succeeded = members.iter().filter_map(|member| member.replaces);

@@ -115,6 +115,26 @@ fn ended_badly(group: &DesiredGroup, seen: &Machine) -> bool {
     seen.ended_by_itself() && badly && !scheduled
 }
 
+/// Machines that a run has changed and that nobody has seen work, where others are to be changed, too: they are kept to show
+/// first whether the others would work. Were they the first to go, each new try would take down one Machine more.
+pub(super) fn tried<'m, 'a: 'm>(
+    group: &DesiredGroup,
+    members: impl Iterator<Item = &'m Member<'a>> + Clone,
+    fields: &mut Fields<'a>,
+) -> BTreeSet<&'a MachineId> {
+    let fails = |member: &&Member<'_>| {
+        member.proven == Proven::No && Evidence::of(group, member) != Evidence::Enough
+    };
+    let tried: BTreeSet<&MachineId> = members.clone().filter(fails).map(|m| m.id).collect();
+    if tried.is_empty() {
+        return tried;
+    }
+    let mut others = members.filter(|member| !tried.contains(member.id));
+    let any_changes = others
+        .any(|member| member.moved_from.is_some() || !fields.compare(member).changes.is_empty());
+    if any_changes { tried } else { BTreeSet::new() }
+}
+
 /// Has those waited for, or started again, whom nothing of this plan changes.
 pub(super) fn await_them<'a>(
     group: &DesiredGroup,

@@ -24,9 +24,19 @@ impl Named<'_> {
     }
 }
 
+/// A Machine of a region that has too many.
+#[derive(Clone, Copy)]
+pub(super) struct Judged<'m, 'a> {
+    pub(super) member: &'m Member<'a>,
+    pub(super) is_outdated: bool,
+    /// A run changed it, nobody saw that work, and this plan changes others as well: it shows first whether they
+    /// would work.
+    pub(super) is_tried: bool,
+}
+
 /// Sorts so that those who go come first, each with the reason for its place.
 pub(super) fn in_order_of_going<'m, 'a>(
-    members: impl IntoIterator<Item = (&'m Member<'a>, bool)>,
+    members: impl IntoIterator<Item = Judged<'m, 'a>>,
     named: Named<'_>,
 ) -> Vec<(&'m Member<'a>, &'static str)>
 where
@@ -34,8 +44,9 @@ where
 {
     let mut all: Vec<_> = members
         .into_iter()
-        .map(|(member, outdated)| {
-            let rank = Rank::of(member, outdated, named);
+        .map(|judged| {
+            let member = judged.member;
+            let rank = Rank::of(judged, named);
             let made = member.seen.map_or("", |seen| seen.created_at.as_str());
             // One that the plan leaves alone goes last; the plan is refused if it would have to.
             let order = (member.excluded, rank, Reverse(made), Reverse(member.id));
@@ -89,10 +100,16 @@ enum Rank {
     Succeeded,
     WithoutVolume,
     Newest,
+    Tried,
 }
 
 impl Rank {
-    fn of(member: &Member<'_>, outdated: bool, named: Named<'_>) -> Self {
+    fn of(judged: Judged<'_, '_>, named: Named<'_>) -> Self {
+        let Judged {
+            member,
+            is_outdated,
+            is_tried,
+        } = judged;
         let seen = member.seen;
         let failing = |m: &crate::core::fleet::Machine| {
             m.checks
@@ -105,13 +122,15 @@ impl Rank {
             Self::Late
         } else if !member.host_ok() {
             Self::HostNotOk
+        } else if is_tried {
+            Self::Tried
         } else if seen.is_some_and(|m| m.cordoned) {
             Self::Cordoned
         } else if seen.is_some_and(failing) {
             Self::FailingChecks
         } else if seen.is_some_and(|m| !is_up(m.state)) {
             Self::NotStarted
-        } else if outdated {
+        } else if is_outdated {
             Self::Outdated
         } else if named.succeeded.contains(member.id) {
             Self::Succeeded
@@ -134,6 +153,7 @@ impl Rank {
             Self::FailingChecks => "its checks fail",
             Self::NotStarted => "not started",
             Self::Outdated => "not up to date",
+            Self::Tried => "nobody saw its last change work",
             Self::Succeeded => "another was made to take its place",
             Self::WithoutVolume | Self::Newest if member.seen.is_none() => "last by id",
             Self::WithoutVolume | Self::Newest => "the newest",
