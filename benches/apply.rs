@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use aeroform::apply::{self, ApplyOptions, Cancel, Job};
 use aeroform::core::fleet::{Desired, Known, Lineage, RunId};
-use aeroform::core::plan::{Options, Outcome, SavedPlan, plan, record};
+use aeroform::core::plan::{Options, Outcome, SavedPlan, next_state, plan};
 use aeroform::core::state;
 use aeroform::emulator::world::Timings;
 use aeroform::journal::{
@@ -124,7 +124,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
         1,
         &observed.description.scope,
         0,
-        SavedPlan::of(&made).text(),
+        SavedPlan::of(&made).to_json(),
     );
     let job = Job {
         plan: &made,
@@ -148,7 +148,7 @@ async fn create(size: u32, before: &mut Option<f64>) {
             .all(|result| result.outcome == Outcome::Done)
     );
     assert_eq!(report.findings, [""; 0]);
-    let next = record(&known, &made, &wanted, &report.results, &facts(&run));
+    let next = next_state(&known, &made, &wanted, &report.results, &facts(&run));
     store
         .write(&state::write(&next), &version)
         .await

@@ -46,7 +46,7 @@ fn main() {
             )
         };
         cell(2, median(create));
-        let saved = SavedPlan::of(&create()).text();
+        let saved = SavedPlan::of(&create()).to_json();
         cell(3, median(|| SavedPlan::parse(&saved).is_ok()));
         println!("{row}");
     }

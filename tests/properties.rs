@@ -174,8 +174,8 @@ proptest! {
         let made = stage.plan(&after);
         if made.refusals.is_empty() {
             for (_, change) in made.changes() {
-                if let Action::Destroy { removal, leaves } = &change.action {
-                    prop_assert!(leaves.is_empty(), "{:?}", made.summary_lines());
+                if let Action::Destroy { removal, left_volumes } = &change.action {
+                    prop_assert!(left_volumes.is_empty(), "{:?}", made.summary_lines());
                     prop_assert!(
                         matches!(removal, Removal::Replaced | Removal::Rebalanced | Removal::Named)
                             || !stage.known.protect.contains(&change.group),

@@ -66,12 +66,12 @@ impl<'a> Hands<'a> {
 
     /// How long a Machine of this group must stay up before its change counts as done.
     pub(super) fn steady(&self, group: &GroupName) -> Duration {
-        self.shared.job.plan.steady(group)
+        self.shared.job.plan.steady_window(group)
     }
 
     /// Says which Machine the step has made.
     pub(super) fn made(&self, id: &MachineId) {
-        self.say(StepEvent::Made { id: id.clone() });
+        self.say(StepEvent::Created { id: id.clone() });
     }
 
     /// Says what is waited for, and for how long at most.

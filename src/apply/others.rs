@@ -26,7 +26,10 @@ pub(super) async fn conflict(shared: &Shared<'_>, live: &Machine, message: Strin
     let release = newest
         .as_ref()
         .filter(|release| release.version == stamp.version);
-    let release = release.map_or_else(|| format!("release v{}", stamp.version), releases::told);
+    let release = release.map_or_else(
+        || format!("release v{}", stamp.version),
+        releases::describe_release,
+    );
     End::Failed {
         code: codes::CONFLICT.name().to_owned(),
         message,

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::core::fleet::{Lineage, Machine, MachineId, StoredConfig};
-use crate::core::plan::Pin;
+use crate::core::plan::Precondition;
 
 /// How the Machine differs from what the plan saw, for people; none when it does not. A new instance
 /// of an equal config is no difference.
-pub(super) fn mismatch(pin: &Pin, live: &Machine, lineage: &Lineage) -> Option<String> {
+pub(super) fn mismatch(pin: &Precondition, live: &Machine, lineage: &Lineage) -> Option<String> {
     if live.id != pin.id {
         return Some(format!("{} answers for {}", live.id, pin.id));
     }

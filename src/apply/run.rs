@@ -218,7 +218,7 @@ impl Desk<'_, '_> {
             machine: None,
             sent: None,
             updated: false,
-            instead: None,
+            replace_fallback: None,
             filled: None,
             remarks: Vec::new(),
             went_down: false,

@@ -13,7 +13,7 @@ use super::job::{Halt, Job};
 use super::limits::Limits;
 use super::steps::volumes::Shelves;
 use crate::core::fleet::{Lineage, MachineId, MachineName, Release, ReleaseStamp, VolumeId};
-use crate::core::plan::{Event, StepId, Stopping, Work};
+use crate::core::plan::{Event, InFlight, StepId, Work};
 use crate::provider::backoff::Backoff;
 
 /// Steps that wait in line for the limit of creates while others have theirs: so many that none of what the
@@ -113,13 +113,13 @@ impl<'a> Shared<'a> {
     }
 
     /// What is left open when the run stops now.
-    pub(super) fn left_open(&self) -> Stopping {
-        let mut left = Stopping {
+    pub(super) fn left_open(&self) -> InFlight {
+        let mut left = InFlight {
             up_to_ms: self.cancel.grace().map(|grace| {
                 // Grace is given in whole seconds, and some of it has passed.
                 u64::try_from(grace.as_millis().div_ceil(1000) * 1000).unwrap_or(u64::MAX)
             }),
-            ..Stopping::default()
+            ..InFlight::default()
         };
         for (step, sent) in &*self.sent.borrow() {
             if let Work::Change(change) = &self.job.plan.steps[step.0 as usize].work {

@@ -182,7 +182,7 @@ async fn leftovers(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
     let replaced = changes.filter_map(|(step, change)| {
         let result = results.get(step.0 as usize)?;
         let gone = result
-            .instead
+            .replace_fallback
             .as_ref()
             .is_some_and(|instead| instead.old_gone);
         gone.then_some((step, change.machine.id.as_ref()?))
@@ -206,7 +206,7 @@ async fn leftovers(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
 /// Standbys that were to watch the Machine that took another's place, and still watch the other.
 async fn repointed(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
     let steps = shared.job.plan.changes().filter_map(|(step, _)| {
-        let instead = results.get(step.0 as usize)?.instead.as_ref()?;
+        let instead = results.get(step.0 as usize)?.replace_fallback.as_ref()?;
         Some(
             instead
                 .repointed
@@ -254,7 +254,10 @@ fn judge(
             (pinned(change), watched(shared, standby_for))
         }
         Action::Wait | Action::Start | Action::Adopt | Action::Forget => {
-            let standby_for = change.pin.as_ref().map(|pin| pin.standby_for.clone());
+            let standby_for = change
+                .precondition
+                .as_ref()
+                .map(|pin| pin.standby_for.clone());
             (pinned(change), Ok(standby_for.unwrap_or_default()))
         }
     };
@@ -265,11 +268,15 @@ fn judge(
         return Found::Otherwise(format!("{id} is in {}, not {}", live.region, change.region));
     }
     if change.action == Action::Adopt {
-        let window = shared.job.plan.steady(&change.group);
+        let window = shared.job.plan.steady_window(&change.group);
         return running(window, seen, live);
     }
-    let known = change.machine.id.as_ref().or_else(|| change.model());
-    let window = shared.job.plan.steady(&change.group);
+    let known = change
+        .machine
+        .id
+        .as_ref()
+        .or_else(|| change.config_source());
+    let window = shared.job.plan.steady_window(&change.group);
     if let Ok(standby_for) = standby_for {
         let is_so = |volumes: &[VolumeId]| {
             let standby_for = standby_for.clone();
@@ -289,7 +296,7 @@ fn judge(
         }
     }
     let lineage = &shared.job.observed.description.scope;
-    let back = change.pin.as_ref();
+    let back = change.precondition.as_ref();
     if back.is_some_and(|pin| pin.config.is_some() && pin::mismatch(pin, live, lineage).is_none()) {
         return Found::Otherwise(format!(
             "{id} was updated and has the config of before again"
@@ -392,7 +399,7 @@ fn stopped(id: &MachineId) -> Found {
 }
 
 fn pinned(change: &Change) -> &[crate::core::fleet::VolumeId] {
-    change.pin.as_ref().map_or(&[], |pin| &pin.volumes)
+    change.precondition.as_ref().map_or(&[], |pin| &pin.volumes)
 }
 
 /// Machines that bear the name of an intent beside the one that answers it.
@@ -404,7 +411,10 @@ async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
         .filter_map(|(step, change)| {
             let result = results.get(step.0 as usize)?;
             let machine = result.machine.as_ref().map(|machine| &machine.id);
-            let made = result.instead.as_ref().is_some_and(|instead| instead.made);
+            let made = result
+                .replace_fallback
+                .as_ref()
+                .is_some_and(|instead| instead.created);
             match &change.action {
                 Action::Create { launch, .. } => Some((launch.as_str(), machine)),
                 Action::Update { .. } | Action::Move { .. } if made => {

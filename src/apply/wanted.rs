@@ -12,7 +12,7 @@ use crate::core::fleet::{
     Base, DesiredGroup, Filled, GroupName, Machine, MachineConfig, MachineId, Stamps, StoredConfig,
     VolumeId,
 };
-use crate::core::plan::{Standby, filled_of};
+use crate::core::plan::{StandbyTarget, filled_of};
 
 /// The config and group that a Machine is to have.
 pub(super) struct Wanted<'a> {
@@ -70,7 +70,7 @@ impl<'a> Wanted<'a> {
         let template = &self.group.template;
         let recorded = job.known.machines.get(&live.id);
         let run = live.stamps.run.as_ref();
-        let mut taken_over = job.plan.takes_over.iter();
+        let mut taken_over = job.plan.adopted_runs.iter();
         let unproven = recorded.is_some_and(|known| known.unproven)
             || taken_over.any(|taken| Some(&taken.run) == run);
         unproven && live.ended_by_itself() && (template.has_services() || template.has_checks())
@@ -190,11 +190,11 @@ pub(super) fn own_launch(machine: &Machine) -> Option<&str> {
 
 /// The ids of the Machines that a standby watches; those that this run makes, or puts in the place of others,
 /// were made before it.
-pub(super) fn watched(shared: &Shared<'_>, standbys: &[Standby]) -> Part<Vec<MachineId>> {
+pub(super) fn watched(shared: &Shared<'_>, standbys: &[StandbyTarget]) -> Part<Vec<MachineId>> {
     let made = shared.made.borrow();
-    let id_of = |standby: &Standby| match standby {
-        Standby::Machine(id) => Ok(now(shared, id)),
-        Standby::Step(step) => made.get(step).cloned().ok_or_else(|| {
+    let id_of = |standby: &StandbyTarget| match standby {
+        StandbyTarget::Machine(id) => Ok(now(shared, id)),
+        StandbyTarget::Step(step) => made.get(step).cloned().ok_or_else(|| {
             let message = format!("step {} has made no Machine to stand by for", step.0);
             End::failed(codes::PLAN_MISMATCH, message)
         }),

@@ -4,7 +4,7 @@ use super::Context;
 use super::args::{Apply, Global};
 use super::carry_out::{self, Errand};
 use super::saved;
-use crate::core::plan::Aim;
+use crate::core::plan::PlanMode;
 use crate::ui::{Exit, Failure};
 
 /// Shows the plan, asks, and carries it out; or carries out the plan of a file.
@@ -12,15 +12,15 @@ pub(super) async fn run(context: &Context<'_>, args: &Apply) -> Result<Exit, Fai
     let saved = args.plan.as_deref().map(saved::read).transpose()?;
     let takes_all = saved.as_ref().is_some_and(|saved| saved.destroys_app);
     let asked = match &saved {
-        Some(saved) => saved.asked.clone(),
+        Some(saved) => saved.requested.clone(),
         None => args.asks.asked(),
     };
     let errand = Errand {
         command: "apply",
         aim: if takes_all {
-            Aim::Nothing
+            PlanMode::Destroy
         } else {
-            Aim::Manifests
+            PlanMode::Normal
         },
         asked,
         saved,

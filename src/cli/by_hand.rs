@@ -10,8 +10,8 @@ use super::session::{self, Session};
 use crate::conduct::Remembered;
 use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{Desired, GroupName, Known, Lineage, Machine, MachineId, Observed};
-use crate::core::plan::RunFacts;
-use crate::core::plan::by_hand::{self, NotTaken};
+use crate::core::plan::RunInfo;
+use crate::core::plan::manual::{self, AdoptError};
 use crate::core::state;
 use crate::core::view::{escape, json};
 use crate::observe::observe;
@@ -31,7 +31,7 @@ pub(super) async fn take_out(
         let there = session.remember().await?;
         let (id, group, lineage) = known(&there.known, wanted)?;
         let facts = facts(context, "state rm", lineage, &there);
-        let next = by_hand::take_out(&there.known, &id, &facts);
+        let next = manual::forget_machine(&there.known, &id, &facts);
         context.ui.begins_to_change();
         session
             .store
@@ -86,7 +86,7 @@ pub(super) async fn take_in(
     let observed = signals.or_interrupted(observing).await??;
     let machine = observed_as(&observed, wanted)?;
     may_take(&there.known, machine)?;
-    let group = by_hand::group_of(machine, &session.desired);
+    let group = manual::group_of(machine, &session.desired);
     ui.talk(&escape::safe(&shown(machine, &group)));
     if observed.others.contains_key(&machine.id) {
         let folder = machine.project.as_deref().unwrap_or_default();
@@ -117,7 +117,7 @@ pub(super) async fn take_in(
         let lineage = observed.description.scope.clone();
         belongs(&there.known, &lineage, &session.desired)?;
         let facts = facts(context, "import", lineage, &there);
-        let next = by_hand::take_in(&there.known, &machine, &session.desired, &facts);
+        let next = manual::adopt_machine(&there.known, &machine, &session.desired, &facts);
         context.ui.begins_to_change();
         session
             .store
@@ -161,13 +161,13 @@ fn observed_as<'o>(observed: &'o Observed, wanted: &str) -> Result<&'o Machine, 
 }
 
 fn may_take(known: &Known, machine: &Machine) -> Result<(), Failure> {
-    let Err(why) = by_hand::may_take(known, machine) else {
+    let Err(why) = manual::check_adoptable(known, machine) else {
         return Ok(());
     };
     let why = match why {
-        NotTaken::Known => "it is in it already",
-        NotTaken::Special => "another tool made it, for a release command, a console or a test",
-        NotTaken::Unreachable => "its host does not say what it is; try again later",
+        AdoptError::AlreadyKnown => "it is in it already",
+        AdoptError::Special => "another tool made it, for a release command, a console or a test",
+        AdoptError::Unreachable => "its host does not say what it is; try again later",
     };
     let id = &machine.id;
     let message = format!("Machine {id} cannot be taken into the state: {why}");
@@ -216,8 +216,8 @@ fn shown(machine: &Machine, group: &GroupName) -> String {
     parts.join(" · ")
 }
 
-fn facts(context: &Context<'_>, command: &str, lineage: Lineage, there: &Remembered) -> RunFacts {
-    RunFacts {
+fn facts(context: &Context<'_>, command: &str, lineage: Lineage, there: &Remembered) -> RunInfo {
+    RunInfo {
         run: context.env.new_run_id(),
         lineage,
         at: context.env.now(),

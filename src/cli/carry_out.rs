@@ -19,8 +19,10 @@ use super::session::{self, Session};
 use super::{Context, running, show};
 use crate::conduct::{self, Anchor, Ground, Look, Waiting, awaited, until_free};
 use crate::core::fleet::RunId;
-use crate::core::plan::releases::{named as named_release, under_way};
-use crate::core::plan::{Aim, Allow, Asked, Options, Plan, SavedPlan, Spent, moved_ports};
+use crate::core::plan::releases::{release_in_progress, release_name as named_release};
+use crate::core::plan::{
+    AlreadyApplied, ApprovalFlags, Options, Plan, PlanMode, Requested, SavedPlan, changed_ports,
+};
 use crate::core::view::escape;
 use crate::core::view::terminal::questions::WRITE;
 use crate::core::view::words::span;
@@ -39,9 +41,9 @@ pub(super) struct Errand<'a> {
     /// The verb, for records.
     pub(super) command: &'static str,
     /// What it leads to.
-    pub(super) aim: Aim,
+    pub(super) aim: PlanMode,
     /// What is asked for beyond what the manifests say.
-    pub(super) asked: Asked,
+    pub(super) asked: Requested,
     /// The plan that was reviewed, where it was saved: the file is the approval.
     pub(super) saved: Option<SavedPlan>,
     /// How it is done.
@@ -52,12 +54,12 @@ pub(super) struct Errand<'a> {
 pub(super) async fn run(context: &Context<'_>, errand: &Errand<'_>) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     // To take everything away nobody has to know what was wanted.
-    let session = if errand.aim == Aim::Nothing && errand.saved.is_none() {
+    let session = if errand.aim == PlanMode::Destroy && errand.saved.is_none() {
         Session::open_looking_asking(context).await?
     } else {
         let warnings = match errand.aim {
-            Aim::Manifests => Warnings::BesidePlan,
-            Aim::Nothing | Aim::State => Warnings::Not,
+            PlanMode::Normal => Warnings::BesidePlan,
+            PlanMode::Destroy | PlanMode::RefreshOnly => Warnings::Not,
         };
         Session::open_asking(context, warnings).await?
     };
@@ -144,7 +146,7 @@ struct Work<'a> {
     session: &'a Session,
     provider: &'a dyn Provider,
     journal: &'a dyn Journal,
-    allow: Allow,
+    allow: ApprovalFlags,
     edits: Option<&'a FileEdits>,
     /// Somebody else was at work on the app when this began, and was waited for.
     waited: AtomicBool,
@@ -244,7 +246,7 @@ impl Work<'_> {
         let asked = self.errand.asked.clone();
         // A saved plan has its own; `--image` beside it is compared with that.
         let asked = match &self.errand.saved {
-            Some(_) => Asked {
+            Some(_) => Requested {
                 image: self.context.global.image.clone(),
                 ..asked
             },
@@ -262,15 +264,18 @@ impl Work<'_> {
     /// Refuses a saved plan that a run has carried out already.
     fn unspent(&self, look: &Look) -> Result<(), Failure> {
         let saved = self.errand.saved.as_ref();
-        let Some(spent) = saved.and_then(|saved| saved.spent(&look.remembered.known)) else {
+        let Some(spent) = saved.and_then(|saved| saved.already_applied(&look.remembered.known))
+        else {
             return Ok(());
         };
         let cause = match spent {
-            Spent::By(run) => format!(
+            AlreadyApplied::ByRun(run) => format!(
                 "run {} (`aeroform {}` by {}, {}) carried it out: {}",
                 run.run, run.command, run.by, run.at, run.outcome
             ),
-            Spent::Perhaps => "it is older than the runs that the state remembers".to_owned(),
+            AlreadyApplied::Unknown => {
+                "it is older than the runs that the state remembers".to_owned()
+            }
         };
         let message = "cannot apply the saved plan: it was applied already";
         Err(Failure::new(codes::PLAN_SPENT, message)
@@ -322,7 +327,7 @@ impl Work<'_> {
 
     /// Lets a release come to its end that somebody else has under way, and says whether there was one.
     async fn let_releases_end(&self, signals: &mut Signals, look: &Look) -> Result<bool, Failure> {
-        if self.errand.aim == Aim::State || self.errand.doing.no_wait_release {
+        if self.errand.aim == PlanMode::RefreshOnly || self.errand.doing.no_wait_release {
             return Ok(false);
         }
         let ui = self.context.ui;
@@ -363,13 +368,12 @@ impl Work<'_> {
 
     /// Refuses to go on beside a release that began after the last look at it.
     fn nobody_deploys(&self, fresh: &Look) -> Result<(), Failure> {
-        let observed = fresh
-            .observed
-            .as_ref()
-            .filter(|_| self.errand.aim != Aim::State && !self.errand.doing.no_wait_release);
+        let observed = fresh.observed.as_ref().filter(|_| {
+            self.errand.aim != PlanMode::RefreshOnly && !self.errand.doing.no_wait_release
+        });
         let (now, own) = (Some(self.context.env.unix_now()), fresh.own_releases());
         let begun = observed
-            .and_then(|o| under_way(o.release.as_ref(), &own, o.machines.values(), now))
+            .and_then(|o| release_in_progress(o.release.as_ref(), &own, o.machines.values(), now))
             .map(|(release, _)| format!("{} has begun", named_release(release)));
         let stale = |begun| {
             stale(
@@ -489,7 +493,7 @@ impl Work<'_> {
             }
         }
         if differences.is_empty() {
-            for text in moved_ports(&reviewed.plan, &fresh.plan) {
+            for text in changed_ports(&reviewed.plan, &fresh.plan) {
                 self.context.ui.say(&format!("note: {text}"));
             }
         }
@@ -522,7 +526,7 @@ impl Work<'_> {
             edits.take_back()?;
         }
         let exit = ran?.exit;
-        let options = running::options(self.context, &fresh.plan.asked);
+        let options = running::options(self.context, &fresh.plan.requested);
         self.say_of_files(edits, exit, untouched, &options);
         Ok(exit)
     }
@@ -552,7 +556,7 @@ fn nothing_to_do(ui: &Ui, plan: &Plan) -> Exit {
 
 /// Exit 0 of a refresh means that the state says what is there, and of a destroy that nothing is left.
 fn whole(exit: Exit, plan: &Plan) -> Exit {
-    if exit == Exit::Done && plan.left_over().next().is_some() {
+    if exit == Exit::Done && plan.shortfalls().next().is_some() {
         Exit::Incomplete
     } else {
         exit

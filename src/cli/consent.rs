@@ -1,6 +1,6 @@
 //! Who may say yes: a person at the terminal, or the flags of whoever runs this without one.
 //!
-//! What must be asked is the plan's business ([`crate::core::plan::questions`]); this only asks.
+//! What must be asked is the plan's business ([`crate::core::plan::required_approval`]); this only asks.
 
 use std::str::FromStr;
 
@@ -8,7 +8,7 @@ use super::args::Doing;
 use super::codes;
 use super::show;
 use crate::core::fleet::GroupName;
-use crate::core::plan::{Allow, Plan, Questions, Revert, questions};
+use crate::core::plan::{ApprovalFlags, Plan, RequiredApproval, Revert, required_approval};
 use crate::core::view::terminal::questions as words;
 use crate::ui::{Failure, Signals, Ui, prompt};
 
@@ -48,15 +48,15 @@ impl FromStr for AllowDestroy {
 }
 
 /// What the flags allow together.
-pub(super) fn allow(doing: &Doing) -> Allow {
-    let mut allow = Allow {
+pub(super) fn allow(doing: &Doing) -> ApprovalFlags {
+    let mut allow = ApprovalFlags {
         auto_approve: doing.auto_approve,
         revert: doing.allow_revert,
-        ..Allow::default()
+        ..ApprovalFlags::default()
     };
     for entry in &doing.allow_destroy {
         match entry {
-            AllowDestroy::All => allow.all = true,
+            AllowDestroy::All => allow.all_groups = true,
             AllowDestroy::Group { name, ceiling } => {
                 allow.groups.insert(name.clone(), *ceiling);
             }
@@ -80,9 +80,9 @@ pub(super) async fn ask(
     ui: &Ui,
     signals: &mut Signals,
     plan: &Plan,
-    allow: &Allow,
+    allow: &ApprovalFlags,
 ) -> Result<Consent, Failure> {
-    let open = questions(plan).open(allow);
+    let open = required_approval(plan).not_covered_by(allow);
     if open.is_empty() {
         return Ok(Consent::Given);
     }
@@ -100,7 +100,7 @@ pub(super) async fn ask(
             return Ok(Consent::Denied);
         }
     }
-    for number in open.released() {
+    for number in open.reverted_releases() {
         for revert in open.reverts.iter().filter(|of| of.release == number) {
             show::talk(ui, |style, text| words::reverted(revert, style, text));
         }
@@ -113,13 +113,13 @@ pub(super) async fn ask(
     Ok(Consent::Given)
 }
 
-fn unanswered(open: &Questions) -> Failure {
+fn unanswered(open: &RequiredApproval) -> Failure {
     let failure = Failure::new(
         codes::CONSENT_NEEDED,
         "the plan needs a yes, and there is no terminal to ask at; nothing was changed",
     )
     .hint(format!("after a review of the plan add `{}`", open.flags()));
-    let reverts = open.reverts.iter().map(Revert::told);
+    let reverts = open.reverts.iter().map(Revert::describe);
     let typed = open.typed.iter().map(|typed| typed.why.clone());
     reverts.chain(typed).fold(failure, |failure, why| {
         failure.cause(format!("the plan {why}"))

@@ -5,7 +5,7 @@ use super::session::{self, Session};
 use super::{Context, codes, show};
 use crate::conduct::ConductError;
 use crate::core::plan::codes::{FLEET_VANISHED, LIST_LAGS, OTHER_LINEAGE};
-use crate::core::plan::{Aim, Options, Plan};
+use crate::core::plan::{Options, Plan, PlanMode};
 use crate::core::view::{json, terminal};
 use crate::observe::ObserveError;
 use crate::ui::{Exit, Failure, Signals};
@@ -18,7 +18,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Drift) -> Result<Exit, Fai
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);
     let wishes = Options {
-        aim: Aim::State,
+        mode: PlanMode::RefreshOnly,
         ..Options::default()
     };
     let look = signals.or_interrupted(ground.look(&wishes)).await?;

@@ -14,7 +14,7 @@ use super::{Context, codes, init, show};
 use crate::conduct::{self, Look};
 use crate::core::fleet::Desired;
 use crate::core::manifest::edit::{Edit, EditError};
-use crate::core::plan::{Aim, Asked, Options, Plan};
+use crate::core::plan::{Options, Plan, PlanMode, Requested};
 use crate::core::view::escape::safe;
 use crate::core::view::{json, terminal};
 use crate::journal::SqliteJournal;
@@ -34,7 +34,7 @@ pub(super) async fn run(
     context: &Context<'_>,
     command: &'static str,
     args: &Editing,
-    asked_for: Asked,
+    asked_for: Requested,
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh;
@@ -50,14 +50,21 @@ pub(super) async fn run_blind(
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     let asks = args.refresh.refresh && !args.edit_only;
-    Box::pin(go(context, command, args, (asks, Asked::default()), edits)).await
+    Box::pin(go(
+        context,
+        command,
+        args,
+        (asks, Requested::default()),
+        edits,
+    ))
+    .await
 }
 
 async fn go(
     context: &Context<'_>,
     command: &'static str,
     args: &Editing,
-    (asks, asked_for): (bool, Asked),
+    (asks, asked_for): (bool, Requested),
     edits: impl FnOnce(&Ground<'_>) -> Result<Vec<Edit>, Failure>,
 ) -> Result<Exit, Failure> {
     if !asks && !args.plan_only && !args.edit_only {
@@ -89,7 +96,7 @@ async fn go(
         files,
         wishes: Options {
             parallelism: Some(args.doing.parallelism.get()),
-            ..session::wishes(&args.doing.wishes, Aim::Manifests, asked_for.clone())
+            ..session::wishes(&args.doing.wishes, PlanMode::Normal, asked_for.clone())
         },
     };
     if args.edit_only {
@@ -112,7 +119,7 @@ async fn go(
     }
     let errand = Errand {
         command,
-        aim: Aim::Manifests,
+        aim: PlanMode::Normal,
         asked: asked_for,
         saved: None,
         doing: &args.doing,
@@ -150,7 +157,7 @@ impl Before {
         read.may_be_written(context.global)?;
         let session = Session::before_edit(context, read.clone())?;
         session.provider_is_named(context)?;
-        let wishes = session::wishes(&args.doing.wishes, Aim::Manifests, Asked::default());
+        let wishes = session::wishes(&args.doing.wishes, PlanMode::Normal, Requested::default());
         let (world, look) = if asks {
             let world = World {
                 provider: session.provider(context)?,

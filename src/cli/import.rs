@@ -12,7 +12,7 @@ use super::session::{self, Session};
 use super::{Context, by_hand, codes, show};
 use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{GroupName, Known, Machine, Management, Observed, Region};
-use crate::core::plan::{Action, Aim, Asked, Options, Plan, plan};
+use crate::core::plan::{Action, Options, Plan, PlanMode, Requested, plan};
 use crate::core::view::{json, terminal};
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
@@ -58,8 +58,8 @@ pub(super) async fn run(context: &Context<'_>, args: &Import) -> Result<Exit, Fa
     };
     let errand = Errand {
         command: "import",
-        aim: Aim::State,
-        asked: Asked::default(),
+        aim: PlanMode::RefreshOnly,
+        asked: Requested::default(),
         saved: None,
         doing: &doing,
     };
@@ -101,7 +101,7 @@ async fn left_to_do(context: &Context<'_>) -> Result<Exit, Failure> {
     let provider = session.provider(context)?;
     let journal = session::journal(context)?;
     let ground = session.ground(context, &*provider, &journal);
-    let wishes = session::wishes(&Wishes::default(), Aim::Manifests, Asked::default());
+    let wishes = session::wishes(&Wishes::default(), PlanMode::Normal, Requested::default());
     let look = signals.or_interrupted(ground.look(&wishes)).await??;
     context.ui.data("\nWhat the files would change now:\n\n");
     show::plan(context.ui, &look.plan);

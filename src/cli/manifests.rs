@@ -235,7 +235,7 @@ fn remembered(
         return None;
     };
     let bytes = pair.project.read(&pair.project.path(&path)).ok()??;
-    let whose = state::whose(&String::from_utf8_lossy(&bytes))?;
+    let whose = state::read_owner(&String::from_utf8_lossy(&bytes))?;
     (whose.app == app).then_some(whose.provider)
 }
 

@@ -7,7 +7,7 @@ use super::session::{self, Session};
 use super::{Context, show};
 use crate::conduct::Look;
 use crate::core::fleet::typed::shell_word;
-use crate::core::plan::{Aim, DriftKind, Options, Plan, SavedPlan};
+use crate::core::plan::{DriftKind, Options, Plan, PlanMode, SavedPlan};
 use crate::ui::{Exit, Failure, Signals};
 
 /// Shows it, and saves it where that is asked for.
@@ -26,9 +26,9 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
         Session::open_for(context, Purpose::Plan, warnings)?
     };
     let aim = if args.destroy {
-        Aim::Nothing
+        PlanMode::Destroy
     } else {
-        Aim::Manifests
+        PlanMode::Normal
     };
     let asked = session::with_options(context, &args.options, args.asks.asked())?;
     let wishes = Options {
@@ -71,7 +71,11 @@ fn detailed(plan: &Plan) -> Exit {
         .any(|drift| drift.kind == DriftKind::Changed);
     if !plan.refusals.is_empty() {
         Exit::Refused
-    } else if plan.calls_provider() || plan.waits() || !plan.records.is_empty() || drifted {
+    } else if plan.calls_provider()
+        || plan.waits_for_unproven()
+        || !plan.records.is_empty()
+        || drifted
+    {
         Exit::Changes
     } else {
         Exit::Done

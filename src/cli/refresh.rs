@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use super::Context;
 use super::args::{Doing, PlanOptions, RefreshState};
 use super::carry_out::{self, Errand};
-use crate::core::plan::{Aim, Asked};
+use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 
 /// Shows what differs, asks, and writes it down, by the same road as any other change.
@@ -23,8 +23,8 @@ pub(super) async fn run(context: &Context<'_>, args: &RefreshState) -> Result<Ex
     };
     let errand = Errand {
         command: "refresh",
-        aim: Aim::State,
-        asked: Asked::default(),
+        aim: PlanMode::RefreshOnly,
+        asked: Requested::default(),
         saved: None,
         doing: &doing,
     };

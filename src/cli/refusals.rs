@@ -4,8 +4,8 @@ use super::codes;
 use crate::conduct::Look;
 use crate::core::fleet::{MachineId, Release};
 use crate::core::plan::codes::{STATE_BEHIND, named};
-use crate::core::plan::releases::told as released;
-use crate::core::plan::{Plan, TakenOver};
+use crate::core::plan::releases::describe_release as released;
+use crate::core::plan::{AdoptedRun, Plan};
 use crate::ui::Failure;
 
 /// Refusals that no flag lifts end here; those that say that state and world do not belong together
@@ -30,7 +30,7 @@ pub(super) fn refuse(plan: &Plan) -> Result<(), Failure> {
     }
     failure.hint = (!hints.is_empty()).then(|| hints.join("; "));
     if let Some(code) = named(&first.code) {
-        failure.exit = code.ends().into();
+        failure.exit = code.exit_class().into();
     }
     Err(failure)
 }
@@ -59,7 +59,7 @@ pub(super) fn stale_since(
     differences.extend(reverts.iter().map(|revert| {
         let told = release.filter(|release| release.version == revert.release);
         let who = told.map_or_else(String::new, |told| format!(" ({})", released(told)));
-        format!("an apply now {}{who}", revert.told())
+        format!("an apply now {}{who}", revert.describe())
     }));
     let failure = stale(message, differences);
     if reverts.is_empty() {
@@ -70,7 +70,7 @@ pub(super) fn stale_since(
 }
 
 /// Another run was waited for, and the plan would change what it did to these Machines.
-pub(super) fn at_work_meanwhile(taken: &TakenOver, machines: &[&MachineId]) -> Failure {
+pub(super) fn at_work_meanwhile(taken: &AdoptedRun, machines: &[&MachineId]) -> Failure {
     let (run, by) = (&taken.run, taken.by.as_deref().unwrap_or("somebody else"));
     let ids: Vec<&str> = machines.iter().map(|id| id.as_str()).collect();
     let failure = Failure::new(

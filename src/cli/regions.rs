@@ -10,7 +10,7 @@ use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{Count, GroupName, Region, Regions};
 use crate::core::manifest::did_you_mean;
 use crate::core::manifest::edit::{Edit, Layout};
-use crate::core::plan::Asked;
+use crate::core::plan::Requested;
 use crate::core::platform::regions;
 use crate::ui::{Exit, Failure};
 
@@ -23,7 +23,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                 context,
                 "regions add",
                 &args.editing,
-                Asked::default(),
+                Requested::default(),
                 edits,
             )
             .await
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                 context,
                 "regions remove",
                 &args.editing,
-                Asked::default(),
+                Requested::default(),
                 edits,
             )
             .await
@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                 context,
                 "regions drain",
                 &args.editing,
-                Asked::default(),
+                Requested::default(),
                 edits,
             )
             .await

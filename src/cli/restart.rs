@@ -4,7 +4,7 @@ use super::Context;
 use super::args::Restart;
 use super::carry_out::{self, Errand};
 use super::plan;
-use crate::core::plan::Aim;
+use crate::core::plan::PlanMode;
 use crate::ui::{Exit, Failure};
 
 /// Has the Machines that run start anew, by the same road as any other change.
@@ -14,7 +14,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Restart) -> Result<Exit, F
     }
     let errand = Errand {
         command: "restart",
-        aim: Aim::Manifests,
+        aim: PlanMode::Normal,
         asked: args.asked(),
         saved: None,
         doing: &args.doing,

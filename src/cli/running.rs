@@ -10,8 +10,10 @@ use crate::apply::{CancelHandle, Halt};
 use crate::conduct::{Ended, Errand, Ground, Look};
 use crate::core::fleet::MachineId;
 use crate::core::fleet::typed::shell_word;
-use crate::core::plan::serving::Left;
-use crate::core::plan::{Action, Aim, Asked, Outcome, Plan, Restart, StepResult, Work};
+use crate::core::plan::partial_rollout::PartialRollout;
+use crate::core::plan::{
+    Action, Outcome, Plan, PlanMode, Requested, RestartScope, StepResult, Work,
+};
 use crate::core::view::again::{Again, GoesOn, flags, spaced};
 use crate::core::view::{RunEnd, RunReport, json};
 use crate::store::StateLock;
@@ -138,7 +140,7 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str, typed: &st
     let observed = look.observed.as_ref();
     let left = observed.map(|observed| {
         let release = report.release.as_ref();
-        Left::of(&look.plan, observed, &report.results, release)
+        PartialRollout::of(&look.plan, observed, &report.results, release)
     });
     let again = again(context, look, &report.results, (verb, typed));
     let told = RunReport {
@@ -167,23 +169,23 @@ fn again(
 ) -> Again {
     let typed = &context.global.typed;
     let plan = &look.plan;
-    let asked = &plan.asked;
+    let asked = &plan.requested;
     let kept = kept(context, asked);
     let options = spaced(&flags(&kept));
-    let options_without_image = spaced(&flags(&Asked {
+    let options_without_image = spaced(&flags(&Requested {
         image: None,
         ..kept.clone()
     }));
     let replaced = replaced(plan, results);
     let unreplaced = asked.replace.difference(&replaced).cloned();
-    let beyond = Asked {
+    let beyond = Requested {
         replace: unreplaced.collect(),
         restart: asked.restart.clone(),
-        ..Asked::default()
+        ..Requested::default()
     };
     let apply = || format!("apply{options}");
     let (command, how) = match verb {
-        "apply" if look.reviewed.is_some() && plan.aim == Aim::Nothing => {
+        "apply" if look.reviewed.is_some() && plan.mode == PlanMode::Destroy => {
             (format!("destroy{options}"), GoesOn::Instead)
         }
         "apply" if look.reviewed.is_some() => {
@@ -226,21 +228,21 @@ fn again(
 }
 
 /// What was asked of how the plan is made, and so is asked of the next one.
-fn kept(context: &Context<'_>, asked: &Asked) -> Asked {
+fn kept(context: &Context<'_>, asked: &Requested) -> Requested {
     // Where the next command is typed, the same variable is read again.
     let variable = context.env.var("AEROFORM_STEADY");
     let by_variable = variable.and_then(|text| steady(text).ok());
-    Asked {
+    Requested {
         replace: BTreeSet::new(),
-        restart: Restart::Nobody,
-        like: None,
+        restart: RestartScope::None,
+        clone_source: None,
         steady_ms: asked.steady_ms.filter(|ms| Some(*ms) != by_variable),
         ..asked.clone()
     }
 }
 
 /// The flags that ask the same of the next plan, each after a space.
-pub(super) fn options(context: &Context<'_>, asked: &Asked) -> String {
+pub(super) fn options(context: &Context<'_>, asked: &Requested) -> String {
     spaced(&flags(&kept(context, asked)))
 }
 

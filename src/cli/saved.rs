@@ -42,7 +42,7 @@ impl OutFile {
     pub(super) fn write(mut self, plan: &SavedPlan) -> Result<String, Failure> {
         self.file
             .set_len(0)
-            .and_then(|()| self.file.write_all(plan.text().as_bytes()))
+            .and_then(|()| self.file.write_all(plan.to_json().as_bytes()))
             .and_then(|()| self.file.sync_all())
             .map_err(|error| unwritable(&self.path, &error))?;
         self.made = false;

@@ -7,7 +7,7 @@ use super::edit::{self, Ground};
 use super::{Context, codes, scale_show, size};
 use crate::core::fleet::{Count as Written, Desired, GroupName, Region, Regions};
 use crate::core::manifest::edit::{Edit, Layout};
-use crate::core::plan::{Amount, Asked, NoScale, Plan, Scale};
+use crate::core::plan::{Plan, Requested, ScaleAmount, ScaleError, ScaleRequest};
 use crate::ui::{Exit, Failure};
 
 /// Does it.
@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                 context,
                 "scale count",
                 &args.editing,
-                Asked::default(),
+                Requested::default(),
                 edits,
             )
             .await
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
                 context,
                 "scale memory",
                 &args.of.editing,
-                Asked::default(),
+                Requested::default(),
                 edits,
             )
             .await
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
 /// The layout of each group that is named.
 fn count(args: &Count, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
     let desired = ground.desired;
-    let mut wanted: BTreeMap<GroupName, Amount> = BTreeMap::new();
+    let mut wanted: BTreeMap<GroupName, ScaleAmount> = BTreeMap::new();
     for count in &args.counts {
         let group = match &count.group {
             Some(name) => group(desired, name.as_str())?,
@@ -74,19 +74,21 @@ fn layout(
     ground: &Ground<'_>,
     regions: &[Region],
     name: &GroupName,
-    amount: Amount,
+    amount: ScaleAmount,
 ) -> Result<Layout, Failure> {
     let group = &ground.desired.groups[name];
     let current = there(ground.desired, &ground.look.plan, name);
     let most = args.max_per_region.map(u32::from).or(group.max_per_region);
-    let scale = Scale {
+    let scale = ScaleRequest {
         amount,
-        named: (!args.region.is_empty()).then_some(args.region.as_slice()),
-        app: regions,
+        regions: (!args.region.is_empty()).then_some(args.region.as_slice()),
+        app_regions: regions,
         max_per_region: most,
         has_volumes: group.template.has_mounts(),
     };
-    let after = scale.of(&current).map_err(|error| fits_not(name, &error))?;
+    let after = scale
+        .counts_per_region(&current)
+        .map_err(|error| fits_not(name, &error))?;
     Ok(Layout {
         standby: standbys(ground, name, &after),
         regions: after,
@@ -192,14 +194,14 @@ pub(super) fn list(desired: &Desired) -> String {
     names.join(", ")
 }
 
-fn fits_not(name: &GroupName, error: &NoScale) -> Failure {
+fn fits_not(name: &GroupName, error: &ScaleError) -> Failure {
     match error {
-        NoScale::TooFew { wanted, room } => Failure::new(
+        ScaleError::TooFew { wanted, room } => Failure::new(
             codes::SCALE_FITS_NOT,
             format!("group `{name}` cannot have {wanted} Machines there: the regions hold {room}"),
         )
         .hint("name more regions with `--region`, or raise `--max-per-region`"),
-        NoScale::NoRegion => Failure::new(
+        ScaleError::NoRegion => Failure::new(
             codes::SCALE_FITS_NOT,
             format!("group `{name}` cannot have Machines: there is no region to put them in"),
         )

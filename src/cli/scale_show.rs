@@ -4,7 +4,7 @@ use super::session::{self, Session};
 use super::{Context, scale, show};
 use crate::conduct::Look;
 use crate::core::fleet::GroupName;
-use crate::core::plan::{Aim, Asked};
+use crate::core::plan::{PlanMode, Requested};
 use crate::core::view::{ScaleView, json, terminal};
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
@@ -18,8 +18,8 @@ pub(super) async fn run(
     let mut signals = Signals::listen()?;
     let wishes = session::wishes(
         &super::args::Wishes::default(),
-        Aim::Manifests,
-        Asked::default(),
+        PlanMode::Normal,
+        Requested::default(),
     );
     let session = if asks {
         Session::open_looking_asking(context).await?

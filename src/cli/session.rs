@@ -16,7 +16,7 @@ use crate::core::fleet::profile::ProviderKind;
 use crate::core::fleet::{AppName, Desired, Known};
 use crate::core::manifest::{Settings, StateLocation, did_you_mean};
 use crate::core::plan::codes::FLEET_VANISHED;
-use crate::core::plan::{Aim, Asked, Options};
+use crate::core::plan::{Options, PlanMode, Requested};
 use crate::core::view::words::span;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
@@ -342,10 +342,10 @@ pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, F
 }
 
 /// What flags ask of the planner.
-pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
+pub(super) fn wishes(flags: &Wishes, aim: PlanMode, asked: Requested) -> Options {
     Options {
-        aim,
-        asked,
+        mode: aim,
+        requested: asked,
         accept_missing: flags.accept_missing,
         accept_unknown: flags.accept_unknown,
         take_over: flags.take_over,
@@ -361,8 +361,8 @@ pub(super) fn wishes(flags: &Wishes, aim: Aim, asked: Asked) -> Options {
 pub(super) fn with_options(
     context: &Context<'_>,
     options: &PlanOptions,
-    asked: Asked,
-) -> Result<Asked, Failure> {
+    asked: Requested,
+) -> Result<Requested, Failure> {
     let mut asked = options.on_top_of(asked, context.global.image.as_ref());
     if let (None, Some(text)) = (asked.steady_ms, context.env.var("AEROFORM_STEADY")) {
         let bad = |rule| {

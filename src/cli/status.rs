@@ -8,7 +8,7 @@ use super::args::{Status, Wishes};
 use super::session::{self, Session};
 use super::{Context, scale, show};
 use crate::core::fleet::GroupName;
-use crate::core::plan::{Aim, Asked, plan};
+use crate::core::plan::{PlanMode, Requested, plan};
 use crate::core::view::words::span;
 use crate::core::view::{StatusView, Style, escape, json, terminal};
 use crate::observe::observe;
@@ -55,7 +55,7 @@ async fn look(
         .clone()
         .unwrap_or_else(|| session.nothing_known());
     let observed = observe(provider, &session.desired.app, &known).await?;
-    let options = session::wishes(&Wishes::default(), Aim::Manifests, Asked::default());
+    let options = session::wishes(&Wishes::default(), PlanMode::Normal, Requested::default());
     let wanted = session.wanted();
     let mut view = StatusView::of(provider.name(), wanted, remembered.as_ref(), &observed);
     view.named_by.clone_from(&session.desired.named_by);

@@ -18,7 +18,7 @@ use crate::core::fleet::{AppName, Desired, NamedBy};
 use crate::core::manifest::{
     self, Diagnostics, Overrides, PROVIDERS, Settings, Severity, SourceFile, StateLocation,
 };
-use crate::core::state::{self, Whose};
+use crate::core::state::{self, StateOwner};
 use crate::ui::{Failure, Ui};
 
 /// Takes what there is instead of the manifests, and says in one warning what is wrong with them.
@@ -233,7 +233,7 @@ impl Left {
     }
 
     /// The states that are where states of this folder are.
-    fn states(&self) -> Vec<(PathBuf, Whose)> {
+    fn states(&self) -> Vec<(PathBuf, StateOwner)> {
         let mut paths = match &self.settings.state {
             Some(StateLocation::Path(path)) => vec![self.project.path(path)],
             Some(StateLocation::Url(_)) => Vec::new(),
@@ -258,9 +258,9 @@ impl Left {
     }
 
     /// Whose state a file is, by its first line.
-    fn whose(&self, path: &Path) -> Option<Whose> {
+    fn whose(&self, path: &Path) -> Option<StateOwner> {
         let bytes = self.project.read(path).ok()??;
-        state::whose(&String::from_utf8_lossy(&bytes))
+        state::read_owner(&String::from_utf8_lossy(&bytes))
     }
 }
 

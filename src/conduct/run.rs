@@ -5,7 +5,7 @@ use std::path::Path;
 use super::ground::{ConductError, Ground, Look};
 use crate::apply::{self, ApplyOptions, Cancel, Job, Report};
 use crate::core::fleet::{Known, Lineage, RunId};
-use crate::core::plan::{Event, RunFacts, SavedPlan, record};
+use crate::core::plan::{Event, RunInfo, SavedPlan, next_state};
 use crate::core::state;
 use crate::core::view::{RunEnd, RunReport, StateEnd};
 use crate::journal::{JournalError, RunRow, RunStatus};
@@ -76,7 +76,7 @@ impl Ground<'_> {
             at: self.env.now(),
             by: self.env.user(),
             command: errand.command.to_owned(),
-            plan: SavedPlan::of(&look.plan).text(),
+            plan: SavedPlan::of(&look.plan).to_json(),
         };
         let left = Box::pin(self.end_releases(look, true)).await;
         let commit = self.env.commit();
@@ -157,7 +157,7 @@ impl Ground<'_> {
             RunEnd::Overtaken => "overtaken",
             RunEnd::Interrupted => "interrupted",
         };
-        let facts = RunFacts {
+        let facts = RunInfo {
             run: errand.run.clone(),
             lineage: lineage.clone(),
             at: self.env.now(),
@@ -169,7 +169,7 @@ impl Ground<'_> {
             plan: look.reviewed.as_ref().map(SavedPlan::digest),
             release: report.release.as_ref().map(|release| release.version),
         };
-        record(
+        next_state(
             &look.remembered.known,
             &look.plan,
             self.desired,

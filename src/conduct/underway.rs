@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::ground::{Ground, Look};
 use crate::core::fleet::{MachineId, Release, RunId, release::UNDER_WAY_S};
-use crate::core::plan::releases::{named, under_way};
-use crate::core::plan::{Action, TakenOver};
+use crate::core::plan::releases::{release_in_progress, release_name};
+use crate::core::plan::{Action, AdoptedRun};
 use crate::env::Env;
 use crate::provider::Provider;
 
@@ -51,7 +51,8 @@ pub async fn let_end(
             Ok(newest) => {
                 let machines = observed.machines.values();
                 let newest = newest.as_ref();
-                let Some((release, left)) = under_way(newest, &own, machines, Some(now)) else {
+                let Some((release, left)) = release_in_progress(newest, &own, machines, Some(now))
+                else {
                     return told.is_some();
                 };
                 if told.as_ref().is_none_or(|(id, _)| *id != release.id) {
@@ -98,7 +99,7 @@ impl Ground<'_> {
         };
         Some(format!(
             "{} could not be marked as ended: {why}",
-            named(left.release)
+            release_name(left.release)
         ))
     }
 }
@@ -106,10 +107,10 @@ impl Ground<'_> {
 impl Look {
     /// A run of somebody else that the state does not list, with those of its Machines that this plan would make
     /// otherwise or destroy. A run that wanted the same, and one that is to be adopted, is none.
-    pub fn undone_run(&self, adopted: &[RunId]) -> Option<(&TakenOver, Vec<&MachineId>)> {
+    pub fn undone_run(&self, adopted: &[RunId]) -> Option<(&AdoptedRun, Vec<&MachineId>)> {
         let observed = self.observed.as_ref()?;
         let own = |run: &RunId| self.open_runs.iter().any(|open| open.row.run == *run);
-        let mut others = self.plan.takes_over.iter();
+        let mut others = self.plan.adopted_runs.iter();
         others.find_map(|taken| {
             let changed = self.plan.changes().filter_map(|(_, change)| {
                 let changes = match change.action {

@@ -52,7 +52,7 @@ impl Code {
     }
 
     /// How a command ends that meets it.
-    pub const fn ends(self) -> Ends {
+    pub const fn exit_class(self) -> Ends {
         self.0.ends
     }
 

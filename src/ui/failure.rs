@@ -43,7 +43,7 @@ impl Failure {
             message: message.into(),
             causes: Vec::new(),
             hint: None,
-            exit: code.ends().into(),
+            exit: code.exit_class().into(),
             diagnostics: Vec::new(),
             outside: false,
         }

@@ -81,7 +81,7 @@ impl<'a> Progress<'a> {
             Event::Interrupted(_) | Event::Release { .. } => true,
             Event::Step { what, .. } => match what {
                 // The bars show these while they last.
-                StepEvent::Began | StepEvent::Made { .. } => false,
+                StepEvent::Began | StepEvent::Created { .. } => false,
                 StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {
                     self.speaks() && self.bars.is_none()
                 }
@@ -147,7 +147,7 @@ impl Bars {
         match what {
             StepEvent::Began => self.at_work += 1,
             StepEvent::Waiting { .. } | StepEvent::Retrying { .. } => {}
-            StepEvent::Remark { .. } | StepEvent::Made { .. } => return,
+            StepEvent::Remark { .. } | StepEvent::Created { .. } => return,
             StepEvent::Ended(outcome) => {
                 if !matches!(outcome, Outcome::Skipped { .. } | Outcome::NotStarted) {
                     self.at_work = self.at_work.saturating_sub(1);

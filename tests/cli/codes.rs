@@ -37,7 +37,7 @@ fn exit_of(name: &str) -> i32 {
         .flat_map(|table| table.codes)
         .find(|code| code.name() == name);
     let row = row.unwrap_or_else(|| panic!("{name} is in no table"));
-    i32::from(Exit::from(row.ends()).code())
+    i32::from(Exit::from(row.exit_class()).code())
 }
 
 fn ends(sandbox: &Sandbox, args: &[&str]) -> String {

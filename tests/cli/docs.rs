@@ -86,7 +86,7 @@ fn errors() -> String {
 }
 
 fn exit_of(code: Code) -> String {
-    match code.ends() {
+    match code.exit_class() {
         Ends::Not => String::new(),
         ends => Exit::from(ends).code().to_string(),
     }

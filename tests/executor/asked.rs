@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 
 use aeroform::core::fleet::{Desired, MachineId};
-use aeroform::core::plan::{Asked, Options, Restart, check, plan};
+use aeroform::core::plan::{Options, Requested, RestartScope, check, plan};
 use aeroform::emulator::world::{Effect, Fault};
 
 use crate::stage::{Ran, Stage, checked, web, worker};
 use crate::support::{GroupWords, desired};
 
-pub(crate) async fn apply(stage: &mut Stage, wanted: &Desired, asked: Asked) -> Ran {
+pub(crate) async fn apply(stage: &mut Stage, wanted: &Desired, asked: Requested) -> Ran {
     let observed = stage.observed().await;
     let options = Options {
-        asked,
+        requested: asked,
         ..Options::default()
     };
     let made = plan(wanted, &stage.known, Some(&observed), &options);
@@ -21,17 +21,17 @@ pub(crate) async fn apply(stage: &mut Stage, wanted: &Desired, asked: Asked) -> 
     stage.carry_out(wanted, made, &observed).await
 }
 
-fn restart() -> Asked {
-    Asked {
-        restart: Restart::All,
-        ..Asked::default()
+fn restart() -> Requested {
+    Requested {
+        restart: RestartScope::All,
+        ..Requested::default()
     }
 }
 
-fn replace(id: &str) -> Asked {
-    Asked {
+fn replace(id: &str) -> Requested {
+    Requested {
         replace: BTreeSet::from([MachineId::new(id).unwrap()]),
-        ..Asked::default()
+        ..Requested::default()
     }
 }
 

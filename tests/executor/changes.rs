@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aeroform::core::fleet::MachineId;
-use aeroform::core::plan::Asked;
+use aeroform::core::plan::Requested;
 use aeroform::emulator::world::{Effect, Fault};
 use serde_json::json;
 use tokio::time::timeout;
@@ -214,9 +214,9 @@ async fn a_stopped_and_cordoned_machine_is_replaced_by_one_that_is_both() {
     stage.sim.world().cordon("shop", &rests, true);
     let wanted = desired([("web", checked(web(2)))]);
     let ids = [rests.as_str(), runs.as_str()];
-    let asked = Asked {
+    let asked = Requested {
         replace: ids.map(|id| MachineId::new(id).unwrap()).into(),
-        ..Asked::default()
+        ..Requested::default()
     };
     crate::asked::apply(&mut stage, &wanted, asked)
         .await
@@ -320,9 +320,9 @@ async fn the_successor_of_a_machine_that_is_down_runs_where_an_update_would_have
         if unproven {
             stage.known.machines.get_mut(&old).unwrap().unproven = true;
         }
-        let asked = Asked {
+        let asked = Requested {
             replace: [old.clone()].into(),
-            ..Asked::default()
+            ..Requested::default()
         };
         let ran = crate::asked::apply(&mut stage, &wanted, asked).await;
         ran.assert_complete();
@@ -353,9 +353,9 @@ async fn a_replacement_that_died_before_its_cordon_is_in_rotation_and_the_old_on
     stage.sim.world().cordon("shop", &old, true);
     let slow = Fault::on("create", Effect::SlowAnswer(Duration::from_secs(20)));
     stage.sim.world().inject(slow);
-    let asked = Asked {
+    let asked = Requested {
         replace: [MachineId::new(old.as_str()).unwrap()].into(),
-        ..Asked::default()
+        ..Requested::default()
     };
     let killed = crate::asked::apply(&mut stage, &wanted, asked);
     let died = timeout(Duration::from_secs(10), killed).await;
@@ -374,9 +374,9 @@ async fn what_is_not_written_any_more_does_not_come_along_to_a_replacement() {
     let daily = web(1).config(json!({"schedule": "daily"}));
     stage.settle(&desired([("web", daily)])).await;
     let wanted = desired([("web", web(1))]);
-    let asked = Asked {
+    let asked = Requested {
         replace: [MachineId::new(stage.id(0)).unwrap()].into(),
-        ..Asked::default()
+        ..Requested::default()
     };
     let ran = crate::asked::apply(&mut stage, &wanted, asked).await;
     ran.assert_complete();
@@ -395,9 +395,9 @@ async fn a_machine_that_is_destroyed_for_its_volume_has_a_successor_that_runs() 
     let old = stage.id(0);
     stage.sim.world().operator("shop").stop(&old);
     stage.sim.world().cordon("shop", &old, true);
-    let asked = Asked {
+    let asked = Requested {
         replace: [MachineId::new(old).unwrap()].into(),
-        ..Asked::default()
+        ..Requested::default()
     };
     crate::asked::apply(&mut stage, &wanted, asked)
         .await

@@ -37,7 +37,7 @@ fn told(ran: &Ran) -> Vec<String> {
             .value
             .as_ref()
             .map_or("any".to_owned(), Value::to_string);
-        let kept = if addition.kept { " kept" } else { "" };
+        let kept = if addition.not_removed { " kept" } else { "" };
         format!(
             "{} {value} x{}{kept}",
             addition.path.join("."),

@@ -60,7 +60,7 @@ async fn a_machine_whose_host_has_no_room_is_replaced_and_the_plan_said_so() {
     let result = &ran.report.results[step.0 as usize];
     let new = result.machine.as_ref().unwrap();
     assert_eq!(new.name, successor.name);
-    assert!(result.instead.as_ref().unwrap().old_gone);
+    assert!(result.replace_fallback.as_ref().unwrap().old_gone);
     assert_eq!(images(&stage), ["shop:2"; 3]);
     assert_eq!(stage.states(), ["started"; 3]);
     stage.assert_one_machine_per_name(3);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aeroform::core::fleet::{DesiredGroup, Strategy};
-use aeroform::core::plan::{Asked, Options, Plan, plan};
+use aeroform::core::plan::{Options, Plan, Requested, plan};
 use aeroform::emulator::world::{Effect, ExitsAfter, Fault};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -226,9 +226,9 @@ async fn the_window_is_the_flags_then_the_files_then_the_providers() {
             group.wait_timeout_s = wait;
         });
         let options = Options {
-            asked: Asked {
+            requested: Requested {
                 steady_ms: flag,
-                ..Asked::default()
+                ..Requested::default()
             },
             ..Options::default()
         };
@@ -414,9 +414,9 @@ async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_re
         assert_eq!(elsewhere(&made), [""; 0]);
         assert_eq!(made.changes().count(), 0);
         let options = Options {
-            asked: Asked {
+            requested: Requested {
                 replace: [aeroform::core::fleet::MachineId::new(&id).unwrap()].into(),
-                ..Asked::default()
+                ..Requested::default()
             },
             ..Options::default()
         };

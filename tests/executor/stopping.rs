@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aeroform::apply::{Cancel, CancelHandle, Halt};
-use aeroform::core::plan::{Event, Stopping, Unconfirmed};
+use aeroform::core::plan::{Event, InFlight, Unconfirmed};
 use aeroform::emulator::world::{Effect, Fault, Timings};
 use aeroform::journal::memory::FailCommit;
 use tokio::time::{Instant, sleep};
@@ -57,7 +57,7 @@ async fn a_cancel_drops_waits_at_once_and_starts_nothing_new() {
             ]
         );
         assert!(ran.report.interrupted);
-        let stopping = Stopping {
+        let stopping = InFlight {
             sent: Unconfirmed {
                 create: 2,
                 ..Unconfirmed::default()
@@ -90,7 +90,7 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
             let ran = stage.apply(&wanted).await;
             assert!(begun.elapsed() < Duration::from_millis(5200));
             assert_eq!(ran.outcomes()[0], outcome);
-            let stopping = Stopping {
+            let stopping = InFlight {
                 sent: Unconfirmed {
                     create: 1,
                     ..Unconfirmed::default()

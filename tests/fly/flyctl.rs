@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use aeroform::apply::Cancel;
 use aeroform::core::fleet::Desired;
 use aeroform::core::plan::{
-    Action, Allow, DriftKind, Options, Outcome, Plan, Revert, plan, questions,
+    Action, ApprovalFlags, DriftKind, Options, Outcome, Plan, Revert, plan, required_approval,
 };
 use aeroform::emulator::http::Desk;
 use aeroform::emulator::world::{Effect, Fault};
@@ -75,7 +75,7 @@ async fn deploy(desk: &Desk, image: Option<&str>) {
 
 /// Whether a plan takes back a release, and which.
 fn reverts(plan: &Plan) -> Vec<String> {
-    plan.reverts().iter().map(Revert::told).collect()
+    plan.reverts().iter().map(Revert::describe).collect()
 }
 
 /// Holds rule 11.
@@ -101,17 +101,17 @@ async fn a_deploy_of_another_image_is_reverted_as_a_class_of_its_own() {
     let (made, _) = team.planned(&two("", PINNED)).await;
     let told = format!("reverts release v4 (sha256:999999999999) to {ours} on 2 Machines");
     assert_eq!(reverts(&made), [told.as_str()]);
-    let asked = questions(&made);
-    let yes = Allow {
+    let asked = required_approval(&made);
+    let yes = ApprovalFlags {
         auto_approve: true,
-        ..Allow::default()
+        ..ApprovalFlags::default()
     };
-    assert_eq!(asked.open(&yes).flags(), "--allow-revert");
-    let may = Allow {
+    assert_eq!(asked.not_covered_by(&yes).flags(), "--allow-revert");
+    let may = ApprovalFlags {
         revert: true,
         ..yes
     };
-    assert!(asked.open(&may).is_empty());
+    assert!(asked.not_covered_by(&may).is_empty());
     // Where nobody pins an image what runs stays, and nothing is taken back.
     let (made, _) = team.planned(&two("", "")).await;
     assert_eq!(reverts(&made), [""; 0]);
@@ -139,7 +139,8 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
         let (_, observed) = team.planned(&two("", PINNED)).await;
         let mut options = Options::default();
         if is_excluded {
-            options.asked.exclude = [aeroform::core::fleet::MachineId::new(&left).unwrap()].into();
+            options.requested.exclude =
+                [aeroform::core::fleet::MachineId::new(&left).unwrap()].into();
         } else {
             // The second update is refused.
             let no = Effect::Refuse {

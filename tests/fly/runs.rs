@@ -58,7 +58,7 @@ impl<'a> Team<'a> {
     pub(crate) async fn refresh(&mut self, desired: &Desired) -> Ran {
         let (_, observed) = self.planned(desired).await;
         let options = Options {
-            aim: aeroform::core::plan::Aim::State,
+            mode: aeroform::core::plan::PlanMode::RefreshOnly,
             ..Options::default()
         };
         let made = plan(desired, &self.known, Some(&observed), &options);

@@ -245,7 +245,7 @@ pub(crate) fn plan() -> Target {
     Target {
         name: "plan",
         seeds: plans
-            .map(|plan| SavedPlan::of(&plan).text().into_bytes())
+            .map(|plan| SavedPlan::of(&plan).to_json().into_bytes())
             .into(),
         words: JSON,
         read: read_plan,
@@ -255,7 +255,7 @@ pub(crate) fn plan() -> Target {
 fn read_plan(input: &[u8]) -> String {
     match SavedPlan::parse(&String::from_utf8_lossy(input)) {
         Ok(saved) => {
-            let again = SavedPlan::parse(&saved.text()).unwrap();
+            let again = SavedPlan::parse(&saved.to_json()).unwrap();
             assert_eq!(again, saved);
             format!("read {}", saved.steps.len().min(9))
         }

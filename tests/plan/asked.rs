@@ -4,7 +4,8 @@ use aeroform::core::fleet::{
     CheckState, CheckStatus, Desired, HostStatus, MachineConfig, MachineState,
 };
 use aeroform::core::plan::{
-    Action, Asked, Like, Options, Outcome, Plan, Restart, SavedPlan, StepId, check, plan, questions,
+    Action, CloneSource, Options, Outcome, Plan, Requested, RestartScope, SavedPlan, StepId, check,
+    plan, required_approval,
 };
 use insta::assert_snapshot;
 use serde_json::json;
@@ -13,27 +14,27 @@ use crate::lines;
 use crate::support::{GroupWords, Stage, desired, group, group_name, id, region};
 
 pub(crate) fn replacing(ids: &[&str]) -> Options {
-    asked(Asked {
+    asked(Requested {
         replace: ids.iter().map(|name| id(name)).collect(),
-        ..Asked::default()
+        ..Requested::default()
     })
 }
 
 pub(crate) fn restarting(groups: &[&str]) -> Options {
     let names = groups.iter().map(|name| group_name(name));
-    asked(Asked {
+    asked(Requested {
         restart: if groups.is_empty() {
-            Restart::All
+            RestartScope::All
         } else {
-            Restart::Groups(names.collect())
+            RestartScope::Groups(names.collect())
         },
-        ..Asked::default()
+        ..Requested::default()
     })
 }
 
-fn asked(asked: Asked) -> Options {
+fn asked(asked: Requested) -> Options {
     Options {
-        asked,
+        requested: asked,
         ..Options::default()
     }
 }
@@ -61,7 +62,7 @@ fn a_machine_that_is_named_is_replaced_new_one_first() {
     create web ams replaces m00001
     destroy web ams m00001 Replaced: it was named to be replaced
     ");
-    assert_eq!(questions(&made).flags(), "--auto-approve");
+    assert_eq!(required_approval(&made).flags(), "--auto-approve");
     settle(&mut stage, &wanted, &made);
     assert_eq!(known(&stage), ["m00002", "m00003"]);
 }
@@ -79,7 +80,7 @@ fn a_machine_with_a_volume_goes_first_and_the_new_one_gets_the_volume() {
     destroy db ams m00001 Replaced: it was named to be replaced, and its volume goes to the new one
     create db ams replaces m00001
     ");
-    assert_eq!(questions(&made).typed, []);
+    assert_eq!(required_approval(&made).typed, []);
     settle(&mut stage, &wanted, &made);
     stage.touch("m00002", |machine| machine.host = HostStatus::Unreachable);
     let refused = stage.plan_with(&wanted, &replacing(&["m00002"]));
@@ -238,13 +239,13 @@ fn a_clone_begins_with_what_the_other_has_and_nobody_else_says() {
     });
     let one_more = group("jobs").exact(&[("ams", 1), ("fra", 1)]);
     let wanted = desired([("jobs", one_more), ("web", group("web").count(1))]);
-    let like = Asked {
-        like: Some(Like {
+    let like = Requested {
+        clone_source: Some(CloneSource {
             machine: id("m00002"),
             group: Some(group_name("jobs")),
             region: Some(region("fra")),
         }),
-        ..Asked::default()
+        ..Requested::default()
     };
     let made = stage.plan_with(&wanted, &asked(like));
     settle(&mut stage, &wanted, &made);
@@ -269,8 +270,8 @@ fn a_saved_plan_keeps_what_was_asked_and_is_another_than_one_without() {
     let wanted = desired([("web", group("web").count(2))]);
     let stage = Stage::with(&wanted);
     let made = stage.plan_with(&wanted, &replacing(&["m00001"]));
-    let saved = SavedPlan::parse(&SavedPlan::of(&made).text()).unwrap();
-    assert_eq!(saved.asked, made.asked);
+    let saved = SavedPlan::parse(&SavedPlan::of(&made).to_json()).unwrap();
+    assert_eq!(saved.requested, made.requested);
     assert_eq!(saved.differences(&made), [""; 0]);
     let without = saved.differences(&stage.plan(&wanted));
     assert_eq!(without[0], "what was asked for differs");
@@ -297,7 +298,7 @@ fn the_check_finds_what_was_asked_and_forgotten() {
     let stage = Stage::with(&wanted);
     for options in [restarting(&[]), replacing(&["m00001"])] {
         let mut made = stage.plan(&wanted);
-        made.asked = options.asked;
+        made.requested = options.requested;
         let found = check(&made, &wanted, &stage.known, Some(&stage.observed));
         assert!(!found.is_empty());
     }

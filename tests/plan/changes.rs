@@ -1,7 +1,7 @@
 //! What changes of a Machine, how, and what is left as it is.
 
 use aeroform::core::fleet::{DesiredGroup, Exit, HostStatus, MachineState, Occurred, Occurrence};
-use aeroform::core::plan::questions;
+use aeroform::core::plan::required_approval;
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -234,7 +234,7 @@ fn a_mount_that_goes_leaves_its_volume_and_asks_for_the_name() {
     destroy db ams m00001 Replaced leaves 1: its config cannot be changed in place
     ");
     assert_eq!(
-        questions(&plan).typed[0].why,
+        required_approval(&plan).typed[0].why,
         "leaves 1 volume of group `db` behind"
     );
 }

@@ -2,7 +2,8 @@
 
 use aeroform::core::fleet::{CheckState, CheckStatus, MachineState, MovedMachine};
 use aeroform::core::plan::{
-    Action, Branch, GroupVerdict, Outcome, Plan, PoolId, Removal, Standby, StepId, Work, check,
+    Action, Branch, GroupVerdict, Outcome, Plan, PoolId, Removal, StandbyTarget, StepId, Work,
+    check,
 };
 use serde_json::json;
 
@@ -134,7 +135,7 @@ faults! {
     } => "which is taken";
     a_change_without_a_pin: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
-        change(plan, update).pin = None;
+        change(plan, update).precondition = None;
     } => "without a pin";
     a_create_too_many: |plan| {
         let create = find(plan, is_create);
@@ -170,7 +171,7 @@ faults! {
     } => "for a successor that nobody makes";
     a_standby_that_watches_too_early: |plan| {
         let standby = find(plan, |action| matches!(action, Action::Update { standby_for }
-            if standby_for.iter().any(|s| matches!(s, Standby::Step(_)))));
+            if standby_for.iter().any(|s| matches!(s, StandbyTarget::Step(_)))));
         plan.steps[standby].needs.clear();
     } => "before it is done";
     a_rolling_pool_that_is_too_wide: |plan| {
@@ -190,7 +191,7 @@ faults! {
     } => "may make a second";
     a_volume_that_is_left_for_want_of_room: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
-        let pin = change(plan, update).pin.as_mut().unwrap();
+        let pin = change(plan, update).precondition.as_mut().unwrap();
         pin.volumes.push(aeroform::core::fleet::VolumeId::new("vol_1").unwrap());
     } => "may leave a volume";
     a_successor_whose_name_does_not_answer: |plan| {
@@ -199,7 +200,7 @@ faults! {
     } => "whose name does not answer";
     a_standby_that_is_re_pointed_for_nothing: |plan| {
         let update = find(plan, |action| matches!(action, Action::Update { .. }));
-        let pin = change(plan, update).pin.clone().unwrap();
+        let pin = change(plan, update).precondition.clone().unwrap();
         successor(plan, update).repoints.push(pin.id);
     } => "for nothing";
     a_rolling_pool_without_a_first_one: |plan| {

@@ -5,7 +5,9 @@ use aeroform::core::fleet::{
     Desired, DesiredGroup, HostStatus, Lineage, MachineCheck, MachineConfig, MachineState,
     Management, Release, ReleaseCommand, StoredConfig, UnsupportedStrategy, Volume, VolumeId,
 };
-use aeroform::core::plan::{Aim, Asked, Options, Outcome, Plan, StepResult, additions, codes};
+use aeroform::core::plan::{
+    Options, Outcome, Plan, PlanMode, Requested, StepResult, additions, codes,
+};
 use serde_json::json;
 
 use crate::asked::{replacing, restarting};
@@ -57,7 +59,7 @@ fn added() -> Vec<String> {
         machine: None,
         sent: None,
         updated: false,
-        instead: None,
+        replace_fallback: None,
         filled: Some(Box::new(filled_in)),
         remarks: Vec::new(),
         went_down: false,
@@ -109,7 +111,7 @@ fn refreshed() -> Plan {
         env.insert("NEW".to_owned(), "1".to_owned());
     });
     let options = Options {
-        aim: Aim::State,
+        mode: PlanMode::RefreshOnly,
         ..Options::default()
     };
     stage.plan_with(&wanted, &options)
@@ -173,21 +175,21 @@ fn none_runs(mut stage: Stage, wanted: &aeroform::core::fleet::Desired) -> Plan 
 
 fn staying_up_for(steady_ms: u64) -> Options {
     Options {
-        asked: Asked {
+        requested: Requested {
             steady_ms: Some(steady_ms),
-            ..Asked::default()
+            ..Requested::default()
         },
         ..Options::default()
     }
 }
 
 fn excluding(stage: &Stage, wanted: &Desired, ids: &[&str]) -> Plan {
-    let asked = Asked {
+    let asked = Requested {
         exclude: ids.iter().map(|name| id(name)).collect(),
-        ..Asked::default()
+        ..Requested::default()
     };
     let options = Options {
-        asked,
+        requested: asked,
         ..Options::default()
     };
     stage.plan_with(wanted, &options)

@@ -31,7 +31,7 @@ fn machines_that_come_and_go_are_priced_by_size_and_region() {
     let mut stage = Stage::empty();
     let plan = stage.apply(&fly([("web", web(2))]));
     assert_eq!(cents(&plan), Some(389));
-    assert_eq!(plan.cost.unwrap().prices_of, "2025-08-19");
+    assert_eq!(plan.cost.unwrap().prices_date, "2025-08-19");
     assert_eq!(cents(&stage.plan(&fly([("web", web(2))]))), Some(0));
     assert_eq!(cents(&stage.plan(&fly([("web", web(1))]))), Some(-194));
     assert_eq!(cents(&stage.plan(&fly([("other", web(1))]))), Some(-194));

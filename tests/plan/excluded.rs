@@ -1,7 +1,7 @@
 //! Machines that a plan leaves alone.
 
 use aeroform::core::fleet::{CheckState, CheckStatus, Desired, DesiredGroup, MachineState};
-use aeroform::core::plan::{Asked, GateKind, Options, Plan, Restart};
+use aeroform::core::plan::{GateKind, Options, Plan, Requested, RestartScope};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -10,9 +10,9 @@ use crate::support::{GroupWords, Stage, desired, group, id};
 
 fn without(ids: &[&str]) -> Options {
     Options {
-        asked: Asked {
+        requested: Requested {
             exclude: ids.iter().map(|name| id(name)).collect(),
-            ..Asked::default()
+            ..Requested::default()
         },
         ..Options::default()
     }
@@ -118,7 +118,7 @@ fn a_restart_and_an_uneven_list_leave_it_where_it_is() {
     let mut stage = sick();
     stage.touch("m00001", |machine| machine.state = MachineState::Started);
     let mut options = without(&["m00001"]);
-    options.asked.restart = Restart::All;
+    options.requested.restart = RestartScope::All;
     let plan = stage.plan_with(&desired([("web", web(3))]), &options);
     assert_eq!((plan.refusals.len(), plan.summary().update), (0, 2));
     let evened = desired([("web", web(3).list("fra ams"))]);

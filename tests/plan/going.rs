@@ -1,7 +1,7 @@
 //! Who goes, in which order, and what refuses it.
 
 use aeroform::core::fleet::{HostStatus, Limit, MachineState, MovedMachine};
-use aeroform::core::plan::{Aim, Options, questions};
+use aeroform::core::plan::{Options, PlanMode, required_approval};
 use insta::assert_snapshot;
 
 use crate::lines;
@@ -45,7 +45,7 @@ fn a_removed_group_loses_all_its_machines_after_everything_else_stands() {
     destroy cron ams m00001 GroupRemoved: its group is not in `[processes]`
     destroy cron ams m00002 GroupRemoved: its group is not in `[processes]`
     ");
-    let asked = questions(&plan);
+    let asked = required_approval(&plan);
     assert_eq!(asked.typed.len(), 1);
     assert_eq!(asked.typed[0].name, "cron");
     assert_eq!(asked.flags(), "--auto-approve --allow-destroy=cron:2");
@@ -60,7 +60,7 @@ fn a_group_that_keeps_no_machine_asks_for_its_name_whatever_the_cause() {
         group("web").exact(&[("ams", 0)]),
         group("web").exact(&[]),
     ] {
-        let asked = questions(&stage.plan(&desired([("web", emptied)])));
+        let asked = required_approval(&stage.plan(&desired([("web", emptied)])));
         assert_eq!(asked.flags(), "--auto-approve --allow-destroy=web:2");
         let why = "destroys all Machines of group `web` (2 Machines)";
         assert_eq!(asked.typed[0].why, why);
@@ -70,7 +70,7 @@ fn a_group_that_keeps_no_machine_asks_for_its_name_whatever_the_cause() {
         group("web").exact(&[("ams", 1)]),
         group("web").exact(&[("fra", 1)]),
     ] {
-        let asked = questions(&stage.plan(&desired([("web", smaller)])));
+        let asked = required_approval(&stage.plan(&desired([("web", smaller)])));
         assert_eq!(asked.flags(), "--auto-approve");
     }
 }
@@ -96,12 +96,12 @@ fn machines_that_move_to_another_group_are_not_destroyed() {
     move api ams m00002 from web [env.FLY_PROCESS_GROUP init.cmd]
     -- api: all updated
     ");
-    assert_eq!(questions(&plan).flags(), "--auto-approve");
+    assert_eq!(required_approval(&plan).flags(), "--auto-approve");
     // One of them goes for good and leaves its group empty.
     moves.moved_machines.pop();
     let plan = stage.plan(&moves);
     assert_eq!(
-        questions(&plan).flags(),
+        required_approval(&plan).flags(),
         "--auto-approve --allow-destroy=web:1"
     );
 }
@@ -123,16 +123,16 @@ fn one_machine_that_moves_into_a_group_of_none_takes_no_group_away() {
     };
     let known = Stage::with(&desired([("web", group("web").count(2))]));
     // The group that it leaves has others, and the one that it comes to had none.
-    let asked = questions(&known.plan(&into("m00001", 2)));
+    let asked = required_approval(&known.plan(&into("m00001", 2)));
     assert_eq!(asked.flags(), "--auto-approve");
     // Whoever has none left is asked for, and whoever loses its own.
-    let asked = questions(&known.plan(&into("m00001", 0)));
+    let asked = required_approval(&known.plan(&into("m00001", 0)));
     let flags = asked.flags();
     assert!(
         flags.contains("old:1") && flags.contains("web:1"),
         "{flags}"
     );
-    let asked = questions(&stage.plan(&into("m00002", 2)));
+    let asked = required_approval(&stage.plan(&into("m00002", 2)));
     assert_eq!(asked.flags(), "--auto-approve --allow-destroy=old:2");
 }
 
@@ -144,7 +144,7 @@ fn destroying_the_app_asks_for_its_name() {
     ]);
     let mut stage = Stage::with(&wanted);
     let options = Options {
-        aim: Aim::Nothing,
+        mode: PlanMode::Destroy,
         ..Options::default()
     };
     let plan = stage.plan_with(&wanted, &options);
@@ -156,7 +156,7 @@ fn destroying_the_app_asks_for_its_name() {
     destroy web ams m00003 AppDestroyed: the app is destroyed
     ");
     assert_eq!(
-        questions(&plan).flags(),
+        required_approval(&plan).flags(),
         "--auto-approve --allow-destroy=all"
     );
     stage.carry_out(&wanted, &plan);

@@ -1,7 +1,7 @@
 //! Whether the stamps on a Machine belong to the history that the state tells.
 
 use aeroform::core::fleet::{Lineage, ReleaseStamp, RunId};
-use aeroform::core::plan::{SavedPlan, Spent};
+use aeroform::core::plan::{AlreadyApplied, SavedPlan};
 use serde_json::json;
 
 use crate::support::{GroupWords, Stage, desired, group};
@@ -20,7 +20,7 @@ fn stamps_of_another_app_are_no_run_that_the_state_should_list() {
     let changed = group("web").count(2).config(json!({"env": {"A": "1"}}));
     let changed = desired([("web", changed)]);
     let made = stage.plan(&changed);
-    assert_eq!((made.refusals, made.takes_over), (vec![], vec![]));
+    assert_eq!((made.refusals, made.adopted_runs), (vec![], vec![]));
     stage.apply(&changed);
     let run = RunId::new("elsewhere").unwrap();
     assert!(stage.known.runs.iter().all(|listed| listed.run != run));
@@ -30,10 +30,13 @@ fn stamps_of_another_app_are_no_run_that_the_state_should_list() {
 fn a_saved_plan_is_spent_by_its_run_and_perhaps_when_the_state_forgets_its_time() {
     let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
     let saved = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))])));
-    assert_eq!(saved.spent(&stage.known), None);
+    assert_eq!(saved.already_applied(&stage.known), None);
     stage.known.runs[0].plan = Some(saved.digest());
     let run = stage.known.runs[0].clone();
-    assert_eq!(saved.spent(&stage.known), Some(Spent::By(run)));
+    assert_eq!(
+        saved.already_applied(&stage.known),
+        Some(AlreadyApplied::ByRun(run))
+    );
     stage.known.runs[0].plan = None;
     let list = |stage: &mut Stage, first: u64| {
         let run = stage.known.runs[0].clone();
@@ -44,9 +47,12 @@ fn a_saved_plan_is_spent_by_its_run_and_perhaps_when_the_state_forgets_its_time(
         stage.known.runs = (first..first + 50).map(run).collect();
     };
     list(&mut stage, saved.serial + 1);
-    assert_eq!(saved.spent(&stage.known), None);
+    assert_eq!(saved.already_applied(&stage.known), None);
     list(&mut stage, saved.serial + 2);
-    assert_eq!(saved.spent(&stage.known), Some(Spent::Perhaps));
+    assert_eq!(
+        saved.already_applied(&stage.known),
+        Some(AlreadyApplied::Unknown)
+    );
 }
 
 #[test]
@@ -69,7 +75,7 @@ fn no_number_that_others_have_written_is_too_large_to_plan_with() {
     saved.serial = u64::MAX;
     let run = stage.known.runs[0].clone();
     stage.known.runs = vec![run; 50];
-    assert_eq!(saved.spent(&stage.known), None);
+    assert_eq!(saved.already_applied(&stage.known), None);
 }
 
 /// Another tool has changed the first of so many Machines, of that release each.

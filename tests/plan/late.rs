@@ -2,7 +2,7 @@
 //! place that is wanted, or gone first.
 
 use aeroform::core::fleet::{Desired, DesiredGroup};
-use aeroform::core::plan::{Action, Allow, Outcome, questions};
+use aeroform::core::plan::{Action, ApprovalFlags, Outcome, required_approval};
 use insta::assert_snapshot;
 
 use crate::again::{creates, nth};
@@ -67,12 +67,12 @@ fn a_machine_that_turns_up_when_its_place_is_taken_is_one_too_many_and_says_so()
     let note = made.notes.iter().find(|note| note.code == "late_machine");
     assert_snapshot!(note.unwrap().message, @"1 Machine of group `web` (l00001) was made by a call that was not answered (run run1), and turned up when nothing was owed any more");
     // It goes only where its group is named.
-    let all = Allow {
+    let all = ApprovalFlags {
         auto_approve: true,
-        all: true,
-        ..Allow::default()
+        all_groups: true,
+        ..ApprovalFlags::default()
     };
-    let open = questions(&made).open(&all);
+    let open = required_approval(&made).not_covered_by(&all);
     assert_snapshot!(open.typed[0].why, @"destroys 1 Machine of group `web` made by a call of run run1 that was not answered");
     stage.apply(&web("fra gru"));
     assert_eq!(stage.observed.machines.len(), 2);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use aeroform::core::fleet::{GroupName, HostStatus, Limit, MachineState, Management, MovedMachine};
-use aeroform::core::plan::{Aim, Allow, Options, questions};
+use aeroform::core::plan::{ApprovalFlags, Options, PlanMode, required_approval};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -207,35 +207,35 @@ fn destroying_the_app_with_a_bare_flag_does_not_cover_what_was_added_outside() {
     let mut stage = Stage::with(&wanted);
     stage.clone_machine("m00001", "e0001");
     let options = Options {
-        aim: Aim::Nothing,
+        mode: PlanMode::Destroy,
         ..Options::default()
     };
-    let asked = questions(&stage.plan_with(&wanted, &options));
-    let all = Allow {
+    let asked = required_approval(&stage.plan_with(&wanted, &options));
+    let all = ApprovalFlags {
         auto_approve: true,
-        all: true,
-        ..Allow::default()
+        all_groups: true,
+        ..ApprovalFlags::default()
     };
-    assert_eq!(asked.open(&all).typed.len(), 1);
+    assert_eq!(asked.not_covered_by(&all).typed.len(), 1);
     assert_eq!(
         asked.flags(),
         "--auto-approve --allow-destroy=all,web:3",
         "what it takes is said"
     );
-    let named = Allow {
+    let named = ApprovalFlags {
         groups: [(GroupName::new("web").unwrap(), None)].into(),
         ..all
     };
-    assert!(asked.open(&named).is_empty());
+    assert!(asked.not_covered_by(&named).is_empty());
 }
 
 #[test]
 fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
     let web = |n| desired([("web", group("web").count(n))]);
-    let all = Allow {
+    let all = ApprovalFlags {
         auto_approve: true,
-        all: true,
-        ..Allow::default()
+        all_groups: true,
+        ..ApprovalFlags::default()
     };
     for state_is_lost in [false, true] {
         let mut stage = Stage::with(&web(2));
@@ -249,16 +249,16 @@ fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
             stage.known = Stage::empty().known;
         }
         let mut options = Options {
-            aim: Aim::Nothing,
+            mode: PlanMode::Destroy,
             own_runs,
             ..Options::default()
         };
-        let asked = questions(&stage.plan_with(&web(3), &options));
-        assert!(asked.open(&all).is_empty(), "{asked:?}");
+        let asked = required_approval(&stage.plan_with(&web(3), &options));
+        assert!(asked.not_covered_by(&all).is_empty(), "{asked:?}");
 
         // A copy is somebody else's, whatever it bears.
         stage.clone_machine("m00003", "e0001");
-        let asked = questions(&stage.plan_with(&web(3), &options)).open(&all);
+        let asked = required_approval(&stage.plan_with(&web(3), &options)).not_covered_by(&all);
         let why: Vec<&str> = asked.typed.iter().map(|typed| typed.why.as_str()).collect();
         assert_eq!(
             why,
@@ -267,7 +267,7 @@ fn what_a_dead_run_of_ours_has_made_was_not_added_outside() {
 
         // Without the journal the stamps say whose it is, and a name answers for it.
         options.own_runs.clear();
-        let asked = questions(&stage.plan_with(&web(3), &options)).open(&all);
+        let asked = required_approval(&stage.plan_with(&web(3), &options)).not_covered_by(&all);
         let (runs, n) = if state_is_lost {
             ("runs run1, run2", "3 Machines")
         } else {
@@ -319,7 +319,7 @@ fn an_app_whose_machines_are_all_gone_can_be_destroyed() {
     stage.lose("m00002");
     assert_eq!(stage.plan(&wanted).refusals[0].code, "all_missing");
     let options = Options {
-        aim: Aim::Nothing,
+        mode: PlanMode::Destroy,
         ..Options::default()
     };
     let made = stage.plan_with(&wanted, &options);

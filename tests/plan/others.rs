@@ -1,7 +1,7 @@
 //! Machines and states that others made, and answers that nobody should act on.
 
 use aeroform::core::fleet::{LaunchId, Management, Pending};
-use aeroform::core::plan::{Allow, Options, questions};
+use aeroform::core::plan::{ApprovalFlags, Options, required_approval};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -38,23 +38,23 @@ fn what_was_added_outside_is_not_destroyed_without_the_groups_name() {
     adopt web ams e0001: not in the state
     destroy web ams e0001 CountLowered: the newest
     ");
-    let asked = questions(&plan);
-    let all = Allow {
+    let asked = required_approval(&plan);
+    let all = ApprovalFlags {
         auto_approve: true,
-        all: true,
-        ..Allow::default()
+        all_groups: true,
+        ..ApprovalFlags::default()
     };
     assert!(
-        !asked.open(&all).is_empty(),
+        !asked.not_covered_by(&all).is_empty(),
         "a bare flag does not cover it"
     );
-    let named = |n| Allow {
+    let named = |n| ApprovalFlags {
         groups: [(group_name("web"), n)].into(),
         ..all.clone()
     };
-    assert!(asked.open(&named(None)).is_empty());
-    assert!(asked.open(&named(Some(1))).is_empty());
-    assert!(!asked.open(&named(Some(0))).is_empty());
+    assert!(asked.not_covered_by(&named(None)).is_empty());
+    assert!(asked.not_covered_by(&named(Some(1))).is_empty());
+    assert!(!asked.not_covered_by(&named(Some(0))).is_empty());
 }
 
 /// Holds rule 5.
@@ -111,7 +111,7 @@ fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
     taken.insert(8104);
     let fresh = stage.plan(&wanted);
     assert_eq!(
-        aeroform::core::plan::moved_ports(&made, &fresh),
+        aeroform::core::plan::changed_ports(&made, &fresh),
         ["port 8104 was taken since the plan was shown: a new Machine of `web` gets port 8106"]
     );
     let note = made.notes.iter().find(|note| note.code == "other_project");
@@ -261,7 +261,7 @@ fn a_run_that_was_taken_over_is_listed_and_stops_nobody_later() {
         ("cron", group("cron").count(1)),
     ]);
     let plan = stage.apply(&third);
-    assert_eq!(plan.takes_over.len(), 1);
+    assert_eq!(plan.adopted_runs.len(), 1);
     assert!(
         stage
             .known

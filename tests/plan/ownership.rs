@@ -74,7 +74,7 @@ fn a_written_size_beats_that_of_fly_scale_vm_and_one_that_is_not_written_any_mor
     let mut stage = Stage::with(&written());
     patch(&mut stage, "m00001", &theirs());
     let plan = stage.apply(&written());
-    assert_eq!(plan.shrinking(), 1);
+    assert_eq!(plan.downsized_count(), 1);
     assert_snapshot!(lines(&plan), @"
     group web: 1->1 changed (ams 1->1)
     update web ams m00001 [guest.cpu_kind guest.cpus guest.memory_mb]

@@ -1,7 +1,7 @@
 //! What a plan says of how many Machines change at once, and how long that takes at least.
 
 use aeroform::core::fleet::{Desired, Strategy};
-use aeroform::core::plan::{Asked, Options, Plan};
+use aeroform::core::plan::{Options, Plan, Requested};
 use serde_json::json;
 
 use crate::support::{GroupWords, Stage, desired, group};
@@ -10,9 +10,9 @@ use crate::support::{GroupWords, Stage, desired, group};
 fn at_most(parallelism: usize) -> Options {
     Options {
         parallelism: Some(parallelism),
-        asked: Asked {
+        requested: Requested {
             steady_ms: Some(10_000),
-            ..Asked::default()
+            ..Requested::default()
         },
         ..Options::default()
     }
@@ -127,9 +127,9 @@ fn new_machines_and_other_groups_count_for_the_least_time() {
 fn without_a_window_nothing_is_said_of_time() {
     let (stage, wanted) = updated(100, 99);
     let options = Options {
-        asked: Asked {
+        requested: Requested {
             steady_ms: Some(0),
-            ..Asked::default()
+            ..Requested::default()
         },
         ..at_most(16)
     };

@@ -1,7 +1,7 @@
 //! Which places are kept when Machines are named, vanish, are replaced or are held by volumes.
 
 use aeroform::core::fleet::{Desired, HostStatus};
-use aeroform::core::plan::{Action, Plan, Standby};
+use aeroform::core::plan::{Action, Plan, StandbyTarget};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -102,11 +102,13 @@ fn a_standby_watches_the_successor_of_a_primary_that_is_replaced() {
     });
     let watched = standby.unwrap();
     assert!(
-        !watched.contains(&Standby::Machine(id("m00001"))),
+        !watched.contains(&StandbyTarget::Machine(id("m00001"))),
         "{watched:?}"
     );
     assert!(
-        watched.iter().any(|one| matches!(one, Standby::Step(_))),
+        watched
+            .iter()
+            .any(|one| matches!(one, StandbyTarget::Step(_))),
         "{watched:?}"
     );
 }

@@ -1,7 +1,7 @@
 //! A state that follows what is there, without a Machine being touched.
 
 use aeroform::core::fleet::{HostStatus, Known, MachineState};
-use aeroform::core::plan::{Aim, Options};
+use aeroform::core::plan::{Options, PlanMode};
 use aeroform::core::view::style::Style;
 use aeroform::core::view::{json, terminal};
 use insta::assert_snapshot;
@@ -20,7 +20,7 @@ const PLAIN: &Style = &Style {
 
 fn to_the_state() -> Options {
     Options {
-        aim: Aim::State,
+        mode: PlanMode::RefreshOnly,
         ..Options::default()
     }
 }
@@ -91,7 +91,10 @@ fn a_machine_whose_host_does_not_answer_has_not_drifted() {
     });
     let made = stage.plan_with(&wanted, &to_the_state());
     assert!(made.drift.is_empty() && made.is_empty());
-    let unseen: Vec<&str> = made.unseen().map(|note| note.message.as_str()).collect();
+    let unseen: Vec<&str> = made
+        .unverifiable_machines()
+        .map(|note| note.message.as_str())
+        .collect();
     assert_eq!(unseen, ["host unreachable: 1 Machine (m00001)"]);
     let mut text = String::new();
     terminal::drift(&made, PLAIN, &mut text).unwrap();
@@ -164,7 +167,7 @@ fn what_no_file_says_is_named_with_its_line_and_nothing_is_claimed() {
     group `web`: the manifests say otherwise, so the next apply puts back env.LOG
     group `web`: the state cannot take in env.API_TOKEN, env.NEW, services, since no file says it; the next apply undoes it
     ");
-    assert_snapshot!(plan.not_taken_in().next().unwrap().hint.as_deref().unwrap(), @r#"
+    assert_snapshot!(plan.not_adopted().next().unwrap().hint.as_deref().unwrap(), @r#"
     to keep what is there, write this in fly.toml (and the lines marked `+` above):
     [env]
     API_TOKEN = "…"   # hidden; `fly secrets set` keeps it out of the file

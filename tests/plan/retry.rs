@@ -3,7 +3,9 @@
 use aeroform::core::fleet::{
     CheckState, CheckStatus, Desired, Exit, Machine, MachineState, Occurred, Occurrence, OnFailure,
 };
-use aeroform::core::plan::{Action, Aim, Asked, GateKind, Options, Outcome, Plan, StepId, check};
+use aeroform::core::plan::{
+    Action, GateKind, Options, Outcome, Plan, PlanMode, Requested, StepId, check,
+};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -161,7 +163,7 @@ fn one_that_is_up_and_not_healthy_is_waited_for() {
     wait for web ams m00001: updated by run run2, never seen healthy
     update web ams m00002 [env.VERSION]
     ");
-    assert!(plan.waits());
+    assert!(plan.waits_for_unproven());
 }
 
 #[test]
@@ -308,9 +310,9 @@ fn the_release_does_not_go_on_in_another_group_unless_that_is_said() {
     assert_eq!(*action, Action::Start);
     assert!(is_behind(&plan, of(&plan, "m00001").0, first));
     let options = Options {
-        asked: Asked {
+        requested: Requested {
             on_failure: Some(OnFailure::Group),
-            ..Asked::default()
+            ..Requested::default()
         },
         ..Options::default()
     };
@@ -345,7 +347,7 @@ fn without_a_state_a_refresh_or_an_immediate_run_proves_nothing_either() {
         }
         wanted
     };
-    for aim in [Aim::State, Aim::Manifests] {
+    for aim in [PlanMode::RefreshOnly, PlanMode::Normal] {
         let mut stage = failed_at_the_first(&[workers("2"), workers("2")], exits(1));
         stage.known = aeroform::core::fleet::Known::empty(
             stage.known.app.clone(),
@@ -353,7 +355,7 @@ fn without_a_state_a_refresh_or_an_immediate_run_proves_nothing_either() {
         );
         let wanted = immediate(workers("2"));
         let options = Options {
-            aim,
+            mode: aim,
             ..Options::default()
         };
         let plan = stage.plan_with(&wanted, &options);
@@ -380,7 +382,7 @@ fn a_host_that_does_not_answer_proves_nothing() {
 fn a_refresh_proves_nothing() {
     let mut stage = failed_at_the_first(&[workers("1"), workers("2")], exits(1));
     let options = Options {
-        aim: Aim::State,
+        mode: PlanMode::RefreshOnly,
         ..Options::default()
     };
     // Something else is there to take in.
@@ -401,7 +403,7 @@ fn what_a_lost_run_left_is_not_proven_by_a_refresh_either() {
     stage.known = known;
     stage.touch("m00001", exits(1));
     let options = Options {
-        aim: Aim::State,
+        mode: PlanMode::RefreshOnly,
         ..Options::default()
     };
     let plan = stage.plan_with(&workers("2"), &options);

@@ -5,7 +5,8 @@ use aeroform::core::fleet::{
     UnsupportedStrategy,
 };
 use aeroform::core::plan::{
-    Action, Aim, Asked, ChosenStrategy, GateKind, Options, Plan, ReleaseCommandMode, SavedPlan,
+    Action, ChosenStrategy, GateKind, Options, Plan, PlanMode, ReleaseCommandMode, Requested,
+    SavedPlan,
 };
 use insta::assert_snapshot;
 use serde_json::json;
@@ -41,24 +42,24 @@ fn with_web(web: DesiredGroup) -> Desired {
     migrates([("web", web), ("jobs", group("jobs").count(1))])
 }
 
-fn options(asked: Asked) -> Options {
+fn options(asked: Requested) -> Options {
     Options {
-        asked,
+        requested: asked,
         ..Options::default()
     }
 }
 
 pub(crate) fn never() -> Options {
-    options(Asked {
+    options(Requested {
         release_command: ReleaseCommandMode::Never,
-        ..Asked::default()
+        ..Requested::default()
     })
 }
 
 fn by(strategy: ChosenStrategy) -> Options {
-    options(Asked {
+    options(Requested {
         strategy: Some(strategy),
-        ..Asked::default()
+        ..Requested::default()
     })
 }
 
@@ -125,7 +126,7 @@ fn counts_regions_sizes_and_bookkeeping_need_no_release_command() {
     lost.lose("m00002");
     assert_eq!(lost.plan(&same).refusals, []);
     let nothing = Options {
-        aim: Aim::Nothing,
+        mode: PlanMode::Destroy,
         ..Options::default()
     };
     assert_eq!(stage().plan_with(&same, &nothing).refusals, []);
@@ -190,8 +191,8 @@ fn with_never_the_plan_goes_on_and_says_what_is_left_out_and_a_saved_plan_keeps_
     let plan = stage.plan_with(&wanted, &never());
     assert_eq!(plan.refusals, []);
     assert_snapshot!(plan.warnings[0].message, @"the release command (fly.toml:7) does not run, as `--release-command=never` says: the image of group `web` changes");
-    let saved = SavedPlan::parse(&SavedPlan::of(&plan).text()).unwrap();
-    assert_eq!(saved.asked, never().asked);
+    let saved = SavedPlan::parse(&SavedPlan::of(&plan).to_json()).unwrap();
+    assert_eq!(saved.requested, never().requested);
     assert_eq!(
         saved.differences(&stage.plan(&wanted)),
         ["what was asked for differs"]

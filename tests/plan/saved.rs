@@ -24,7 +24,7 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
         ("cron", group("cron").count(1)),
     ]);
     let saved = SavedPlan::of(&stage.plan(&wanted));
-    let text = saved.text();
+    let text = saved.to_json();
     assert!(!text.contains("hunter2"));
     assert_eq!(SavedPlan::parse(&text).unwrap(), saved);
     assert_eq!(saved.differences(&stage.plan(&wanted)), [""; 0]);
@@ -45,7 +45,7 @@ fn a_saved_plan_is_the_same_until_what_it_touches_changes() {
 #[test]
 fn a_saved_plan_of_another_version_is_refused_by_its_version() {
     let stage = Stage::with(&desired([("web", group("web").count(1))]));
-    let text = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))]))).text();
+    let text = SavedPlan::of(&stage.plan(&desired([("web", group("web").count(2))]))).to_json();
     let of = |version: &str| {
         let text = text.replace(
             "\"format_version\": 2",

@@ -79,7 +79,7 @@ fn a_saved_plan_grows_with_the_machines_and_not_with_their_square() {
         }
         let made = stage.plan(&with("info"));
         assert_eq!(made.summary().update, n as usize);
-        SavedPlan::of(&made).text().len()
+        SavedPlan::of(&made).to_json().len()
     };
     let (few, many) = (size(50), size(200));
     assert!(many < few * 5, "{few} {many}");

@@ -2,7 +2,7 @@
 //! is not touched.
 
 use aeroform::core::fleet::{HostStatus, Lineage, Machine, Management};
-use aeroform::core::plan::{Aim, Options, Plan};
+use aeroform::core::plan::{Options, Plan, PlanMode};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -119,11 +119,11 @@ fn what_nobody_can_read_is_not_destroyed_and_nobody_goes_in_its_place() {
     warning host_unreachable
     ");
     let destroys = Options {
-        aim: Aim::Nothing,
+        mode: PlanMode::Destroy,
         ..Options::default()
     };
     let plan = stage.plan_with(&wanted(3), &destroys);
-    assert_eq!(plan.left_over().count(), 1);
+    assert_eq!(plan.shortfalls().count(), 1);
     assert_snapshot!(lines(&plan), @"
     group web: 3->2 changed (ams 3->2)
     adopt web ams m00003: not in the state
@@ -302,7 +302,7 @@ fn an_empty_list_without_a_count_is_no_empty_app() {
     assert!(stage.plan(&wanted).refusals.is_empty());
     // Nor is there nothing left to destroy, whether there is a state or not.
     let destroys = |accept_missing| Options {
-        aim: Aim::Nothing,
+        mode: PlanMode::Destroy,
         accept_missing,
         ..Options::default()
     };

@@ -237,7 +237,7 @@ fn new_volumes_are_in_the_bill() {
 fn a_saved_plan_is_another_one_once_a_volume_turned_up() {
     let wanted = desired([("db", db(1))]);
     let saved = SavedPlan::of(&place([]).plan(&wanted));
-    let text = saved.text();
+    let text = saved.to_json();
     assert!(text.contains("new_volumes"), "{text}");
     assert_eq!(SavedPlan::parse(&text).unwrap(), saved);
     assert!(saved.differences(&place([]).plan(&wanted)).is_empty());

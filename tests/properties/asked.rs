@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use aeroform::core::fleet::MachineId;
-use aeroform::core::plan::{Action, Asked, Options, Outcome, Restart, StepId, check, plan};
+use aeroform::core::plan::{
+    Action, Options, Outcome, Requested, RestartScope, StepId, check, plan,
+};
 use proptest::prelude::*;
 
 use crate::random::{hand, lay_hand, manifest};
@@ -41,11 +43,11 @@ proptest! {
             named.iter().map(|index| index.get(&ids).clone()).collect()
         };
         let options = Options {
-            asked: Asked {
+            requested: Requested {
                 steady_ms: None,
                 replace,
-                restart: if restarts { Restart::All } else { Restart::Nobody },
-                ..Asked::default()
+                restart: if restarts { RestartScope::All } else { RestartScope::None },
+                ..Requested::default()
             },
             ..Options::default()
         };
@@ -70,7 +72,7 @@ proptest! {
         }
         stage.carry_out(&after, &made);
         let gone = |id: &MachineId| !stage.observed.machines.contains_key(id);
-        prop_assert!(options.asked.replace.iter().all(gone));
+        prop_assert!(options.requested.replace.iter().all(gone));
         let again = stage.plan(&after);
         prop_assert!(again.is_empty(), "planned again: {:#?}", again.summary_lines());
     }

@@ -33,7 +33,7 @@ proptest! {
         let made = stage.plan(&after);
         prop_assume!(made.refusals.is_empty());
         let counts = |action: &Action| match action {
-            Action::Destroy { removal, leaves } => !leaves.is_empty()
+            Action::Destroy { removal, left_volumes } => !left_volumes.is_empty()
                 || matches!(removal, Removal::GroupRemoved | Removal::CountLowered),
             _ => false,
         };
@@ -60,8 +60,8 @@ proptest! {
             lay_hand(&mut stage, hand, at);
         }
         let made = stage.plan(&after);
-        let added = made.adopted_from_outside();
-        let asked = aeroform::core::plan::questions(&made);
+        let added = made.adopted_machines();
+        let asked = aeroform::core::plan::required_approval(&made);
         for (_, change) in made.changes() {
             let goes = matches!(change.action, Action::Destroy { .. });
             if goes && change.machine.id.as_ref().is_some_and(|id| added.contains(id)) {

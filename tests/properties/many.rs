@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aeroform::core::fleet::{Desired, GroupName, Limit, MachineId, MovedMachine, Observed};
-use aeroform::core::plan::{Aim, Options, check, plan};
+use aeroform::core::plan::{Options, PlanMode, check, plan};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -88,10 +88,10 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
         let mut wanted = guarded(&mut runner);
         directed(&mut runner, &stage, &mut wanted);
         let options = Options {
-            aim: match draw(&mut runner, 0..20u8) {
-                0 => Aim::Nothing,
-                1 => Aim::State,
-                _ => Aim::Manifests,
+            mode: match draw(&mut runner, 0..20u8) {
+                0 => PlanMode::Destroy,
+                1 => PlanMode::RefreshOnly,
+                _ => PlanMode::Normal,
             },
             ..Options::default()
         };
@@ -115,7 +115,7 @@ fn findings(seed: u64, kinds: &mut Seen) -> Vec<String> {
                 Some(&stage.observed),
                 &Options::default(),
             );
-            if options.aim == Aim::Manifests && !again.is_empty() {
+            if options.mode == PlanMode::Normal && !again.is_empty() {
                 let before = made.summary_lines().join("\n    ");
                 let lines = again.summary_lines().join("\n    ");
                 found.push(format!(

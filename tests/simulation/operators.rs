@@ -7,7 +7,7 @@ use std::time::Duration;
 use aeroform::apply::{Cancel, CancelHandle};
 use aeroform::conduct::{ConductError, Errand, Ground, Look};
 use aeroform::core::fleet::RunId;
-use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal, Restart};
+use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal, RestartScope};
 use aeroform::core::state;
 use aeroform::core::view::{RunEnd, StateEnd};
 use aeroform::env::Env;
@@ -79,7 +79,7 @@ impl Manner {
         };
         // From a sequence of its own: who asks for a restart dies and waits like everybody else.
         if random.clone().fork().chance(15) {
-            manner.options.asked.restart = Restart::All;
+            manner.options.requested.restart = RestartScope::All;
         }
         match random.below(8) {
             0 => manner.death = Some(Death::Before(1 + random.below(50))),
@@ -240,7 +240,7 @@ impl Person {
         let replaces = fresh.plan.changes().filter(|(_, change)| old(change));
         story.began(&run, replaces.count());
         witness::volumes(story, &fresh);
-        story.count_many("runs taken over", fresh.plan.takes_over.len() as u64);
+        story.count_many("runs taken over", fresh.plan.adopted_runs.len() as u64);
         let copies = story.folder().join(self.name);
         let errand = Errand {
             run: &run,
@@ -260,7 +260,7 @@ impl Person {
             .report
             .results
             .iter()
-            .filter_map(|result| result.instead.as_ref());
+            .filter_map(|result| result.replace_fallback.as_ref());
         let taken = taken.filter(|instead| instead.old_gone).count();
         story.count_many("places taken for want of room", taken as u64);
         rollout::judge(story, ground.desired, &fresh, &heard, &ended);

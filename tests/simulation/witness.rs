@@ -108,7 +108,7 @@ fn untrue(
         }
     };
     let replaced = change.machine.id.as_ref();
-    let replaced = replaced.filter(|_| result.instead.is_some());
+    let replaced = replaced.filter(|_| result.replace_fallback.is_some());
     if let Some(old) = replaced.filter(|old| machines.iter().any(|m| m["id"] == old.as_str())) {
         return Some(format!("{old} is still there beside {id}"));
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aeroform::apply::{self, ApplyOptions, Cancel, Job, Report};
 use aeroform::core::fleet::{Desired, Known, Lineage, Observed, RunId};
-use aeroform::core::plan::{Event, Plan, RunFacts, record};
+use aeroform::core::plan::{Event, Plan, RunInfo, next_state};
 use aeroform::journal::{Journal, RunRow};
 use aeroform::provider::Provider;
 use aeroform::store::{StateLock, StoreError};
@@ -75,12 +75,12 @@ pub(crate) async fn carry_out(errand: Errand<'_>, plan: Plan) -> (Ran, Known) {
     let mut events = Vec::new();
     let mut note = |event: &Event| events.push(event.clone());
     let report = Box::pin(apply::run(job, errand.cancel, &mut note)).await;
-    let next = record(
+    let next = next_state(
         errand.known,
         &plan,
         errand.desired,
         &report.results,
-        &RunFacts {
+        &RunInfo {
             release: report.release.as_ref().map(|release| release.version),
             ..facts(&run)
         },
@@ -107,8 +107,8 @@ pub(crate) fn row(number: u32, lineage: &Lineage, serial: u64, plan: String) -> 
 }
 
 /// The same run, as the state has it.
-pub(crate) fn facts(run: &RunRow) -> RunFacts {
-    RunFacts {
+pub(crate) fn facts(run: &RunRow) -> RunInfo {
+    RunInfo {
         run: run.run.clone(),
         lineage: run.lineage.clone(),
         at: run.at.clone(),

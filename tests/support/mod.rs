@@ -13,8 +13,8 @@ use aeroform::core::fleet::{
     Places, Policy, Region, Regions, Rollout, RunId, Stamps, StoredConfig, Strategy, VolumeId,
 };
 use aeroform::core::plan::{
-    Action, Change, Options, Outcome, Plan, RunFacts, Standby, StepId, StepResult, adopted, check,
-    plan, record,
+    Action, Change, Options, Outcome, Plan, RunInfo, StandbyTarget, StepId, StepResult,
+    adopted_config, check, next_state, plan,
 };
 use serde_json::json;
 
@@ -274,7 +274,7 @@ impl Stage {
             };
             results.push(result);
         }
-        let facts = RunFacts {
+        let facts = RunInfo {
             run,
             lineage: self.observed.description.scope.clone(),
             at: "2026-01-01T00:00:00Z".to_owned(),
@@ -286,7 +286,7 @@ impl Stage {
             plan: None,
             release: None,
         };
-        self.known = record(&self.known, made, desired, &results, &facts);
+        self.known = next_state(&self.known, made, desired, &results, &facts);
         self.count();
     }
 
@@ -330,7 +330,7 @@ impl Stage {
                     machine.events.clear();
                 }
                 let machine = &self.observed.machines[change.machine.id.as_ref().unwrap()];
-                let sent = adopted(group, machine, &self.known.filled, &lineage);
+                let sent = adopted_config(group, machine, &self.known.filled, &lineage);
                 done(Some(machine.clone()), Some(sent))
             }
             Action::Forget => done(None, None),
@@ -356,8 +356,10 @@ impl Stage {
             unreachable!()
         };
         // The old half of a replacement may be gone already; its config was in the snapshot.
-        let sent = change.model().and_then(|old| self.known.sent(old));
-        let old = change.model().and_then(|old| self.snapshot.get(old));
+        let sent = change.config_source().and_then(|old| self.known.sent(old));
+        let old = change
+            .config_source()
+            .and_then(|old| self.snapshot.get(old));
         let rests = |old: &Machine| {
             self.observed.machines.contains_key(&old.id)
                 && replaces.is_some()
@@ -473,10 +475,12 @@ impl Stage {
     }
 }
 
-fn watched(list: &[Standby], results: &[StepResult]) -> Vec<MachineId> {
-    let resolve = |standby: &Standby| match standby {
-        Standby::Machine(id) => id.clone(),
-        Standby::Step(StepId(step)) => results[*step as usize].machine.as_ref().unwrap().id.clone(),
+fn watched(list: &[StandbyTarget], results: &[StepResult]) -> Vec<MachineId> {
+    let resolve = |standby: &StandbyTarget| match standby {
+        StandbyTarget::Machine(id) => id.clone(),
+        StandbyTarget::Step(StepId(step)) => {
+            results[*step as usize].machine.as_ref().unwrap().id.clone()
+        }
     };
     list.iter().map(resolve).collect()
 }
@@ -487,7 +491,7 @@ fn done(machine: Option<Machine>, sent: Option<StoredConfig>) -> StepResult {
         machine,
         sent,
         updated: false,
-        instead: None,
+        replace_fallback: None,
         filled: None,
         remarks: Vec::new(),
         went_down: false,

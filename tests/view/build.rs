@@ -9,8 +9,9 @@ use aeroform::core::fleet::{
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
-    Action, Aim, Asked, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
-    Note, Plan, Pool, PoolId, Removal, Standby, Step, StepId, Successor, Target, Work,
+    Action, Branch, Change, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, MachineRef,
+    Note, Plan, PlanMode, Pool, PoolId, Removal, Requested, StandbyTarget, Step, StepId, Successor,
+    Work,
 };
 use serde_json::Value;
 
@@ -43,8 +44,8 @@ pub(crate) fn plan(machines: usize) -> Plan {
         desired: "desired".to_owned(),
         online: true,
         machines,
-        aim: Aim::Manifests,
-        asked: Asked::default(),
+        mode: PlanMode::Normal,
+        requested: Requested::default(),
         on_failure: OnFailure::Stop,
         groups: Vec::new(),
         steps: Vec::new(),
@@ -61,14 +62,14 @@ pub(crate) fn plan(machines: usize) -> Plan {
         refusals: Vec::new(),
         records: Vec::new(),
         watchers: std::collections::BTreeMap::new(),
-        takes_over: Vec::new(),
-        makers: BTreeMap::new(),
+        adopted_runs: Vec::new(),
+        provenance: BTreeMap::new(),
         cost: None,
         at_least_ms: None,
         release: None,
         newest_release: None,
         unseen_release: None,
-        fences: BTreeMap::new(),
+        expected_machines: BTreeMap::new(),
     }
 }
 
@@ -137,9 +138,9 @@ pub(crate) fn group(name: &str, command: &str, verdict: GroupVerdict, places: &s
         verdict,
         primaries: BTreeMap::new(),
         regions,
-        why: None,
+        count_reason: None,
         moved_from: Vec::new(),
-        came: 0,
+        moved_in: 0,
         strategy: String::new(),
         steady_ms: None,
         at_least_ms: None,
@@ -166,7 +167,7 @@ impl Grouping for GroupChange {
     }
 
     fn why(mut self, text: &str) -> Self {
-        self.why = Some(text.to_owned());
+        self.count_reason = Some(text.to_owned());
         self
     }
 }
@@ -176,13 +177,13 @@ fn change(action: Action, group: &str, at: &str, reason: &str) -> Change {
         action,
         group: group_name(group),
         region: region(at),
-        machine: Target {
+        machine: MachineRef {
             id: None,
             name: MachineName::new(format!("{group}-new")).unwrap(),
         },
         reason: reason.to_owned(),
         changes: Vec::new(),
-        pin: None,
+        precondition: None,
         gate: GateKind::Healthy,
         branches: Vec::new(),
         state: None,
@@ -210,7 +211,7 @@ pub(crate) fn create(group: &str, at: &str, n: u16) -> Change {
 
 pub(crate) fn of(machine: &str, action: Action, group: &str, at: &str, reason: &str) -> Change {
     let mut change = change(action, group, at, reason);
-    change.machine = Target {
+    change.machine = MachineRef {
         id: Some(id(machine)),
         name: MachineName::new(format!("{group}-{machine}")).unwrap(),
     };
@@ -250,7 +251,7 @@ pub(crate) fn destroy(
 ) -> Change {
     let action = Action::Destroy {
         removal,
-        leaves: Vec::new(),
+        left_volumes: Vec::new(),
     };
     let mut change = of(machine, action, group, at, reason);
     change.gate = GateKind::Gone;
@@ -258,7 +259,11 @@ pub(crate) fn destroy(
 }
 
 pub(crate) fn leaving(mut change: Change, left: &str) -> Change {
-    if let Action::Destroy { leaves, .. } = &mut change.action {
+    if let Action::Destroy {
+        left_volumes: leaves,
+        ..
+    } = &mut change.action
+    {
         leaves.push(volume(left));
     }
     change
@@ -291,7 +296,7 @@ pub(crate) fn replace(group: &str, at: &str, machine: &str, n: u16, reason: &str
 pub(crate) fn standby(group: &str, at: &str, n: u16, of: &str) -> Change {
     let mut change = create(group, at, n);
     if let Action::Create { standby_for, .. } = &mut change.action {
-        standby_for.push(Standby::Machine(id(of)));
+        standby_for.push(StandbyTarget::Machine(id(of)));
     }
     change
 }
@@ -318,7 +323,7 @@ pub(crate) fn field(path: &[&str], before: Value, after: Value) -> FieldChange {
 pub(crate) fn drift(kind: DriftKind, group: &str, at: &str, machine: &str) -> Drift {
     Drift {
         kind,
-        machine: Target {
+        machine: MachineRef {
             id: Some(id(machine)),
             name: MachineName::new(format!("{group}-{machine}")).unwrap(),
         },

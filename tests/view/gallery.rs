@@ -5,7 +5,9 @@ mod extremes;
 
 use aeroform::core::fleet::MachineState;
 use aeroform::core::plan::GroupVerdict::{Added, Changed, Removed, Unchanged};
-use aeroform::core::plan::{Action, Aim, Change, Cost, DriftKind, Plan, PlannedVolume, Removal};
+use aeroform::core::plan::{
+    Action, Change, Cost, DriftKind, Plan, PlanMode, PlannedVolume, Removal,
+};
 use serde_json::json;
 
 use crate::build::*;
@@ -170,7 +172,7 @@ fn new_volumes() -> Plan {
     plan.cost = Some(Box::new(Cost {
         cents_per_month: 1389,
         if_always_running: false,
-        prices_of: "2025-08-19".to_owned(),
+        prices_date: "2025-08-19".to_owned(),
     }));
     let [new, old] = replace(
         "db",
@@ -295,7 +297,7 @@ fn cost(cents_per_month: i64, if_always_running: bool) -> Cost {
     Cost {
         cents_per_month,
         if_always_running,
-        prices_of: "2025-08-19".to_owned(),
+        prices_date: "2025-08-19".to_owned(),
     }
 }
 
@@ -473,7 +475,7 @@ fn with_standby() -> Plan {
         .step(standby("jobs", "ams", 2, "148ed599c14189"));
     let mut reserve = create("worker", "ams", 1);
     if let aeroform::core::plan::Action::Create { standby_for, .. } = &mut reserve.action {
-        standby_for.push(aeroform::core::plan::Standby::Step(plan.steps[0].id));
+        standby_for.push(aeroform::core::plan::StandbyTarget::Step(plan.steps[0].id));
     }
     plan = plan.step(reserve);
     plan
@@ -500,6 +502,6 @@ fn whole_app_destroyed() -> Plan {
                 "vol_vz3lnq8k9x7mz4w1",
             ),
         ]);
-    plan.aim = Aim::Nothing;
+    plan.mode = PlanMode::Destroy;
     plan
 }

@@ -7,10 +7,12 @@ use aeroform::core::fleet::{
     DesiredGroup, HostStatus, Known, KnownMachine, Lineage, Machine, MachineConfig, MachineName,
     MachineState, Management, Observed, Policy, Rollout, RunId, Stamps,
 };
-use aeroform::core::plan::serving::{Does, Left, Serving, Version, Versioned};
+use aeroform::core::plan::partial_rollout::{
+    GroupVersions, MachineHealth, MachineVersion, PartialRollout, VersionCount,
+};
 use aeroform::core::plan::{
-    Action, Addition, Event, Instead, Outcome, Plan, StepEvent, StepId, StepResult, Stopping,
-    Unconfirmed,
+    Action, Addition, Event, InFlight, Outcome, Plan, ReplaceFallback, StepEvent, StepId,
+    StepResult, Unconfirmed,
 };
 use aeroform::core::view::again::Again;
 use aeroform::core::view::{RunReport, StateEnd, StatusView, terminal};
@@ -301,7 +303,7 @@ pub(crate) fn events() -> Vec<Event> {
         step(0, StepEvent::Began),
         step(
             0,
-            StepEvent::Made {
+            StepEvent::Created {
                 id: id("d891d1dc255e48"),
             },
         ),
@@ -345,14 +347,14 @@ pub(crate) fn events() -> Vec<Event> {
             12,
             StepEvent::Ended(Outcome::Skipped { because: StepId(7) }),
         ),
-        Event::Interrupted(Stopping {
+        Event::Interrupted(InFlight {
             sent: Unconfirmed {
                 update: 3,
                 ..Unconfirmed::default()
             },
-            ..Stopping::default()
+            ..InFlight::default()
         }),
-        Event::Interrupted(Stopping {
+        Event::Interrupted(InFlight {
             sent: Unconfirmed {
                 create: 1,
                 update: 2,
@@ -362,7 +364,7 @@ pub(crate) fn events() -> Vec<Event> {
             unanswered: 2,
             up_to_ms: Some(4000),
         }),
-        Event::Interrupted(Stopping {
+        Event::Interrupted(InFlight {
             sent: Unconfirmed {
                 update: 1,
                 ..Unconfirmed::default()
@@ -370,7 +372,7 @@ pub(crate) fn events() -> Vec<Event> {
             unanswered: 1,
             up_to_ms: None,
         }),
-        Event::Interrupted(Stopping::default()),
+        Event::Interrupted(InFlight::default()),
         step(13, StepEvent::Ended(Outcome::NotStarted)),
     ]
 }
@@ -385,7 +387,7 @@ pub(crate) struct Run {
     additions: Vec<Addition>,
     overtaken: Vec<String>,
     state: StateEnd,
-    left: Option<Left>,
+    left: Option<PartialRollout>,
     again: Again,
 }
 
@@ -430,7 +432,7 @@ fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
             machine: None,
             sent: None,
             updated: false,
-            instead: None,
+            replace_fallback: None,
             filled: None,
             remarks: Vec::new(),
             went_down: false,
@@ -460,32 +462,36 @@ fn timeout() -> Outcome {
 
 /// Ends of runs with their names.
 /// What a release leaves that was stopped by a failure.
-fn left() -> Left {
-    let on = |machines, release, new, doing| Versioned {
+fn left() -> PartialRollout {
+    let on = |machines, release, new, doing| VersionCount {
         machines,
-        version: Version {
+        version: MachineVersion {
             new,
             release: Some(release),
         },
-        doing,
+        health: doing,
     };
-    let group = |name, versions, not_started| Serving {
+    let group = |name, versions, not_started| GroupVersions {
         group: group_name(name),
         versions,
         not_started,
     };
-    Left {
-        serving: vec![
+    PartialRollout {
+        groups: vec![
             group(
                 "web",
                 vec![
-                    on(1, 2, true, Does::Failing),
-                    on(5, 1, false, Does::Serves),
-                    on(1, 1, false, Does::Stopped),
+                    on(1, 2, true, MachineHealth::Failing),
+                    on(5, 1, false, MachineHealth::Serving),
+                    on(1, 1, false, MachineHealth::Stopped),
                 ],
                 false,
             ),
-            group("worker", vec![on(3, 1, false, Does::Serves)], true),
+            group(
+                "worker",
+                vec![on(3, 1, false, MachineHealth::Serving)],
+                true,
+            ),
         ],
         image_before: Some("registry.fly.io/shop:v1".to_owned()),
     }
@@ -549,8 +555,8 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
     for (step, id) in steps.into_iter().zip(["3d8d9014b32789", "148e1234f56789"]) {
         let result = &mut replaced.results[step.0 as usize];
         result.machine = Some(machine(id, "web", "ams", 1));
-        result.instead = Some(Box::new(Instead {
-            made: true,
+        result.replace_fallback = Some(Box::new(ReplaceFallback {
+            created: true,
             old_gone: true,
             repointed: Vec::new(),
         }));
@@ -562,7 +568,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
         hidden: value.is_none(),
         value,
         machines: 4,
-        kept,
+        not_removed: kept,
     };
     let added = Run {
         additions: vec![

@@ -185,7 +185,7 @@ fn the_end_of_a_run_says_what_is_so_and_what_to_do_next() {
 #[test]
 fn questions_name_what_goes() {
     let plan = gallery::everything_at_once();
-    let questions = aeroform::core::plan::questions(&plan);
+    let questions = aeroform::core::plan::required_approval(&plan);
     let text = written(|out| {
         for typed in &questions.typed {
             terminal::question(typed, &style(80), out)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::core::fleet::{AppName, GroupName, MachineName, OnFailure, Region};
 use crate::core::plan::types::FORMAT_VERSION;
-use crate::core::plan::{Aim, Asked, Change, GateKind, Pool, PoolId, Step, Target};
+use crate::core::plan::{Change, GateKind, MachineRef, PlanMode, Pool, PoolId, Requested, Step};
 
 /// Replacements in one pool: each is a step and the one behind it.
 fn replacements(count: u32, size: usize) -> Plan {
@@ -17,13 +17,13 @@ fn replacements(count: u32, size: usize) -> Plan {
             action: Action::Forget,
             group: GroupName::new("db").unwrap(),
             region: Region::new("ams").unwrap(),
-            machine: Target {
+            machine: MachineRef {
                 id: None,
                 name: MachineName::new("db").unwrap(),
             },
             reason: String::new(),
             changes: Vec::new(),
-            pin: None,
+            precondition: None,
             gate: GateKind::None,
             branches: Vec::new(),
             state: None,
@@ -41,8 +41,8 @@ fn replacements(count: u32, size: usize) -> Plan {
         desired: String::new(),
         online: true,
         machines: 0,
-        aim: Aim::Manifests,
-        asked: Asked::default(),
+        mode: PlanMode::Normal,
+        requested: Requested::default(),
         on_failure: OnFailure::Stop,
         groups: Vec::new(),
         steps: (0..count * 2).map(step).collect(),
@@ -55,8 +55,8 @@ fn replacements(count: u32, size: usize) -> Plan {
         }],
         drift: Vec::new(),
         watchers: BTreeMap::new(),
-        takes_over: Vec::new(),
-        makers: BTreeMap::new(),
+        adopted_runs: Vec::new(),
+        provenance: BTreeMap::new(),
         cost: None,
         at_least_ms: None,
         release: None,
@@ -66,7 +66,7 @@ fn replacements(count: u32, size: usize) -> Plan {
         warnings: Vec::new(),
         refusals: Vec::new(),
         records: Vec::new(),
-        fences: BTreeMap::new(),
+        expected_machines: BTreeMap::new(),
     }
 }
 
@@ -165,7 +165,7 @@ fn update() -> Action {
 fn destroy() -> Action {
     Action::Destroy {
         removal: Removal::CountLowered,
-        leaves: Vec::new(),
+        left_volumes: Vec::new(),
     }
 }
 
@@ -258,6 +258,6 @@ fn create_for() -> Action {
 fn replaced() -> Action {
     Action::Destroy {
         removal: Removal::Replaced,
-        leaves: Vec::new(),
+        left_volumes: Vec::new(),
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn create<'a>(
     };
     let standby_for = watched(hands.shared, standby_for)?;
     let observed = &hands.shared.job.observed.machines;
-    let model = change.model();
+    let model = change.config_source();
     let old = model.and_then(|old| observed.get(old));
     let base = inherits.base(old);
     let wanting = |volumes: &[VolumeId]| {
@@ -231,7 +231,7 @@ async fn standing(hands: &Hands<'_>, change: &Change) -> Part<Option<Machine>> {
 /// What a Machine that is there keeps: no update attaches or takes away a volume.
 fn its_volumes(machine: &Machine, change: &Change) -> Vec<VolumeId> {
     if machine.volumes.is_empty() {
-        return change.takes().to_vec();
+        return change.taken_volumes().to_vec();
     }
     machine.volumes.clone()
 }
@@ -244,7 +244,7 @@ async fn equipped(
     change: &Change,
     config: &MachineConfig,
 ) -> Part<Vec<VolumeId>> {
-    let taken = change.takes();
+    let taken = change.taken_volumes();
     freed(hands, taken).await?;
     let made = volumes::make(hands, step, &change.region, change.new_volumes(), config).await?;
     Ok(taken.iter().cloned().chain(made).collect())

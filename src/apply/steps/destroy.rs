@@ -13,7 +13,7 @@ use crate::core::fleet::normal::parse_duration;
 use crate::core::fleet::{
     Call, HostStatus, Machine, MachineConfig, MachineId, MachineState, Until,
 };
-use crate::core::plan::{Change, Pin};
+use crate::core::plan::{Change, Precondition};
 
 /// How long a Machine may take to settle before it is stopped whatever it does.
 const SETTLE: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ const DESTROY: Duration = Duration::from_secs(60);
 /// and planned to go again.
 pub(super) async fn destroy(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
     match &change.machine.id {
-        Some(id) => remove(hands, progress, id, change.pin.as_ref()).await,
+        Some(id) => remove(hands, progress, id, change.precondition.as_ref()).await,
         None => Err(End::failed(
             codes::PLAN_MISMATCH,
             "the plan names no Machine",
@@ -41,7 +41,7 @@ pub(super) async fn remove(
     hands: &Hands<'_>,
     progress: &mut Progress,
     id: &MachineId,
-    pin: Option<&Pin>,
+    pin: Option<&Precondition>,
 ) -> Part {
     let lineage = &hands.shared.job.observed.description.scope;
     hands.lease(id).await?;

@@ -15,7 +15,7 @@ use crate::apply::hands::Hands;
 use crate::apply::wanted::{Wanted, now};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{Call, Machine, MachineId, VolumeId};
-use crate::core::plan::{Change, GateKind, Inherited, Instead, Pin, Successor};
+use crate::core::plan::{Change, GateKind, Inherited, Precondition, ReplaceFallback, Successor};
 use crate::provider::ProviderError;
 
 /// Makes the new Machine, waits for its gate, has standbys watch it, and destroys the old one. A crash in
@@ -80,7 +80,7 @@ pub(super) async fn replace(
         hands,
         &mut Progress::default(),
         &old.id,
-        change.pin.as_ref(),
+        change.precondition.as_ref(),
     )
     .await?;
     progress.instead.get_or_insert_default().old_gone = true;
@@ -89,7 +89,7 @@ pub(super) async fn replace(
 
 /// Its data cannot go along to another host.
 fn stops(change: &Change, refused: &ProviderError) -> End {
-    let volumes = change.pin.iter().flat_map(|pin| &pin.volumes);
+    let volumes = change.precondition.iter().flat_map(|pin| &pin.volumes);
     let volumes: Vec<&str> = volumes.map(VolumeId::as_str).collect();
     let hint = match volumes.as_slice() {
         [] => "apply again later, or with a smaller size".to_owned(),
@@ -107,7 +107,7 @@ fn stops(change: &Change, refused: &ProviderError) -> End {
 }
 
 /// The next plan changes the standby itself, and has a branch for that.
-fn not_repointed(standby: &Pin, refused: &ProviderError) -> End {
+fn not_repointed(standby: &Precondition, refused: &ProviderError) -> End {
     End::Failed {
         code: refused.code.to_owned(),
         message: format!(
@@ -147,9 +147,9 @@ async fn put(
         skip_launch: !is_to_run,
         port: None,
     }));
-    progress.instead = Some(Instead::default());
+    progress.instead = Some(ReplaceFallback::default());
     let made = make(hands, &successor.name, &call).await?;
-    progress.instead.get_or_insert_default().made = true;
+    progress.instead.get_or_insert_default().created = true;
     made.read(hands, &written);
     match made {
         Made::New(machine) => {
@@ -176,7 +176,11 @@ async fn put(
 }
 
 /// Has a standby watch whoever does now the work of those that it watched.
-async fn repoint(hands: &Hands<'_>, change: &Change, standby: &Pin) -> Part<Option<Machine>> {
+async fn repoint(
+    hands: &Hands<'_>,
+    change: &Change,
+    standby: &Precondition,
+) -> Part<Option<Machine>> {
     let shared = hands.shared;
     let _alone = shared.repointing.lock().await;
     let Some(live) = hands.get(&standby.id).await? else {

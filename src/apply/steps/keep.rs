@@ -9,7 +9,7 @@ use crate::apply::ends::{End, Part};
 use crate::apply::gate::{self, Before, Gate, STAYS_CREATED};
 use crate::apply::hands::Hands;
 use crate::core::fleet::{DesiredGroup, Exit, Machine, MachineId, MachineState};
-use crate::core::plan::{Change, GateKind, adopted};
+use crate::core::plan::{Change, GateKind, adopted_config};
 use crate::provider::codes as answers;
 
 /// A Machine of the snapshot, with the group that it is of.
@@ -36,7 +36,7 @@ pub(super) fn take<'a>(
     };
     let group = job.desired.groups.get(&change.group);
     let lineage = &job.observed.description.scope;
-    progress.sent = Some(adopted(group, machine, &job.known.filled, lineage));
+    progress.sent = Some(adopted_config(group, machine, &job.known.filled, lineage));
     progress.machine = Some(machine.clone());
     Ok(Taken { machine, group })
 }

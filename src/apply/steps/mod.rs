@@ -15,7 +15,7 @@ use super::hands::Hands;
 use super::shared::Shared;
 use crate::core::code::Code;
 use crate::core::fleet::{Machine, StoredConfig};
-use crate::core::plan::{Action, Change, Instead, Outcome, StepId, StepResult};
+use crate::core::plan::{Action, Change, Outcome, ReplaceFallback, StepId, StepResult};
 use crate::provider::codes as answers;
 
 /// How a gate fails.
@@ -36,7 +36,7 @@ pub(super) struct Progress {
     /// A create that found its Machine there has changed it.
     pub(super) updated: bool,
     /// The branch that was taken.
-    pub(super) instead: Option<Instead>,
+    pub(super) instead: Option<ReplaceFallback>,
     /// What there is to say of a step that is done, for people.
     pub(super) remarks: Vec<String>,
 }
@@ -80,7 +80,7 @@ pub(super) async fn carry_out<'a>(
         machine: progress.machine,
         sent: progress.sent,
         updated: progress.updated,
-        instead: progress.instead.map(Box::new),
+        replace_fallback: progress.instead.map(Box::new),
         filled: None,
         remarks: progress.remarks,
         went_down: false,

@@ -19,7 +19,7 @@ use crate::core::plan::Change;
 /// which the next run sees.
 pub(super) async fn start(hands: &Hands<'_>, progress: &mut Progress, change: &Change) -> Part {
     let taken = take(hands, progress, change)?;
-    let (Some(group), Some(pin)) = (taken.group, &change.pin) else {
+    let (Some(group), Some(pin)) = (taken.group, &change.precondition) else {
         let message = "the plan starts a Machine that it does not pin";
         return Err(End::failed(codes::PLAN_MISMATCH, message));
     };
@@ -89,7 +89,7 @@ async fn update(
         live.standby_for.clone(),
     )?;
     let terms = Terms {
-        pin: change.pin.as_ref(),
+        pin: change.precondition.as_ref(),
         restarts: true,
         rests: false,
         anew: false,

@@ -13,7 +13,7 @@ use crate::apply::wanted::{Wanted, own_launch, watched};
 use crate::apply::{others, pin};
 use crate::core::fleet::call::UpdateCall;
 use crate::core::fleet::{Call, LaunchId, Machine, MachineConfig, MachineId, MachineState};
-use crate::core::plan::{Action, Change, GateKind, Pin};
+use crate::core::plan::{Action, Change, GateKind, Precondition};
 use crate::provider::ProviderError;
 
 /// How long a Machine may take to settle before it is touched.
@@ -32,7 +32,7 @@ pub(super) async fn update<'a>(
             "the plan names no Machine",
         ));
     };
-    let seen = change.pin.as_ref();
+    let seen = change.precondition.as_ref();
     let standby_for = match &change.action {
         Action::Update { standby_for } | Action::Move { standby_for, .. } => {
             watched(hands.shared, standby_for)?
@@ -49,7 +49,13 @@ pub(super) async fn update<'a>(
     let terms = Terms {
         pin: seen,
         restarts: change.changes.is_empty() && matches!(change.action, Action::Update { .. }),
-        anew: hands.shared.job.plan.asked.restart.covers(&change.group),
+        anew: hands
+            .shared
+            .job
+            .plan
+            .requested
+            .restart
+            .covers(&change.group),
         rests: change.gate == GateKind::Settled,
         launch: None,
     };
@@ -120,7 +126,7 @@ pub(super) async fn start(
 /// On which terms a Machine may be touched.
 pub(super) struct Terms<'a> {
     /// What must still be true of it.
-    pub(super) pin: Option<&'a Pin>,
+    pub(super) pin: Option<&'a Precondition>,
     /// The point is that it runs again: an equal config of a failed Machine is not enough.
     pub(super) restarts: bool,
     /// It is to start anew whatever it has: only a call of this run is enough.

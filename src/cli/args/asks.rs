@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{Doing, Plan, Refresh, group_name, machine_id};
 use crate::core::fleet::{GroupName, MachineId};
-use crate::core::plan::{self, Asked};
+use crate::core::plan::{self, Requested};
 
 /// What is asked for beyond what the manifests say.
 #[derive(Debug, Clone, Default, Args)]
@@ -42,22 +42,22 @@ impl FromStr for RestartOf {
 
 impl Asks {
     /// The same for the planner.
-    pub fn asked(&self) -> Asked {
+    pub fn asked(&self) -> Requested {
         let groups = self.restart.iter().filter_map(|of| match of {
             RestartOf::All => None,
             RestartOf::Group(name) => Some(name.clone()),
         });
         let restart = if self.restart.contains(&RestartOf::All) {
-            plan::Restart::All
+            plan::RestartScope::All
         } else if self.restart.is_empty() {
-            plan::Restart::Nobody
+            plan::RestartScope::None
         } else {
-            plan::Restart::Groups(groups.collect())
+            plan::RestartScope::Groups(groups.collect())
         };
-        Asked {
+        Requested {
             replace: self.replace.iter().cloned().collect(),
             restart,
-            ..Asked::default()
+            ..Requested::default()
         }
     }
 }
@@ -126,14 +126,14 @@ impl Restart {
     }
 
     /// The same for the planner.
-    pub fn asked(&self) -> Asked {
-        Asked {
+    pub fn asked(&self) -> Requested {
+        Requested {
             restart: if self.group.is_empty() {
-                plan::Restart::All
+                plan::RestartScope::All
             } else {
-                plan::Restart::Groups(self.group.iter().cloned().collect())
+                plan::RestartScope::Groups(self.group.iter().cloned().collect())
             },
-            ..Asked::default()
+            ..Requested::default()
         }
     }
 }

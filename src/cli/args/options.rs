@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{duration, machine_id};
 use crate::core::fleet::{MachineId, OnFailure};
-use crate::core::plan::{Asked, ChosenStrategy, ReleaseCommandMode};
+use crate::core::plan::{ChosenStrategy, ReleaseCommandMode, Requested};
 
 /// How this plan is made.
 #[derive(Debug, Clone, Default, Args)]
@@ -44,9 +44,9 @@ pub(super) const KEPT: [&str; 5] = [
 
 impl PlanOptions {
     /// What is asked of the planner, with these and `--image` on top.
-    pub fn on_top_of(&self, mut asked: Asked, image: Option<&String>) -> Asked {
+    pub fn on_top_of(&self, mut asked: Requested, image: Option<&String>) -> Requested {
         asked.exclude.extend(self.exclude_machines.iter().cloned());
-        Asked {
+        Requested {
             image: image.cloned().or(asked.image),
             release_command: self.release_command.unwrap_or(asked.release_command),
             strategy: self.strategy.or(asked.strategy),

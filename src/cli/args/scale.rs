@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::{Editing, Refresh, group_name, region};
 use crate::core::fleet::{GroupName, Region};
-use crate::core::plan::Amount;
+use crate::core::plan::ScaleAmount;
 
 /// `aeroform scale`.
 #[derive(Debug, Subcommand)]
@@ -68,7 +68,7 @@ pub struct Wanted {
     /// Whose, where that stands before it.
     pub group: Option<GroupName>,
     /// How many.
-    pub amount: Amount,
+    pub amount: ScaleAmount,
 }
 
 /// More than any app has; a longer number is a slip.
@@ -84,7 +84,7 @@ fn wanted(text: &str) -> Result<Wanted, String> {
     Ok(Wanted { group, amount })
 }
 
-fn amount_of(text: &str) -> Option<Amount> {
+fn amount_of(text: &str) -> Option<ScaleAmount> {
     let number: u32 = text
         .strip_prefix(['+', '-'])
         .unwrap_or(text)
@@ -92,9 +92,9 @@ fn amount_of(text: &str) -> Option<Amount> {
         .ok()
         .filter(|n| *n <= MOST)?;
     match text.chars().next()? {
-        '+' if number > 0 => Some(Amount::By(i64::from(number))),
-        '-' if number > 0 => Some(Amount::By(-i64::from(number))),
-        '0'..='9' => Some(Amount::To(number)),
+        '+' if number > 0 => Some(ScaleAmount::By(i64::from(number))),
+        '-' if number > 0 => Some(ScaleAmount::By(-i64::from(number))),
+        '0'..='9' => Some(ScaleAmount::To(number)),
         _ => None,
     }
 }

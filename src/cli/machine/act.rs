@@ -16,7 +16,7 @@ use super::{named, of_other_project};
 use crate::apply::{Seen, Watch};
 use crate::conduct::{Anchor, awaited};
 use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, Until};
-use crate::core::plan::{Asked, steady_ms};
+use crate::core::plan::{Requested, steady_ms};
 use crate::core::view::json::machine as document;
 use crate::core::view::words::span;
 use crate::core::view::{escape, terminal};
@@ -79,7 +79,7 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
         steady: args.steady,
         ..PlanOptions::default()
     };
-    let flags = session::with_options(context, &options, Asked::default())?;
+    let flags = session::with_options(context, &options, Requested::default())?;
     let hand = Hand {
         desired: &session.desired,
         capabilities: &described.capabilities,
@@ -117,7 +117,7 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
 struct Hand<'a> {
     desired: &'a Desired,
     capabilities: &'a Capabilities,
-    flags: Asked,
+    flags: Requested,
     ui: &'a Ui,
     provider: &'a dyn Provider,
     app: &'a AppName,

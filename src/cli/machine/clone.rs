@@ -12,19 +12,19 @@ use super::places::{Numbers, Place};
 use crate::core::fleet::GroupName;
 use crate::core::fleet::difference::changes;
 use crate::core::fleet::overlay::config_for;
-use crate::core::plan::{Asked, Inherited, Like};
+use crate::core::plan::{CloneSource, Inherited, Requested};
 use crate::ui::{Exit, Failure, Ui};
 
 /// Does it.
 pub(super) async fn run(context: &Context<'_>, args: &CloneMachine) -> Result<Exit, Failure> {
     let ui = context.ui;
-    let asked = Asked {
-        like: Some(Like {
+    let asked = Requested {
+        clone_source: Some(CloneSource {
             machine: args.id.clone(),
             group: args.group.clone(),
             region: args.region.clone(),
         }),
-        ..Asked::default()
+        ..Requested::default()
     };
     let edits = |ground: &Ground<'_>| {
         let source = Place::named(ground, args.id.as_str())?;
@@ -70,7 +70,7 @@ fn left_behind(ui: &Ui, ground: &Ground<'_>, source: &Place, group: &GroupName) 
     let inherited = Inherited {
         image: machine.image(),
         guest: config.guest.clone().filter(|_| source.group == *group),
-        like: None,
+        clone_source: None,
     };
     let like = config_for(template, Some(&inherited.base(Some(machine))), None);
     let alone = config_for(template, Some(&inherited.base(None)), None);

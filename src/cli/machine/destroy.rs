@@ -7,7 +7,7 @@ use super::pick;
 use super::places::{Numbers, Place};
 use crate::core::fleet::MachineState;
 use crate::core::manifest::edit::Edit;
-use crate::core::plan::Asked;
+use crate::core::plan::Requested;
 use crate::ui::{Exit, Failure};
 
 /// Does it.
@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context<'_>, args: &DestroyMachine) -> Result<
         edits.extend(removals);
         Ok(edits)
     };
-    let asked = Asked::default();
+    let asked = Requested::default();
     edit::run(context, "machine destroy", &args.editing, asked, edits).await
 }
 

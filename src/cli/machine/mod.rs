@@ -18,7 +18,7 @@ use super::args::{Machine, Replace};
 use super::carry_out::{self, Errand};
 use super::{codes, plan};
 use crate::core::fleet;
-use crate::core::plan::{Aim, Asked};
+use crate::core::plan::{PlanMode, Requested};
 use crate::ui::{Exit, Failure};
 use act::Deed;
 
@@ -47,10 +47,10 @@ async fn replace(context: &Context<'_>, args: &Replace) -> Result<Exit, Failure>
     }
     let errand = Errand {
         command: "machine replace",
-        aim: Aim::Manifests,
-        asked: Asked {
+        aim: PlanMode::Normal,
+        asked: Requested {
             replace: args.ids.iter().cloned().collect(),
-            ..Asked::default()
+            ..Requested::default()
         },
         saved: None,
         doing: &args.doing,

@@ -7,7 +7,7 @@ use super::pick;
 use super::places::{Numbers, Place};
 use crate::core::fleet::GroupName;
 use crate::core::manifest::edit::Edit;
-use crate::core::plan::Asked;
+use crate::core::plan::Requested;
 use crate::ui::{Exit, Failure};
 
 /// `machine move ID… --to GROUP`.
@@ -70,7 +70,7 @@ async fn go(
         edits.extend(moves);
         Ok(edits)
     };
-    edit::run(context, command, editing, Asked::default(), edits).await
+    edit::run(context, command, editing, Requested::default(), edits).await
 }
 
 fn standby(place: &Place) -> Failure {

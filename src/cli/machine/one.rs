@@ -4,7 +4,7 @@ use super::super::args::{One, Wishes};
 use super::super::session::{self, Session};
 use super::super::{Context, show};
 use super::named;
-use crate::core::plan::{Aim, Asked, DriftKind, plan};
+use crate::core::plan::{DriftKind, PlanMode, Requested, plan};
 use crate::core::view::{OneView, json, terminal};
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
@@ -34,7 +34,11 @@ pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failu
         Ok::<_, Failure>((known, observed, machine, events))
     };
     let (known, observed, machine, events) = signals.or_interrupted(look).await??;
-    let options = session::wishes(&Wishes::default(), Aim::State, Asked::default());
+    let options = session::wishes(
+        &Wishes::default(),
+        PlanMode::RefreshOnly,
+        Requested::default(),
+    );
     let plan = plan(&session.desired, &known, Some(&observed), &options);
     let drift = plan.drift.into_iter().find(|drift| {
         drift.kind == DriftKind::Changed && drift.machine.id.as_ref() == Some(&machine.id)

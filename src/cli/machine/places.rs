@@ -75,7 +75,7 @@ impl Place {
             });
             return places.collect();
         };
-        let added = look.plan.adopted_from_outside();
+        let added = look.plan.adopted_machines();
         let there = observed.machines.values().filter(|machine| {
             let ours = known.machines.contains_key(&machine.id) || added.contains(&machine.id);
             ours && !machine.state.is_gone()

@@ -27,13 +27,13 @@ pub struct Addition {
     /// How many Machines have it.
     pub machines: usize,
     /// They had it with this value before, and the run was to remove it.
-    pub kept: bool,
+    pub not_removed: bool,
 }
 
 impl Addition {
     /// Its code in the report.
     pub fn code(&self) -> Code {
-        if self.kept {
+        if self.not_removed {
             codes::KEPT_BY_PLATFORM
         } else {
             codes::FILLED_BY_PLATFORM
@@ -83,7 +83,7 @@ pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addi
                 value: value.filter(|_| !hidden).cloned(),
                 hidden,
                 machines,
-                kept,
+                not_removed: kept,
             }
         });
     additions.collect()

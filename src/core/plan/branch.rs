@@ -34,9 +34,10 @@ pub struct Successor {
 
 /// What came of a branch that was taken.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Instead {
+pub struct ReplaceFallback {
     /// The new Machine is there: the step's result shows it, and not the old one.
-    pub made: bool,
+    #[serde(rename = "made")]
+    pub created: bool,
     /// The old one is gone.
     pub old_gone: bool,
     /// Standbys that watch the new one now.
@@ -45,7 +46,7 @@ pub struct Instead {
 
 impl Branch {
     /// The branch in the words of JSON output.
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::NoRoomReplaced(_) => "no-room-replaced",
             Self::NoRoomStops => "no-room-stops",
@@ -53,7 +54,7 @@ impl Branch {
     }
 
     /// Whether both choose the same. Launch ids and pins are derived anew each time.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
+    pub(super) fn is_same_choice(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::NoRoomReplaced(_), Self::NoRoomReplaced(_))
             | (Self::NoRoomStops, Self::NoRoomStops) => true,

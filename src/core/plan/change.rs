@@ -3,13 +3,13 @@
 
 use serde::Serialize;
 
-use super::types::{Action, Change, PlannedVolume, Removal, Standby};
+use super::types::{Action, Change, PlannedVolume, Removal, StandbyTarget};
 use crate::core::fleet::{MachineId, VolumeId};
 
 /// What is done, in one word. Both halves of a replacement are `Replace`, told apart by their half.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Deed {
+pub enum Verb {
     /// A new Machine.
     Create,
     /// An update in place.
@@ -33,7 +33,7 @@ pub enum Deed {
 /// Which half of a replacement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Half {
+pub enum ReplaceHalf {
     /// The new Machine.
     Create,
     /// The old one.
@@ -50,18 +50,18 @@ impl Action {
     }
 
     /// The word for it and, of a replacement, the half.
-    pub fn deed(&self) -> (Deed, Option<Half>) {
+    pub fn verb(&self) -> (Verb, Option<ReplaceHalf>) {
         match self {
             Self::Create {
                 replaces: Some(_), ..
-            } => (Deed::Replace, Some(Half::Create)),
-            Self::Create { replaces: None, .. } => (Deed::Create, None),
-            Self::Update { .. } => (Deed::Update, None),
-            Self::Move { .. } => (Deed::Move, None),
+            } => (Verb::Replace, Some(ReplaceHalf::Create)),
+            Self::Create { replaces: None, .. } => (Verb::Create, None),
+            Self::Update { .. } => (Verb::Update, None),
+            Self::Move { .. } => (Verb::Move, None),
             Self::Destroy {
                 removal: Removal::Replaced,
                 ..
-            } => (Deed::Replace, Some(Half::Destroy)),
+            } => (Verb::Replace, Some(ReplaceHalf::Destroy)),
             Self::Destroy {
                 removal:
                     Removal::GroupRemoved
@@ -70,11 +70,11 @@ impl Action {
                     | Removal::Named
                     | Removal::AppDestroyed,
                 ..
-            } => (Deed::Destroy, None),
-            Self::Wait => (Deed::Wait, None),
-            Self::Start => (Deed::Start, None),
-            Self::Adopt => (Deed::Adopt, None),
-            Self::Forget => (Deed::Forget, None),
+            } => (Verb::Destroy, None),
+            Self::Wait => (Verb::Wait, None),
+            Self::Start => (Verb::Start, None),
+            Self::Adopt => (Verb::Adopt, None),
+            Self::Forget => (Verb::Forget, None),
         }
     }
 }
@@ -95,9 +95,9 @@ impl Change {
     }
 
     /// The Machine that a new one begins as: the one whose place it takes, or that it is to be like.
-    pub fn model(&self) -> Option<&MachineId> {
+    pub fn config_source(&self) -> Option<&MachineId> {
         match &self.action {
-            Action::Create { inherits, .. } => self.replaces().or(inherits.like.as_ref()),
+            Action::Create { inherits, .. } => self.replaces().or(inherits.clone_source.as_ref()),
             Action::Update { .. }
             | Action::Move { .. }
             | Action::Destroy { .. }
@@ -109,7 +109,7 @@ impl Change {
     }
 
     /// The unattached volumes that a new Machine takes, in the order of its mounts.
-    pub fn takes(&self) -> &[VolumeId] {
+    pub fn taken_volumes(&self) -> &[VolumeId] {
         match &self.action {
             Action::Create { volumes, .. } => volumes,
             Action::Update { .. }
@@ -137,9 +137,12 @@ impl Change {
     }
 
     /// The volumes that one which goes leaves unattached.
-    pub fn leaves(&self) -> &[VolumeId] {
+    pub fn left_volumes(&self) -> &[VolumeId] {
         match &self.action {
-            Action::Destroy { leaves, .. } => leaves,
+            Action::Destroy {
+                left_volumes: leaves,
+                ..
+            } => leaves,
             Action::Create { .. }
             | Action::Update { .. }
             | Action::Move { .. }
@@ -151,7 +154,7 @@ impl Change {
     }
 
     /// The Machines that it stands by for afterwards; none of a primary.
-    pub fn standby_for(&self) -> &[Standby] {
+    pub fn standby_for(&self) -> &[StandbyTarget] {
         match &self.action {
             Action::Create { standby_for, .. }
             | Action::Update { standby_for }

@@ -1,9 +1,9 @@
 //! A second, independent reading of a plan: it shares no code with the planner, so that
 //! a mistake there does not agree with itself. A finding is a bug; nothing is applied over one.
 
-mod asked;
 mod branches;
 mod capacity;
+mod requested;
 mod unproven;
 mod volumes;
 mod waits;
@@ -11,7 +11,7 @@ mod waits;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::options::Aim;
+use super::options::PlanMode;
 use super::types::{Action, Change, Plan, Removal, StepId, Work};
 use crate::core::fleet::{
     Count, Desired, GroupName, Known, KnownMachine, MachineId, Management, Moved, Observed, Region,
@@ -35,30 +35,30 @@ pub fn check(
     known: &Known,
     observed: Option<&Observed>,
 ) -> Vec<Finding> {
-    let effective = plan.asked.effective(desired);
+    let effective = plan.requested.override_strategy(desired);
     let desired = &*effective;
-    let mut reading = Reading {
+    let mut reading = Checker {
         plan,
-        found: Vec::new(),
+        findings: Vec::new(),
     };
-    reading.graph();
-    reading.identities(known, observed);
-    reading.counts(known, observed);
-    if plan.refusals.is_empty() && plan.aim == Aim::Manifests {
-        reading.wanted(desired, known, observed);
+    reading.check_graph();
+    reading.check_identities(known, observed);
+    reading.check_counts(known, observed);
+    if plan.refusals.is_empty() && plan.mode == PlanMode::Normal {
+        reading.check_desired_counts(desired, known, observed);
     }
-    reading.asked(known, observed);
-    reading.protected(desired, known, observed);
-    reading.branches(known, observed);
-    reading.capacity(desired, known, observed);
-    reading.volumes(desired, observed);
-    reading.waits(desired, known, observed);
-    reading.unproven(desired, known, observed);
-    reading.found.sort();
-    reading.found
+    reading.check_requested(known, observed);
+    reading.check_protected(desired, known, observed);
+    reading.check_branches(known, observed);
+    reading.check_capacity(desired, known, observed);
+    reading.check_volumes(desired, observed);
+    reading.check_waits(desired, known, observed);
+    reading.check_unproven(desired, known, observed);
+    reading.findings.sort();
+    reading.findings
 }
 
-fn is_named(action: &Action) -> bool {
+fn is_named_removal(action: &Action) -> bool {
     matches!(
         action,
         Action::Destroy {
@@ -70,7 +70,7 @@ fn is_named(action: &Action) -> bool {
 
 /// By how many Machines groups may be larger than is wanted: those that the state does not list and whose
 /// configs cannot be read are left alone.
-fn excess(known: &Known, observed: Option<&Observed>) -> u32 {
+fn allowed_excess(known: &Known, observed: Option<&Observed>) -> u32 {
     let machines = observed.into_iter().flat_map(|o| &o.machines);
     let unread = machines.filter(|(id, machine)| {
         let counts = matches!(machine.management, Management::Ours | Management::Launch);
@@ -79,42 +79,42 @@ fn excess(known: &Known, observed: Option<&Observed>) -> u32 {
     u32::try_from(unread.count()).unwrap_or(u32::MAX)
 }
 
-struct Reading<'a> {
+struct Checker<'a> {
     plan: &'a Plan,
-    found: Vec<Finding>,
+    findings: Vec<Finding>,
 }
 
-impl<'a> Reading<'a> {
-    fn say(&mut self, text: String) {
-        self.found.push(Finding(text));
+impl<'a> Checker<'a> {
+    fn report(&mut self, text: String) {
+        self.findings.push(Finding(text));
     }
 
     /// Ids are indexes, edges point backwards, pools exist.
-    fn graph(&mut self) {
+    fn check_graph(&mut self) {
         for (at, step) in self.plan.steps.iter().enumerate() {
             if step.id.0 as usize != at {
-                self.say(format!("step {at} has the id {}", step.id.0));
+                self.report(format!("step {at} has the id {}", step.id.0));
             }
             for need in step.needs.iter().filter(|need| **need >= step.id) {
-                self.say(format!("step {at} waits for the later step {}", need.0));
+                self.report(format!("step {at} waits for the later step {}", need.0));
             }
             let pool = step.pool.map(|pool| pool.0 as usize);
             match (&step.work, pool) {
-                (Work::Change(_), None) => self.say(format!("step {at} names no pool")),
+                (Work::Change(_), None) => self.report(format!("step {at} names no pool")),
                 (_, Some(pool)) if pool >= self.plan.pools.len() => {
-                    self.say(format!("step {at} names pool {pool}, which does not exist"));
+                    self.report(format!("step {at} names pool {pool}, which does not exist"));
                 }
                 (Work::Change(_) | Work::Barrier { .. }, _) => {}
             }
         }
         for pool in self.plan.pools.iter().filter(|pool| pool.size == 0) {
-            self.found
+            self.findings
                 .push(Finding(format!("pool `{}` has no room", pool.name)));
         }
     }
 
     /// Every id is touched once, names and ports are new, and only Machines of the fleet are touched.
-    fn identities(&mut self, known: &Known, observed: Option<&Observed>) {
+    fn check_identities(&mut self, known: &Known, observed: Option<&Observed>) {
         let mut touched: BTreeSet<&MachineId> = BTreeSet::new();
         let mut names = BTreeSet::new();
         let all = || observed.into_iter().flat_map(Observed::all);
@@ -133,13 +133,13 @@ impl<'a> Reading<'a> {
                     if !names.insert(&change.machine.name)
                         || taken.contains(change.machine.name.as_str())
                     {
-                        self.say(format!(
+                        self.report(format!(
                             "step {} creates a second `{}`",
                             id.0, change.machine.name
                         ));
                     }
                     if !change.machine.name.answers(launch) || change.machine.id.is_some() {
-                        self.say(format!(
+                        self.report(format!(
                             "step {} has a name that does not answer its launch id",
                             id.0
                         ));
@@ -147,7 +147,7 @@ impl<'a> Reading<'a> {
                     if let Some(port) = port
                         && !ports.insert(*port)
                     {
-                        self.say(format!("step {} takes port {port}, which is taken", id.0));
+                        self.report(format!("step {} takes port {port}, which is taken", id.0));
                     }
                 }
                 Action::Update { .. }
@@ -156,13 +156,13 @@ impl<'a> Reading<'a> {
                 | Action::Wait
                 | Action::Start
                 | Action::Forget => {
-                    self.touches(id, change, &mut touched, known, observed);
+                    self.check_touched_machine(id, change, &mut touched, known, observed);
                 }
             }
         }
     }
 
-    fn touches(
+    fn check_touched_machine(
         &mut self,
         id: StepId,
         change: &'a Change,
@@ -171,37 +171,39 @@ impl<'a> Reading<'a> {
         observed: Option<&Observed>,
     ) {
         let Some(machine) = &change.machine.id else {
-            self.say(format!("step {} changes a Machine without an id", id.0));
+            self.report(format!("step {} changes a Machine without an id", id.0));
             return;
         };
         if !touched.insert(machine) {
-            self.say(format!("Machine {machine} is changed twice"));
+            self.report(format!("Machine {machine} is changed twice"));
         }
         let there = observed.map(|o| o.machines.get(machine));
         match (&change.action, there) {
             (Action::Forget, Some(Some(seen))) if !seen.state.is_gone() => {
-                self.say(format!("Machine {machine} exists and is forgotten"));
+                self.report(format!("Machine {machine} exists and is forgotten"));
             }
             (Action::Forget, _) => {}
-            (_, Some(None)) => self.say(format!("Machine {machine} is changed and does not exist")),
+            (_, Some(None)) => {
+                self.report(format!("Machine {machine} is changed and does not exist"))
+            }
             (_, None) if !known.machines.contains_key(machine) => {
-                self.say(format!("Machine {machine} is changed and is not known"));
+                self.report(format!("Machine {machine} is changed and is not known"));
             }
             (_, Some(Some(seen))) => {
                 let ours = known.machines.contains_key(machine)
                     || match seen.management {
                         // What nobody can read goes only when it is named.
                         Management::Ours | Management::Launch => {
-                            seen.config.is_some() || is_named(&change.action)
+                            seen.config.is_some() || is_named_removal(&change.action)
                         }
                         Management::Special | Management::Stranger | Management::Unknown => false,
                     };
                 if !ours || known.ignored.contains(machine) && !known.machines.contains_key(machine)
                 {
-                    self.say(format!("Machine {machine} is changed and is not ours"));
+                    self.report(format!("Machine {machine} is changed and is not ours"));
                 }
-                if change.pin.is_none() {
-                    self.say(format!("Machine {machine} is changed without a pin"));
+                if change.precondition.is_none() {
+                    self.report(format!("Machine {machine} is changed without a pin"));
                 }
             }
             (_, None) => {}
@@ -209,7 +211,7 @@ impl<'a> Reading<'a> {
     }
 
     /// before + what comes − what goes = after, per group and region.
-    fn counts(&mut self, known: &Known, observed: Option<&Observed>) {
+    fn check_counts(&mut self, known: &Known, observed: Option<&Observed>) {
         let mut tally: BTreeMap<(&GroupName, &Region), i64> = BTreeMap::new();
         for (_, change) in self.plan.changes() {
             let change_by = match change.action {
@@ -231,14 +233,14 @@ impl<'a> Reading<'a> {
                 sums = (sums.0 + before, sums.1 + after);
                 let change = tally.remove(&(&group.name, region)).unwrap_or(0);
                 if i64::from(*before) + change != i64::from(*after) {
-                    self.found.push(Finding(format!(
+                    self.findings.push(Finding(format!(
                         "group `{}` in {region}: {before} and {change:+} is not {after}",
                         group.name
                     )));
                 }
             }
             if sums != (group.before, group.after) {
-                self.found.push(Finding(format!(
+                self.findings.push(Finding(format!(
                     "group `{}` is not the sum of its regions",
                     group.name
                 )));
@@ -246,25 +248,30 @@ impl<'a> Reading<'a> {
             total += group.before as usize;
         }
         for ((group, region), change) in tally.into_iter().filter(|(_, change)| *change != 0) {
-            self.say(format!(
+            self.report(format!(
                 "group `{group}` changes by {change} in {region} and is not listed there"
             ));
         }
         let most = observed.map_or(known.machines.len(), |o| o.machines.len());
         if total > most {
-            self.say(format!(
+            self.report(format!(
                 "the groups have {total} Machines and there are {most}"
             ));
         }
     }
 
     /// Written counts and maps are reached; groups that are not wanted lose everything.
-    fn wanted(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
-        let held = excess(known, observed);
+    fn check_desired_counts(
+        &mut self,
+        desired: &Desired,
+        known: &Known,
+        observed: Option<&Observed>,
+    ) {
+        let held = allowed_excess(known, observed);
         for group in &self.plan.groups {
             let Some(wanted) = desired.groups.get(&group.name) else {
                 if group.after > held {
-                    self.say(format!(
+                    self.report(format!(
                         "group `{}` is not wanted and keeps {}",
                         group.name, group.after
                     ));
@@ -279,7 +286,7 @@ impl<'a> Reading<'a> {
                 };
                 let least = n + standbys;
                 if !(least..=least.saturating_add(held)).contains(&group.after) {
-                    self.say(format!(
+                    self.report(format!(
                         "group `{}` wants {n} and {standbys} standby and gets {}",
                         group.name, group.after
                     ));
@@ -294,7 +301,7 @@ impl<'a> Reading<'a> {
                     .map(|(r, (_, n))| (r, *n))
                     .filter(|(_, n)| *n > 0);
                 if !after.eq(map.iter().map(|(r, n)| (r, *n)).filter(|(_, n)| *n > 0)) {
-                    self.say(format!(
+                    self.report(format!(
                         "group `{}` is not laid out as its map says",
                         group.name
                     ));
@@ -303,13 +310,13 @@ impl<'a> Reading<'a> {
         }
         for name in desired.groups.keys() {
             if !self.plan.groups.iter().any(|group| group.name == *name) {
-                self.say(format!("group `{name}` is wanted and not in the plan"));
+                self.report(format!("group `{name}` is wanted and not in the plan"));
             }
         }
     }
 
     /// A protected group gets no smaller without a refusal.
-    fn protected(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
+    fn check_protected(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
         for group in &self.plan.groups {
             let wanted = desired.groups.get(&group.name).is_some_and(|g| g.protect);
             // Several groups may be renamed to one.
@@ -337,7 +344,7 @@ impl<'a> Reading<'a> {
                 n => (n - pairs).min(group.before as usize),
             };
             if (wanted || remembered) && !refused && (group.after as usize) < least {
-                self.say(format!("protected group `{}` shrinks", group.name));
+                self.report(format!("protected group `{}` shrinks", group.name));
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decision::{Changed, Decision, Gone, Role};
+use super::decision::{ChangeRole, ChangedMachine, GroupDecision, RemovedMachine};
 use super::members::Member;
 use super::types::{Cost, Plan};
 use crate::core::fleet::schema::{Guest, Service};
@@ -16,15 +16,15 @@ use crate::core::platform::prices::{Monthly, monthly, volume};
 
 /// The difference that these decisions make; none with a provider that costs nothing, and none where a
 /// Machine that comes, goes or changes its size has no known price.
-pub(super) fn difference(
+pub(super) fn estimate(
     desired: &Desired,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     plan: &Plan,
 ) -> Option<Cost> {
     if !desired.profile().prices {
         return None;
     }
-    let mut sum = Sum::default();
+    let mut sum = CostSum::default();
     for decision in decisions.values() {
         sum.add(decision)?;
     }
@@ -32,53 +32,53 @@ pub(super) fn difference(
     sum.total.0 += new.map(|new| volume(new.size_gb).0).sum::<i128>();
     Some(Cost {
         cents_per_month: sum.total.cents(),
-        if_always_running: sum.sleepers,
-        prices_of: PRICES_OF.to_owned(),
+        if_always_running: sum.has_stopping_machines,
+        prices_date: PRICES_OF.to_owned(),
     })
 }
 
 #[derive(Default)]
-struct Sum {
+struct CostSum {
     total: Monthly,
     /// Some of what is counted is not meant to run all the time.
-    sleepers: bool,
+    has_stopping_machines: bool,
 }
 
-impl Sum {
+impl CostSum {
     /// None where a price that is needed is not known.
-    fn add(&mut self, decision: &Decision<'_>) -> Option<()> {
-        for gone in &decision.gone {
-            self.gone(gone)?;
+    fn add(&mut self, decision: &GroupDecision<'_>) -> Option<()> {
+        for gone in &decision.removed {
+            self.add_removed(gone)?;
         }
-        let Some(group) = decision.wanted else {
+        let Some(group) = decision.desired else {
             return Some(());
         };
         for changed in &decision.changed {
-            self.changed(group, changed)?;
+            self.add_changed(group, changed)?;
         }
         let new = size_of(group, decision.inherits.guest.as_ref());
         for region in &decision.creates {
             self.count(1, new.as_ref(), region)?;
-            self.sleepers |= stops_by_itself(&group.template);
+            self.has_stopping_machines |= stops_by_itself(&group.template);
         }
         Some(())
     }
 
-    fn gone(&mut self, gone: &Gone<'_>) -> Option<()> {
+    fn add_removed(&mut self, gone: &RemovedMachine<'_>) -> Option<()> {
         let member = &gone.member;
         if member.is_standby() {
             return Some(());
         }
-        self.count(-1, guest(member).as_ref(), member.region)?;
-        let config = member.seen.and_then(|seen| seen.config.as_deref());
-        self.sleepers |= rests(member) || config.is_some_and(stops_by_itself);
+        self.count(-1, current_size(member).as_ref(), member.region)?;
+        let config = member.observed.and_then(|seen| seen.config.as_deref());
+        self.has_stopping_machines |= is_stopped(member) || config.is_some_and(stops_by_itself);
         Some(())
     }
 
-    fn changed(&mut self, group: &DesiredGroup, changed: &Changed<'_>) -> Option<()> {
+    fn add_changed(&mut self, group: &DesiredGroup, changed: &ChangedMachine<'_>) -> Option<()> {
         let member = &changed.member;
-        let (was, is) = (!member.is_standby(), changed.role == Role::Primary);
-        let before = guest(member);
+        let (was, is) = (!member.is_standby(), changed.role == ChangeRole::Primary);
+        let before = current_size(member);
         let after = size_of(group, before.as_ref());
         let after = after.as_ref();
         if was == is && (!is || same_size(before.as_ref(), after)) {
@@ -90,7 +90,7 @@ impl Sum {
         if is {
             self.count(1, after, member.region)?;
         }
-        self.sleepers |= rests(member) || stops_by_itself(&group.template);
+        self.has_stopping_machines |= is_stopped(member) || stops_by_itself(&group.template);
         Some(())
     }
 
@@ -111,8 +111,8 @@ fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
 }
 
 /// The size that a Machine has; offline, the one that we sent.
-fn guest(member: &Member<'_>) -> Option<Guest> {
-    if let Some(seen) = member.seen {
+fn current_size(member: &Member<'_>) -> Option<Guest> {
+    if let Some(seen) = member.observed {
         return seen.config.as_deref()?.guest.clone();
     }
     let sent = member.sent?.tree().get("guest")?;
@@ -132,7 +132,7 @@ fn same_size(a: Option<&Guest>, b: Option<&Guest>) -> bool {
     a.map(parts) == b.map(parts)
 }
 
-fn rests(member: &Member<'_>) -> bool {
+fn is_stopped(member: &Member<'_>) -> bool {
     matches!(
         member.state(),
         Some(MachineState::Stopped | MachineState::Suspended)

@@ -35,7 +35,7 @@ pub enum Event {
         up_to_ms: u64,
     },
     /// A signal came: nothing new is started, and nothing but answers is waited for.
-    Interrupted(Stopping),
+    Interrupted(InFlight),
     /// The run's release has its number.
     Release {
         /// The number.
@@ -69,7 +69,8 @@ pub enum StepEvent {
         text: String,
     },
     /// The Machine that it makes is there, and has this id from now on.
-    Made {
+    #[serde(rename = "made")]
+    Created {
         /// Its id.
         id: MachineId,
     },
@@ -79,7 +80,7 @@ pub enum StepEvent {
 
 /// What a run leaves open when a signal stops it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stopping {
+pub struct InFlight {
     /// Changes that were sent and are not confirmed.
     pub sent: Unconfirmed,
     /// Calls that are not answered yet; they are waited for.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::FieldChange;
 use super::members::Member;
-use super::types::Pin;
+use super::types::Precondition;
 use crate::core::fleet::{
     Base, ConfigDigest, DesiredGroup, Effect, Filled, Known, Lineage, Machine, MachineConfig,
     StoredConfig, difference, normal, overlay, quiet,
@@ -17,17 +17,17 @@ use crate::core::fleet::{
 
 /// How many results are looked through for one that fits. In a group whose Machines all differ (each has
 /// its own volume) a longer memory would cost the square of their number and find nothing.
-pub(super) const REMEMBERED: usize = 8;
+pub(super) const CACHE_SIZE: usize = 8;
 
 /// What is remembered beside the Machines themselves.
 #[derive(Clone, Copy)]
-pub(super) struct Remembered<'a> {
+pub(super) struct CompareContext<'a> {
     pub(super) lineage: &'a Lineage,
     /// What the platform filled in.
     pub(super) filled: &'a BTreeMap<ConfigDigest, Filled>,
 }
 
-impl<'a> Remembered<'a> {
+impl<'a> CompareContext<'a> {
     pub(super) fn of(known: &'a Known, lineage: &'a Lineage) -> Self {
         Self {
             lineage,
@@ -37,42 +37,42 @@ impl<'a> Remembered<'a> {
 }
 
 /// Compares the Machines of one group with what the group wants.
-pub(super) struct Fields<'a> {
+pub(super) struct ConfigComparer<'a> {
     group: Option<&'a DesiredGroup>,
     lineage: &'a Lineage,
     filled: &'a BTreeMap<ConfigDigest, Filled>,
     template: Option<StoredConfig>,
-    compared: Vec<Compared<'a>>,
+    compared: Vec<CachedComparison<'a>>,
     digests: Vec<(&'a MachineConfig, ConfigDigest)>,
 }
 
-struct Compared<'a> {
+struct CachedComparison<'a> {
     existing: Option<&'a MachineConfig>,
     image: Option<&'a String>,
     sent: Option<&'a ConfigDigest>,
-    found: Rc<Found>,
+    diff: Rc<ConfigDiff>,
 }
 
 /// What was found for one Machine.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct ConfigDiff {
     /// The fields that change.
     pub(super) changes: Vec<FieldChange>,
     /// Nothing changes, but the state remembers something else than what is wanted and there.
-    pub(super) record_lags: bool,
+    pub(super) is_record_outdated: bool,
 }
 
-impl Found {
-    pub(super) fn replaces(&self) -> bool {
+impl ConfigDiff {
+    pub(super) fn needs_replacement(&self) -> bool {
         self.changes
             .iter()
             .any(|change| change.effect == Effect::Replace)
     }
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn of(group: Option<&'a DesiredGroup>, remembered: Remembered<'a>) -> Self {
-        let Remembered { lineage, filled } = remembered;
+impl<'a> ConfigComparer<'a> {
+    pub(super) fn of(group: Option<&'a DesiredGroup>, remembered: CompareContext<'a>) -> Self {
+        let CompareContext { lineage, filled } = remembered;
         let template = group.map(|group| StoredConfig::of(&group.template, lineage));
         Self {
             group,
@@ -86,24 +86,24 @@ impl<'a> Fields<'a> {
 
     /// The fields of this Machine that differ from what its group wants; a group that is not wanted
     /// wants nothing of its Machines.
-    pub(super) fn compare(&mut self, member: &Member<'a>) -> Rc<Found> {
+    pub(super) fn compare(&mut self, member: &Member<'a>) -> Rc<ConfigDiff> {
         let (Some(group), Some(template)) = (self.group, &self.template) else {
             return Rc::default();
         };
-        let existing = member.seen.and_then(|seen| seen.config.as_deref());
-        let image = member.seen.and_then(|seen| seen.image_digest.as_ref());
+        let existing = member.observed.and_then(|seen| seen.config.as_deref());
+        let image = member.observed.and_then(|seen| seen.image_digest.as_ref());
         let sent = member.known.map(|known| &known.config);
         let hit = self
             .compared
             .iter()
             .rev()
-            .take(REMEMBERED)
+            .take(CACHE_SIZE)
             .find(|c| c.sent == sent && c.image == image && c.existing == existing);
         if let Some(hit) = hit {
-            return Rc::clone(&hit.found);
+            return Rc::clone(&hit.diff);
         }
         let written = group.template.image.as_deref();
-        let resolved = member.seen.and_then(|seen| seen.resolved(written));
+        let resolved = member.observed.and_then(|seen| seen.resolved(written));
         let changes = match (resolved, member.sent) {
             (Some(existing), sent) => {
                 let base = Base {
@@ -126,26 +126,26 @@ impl<'a> Fields<'a> {
             && member
                 .sent
                 .is_some_and(|sent| !is_recorded(group, template, sent, member));
-        let found = Rc::new(Found {
+        let found = Rc::new(ConfigDiff {
             changes,
-            record_lags,
+            is_record_outdated: record_lags,
         });
-        self.compared.push(Compared {
+        self.compared.push(CachedComparison {
             existing,
             image,
             sent,
-            found: Rc::clone(&found),
+            diff: Rc::clone(&found),
         });
         found
     }
 
     /// What must still be true of this Machine when it is touched.
-    pub(super) fn pin(&mut self, member: &Member<'a>) -> Pin {
-        let existing = member.seen.and_then(|seen| seen.config.as_deref());
+    pub(super) fn precondition(&mut self, member: &Member<'a>) -> Precondition {
+        let existing = member.observed.and_then(|seen| seen.config.as_deref());
         // The order in which the world names them means nothing.
         let mut standby_for = member.standby_for().to_vec();
         standby_for.sort();
-        Pin {
+        Precondition {
             id: member.id.clone(),
             region: member.region.clone(),
             config: existing.map(|config| self.digest(config)),
@@ -155,7 +155,7 @@ impl<'a> Fields<'a> {
     }
 
     fn digest(&mut self, config: &'a MachineConfig) -> ConfigDigest {
-        let mut last = self.digests.iter().rev().take(REMEMBERED);
+        let mut last = self.digests.iter().rev().take(CACHE_SIZE);
         if let Some((_, digest)) = last.find(|(known, _)| *known == config) {
             return digest.clone();
         }
@@ -215,7 +215,9 @@ pub(super) fn is_recorded(
     let by_file = group.template.image.is_some() && !group.image_by_flag;
     let remembered = sent.tree().get("image").and_then(Value::as_str);
     let runs = remembered.is_none_or(|remembered| {
-        let live = member.seen.and_then(|seen| seen.resolved(Some(remembered)));
+        let live = member
+            .observed
+            .and_then(|seen| seen.resolved(Some(remembered)));
         let live = live.and_then(|config| config.image.as_deref().map(normal::image));
         live == Some(normal::image(remembered))
     });
@@ -241,7 +243,7 @@ pub fn filled_of(
 
 /// What the state remembers of a Machine that is taken into it without a call: what its group wants
 /// where that is so, else of what is there only the keys that the group writes (rule 10).
-pub fn adopted(
+pub fn adopted_config(
     group: Option<&DesiredGroup>,
     machine: &Machine,
     filled: &BTreeMap<ConfigDigest, Filled>,

@@ -29,14 +29,14 @@ impl Wave {
             Evidence::Up => return Self::Unproven,
             Evidence::Enough => {}
         }
-        let Some(seen) = member.seen else {
+        let Some(seen) = member.observed else {
             return Self::Serving;
         };
         let fails = |check: &CheckStatus| check.status == CheckState::Critical;
         match seen.state {
             MachineState::Started if seen.checks.iter().any(fails) => Self::Down,
-            _ if member.starts_by_update() => Self::Down,
-            _ if member.rests_in_created() => Self::Resting,
+            _ if member.restarts_on_update() => Self::Down,
+            _ if member.stays_created() => Self::Resting,
             MachineState::Started => Self::Serving,
             MachineState::Created
             | MachineState::Starting

@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::decision::{Awaited, Changed, Decision, Gone, How, Proof};
+use super::decision::{
+    AwaitMethod, AwaitedMachine, ChangeMethod, ChangedMachine, GroupDecision, RemovedMachine,
+};
 use super::gates::Wave;
-use super::members::{Fleet, Member, successors};
-use super::notes::{machines, note};
+use super::group_notes;
+use super::members::{Fleet, Member, count_successor_pairs};
+use super::notes::{format_machine_count, note};
 use super::releases;
 use super::running;
 use super::summary::short_digest;
 use super::types::{Note, Removal};
-use super::words;
 use crate::core::fleet::schema::Service;
 use crate::core::fleet::{Count, Desired, GroupName, Known, MachineConfig, MachineId};
 use crate::core::manifest::codes::MIN_ABOVE_COUNT;
@@ -40,7 +42,7 @@ pub(super) fn protected(
         .filter(|_| known.serial == 0)
         .filter(|(_, all)| {
             all.iter()
-                .any(|m| m.seen.is_some_and(|seen| seen.stamps.protect))
+                .any(|m| m.observed.is_some_and(|seen| seen.stamps.protect))
         })
         .map(|(name, _)| name);
     wanted.chain(remembered).chain(stamped).cloned().collect()
@@ -49,28 +51,28 @@ pub(super) fn protected(
 /// The refusals of a decided plan.
 pub(super) fn refusals(
     desired: &Desired,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     protected: &BTreeSet<GroupName>,
     fleet_size: usize,
 ) -> Vec<Note> {
     let mut found = Vec::new();
     for (name, decision) in decisions {
         found.extend(decision.refusal.clone());
-        found.extend(volume_on_another_host(name, decision));
+        found.extend(refuse_volume_on_another_host(name, decision));
     }
-    words::no_image_once(&mut found);
+    group_notes::merge_no_image_refusals(&mut found);
     for name in protected {
-        found.extend(protect(desired, name, decisions));
+        found.extend(refuse_protected(desired, name, decisions));
     }
-    found.extend(max_destroy(desired, decisions, fleet_size));
+    found.extend(refuse_max_destroy(desired, decisions, fleet_size));
     found
 }
 
 /// A Machine that takes its volume along cannot go to another host (docs/platform/fly-toml.md 9).
-fn volume_on_another_host(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+fn refuse_volume_on_another_host(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let host = ["guest", "host_dedication_id"];
     let stuck = decision.changed.iter().find(|changed| {
-        changed.how == How::ReplaceOldFirst
+        changed.method == ChangeMethod::ReplaceOldFirst
             && changed.changes.iter().any(|change| change.path == host)
     })?;
     Some(
@@ -82,43 +84,43 @@ fn volume_on_another_host(name: &GroupName, decision: &Decision<'_>) -> Option<N
                 stuck.member.id
             ),
         )
-        .of(name)
-        .hint("make a volume on the new host from a snapshot, or keep `host_dedication_id` as it is"),
+        .for_group(name)
+        .with_hint("make a volume on the new host from a snapshot, or keep `host_dedication_id` as it is"),
     )
 }
 
-fn protect(
+fn refuse_protected(
     desired: &Desired,
     name: &GroupName,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
 ) -> Option<Note> {
-    let nothing = Decision::default();
+    let nothing = GroupDecision::default();
     let decision = decisions.get(name).unwrap_or(&nothing);
     let away = moved_away(name, decisions);
     let still = desired.groups.get(name).is_some_and(|group| group.protect);
     // A plan that takes the protection away destroys nothing, not even what others have added.
     let marked = decision
-        .gone
+        .removed
         .iter()
-        .filter(|gone| !still && lowers(gone.removal));
-    let lost = marked.count().max(shrinks(decision, &away));
+        .filter(|gone| !still && is_shrinking(gone.removal));
+    let lost = marked.count().max(shrink_count(decision, &away));
     let left = decision
-        .gone
+        .removed
         .iter()
-        .map(|gone| gone.leaves.len())
+        .map(|gone| gone.left_volumes.len())
         .sum::<usize>();
     let volumes = left
-        + replaced_leaving(decision)
+        + replacements_leaving_volumes(decision)
             .map(|c| c.member.volumes().len())
             .sum::<usize>()
-        + away.iter().map(left_by).sum::<usize>();
+        + away.iter().map(count_volumes_left).sum::<usize>();
     if lost == 0 && volumes == 0 {
         return None;
     }
     let what = if lost > 0 && !away.is_empty() {
-        format!("it would have {} less", machines(lost))
+        format!("it would have {} less", format_machine_count(lost))
     } else if lost > 0 {
-        format!("{} of it would be destroyed", machines(lost))
+        format!("{} of it would be destroyed", format_machine_count(lost))
     } else {
         format!("{volumes} of its volumes would be left")
     };
@@ -136,15 +138,15 @@ fn protect(
             codes::PROTECTED_GROUP,
             format!("group `{name}` is protected: {what}"),
         )
-        .of(name)
-        .hint(hint),
+        .for_group(name)
+        .with_hint(hint),
     )
 }
 
 /// By how much a group gets smaller than the state remembers it (than it is, where the state remembers
 /// nothing of it): what others added to it, and a successor beside the one that it replaces, are no part
 /// of its count. What `[[moved]] machine` takes out of it is.
-fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
+fn shrink_count(decision: &GroupDecision<'_>, away: &[MovedAway<'_, '_>]) -> usize {
     let (watching, members): (Vec<&Member<'_>>, Vec<_>) =
         decision.members.iter().partition(|m| m.is_standby());
     let is_known = |member: &&&Member<'_>| !member.is_adopted();
@@ -155,9 +157,9 @@ fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
         let before = if nothing {
             all.len() + away.0
         } else {
-            (remembers(all) + away.1).saturating_sub(successors(all.iter().copied()))
+            (remembers(all) + away.1).saturating_sub(count_successor_pairs(all.iter().copied()))
         };
-        let gone = decision.gone.iter();
+        let gone = decision.removed.iter();
         let goes = gone.filter(|gone| gone.member.is_standby() == standbys);
         let after = (all.len() + comes).saturating_sub(goes.count());
         before.saturating_sub(after)
@@ -172,22 +174,22 @@ fn shrinks(decision: &Decision<'_>, away: &[Away<'_, '_>]) -> usize {
 }
 
 /// A Machine that leaves a group for another, and what becomes of it there.
-struct Away<'d, 'a> {
+struct MovedAway<'d, 'a> {
     id: &'a MachineId,
     is_known: bool,
-    to: &'d Decision<'a>,
+    to: &'d GroupDecision<'a>,
 }
 
 /// Machines that `[[moved]] machine` takes out of this group. Renaming the whole group takes none out.
 fn moved_away<'d, 'a>(
     name: &GroupName,
-    decisions: &'d BTreeMap<GroupName, Decision<'a>>,
-) -> Vec<Away<'d, 'a>> {
+    decisions: &'d BTreeMap<GroupName, GroupDecision<'a>>,
+) -> Vec<MovedAway<'d, 'a>> {
     let mut away = Vec::new();
     for to in decisions.values() {
         let comes = to.members.iter();
-        let comes = comes.filter(|member| member.leaves.as_ref() == Some(name));
-        away.extend(comes.map(|member| Away {
+        let comes = comes.filter(|member| member.leaves_group.as_ref() == Some(name));
+        away.extend(comes.map(|member| MovedAway {
             id: member.id,
             is_known: !member.is_adopted(),
             to,
@@ -197,47 +199,60 @@ fn moved_away<'d, 'a>(
 }
 
 /// How many volumes are left of a Machine where it has gone.
-fn left_by(away: &Away<'_, '_>) -> usize {
-    let gone = away.to.gone.iter().filter(|gone| gone.member.id == away.id);
-    let replaced = replaced_leaving(away.to).filter(|changed| changed.member.id == away.id);
-    gone.map(|gone| gone.leaves.len())
+fn count_volumes_left(away: &MovedAway<'_, '_>) -> usize {
+    let gone = away
+        .to
+        .removed
+        .iter()
+        .filter(|gone| gone.member.id == away.id);
+    let replaced =
+        replacements_leaving_volumes(away.to).filter(|changed| changed.member.id == away.id);
+    gone.map(|gone| gone.left_volumes.len())
         .chain(replaced.map(|changed| changed.member.volumes().len()))
         .sum()
 }
 
 /// Replacements whose successor cannot have the old one's volume.
-fn replaced_leaving<'d, 'a>(
-    decision: &'d Decision<'a>,
-) -> impl Iterator<Item = &'d Changed<'a>> + use<'d, 'a> {
-    let leaves = |c: &&Changed<'_>| c.how == How::Replace && !c.member.volumes().is_empty();
+fn replacements_leaving_volumes<'d, 'a>(
+    decision: &'d GroupDecision<'a>,
+) -> impl Iterator<Item = &'d ChangedMachine<'a>> + use<'d, 'a> {
+    let leaves = |c: &&ChangedMachine<'_>| {
+        c.method == ChangeMethod::Replace && !c.member.volumes().is_empty()
+    };
     decision.changed.iter().filter(leaves)
 }
 
 /// Whether a removal makes a group smaller.
-fn lowers(removal: Removal) -> bool {
+fn is_shrinking(removal: Removal) -> bool {
     match removal {
         Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
         Removal::Rebalanced | Removal::Replaced | Removal::Named => false,
     }
 }
 
-fn max_destroy(
+fn refuse_max_destroy(
     desired: &Desired,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     fleet_size: usize,
 ) -> Option<Note> {
     let limit = desired.policy.max_destroy?;
-    let counts = |gone: &&Gone<'_>| match gone.removal {
+    let counts = |gone: &&RemovedMachine<'_>| match gone.removal {
         Removal::GroupRemoved | Removal::CountLowered | Removal::AppDestroyed => true,
-        Removal::Named | Removal::Rebalanced | Removal::Replaced => !gone.leaves.is_empty(),
+        Removal::Named | Removal::Rebalanced | Removal::Replaced => !gone.left_volumes.is_empty(),
     };
     let destroys: usize = decisions
         .values()
-        .map(|d| d.gone.iter().filter(counts).count().max(shrinks(d, &[])))
+        .map(|d| {
+            d.removed
+                .iter()
+                .filter(counts)
+                .count()
+                .max(shrink_count(d, &[]))
+        })
         .sum();
     let replaced: usize = decisions
         .values()
-        .map(|d| replaced_leaving(d).count())
+        .map(|d| replacements_leaving_volumes(d).count())
         .sum();
     let destroys = destroys + replaced;
     let allowed = limit.at_most(fleet_size);
@@ -246,10 +261,10 @@ fn max_destroy(
             codes::MAX_DESTROY,
             format!(
                 "{} would be destroyed, and `[policy] max_destroy` allows {allowed} of {fleet_size}",
-                machines(destroys)
+                format_machine_count(destroys)
             ),
         )
-        .hint("split the change, or raise `max_destroy` in aeroform.toml")
+        .with_hint("split the change, or raise `max_destroy` in aeroform.toml")
     })
 }
 
@@ -257,34 +272,34 @@ fn max_destroy(
 pub(super) fn warnings(
     desired: &Desired,
     known: &Known,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
 ) -> Vec<Note> {
     let mut found = Vec::new();
     if desired.profile().shares_ports {
-        found.extend(shared_ports(desired, decisions));
+        found.extend(warn_shared_ports(desired, decisions));
     }
     if desired.profile().runs_images {
-        found.extend(tag(desired, decisions));
+        found.extend(warn_mutable_tag(desired, decisions));
     }
     for (name, group) in &desired.groups {
-        found.extend(autostop(name, &group.template));
+        found.extend(warn_autostop(name, &group.template));
     }
     let above = decisions
         .iter()
-        .filter_map(|(name, decision)| min_above_count(name, decision));
+        .filter_map(|(name, decision)| warn_min_above_count(name, decision));
     found.extend(above);
-    found.extend(not_run(desired, known, decisions));
+    found.extend(warn_skipped_deploy_steps(desired, known, decisions));
     found.extend(
         decisions
             .iter()
-            .filter_map(|(name, decision)| not_running(name, decision)),
+            .filter_map(|(name, decision)| warn_not_running(name, decision)),
     );
     found
 }
 
 /// A group that wants Machines and of which none is started, although nothing stops them by itself. What has done its work or starts when its time comes is as it should be.
-fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
-    let group = decision.wanted?;
+fn warn_not_running(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
+    let group = decision.desired?;
     let template = &group.template;
     let mut services = template.services.iter().flatten();
     if services.any(Service::stops_by_itself)
@@ -293,20 +308,25 @@ fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     {
         return None;
     }
-    let comes_up = |changed: &Changed<'_>| {
+    let comes_up = |changed: &ChangedMachine<'_>| {
         matches!(Wave::of(group, &changed.member), Wave::Down | Wave::Failing)
     };
-    let starts = |awaited: &Awaited<'_>| awaited.proof == Proof::Start;
+    let starts = |awaited: &AwaitedMachine<'_>| awaited.method == AwaitMethod::Start;
     let is_started = decision.changed.iter().any(comes_up) || decision.unproven.iter().any(starts);
-    let goes = |member: &Member<'_>| decision.gone.iter().any(|gone| gone.member.id == member.id);
+    let goes = |member: &Member<'_>| {
+        decision
+            .removed
+            .iter()
+            .any(|gone| gone.member.id == member.id)
+    };
     let mut down = Vec::new();
     for member in decision
         .members
         .iter()
         .filter(|m| !m.is_standby() && !goes(m))
     {
-        let seen = member.seen.filter(|_| member.host_ok())?;
-        if !seen.state.rests() && !member.rests_in_created() {
+        let seen = member.observed.filter(|_| member.host_ok())?;
+        if !seen.state.rests() && !member.stays_created() {
             return None;
         }
         let config = seen.config.as_deref()?;
@@ -333,8 +353,8 @@ fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     let start = start.join(" ");
     Some(
         note(codes::NOT_RUNNING, message)
-            .of(name)
-            .hint(if is_started {
+            .for_group(name)
+            .with_hint(if is_started {
                 "an apply starts what is down".to_owned()
             } else {
                 format!("`aeroform machine start {start}` starts what is down")
@@ -343,8 +363,8 @@ fn not_running(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
 }
 
 /// Fly starts no Machine that is not there. Of a group that has none any more that is said already.
-fn min_above_count(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
-    let group = decision.wanted?;
+fn warn_min_above_count(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
+    let group = decision.desired?;
     let services = group.template.services.iter().flatten();
     let least = services.filter_map(|s| s.min_machines_running).max()?;
     let Count::Written(count) = group.count else {
@@ -353,16 +373,19 @@ fn min_above_count(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
     (count > 0 && least > count).then(|| {
         let message = format!(
             "group `{name}` has {}, and `min_machines_running` is {least}",
-            machines(count as usize)
+            format_machine_count(count as usize)
         );
         note(MIN_ABOVE_COUNT, message)
-            .of(name)
-            .hint("lower it, or raise the count: Fly starts no Machine that is not there")
+            .for_group(name)
+            .with_hint("lower it, or raise the count: Fly starts no Machine that is not there")
     })
 }
 
 /// Rule 18: an image by its tag alone, and what runs under it now.
-fn tag(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<Note> {
+fn warn_mutable_tag(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+) -> Option<Note> {
     let image = desired
         .image
         .as_ref()
@@ -380,17 +403,17 @@ fn tag(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Opti
             codes::MUTABLE_TAG,
             format!("image `{image}` is a tag, which may move{running}"),
         )
-        .hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
+        .with_hint("name it by digest (`…@sha256:…`), so that what was reviewed is what runs"),
     )
 }
 
 /// What `fly deploy` would run beside such a change and we do not. Counts, places and restarts are no deploy.
-fn not_run(
+fn warn_skipped_deploy_steps(
     desired: &Desired,
     known: &Known,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
 ) -> Option<Note> {
-    let deploys = |(name, decision): &(&GroupName, &Decision<'_>)| {
+    let deploys = |(name, decision): &(&GroupName, &GroupDecision<'_>)| {
         let mut changed = decision.changed.iter();
         desired.groups.contains_key(*name)
             && (changed.any(|changed| !changed.changes.is_empty())
@@ -401,7 +424,7 @@ fn not_run(
         return None;
     }
     let checked = touched.iter().filter_map(|(name, decision)| {
-        let checks = &decision.wanted?.machine_checks;
+        let checks = &decision.desired?.machine_checks;
         (!checks.is_empty()).then(|| format!("the machine checks of group `{name}`"))
     });
     let what: Vec<String> = checked.collect();
@@ -410,12 +433,15 @@ fn not_run(
             codes::NOT_RUN,
             format!("this version does not run {}", what.join(", ")),
         )
-        .hint("run by hand what this change needs, before the apply")
+        .with_hint("run by hand what this change needs, before the apply")
     })
 }
 
 /// Two groups behind one external port: the proxy would spread requests over both.
-fn shared_ports(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Vec<Note> {
+fn warn_shared_ports(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+) -> Vec<Note> {
     let mut holders: BTreeMap<u16, BTreeSet<&GroupName>> = BTreeMap::new();
     for (name, group) in &desired.groups {
         for port in external_ports(&group.template) {
@@ -423,11 +449,11 @@ fn shared_ports(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>
         }
     }
     let mut leaving = BTreeSet::new();
-    for (name, decision) in decisions.iter().filter(|(_, d)| d.wanted.is_none()) {
+    for (name, decision) in decisions.iter().filter(|(_, d)| d.desired.is_none()) {
         let configs = decision
             .members
             .iter()
-            .filter_map(|m| m.seen.and_then(|s| s.config.as_deref()));
+            .filter_map(|m| m.observed.and_then(|s| s.config.as_deref()));
         for port in configs.flat_map(external_ports) {
             if holders.contains_key(&port) {
                 holders.entry(port).or_default().insert(name);
@@ -463,7 +489,7 @@ fn external_ports(config: &MachineConfig) -> impl Iterator<Item = u16> {
         .filter_map(|p| p.port)
 }
 
-fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
+fn warn_autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
     let odd = template
         .services
         .iter()
@@ -479,7 +505,7 @@ fn autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
             codes::AUTOSTOP_WITHOUT_AUTOSTART,
             format!("group `{name}`: its Machines stop by themselves and {started}"),
         )
-        .of(name)
-        .hint("set `auto_start_machines = true`, or `auto_stop_machines = \"off\"`")
+        .for_group(name)
+        .with_hint("set `auto_start_machines = true`, or `auto_stop_machines = \"off\"`")
     })
 }

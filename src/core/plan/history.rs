@@ -6,20 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::members::{Fleet, Member};
-use super::notes::{ids, machines, note};
-use super::options::{Aim, Options};
-use super::types::{Note, TakenOver};
+use super::notes::{format_ids, format_machine_count, note};
+use super::options::{Options, PlanMode};
+use super::types::{AdoptedRun, Note};
 use crate::core::fleet::{Known, Lineage, Machine, MachineId, Observed, RunId};
 
 /// What the history of what was read leads to.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// Runs that are taken over, with what is said of each.
-    pub(super) takes_over: Vec<(TakenOver, Note)>,
+    pub(super) adopted_runs: Vec<(AdoptedRun, Note)>,
     pub(super) refusals: Vec<Note>,
 }
 
-pub(super) fn judge(
+pub(super) fn check_history(
     known: &Known,
     observed: &Observed,
     fleet: &Fleet<'_>,
@@ -27,13 +27,13 @@ pub(super) fn judge(
     options: &Options,
 ) -> History {
     let mut history = History::default();
-    lineage(known, observed, options, &mut history);
-    missing(known, observed, fleet, options, &mut history);
-    unrecorded(known, observed, digest, options, &mut history);
+    check_lineage(known, observed, options, &mut history);
+    check_missing(known, observed, fleet, options, &mut history);
+    check_unrecorded_runs(known, observed, digest, options, &mut history);
     history
 }
 
-fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut History) {
+fn check_lineage(known: &Known, observed: &Observed, options: &Options, history: &mut History) {
     let scope = &observed.description.scope;
     // A lineage that was derived from names gives way to the first id that the platform names.
     if known
@@ -50,7 +50,7 @@ fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut 
                     known.app
                 ),
             )
-            .hint(
+            .with_hint(
                 "if the app was made anew and this state should follow it, add `--take-over`; else \
                  check which state file and which app this is",
             ),
@@ -59,7 +59,7 @@ fn lineage(known: &Known, observed: &Observed, options: &Options, history: &mut 
 }
 
 /// That an app which was deleted and made again could not be recognised.
-pub(super) fn without_id(observed: &Observed) -> Option<Note> {
+pub(super) fn missing_app_id_warning(observed: &Observed) -> Option<Note> {
     observed.description.without_id.then(|| {
         note(
             codes::APP_ID_UNKNOWN,
@@ -73,7 +73,7 @@ pub(super) fn without_id(observed: &Observed) -> Option<Note> {
 }
 
 /// That the state's lineage changes from one that was derived from names to the app's id.
-pub(super) fn lineage_told(known: &Known, observed: &Observed) -> Option<Note> {
+pub(super) fn lineage_change_note(known: &Known, observed: &Observed) -> Option<Note> {
     let description = &observed.description;
     let derived = known.lineage.as_ref().is_some_and(Lineage::is_without_id);
     (derived && !description.without_id).then(|| {
@@ -84,7 +84,7 @@ pub(super) fn lineage_told(known: &Known, observed: &Observed) -> Option<Note> {
     })
 }
 
-fn missing(
+fn check_missing(
     known: &Known,
     observed: &Observed,
     fleet: &Fleet<'_>,
@@ -94,21 +94,23 @@ fn missing(
     // Machines of this scope that are not known were made by a run that could not write the state: the
     // world is not empty.
     let ours = |member: &Member<'_>| {
-        let lineage = member.seen.and_then(|seen| seen.stamps.lineage.as_ref());
-        lineage == Some(&observed.description.scope) && !member.is_stranger()
+        let lineage = member
+            .observed
+            .and_then(|seen| seen.stamps.lineage.as_ref());
+        lineage == Some(&observed.description.scope) && !member.is_unaccounted()
     };
     let all_gone = !known.machines.is_empty()
-        && fleet.vanished.len() == known.machines.len()
+        && fleet.missing.len() == known.machines.len()
         && !fleet.members.values().flatten().any(ours);
     let count = observed.description.machine_count;
-    let accepted = options.accept_missing || options.take_over || options.aim == Aim::Nothing;
+    let accepted = options.accept_missing || options.take_over || options.mode == PlanMode::Destroy;
     if let (Some(count @ 1..), true) = (count, observed.all().next().is_none()) {
         history.refusals.push(
             note(
                 codes::FLEET_VANISHED,
                 format!("the provider lists no Machine, but says that there are {count}"),
             )
-            .hint("nothing is changed on such an answer; try again in a moment"),
+            .with_hint("nothing is changed on such an answer; try again in a moment"),
         );
     } else if !observed.lagging.is_empty() {
         history.refusals.push(
@@ -116,38 +118,40 @@ fn missing(
                 codes::LIST_LAGS,
                 format!(
                     "the provider's list lacks {} that exist ({}), and so may lack others",
-                    machines(observed.lagging.len()),
-                    ids(&observed.lagging)
+                    format_machine_count(observed.lagging.len()),
+                    format_ids(&observed.lagging)
                 ),
             )
-            .hint("nothing is changed on such an answer; try again in a moment"),
+            .with_hint("nothing is changed on such an answer; try again in a moment"),
         );
     } else if all_gone && !accepted {
-        let what = machines(known.machines.len());
+        let what = format_machine_count(known.machines.len());
         history.refusals.push(
             note(
                 codes::ALL_MISSING,
                 format!("every known Machine is gone ({what})"),
             )
-            .hint("if they were destroyed on purpose, add `--accept-missing`: they are made again"),
+            .with_hint(
+                "if they were destroyed on purpose, add `--accept-missing`: they are made again",
+            ),
         );
     } else if observed.is_empty_unconfirmed() && !options.accept_missing && !options.take_over {
-        history.refusals.push(unconfirmed().hint(match options.aim {
-            Aim::Manifests => {
+        history.refusals.push(unconfirmed_empty_list().with_hint(match options.mode {
+            PlanMode::Normal => {
                 "look again in a moment; if the app has no Machine, add `--accept-missing`: the plan's \
                  Machines are made"
             }
-            Aim::Nothing => {
+            PlanMode::Destroy => {
                 "look again in a moment; if the app has no Machine, add `--accept-missing`: nothing is left \
                  to destroy then"
             }
-            Aim::State => "look again in a moment; if the app has no Machine, add `--accept-missing`",
+            PlanMode::RefreshOnly => "look again in a moment; if the app has no Machine, add `--accept-missing`",
         }));
     }
 }
 
 /// That nothing but an empty list says that the app has no Machine.
-fn unconfirmed() -> Note {
+fn unconfirmed_empty_list() -> Note {
     note(
         codes::FLEET_VANISHED,
         "the provider lists no Machine and does not say how many there are",
@@ -156,16 +160,16 @@ fn unconfirmed() -> Note {
 
 impl Note {
     /// What a verb that only looks says of an app of which nobody can say that it has no Machine.
-    pub fn of_unconfirmed(observed: &Observed) -> Option<Self> {
+    pub fn unconfirmed_app(observed: &Observed) -> Option<Self> {
         let hint = "look again in a moment: there may be Machines all the same";
         observed
             .is_empty_unconfirmed()
-            .then(|| unconfirmed().hint(hint))
+            .then(|| unconfirmed_empty_list().with_hint(hint))
     }
 }
 
 /// A run whose stamps are on Machines and which the state does not list.
-struct Unrecorded<'a> {
+struct UnrecordedRun<'a> {
     serial: u64,
     by: Option<&'a str>,
     commit: Option<&'a str>,
@@ -174,22 +178,22 @@ struct Unrecorded<'a> {
     machines: Vec<&'a MachineId>,
 }
 
-fn unrecorded(
+fn check_unrecorded_runs(
     known: &Known,
     observed: &Observed,
     digest: &str,
     options: &Options,
     history: &mut History,
 ) {
-    let recorded = recorded(known);
-    let mut runs: BTreeMap<&RunId, Unrecorded<'_>> = BTreeMap::new();
+    let recorded = recorded_runs(known);
+    let mut runs: BTreeMap<&RunId, UnrecordedRun<'_>> = BTreeMap::new();
     for machine in observed.machines.values().filter(|m| !m.state.is_gone()) {
-        let Some((run, serial)) = newer(machine, known, &observed.description.scope, &recorded)
+        let Some((run, serial)) = newer_run(machine, known, &observed.description.scope, &recorded)
         else {
             continue;
         };
         let stamps = &machine.stamps;
-        let entry = runs.entry(run).or_insert_with(|| Unrecorded {
+        let entry = runs.entry(run).or_insert_with(|| UnrecordedRun {
             serial,
             by: stamps.by.as_deref(),
             commit: stamps.commit.as_deref(),
@@ -208,9 +212,9 @@ fn unrecorded(
             facts.by.map_or(String::new(), |by| format!(" by {by}")),
             facts
                 .commit
-                .map_or(String::new(), |c| format!(" of commit {}", short(c))),
-            machines(facts.machines.len()),
-            ids(facts.machines.iter().copied()),
+                .map_or(String::new(), |c| format!(" of commit {}", short_commit(c))),
+            format_machine_count(facts.machines.len()),
+            format_ids(facts.machines.iter().copied()),
             known.serial,
             facts.serial,
         );
@@ -220,18 +224,18 @@ fn unrecorded(
             || options.own_runs.contains(run)
             || options.adopt_runs.contains(run);
         if accepted {
-            let taken = TakenOver {
+            let taken = AdoptedRun {
                 run: run.clone(),
                 serial: facts.serial,
                 by: facts.by.map(str::to_owned),
                 commit: facts.commit.map(str::to_owned),
             };
-            let about = note(codes::UNRECORDED_RUN, what).hint("what it made is taken over");
-            history.takes_over.push((taken, about));
+            let about = note(codes::UNRECORDED_RUN, what).with_hint("what it made is taken over");
+            history.adopted_runs.push((taken, about));
         } else {
             history
                 .refusals
-                .push(note(codes::STATE_BEHIND, what).hint(format!(
+                .push(note(codes::STATE_BEHIND, what).with_hint(format!(
                     "get the state file that has it (pull), or take over what it did with \
                  `--adopt-run {run}`"
                 )));
@@ -240,13 +244,13 @@ fn unrecorded(
 }
 
 /// The runs that the state lists.
-pub(super) fn recorded(known: &Known) -> BTreeSet<&RunId> {
+pub(super) fn recorded_runs(known: &Known) -> BTreeSet<&RunId> {
     known.runs.iter().map(|run| &run.run).collect()
 }
 
 /// The run that last changed this Machine, if the state cannot have seen it: a later serial, or the
 /// same one written by another run.
-pub(super) fn newer<'a>(
+pub(super) fn newer_run<'a>(
     machine: &'a Machine,
     known: &Known,
     scope: &Lineage,
@@ -262,6 +266,6 @@ pub(super) fn newer<'a>(
 }
 
 /// A commit as people write it.
-fn short(commit: &str) -> String {
+fn short_commit(commit: &str) -> String {
     commit.chars().take(12).collect()
 }

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::fields::{REMEMBERED, Remembered, filled_of};
+use super::fields::{CACHE_SIZE, CompareContext, filled_of};
 use super::history;
-use super::makers::made_by;
 use super::notes;
 use super::placement;
-use super::types::{Drift, DriftKind, Note, Target};
+use super::provenance::creating_run;
+use super::types::{Drift, DriftKind, MachineRef, Note};
 use crate::core::fleet::{
     Desired, GroupName, Known, KnownMachine, Machine, MachineId, MachineName, MachineState,
     Management, Observed, Obstacle, Pending, Region, RunId, StoredConfig, VolumeId, difference,
@@ -29,19 +29,19 @@ pub(super) struct Member<'a> {
     /// The group that it is in now, when that is another.
     pub(super) moved_from: Option<GroupName>,
     /// The group that it would count for but for a `[[moved]] machine`.
-    pub(super) leaves: Option<GroupName>,
+    pub(super) leaves_group: Option<GroupName>,
     pub(super) region: &'a Region,
     /// The region that its create named, where the platform chose another one.
     pub(super) requested_region: Option<Region>,
     pub(super) known: Option<&'a KnownMachine>,
-    pub(super) seen: Option<&'a Machine>,
+    pub(super) observed: Option<&'a Machine>,
     /// The config that we sent last.
     pub(super) sent: Option<&'a StoredConfig>,
     /// Made for the same wish by a run that ended before it could write the state.
-    pub(super) of_lost_run: bool,
-    pub(super) answers: Answers,
+    pub(super) from_unrecorded_run: bool,
+    pub(super) create_match: CreateMatch,
     /// Whether somebody saw its last change work.
-    pub(super) proven: Proven,
+    pub(super) proof: ChangeProof,
     /// The Machine whose place it was to take.
     pub(super) replaces: Option<&'a MachineId>,
     /// This plan leaves it alone.
@@ -50,48 +50,48 @@ pub(super) struct Member<'a> {
 
 /// Whether somebody saw the last change of a Machine work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proven {
+pub(super) enum ChangeProof {
     /// Nothing says otherwise.
     Yes,
     /// Nobody did: its gate did not pass, or the run that changed it never wrote the state.
     No,
     /// There is no state at all that could say it.
-    Untold,
+    Unknown,
 }
 
 /// Which create of an earlier run a Machine answers that the state does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answers {
+pub(super) enum CreateMatch {
     /// None.
-    Nothing,
+    Unmatched,
     /// One that is still owed.
-    Owed,
+    Pending,
     /// One that nobody waits for any more: it turned up late.
     GivenUp,
 }
 
 impl Member<'_> {
-    pub(super) fn target(&self) -> Target {
-        Target {
+    pub(super) fn target(&self) -> MachineRef {
+        MachineRef {
             id: Some(self.id.clone()),
             name: self.name.clone(),
         }
     }
 
     /// A run that the state lists made it, and never saw that.
-    pub(super) fn is_late(&self) -> bool {
-        self.answers == Answers::GivenUp
+    pub(super) fn is_late_create(&self) -> bool {
+        self.create_match == CreateMatch::GivenUp
     }
 
     /// Added by somebody who does not fill a place that is counted already.
-    pub(super) fn is_stranger(&self) -> bool {
-        self.is_adopted() && !self.of_lost_run && self.answers != Answers::Owed
+    pub(super) fn is_unaccounted(&self) -> bool {
+        self.is_adopted() && !self.from_unrecorded_run && self.create_match != CreateMatch::Pending
     }
 
     /// Counted, and neither changed nor taken into the state: the state does not list it and its config cannot
     /// be read, so nobody knows whether it has a mount (rule 9).
-    pub(super) fn is_held(&self) -> bool {
-        self.known.is_none() && self.seen.is_some_and(|seen| seen.config.is_none())
+    pub(super) fn is_unlisted_and_unreadable(&self) -> bool {
+        self.known.is_none() && self.observed.is_some_and(|seen| seen.config.is_none())
     }
 
     pub(super) fn is_adopted(&self) -> bool {
@@ -100,7 +100,7 @@ impl Member<'_> {
 
     /// Where its host cannot be asked, what the state remembers counts (rule 9).
     pub(super) fn standby_for(&self) -> &[MachineId] {
-        match (self.seen, self.known) {
+        match (self.observed, self.known) {
             (Some(seen), Some(known)) if seen.config.is_none() && seen.standby_for.is_empty() => {
                 &known.standby_for
             }
@@ -117,7 +117,7 @@ impl Member<'_> {
     /// Where its host cannot be asked, what the state remembers counts: an empty answer is no proof
     /// that nothing would be left behind (rule 9).
     pub(super) fn volumes(&self) -> &[VolumeId] {
-        match (self.seen, self.known) {
+        match (self.observed, self.known) {
             (Some(seen), Some(known)) if seen.config.is_none() && seen.volumes.is_empty() => {
                 &known.volumes
             }
@@ -131,15 +131,15 @@ impl Member<'_> {
     /// changes the volume of a Machine.
     pub(super) fn forked_volumes(&self) -> impl Iterator<Item = (&VolumeId, &VolumeId)> {
         let known = self.known.map_or(&[][..], |known| &known.volumes);
-        let seen = self.seen.filter(|seen| seen.config.is_some());
+        let seen = self.observed.filter(|seen| seen.config.is_some());
         let now = seen.map_or(&[][..], |seen| &seen.volumes);
         let pairs = known.iter().zip(now);
         pairs.filter(|(old, new)| old != new && known.len() == now.len())
     }
 
     /// Whether the Machine's own line in the state says something else than what is there (rule 2).
-    pub(super) fn line_lags(&self) -> bool {
-        let (Some(seen), Some(known)) = (self.seen, self.known) else {
+    pub(super) fn is_record_outdated(&self) -> bool {
+        let (Some(seen), Some(known)) = (self.observed, self.known) else {
             return false;
         };
         let as_set = |ids: &[MachineId]| ids.iter().cloned().collect::<BTreeSet<_>>();
@@ -150,23 +150,23 @@ impl Member<'_> {
     }
 
     pub(super) fn state(&self) -> Option<MachineState> {
-        self.seen.map(|machine| machine.state)
+        self.observed.map(|machine| machine.state)
     }
 
     /// Whether it is down since its process ended by itself, so that an update starts it (rule 23).
-    pub(super) fn starts_by_update(&self) -> bool {
-        !self.is_standby() && self.seen.is_some_and(Machine::has_crashed)
+    pub(super) fn restarts_on_update(&self) -> bool {
+        !self.is_standby() && self.observed.is_some_and(Machine::has_crashed)
     }
 
     /// Whether it stays `created` because it was made without being started: a run of ours saw it so, or it
     /// is a standby.
-    pub(super) fn rests_in_created(&self) -> bool {
-        let settled = self.known.is_some() && self.proven == Proven::Yes;
+    pub(super) fn stays_created(&self) -> bool {
+        let settled = self.known.is_some() && self.proof == ChangeProof::Yes;
         self.state() == Some(MachineState::Created) && (self.is_standby() || settled)
     }
 
     /// Whether this is its id or its name.
-    pub(super) fn is_called(&self, wanted: &MachineId) -> bool {
+    pub(super) fn has_id_or_name(&self, wanted: &MachineId) -> bool {
         *self.id == *wanted || self.name.as_str() == wanted.as_str()
     }
 
@@ -177,13 +177,13 @@ impl Member<'_> {
 
     /// Why it cannot be changed in place.
     pub(super) fn obstacle(&self) -> Option<Obstacle<'_>> {
-        self.seen.and_then(Machine::obstacle)
+        self.observed.and_then(Machine::obstacle)
     }
 }
 
 /// A known Machine that is gone.
 #[derive(Debug, Clone)]
-pub(super) struct Vanished<'a> {
+pub(super) struct MissingMachine<'a> {
     pub(super) id: &'a MachineId,
     pub(super) known: &'a KnownMachine,
     pub(super) group: GroupName,
@@ -194,13 +194,13 @@ pub(super) struct Vanished<'a> {
 pub(super) struct Fleet<'a> {
     /// By group after `[[moved]]`; in a group by id.
     pub(super) members: BTreeMap<GroupName, Vec<Member<'a>>>,
-    pub(super) vanished: Vec<Vanished<'a>>,
+    pub(super) missing: Vec<MissingMachine<'a>>,
     /// Groups whose protection this plan takes away, and that it leaves as they are.
     pub(super) unprotected: BTreeSet<GroupName>,
     /// Creates that are owed and that nothing answers, with the group that they count for.
-    pub(super) owed: Vec<(GroupName, &'a Pending)>,
+    pub(super) pending_creates: Vec<(GroupName, &'a Pending)>,
     /// Machines that nothing tells the group of: neither the state nor what can be read of them.
-    pub(super) unknown: Vec<&'a MachineId>,
+    pub(super) unidentified: Vec<&'a MachineId>,
     /// Machines of other project folders.
     pub(super) others: Vec<&'a Machine>,
     pub(super) drift: Vec<Drift>,
@@ -215,13 +215,13 @@ impl Fleet<'_> {
 
 /// Joins what is known with what was observed; without an observation the known Machines are the
 /// fleet.
-pub(super) fn join<'a>(
+pub(super) fn join_fleet<'a>(
     desired: &Desired,
     known: &'a Known,
     observed: Option<&'a Observed>,
     digest: &str,
 ) -> Fleet<'a> {
-    let labels = Labels::of(desired);
+    let labels = GroupResolver::of(desired);
     let mut fleet = Fleet::default();
     match observed {
         None => {
@@ -229,20 +229,20 @@ pub(super) fn join<'a>(
                 let member = Member {
                     id,
                     name: &machine.name,
-                    group: labels.group(id, &machine.group),
+                    group: labels.group_of(id, &machine.group),
                     moved_from: labels.moved_from(id, &machine.group),
-                    leaves: labels.leaves(id, &machine.group),
+                    leaves_group: labels.group_left(id, &machine.group),
                     region: &machine.region,
                     requested_region: None,
                     known: Some(machine),
-                    seen: None,
+                    observed: None,
                     sent: known.configs.get(&machine.config),
-                    of_lost_run: false,
-                    answers: Answers::Nothing,
-                    proven: if machine.unproven {
-                        Proven::No
+                    from_unrecorded_run: false,
+                    create_match: CreateMatch::Unmatched,
+                    proof: if machine.unproven {
+                        ChangeProof::No
                     } else {
-                        Proven::Yes
+                        ChangeProof::Yes
                     },
                     replaces: machine.replaces.as_ref(),
                     excluded: false,
@@ -267,20 +267,20 @@ pub(super) fn join<'a>(
         .chain(seen.map(|machine| &machine.name))
         .filter_map(MachineName::launch_part)
         .collect();
-    let was_protected = known.protect.iter().map(|name| labels.renamed(name));
+    let was_protected = known.protect.iter().map(|name| labels.renamed_group(name));
     fleet.unprotected = was_protected
         .filter(|name| desired.groups.get(name).is_some_and(|g| !g.protect))
         .collect();
     let owed = known.pending.iter();
-    fleet.owed = owed
+    fleet.pending_creates = owed
         .filter(|pending| !taken.contains(pending.launch.as_str()))
-        .map(|pending| (labels.renamed(&pending.group), pending))
+        .map(|pending| (labels.renamed_group(&pending.group), pending))
         .collect();
     fleet
 }
 
 fn join_observed<'a>(
-    labels: &Labels<'_>,
+    labels: &GroupResolver<'_>,
     known: &'a Known,
     observed: &'a Observed,
     digest: &str,
@@ -291,7 +291,7 @@ fn join_observed<'a>(
         .iter()
         .map(|pending| (pending.launch.as_str(), pending))
         .collect();
-    let recorded = history::recorded(known);
+    let recorded = history::recorded_runs(known);
     let mut outsiders: BTreeMap<&'static str, Vec<&MachineId>> = BTreeMap::new();
     for (id, machine) in &observed.machines {
         if machine.state.is_gone() {
@@ -304,7 +304,7 @@ fn join_observed<'a>(
         }
         // Without a region nobody can say which place it fills.
         if record.is_none() && !machine.region.is_told() {
-            fleet.unknown.push(id);
+            fleet.unidentified.push(id);
             continue;
         }
         match (machine.management, record) {
@@ -314,7 +314,7 @@ fn join_observed<'a>(
                 continue;
             }
             (Management::Unknown, None) => {
-                fleet.unknown.push(id);
+                fleet.unidentified.push(id);
                 continue;
             }
             (Management::Stranger, None) => {
@@ -333,27 +333,31 @@ fn join_observed<'a>(
         let member = Member {
             id,
             name: &machine.name,
-            group: labels.group(id, &group),
+            group: labels.group_of(id, &group),
             moved_from: labels.moved_from(id, &group),
-            leaves: labels.leaves(id, &group),
+            leaves_group: labels.group_left(id, &group),
             region: match record {
                 Some(record) if !machine.region.is_told() => &record.region,
                 Some(_) | None => &machine.region,
             },
             requested_region: None,
             known: record,
-            seen: Some(machine),
+            observed: Some(machine),
             sent: record.and_then(|record| known.configs.get(&record.config)),
-            of_lost_run: record.is_none() && of_lost_run(machine, known, observed, digest),
-            proven: proven(
+            from_unrecorded_run: record.is_none()
+                && is_from_unrecorded_run(machine, known, observed, digest),
+            proof: proof_of(
                 record.is_some_and(|record| record.unproven) || answers.is_some(),
-                history::newer(machine, known, &observed.description.scope, &recorded).is_some(),
+                history::newer_run(machine, known, &observed.description.scope, &recorded)
+                    .is_some(),
                 known,
             ),
-            answers: match (record, answers) {
-                (_, Some(_)) => Answers::Owed,
-                (None, None) if late(machine, observed, &recorded) => Answers::GivenUp,
-                (_, None) => Answers::Nothing,
+            create_match: match (record, answers) {
+                (_, Some(_)) => CreateMatch::Pending,
+                (None, None) if has_lost_create(machine, observed, &recorded) => {
+                    CreateMatch::GivenUp
+                }
+                (_, None) => CreateMatch::Unmatched,
             },
             replaces: match (record, answers) {
                 (Some(record), _) => record.replaces.as_ref(),
@@ -362,8 +366,8 @@ fn join_observed<'a>(
             },
             excluded: false,
         };
-        if record.is_none() && !member.is_held() {
-            fleet.drift.push(added(&member));
+        if record.is_none() && !member.is_unlisted_and_unreadable() {
+            fleet.drift.push(added_drift(&member));
         }
         fleet
             .members
@@ -371,12 +375,12 @@ fn join_observed<'a>(
             .or_default()
             .push(member);
     }
-    vanish(labels, known, observed, fleet);
-    if !fleet.unknown.is_empty() {
-        outsiders.insert("unknown", fleet.unknown.clone());
+    find_missing(labels, known, observed, fleet);
+    if !fleet.unidentified.is_empty() {
+        outsiders.insert("unknown", fleet.unidentified.clone());
     }
     for (kind, ids) in outsiders {
-        fleet.notes.push(notes::outsiders(kind, &ids));
+        fleet.notes.push(notes::outsiders_note(kind, &ids));
     }
     fleet.others.extend(observed.others.values());
     let mut folders: BTreeMap<&str, Vec<&MachineId>> = BTreeMap::new();
@@ -385,20 +389,25 @@ fn join_observed<'a>(
         folders.entry(folder).or_default().push(id);
     }
     for (folder, ids) in folders {
-        fleet.notes.push(notes::of_other_project(folder, &ids));
+        fleet.notes.push(notes::other_project_note(folder, &ids));
     }
 }
 
-fn proven(unproven: bool, stamped_since: bool, known: &Known) -> Proven {
+fn proof_of(unproven: bool, stamped_since: bool, known: &Known) -> ChangeProof {
     match (unproven, stamped_since) {
-        (false, false) => Proven::Yes,
-        (false, true) if known.serial == 0 => Proven::Untold,
-        (_, _) => Proven::No,
+        (false, false) => ChangeProof::Yes,
+        (false, true) if known.serial == 0 => ChangeProof::Unknown,
+        (_, _) => ChangeProof::No,
     }
 }
 
 /// Known Machines that are gone.
-fn vanish<'a>(labels: &Labels<'_>, known: &'a Known, observed: &Observed, fleet: &mut Fleet<'a>) {
+fn find_missing<'a>(
+    labels: &GroupResolver<'_>,
+    known: &'a Known,
+    observed: &Observed,
+    fleet: &mut Fleet<'a>,
+) {
     for (id, record) in &known.machines {
         let there = observed
             .machines
@@ -409,7 +418,7 @@ fn vanish<'a>(labels: &Labels<'_>, known: &'a Known, observed: &Observed, fleet:
         }
         fleet.drift.push(Drift {
             kind: DriftKind::Missing,
-            machine: Target {
+            machine: MachineRef {
                 id: Some(id.clone()),
                 name: record.name.clone(),
             },
@@ -417,8 +426,8 @@ fn vanish<'a>(labels: &Labels<'_>, known: &'a Known, observed: &Observed, fleet:
             region: record.region.clone(),
             changes: Vec::new(),
         });
-        let group = labels.group(id, &record.group);
-        fleet.vanished.push(Vanished {
+        let group = labels.group_of(id, &record.group);
+        fleet.missing.push(MissingMachine {
             id,
             known: record,
             group,
@@ -427,7 +436,12 @@ fn vanish<'a>(labels: &Labels<'_>, known: &'a Known, observed: &Observed, fleet:
 }
 
 /// Whether this Machine was made for what is wanted now by a run on this state whose end nobody wrote.
-fn of_lost_run(machine: &Machine, known: &Known, observed: &Observed, digest: &str) -> bool {
+fn is_from_unrecorded_run(
+    machine: &Machine,
+    known: &Known,
+    observed: &Observed,
+    digest: &str,
+) -> bool {
     let stamps = &machine.stamps;
     let launch = stamps.launch.as_deref();
     stamps.lineage.as_ref() == Some(&observed.description.scope)
@@ -440,12 +454,12 @@ fn of_lost_run(machine: &Machine, known: &Known, observed: &Observed, digest: &s
 }
 
 /// Whether a run that the state lists made this Machine: its answer was lost, and nobody knew of it.
-fn late(machine: &Machine, observed: &Observed, recorded: &BTreeSet<&RunId>) -> bool {
-    made_by(machine, observed).is_some_and(|run| recorded.contains(run))
+fn has_lost_create(machine: &Machine, observed: &Observed, recorded: &BTreeSet<&RunId>) -> bool {
+    creating_run(machine, observed).is_some_and(|run| recorded.contains(run))
 }
 
 /// How many of these are successors of one that is still among them: each pair counts as one.
-pub(super) fn successors<'m, 'a: 'm>(
+pub(super) fn count_successor_pairs<'m, 'a: 'm>(
     members: impl IntoIterator<Item = &'m Member<'a>> + Clone,
 ) -> usize {
     let all = members.clone().into_iter();
@@ -457,7 +471,7 @@ pub(super) fn successors<'m, 'a: 'm>(
     members.into_iter().filter(replaces).count()
 }
 
-fn added(member: &Member<'_>) -> Drift {
+fn added_drift(member: &Member<'_>) -> Drift {
     Drift {
         kind: DriftKind::Added,
         machine: member.target(),
@@ -469,28 +483,28 @@ fn added(member: &Member<'_>) -> Drift {
 
 /// The fields of a known Machine that differ from what we sent, sent → there. Equal pairs are common,
 /// so the last comparison is remembered by its digests.
-pub(super) fn drifted(
+pub(super) fn find_drift(
     members: &BTreeMap<GroupName, Vec<Member<'_>>>,
-    remembered: Remembered<'_>,
+    remembered: CompareContext<'_>,
 ) -> Vec<Drift> {
     let mut found = Vec::new();
     for group in members.values() {
         // The same pair of configs compares the same; a group has few different ones.
         let mut compared: Vec<(&Member<'_>, Vec<super::FieldChange>)> = Vec::new();
         for member in group {
-            let (Some(sent), Some(seen)) = (member.sent, member.seen) else {
+            let (Some(sent), Some(seen)) = (member.sent, member.observed) else {
                 continue;
             };
             let same = |other: &Member<'_>| {
                 other.known.map(|k| &k.config) == member.known.map(|k| &k.config)
-                    && other.seen.is_some_and(|other| {
+                    && other.observed.is_some_and(|other| {
                         other.config == seen.config && other.image_digest == seen.image_digest
                     })
             };
             let changes = if let Some((_, changes)) = compared
                 .iter()
                 .rev()
-                .take(REMEMBERED)
+                .take(CACHE_SIZE)
                 .find(|(o, _)| same(o))
             {
                 changes.clone()
@@ -519,9 +533,9 @@ pub(super) fn drifted(
 pub(super) fn drift_from(
     sent: &StoredConfig,
     seen: &Machine,
-    remembered: Remembered<'_>,
+    remembered: CompareContext<'_>,
 ) -> Option<Vec<super::FieldChange>> {
-    let Remembered { lineage, filled } = remembered;
+    let CompareContext { lineage, filled } = remembered;
     // What was sent by digest is there by digest, however the platform's config names it.
     let image = sent.tree().get("image").and_then(Value::as_str);
     let config = seen.resolved(image)?;
@@ -532,13 +546,13 @@ pub(super) fn drift_from(
 }
 
 /// Which group a Machine counts for.
-pub(super) struct Labels<'a> {
+pub(super) struct GroupResolver<'a> {
     groups: BTreeMap<&'a GroupName, &'a GroupName>,
     machines: BTreeMap<&'a MachineId, &'a GroupName>,
     default_group: GroupName,
 }
 
-impl<'a> Labels<'a> {
+impl<'a> GroupResolver<'a> {
     pub(super) fn of(desired: &'a Desired) -> Self {
         Self {
             groups: desired
@@ -555,26 +569,26 @@ impl<'a> Labels<'a> {
         }
     }
 
-    fn group(&self, id: &MachineId, now: &GroupName) -> GroupName {
+    fn group_of(&self, id: &MachineId, now: &GroupName) -> GroupName {
         let to = self.machines.get(id).or_else(|| self.groups.get(now));
         to.map_or_else(|| now.clone(), |to| (*to).clone())
     }
 
-    fn leaves(&self, id: &MachineId, now: &GroupName) -> Option<GroupName> {
+    fn group_left(&self, id: &MachineId, now: &GroupName) -> Option<GroupName> {
         let to = self.machines.get(id)?;
-        let own = self.renamed(now);
+        let own = self.renamed_group(now);
         (own != **to).then_some(own)
     }
 
     /// The name of this group after `[[moved]] from`.
-    pub(super) fn renamed(&self, name: &GroupName) -> GroupName {
+    pub(super) fn renamed_group(&self, name: &GroupName) -> GroupName {
         self.groups
             .get(name)
             .map_or_else(|| name.clone(), |to| (*to).clone())
     }
 
     fn moved_from(&self, id: &MachineId, now: &GroupName) -> Option<GroupName> {
-        (self.group(id, now) != *now).then(|| now.clone())
+        (self.group_of(id, now) != *now).then(|| now.clone())
     }
 }
 

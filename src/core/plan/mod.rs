@@ -4,13 +4,12 @@
 //! Pure. Start at [`planner`](planner::plan) and follow it: members (who is there), headcount (how many
 //! are wanted), reconcile (what becomes of each group), order (steps, pools, barriers), guards and
 //! history (what is refused), words (what is said). [`check`](check::check) reads the result a second
-//! time, [`record()`] turns the results of a run into the next state, and [`saved`] is the form that is
+//! time, [`next_state()`] turns the results of a run into the next state, and [`saved`] is the form that is
 //! kept.
 
 mod additions;
-mod asked;
+mod approval;
 mod branch;
-pub mod by_hand;
 mod change;
 mod check;
 pub mod codes;
@@ -19,64 +18,65 @@ mod decision;
 mod event;
 mod fields;
 mod gates;
+mod group_counts;
+mod group_notes;
 mod guards;
-mod headcount;
 mod history;
-mod intents;
-mod lines;
-mod makers;
+mod launch_allocator;
+pub mod manual;
 mod members;
+mod next_state;
 mod notes;
 mod options;
 mod order;
-mod owed;
 mod pace;
+pub mod partial_rollout;
+mod pending_creates;
 mod placement;
 mod planner;
 mod ports;
-mod questions;
+mod provenance;
 mod reconcile;
-mod record;
 mod refresh;
 pub mod releases;
+mod removal_order;
+mod requested;
 mod rollout;
 mod running;
 mod saved;
 mod scaling;
-pub mod serving;
-mod sick;
 mod spread;
 mod steady;
 mod summary;
+mod summary_lines;
 pub mod types;
+mod unhealthy;
 mod unproven;
 mod unreadable;
-mod victims;
 mod volumes;
-mod words;
 
 pub use additions::{Addition, additions};
-pub use asked::{Asked, ChosenStrategy, Like, ReleaseCommandMode, Restart};
-pub use branch::{Branch, Instead, Successor};
-pub use change::{Deed, Half};
+pub use approval::{ApprovalFlags, RequiredApproval, TypedConfirmation, required_approval};
+pub use branch::{Branch, ReplaceFallback, Successor};
+pub use change::{ReplaceHalf, Verb};
 pub use check::{Finding, check};
-pub use event::{Event, StepEvent, Stopping, Unconfirmed};
-pub use fields::{adopted, filled_of};
+pub use event::{Event, InFlight, StepEvent, Unconfirmed};
+pub use fields::{adopted_config, filled_of};
 pub use gates::gate;
-pub use makers::{Maker, Trace};
-pub use options::{Aim, Options};
+pub use next_state::{RunInfo, next_state};
+pub use options::{Options, PlanMode};
 pub use planner::plan;
-pub use ports::moved_ports;
-pub use questions::{Allow, Questions, Typed, questions};
-pub use record::{RunFacts, record};
-pub use saved::{SavedChange, SavedPlan, SavedPlanError, SavedStep, Spent};
-pub use scaling::{Amount, NoScale, Scale};
+pub use ports::changed_ports;
+pub use provenance::{Provenance, ProvenanceSource};
+pub use requested::{ChosenStrategy, CloneSource, ReleaseCommandMode, Requested, RestartScope};
+pub use saved::{AlreadyApplied, SavedChange, SavedPlan, SavedPlanError, SavedStep};
+pub use scaling::{ScaleAmount, ScaleError, ScaleRequest};
 pub use steady::steady_ms;
 pub use summary::{Revert, Summary};
 pub use types::{
-    Action, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict, Inherited, Note,
-    Outcome, Pin, Plan, PlannedRelease, PlannedVolume, Pool, PoolId, Removal, Standby, Step,
-    StepId, StepResult, TakenOver, Target, Work,
+    Action, AdoptedRun, Change, Cost, Drift, DriftKind, GateKind, GroupChange, GroupVerdict,
+    Inherited, MachineRef, Note, Outcome, Plan, PlannedRelease, PlannedVolume, Pool, PoolId,
+    Precondition, Removal, StandbyTarget, Step, StepId, StepResult, Work,
 };
 
 pub use crate::core::fleet::FieldChange;

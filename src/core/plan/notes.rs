@@ -23,21 +23,21 @@ pub(super) fn note(code: Code, message: impl Into<String>) -> Note {
 impl Note {
     /// The same about a group.
     #[must_use]
-    pub(super) fn of(mut self, group: &GroupName) -> Self {
+    pub(super) fn for_group(mut self, group: &GroupName) -> Self {
         self.group = Some(group.clone());
         self
     }
 
     /// The same with a way out.
     #[must_use]
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 }
 
 /// `1 Machine`, `3 Machines`.
-pub(super) fn machines(n: usize) -> String {
+pub(super) fn format_machine_count(n: usize) -> String {
     if n == 1 {
         "1 Machine".to_owned()
     } else {
@@ -46,7 +46,7 @@ pub(super) fn machines(n: usize) -> String {
 }
 
 /// Up to eight ids, then how many more.
-pub(super) fn ids<'a>(ids: impl IntoIterator<Item = &'a MachineId>) -> String {
+pub(super) fn format_ids<'a>(ids: impl IntoIterator<Item = &'a MachineId>) -> String {
     let all: Vec<&str> = ids.into_iter().map(MachineId::as_str).collect();
     match all.len() {
         0..=8 => all.join(" "),
@@ -56,15 +56,21 @@ pub(super) fn ids<'a>(ids: impl IntoIterator<Item = &'a MachineId>) -> String {
 
 /// Machines of a group that a run made without ever seeing them. Of a run that was taken over nobody knows what
 /// it saw, and what cannot be read may have been left out of the state for that.
-pub(super) fn late(group: &GroupName, members: &[Member<'_>], known: &Known) -> Option<Note> {
+pub(super) fn late_creates_note(
+    group: &GroupName,
+    members: &[Member<'_>],
+    known: &Known,
+) -> Option<Note> {
     let was_taken_over = |member: &Member<'_>| {
-        let run = member.seen.and_then(|seen| seen.stamps.run.as_ref());
+        let run = member.observed.and_then(|seen| seen.stamps.run.as_ref());
         let mut runs = known.runs.iter();
         runs.any(|record| Some(&record.run) == run && record.is_taken_over())
     };
-    let is_told = |m: &&Member<'_>| m.is_late() && !m.is_held() && !was_taken_over(m);
+    let is_told = |m: &&Member<'_>| {
+        m.is_late_create() && !m.is_unlisted_and_unreadable() && !was_taken_over(m)
+    };
     let all: Vec<_> = members.iter().filter(is_told).collect();
-    let runs = all.iter().filter_map(|m| m.seen?.stamps.run.as_ref());
+    let runs = all.iter().filter_map(|m| m.observed?.stamps.run.as_ref());
     let runs: BTreeSet<&str> = runs.map(RunId::as_str).collect();
     let runs: Vec<&str> = runs.into_iter().collect();
     let (was, it) = if all.len() == 1 {
@@ -76,18 +82,18 @@ pub(super) fn late(group: &GroupName, members: &[Member<'_>], known: &Known) -> 
         let message = format!(
             "{} of group `{group}` ({}) {was} made by a call that was not answered (run {}), and turned up \
              when nothing was owed any more",
-            machines(all.len()),
-            ids(all.iter().map(|member| member.id)),
+            format_machine_count(all.len()),
+            format_ids(all.iter().map(|member| member.id)),
             runs.join(", ")
         );
         let hint = format!("{it} may fill a place that is wanted, and go first where there are too many");
-        note(codes::LATE_MACHINE, message).of(group).hint(hint)
+        note(codes::LATE_MACHINE, message).for_group(group).with_hint(hint)
     })
 }
 
 /// Machines that are seen and left alone.
-pub(super) fn outsiders(kind: &str, all: &[&MachineId]) -> Note {
-    let named = ids(all.iter().copied());
+pub(super) fn outsiders_note(kind: &str, all: &[&MachineId]) -> Note {
+    let named = format_ids(all.iter().copied());
     let (code, what) = match kind {
         "ignored" => (
             codes::IGNORED_MACHINES,
@@ -106,16 +112,19 @@ pub(super) fn outsiders(kind: &str, all: &[&MachineId]) -> Note {
             "not managed by Aeroform or Fly Launch, left alone",
         ),
     };
-    note(code, format!("{}: {named} ({what})", machines(all.len())))
+    note(
+        code,
+        format!("{}: {named} ({what})", format_machine_count(all.len())),
+    )
 }
 
 /// Machines that belong to another project folder of this computer.
-pub(super) fn of_other_project(folder: &str, all: &[&MachineId]) -> Note {
-    let named = ids(all.iter().copied());
+pub(super) fn other_project_note(folder: &str, all: &[&MachineId]) -> Note {
+    let named = format_ids(all.iter().copied());
     let message = format!(
         "{} of the same app in `{folder}`: {named} (left alone)",
-        machines(all.len())
+        format_machine_count(all.len())
     );
     note(codes::OTHER_PROJECT, message)
-        .hint("run aeroform there to change them; `aeroform import ID` takes one over")
+        .with_hint("run aeroform there to change them; `aeroform import ID` takes one over")
 }

@@ -4,27 +4,30 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::asked::Asked;
+use super::requested::Requested;
 use crate::core::fleet::RunId;
 
 /// What a plan leads to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Aim {
+pub enum PlanMode {
     /// What the manifests say (`aeroform apply`).
     #[default]
-    Manifests,
+    #[serde(rename = "manifests")]
+    Normal,
     /// No Machine of the app (`aeroform destroy`).
-    Nothing,
+    #[serde(rename = "nothing")]
+    Destroy,
     /// A state that says what is there; no Machine changes (`aeroform refresh`).
-    State,
+    #[serde(rename = "state")]
+    RefreshOnly,
 }
 
 /// Answers and wishes that come from flags, never from files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// What the plan is to lead to.
-    pub aim: Aim,
+    pub mode: PlanMode,
     /// Go on although every known Machine is gone (rule 8).
     pub accept_missing: bool,
     /// Make Machines although some that exist do not say whose they are (rule 9).
@@ -39,8 +42,8 @@ pub struct Options {
     pub own_runs: BTreeSet<RunId>,
     /// Releases that those runs have registered: they are nobody else's who may be at work.
     pub own_releases: BTreeSet<String>,
-    /// What a verb asks for beyond what the manifests say; only with [`Aim::Manifests`].
-    pub asked: Asked,
+    /// What a verb asks for beyond what the manifests say; only with [`PlanMode::Normal`].
+    pub requested: Requested,
     /// Most changes that an apply makes at once, where somebody says it; it changes nothing but what the plan
     /// says of itself.
     pub parallelism: Option<usize>,

@@ -3,111 +3,112 @@
 //! Phases of a group meet in barriers, so edges grow with the number of steps. A group that is not
 //! wanted any more goes last of all, when everything else stands.
 
-mod changes;
-mod first;
+mod first_to_update;
+mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::asked::Asked;
-use super::decision::{Decision, Gone, Role};
+use super::decision::{ChangeRole, GroupDecision, RemovedMachine};
 use super::gates::gate;
-use super::intents::Intents;
-use super::members::{Member, Vanished};
+use super::launch_allocator::LaunchAllocator;
+use super::members::{Member, MissingMachine};
+use super::requested::Requested;
 use super::types::{
-    Action, Change, GateKind, Pin, Pool, PoolId, Standby, Step, StepId, Target, Work,
+    Action, Change, GateKind, MachineRef, Pool, PoolId, Precondition, StandbyTarget, Step, StepId,
+    Work,
 };
-use super::volumes::Volumes;
+use super::volumes::VolumeAllocator;
 use crate::core::fleet::{
     Capabilities, Desired, DesiredGroup, GroupName, MachineId, OnFailure, Region, Strategy,
     VolumeId,
 };
 
-use changes::Slot;
+use updates::StepSlot;
 
 /// Steps and their pools.
 #[derive(Debug, Default)]
-pub(super) struct Order {
+pub(super) struct OrderedSteps {
     pub(super) steps: Vec<Step>,
     pub(super) pools: Vec<Pool>,
     /// Standbys that a branch may have to re-point.
-    pub(super) watchers: BTreeMap<MachineId, Pin>,
+    pub(super) watchers: BTreeMap<MachineId, Precondition>,
 }
 
 /// What the order depends on besides the decisions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct OrderOptions {
     /// Whether sizes and hosts are real, so that a host may have no room.
-    pub(super) may_lack_room: bool,
+    pub(super) host_may_be_full: bool,
     /// Whom a Machine holds up whose last change nobody has seen work.
     pub(super) on_failure: OnFailure,
 }
 
-impl Manner {
+impl OrderOptions {
     pub(super) fn of(
         desired: &Desired,
-        asked: &Asked,
+        asked: &Requested,
         capabilities: Option<&Capabilities>,
     ) -> Self {
         Self {
-            may_lack_room: capabilities.is_some_and(|c| c.replaces_when_full),
+            host_may_be_full: capabilities.is_some_and(|c| c.replaces_when_full),
             on_failure: asked.on_failure.unwrap_or(desired.rollout.on_failure),
         }
     }
 }
 
 /// Lays out all steps.
-pub(super) fn steps(
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
-    vanished: &[Vanished<'_>],
-    intents: &mut Intents<'_>,
-    volumes: &mut Volumes<'_>,
-    manner: Manner,
-) -> Order {
-    let mut build = Build {
-        order: Order::default(),
+pub(super) fn build_steps(
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    vanished: &[MissingMachine<'_>],
+    intents: &mut LaunchAllocator<'_>,
+    volumes: &mut VolumeAllocator<'_>,
+    manner: OrderOptions,
+) -> OrderedSteps {
+    let mut build = StepBuilder {
+        order: OrderedSteps::default(),
         intents,
         volumes,
-        may_lack_room: manner.may_lack_room,
+        host_may_be_full: manner.host_may_be_full,
         watchers: BTreeMap::new(),
         watching: BTreeMap::new(),
-        begun: BTreeMap::new(),
+        created_groups: BTreeMap::new(),
     };
-    build.bookkeeping(decisions, vanished);
+    build.add_state_changes(decisions, vanished);
     let wanted: Vec<_> = decisions
         .iter()
-        .filter_map(|(name, decision)| Some((name, decision.wanted?, decision)))
+        .filter_map(|(name, decision)| Some((name, decision.desired?, decision)))
         .collect();
     let members = decisions.values().flat_map(|decision| &decision.members);
-    let left: BTreeSet<&GroupName> = members.filter_map(|m| m.leaves.as_ref()).collect();
+    let left: BTreeSet<&GroupName> = members.filter_map(|m| m.leaves_group.as_ref()).collect();
     for (name, group, decision) in wanted.iter().filter(|(name, ..)| left.contains(name)) {
-        let begun = build.begin(name, group, decision);
-        build.begun.insert((*name).clone(), begun);
+        let begun = build.add_group_creates(name, group, decision);
+        build.created_groups.insert((*name).clone(), begun);
     }
-    let mut first = build.first(&wanted, manner.on_failure);
+    let mut first = build.add_first_steps(&wanted, manner.on_failure);
     let mut ends = Vec::new();
     for (name, group, decision) in wanted {
         let first = first.remove(name).unwrap_or_default();
-        ends.extend(build.group(name, group, decision, &first));
+        ends.extend(build.add_group(name, group, decision, &first));
     }
     let removed: Vec<_> = decisions
         .iter()
-        .filter(|(_, d)| d.wanted.is_none())
+        .filter(|(_, d)| d.desired.is_none())
         .collect();
-    let last = if removed.iter().any(|(_, d)| !d.gone.is_empty()) {
-        build.barrier("everything that stays is in place".to_owned(), ends)
+    let last = if removed.iter().any(|(_, d)| !d.removed.is_empty()) {
+        build.add_barrier("everything that stays is in place".to_owned(), ends)
     } else {
         None
     };
     for (name, decision) in removed {
-        build.destroys(name, &decision.gone, last);
+        build.add_destroys(name, &decision.removed, last);
     }
-    build.volumes.apart(&mut build.order.steps);
+    build.volumes.set_unique_zones(&mut build.order.steps);
     build.order
 }
 
 /// What a failure in a pool stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stops {
+enum FailureScope {
     Nothing,
     /// The release, and not the pool's own steps where only groups stop.
     Release,
@@ -115,7 +116,7 @@ enum Stops {
     All,
 }
 
-impl Stops {
+impl FailureScope {
     /// Of a pool that is no rolling update. Who updates all at once is promised nothing.
     fn of(group: &DesiredGroup) -> Self {
         match group.strategy {
@@ -125,29 +126,29 @@ impl Stops {
     }
 }
 
-struct Build<'b, 'i, 'v> {
-    order: Order,
-    intents: &'b mut Intents<'i>,
-    volumes: &'b mut Volumes<'v>,
-    may_lack_room: bool,
+struct StepBuilder<'b, 'i, 'v> {
+    order: OrderedSteps,
+    intents: &'b mut LaunchAllocator<'i>,
+    volumes: &'b mut VolumeAllocator<'v>,
+    host_may_be_full: bool,
     /// A group's standbys that nothing changes, as far as no branch names them yet.
-    watchers: BTreeMap<MachineId, Pin>,
+    watchers: BTreeMap<MachineId, Precondition>,
     /// Who of them watches each Machine.
     watching: BTreeMap<MachineId, Vec<MachineId>>,
     /// Groups that others take Machines from, as far as their new Machines: these come first.
-    begun: BTreeMap<GroupName, Begun>,
+    created_groups: BTreeMap<GroupName, CreatedGroup>,
 }
 
 /// A group of which everything new is laid out.
 #[derive(Debug, Clone, Default)]
-struct Begun {
+struct CreatedGroup {
     primaries: Primaries,
     /// What is done once all of that is up.
     created: Option<StepId>,
 }
 
-impl Build<'_, '_, '_> {
-    fn push(&mut self, pool: Option<PoolId>, needs: Vec<StepId>, work: Work) -> StepId {
+impl StepBuilder<'_, '_, '_> {
+    fn push_step(&mut self, pool: Option<PoolId>, needs: Vec<StepId>, work: Work) -> StepId {
         let id =
             StepId(u32::try_from(self.order.steps.len()).expect("fewer than four billion steps"));
         self.order.steps.push(Step {
@@ -159,105 +160,117 @@ impl Build<'_, '_, '_> {
         id
     }
 
-    fn pool(&mut self, name: String, size: usize, first_alone: bool, stops: Stops) -> PoolId {
+    fn add_pool(
+        &mut self,
+        name: String,
+        size: usize,
+        first_alone: bool,
+        stops: FailureScope,
+    ) -> PoolId {
         let id =
             PoolId(u32::try_from(self.order.pools.len()).expect("fewer than four billion pools"));
         self.order.pools.push(Pool {
             name,
             size: size.max(1),
             first_alone,
-            stops_on_failure: stops == Stops::All,
-            stops_release: stops != Stops::Nothing,
+            stops_on_failure: stops == FailureScope::All,
+            stops_release: stops != FailureScope::Nothing,
         });
         id
     }
 
-    fn barrier(&mut self, name: String, needs: Vec<StepId>) -> Option<StepId> {
+    fn add_barrier(&mut self, name: String, needs: Vec<StepId>) -> Option<StepId> {
         match needs.as_slice() {
             [] => None,
             [one] => Some(*one),
-            _ => Some(self.push(None, needs, Work::Barrier { name })),
+            _ => Some(self.push_step(None, needs, Work::Barrier { name })),
         }
     }
 
     /// Adopting and forgetting make no call.
-    fn bookkeeping(
+    fn add_state_changes(
         &mut self,
-        decisions: &BTreeMap<GroupName, Decision<'_>>,
-        vanished: &[Vanished<'_>],
+        decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+        vanished: &[MissingMachine<'_>],
     ) {
         let total = vanished.len() + decisions.values().map(|d| d.adopted.len()).sum::<usize>();
         if total == 0 {
             return;
         }
-        let pool = self.pool("state".to_owned(), total, false, Stops::Nothing);
+        let pool = self.add_pool("state".to_owned(), total, false, FailureScope::Nothing);
         for gone in vanished {
             let change = Change {
                 action: Action::Forget,
                 group: gone.group.clone(),
                 region: gone.known.region.clone(),
-                machine: Target {
+                machine: MachineRef {
                     id: Some(gone.id.clone()),
                     name: gone.known.name.clone(),
                 },
                 reason: "it does not exist any more".to_owned(),
                 changes: Vec::new(),
-                pin: None,
+                precondition: None,
                 gate: GateKind::None,
                 branches: Vec::new(),
                 state: None,
                 reverts: None,
             };
-            self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+            self.push_step(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
         for (member, reason) in decisions.values().flat_map(|decision| &decision.adopted) {
-            let change = of_member(member, Action::Adopt, reason.clone(), GateKind::None);
-            self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+            let change = change_of_member(member, Action::Adopt, reason.clone(), GateKind::None);
+            self.push_step(Some(pool), Vec::new(), Work::Change(Box::new(change)));
         }
     }
 
     /// Creates, then updates by the strategy, then destroys; returns what must be done for the group
     /// to stand, destroys not counted.
-    fn group(
+    fn add_group(
         &mut self,
         name: &GroupName,
         group: &DesiredGroup,
-        decision: &Decision<'_>,
-        first: &First,
+        decision: &GroupDecision<'_>,
+        first: &FirstSteps,
     ) -> Vec<StepId> {
-        let begun = self.begun.get(name).cloned();
-        let Begun {
+        let begun = self.created_groups.get(name).cloned();
+        let CreatedGroup {
             mut primaries,
             created,
-        } = begun.unwrap_or_else(|| self.begin(name, group, decision));
-        primaries.replaced(&first.replaced);
-        if self.may_lack_room {
-            self.watch(decision);
+        } = begun.unwrap_or_else(|| self.add_group_creates(name, group, decision));
+        primaries.mark_replaced(&first.replaced);
+        if self.host_may_be_full {
+            self.index_watchers(decision);
         }
         let before: Vec<StepId> = created.into_iter().chain(first.passed).collect();
-        let ready = self.barrier(format!("{name}: all there and up"), before);
-        let updated = self.updates(name, group, decision, &mut primaries, ready);
-        let updated = self.barrier(format!("{name}: all updated"), updated);
+        let ready = self.add_barrier(format!("{name}: all there and up"), before);
+        let updated = self.add_updates(name, group, decision, &mut primaries, ready);
+        let updated = self.add_barrier(format!("{name}: all updated"), updated);
         let standing = updated.or(ready);
-        let mut ends = self.standbys(name, decision, &mut primaries, standing);
+        let mut ends = self.add_standbys(name, decision, &mut primaries, standing);
         if ends.is_empty() {
             ends.extend(standing);
         }
-        let stands = self.barrier(format!("{name}: up to date"), ends);
-        self.destroys(name, &decision.gone, stands);
+        let stands = self.add_barrier(format!("{name}: up to date"), ends);
+        self.add_destroys(name, &decision.removed, stands);
         stands.into_iter().collect()
     }
 
-    fn begin(&mut self, name: &GroupName, group: &DesiredGroup, decision: &Decision<'_>) -> Begun {
-        let (created, primaries) = self.creates(name, decision, gate(group), Stops::of(group));
-        Begun {
+    fn add_group_creates(
+        &mut self,
+        name: &GroupName,
+        group: &DesiredGroup,
+        decision: &GroupDecision<'_>,
+    ) -> CreatedGroup {
+        let (created, primaries) =
+            self.add_creates(name, decision, gate(group), FailureScope::of(group));
+        CreatedGroup {
             primaries,
-            created: self.barrier(format!("{name}: all created"), created),
+            created: self.add_barrier(format!("{name}: all created"), created),
         }
     }
 
     /// Notes whom the standbys watch that stay as they are.
-    fn watch(&mut self, decision: &Decision<'_>) {
+    fn index_watchers(&mut self, decision: &GroupDecision<'_>) {
         self.watching.clear();
         let pins = decision.watchers.iter();
         self.watchers = pins.map(|pin| (pin.id.clone(), pin.clone())).collect();
@@ -269,26 +282,26 @@ impl Build<'_, '_, '_> {
         }
     }
 
-    fn creates(
+    fn add_creates(
         &mut self,
         name: &GroupName,
-        decision: &Decision<'_>,
+        decision: &GroupDecision<'_>,
         gate: GateKind,
-        stops: Stops,
+        stops: FailureScope,
     ) -> (Vec<StepId>, Primaries) {
         let mut primaries = Primaries::default();
         let mut ids = Vec::new();
         if !decision.creates.is_empty() {
-            let pool = self.pool(
+            let pool = self.add_pool(
                 format!("{name}: create"),
                 decision.creates.len(),
                 false,
                 stops,
             );
             for region in &decision.creates {
-                let mut change = self.create(name, decision, region, Vec::new(), gate);
-                self.mount(decision, &mut change, &[]);
-                let id = self.push(Some(pool), Vec::new(), Work::Change(Box::new(change)));
+                let mut change = self.new_create(name, decision, region, Vec::new(), gate);
+                self.assign_volumes(decision, &mut change, &[]);
+                let id = self.push_step(Some(pool), Vec::new(), Work::Change(Box::new(change)));
                 primaries.new.push(id);
                 ids.push(id);
             }
@@ -302,7 +315,12 @@ impl Build<'_, '_, '_> {
     }
 
     /// Gives a new Machine its volumes, those first that it keeps of the one that it replaces.
-    fn mount(&mut self, decision: &Decision<'_>, change: &mut Change, kept: &[VolumeId]) {
+    fn assign_volumes(
+        &mut self,
+        decision: &GroupDecision<'_>,
+        change: &mut Change,
+        kept: &[VolumeId],
+    ) {
         if let (
             Action::Create {
                 volumes,
@@ -310,25 +328,25 @@ impl Build<'_, '_, '_> {
                 ..
             },
             Some(group),
-        ) = (&mut change.action, decision.wanted)
+        ) = (&mut change.action, decision.desired)
         {
             let guest = decision.inherits.guest.as_ref();
-            let mounted = self.volumes.mounted(group, guest, &change.region, kept);
-            (*volumes, *new_volumes) = (mounted.taken, mounted.made);
+            let mounted = self.volumes.assign(group, guest, &change.region, kept);
+            (*volumes, *new_volumes) = (mounted.taken, mounted.new_volumes);
         }
     }
 
-    fn create(
+    fn new_create(
         &mut self,
         name: &GroupName,
-        decision: &Decision<'_>,
+        decision: &GroupDecision<'_>,
         region: &Region,
-        standby_for: Vec<Standby>,
+        standby_for: Vec<StandbyTarget>,
         gate: GateKind,
     ) -> Change {
-        let intent = self.intents.next(name, region);
+        let intent = self.intents.allocate(name, region);
         Change {
-            machine: Target {
+            machine: MachineRef {
                 id: None,
                 name: intent.name,
             },
@@ -345,7 +363,7 @@ impl Build<'_, '_, '_> {
             region: region.clone(),
             reason: "its group has too few".to_owned(),
             changes: Vec::new(),
-            pin: None,
+            precondition: None,
             gate,
             branches: Vec::new(),
             state: None,
@@ -354,68 +372,76 @@ impl Build<'_, '_, '_> {
     }
 
     /// Standbys that change and new ones, once everything that they may watch stands.
-    fn standbys(
+    fn add_standbys(
         &mut self,
         name: &GroupName,
-        decision: &Decision<'_>,
+        decision: &GroupDecision<'_>,
         primaries: &mut Primaries,
         after: Option<StepId>,
     ) -> Vec<StepId> {
-        let stops = decision.wanted.map_or(Stops::Nothing, Stops::of);
+        let stops = decision
+            .desired
+            .map_or(FailureScope::Nothing, FailureScope::of);
         let changed: Vec<_> = decision
             .changed
             .iter()
-            .filter(|c| c.role != Role::Primary)
+            .filter(|c| c.role != ChangeRole::Primary)
             .collect();
         let total = changed.len() + decision.standbys.len();
         if total == 0 {
             return Vec::new();
         }
-        let pool = self.pool(format!("{name}: standbys"), total, false, stops);
+        let pool = self.add_pool(format!("{name}: standbys"), total, false, stops);
         let mut ids = Vec::new();
         for change in changed {
             let gate = GateKind::Settled;
-            let slot = Slot { pool, after, gate };
-            ids.push(self.update(name, decision, change, primaries, slot));
+            let slot = StepSlot { pool, after, gate };
+            ids.push(self.add_update(name, decision, change, primaries, slot));
         }
         let needs: Vec<StepId> = after.into_iter().collect();
         for region in &decision.standbys {
-            let watched = primaries.watched();
-            let mut change = self.create(name, decision, region, watched, GateKind::Settled);
-            self.mount(decision, &mut change, &[]);
+            let watched = primaries.standby_targets();
+            let mut change = self.new_create(name, decision, region, watched, GateKind::Settled);
+            self.assign_volumes(decision, &mut change, &[]);
             "standby".clone_into(&mut change.reason);
-            ids.push(self.push(Some(pool), needs.clone(), Work::Change(Box::new(change))));
+            ids.push(self.push_step(Some(pool), needs.clone(), Work::Change(Box::new(change))));
         }
         ids
     }
 
-    fn destroys(&mut self, name: &GroupName, gone: &[Gone<'_>], after: Option<StepId>) {
+    fn add_destroys(
+        &mut self,
+        name: &GroupName,
+        gone: &[RemovedMachine<'_>],
+        after: Option<StepId>,
+    ) {
         if gone.is_empty() {
             return;
         }
-        let pool = self.pool(
+        let pool = self.add_pool(
             format!("{name}: destroy"),
             gone.len(),
             false,
-            Stops::Nothing,
+            FailureScope::Nothing,
         );
         let needs: Vec<StepId> = after.into_iter().collect();
         for gone in gone {
             let action = Action::Destroy {
                 removal: gone.removal,
-                leaves: gone.leaves.clone(),
+                left_volumes: gone.left_volumes.clone(),
             };
-            let mut step = of_member(&gone.member, action, gone.reason.clone(), GateKind::Gone);
+            let mut step =
+                change_of_member(&gone.member, action, gone.reason.clone(), GateKind::Gone);
             step.group = name.clone();
-            step.pin = Some(gone.pin.clone());
-            self.push(Some(pool), needs.clone(), Work::Change(Box::new(step)));
+            step.precondition = Some(gone.precondition.clone());
+            self.push_step(Some(pool), needs.clone(), Work::Change(Box::new(step)));
         }
     }
 }
 
 /// The Machines of a group that go first.
 #[derive(Debug, Clone, Default)]
-struct First {
+struct FirstSteps {
     /// What must be done before anybody else of the group goes down.
     passed: Option<StepId>,
     /// Replaced ones, each with the step that makes the new one.
@@ -430,7 +456,7 @@ struct Primaries {
 }
 
 impl Primaries {
-    fn replaced(&mut self, all: &[(MachineId, StepId)]) {
+    fn mark_replaced(&mut self, all: &[(MachineId, StepId)]) {
         for (old, new) in all {
             if self.stay.remove(old) {
                 self.new.push(*new);
@@ -438,14 +464,14 @@ impl Primaries {
         }
     }
 
-    fn watched(&self) -> Vec<Standby> {
-        let stay = self.stay.iter().cloned().map(Standby::Machine);
-        stay.chain(self.new.iter().copied().map(Standby::Step))
+    fn standby_targets(&self) -> Vec<StandbyTarget> {
+        let stay = self.stay.iter().cloned().map(StandbyTarget::Machine);
+        stay.chain(self.new.iter().copied().map(StandbyTarget::Step))
             .collect()
     }
 }
 
-fn of_member(member: &Member<'_>, action: Action, reason: String, gate: GateKind) -> Change {
+fn change_of_member(member: &Member<'_>, action: Action, reason: String, gate: GateKind) -> Change {
     Change {
         action,
         group: member.group.clone(),
@@ -453,7 +479,7 @@ fn of_member(member: &Member<'_>, action: Action, reason: String, gate: GateKind
         machine: member.target(),
         reason,
         changes: Vec::new(),
-        pin: None,
+        precondition: None,
         gate,
         branches: Vec::new(),
         state: member.state(),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::decision::Decision;
+use super::decision::GroupDecision;
 use super::options::Options;
 use super::types::{Action, Change, GateKind, Plan, PoolId, StepId, Work};
 use crate::core::fleet::{GroupName, Strategy};
@@ -15,15 +15,15 @@ use crate::core::fleet::{GroupName, Strategy};
 /// least.
 pub(super) fn note_pace(
     plan: &mut Plan,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     options: &Options,
 ) {
     let parallelism = options.parallelism.unwrap_or(usize::MAX).max(1);
-    let paces = Pace::of_groups(plan, parallelism);
+    let paces = GroupPace::of_groups(plan, parallelism);
     let mut work_ms: u128 = 0;
     for group in &mut plan.groups {
         let pace = paces.get(&group.name).cloned().unwrap_or_default();
-        let wanted = decisions.get(&group.name).and_then(|d| d.wanted);
+        let wanted = decisions.get(&group.name).and_then(|d| d.desired);
         if let Some(wanted) = wanted {
             group.strategy = pace.strategy(wanted.strategy, parallelism);
         }
@@ -43,7 +43,7 @@ pub(super) fn note_pace(
 
 /// How the changes of one group are made.
 #[derive(Debug, Clone, Default)]
-struct Pace {
+struct GroupPace {
     /// Machines that are updated, replaced or moved together, and how many of them the strategy allows at once.
     wave: Option<(usize, usize)>,
     /// Changes whose Machines have to stay up.
@@ -52,7 +52,7 @@ struct Pace {
     rounds: u64,
 }
 
-impl Pace {
+impl GroupPace {
     fn of_groups(plan: &Plan, parallelism: usize) -> BTreeMap<GroupName, Self> {
         let mut steps: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
         for (id, change) in plan.changes() {
@@ -107,7 +107,7 @@ fn wave(plan: &Plan, steps: &[StepId]) -> Option<(usize, usize)> {
     for id in steps {
         let step = &plan.steps[id.0 as usize];
         if let (Work::Change(change), Some(pool)) = (&step.work, step.pool)
-            && changes_a_running_one(change)
+            && changes_running_machine(change)
         {
             *pools.entry(pool).or_default() += 1;
         }
@@ -118,7 +118,7 @@ fn wave(plan: &Plan, steps: &[StepId]) -> Option<(usize, usize)> {
     Some((machines, rule.size.min(others).max(1)))
 }
 
-fn changes_a_running_one(change: &Change) -> bool {
+fn changes_running_machine(change: &Change) -> bool {
     let is_change = match &change.action {
         Action::Update { .. } | Action::Move { .. } => true,
         Action::Create { replaces, .. } => replaces.is_some(),
@@ -173,7 +173,7 @@ fn rounds(plan: &Plan, steps: &[StepId], parallelism: usize) -> u64 {
                 let pool = plan.steps[id.0 as usize].pool;
                 waiting.entry(pool).or_default().push_back(id);
             } else {
-                free.extend(released(&dependents, &mut open, id));
+                free.extend(unblocked_steps(&dependents, &mut open, id));
             }
         }
         let mut together = Vec::new();
@@ -197,13 +197,13 @@ fn rounds(plan: &Plan, steps: &[StepId], parallelism: usize) -> u64 {
         }
         rounds += 1;
         for id in together {
-            free.extend(released(&dependents, &mut open, id));
+            free.extend(unblocked_steps(&dependents, &mut open, id));
         }
     }
 }
 
 /// Steps that wait for nothing more once this one is done.
-fn released(dependents: &[Vec<StepId>], open: &mut [usize], done: StepId) -> Vec<StepId> {
+fn unblocked_steps(dependents: &[Vec<StepId>], open: &mut [usize], done: StepId) -> Vec<StepId> {
     let mut found = Vec::new();
     for dependent in &dependents[done.0 as usize] {
         let count = &mut open[dependent.0 as usize];

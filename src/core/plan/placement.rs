@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::decision::Decision;
+use super::decision::GroupDecision;
 use super::members::Member;
-use super::notes::{ids, machines, note};
+use super::notes::{format_ids, format_machine_count, note};
 use super::types::{Action, Note, Plan, StepResult};
 use crate::core::fleet::{
     Desired, DesiredGroup, GroupName, Known, LaunchId, Lineage, Machine, MachineId, MachineName,
@@ -65,7 +65,7 @@ pub(super) fn requested(
     lineage: Option<&Lineage>,
 ) -> Option<Region> {
     let group = member.moved_from.as_ref().unwrap_or(&member.group);
-    let requested = match (member.known, member.seen) {
+    let requested = match (member.known, member.observed) {
         (Some(record), _) => record.requested_region.clone(),
         (None, Some(seen)) => of_new(seen, group, known, primary, lineage?),
         (None, None) => None,
@@ -104,7 +104,12 @@ pub(super) fn remember(
             continue;
         };
         let creates = matches!(change.action, Action::Create { .. });
-        let requested = if creates || result.instead.as_ref().is_some_and(|instead| instead.made) {
+        let requested = if creates
+            || result
+                .replace_fallback
+                .as_ref()
+                .is_some_and(|instead| instead.created)
+        {
             Some(change.region.clone())
         } else {
             let primary = desired.primary_region.as_ref();
@@ -117,9 +122,9 @@ pub(super) fn remember(
 }
 
 /// Where nothing is written about regions nobody is moved, not even where the platform chose the region.
-pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Vec<Note> {
-    let is_unwritten = |decision: &Decision<'_>| {
-        let regions = decision.wanted.map(|group| &group.regions);
+pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, GroupDecision<'_>>) -> Vec<Note> {
+    let is_unwritten = |decision: &GroupDecision<'_>| {
+        let regions = decision.desired.map(|group| &group.regions);
         regions == Some(&Regions::Unwritten)
     };
     let mut places: BTreeMap<(&GroupName, &Region, &Region), Vec<&MachineId>> = BTreeMap::new();
@@ -142,12 +147,12 @@ pub(super) fn elsewhere(decisions: &BTreeMap<GroupName, Decision<'_>>) -> Vec<No
             codes::PLACED_ELSEWHERE,
             format!(
                 "{} of group `{name}` ({}) {is} in {region}, asked for {requested}: the platform chose the region",
-                machines(all.len()),
-                ids(all.iter().copied()),
+                format_machine_count(all.len()),
+                format_ids(all.iter().copied()),
             ),
         )
-        .of(name)
-        .hint(format!(
+        .for_group(name)
+        .with_hint(format!(
             "`aeroform machine replace {}` makes {it} in {requested}; to keep {it} in {region} write it in `regions` \
              of `[groups.{}]`",
             listed.join(" "),

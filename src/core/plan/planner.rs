@@ -6,19 +6,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::cost;
-use super::decision::Decision;
-use super::fields::Remembered;
+use super::decision::GroupDecision;
+use super::fields::CompareContext;
+use super::group_notes;
 use super::guards;
 use super::history;
-use super::intents::Intents;
-use super::makers;
+use super::launch_allocator::LaunchAllocator;
 use super::members::{self, Fleet};
 use super::notes::{self, note};
-use super::options::{Aim, Options};
+use super::options::{Options, PlanMode};
 use super::order;
 use super::pace;
 use super::placement;
-use super::reconcile::{self, count};
+use super::provenance;
+use super::reconcile::{self, to_count};
 use super::refresh;
 use super::releases;
 use super::rollout;
@@ -27,8 +28,7 @@ use super::types::{
     Action, DriftKind, FORMAT_VERSION, GroupChange, GroupVerdict, Note, Plan, Step, Work,
 };
 use super::unreadable;
-use super::volumes::{self, Volumes};
-use super::words;
+use super::volumes::{self, VolumeAllocator};
 use crate::core::code::Code;
 use crate::core::fleet::secret::form;
 use crate::core::fleet::{
@@ -49,36 +49,43 @@ pub fn plan(
     // Before the first apply an offline plan knows no scope; its ids are derived anew at apply.
     let unknown = Lineage::new("unknown").expect("`unknown` is a valid lineage");
     let lineage = scope.unwrap_or(&unknown);
-    let remembered = Remembered::of(known, lineage);
+    let remembered = CompareContext::of(known, lineage);
     let digest = desired.digest(lineage);
-    let desired = &*options.asked.effective(desired);
-    let mut fleet = members::join(desired, known, observed, &digest);
-    options.asked.mark_excluded(&mut fleet);
+    let desired = &*options.requested.override_strategy(desired);
+    let mut fleet = members::join_fleet(desired, known, observed, &digest);
+    options.requested.mark_excluded(&mut fleet);
     if observed.is_some() {
-        let drifted = members::drifted(&fleet.members, remembered);
+        let drifted = members::find_drift(&fleet.members, remembered);
         fleet.drift.extend(drifted);
     }
-    let decisions = match options.aim {
-        Aim::Manifests | Aim::Nothing => {
-            let destroys_app = options.aim == Aim::Nothing;
-            reconcile::decide(desired, &fleet, remembered, &options.asked, destroys_app)
+    let decisions = match options.mode {
+        PlanMode::Normal | PlanMode::Destroy => {
+            let destroys_app = options.mode == PlanMode::Destroy;
+            reconcile::decide(
+                desired,
+                &fleet,
+                remembered,
+                &options.requested,
+                destroys_app,
+            )
         }
-        Aim::State => refresh::decide(desired, &fleet, remembered),
+        PlanMode::RefreshOnly => refresh::decide(desired, &fleet, remembered),
     };
-    let mut intents = Intents::of(desired, known, observed, lineage);
+    let mut intents = LaunchAllocator::of(desired, known, observed, lineage);
     let capabilities = observed.map(|o| &o.description.capabilities);
-    let manner = order::Manner::of(desired, &options.asked, capabilities);
-    let mut spare = Volumes::of(observed, &volumes::left_behind(&decisions, observed));
-    let mut order = order::steps(
-        &decisions,
-        &fleet.vanished,
-        &mut intents,
-        &mut spare,
-        manner,
+    let manner = order::OrderOptions::of(desired, &options.requested, capabilities);
+    let mut spare = VolumeAllocator::of(
+        observed,
+        &volumes::migration_leftovers(&decisions, observed),
     );
-    options.asked.liken(&mut order.steps, &fleet);
-    let release = observed
-        .and_then(|observed| releases::planned(desired, known, observed, &decisions, options.aim));
+    let mut order =
+        order::build_steps(&decisions, &fleet.missing, &mut intents, &mut spare, manner);
+    options
+        .requested
+        .apply_clone_source(&mut order.steps, &fleet);
+    let release = observed.and_then(|observed| {
+        releases::planned_release(desired, known, observed, &decisions, options.mode)
+    });
     let mut plan = Plan {
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
@@ -90,15 +97,15 @@ pub fn plan(
         desired: digest,
         online: observed.is_some(),
         machines: fleet.len(),
-        aim: options.aim,
-        asked: options.asked.clone(),
+        mode: options.mode,
+        requested: options.requested.clone(),
         on_failure: manner.on_failure,
         groups: Vec::new(),
         steps: order.steps,
         pools: order.pools,
         drift: Vec::new(),
         notes: Vec::new(),
-        warnings: exposed(known)
+        warnings: exposed_secrets_warning(known)
             .into_iter()
             .chain(unreadable::warnings(&decisions, observed))
             .chain(guards::warnings(desired, known, &decisions))
@@ -106,25 +113,30 @@ pub fn plan(
             .collect(),
         refusals: Vec::new(),
         records: Vec::new(),
-        takes_over: Vec::new(),
-        makers: BTreeMap::new(),
+        adopted_runs: Vec::new(),
+        provenance: BTreeMap::new(),
         watchers: order.watchers,
         release,
-        newest_release: releases::newest(known, observed),
+        newest_release: releases::newest_release(known, observed),
         unseen_release: None,
         cost: None,
         at_least_ms: None,
-        fences: BTreeMap::new(),
+        expected_machines: BTreeMap::new(),
     };
-    plan.cost = cost::difference(desired, &decisions, &plan).map(Box::new);
+    plan.cost = cost::estimate(desired, &decisions, &plan).map(Box::new);
     releases::mark_reverts(&mut plan.steps, known, observed, &fleet.drift);
     plan.unseen_release = releases::unseen(&plan.steps, known, observed, &fleet.drift);
-    plan.warnings.extend(of_the_app(observed, options));
-    plan.groups = groups(&decisions, &plan.steps);
-    steady::note_windows(&mut plan.groups, &decisions, &options.asked, capabilities);
+    plan.warnings.extend(app_warnings(observed, options));
+    plan.groups = group_changes(&decisions, &plan.steps);
+    steady::set_steady_windows(
+        &mut plan.groups,
+        &decisions,
+        &options.requested,
+        capabilities,
+    );
     pace::note_pace(&mut plan, &decisions, options);
-    plan.fences = fences(&decisions, &plan.groups);
-    say(
+    plan.expected_machines = expected_machines(&decisions, &plan.groups);
+    add_notes(
         &mut plan,
         desired,
         known,
@@ -133,10 +145,10 @@ pub fn plan(
         capabilities,
         options,
     );
-    rollout::judge(&mut plan, desired, known, &decisions, lineage);
-    let small = volumes::smaller(desired, &decisions, &plan.steps, observed);
+    rollout::check_rollout(&mut plan, desired, known, &decisions, lineage);
+    let small = volumes::undersized_notes(desired, &decisions, &plan.steps, observed);
     plan.notes.extend(small);
-    let left = observed.map(|observed| volumes::left_by_migrations(&decisions, observed));
+    let left = observed.map(|observed| volumes::migration_leftover_notes(&decisions, observed));
     plan.notes.extend(left.into_iter().flatten());
     if let Some(observed) = observed {
         take_over(&mut plan, known, observed, &fleet, options);
@@ -155,54 +167,63 @@ fn take_over(
     fleet: &Fleet<'_>,
     options: &Options,
 ) {
-    plan.makers = makers::makers(fleet, observed, options);
-    let history = history::judge(known, observed, fleet, &plan.desired, options);
-    for (taken, about) in history.takes_over {
-        plan.takes_over.push(taken);
+    plan.provenance = provenance::find_provenance(fleet, observed, options);
+    let history = history::check_history(known, observed, fleet, &plan.desired, options);
+    for (taken, about) in history.adopted_runs {
+        plan.adopted_runs.push(taken);
         plan.records.push(about);
     }
-    let unknown = unreadable::refusal(known, fleet, observed, &plan.steps, options);
-    plan.records.extend(history::lineage_told(known, observed));
+    let unknown = unreadable::refuse_creates(known, fleet, observed, &plan.steps, options);
+    plan.records
+        .extend(history::lineage_change_note(known, observed));
     plan.refusals
         .splice(0..0, history.refusals.into_iter().chain(unknown));
 }
 
 /// What must be said of the app itself and of its releases.
-fn of_the_app(observed: Option<&Observed>, options: &Options) -> Vec<Note> {
+fn app_warnings(observed: Option<&Observed>, options: &Options) -> Vec<Note> {
     let warnings = |observed| {
         let of_releases = releases::warnings(observed, options).into_iter();
-        of_releases.chain(history::without_id(observed)).collect()
+        of_releases
+            .chain(history::missing_app_id_warning(observed))
+            .collect()
     };
     observed.map(warnings).unwrap_or_default()
 }
 
-fn say(
+fn add_notes(
     plan: &mut Plan,
     desired: &Desired,
     known: &Known,
     fleet: &Fleet<'_>,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     capabilities: Option<&Capabilities>,
     options: &Options,
 ) {
     let protected = guards::protected(desired, known, fleet);
     plan.refusals = guards::refusals(desired, decisions, &protected, fleet.len());
-    plan.refusals.extend(options.asked.refusals(desired, fleet));
-    plan.records = records(desired, known, fleet, options);
+    plan.refusals
+        .extend(options.requested.refusals(desired, fleet));
+    plan.records = record_notes(desired, known, fleet, options);
     plan.notes.extend(fleet.notes.iter().cloned());
     for (name, decision) in decisions {
         plan.notes.extend(decision.notes.iter().cloned());
         plan.notes
-            .extend(notes::late(name, &decision.members, known));
+            .extend(notes::late_creates_note(name, &decision.members, known));
     }
-    plan.notes.extend(words::about_groups(desired, decisions));
-    plan.notes.extend(options.asked.notes(decisions));
-    if options.aim == Aim::Manifests {
-        plan.notes.extend(words::about_moves(desired, fleet));
+    plan.notes
+        .extend(group_notes::removed_and_empty_group_notes(
+            desired, decisions,
+        ));
+    plan.notes
+        .extend(options.requested.restart_notes(decisions));
+    if options.mode == PlanMode::Normal {
+        plan.notes
+            .extend(group_notes::unused_moves_notes(desired, fleet));
     }
     if plan.calls_provider()
         && capabilities.is_some_and(|c| !c.enforces_sizes)
-        && words::sized(desired)
+        && group_notes::has_unenforced_settings(desired)
     {
         plan.notes.push(note(
             codes::SIZES_NOT_ENFORCED,
@@ -212,7 +233,7 @@ fn say(
             ),
         ));
     }
-    if !plan.online && !options.asked.restart.is_nobody() {
+    if !plan.online && !options.requested.restart.is_none() {
         plan.notes.push(note(
             codes::DECIDED_AT_APPLY,
             "only Machines that run are restarted, and which ones those are is decided at apply: this plan \
@@ -222,13 +243,13 @@ fn say(
     let chosen_late = plan
         .changes()
         .any(|(_, c)| matches!(c.action, Action::Destroy { .. }));
-    if !plan.online && chosen_late && options.aim == Aim::Manifests {
+    if !plan.online && chosen_late && options.mode == PlanMode::Normal {
         plan.notes.push(note(
             codes::DECIDED_AT_APPLY,
             "which Machines go is decided at apply: this plan was made without asking the provider",
         ));
     }
-    if !plan.online && desired.profile().volumes && mounts(plan, desired) {
+    if !plan.online && desired.profile().volumes && creates_mounts(plan, desired) {
         plan.notes.push(note(
             codes::DECIDED_AT_APPLY,
             "which volumes new Machines take, and which are made, is decided at apply: this plan was made \
@@ -238,7 +259,7 @@ fn say(
 }
 
 /// Whether a Machine comes that has a mount.
-fn mounts(plan: &Plan, desired: &Desired) -> bool {
+fn creates_mounts(plan: &Plan, desired: &Desired) -> bool {
     let mut changes = plan.changes();
     changes.any(|(_, change)| match &change.action {
         Action::Create { volumes, .. } => {
@@ -256,21 +277,26 @@ fn mounts(plan: &Plan, desired: &Desired) -> bool {
 }
 
 /// That secrets were written in clear, which no later state undoes.
-fn exposed(known: &Known) -> Option<Note> {
+fn exposed_secrets_warning(known: &Known) -> Option<Note> {
     (known.exposed > 0).then(|| {
         note(
             codes::SECRETS_IN_STATE,
             "the state file has a secret in clear, and so has its history, in git for instance, also after an \
              apply has rewritten it",
         )
-        .hint("replace the secret where it is issued, and set the new one with `fly secrets set`")
+        .with_hint("replace the secret where it is issued, and set the new one with `fly secrets set`")
     })
 }
 
 /// What the state will say differently although no step says so.
-fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Options) -> Vec<Note> {
+fn record_notes(
+    desired: &Desired,
+    known: &Known,
+    fleet: &Fleet<'_>,
+    options: &Options,
+) -> Vec<Note> {
     let mut found = Vec::new();
-    if options.aim == Aim::Nothing {
+    if options.mode == PlanMode::Destroy {
         return found;
     }
     if known.exposed > 0 {
@@ -293,7 +319,8 @@ fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Option
         match (group.protect, remembered) {
             (true, false) if exists => {
                 found.push(
-                    note(codes::PROTECTS, format!("group `{name}` becomes protected")).of(name),
+                    note(codes::PROTECTS, format!("group `{name}` becomes protected"))
+                        .for_group(name),
                 );
             }
             (false, true) => found.push(
@@ -301,7 +328,7 @@ fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Option
                     codes::UNPROTECTS,
                     format!("group `{name}` is no longer protected"),
                 )
-                .of(name),
+                .for_group(name),
             ),
             (true, _) | (false, false) => {}
         }
@@ -322,7 +349,10 @@ fn records(desired: &Desired, known: &Known, fleet: &Fleet<'_>, options: &Option
     found
 }
 
-fn groups(decisions: &BTreeMap<GroupName, Decision<'_>>, steps: &[Step]) -> Vec<GroupChange> {
+fn group_changes(
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    steps: &[Step],
+) -> Vec<GroupChange> {
     let touched: BTreeSet<&GroupName> = steps
         .iter()
         .filter_map(|step| match &step.work {
@@ -332,11 +362,11 @@ fn groups(decisions: &BTreeMap<GroupName, Decision<'_>>, steps: &[Step]) -> Vec<
         .collect();
     decisions
         .iter()
-        .map(|(name, decision)| group(name, decision, touched.contains(name)))
+        .map(|(name, decision)| group_change(name, decision, touched.contains(name)))
         .collect()
 }
 
-fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChange {
+fn group_change(name: &GroupName, decision: &GroupDecision<'_>, touched: bool) -> GroupChange {
     let mut regions: BTreeMap<Region, (u32, u32)> = BTreeMap::new();
     for member in &decision.members {
         let entry = regions.entry(member.region.clone()).or_default();
@@ -346,7 +376,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
     for region in decision.creates.iter().chain(&decision.standbys) {
         regions.entry(region.clone()).or_default().1 += 1;
     }
-    for gone in &decision.gone {
+    for gone in &decision.removed {
         let entry = regions
             .get_mut(gone.member.region)
             .expect("who goes is a member");
@@ -357,10 +387,10 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
     for region in stay.chain(&decision.creates) {
         *primaries.entry(region.clone()).or_default() += 1;
     }
-    let before = count(decision.members.len());
+    let before = to_count(decision.members.len());
     let after = regions.values().map(|(_, after)| after).sum();
-    let verdict = match (decision.wanted, before) {
-        (None, _) if decision.gone.len() == decision.members.len() => GroupVerdict::Removed,
+    let verdict = match (decision.desired, before) {
+        (None, _) if decision.removed.len() == decision.members.len() => GroupVerdict::Removed,
         (Some(_), 0) if touched => GroupVerdict::Added,
         (_, _) if touched => GroupVerdict::Changed,
         (_, _) => GroupVerdict::Unchanged,
@@ -371,7 +401,7 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
     GroupChange {
         name: name.clone(),
         command: decision
-            .wanted
+            .desired
             .and_then(|group| group.command.as_deref())
             .map(|command| form::hidden(command).into_owned()),
         before,
@@ -379,21 +409,21 @@ fn group(name: &GroupName, decision: &Decision<'_>, touched: bool) -> GroupChang
         verdict,
         regions,
         primaries,
-        why: decision.why.clone().filter(|_| touched),
+        count_reason: decision.count_reason.clone().filter(|_| touched),
         moved_from: moved_from.into_iter().cloned().collect(),
-        came: count(came.count()),
+        moved_in: to_count(came.count()),
         strategy: String::new(),
         steady_ms: None,
         at_least_ms: None,
-        size: words::size(decision),
+        size: group_notes::size_text(decision),
         http_service: decision
-            .wanted
+            .desired
             .and_then(|group| group.places.http_service.clone()),
     }
 }
 
-fn fences(
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+fn expected_machines(
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     groups: &[GroupChange],
 ) -> BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>> {
     let touched = groups
@@ -418,7 +448,7 @@ fn fences(
 
 impl Plan {
     /// Warnings of Machines of which nobody can say now whether they are as the state says.
-    pub fn unseen(&self) -> impl Iterator<Item = &Note> {
+    pub fn unverifiable_machines(&self) -> impl Iterator<Item = &Note> {
         let codes = [
             codes::HOST_UNREACHABLE,
             codes::CONFIG_UNREADABLE,
@@ -432,11 +462,11 @@ impl Plan {
 
     /// What keeps this plan from doing all that its verb promises, whatever comes of its steps: what a refresh
     /// cannot take in, and Machines that a destroy of the app leaves since nobody can read them.
-    pub fn left_over(&self) -> impl Iterator<Item = &Note> {
-        let left: &[Code] = match self.aim {
-            Aim::Manifests => &[],
-            Aim::State => &[codes::NOT_TAKEN_IN],
-            Aim::Nothing => &[
+    pub fn shortfalls(&self) -> impl Iterator<Item = &Note> {
+        let left: &[Code] = match self.mode {
+            PlanMode::Normal => &[],
+            PlanMode::RefreshOnly => &[codes::NOT_TAKEN_IN],
+            PlanMode::Destroy => &[
                 codes::LEFT_UNREADABLE,
                 codes::UNREACHABLE_STRANGERS,
                 codes::UNREADABLE_ENTRIES,
@@ -447,13 +477,13 @@ impl Plan {
     }
 
     /// What a refresh leaves outside of the state, because no file says it.
-    pub fn not_taken_in(&self) -> impl Iterator<Item = &Note> {
+    pub fn not_adopted(&self) -> impl Iterator<Item = &Note> {
         let code = codes::NOT_TAKEN_IN.name();
         self.notes.iter().filter(move |note| note.code == code)
     }
 
     /// Machines that this plan takes into the state, whoever made them.
-    pub fn adopted_from_outside(&self) -> BTreeSet<&MachineId> {
+    pub fn adopted_machines(&self) -> BTreeSet<&MachineId> {
         let added = self
             .drift
             .iter()

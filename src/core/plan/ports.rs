@@ -6,8 +6,8 @@ use super::types::{Action, Plan};
 use crate::core::fleet::GroupName;
 
 /// For each port that was shown and is not given any more, which one is given in its place.
-pub fn moved_ports(shown: &Plan, fresh: &Plan) -> Vec<String> {
-    let (was, is) = (planned(shown), planned(fresh));
+pub fn changed_ports(shown: &Plan, fresh: &Plan) -> Vec<String> {
+    let (was, is) = (planned_ports(shown), planned_ports(fresh));
     let none = BTreeSet::new();
     let mut texts = Vec::new();
     for (group, before) in was {
@@ -24,7 +24,7 @@ pub fn moved_ports(shown: &Plan, fresh: &Plan) -> Vec<String> {
 }
 
 /// The ports of new Machines by group.
-fn planned(plan: &Plan) -> BTreeMap<&GroupName, BTreeSet<u16>> {
+fn planned_ports(plan: &Plan) -> BTreeMap<&GroupName, BTreeSet<u16>> {
     let mut ports: BTreeMap<&GroupName, BTreeSet<u16>> = BTreeMap::new();
     for (_, change) in plan.changes() {
         if let Action::Create {

@@ -11,22 +11,22 @@ use serde_json::Value;
 
 use super::FieldChange;
 use super::codes;
-use super::decision::Decision;
-use super::fields::{Fields, Remembered, adopted, is_recorded};
-use super::members::{Fleet, Member, Proven, drift_from};
+use super::decision::GroupDecision;
+use super::fields::{CompareContext, ConfigComparer, adopted_config, is_recorded};
+use super::members::{ChangeProof, Fleet, Member, drift_from};
 use super::notes::note;
 use super::types::{DriftKind, Note};
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineId, StoredConfig};
 
 /// Most fields that are named of one group.
-const NAMED: usize = 8;
+const MAX_NAMED_FIELDS: usize = 8;
 
 /// Decides every group that exists, wanted or not.
 pub(super) fn decide<'a>(
     desired: &'a Desired,
     fleet: &Fleet<'a>,
-    remembered: Remembered<'a>,
-) -> BTreeMap<GroupName, Decision<'a>> {
+    remembered: CompareContext<'a>,
+) -> BTreeMap<GroupName, GroupDecision<'a>> {
     let drifted = fleet
         .drift
         .iter()
@@ -34,20 +34,20 @@ pub(super) fn decide<'a>(
     let changed: BTreeSet<&MachineId> = drifted.filter_map(|d| d.machine.id.as_ref()).collect();
     let decided = fleet.members.iter().map(|(name, members)| {
         let wanted = desired.groups.get(name);
-        let mut decision = Decision {
-            wanted,
+        let mut decision = GroupDecision {
+            desired: wanted,
             members: members.clone(),
-            ..Decision::default()
+            ..GroupDecision::default()
         };
-        let mut fields = Fields::of(wanted, remembered);
+        let mut fields = ConfigComparer::of(wanted, remembered);
         let mut otherwise = BTreeSet::new();
-        let mut untold = Untold::default();
+        let mut untold = UnmanagedFields::default();
         for member in members {
-            let Some(reason) = reason(member, &changed) else {
+            let Some(reason) = adopt_reason(member, &changed) else {
                 continue;
             };
-            let says_more = untold.read(wanted, member, remembered);
-            if !says_more && !is_of_a_lost_run(member) {
+            let says_more = untold.collect(wanted, member, remembered);
+            if !says_more && !is_changed_by_unrecorded_run(member) {
                 continue;
             }
             let found = fields.compare(member);
@@ -56,7 +56,7 @@ pub(super) fn decide<'a>(
             decision.adopted.push((member.clone(), reason.to_owned()));
         }
         if !otherwise.is_empty() {
-            decision.notes.push(put_back(name, &otherwise));
+            decision.notes.push(will_revert_note(name, &otherwise));
         }
         decision.notes.extend(untold.note(name));
         (name.clone(), decision)
@@ -65,16 +65,16 @@ pub(super) fn decide<'a>(
 }
 
 /// Why the state takes it over; none for one that is as the state says.
-fn reason(member: &Member<'_>, changed: &BTreeSet<&MachineId>) -> Option<&'static str> {
-    if member.is_held() {
+fn adopt_reason(member: &Member<'_>, changed: &BTreeSet<&MachineId>) -> Option<&'static str> {
+    if member.is_unlisted_and_unreadable() {
         None
     } else if member.is_adopted() {
         Some("not in the state")
     } else if changed.contains(member.id) {
         Some("it was changed outside")
-    } else if member.line_lags() && member.moved_from.is_none() {
+    } else if member.is_record_outdated() && member.moved_from.is_none() {
         Some("its volumes, its group or whom it stands by for are others than in the state")
-    } else if is_of_a_lost_run(member) {
+    } else if is_changed_by_unrecorded_run(member) {
         Some("nobody has seen its last change work")
     } else {
         None
@@ -84,22 +84,22 @@ fn reason(member: &Member<'_>, changed: &BTreeSet<&MachineId>) -> Option<&'stati
 /// Fields that somebody changed and that no file says, so that the state has no place for them: by path,
 /// as they are on the Machines now.
 #[derive(Debug, Default)]
-struct Untold {
+struct UnmanagedFields {
     fields: BTreeMap<String, FieldChange>,
 }
 
-impl Untold {
+impl UnmanagedFields {
     /// Collects those of one Machine. Gives whether taking it in changes what the state says.
-    fn read(
+    fn collect(
         &mut self,
         wanted: Option<&DesiredGroup>,
         member: &Member<'_>,
-        remembered: Remembered<'_>,
+        remembered: CompareContext<'_>,
     ) -> bool {
-        let Some(seen) = member.seen else {
+        let Some(seen) = member.observed else {
             return true;
         };
-        let recorded = adopted(wanted, seen, remembered.filled, remembered.lineage);
+        let recorded = adopted_config(wanted, seen, remembered.filled, remembered.lineage);
         if wanted.is_some() {
             for change in drift_from(&recorded, seen, remembered)
                 .into_iter()
@@ -108,7 +108,7 @@ impl Untold {
                 self.fields.entry(change.path.join(".")).or_insert(change);
             }
         }
-        let lags = member.line_lags() && member.moved_from.is_none();
+        let lags = member.is_record_outdated() && member.moved_from.is_none();
         let same = |sent: &StoredConfig| match wanted {
             Some(group) => is_recorded(group, &recorded, sent, member),
             None => sent.is_as(&recorded),
@@ -120,7 +120,12 @@ impl Untold {
         if self.fields.is_empty() {
             return None;
         }
-        let paths: Vec<&str> = self.fields.keys().map(String::as_str).take(NAMED).collect();
+        let paths: Vec<&str> = self
+            .fields
+            .keys()
+            .map(String::as_str)
+            .take(MAX_NAMED_FIELDS)
+            .collect();
         let more = match self.fields.len() - paths.len() {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -129,19 +134,19 @@ impl Untold {
             "group `{name}`: the state cannot take in {}{more}, since no file says it; the next apply undoes it",
             paths.join(", ")
         );
-        let note = note(codes::NOT_TAKEN_IN, message).of(name);
-        Some(note.hint(self.what_to_write()))
+        let note = note(codes::NOT_TAKEN_IN, message).for_group(name);
+        Some(note.with_hint(self.toml_suggestion()))
     }
 
     /// What fly.toml has to say: variables as their lines; the rest stands as fly.toml writes it where the
     /// drift is shown.
-    fn what_to_write(&self) -> String {
+    fn toml_suggestion(&self) -> String {
         const SHOWN: &str = "the lines marked `+` above";
         let variables = self
             .fields
             .values()
             .filter_map(|change| match change.path.as_slice() {
-                [table, key] if table == "env" => Some(variable(key, change)),
+                [table, key] if table == "env" => Some(env_line(key, change)),
                 _ => None,
             });
         let variables: Vec<String> = variables.collect();
@@ -158,7 +163,7 @@ impl Untold {
 }
 
 /// A variable as a line of `[env]`.
-fn variable(key: &str, change: &FieldChange) -> String {
+fn env_line(key: &str, change: &FieldChange) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let name = if !key.is_empty() && key.chars().all(bare) {
         key.to_owned()
@@ -177,14 +182,18 @@ fn variable(key: &str, change: &FieldChange) -> String {
 
 /// Whether a run that the state does not list changed a known Machine last: the state has to know that nobody has
 /// seen that work.
-fn is_of_a_lost_run(member: &Member<'_>) -> bool {
+fn is_changed_by_unrecorded_run(member: &Member<'_>) -> bool {
     let told = member.known.is_some_and(|known| !known.unproven);
-    told && member.proven != Proven::Yes
+    told && member.proof != ChangeProof::Yes
 }
 
-fn put_back(name: &GroupName, otherwise: &BTreeSet<String>) -> Note {
-    let fields: Vec<&str> = otherwise.iter().map(String::as_str).take(NAMED).collect();
-    let more = match otherwise.len().saturating_sub(NAMED) {
+fn will_revert_note(name: &GroupName, otherwise: &BTreeSet<String>) -> Note {
+    let fields: Vec<&str> = otherwise
+        .iter()
+        .map(String::as_str)
+        .take(MAX_NAMED_FIELDS)
+        .collect();
+    let more = match otherwise.len().saturating_sub(MAX_NAMED_FIELDS) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
@@ -195,6 +204,6 @@ fn put_back(name: &GroupName, otherwise: &BTreeSet<String>) -> Note {
             fields.join(", ")
         ),
     )
-    .of(name)
-    .hint("to keep what is there, write it in fly.toml")
+    .for_group(name)
+    .with_hint("to keep what is there, write it in fly.toml")
 }

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::decision::Decision;
-use super::fields::Remembered;
+use super::decision::GroupDecision;
+use super::fields::CompareContext;
 use super::members::drift_from;
 use super::notes::note;
-use super::options::{Aim, Options};
-use super::running::{self, Running};
+use super::options::{Options, PlanMode};
+use super::running::{self, RunningImage};
 use super::types::{
     Action, Change, Drift, DriftKind, Note, Plan, PlannedRelease, Removal, Step, StepId,
     StepResult, Work,
@@ -23,11 +23,11 @@ use crate::core::fleet::{
 };
 
 /// The highest number that anybody tells.
-pub(super) fn newest(known: &Known, observed: Option<&Observed>) -> Option<u64> {
+pub(super) fn newest_release(known: &Known, observed: Option<&Observed>) -> Option<u64> {
     let machines = observed.into_iter().flat_map(|o| o.machines.values());
     let told = observed.and_then(|observed| observed.release.as_ref());
     machines
-        .filter_map(of)
+        .filter_map(release_number)
         .chain(told.map(|release| release.version))
         .chain(known.release)
         .chain(known.releases.iter().map(|ours| ours.release))
@@ -35,7 +35,7 @@ pub(super) fn newest(known: &Known, observed: Option<&Observed>) -> Option<u64> 
 }
 
 /// The number of the release that a Machine is of.
-pub(super) fn of(machine: &Machine) -> Option<u64> {
+pub(super) fn release_number(machine: &Machine) -> Option<u64> {
     Some(machine.stamps.release.as_ref()?.version)
 }
 
@@ -60,21 +60,21 @@ pub(super) fn after_refresh<'m>(
 
 /// The release that this plan registers: `fly deploy` makes one for whatever it changes, and
 /// `fly scale count` makes none.
-pub(super) fn planned(
+pub(super) fn planned_release(
     desired: &Desired,
     known: &Known,
     observed: &Observed,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
-    aim: Aim,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    aim: PlanMode,
 ) -> Option<PlannedRelease> {
-    let kept = observed.description.capabilities.releases && aim == Aim::Manifests;
-    let changes = |(name, decision): (&GroupName, &Decision<'_>)| {
+    let kept = observed.description.capabilities.releases && aim == PlanMode::Normal;
+    let changes = |(name, decision): (&GroupName, &GroupDecision<'_>)| {
         let config = decision
             .changed
             .iter()
             .any(|changed| !changed.changes.is_empty());
         let removed = decision
-            .gone
+            .removed
             .iter()
             .any(|g| g.removal == Removal::GroupRemoved);
         config || removed || is_new(name, decision, known)
@@ -87,8 +87,10 @@ pub(super) fn planned(
     let at_once = strategies.peek().is_some()
         && strategies.all(|strategy| matches!(strategy, Strategy::Immediate));
     Some(PlannedRelease {
-        number: newest(known, Some(observed)).unwrap_or(0).saturating_add(1),
-        image: image(desired, decisions),
+        number: newest_release(known, Some(observed))
+            .unwrap_or(0)
+            .saturating_add(1),
+        image: common_image(desired, decisions),
         strategy: if at_once {
             ReleaseStrategy::Immediate
         } else {
@@ -98,7 +100,7 @@ pub(super) fn planned(
 }
 
 /// Whether a group is made for the first time; one that had Machines once is only scaled.
-pub(super) fn is_new(name: &GroupName, decision: &Decision<'_>, known: &Known) -> bool {
+pub(super) fn is_new(name: &GroupName, decision: &GroupDecision<'_>, known: &Known) -> bool {
     let makes = !decision.creates.is_empty() || !decision.standbys.is_empty();
     let had = known
         .machines
@@ -108,14 +110,17 @@ pub(super) fn is_new(name: &GroupName, decision: &Decision<'_>, known: &Known) -
     makes && decision.members.is_empty() && !had
 }
 
-fn image(desired: &Desired, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Option<String> {
+fn common_image(
+    desired: &Desired,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+) -> Option<String> {
     if desired.image.is_some() {
         return desired.image.clone();
     }
-    let wanted = decisions.values().filter(|d| d.wanted.is_some());
-    match running::image(wanted.flat_map(|decision| &decision.members)) {
-        Running::One { image, .. } => Some(image),
-        Running::Several(_) | Running::Nothing => None,
+    let wanted = decisions.values().filter(|d| d.desired.is_some());
+    match running::running_image(wanted.flat_map(|decision| &decision.members)) {
+        RunningImage::Single { image, .. } => Some(image),
+        RunningImage::Several(_) | RunningImage::Nothing => None,
     }
 }
 
@@ -153,11 +158,13 @@ pub(super) fn mark_reverts(
         let Some(machine) = observed.machines.get(id) else {
             continue;
         };
-        let drifted = drift.get(id).is_some_and(|drift| takes_back(change, drift));
+        let drifted = drift
+            .get(id)
+            .is_some_and(|drift| reverts_drift(change, drift));
         change.reverts = newer.of_machine(machine).filter(|_| {
             drifted
                 || changes_unknown_image(change, known, id)
-                || puts_back(change, known, machine, lineage)
+                || reverts_to_our_release(change, known, machine, lineage)
         });
     }
 }
@@ -179,7 +186,7 @@ struct Newer<'a> {
 impl<'a> Newer<'a> {
     fn of(known: &'a Known, observed: &'a Observed, drift: &BTreeMap<&MachineId, &Drift>) -> Self {
         Self {
-            seen: seen(known, observed, drift),
+            seen: newest_seen_release(known, observed, drift),
             known,
             lineage: &observed.description.scope,
         }
@@ -250,7 +257,12 @@ pub(super) fn after_run(
 
 /// Whether it puts a field back to what our last release sent, after a refresh took in what is there: no drift
 /// tells of that any more. A state that lists no release of ours cannot tell which image was sent.
-fn puts_back(change: &Change, known: &Known, machine: &Machine, lineage: &Lineage) -> bool {
+fn reverts_to_our_release(
+    change: &Change,
+    known: &Known,
+    machine: &Machine,
+    lineage: &Lineage,
+) -> bool {
     let Some(record) = known.machines.get(&machine.id) else {
         return false;
     };
@@ -259,7 +271,7 @@ fn puts_back(change: &Change, known: &Known, machine: &Machine, lineage: &Lineag
     let Some(sent) = config.and_then(|group| known.configs.get(&group.config)) else {
         return change.changes.iter().any(|field| field.path == ["image"]);
     };
-    let remembered = Remembered::of(known, lineage);
+    let remembered = CompareContext::of(known, lineage);
     let brought = drift_from(sent, machine, remembered).unwrap_or_default();
     change.changes.iter().any(|field| {
         let same = |other: &FieldChange| other.path == field.path && other.before == field.after;
@@ -276,16 +288,20 @@ fn changes_unknown_image(change: &Change, known: &Known, id: &MachineId) -> bool
 
 /// The newest release that the state has seen. One that names none has seen those of the Machines that are
 /// as it says; one that was never written remembers nothing that could be taken back.
-fn seen(known: &Known, observed: &Observed, drift: &BTreeMap<&MachineId, &Drift>) -> Option<u64> {
+fn newest_seen_release(
+    known: &Known,
+    observed: &Observed,
+    drift: &BTreeMap<&MachineId, &Drift>,
+) -> Option<u64> {
     if known.release.is_some() || known.serial == 0 {
         return known.release;
     }
     let as_known = known.machines.keys().filter(|id| !drift.contains_key(id));
-    let releases = as_known.filter_map(|id| of(observed.machines.get(id)?));
+    let releases = as_known.filter_map(|id| release_number(observed.machines.get(id)?));
     Some(releases.max().unwrap_or(0))
 }
 
-fn takes_back(change: &Change, drift: &Drift) -> bool {
+fn reverts_drift(change: &Change, drift: &Drift) -> bool {
     let same = |one: &FieldChange, other: &FieldChange| {
         one.path.starts_with(&other.path) || other.path.starts_with(&one.path)
     };
@@ -312,16 +328,16 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
     }
     let machines = observed.machines.values();
     let (newest, own) = (observed.release.as_ref(), &options.own_releases);
-    if let Some((release, _)) = under_way(newest, own, machines, options.now) {
+    if let Some((release, _)) = release_in_progress(newest, own, machines, options.now) {
         found.push(
             note(
                 codes::RELEASE_IN_PROGRESS,
                 format!(
                     "{} is in progress: what is there may be about to change",
-                    named(release)
+                    release_name(release)
                 ),
             )
-            .hint("an apply waits for it, at most until it is 15 minutes old"),
+            .with_hint("an apply waits for it, at most until it is 15 minutes old"),
         );
     }
     found
@@ -330,7 +346,7 @@ pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
 /// The newest release, if it is somebody else's and under way, and for how many seconds it may be. What an
 /// apply has registered is guarded by leases, and over if it is without them; `own` are those that are known
 /// to be so before a Machine says it.
-pub fn under_way<'r, 'm>(
+pub fn release_in_progress<'r, 'm>(
     newest: Option<&'r Release>,
     own: &BTreeSet<String>,
     machines: impl IntoIterator<Item = &'m Machine>,
@@ -347,16 +363,16 @@ pub fn under_way<'r, 'm>(
 }
 
 /// A release with who made it and when, as far as the platform tells.
-pub fn told(release: &Release) -> String {
+pub fn describe_release(release: &Release) -> String {
     let made = release
         .created_at
         .and_then(|at| jiff::Timestamp::from_second(at).ok());
     let made = made.map_or_else(String::new, |made| format!(", made {made}"));
-    format!("{}{made}", named(release))
+    format!("{}{made}", release_name(release))
 }
 
 /// A release as people name one.
-pub fn named(release: &Release) -> String {
+pub fn release_name(release: &Release) -> String {
     let by = release.user.as_ref().map(|user| format!(" by {user}"));
     format!("release v{}{}", release.version, by.unwrap_or_default())
 }

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::asked::ReleaseCommandMode;
 use super::codes;
-use super::decision::Decision;
-use super::fields::{Fields, Remembered};
+use super::decision::GroupDecision;
+use super::fields::{CompareContext, ConfigComparer};
 use super::members::Member;
 use super::notes::note;
 use super::releases;
+use super::requested::ReleaseCommandMode;
 use super::types::{Action, Change, Note, Plan};
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, MachineState, ReleaseCommand, StoredConfig,
@@ -20,30 +20,31 @@ use crate::core::fleet::{
 };
 
 /// Groups that are named in one sentence.
-const NAMED: usize = 8;
+const MAX_NAMED_GROUPS: usize = 8;
 
 /// Refuses the plan where it needs what is missing, and says what it goes on without.
-pub(super) fn judge<'a>(
+pub(super) fn check_rollout<'a>(
     plan: &mut Plan,
     desired: &Desired,
     known: &Known,
-    decisions: &BTreeMap<GroupName, Decision<'a>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'a>>,
     lineage: &'a Lineage,
 ) {
-    let rollout = Rollout {
+    let rollout = RolloutCheck {
         desired,
         known,
         decisions,
         lineage,
-        release_command: plan.asked.release_command,
+        release_command: plan.requested.release_command,
     };
     plan.refusals.extend(rollout.refusals());
-    plan.refusals.extend(compose(plan, desired));
+    plan.refusals
+        .extend(refuse_missing_containers(plan, desired));
     plan.warnings.extend(rollout.warnings());
 }
 
 /// Machines without their containers are no success: none is made from nothing where a compose file names some.
-fn compose(plan: &Plan, desired: &Desired) -> Option<Note> {
+fn refuse_missing_containers(plan: &Plan, desired: &Desired) -> Option<Note> {
     let place = desired.rollout.compose.as_ref()?;
     if !desired.profile().runs_images {
         return None;
@@ -51,7 +52,7 @@ fn compose(plan: &Plan, desired: &Desired) -> Option<Note> {
     let from_nothing = |change: &Change| match &change.action {
         Action::Create {
             replaces, inherits, ..
-        } => replaces.is_none() && inherits.like.is_none(),
+        } => replaces.is_none() && inherits.clone_source.is_none(),
         Action::Update { .. }
         | Action::Move { .. }
         | Action::Destroy { .. }
@@ -72,41 +73,41 @@ fn compose(plan: &Plan, desired: &Desired) -> Option<Note> {
     let message = format!(
         "new Machines of {} would lack the containers of the compose file ({place}), which this version does \
          not read",
-        listed(&groups)
+        format_groups(&groups)
     );
     let hint = "write the containers as `machine_config`, or take `[build.compose]` away";
-    Some(note(codes::COMPOSE_NEEDED, message).hint(hint))
+    Some(note(codes::COMPOSE_NEEDED, message).with_hint(hint))
 }
 
 /// A decided plan, as far as the release command and the strategies depend on it.
-struct Rollout<'p, 'a> {
+struct RolloutCheck<'p, 'a> {
     desired: &'p Desired,
     known: &'p Known,
-    decisions: &'p BTreeMap<GroupName, Decision<'a>>,
+    decisions: &'p BTreeMap<GroupName, GroupDecision<'a>>,
     lineage: &'a Lineage,
     release_command: ReleaseCommandMode,
 }
 
 /// Why a group needs the release command.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Need {
+enum ReleaseCommandReason {
     /// It is new.
     New,
     /// These parts of what it runs change.
     Changes(BTreeSet<&'static str>),
 }
 
-impl<'a> Rollout<'_, 'a> {
+impl<'a> RolloutCheck<'_, 'a> {
     fn refusals(&self) -> Vec<Note> {
         let mut found = Vec::new();
         if self.release_command == ReleaseCommandMode::Auto
-            && let Some((command, why)) = self.needed()
+            && let Some((command, why)) = self.required_release_command()
         {
             let message = format!(
                 "the release command ({}) has to run before this, and this version does not run it: {why}",
                 command.place
             );
-            found.push(note(codes::RELEASE_COMMAND_NEEDED, message).hint(
+            found.push(note(codes::RELEASE_COMMAND_NEEDED, message).with_hint(
                 "run it by hand, then add `--release-command=never`: this plan goes on without it",
             ));
         }
@@ -118,7 +119,7 @@ impl<'a> Rollout<'_, 'a> {
         if self.release_command == ReleaseCommandMode::Auto {
             return None;
         }
-        let (command, why) = self.needed()?;
+        let (command, why) = self.required_release_command()?;
         let message = format!(
             "the release command ({}) does not run, as `--release-command=never` says: {why}",
             command.place
@@ -127,21 +128,23 @@ impl<'a> Rollout<'_, 'a> {
     }
 
     /// The release command, and why it has to run before this plan.
-    fn needed(&self) -> Option<(&ReleaseCommand, String)> {
+    fn required_release_command(&self) -> Option<(&ReleaseCommand, String)> {
         let command = self.desired.rollout.release_command.as_ref()?;
-        let mut groups: BTreeMap<Need, Vec<&GroupName>> = BTreeMap::new();
+        let mut groups: BTreeMap<ReleaseCommandReason, Vec<&GroupName>> = BTreeMap::new();
         for (name, decision) in self.decisions {
-            if let Some(need) = self.need(name, decision) {
+            if let Some(need) = self.release_command_reason(name, decision) {
                 groups.entry(need).or_default().push(name);
             }
         }
         let why: Vec<String> = groups
             .into_iter()
             .map(|(need, names)| {
-                let (of, many) = (listed(&names), names.len() > 1);
+                let (of, many) = (format_groups(&names), names.len() > 1);
                 match need {
-                    Need::New => format!("{of} {} new", if many { "are" } else { "is" }),
-                    Need::Changes(parts) => {
+                    ReleaseCommandReason::New => {
+                        format!("{of} {} new", if many { "are" } else { "is" })
+                    }
+                    ReleaseCommandReason::Changes(parts) => {
                         let change = if parts.len() > 1 { "change" } else { "changes" };
                         let parts: Vec<&str> = parts.into_iter().collect();
                         format!("{} of {of} {change}", parts.join(", "))
@@ -152,43 +155,51 @@ impl<'a> Rollout<'_, 'a> {
         (!why.is_empty()).then(|| (&**command, why.join("; ")))
     }
 
-    fn need(&self, name: &GroupName, decision: &Decision<'a>) -> Option<Need> {
-        decision.wanted?;
+    fn release_command_reason(
+        &self,
+        name: &GroupName,
+        decision: &GroupDecision<'a>,
+    ) -> Option<ReleaseCommandReason> {
+        decision.desired?;
         if releases::is_new(name, decision, self.known) {
-            return Some(Need::New);
+            return Some(ReleaseCommandReason::New);
         }
         // Of Machines that come from another group only the group as a whole says whether anything is new.
         let settled = |member: &Member<'_>| member.moved_from.is_none();
         let joins = decision.members.iter().any(settled);
         let changed = decision.changed.iter();
         let changed = changed.filter(|changed| !joins || settled(&changed.member));
-        let mut parts: BTreeSet<_> = changed.flat_map(|c| parts(&c.changes)).collect();
+        let mut parts: BTreeSet<_> = changed.flat_map(|c| changed_parts(&c.changes)).collect();
         let comes = !decision.creates.is_empty() || !decision.standbys.is_empty();
         if parts.is_empty() && comes {
             parts = self.new_for_creates(name, decision);
         }
-        (!parts.is_empty()).then_some(Need::Changes(parts))
+        (!parts.is_empty()).then_some(ReleaseCommandReason::Changes(parts))
     }
 
     /// What is new about Machines that are made although none of their group is updated: nothing where one
     /// has it already.
-    fn new_for_creates(&self, name: &GroupName, decision: &Decision<'a>) -> BTreeSet<&'static str> {
-        let Some(wanted) = decision.wanted else {
+    fn new_for_creates(
+        &self,
+        name: &GroupName,
+        decision: &GroupDecision<'a>,
+    ) -> BTreeSet<&'static str> {
+        let Some(wanted) = decision.desired else {
             return BTreeSet::new();
         };
         if decision.members.is_empty() {
             let template = StoredConfig::of(&wanted.template, self.lineage);
-            let Some(before) = self.remembered(name) else {
+            let Some(before) = self.last_config(name) else {
                 return BTreeSet::new();
             };
             let after = overlay::stored_for(&template, before, before);
-            return parts(&difference::tree_changes(before.tree(), &after)).collect();
+            return changed_parts(&difference::tree_changes(before.tree(), &after)).collect();
         }
-        let remembered = Remembered::of(self.known, self.lineage);
-        let mut fields = Fields::of(Some(wanted), remembered);
+        let remembered = CompareContext::of(self.known, self.lineage);
+        let mut fields = ConfigComparer::of(Some(wanted), remembered);
         let mut found = BTreeSet::new();
         for member in &decision.members {
-            let parts: BTreeSet<_> = parts(&fields.compare(member).changes).collect();
+            let parts: BTreeSet<_> = changed_parts(&fields.compare(member).changes).collect();
             if parts.is_empty() {
                 return parts;
             }
@@ -198,7 +209,7 @@ impl<'a> Rollout<'_, 'a> {
     }
 
     /// What the Machines of a group had that has none now.
-    fn remembered(&self, name: &GroupName) -> Option<&StoredConfig> {
+    fn last_config(&self, name: &GroupName) -> Option<&StoredConfig> {
         let mut machines = self.known.machines.values();
         let vanished = machines.find(|machine| machine.group == *name);
         let released = || {
@@ -212,7 +223,9 @@ impl<'a> Rollout<'_, 'a> {
     fn unsupported_strategies(&self) -> Vec<Note> {
         let mut groups: BTreeMap<UnsupportedStrategy, Vec<&GroupName>> = BTreeMap::new();
         for (name, decision) in self.decisions {
-            let strategy = decision.wanted.and_then(|group| group.unsupported_strategy);
+            let strategy = decision
+                .desired
+                .and_then(|group| group.unsupported_strategy);
             let mut changed = decision.changed.iter().map(|changed| &changed.member);
             if let Some(strategy) = strategy
                 && changed.any(is_running)
@@ -223,10 +236,10 @@ impl<'a> Rollout<'_, 'a> {
         let refusal = |(strategy, names): (UnsupportedStrategy, Vec<&GroupName>)| {
             let message = format!(
                 "{} would be updated with the strategy `{}`, which is not part of this version",
-                listed(&names),
+                format_groups(&names),
                 strategy.as_str()
             );
-            note(codes::STRATEGY_UNSUPPORTED, message).hint(
+            note(codes::STRATEGY_UNSUPPORTED, message).with_hint(
                 "`--strategy rolling` updates a few Machines at a time, in this plan alone; \
                  `strategy = \"rolling\"` in fly.toml does it for good",
             )
@@ -236,7 +249,7 @@ impl<'a> Rollout<'_, 'a> {
 }
 
 /// Which parts of what a Machine runs these changes are about: what a release command prepares for.
-fn parts(changes: &[FieldChange]) -> impl Iterator<Item = &'static str> {
+fn changed_parts(changes: &[FieldChange]) -> impl Iterator<Item = &'static str> {
     changes.iter().filter_map(|change| {
         let path: Vec<&str> = change.path.iter().map(String::as_str).collect();
         match path.as_slice() {
@@ -277,13 +290,13 @@ fn is_running(member: &Member<'_>) -> bool {
 }
 
 /// `group `web``, ``groups `web` and `worker```.
-fn listed(names: &[&GroupName]) -> String {
+fn format_groups(names: &[&GroupName]) -> String {
     let shown: Vec<String> = names
         .iter()
-        .take(NAMED)
+        .take(MAX_NAMED_GROUPS)
         .map(|name| format!("`{name}`"))
         .collect();
-    let more = names.len().saturating_sub(NAMED);
+    let more = names.len().saturating_sub(MAX_NAMED_GROUPS);
     let s = if names.len() == 1 { "" } else { "s" };
     if more > 0 {
         return format!("group{s} {} and {more} more", shown.join(", "));

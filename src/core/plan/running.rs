@@ -12,11 +12,11 @@ use crate::core::platform::sizes;
 
 /// The image of a set of Machines, by digest where that is known.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Running {
+pub(super) enum RunningImage {
     /// None of them shows one.
     Nothing,
     /// Those of the newest release run this one; what older ones run is only shown.
-    One { image: String, older: Vec<String> },
+    Single { image: String, older: Vec<String> },
     /// Those of the newest release run these.
     Several(Vec<String>),
 }
@@ -25,19 +25,21 @@ pub(super) enum Running {
 type Age = (u64, u64);
 
 fn age(machine: &Machine) -> Age {
-    let release = releases::of(machine).unwrap_or(0);
+    let release = releases::release_number(machine).unwrap_or(0);
     (release, machine.stamps.serial.unwrap_or(0))
 }
 
 /// What those of these Machines run that are of the newest release; where no release is known, those that
 /// the newest run changed.
-pub(super) fn image<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m Member<'a>>) -> Running {
-    let seen = members.into_iter().filter_map(|member| member.seen);
+pub(super) fn running_image<'m, 'a: 'm>(
+    members: impl IntoIterator<Item = &'m Member<'a>>,
+) -> RunningImage {
+    let seen = members.into_iter().filter_map(|member| member.observed);
     let seen: Vec<(&Machine, String)> = seen
         .filter_map(|machine| Some((machine, machine.image()?)))
         .collect();
     let by_digest = seen.iter().filter(|(_, image)| image.contains('@'));
-    let resolved: BTreeSet<&str> = by_digest.filter_map(|(seen, _)| sent(seen)).collect();
+    let resolved: BTreeSet<&str> = by_digest.filter_map(|(seen, _)| sent_image(seen)).collect();
     let mut images: BTreeMap<String, (Age, &String)> = BTreeMap::new();
     for (machine, image) in &seen {
         // One that does not show what its tag was resolved to runs no image more than those that do.
@@ -57,12 +59,12 @@ pub(super) fn image<'m, 'a: 'm>(members: impl IntoIterator<Item = &'m Member<'a>
         .partition(|(age, _)| Some(*age) == newest);
     let name = |(_, image): (Age, &String)| image.clone();
     match newest.len() {
-        0 => Running::Nothing,
-        1 => Running::One {
+        0 => RunningImage::Nothing,
+        1 => RunningImage::Single {
             image: name(newest.remove(0)),
             older: older.into_iter().map(name).collect(),
         },
-        _ => Running::Several(newest.into_iter().map(name).collect()),
+        _ => RunningImage::Several(newest.into_iter().map(name).collect()),
     }
 }
 
@@ -72,17 +74,18 @@ pub(super) fn digests_of<'m, 'a: 'm>(
     members: impl IntoIterator<Item = &'m Member<'a>>,
 ) -> BTreeSet<String> {
     let named = |machine: &&Machine| {
-        let name = sent(machine).map(|image| image.split_once('@').map_or(image, |(name, _)| name));
+        let name =
+            sent_image(machine).map(|image| image.split_once('@').map_or(image, |(name, _)| name));
         name == Some(tag)
     };
-    let seen = members.into_iter().filter_map(|member| member.seen);
+    let seen = members.into_iter().filter_map(|member| member.observed);
     let images = seen.filter(named).filter_map(Machine::image);
     images
         .filter_map(|image| Some(image.split_once('@')?.1.to_owned()))
         .collect()
 }
 
-fn sent(machine: &Machine) -> Option<&str> {
+fn sent_image(machine: &Machine) -> Option<&str> {
     machine.config.as_deref()?.image.as_deref()
 }
 
@@ -96,9 +99,9 @@ pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option
 }
 
 /// The size of the Machine of these that was changed last, the first by id of several.
-pub(super) fn guest(members: &[Member<'_>]) -> Option<Guest> {
+pub(super) fn latest_guest(members: &[Member<'_>]) -> Option<Guest> {
     let sized = members.iter().filter_map(|member| {
-        let seen = member.seen?;
+        let seen = member.observed?;
         Some((age(seen), seen.config.as_deref()?.guest.as_ref()?))
     });
     let mut found: Option<(Age, &Guest)> = None;

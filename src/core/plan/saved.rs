@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::asked::Asked;
 use super::branch::Branch;
-use super::options::Aim;
+use super::options::PlanMode;
+use super::requested::Requested;
 use super::types::{
-    Action, Change, FORMAT_VERSION, Pin, Plan, Pool, PoolId, Standby, StepId, Target, Work,
+    Action, Change, FORMAT_VERSION, MachineRef, Plan, Pool, PoolId, Precondition, StandbyTarget,
+    StepId, Work,
 };
 use crate::core::fleet::{AppName, GroupName, Known, Lineage, MachineId, Region, RunRecord};
 use crate::core::state::{self, RUNS_KEPT};
@@ -36,14 +37,16 @@ pub struct SavedPlan {
     /// Whether it takes the whole app away.
     pub destroys_app: bool,
     /// What a verb asked for.
-    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
-    pub asked: Asked,
+    #[serde(default, skip_serializing_if = "Requested::is_empty")]
+    #[serde(rename = "asked")]
+    pub requested: Requested,
     /// The choices.
     pub steps: Vec<SavedStep>,
     /// The pools.
     pub pools: Vec<Pool>,
     /// Ids per touched group and region.
-    pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
+    #[serde(rename = "fences")]
+    pub expected_machines: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
     /// What is recorded without a step, by code and group.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<(String, Option<GroupName>)>,
@@ -75,9 +78,10 @@ pub struct SavedChange {
     /// Where.
     pub region: Region,
     /// Which Machine.
-    pub machine: Target,
+    pub machine: MachineRef,
     /// What must still be true of it.
-    pub pin: Option<Pin>,
+    #[serde(rename = "pin")]
+    pub precondition: Option<Precondition>,
     /// Paths of the fields that change, without their values.
     pub fields: Vec<String>,
     /// What may happen instead.
@@ -90,11 +94,11 @@ pub struct SavedChange {
 
 /// Why a saved plan is not to be applied any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Spent {
+pub enum AlreadyApplied {
     /// This run has carried it out.
-    By(RunRecord),
+    ByRun(RunRecord),
     /// It is older than the runs that the state remembers.
-    Perhaps,
+    Unknown,
 }
 
 /// Why a saved plan cannot be read.
@@ -138,11 +142,11 @@ impl SavedPlan {
             lineage: plan.lineage.clone(),
             serial: plan.serial,
             desired: plan.desired.clone(),
-            destroys_app: plan.aim == Aim::Nothing,
-            asked: plan.asked.clone(),
+            destroys_app: plan.mode == PlanMode::Destroy,
+            requested: plan.requested.clone(),
             steps: steps.collect(),
             pools: plan.pools.clone(),
-            fences: plan.fences.clone(),
+            expected_machines: plan.expected_machines.clone(),
             records: plan
                 .records
                 .iter()
@@ -175,7 +179,7 @@ impl SavedPlan {
     }
 
     /// The text of the saved form.
-    pub fn text(&self) -> String {
+    pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("plain data always serialises");
         text.push('\n');
         text
@@ -183,20 +187,20 @@ impl SavedPlan {
 
     /// What names this plan in the run that carried it out.
     pub fn digest(&self) -> String {
-        state::digest(&self.text())
+        state::digest(&self.to_json())
     }
 
     /// The run of this state that spent this plan: a plan is applied once, although the world may be
     /// again as it was when the plan was made.
-    pub fn spent(&self, known: &Known) -> Option<Spent> {
+    pub fn already_applied(&self, known: &Known) -> Option<AlreadyApplied> {
         let digest = self.digest();
         let by = |run: &&RunRecord| run.plan.as_ref() == Some(&digest);
         if let Some(run) = known.runs.iter().find(by) {
-            return Some(Spent::By(run.clone()));
+            return Some(AlreadyApplied::ByRun(run.clone()));
         }
         let oldest = known.runs.iter().map(|run| run.serial).min()?;
         let forgets = known.runs.len() >= RUNS_KEPT && oldest > self.serial.saturating_add(1);
-        forgets.then_some(Spent::Perhaps)
+        forgets.then_some(AlreadyApplied::Unknown)
     }
 
     /// What a plan made again on a fresh snapshot does differently, for people; empty when it is the
@@ -217,10 +221,10 @@ impl SavedPlan {
             "whether the app goes",
             self.destroys_app == fresh.destroys_app,
         );
-        head("what was asked for", self.asked == fresh.asked);
+        head("what was asked for", self.requested == fresh.requested);
         head("what is only recorded", self.records == fresh.records);
-        for (group, regions) in &self.fences {
-            if fresh.fences.get(group) != Some(regions) {
+        for (group, regions) in &self.expected_machines {
+            if fresh.expected_machines.get(group) != Some(regions) {
                 found.push(format!("the Machines of group `{group}` differ"));
             }
         }
@@ -233,7 +237,7 @@ impl SavedPlan {
         let mut others = Vec::new();
         for change in self.changes() {
             let place = theirs.entry(change.key()).or_default();
-            match place.iter().rposition(|other| change.is_like(other)) {
+            match place.iter().rposition(|other| change.is_same_choice(other)) {
                 Some(at) => drop(place.remove(at)),
                 None => others.push(change),
             }
@@ -263,7 +267,7 @@ impl SavedChange {
             group: change.group.clone(),
             region: change.region.clone(),
             machine: change.machine.clone(),
-            pin: change.pin.clone(),
+            precondition: change.precondition.clone(),
             fields: change
                 .changes
                 .iter()
@@ -276,11 +280,11 @@ impl SavedChange {
 
     /// Whether the same choice comes to the same. Launch id and port are not compared: they are derived
     /// anew from a serial and from ports that a change elsewhere may move.
-    fn is_like(&self, other: &Self) -> bool {
-        let watched = |list: &[Standby]| {
+    fn is_same_choice(&self, other: &Self) -> bool {
+        let watched = |list: &[StandbyTarget]| {
             let known = list.iter().filter_map(|standby| match standby {
-                Standby::Machine(id) => Some(id.clone()),
-                Standby::Step(_) => None,
+                StandbyTarget::Machine(id) => Some(id.clone()),
+                StandbyTarget::Step(_) => None,
             });
             (list.len(), known.collect::<BTreeSet<_>>())
         };
@@ -322,13 +326,13 @@ impl SavedChange {
             (one, another) => one == another,
         };
         let branches = self.branches.iter().zip(&other.branches);
-        same && self.pin == other.pin
+        same && self.precondition == other.precondition
             && self.fields == other.fields
             && self.reverts == other.reverts
             && self.branches.len() == other.branches.len()
             && branches
                 .into_iter()
-                .all(|(one, another)| one.is_like(another))
+                .all(|(one, another)| one.is_same_choice(another))
     }
 
     /// What makes two choices the same one: of a create the place and not the derived id, which a

@@ -10,7 +10,7 @@ use crate::core::fleet::Region;
 
 /// How many there are to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Amount {
+pub enum ScaleAmount {
     /// So many.
     To(u32),
     /// So many more, or fewer; never below none.
@@ -19,13 +19,13 @@ pub enum Amount {
 
 /// What is asked of one group.
 #[derive(Debug, Clone, Copy)]
-pub struct Scale<'a> {
+pub struct ScaleRequest<'a> {
     /// How many.
-    pub amount: Amount,
+    pub amount: ScaleAmount,
     /// The regions that are named; without them it goes by those of the whole app.
-    pub named: Option<&'a [Region]>,
+    pub regions: Option<&'a [Region]>,
     /// The regions of all groups, in alphabetical order.
-    pub app: &'a [Region],
+    pub app_regions: &'a [Region],
     /// Most in one region.
     pub max_per_region: Option<u32>,
     /// Its Machines have volumes: none of them goes only to even things out.
@@ -34,7 +34,7 @@ pub struct Scale<'a> {
 
 /// Why it cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoScale {
+pub enum ScaleError {
     /// The regions hold fewer than that.
     TooFew {
         /// How many are wanted in them.
@@ -46,34 +46,37 @@ pub enum NoScale {
     NoRegion,
 }
 
-impl Scale<'_> {
+impl ScaleRequest<'_> {
     /// The group's primaries per region, regions that are left alone included.
-    pub fn of(&self, current: &BTreeMap<Region, u32>) -> Result<BTreeMap<Region, u32>, NoScale> {
+    pub fn counts_per_region(
+        &self,
+        current: &BTreeMap<Region, u32>,
+    ) -> Result<BTreeMap<Region, u32>, ScaleError> {
         let mut regions: Vec<&Region> = Vec::new();
-        for region in self.named.unwrap_or(self.app) {
+        for region in self.regions.unwrap_or(self.app_regions) {
             if !regions.contains(&region) {
                 regions.push(region);
             }
         }
         let there = |region: &Region| current.get(region).copied().unwrap_or(0);
         let mut counts: Vec<u32> = regions.iter().map(|region| there(region)).collect();
-        let wanted = self.amount.on(counts.iter().sum());
+        let wanted = self.amount.apply_to(counts.iter().sum());
         if regions.is_empty() && wanted > 0 {
-            return Err(NoScale::NoRegion);
+            return Err(ScaleError::NoRegion);
         }
         if let Some(most) = self.max_per_region {
             let room = regions.len() as u64 * u64::from(most);
             if room < u64::from(wanted) {
-                return Err(NoScale::TooFew { wanted, room });
+                return Err(ScaleError::TooFew { wanted, room });
             }
             for count in &mut counts {
                 *count = (*count).min(most);
             }
         }
-        let counts = match self.named {
-            None => self.in_turn(counts, wanted),
-            Some(_) if self.has_volumes => self.staying(counts, wanted),
-            Some(_) => evenly(&counts, wanted),
+        let counts = match self.regions {
+            None => self.round_robin(counts, wanted),
+            Some(_) if self.has_volumes => self.with_fewest_changes(counts, wanted),
+            Some(_) => spread_evenly(&counts, wanted),
         };
         let mut after = current.clone();
         for (region, n) in regions.into_iter().zip(counts) {
@@ -83,19 +86,19 @@ impl Scale<'_> {
         Ok(after)
     }
 
-    fn has_room(&self, count: u32) -> bool {
+    fn fits(&self, count: u32) -> bool {
         self.max_per_region.is_none_or(|most| count < most)
     }
 
     /// Fly's own way: additions go round from the first region, removals from the second.
-    fn in_turn(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
+    fn round_robin(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
         let mut sum: u32 = counts.iter().sum();
         let regions = counts.len();
         for at in (0..regions).cycle() {
             if sum >= wanted {
                 break;
             }
-            if self.has_room(counts[at]) {
+            if self.fits(counts[at]) {
                 counts[at] += 1;
                 sum += 1;
             }
@@ -113,10 +116,10 @@ impl Scale<'_> {
     }
 
     /// Additions where there are fewest, removals where there are most, and nothing else.
-    fn staying(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
+    fn with_fewest_changes(&self, mut counts: Vec<u32>, wanted: u32) -> Vec<u32> {
         let mut sum: u32 = counts.iter().sum();
         while sum < wanted {
-            let open = counts.iter_mut().filter(|count| self.has_room(**count));
+            let open = counts.iter_mut().filter(|count| self.fits(**count));
             let Some(fewest) = open.min_by_key(|count| **count) else {
                 break;
             };
@@ -137,7 +140,7 @@ impl Scale<'_> {
 
 /// As even as possible; what cannot be shared goes to those that have most already, then in the order in
 /// which they are named.
-fn evenly(counts: &[u32], wanted: u32) -> Vec<u32> {
+fn spread_evenly(counts: &[u32], wanted: u32) -> Vec<u32> {
     let regions = u32::try_from(counts.len()).unwrap_or(u32::MAX).max(1);
     let mut even = vec![wanted / regions; counts.len()];
     let mut order: Vec<usize> = (0..counts.len()).collect();
@@ -148,8 +151,8 @@ fn evenly(counts: &[u32], wanted: u32) -> Vec<u32> {
     even
 }
 
-impl Amount {
-    fn on(self, there: u32) -> u32 {
+impl ScaleAmount {
+    fn apply_to(self, there: u32) -> u32 {
         match self {
             Self::To(n) => n,
             Self::By(n) => {
@@ -195,21 +198,21 @@ mod tests {
         volumes: false,
     };
 
-    fn scaled(case: &Case<'_>, amount: Amount) -> String {
+    fn scaled(case: &Case<'_>, amount: ScaleAmount) -> String {
         let now = counts(case.now);
         let app: Vec<Region> = match case.app {
             "" => now.keys().cloned().collect(),
             app => regions(app),
         };
         let named = case.named.map(regions);
-        let scale = Scale {
+        let scale = ScaleRequest {
             amount,
-            named: named.as_deref(),
-            app: &app,
+            regions: named.as_deref(),
+            app_regions: &app,
             max_per_region: case.most,
             has_volumes: case.volumes,
         };
-        match scale.of(&now) {
+        match scale.counts_per_region(&now) {
             Ok(after) => after
                 .iter()
                 .map(|(region, n)| format!("{region}={n}"))
@@ -226,15 +229,15 @@ mod tests {
             ..PLAIN
         };
         for (amount, after) in [
-            (Amount::To(5), "ams=3 iad=2"),
-            (Amount::To(7), "ams=4 iad=3"),
-            (Amount::To(3), "ams=2 iad=1"),
-            (Amount::To(1), "ams=1"),
-            (Amount::To(4), "ams=2 iad=2"),
-            (Amount::To(0), ""),
-            (Amount::By(1), "ams=3 iad=2"),
-            (Amount::By(-1), "ams=2 iad=1"),
-            (Amount::By(-9), ""),
+            (ScaleAmount::To(5), "ams=3 iad=2"),
+            (ScaleAmount::To(7), "ams=4 iad=3"),
+            (ScaleAmount::To(3), "ams=2 iad=1"),
+            (ScaleAmount::To(1), "ams=1"),
+            (ScaleAmount::To(4), "ams=2 iad=2"),
+            (ScaleAmount::To(0), ""),
+            (ScaleAmount::By(1), "ams=3 iad=2"),
+            (ScaleAmount::By(-1), "ams=2 iad=1"),
+            (ScaleAmount::By(-9), ""),
         ] {
             assert_eq!(scaled(&two, amount), after, "{amount:?}");
         }
@@ -244,9 +247,9 @@ mod tests {
             app: "ams iad",
             ..PLAIN
         };
-        assert_eq!(scaled(&other, Amount::To(6)), "ams=5 iad=1");
-        assert_eq!(scaled(&PLAIN, Amount::To(2)), "NoRegion");
-        assert_eq!(scaled(&PLAIN, Amount::To(0)), "");
+        assert_eq!(scaled(&other, ScaleAmount::To(6)), "ams=5 iad=1");
+        assert_eq!(scaled(&PLAIN, ScaleAmount::To(2)), "NoRegion");
+        assert_eq!(scaled(&PLAIN, ScaleAmount::To(0)), "");
     }
 
     #[test]
@@ -256,16 +259,16 @@ mod tests {
             most: Some(5),
             ..PLAIN
         };
-        assert_eq!(scaled(&case, Amount::To(11)), "ewr=3 yul=3 yyz=5");
+        assert_eq!(scaled(&case, ScaleAmount::To(11)), "ewr=3 yul=3 yyz=5");
         assert_eq!(
-            scaled(&case, Amount::To(16)),
+            scaled(&case, ScaleAmount::To(16)),
             "TooFew { wanted: 16, room: 15 }"
         );
         let named = Case {
             named: Some("yyz yul ewr"),
             ..case
         };
-        assert_eq!(scaled(&named, Amount::To(11)), "ewr=3 yul=4 yyz=4");
+        assert_eq!(scaled(&named, ScaleAmount::To(11)), "ewr=3 yul=4 yyz=4");
     }
 
     #[test]
@@ -275,17 +278,17 @@ mod tests {
             named: Some("gru bog"),
             ..PLAIN
         };
-        assert_eq!(scaled(&web, Amount::To(8)), "bog=4 gru=4 scl=3");
-        assert_eq!(scaled(&web, Amount::To(3)), "bog=1 gru=2 scl=3");
-        assert_eq!(scaled(&web, Amount::To(0)), "scl=3");
-        assert_eq!(scaled(&web, Amount::By(2)), "bog=2 gru=2 scl=3");
+        assert_eq!(scaled(&web, ScaleAmount::To(8)), "bog=4 gru=4 scl=3");
+        assert_eq!(scaled(&web, ScaleAmount::To(3)), "bog=1 gru=2 scl=3");
+        assert_eq!(scaled(&web, ScaleAmount::To(0)), "scl=3");
+        assert_eq!(scaled(&web, ScaleAmount::By(2)), "bog=2 gru=2 scl=3");
         let one = Case {
             named: Some("scl"),
             ..web
         };
-        assert_eq!(scaled(&one, Amount::To(1)), "gru=2 scl=1");
-        assert_eq!(scaled(&one, Amount::By(1)), "gru=2 scl=4");
-        assert_eq!(scaled(&one, Amount::By(-7)), "gru=2");
+        assert_eq!(scaled(&one, ScaleAmount::To(1)), "gru=2 scl=1");
+        assert_eq!(scaled(&one, ScaleAmount::By(1)), "gru=2 scl=4");
+        assert_eq!(scaled(&one, ScaleAmount::By(-7)), "gru=2");
     }
 
     #[test]
@@ -296,12 +299,12 @@ mod tests {
             volumes: true,
             ..PLAIN
         };
-        assert_eq!(scaled(&data, Amount::To(8)), "bog=2 gru=6");
-        assert_eq!(scaled(&data, Amount::To(4)), "gru=4");
+        assert_eq!(scaled(&data, ScaleAmount::To(8)), "bog=2 gru=6");
+        assert_eq!(scaled(&data, ScaleAmount::To(4)), "gru=4");
         let full = Case {
             most: Some(4),
             ..data
         };
-        assert_eq!(scaled(&full, Amount::To(8)), "bog=4 gru=4");
+        assert_eq!(scaled(&full, ScaleAmount::To(8)), "bog=4 gru=4");
     }
 }

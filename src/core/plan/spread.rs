@@ -25,7 +25,7 @@ pub(super) struct Spread<'a> {
 
 /// A layout and what kept it from being even.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Layout {
+pub(super) struct RegionLayout {
     /// How many in each region; no region with 0.
     pub(super) counts: BTreeMap<Region, u32>,
     /// Regions that keep more than an even share because of volumes.
@@ -34,7 +34,7 @@ pub(super) struct Layout {
 
 /// Why there is no layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum NoLayout {
+pub(super) enum LayoutError {
     /// The regions can hold only so many.
     TooFew {
         /// That many.
@@ -48,32 +48,32 @@ impl Spread<'_> {
     /// The layout: exact maps as written; a list evened out, among equal layouts the one that creates
     /// and destroys fewest, ties in the order written; nothing written, everything stays, additions go
     /// where there are fewest and removals come from where there are most.
-    pub(super) fn layout(&self) -> Result<Layout, NoLayout> {
+    pub(super) fn layout(&self) -> Result<RegionLayout, LayoutError> {
         match self.regions {
             Regions::Exact(map) => {
                 let counts = map
                     .iter()
                     .filter(|(_, n)| **n > 0)
                     .map(|(r, n)| (r.clone(), *n));
-                Ok(Layout {
+                Ok(RegionLayout {
                     counts: counts.collect(),
                     held_by_volumes: Vec::new(),
                 })
             }
-            Regions::List(list) => self.even(list),
-            Regions::Unwritten => self.stay(),
+            Regions::List(list) => self.spread_evenly(list),
+            Regions::Unwritten => self.with_fewest_changes(),
         }
     }
 
-    fn room(&self, count: u32) -> bool {
+    fn fits(&self, count: u32) -> bool {
         self.max_per_region.is_none_or(|max| count < max)
     }
 
-    fn even(&self, list: &[Region]) -> Result<Layout, NoLayout> {
+    fn spread_evenly(&self, list: &[Region]) -> Result<RegionLayout, LayoutError> {
         if let Some(max) = self.max_per_region {
             let room = list.len() as u64 * u64::from(max);
             if room < u64::from(self.target) {
-                return Err(NoLayout::TooFew { room });
+                return Err(LayoutError::TooFew { room });
             }
         }
         // Machines with a volume stay where they are; only a count below their number takes some.
@@ -97,14 +97,14 @@ impl Spread<'_> {
             let next = list
                 .iter()
                 .enumerate()
-                .filter(|(_, region)| self.room(counts.get(*region).copied().unwrap_or(0)))
+                .filter(|(_, region)| self.fits(counts.get(*region).copied().unwrap_or(0)))
                 .min_by_key(|(at, region)| {
                     let count = counts.get(*region).copied().unwrap_or(0);
                     let there = self.current.get(*region).copied().unwrap_or(0);
                     (count, there <= count, *at)
                 });
             // A volume outside the list can fill no room inside it, so room is left.
-            let (_, region) = next.ok_or(NoLayout::TooFew { room: total })?;
+            let (_, region) = next.ok_or(LayoutError::TooFew { room: total })?;
             *counts.entry(region.clone()).or_default() += 1;
         }
         let least = list
@@ -118,18 +118,18 @@ impl Spread<'_> {
             .map(|(region, _)| region.clone())
             .collect();
         counts.retain(|_, n| *n > 0);
-        Ok(Layout {
+        Ok(RegionLayout {
             counts,
             held_by_volumes,
         })
     }
 
-    fn stay(&self) -> Result<Layout, NoLayout> {
+    fn with_fewest_changes(&self) -> Result<RegionLayout, LayoutError> {
         let mut counts = self.current.clone();
         counts.retain(|_, n| *n > 0);
         let mut total: u64 = counts.values().map(|n| u64::from(*n)).sum();
         if counts.is_empty() && self.target > 0 {
-            counts.insert(self.default.ok_or(NoLayout::NoRegion)?.clone(), 0);
+            counts.insert(self.default.ok_or(LayoutError::NoRegion)?.clone(), 0);
         }
         while total > u64::from(self.target) {
             let (region, n) = counts
@@ -143,16 +143,16 @@ impl Spread<'_> {
         while total < u64::from(self.target) {
             let fewest = counts
                 .iter()
-                .filter(|(_, n)| self.room(**n))
+                .filter(|(_, n)| self.fits(**n))
                 .min_by_key(|(_, n)| **n);
             let Some((region, n)) = fewest.map(|(region, n)| (region.clone(), *n)) else {
-                return Err(NoLayout::TooFew { room: total });
+                return Err(LayoutError::TooFew { room: total });
             };
             counts.insert(region, n + 1);
             total += 1;
         }
         counts.retain(|_, n| *n > 0);
-        Ok(Layout {
+        Ok(RegionLayout {
             counts,
             held_by_volumes: Vec::new(),
         })

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::asked::Asked;
-use super::decision::Decision;
+use super::decision::GroupDecision;
+use super::requested::Requested;
 use super::types::{GroupChange, GroupVerdict, Plan};
 use crate::core::fleet::{Capabilities, DesiredGroup, GroupName, Strategy};
 
@@ -14,7 +14,7 @@ use crate::core::fleet::{Capabilities, DesiredGroup, GroupName, Strategy};
 /// The window lies within `wait_timeout`; the usual one leaves half of that for the start.
 pub fn steady_ms(
     group: &DesiredGroup,
-    asked: &Asked,
+    asked: &Requested,
     capabilities: Option<&Capabilities>,
 ) -> Option<u64> {
     if group.strategy == Strategy::Immediate {
@@ -27,24 +27,24 @@ pub fn steady_ms(
 }
 
 /// Notes the window of every group of which something changes.
-pub(super) fn note_windows(
+pub(super) fn set_steady_windows(
     groups: &mut [GroupChange],
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
-    asked: &Asked,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    asked: &Requested,
     capabilities: Option<&Capabilities>,
 ) {
     let touched = groups
         .iter_mut()
         .filter(|group| group.verdict != GroupVerdict::Unchanged);
     for group in touched {
-        let wanted = decisions.get(&group.name).and_then(|d| d.wanted);
+        let wanted = decisions.get(&group.name).and_then(|d| d.desired);
         group.steady_ms = wanted.and_then(|wanted| steady_ms(wanted, asked, capabilities));
     }
 }
 
 impl Plan {
     /// The window of this group.
-    pub fn steady(&self, group: &GroupName) -> Duration {
+    pub fn steady_window(&self, group: &GroupName) -> Duration {
         let found = self.groups.iter().find(|change| change.name == *group);
         Duration::from_millis(found.and_then(|group| group.steady_ms).unwrap_or(0))
     }

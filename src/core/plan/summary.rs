@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::change::{Deed, Half};
-use super::notes::machines;
+use super::change::{ReplaceHalf, Verb};
+use super::notes::format_machine_count;
 use super::types::{Action, Change, GroupChange, GroupVerdict, Plan, Removal, StepId, Work};
 use crate::core::fleet::GroupName;
 
@@ -55,12 +55,12 @@ pub struct Revert {
 
 impl Revert {
     /// In words: `reverts release v43 (sha256:…) to sha256:… on 2 Machines`.
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         let release = self.release;
-        let on = machines(self.machines);
+        let on = format_machine_count(self.machines);
         match (&self.from, &self.to) {
             (Some(from), Some(to)) => {
-                let (from, to) = (short(from), short(to));
+                let (from, to) = (short_image(from), short_image(to));
                 format!("reverts release v{release} ({from}) to {to} on {on}")
             }
             (_, _) => format!("reverts what release v{release} changed on {on}"),
@@ -69,7 +69,7 @@ impl Revert {
 }
 
 /// An image by the beginning of its digest, where it has one.
-fn short(image: &str) -> String {
+fn short_image(image: &str) -> String {
     match image.split_once('@') {
         Some((_, digest)) => short_digest(digest),
         None => image.to_owned(),
@@ -106,24 +106,26 @@ impl Plan {
         let mut summary = Summary::default();
         for (_, change) in self.changes() {
             summary.new_volumes += change.new_volumes().len();
-            match change.action.deed() {
-                (Deed::Create, _) => summary.create += 1,
-                (Deed::Update, _) => summary.update += 1,
+            match change.action.verb() {
+                (Verb::Create, _) => summary.create += 1,
+                (Verb::Update, _) => summary.update += 1,
                 // One replacement, though two steps do it.
-                (Deed::Replace, half) => summary.replace += usize::from(half == Some(Half::Create)),
-                (Deed::Move, _) => summary.moves += 1,
-                (Deed::Destroy, _) => summary.destroy += 1,
-                (Deed::Wait, _) => summary.wait += 1,
-                (Deed::Start, _) => summary.start += 1,
-                (Deed::Adopt, _) => summary.adopt += 1,
-                (Deed::Forget, _) => summary.forget += 1,
+                (Verb::Replace, half) => {
+                    summary.replace += usize::from(half == Some(ReplaceHalf::Create))
+                }
+                (Verb::Move, _) => summary.moves += 1,
+                (Verb::Destroy, _) => summary.destroy += 1,
+                (Verb::Wait, _) => summary.wait += 1,
+                (Verb::Start, _) => summary.start += 1,
+                (Verb::Adopt, _) => summary.adopt += 1,
+                (Verb::Forget, _) => summary.forget += 1,
             }
         }
         summary
     }
 
     /// How many Machines get less CPU or memory: a class of its own, beside what is destroyed.
-    pub fn shrinking(&self) -> usize {
+    pub fn downsized_count(&self) -> usize {
         let shrinks = |change: &Change| {
             let kept = !matches!(change.action, Action::Destroy { .. });
             kept && change.changes.iter().any(|field| field.shrinks)
@@ -155,7 +157,7 @@ impl Plan {
     /// their count is 0, their regions were emptied (rule 33). Machines that move to another group are not
     /// destroyed; and where those that are destroyed came one by one from groups that keep others, nobody loses
     /// all that it has.
-    pub fn emptied(&self) -> impl Iterator<Item = &GroupChange> {
+    pub fn emptied_groups(&self) -> impl Iterator<Item = &GroupChange> {
         let destroyed: BTreeSet<&GroupName> = self
             .changes()
             .filter(|(_, change)| {
@@ -166,7 +168,7 @@ impl Plan {
         let keeps = |name: &GroupName| self.groups.iter().any(|g| g.name == *name && g.after > 0);
         let groups = self.groups.iter();
         groups.filter(move |group| {
-            let only_came = group.came == group.before && group.moved_from.iter().all(keeps);
+            let only_came = group.moved_in == group.before && group.moved_from.iter().all(keeps);
             group.after == 0 && destroyed.contains(&group.name) && !only_came
         })
     }
@@ -201,7 +203,7 @@ impl Plan {
     }
 
     /// Whether an apply would wait for a Machine whose last change nobody has seen work.
-    pub fn waits(&self) -> bool {
+    pub fn waits_for_unproven(&self) -> bool {
         self.changes()
             .any(|(_, change)| change.action == Action::Wait)
     }

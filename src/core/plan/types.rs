@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::asked::Asked;
-use super::branch::{Branch, Instead};
-use super::makers::Maker;
-use super::options::Aim;
+use super::branch::{Branch, ReplaceFallback};
+use super::options::PlanMode;
+use super::provenance::Provenance;
+use super::requested::Requested;
 use crate::core::fleet::quiet::FilledIn;
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
@@ -48,10 +48,12 @@ pub struct Plan {
     pub machines: usize,
     /// What it leads to.
     #[serde(default)]
-    pub aim: Aim,
+    #[serde(rename = "aim")]
+    pub mode: PlanMode,
     /// What a verb asked for beyond what the manifests say.
-    #[serde(default, skip_serializing_if = "Asked::is_nothing")]
-    pub asked: Asked,
+    #[serde(default, skip_serializing_if = "Requested::is_empty")]
+    #[serde(rename = "asked")]
+    pub requested: Requested,
     /// What a failure stops.
     #[serde(default)]
     pub on_failure: OnFailure,
@@ -63,7 +65,7 @@ pub struct Plan {
     pub pools: Vec<Pool>,
     /// Standbys that no step changes and that a branch may have to re-point.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub watchers: BTreeMap<MachineId, Pin>,
+    pub watchers: BTreeMap<MachineId, Precondition>,
     /// What differs between the state and the world.
     pub drift: Vec<Drift>,
     /// Why not: what was held back, and what it waits for.
@@ -76,10 +78,12 @@ pub struct Plan {
     pub records: Vec<Note>,
     /// Runs whose changes are there and which the state does not list yet; it will.
     #[serde(default)]
-    pub takes_over: Vec<TakenOver>,
+    #[serde(rename = "takes_over")]
+    pub adopted_runs: Vec<AdoptedRun>,
     /// Who made the Machines that the state does not list, where that was a run of ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub makers: BTreeMap<MachineId, Maker>,
+    #[serde(rename = "makers")]
+    pub provenance: BTreeMap<MachineId, Provenance>,
     /// The release that it registers; none where the platform keeps none, or nothing of what Machines run
     /// changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,7 +103,8 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_least_ms: Option<u64>,
     /// Ids of every Machine in each touched group and region, for the check of a fresh snapshot.
-    pub fences: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
+    #[serde(rename = "fences")]
+    pub expected_machines: BTreeMap<GroupName, BTreeMap<Region, Vec<MachineId>>>,
 }
 
 /// An estimate of what a plan changes in the bill of a month of 30 days: Machines without standbys, as if
@@ -111,7 +116,8 @@ pub struct Cost {
     /// Some of the Machines behind it stop by themselves or are stopped, and cost less than that.
     pub if_always_running: bool,
     /// When the prices were published (`2025-08-19`).
-    pub prices_of: String,
+    #[serde(rename = "prices_of")]
+    pub prices_date: String,
 }
 
 /// A release that a plan registers (rule 30).
@@ -128,7 +134,7 @@ pub struct PlannedRelease {
 
 /// A run that changed Machines and never wrote the state (rule 12).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TakenOver {
+pub struct AdoptedRun {
     /// The run.
     pub run: RunId,
     /// The serial that it was to write.
@@ -202,13 +208,14 @@ pub struct Change {
     /// Where it is.
     pub region: Region,
     /// Which Machine.
-    pub machine: Target,
+    pub machine: MachineRef,
     /// Why, for people.
     pub reason: String,
     /// The fields that change; empty for creates and destroys.
     pub changes: Vec<FieldChange>,
     /// What must still be true of the Machine when it is touched; none for creates.
-    pub pin: Option<Pin>,
+    #[serde(rename = "pin")]
+    pub precondition: Option<Precondition>,
     /// How the change is known to have worked.
     pub gate: GateKind,
     /// What else may happen instead, shown before it does.
@@ -222,7 +229,7 @@ pub struct Change {
 
 /// Which Machine a change is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
+pub struct MachineRef {
     /// Its id; none for one that is to be created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<MachineId>,
@@ -241,7 +248,7 @@ pub enum Action {
         /// Its own port, with a provider that gives each Machine one.
         port: Option<u16>,
         /// It is a standby of these.
-        standby_for: Vec<Standby>,
+        standby_for: Vec<StandbyTarget>,
         /// It takes the place of this one, which a later step destroys.
         replaces: Option<MachineId>,
         /// Unattached volumes that it takes, in the order of its mounts.
@@ -250,13 +257,13 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         new_volumes: Vec<PlannedVolume>,
         /// What it has like the Machines that run, where no manifest says it.
-        #[serde(default, skip_serializing_if = "Inherited::is_nothing")]
+        #[serde(default, skip_serializing_if = "Inherited::is_empty")]
         inherits: Box<Inherited>,
     },
     /// It gets a new config.
     Update {
         /// Machines that it stands by for afterwards.
-        standby_for: Vec<Standby>,
+        standby_for: Vec<StandbyTarget>,
     },
     /// It goes to another group, with that group's config.
     Move {
@@ -264,14 +271,15 @@ pub enum Action {
         from: GroupName,
         /// Machines that it stands by for afterwards.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        standby_for: Vec<Standby>,
+        standby_for: Vec<StandbyTarget>,
     },
     /// It goes for good.
     Destroy {
         /// Why it goes.
         removal: Removal,
         /// Volumes that are left unattached.
-        leaves: Vec<VolumeId>,
+        #[serde(rename = "leaves")]
+        left_volumes: Vec<VolumeId>,
     },
     /// It is taken into the state; no call is made.
     Adopt,
@@ -317,12 +325,13 @@ pub struct Inherited {
     pub guest: Option<Guest>,
     /// The Machine that it is to be like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub like: Option<MachineId>,
+    #[serde(rename = "like")]
+    pub clone_source: Option<MachineId>,
 }
 
 impl Inherited {
     /// Whether the manifests say everything, or nothing runs.
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
@@ -348,7 +357,7 @@ impl Inherited {
 /// A Machine that a standby watches: one that exists, or one that this plan creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standby {
+pub enum StandbyTarget {
     /// It exists.
     Machine(MachineId),
     /// That step creates it.
@@ -375,7 +384,7 @@ pub enum Removal {
 
 /// What must still be true of a Machine when it is touched (rule 24).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pin {
+pub struct Precondition {
     /// Which.
     pub id: MachineId,
     /// Where.
@@ -423,12 +432,14 @@ pub struct GroupChange {
     #[serde(default)]
     pub primaries: BTreeMap<Region, u32>,
     /// Why the count is what it is, and how to change it, where nobody wrote one.
-    pub why: Option<String>,
+    #[serde(rename = "why")]
+    pub count_reason: Option<String>,
     /// The groups that `[[moved]]` brings here, by name.
     pub moved_from: Vec<GroupName>,
     /// How many of the Machines before are theirs.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub came: u32,
+    #[serde(rename = "came")]
+    pub moved_in: u32,
     /// How its Machines are updated, for people (`rolling: 1 first, then 2 at a time`), within what the executor does at
     /// once.
     pub strategy: String,
@@ -475,7 +486,7 @@ pub struct Drift {
     /// What kind.
     pub kind: DriftKind,
     /// Which Machine.
-    pub machine: Target,
+    pub machine: MachineRef,
     /// Its group.
     pub group: GroupName,
     /// Where.
@@ -555,7 +566,8 @@ pub struct StepResult {
     pub updated: bool,
     /// What came of the branch that was taken, if one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instead: Option<Box<Instead>>,
+    #[serde(rename = "instead")]
+    pub replace_fallback: Option<Box<ReplaceFallback>>,
     /// What the platform added by itself to the config that was sent; none where nothing was sent, or its answer
     /// is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]

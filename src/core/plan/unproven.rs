@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::decision::{Awaited, Decision, Proof};
-use super::fields::Fields;
+use super::decision::{AwaitMethod, AwaitedMachine, GroupDecision};
+use super::fields::ConfigComparer;
 use super::gates::gate;
-use super::members::{Member, Proven};
+use super::members::{ChangeProof, Member};
 use super::placement::named_by;
 use super::types::GateKind;
 use crate::core::fleet::{
@@ -31,10 +31,10 @@ pub(super) enum Evidence {
 impl Evidence {
     pub(super) fn of(group: &DesiredGroup, member: &Member<'_>) -> Self {
         let gate = gate(group);
-        if member.proven == Proven::Yes || gate == GateKind::None || !member.host_ok() {
+        if member.proof == ChangeProof::Yes || gate == GateKind::None || !member.host_ok() {
             return Self::Enough;
         }
-        let Some(seen) = member.seen else {
+        let Some(seen) = member.observed else {
             return if member.is_standby() {
                 Self::Enough
             } else {
@@ -42,7 +42,7 @@ impl Evidence {
             };
         };
         match seen.state {
-            MachineState::Created if member.rests_in_created() => Self::Enough,
+            MachineState::Created if member.stays_created() => Self::Enough,
             MachineState::Created
             | MachineState::Starting
             | MachineState::Replacing
@@ -56,7 +56,7 @@ impl Evidence {
                 }
             }
             // Without a state every Machine would be waited for.
-            MachineState::Started if member.proven == Proven::Untold => Self::Enough,
+            MachineState::Started if member.proof == ChangeProof::Unknown => Self::Enough,
             MachineState::Started => Self::Up,
             MachineState::Failed => Self::Ended,
             MachineState::Stopping
@@ -76,13 +76,13 @@ impl Evidence {
 
 /// Whether what is seen of a Machine tells if its last change works: nothing waits for those of an immediate
 /// group, and a host that cannot be asked says nothing.
-pub(super) fn can_show(group: &DesiredGroup, host_ok: bool) -> bool {
+pub(super) fn is_observable(group: &DesiredGroup, host_ok: bool) -> bool {
     host_ok && gate(group) != GateKind::None
 }
 
 /// Whether it shows that it does not work, so that a state which never heard of it must not take it for one
 /// that does.
-pub(super) fn is_in_trouble(group: &DesiredGroup, seen: &Machine) -> bool {
+pub(super) fn is_failing(group: &DesiredGroup, seen: &Machine) -> bool {
     match seen.state {
         MachineState::Failed => true,
         MachineState::Started => group.template.has_checks() && !is_healthy(seen),
@@ -120,10 +120,10 @@ fn ended_badly(group: &DesiredGroup, seen: &Machine) -> bool {
 pub(super) fn tried<'m, 'a: 'm>(
     group: &DesiredGroup,
     members: impl Iterator<Item = &'m Member<'a>> + Clone,
-    fields: &mut Fields<'a>,
+    fields: &mut ConfigComparer<'a>,
 ) -> BTreeSet<&'a MachineId> {
     let fails = |member: &&Member<'_>| {
-        member.proven == Proven::No && Evidence::of(group, member) != Evidence::Enough
+        member.proof == ChangeProof::No && Evidence::of(group, member) != Evidence::Enough
     };
     let tried: BTreeSet<&MachineId> = members.clone().filter(fails).map(|m| m.id).collect();
     if tried.is_empty() {
@@ -136,18 +136,18 @@ pub(super) fn tried<'m, 'a: 'm>(
 }
 
 /// Has those waited for, or started again, whom nothing of this plan changes.
-pub(super) fn await_them<'a>(
+pub(super) fn wait_for_unproven<'a>(
     group: &DesiredGroup,
     lineage: &Lineage,
-    fields: &mut Fields<'a>,
-    decision: &mut Decision<'a>,
+    fields: &mut ConfigComparer<'a>,
+    decision: &mut GroupDecision<'a>,
 ) {
     let changed = decision.changed.iter().map(|changed| changed.member.id);
-    let gone = decision.gone.iter().map(|gone| gone.member.id);
+    let gone = decision.removed.iter().map(|gone| gone.member.id);
     let touched: BTreeSet<&MachineId> = changed.chain(gone).collect();
     let adopted = decision.adopted.iter().map(|(member, _)| member);
     let standbys = adopted.filter(|member| member.is_standby());
-    let awaited: Vec<Awaited<'a>> = decision
+    let awaited: Vec<AwaitedMachine<'a>> = decision
         .primaries
         .iter()
         .chain(standbys)
@@ -155,18 +155,21 @@ pub(super) fn await_them<'a>(
         .filter_map(|member| {
             let (proof, reason) = match Evidence::of(group, member) {
                 Evidence::Enough => return None,
-                Evidence::NotYet | Evidence::Up => (Proof::Wait, not_seen(group, member, lineage)),
-                Evidence::Ended => (Proof::Start, ended(member)),
+                Evidence::NotYet | Evidence::Up => (
+                    AwaitMethod::Wait,
+                    never_seen_healthy(group, member, lineage),
+                ),
+                Evidence::Ended => (AwaitMethod::Start, exit_text(member)),
             };
-            Some(Awaited {
-                proof,
+            Some(AwaitedMachine {
+                method: proof,
                 gate: if member.is_standby() {
                     GateKind::Settled
                 } else {
                     gate(group)
                 },
                 reason,
-                pin: fields.pin(member),
+                precondition: fields.precondition(member),
                 member: member.clone(),
             })
         })
@@ -179,7 +182,7 @@ pub(super) fn await_them<'a>(
 }
 
 /// `updated by run w6x2…, never seen healthy`.
-fn not_seen(group: &DesiredGroup, member: &Member<'_>, lineage: &Lineage) -> String {
+fn never_seen_healthy(group: &DesiredGroup, member: &Member<'_>, lineage: &Lineage) -> String {
     let never = match gate(group) {
         _ if member.is_standby() => "never seen to settle",
         GateKind::Healthy => "never seen healthy",
@@ -187,7 +190,7 @@ fn not_seen(group: &DesiredGroup, member: &Member<'_>, lineage: &Lineage) -> Str
             "never seen to stay up"
         }
     };
-    let run = member.seen.and_then(|seen| seen.stamps.run.as_ref());
+    let run = member.observed.and_then(|seen| seen.stamps.run.as_ref());
     match run {
         Some(run) if made_by_its_last_run(member, lineage) => {
             format!("created by run {run}, {never}")
@@ -202,7 +205,7 @@ fn made_by_its_last_run(member: &Member<'_>, lineage: &Lineage) -> bool {
     if member.known.is_none() {
         return true;
     }
-    let serial = member.seen.and_then(|seen| seen.stamps.serial);
+    let serial = member.observed.and_then(|seen| seen.stamps.serial);
     let group = member.moved_from.as_ref().unwrap_or(&member.group);
     let regions = [member.region].into_iter();
     let regions = regions.chain(&member.requested_region);
@@ -219,8 +222,8 @@ fn code_or_signal(exit: &Exit) -> String {
 }
 
 /// `exited with code 1 after release v2`.
-fn ended(member: &Member<'_>) -> String {
-    let Some(seen) = member.seen else {
+fn exit_text(member: &Member<'_>) -> String {
+    let Some(seen) = member.observed else {
         return "it ended by itself".to_owned();
     };
     let how = match (seen.state, seen.last_exit(), seen.detail.as_deref()) {

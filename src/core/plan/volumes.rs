@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::codes;
-use super::decision::Decision;
+use super::decision::GroupDecision;
 use super::members::Member;
 use super::notes::note;
 use super::types::{Action, Note, PlannedVolume, Step, Work};
@@ -17,28 +17,28 @@ use crate::core::fleet::{
 use crate::core::platform::prices::volume;
 
 /// flyctl's size of a new volume where none is written (docs/platform/fly-toml.md 10.5).
-const SIZE_GB: u32 = 1;
+const DEFAULT_SIZE_GB: u32 = 1;
 
 /// The same for a Machine with a GPU.
-const GPU_SIZE_GB: u32 = 100;
+const DEFAULT_GPU_SIZE_GB: u32 = 100;
 
 /// Volumes that are told by their ids, with the command that extends them.
-const NAMED: usize = 8;
+const MAX_NAMED_VOLUMES: usize = 8;
 
 /// The app's volumes as they are spent.
-pub(super) struct Volumes<'a> {
+pub(super) struct VolumeAllocator<'a> {
     all: &'a [Volume],
     /// What those of one name are like.
-    kinds: BTreeMap<&'a str, Kind>,
+    traits_by_name: BTreeMap<&'a str, VolumeTraits>,
     /// Those that no Machine has that stays, on hosts that answer, by name and region and then by id.
     free: BTreeMap<(String, Region), VecDeque<&'a VolumeId>>,
     /// Whether the provider has volumes at all.
-    real: bool,
+    provider_has_volumes: bool,
 }
 
 /// What the volumes of one name have in common.
 #[derive(Debug, Default)]
-struct Kind {
+struct VolumeTraits {
     largest_gb: u32,
     /// At least one of them is.
     encrypted: bool,
@@ -46,16 +46,16 @@ struct Kind {
 
 /// What a new Machine gets for its mounts.
 #[derive(Debug, Default)]
-pub(super) struct Mounted {
+pub(super) struct AssignedVolumes {
     pub(super) taken: Vec<VolumeId>,
-    pub(super) made: Vec<PlannedVolume>,
+    pub(super) new_volumes: Vec<PlannedVolume>,
 }
 
-impl<'a> Volumes<'a> {
+impl<'a> VolumeAllocator<'a> {
     /// Those that migrations left behind (`left`) are not free.
     pub(super) fn of(observed: Option<&'a Observed>, left: &BTreeSet<VolumeId>) -> Self {
         let all = observed.map_or(&[][..], |observed| &observed.volumes);
-        let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
+        let mut kinds: BTreeMap<&str, VolumeTraits> = BTreeMap::new();
         for volume in all {
             let kind = kinds.entry(&volume.name).or_default();
             kind.largest_gb = kind.largest_gb.max(volume.size_gb);
@@ -71,25 +71,25 @@ impl<'a> Volumes<'a> {
         }
         Self {
             all,
-            kinds,
+            traits_by_name: kinds,
             free,
-            real: observed.is_some_and(|o| o.description.capabilities.volumes),
+            provider_has_volumes: observed.is_some_and(|o| o.description.capabilities.volumes),
         }
     }
 
     /// The volumes of a new Machine, in the order of its mounts, behind those that it keeps: of each name
     /// and region the unattached one with the lowest id, so that a Machine that is made again has the data
     /// of the one that is gone. From the first mount on that there is none for they are made.
-    pub(super) fn mounted(
+    pub(super) fn assign(
         &mut self,
         group: &DesiredGroup,
         inherited: Option<&Guest>,
         region: &Region,
         kept: &[VolumeId],
-    ) -> Mounted {
-        let mut mounted = Mounted {
+    ) -> AssignedVolumes {
+        let mut mounted = AssignedVolumes {
             taken: kept.to_vec(),
-            made: Vec::new(),
+            new_volumes: Vec::new(),
         };
         let guest = group.template.written_size().or(inherited);
         for mount in group.template.mounts.iter().flatten().skip(kept.len()) {
@@ -98,12 +98,14 @@ impl<'a> Volumes<'a> {
             };
             let place = (name.clone(), region.clone());
             let free = match self.free.get_mut(&place) {
-                Some(free) if mounted.made.is_empty() => free.pop_front(),
+                Some(free) if mounted.new_volumes.is_empty() => free.pop_front(),
                 Some(_) | None => None,
             };
             match free {
                 Some(id) => mounted.taken.push(id.clone()),
-                None if self.real => mounted.made.push(self.made(name, group, guest)),
+                None if self.provider_has_volumes => mounted
+                    .new_volumes
+                    .push(self.new_volume(name, group, guest)),
                 None => break,
             }
         }
@@ -111,13 +113,17 @@ impl<'a> Volumes<'a> {
     }
 
     /// As large as it is written, else as the largest of its name, as `fly scale count` makes them.
-    fn made(&self, name: &str, group: &DesiredGroup, guest: Option<&Guest>) -> PlannedVolume {
-        let kind = self.kinds.get(name);
+    fn new_volume(&self, name: &str, group: &DesiredGroup, guest: Option<&Guest>) -> PlannedVolume {
+        let kind = self.traits_by_name.get(name);
         let largest = kind.map(|kind| kind.largest_gb);
         let has_gpu = guest.is_some_and(|guest| {
             guest.gpu_kind.is_some() || guest.gpus.is_some_and(|gpus| gpus > 0)
         });
-        let usual = if has_gpu { GPU_SIZE_GB } else { SIZE_GB };
+        let usual = if has_gpu {
+            DEFAULT_GPU_SIZE_GB
+        } else {
+            DEFAULT_SIZE_GB
+        };
         let written = group.new_volume;
         PlannedVolume {
             name: name.to_owned(),
@@ -131,24 +137,24 @@ impl<'a> Volumes<'a> {
 
     /// Volumes of one name and region lie apart, as `fly scale count` asks for it
     /// (docs/platform/scale-rules.md 1.7).
-    pub(super) fn apart(&self, steps: &mut [Step]) {
+    pub(super) fn set_unique_zones(&self, steps: &mut [Step]) {
         let mut many: BTreeMap<(String, Region), usize> = BTreeMap::new();
         for volume in self.all {
             let place = (volume.name.clone(), volume.region.clone());
             *many.entry(place).or_default() += 1;
         }
-        for_each(steps, |region, volume| {
+        for_each_new_volume(steps, |region, volume| {
             let place = (volume.name.clone(), region.clone());
             *many.entry(place).or_default() += 1;
         });
-        for_each(steps, |region, volume| {
+        for_each_new_volume(steps, |region, volume| {
             let place = (volume.name.clone(), region.clone());
             volume.unique_zone = many[&place] > 1;
         });
     }
 }
 
-fn for_each(steps: &mut [Step], mut with: impl FnMut(&Region, &mut PlannedVolume)) {
+fn for_each_new_volume(steps: &mut [Step], mut with: impl FnMut(&Region, &mut PlannedVolume)) {
     for step in steps {
         if let Work::Change(change) = &mut step.work
             && let Action::Create { new_volumes, .. } = &mut change.action
@@ -163,8 +169,8 @@ fn for_each(steps: &mut [Step], mut with: impl FnMut(&Region, &mut PlannedVolume
 /// Volumes that a migration to another host left behind: the state knows them as those of a Machine that has
 /// others of the same name now. What is in them is as old as the migration, so no new Machine takes one
 /// (docs/platform/machines-api.md 20a).
-fn forked<'v>(
-    decisions: &'v BTreeMap<GroupName, Decision<'_>>,
+fn find_forked<'v>(
+    decisions: &'v BTreeMap<GroupName, GroupDecision<'_>>,
     observed: &'v Observed,
 ) -> Vec<(&'v Member<'v>, &'v Volume, &'v VolumeId)> {
     let listed = |id: &VolumeId| observed.volumes.iter().find(|volume| volume.id == *id);
@@ -196,15 +202,15 @@ pub fn forked_text(machine: &MachineId, left: &Volume, new: &VolumeId) -> String
 }
 
 /// Each of those once.
-pub(super) fn left_by_migrations(
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+pub(super) fn migration_leftover_notes(
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     observed: &Observed,
 ) -> Vec<Note> {
-    let forked = forked(decisions, observed);
+    let forked = find_forked(decisions, observed);
     let told = forked.into_iter().map(|(member, left, new)| {
         note(codes::VOLUME_FORKED, forked_text(member.id, left, new))
-            .of(&member.group)
-            .hint(format!(
+            .for_group(&member.group)
+            .with_hint(format!(
                 "when you need nothing that is only in it: `fly volumes destroy {}`",
                 left.id
             ))
@@ -213,11 +219,11 @@ pub(super) fn left_by_migrations(
 }
 
 /// The ids of those that migrations left behind.
-pub(super) fn left_behind(
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+pub(super) fn migration_leftovers(
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     observed: Option<&Observed>,
 ) -> BTreeSet<VolumeId> {
-    let forked = observed.map(|observed| forked(decisions, observed));
+    let forked = observed.map(|observed| find_forked(decisions, observed));
     let ids = forked
         .into_iter()
         .flatten()
@@ -240,26 +246,27 @@ fn unattached(observed: Option<&Observed>) -> Vec<&Volume> {
 }
 
 /// Volumes of wanted groups that are smaller than `initial_size`: it is for those that are made.
-pub(super) fn smaller(
+pub(super) fn undersized_notes(
     desired: &Desired,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     steps: &[Step],
     observed: Option<&Observed>,
 ) -> Vec<Note> {
     let all = observed.map_or(&[][..], |observed| &observed.volumes);
     let mut notes = Vec::new();
     for (name, decision) in decisions {
-        let Some(group) = decision.wanted else {
+        let Some(group) = decision.desired else {
             continue;
         };
         let Some(wanted) = group.new_volume.initial_size_gb else {
             continue;
         };
-        let gone: BTreeSet<&MachineId> = decision.gone.iter().map(|gone| gone.member.id).collect();
+        let gone: BTreeSet<&MachineId> =
+            decision.removed.iter().map(|gone| gone.member.id).collect();
         let members = decision.members.iter().filter(|m| !gone.contains(m.id));
         let had = members.flat_map(Member::volumes);
         let taken = steps.iter().filter_map(|step| match &step.work {
-            Work::Change(change) if change.group == *name => Some(change.takes()),
+            Work::Change(change) if change.group == *name => Some(change.taken_volumes()),
             Work::Change(_) | Work::Barrier { .. } => None,
         });
         let mut ids: Vec<&VolumeId> = had.chain(taken.flatten()).collect();
@@ -270,14 +277,14 @@ pub(super) fn smaller(
         let mut small: Vec<&Volume> = all.iter().filter(is_small).collect();
         small.sort_by(|a, b| a.id.cmp(&b.id));
         if !small.is_empty() {
-            notes.push(too_small(&desired.app, name, wanted, &small));
+            notes.push(undersized_note(&desired.app, name, wanted, &small));
         }
     }
     notes
 }
 
-fn too_small(app: &AppName, group: &GroupName, wanted: u32, small: &[&Volume]) -> Note {
-    let shown = &small[..small.len().min(NAMED)];
+fn undersized_note(app: &AppName, group: &GroupName, wanted: u32, small: &[&Volume]) -> Note {
+    let shown = &small[..small.len().min(MAX_NAMED_VOLUMES)];
     let sizes: Vec<String> = shown
         .iter()
         .map(|volume| format!("{} has {} GB", volume.id, volume.size_gb))
@@ -303,6 +310,6 @@ fn too_small(app: &AppName, group: &GroupName, wanted: u32, small: &[&Volume]) -
             sizes.join(", ")
         ),
     )
-    .of(group)
-    .hint(format!("to extend them:\n{}", commands.join("\n")))
+    .for_group(group)
+    .with_hint(format!("to extend them:\n{}", commands.join("\n")))
 }

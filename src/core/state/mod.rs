@@ -15,7 +15,7 @@ mod write;
 mod tests;
 
 pub use error::StateError;
-pub use read::{Whose, read, whose};
+pub use read::{StateOwner, read, read_owner};
 pub use write::{digest, write};
 
 /// The format that this version writes; it reads this one and every older one.

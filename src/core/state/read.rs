@@ -33,7 +33,7 @@ pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
             wanted: app.clone(),
         });
     }
-    let named = named_configs(&known).map_err(nowhere)?;
+    let named = named_configs(&known).map_err(damaged_without_line)?;
     known.configs.retain(|digest, _| named.contains(digest));
     known.filled.retain(|digest, _| named.contains(digest));
     known.hide_secrets();
@@ -42,7 +42,7 @@ pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
 
 /// What the first line of a state says, whatever is wrong with the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Whose {
+pub struct StateOwner {
     /// The app that it is of.
     pub app: AppName,
     /// The provider by name.
@@ -50,9 +50,9 @@ pub struct Whose {
 }
 
 /// Whose state this is; nothing where its header cannot be read.
-pub fn whose(text: &str) -> Option<Whose> {
+pub fn read_owner(text: &str) -> Option<StateOwner> {
     let records = text.trim_start().strip_prefix('[')?;
-    let mut values = serde_json::Deserializer::from_str(records).into_iter::<Whose>();
+    let mut values = serde_json::Deserializer::from_str(records).into_iter::<StateOwner>();
     values.next()?.ok()
 }
 
@@ -65,7 +65,7 @@ fn parse(text: &str) -> Result<Known, StateError> {
     let parsed = json.deserialize_seq(visitor);
     parsed
         .and_then(|known| json.end().map(|()| known))
-        .map_err(|error| refused.unwrap_or_else(|| explain(text, &error)))
+        .map_err(|error| refused.unwrap_or_else(|| explain_parse_error(text, &error)))
 }
 
 /// Builds the state record by record. What it refuses itself goes past the parser, which would give it
@@ -95,11 +95,13 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
             return Err(refuse(StateError::TooNew { format }));
         }
         if format == 0 {
-            return Err(refuse(nowhere("there is no format 0".to_owned())));
+            return Err(refuse(damaged_without_line(
+                "there is no format 0".to_owned(),
+            )));
         }
         if header.serial >= LAST_SERIAL {
             let what = format!("no run has written the serial {}", header.serial);
-            return Err(refuse(nowhere(what)));
+            return Err(refuse(damaged_without_line(what)));
         }
         let mut known = Known {
             lineage: header.lineage,
@@ -110,8 +112,8 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
             ..Known::empty(header.app, header.provider)
         };
         while let Some(record) = seq.next_element()? {
-            if let Err(what) = take(&mut known, record) {
-                return Err(refuse(nowhere(what)));
+            if let Err(what) = add_record(&mut known, record) {
+                return Err(refuse(damaged_without_line(what)));
             }
         }
         // What is owed is a set; a merge by hand may have left it in another order, or a line twice.
@@ -122,11 +124,11 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
 }
 
 /// Damage whose place is a record's name.
-fn nowhere(what: String) -> StateError {
+fn damaged_without_line(what: String) -> StateError {
     StateError::Damaged { line: None, what }
 }
 
-fn take(known: &mut Known, record: Record) -> Result<(), String> {
+fn add_record(known: &mut Known, record: Record) -> Result<(), String> {
     let twice = |what: &str, id: &dyn fmt::Display| Err(format!("{what} `{id}` stands here twice"));
     match record {
         Record::Protect(group) if known.protect.contains(&group) => {
@@ -143,7 +145,7 @@ fn take(known: &mut Known, record: Record) -> Result<(), String> {
         }
         Record::Pending(pending) => known.pending.push(pending),
         Record::Machine(record) => {
-            let (id, machine) = record.split();
+            let (id, machine) = record.into_parts();
             if known.machines.contains_key(&id) {
                 return twice("Machine", &id);
             }
@@ -195,9 +197,9 @@ fn named_configs(known: &Known) -> Result<BTreeSet<ConfigDigest>, String> {
 }
 
 /// Says in people's terms why a text did not parse.
-fn explain(text: &str, error: &serde_json::Error) -> StateError {
+fn explain_parse_error(text: &str, error: &serde_json::Error) -> StateError {
     if text.trim().is_empty() {
-        return nowhere("the file is empty".to_owned());
+        return damaged_without_line("the file is empty".to_owned());
     }
     if let Some(line) = conflict_marker(text) {
         return StateError::ConflictMarkers { line };

@@ -104,7 +104,7 @@ impl MachineRecord {
         }
     }
 
-    pub(super) fn split(self) -> (MachineId, KnownMachine) {
+    pub(super) fn into_parts(self) -> (MachineId, KnownMachine) {
         let machine = KnownMachine {
             name: self.name,
             group: self.group,

@@ -122,7 +122,7 @@ fn fields(fields: &[(&str, Option<String>)]) -> String {
 /// JSON on one line; line ends inside strings are escaped.
 fn json(value: &impl Serialize) -> String {
     let mut out = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, Spaced);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, SpacedFormatter);
     value
         .serialize(&mut serializer)
         .expect("records of strings, numbers and maps always serialise");
@@ -130,9 +130,9 @@ fn json(value: &impl Serialize) -> String {
 }
 
 /// One line with a space behind each comma and colon.
-struct Spaced;
+struct SpacedFormatter;
 
-impl Formatter for Spaced {
+impl Formatter for SpacedFormatter {
     fn begin_array_value<W: ?Sized + io::Write>(
         &mut self,
         out: &mut W,

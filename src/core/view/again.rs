@@ -2,7 +2,7 @@
 
 use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{GroupName, MachineId, OnFailure};
-use crate::core::plan::{Asked, ChosenStrategy, ReleaseCommandMode, Restart};
+use crate::core::plan::{ChosenStrategy, ReleaseCommandMode, Requested, RestartScope};
 
 /// The command that goes on where a run has ended before its plan was done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum GoesOn {
 }
 
 /// The flags of a command line that ask for this, quoted for a shell.
-pub fn flags(asked: &Asked) -> Vec<String> {
+pub fn flags(asked: &Requested) -> Vec<String> {
     let mut words = Vec::new();
     let mut add = |flag: &str, value: &str| words.push(format!("{flag} {}", shell_word(value)));
     if let Some(image) = &asked.image {
@@ -43,9 +43,11 @@ pub fn flags(asked: &Asked) -> Vec<String> {
         );
     }
     match &asked.restart {
-        Restart::Nobody => {}
-        Restart::Groups(names) => add("--restart", &joined(names.iter().map(GroupName::as_str))),
-        Restart::All => add("--restart", "all"),
+        RestartScope::None => {}
+        RestartScope::Groups(names) => {
+            add("--restart", &joined(names.iter().map(GroupName::as_str)))
+        }
+        RestartScope::All => add("--restart", "all"),
     }
     if !asked.exclude.is_empty() {
         let ids = joined(asked.exclude.iter().map(MachineId::as_str));
@@ -94,10 +96,10 @@ mod tests {
     #[test]
     fn every_flag_in_use_is_written() {
         let id = |text: &str| MachineId::new(text).unwrap();
-        let asked = Asked {
+        let asked = Requested {
             replace: [id("b"), id("a")].into(),
-            restart: Restart::All,
-            like: None,
+            restart: RestartScope::All,
+            clone_source: None,
             image: Some("a b".to_owned()),
             exclude: [id("c")].into(),
             on_failure: Some(OnFailure::Group),
@@ -110,6 +112,6 @@ mod tests {
             " --image 'a b' --replace a,b --restart all --exclude-machines c --release-command never \
              --strategy rolling --steady 1500ms --on-failure group"
         );
-        assert!(flags(&Asked::default()).is_empty());
+        assert!(flags(&Requested::default()).is_empty());
     }
 }

@@ -125,7 +125,7 @@ impl Item<'_> {
 
     /// The volumes that it leaves unattached.
     pub fn leaves(&self) -> &[VolumeId] {
-        self.old.unwrap_or(self.change).leaves()
+        self.old.unwrap_or(self.change).left_volumes()
     }
 }
 

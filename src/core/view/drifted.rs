@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::core::fleet::{FieldChange, GroupName, MachineId};
-use crate::core::plan::{Action, Aim, Change, Drift, DriftKind, Plan};
+use crate::core::plan::{Action, Change, Drift, DriftKind, Plan, PlanMode};
 
 /// Machines that differ from the state in the same way.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(super) fn bundles(plan: &Plan) -> Vec<DriftBundle<'_>> {
         .collect();
     let mut bundles: BTreeMap<_, DriftBundle<'_>> = BTreeMap::new();
     for drift in &plan.drift {
-        let asked = plan.aim == Aim::Manifests && drift.kind == DriftKind::Changed;
+        let asked = plan.mode == PlanMode::Normal && drift.kind == DriftKind::Changed;
         let fate = asked.then(|| fate(drift, &steps)).flatten();
         let same = serde_json::to_string(&drift.changes).expect("plain data always serialises");
         let bundle = bundles

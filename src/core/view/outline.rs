@@ -197,6 +197,6 @@ fn sameness(fields: &[FieldChange], branches: &[Branch]) -> String {
     if fields.is_empty() && branches.is_empty() {
         return String::new();
     }
-    let branches: Vec<&str> = branches.iter().map(Branch::word).collect();
+    let branches: Vec<&str> = branches.iter().map(Branch::as_str).collect();
     serde_json::to_string(&(fields, branches)).expect("plain data always serialises")
 }

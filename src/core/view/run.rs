@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::again::Again;
 use crate::core::fleet::{Machine, MachineId};
-use crate::core::plan::serving::Left;
+use crate::core::plan::partial_rollout::PartialRollout;
 use crate::core::plan::{
     Addition, Change, Event, Outcome, Plan, StepEvent, StepId, StepResult, Work,
 };
@@ -51,7 +51,7 @@ impl Tally {
             } if change(plan, *step).is_some() => self.add(outcome),
             Event::Step {
                 step,
-                what: StepEvent::Made { id },
+                what: StepEvent::Created { id },
             } => {
                 self.made.insert(*step, id.clone());
             }
@@ -126,7 +126,7 @@ pub struct RunReport<'a> {
     /// What became of the state file.
     pub state: &'a StateEnd,
     /// What serves what now; none where no run was begun.
-    pub left: Option<&'a Left>,
+    pub left: Option<&'a PartialRollout>,
     /// How the program was started, up to the verb (`aeroform -C shop`): what is printed to be typed
     /// must work where it is read.
     pub program: &'a str,
@@ -192,7 +192,7 @@ impl<'a> RunReport<'a> {
 
     /// What a refresh was to take in and could not, since fly.toml has to say it, and what a destroy leaves.
     pub(super) fn left_out(&self) -> Vec<&'a str> {
-        let notes = self.plan.left_over().filter(|_| self.verb != "import");
+        let notes = self.plan.shortfalls().filter(|_| self.verb != "import");
         notes.map(|note| note.message.as_str()).collect()
     }
 
@@ -220,6 +220,9 @@ impl<'a> RunReport<'a> {
 
 /// The Machine that took the place of one whose host had no room.
 pub(super) fn successor(result: &StepResult) -> Option<&Machine> {
-    let made = result.instead.as_ref().is_some_and(|instead| instead.made);
+    let made = result
+        .replace_fallback
+        .as_ref()
+        .is_some_and(|instead| instead.created);
     result.machine.as_ref().filter(|_| made)
 }

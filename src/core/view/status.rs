@@ -203,7 +203,7 @@ impl StatusView {
             missing,
             others: others(observed),
             last_run: known.and_then(|known| known.runs.last().cloned()),
-            warnings: Note::of_unconfirmed(observed).into_iter().collect(),
+            warnings: Note::unconfirmed_app(observed).into_iter().collect(),
             now: None,
         }
     }

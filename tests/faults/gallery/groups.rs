@@ -1,7 +1,7 @@
 //! Plans in which groups come, go and change their names, and Machines change their groups.
 
 use aeroform::core::fleet::{MachineId, MovedMachine};
-use aeroform::core::plan::Aim;
+use aeroform::core::plan::PlanMode;
 
 use super::{Chapter, chapter, ids, standby, two, web, worker};
 use crate::support::{GroupWords, group_name};
@@ -64,7 +64,7 @@ pub(super) fn all() -> Vec<Chapter> {
             vec![("web", web(2)), ("worker", worker(1))],
             vec![("web", web(2)), ("worker", worker(1))],
         )
-        .wishes(|wishes| wishes.aim = Aim::Nothing),
+        .wishes(|wishes| wishes.mode = PlanMode::Destroy),
     ]
 }
 

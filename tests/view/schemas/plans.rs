@@ -1,6 +1,6 @@
 //! Plans and their drift as programs read them.
 
-use aeroform::core::plan::{Action, Plan, Standby, Work};
+use aeroform::core::plan::{Action, Plan, StandbyTarget, Work};
 use aeroform::core::view::json;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -191,7 +191,7 @@ fn a_standby_that_moves_says_for_whom_it_stands_by() {
     };
     change.action = Action::Move {
         from: group_name("worker"),
-        standby_for: vec![Standby::Machine(id("148ed599c14189"))],
+        standby_for: vec![StandbyTarget::Machine(id("148ed599c14189"))],
     };
     let value = valid(&schema("plan"), &json::plan::plan(&plan));
     let watched = &value["steps"][2]["standby_for"];

@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reading;
+use super::Checker;
 use crate::core::fleet::{HostStatus, Known, Machine, MachineId, MachineName, Observed};
 use crate::core::plan::branch::{Branch, Successor};
 use crate::core::plan::types::{Action, Change, StepId};
 
-impl Reading<'_> {
-    pub(super) fn branches(&mut self, known: &Known, observed: Option<&Observed>) {
+impl Checker<'_> {
+    pub(super) fn check_branches(&mut self, known: &Known, observed: Option<&Observed>) {
         let may_be_full = observed.is_some_and(|o| o.description.capabilities.replaces_when_full);
         let changes: Vec<_> = self.plan.changes().collect();
         let mut names: BTreeSet<&MachineName> = changes
@@ -42,7 +42,7 @@ impl Reading<'_> {
             let expected = usize::from(in_place && may_be_full);
             if change.branches.len() != expected {
                 let found = change.branches.len();
-                self.say(format!(
+                self.report(format!(
                     "step {} has {found} branches and not {expected}",
                     id.0
                 ));
@@ -51,9 +51,9 @@ impl Reading<'_> {
                 match branch {
                     Branch::NoRoomStops => {}
                     Branch::NoRoomReplaced(successor) => {
-                        self.successor(*id, change, successor);
+                        self.check_successor(*id, change, successor);
                         if !names.insert(&successor.name) {
-                            self.say(format!(
+                            self.report(format!(
                                 "step {} may make a second `{}`",
                                 id.0, successor.name
                             ));
@@ -61,23 +61,23 @@ impl Reading<'_> {
                         let old = change.machine.id.as_ref();
                         let watching = old.and_then(|old| watching.get(old));
                         let watching = watching.map_or(&[][..], Vec::as_slice);
-                        self.repoints(*id, change, successor, known, watching);
+                        self.check_repoints(*id, change, successor, known, watching);
                     }
                 }
             }
         }
     }
 
-    fn successor(&mut self, id: StepId, change: &Change, successor: &Successor) {
+    fn check_successor(&mut self, id: StepId, change: &Change, successor: &Successor) {
         let volumes = change
-            .pin
+            .precondition
             .as_ref()
             .is_none_or(|pin| !pin.volumes.is_empty());
         if volumes {
-            self.say(format!("step {} may leave a volume for want of room", id.0));
+            self.report(format!("step {} may leave a volume for want of room", id.0));
         }
         if !successor.name.answers(&successor.launch) {
-            self.say(format!(
+            self.report(format!(
                 "step {} may make a Machine whose name does not answer",
                 id.0
             ));
@@ -85,7 +85,7 @@ impl Reading<'_> {
     }
 
     /// Whoever is re-pointed stands by for the Machine that goes, and no step changes it as well.
-    fn repoints(
+    fn check_repoints(
         &mut self,
         id: StepId,
         change: &Change,
@@ -100,19 +100,19 @@ impl Reading<'_> {
             .iter()
             .filter(|id| !self.plan.watchers.contains_key(**id))
         {
-            self.say(format!(
+            self.report(format!(
                 "step {} may re-point {standby} without a pin",
                 id.0
             ));
         }
         for standby in named.iter().filter(|id| !watching.contains_key(*id)) {
-            self.say(format!("step {} may re-point {standby} for nothing", id.0));
+            self.report(format!("step {} may re-point {standby} for nothing", id.0));
         }
         for (standby, machine) in watching {
             let ours = known.machines.contains_key(standby)
                 && machine.group.as_ref() == Some(&change.group);
             if ours && !named.contains(standby) {
-                self.say(format!(
+                self.report(format!(
                     "step {} may leave {standby} without whom it watches",
                     id.0
                 ));

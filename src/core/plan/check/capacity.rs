@@ -3,25 +3,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reading;
-use super::unproven::{Shows, unproven};
+use super::Checker;
+use super::unproven::{UnprovenState, unproven_machines};
 use super::waits::{in_place, may_serve};
 use crate::core::fleet::{Desired, GroupName, Known, MachineId, MachineState, Observed, Strategy};
 use crate::core::plan::check::Finding;
 use crate::core::plan::types::{
-    Action, Change, GroupVerdict, Plan, PoolId, Removal, Standby, StepId, Work,
+    Action, Change, GroupVerdict, Plan, PoolId, Removal, StandbyTarget, StepId, Work,
 };
 
-impl Reading<'_> {
+impl Checker<'_> {
     /// Whatever prefix of the order runs: who goes waits for who comes, a removed group waits for all
     /// others, a replaced Machine for its successor, and no rolling pool is wider than it may be.
-    pub(super) fn capacity(
+    pub(super) fn check_capacity(
         &mut self,
         desired: &Desired,
         known: &Known,
         observed: Option<&Observed>,
     ) {
-        let behind = Behind::of(self.plan);
+        let behind = Ancestors::of(self.plan);
         let changes: Vec<_> = self.plan.changes().collect();
         let mut creates: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
         let mut additions: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
@@ -52,7 +52,7 @@ impl Reading<'_> {
             if let Action::Move { from, .. } = &change.action {
                 let left = renamed.get(from).copied().unwrap_or(from);
                 if *left != change.group && seen.insert((left, needs)) {
-                    self.after_creates(*id, additions.get(left), &behind);
+                    self.check_after_creates(*id, additions.get(left), &behind);
                 }
             }
             match &change.action {
@@ -61,38 +61,38 @@ impl Reading<'_> {
                     ..
                 } => {
                     if seen.insert((&change.group, needs)) {
-                        self.after_creates(*id, creates.get(&change.group), &behind);
+                        self.check_after_creates(*id, creates.get(&change.group), &behind);
                     }
                 }
                 Action::Destroy {
                     removal: Removal::Replaced,
-                    leaves,
+                    left_volumes: leaves,
                 } => {
                     let successor = change
                         .machine
                         .id
                         .as_ref()
                         .and_then(|old| successors.get(old));
-                    self.replaced(*id, successor.copied(), leaves.is_empty(), &behind);
+                    self.check_replaced(*id, successor.copied(), leaves.is_empty(), &behind);
                 }
                 Action::Destroy {
                     removal: Removal::GroupRemoved,
                     ..
                 } => {
                     if seen.insert((&change.group, needs))
-                        && last_to_stay.is_some_and(|last| !behind.is_behind(*id, last))
+                        && last_to_stay.is_some_and(|last| !behind.waits_for(*id, last))
                     {
-                        self.say(format!("step {} destroys a removed group too early", id.0));
+                        self.report(format!("step {} destroys a removed group too early", id.0));
                     }
                 }
                 Action::Create { standby_for, .. }
                 | Action::Update { standby_for }
                 | Action::Move { standby_for, .. } => {
                     for watched in standby_for {
-                        if let Standby::Step(step) = watched
-                            && !behind.is_behind(*id, *step)
+                        if let StandbyTarget::Step(step) = watched
+                            && !behind.waits_for(*id, *step)
                         {
-                            self.say(format!(
+                            self.report(format!(
                                 "step {} watches step {} before it is done",
                                 id.0, step.0
                             ));
@@ -109,16 +109,21 @@ impl Reading<'_> {
                 | Action::Forget => {}
             }
         }
-        let unproven = observed.map(|observed| unproven(desired, known, observed));
+        let unproven = observed.map(|observed| unproven_machines(desired, known, observed));
         let unproven = unproven.unwrap_or_default();
-        self.pools(desired, &changes, &unproven);
-        self.mended_first(desired, observed, &unproven, &changes, &behind);
+        self.check_pools(desired, &changes, &unproven);
+        self.check_unhealthy_first(desired, observed, &unproven, &changes, &behind);
     }
 
-    fn after_creates(&mut self, id: StepId, creates: Option<&Vec<StepId>>, behind: &Behind) {
+    fn check_after_creates(
+        &mut self,
+        id: StepId,
+        creates: Option<&Vec<StepId>>,
+        behind: &Ancestors,
+    ) {
         for create in creates.into_iter().flatten() {
-            if !behind.is_behind(id, *create) {
-                self.say(format!(
+            if !behind.waits_for(id, *create) {
+                self.report(format!(
                     "step {} takes a Machine away before step {} has created",
                     id.0, create.0
                 ));
@@ -126,31 +131,31 @@ impl Reading<'_> {
         }
     }
 
-    fn replaced(
+    fn check_replaced(
         &mut self,
         id: StepId,
         successor: Option<StepId>,
         leaves_nothing: bool,
-        behind: &Behind,
+        behind: &Ancestors,
     ) {
         match successor {
-            None => self.say(format!(
+            None => self.report(format!(
                 "step {} destroys for a successor that nobody makes",
                 id.0
             )),
-            Some(create) if behind.is_behind(id, create) => {}
-            Some(create) if behind.is_behind(create, id) && leaves_nothing => {}
-            Some(_) => self.say(format!("step {} is not ordered with its successor", id.0)),
+            Some(create) if behind.waits_for(id, create) => {}
+            Some(create) if behind.waits_for(create, id) && leaves_nothing => {}
+            Some(_) => self.report(format!("step {} is not ordered with its successor", id.0)),
         }
     }
 
     /// A pool in which running Machines of a rolling group are updated takes down no more at once than
     /// the group allows of the Machines that change in it.
-    fn pools(
+    fn check_pools(
         &mut self,
         desired: &Desired,
         changes: &[(StepId, &Change)],
-        unproven: &BTreeMap<&MachineId, Shows>,
+        unproven: &BTreeMap<&MachineId, UnprovenState>,
     ) {
         let mut sizes: BTreeMap<PoolId, usize> = BTreeMap::new();
         let mut takes_down: BTreeMap<PoolId, &GroupName> = BTreeMap::new();
@@ -168,7 +173,7 @@ impl Reading<'_> {
             *sizes.entry(pool).or_default() += usize::from(!old_half);
             // One that does not serve takes no capacity away.
             let id = change.machine.id.as_ref();
-            let down = id.is_some_and(|id| unproven.get(id) == Some(&Shows::Down));
+            let down = id.is_some_and(|id| unproven.get(id) == Some(&UnprovenState::Down));
             if in_place(&change.action) && !down && change.state.is_none_or(MachineState::runs) {
                 takes_down.insert(pool, &change.group);
             }
@@ -181,7 +186,7 @@ impl Reading<'_> {
                 continue;
             };
             if pool.size > max_unavailable.of(sizes[&id]).max(1) || !pool.first_alone {
-                self.found.push(Finding(format!(
+                self.findings.push(Finding(format!(
                     "pool `{}` takes down too many at once",
                     pool.name
                 )));
@@ -190,17 +195,17 @@ impl Reading<'_> {
     }
 
     /// In a rolling group no Machine that serves is taken down before those that do not are up again.
-    fn mended_first(
+    fn check_unhealthy_first(
         &mut self,
         desired: &Desired,
         observed: Option<&Observed>,
-        unproven: &BTreeMap<&MachineId, Shows>,
+        unproven: &BTreeMap<&MachineId, UnprovenState>,
         changes: &[(StepId, &Change)],
-        behind: &Behind,
+        behind: &Ancestors,
     ) {
         let serves = |change: &Change| {
             let id = change.machine.id.as_ref();
-            let down = id.is_some_and(|id| unproven.get(id) == Some(&Shows::Down));
+            let down = id.is_some_and(|id| unproven.get(id) == Some(&UnprovenState::Down));
             may_serve(change, observed) && !down
         };
         let mut mended: BTreeMap<&GroupName, Vec<StepId>> = BTreeMap::new();
@@ -218,16 +223,21 @@ impl Reading<'_> {
             } else if serves(change) {
                 let needs = self.plan.steps[id.0 as usize].needs.as_slice();
                 if serving.insert((&change.group, needs)) {
-                    self.behind_all(*id, mended.get(&change.group), behind);
+                    self.check_waits_for_all(*id, mended.get(&change.group), behind);
                 }
             }
         }
     }
 
-    fn behind_all(&mut self, id: StepId, mended: Option<&Vec<StepId>>, behind: &Behind) {
+    fn check_waits_for_all(
+        &mut self,
+        id: StepId,
+        mended: Option<&Vec<StepId>>,
+        behind: &Ancestors,
+    ) {
         for first in mended.into_iter().flatten() {
-            if !behind.is_behind(id, *first) {
-                self.say(format!(
+            if !behind.waits_for(id, *first) {
+                self.report(format!(
                     "step {} takes a Machine down before step {} has brought one up again",
                     id.0, first.0
                 ));
@@ -253,14 +263,14 @@ fn stays(plan: &Plan, change: &Change) -> bool {
 }
 
 /// Which steps are done before which: for every barrier the set of all that it waits for.
-pub(super) struct Behind {
+pub(super) struct Ancestors {
     /// Per step: the steps directly needed.
     needs: Vec<Vec<StepId>>,
     /// Per barrier or shared predecessor: everything before it.
-    closed: BTreeMap<StepId, BTreeSet<StepId>>,
+    closures: BTreeMap<StepId, BTreeSet<StepId>>,
 }
 
-impl Behind {
+impl Ancestors {
     pub(super) fn of(plan: &Plan) -> Self {
         let needs: Vec<Vec<StepId>> = plan
             .steps
@@ -275,7 +285,7 @@ impl Behind {
             .collect();
         let mut behind = Self {
             needs,
-            closed: BTreeMap::new(),
+            closures: BTreeMap::new(),
         };
         // Steps share few predecessors (barriers), so closing over those is enough.
         let shared: BTreeSet<StepId> = behind.needs.iter().flatten().copied().collect();
@@ -284,18 +294,18 @@ impl Behind {
                 plan.steps.get(id.0 as usize).map(|s| &s.work),
                 Some(Work::Barrier { .. })
             ) {
-                let all = behind.close(id);
-                behind.closed.insert(id, all);
+                let all = behind.closure_of(id);
+                behind.closures.insert(id, all);
             }
         }
         behind
     }
 
-    fn close(&self, id: StepId) -> BTreeSet<StepId> {
+    fn closure_of(&self, id: StepId) -> BTreeSet<StepId> {
         let mut all = BTreeSet::new();
         let mut open = vec![id];
         while let Some(next) = open.pop() {
-            if let Some(closed) = self.closed.get(&next) {
+            if let Some(closed) = self.closures.get(&next) {
                 all.extend(closed);
                 continue;
             }
@@ -307,16 +317,16 @@ impl Behind {
         all
     }
 
-    pub(super) fn is_behind(&self, id: StepId, first: StepId) -> bool {
+    pub(super) fn waits_for(&self, id: StepId, first: StepId) -> bool {
         let Some(needs) = self.needs.get(id.0 as usize) else {
             return false;
         };
         needs.iter().any(|need| {
             *need == first
                 || self
-                    .closed
+                    .closures
                     .get(need)
-                    .map_or_else(|| self.is_behind(*need, first), |all| all.contains(&first))
+                    .map_or_else(|| self.waits_for(*need, first), |all| all.contains(&first))
         })
     }
 }

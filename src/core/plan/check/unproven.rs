@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reading;
-use super::capacity::Behind;
+use super::Checker;
+use super::capacity::Ancestors;
 use super::waits::takes_down;
 use crate::core::fleet::{
     CheckState, Desired, DesiredGroup, GroupName, HostStatus, Known, Lineage, Machine, MachineId,
     MachineState, Management, Observed, OnFailure, Strategy,
 };
-use crate::core::plan::options::Aim;
+use crate::core::plan::options::PlanMode;
 use crate::core::plan::types::{Action, Change, GateKind, StepId};
 
 /// What the world shows of such a Machine.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shows {
+pub(super) enum UnprovenState {
     /// It does not serve.
     Down,
     /// It may serve.
@@ -23,11 +23,11 @@ pub(super) enum Shows {
 }
 
 /// The Machines of wanted groups whose last change nobody has seen work, and that do not show that it does.
-pub(super) fn unproven<'o>(
+pub(super) fn unproven_machines<'o>(
     desired: &Desired,
     known: &Known,
     observed: &'o Observed,
-) -> BTreeMap<&'o MachineId, Shows> {
+) -> BTreeMap<&'o MachineId, UnprovenState> {
     let scope = &observed.description.scope;
     let unproven = |machine: &&Machine| {
         let record = known.machines.get(&machine.id);
@@ -44,7 +44,7 @@ pub(super) fn unproven<'o>(
     let found = found.filter_map(|machine| {
         let now = machine.group.as_ref()?;
         let group = desired.groups.get(&desired.group_of(&machine.id, now))?;
-        Some((&machine.id, shows(machine, group, known)?))
+        Some((&machine.id, unproven_state(machine, group, known)?))
     });
     found.collect()
 }
@@ -62,7 +62,7 @@ fn stamped_since(machine: &Machine, known: &Known, scope: &Lineage) -> bool {
 }
 
 /// None where nothing is left to be seen.
-fn shows(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<Shows> {
+fn unproven_state(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<UnprovenState> {
     let ours = known.machines.contains_key(&machine.id)
         || matches!(machine.management, Management::Ours | Management::Launch)
             && !known.ignored.contains(&machine.id);
@@ -77,14 +77,14 @@ fn shows(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<Shows
         | MachineState::Starting
         | MachineState::Replacing
         | MachineState::Unknown
-        | MachineState::Failed => Some(Shows::Down),
+        | MachineState::Failed => Some(UnprovenState::Down),
         MachineState::Started if checked => {
             let passes = machine
                 .checks
                 .iter()
                 .filter(|check| check.status == CheckState::Passing);
             let passing = passes.count();
-            (passing == 0 || passing < machine.checks.len()).then_some(Shows::Down)
+            (passing == 0 || passing < machine.checks.len()).then_some(UnprovenState::Down)
         }
         MachineState::Started => {
             let told = known.serial > 0
@@ -92,7 +92,7 @@ fn shows(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<Shows
                     .machines
                     .get(&machine.id)
                     .is_some_and(|record| record.unproven);
-            told.then_some(Shows::Up)
+            told.then_some(UnprovenState::Up)
         }
         MachineState::Stopping
         | MachineState::Stopped
@@ -102,14 +102,14 @@ fn shows(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<Shows
             let bad = machine
                 .last_exit()
                 .is_some_and(|exit| !exit.requested && (exit.is_crash() || serves));
-            (bad && config.schedule.is_none()).then_some(Shows::Down)
+            (bad && config.schedule.is_none()).then_some(UnprovenState::Down)
         }
         MachineState::Destroying | MachineState::Destroyed => None,
     }
 }
 
-impl Reading<'_> {
-    pub(super) fn unproven(
+impl Checker<'_> {
+    pub(super) fn check_unproven(
         &mut self,
         desired: &Desired,
         known: &Known,
@@ -118,14 +118,16 @@ impl Reading<'_> {
         let Some(observed) = observed else {
             return;
         };
-        let unproven = unproven(desired, known, observed);
-        if unproven.is_empty() || self.plan.aim != Aim::Manifests || !self.plan.refusals.is_empty()
+        let unproven = unproven_machines(desired, known, observed);
+        if unproven.is_empty()
+            || self.plan.mode != PlanMode::Normal
+            || !self.plan.refusals.is_empty()
         {
             return;
         }
-        let behind = Behind::of(self.plan);
+        let behind = Ancestors::of(self.plan);
         let changes: Vec<(StepId, &Change)> = self.plan.changes().collect();
-        let mut firsts: Vec<(StepId, &Change, Shows)> = Vec::new();
+        let mut firsts: Vec<(StepId, &Change, UnprovenState)> = Vec::new();
         for (id, shows) in &unproven {
             let own: Vec<_> = changes
                 .iter()
@@ -146,11 +148,11 @@ impl Reading<'_> {
                     .map(|machine| machine.name.as_str());
                 wanted == *id || Some(wanted.as_str()) == name
             };
-            if self.plan.asked.exclude.iter().any(called) {
+            if self.plan.requested.exclude.iter().any(called) {
                 continue;
             }
             let Some((step, change)) = own.iter().find(|(_, change)| waits(change)) else {
-                self.say(format!(
+                self.report(format!(
                     "nobody has seen the last change of {id} work, and it is not waited for"
                 ));
                 continue;
@@ -162,7 +164,7 @@ impl Reading<'_> {
         let mut seen: BTreeSet<(&GroupName, &[StepId])> = BTreeSet::new();
         for (id, change) in &changes {
             let own = change.machine.id.as_ref();
-            let may_serve = own.is_none_or(|own| unproven.get(own) != Some(&Shows::Down));
+            let may_serve = own.is_none_or(|own| unproven.get(own) != Some(&UnprovenState::Down));
             if !may_serve || !takes_down(change, observed) {
                 continue;
             }
@@ -172,16 +174,16 @@ impl Reading<'_> {
             }
             for (first, of, shows) in &firsts {
                 let same = of.group == change.group;
-                let alone =
-                    *shows == Shows::Down || matches!(of.action, Action::Wait | Action::Start);
+                let alone = *shows == UnprovenState::Down
+                    || matches!(of.action, Action::Wait | Action::Start);
                 // Those that may serve change one after the other, as the strategy says.
                 let holds = if alone {
                     same || self.plan.on_failure == OnFailure::Stop
                 } else {
                     same && own.is_none_or(|own| !unproven.contains_key(own))
                 };
-                if holds && !behind.is_behind(*id, *first) {
-                    self.say(format!(
+                if holds && !behind.waits_for(*id, *first) {
+                    self.report(format!(
                         "step {} takes a Machine down before step {} has shown that its last change works",
                         id.0, first.0
                     ));

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reading;
+use super::Checker;
 use crate::core::fleet::{Desired, HostStatus, Observed, Volume, VolumeId};
 use crate::core::plan::types::{Action, Change, StepId};
 
-impl Reading<'_> {
+impl Checker<'_> {
     /// Every mount of a new Machine has a volume, taken or made. One that is taken is there, in the
     /// Machine's region and of the mount's name; nobody has it that stays, and nobody else takes it.
-    pub(super) fn volumes(&mut self, desired: &Desired, observed: Option<&Observed>) {
+    pub(super) fn check_volumes(&mut self, desired: &Desired, observed: Option<&Observed>) {
         let Some(observed) = observed.filter(|o| o.description.capabilities.volumes) else {
             return;
         };
@@ -27,29 +27,29 @@ impl Reading<'_> {
             let has = volumes.len() + change.new_volumes().len();
             if has != names.len() && names.iter().all(Option::is_some) {
                 let wants = names.len();
-                self.say(format!(
+                self.report(format!(
                     "step {} has {wants} mounts and {has} volumes",
                     id.0
                 ));
             }
             for (volume, name) in volumes.iter().zip(&names) {
                 let there = all.get(volume).copied();
-                if let Some(what) = unfit(change, there, *name, observed) {
-                    self.say(format!("step {} takes {volume}, {what}", id.0));
+                if let Some(what) = volume_mismatch(change, there, *name, observed) {
+                    self.report(format!("step {} takes {volume}, {what}", id.0));
                 }
                 if !spent.insert(volume) {
-                    self.say(format!("step {} takes {volume} a second time", id.0));
+                    self.report(format!("step {} takes {volume} a second time", id.0));
                 }
             }
-            self.made(id, change, &names[volumes.len().min(names.len())..]);
+            self.check_new_volumes(id, change, &names[volumes.len().min(names.len())..]);
         }
     }
 
-    fn made(&mut self, id: StepId, change: &Change, names: &[Option<&str>]) {
+    fn check_new_volumes(&mut self, id: StepId, change: &Change, names: &[Option<&str>]) {
         for (at, volume) in change.new_volumes().iter().enumerate() {
             if volume.size_gb == 0 || names.get(at) != Some(&Some(volume.name.as_str())) {
                 let name = &volume.name;
-                self.say(format!(
+                self.report(format!(
                     "step {} makes a `{name}` that no mount wants",
                     id.0
                 ));
@@ -59,7 +59,7 @@ impl Reading<'_> {
 }
 
 /// Why the Machine cannot have that volume.
-fn unfit(
+fn volume_mismatch(
     change: &Change,
     volume: Option<&Volume>,
     name: Option<&str>,

@@ -3,20 +3,25 @@
 
 use std::collections::BTreeSet;
 
-use super::Reading;
-use super::capacity::Behind;
+use super::Checker;
+use super::capacity::Ancestors;
 use crate::core::fleet::{
     CheckState, CheckStatus, Desired, GroupName, HostStatus, Known, Machine, MachineId,
     MachineState, Management, Observed, Strategy,
 };
 use crate::core::plan::types::{Action, Change, GateKind, Removal, StepId};
 
-impl Reading<'_> {
-    pub(super) fn waits(&mut self, desired: &Desired, known: &Known, observed: Option<&Observed>) {
+impl Checker<'_> {
+    pub(super) fn check_waits(
+        &mut self,
+        desired: &Desired,
+        known: &Known,
+        observed: Option<&Observed>,
+    ) {
         let Some(observed) = observed else {
             return;
         };
-        let behind = Behind::of(self.plan);
+        let behind = Ancestors::of(self.plan);
         let changes: Vec<_> = self.plan.changes().collect();
         for (name, group) in &desired.groups {
             let rolls = matches!(group.strategy, Strategy::Rolling { .. });
@@ -42,11 +47,10 @@ impl Reading<'_> {
                 .filter(|(_, change)| !matches!(change.action, Action::Adopt | Action::Wait))
                 .filter_map(|(_, change)| change.machine.id.as_ref())
                 .collect();
-            let sick = observed
-                .machines
-                .values()
-                .filter(|machine| is_sick(machine, name, known) && !touched.contains(&machine.id));
-            let excluded = &self.plan.asked.exclude;
+            let sick = observed.machines.values().filter(|machine| {
+                is_unhealthy(machine, name, known) && !touched.contains(&machine.id)
+            });
+            let excluded = &self.plan.requested.exclude;
             let sick = sick.filter(|machine| {
                 let called = |wanted: &MachineId| {
                     *wanted == machine.id || wanted.as_str() == machine.name.as_str()
@@ -59,8 +63,8 @@ impl Reading<'_> {
                         && change.gate == GateKind::Healthy
                 });
                 for id in &first_of_each {
-                    if !awaited.is_some_and(|(first, _)| behind.is_behind(*id, *first)) {
-                        self.say(format!(
+                    if !awaited.is_some_and(|(first, _)| behind.waits_for(*id, *first)) {
+                        self.report(format!(
                             "step {} takes a Machine down while {} fails its checks",
                             id.0, machine.id
                         ));
@@ -78,9 +82,9 @@ pub(super) fn takes_down(change: &Change, observed: &Observed) -> bool {
             // The new one waits for its volume.
             Action::Destroy {
                 removal: Removal::Replaced,
-                leaves,
+                left_volumes: leaves,
             } => {
-                let pin = change.pin.as_ref();
+                let pin = change.precondition.as_ref();
                 leaves.is_empty() && pin.is_some_and(|pin| !pin.volumes.is_empty())
             }
             Action::Create { .. }
@@ -121,7 +125,7 @@ pub(super) fn may_serve(change: &Change, observed: Option<&Observed>) -> bool {
 }
 
 /// Whether it counts for this group, runs, and fails its checks.
-fn is_sick(machine: &Machine, group: &GroupName, known: &Known) -> bool {
+fn is_unhealthy(machine: &Machine, group: &GroupName, known: &Known) -> bool {
     let ours = known.machines.contains_key(&machine.id)
         || matches!(machine.management, Management::Ours | Management::Launch)
             && !known.ignored.contains(&machine.id);

@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{AppName, GroupName, Region, RunId};
-use crate::core::plan::serving::Serving;
+use crate::core::plan::partial_rollout::GroupVersions;
 use crate::core::plan::{
-    Addition, Deed, Event, Half, Outcome, Plan, StepEvent, StepId, Summary, Target, Unconfirmed,
+    Addition, Event, MachineRef, Outcome, Plan, ReplaceHalf, StepEvent, StepId, Summary,
+    Unconfirmed, Verb,
 };
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, change};
 use crate::core::view::toml_diff;
@@ -107,12 +108,12 @@ pub enum EventLine<'a> {
 #[derive(Debug, Serialize)]
 pub struct StepRef<'a> {
     step: StepId,
-    action: Deed,
+    action: Verb,
     #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<Half>,
+    part: Option<ReplaceHalf>,
     group: &'a GroupName,
     region: &'a Region,
-    machine: &'a Target,
+    machine: &'a MachineRef,
 }
 
 /// The last line.
@@ -128,7 +129,7 @@ pub struct Finished<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     replaced: Vec<Replaced<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    serving: &'a [Serving],
+    serving: &'a [GroupVersions],
     #[serde(skip_serializing_if = "Option::is_none")]
     image_before: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -152,8 +153,8 @@ pub struct Finished<'a> {
 struct Replaced<'a> {
     group: &'a GroupName,
     region: &'a Region,
-    machine: &'a Target,
-    by: Target,
+    machine: &'a MachineRef,
+    by: MachineRef,
 }
 
 /// A field that the platform has added by itself.
@@ -252,7 +253,7 @@ pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
         },
         StepEvent::Retrying { cause } => EventLine::StepRetrying { step, cause },
         StepEvent::Remark { text } => EventLine::StepRemark { step, text },
-        StepEvent::Made { .. } => return None,
+        StepEvent::Created { .. } => return None,
         StepEvent::Ended(outcome) => EventLine::StepEnded { step, outcome },
     })
 }
@@ -298,13 +299,13 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
                 group: &change.group,
                 region: &change.region,
                 machine: &change.machine,
-                by: Target {
+                by: MachineRef {
                     id: Some(new.id.clone()),
                     name: new.name.clone(),
                 },
             })
             .collect(),
-        serving: left.map_or(&[], |left| &left.serving),
+        serving: left.map_or(&[], |left| &left.groups),
         image_before: left.and_then(|left| left.image_before.as_deref()),
         findings: report.findings,
         remarks: report.remarks,
@@ -318,7 +319,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
 
 fn step_ref(plan: &Plan, step: StepId) -> Option<StepRef<'_>> {
     let change = change(plan, step)?;
-    let (action, part) = change.action.deed();
+    let (action, part) = change.action.verb();
     Some(StepRef {
         step,
         action,

@@ -27,6 +27,6 @@ pub fn drift(plan: &Plan) -> DriftDocument<'_> {
         serial: plan.serial,
         machines: plan.machines,
         drift: &plan.drift,
-        warnings: plan.unseen().collect(),
+        warnings: plan.unverifiable_machines().collect(),
     }
 }

@@ -9,8 +9,9 @@ use crate::core::fleet::{
     AppName, FieldChange, GroupName, MachineId, MachineState, Region, VolumeId,
 };
 use crate::core::plan::{
-    Action, Aim, Branch, Change, Cost, Deed, Drift, GateKind, GroupVerdict, Half, Inherited, Note,
-    Plan, PlannedRelease, PlannedVolume, Removal, Revert, Standby, StepId, Summary, Target,
+    Action, Branch, Change, Cost, Drift, GateKind, GroupVerdict, Inherited, MachineRef, Note, Plan,
+    PlanMode, PlannedRelease, PlannedVolume, Removal, ReplaceHalf, Revert, StandbyTarget, StepId,
+    Summary, Verb,
 };
 
 /// A plan. Barriers, pools, pins and fences are the executor's and not in here.
@@ -76,12 +77,12 @@ struct RegionCounts {
 #[derive(Debug, Serialize)]
 struct Step<'a> {
     id: StepId,
-    action: Deed,
+    action: Verb,
     #[serde(skip_serializing_if = "Option::is_none")]
-    part: Option<Half>,
+    part: Option<ReplaceHalf>,
     group: &'a GroupName,
     region: &'a Region,
-    machine: &'a Target,
+    machine: &'a MachineRef,
     reason: &'a str,
     changes: &'a [FieldChange],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +94,7 @@ struct Step<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     port: Option<u16>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    standby_for: &'a [Standby],
+    standby_for: &'a [StandbyTarget],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     volumes: &'a [VolumeId],
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -120,10 +121,10 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         provider: &plan.provider,
         serial: plan.serial,
         online: plan.online,
-        destroys_app: plan.aim == Aim::Nothing,
+        destroys_app: plan.mode == PlanMode::Destroy,
         machines: plan.machines,
         summary: plan.summary(),
-        shrinks: plan.shrinking(),
+        shrinks: plan.downsized_count(),
         reverts: plan.reverts(),
         release: plan.release.as_ref(),
         cost: plan.cost.as_deref(),
@@ -160,7 +161,7 @@ fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
             .collect(),
         command: group.command.as_deref(),
         moved_from: &group.moved_from,
-        why: group.why.as_deref(),
+        why: group.count_reason.as_deref(),
         size: group.size.as_deref(),
         strategy: &group.strategy,
         steady_ms: group.steady_ms,
@@ -169,7 +170,7 @@ fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
 }
 
 fn step(id: StepId, change: &Change) -> Step<'_> {
-    let (action, part) = change.action.deed();
+    let (action, part) = change.action.verb();
     let mut step = Step {
         id,
         action,
@@ -184,19 +185,19 @@ fn step(id: StepId, change: &Change) -> Step<'_> {
         removal: None,
         port: None,
         standby_for: change.standby_for(),
-        volumes: change.takes(),
+        volumes: change.taken_volumes(),
         new_volumes: change.new_volumes(),
         inherits: None,
-        leaves: change.leaves(),
+        leaves: change.left_volumes(),
         gate: change.gate,
-        branches: change.branches.iter().map(Branch::word).collect(),
+        branches: change.branches.iter().map(Branch::as_str).collect(),
         state: change.state,
         reverts: change.reverts,
     };
     match &change.action {
         Action::Create { port, inherits, .. } => {
             step.port = *port;
-            step.inherits = Some(&**inherits).filter(|inherits| !inherits.is_nothing());
+            step.inherits = Some(&**inherits).filter(|inherits| !inherits.is_empty());
         }
         Action::Move { from, .. } => step.from = Some(from),
         Action::Destroy { removal, .. } => step.removal = Some(*removal),

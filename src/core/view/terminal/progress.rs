@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::core::fleet::MachineId;
-use crate::core::plan::{Action, Change, Event, Outcome, Plan, StepEvent, Stopping, Unconfirmed};
+use crate::core::plan::{Action, Change, Event, InFlight, Outcome, Plan, StepEvent, Unconfirmed};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{Tally, change};
 use crate::core::view::style::{Label, Style};
@@ -77,7 +77,7 @@ pub fn happening(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
         StepEvent::Ended(Outcome::Unknown { message }) => {
             (Label::Warning, format!("unknown: {message}"))
         }
-        StepEvent::Made { .. }
+        StepEvent::Created { .. }
         | StepEvent::Ended(Outcome::Skipped { .. } | Outcome::NotStarted) => {
             return None;
         }
@@ -85,7 +85,7 @@ pub fn happening(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
 }
 
 /// `3 updates were sent and are not confirmed; the next apply checks them`, and which answers are waited for.
-fn left_open(stopping: &Stopping) -> String {
+fn left_open(stopping: &InFlight) -> String {
     let Unconfirmed {
         create,
         update,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::core::plan::{Revert, Typed};
+use crate::core::plan::{Revert, TypedConfirmation};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::style::{Label, Style};
 
@@ -13,7 +13,7 @@ pub const CONFIRM: &str = "Apply this plan?";
 pub const WRITE: &str = "Write this?";
 
 /// Writes what a typed name answers: what goes, and which name.
-pub fn question(typed: &Typed, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+pub fn question(typed: &TypedConfirmation, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut Page::new(style, out);
     let line = Line::new(0)
         .push(Label::Destroy, format!("This {}.", typed.why))
@@ -25,7 +25,7 @@ pub fn question(typed: &Typed, style: &Style, out: &mut dyn fmt::Write) -> fmt::
 pub fn reverted(revert: &Revert, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     let page = &mut Page::new(style, out);
     let line = Line::new(0)
-        .push(Label::Destroy, format!("This {}.", revert.told()))
+        .push(Label::Destroy, format!("This {}.", revert.describe()))
         .push(Label::Plain, " Somebody else deployed that release.");
     page.line(&line)
 }
@@ -36,7 +36,7 @@ pub fn prompt_of_release(number: &str) -> String {
 }
 
 /// The prompt at which it is typed.
-pub fn prompt(typed: &Typed) -> String {
+pub fn prompt(typed: &TypedConfirmation) -> String {
     let what = match &typed.group {
         Some(_) => "the group's name",
         None => "the app's name",

@@ -6,8 +6,10 @@ use std::fmt;
 use super::progress::subject;
 use crate::core::fleet::MachineId;
 use crate::core::fleet::typed::shell_word;
-use crate::core::plan::serving::{Does, Left, Serving, Versioned};
-use crate::core::plan::{Action, Aim, Change, Outcome, StepResult};
+use crate::core::plan::partial_rollout::{
+    GroupVersions, MachineHealth, PartialRollout, VersionCount,
+};
+use crate::core::plan::{Action, Change, Outcome, PlanMode, StepResult};
 use crate::core::view::again::{Again, GoesOn};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::run::{RunEnd, RunReport, StateEnd, successor};
@@ -174,7 +176,7 @@ fn additions(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     let mut told: BTreeMap<(bool, &str, Written), (BTreeSet<&str>, usize)> = BTreeMap::new();
     for addition in report.additions {
         let code = addition.code().name();
-        let key = (addition.kept, code, toml_diff::added(addition));
+        let key = (addition.not_removed, code, toml_diff::added(addition));
         let (groups, machines) = told.entry(key).or_default();
         groups.insert(addition.group.as_str());
         *machines += addition.machines;
@@ -270,23 +272,23 @@ fn verdict(report: &RunReport<'_>) -> Line {
         (true, _) if is_untouched => "nothing was changed".to_owned(),
         (true, _) => "nothing came to its end".to_owned(),
     };
-    let verb = match report.plan.aim {
-        Aim::Manifests => "Apply",
-        Aim::Nothing => "Destroy",
-        Aim::State if report.verb == "import" => "Import",
-        Aim::State => "Refresh",
+    let verb = match report.plan.mode {
+        PlanMode::Normal => "Apply",
+        PlanMode::Destroy => "Destroy",
+        PlanMode::RefreshOnly if report.verb == "import" => "Import",
+        PlanMode::RefreshOnly => "Refresh",
     };
     let line = Line::new(0);
     let left_out = !report.left_out().is_empty();
     match report.end() {
         RunEnd::Complete if left_out => line
             .push(Label::Warning, format!("{verb} incomplete:"))
-            .plain(match report.plan.aim {
-                Aim::Nothing => format!(
+            .plain(match report.plan.mode {
+                PlanMode::Destroy => format!(
                     " {done}; Machines stay that nobody can read, see the plan above; once they answer, a \
                      destroy finds them."
                 ),
-                Aim::Manifests | Aim::State => {
+                PlanMode::Normal | PlanMode::RefreshOnly => {
                     format!(" {done}; fly.toml has to say the rest, see the note above.")
                 }
             }),
@@ -322,8 +324,8 @@ fn serving(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     let Some(left) = report.left.filter(|_| !is_done(report)) else {
         return Ok(());
     };
-    let of_any = |group: &&Serving| !group.versions.is_empty();
-    let groups: Vec<&Serving> = left.serving.iter().filter(of_any).collect();
+    let of_any = |group: &&GroupVersions| !group.versions.is_empty();
+    let groups: Vec<&GroupVersions> = left.groups.iter().filter(of_any).collect();
     if groups.is_empty() || report.tally().not_begun() == report.tally().total {
         return Ok(());
     }
@@ -354,17 +356,17 @@ fn serving(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
 }
 
 /// `5 on v1`, `1 on the new version (failing)`.
-fn versioned(of: &Versioned) -> String {
+fn versioned(of: &VersionCount) -> String {
     let version = match (of.version.release, of.version.new) {
         (Some(release), _) => format!("v{release}"),
         (None, true) => "the new version".to_owned(),
         (None, false) => "the version before".to_owned(),
     };
-    let doing = match of.doing {
-        Does::Serves => "",
-        Does::Failing => " (failing)",
-        Does::Unknown => " (unknown)",
-        Does::Stopped => " (stopped)",
+    let doing = match of.health {
+        MachineHealth::Serving => "",
+        MachineHealth::Failing => " (failing)",
+        MachineHealth::Unknown => " (unknown)",
+        MachineHealth::Stopped => " (stopped)",
     };
     format!("{} on {version}{doing}", words::number(of.machines))
 }
@@ -402,7 +404,7 @@ fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
         );
         return page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text));
     }
-    let applies = begun.filter(|_| report.plan.aim == Aim::Manifests && report.verb == "apply");
+    let applies = begun.filter(|_| report.plan.mode == PlanMode::Normal && report.verb == "apply");
     let command = &again.command;
     let on = match again.how {
         GoesOn::Anew => {
@@ -420,7 +422,7 @@ fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
 }
 
 /// The command that takes a run back.
-fn back(report: &RunReport<'_>, again: &Again, left: &Left) -> Option<String> {
+fn back(report: &RunReport<'_>, again: &Again, left: &PartialRollout) -> Option<String> {
     let program = report.program;
     if let Some(image) = &left.image_before {
         let (image, options) = (shell_word(image), &again.options_without_image);

@@ -39,7 +39,7 @@ pub fn added(addition: &Addition) -> Written {
         value,
         hidden: _,
         machines: _,
-        kept: _,
+        not_removed: _,
     } = addition;
     let change = FieldChange {
         path: path.clone(),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::core::fleet::profile::profile;
 use crate::core::fleet::{Region, VolumeId};
-use crate::core::plan::{Action, Aim, Change, Plan};
+use crate::core::plan::{Action, Change, Plan, PlanMode};
 use crate::core::platform::{PRICES_OF, regions};
 use crate::core::view::bundle::Item;
 use crate::core::view::line::{Line, Page};
@@ -36,7 +36,7 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
             page.line(&Line::new(0).plain(text))?;
         }
         if !plan.calls_provider() {
-            let text = if plan.waits() {
+            let text = if plan.waits_for_unproven() {
                 "No Machine is changed; apply waits until those have passed."
             } else {
                 "Only the state file changes; no Machine is touched."
@@ -66,21 +66,21 @@ fn nothing(plan: &Plan) -> Line {
             .push(Label::Good, "No Machine changes.")
             .plain(" Only the state file does.");
     }
-    if plan.not_taken_in().next().is_some() {
+    if plan.not_adopted().next().is_some() {
         return line
             .push(Label::Warning, "Nothing was taken in.")
             .plain(" fly.toml has to say what was changed outside, see the note above.");
     }
-    if plan.aim == Aim::Nothing && plan.left_over().next().is_some() {
+    if plan.mode == PlanMode::Destroy && plan.shortfalls().next().is_some() {
         return line
             .push(Label::Warning, "Nothing is destroyed.")
             .plain(" Machines stay that nobody can read, see above; once they answer, a destroy finds them.");
     }
     let line = line.push(Label::Good, "No changes.");
-    if plan.aim == Aim::Nothing {
+    if plan.mode == PlanMode::Destroy {
         return line.plain(" There is nothing left to destroy.");
     }
-    if plan.aim == Aim::State {
+    if plan.mode == PlanMode::RefreshOnly {
         return line.plain(match (plan.machines, plan.machines == 1) {
             (0, _) => " There is no Machine, and the state has none.".to_owned(),
             (_, true) => format!(" {machines} is as the state says."),
@@ -166,7 +166,7 @@ fn cost(plan: &Plan) -> Option<String> {
     };
     Some(format!(
         "About {sign}{amount} a month{always}, at the prices of {}.",
-        cost.prices_of
+        cost.prices_date
     ))
 }
 
@@ -204,8 +204,8 @@ fn unpriced(plan: &Plan) -> Option<String> {
 /// Sentences on what cannot be taken back.
 fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let mut texts = Vec::new();
-    if plan.aim == Aim::Nothing {
-        let but = if plan.left_over().next().is_some() {
+    if plan.mode == PlanMode::Destroy {
+        let but = if plan.shortfalls().next().is_some() {
             ", but for those that nobody can read"
         } else {
             ""
@@ -217,7 +217,7 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let reverts = plan.reverts();
     let more = reverts.len().saturating_sub(NAMED);
     let shown = reverts.iter().take(NAMED);
-    texts.extend(shown.map(|revert| sentence(&revert.told())));
+    texts.extend(shown.map(|revert| sentence(&revert.describe())));
     if more > 0 {
         texts.push(format!("Reverts {} more releases.", words::number(more)));
     }
@@ -237,7 +237,7 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
             listed(&volumes)
         ));
     }
-    let shrinking = plan.shrinking();
+    let shrinking = plan.downsized_count();
     if shrinking > 0 {
         texts.push(format!(
             "Shrinks CPU or memory of {}.",
@@ -255,7 +255,7 @@ fn emptied(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     };
     let removed = outline.sections.iter().filter(|section| section.goes());
     let removed: Vec<&str> = removed.map(|section| section.name.as_str()).collect();
-    let others = plan.emptied().map(|group| group.name.as_str());
+    let others = plan.emptied_groups().map(|group| group.name.as_str());
     let others: Vec<&str> = others.filter(|name| !removed.contains(name)).collect();
     let texts = [named(&removed, ""), named(&others, "all Machines of ")];
     texts.into_iter().flatten().collect()

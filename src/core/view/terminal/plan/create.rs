@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::core::fleet::{Region, VolumeId};
-use crate::core::plan::{Action, GroupChange, PlannedVolume, Standby};
+use crate::core::plan::{Action, GroupChange, PlannedVolume, StandbyTarget};
 use crate::core::view::bundle::{Bundle, Item, Role};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::style::Label;
@@ -113,7 +113,7 @@ pub(super) fn replaced(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result 
 fn volume_texts(items: &[&Item<'_>]) -> Vec<String> {
     let taken: Vec<&str> = items
         .iter()
-        .flat_map(|item| item.change.takes())
+        .flat_map(|item| item.change.taken_volumes())
         .map(VolumeId::as_str)
         .collect();
     let mut texts = Vec::new();
@@ -183,8 +183,8 @@ fn watched(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
     for item in &bundle.items {
         for watched in item.change.standby_for() {
             match watched {
-                Standby::Machine(id) => ids.push(id.as_str()),
-                Standby::Step(_) => coming += 1,
+                StandbyTarget::Machine(id) => ids.push(id.as_str()),
+                StandbyTarget::Step(_) => coming += 1,
             }
         }
     }

@@ -21,7 +21,7 @@ pub fn alone(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Resul
     page.blank()?;
     let outline = Outline::of(plan);
     drift(plan, &outline, page)?;
-    let unseen: Vec<Note> = plan.unseen().cloned().collect();
+    let unseen: Vec<Note> = plan.unverifiable_machines().cloned().collect();
     remarks::kind("warning", Label::Warning, &unseen, page)?;
     page.line(&tally(plan, unseen.is_empty()))
 }
@@ -74,7 +74,7 @@ fn heading(plan: &Plan) -> Line {
     if plan.serial == 0 {
         line.push(Label::Warning, "There already")
             .plain(", without a state that says so")
-    } else if plan.takes_over.is_empty() {
+    } else if plan.adopted_runs.is_empty() {
         line.push(Label::Warning, "Changed outside")
             .plain(" since the last apply")
     } else {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::core::fleet::GroupName;
 use crate::core::manifest::codes::MIN_ABOVE_COUNT;
-use crate::core::plan::{Action, Aim, DriftKind, GroupChange, GroupVerdict, Note, Plan};
+use crate::core::plan::{Action, DriftKind, GroupChange, GroupVerdict, Note, Plan, PlanMode};
 use crate::core::view::bundle::{Kind, Order};
 use crate::core::view::line::{Line, Page, columns, cut};
 use crate::core::view::outline::{self, Outline, Section};
@@ -121,7 +121,7 @@ fn alarms(plan: &Plan, group: &GroupChange) -> Vec<&'static str> {
     let is_emptied = group.before > 0
         && group.after == 0
         && group.verdict == GroupVerdict::Changed
-        && plan.aim == Aim::Manifests;
+        && plan.mode == PlanMode::Normal;
     let mut found = Vec::new();
     if is_emptied {
         found.push("no Machine is left");
@@ -176,7 +176,7 @@ fn vanished(plan: &Plan, group: &GroupChange) -> bool {
 }
 
 fn fate(plan: &Plan, group: &GroupChange, section: Option<&Section<'_>>) -> String {
-    if plan.aim == Aim::Nothing {
+    if plan.mode == PlanMode::Destroy {
         return "the whole app goes".to_owned();
     }
     if section.is_none() {

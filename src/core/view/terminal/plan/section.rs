@@ -41,7 +41,10 @@ pub(super) fn section(section: &Section<'_>, page: &mut Page<'_>) -> fmt::Result
         head.add(Label::Dim, format!("  {shown}"));
     }
     page.line(&head)?;
-    if let Some(why) = section.group.and_then(|group| group.why.as_deref()) {
+    if let Some(why) = section
+        .group
+        .and_then(|group| group.count_reason.as_deref())
+    {
         page.line(&Line::new(4).push(Label::Dim, why))?;
     }
     for bundle in &section.bundles {

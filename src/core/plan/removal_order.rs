@@ -3,24 +3,24 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use super::asked::Asked;
 use super::members::Member;
+use super::requested::Requested;
 use crate::core::fleet::{CheckState, MachineId, MachineState, Obstacle};
 
 /// Machines that are named, and by what.
 #[derive(Clone, Copy)]
-pub(super) struct Named<'n> {
+pub(super) struct RemovalHints<'n> {
     /// By `[[removed]]` entries.
-    pub(super) removed: &'n BTreeSet<MachineId>,
+    pub(super) removed_entries: &'n BTreeSet<MachineId>,
     /// By a verb.
-    pub(super) asked: &'n Asked,
+    pub(super) requested: &'n Requested,
     /// By a Machine that was made to take their place.
-    pub(super) succeeded: &'n BTreeSet<&'n MachineId>,
+    pub(super) replaced: &'n BTreeSet<&'n MachineId>,
 }
 
-impl Named<'_> {
-    fn has(self, id: &MachineId) -> bool {
-        self.removed.contains(id) || self.asked.replace.contains(id)
+impl RemovalHints<'_> {
+    fn is_named(self, id: &MachineId) -> bool {
+        self.removed_entries.contains(id) || self.requested.replace.contains(id)
     }
 }
 
@@ -35,9 +35,9 @@ pub(super) struct Judged<'m, 'a> {
 }
 
 /// Sorts so that those who go come first, each with the reason for its place.
-pub(super) fn in_order_of_going<'m, 'a>(
+pub(super) fn sort_for_removal<'m, 'a>(
     members: impl IntoIterator<Item = Judged<'m, 'a>>,
-    named: Named<'_>,
+    named: RemovalHints<'_>,
 ) -> Vec<(&'m Member<'a>, &'static str)>
 where
     'a: 'm,
@@ -46,8 +46,8 @@ where
         .into_iter()
         .map(|judged| {
             let member = judged.member;
-            let rank = Rank::of(judged, named);
-            let made = member.seen.map_or("", |seen| seen.created_at.as_str());
+            let rank = RemovalRank::of(judged, named);
+            let made = member.observed.map_or("", |seen| seen.created_at.as_str());
             // One that the plan leaves alone goes last; the plan is refused if it would have to.
             let order = (member.excluded, rank, Reverse(made), Reverse(member.id));
             (order, member)
@@ -79,49 +79,52 @@ fn is_up(state: MachineState) -> bool {
 }
 
 /// Where a region keeps its number for volumes only, those without one go before the others.
-pub(super) fn volumes_last(order: &mut [(&Member<'_>, &'static str)], named: Named<'_>) {
+pub(super) fn sort_volumes_last(
+    order: &mut [(&Member<'_>, &'static str)],
+    named: RemovalHints<'_>,
+) {
     order.sort_by_key(|(member, _)| {
-        let is_named = named.has(member.id);
+        let is_named = named.is_named(member.id);
         (member.excluded, !is_named, !member.volumes().is_empty())
     });
 }
 
 /// In the order of going.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+enum RemovalRank {
     Named,
     Late,
-    HostNotOk,
+    HostUnreachable,
     Cordoned,
     FailingChecks,
     NotStarted,
     Outdated,
     /// A run that did not come to its end has made its successor, which is up.
-    Succeeded,
+    AlreadyReplaced,
     WithoutVolume,
     Newest,
     Tried,
 }
 
-impl Rank {
-    fn of(judged: Judged<'_, '_>, named: Named<'_>) -> Self {
+impl RemovalRank {
+    fn of(judged: Judged<'_, '_>, named: RemovalHints<'_>) -> Self {
         let Judged {
             member,
             is_outdated,
             is_tried,
         } = judged;
-        let seen = member.seen;
+        let seen = member.observed;
         let failing = |m: &crate::core::fleet::Machine| {
             m.checks
                 .iter()
                 .any(|check| check.status == CheckState::Critical)
         };
-        if named.has(member.id) {
+        if named.is_named(member.id) {
             Self::Named
-        } else if member.is_late() {
+        } else if member.is_late_create() {
             Self::Late
         } else if !member.host_ok() {
-            Self::HostNotOk
+            Self::HostUnreachable
         } else if is_tried {
             Self::Tried
         } else if seen.is_some_and(|m| m.cordoned) {
@@ -132,8 +135,8 @@ impl Rank {
             Self::NotStarted
         } else if is_outdated {
             Self::Outdated
-        } else if named.succeeded.contains(member.id) {
-            Self::Succeeded
+        } else if named.replaced.contains(member.id) {
+            Self::AlreadyReplaced
         } else if member.volumes().is_empty() {
             Self::WithoutVolume
         } else {
@@ -141,21 +144,21 @@ impl Rank {
         }
     }
 
-    fn reason(self, member: &Member<'_>, named: Named<'_>) -> &'static str {
+    fn reason(self, member: &Member<'_>, named: RemovalHints<'_>) -> &'static str {
         match self {
-            Self::Named if !named.removed.contains(member.id) => {
+            Self::Named if !named.removed_entries.contains(member.id) => {
                 "named to be replaced, and its group has too many"
             }
             Self::Named => "named by a `[[removed]]` entry",
             Self::Late => "it turned up when its place was taken",
-            Self::HostNotOk => member.obstacle().map_or("", Obstacle::as_str),
+            Self::HostUnreachable => member.obstacle().map_or("", Obstacle::as_str),
             Self::Cordoned => "cordoned",
             Self::FailingChecks => "its checks fail",
             Self::NotStarted => "not started",
             Self::Outdated => "not up to date",
             Self::Tried => "nobody saw its last change work",
-            Self::Succeeded => "another was made to take its place",
-            Self::WithoutVolume | Self::Newest if member.seen.is_none() => "last by id",
+            Self::AlreadyReplaced => "another was made to take its place",
+            Self::WithoutVolume | Self::Newest if member.observed.is_none() => "last by id",
             Self::WithoutVolume | Self::Newest => "the newest",
         }
     }

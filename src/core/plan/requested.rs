@@ -10,9 +10,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::codes;
-use super::decision::Decision;
-use super::members::{Fleet, Member, Proven};
-use super::notes::{self, machines, note};
+use super::decision::GroupDecision;
+use super::members::{ChangeProof, Fleet, Member};
+use super::notes::{self, format_machine_count, note};
 use super::types::{Action, Note, Step, Work};
 use crate::core::fleet::{
     Desired, GroupName, MachineId, MachineState, OnFailure, Region, Strategy,
@@ -21,16 +21,17 @@ use crate::core::fleet::{
 /// What is asked for beyond what the manifests say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Asked {
+pub struct Requested {
     /// Machines, by id or name, that others are to replace although they are as wanted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub replace: BTreeSet<MachineId>,
     /// Whose running Machines are to start anew.
-    #[serde(default, skip_serializing_if = "Restart::is_nobody")]
-    pub restart: Restart,
+    #[serde(default, skip_serializing_if = "RestartScope::is_none")]
+    pub restart: RestartScope,
     /// A Machine that a new one is to be like, where no manifest says otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub like: Option<Like>,
+    #[serde(rename = "like")]
+    pub clone_source: Option<CloneSource>,
     /// The image that every group runs, where it was named for this run alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
@@ -82,7 +83,7 @@ pub enum ChosenStrategy {
 /// A Machine that is cloned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Like {
+pub struct CloneSource {
     /// Which, by its id or name.
     pub machine: MachineId,
     /// The group of the new one; that of the Machine where none is named.
@@ -96,40 +97,41 @@ pub struct Like {
 /// Whose running Machines start anew.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Restart {
+pub enum RestartScope {
     /// Nobody's.
     #[default]
-    Nobody,
+    #[serde(rename = "nobody")]
+    None,
     /// Those of these groups.
     Groups(BTreeSet<GroupName>),
     /// Those of every group.
     All,
 }
 
-impl Restart {
+impl RestartScope {
     /// Whether none is.
-    pub fn is_nobody(&self) -> bool {
-        *self == Self::Nobody
+    pub fn is_none(&self) -> bool {
+        *self == Self::None
     }
 
     /// Whether those of this group are.
     pub fn covers(&self, group: &GroupName) -> bool {
         match self {
-            Self::Nobody => false,
+            Self::None => false,
             Self::Groups(names) => names.contains(group),
             Self::All => true,
         }
     }
 }
 
-impl Asked {
+impl Requested {
     /// Whether only the manifests are asked.
-    pub fn is_nothing(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// What the manifests want, updated with the strategy that was chosen for this run.
-    pub(super) fn effective<'d>(&self, desired: &'d Desired) -> Cow<'d, Desired> {
+    pub(super) fn override_strategy<'d>(&self, desired: &'d Desired) -> Cow<'d, Desired> {
         let Some(chosen) = self.strategy else {
             return Cow::Borrowed(desired);
         };
@@ -152,37 +154,45 @@ impl Asked {
             return;
         }
         for member in fleet.members.values_mut().flatten() {
-            if self.exclude.iter().any(|wanted| member.is_called(wanted)) {
+            if self
+                .exclude
+                .iter()
+                .any(|wanted| member.has_id_or_name(wanted))
+            {
                 member.excluded = true;
                 // Nobody waits for it.
-                member.proven = Proven::Yes;
+                member.proof = ChangeProof::Yes;
             }
         }
     }
 
     /// What is asked of this Machine.
-    pub(super) fn of(&self, member: &Member<'_>) -> Ask {
+    pub(super) fn for_machine(&self, member: &Member<'_>) -> MachineRequest {
         if member.excluded {
-            return Ask::Nothing;
+            return MachineRequest::Nothing;
         }
-        if self.replace.iter().any(|wanted| member.is_called(wanted)) {
-            return Ask::Replace;
+        if self
+            .replace
+            .iter()
+            .any(|wanted| member.has_id_or_name(wanted))
+        {
+            return MachineRequest::Replace;
         }
-        let may_run = member.state().is_none_or(runs);
+        let may_run = member.state().is_none_or(is_running_or_starting);
         if self.restart.covers(&member.group) && may_run && member.host_ok() {
-            Ask::Restart
+            MachineRequest::Restart
         } else {
-            Ask::Nothing
+            MachineRequest::Nothing
         }
     }
 
     /// Has the new Machine begin with what the one has that it is to be like.
-    pub(super) fn liken(&self, steps: &mut [Step], fleet: &Fleet<'_>) {
-        let Some(like) = &self.like else {
+    pub(super) fn apply_clone_source(&self, steps: &mut [Step], fleet: &Fleet<'_>) {
+        let Some(like) = &self.clone_source else {
             return;
         };
         let mut members = fleet.members.values().flatten();
-        let Some(source) = members.find(|member| member.is_called(&like.machine)) else {
+        let Some(source) = members.find(|member| member.has_id_or_name(&like.machine)) else {
             return;
         };
         let group = like.group.as_ref().unwrap_or(&source.group);
@@ -202,7 +212,7 @@ impl Asked {
             } = &mut change.action
                 && standby_for.is_empty()
             {
-                inherits.like = Some(source.id.clone());
+                inherits.clone_source = Some(source.id.clone());
                 return;
             }
         }
@@ -212,7 +222,7 @@ impl Asked {
     pub(super) fn refusals(&self, desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
         let nobody = |wanted: &&MachineId| {
             let mut members = fleet.members.values().flatten();
-            !members.any(|member| member.is_called(wanted))
+            !members.any(|member| member.has_id_or_name(wanted))
         };
         let unknown: Vec<&MachineId> = self.replace.iter().filter(nobody).collect();
         let mut found = Vec::new();
@@ -221,27 +231,31 @@ impl Asked {
             let folder = folder_of(fleet, &excludes);
             let message = format!(
                 "cannot exclude {}: no group of the app has it{folder}",
-                notes::ids(excludes)
+                notes::format_ids(excludes)
             );
             let hint = "`aeroform machine list` names every Machine";
-            found.push(note(codes::EXCLUDES_NOBODY, message).hint(hint));
+            found.push(note(codes::EXCLUDES_NOBODY, message).with_hint(hint));
         }
         let members = || fleet.members.values().flatten();
         let both = members().filter(|member| {
-            member.excluded && self.replace.iter().any(|wanted| member.is_called(wanted))
+            member.excluded
+                && self
+                    .replace
+                    .iter()
+                    .any(|wanted| member.has_id_or_name(wanted))
         });
-        found.extend(both.map(|member| excluded(member, "it is named to be replaced")));
+        found.extend(both.map(|member| excluded_must_change(member, "it is named to be replaced")));
         if !unknown.is_empty() {
             let folder = folder_of(fleet, &unknown);
             let message = format!(
                 "cannot replace {}: no group of the app has it{folder}",
-                notes::ids(unknown)
+                notes::format_ids(unknown)
             );
             let refusal = note(codes::REPLACES_NOBODY, message);
-            found.push(refusal.hint("`aeroform machine list` names every Machine"));
+            found.push(refusal.with_hint("`aeroform machine list` names every Machine"));
         }
-        found.extend(self.too_long(desired));
-        let Restart::Groups(names) = &self.restart else {
+        found.extend(self.refuse_long_steady(desired));
+        let RestartScope::Groups(names) = &self.restart else {
             return found;
         };
         for name in names {
@@ -249,14 +263,14 @@ impl Asked {
                 let all: Vec<&str> = desired.groups.keys().map(GroupName::as_str).collect();
                 let message = format!("cannot restart group `{name}`: the app has no such group");
                 let hint = format!("its groups are {}", all.join(", "));
-                found.push(note(codes::RESTARTS_NOBODY, message).hint(hint));
+                found.push(note(codes::RESTARTS_NOBODY, message).with_hint(hint));
             }
         }
         found
     }
 
     /// Machines that must stay up for longer than they are waited for would never pass.
-    fn too_long(&self, desired: &Desired) -> Option<Note> {
+    fn refuse_long_steady(&self, desired: &Desired) -> Option<Note> {
         let steady_ms = self.steady_ms?;
         let mut groups = desired.groups.iter();
         let (name, group) = groups.find(|(_, group)| {
@@ -270,19 +284,24 @@ impl Asked {
         );
         Some(
             note(codes::STEADY_TOO_LONG, message)
-                .of(name)
-                .hint("give a shorter time, or a longer `wait_timeout` in `[deploy]` of fly.toml"),
+                .for_group(name)
+                .with_hint(
+                    "give a shorter time, or a longer `wait_timeout` in `[deploy]` of fly.toml",
+                ),
         )
     }
 
     /// What is held back, and of what is told only later.
-    pub(super) fn notes(&self, decisions: &BTreeMap<GroupName, Decision<'_>>) -> Vec<Note> {
+    pub(super) fn restart_notes(
+        &self,
+        decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
+    ) -> Vec<Note> {
         let mut found = Vec::new();
         for (name, decision) in decisions {
-            if decision.wanted.is_none() || !self.restart.covers(name) {
+            if decision.desired.is_none() || !self.restart.covers(name) {
                 continue;
             }
-            let goes = decision.gone.iter().map(|gone| gone.member.id);
+            let goes = decision.removed.iter().map(|gone| gone.member.id);
             let changes = decision.changed.iter().map(|changed| changed.member.id);
             let touched: BTreeSet<&MachineId> = goes.chain(changes).collect();
             let rests = decision.members.iter();
@@ -292,8 +311,8 @@ impl Asked {
                     1 => "does not run and stays as it is",
                     _ => "do not run and stay as they are",
                 };
-                let message = format!("group `{name}`: {} {rest}", machines(resting));
-                found.push(note(codes::LEFT_AT_REST, message).of(name));
+                let message = format!("group `{name}`: {} {rest}", format_machine_count(resting));
+                found.push(note(codes::LEFT_AT_REST, message).for_group(name));
             }
         }
         found
@@ -301,26 +320,26 @@ impl Asked {
 }
 
 /// A Machine that is to be left alone and cannot be.
-pub(super) fn excluded(member: &Member<'_>, why: &str) -> Note {
+pub(super) fn excluded_must_change(member: &Member<'_>, why: &str) -> Note {
     let message = format!(
         "Machine {} of group `{}` is excluded and cannot stay as it is: {why}",
         member.id, member.group
     );
     note(codes::EXCLUDED_MUST_CHANGE, message)
-        .of(&member.group)
-        .hint("take it out of `--exclude-machines`, or leave what needs it for another plan")
+        .for_group(&member.group)
+        .with_hint("take it out of `--exclude-machines`, or leave what needs it for another plan")
 }
 
 /// What is asked of one Machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum MachineRequest {
     Nothing,
     Replace,
     Restart,
 }
 
 /// A Machine on its way up is one that runs.
-fn runs(state: MachineState) -> bool {
+fn is_running_or_starting(state: MachineState) -> bool {
     match state {
         MachineState::Created
         | MachineState::Starting

@@ -4,18 +4,18 @@
 
 use std::collections::BTreeSet;
 
-use super::fields::adopted;
+use super::fields::adopted_config;
 use super::members::default_group;
-use super::record::{RunFacts, listed, remember};
+use super::next_state::{RunInfo, list_run, record_machine};
 use crate::core::fleet::{
     ConfigDigest, Desired, GroupName, Known, LaunchId, Machine, MachineId, Management,
 };
 
 /// Why a Machine cannot be taken into the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotTaken {
+pub enum AdoptError {
     /// It is known already.
-    Known,
+    AlreadyKnown,
     /// Another tool made it for a purpose of its own: a release command, a console, a test.
     Special,
     /// Its host does not say what it is.
@@ -29,7 +29,7 @@ pub fn group_of(machine: &Machine, desired: &Desired) -> GroupName {
 }
 
 /// The state without this Machine, whose id is ignored from then on (rule 33).
-pub fn take_out(known: &Known, id: &MachineId, facts: &RunFacts) -> Known {
+pub fn forget_machine(known: &Known, id: &MachineId, facts: &RunInfo) -> Known {
     let mut next = known.clone();
     next.machines.remove(id);
     for machine in next.machines.values_mut() {
@@ -50,20 +50,20 @@ pub fn take_out(known: &Known, id: &MachineId, facts: &RunFacts) -> Known {
         .collect();
     next.configs.retain(|digest, _| named.contains(digest));
     next.filled.retain(|digest, _| named.contains(digest));
-    listed(next, known, facts)
+    list_run(next, known, facts)
 }
 
 /// Whether this Machine may be taken into the state.
 ///
 /// # Errors
 /// Why not.
-pub fn may_take(known: &Known, machine: &Machine) -> Result<(), NotTaken> {
+pub fn check_adoptable(known: &Known, machine: &Machine) -> Result<(), AdoptError> {
     if known.machines.contains_key(&machine.id) {
-        Err(NotTaken::Known)
+        Err(AdoptError::AlreadyKnown)
     } else if machine.config.is_none() {
-        Err(NotTaken::Unreachable)
+        Err(AdoptError::Unreachable)
     } else if machine.management == Management::Special {
-        Err(NotTaken::Special)
+        Err(AdoptError::Special)
     } else {
         Ok(())
     }
@@ -71,11 +71,16 @@ pub fn may_take(known: &Known, machine: &Machine) -> Result<(), NotTaken> {
 
 /// The state with this Machine as one of its group, as it is now: of its config only what the manifests
 /// write (rule 10).
-pub fn take_in(known: &Known, machine: &Machine, desired: &Desired, facts: &RunFacts) -> Known {
+pub fn adopt_machine(
+    known: &Known,
+    machine: &Machine,
+    desired: &Desired,
+    facts: &RunInfo,
+) -> Known {
     let mut next = known.clone();
     next.lineage.get_or_insert_with(|| facts.lineage.clone());
     let group = group_of(machine, desired);
-    let sent = adopted(
+    let sent = adopted_config(
         desired.groups.get(&group),
         machine,
         &known.filled,
@@ -86,6 +91,6 @@ pub fn take_in(known: &Known, machine: &Machine, desired: &Desired, facts: &RunF
     let launch = launch
         .and_then(|launch| LaunchId::new(launch).ok())
         .filter(|launch| ours && machine.name.answers(launch));
-    remember(&mut next, machine, &group, &sent, launch, None);
-    listed(next, known, facts)
+    record_machine(&mut next, machine, &group, &sent, launch, None);
+    list_run(next, known, facts)
 }

@@ -4,9 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::makers::{Maker, Trace};
-use super::notes::machines;
-use super::options::Aim;
+use super::notes::format_machine_count;
+use super::options::PlanMode;
+use super::provenance::{Provenance, ProvenanceSource};
 use super::summary::Revert;
 use super::types::{Action, GroupVerdict, Plan, Removal};
 use crate::core::fleet::typed::shell_word;
@@ -14,19 +14,19 @@ use crate::core::fleet::{GroupName, RunId};
 
 /// What must be asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Questions {
+pub struct RequiredApproval {
     /// Whether to go on at all (y/N).
     pub confirm: bool,
     /// Releases of others that are taken back: their numbers must be typed, and `-y` alone does not answer
     /// that.
     pub reverts: Vec<Revert>,
     /// Names that must be typed.
-    pub typed: Vec<Typed>,
+    pub typed: Vec<TypedConfirmation>,
 }
 
 /// A name that must be typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Typed {
+pub struct TypedConfirmation {
     /// The name to type.
     pub name: String,
     /// The group; none when it is the app's name.
@@ -42,56 +42,60 @@ pub struct Typed {
 
 /// What flags allow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allow {
+pub struct ApprovalFlags {
     /// `--auto-approve`: yes to what a terminal answers with y.
     pub auto_approve: bool,
     /// `--allow-destroy=GROUP[:CEILING]`.
     pub groups: BTreeMap<GroupName, Option<u32>>,
     /// `--allow-destroy=all`.
-    pub all: bool,
+    pub all_groups: bool,
     /// `--allow-revert`.
     pub revert: bool,
 }
 
 /// What must be asked of this plan.
-pub fn questions(plan: &Plan) -> Questions {
+pub fn required_approval(plan: &Plan) -> RequiredApproval {
     // What is there becomes what is remembered: nobody finds out later what was sent.
-    let confirm = plan.calls_provider() || plan.aim == Aim::State && !plan.is_empty();
-    let adopted = plan.adopted_from_outside();
+    let confirm = plan.calls_provider() || plan.mode == PlanMode::RefreshOnly && !plan.is_empty();
+    let adopted = plan.adopted_machines();
     let mut groups: BTreeMap<&GroupName, Losses<'_>> = BTreeMap::new();
     for (_, change) in plan.changes() {
-        let Action::Destroy { removal, leaves } = &change.action else {
+        let Action::Destroy {
+            removal,
+            left_volumes: leaves,
+        } = &change.action
+        else {
             continue;
         };
         let losses = groups.entry(&change.group).or_default();
         losses.destroys += u32::from(*removal != Removal::Replaced);
         losses.volumes += leaves.len();
         if let Some(id) = change.machine.id.as_ref().filter(|id| adopted.contains(id)) {
-            losses.learn(plan.makers.get(id));
+            losses.count_outsider(plan.provenance.get(id));
         }
     }
     let emptied: BTreeMap<&GroupName, GroupVerdict> = plan
-        .emptied()
+        .emptied_groups()
         .map(|group| (&group.name, group.verdict))
         .collect();
     let destroys = plan.summary().destroy;
-    let app = (plan.aim == Aim::Nothing && destroys > 0).then(|| Typed {
+    let app = (plan.mode == PlanMode::Destroy && destroys > 0).then(|| TypedConfirmation {
         name: plan.app.as_str().to_owned(),
         group: None,
         destroys: u32::try_from(destroys).unwrap_or(u32::MAX),
-        why: format!("destroys the whole app: {}", machines(destroys)),
+        why: format!("destroys the whole app: {}", format_machine_count(destroys)),
         outside: 0,
     });
     let typed = groups.into_iter().filter_map(|(name, losses)| {
         // The app's name answers for all that is ours, and never for what was added outside.
-        let (volumes, emptied) = if plan.aim == Aim::Nothing {
+        let (volumes, emptied) = if plan.mode == PlanMode::Destroy {
             (0, None)
         } else {
             (losses.volumes, emptied.get(name))
         };
         let mut why = Vec::new();
         if let Some(verdict) = emptied {
-            let destroyed = machines(losses.destroys as usize);
+            let destroyed = format_machine_count(losses.destroys as usize);
             why.push(match verdict {
                 GroupVerdict::Removed => format!("removes group `{name}` ({destroyed})"),
                 GroupVerdict::Added | GroupVerdict::Changed | GroupVerdict::Unchanged => {
@@ -105,19 +109,22 @@ pub fn questions(plan: &Plan) -> Questions {
                 "leaves {volumes} volume{s} of group `{name}` behind"
             ));
         }
-        why.extend(losses.of_others.iter().map(|(trace, (n, runs))| {
-            let what = machines(*n as usize);
-            format!("destroys {what} of group `{name}` {}", whose(*trace, runs))
+        why.extend(losses.outsiders.iter().map(|(trace, (n, runs))| {
+            let what = format_machine_count(*n as usize);
+            format!(
+                "destroys {what} of group `{name}` {}",
+                describe_provenance(*trace, runs)
+            )
         }));
-        (!why.is_empty()).then(|| Typed {
+        (!why.is_empty()).then(|| TypedConfirmation {
             name: name.as_str().to_owned(),
             group: Some(name.clone()),
             destroys: losses.destroys,
             why: why.join("; "),
-            outside: losses.of_others.values().map(|(n, _)| n).sum(),
+            outside: losses.outsiders.values().map(|(n, _)| n).sum(),
         })
     });
-    Questions {
+    RequiredApproval {
         confirm,
         reverts: plan.reverts(),
         typed: app.into_iter().chain(typed).collect(),
@@ -129,55 +136,55 @@ struct Losses<'a> {
     destroys: u32,
     volumes: usize,
     /// By what is known of who made them; none where they were added outside.
-    of_others: BTreeMap<Option<Trace>, (u32, BTreeSet<&'a RunId>)>,
+    outsiders: BTreeMap<Option<ProvenanceSource>, (u32, BTreeSet<&'a RunId>)>,
 }
 
 impl<'a> Losses<'a> {
     /// One that the state does not list.
-    fn learn(&mut self, maker: Option<&'a Maker>) {
-        let trace = maker.map(|maker| maker.trace);
-        if trace == Some(Trace::Recorded) {
+    fn count_outsider(&mut self, maker: Option<&'a Provenance>) {
+        let trace = maker.map(|maker| maker.source);
+        if trace == Some(ProvenanceSource::Recorded) {
             return;
         }
-        let (n, runs) = self.of_others.entry(trace).or_default();
+        let (n, runs) = self.outsiders.entry(trace).or_default();
         *n += 1;
         runs.extend(maker.map(|maker| &maker.run));
     }
 }
 
-fn whose(trace: Option<Trace>, runs: &BTreeSet<&RunId>) -> String {
+fn describe_provenance(trace: Option<ProvenanceSource>, runs: &BTreeSet<&RunId>) -> String {
     let s = if runs.len() == 1 { "" } else { "s" };
     let runs: Vec<&str> = runs.iter().map(|run| run.as_str()).collect();
     let runs = format!("run{s} {}", runs.join(", "));
     match trace {
         None => "added outside of Aeroform".to_owned(),
-        Some(Trace::GivenUp) => {
+        Some(ProvenanceSource::GivenUp) => {
             format!("made by a call of {runs} that was not answered")
         }
-        Some(Trace::Recorded | Trace::Stamped) => {
+        Some(ProvenanceSource::Recorded | ProvenanceSource::Stamped) => {
             format!("made by {runs}, which the state does not list")
         }
     }
 }
 
-impl Questions {
+impl RequiredApproval {
     /// What the flags leave open. A ceiling that is passed answers nothing.
     #[must_use]
-    pub fn open(&self, allow: &Allow) -> Questions {
-        let answered = |typed: &&Typed| match &typed.group {
-            None => allow.all,
+    pub fn not_covered_by(&self, allow: &ApprovalFlags) -> RequiredApproval {
+        let answered = |typed: &&TypedConfirmation| match &typed.group {
+            None => allow.all_groups,
             Some(group) => match allow.groups.get(group) {
                 Some(ceiling) => ceiling.is_none_or(|most| typed.destroys <= most),
-                None => allow.all && typed.outside == 0,
+                None => allow.all_groups && typed.outside == 0,
             },
         };
-        let typed: Vec<Typed> = self
+        let typed: Vec<TypedConfirmation> = self
             .typed
             .iter()
             .filter(|t| !answered(t))
             .cloned()
             .collect();
-        Questions {
+        RequiredApproval {
             confirm: self.confirm && !allow.auto_approve,
             reverts: if allow.revert {
                 Vec::new()
@@ -189,7 +196,7 @@ impl Questions {
     }
 
     /// The numbers of the releases that are taken back, each once.
-    pub fn released(&self) -> BTreeSet<u64> {
+    pub fn reverted_releases(&self) -> BTreeSet<u64> {
         self.reverts.iter().map(|revert| revert.release).collect()
     }
 

@@ -4,14 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::change::Deed;
-use super::options::Aim;
+use super::change::Verb;
+use super::options::PlanMode;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
 use crate::core::fleet::{Count, Desired, GroupName, Known, LaunchId, MachineId, Pending};
 
 /// Whose place each create takes: the one that it replaces, one that vanished, or one that goes so that
 /// its group is even.
-pub(super) fn places(plan: &Plan, known: &Known, desired: &Desired) -> BTreeMap<StepId, MachineId> {
+pub(super) fn replaced_by_create(
+    plan: &Plan,
+    known: &Known,
+    desired: &Desired,
+) -> BTreeMap<StepId, MachineId> {
     let mut left: BTreeMap<&GroupName, VecDeque<&MachineId>> = BTreeMap::new();
     for (_, change) in plan.changes() {
         let Some(id) = &change.machine.id else {
@@ -36,7 +40,7 @@ pub(super) fn places(plan: &Plan, known: &Known, desired: &Desired) -> BTreeMap<
         }
     }
     let mut place_of = |change: &Change| {
-        let adds = change.action.deed() == (Deed::Create, None);
+        let adds = change.action.verb() == (Verb::Create, None);
         if adds && change.standby_for().is_empty() {
             left.get_mut(&change.group)?.pop_front().cloned()
         } else {
@@ -87,7 +91,7 @@ pub(super) fn settle_pending(
     for (id, change) in plan.changes() {
         if let (Some(successor), Some(result)) = (change.successor(), results.get(id.0 as usize)) {
             let again = before.contains(&successor.launch) && result.outcome != Outcome::Done;
-            owed.extend(owed_successor(change, &successor.launch, result, again));
+            owed.extend(pending_successor(change, &successor.launch, result, again));
         }
         let Action::Create {
             launch,
@@ -118,7 +122,7 @@ pub(super) fn settle_pending(
         }
     }
     let answered = |launch: &LaunchId| next.machines.values().any(|m| m.name.answers(launch));
-    if plan.aim == Aim::State {
+    if plan.mode == PlanMode::RefreshOnly {
         let kept = known.pending.iter();
         owed.extend(kept.filter(|pending| !answered(&pending.launch)).cloned());
     }
@@ -130,14 +134,19 @@ pub(super) fn settle_pending(
 }
 
 /// The create that an update without room has perhaps made, or that an earlier one has.
-fn owed_successor(
+fn pending_successor(
     change: &Change,
     launch: &LaunchId,
     result: &StepResult,
     was_owed: bool,
 ) -> Option<Pending> {
-    let made = result.instead.as_ref().is_some_and(|instead| instead.made) && result.sent.is_some();
-    let unknown = result.instead.is_some() && matches!(result.outcome, Outcome::Unknown { .. });
+    let made = result
+        .replace_fallback
+        .as_ref()
+        .is_some_and(|instead| instead.created)
+        && result.sent.is_some();
+    let unknown =
+        result.replace_fallback.is_some() && matches!(result.outcome, Outcome::Unknown { .. });
     (!made && (unknown || was_owed)).then(|| Pending {
         launch: launch.clone(),
         group: change.group.clone(),

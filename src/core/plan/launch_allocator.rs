@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::members::Labels;
+use super::members::GroupResolver;
 use crate::core::fleet::{
     Desired, GroupName, Known, LaunchId, Lineage, MachineId, MachineName, Observed, Pending, Region,
 };
 
 /// Hands out intents: derived, never random, never one that a Machine already answers.
-pub(super) struct Intents<'a> {
+pub(super) struct LaunchAllocator<'a> {
     lineage: &'a Lineage,
     serial: u64,
     /// Launch parts of all names that are taken.
@@ -21,13 +21,13 @@ pub(super) struct Intents<'a> {
 }
 
 /// What a new Machine answers to.
-pub(super) struct Intent {
+pub(super) struct NewMachine {
     pub(super) launch: LaunchId,
     pub(super) name: MachineName,
     pub(super) port: Option<u16>,
 }
 
-impl<'a> Intents<'a> {
+impl<'a> LaunchAllocator<'a> {
     pub(super) fn of(
         desired: &Desired,
         known: &'a Known,
@@ -44,14 +44,14 @@ impl<'a> Intents<'a> {
             .map(|machine| &machine.name)
             .chain(seen);
         let mut taken: BTreeSet<&str> = names.filter_map(MachineName::launch_part).collect();
-        let labels = Labels::of(desired);
+        let labels = GroupResolver::of(desired);
         let mut pending: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
         let mut all_owed: Vec<_> = known.pending.iter().collect();
         all_owed.sort_by(|a, b| a.launch.cmp(&b.launch));
         for owed in all_owed {
             // Each id is spent once, even if a file that was edited by hand has it twice.
             if taken.insert(owed.launch.as_str()) {
-                let place = (labels.renamed(&owed.group), owed.region.clone());
+                let place = (labels.renamed_group(&owed.group), owed.region.clone());
                 pending.entry(place).or_default().push_back(owed);
             }
         }
@@ -66,8 +66,8 @@ impl<'a> Intents<'a> {
         }
     }
 
-    pub(super) fn next(&mut self, group: &GroupName, region: &Region) -> Intent {
-        let (launch, name) = self.owed(group, region).unwrap_or_else(|| {
+    pub(super) fn allocate(&mut self, group: &GroupName, region: &Region) -> NewMachine {
+        let (launch, name) = self.take_pending(group, region).unwrap_or_else(|| {
             let slot = self
                 .slots
                 .entry((group.clone(), region.clone()))
@@ -81,26 +81,30 @@ impl<'a> Intents<'a> {
                 }
             }
         });
-        Intent {
+        NewMachine {
             launch,
             name,
-            port: self.port(),
+            port: self.allocate_port(),
         }
     }
 
-    fn owed(&mut self, group: &GroupName, region: &Region) -> Option<(LaunchId, MachineName)> {
+    fn take_pending(
+        &mut self,
+        group: &GroupName,
+        region: &Region,
+    ) -> Option<(LaunchId, MachineName)> {
         let place = (group.clone(), region.clone());
-        Some(again(self.pending.get_mut(&place)?.pop_front()?))
+        Some(pending_name(self.pending.get_mut(&place)?.pop_front()?))
     }
 
     /// The Machine that takes this one's place should its host have no room.
-    pub(super) fn successor(
+    pub(super) fn allocate_successor(
         &mut self,
         group: &GroupName,
         region: &Region,
         old: &MachineId,
     ) -> (LaunchId, MachineName) {
-        let owed = self.owed_successor(group, region, old);
+        let owed = self.take_pending_successor(group, region, old);
         owed.unwrap_or_else(|| {
             let derive = |slot| {
                 LaunchId::derive_successor(self.lineage, self.serial, group, region, old, slot)
@@ -114,7 +118,7 @@ impl<'a> Intents<'a> {
     }
 
     /// A create that may have happened for this very Machine is the one to find again.
-    fn owed_successor(
+    fn take_pending_successor(
         &mut self,
         group: &GroupName,
         region: &Region,
@@ -125,11 +129,11 @@ impl<'a> Intents<'a> {
         let at = owed
             .iter()
             .position(|owed| owed.replaces.as_ref() == Some(old))?;
-        owed.remove(at).map(again)
+        owed.remove(at).map(pending_name)
     }
 
     /// The lowest port from the base on that no Machine bears and that nothing listens on.
-    fn port(&mut self) -> Option<u16> {
+    fn allocate_port(&mut self) -> Option<u16> {
         let port = (self.next_port?..=u16::MAX).find(|port| !self.ports.contains(port))?;
         self.next_port = port.checked_add(1);
         Some(port)
@@ -147,7 +151,7 @@ pub(super) fn taken_ports(observed: Option<&Observed>) -> BTreeSet<u16> {
 }
 
 /// The same intent once more: what it may have made bears the name that its group had then.
-fn again(owed: &Pending) -> (LaunchId, MachineName) {
+fn pending_name(owed: &Pending) -> (LaunchId, MachineName) {
     let name = MachineName::for_launch(&owed.group, &owed.launch);
     (owed.launch.clone(), name)
 }

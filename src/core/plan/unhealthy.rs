@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::decision::{Awaited, Changed, Decision, How, Proof, Role};
-use super::fields::Fields;
+use super::decision::{
+    AwaitMethod, AwaitedMachine, ChangeMethod, ChangeRole, ChangedMachine, GroupDecision,
+};
+use super::fields::ConfigComparer;
 use super::members::Member;
 use super::types::GateKind;
 use crate::core::fleet::{
@@ -12,14 +14,16 @@ use crate::core::fleet::{
 };
 
 /// Has those waited for that must pass before the update takes anyone down.
-pub(super) fn await_them<'a>(
+pub(super) fn wait_for_unhealthy<'a>(
     wanted: &DesiredGroup,
-    fields: &mut Fields<'a>,
-    decision: &mut Decision<'a>,
+    fields: &mut ConfigComparer<'a>,
+    decision: &mut GroupDecision<'a>,
 ) {
     let rolls = matches!(wanted.strategy, Strategy::Rolling { .. });
-    let goes_down = |changed: &Changed<'_>| {
-        changed.role == Role::Primary && changed.how != How::Replace && serves(&changed.member)
+    let goes_down = |changed: &ChangedMachine<'_>| {
+        changed.role == ChangeRole::Primary
+            && changed.method != ChangeMethod::Replace
+            && is_serving(&changed.member)
     };
     if !rolls || !wanted.template.has_checks() || !decision.changed.iter().any(goes_down) {
         return;
@@ -29,16 +33,16 @@ pub(super) fn await_them<'a>(
         changed.any(|changed| changed.member.id == member.id)
     };
     let awaited: BTreeSet<&MachineId> = decision.unproven.iter().map(|a| a.member.id).collect();
-    let sick: Vec<Awaited<'a>> = decision
+    let sick: Vec<AwaitedMachine<'a>> = decision
         .primaries
         .iter()
-        .filter(|member| fails(member) && !is_changed(member) && !member.excluded)
+        .filter(|member| is_failing_checks(member) && !is_changed(member) && !member.excluded)
         .filter(|member| !awaited.contains(member.id))
-        .map(|member| Awaited {
-            proof: Proof::Wait,
+        .map(|member| AwaitedMachine {
+            method: AwaitMethod::Wait,
             gate: GateKind::Healthy,
             reason: "its checks fail, and no other goes down before they pass".to_owned(),
-            pin: fields.pin(member),
+            precondition: fields.precondition(member),
             member: member.clone(),
         })
         .collect();
@@ -46,17 +50,17 @@ pub(super) fn await_them<'a>(
     decision
         .adopted
         .retain(|(member, _)| !ids.contains(member.id));
-    decision.sick = sick;
+    decision.unhealthy = sick;
 }
 
-fn serves(member: &Member<'_>) -> bool {
-    member.state().is_none_or(MachineState::runs) && !fails(member)
+fn is_serving(member: &Member<'_>) -> bool {
+    member.state().is_none_or(MachineState::runs) && !is_failing_checks(member)
 }
 
-fn fails(member: &Member<'_>) -> bool {
+fn is_failing_checks(member: &Member<'_>) -> bool {
     let critical = |check: &CheckStatus| check.status == CheckState::Critical;
     member.host_ok()
-        && member.seen.is_some_and(|seen| {
+        && member.observed.is_some_and(|seen| {
             seen.state == MachineState::Started && seen.checks.iter().any(critical)
         })
 }

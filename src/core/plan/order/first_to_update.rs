@@ -3,52 +3,54 @@
 
 use std::collections::BTreeMap;
 
-use super::changes::Slot;
-use super::{Build, First, Primaries, Stops, of_member};
+use super::updates::StepSlot;
+use super::{FailureScope, FirstSteps, Primaries, StepBuilder, change_of_member};
 use crate::core::fleet::{DesiredGroup, GroupName, OnFailure, Strategy};
-use crate::core::plan::decision::{Awaited, Changed, Decision, Proof, Role};
+use crate::core::plan::decision::{
+    AwaitMethod, AwaitedMachine, ChangeRole, ChangedMachine, GroupDecision,
+};
 use crate::core::plan::gates::{Wave, gate};
 use crate::core::plan::types::{Action, PoolId, StepId, Work};
 
-impl Build<'_, '_, '_> {
+impl StepBuilder<'_, '_, '_> {
     /// Lays them out for every group that is wanted. Where a failure stops the release, those of one group hold
     /// up all groups: else a release that never came up in one would go on in the others.
-    pub(super) fn first<'n>(
+    pub(super) fn add_first_steps<'n>(
         &mut self,
-        wanted: &[(&'n GroupName, &DesiredGroup, &Decision<'_>)],
+        wanted: &[(&'n GroupName, &DesiredGroup, &GroupDecision<'_>)],
         on_failure: OnFailure,
-    ) -> BTreeMap<&'n GroupName, First> {
-        let mut firsts: BTreeMap<&GroupName, First> = BTreeMap::new();
+    ) -> BTreeMap<&'n GroupName, FirstSteps> {
+        let mut firsts: BTreeMap<&GroupName, FirstSteps> = BTreeMap::new();
         let mut of_all = Vec::new();
         for (name, group, decision) in wanted {
-            let mut first = First::default();
-            let unproven = self.unproven(name, group, decision, &mut first);
-            first.passed = self.barrier(format!("{name}: all seen to work"), unproven);
+            let mut first = FirstSteps::default();
+            let unproven = self.add_unproven(name, group, decision, &mut first);
+            first.passed = self.add_barrier(format!("{name}: all seen to work"), unproven);
             of_all.extend(first.passed);
             firsts.insert(name, first);
         }
         let all = match on_failure {
-            OnFailure::Stop => self.barrier("every group: all seen to work".to_owned(), of_all),
+            OnFailure::Stop => self.add_barrier("every group: all seen to work".to_owned(), of_all),
             OnFailure::Group => None,
         };
         for (name, _, decision) in wanted {
-            let mut passed: Vec<StepId> = self.sick(name, decision);
+            let mut passed: Vec<StepId> = self.add_unhealthy(name, decision);
             let first = firsts.entry(name).or_default();
             passed.extend(all.or(first.passed));
-            first.passed = self.barrier(format!("{name}: none fails"), passed);
+            first.passed = self.add_barrier(format!("{name}: none fails"), passed);
         }
         firsts
     }
 
-    fn unproven(
+    fn add_unproven(
         &mut self,
         name: &GroupName,
         group: &DesiredGroup,
-        decision: &Decision<'_>,
-        first: &mut First,
+        decision: &GroupDecision<'_>,
+        first: &mut FirstSteps,
     ) -> Vec<StepId> {
-        let is_first = |changed: &&Changed<'_>| {
-            changed.role == Role::Primary
+        let is_first = |changed: &&ChangedMachine<'_>| {
+            changed.role == ChangeRole::Primary
                 && group.strategy != Strategy::Immediate
                 && Wave::of(group, &changed.member) == Wave::Failing
         };
@@ -57,20 +59,20 @@ impl Build<'_, '_, '_> {
         if total == 0 {
             return Vec::new();
         }
-        if self.may_lack_room {
-            self.watch(decision);
+        if self.host_may_be_full {
+            self.index_watchers(decision);
         }
-        let pool = self.pool(
+        let pool = self.add_pool(
             format!("{name}: never seen to work"),
             total,
             true,
-            Stops::All,
+            FailureScope::All,
         );
         let mut steps = Vec::new();
         for awaited in &decision.unproven {
-            steps.push(self.awaited(awaited, pool));
+            steps.push(self.add_awaited(awaited, pool));
         }
-        let slot = Slot {
+        let slot = StepSlot {
             pool,
             after: None,
             gate: gate(group),
@@ -83,7 +85,7 @@ impl Build<'_, '_, '_> {
         };
         for changed in changed {
             let made = primaries.new.len();
-            steps.push(self.update(name, decision, changed, &mut primaries, slot));
+            steps.push(self.add_update(name, decision, changed, &mut primaries, slot));
             let new: Option<&StepId> = primaries.new.get(made);
             let replaced = new.map(|new| (changed.member.id.clone(), *new));
             first.replaced.extend(replaced);
@@ -92,33 +94,34 @@ impl Build<'_, '_, '_> {
     }
 
     /// Those that fail their checks are waited for side by side.
-    fn sick(&mut self, name: &GroupName, decision: &Decision<'_>) -> Vec<StepId> {
-        let total = decision.sick.len();
+    fn add_unhealthy(&mut self, name: &GroupName, decision: &GroupDecision<'_>) -> Vec<StepId> {
+        let total = decision.unhealthy.len();
         if total == 0 {
             return Vec::new();
         }
-        let pool = self.pool(
+        let pool = self.add_pool(
             format!("{name}: failing checks"),
             total,
             false,
-            Stops::Release,
+            FailureScope::Release,
         );
-        let sick = decision.sick.iter();
-        sick.map(|awaited| self.awaited(awaited, pool)).collect()
+        let sick = decision.unhealthy.iter();
+        sick.map(|awaited| self.add_awaited(awaited, pool))
+            .collect()
     }
 
-    fn awaited(&mut self, awaited: &Awaited<'_>, pool: PoolId) -> StepId {
-        let action = match awaited.proof {
-            Proof::Wait => Action::Wait,
-            Proof::Start => Action::Start,
+    fn add_awaited(&mut self, awaited: &AwaitedMachine<'_>, pool: PoolId) -> StepId {
+        let action = match awaited.method {
+            AwaitMethod::Wait => Action::Wait,
+            AwaitMethod::Start => Action::Start,
         };
-        let mut step = of_member(
+        let mut step = change_of_member(
             &awaited.member,
             action,
             awaited.reason.clone(),
             awaited.gate,
         );
-        step.pin = Some(awaited.pin.clone());
-        self.push(Some(pool), Vec::new(), Work::Change(Box::new(step)))
+        step.precondition = Some(awaited.precondition.clone());
+        self.push_step(Some(pool), Vec::new(), Work::Change(Box::new(step)))
     }
 }

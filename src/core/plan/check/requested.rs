@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::Reading;
+use super::Checker;
 use crate::core::fleet::{
     HostStatus, Known, KnownMachine, Machine, MachineId, MachineState, Observed,
 };
 use crate::core::plan::types::Action;
 
-impl Reading<'_> {
+impl Checker<'_> {
     /// Who is named goes, and who runs and is known in a group that starts anew is touched.
-    pub(super) fn asked(&mut self, known: &Known, observed: Option<&Observed>) {
-        let asked = &self.plan.asked;
-        if asked.is_nothing() || !self.plan.refusals.is_empty() {
+    pub(super) fn check_requested(&mut self, known: &Known, observed: Option<&Observed>) {
+        let asked = &self.plan.requested;
+        if asked.is_empty() || !self.plan.refusals.is_empty() {
             return;
         }
         let mut goes: BTreeSet<&MachineId> = BTreeSet::new();
@@ -59,7 +59,7 @@ impl Reading<'_> {
         let touched = touched.map(|id| format!("Machine {id} is excluded and is changed"));
         let found: Vec<String> = stay.chain(left).chain(touched).collect();
         for text in found {
-            self.say(text);
+            self.report(text);
         }
     }
 }

@@ -3,40 +3,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
-use super::decision::Decision;
-use super::fields::Fields;
+use super::decision::GroupDecision;
+use super::fields::ConfigComparer;
 use super::members::{Fleet, Member};
 use super::notes::{self, note};
-use super::spread::NoLayout;
+use super::spread::LayoutError;
 use super::types::Note;
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, Region, Regions};
 use crate::core::platform::sizes;
 
 /// Removed groups and what they may have become; groups scaled to nothing.
-pub(super) fn about_groups(
+pub(super) fn removed_and_empty_group_notes(
     desired: &Desired,
-    decisions: &BTreeMap<GroupName, Decision<'_>>,
+    decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
 ) -> Vec<Note> {
     let mut found: Vec<Note> = decisions
         .iter()
         .flat_map(|(name, decision)| {
             [
-                about_image(name, decision),
-                about_size(name, decision),
-                about_line_ends(name, decision),
+                image_note(name, decision),
+                size_note(name, decision),
+                line_ends_note(name, decision),
             ]
         })
         .flatten()
         .collect();
     let added: Vec<&GroupName> = decisions
         .iter()
-        .filter(|(_, d)| d.wanted.is_some() && d.members.is_empty() && !d.creates.is_empty())
+        .filter(|(_, d)| d.desired.is_some() && d.members.is_empty() && !d.creates.is_empty())
         .map(|(name, _)| name)
         .collect();
     let removed: Vec<&GroupName> = decisions
         .iter()
-        .filter(|(_, d)| d.wanted.is_none())
+        .filter(|(_, d)| d.desired.is_none())
         .map(|(name, _)| name)
         .collect();
     for &name in &removed {
@@ -44,7 +44,7 @@ pub(super) fn about_groups(
             break;
         }
         let default = name.as_str() == "app" && desired.has_processes;
-        let heir = heir(desired, name, &decisions[name], &added, removed.len());
+        let heir = renamed_to(desired, name, &decisions[name], &added, removed.len());
         let message = if default {
             "group `app` goes because `[processes]` appeared in fly.toml: that list is complete, and \
              `app` is not in it"
@@ -54,7 +54,7 @@ pub(super) fn about_groups(
         } else {
             continue;
         };
-        let heir = heir.or_else(|| serving(desired).filter(|_| default));
+        let heir = heir.or_else(|| first_group_with_services(desired).filter(|_| default));
         let mut about = note(
             if default {
                 codes::APP_REMOVED
@@ -63,9 +63,9 @@ pub(super) fn about_groups(
             },
             message,
         )
-        .of(name);
+        .for_group(name);
         if let Some(heir) = heir {
-            about = about.hint(format!(
+            about = about.with_hint(format!(
                 "if it is the same group under a new name, write this in aeroform.toml, and its \
                  Machines move instead:\n[[moved]]\nfrom = \"{name}\"\nto = \"{heir}\""
             ));
@@ -75,15 +75,15 @@ pub(super) fn about_groups(
     if desired.profile().deployed_by_flyctl {
         for (name, decision) in decisions {
             let goes =
-                decision.gone.len() == decision.members.len() && !decision.members.is_empty();
-            if decision.wanted.is_some() && decision.creates.is_empty() && goes {
+                decision.removed.len() == decision.members.len() && !decision.members.is_empty();
+            if decision.desired.is_some() && decision.creates.is_empty() && goes {
                 found.push(
                     note(
                         codes::SCALED_TO_ZERO,
                         format!("group `{name}` will have no Machine"),
                     )
-                    .of(name)
-                    .hint("the next `fly deploy` makes new ones for a group without Machines"),
+                    .for_group(name)
+                    .with_hint("the next `fly deploy` makes new ones for a group without Machines"),
                 );
             }
         }
@@ -93,10 +93,10 @@ pub(super) fn about_groups(
 
 /// The new group that a removed one has probably become: the one that runs the same command, else the
 /// only new one when only this one goes.
-fn heir<'n>(
+fn renamed_to<'n>(
     desired: &Desired,
     name: &GroupName,
-    decision: &Decision<'_>,
+    decision: &GroupDecision<'_>,
     added: &[&'n GroupName],
     removed: usize,
 ) -> Option<&'n GroupName> {
@@ -105,7 +105,7 @@ fn heir<'n>(
             .sent
             .and_then(|sent| sent.tree().pointer("/init/cmd").cloned());
         sent.or_else(|| {
-            let config = member.seen.and_then(|seen| seen.config.as_deref())?;
+            let config = member.observed.and_then(|seen| seen.config.as_deref())?;
             serde_json::to_value(config.init.as_ref()?.cmd.as_ref()?).ok()
         })
     });
@@ -122,7 +122,7 @@ fn heir<'n>(
 }
 
 /// The first group that has services: what `app` most probably became.
-fn serving(desired: &Desired) -> Option<&GroupName> {
+fn first_group_with_services(desired: &Desired) -> Option<&GroupName> {
     let mut groups = desired.groups.iter();
     groups
         .find(|(_, group)| group.template.has_services())
@@ -130,7 +130,7 @@ fn serving(desired: &Desired) -> Option<&GroupName> {
 }
 
 /// Rule 18: nobody but a person can choose.
-pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
+pub(super) fn refuse_two_images(name: &GroupName, images: &[String]) -> Note {
     note(
         codes::TWO_IMAGES,
         format!(
@@ -138,17 +138,17 @@ pub(super) fn two_images(name: &GroupName, images: &[String]) -> Note {
             images.join(" and ")
         ),
     )
-    .of(name)
-    .hint("say which with `--image`, or write `image` in aeroform.toml")
+    .for_group(name)
+    .with_hint("say which with `--image`, or write `image` in aeroform.toml")
 }
 
 /// Nothing is written and nothing runs.
-pub(super) fn no_image(name: &GroupName) -> Note {
-    no_image_of(&format!("group `{name}` runs")).of(name)
+pub(super) fn refuse_no_image(name: &GroupName) -> Note {
+    no_image_of(&format!("group `{name}` runs")).for_group(name)
 }
 
 /// The same of several groups is one thing to do, and said once.
-pub(super) fn no_image_once(refusals: &mut Vec<Note>) {
+pub(super) fn merge_no_image_refusals(refusals: &mut Vec<Note>) {
     let lacks = |note: &Note| note.code == codes::NO_IMAGE.name();
     let lacking = refusals.iter().filter(|note| lacks(note));
     let groups: Vec<String> = lacking
@@ -170,11 +170,11 @@ fn no_image_of(who: &str) -> Note {
         codes::NO_IMAGE,
         format!("nothing says which image {who}, and nothing of the app runs yet"),
     )
-    .hint("name it with `--image`, or write `image` in aeroform.toml")
+    .with_hint("name it with `--image`, or write `image` in aeroform.toml")
 }
 
 /// Fields of a group that differ in nothing but the ends of lines: what looks like no difference is one.
-fn about_line_ends(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+fn line_ends_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let changes = || decision.changed.iter().flat_map(|changed| &changed.changes);
     let fields: BTreeSet<String> = changes()
         .filter(|change| change.line_ends)
@@ -201,8 +201,8 @@ fn about_line_ends(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
             codes::LINE_ENDS,
             format!("group `{name}`: {only}the ends of lines in {what}, CRLF against LF"),
         )
-        .of(name)
-        .hint(
+        .for_group(name)
+        .with_hint(
             "an editor or git (`core.autocrlf`) writes them; `eol=lf` in .gitattributes keeps them the same \
              everywhere",
         ),
@@ -210,7 +210,7 @@ fn about_line_ends(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
 }
 
 /// What new Machines run where no manifest says it.
-fn about_image(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
+fn image_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
     let image = decision.inherits.image.as_ref()?;
     let older = match decision.older_images.as_slice() {
         [] => String::new(),
@@ -221,12 +221,12 @@ fn about_image(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
             codes::IMAGE_INHERITED,
             format!("new Machines of group `{name}` run `{image}`, as those that run do{older}"),
         )
-        .of(name),
+        .for_group(name),
     )
 }
 
 /// `[[moved]]` entries that have nothing left to move.
-pub(super) fn about_moves(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
+pub(super) fn unused_moves_notes(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
     let moving = |from: &GroupName| {
         fleet
             .members
@@ -243,16 +243,16 @@ pub(super) fn about_moves(desired: &Desired, fleet: &Fleet<'_>) -> Vec<Note> {
                 moved.from, moved.to
             ),
         )
-        .hint(format!("the `[[moved]]` entry at {} can go", moved.place))
+        .with_hint(format!("the `[[moved]]` entry at {} can go", moved.place))
     })
     .collect()
 }
 
 /// Machines that the plan leaves alone, and how many of them are not as the files say.
-pub(super) fn excluded<'a>(
+pub(super) fn excluded_note<'a>(
     name: &GroupName,
     members: &[Member<'a>],
-    fields: &mut Fields<'a>,
+    fields: &mut ConfigComparer<'a>,
 ) -> Option<Note> {
     let left: Vec<&Member<'a>> = members.iter().filter(|member| member.excluded).collect();
     let behind = left
@@ -265,17 +265,17 @@ pub(super) fn excluded<'a>(
         _ => "; some of them are not as the files say",
     };
     (!left.is_empty()).then(|| {
-        let ids = notes::ids(left.iter().map(|member| member.id));
-        let what = notes::machines(left.len());
+        let ids = notes::format_ids(left.iter().map(|member| member.id));
+        let what = notes::format_machine_count(left.len());
         let message = format!(
             "group `{name}`: {what} excluded ({ids}), neither changed nor waited for{behind}"
         );
-        note(codes::EXCLUDED_MACHINES, message).of(name)
+        note(codes::EXCLUDED_MACHINES, message).for_group(name)
     })
 }
 
 /// Whether anything is written that provider `local` only shows.
-pub(super) fn sized(desired: &Desired) -> bool {
+pub(super) fn has_unenforced_settings(desired: &Desired) -> bool {
     desired.image.is_some()
         || desired
             .groups
@@ -284,11 +284,11 @@ pub(super) fn sized(desired: &Desired) -> bool {
 }
 
 /// The size of a group's Machines, or of its new ones where no `[[vm]]` says one, with the reason.
-pub(super) fn size(decision: &Decision<'_>) -> Option<String> {
-    if let Some(written) = decision.wanted?.template.written_size() {
-        return Some(size_of(written));
+pub(super) fn size_text(decision: &GroupDecision<'_>) -> Option<String> {
+    if let Some(written) = decision.desired?.template.written_size() {
+        return Some(format_size(written));
     }
-    let size = size_of(decision.inherits.guest.as_ref()?);
+    let size = format_size(decision.inherits.guest.as_ref()?);
     Some(if decision.members.is_empty() {
         format!("{size}, Fly's own choice where no `[[vm]]` says one")
     } else {
@@ -297,7 +297,7 @@ pub(super) fn size(decision: &Decision<'_>) -> Option<String> {
 }
 
 /// A size as people write it: `shared-cpu-2x 1 GB`.
-fn size_of(guest: &Guest) -> String {
+fn format_size(guest: &Guest) -> String {
     let kind = match guest.cpu_kind.as_deref() {
         Some("performance") => "performance".to_owned(),
         Some("shared") | None => "shared-cpu".to_owned(),
@@ -310,7 +310,7 @@ fn size_of(guest: &Guest) -> String {
 }
 
 /// Where nothing is written about regions nobody is moved, not even out of a full one.
-pub(super) fn crowded(
+pub(super) fn region_limit_note(
     name: &GroupName,
     wanted: &DesiredGroup,
     counts: &BTreeMap<Region, u32>,
@@ -330,8 +330,8 @@ pub(super) fn crowded(
                 full.join(", ")
             ),
         )
-        .of(name)
-        .hint(format!(
+        .for_group(name)
+        .with_hint(format!(
             "to even them out write `regions` in `[groups.{}]`",
             name.toml_key()
         ))
@@ -339,29 +339,29 @@ pub(super) fn crowded(
 }
 
 /// Why a group cannot be laid out.
-pub(super) fn no_layout(name: &GroupName, error: &NoLayout, target: u32) -> Note {
+pub(super) fn refuse_layout(name: &GroupName, error: &LayoutError, target: u32) -> Note {
     let key = name.toml_key();
     match *error {
-        NoLayout::TooFew { room } => note(
+        LayoutError::TooFew { room } => note(
             codes::NO_ROOM_IN_REGIONS,
             format!("group `{name}` wants {target} Machines, and its regions hold {room}"),
         )
-        .hint(format!(
+        .with_hint(format!(
             "add regions or raise `max_per_region` in `[groups.{key}]`"
         )),
-        NoLayout::NoRegion => note(
+        LayoutError::NoRegion => note(
             codes::NO_REGION,
             format!("nothing says in which region group `{name}` starts"),
         )
-        .hint(format!(
+        .with_hint(format!(
             "write `primary_region` in fly.toml, or `regions` in `[groups.{key}]`"
         )),
     }
-    .of(name)
+    .for_group(name)
 }
 
 /// A written list that is not evened out.
-pub(super) fn held(name: &GroupName, regions: &[Region]) -> Note {
+pub(super) fn held_by_volumes_note(name: &GroupName, regions: &[Region]) -> Note {
     let list: Vec<&str> = regions.iter().map(Region::as_str).collect();
     note(
         codes::HELD_BY_VOLUMES,
@@ -370,19 +370,19 @@ pub(super) fn held(name: &GroupName, regions: &[Region]) -> Note {
             list.join(", ")
         ),
     )
-    .of(name)
-    .hint("an exact map (`regions = { … }`) says where each one is meant to be")
+    .for_group(name)
+    .with_hint("an exact map (`regions = { … }`) says where each one is meant to be")
 }
 
 /// What new Machines get where those of their group have several sizes and none is written.
-fn about_size(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
-    let taken = size_of(decision.inherits.guest.as_ref()?);
+fn size_note(name: &GroupName, decision: &GroupDecision<'_>) -> Option<Note> {
+    let taken = format_size(decision.inherits.guest.as_ref()?);
     let configs = decision
         .members
         .iter()
-        .filter_map(|member| member.seen?.config.as_ref());
+        .filter_map(|member| member.observed?.config.as_ref());
     let all: BTreeSet<String> = configs
-        .filter_map(|c| Some(size_of(c.guest.as_ref()?)))
+        .filter_map(|c| Some(format_size(c.guest.as_ref()?)))
         .collect();
     (all.len() > 1).then(|| {
         let all: Vec<String> = all.into_iter().collect();
@@ -394,7 +394,7 @@ fn about_size(name: &GroupName, decision: &Decision<'_>) -> Option<Note> {
                 all.join(", ")
             ),
         )
-        .of(name)
-        .hint("write `[[vm]]` for the group in fly.toml, and all of them get that")
+        .for_group(name)
+        .with_hint("write `[[vm]]` for the group in fly.toml, and all of them get that")
     })
 }

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::branch::{Instead, Successor};
-use super::options::Aim;
-use super::types::{Action, Change, Outcome, Plan, Removal, StepResult, TakenOver};
-use super::{history, owed, placement, releases, unproven};
+use super::branch::{ReplaceFallback, Successor};
+use super::options::PlanMode;
+use super::types::{Action, AdoptedRun, Change, Outcome, Plan, Removal, StepResult};
+use super::{history, pending_creates, placement, releases, unproven};
 use crate::core::fleet::{
     ConfigDigest, Desired, Filled, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
     MachineId, ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
@@ -16,7 +16,7 @@ use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
 /// What is known about a run besides its results.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunFacts {
+pub struct RunInfo {
     /// The run.
     pub run: RunId,
     /// The scope.
@@ -41,34 +41,34 @@ pub struct RunFacts {
 
 /// The state after the run. The serial rises by one if anything differs, or if the run left its stamps
 /// on a Machine; else the state stays as it is, and the run is not listed.
-pub fn record(
+pub fn next_state(
     known: &Known,
     plan: &Plan,
     desired: &Desired,
     results: &[StepResult],
-    facts: &RunFacts,
+    facts: &RunInfo,
 ) -> Known {
     let mut next = known.clone();
     next.lineage = Some(facts.lineage.clone());
     // What is written from here on has none.
     next.exposed = 0;
-    let places = owed::places(plan, known, desired);
+    let places = pending_creates::replaced_by_create(plan, known, desired);
     for (id, change) in plan.changes() {
         if let Some(result) = results.get(id.0 as usize) {
-            apply(&mut next, change, result, places.get(&id), &facts.lineage);
+            apply_result(&mut next, change, result, places.get(&id), &facts.lineage);
         }
     }
     placement::remember(&mut next, known, plan, desired, results, &facts.lineage);
     keep_unproven(&mut next, known, plan, desired, results, &facts.lineage);
-    fill(&mut next, known, results);
-    owed::settle_successors(&mut next, plan, results);
-    owed::settle_pending(&mut next, known, plan, desired, results, &places);
-    next.protect = protect(&next, plan, desired);
+    record_platform_fields(&mut next, known, results);
+    pending_creates::settle_successors(&mut next, plan, results);
+    pending_creates::settle_pending(&mut next, known, plan, desired, results, &places);
+    next.protect = protected_groups(&next, plan, desired);
     if let Some(number) = facts
         .release
-        .filter(|_| left_stamps(plan, results) || took_away(plan, results))
+        .filter(|_| left_stamps(plan, results) || has_removed_group_machine(plan, results))
     {
-        let made = released(&next, desired, number, facts);
+        let made = release_record(&next, desired, number, facts);
         for group in made.groups.keys() {
             if let Some(template) = desired.groups.get(group).map(|group| &group.template) {
                 let template = StoredConfig::of(template, &facts.lineage);
@@ -79,9 +79,9 @@ pub fn record(
         keep_last(&mut next.releases, RELEASES_KEPT);
     }
     // Listed from now on, so that the stamps which they left are nobody's unknown work.
-    let met = met(known, plan, results, facts);
+    let met = encountered_runs(known, plan, results, facts);
     next.runs
-        .extend(plan.takes_over.iter().chain(&met).map(|taken| RunRecord {
+        .extend(plan.adopted_runs.iter().chain(&met).map(|taken| RunRecord {
             run: taken.run.clone(),
             serial: taken.serial,
             at: facts.at.clone(),
@@ -110,17 +110,17 @@ pub fn record(
         return next;
     }
     let made = next.releases.last().map(|release| release.release);
-    next.release = if plan.aim == Aim::State {
+    next.release = if plan.mode == PlanMode::RefreshOnly {
         let machines = results.iter().filter_map(|result| result.machine.as_ref());
         releases::after_refresh(known, plan.newest_release, machines)
     } else {
         releases::after_run(known, plan, results, made)
     };
-    listed(next, known, facts)
+    list_run(next, known, facts)
 }
 
 /// The next serial of a state that says something else, with the run that made it so.
-pub(super) fn listed(mut next: Known, known: &Known, facts: &RunFacts) -> Known {
+pub(super) fn list_run(mut next: Known, known: &Known, facts: &RunInfo) -> Known {
     next.serial = known.serial.saturating_add(1);
     next.run = Some(facts.run.clone());
     next.parent.clone_from(&facts.parent);
@@ -139,17 +139,22 @@ pub(super) fn listed(mut next: Known, known: &Known, facts: &RunFacts) -> Known 
 }
 
 /// Runs that the plan could not see and whose Machines its steps have met: a list that lags hides them.
-fn met(known: &Known, plan: &Plan, results: &[StepResult], facts: &RunFacts) -> Vec<TakenOver> {
-    let recorded = history::recorded(known);
-    let mut met: BTreeMap<&RunId, TakenOver> = BTreeMap::new();
+fn encountered_runs(
+    known: &Known,
+    plan: &Plan,
+    results: &[StepResult],
+    facts: &RunInfo,
+) -> Vec<AdoptedRun> {
+    let recorded = history::recorded_runs(known);
+    let mut met: BTreeMap<&RunId, AdoptedRun> = BTreeMap::new();
     for machine in results.iter().filter_map(|result| result.machine.as_ref()) {
-        let Some((other, serial)) = history::newer(machine, known, &facts.lineage, &recorded)
+        let Some((other, serial)) = history::newer_run(machine, known, &facts.lineage, &recorded)
         else {
             continue;
         };
-        let planned = plan.takes_over.iter().any(|taken| taken.run == *other);
+        let planned = plan.adopted_runs.iter().any(|taken| taken.run == *other);
         if *other != facts.run && !planned {
-            met.entry(other).or_insert_with(|| TakenOver {
+            met.entry(other).or_insert_with(|| AdoptedRun {
                 run: other.clone(),
                 serial,
                 by: machine.stamps.by.clone(),
@@ -180,7 +185,7 @@ fn left_stamps(plan: &Plan, results: &[StepResult]) -> bool {
 }
 
 /// Whether a group that is not wanted any more has lost a Machine.
-fn took_away(plan: &Plan, results: &[StepResult]) -> bool {
+fn has_removed_group_machine(plan: &Plan, results: &[StepResult]) -> bool {
     plan.changes().any(|(id, change)| {
         let result = results.get(id.0 as usize);
         let removed = matches!(
@@ -196,7 +201,7 @@ fn took_away(plan: &Plan, results: &[StepResult]) -> bool {
 
 /// What each wanted group is after the run: the config that most of its Machines have, and where its
 /// primaries are.
-fn released(next: &Known, desired: &Desired, number: u64, facts: &RunFacts) -> ReleaseRecord {
+fn release_record(next: &Known, desired: &Desired, number: u64, facts: &RunInfo) -> ReleaseRecord {
     let groups = desired.groups.iter().map(|(name, group)| {
         let mut configs: BTreeMap<&ConfigDigest, usize> = BTreeMap::new();
         let mut placement = BTreeMap::new();
@@ -225,7 +230,7 @@ fn keep_last<T>(list: &mut Vec<T>, most: usize) {
     list.drain(..list.len().saturating_sub(most));
 }
 
-fn apply(
+fn apply_result(
     next: &mut Known,
     change: &Change,
     result: &StepResult,
@@ -237,8 +242,8 @@ fn apply(
             // Remembered whatever its gate said, so that nothing made is lost.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = Some(launch.clone());
-                remember(next, machine, &change.group, sent, launch, place.cloned());
-                prove(next, machine, result);
+                record_machine(next, machine, &change.group, sent, launch, place.cloned());
+                record_proof(next, machine, result);
             }
         }
         (
@@ -249,16 +254,17 @@ fn apply(
             | Action::Adopt,
             _,
         ) => {
-            if let (Some(instead), Some(successor)) = (&result.instead, change.successor()) {
-                return succeed(next, change, successor, result, instead);
+            if let (Some(instead), Some(successor)) = (&result.replace_fallback, change.successor())
+            {
+                return apply_successor(next, change, successor, result, instead);
             }
             // Without a sent config nothing was changed, or it is not known what.
             if let (Some(machine), Some(sent)) = (&result.machine, &result.sent) {
                 let launch = launch_of(next, machine, lineage);
                 let replaces = next.machines.get(&machine.id);
                 let replaces = replaces.and_then(|known| known.replaces.clone());
-                remember(next, machine, &change.group, sent, launch, replaces);
-                prove(next, machine, result);
+                record_machine(next, machine, &change.group, sent, launch, replaces);
+                record_proof(next, machine, result);
             } else if let Some(id) = &change.machine.id
                 && let Some(known) = next.machines.get_mut(id)
                 && (result.went_down || matches!(result.outcome, Outcome::Unknown { .. }))
@@ -283,18 +289,18 @@ fn apply(
 
 /// An update that found no room: the new Machine is remembered as soon as it is there, the old one until it
 /// is gone.
-fn succeed(
+fn apply_successor(
     next: &mut Known,
     change: &Change,
     successor: &Successor,
     result: &StepResult,
-    instead: &Instead,
+    instead: &ReplaceFallback,
 ) {
-    if let (true, Some(machine), Some(sent)) = (instead.made, &result.machine, &result.sent) {
+    if let (true, Some(machine), Some(sent)) = (instead.created, &result.machine, &result.sent) {
         let launch = Some(successor.launch.clone());
         let old = change.machine.id.clone();
-        remember(next, machine, &change.group, sent, launch, old);
-        prove(next, machine, result);
+        record_machine(next, machine, &change.group, sent, launch, old);
+        record_proof(next, machine, result);
     }
     for standby in &instead.repointed {
         if let Some(known) = next.machines.get_mut(&standby.id) {
@@ -310,7 +316,7 @@ fn succeed(
 /// Remembers what the platform has added by itself, beside the config that was sent (rule 10). Where Machines of
 /// that config were not written by this run, they may show other values than those that were. What was known of
 /// the config that a Machine had before goes on holding: the platform may add it later this time.
-fn fill(next: &mut Known, known: &Known, results: &[StepResult]) {
+fn record_platform_fields(next: &mut Known, known: &Known, results: &[StepResult]) {
     let mut seen: BTreeMap<ConfigDigest, (Filled, BTreeSet<&MachineId>)> = BTreeMap::new();
     let mut before: BTreeMap<ConfigDigest, Filled> = BTreeMap::new();
     for result in results {
@@ -356,7 +362,7 @@ fn launch_of(next: &Known, machine: &Machine, lineage: &Lineage) -> Option<Launc
     (ours && machine.name.answers(&launch)).then_some(launch)
 }
 
-pub(super) fn remember(
+pub(super) fn record_machine(
     next: &mut Known,
     machine: &Machine,
     group: &GroupName,
@@ -400,24 +406,24 @@ fn keep_unproven(
     results: &[StepResult],
     lineage: &Lineage,
 ) {
-    let recorded = history::recorded(known);
+    let recorded = history::recorded_runs(known);
     for (id, change) in plan.changes() {
         let Some(machine) = results.get(id.0 as usize).and_then(|r| r.machine.as_ref()) else {
             continue;
         };
         let group = desired.groups.get(&change.group);
         let shown =
-            group.is_none_or(|group| unproven::can_show(group, machine.obstacle().is_none()));
-        if plan.aim != Aim::State && (change.action != Action::Adopt || shown) {
+            group.is_none_or(|group| unproven::is_observable(group, machine.obstacle().is_none()));
+        if plan.mode != PlanMode::RefreshOnly && (change.action != Action::Adopt || shown) {
             continue;
         }
         let before = known.machines.get(&machine.id);
         let was = before.is_some_and(|before| before.unproven);
         let since =
-            known.serial > 0 && history::newer(machine, known, lineage, &recorded).is_some();
+            known.serial > 0 && history::newer_run(machine, known, lineage, &recorded).is_some();
         let trouble = before.is_none()
             && machine.stamps.lineage.as_ref() == Some(lineage)
-            && group.is_some_and(|group| unproven::is_in_trouble(group, machine));
+            && group.is_some_and(|group| unproven::is_failing(group, machine));
         if let Some(now) = next.machines.get_mut(&machine.id) {
             now.unproven = (was || since || trouble) && now.standby_for.is_empty();
         }
@@ -425,7 +431,7 @@ fn keep_unproven(
 }
 
 /// Notes whether what was sent was seen to work; a Machine that only waits for another never shows it.
-fn prove(next: &mut Known, machine: &Machine, result: &StepResult) {
+fn record_proof(next: &mut Known, machine: &Machine, result: &StepResult) {
     let works = result.outcome == Outcome::Done && !result.went_down;
     if let Some(known) = next.machines.get_mut(&machine.id) {
         known.unproven = !works && known.standby_for.is_empty();
@@ -434,7 +440,7 @@ fn prove(next: &mut Known, machine: &Machine, result: &StepResult) {
 
 /// The flag follows the manifest for groups that are wanted, stays for groups that could not be taken
 /// away, and goes with the last Machine of the others.
-fn protect(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<GroupName> {
+fn protected_groups(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<GroupName> {
     let moved: BTreeMap<_, _> = desired.moved.iter().map(|m| (&m.from, &m.to)).collect();
     let exists: BTreeSet<&GroupName> = next
         .machines
@@ -443,7 +449,7 @@ fn protect(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<GroupName> 
         .collect();
     let wanted = desired.groups.iter().filter(|(name, group)| {
         let was = next.protect.contains(*name);
-        if plan.aim == Aim::Nothing {
+        if plan.mode == PlanMode::Destroy {
             was
         } else {
             group.protect

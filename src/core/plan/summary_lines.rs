@@ -1,7 +1,7 @@
 //! A plan as one stable line per fact, for tests that read like a specification and for debugging.
 //! Not the view for people: that is `core::view`.
 
-use super::types::{Action, Change, GroupVerdict, Plan, Standby, Work};
+use super::types::{Action, Change, GroupVerdict, Plan, StandbyTarget, Work};
 
 impl Plan {
     /// Groups first, then changes in order (equal ones counted), then notes, warnings and refusals by
@@ -29,7 +29,7 @@ impl Plan {
         let mut last: Option<(String, usize)> = None;
         for step in &self.steps {
             let text = match &step.work {
-                Work::Change(change) => line(change),
+                Work::Change(change) => change_line(change),
                 Work::Barrier { name } => format!("-- {name}"),
             };
             match &mut last {
@@ -63,7 +63,7 @@ fn times((text, n): (String, usize)) -> String {
     if n == 1 { text } else { format!("{text} x{n}") }
 }
 
-fn line(change: &Change) -> String {
+fn change_line(change: &Change) -> String {
     let place = format!("{} {}", change.group, change.region);
     let id = change
         .machine
@@ -80,12 +80,12 @@ fn line(change: &Change) -> String {
     } else {
         format!(" [{}]", fields.join(" "))
     };
-    let standby = |list: &[Standby]| {
+    let standby = |list: &[StandbyTarget]| {
         let names: Vec<String> = list
             .iter()
             .map(|standby| match standby {
-                Standby::Machine(id) => id.to_string(),
-                Standby::Step(step) => format!("#{}", step.0),
+                StandbyTarget::Machine(id) => id.to_string(),
+                StandbyTarget::Step(step) => format!("#{}", step.0),
             })
             .collect();
         if names.is_empty() {
@@ -123,7 +123,10 @@ fn line(change: &Change) -> String {
                 standby(standby_for)
             )
         }
-        Action::Destroy { removal, leaves } => {
+        Action::Destroy {
+            removal,
+            left_volumes: leaves,
+        } => {
             let leaves = if leaves.is_empty() {
                 String::new()
             } else {
