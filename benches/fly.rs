@@ -11,7 +11,7 @@ use aeroform::core::fleet::{AppName, Known};
 use aeroform::core::manifest::{self, Overrides, SourceFile};
 use aeroform::core::plan::{Options, plan};
 use aeroform::emulator::TokioClock;
-use aeroform::emulator::http::{Desk, router};
+use aeroform::emulator::http::{Server, router};
 use aeroform::emulator::world::World;
 use aeroform::observe::observe;
 use aeroform::provider::fly::{Access, FlyProvider, HttpTransport};
@@ -44,7 +44,7 @@ fn serve() {
         app.add(&format!("calm-river-{number}"), "ams", config())
             .expect("there is room");
     }
-    let desk = Desk::new(world);
+    let desk = Server::new(world);
     let status = runtime().block_on(async move {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port");
@@ -115,7 +115,7 @@ fn read_and_plan(url: &str) {
     };
     let desired = manifest::load(file, None, &overrides).desired;
     let desired = desired.expect("a manifest");
-    let access = Access::of_vars(|name| match name {
+    let access = Access::from_vars(|name| match name {
         "FLY_API_TOKEN" => Some("none"),
         "FLY_FLAPS_BASE_URL" => Some(url),
         _ => None,

@@ -109,7 +109,7 @@ pub async fn observe(
                 return Ok(snapshot);
             }
         }
-        sleep(lag.pause(tries)).await;
+        sleep(lag.delay(tries)).await;
         tries += 1;
     }
 }
@@ -138,7 +138,7 @@ async fn reread(
     listing: Listing,
 ) -> Result<Observed, ProviderError> {
     // Without an id the state's lineage is all that is known of this app.
-    if let (true, Some(lineage)) = (description.without_id, &known.lineage) {
+    if let (true, Some(lineage)) = (description.scope_is_derived, &known.lineage) {
         description.scope = lineage.clone();
     }
     let (release, release_unknown) = match newest_release(provider, app).await {
@@ -149,20 +149,20 @@ async fn reread(
         app: app.clone(),
         description,
         machines: BTreeMap::new(),
-        others: BTreeMap::new(),
+        other_projects: BTreeMap::new(),
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: listing.volumes,
         release,
-        release_unknown,
+        release_error: release_unknown,
         unreadable: listing.unreadable,
     };
     let alive = |machine: &Machine| machine.state != MachineState::Destroyed;
     for machine in listing.machines.into_iter().filter(alive) {
-        let is_other = observed.description.is_of_other_project(&machine)
+        let is_other = observed.description.belongs_to_other_project(&machine)
             && !known.machines.contains_key(&machine.id);
         let place = if is_other {
-            &mut observed.others
+            &mut observed.other_projects
         } else {
             &mut observed.machines
         };
@@ -237,8 +237,8 @@ where
         };
         let pause = match error.class {
             ErrorClass::RateLimited(Some(until)) if until > BELIEVED => return Err(error),
-            ErrorClass::RateLimited(until) => until.unwrap_or_default() + backoff.pause(tries),
-            ErrorClass::Transient | ErrorClass::Unknown => backoff.pause(tries),
+            ErrorClass::RateLimited(until) => until.unwrap_or_default() + backoff.delay(tries),
+            ErrorClass::Transient | ErrorClass::Unknown => backoff.delay(tries),
             ErrorClass::Invalid
             | ErrorClass::Conflict
             | ErrorClass::NoRoom

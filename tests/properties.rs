@@ -103,7 +103,7 @@ proptest! {
         turned.observed.gone.reverse();
         turned.observed.lagging.reverse();
         turned.observed.volumes.reverse();
-        turned.known.pending.reverse();
+        turned.known.pending_creates.reverse();
         turned.known.runs.reverse();
         let mut turned_after = after.clone();
         turned_after.moved.reverse();
@@ -178,7 +178,7 @@ proptest! {
                     prop_assert!(left_volumes.is_empty(), "{:?}", made.summary_lines());
                     prop_assert!(
                         matches!(removal, Removal::Replaced | Removal::Rebalanced | Removal::Named)
-                            || !stage.known.protect.contains(&change.group),
+                            || !stage.known.protected_groups.contains(&change.group),
                         "{:?}", made.summary_lines()
                     );
                 }
@@ -199,7 +199,7 @@ proptest! {
         stage.carry_out(&before, &first);
         let made = stage.plan(&after);
         let mut running: BTreeMap<_, i64> = BTreeMap::new();
-        for machine in stage.observed.machines.values().filter(|m| m.state.runs()) {
+        for machine in stage.observed.machines.values().filter(|m| m.state.should_run()) {
             let name = machine.group.clone().unwrap();
             let to = after.moved.iter().find(|m| m.from == name).map_or(name, |m| m.to.clone());
             *running.entry(to).or_default() += 1;
@@ -208,7 +208,7 @@ proptest! {
         let mut carried = stage.clone();
         carried.carry_out(&after, &made);
         let mut at_last: BTreeMap<_, i64> = BTreeMap::new();
-        for machine in carried.observed.machines.values().filter(|m| m.state.runs()) {
+        for machine in carried.observed.machines.values().filter(|m| m.state.should_run()) {
             *at_last.entry(machine.group.clone().unwrap()).or_default() += 1;
         }
         for taken in walk(&made, seed) {

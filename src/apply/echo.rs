@@ -8,17 +8,17 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::core::fleet::difference::changes_of;
-use crate::core::fleet::quiet::{self, FilledIn};
+use crate::core::fleet::computed::{self, MachineComputedFields};
+use crate::core::fleet::diff::required_changes;
 use crate::core::fleet::{
-    ConfigDigest, Filled, Lineage, Machine, MachineConfig, MachineId, RunId, StoredConfig,
+    ComputedFields, ConfigDigest, Lineage, Machine, MachineConfig, MachineId, RunId, StoredConfig,
 };
 
 /// What this run has seen the platform add.
 #[derive(Debug, Default)]
 pub(super) struct Echo {
     machines: RefCell<BTreeMap<MachineId, Own>>,
-    configs: RefCell<BTreeMap<ConfigDigest, Filled>>,
+    configs: RefCell<BTreeMap<ConfigDigest, ComputedFields>>,
 }
 
 /// One Machine as a call of this run left it.
@@ -30,10 +30,10 @@ struct Own {
     /// The digest under which the state remembers that config.
     digest: ConfigDigest,
     /// What the call was to remove.
-    removed: Filled,
+    removed: ComputedFields,
     /// The config as last read.
     read: Option<Arc<MachineConfig>>,
-    found: Filled,
+    found: ComputedFields,
 }
 
 /// What a call sent.
@@ -44,7 +44,7 @@ pub(super) struct Written {
     /// The digest under which the state remembers it.
     pub(super) digest: ConfigDigest,
     /// What the Machine had before, and what was known then of the platform's additions to it.
-    pub(super) before: Option<(Arc<MachineConfig>, Filled)>,
+    pub(super) before: Option<(Arc<MachineConfig>, ComputedFields)>,
     /// The instance before.
     pub(super) instance: String,
 }
@@ -56,9 +56,9 @@ impl Echo {
         if answer.instance.is_empty() {
             return;
         }
-        let sent = StoredConfig::of(&written.config, lineage);
+        let sent = StoredConfig::from_config(&written.config, lineage);
         let removed = written.before.as_ref().map(|(before, known)| {
-            let had = quiet::echo(&StoredConfig::of(before, lineage), &sent);
+            let had = computed::detect_computed(&StoredConfig::from_config(before, lineage), &sent);
             had.without(known)
         });
         let own = Own {
@@ -67,7 +67,7 @@ impl Echo {
             digest: written.digest.clone(),
             removed: removed.unwrap_or_default(),
             read: None,
-            found: Filled::default(),
+            found: ComputedFields::default(),
         };
         self.machines.borrow_mut().insert(answer.id.clone(), own);
         self.read(answer, lineage);
@@ -83,9 +83,9 @@ impl Echo {
         if live.stamps.run.as_ref() != Some(run) {
             return;
         }
-        let sent = StoredConfig::of(&written.config, lineage);
-        let added = quiet::echo(&StoredConfig::of(config, lineage), &sent);
-        if changes_of(config, &written.config, &added, lineage).is_empty() {
+        let sent = StoredConfig::from_config(&written.config, lineage);
+        let added = computed::detect_computed(&StoredConfig::from_config(config, lineage), &sent);
+        if required_changes(config, &written.config, &added, lineage).is_empty() {
             self.wrote(written, live, lineage);
         }
     }
@@ -102,7 +102,8 @@ impl Echo {
         if own.instance != machine.instance || own.read.as_ref() == Some(config) {
             return;
         }
-        let found = quiet::echo(&StoredConfig::of(config, lineage), &own.sent);
+        let found =
+            computed::detect_computed(&StoredConfig::from_config(config, lineage), &own.sent);
         own.read = Some(Arc::clone(config));
         own.found.merge(&found);
         let mut configs = self.configs.borrow_mut();
@@ -117,13 +118,13 @@ impl Echo {
     }
 
     /// What was seen at Machines of this config.
-    pub(super) fn of_config(&self, digest: &ConfigDigest) -> Filled {
+    pub(super) fn of_config(&self, digest: &ConfigDigest) -> ComputedFields {
         let configs = self.configs.borrow();
         configs.get(digest).cloned().unwrap_or_default()
     }
 
     /// What was seen at this Machine; none where this run wrote nothing to it.
-    pub(super) fn of_machine(&self, id: &MachineId) -> Option<FilledIn> {
+    pub(super) fn of_machine(&self, id: &MachineId) -> Option<MachineComputedFields> {
         let machines = self.machines.borrow();
         let own = machines.get(id)?;
         let kept: BTreeSet<String> = own
@@ -132,9 +133,9 @@ impl Echo {
             .filter(|(path, value)| own.removed.has(path, *value))
             .map(|(path, _)| path.to_owned())
             .collect();
-        Some(FilledIn {
-            filled: own.found.clone(),
-            kept,
+        Some(MachineComputedFields {
+            fields: own.found.clone(),
+            not_removed: kept,
         })
     }
 }

@@ -10,7 +10,7 @@ use super::hands::Hands;
 use super::steps::Progress;
 use super::watch::{Failing, Seen, Watch};
 use crate::apply::codes;
-use crate::core::fleet::{CheckState, CheckStatus, Machine, MachineId, MachineState, Until};
+use crate::core::fleet::{CheckState, CheckStatus, Machine, MachineId, MachineState, WaitUntil};
 use crate::core::plan::GateKind;
 use crate::provider::codes as answers;
 
@@ -35,7 +35,7 @@ impl Before {
     /// what it shows is of before.
     pub(super) fn on_its_way(machine: &Machine) -> Self {
         let mut before = Self {
-            events: machine.events.iter().map(|event| event.mark).collect(),
+            events: machine.events.iter().map(|event| event.id).collect(),
             ..Self::default()
         };
         before.learn(machine);
@@ -45,8 +45,8 @@ impl Before {
     /// Of a Machine that is as wanted and is not touched: its checks count, and what it did before does not.
     pub(super) fn untouched(machine: &Machine) -> Self {
         Self {
-            events: machine.events.iter().map(|event| event.mark).collect(),
-            runs: machine.state.runs(),
+            events: machine.events.iter().map(|event| event.id).collect(),
+            runs: machine.state.should_run(),
             ..Self::default()
         }
     }
@@ -109,13 +109,13 @@ async fn settled(
 ) -> Part {
     hands.waiting("it to settle", gate.at_most);
     let soon = deadline.min(Instant::now() + STAYS_CREATED);
-    let mut waited = hands.wait(gate.id, Until::Settled, soon).await?;
+    let mut waited = hands.wait(gate.id, WaitUntil::Settled, soon).await?;
     if matches!(waited, Waited::NotYet(_)) {
         let machine = hands.get(gate.id).await?.ok_or_else(|| gone(gate.id))?;
         if machine.state == MachineState::Created {
             return accept(progress, machine);
         }
-        waited = hands.wait(gate.id, Until::Settled, deadline).await?;
+        waited = hands.wait(gate.id, WaitUntil::Settled, deadline).await?;
     }
     match waited {
         Waited::Reached(machine) => accept(progress, *machine),
@@ -172,7 +172,7 @@ async fn up(
                     progress.remarks.push(remark);
                     return Ok(());
                 }
-                Seen::Down if machine.keeps_ending() => {
+                Seen::Down if machine.is_restart_looping() => {
                     return Err(bad_state(machine, told.as_deref()));
                 }
                 Seen::Down => {}
@@ -219,7 +219,7 @@ async fn next_look(
         hands.get(gate.id).await?
     } else {
         let until = deadline.min(Instant::now() + poll(hands) * WAITS);
-        match hands.wait(gate.id, Until::Started, until).await? {
+        match hands.wait(gate.id, WaitUntil::Started, until).await? {
             Waited::Reached(machine) => Some(*machine),
             Waited::Gone => None,
             // It may have failed, or the provider may have given up early.
@@ -276,7 +276,7 @@ fn accept(progress: &mut Progress, machine: Machine) -> Part {
         return Err(gone(&machine.id));
     }
     let machine = progress.see(machine);
-    if machine.state == MachineState::Failed || machine.keeps_ending() {
+    if machine.state == MachineState::Failed || machine.is_restart_looping() {
         return Err(bad_state(machine, None));
     }
     Ok(())
@@ -313,7 +313,7 @@ async fn fails(
     let told = match told {
         Some(told) => Some(told),
         None => match hands
-            .wait(&machine.id, Until::Started, Instant::now())
+            .wait(&machine.id, WaitUntil::Started, Instant::now())
             .await
         {
             Ok(Waited::NotYet(told)) => told,

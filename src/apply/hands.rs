@@ -15,7 +15,7 @@ use super::ends::{End, Part, Refused, Waited};
 use super::job::Halt;
 use super::shared::{Sent, Shared};
 use crate::core::fleet::{
-    Call, GroupName, Machine, MachineId, MachineName, MachineState, Receipt, Until,
+    Call, GroupName, Machine, MachineId, MachineName, MachineState, Receipt, WaitUntil,
 };
 use crate::core::plan::{Event, StepEvent, StepId};
 use crate::provider::backoff::Backoff;
@@ -48,7 +48,7 @@ impl<'a> Hands<'a> {
         Self {
             shared,
             step,
-            backoff: shared.backoff.for_another(u64::from(step.0)),
+            backoff: shared.backoff.with_salt(u64::from(step.0)),
             touched: Cell::new(false),
             leased: RefCell::default(),
         }
@@ -189,7 +189,7 @@ impl<'a> Hands<'a> {
     pub(super) async fn wait(
         &self,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         deadline: Instant,
     ) -> Part<Waited> {
         let job = &self.shared.job;
@@ -223,7 +223,7 @@ impl<'a> Hands<'a> {
             if Instant::now() >= deadline {
                 return Ok(Waited::NotYet(None));
             }
-            self.rest(self.backoff.pause(tries)).await?;
+            self.rest(self.backoff.delay(tries)).await?;
             tries += 1;
         }
     }
@@ -258,7 +258,7 @@ impl<'a> Hands<'a> {
     async fn settle(&self, machine: Machine, at_most: Duration) -> Part<Option<Machine>> {
         let id = &machine.id.clone();
         // One that starts and ends over and over may well be on its way to the change that mends it.
-        if !machine.state.is_transient() || machine.keeps_ending() {
+        if !machine.state.is_transient() || machine.is_restart_looping() {
             return Ok(Some(machine));
         }
         self.waiting(
@@ -266,7 +266,7 @@ impl<'a> Hands<'a> {
             at_most,
         );
         match self
-            .wait(id, Until::Settled, Instant::now() + at_most)
+            .wait(id, WaitUntil::Settled, Instant::now() + at_most)
             .await?
         {
             Waited::Reached(machine) => Ok(Some(*machine)),
@@ -291,7 +291,7 @@ impl<'a> Hands<'a> {
         self.say(StepEvent::Retrying {
             cause: error.message.clone(),
         });
-        let pause = self.backoff.pause(tries);
+        let pause = self.backoff.delay(tries);
         self.waiting("the next try", pause);
         self.rest(pause).await?;
         Ok(true)
@@ -361,7 +361,7 @@ impl<'a> Hands<'a> {
         consume_budget().await;
         let mut from = self.shared.limits.take(action, id);
         if let Some(before) = put_off.checked_sub(1) {
-            from += self.backoff.pause(before);
+            from += self.backoff.delay(before);
         }
         let pause = from.saturating_duration_since(Instant::now());
         if !pause.is_zero() {
@@ -383,7 +383,7 @@ impl<'a> Hands<'a> {
         let provider = self.shared.job.provider;
         let mut told = false;
         loop {
-            let owed = provider.owed();
+            let owed = provider.rate_limit_wait();
             if owed.is_zero() {
                 return Ok(());
             }
@@ -405,7 +405,7 @@ impl<'a> Hands<'a> {
         self.say(StepEvent::Retrying {
             cause: "the rate limit was reached".to_owned(),
         });
-        let pause = until.unwrap_or_else(|| self.backoff.pause(put_off));
+        let pause = until.unwrap_or_else(|| self.backoff.delay(put_off));
         self.shared.limits.close(action, id, pause);
     }
 
@@ -430,11 +430,11 @@ fn halted(during: String) -> End {
     End::Halted { during }
 }
 
-fn named(until: Until) -> &'static str {
+fn named(until: WaitUntil) -> &'static str {
     match until {
-        Until::Started => "started",
-        Until::Stopped => "stopped",
-        Until::Destroyed => "destroyed",
-        Until::Settled => "settled",
+        WaitUntil::Started => "started",
+        WaitUntil::Stopped => "stopped",
+        WaitUntil::Destroyed => "destroyed",
+        WaitUntil::Settled => "settled",
     }
 }

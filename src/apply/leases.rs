@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::ends::{End, Part};
 use super::hands::Hands;
 use crate::core::fleet::{HostStatus, MachineId};
-use crate::provider::{ErrorClass, LEASE_BEAT};
+use crate::provider::{ErrorClass, LEASE_REFRESH_INTERVAL};
 
 /// How long somebody else's lease is waited out.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,7 +44,7 @@ impl Hands<'_> {
             // Whoever does not hear the answer cannot let go of what it gives.
             let answer = tokio::select! {
                 biased;
-                answer = job.provider.lease(&job.plan.app, id, &why) => answer,
+                answer = job.provider.acquire_lease(&job.plan.app, id, &why) => answer,
                 () = self.shared.cancel.cut_off() => return Err(halted()),
             };
             let error = match answer {
@@ -95,11 +95,11 @@ impl Hands<'_> {
             std::future::pending::<()>().await;
         }
         loop {
-            sleep(LEASE_BEAT).await;
+            sleep(LEASE_REFRESH_INTERVAL).await;
             let held = self.leased.borrow().clone();
             for id in held {
                 // A lease that is lost shows in the next call; one that goes on needs no word.
-                let _ = job.provider.prolong(&job.plan.app, &id).await;
+                let _ = job.provider.refresh_lease(&job.plan.app, &id).await;
             }
         }
     }
@@ -110,7 +110,7 @@ impl Hands<'_> {
         let held = std::mem::take(&mut *self.leased.borrow_mut());
         for id in held {
             // What is not let go of ends by itself a few seconds later.
-            let _ = timeout(LETTING_GO, job.provider.let_go(&job.plan.app, &id)).await;
+            let _ = timeout(LETTING_GO, job.provider.release_lease(&job.plan.app, &id)).await;
         }
     }
 

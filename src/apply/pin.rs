@@ -11,7 +11,7 @@ pub(super) fn mismatch(pin: &Precondition, live: &Machine, lineage: &Lineage) ->
     if live.id != pin.id {
         return Some(format!("{} answers for {}", live.id, pin.id));
     }
-    if live.region.is_told() && live.region != pin.region {
+    if live.region.is_known() && live.region != pin.region {
         return Some(format!(
             "{} is in {} and was in {}",
             live.id, live.region, pin.region
@@ -24,7 +24,7 @@ pub(super) fn mismatch(pin: &Precondition, live: &Machine, lineage: &Lineage) ->
     let config = live
         .config
         .as_ref()
-        .map(|config| StoredConfig::of(config, lineage).digest());
+        .map(|config| StoredConfig::from_config(config, lineage).digest());
     if pin.config.is_some() && config != pin.config {
         return Some(format!(
             "the config of {} has changed since the plan",

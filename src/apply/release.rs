@@ -45,8 +45,8 @@ pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
             let stamp = ReleaseStamp {
                 version: release.version,
                 id: Some(release.id),
-                by_us: true,
-                since_us: false,
+                registered_by_us: true,
+                newer_than_ours: false,
             };
             (stamp, None)
         }
@@ -54,8 +54,8 @@ pub(super) async fn register(shared: &Shared<'_>) -> Option<ReleaseStamp> {
             let stamp = ReleaseStamp {
                 version: planned.number,
                 id: None,
-                by_us: false,
-                since_us: false,
+                registered_by_us: false,
+                newer_than_ours: false,
             };
             (stamp, Some(why))
         }
@@ -106,7 +106,11 @@ async fn ended(shared: &Shared<'_>, id: &str, status: ReleaseStatus) -> Result<(
     let job = &shared.job;
     let mut tries = 0;
     loop {
-        let error = match job.provider.mark_release(&job.plan.app, id, status).await {
+        let error = match job
+            .provider
+            .set_release_status(&job.plan.app, id, status)
+            .await
+        {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
@@ -114,7 +118,7 @@ async fn ended(shared: &Shared<'_>, id: &str, status: ReleaseStatus) -> Result<(
         let pause = match error.class {
             ErrorClass::RateLimited(Some(pause)) => pause,
             ErrorClass::RateLimited(None) | ErrorClass::Transient | ErrorClass::Unknown => {
-                shared.backoff.pause(tries)
+                shared.backoff.delay(tries)
             }
             ErrorClass::Invalid
             | ErrorClass::Conflict
@@ -132,7 +136,7 @@ async fn ended(shared: &Shared<'_>, id: &str, status: ReleaseStatus) -> Result<(
 async fn mark(shared: &Shared<'_>, id: &str, status: ReleaseStatus) {
     let job = &shared.job;
     // Whoever reads a release that was not marked sees its age.
-    let marked = job.provider.mark_release(&job.plan.app, id, status);
+    let marked = job.provider.set_release_status(&job.plan.app, id, status);
     let _ = timeout(MARKING, marked).await;
 }
 
@@ -157,10 +161,10 @@ async fn persistently(shared: &Shared<'_>, planned: &PlannedRelease) -> Result<R
                 if let Some(found) = settled(shared, planned, &error).await? {
                     return Ok(found);
                 }
-                shared.backoff.pause(tries)
+                shared.backoff.delay(tries)
             }
-            ErrorClass::Transient => shared.backoff.pause(tries),
-            ErrorClass::RateLimited(pause) => pause.unwrap_or_else(|| shared.backoff.pause(tries)),
+            ErrorClass::Transient => shared.backoff.delay(tries),
+            ErrorClass::RateLimited(pause) => pause.unwrap_or_else(|| shared.backoff.delay(tries)),
             ErrorClass::Invalid
             | ErrorClass::Conflict
             | ErrorClass::NoRoom
@@ -215,6 +219,6 @@ async fn settled(
             Ok(_) => return Ok(None),
             Err(error) => return Err(format!("{}; {}", lost.message, error.message)),
         }
-        sleep(shared.backoff.pause(looks)).await;
+        sleep(shared.backoff.delay(looks)).await;
     }
 }

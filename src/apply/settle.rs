@@ -64,14 +64,14 @@ async fn look(
         if tries == 0 {
             hands.waiting(format!("{name} to be listed"), left);
         }
-        hands.rest(backoff.pause(tries).min(left)).await?;
+        hands.rest(backoff.delay(tries).min(left)).await?;
         tries += 1;
     }
 }
 
 fn is_of_others(hands: &Hands<'_>, machine: &Machine) -> bool {
     let job = &hands.shared.job;
-    job.observed.description.is_of_other_project(machine)
+    job.observed.description.belongs_to_other_project(machine)
         && !job.known.machines.contains_key(&machine.id)
 }
 

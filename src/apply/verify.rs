@@ -11,7 +11,9 @@ use super::overtaken;
 use super::pin;
 use super::shared::Shared;
 use super::wanted::{Wanted, watched};
-use crate::core::fleet::{Exit, Machine, MachineId, MachineState, Occurred, Occurrence, VolumeId};
+use crate::core::fleet::{
+    Exit, Machine, MachineId, MachineState, ProcessEvent, ProcessEventKind, VolumeId,
+};
 use crate::core::plan::{Action, Change, GateKind, Outcome, StepId, StepResult, forked_text};
 
 /// How often a Machine is read again that is not as it should be: reads may lag for a moment.
@@ -264,7 +266,7 @@ fn judge(
     let Some(live) = live else {
         return Found::Otherwise(format!("{id} was changed and is gone"));
     };
-    if live.region.is_told() && live.region != change.region {
+    if live.region.is_known() && live.region != change.region {
         return Found::Otherwise(format!("{id} is in {}, not {}", live.region, change.region));
     }
     if change.action == Action::Adopt {
@@ -338,9 +340,9 @@ fn running(window: Duration, seen: Option<&Machine>, live: &Machine) -> Found {
         return Found::AsItShould;
     }
     let known = seen.into_iter().flat_map(|seen| &seen.events);
-    let known: BTreeSet<u64> = known.map(|event| event.mark).collect();
-    let new = |event: &&Occurrence| !known.contains(&event.mark);
-    let since: Vec<&Occurrence> = live.events.iter().filter(new).collect();
+    let known: BTreeSet<u64> = known.map(|event| event.id).collect();
+    let new = |event: &&ProcessEvent| !known.contains(&event.id);
+    let since: Vec<&ProcessEvent> = live.events.iter().filter(new).collect();
     // What has something to answer has no end that would be a success.
     let config = live.config.as_deref();
     let serves = config.is_some_and(|config| config.has_services() || config.has_checks());
@@ -350,7 +352,7 @@ fn running(window: Duration, seen: Option<&Machine>, live: &Machine) -> Found {
     let exit = exits.next();
     let requested = since
         .iter()
-        .any(|event| event.what == Occurred::StopRequested);
+        .any(|event| event.kind == ProcessEventKind::StopRequested);
     if since.len() == live.events.len()
         && let Some(last) = exit.filter(is_bad)
     {
@@ -385,10 +387,13 @@ fn running(window: Duration, seen: Option<&Machine>, live: &Machine) -> Found {
     }
 }
 
-fn exit_of(event: &Occurrence) -> Option<Exit> {
-    match event.what {
-        Occurred::Exited(exit) => Some(exit),
-        Occurred::Changed | Occurred::Started | Occurred::StopRequested | Occurred::Other => None,
+fn exit_of(event: &ProcessEvent) -> Option<Exit> {
+    match event.kind {
+        ProcessEventKind::Exited(exit) => Some(exit),
+        ProcessEventKind::Changed
+        | ProcessEventKind::Started
+        | ProcessEventKind::StopRequested
+        | ProcessEventKind::Other => None,
     }
 }
 
@@ -448,7 +453,7 @@ async fn doubles(shared: &Shared<'_>, results: &[StepResult]) -> Vec<String> {
         .iter()
         .filter(|machine| !machine.state.is_gone())
         .filter_map(|machine| {
-            let launch = machine.name.launch_part()?;
+            let launch = machine.name.launch_suffix()?;
             let owner = (*launches.get(launch)?)?;
             (*owner != machine.id)
                 .then(|| format!("{} ({}) is a double of {owner}", machine.id, machine.name))

@@ -7,10 +7,10 @@ use super::echo::Written;
 use super::ends::{End, Part};
 use super::shared::Shared;
 use crate::apply::codes;
-use crate::core::fleet::difference::changes_of;
+use crate::core::fleet::diff::required_changes;
 use crate::core::fleet::{
-    Base, DesiredGroup, Filled, GroupName, Machine, MachineConfig, MachineId, Stamps, StoredConfig,
-    VolumeId,
+    ComputedFields, ConfigBase, DesiredGroup, GroupName, Machine, MachineConfig, MachineId, Stamps,
+    StoredConfig, VolumeId,
 };
 use crate::core::plan::{StandbyTarget, filled_of};
 
@@ -42,7 +42,7 @@ impl<'a> Wanted<'a> {
             shared,
             group,
             name,
-            sent: id.and_then(|id| shared.job.known.sent(id)),
+            sent: id.and_then(|id| shared.job.known.sent_config(id)),
             volumes: volumes.to_vec(),
             standby_for,
         })
@@ -50,7 +50,7 @@ impl<'a> Wanted<'a> {
 
     /// The whole config, laid over the one that exists.
     pub(super) fn over(&self, existing: Option<&MachineConfig>) -> MachineConfig {
-        let base = Base {
+        let base = ConfigBase {
             existing,
             sent: self.sent,
         };
@@ -60,7 +60,7 @@ impl<'a> Wanted<'a> {
 
     /// The config that exists, as this is laid over it.
     pub(super) fn there<'m>(&self, machine: &'m Machine) -> Option<Cow<'m, MachineConfig>> {
-        machine.resolved(self.group.template.image.as_deref())
+        machine.resolved_config(self.group.template.image.as_deref())
     }
 
     /// Whether the Machine is down since a change of it that nobody has seen work, ended by itself and has
@@ -73,7 +73,7 @@ impl<'a> Wanted<'a> {
         let mut taken_over = job.plan.adopted_runs.iter();
         let unproven = recorded.is_some_and(|known| known.unproven)
             || taken_over.any(|taken| Some(&taken.run) == run);
-        unproven && live.ended_by_itself() && (template.has_services() || template.has_checks())
+        unproven && live.exited_by_itself() && (template.has_services() || template.has_checks())
     }
 
     /// Whether a run of ours saw the Machine as it was meant to be: one that is `created` rests so then.
@@ -93,20 +93,20 @@ impl<'a> Wanted<'a> {
         machine.group.as_ref() == Some(self.name)
             && as_set(&machine.standby_for) == as_set(&self.standby_for)
             && machine.volumes == self.volumes
-            && changes_of(&live, &self.over(Some(&live)), &filled, lineage).is_empty()
+            && required_changes(&live, &self.over(Some(&live)), &filled, lineage).is_empty()
     }
 
     /// What the platform was seen to add by itself to Machines of this config, or of the one that this
     /// Machine had.
-    fn filled(&self) -> Filled {
+    fn filled(&self) -> ComputedFields {
         let remembered = self.remembered();
         let mut filled = self.known_filled(&remembered);
         filled.merge(&self.shared.echo.of_config(&remembered.digest()));
         filled
     }
 
-    fn known_filled(&self, remembered: &StoredConfig) -> Filled {
-        let known = &self.shared.job.known.filled;
+    fn known_filled(&self, remembered: &StoredConfig) -> ComputedFields {
+        let known = &self.shared.job.known.computed_fields;
         filled_of(known, [self.sent, Some(remembered)])
     }
 
@@ -126,8 +126,8 @@ impl<'a> Wanted<'a> {
     /// What the state remembers of it: the keys that the manifests write, and none of those that only
     /// the platform has, which would become removals.
     pub(super) fn remembered(&self) -> StoredConfig {
-        let own = self.group.config_for(Base::default(), &[], &[]);
-        StoredConfig::of(&own, &self.shared.job.observed.description.scope)
+        let own = self.group.config_for(ConfigBase::default(), &[], &[]);
+        StoredConfig::from_config(&own, &self.shared.job.observed.description.scope)
     }
 
     /// The Machine that a call has answered. As long as nothing tells its config, it watches and mounts what was
@@ -185,7 +185,7 @@ fn as_set(ids: &[MachineId]) -> BTreeSet<&MachineId> {
 /// another tool (rule 4).
 pub(super) fn own_launch(machine: &Machine) -> Option<&str> {
     let stamp = machine.stamps.launch.as_deref()?;
-    (machine.name.launch_part() == Some(stamp)).then_some(stamp)
+    (machine.name.launch_suffix() == Some(stamp)).then_some(stamp)
 }
 
 /// The ids of the Machines that a standby watches; those that this run makes, or puts in the place of others,

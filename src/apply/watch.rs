@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::core::fleet::{Exit, Machine, MachineState, Occurred};
+use crate::core::fleet::{Exit, Machine, MachineState, ProcessEventKind};
 
 /// How long a Machine may be down after an exit of which the provider does not say whether it starts the
 /// Machine again.
@@ -61,7 +61,7 @@ impl Watch {
     /// call, none of a new one.
     pub fn over(window: Duration, before: Option<&Machine>) -> Self {
         let marks = before.into_iter().flat_map(|machine| &machine.events);
-        Self::since(window, marks.map(|event| event.mark).collect(), false)
+        Self::since(window, marks.map(|event| event.id).collect(), false)
     }
 
     /// The same with the events that were there before. `started` says that no call changes it: what it
@@ -137,27 +137,27 @@ impl Watch {
     fn learn(&mut self, machine: &Machine) {
         let known = |mark: &u64| self.judged.contains(mark);
         let reaches_back =
-            self.judged.is_empty() || machine.events.iter().any(|event| known(&event.mark));
+            self.judged.is_empty() || machine.events.iter().any(|event| known(&event.id));
         if !reaches_back {
             self.started = true;
         }
         for event in machine.events.iter().rev() {
-            if !self.judged.insert(event.mark) {
+            if !self.judged.insert(event.id) {
                 continue;
             }
-            match event.what {
-                Occurred::Changed => {
+            match event.kind {
+                ProcessEventKind::Changed => {
                     self.started = false;
                     self.forget();
                 }
-                Occurred::Started => {
+                ProcessEventKind::Started => {
                     self.started = true;
                     self.up_since = None;
                     self.stop_requested = false;
                 }
-                Occurred::StopRequested => self.stop_requested |= self.started,
-                Occurred::Exited(exit) if self.started => self.ended(exit),
-                Occurred::Exited(_) | Occurred::Other => {}
+                ProcessEventKind::StopRequested => self.stop_requested |= self.started,
+                ProcessEventKind::Exited(exit) if self.started => self.ended(exit),
+                ProcessEventKind::Exited(_) | ProcessEventKind::Other => {}
             }
         }
         if let Some(last) = self.last.filter(|exit| !reaches_back && exit.is_crash()) {

@@ -8,7 +8,7 @@ use super::codes;
 use super::manifests::Warnings;
 use super::session::{self, Session};
 use crate::conduct::Remembered;
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{Desired, GroupName, Known, Lineage, Machine, MachineId, Observed};
 use crate::core::plan::RunInfo;
 use crate::core::plan::manual::{self, AdoptError};
@@ -88,7 +88,7 @@ pub(super) async fn take_in(
     may_take(&there.known, machine)?;
     let group = manual::group_of(machine, &session.desired);
     ui.talk(&escape::safe(&shown(machine, &group)));
-    if observed.others.contains_key(&machine.id) {
+    if observed.other_projects.contains_key(&machine.id) {
         let folder = machine.project.as_deref().unwrap_or_default();
         ui.warn(&format!(
             "Machine {} belongs to the project in `{folder}`: both would change it from now on, unless you \
@@ -152,7 +152,7 @@ fn observed_as<'o>(observed: &'o Observed, wanted: &str) -> Result<&'o Machine, 
         let named = machine.id.as_str() == wanted || machine.name.as_str() == wanted;
         named && !machine.state.is_gone()
     };
-    let mut machines = observed.all();
+    let mut machines = observed.all_machines();
     machines.find(is_it).ok_or_else(|| {
         let app = &observed.app;
         let message = format!("app `{app}` has no such Machine `{wanted}`");

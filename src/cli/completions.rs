@@ -199,11 +199,11 @@ impl Facts {
                 .collect(),
             Kind::Size => sizes::all()
                 .filter(|size| size.gpu.is_none())
-                .map(|size| candidate(size.name, &sizes::memory(size.memory_mb)))
+                .map(|size| candidate(size.name, &sizes::format_memory(size.memory_mb)))
                 .collect(),
             Kind::Provider => PROVIDERS
                 .iter()
-                .map(|profile| candidate(profile.name, profile.what))
+                .map(|profile| candidate(profile.name, profile.machine_description))
                 .collect(),
         }
     }

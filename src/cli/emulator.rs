@@ -11,8 +11,8 @@ use super::args::{Emulator, Fill, RateLimits};
 use super::codes;
 use super::project::read_file;
 use crate::core::view::json;
-use crate::emulator::data::Keeper;
-use crate::emulator::http::{Desk, router};
+use crate::emulator::http::{Server, router};
+use crate::emulator::storage::WorldStore;
 use crate::emulator::world::World;
 use crate::emulator::{TokioClock, faults};
 use crate::ui::{Exit, Failure, Signals};
@@ -55,10 +55,10 @@ pub(super) async fn run(context: &Context<'_>, args: &Emulator) -> Result<Exit, 
     }
 }
 
-fn desk(context: &Context<'_>, args: &Emulator) -> Result<Desk, Failure> {
+fn desk(context: &Context<'_>, args: &Emulator) -> Result<Server, Failure> {
     let now = context.env.unix_now();
     let keeper = args.data.as_deref().map(|path| {
-        let keeper = Keeper::open(path).map_err(|why| unkept(path, &why))?;
+        let keeper = WorldStore::open(path).map_err(|why| unkept(path, &why))?;
         let times = keeper.times(now).map_err(|why| unkept(path, &why))?;
         Ok::<_, Failure>((keeper, times, path))
     });
@@ -69,7 +69,7 @@ fn desk(context: &Context<'_>, args: &Emulator) -> Result<Desk, Failure> {
         Some(seed) => seed.to_string(),
         None => context.env.new_run_id().to_string(),
     };
-    let mut world = World::new(seed, Arc::new(TokioClock::from(ahead)));
+    let mut world = World::new(seed, Arc::new(TokioClock::starting_at(ahead)));
     world.begin_at(beginning);
     world.fills_in = args.fill == Fill::On;
     world.timings.latency = args.latency;
@@ -79,12 +79,12 @@ fn desk(context: &Context<'_>, args: &Emulator) -> Result<Desk, Failure> {
         inject(&mut world, path)?;
     }
     let Some((keeper, _, path)) = keeper else {
-        return Ok(Desk::new(world));
+        return Ok(Server::new(world));
     };
     keeper
         .restore(&mut world)
         .map_err(|why| unkept(path, &why))?;
-    Ok(Desk::new(world).kept_by(keeper))
+    Ok(Server::new(world).with_store(keeper))
 }
 
 fn inject(world: &mut World, path: &Path) -> Result<(), Failure> {
@@ -97,7 +97,7 @@ fn inject(world: &mut World, path: &Path) -> Result<(), Failure> {
     };
     let bytes = read_file(path)?.ok_or_else(|| bad("there is no such file"))?;
     let text = String::from_utf8(bytes).map_err(|_| bad("it is not UTF-8"))?;
-    for fault in faults::read(&text).map_err(|why| bad(why.trim_end()))? {
+    for fault in faults::parse_faults(&text).map_err(|why| bad(why.trim_end()))? {
         world.inject(fault);
     }
     Ok(())

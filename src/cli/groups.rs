@@ -4,7 +4,7 @@ use super::args::Group as Args;
 use super::edit::{self, Ground};
 use super::scale::{group, list};
 use super::{Context, codes};
-use crate::core::fleet::{Desired, GroupName, Moved};
+use crate::core::fleet::{Desired, GroupName, MovedGroup};
 use crate::core::manifest::edit::Edit;
 use crate::ui::{Exit, Failure};
 
@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context<'_>, args: &Args) -> Result<Exit, Fail
 fn left(ground: &Ground<'_>, to: &GroupName, from: Option<&GroupName>) -> Result<(), Failure> {
     let moved = &ground.desired.moved;
     // The way back is no way away.
-    let away = |moved: &&Moved| moved.from == *to && Some(&moved.to) != from;
+    let away = |moved: &&MovedGroup| moved.from == *to && Some(&moved.to) != from;
     let Some(pending) = moved.iter().find(away) else {
         return Ok(());
     };

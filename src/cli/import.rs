@@ -144,7 +144,7 @@ fn manifest(
     }
     // They count for their groups, and enter the state once their configs can be read.
     for machine in observed.machines.values().filter(|m| m.config.is_none()) {
-        let counts = matches!(machine.management, Management::Ours | Management::Launch);
+        let counts = matches!(machine.management, Management::Ours | Management::FlyLaunch);
         if let (true, Some(group)) = (counts, &machine.group) {
             groups.entry(group.clone()).or_default().push(machine);
         }

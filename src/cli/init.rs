@@ -78,7 +78,7 @@ async fn provider(context: &Context<'_>) -> Result<Option<String>, Failure> {
         question: "Where do the Machines run?",
         rows: &|_| {
             PROVIDERS
-                .map(|profile| format!("{:5}  {}", profile.name, profile.beginning))
+                .map(|profile| format!("{:5}  {}", profile.name, profile.init_description))
                 .to_vec()
         },
         otherwise: Failure::new(
@@ -171,7 +171,7 @@ fn manifest(desired: &Desired, fly: &Path) -> String {
     let mut text = format!("#:schema ./{SCHEMA}\n{}", head(desired, fly));
     // On Fly the Machines that exist say how many there are; a number written here would undo what
     // `fly scale count` did (rule 7).
-    if desired.profile().state_of_one_computer {
+    if desired.profile().state_is_local {
         for (name, group) in &desired.groups {
             let (count, why) = count(group);
             let name = toml_edit::Key::new(name.as_str());
@@ -198,7 +198,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The state of local Machines means nothing on another computer; on Fly it is the team's.
 fn ignored(provider: &str) -> &'static [&'static str] {
-    if profile(provider).state_of_one_computer {
+    if profile(provider).state_is_local {
         &["/state/"]
     } else {
         &["/state/.*.lock", "/state/*.unpublished*"]

@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::core::fleet::{AppName, GroupName, Known, MachineId};
 use crate::core::view::{escape, json};
 use crate::observe::persistently;
-use crate::provider::{ErrorClass, LogLine, LogQuery, LogsOf, Provider, ProviderError};
+use crate::provider::{ErrorClass, LogLine, LogQuery, LogScope, Provider, ProviderError};
 use crate::ui::color::{Ink, paint};
 use crate::ui::{Exit, Failure, Signals, Ui};
 
@@ -22,12 +22,12 @@ pub(super) async fn run(context: &Context<'_>, args: &Logs) -> Result<Exit, Fail
         let known = known.unwrap_or_else(|| session.nothing_known());
         let of = args.of.as_deref().or(args.group.as_deref());
         let of = whose(&session, &*provider, &known, of).await?;
-        if let LogsOf::Machine(id) = &of {
+        if let LogScope::Machine(id) = &of {
             say_folder(ui, &*provider, &session.desired.app, &known, id).await?;
         }
         let query = LogQuery {
-            of,
-            listed: known.machines.keys().cloned().collect(),
+            scope: of,
+            known_machines: known.machines.keys().cloned().collect(),
             follow: args.follow,
             tail: args.tail,
         };
@@ -54,9 +54,9 @@ async fn whose(
     provider: &dyn Provider,
     known: &Known,
     of: Option<&str>,
-) -> Result<LogsOf, Failure> {
+) -> Result<LogScope, Failure> {
     let Some(of) = of else {
-        return Ok(LogsOf::App);
+        return Ok(LogScope::App);
     };
     let group = GroupName::new(of).ok();
     if let Some(group) = &group {
@@ -67,7 +67,7 @@ async fn whose(
                 .any(|machine| machine.group == *group)
         };
         if session.desired.groups.contains_key(group) || remembered() {
-            return Ok(LogsOf::Group(group.clone()));
+            return Ok(LogScope::Group(group.clone()));
         }
     }
     let app = &session.desired.app;
@@ -79,20 +79,20 @@ async fn whose(
         machines.any(|machine| machine.group.as_ref() == Some(group))
     };
     if let Some(group) = group.filter(is_there) {
-        return Ok(LogsOf::Group(group));
+        return Ok(LogScope::Group(group));
     }
     listing
         .machines
         .into_iter()
         .find(|machine| machine.id.as_str() == of || machine.name.as_str() == of)
-        .map(|machine| LogsOf::Machine(machine.id))
+        .map(|machine| LogScope::Machine(machine.id))
         // The log of a Machine that is gone may still be there.
         .or_else(|| {
             let id = MachineId::new(of).ok()?;
             known
                 .machines
                 .contains_key(&id)
-                .then_some(LogsOf::Machine(id))
+                .then_some(LogScope::Machine(id))
         })
         .ok_or_else(|| {
             Failure::new(
@@ -133,7 +133,7 @@ async fn say_folder(
         return Ok(());
     };
     let described = persistently(|| provider.describe(app)).await?;
-    if described.is_of_other_project(&machine) {
+    if described.belongs_to_other_project(&machine) {
         ui.warn(&format!(
             "Machine {id} belongs to the project in `{folder}`"
         ));

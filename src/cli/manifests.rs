@@ -423,7 +423,7 @@ impl Manifests {
     /// would be done to the other by the next apply.
     pub(super) fn may_be_written(&self, global: &Global) -> Result<(), Failure> {
         let desired = self.loaded.desired.as_ref();
-        let named = desired.and_then(|desired| Some((desired, desired.named_by.as_ref()?)));
+        let named = desired.and_then(|desired| Some((desired, desired.app_name_source.as_ref()?)));
         let Some((desired, Some((file, other)))) =
             named.map(|(desired, named)| (desired, named.file.as_ref()))
         else {

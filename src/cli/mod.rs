@@ -59,10 +59,10 @@ use clap::{CommandFactory, FromArgMatches};
 use args::{Cli, Global, Show, Typed, Verb};
 
 use crate::core::fleet::ids::InvalidName;
-use crate::core::scrub::{self, Scrub};
+use crate::core::scrub::{self, TokenScrubber};
 use crate::core::view::escape::safe;
 use crate::env::Env;
-use crate::provider::fly::TOKENS;
+use crate::provider::fly::TOKEN_VARS;
 use crate::provider::local::supervise;
 use crate::ui::{ColorChoice, Exit, Failure, Loudness, Ui};
 
@@ -84,7 +84,9 @@ pub fn main(args: &[OsString]) -> ExitCode {
     }
     let env = Env::of_process();
     // Before the first word is printed.
-    scrub::arm(Scrub::of(TOKENS.iter().filter_map(|name| env.var(name))));
+    scrub::install(TokenScrubber::new(
+        TOKEN_VARS.iter().filter_map(|name| env.var(name)),
+    ));
     let answered = completions::answered(args, &env);
     answered.unwrap_or_else(|| speak(args, &env)).into()
 }

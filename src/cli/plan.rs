@@ -6,7 +6,7 @@ use super::saved::OutFile;
 use super::session::{self, Session};
 use super::{Context, show};
 use crate::conduct::Look;
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::{DriftKind, Options, Plan, PlanMode, SavedPlan};
 use crate::ui::{Exit, Failure, Signals};
 

@@ -6,7 +6,7 @@ use super::args::{RegionsEdit, RegionsVerb as Args};
 use super::edit::{self, Ground};
 use super::scale::{group, one_group, standbys, there};
 use super::{Context, codes, scale_show};
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{Count, GroupName, Region, Regions};
 use crate::core::manifest::did_you_mean;
 use crate::core::manifest::edit::{Edit, Layout};

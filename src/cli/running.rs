@@ -9,7 +9,7 @@ use super::{Context, show};
 use crate::apply::{CancelHandle, Halt};
 use crate::conduct::{Ended, Errand, Ground, Look};
 use crate::core::fleet::MachineId;
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::partial_rollout::PartialRollout;
 use crate::core::plan::{
     Action, Outcome, Plan, PlanMode, Requested, RestartScope, StepResult, Work,

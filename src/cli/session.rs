@@ -332,11 +332,11 @@ pub(super) async fn read_asking(
 /// Fly, or whoever speaks its API. Where that is and with which token, no manifest can say (rule 38).
 pub(super) fn fly(context: &Context<'_>) -> Result<FlyProvider<HttpTransport>, Failure> {
     let refused = |error: AccessError| Failure::new(error.code, error.message).hint(error.hint);
-    let access = Access::of_vars(|name| context.env.var(name)).map_err(refused)?;
+    let access = Access::from_vars(|name| context.env.var(name)).map_err(refused)?;
     let transport = HttpTransport::new(&access).map_err(refused)?;
-    let provider = FlyProvider::new(transport, access).telling(context.ui.teller());
+    let provider = FlyProvider::new(transport, access).with_progress(context.ui.teller());
     Ok(match context.global.max_rps {
-        Some(most) => provider.at_most(most),
+        Some(most) => provider.with_max_rps(most),
         None => provider,
     })
 }

@@ -4,8 +4,8 @@ use super::args::{Memory, Vm};
 use super::codes;
 use super::edit::Ground;
 use super::scale::{group, list};
+use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::schema::Guest;
-use crate::core::fleet::typed::shell_word;
 use crate::core::fleet::{Desired, GroupName, MachineId};
 use crate::core::manifest::edit::{Edit, Size};
 use crate::core::platform::sizes;
@@ -59,7 +59,7 @@ fn edit(group: GroupName, size: Size) -> Result<Edit, Failure> {
         memory_mb: Some(size.memory_mb),
         ..Guest::default()
     };
-    match sizes::misfit(&guest) {
+    match sizes::check_size(&guest) {
         None => Ok(Edit::Size { group, size }),
         Some(misfit) => Err(Failure::new(codes::BAD_SIZE, misfit.problem).hint(misfit.help)),
     }
@@ -81,7 +81,7 @@ fn the_group(desired: &Desired, flag: Option<&GroupName>) -> Result<GroupName, F
 
 /// Kind and number of a group's CPUs: what fly.toml says, else what its Machines have, else the default.
 fn cpus(ground: &Ground<'_>, name: &GroupName) -> Result<(String, u32), Failure> {
-    let written = ground.desired.groups[name].template.written_size();
+    let written = ground.desired.groups[name].template.explicit_size();
     if has_gpu(ground, name) {
         return Err(Failure::new(
             codes::BAD_SIZE,
@@ -108,7 +108,7 @@ fn cpus(ground: &Ground<'_>, name: &GroupName) -> Result<(String, u32), Failure>
         )
         .hint(whole)),
         [] => {
-            let usual = sizes::find(sizes::DEFAULT).expect("the default is a size");
+            let usual = sizes::find(sizes::DEFAULT_SIZE).expect("the default is a size");
             Ok((usual.kind.as_str().to_owned(), usual.cpus))
         }
         [one] => Ok(one.clone()),
@@ -144,18 +144,18 @@ fn there(ground: &Ground<'_>, name: &GroupName) -> Vec<Option<Guest>> {
     let its = known.machines.iter();
     let its = its.filter(|(id, machine)| is_its(id, &machine.group));
     let sent = its.map(|(id, _)| {
-        let guest = known.sent(id)?.tree().get("guest")?;
+        let guest = known.sent_config(id)?.tree().get("guest")?;
         serde_json::from_value(guest.clone()).ok()
     });
     // A process of this computer has no size but the one that is written.
-    let is_sized = desired.profile().sizes;
+    let is_sized = desired.profile().has_fly_sizes;
     sent.map(|guest| guest.or_else(|| (!is_sized).then(Guest::default)))
         .collect()
 }
 
 /// Whether fly.toml gives it GPUs or, where that says nothing of a size, its Machines have some.
 fn has_gpu(ground: &Ground<'_>, name: &GroupName) -> bool {
-    let written = ground.desired.groups[name].template.written_size();
+    let written = ground.desired.groups[name].template.explicit_size();
     match written {
         Some(written) => written.gpu_kind.is_some(),
         None => there(ground, name)

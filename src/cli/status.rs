@@ -58,7 +58,7 @@ async fn look(
     let options = session::wishes(&Wishes::default(), PlanMode::Normal, Requested::default());
     let wanted = session.wanted();
     let mut view = StatusView::of(provider.name(), wanted, remembered.as_ref(), &observed);
-    view.named_by.clone_from(&session.desired.named_by);
+    view.named_by.clone_from(&session.desired.app_name_source);
     if let (Some(desired), Some(known)) = (wanted, &remembered) {
         view = view.beside(&plan(desired, known, Some(&observed), &options));
     }

@@ -14,7 +14,7 @@ use super::manifests::{self, Accepted};
 use super::pairs::{self, Ours, Pair};
 use super::project::{Project, read_file};
 use crate::core::fleet::profile::LOCAL;
-use crate::core::fleet::{AppName, Desired, NamedBy};
+use crate::core::fleet::{AppName, AppNameSource, Desired};
 use crate::core::manifest::{
     self, Diagnostics, Overrides, PROVIDERS, Settings, Severity, SourceFile, StateLocation,
 };
@@ -72,7 +72,7 @@ pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Acc
     let provider_named = provider.is_some();
     let provider = provider.unwrap_or_else(|| LOCAL.name.to_owned());
     Ok(Accepted {
-        desired: Desired::of_nothing(app, named_by, &provider),
+        desired: Desired::empty(app, named_by, &provider),
         project: left.project,
         settings: Settings {
             provider,
@@ -198,11 +198,17 @@ impl Left {
     }
 
     /// The app that is meant, and what says so; nothing where nothing does.
-    fn app(&self, global: &Global) -> Result<Option<(AppName, Option<NamedBy>)>, Failure> {
+    fn app(&self, global: &Global) -> Result<Option<(AppName, Option<AppNameSource>)>, Failure> {
         if let Some(app) = &global.app {
             let other = self.named.clone().filter(|(_, other)| other != app);
             let by = global.app_by().to_owned();
-            return Ok(Some((app.clone(), Some(NamedBy { by, file: other }))));
+            return Ok(Some((
+                app.clone(),
+                Some(AppNameSource {
+                    source: by,
+                    file: other,
+                }),
+            )));
         }
         if let Some((_, app)) = &self.named {
             return Ok(Some((app.clone(), None)));
@@ -216,7 +222,13 @@ impl Left {
             (None, _) => Ok(None),
             (Some((path, whose)), true) => {
                 let by = path.display().to_string();
-                Ok(Some((whose.app, Some(NamedBy { by, file: None }))))
+                Ok(Some((
+                    whose.app,
+                    Some(AppNameSource {
+                        source: by,
+                        file: None,
+                    }),
+                )))
             }
             (Some(last), false) => {
                 states.push(last);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::ground::Look;
 use crate::core::fleet::{AppName, HostStatus, Machine, MachineId, MachineState, Management};
 use crate::core::plan::{Action, Change, StepId};
-use crate::provider::{ErrorClass, LEASE_BEAT, Provider, ProviderError};
+use crate::provider::{ErrorClass, LEASE_REFRESH_INTERVAL, Provider, ProviderError};
 
 /// How often a lease is asked for that somebody else has.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -61,7 +61,7 @@ impl<'a> Anchor<'a> {
         let deadline = Instant::now() + patience;
         let mut told = None;
         loop {
-            let error = match provider.lease(app, &id, why).await {
+            let error = match provider.acquire_lease(app, &id, why).await {
                 Ok(()) => return Ok(Some(Self { provider, app, id })),
                 // The look that follows finds out what became of it.
                 Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
@@ -93,16 +93,16 @@ impl<'a> Anchor<'a> {
     /// Prolongs it for as long as this is not dropped.
     pub async fn keep(&self) -> Infallible {
         loop {
-            sleep(LEASE_BEAT).await;
+            sleep(LEASE_REFRESH_INTERVAL).await;
             // A lease that is lost leaves every step its own.
-            let _ = self.provider.prolong(self.app, &self.id).await;
+            let _ = self.provider.refresh_lease(self.app, &self.id).await;
         }
     }
 
     /// Lets go of it.
     pub async fn let_go(self) {
         // What is not let go of ends by itself a few seconds later.
-        let _ = timeout(LETTING_GO, self.provider.let_go(self.app, &self.id)).await;
+        let _ = timeout(LETTING_GO, self.provider.release_lease(self.app, &self.id)).await;
     }
 }
 
@@ -171,8 +171,8 @@ fn chosen(look: &Look) -> Option<MachineId> {
     let known = &look.remembered.known;
     let may_be = |machine: &&Machine| {
         let id = &machine.id;
-        let ignored = known.ignored.contains(id) && !known.machines.contains_key(id);
-        let ours = matches!(machine.management, Management::Ours | Management::Launch);
+        let ignored = known.ignored_machines.contains(id) && !known.machines.contains_key(id);
+        let ours = matches!(machine.management, Management::Ours | Management::FlyLaunch);
         let runs = machine.state == MachineState::Started && machine.host == HostStatus::Ok;
         ours && runs && !ignored
     };

@@ -218,7 +218,9 @@ impl Look {
         let stamped = || {
             let ours = |machine: &&Machine| {
                 let stamp = machine.stamps.release.as_deref();
-                stamp.is_some_and(|stamp| stamp.by_us && stamp.id.as_ref() == Some(&release.id))
+                stamp.is_some_and(|stamp| {
+                    stamp.registered_by_us && stamp.id.as_ref() == Some(&release.id)
+                })
             };
             observed.machines.values().find(ours)?.stamps.run.as_ref()
         };

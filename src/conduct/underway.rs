@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::ground::{Ground, Look};
-use crate::core::fleet::{MachineId, Release, RunId, release::UNDER_WAY_S};
+use crate::core::fleet::{MachineId, Release, RunId, release::MAX_IN_PROGRESS_S};
 use crate::core::plan::releases::{release_in_progress, release_name};
 use crate::core::plan::{Action, AdoptedRun};
 use crate::env::Env;
@@ -91,7 +91,7 @@ impl Ground<'_> {
         let app = &look.plan.app;
         let marked = self
             .provider
-            .mark_release(app, &left.release.id, left.status);
+            .set_release_status(app, &left.release.id, left.status);
         let why = match timeout(MARKING, marked).await {
             Ok(Ok(())) => return None,
             Ok(Err(error)) => error.message,
@@ -135,6 +135,6 @@ impl Look {
 }
 
 fn until(release: &Release, now: i64) -> String {
-    let end = release.created_at.unwrap_or(now) + UNDER_WAY_S;
+    let end = release.created_at.unwrap_or(now) + MAX_IN_PROGRESS_S;
     jiff::Timestamp::from_second(end).map_or_else(|_| String::new(), |end| end.to_string())
 }

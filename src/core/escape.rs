@@ -4,7 +4,7 @@
 //! out visible instead (`\u{202e}`, `\n`). Everything else stays as it is, unchanged and unallocated.
 //! It only ever replaces characters; it never shortens, and it knows nothing of widths. Views pass every
 //! foreign string through [`safe`] where they place it; the ui passes every finished text through
-//! [`printed`], so that a string that no view has escaped is still harmless. Text inside JSON gets JSON
+//! [`sanitize_output`], so that a string that no view has escaped is still harmless. Text inside JSON gets JSON
 //! escapes at the same characters ([`hazards`]).
 
 use std::borrow::Cow;
@@ -69,7 +69,7 @@ pub fn safe_excerpt(text: &str, spot: Range<usize>) -> (String, Range<usize>) {
 
 /// A finished text of several lines as it may be written to a stream. With `colored` the escape sequences of
 /// colours stay, and no others. What the views have escaped comes back borrowed.
-pub fn printed(text: &str, colored: bool) -> Cow<'_, str> {
+pub fn sanitize_output(text: &str, colored: bool) -> Cow<'_, str> {
     let mut shown = String::new();
     let mut from = 0;
     let mut replace = |at: usize, c: char| {
@@ -87,7 +87,7 @@ pub fn printed(text: &str, colored: bool) -> Cow<'_, str> {
             continue;
         }
         let order = || {
-            let rest = without_colors(rest, colored);
+            let rest = strip_colors(rest, colored);
             at_line_start && rest.starts_with("::") || begins_old_command(&rest)
         };
         if c == '\n' {
@@ -120,7 +120,7 @@ pub fn hazards(text: &str) -> impl Iterator<Item = (usize, char)> {
 
 /// What stands for the first colon of `::` at the beginning of a line: a runner reads such a line as a
 /// workflow command, and wrapping can bring any part of a text there.
-pub const COLON: &str = "\\u{3a}";
+pub const ESCAPED_COLON: &str = "\\u{3a}";
 
 /// Whether this character must not reach an output as it is.
 pub fn is_hazard(c: char) -> bool {
@@ -180,7 +180,7 @@ fn color_length(rest: &str) -> Option<usize> {
 }
 
 /// The rest of this line as a runner reads it that takes colours away first.
-fn without_colors(rest: &str, colored: bool) -> Cow<'_, str> {
+fn strip_colors(rest: &str, colored: bool) -> Cow<'_, str> {
     // Longer than the longest beginning of a command; lines may be long, and each is looked at often.
     const ENOUGH: usize = 32;
     if !colored {
@@ -240,7 +240,7 @@ mod tests {
         ] {
             assert_eq!(safe(text), shown);
         }
-        assert!(safe("::error::x").starts_with(COLON));
+        assert!(safe("::error::x").starts_with(ESCAPED_COLON));
     }
 
     #[test]
@@ -261,14 +261,17 @@ mod tests {
     fn a_finished_text_keeps_its_lines_and_our_colours_and_nothing_else() {
         let text = "\u{1b}[1;31merror:\u{1b}[0m x\n  \u{1b}[36m::error::y\u{1b}[0m\n#\u{1b}[1m#[z]\u{1b}[2J\r\n";
         assert_eq!(
-            printed(text, true),
+            sanitize_output(text, true),
             "\u{1b}[1;31merror:\u{1b}[0m x\n  \u{1b}[36m\\u{3a}:error::y\u{1b}[0m\n\\u{23}\u{1b}[1m#[z]\\u{1b}[2J\\r\n"
         );
         assert_eq!(
-            printed("\u{1b}[31mx\u{1b}[0m", false),
+            sanitize_output("\u{1b}[31mx\u{1b}[0m", false),
             "\\u{1b}[31mx\\u{1b}[0m"
         );
-        assert_eq!(printed("a ::b\n\n ::1\n", false), "a ::b\n\n \\u{3a}:1\n");
+        assert_eq!(
+            sanitize_output("a ::b\n\n ::1\n", false),
+            "a ::b\n\n \\u{3a}:1\n"
+        );
         assert_eq!(safe_lines("a\n##[b]\n"), "a\n\\u{23}#[b]\n");
         assert!(matches!(safe_lines("a\nb"), Cow::Borrowed("a\nb")));
     }
@@ -276,13 +279,13 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_dangerous_leaves(text in "(\\PC|[\\x00-\\x1f\\u{7f}-\\u{9f}\\u{200b}-\\u{200f}\\u{2028}-\\u{202e}]|::error::|##\\[x\\]|#|\n|\u{1b}\\[1m)*", colored: bool) {
-            let shown = printed(&text, colored);
+            let shown = sanitize_output(&text, colored);
             let plain = shown.replace("\u{1b}[1m", "");
             prop_assert!(colored || !shown.contains('\u{1b}'), "{shown:?}");
             prop_assert!(!plain.chars().any(|c| c != '\n' && is_hazard(c)), "{plain:?}");
             prop_assert!(!plain.lines().any(|line| line.trim_start().starts_with("::")), "{plain:?}");
             prop_assert!(!plain.contains("##["), "{plain:?}");
-            prop_assert!(matches!(printed(&shown, colored), Cow::Borrowed(_)), "{shown:?}");
+            prop_assert!(matches!(sanitize_output(&shown, colored), Cow::Borrowed(_)), "{shown:?}");
         }
 
         #[test]
@@ -292,7 +295,7 @@ mod tests {
             prop_assert_eq!(hazards(&shown).count(), 0, "{:?}", shown);
             // What is no command in the middle of a line (`::1`) is looked at once more at its start.
             let begins = shown.trim_start().starts_with("::");
-            prop_assert!(begins || matches!(printed(&shown, true), Cow::Borrowed(_)), "{shown:?}");
+            prop_assert!(begins || matches!(sanitize_output(&shown, true), Cow::Borrowed(_)), "{shown:?}");
             prop_assert!(matches!(safe(&shown), Cow::Borrowed(_)), "{shown:?}");
         }
 

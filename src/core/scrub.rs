@@ -2,10 +2,10 @@
 //!
 //! A server may quote the token that it was sent: percent-encoded, with JSON or HTML escapes, in base64 or
 //! hex, broken by line ends, cut short. Text and token are brought to one form, and every piece of
-//! [`PIECE`] characters counts. The one instance that a process uses is set once, before anything is
-//! printed ([`arm`]); nothing else in the core has a memory.
+//! [`MIN_FRAGMENT_LEN`] characters counts. The one instance that a process uses is set once, before anything is
+//! printed ([`install`]); nothing else in the core has a memory.
 
-mod compared;
+mod canonical;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,13 +13,13 @@ use std::sync::OnceLock;
 
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, HEXLOWER};
 
-use compared::{Unit, canonical, colors, folded};
+use canonical::{MappedByte, canonical, colors, fold_byte};
 
 /// A piece of a token that is this long gives it away, characters.
-pub const PIECE: usize = 16;
+pub const MIN_FRAGMENT_LEN: usize = 16;
 
 /// A shorter token is a word of which texts are full, characters.
-const SHORTEST: usize = 8;
+const MIN_TOKEN_LEN: usize = 8;
 
 /// What stands in the place of a token.
 pub const HIDDEN: &str = "(the token)";
@@ -35,7 +35,7 @@ const OVERLAP: usize = 4 << 10;
 
 /// What must not be shown.
 #[derive(Debug, Clone, Default)]
-pub struct Scrub {
+pub struct TokenScrubber {
     needles: Vec<Needle>,
     /// Where each run of [`GRAM`] bytes stands: needle and offset.
     grams: BTreeMap<[u8; GRAM], Vec<(usize, usize)>>,
@@ -48,39 +48,41 @@ pub struct Scrub {
 struct Needle {
     bytes: Vec<u8>,
     /// A piece of it that is this long is hidden.
-    least: usize,
+    min_match: usize,
 }
 
-static ARMED: OnceLock<Scrub> = OnceLock::new();
+static INSTALLED: OnceLock<TokenScrubber> = OnceLock::new();
 
 /// From here on this process hides these tokens. Only the first call counts.
-pub fn arm(scrub: Scrub) {
+pub fn install(scrub: TokenScrubber) {
     // Who sets it twice is a test of the whole program in one process, whose tokens are its own.
-    let _ = ARMED.set(scrub);
+    let _ = INSTALLED.set(scrub);
 }
 
 /// The text without the tokens of this process.
 pub fn scrubbed(text: &str) -> Cow<'_, str> {
-    match ARMED.get() {
+    match INSTALLED.get() {
         Some(scrub) => scrub.scrubbed(text),
         None => Cow::Borrowed(text),
     }
 }
 
 /// Whether a token of this process, or a piece of one, is in this text.
-pub fn holds(text: &str) -> bool {
-    ARMED.get().is_some_and(|scrub| scrub.holds(text))
+pub fn contains_token(text: &str) -> bool {
+    INSTALLED
+        .get()
+        .is_some_and(|scrub| scrub.contains_token(text))
 }
 
-impl Scrub {
+impl TokenScrubber {
     /// Hides these tokens, each as it stands in its variable: with the word of its scheme before it, or several
     /// with commas between them.
-    pub fn of<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Self {
         let mut forms: BTreeSet<(Vec<u8>, usize)> = BTreeSet::new();
-        for part in tokens.into_iter().flat_map(parts) {
+        for part in tokens.into_iter().flat_map(split_tokens) {
             let length = part.chars().count();
-            if length >= SHORTEST {
-                forms.extend(forms_of(part, length));
+            if length >= MIN_TOKEN_LEN {
+                forms.extend(encodings_of(part, length));
             }
         }
         let mut scrub = Self {
@@ -94,7 +96,10 @@ impl Scrub {
                 let places = scrub.grams.entry(gram).or_default();
                 places.push((scrub.needles.len(), at));
             }
-            scrub.needles.push(Needle { bytes, least });
+            scrub.needles.push(Needle {
+                bytes,
+                min_match: least,
+            });
         }
         scrub
     }
@@ -119,19 +124,19 @@ impl Scrub {
     }
 
     /// Whether a token or a piece of one is in this text.
-    pub fn holds(&self, text: &str) -> bool {
+    pub fn contains_token(&self, text: &str) -> bool {
         !self.find(text).is_empty()
     }
 
     /// The byte ranges that give a token away, in order and apart from each other.
     fn find(&self, text: &str) -> Vec<(usize, usize)> {
-        if self.needles.is_empty() || text.len() < SHORTEST {
+        if self.needles.is_empty() || text.len() < MIN_TOKEN_LEN {
             return Vec::new();
         }
         let mut found: Vec<(usize, usize)> = Vec::new();
         let mut from = 0;
         loop {
-            let to = floor(text, from + CHUNK);
+            let to = floor_char_boundary(text, from + CHUNK);
             for (start, end) in self.find_in(&text[from..to]) {
                 let (start, end) = (from + start, from + end);
                 match found.last_mut() {
@@ -142,7 +147,7 @@ impl Scrub {
             if to == text.len() {
                 return found;
             }
-            from = floor(text, to - OVERLAP);
+            from = floor_char_boundary(text, to - OVERLAP);
         }
     }
 
@@ -162,8 +167,8 @@ impl Scrub {
                 .flatten()
                 .filter_map(|(needle, offset)| {
                     let needle = &self.needles[*needle];
-                    let (from, to) = run(&units, at, &needle.bytes, *offset);
-                    (to - from >= needle.least).then_some((from, to))
+                    let (from, to) = extend_match(&units, at, &needle.bytes, *offset);
+                    (to - from >= needle.min_match).then_some((from, to))
                 })
                 .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
             let Some((from, to)) = longest else {
@@ -181,7 +186,7 @@ impl Scrub {
     }
 }
 
-fn floor(text: &str, at: usize) -> usize {
+fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -190,7 +195,7 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 /// How far the text and a needle agree around one place of each.
-fn run(units: &[Unit], at: usize, needle: &[u8], offset: usize) -> (usize, usize) {
+fn extend_match(units: &[MappedByte], at: usize, needle: &[u8], offset: usize) -> (usize, usize) {
     let before = units[..at].iter().rev().zip(needle[..offset].iter().rev());
     let before = before
         .take_while(|(unit, byte)| unit.byte == **byte)
@@ -201,24 +206,30 @@ fn run(units: &[Unit], at: usize, needle: &[u8], offset: usize) -> (usize, usize
 }
 
 /// The tokens in one variable, without the words of schemes.
-fn parts(text: &str) -> impl Iterator<Item = &str> {
+fn split_tokens(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| c.is_whitespace() || c == ',')
         .filter(|part| !["bearer", "flyv1"].contains(&part.to_ascii_lowercase().as_str()))
 }
 
 /// The forms of a token in which somebody may show it, each with the length of a piece that gives it away.
-fn forms_of(token: &str, length: usize) -> impl Iterator<Item = (Vec<u8>, usize)> {
-    let piece = length.min(PIECE);
+fn encodings_of(token: &str, length: usize) -> impl Iterator<Item = (Vec<u8>, usize)> {
+    let piece = length.min(MIN_FRAGMENT_LEN);
     let plain: Vec<u8> = canonical(token).iter().map(|unit| unit.byte).collect();
     let mut forms = vec![(plain, piece)];
     // What stands before it decides how it is cut into groups.
     for before in 0..3 {
         let text = BASE64_NOPAD.encode(&shifted(token, before));
-        forms.push((inner(&text, before, 8, 6), piece * 8 / 6 - 1));
+        forms.push((
+            token_determined_chars(&text, before, 8, 6),
+            piece * 8 / 6 - 1,
+        ));
     }
     for before in 0..5 {
         let text = BASE32_NOPAD.encode(&shifted(token, before));
-        forms.push((inner(&text, before, 8, 5), piece * 8 / 5 - 1));
+        forms.push((
+            token_determined_chars(&text, before, 8, 5),
+            piece * 8 / 5 - 1,
+        ));
     }
     forms.push((HEXLOWER.encode(token.as_bytes()).into_bytes(), 2 * piece));
     forms.into_iter().filter_map(|(bytes, least)| {
@@ -234,7 +245,7 @@ fn shifted(token: &str, before: usize) -> Vec<u8> {
 }
 
 /// The characters of an encoding that the token alone decides.
-fn inner(text: &str, before: usize, byte: usize, character: usize) -> Vec<u8> {
+fn token_determined_chars(text: &str, before: usize, byte: usize, character: usize) -> Vec<u8> {
     let from = (before * byte).div_ceil(character);
     let bits = text.len() * character;
     // The last character may have bits of what follows.
@@ -245,13 +256,13 @@ fn inner(text: &str, before: usize, byte: usize, character: usize) -> Vec<u8> {
     };
     text.as_bytes()[from.min(to)..to]
         .iter()
-        .map(|byte| folded(*byte))
+        .map(|byte| fold_byte(*byte))
         .collect()
 }
 
 /// Why a text could not be read: what was expected and where. Nothing of the text itself, which may show back a
 /// token or be a file that nobody is to see.
-pub fn form(why: &str) -> String {
+pub fn describe_parse_error(why: &str) -> String {
     // What serde says of the form, and what our own readers say, of which nothing is foreign.
     const OURS: [&str; 14] = [
         "missing field `",
@@ -296,8 +307,8 @@ mod tests {
 
     const TOKEN: &str = "FlyV1 fm2_lJPE/CAAA+Q9x_Kz8Jk3-Lw7RtYuIoPaSdFg==,fm2_ZxCvBnMqWeRtYu12";
 
-    fn scrub() -> Scrub {
-        Scrub::of([TOKEN])
+    fn scrub() -> TokenScrubber {
+        TokenScrubber::new([TOKEN])
     }
 
     fn percent(text: &str) -> String {
@@ -364,8 +375,8 @@ mod tests {
     fn any_piece_of_sixteen_characters_is_hidden_and_fifteen_are_not() {
         let scrub = scrub();
         let part = "fm2_ZxCvBnMqWeRtYu12";
-        for start in 0..=part.len() - PIECE {
-            let piece = &part[start..start + PIECE];
+        for start in 0..=part.len() - MIN_FRAGMENT_LEN {
+            let piece = &part[start..start + MIN_FRAGMENT_LEN];
             for lead in 0..9 {
                 let text = format!("{}{piece}·", "·".repeat(lead));
                 assert_eq!(
@@ -373,22 +384,22 @@ mod tests {
                     format!("{}(the token)·", "·".repeat(lead))
                 );
                 let text = format!("{}{}", "·".repeat(lead), percent(piece));
-                assert!(scrub.holds(&text), "{text}");
+                assert!(scrub.contains_token(&text), "{text}");
             }
             let base64 = BASE64.encode(format!("ab{piece}c").as_bytes());
-            assert!(scrub.holds(&base64), "{base64}");
-            let short = &piece[..PIECE - 1];
+            assert!(scrub.contains_token(&base64), "{base64}");
+            let short = &piece[..MIN_FRAGMENT_LEN - 1];
             assert_eq!(scrub.scrubbed(&format!("·{short}·")), format!("·{short}·"));
         }
     }
 
     #[test]
     fn a_short_token_is_hidden_as_a_whole_and_a_word_is_not() {
-        let scrub = Scrub::of(["hunter2-abc", "none"]);
+        let scrub = TokenScrubber::new(["hunter2-abc", "none"]);
         assert_eq!(scrub.scrubbed("a hunter2-abc b"), "a (the token) b");
         assert_eq!(scrub.scrubbed("a hunter2%2Dabc b"), "a (the token) b");
         assert_eq!(scrub.scrubbed("a hunter2-ab none"), "a hunter2-ab none");
-        assert_eq!(Scrub::of(["x"]).scrubbed("x x x"), "x x x");
+        assert_eq!(TokenScrubber::new(["x"]).scrubbed("x x x"), "x x x");
     }
 
     #[test]
@@ -435,7 +446,7 @@ mod tests {
                 "a value has another form than its field",
             ),
         ] {
-            assert_eq!(form(why), told);
+            assert_eq!(describe_parse_error(why), told);
         }
     }
 

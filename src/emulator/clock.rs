@@ -15,11 +15,11 @@ pub struct TokioClock {
 impl TokioClock {
     /// A clock that begins now. Needs a tokio runtime around it.
     pub fn start() -> Self {
-        Self::from(Duration::ZERO)
+        Self::starting_at(Duration::ZERO)
     }
 
     /// A clock that says this time now.
-    pub fn from(ahead: Duration) -> Self {
+    pub fn starting_at(ahead: Duration) -> Self {
         let start = Instant::now();
         Self { start, ahead }
     }

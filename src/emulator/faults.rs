@@ -5,18 +5,18 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use super::world::{ACTIONS, Effect, ExitsAfter, Fault, Refused};
+use super::world::{ACTIONS, ExitsAfter, Fault, FaultEffect, RefusalKind};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct FaultFile {
     #[serde(default)]
-    fault: Vec<Entry>,
+    fault: Vec<FaultEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct FaultEntry {
     on: String,
     effect: String,
     group: Option<String>,
@@ -40,8 +40,8 @@ struct Entry {
 ///
 /// # Errors
 /// What is wrong with it, for people.
-pub fn read(text: &str) -> Result<Vec<Fault>, String> {
-    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+pub fn parse_faults(text: &str) -> Result<Vec<Fault>, String> {
+    let file: FaultFile = toml::from_str(text).map_err(|error| error.to_string())?;
     let numbered = file.fault.iter().zip(1..);
     numbered
         .map(|(entry, number)| {
@@ -51,7 +51,7 @@ pub fn read(text: &str) -> Result<Vec<Fault>, String> {
         .collect()
 }
 
-impl Entry {
+impl FaultEntry {
     fn fault(&self) -> Result<Fault, String> {
         if !ACTIONS.contains(&self.on.as_str()) {
             let (odd, all) = (&self.on, ACTIONS.join(", "));
@@ -77,56 +77,56 @@ impl Entry {
         Ok(fault)
     }
 
-    fn effect(&self) -> Result<Effect, String> {
+    fn effect(&self) -> Result<FaultEffect, String> {
         let lost = self.status(500, &[408, 500, 502, 503, 504]);
         Ok(match self.effect.as_str() {
-            "refuse" => Effect::Refuse {
+            "refuse" => FaultEffect::Refuse {
                 status: self.status.unwrap_or(400),
                 message: self.message.clone().unwrap_or_else(|| "refused".to_owned()),
             },
-            "no-room" => Effect::NoRoom {
+            "no-room" => FaultEffect::NoRoom {
                 message: self.message.clone(),
             },
-            "no-capacity" => Effect::Refusal(Refused::Capacity),
-            "quota" => Effect::Refusal(Refused::Quota),
-            "machine-limit" => Effect::Refusal(Refused::MachineLimit),
-            "image-unknown" => Effect::Refusal(Refused::ImageUnknown),
-            "name-taken" => Effect::Refusal(Refused::NameTaken),
-            "rate-limited" => Effect::RateLimited {
+            "no-capacity" => FaultEffect::Refusal(RefusalKind::Capacity),
+            "quota" => FaultEffect::Refusal(RefusalKind::Quota),
+            "machine-limit" => FaultEffect::Refusal(RefusalKind::MachineLimit),
+            "image-unknown" => FaultEffect::Refusal(RefusalKind::ImageUnknown),
+            "name-taken" => FaultEffect::Refusal(RefusalKind::NameTaken),
+            "rate-limited" => FaultEffect::RateLimited {
                 retry_after: self.lasts(1)?,
             },
-            "lose-before" => Effect::LoseBefore { status: lost? },
-            "lose-after" => Effect::LoseAfter { status: lost? },
-            "break-before" => Effect::BreakBefore,
-            "break-after" => Effect::BreakAfter,
-            "slow-answer" => Effect::SlowAnswer(self.lasts(10)?),
-            "slow-start" => Effect::SlowStart(self.lasts(30)?),
-            "ends" => Effect::Ends(self.code.unwrap_or(0)),
-            "exits-after" => Effect::ExitsAfter(ExitsAfter {
+            "lose-before" => FaultEffect::LoseBefore { status: lost? },
+            "lose-after" => FaultEffect::LoseAfter { status: lost? },
+            "break-before" => FaultEffect::BreakBefore,
+            "break-after" => FaultEffect::BreakAfter,
+            "slow-answer" => FaultEffect::SlowAnswer(self.lasts(10)?),
+            "slow-start" => FaultEffect::SlowStart(self.lasts(30)?),
+            "ends" => FaultEffect::ExitsAtOnce(self.code.unwrap_or(0)),
+            "exits-after" => FaultEffect::ExitsAfter(ExitsAfter {
                 after: self.lasts(2)?,
                 code: self.code.unwrap_or(1),
                 signal: self.signal,
                 oom_killed: self.oom_killed == Some(true),
                 restarts: self.restarts,
             }),
-            "reverts" => Effect::Reverts,
-            "starts-stopped" => Effect::StartsStopped,
-            "stays-created" => Effect::StaysCreated,
+            "reverts" => FaultEffect::Reverts,
+            "starts-stopped" => FaultEffect::StartsStopped,
+            "stays-created" => FaultEffect::StaysCreated,
             "wrong-region" => {
-                Effect::WrongRegion(self.region.clone().unwrap_or_else(|| "emu".to_owned()))
+                FaultEffect::WrongRegion(self.region.clone().unwrap_or_else(|| "emu".to_owned()))
             }
-            "fail-start" => Effect::FailStart,
-            "checks-never-pass" => Effect::ChecksNeverPass,
-            "list-lag" => Effect::ListLag(self.lasts(5)?),
-            "empty-list" => Effect::EmptyList,
+            "fail-start" => FaultEffect::FailStart,
+            "checks-never-pass" => FaultEffect::ChecksNeverPass,
+            "list-lag" => FaultEffect::ListLag(self.lasts(5)?),
+            "empty-list" => FaultEffect::EmptyList,
             "omits" => {
                 let field = self.field.clone().filter(|field| !field.is_empty());
-                Effect::Omits(field.ok_or("`omits` needs `field`: what the answer lacks")?)
+                FaultEffect::Omits(field.ok_or("`omits` needs `field`: what the answer lacks")?)
             }
-            "host-unreachable" => Effect::HostUnreachable { in_part: true },
-            "host-migration" => Effect::Migrates,
-            "host-silent" => Effect::HostUnreachable { in_part: false },
-            "lease-held" => Effect::LeaseHeld(self.lasts(20)?),
+            "host-unreachable" => FaultEffect::HostUnreachable { in_part: true },
+            "host-migration" => FaultEffect::Migrates,
+            "host-silent" => FaultEffect::HostUnreachable { in_part: false },
+            "lease-held" => FaultEffect::LeaseHeld(self.lasts(20)?),
             odd => return Err(format!("there is no effect `{odd}`")),
         })
     }
@@ -170,7 +170,7 @@ mod tests {
         let text = "[[fault]]\non = \"create\"\neffect = \"lose-after\"\nstatus = 502\nnth = 2\n\
                     [[fault]]\non = \"get\"\neffect = \"slow-answer\"\nfor = \"300ms\"\nchance = 0.5\n\
                     [[fault]]\non = \"update\"\ngroup = \"web\"\neffect = \"no-room\"\ntimes = 1000\n";
-        assert_eq!(read(text).unwrap().len(), 3);
+        assert_eq!(parse_faults(text).unwrap().len(), 3);
         for (text, said) in [
             ("x = 1", "unknown field `x`"),
             (
@@ -198,7 +198,7 @@ mod tests {
                 "`chance` is 7",
             ),
         ] {
-            let error = read(text).unwrap_err();
+            let error = parse_faults(text).unwrap_err();
             assert!(error.contains(said), "{error}");
         }
     }

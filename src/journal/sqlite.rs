@@ -14,7 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, Row, Transaction, TransactionBehavior, params};
 
 use super::{Journal, JournalError, OpenRun, RUNS_KEPT, ResultRow, RunRow, RunStatus, StartedRow};
-use crate::core::fleet::secret::form;
+use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{ConfigDigest, Lineage, MachineId, RunId};
 use crate::core::plan::StepId;
 use crate::core::scrub;
@@ -195,7 +195,7 @@ impl Journal for SqliteJournal {
                     .expect("an outcome of strings and numbers always serialises");
                 // What went wrong is told in words of others.
                 let outcome = scrub::scrubbed(&outcome);
-                let outcome = form::hidden_certain(&outcome);
+                let outcome = patterns::redact_certain(&outcome);
                 let machine = row.machine.as_ref().map(MachineId::as_str);
                 let config = row.config.as_ref().map(ConfigDigest::as_str);
                 insert.execute(params![id, row.step.0, outcome, machine, config])?;

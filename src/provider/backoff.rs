@@ -6,31 +6,38 @@ use std::time::Duration;
 /// Gives the pauses between tries.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
-    first: Duration,
-    most: Duration,
+    initial: Duration,
+    max: Duration,
     seed: u64,
 }
 
 impl Backoff {
     /// Pauses from `first` on, never longer than `most`.
     pub fn new(first: Duration, most: Duration, seed: u64) -> Self {
-        Self { first, most, seed }
+        Self {
+            initial: first,
+            max: most,
+            seed,
+        }
     }
 
     /// The same for somebody else, who is to come back at another moment.
     #[must_use]
-    pub fn for_another(self, salt: u64) -> Self {
+    pub fn with_salt(self, salt: u64) -> Self {
         Self {
-            seed: mixed(self.seed ^ mixed(salt)),
+            seed: splitmix64(self.seed ^ splitmix64(salt)),
             ..self
         }
     }
 
     /// The pause after the n-th failed try, counted from 0: between half and all of the doubled first
     /// one.
-    pub fn pause(&self, tries: u32) -> Duration {
-        let whole = self.first.saturating_mul(1 << tries.min(16)).min(self.most);
-        let share = mixed(self.seed.wrapping_add(u64::from(tries))) % 1000;
+    pub fn delay(&self, tries: u32) -> Duration {
+        let whole = self
+            .initial
+            .saturating_mul(1 << tries.min(16))
+            .min(self.max);
+        let share = splitmix64(self.seed.wrapping_add(u64::from(tries))) % 1000;
         whole / 2 + whole.mul_f64(share_of(share)) / 2
     }
 }
@@ -40,7 +47,7 @@ fn share_of(thousandths: u64) -> f64 {
 }
 
 /// The finaliser of splitmix64: every bit of the answer depends on every bit of the question.
-fn mixed(mut z: u64) -> u64 {
+fn splitmix64(mut z: u64) -> u64 {
     z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -55,10 +62,10 @@ mod tests {
     fn pauses_double_up_to_the_most_and_repeat_for_a_seed() {
         let backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2), 7);
         for (tries, whole) in [(0, 100), (1, 200), (3, 800), (9, 2000), (60, 2000)] {
-            let pause = backoff.pause(tries).as_millis();
+            let pause = backoff.delay(tries).as_millis();
             assert!((whole / 2..=whole).contains(&pause), "{tries}: {pause}");
-            assert_eq!(pause, backoff.pause(tries).as_millis());
+            assert_eq!(pause, backoff.delay(tries).as_millis());
         }
-        assert_ne!(backoff.pause(0), backoff.for_another(1).pause(0));
+        assert_ne!(backoff.delay(0), backoff.with_salt(1).delay(0));
     }
 }

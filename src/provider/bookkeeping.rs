@@ -27,7 +27,7 @@ const RELEASED: &str = "aeroform_release";
 const CHANGED_AT: &str = "aeroform_release_version";
 
 /// The entries that say these stamps and this group.
-pub fn written(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, String> {
+pub fn to_metadata(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, String> {
     let Stamps {
         lineage,
         serial,
@@ -40,7 +40,9 @@ pub fn written(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, S
         release,
     } = stamps;
     let id = release.as_ref().and_then(|release| release.id.clone());
-    let ours = release.as_ref().is_some_and(|release| release.by_us);
+    let ours = release
+        .as_ref()
+        .is_some_and(|release| release.registered_by_us);
     let entries = [
         (PLATFORM, Some("v2".to_owned())),
         (GROUP, group.map(ToString::to_string)),
@@ -62,19 +64,19 @@ pub fn written(stamps: &Stamps, group: Option<&GroupName>) -> BTreeMap<String, S
         .collect()
 }
 
-/// Whether this key is one that [`written`] writes and nobody else; it goes when it is not written any
+/// Whether this key is one that [`to_metadata`] writes and nobody else; it goes when it is not written any
 /// more.
-pub fn is_ours(key: &str) -> bool {
+pub fn is_stamp_key(key: &str) -> bool {
     key.starts_with("aeroform_") || key == GROUP || key == PLATFORM
 }
 
 /// Whether this key says of which release a Machine is.
-pub fn is_of_release(key: &str) -> bool {
+pub fn is_release_key(key: &str) -> bool {
     key.starts_with("fly_release_")
 }
 
 /// The stamps in this metadata. A value that cannot be read counts as missing: it is foreign text.
-pub fn stamps(metadata: &BTreeMap<String, String>) -> Stamps {
+pub fn parse_stamps(metadata: &BTreeMap<String, String>) -> Stamps {
     let text = |key: &str| metadata.get(key).cloned();
     Stamps {
         lineage: text(LINEAGE).and_then(|text| Lineage::new(text).ok()),
@@ -85,11 +87,11 @@ pub fn stamps(metadata: &BTreeMap<String, String>) -> Stamps {
         commit: text(COMMIT),
         by: text(BY),
         protect: metadata.get(PROTECT).is_some_and(|text| text == "true"),
-        release: release(metadata),
+        release: parse_release(metadata),
     }
 }
 
-fn release(metadata: &BTreeMap<String, String>) -> Option<Box<ReleaseStamp>> {
+fn parse_release(metadata: &BTreeMap<String, String>) -> Option<Box<ReleaseStamp>> {
     let id = metadata.get(RELEASE_ID);
     let version: u64 = metadata.get(RELEASE)?.parse().ok()?;
     let ours = metadata.get(RELEASED);
@@ -100,56 +102,59 @@ fn release(metadata: &BTreeMap<String, String>) -> Option<Box<ReleaseStamp>> {
     };
     Some(Box::new(ReleaseStamp {
         version,
-        by_us: id.is_some() && ours == id && !since,
-        since_us: since,
+        registered_by_us: id.is_some() && ours == id && !since,
+        newer_than_ours: since,
         id: id.cloned(),
     }))
 }
 
 /// Notes in this metadata, which an apply sends, of which release the Machine is with it.
-pub fn note_release(metadata: &mut BTreeMap<String, String>) {
+pub fn add_release_stamp(metadata: &mut BTreeMap<String, String>) {
     if let Some(version) = metadata.get(RELEASE).cloned() {
         metadata.insert(CHANGED_AT.to_owned(), version);
     }
 }
 
 /// The group in this metadata; an empty one counts as missing.
-pub fn group(metadata: &BTreeMap<String, String>) -> Option<GroupName> {
+pub fn parse_group(metadata: &BTreeMap<String, String>) -> Option<GroupName> {
     GroupName::new(metadata.get(GROUP)?.as_str()).ok()
 }
 
 /// Who manages a Machine of this name and metadata (docs/platform/machines-api.md 16). A canary is one that
 /// `fly deploy` left behind, unless name and lineage say that we made it.
-pub fn management(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
+pub fn classify_management(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
     let group = metadata.get(GROUP).map_or("", String::as_str);
     let canary = metadata.get(CANARY).is_some_and(|mark| mark == "true");
     let launch = metadata.get(LAUNCH).map(String::as_str);
     let made_by_us =
-        metadata.contains_key(LINEAGE) && launch.is_some() && name.launch_part() == launch;
+        metadata.contains_key(LINEAGE) && launch.is_some() && name.launch_suffix() == launch;
     let special = matches!(
         group,
         "fly_app_release_command" | "fly_app_console" | "fly_app_test_machine_command"
     );
     if special || canary && !made_by_us {
-        Management::Special
+        Management::Auxiliary
     } else if metadata.contains_key(LINEAGE) {
         Management::Ours
     } else if metadata
         .get(PLATFORM)
         .is_some_and(|version| version == "v2")
     {
-        Management::Launch
+        Management::FlyLaunch
     } else {
-        Management::Stranger
+        Management::Unmanaged
     }
 }
 
 /// The same where only a part of its metadata may have been told: what names a group counts for it, and what
 /// tells nothing may be anybody's.
-pub fn management_in_part(name: &MachineName, metadata: &BTreeMap<String, String>) -> Management {
-    match management(name, metadata) {
-        Management::Stranger if group(metadata).is_some() => Management::Launch,
-        Management::Stranger => Management::Unknown,
+pub fn classify_partial_metadata(
+    name: &MachineName,
+    metadata: &BTreeMap<String, String>,
+) -> Management {
+    match classify_management(name, metadata) {
+        Management::Unmanaged if parse_group(metadata).is_some() => Management::FlyLaunch,
+        Management::Unmanaged => Management::Unknown,
         told => told,
     }
 }
@@ -172,34 +177,34 @@ mod tests {
             release: Some(Box::new(ReleaseStamp {
                 version: 44,
                 id: Some("r44".to_owned()),
-                by_us: true,
-                since_us: false,
+                registered_by_us: true,
+                newer_than_ours: false,
             })),
         };
         let web = GroupName::new("web").unwrap();
-        let mut metadata = written(&stamps_in, Some(&web));
-        assert_eq!(stamps(&metadata), stamps_in);
-        assert_eq!(group(&metadata), Some(web));
+        let mut metadata = to_metadata(&stamps_in, Some(&web));
+        assert_eq!(parse_stamps(&metadata), stamps_in);
+        assert_eq!(parse_group(&metadata), Some(web));
         assert!(
             metadata
                 .keys()
-                .all(|key| is_ours(key) || is_of_release(key))
+                .all(|key| is_stamp_key(key) || is_release_key(key))
         );
         // Another tool's release over ours.
         metadata.insert(RELEASE_ID.to_owned(), "r45".to_owned());
         metadata.insert(RELEASE.to_owned(), "45".to_owned());
-        let theirs = stamps(&metadata).release.unwrap();
-        assert_eq!((theirs.version, theirs.by_us), (45, false));
-        assert!(theirs.since_us);
+        let theirs = parse_stamps(&metadata).release.unwrap();
+        assert_eq!((theirs.version, theirs.registered_by_us), (45, false));
+        assert!(theirs.newer_than_ours);
         // A release that leaves the id as it was is recognised by its number.
         metadata.insert(RELEASE_ID.to_owned(), "r44".to_owned());
         metadata.insert(CHANGED_AT.to_owned(), "44".to_owned());
-        let theirs = stamps(&metadata).release.unwrap();
-        assert!(theirs.since_us && !theirs.by_us);
-        note_release(&mut metadata);
-        assert!(!stamps(&metadata).release.unwrap().since_us);
+        let theirs = parse_stamps(&metadata).release.unwrap();
+        assert!(theirs.newer_than_ours && !theirs.registered_by_us);
+        add_release_stamp(&mut metadata);
+        assert!(!parse_stamps(&metadata).release.unwrap().newer_than_ours);
         let name = MachineName::new("web-abcdefghij").unwrap();
-        assert_eq!(management(&name, &metadata), Management::Ours);
+        assert_eq!(classify_management(&name, &metadata), Management::Ours);
     }
 
     #[test]
@@ -210,14 +215,16 @@ mod tests {
             (CANARY.to_owned(), "true".to_owned()),
         ]);
         let (ours, theirs) = ("web-abcdefghij", "calm-river-4821");
-        let who = |name: &str, metadata: &_| management(&MachineName::new(name).unwrap(), metadata);
-        assert_eq!(who(theirs, &metadata), Management::Special);
-        assert_eq!(who(ours, &metadata), Management::Special);
+        let who = |name: &str, metadata: &_| {
+            classify_management(&MachineName::new(name).unwrap(), metadata)
+        };
+        assert_eq!(who(theirs, &metadata), Management::Auxiliary);
+        assert_eq!(who(ours, &metadata), Management::Auxiliary);
         metadata.insert(LINEAGE.to_owned(), "l1".to_owned());
         metadata.insert(LAUNCH.to_owned(), "abcdefghij".to_owned());
         assert_eq!(
             who(theirs, &metadata),
-            Management::Special,
+            Management::Auxiliary,
             "stamps were copied"
         );
         assert_eq!(who(ours, &metadata), Management::Ours);

@@ -15,7 +15,7 @@ use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::schema::Mount;
 use crate::core::fleet::{
     AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps,
-    Until, Volume,
+    Volume, WaitUntil,
 };
 
 /// What a provider under test is given.
@@ -47,7 +47,7 @@ pub async fn violations(provider: &dyn Provider, fixture: &dyn Fixture) -> Vec<V
         .iter()
         .enumerate()
         .map(|(index, (clause, run))| {
-            let subject = Subject {
+            let subject = ContractContext {
                 provider,
                 fixture,
                 app: fixture.app(index),
@@ -69,17 +69,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What came of a clause; the text says what was not so.
 type Verdict = Result<(), String>;
 
-type Clause = for<'a> fn(&'a Subject<'a>) -> BoxFuture<'a, Verdict>;
+type Clause = for<'a> fn(&'a ContractContext<'a>) -> BoxFuture<'a, Verdict>;
 
 /// One provider, one app, and another app in which nothing is made.
-struct Subject<'a> {
+struct ContractContext<'a> {
     provider: &'a dyn Provider,
     fixture: &'a dyn Fixture,
     app: AppName,
     other: AppName,
 }
 
-impl Subject<'_> {
+impl ContractContext<'_> {
     fn create_call(&self, name: &str) -> CreateCall {
         CreateCall {
             name: MachineName::new(name).expect("clauses use valid names"),
@@ -155,10 +155,10 @@ impl Subject<'_> {
     /// A Machine that is started.
     async fn started(&self, name: &str) -> Result<Machine, String> {
         let machine = self.create(self.create_call(name)).await?;
-        self.wait(&machine.id, Until::Started).await
+        self.wait(&machine.id, WaitUntil::Started).await
     }
 
-    async fn must(&self, call: Call) -> Verdict {
+    async fn expect_ok(&self, call: Call) -> Verdict {
         let action = call.action();
         let answer = self.call(call).await;
         answer
@@ -178,7 +178,7 @@ impl Subject<'_> {
         Ok(live.filter(|machine| !machine.state.is_gone()).collect())
     }
 
-    async fn wait(&self, id: &MachineId, until: Until) -> Result<Machine, String> {
+    async fn wait(&self, id: &MachineId, until: WaitUntil) -> Result<Machine, String> {
         let answer = self.provider.wait(&self.app, id, until, PATIENCE).await;
         answer.map_err(|error| format!("wait for {until:?} failed: {error}"))
     }
@@ -186,7 +186,7 @@ impl Subject<'_> {
     async fn clear(&self) -> Verdict {
         for machine in self.list().await? {
             let id = machine.id;
-            self.must(Call::Destroy { id, force: true }).await?;
+            self.expect_ok(Call::Destroy { id, force: true }).await?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use crate::core::code::Code;
 use crate::core::fleet::{
     AppName, Call, Description, GroupName, Machine, MachineEvent, MachineId, NewRelease, Receipt,
-    Release, ReleaseStatus, Until, Volume,
+    Release, ReleaseStatus, Volume, WaitUntil,
 };
 
 /// A place that runs Machines. Every method names the app, so that one provider serves many.
@@ -31,7 +31,7 @@ pub trait Provider: Send + Sync {
 
     /// How long a request that is made now waits for a limit which the operator has set over all of them.
     /// It waits by itself; this is for whoever tells of it.
-    fn owed(&self) -> Duration {
+    fn rate_limit_wait(&self) -> Duration {
         Duration::ZERO
     }
 
@@ -55,7 +55,7 @@ pub trait Provider: Send + Sync {
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError>;
 
@@ -63,7 +63,7 @@ pub trait Provider: Send + Sync {
     /// this provider does to the Machine from then on bears it. Taken twice, it is let go of twice. An
     /// error of class [`ErrorClass::Conflict`] names the holder. With a provider without leases there is
     /// nothing to take.
-    async fn lease(
+    async fn acquire_lease(
         &self,
         _app: &AppName,
         _id: &MachineId,
@@ -82,13 +82,13 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
-    /// Prolongs a lease that was taken, or that a create gave; to be called every [`LEASE_BEAT`].
-    async fn prolong(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
+    /// Prolongs a lease that was taken, or that a create gave; to be called every [`LEASE_REFRESH_INTERVAL`].
+    async fn refresh_lease(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
         Ok(())
     }
 
     /// Lets go of a lease. That there is none any more is no error.
-    async fn let_go(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
+    async fn release_lease(&self, _app: &AppName, _id: &MachineId) -> Result<(), ProviderError> {
         Ok(())
     }
 
@@ -108,7 +108,7 @@ pub trait Provider: Send + Sync {
     }
 
     /// Says how far a release has come that was registered.
-    async fn mark_release(
+    async fn set_release_status(
         &self,
         _app: &AppName,
         _id: &str,
@@ -137,7 +137,7 @@ pub trait Provider: Send + Sync {
 }
 
 /// How often a lease is prolonged: a third of its time (rule 27).
-pub const LEASE_BEAT: Duration = Duration::from_secs(5);
+pub const LEASE_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What a list answered.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -157,19 +157,19 @@ pub type LogSink<'a> = dyn FnMut(LogLine) -> bool + Send + 'a;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogQuery {
     /// Whose.
-    pub of: LogsOf,
+    pub scope: LogScope,
     /// Go on as lines come.
     pub follow: bool,
     /// Machines that belong to this state, whatever project folder they belong to; without one of these,
     /// logs of another folder's Machines are read by id only.
-    pub listed: BTreeSet<MachineId>,
+    pub known_machines: BTreeSet<MachineId>,
     /// Only so many of the newest that are there already.
     pub tail: Option<usize>,
 }
 
 /// Whose logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogsOf {
+pub enum LogScope {
     /// Every Machine's.
     App,
     /// Those of one group.

@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::color::ColorChoice;
 use super::terminal::{self, Streams};
 use super::{Exit, Failure, codes};
-use crate::core::fleet::secret::form;
+use crate::core::fleet::secret::patterns;
 use crate::core::scrub;
 use crate::core::view::commands::{pasteable, pasteable_json};
-use crate::core::view::escape::printed;
+use crate::core::view::escape::sanitize_output;
 use crate::core::view::line::Line;
 use crate::core::view::style::Label;
 use crate::core::view::{Style, json};
@@ -41,8 +41,8 @@ struct Colors {
 /// nothing in it that a terminal or a CI runner would obey.
 fn leaving(text: &str, colored: bool) -> Cow<'_, str> {
     let text = map(Cow::Borrowed(text), scrub::scrubbed);
-    let text = map(text, form::hidden_certain);
-    map(text, |text| printed(text, colored))
+    let text = map(text, patterns::redact_certain);
+    map(text, |text| sanitize_output(text, colored))
 }
 
 fn map(text: Cow<'_, str>, with: impl Fn(&str) -> Cow<'_, str>) -> Cow<'_, str> {
@@ -148,7 +148,7 @@ impl Ui {
     /// The same for text in which secrets are what was asked for: `--show-secrets`, and lines that a program has
     /// written. The token is not among them.
     pub fn data_with_secrets(&self, text: &str) {
-        self.verbatim(&printed(&scrub::scrubbed(text), self.color.data));
+        self.verbatim(&sanitize_output(&scrub::scrubbed(text), self.color.data));
     }
 
     /// Writes to standard output as it is: text that is written for a runner or a shell to obey.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::world::{Effect, Fault, Refused};
+use aeroform::emulator::world::{Fault, FaultEffect, RefusalKind};
 use serde_json::json;
 
 use crate::stage::{Stage, image, web, worker};
@@ -12,8 +12,8 @@ use crate::support::desired;
 #[tokio::test(start_paused = true)]
 async fn a_create_whose_answer_was_lost_is_found_by_its_name_or_made_again() {
     for effect in [
-        Effect::LoseBefore { status: 504 },
-        Effect::LoseAfter { status: 408 },
+        FaultEffect::LoseBefore { status: 504 },
+        FaultEffect::LoseAfter { status: 408 },
     ] {
         for nth in 1..=3 {
             let mut stage = Stage::new();
@@ -33,7 +33,7 @@ async fn a_lost_create_is_not_made_twice_while_the_list_lags() {
     let fault = stage
         .sim
         .world()
-        .inject(Fault::on("create", Effect::LoseAfter { status: 500 }));
+        .inject(Fault::on("create", FaultEffect::LoseAfter { status: 500 }));
     let ran = stage.apply(&desired([("web", web(2))])).await;
     ran.assert_complete();
     assert_eq!(stage.sim.world().fired(fault), 1);
@@ -49,7 +49,7 @@ async fn a_list_that_lags_longer_than_patience_ends_in_the_platforms_refusal_and
     stage
         .sim
         .world()
-        .inject(Fault::on("create", Effect::LoseAfter { status: 500 }));
+        .inject(Fault::on("create", FaultEffect::LoseAfter { status: 500 }));
     stage
         .apply(&desired([("web", web(1))]))
         .await
@@ -61,15 +61,15 @@ async fn a_list_that_lags_longer_than_patience_ends_in_the_platforms_refusal_and
 #[tokio::test(start_paused = true)]
 async fn a_create_that_is_never_answered_stays_unknown_and_the_next_run_settles_it() {
     let mut stage = Stage::new();
-    let fault = Fault::on("create", Effect::LoseBefore { status: 503 }).times(6);
+    let fault = Fault::on("create", FaultEffect::LoseBefore { status: 503 }).times(6);
     let fault = stage.sim.world().inject(fault);
     let wanted = desired([("web", web(1))]);
     let ran = stage.apply(&wanted).await;
     assert_eq!(stage.sim.world().fired(fault), 6);
     assert_eq!(ran.outcomes(), ["unknown"]);
-    assert_eq!(stage.known.pending.len(), 1);
+    assert_eq!(stage.known.pending_creates.len(), 1);
     stage.settle(&wanted).await;
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
     stage.assert_one_machine_per_name(1);
 }
 
@@ -147,8 +147,9 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
             let wanted = desired([("web", web(1))]);
             let (made, observed) = stage.planned(&wanted).await;
             let name = made.changes().next().unwrap().1.machine.name.to_string();
-            let refuses = |nth| Fault::on("create", Effect::Refusal(Refused::NameTaken)).nth(nth);
-            let lost = || Fault::on("create", Effect::LoseAfter { status: 500 });
+            let refuses =
+                |nth| Fault::on("create", FaultEffect::Refusal(RefusalKind::NameTaken)).nth(nth);
+            let lost = || Fault::on("create", FaultEffect::LoseAfter { status: 500 });
             let mut other = Stage::new();
             other.sim = stage.sim.clone();
             other.runs = 10;
@@ -208,8 +209,8 @@ async fn a_name_that_is_taken_is_settled_by_that_name_whatever_the_status_of_the
 #[tokio::test(start_paused = true)]
 async fn an_update_whose_answer_was_lost_is_settled_by_reading() {
     for (effect, updates) in [
-        (Effect::LoseBefore { status: 500 }, 2),
-        (Effect::LoseAfter { status: 500 }, 1),
+        (FaultEffect::LoseBefore { status: 500 }, 2),
+        (FaultEffect::LoseAfter { status: 500 }, 1),
     ] {
         let mut stage = Stage::new();
         stage.settle(&desired([("web", web(1))])).await;
@@ -226,8 +227,8 @@ async fn an_update_whose_answer_was_lost_is_settled_by_reading() {
 async fn a_destroy_whose_answers_were_lost_ends_with_the_machine_gone() {
     for action in ["cordon", "stop", "destroy"] {
         for effect in [
-            Effect::LoseBefore { status: 500 },
-            Effect::LoseAfter { status: 408 },
+            FaultEffect::LoseBefore { status: 500 },
+            FaultEffect::LoseAfter { status: 408 },
         ] {
             let mut stage = Stage::new();
             stage.settle(&desired([("web", web(2))])).await;

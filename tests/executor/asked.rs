@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aeroform::core::fleet::{Desired, MachineId};
 use aeroform::core::plan::{Options, Requested, RestartScope, check, plan};
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 
 use crate::stage::{Ran, Stage, checked, web, worker};
 use crate::support::{GroupWords, desired};
@@ -64,13 +64,13 @@ async fn a_restart_gives_each_machine_that_runs_a_new_version_and_leaves_the_oth
 #[tokio::test(start_paused = true)]
 async fn a_restart_whose_answer_was_lost_is_not_made_twice() {
     for effect in [
-        Effect::LoseBefore { status: 504 },
-        Effect::LoseAfter { status: 408 },
+        FaultEffect::LoseBefore { status: 504 },
+        FaultEffect::LoseAfter { status: 408 },
     ] {
         let mut stage = Stage::new();
         let wanted = desired([("web", web(2))]);
         stage.settle(&wanted).await;
-        let made_before = matches!(effect, Effect::LoseBefore { .. });
+        let made_before = matches!(effect, FaultEffect::LoseBefore { .. });
         let before = instances(&stage);
         let fault = stage.sim.world().inject(Fault::on("update", effect));
         let ran = apply(&mut stage, &wanted, restart()).await;
@@ -92,7 +92,7 @@ async fn a_machine_that_does_not_come_up_again_ends_the_restart_of_its_group() {
     stage
         .sim
         .world()
-        .inject(Fault::on("update", Effect::ChecksNeverPass));
+        .inject(Fault::on("update", FaultEffect::ChecksNeverPass));
     let ran = apply(&mut stage, &wanted, restart()).await;
     let outcomes = ran.outcomes();
     assert_eq!(outcomes.iter().filter(|o| **o == "failed").count(), 1);
@@ -122,7 +122,7 @@ async fn a_successor_that_never_passes_leaves_the_old_one_in_its_place() {
     stage
         .sim
         .world()
-        .inject(Fault::on("create", Effect::ChecksNeverPass));
+        .inject(Fault::on("create", FaultEffect::ChecksNeverPass));
     let ran = apply(&mut stage, &wanted, replace(&old)).await;
     assert_eq!(ran.outcomes(), ["failed", "skipped"]);
     let ids: Vec<_> = (0..3).map(|at| stage.id(at)).collect();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aeroform::core::fleet::MachineId;
 use aeroform::core::plan::Requested;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -81,7 +81,10 @@ async fn what_the_platform_added_to_a_config_survives_an_update_and_never_enters
     let config = stage.machines()[0]["config"].clone();
     assert_eq!(config["dns"], json!({"skip_registration": true}));
     assert_eq!(config["metadata"]["fly_release_version"], "7");
-    let sent = stage.known.sent(&MachineId::new(id).unwrap()).unwrap();
+    let sent = stage
+        .known
+        .sent_config(&MachineId::new(id).unwrap())
+        .unwrap();
     assert_eq!(sent.tree().get("dns"), None);
 }
 
@@ -195,7 +198,7 @@ async fn doubles_that_could_not_be_looked_for_are_no_proof_of_none() {
     let mut stage = Stage::new();
     let wanted = desired([("web", web(1))]);
     let (made, observed) = stage.planned(&wanted).await;
-    let lost = Effect::LoseBefore { status: 503 };
+    let lost = FaultEffect::LoseBefore { status: 503 };
     stage
         .sim
         .world()
@@ -351,7 +354,7 @@ async fn a_replacement_that_died_before_its_cordon_is_in_rotation_and_the_old_on
     stage.settle(&wanted).await;
     let old = stage.id(0);
     stage.sim.world().cordon("shop", &old, true);
-    let slow = Fault::on("create", Effect::SlowAnswer(Duration::from_secs(20)));
+    let slow = Fault::on("create", FaultEffect::SlowAnswer(Duration::from_secs(20)));
     stage.sim.world().inject(slow);
     let asked = Requested {
         replace: [MachineId::new(old.as_str()).unwrap()].into(),

@@ -5,10 +5,10 @@ use std::time::Duration;
 use aeroform::apply::codes as steps;
 use aeroform::core::fleet::call::CreateCall;
 use aeroform::core::fleet::{
-    AppName, Call, GroupName, MachineConfig, MachineId, MachineName, Region, Stamps, Until,
+    AppName, Call, GroupName, MachineConfig, MachineId, MachineName, Region, Stamps, WaitUntil,
 };
 use aeroform::core::plan::Work;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::provider::sim::SimProvider;
 use aeroform::provider::{Provider, codes as answers};
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::stage::{Stage, checked, image, web};
 use crate::support::desired;
 
 /// The code of the first step that fails once the world does this to a call.
-async fn fails(action: &str, effect: Effect, before: u32, after: u32) -> String {
+async fn fails(action: &str, effect: FaultEffect, before: u32, after: u32) -> String {
     let mut stage = Stage::new();
     if before > 0 {
         stage
@@ -36,11 +36,11 @@ async fn fails(action: &str, effect: Effect, before: u32, after: u32) -> String 
 #[tokio::test(start_paused = true)]
 async fn every_code_of_a_step_is_provoked() {
     let seen = vec![
-        fails("create", Effect::ChecksNeverPass, 0, 1).await,
-        fails("destroy", Effect::Lie, 1, 0).await,
-        fails("stop", Effect::Lie, 1, 0).await,
-        fails("update", Effect::Reverts, 1, 1).await,
-        fails("create", Effect::WrongRegion("gru".to_owned()), 0, 1).await,
+        fails("create", FaultEffect::ChecksNeverPass, 0, 1).await,
+        fails("destroy", FaultEffect::FalseSuccess, 1, 0).await,
+        fails("stop", FaultEffect::FalseSuccess, 1, 0).await,
+        fails("update", FaultEffect::Reverts, 1, 1).await,
+        fails("create", FaultEffect::WrongRegion("gru".to_owned()), 0, 1).await,
         host_lost().await,
         plan_of_somebody_else().await,
     ];
@@ -54,7 +54,11 @@ async fn host_lost() -> String {
     let wanted = desired([("web", image(web(1), "shop:2"))]);
     let (made, observed) = stage.planned(&wanted).await;
     let id = stage.id(0);
-    stage.sim.world().operator("shop").host(&id, true);
+    stage
+        .sim
+        .world()
+        .operator("shop")
+        .set_host_unreachable(&id, true);
     stage.carry_out(&wanted, made, &observed).await.failure().0
 }
 
@@ -86,7 +90,7 @@ fn create() -> Call {
 
 #[tokio::test(start_paused = true)]
 async fn every_code_of_an_answer_is_provoked() {
-    let refuse = |status, message: &str| Effect::Refuse {
+    let refuse = |status, message: &str| FaultEffect::Refuse {
         status,
         message: message.to_owned(),
     };
@@ -112,13 +116,13 @@ async fn every_code_of_an_answer_is_provoked() {
             412,
             "failed_precondition: volume already claimed by machine 1",
         ),
-        Effect::RateLimited {
+        FaultEffect::RateLimited {
             retry_after: Duration::from_secs(1),
         },
-        Effect::NoRoom { message: None },
-        Effect::LoseBefore { status: 408 },
-        Effect::LoseAfter { status: 503 },
-        Effect::Lie,
+        FaultEffect::NoRoom { message: None },
+        FaultEffect::LoseBefore { status: 408 },
+        FaultEffect::LoseAfter { status: 503 },
+        FaultEffect::FalseSuccess,
     ];
     let app = AppName::new("shop").unwrap();
     let mut seen = Vec::new();
@@ -130,7 +134,7 @@ async fn every_code_of_an_answer_is_provoked() {
         let error = answer.expect_err(&format!("{effect:?}"));
         seen.push(error.code.to_owned());
     }
-    seen.push(fails("create", Effect::FailStart, 0, 1).await);
+    seen.push(fails("create", FaultEffect::FailStart, 0, 1).await);
     seen.push(in_vain(&app).await);
     assert_all_provoked(
         answers::ALL,
@@ -149,7 +153,9 @@ async fn in_vain(app: &AppName) -> String {
     let made = sim.call(app, &create()).await.unwrap().machine.unwrap();
     let id: MachineId = made.id;
     let patience = Duration::from_secs(10);
-    sim.wait(app, &id, Until::Started, patience).await.unwrap();
-    let waited = sim.wait(app, &id, Until::Destroyed, patience).await;
+    sim.wait(app, &id, WaitUntil::Started, patience)
+        .await
+        .unwrap();
+    let waited = sim.wait(app, &id, WaitUntil::Destroyed, patience).await;
     waited.unwrap_err().code.to_owned()
 }

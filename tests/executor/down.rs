@@ -1,6 +1,6 @@
 //! No run is a success while a Machine that should run does not, whatever the platform does to it.
 
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 
 use crate::stage::{Stage, checked, image, worker};
@@ -12,17 +12,17 @@ use crate::support::{GroupWords, desired};
 #[tokio::test(start_paused = true)]
 async fn no_run_is_a_success_while_a_machine_that_should_run_does_not() {
     let mut effects = vec![
-        Effect::FailStart,
-        Effect::ChecksNeverPass,
-        Effect::Reverts,
-        Effect::WrongRegion("gru".to_owned()),
-        Effect::Ends(0),
-        Effect::Ends(3),
+        FaultEffect::FailStart,
+        FaultEffect::ChecksNeverPass,
+        FaultEffect::Reverts,
+        FaultEffect::WrongRegion("gru".to_owned()),
+        FaultEffect::ExitsAtOnce(0),
+        FaultEffect::ExitsAtOnce(3),
     ];
     for after in [3, 12] {
         for code in [0, 137] {
             for restarts in [None, Some(0), Some(1)] {
-                effects.push(Effect::ExitsAfter(exits(after, code, restarts)));
+                effects.push(FaultEffect::ExitsAfter(exits(after, code, restarts)));
             }
         }
     }
@@ -74,7 +74,7 @@ async fn a_standby_whose_host_goes_away_as_it_is_made_is_remembered_as_one() {
     let mut group = worker(1);
     group.standby = Some(1);
     let wanted = desired([("worker", group)]);
-    let fault = Fault::on("create", Effect::HostUnreachable { in_part: true });
+    let fault = Fault::on("create", FaultEffect::HostUnreachable { in_part: true });
     stage.sim.world().inject(fault.nth(2));
     stage.apply(&wanted).await;
     let known = stage.known.machines.values();

@@ -3,7 +3,7 @@
 use aeroform::core::fleet::{Desired, DesiredGroup, FieldChange, Known};
 use aeroform::core::plan::Addition;
 use aeroform::core::state;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::{Value, json};
 
 use crate::carried::Ran;
@@ -63,7 +63,7 @@ fn read_again(stage: &mut Stage) {
 #[tokio::test(start_paused = true)]
 async fn what_the_platform_adds_costs_one_note_and_is_neither_drift_nor_a_change() {
     let mut stage = Stage::new();
-    stage.sim.world().adds = unheard();
+    stage.sim.world().extra_defaults = unheard();
     let ran = stage.settle(&web(2)).await;
     assert_eq!(
         told(&ran),
@@ -100,7 +100,7 @@ async fn what_the_platform_adds_costs_one_note_and_is_neither_drift_nor_a_change
 #[tokio::test(start_paused = true)]
 async fn an_added_value_that_somebody_changes_is_drift_and_one_that_disappears_is_nothing() {
     let mut stage = Stage::new();
-    stage.sim.world().adds = unheard();
+    stage.sim.world().extra_defaults = unheard();
     stage.settle(&web(1)).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").update(&id, |config| {
@@ -129,7 +129,7 @@ async fn an_added_value_that_somebody_changes_is_drift_and_one_that_disappears_i
 #[tokio::test(start_paused = true)]
 async fn a_value_that_a_file_writes_later_is_compared_like_any() {
     let mut stage = Stage::new();
-    stage.sim.world().adds = unheard();
+    stage.sim.world().extra_defaults = unheard();
     stage.settle(&web(1)).await;
     let writes = |timeout: &str| {
         desired([(
@@ -153,7 +153,7 @@ async fn a_value_that_a_file_writes_later_is_compared_like_any() {
 #[tokio::test(start_paused = true)]
 async fn an_adopted_machine_loses_it_once_and_what_the_platform_puts_back_is_warned_of() {
     let mut stage = Stage::new();
-    stage.sim.world().adds = json!({"services": [{"autostart": true}]});
+    stage.sim.world().extra_defaults = json!({"services": [{"autostart": true}]});
     let config = json!({
         "image": "shop:1", "init": {"cmd": ["bin/web"]},
         "env": {"FLY_PROCESS_GROUP": "web"},
@@ -188,7 +188,7 @@ async fn an_adopted_machine_loses_it_once_and_what_the_platform_puts_back_is_war
 #[tokio::test(start_paused = true)]
 async fn a_state_of_an_older_format_knows_of_nothing_that_was_added() {
     let mut stage = Stage::new();
-    stage.sim.world().adds = json!({"stop_config": {"timeout": "7s"}});
+    stage.sim.world().extra_defaults = json!({"stop_config": {"timeout": "7s"}});
     stage.settle(&web(2)).await;
     let text = state::write(&stage.known);
     let filled = text.find(", \"filled\": ").unwrap();
@@ -205,10 +205,10 @@ async fn a_state_of_an_older_format_knows_of_nothing_that_was_added() {
 #[tokio::test(start_paused = true)]
 async fn where_machines_of_one_config_show_different_values_any_value_is_the_platforms() {
     let mut stage = Stage::new();
-    stage.sim.world().adds = json!({"stop_config": {"timeout": "7s"}});
+    stage.sim.world().extra_defaults = json!({"stop_config": {"timeout": "7s"}});
     stage.settle(&web(1)).await;
     // The platform has another default from now on.
-    stage.sim.world().adds = json!({"stop_config": {"timeout": "8s"}});
+    stage.sim.world().extra_defaults = json!({"stop_config": {"timeout": "8s"}});
     let ran = stage.settle(&web(2)).await;
     assert_eq!(ran.plan.changes().count(), 1);
     let text = state::write(&stage.known);
@@ -224,9 +224,9 @@ async fn where_machines_of_one_config_show_different_values_any_value_is_the_pla
         .await;
     let filled = stage
         .known
-        .filled
+        .computed_fields
         .values()
-        .flat_map(aeroform::core::fleet::Filled::iter);
+        .flat_map(aeroform::core::fleet::ComputedFields::iter);
     assert_eq!(
         filled.collect::<Vec<_>>(),
         [("stop_config/timeout", Some(&Value::from("8s")))]
@@ -245,7 +245,7 @@ async fn entries_of_lists_are_found_by_their_keys_in_any_order() {
         )])
     };
     let mut stage = Stage::new();
-    stage.sim.world().adds = json!({"services": [{"autostart": true}]});
+    stage.sim.world().extra_defaults = json!({"services": [{"autostart": true}]});
     stage.settle(&of(&[8080, 9090])).await;
     let id = stage.id(0);
     stage.sim.world().operator("shop").update(&id, |config| {
@@ -258,7 +258,7 @@ async fn entries_of_lists_are_found_by_their_keys_in_any_order() {
 #[tokio::test(start_paused = true)]
 async fn secrets_that_the_platform_adds_are_hidden() {
     let mut stage = Stage::new();
-    stage.sim.world().adds = json!({"env": {"PLATFORM_TOKEN": "hunter2-hunter2"}});
+    stage.sim.world().extra_defaults = json!({"env": {"PLATFORM_TOKEN": "hunter2-hunter2"}});
     let ran = stage.settle(&web(1)).await;
     assert_eq!(told(&ran), ["env.PLATFORM_TOKEN any x1"]);
     let text = state::write(&stage.known);
@@ -277,17 +277,17 @@ async fn secrets_that_the_platform_adds_are_hidden() {
 async fn answers_that_are_lost_are_looked_up_and_what_was_added_is_known_all_the_same() {
     for action in ["create", "update"] {
         let mut stage = Stage::new();
-        stage.sim.world().adds = unheard();
+        stage.sim.world().extra_defaults = unheard();
         let mut wanted = web(2);
         if action == "update" {
             stage.settle(&wanted).await;
-            stage.known.filled.clear();
+            stage.known.computed_fields.clear();
             wanted = desired([("web", image(served(2), "shop:2"))]);
         }
         stage
             .sim
             .world()
-            .inject(Fault::on(action, Effect::LoseAfter { status: 503 }).times(2));
+            .inject(Fault::on(action, FaultEffect::LoseAfter { status: 503 }).times(2));
         stage.sim.world().clear_log();
         stage.apply(&wanted).await;
         assert_eq!(
@@ -298,7 +298,7 @@ async fn answers_that_are_lost_are_looked_up_and_what_was_added_is_known_all_the
         stage.assert_settled(&wanted).await;
         let filled: usize = stage
             .known
-            .filled
+            .computed_fields
             .values()
             .map(|filled| filled.iter().count())
             .sum();
@@ -309,7 +309,7 @@ async fn answers_that_are_lost_are_looked_up_and_what_was_added_is_known_all_the
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_writes_meanwhile_is_no_echo() {
     let mut stage = Stage::new();
-    let slow = Effect::SlowStart(std::time::Duration::from_secs(60));
+    let slow = FaultEffect::SlowStart(std::time::Duration::from_secs(60));
     stage.sim.world().inject(Fault::on("create", slow));
     let sim = stage.sim.clone();
     let wanted = web(1);
@@ -325,6 +325,9 @@ async fn what_somebody_else_writes_meanwhile_is_no_echo() {
     let (ran, ()) = tokio::join!(stage.apply(&wanted), meanwhile);
     assert_eq!(told(&ran), [""; 0]);
     assert_eq!(ran.report.overtaken.len(), 1);
-    let Known { filled, .. } = &stage.known;
+    let Known {
+        computed_fields: filled,
+        ..
+    } = &stage.known;
     assert!(filled.is_empty(), "{filled:#?}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aeroform::core::fleet::{Capabilities, Strategy};
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -49,7 +49,7 @@ async fn a_new_instance_of_an_equal_config_is_no_conflict() {
 #[tokio::test(start_paused = true)]
 async fn waiting_for_a_rate_limit_is_visible_and_the_limit_is_kept() {
     let mut stage = Stage::new();
-    let limited = Effect::RateLimited {
+    let limited = FaultEffect::RateLimited {
         retry_after: Duration::from_secs(5),
     };
     let fault = stage
@@ -103,7 +103,7 @@ async fn a_gate_that_never_opens_fails_and_keeps_the_machine() {
     stage
         .sim
         .world()
-        .inject(Fault::on("create", Effect::ChecksNeverPass));
+        .inject(Fault::on("create", FaultEffect::ChecksNeverPass));
     let ran = stage.apply(&desired([("web", checked(web(1)))])).await;
     let (code, message) = ran.failure();
     assert_eq!(code, "gate_timeout");
@@ -123,7 +123,7 @@ async fn results_of_checks_from_before_an_update_do_not_open_its_gate() {
     stage
         .sim
         .world()
-        .inject(Fault::on("update", Effect::ChecksNeverPass));
+        .inject(Fault::on("update", FaultEffect::ChecksNeverPass));
     stage.sim.world().timings.first_check = Duration::from_secs(60);
     let ran = stage
         .apply(&desired([("web", checked(image(web(1), "shop:2")))]))
@@ -137,7 +137,7 @@ async fn a_machine_that_fails_to_start_fails_its_step_at_once() {
     stage
         .sim
         .world()
-        .inject(Fault::on("create", Effect::FailStart));
+        .inject(Fault::on("create", FaultEffect::FailStart));
     let begun = Instant::now();
     let ran = stage.apply(&desired([("web", web(1))])).await;
     assert_eq!(ran.failure().0, "machine_failed");
@@ -148,7 +148,7 @@ async fn a_machine_that_fails_to_start_fails_its_step_at_once() {
 }
 
 /// A create that is never done, and somebody who destroys its Machine after ten seconds.
-async fn destroyed_while_awaited(effect: Effect) {
+async fn destroyed_while_awaited(effect: FaultEffect) {
     let mut stage = Stage::new();
     let slow = stage.sim.world().inject(Fault::on("create", effect));
     let sim = stage.sim.clone();
@@ -170,14 +170,14 @@ async fn destroyed_while_awaited(effect: Effect) {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_somebody_destroys_while_it_is_awaited_fails_its_step_at_once() {
-    destroyed_while_awaited(Effect::SlowStart(Duration::from_secs(200))).await;
-    destroyed_while_awaited(Effect::ChecksNeverPass).await;
+    destroyed_while_awaited(FaultEffect::SlowStart(Duration::from_secs(200))).await;
+    destroyed_while_awaited(FaultEffect::ChecksNeverPass).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_start_is_waited_for() {
     let mut stage = Stage::new();
-    let slow = Effect::SlowStart(Duration::from_secs(200));
+    let slow = FaultEffect::SlowStart(Duration::from_secs(200));
     stage.sim.world().inject(Fault::on("create", slow));
     stage.settle(&desired([("web", checked(web(1)))])).await;
 }
@@ -187,7 +187,10 @@ async fn a_slow_start_is_waited_for() {
 async fn a_platform_that_lies_is_found_out_by_verification() {
     let mut stage = Stage::new();
     stage.settle(&desired([("web", web(1))])).await;
-    let fault = stage.sim.world().inject(Fault::on("update", Effect::Lie));
+    let fault = stage
+        .sim
+        .world()
+        .inject(Fault::on("update", FaultEffect::FalseSuccess));
     let unchecked = image(web(1), "shop:2").with(|group| group.strategy = Strategy::Immediate);
     let ran = stage.apply(&desired([("web", unchecked)])).await;
     assert_eq!(stage.sim.world().fired(fault), 1);
@@ -215,7 +218,7 @@ async fn a_machine_that_a_killed_run_left_starting_is_waited_for_before_it_is_ta
 async fn a_job_that_is_never_restarted_passes_its_gate_only_with_exit_code_0() {
     for (code, outcome) in [(0, "done"), (3, "failed"), (137, "failed")] {
         let mut stage = Stage::new();
-        let ends = Fault::on("create", Effect::Ends(code));
+        let ends = Fault::on("create", FaultEffect::ExitsAtOnce(code));
         let ends = stage.sim.world().inject(ends);
         let job = worker(1).config(json!({"restart": {"policy": "no"}}));
         let ran = stage.apply(&desired([("job", job)])).await;
@@ -235,7 +238,7 @@ async fn a_rollout_that_is_run_again_leaves_the_others_up_until_the_first_one_pa
     let mut stage = Stage::new();
     stage.settle(&desired([("web", checked(web(3)))])).await;
     let wanted = desired([("web", checked(image(web(3), "shop:2")))]);
-    let sick = Fault::on("update", Effect::ChecksNeverPass);
+    let sick = Fault::on("update", FaultEffect::ChecksNeverPass);
     stage.sim.world().inject(sick);
     stage.apply(&wanted).await;
     assert_eq!(stage.sim.world().count("update"), 1);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aeroform::core::fleet::OnFailure;
 use aeroform::core::plan::{Action, Event, Outcome, Plan, StepEvent, StepId, Work};
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 
 use crate::stage::{Stage, checked, image, web, worker};
 use crate::support::{GroupWords, desired};
@@ -83,7 +83,7 @@ async fn a_failed_update_stops_the_release_or_its_group_alone() {
         .await;
     let fault = Fault::on(
         "update",
-        Effect::Refuse {
+        FaultEffect::Refuse {
             status: 422,
             message: "no".to_owned(),
         },
@@ -117,7 +117,7 @@ async fn a_failed_update_stops_the_release_or_its_group_alone() {
     last.rollout.on_failure = OnFailure::Group;
     let fault = Fault::on(
         "update",
-        Effect::Refuse {
+        FaultEffect::Refuse {
             status: 422,
             message: "no".to_owned(),
         },
@@ -139,7 +139,7 @@ async fn what_depends_on_a_failure_is_skipped_and_names_it() {
         .await;
     let fault = Fault::on(
         "create",
-        Effect::Refuse {
+        FaultEffect::Refuse {
             status: 422,
             message: "no".to_owned(),
         },
@@ -169,7 +169,7 @@ async fn what_depends_on_a_failure_is_skipped_and_names_it() {
 async fn the_same_seed_gives_the_same_events() {
     async fn once() -> Vec<Event> {
         let mut stage = Stage::new();
-        let limited = Effect::RateLimited {
+        let limited = FaultEffect::RateLimited {
             retry_after: Duration::from_secs(2),
         };
         stage
@@ -179,7 +179,7 @@ async fn the_same_seed_gives_the_same_events() {
         stage
             .sim
             .world()
-            .inject(Fault::on("create", Effect::LoseAfter { status: 502 }).nth(7));
+            .inject(Fault::on("create", FaultEffect::LoseAfter { status: 502 }).nth(7));
         stage
             .apply(&desired([("web", checked(web(12))), ("worker", worker(3))]))
             .await

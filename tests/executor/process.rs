@@ -6,7 +6,7 @@ use std::time::Duration;
 use aeroform::apply::Cancel;
 use aeroform::conduct::{Ended, Errand, Ground, Look};
 use aeroform::core::fleet::{
-    AppName, Call, Description, Desired, Lineage, Machine, MachineId, Receipt, RunId, Until,
+    AppName, Call, Description, Desired, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
 };
 use aeroform::core::plan::Options;
 use aeroform::env::Env;
@@ -255,7 +255,7 @@ impl Provider for Process {
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         let wait = self.ask(self.place.sim.wait(app, id, until, at_most));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, DesiredGroup, Strategy};
 use aeroform::core::view::RunEnd;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::journal::MemoryJournal;
 use aeroform::provider::sim::SimProvider;
 use aeroform::store::MemoryStore;
@@ -285,7 +285,12 @@ async fn a_replacement_that_was_killed_is_not_made_twice() {
     let after = desired([("web", checked(image(web(3), "shop:2")))]);
     let stage = Stage::new(desired([("web", checked(web(3)))]), after).await;
     let old = stage.names.keys().next().unwrap();
-    stage.place.sim.world().operator("shop").host(old, true);
+    stage
+        .place
+        .sim
+        .world()
+        .operator("shop")
+        .set_host_unreachable(old, true);
     all_moments(stage).await;
 }
 
@@ -331,7 +336,7 @@ async fn an_answer_that_was_lost_costs_one_look_up() {
         ("stop", vec![]),
     ] {
         let place = stage.again().await;
-        let lost = Fault::on(action, Effect::LoseAfter { status: 502 });
+        let lost = Fault::on(action, FaultEffect::LoseAfter { status: 502 });
         let lost = place.sim.world().inject(lost);
         let made = stage.run(&place, End::Whole, "disturbed").await;
         if whole.changing.keys().any(|(made, _)| *made == action) {

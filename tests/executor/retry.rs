@@ -1,7 +1,7 @@
 //! Retrying a failed deploy: no retry takes down a Machine more than the first try did, and none makes it green.
 
 use aeroform::core::plan::{Action, Outcome};
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 
 use crate::stage::{Stage, checked, image, web, worker};
 use crate::support::desired;
@@ -13,7 +13,7 @@ fn down(stage: &Stage) -> usize {
 }
 
 fn crashes(stage: &Stage, action: &'static str) {
-    let fault = Fault::on(action, Effect::Ends(1)).times(100);
+    let fault = Fault::on(action, FaultEffect::ExitsAtOnce(1)).times(100);
     stage.sim.world().inject(fault.in_group("worker"));
 }
 
@@ -51,7 +51,7 @@ async fn no_retry_takes_down_one_machine_more_or_ends_well_while_it_crashes() {
         assert_eq!(of_web(&stage), begun, "the release goes on nowhere");
     }
     // The fixing deploy starts it, and the rest follows.
-    stage.sim.world().calm();
+    stage.sim.world().clear_faults();
     stage
         .settle(&desired([
             ("web", image(web(2), "shop:3")),
@@ -64,7 +64,7 @@ async fn no_retry_takes_down_one_machine_more_or_ends_well_while_it_crashes() {
 async fn one_that_comes_up_when_it_is_started_again_lets_the_run_go_on() {
     let mut stage = Stage::new();
     stage.settle(&desired([("worker", worker(3))])).await;
-    let fault = Fault::on("update", Effect::Ends(1));
+    let fault = Fault::on("update", FaultEffect::ExitsAtOnce(1));
     stage.sim.world().inject(fault.in_group("worker"));
     let next = desired([("worker", image(worker(3), "shop:2"))]);
     let first = stage.apply(&next).await;
@@ -84,7 +84,7 @@ async fn one_that_comes_up_when_it_is_started_again_lets_the_run_go_on() {
 async fn one_that_was_stopped_on_request_stays_stopped() {
     let mut stage = Stage::new();
     stage.settle(&desired([("web", checked(web(2)))])).await;
-    let fault = Fault::on("update", Effect::ChecksNeverPass);
+    let fault = Fault::on("update", FaultEffect::ChecksNeverPass);
     stage.sim.world().inject(fault.in_group("web"));
     let next = desired([("web", image(checked(web(2)), "shop:2"))]);
     let first = stage.apply(&next).await;
@@ -109,12 +109,12 @@ async fn one_that_was_stopped_on_request_stays_stopped() {
 #[tokio::test(start_paused = true)]
 async fn a_start_whose_answer_is_lost_is_settled_by_looking() {
     for effect in [
-        Effect::LoseAfter { status: 502 },
-        Effect::LoseBefore { status: 502 },
+        FaultEffect::LoseAfter { status: 502 },
+        FaultEffect::LoseBefore { status: 502 },
     ] {
         let mut stage = Stage::new();
         stage.settle(&desired([("worker", worker(2))])).await;
-        let fault = Fault::on("update", Effect::Ends(1));
+        let fault = Fault::on("update", FaultEffect::ExitsAtOnce(1));
         stage.sim.world().inject(fault.in_group("worker"));
         let next = desired([("worker", image(worker(2), "shop:2"))]);
         stage.apply(&next).await;
@@ -129,7 +129,7 @@ async fn a_start_whose_answer_is_lost_is_settled_by_looking() {
 async fn one_that_somebody_changed_in_between_is_a_conflict() {
     let mut stage = Stage::new();
     stage.settle(&desired([("worker", worker(2))])).await;
-    let fault = Fault::on("update", Effect::Ends(1));
+    let fault = Fault::on("update", FaultEffect::ExitsAtOnce(1));
     stage.sim.world().inject(fault.in_group("worker"));
     let next = desired([("worker", image(worker(2), "shop:2"))]);
     stage.apply(&next).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aeroform::apply::Halt;
 use aeroform::core::fleet::{Desired, Known};
 use aeroform::core::plan::Outcome;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -71,7 +71,7 @@ async fn what_another_run_made_for_the_same_is_taken_as_it_is() {
             .all(|result| result.outcome == Outcome::Done)
     );
     assert!(ran.report.results.iter().all(|result| !result.updated));
-    assert_eq!(stage.sim.world().operator("shop").ever_made(), 2);
+    assert_eq!(stage.sim.world().operator("shop").created_count(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn a_run_whose_work_is_changed_before_it_ends_is_overtaken_and_says_by_who
         let mut wanted = web(2, "ours");
         let jobs = group("jobs").count(1).config(json!({"image": "shop:1"}));
         wanted.groups.insert(group_name("jobs"), jobs);
-        let slow = Effect::SlowStart(Duration::from_secs(60));
+        let slow = FaultEffect::SlowStart(Duration::from_secs(60));
         stage
             .sim
             .world()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aeroform::core::fleet::{Desired, DesiredGroup, MachineId};
 use aeroform::core::plan::{Branch, Outcome};
 use aeroform::core::view::RunEnd;
-use aeroform::emulator::world::{Effect, Fault, FaultId};
+use aeroform::emulator::world::{Fault, FaultEffect, FaultId};
 use aeroform::journal::MemoryJournal;
 use aeroform::provider::sim::SimProvider;
 use aeroform::store::MemoryStore;
@@ -16,7 +16,7 @@ use crate::stage::{Stage, checked, image, web, worker};
 use crate::support::{GroupWords, desired};
 
 fn full(sim: &SimProvider, machine: &str) -> FaultId {
-    let no_room = Effect::NoRoom { message: None };
+    let no_room = FaultEffect::NoRoom { message: None };
     let fault = Fault::on("update", no_room).of_machine(machine);
     sim.world().inject(fault.times(1000))
 }
@@ -128,7 +128,7 @@ async fn a_region_that_is_full_as_well_leaves_the_old_machine_as_it_was() {
     stage.settle(&desired([("web", web(1))])).await;
     let old = stage.id(0);
     full(&stage.sim, &old);
-    let no_room = Effect::NoRoom { message: None };
+    let no_room = FaultEffect::NoRoom { message: None };
     stage.sim.world().inject(Fault::on("create", no_room));
     let wanted = desired([("web", image(web(1), "shop:2"))]);
     let ran = stage.apply(&wanted).await;
@@ -137,7 +137,7 @@ async fn a_region_that_is_full_as_well_leaves_the_old_machine_as_it_was() {
         (stage.id(0), images(&stage)),
         (old, vec!["shop:1".to_owned()])
     );
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
     stage.settle(&wanted).await;
     assert_eq!(images(&stage), ["shop:2"]);
 }
@@ -215,7 +215,7 @@ async fn a_new_machine_that_does_not_come_up_leaves_the_old_one_and_the_next_run
     stage
         .sim
         .world()
-        .inject(Fault::on("create", Effect::FailStart));
+        .inject(Fault::on("create", FaultEffect::FailStart));
     let wanted = desired([("web", checked(image(web(2), "shop:2")))]);
     let ran = stage.apply(&wanted).await;
     assert_eq!(ran.failure().0, "machine_failed");
@@ -235,7 +235,7 @@ async fn a_lost_create_in_place_of_an_update_is_owed_and_found_again() {
     stage.settle(&desired([("web", web(1))])).await;
     let old = stage.id(0);
     full(&stage.sim, &old);
-    let lost = Effect::LoseBefore { status: 503 };
+    let lost = FaultEffect::LoseBefore { status: 503 };
     stage
         .sim
         .world()
@@ -243,17 +243,17 @@ async fn a_lost_create_in_place_of_an_update_is_owed_and_found_again() {
     let wanted = desired([("web", image(web(1), "shop:2"))]);
     let ran = stage.apply(&wanted).await;
     assert_eq!(ran.outcomes(), ["unknown"]);
-    let [pending] = stage.known.pending.as_slice() else {
-        panic!("{:?}", stage.known.pending);
+    let [pending] = stage.known.pending_creates.as_slice() else {
+        panic!("{:?}", stage.known.pending_creates);
     };
     let owed = pending.launch.clone();
     assert_eq!(pending.replaces.as_ref().unwrap().as_str(), old);
-    stage.sim.world().calm();
+    stage.sim.world().clear_faults();
     full(&stage.sim, &old);
     let ran = stage.settle(&wanted).await;
     let (_, change) = ran.plan.changes().next().unwrap();
     assert_eq!(change.successor().unwrap().launch, owed);
-    assert!(stage.known.pending.is_empty());
+    assert!(stage.known.pending_creates.is_empty());
     stage.assert_one_machine_per_name(1);
 }
 
@@ -367,10 +367,10 @@ async fn a_standby_whose_own_host_is_full_as_well_is_named_and_replaced_by_the_n
 /// A pipeline pushes an image and applies a moment later.
 #[tokio::test(start_paused = true)]
 async fn an_image_that_was_pushed_a_moment_ago_is_waited_for_and_one_that_never_comes_is_not() {
-    use aeroform::emulator::world::Refused;
+    use aeroform::emulator::world::RefusalKind;
     for (times, comes) in [(5, true), (1000, false)] {
         let mut stage = Stage::new();
-        let unknown = Effect::Refusal(Refused::ImageUnknown);
+        let unknown = FaultEffect::Refusal(RefusalKind::ImageUnknown);
         stage
             .sim
             .world()

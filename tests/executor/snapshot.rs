@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aeroform::core::fleet::MachineId;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::observe::{ObserveError, observe};
 use aeroform::provider::sim::SimProvider;
 
@@ -18,12 +18,12 @@ async fn an_empty_list_beside_a_count_is_asked_again_and_then_an_error() {
     stage
         .sim
         .world()
-        .inject(Fault::on("list", Effect::EmptyList));
+        .inject(Fault::on("list", FaultEffect::EmptyList));
     assert_eq!(stage.observed().await.machines.len(), 2);
     stage
         .sim
         .world()
-        .inject(Fault::on("list", Effect::EmptyList).times(1000));
+        .inject(Fault::on("list", FaultEffect::EmptyList).times(1000));
     let error = observe(&stage.sim, &stage.known.app, &stage.known)
         .await
         .unwrap_err();
@@ -45,7 +45,7 @@ async fn a_known_machine_that_the_list_lacks_is_gone_or_lagging_by_its_own_id() 
         .assert_complete();
     assert_eq!(stage.observed().await.lagging, []);
 
-    let lag = Effect::ListLag(Duration::from_secs(300));
+    let lag = FaultEffect::ListLag(Duration::from_secs(300));
     stage.sim.world().inject(Fault::on("create", lag));
     stage
         .apply(&desired([("web", web(3))]))
@@ -64,13 +64,13 @@ async fn a_known_machine_that_the_list_lacks_is_gone_or_lagging_by_its_own_id() 
 async fn a_list_that_is_shorter_than_the_count_has_time_to_catch_up() {
     let mut stage = Stage::new();
     let before = stage.known.clone();
-    let lag = Effect::ListLag(Duration::from_secs(8));
+    let lag = FaultEffect::ListLag(Duration::from_secs(8));
     stage.sim.world().inject(Fault::on("create", lag).nth(2));
     stage.settle(&desired([("web", web(2))])).await;
     stage.known = before;
     assert_eq!(stage.observed().await.machines.len(), 2);
     // One that never comes up in a list keeps nobody for long.
-    let lag = Effect::ListLag(Duration::from_secs(3000));
+    let lag = FaultEffect::ListLag(Duration::from_secs(3000));
     stage.sim.world().inject(Fault::on("create", lag));
     stage.apply(&desired([("web", web(3))])).await;
     stage.known.machines.clear();
@@ -96,7 +96,7 @@ async fn an_app_that_is_gone_while_the_state_knows_machines_is_an_error() {
 async fn reads_that_fail_for_a_moment_are_repeated() {
     let mut stage = Stage::new();
     for action in ["app", "list", "volumes", "get", "wait"] {
-        let fault = Fault::on(action, Effect::LoseBefore { status: 503 });
+        let fault = Fault::on(action, FaultEffect::LoseBefore { status: 503 });
         stage.sim.world().inject(fault.times(2));
     }
     stage.settle(&desired([("web", checked(web(2)))])).await;
@@ -108,8 +108,8 @@ async fn a_limit_that_ends_in_hours_is_an_error_and_no_silence() {
     stage.settle(&desired([("web", web(1))])).await;
     for pause in [3600, u64::MAX] {
         let retry_after = Duration::from_secs(pause);
-        let limited = Effect::RateLimited { retry_after };
-        stage.sim.world().calm();
+        let limited = FaultEffect::RateLimited { retry_after };
+        stage.sim.world().clear_faults();
         stage
             .sim
             .world()

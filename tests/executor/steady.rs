@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aeroform::core::fleet::{DesiredGroup, Strategy};
 use aeroform::core::plan::{Options, Plan, Requested, plan};
-use aeroform::emulator::world::{Effect, ExitsAfter, Fault};
+use aeroform::emulator::world::{ExitsAfter, Fault, FaultEffect};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -27,7 +27,7 @@ pub(crate) fn steady(group: DesiredGroup) -> DesiredGroup {
 }
 
 /// Creates one Machine of this group whose process does this; how it ended, and after how long.
-async fn created(group: DesiredGroup, effect: Effect) -> (Stage, Ran, Duration) {
+async fn created(group: DesiredGroup, effect: FaultEffect) -> (Stage, Ran, Duration) {
     let mut stage = Stage::new();
     let fault = stage.sim.world().inject(Fault::on("create", effect));
     let begun = Instant::now();
@@ -71,7 +71,7 @@ async fn a_run_takes_no_less_than_its_plan_says() {
 /// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn a_second_crash_fails_the_step_at_once() {
-    let crash = Effect::ExitsAfter(exits(3, 1, None));
+    let crash = FaultEffect::ExitsAfter(exits(3, 1, None));
     let (stage, ran, took) = created(steady(worker(1)), crash).await;
     let (code, message) = ran.failure();
     assert_eq!(code, "machine_keeps_ending");
@@ -87,7 +87,7 @@ async fn a_second_crash_fails_the_step_at_once() {
 /// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn one_crash_begins_the_window_again() {
-    let crash = Effect::ExitsAfter(exits(8, 1, Some(1)));
+    let crash = FaultEffect::ExitsAfter(exits(8, 1, Some(1)));
     let (_, ran, took) = created(steady(worker(1)), crash).await;
     ran.assert_complete();
     assert!(took > Duration::from_secs(19), "{took:?}");
@@ -101,7 +101,7 @@ async fn a_crash_after_which_it_is_not_started_again_fails_at_once_with_all_that
         ..exits(2, 137, Some(0))
     };
     for group in [steady(worker(1)), steady(checked(worker(1)))] {
-        let (_, ran, took) = created(group, Effect::ExitsAfter(killed)).await;
+        let (_, ran, took) = created(group, FaultEffect::ExitsAfter(killed)).await;
         let (code, message) = ran.failure();
         assert_eq!(code, "machine_failed");
         assert!(
@@ -114,7 +114,7 @@ async fn a_crash_after_which_it_is_not_started_again_fails_at_once_with_all_that
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_never_comes_up_is_not_waited_for_to_the_end() {
-    let (_, ran, took) = created(steady(worker(1)), Effect::Ends(7)).await;
+    let (_, ran, took) = created(steady(worker(1)), FaultEffect::ExitsAtOnce(7)).await;
     let (code, message) = ran.failure();
     assert_eq!(code, "machine_failed");
     assert!(message.contains("exit code 7"), "{message}");
@@ -124,7 +124,7 @@ async fn a_machine_that_never_comes_up_is_not_waited_for_to_the_end() {
 /// Holds rule 29.
 #[tokio::test(start_paused = true)]
 async fn exit_code_0_passes_only_where_nothing_has_to_answer() {
-    let done = Effect::ExitsAfter(exits(2, 0, None));
+    let done = FaultEffect::ExitsAfter(exits(2, 0, None));
     for policy in ["on-failure", "no", "always"] {
         let job = worker(1).config(json!({"restart": {"policy": policy}}));
         let (_, ran, took) = created(steady(job), done.clone()).await;
@@ -189,7 +189,7 @@ async fn what_ended_before_the_update_says_nothing_of_it() {
 async fn a_crash_loop_stops_the_rollout_after_the_first_machine() {
     let mut stage = Stage::new();
     stage.settle(&desired([("jobs", steady(worker(3)))])).await;
-    let crash = Effect::ExitsAfter(exits(2, 1, None));
+    let crash = FaultEffect::ExitsAfter(exits(2, 1, None));
     stage
         .sim
         .world()
@@ -306,7 +306,7 @@ async fn a_fix_that_crashes_as_well_is_no_success() {
         .operator("shop")
         .exit(&id, exits(0, 1, Some(0)));
     sleep(Duration::from_secs(5)).await;
-    let crash = Effect::ExitsAfter(exits(2, 3, Some(0)));
+    let crash = FaultEffect::ExitsAfter(exits(2, 3, Some(0)));
     stage.sim.world().inject(Fault::on("start", crash));
     let ran = stage
         .apply(&desired([("jobs", steady(image(worker(1), "shop:2")))]))
@@ -321,7 +321,7 @@ async fn a_fix_starts_what_ended_with_0_although_it_serves() {
     let mut stage = Stage::new();
     let serving = || steady(worker(2).serves());
     stage.settle(&desired([("jobs", serving())])).await;
-    let ends = Effect::ExitsAfter(exits(2, 0, Some(0)));
+    let ends = FaultEffect::ExitsAfter(exits(2, 0, Some(0)));
     stage.sim.world().inject(Fault::on("update", ends));
     let ran = stage
         .apply(&desired([("jobs", image(serving(), "shop:2"))]))
@@ -342,7 +342,7 @@ async fn an_update_that_the_platform_takes_back_is_no_success() {
         stage
             .sim
             .world()
-            .inject(Fault::on("update", Effect::Reverts));
+            .inject(Fault::on("update", FaultEffect::Reverts));
         let ran = stage
             .apply(&desired([("jobs", image(group, "shop:2"))]))
             .await;
@@ -353,7 +353,7 @@ async fn an_update_that_the_platform_takes_back_is_no_success() {
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_is_made_in_another_region_is_no_success_and_is_remembered_there() {
     let mut stage = Stage::new();
-    let elsewhere = Effect::WrongRegion("gru".to_owned());
+    let elsewhere = FaultEffect::WrongRegion("gru".to_owned());
     stage.sim.world().inject(Fault::on("create", elsewhere));
     let ran = stage
         .apply(&desired([("web", web(1).exact(&[("ams", 1)]))]))
@@ -379,7 +379,7 @@ async fn without_written_regions_every_plan_says_that_a_machine_is_in_another_re
         let mut stage = Stage::new();
         let wanted = desired([("web", web(1))]);
         let nothing = stage.known.clone();
-        let fault = Fault::on("create", Effect::WrongRegion("gru".to_owned()));
+        let fault = Fault::on("create", FaultEffect::WrongRegion("gru".to_owned()));
         stage.sim.world().inject(fault);
         let ran = stage.apply(&wanted).await;
         assert_eq!(ran.failure().0, "wrong_region");
@@ -448,7 +448,7 @@ async fn ends_after_its_gate(
     stage
         .settle(&desired([("jobs", steady(worker(many)))]))
         .await;
-    let later = Effect::ExitsAfter(exits(15, code, Some(restarts)));
+    let later = FaultEffect::ExitsAfter(exits(15, code, Some(restarts)));
     stage.sim.world().inject(Fault::on("update", later));
     let group = steady(image(worker(many), "shop:2")).max_unavailable(1);
     let wanted = desired([("jobs", group)]);
@@ -541,7 +541,7 @@ async fn a_stopped_machine_that_its_update_starts_is_told() {
     stage
         .sim
         .world()
-        .inject(Fault::on("update", Effect::StartsStopped));
+        .inject(Fault::on("update", FaultEffect::StartsStopped));
     let ran = stage
         .apply(&desired([("web", image(web(1), "shop:2"))]))
         .await;
@@ -563,7 +563,7 @@ async fn an_update_at_once_that_the_platform_takes_back_is_found_out_by_verifica
     stage
         .sim
         .world()
-        .inject(Fault::on("update", Effect::Reverts));
+        .inject(Fault::on("update", FaultEffect::Reverts));
     let ran = stage
         .apply(&desired([("jobs", image(immediate, "shop:2"))]))
         .await;
@@ -578,7 +578,7 @@ async fn an_update_at_once_that_the_platform_takes_back_is_found_out_by_verifica
 #[tokio::test(start_paused = true)]
 async fn a_machine_that_rests_in_created_is_settled_and_goes_at_once() {
     let mut stage = Stage::new();
-    let stays = Fault::on("create", Effect::StaysCreated).times(2);
+    let stays = Fault::on("create", FaultEffect::StaysCreated).times(2);
     let stays = stage.sim.world().inject(stays);
     let begun = Instant::now();
     let standby = |image: &str| {
@@ -609,7 +609,7 @@ async fn a_machine_that_rests_in_created_is_settled_and_goes_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_standby_that_rests_in_created_is_updated_without_waiting_for_it() {
     let mut stage = Stage::new();
-    let stays = Fault::on("create", Effect::StaysCreated).times(2);
+    let stays = Fault::on("create", FaultEffect::StaysCreated).times(2);
     stage.sim.world().inject(stays);
     let standby = |image: &str| {
         let group = crate::stage::image(worker(1), image);

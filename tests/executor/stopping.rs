@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aeroform::apply::{Cancel, CancelHandle, Halt};
 use aeroform::core::plan::{Event, InFlight, Unconfirmed};
-use aeroform::emulator::world::{Effect, Fault, Timings};
+use aeroform::emulator::world::{Fault, FaultEffect, Timings};
 use aeroform::journal::memory::FailCommit;
 use tokio::time::{Instant, sleep};
 
@@ -80,7 +80,7 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
     for (answer_after, outcome) in [(2, "unknown"), (60, "unknown")] {
         locally(async {
             let mut stage = Stage::new();
-            let slow = Effect::SlowAnswer(Duration::from_secs(answer_after));
+            let slow = FaultEffect::SlowAnswer(Duration::from_secs(answer_after));
             stage.sim.world().inject(Fault::on("create", slow));
             cancel_after(&mut stage, Duration::from_secs(1), |handle| {
                 handle.stop(Some(Duration::from_secs(4)));
@@ -101,7 +101,10 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
             assert!(ran.events.contains(&Event::Interrupted(stopping)));
             // An answer within the grace names the Machine; one after it leaves a pending create.
             assert_eq!(stage.known.machines.len(), usize::from(answer_after == 2));
-            assert_eq!(stage.known.pending.len(), usize::from(answer_after == 60));
+            assert_eq!(
+                stage.known.pending_creates.len(),
+                usize::from(answer_after == 60)
+            );
             stage.cancel = Cancel::never();
             stage.settle(&wanted).await;
             stage.assert_one_machine_per_name(stage.known.machines.len());
@@ -114,7 +117,7 @@ async fn a_call_in_flight_has_its_grace_and_then_counts_as_unknown() {
 async fn a_second_signal_waits_for_nothing() {
     locally(async {
         let mut stage = Stage::new();
-        let slow = Effect::SlowAnswer(Duration::from_secs(600));
+        let slow = FaultEffect::SlowAnswer(Duration::from_secs(600));
         stage.sim.world().inject(Fault::on("create", slow));
         let handle = {
             let (handle, cancel) = CancelHandle::new();
@@ -139,7 +142,7 @@ async fn a_second_signal_waits_for_nothing() {
 async fn a_cancel_while_waiting_for_a_rate_limit_leaves_a_step_that_was_not_begun() {
     locally(async {
         let mut stage = Stage::new();
-        let limited = Effect::RateLimited {
+        let limited = FaultEffect::RateLimited {
             retry_after: Duration::from_secs(60),
         };
         stage.sim.world().inject(Fault::on("create", limited));
@@ -148,7 +151,7 @@ async fn a_cancel_while_waiting_for_a_rate_limit_leaves_a_step_that_was_not_begu
         });
         let ran = stage.apply(&desired([("worker", worker(1))])).await;
         assert_eq!(ran.outcomes(), ["not started"]);
-        assert_eq!(stage.known.pending, []);
+        assert_eq!(stage.known.pending_creates, []);
     })
     .await;
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aeroform::apply::{Cancel, CancelHandle};
 use aeroform::core::fleet::{Desired, DesiredGroup, NewVolume};
 use aeroform::core::plan::Outcome;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::journal::memory::FailCommit;
 use aeroform::journal::{Journal, Started, StartedRow};
 use serde_json::{Value, json};
@@ -107,11 +107,11 @@ async fn volumes_of_one_name_and_region_come_to_lie_apart_or_the_create_says_why
 #[tokio::test(start_paused = true)]
 async fn a_volume_whose_answer_was_lost_is_found_or_made_again_and_never_twice() {
     for effect in [
-        Effect::LoseBefore { status: 504 },
-        Effect::LoseAfter { status: 500 },
-        Effect::LoseAfter { status: 408 },
-        Effect::BreakBefore,
-        Effect::BreakAfter,
+        FaultEffect::LoseBefore { status: 504 },
+        FaultEffect::LoseAfter { status: 500 },
+        FaultEffect::LoseAfter { status: 408 },
+        FaultEffect::BreakBefore,
+        FaultEffect::BreakAfter,
     ] {
         for (nth, times) in [(1, 1), (2, 1), (3, 1), (1, 3)] {
             let mut stage = Stage::new();
@@ -127,8 +127,8 @@ async fn a_volume_whose_answer_was_lost_is_found_or_made_again_and_never_twice()
 #[tokio::test(start_paused = true)]
 async fn a_lost_volume_is_waited_for_while_the_list_lags() {
     let mut stage = Stage::new();
-    let lag = Effect::ListLag(Duration::from_secs(7));
-    for effect in [lag, Effect::LoseAfter { status: 500 }] {
+    let lag = FaultEffect::ListLag(Duration::from_secs(7));
+    for effect in [lag, FaultEffect::LoseAfter { status: 500 }] {
         stage.sim.world().inject(Fault::on("create-volume", effect));
     }
     let ran = stage.settle(&only(db(2))).await;
@@ -144,7 +144,7 @@ async fn a_lost_volume_is_waited_for_while_the_list_lags() {
 #[tokio::test(start_paused = true)]
 async fn a_create_of_a_volume_that_is_never_answered_is_unknown_and_the_next_run_settles_it() {
     let mut stage = Stage::new();
-    let lost = Fault::on("create-volume", Effect::LoseBefore { status: 503 });
+    let lost = Fault::on("create-volume", FaultEffect::LoseBefore { status: 503 });
     stage.sim.world().inject(lost.times(6));
     let wanted = only(db(1));
     assert_eq!(stage.apply(&wanted).await.outcomes(), ["unknown"]);
@@ -207,7 +207,10 @@ async fn a_volume_that_a_dead_run_has_made_is_taken_also_when_the_list_lags() {
     let wanted = only(db(1));
     let mut stage = Stage::new();
     died(&stage, &wanted).await;
-    let lag = Fault::on("create-volume", Effect::ListLag(Duration::from_secs(7)));
+    let lag = Fault::on(
+        "create-volume",
+        FaultEffect::ListLag(Duration::from_secs(7)),
+    );
     stage.sim.world().inject(lag);
     let body = json!({"name": "data", "region": "ams", "size_gb": 1});
     stage
@@ -271,7 +274,7 @@ async fn a_volume_that_a_destroyed_machine_still_claims_for_a_moment_is_waited_f
         "\0".repeat(14)
     );
     let status = 412;
-    let claimed = Fault::on("create", Effect::Refuse { status, message });
+    let claimed = Fault::on("create", FaultEffect::Refuse { status, message });
     stage.sim.world().inject(claimed.times(3));
     stage.settle(&only(db(1))).await;
     stage.assert_each_has_its_own(1);
@@ -280,7 +283,7 @@ async fn a_volume_that_a_destroyed_machine_still_claims_for_a_moment_is_waited_f
 #[tokio::test(start_paused = true)]
 async fn a_cancel_between_the_volume_and_its_machine_leaves_what_the_next_run_takes() {
     let mut stage = Stage::new();
-    let slow = Effect::SlowAnswer(Duration::from_secs(3));
+    let slow = FaultEffect::SlowAnswer(Duration::from_secs(3));
     stage.sim.world().inject(Fault::on("create-volume", slow));
     let (signal, cancel) = CancelHandle::new();
     stage.cancel = cancel;

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aeroform::emulator::world::{Clock, Effect, Fault, HandClock, World};
+use aeroform::emulator::world::{Clock, Fault, FaultEffect, ManualClock, World};
 use serde_json::{Value, json};
 
 struct Place {
-    clock: Arc<HandClock>,
+    clock: Arc<ManualClock>,
     world: World,
 }
 
 impl Place {
     fn new() -> Self {
-        let clock = Arc::new(HandClock::default());
+        let clock = Arc::new(ManualClock::default());
         let mut world = World::new("seed", Arc::clone(&clock) as Arc<dyn Clock>);
         world.add_app("shop");
         Self { clock, world }
@@ -27,7 +27,7 @@ impl Place {
     fn states(&mut self, id: &str) -> Vec<String> {
         let mut seen: Vec<String> = Vec::new();
         for _ in 0..50 {
-            let shown = self.world.look("shop", id).unwrap();
+            let shown = self.world.inspect("shop", id).unwrap();
             let state = shown["state"].as_str().unwrap();
             if seen.last().is_none_or(|last| last != state) {
                 seen.push(state.to_owned());
@@ -61,7 +61,7 @@ fn a_machine_goes_through_its_life_by_itself() {
     place.world.destroy("shop", &made, true).result.unwrap();
     assert_eq!(place.states(&made), ["destroying", "destroyed"]);
     place.clock.advance(Duration::from_secs(3600));
-    assert_eq!(place.world.look("shop", &made).unwrap_err().status, 404);
+    assert_eq!(place.world.inspect("shop", &made).unwrap_err().status, 404);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_config_comes_back_as_it_came_unknown_and_misspelt_keys_included() {
     body["config"]["comand"] = json!({"deep": [1, null]});
     let made = id(&place.make(&body));
     assert_eq!(
-        place.world.look("shop", &made).unwrap()["config"],
+        place.world.inspect("shop", &made).unwrap()["config"],
         body["config"]
     );
 }
@@ -141,7 +141,7 @@ fn a_volume_has_one_machine_until_that_is_destroyed() {
 #[test]
 fn a_fault_touches_the_calls_that_it_names_and_counts_them() {
     let mut place = Place::new();
-    let lost = Fault::on("create", Effect::LoseAfter { status: 502 });
+    let lost = Fault::on("create", FaultEffect::LoseAfter { status: 502 });
     let fault = place.world.inject(lost.in_group("web").nth(2));
     let in_group = |name: &str, group: &str| {
         let mut body = named(name);

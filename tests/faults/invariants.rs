@@ -104,13 +104,13 @@ impl Fleet {
             })
             .collect();
         remembered.sort();
-        remembered.push(format!("protect {:?}", known.protect));
-        remembered.push(format!("pending {:?}", known.pending));
+        remembered.push(format!("protect {:?}", known.protected_groups));
+        remembered.push(format!("pending {:?}", known.pending_creates));
         Self {
             machines: there,
             known: remembered,
             volumes,
-            ever: world.operator("shop").ever_made(),
+            ever: world.operator("shop").created_count(),
         }
     }
 
@@ -194,7 +194,7 @@ pub(crate) fn unexplained(
     let mut answers: BTreeMap<String, usize> = BTreeMap::new();
     for machine in &machines {
         let name = MachineName::new(text(machine, "name")).unwrap();
-        if let Some(launch) = name.launch_part() {
+        if let Some(launch) = name.launch_suffix() {
             *answers.entry(launch.to_owned()).or_default() += 1;
         }
         let by_state = known
@@ -267,7 +267,7 @@ pub(crate) fn ids(sim: &SimProvider) -> BTreeSet<String> {
 /// The Machine's name answers the intent that it is stamped with, and it says whose it is.
 fn by_stamps(machine: &Value, name: &MachineName) -> bool {
     let launch = metadata(machine, "aeroform_launch").and_then(|text| LaunchId::new(text).ok());
-    launch.is_some_and(|launch| name.answers(&launch))
+    launch.is_some_and(|launch| name.matches_launch(&launch))
         && metadata(machine, "aeroform_run").is_some()
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use aeroform::emulator::world::{Fault, LoggedCall, Refused};
+use aeroform::emulator::world::{Fault, LoggedCall, RefusalKind};
 use aeroform::journal::memory::FailCommit;
 use aeroform::store::memory::FailWrite;
 use futures_util::FutureExt;
@@ -58,11 +58,11 @@ const ANSWERS: [Kind; 6] = [
 
 /// What becomes of a Machine that a call touches, and the platform's refusals in its own words.
 const MACHINES: [Kind; 13] = [
-    Kind::Answer("no-capacity", Wrong::Refusal(Refused::Capacity)),
-    Kind::Answer("quota", Wrong::Refusal(Refused::Quota)),
-    Kind::Answer("machine-limit", Wrong::Refusal(Refused::MachineLimit)),
-    Kind::Answer("image-unknown", Wrong::Refusal(Refused::ImageUnknown)),
-    Kind::Answer("name-taken", Wrong::Refusal(Refused::NameTaken)),
+    Kind::Answer("no-capacity", Wrong::Refusal(RefusalKind::Capacity)),
+    Kind::Answer("quota", Wrong::Refusal(RefusalKind::Quota)),
+    Kind::Answer("machine-limit", Wrong::Refusal(RefusalKind::MachineLimit)),
+    Kind::Answer("image-unknown", Wrong::Refusal(RefusalKind::ImageUnknown)),
+    Kind::Answer("name-taken", Wrong::Refusal(RefusalKind::NameTaken)),
     Kind::Answer("crashes-for-good", Wrong::Crashes(0, 1)),
     Kind::Answer("crashes-once", Wrong::Crashes(1, 1)),
     Kind::Answer("crashes-twice", Wrong::Crashes(2, 137)),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aeroform::apply::CancelHandle;
 use aeroform::core::fleet::{
-    AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, Until,
+    AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
 };
 use aeroform::journal::memory::FailCommit;
 use aeroform::journal::{
@@ -231,7 +231,7 @@ impl Provider for Process {
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         self.request(self.sim.wait(app, id, until, at_most)).await

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::world::{Effect, ExitsAfter, Fault, Refused};
+use aeroform::emulator::world::{ExitsAfter, Fault, FaultEffect, RefusalKind};
 use tokio::time::sleep;
 
 use crate::gallery::{self, Chapter};
@@ -19,7 +19,7 @@ const SOME: usize = 3;
 #[derive(Clone)]
 struct Broken {
     name: &'static str,
-    effect: Effect,
+    effect: FaultEffect,
     /// It is over once nothing goes wrong any more.
     heals: bool,
 }
@@ -30,27 +30,27 @@ fn all() -> Vec<Broken> {
         effect,
         heals,
     };
-    let loops = Effect::ExitsAfter(ExitsAfter {
+    let loops = FaultEffect::ExitsAfter(ExitsAfter {
         after: Duration::from_millis(1200),
         code: 1,
         signal: None,
         oom_killed: false,
         restarts: None,
     });
-    let refused = Effect::Refuse {
+    let refused = FaultEffect::Refuse {
         status: 422,
         message: "no".to_owned(),
     };
     vec![
-        broken("ends", Effect::Ends(1), true),
+        broken("ends", FaultEffect::ExitsAtOnce(1), true),
         broken("crash-loop", loops, false),
-        broken("reverts", Effect::Reverts, true),
-        broken("does-not-start", Effect::FailStart, true),
-        broken("checks", Effect::ChecksNeverPass, true),
+        broken("reverts", FaultEffect::Reverts, true),
+        broken("does-not-start", FaultEffect::FailStart, true),
+        broken("checks", FaultEffect::ChecksNeverPass, true),
         broken("refused", refused, true),
         broken(
             "image-unknown",
-            Effect::Refusal(Refused::ImageUnknown),
+            FaultEffect::Refusal(RefusalKind::ImageUnknown),
             true,
         ),
     ]
@@ -119,7 +119,7 @@ async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
     }
     // What runs the version of before again goes down once more each time.
     let floor = match broken.effect {
-        Effect::Reverts => lowest,
+        FaultEffect::Reverts => lowest,
         _ => in_service(&place.sim),
     };
     for retry in 1..=RETRIES {
@@ -143,14 +143,14 @@ async fn play(scene: &Scene, broken: &Broken, journal: bool) -> Option<String> {
     if !broken.heals {
         return None;
     }
-    place.sim.world().calm();
+    place.sim.world().clear_faults();
     for id in crate::invariants::ids(&place.sim) {
-        place.sim.world().operator("shop").mend(&id);
+        place.sim.world().operator("shop").fix_checks(&id);
     }
     let (mended, _) = attempt(scene, &place).await;
     let (mut fleet, left) = scene.settled(&place).await;
     let mut should = scene.fleet.clone();
-    if broken.effect == Effect::Reverts {
+    if broken.effect == FaultEffect::Reverts {
         // The version of before is started, whatever it was.
         fleet.forget_states();
         should.forget_states();

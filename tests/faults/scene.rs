@@ -216,7 +216,11 @@ impl Scene {
         let before: Vec<String> = silent(&self.sim);
         let now: Vec<String> = silent(&place.sim);
         for id in now.iter().filter(|id| !before.contains(id)) {
-            place.sim.world().operator("shop").host(id, false);
+            place
+                .sim
+                .world()
+                .operator("shop")
+                .set_host_unreachable(id, false);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::world::{Effect, ExitsAfter, LoggedCall, Refused};
+use aeroform::emulator::world::{ExitsAfter, FaultEffect, LoggedCall, RefusalKind};
 
 use crate::gallery::Chapter;
 
@@ -15,7 +15,7 @@ pub(crate) enum Wrong {
     NotStarting,
     NoRoom,
     /// A refusal in the platform's own words.
-    Refusal(Refused),
+    Refusal(RefusalKind),
     /// The process ends by itself so many times within the window, with this code, and then stays up; with
     /// none it is not started again.
     Crashes(u32, i32),
@@ -32,32 +32,32 @@ pub(crate) enum Wrong {
 pub(crate) const ELSEWHERE: &str = "emu";
 
 impl Wrong {
-    pub(crate) fn effect(self) -> Effect {
+    pub(crate) fn effect(self) -> FaultEffect {
         match self {
-            Self::Refused => Effect::Refuse {
+            Self::Refused => FaultEffect::Refuse {
                 status: 422,
                 message: "no".to_owned(),
             },
-            Self::RateLimited => Effect::RateLimited {
+            Self::RateLimited => FaultEffect::RateLimited {
                 retry_after: Duration::from_secs(3),
             },
-            Self::LostBefore => Effect::LoseBefore { status: 500 },
-            Self::LostAfter => Effect::LoseAfter { status: 504 },
-            Self::NotStarting => Effect::FailStart,
-            Self::NoRoom => Effect::NoRoom { message: None },
-            Self::Refusal(refused) => Effect::Refusal(refused),
-            Self::Crashes(restarts, code) => Effect::ExitsAfter(ExitsAfter {
+            Self::LostBefore => FaultEffect::LoseBefore { status: 500 },
+            Self::LostAfter => FaultEffect::LoseAfter { status: 504 },
+            Self::NotStarting => FaultEffect::FailStart,
+            Self::NoRoom => FaultEffect::NoRoom { message: None },
+            Self::Refusal(refused) => FaultEffect::Refusal(refused),
+            Self::Crashes(restarts, code) => FaultEffect::ExitsAfter(ExitsAfter {
                 after: Duration::from_millis(1200),
                 code,
                 signal: None,
                 oom_killed: false,
                 restarts: Some(restarts),
             }),
-            Self::Reverts => Effect::Reverts,
-            Self::Elsewhere => Effect::WrongRegion(ELSEWHERE.to_owned()),
-            Self::StaysCreated => Effect::StaysCreated,
-            Self::HostGone => Effect::HostUnreachable { in_part: true },
-            Self::Migrates => Effect::Migrates,
+            Self::Reverts => FaultEffect::Reverts,
+            Self::Elsewhere => FaultEffect::WrongRegion(ELSEWHERE.to_owned()),
+            Self::StaysCreated => FaultEffect::StaysCreated,
+            Self::HostGone => FaultEffect::HostUnreachable { in_part: true },
+            Self::Migrates => FaultEffect::Migrates,
         }
     }
 
@@ -76,13 +76,13 @@ impl Wrong {
             Self::Refused | Self::RateLimited | Self::LostBefore | Self::LostAfter => true,
             Self::NotStarting
             | Self::NoRoom
-            | Self::Refusal(Refused::ImageUnknown)
+            | Self::Refusal(RefusalKind::ImageUnknown)
             | Self::HostGone
             | Self::Migrates => starts,
-            Self::Refusal(Refused::Capacity) => starts || call.action == "create-volume",
-            Self::Refusal(Refused::Quota | Refused::MachineLimit | Refused::NameTaken) => {
-                call.action == "create"
-            }
+            Self::Refusal(RefusalKind::Capacity) => starts || call.action == "create-volume",
+            Self::Refusal(
+                RefusalKind::Quota | RefusalKind::MachineLimit | RefusalKind::NameTaken,
+            ) => call.action == "create",
             // What is not waited for shows only later, and that is no business of a next apply.
             Self::Crashes(..) => starts && !chapter.is_immediate(),
             Self::Reverts => call.action == "update",
@@ -105,7 +105,7 @@ impl Wrong {
             Self::NotStarting
                 | Self::Crashes(0, _)
                 | Self::NoRoom
-                | Self::Refusal(Refused::Capacity)
+                | Self::Refusal(RefusalKind::Capacity)
                 | Self::Elsewhere
                 | Self::HostGone
         )

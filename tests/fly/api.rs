@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::{Value, json};
 
 use crate::stage::{ask, ask_with, platform};
 
 const MACHINES: &str = "/v1/apps/shop/machines";
 
-async fn made(desk: &aeroform::emulator::http::Desk, body: Value) -> (String, Value) {
+async fn made(desk: &aeroform::emulator::http::Server, body: Value) -> (String, Value) {
     let (status, shown) = ask(desk, "POST", MACHINES, body).await;
     assert_eq!(status, 200, "{shown}");
     (
@@ -322,7 +322,7 @@ async fn a_host_without_room_answers_as_the_platform_does() {
     let (path, _) = made(&desk, image()).await;
     ask(&desk, "GET", &format!("{path}/wait"), Value::Null).await;
     let draining = "deploys to this host are temporarily disabled";
-    let no_room = |message: Option<&str>| Effect::NoRoom {
+    let no_room = |message: Option<&str>| FaultEffect::NoRoom {
         message: message.map(str::to_owned),
     };
     {

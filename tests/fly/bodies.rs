@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use aeroform::core::fleet::schema::CONFIG;
-use aeroform::core::fleet::{Desired, Known, normal};
+use aeroform::core::fleet::{Desired, Known, normalise};
 use aeroform::core::plan::{Action, Options, Plan, plan};
-use aeroform::emulator::http::Desk;
+use aeroform::emulator::http::Server;
 use aeroform::observe::observe;
 use serde_json::{Value, json};
 
@@ -299,7 +299,7 @@ fn with_unknown(tree: &mut Value, top: bool) {
 }
 
 /// The Machines of this body, in an app of the emulated platform.
-fn with_machines(desk: &Desk, machines: &[Value]) {
+fn with_machines(desk: &Server, machines: &[Value]) {
     let mut ids = BTreeMap::new();
     let mut world = desk.world();
     let mut operator = world.operator("shop");
@@ -325,14 +325,14 @@ fn with_machines(desk: &Desk, machines: &[Value]) {
         }
         match (&machine["config"], &machine["incomplete_config"]) {
             (Value::Null, Value::Object(_)) => operator.host_in_part(id),
-            (Value::Null, _) => operator.host(id, true),
+            (Value::Null, _) => operator.set_host_unreachable(id, true),
             (_, _) => {}
         }
     }
 }
 
 /// The configs by id in their normal form, without variables and bookkeeping.
-fn configs(desk: &Desk) -> BTreeMap<String, Value> {
+fn configs(desk: &Server) -> BTreeMap<String, Value> {
     let machines = desk.world().operator("shop").machines();
     let config = |machine: &Value| {
         let mut config = machine["config"].clone();
@@ -346,7 +346,7 @@ fn configs(desk: &Desk) -> BTreeMap<String, Value> {
         if let Some(metadata) = config["metadata"].as_object_mut() {
             metadata.retain(|key, _| !key.starts_with("aeroform_") && !key.starts_with("fly_"));
         }
-        let mut config = normal::normal(CONFIG, config);
+        let mut config = normalise::normalise_tree(CONFIG, config);
         // The variables are the file's.
         config.as_object_mut().unwrap().remove("env");
         // Nobody writes the port of a service's check: it is that of its service.

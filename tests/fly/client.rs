@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use aeroform::core::fleet::call::{CreateCall, UpdateCall};
 use aeroform::core::fleet::{
-    AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps, Until,
+    AppName, Call, GroupName, Machine, MachineConfig, MachineId, MachineName, Region, Stamps,
+    WaitUntil,
 };
-use aeroform::emulator::http::Desk;
-use aeroform::emulator::world::{Effect, Fault, Refused};
+use aeroform::emulator::http::Server;
+use aeroform::emulator::world::{Fault, FaultEffect, RefusalKind};
 use aeroform::provider::fly::{FlyProvider, Request, Response, Transport, TransportError};
 use aeroform::provider::{ErrorClass, Provider};
 use serde_json::{Value, json};
@@ -31,14 +32,14 @@ fn create(name: &str) -> CreateCall {
     }
 }
 
-async fn started(desk: &Desk) -> Machine {
+async fn started(desk: &Server) -> Machine {
     let provider = provider(desk);
     let call = Call::Create(Box::new(create("web-a")));
     let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
-    provider.let_go(&app(), &made.id).await.unwrap();
+    provider.release_lease(&app(), &made.id).await.unwrap();
     let patience = Duration::from_secs(30);
     let waited = provider
-        .wait(&app(), &made.id, Until::Started, patience)
+        .wait(&app(), &made.id, WaitUntil::Started, patience)
         .await;
     waited.unwrap()
 }
@@ -77,20 +78,32 @@ async fn machines_of_one_list_share_equal_configs() {
 #[tokio::test(start_paused = true)]
 async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not() {
     for (effect, class, made) in [
-        (Effect::LoseAfter { status: 408 }, ErrorClass::Unknown, 1),
-        (Effect::LoseAfter { status: 502 }, ErrorClass::Unknown, 1),
-        (Effect::LoseBefore { status: 500 }, ErrorClass::Unknown, 0),
-        (Effect::BreakAfter, ErrorClass::Unknown, 1),
-        (Effect::BreakBefore, ErrorClass::Unknown, 0),
         (
-            Effect::RateLimited {
+            FaultEffect::LoseAfter { status: 408 },
+            ErrorClass::Unknown,
+            1,
+        ),
+        (
+            FaultEffect::LoseAfter { status: 502 },
+            ErrorClass::Unknown,
+            1,
+        ),
+        (
+            FaultEffect::LoseBefore { status: 500 },
+            ErrorClass::Unknown,
+            0,
+        ),
+        (FaultEffect::BreakAfter, ErrorClass::Unknown, 1),
+        (FaultEffect::BreakBefore, ErrorClass::Unknown, 0),
+        (
+            FaultEffect::RateLimited {
                 retry_after: Duration::from_secs(2),
             },
             ErrorClass::RateLimited(Some(Duration::from_secs(2))),
             0,
         ),
         (
-            Effect::Refuse {
+            FaultEffect::Refuse {
                 status: 422,
                 message: "no".to_owned(),
             },
@@ -104,7 +117,7 @@ async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not
         let error = provider(&desk).call(&app(), &call).await.unwrap_err();
         assert_eq!(error.class, class, "{effect:?}: {error}");
         assert_eq!(
-            desk.world().operator("shop").ever_made(),
+            desk.world().operator("shop").created_count(),
             made,
             "{effect:?}"
         );
@@ -116,7 +129,8 @@ async fn whatever_may_have_happened_is_unknown_and_what_certainly_did_not_is_not
 #[tokio::test]
 async fn over_http_a_connection_that_breaks_is_unknown_and_one_that_never_stood_is_not() {
     let desk = platform();
-    desk.world().inject(Fault::on("create", Effect::BreakAfter));
+    desk.world()
+        .inject(Fault::on("create", FaultEffect::BreakAfter));
     let call = Call::Create(Box::new(create("web-a")));
     let error = over_http(&desk)
         .await
@@ -138,7 +152,7 @@ async fn over_http_a_connection_that_breaks_is_unknown_and_one_that_never_stood_
 async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
     let desk = platform();
     let provider = provider(&desk);
-    let unseen = || Effect::Refuse {
+    let unseen = || FaultEffect::Refuse {
         status: 404,
         message: "not_found: machine not found".to_owned(),
     };
@@ -149,7 +163,7 @@ async fn a_machine_that_was_made_a_moment_ago_is_not_taken_for_gone() {
     let made = provider.call(&app(), &call).await.unwrap().machine.unwrap();
     let patience = Duration::from_secs(30);
     let app = app();
-    let wait = || provider.wait(&app, &made.id, Until::Started, patience);
+    let wait = || provider.wait(&app, &made.id, WaitUntil::Started, patience);
     wait().await.unwrap();
     // What is gone later is gone, and so is what was to go.
     desk.world().inject(Fault::on("get", unseen()));
@@ -194,7 +208,7 @@ async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_wh
     let desk = platform();
     let (ours, theirs) = (provider(&desk), provider(&desk));
     let machine = started(&desk).await;
-    ours.lease(&app(), &machine.id, "aeroform run r1 by ana")
+    ours.acquire_lease(&app(), &machine.id, "aeroform run r1 by ana")
         .await
         .unwrap();
     let stop = Call::Stop {
@@ -203,7 +217,7 @@ async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_wh
     let error = theirs.call(&app(), &stop).await.unwrap_err();
     assert_eq!((error.class, error.code), (ErrorClass::Conflict, "leased"));
     let error = theirs
-        .lease(&app(), &machine.id, "me too")
+        .acquire_lease(&app(), &machine.id, "me too")
         .await
         .unwrap_err();
     assert_eq!(error.class, ErrorClass::Conflict);
@@ -216,13 +230,13 @@ async fn what_is_done_to_a_leased_machine_bears_the_lease_and_others_are_told_wh
     );
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        ours.prolong(&app(), &machine.id).await.unwrap();
+        ours.refresh_lease(&app(), &machine.id).await.unwrap();
     }
     ours.call(&app(), &stop).await.unwrap();
-    ours.let_go(&app(), &machine.id).await.unwrap();
+    ours.release_lease(&app(), &machine.id).await.unwrap();
     // What is not held is not prolonged either.
-    ours.prolong(&app(), &machine.id).await.unwrap();
-    theirs.lease(&app(), &machine.id, "").await.unwrap();
+    ours.refresh_lease(&app(), &machine.id).await.unwrap();
+    theirs.acquire_lease(&app(), &machine.id, "").await.unwrap();
 }
 
 /// Holds rule 27.
@@ -245,7 +259,7 @@ async fn a_created_machine_is_leased_and_its_group_s_release_is_copied() {
     assert_eq!(shown["config"]["metadata"]["fly_release_id"], "r7");
     let (status, _) = ask(&desk, "POST", &format!("{path}/cordon"), Value::Null).await;
     assert_eq!(status, 409);
-    provider.let_go(&app(), &made.id).await.unwrap();
+    provider.release_lease(&app(), &made.id).await.unwrap();
     let (status, _) = ask(&desk, "POST", &format!("{path}/cordon"), Value::Null).await;
     assert_eq!(status, 200);
 }
@@ -283,19 +297,23 @@ async fn a_machine_whose_config_nobody_understands_hides_no_other() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_of_the_platform_is_read_as_what_it_is() {
     for (refused, class, code) in [
-        (Refused::Capacity, ErrorClass::NoRoom, "no_room"),
-        (Refused::Quota, ErrorClass::Invalid, "quota"),
-        (Refused::MachineLimit, ErrorClass::Invalid, "quota"),
+        (RefusalKind::Capacity, ErrorClass::NoRoom, "no_room"),
+        (RefusalKind::Quota, ErrorClass::Invalid, "quota"),
+        (RefusalKind::MachineLimit, ErrorClass::Invalid, "quota"),
         (
-            Refused::ImageUnknown,
+            RefusalKind::ImageUnknown,
             ErrorClass::Transient,
             "image_not_found",
         ),
-        (Refused::NameTaken, ErrorClass::Conflict, "already_exists"),
+        (
+            RefusalKind::NameTaken,
+            ErrorClass::Conflict,
+            "already_exists",
+        ),
     ] {
         let desk = platform();
         desk.world()
-            .inject(Fault::on("create", Effect::Refusal(refused)));
+            .inject(Fault::on("create", FaultEffect::Refusal(refused)));
         let call = Call::Create(Box::new(create("web-a")));
         let error = provider(&desk).call(&app(), &call).await.unwrap_err();
         assert_eq!((error.class, error.code), (class, code), "{refused:?}");
@@ -306,13 +324,13 @@ async fn a_refusal_of_the_platform_is_read_as_what_it_is() {
 async fn logs_wait_for_the_limit_and_tell_what_happened() {
     let desk = platform();
     let machine = started(&desk).await;
-    let limited = Effect::RateLimited {
+    let limited = FaultEffect::RateLimited {
         retry_after: Duration::from_secs(2),
     };
     desk.world().inject(Fault::on("list", limited).times(2));
     let query = aeroform::provider::LogQuery {
-        listed: std::collections::BTreeSet::new(),
-        of: aeroform::provider::LogsOf::Machine(machine.id),
+        known_machines: std::collections::BTreeSet::new(),
+        scope: aeroform::provider::LogScope::Machine(machine.id),
         follow: false,
         tail: None,
     };
@@ -346,11 +364,11 @@ async fn the_newest_release_is_known_where_it_is_told_and_not_waited_for() {
         (400, true),
     ] {
         let message = "no".to_owned();
-        let refuse = Effect::Refuse { status, message };
+        let refuse = FaultEffect::Refuse { status, message };
         desk.world().inject(Fault::on("releases", refuse));
         assert_eq!(newest().await.is_err(), is_told, "{status}");
     }
-    let slow = Effect::SlowAnswer(Duration::from_secs(60));
+    let slow = FaultEffect::SlowAnswer(Duration::from_secs(60));
     desk.world().inject(Fault::on("releases", slow));
     let began = tokio::time::Instant::now();
     let error = newest().await.unwrap_err();
@@ -389,10 +407,16 @@ async fn what_an_answer_leaves_open_is_open_and_no_error() {
         // As the platform's schema has it.
         lease.clone(),
     ] {
-        told(201, answer).lease(&app(), &id, "").await.unwrap();
+        told(201, answer)
+            .acquire_lease(&app(), &id, "")
+            .await
+            .unwrap();
     }
     let nothing = json!({"status": "success", "data": {"nonce": null}});
-    let error = told(201, nothing).lease(&app(), &id, "").await.unwrap_err();
+    let error = told(201, nothing)
+        .acquire_lease(&app(), &id, "")
+        .await
+        .unwrap_err();
     assert_eq!(error.class, ErrorClass::Unknown);
     let release = json!({"id": "r1", "version": 3, "in_progress": null, "user": null,
         "created_at": null, "image_ref": null});

@@ -2,11 +2,11 @@
 
 use aeroform::core::fleet::call::CreateCall;
 use aeroform::core::fleet::{AppName, Call, GroupName, MachineConfig, MachineName, Region, Stamps};
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::provider::fly::{
     Access, FlyProvider, HttpTransport, Request, Response, Transport, TransportError, codes,
 };
-use aeroform::provider::{LogQuery, LogsOf, Provider};
+use aeroform::provider::{LogQuery, LogScope, Provider};
 use serde_json::json;
 
 use crate::provoked::assert_all_provoked;
@@ -17,7 +17,7 @@ fn refused(vars: &[(&str, &'static str)]) -> String {
         let pair = vars.iter().find(|(key, _)| *key == name);
         pair.map(|(_, value)| *value)
     };
-    Access::of_vars(found).unwrap_err().code.name().to_owned()
+    Access::from_vars(found).unwrap_err().code.name().to_owned()
 }
 
 fn create() -> Call {
@@ -33,7 +33,7 @@ fn create() -> Call {
 }
 
 /// The code of a create that meets this.
-async fn answered(effect: Effect) -> String {
+async fn answered(effect: FaultEffect) -> String {
     let desk = platform();
     desk.world().inject(Fault::on("create", effect));
     let app = AppName::new("shop").unwrap();
@@ -62,7 +62,7 @@ impl Transport for Always {
 
 /// The code of a description that is answered so.
 async fn described(answer: Result<Response, TransportError>) -> String {
-    let access = Access::of_vars(|name| match name {
+    let access = Access::from_vars(|name| match name {
         "FLY_API_TOKEN" => Some(LONG),
         "FLY_FLAPS_BASE_URL" => Some("http://127.0.0.1:9"),
         _ => None,
@@ -77,8 +77,8 @@ async fn described(answer: Result<Response, TransportError>) -> String {
 async fn followed() -> String {
     let app = AppName::new("shop").unwrap();
     let query = LogQuery {
-        listed: std::collections::BTreeSet::new(),
-        of: LogsOf::App,
+        known_machines: std::collections::BTreeSet::new(),
+        scope: LogScope::App,
         follow: true,
         tail: None,
     };
@@ -96,7 +96,7 @@ async fn every_code_of_the_provider_is_provoked() {
         refused(&[("FLY_API_TOKEN", "two words")]),
         refused(&[token, ("FLY_FLAPS_BASE_URL", "nowhere")]),
         refused(&[token, ("FLY_API_BASE_URL", "http://api.example.com")]),
-        answered(Effect::BreakAfter).await,
+        answered(FaultEffect::BreakAfter).await,
         unconnected().await,
         followed().await,
         described(Ok(Response {

@@ -1,7 +1,7 @@
 //! Provider `fly` under the contract of all providers.
 
 use aeroform::core::fleet::{AppName, MachineConfig};
-use aeroform::emulator::http::Desk;
+use aeroform::emulator::http::Server;
 use aeroform::emulator::world::Timings;
 use aeroform::provider::contract::{Fixture, violations};
 use serde_json::json;
@@ -25,7 +25,7 @@ impl Fixture for Apps {
     }
 }
 
-fn with_apps() -> Desk {
+fn with_apps() -> Server {
     let desk = platform();
     for clause in 0..100 {
         desk.world().add_app(Apps.app(clause).as_str());

@@ -8,8 +8,8 @@ use aeroform::core::fleet::Desired;
 use aeroform::core::plan::{
     Action, ApprovalFlags, DriftKind, Options, Outcome, Plan, Revert, plan, required_approval,
 };
-use aeroform::emulator::http::Desk;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::http::Server;
+use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::observe::observe;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn two(vm: &str, ours: &str) -> Desired {
 
 const PINNED: &str = "image = \"r.example/shop@sha256:1111111111111111111111111111111111111111111111111111111111111111\"";
 
-fn ids(desk: &Desk) -> Vec<String> {
+fn ids(desk: &Server) -> Vec<String> {
     let machines = desk.world().operator("shop").machines();
     let id = |machine: &Value| machine["id"].as_str().unwrap().to_owned();
     machines.iter().map(id).collect()
@@ -38,7 +38,7 @@ fn path(id: &str, rest: &str) -> String {
 }
 
 /// What flyctl does to change a Machine: lease, read, send all of it back, wait, let go.
-async fn update(desk: &Desk, id: &str, change: impl Fn(&mut Value)) {
+async fn update(desk: &Server, id: &str, change: impl Fn(&mut Value)) {
     let lease = path(id, "/lease?ttl=13");
     let (_, taken) = ask(desk, "POST", &lease, Value::Null).await;
     let nonce = taken["data"]["nonce"].as_str();
@@ -52,7 +52,7 @@ async fn update(desk: &Desk, id: &str, change: impl Fn(&mut Value)) {
 }
 
 /// `fly deploy` of this image: a release, and every Machine with its keys.
-async fn deploy(desk: &Desk, image: Option<&str>) {
+async fn deploy(desk: &Server, image: Option<&str>) {
     let body = json!({"app_name": "shop", "image": image, "strategy": "ROLLING", "definition": {}});
     let (status, made) = ask(desk, "POST", "/api/v1/releases", body).await;
     assert_eq!(status, 201);
@@ -143,7 +143,7 @@ async fn a_release_that_a_run_leaves_on_a_machine_is_still_taken_back_on_request
                 [aeroform::core::fleet::MachineId::new(&left).unwrap()].into();
         } else {
             // The second update is refused.
-            let no = Effect::Refuse {
+            let no = FaultEffect::Refuse {
                 status: 422,
                 message: "no".to_owned(),
             };
@@ -243,7 +243,7 @@ async fn what_a_release_has_made_anew_is_taken_back_as_well() {
 }
 
 /// A copy, its metadata included, under a name of the platform's.
-async fn clone(desk: &Desk, id: &str) {
+async fn clone(desk: &Server, id: &str) {
     let (_, shown) = ask(desk, "GET", &path(id, ""), Value::Null).await;
     let body = json!({"config": shown["config"], "region": shown["region"]});
     let (_, made) = ask(desk, "POST", "/v1/apps/shop/machines", body).await;
@@ -280,7 +280,7 @@ fn said(plan: &Plan) -> Vec<String> {
 }
 
 /// Makes two Machines, lets somebody do something to them, and plans.
-async fn after(desired: &Desired, something: impl AsyncFnOnce(&Desk, &[String])) -> Vec<String> {
+async fn after(desired: &Desired, something: impl AsyncFnOnce(&Server, &[String])) -> Vec<String> {
     let desk = platform();
     let provider = provider(&desk);
     let mut team = Team::of(&provider);
@@ -304,7 +304,7 @@ async fn deploys_and_sizes() {
     })
     .await;
     assert_eq!(new, ["drift image", "update 2"]);
-    let more = async |desk: &Desk, ids: &[String]| {
+    let more = async |desk: &Server, ids: &[String]| {
         for id in ids {
             update(desk, id, |config| {
                 config["guest"] = json!({"cpu_kind": "shared", "cpus": 2, "memory_mb": 1024});

@@ -157,7 +157,7 @@ async fn what_says_the_same_in_another_type_is_read() {
         );
         assert_eq!(machine.host, HostStatus::Ok, "{patch}");
         assert_eq!(machine.group.unwrap().as_str(), "web", "{patch}");
-        assert_eq!(machine.management, Management::Launch, "{patch}");
+        assert_eq!(machine.management, Management::FlyLaunch, "{patch}");
     }
 }
 
@@ -248,7 +248,7 @@ async fn a_dead_hosts_machine_is_read_from_its_incomplete_config() {
     let (_, read) = beside(odd.clone()).await;
     let read = read.unwrap();
     assert_eq!(read.group.as_ref().unwrap().as_str(), "web");
-    assert_eq!(read.management, Management::Launch);
+    assert_eq!(read.management, Management::FlyLaunch);
     assert_eq!(read.image().as_deref(), Some("registry.fly.io/shop:v1"));
     assert!(read.config.is_none() && read.unreadable.is_none());
     // Without one nothing tells whose it is.
@@ -260,11 +260,11 @@ async fn a_dead_hosts_machine_is_read_from_its_incomplete_config() {
     // One that names a group counts for it, whatever else is missing.
     odd["incomplete_config"] = json!({"metadata": {"fly_process_group": "web"}});
     let (_, read) = beside(odd.clone()).await;
-    assert_eq!(read.unwrap().management, Management::Launch);
+    assert_eq!(read.unwrap().management, Management::FlyLaunch);
     odd["incomplete_config"] =
         json!({"metadata": {"fly_process_group": "fly_app_release_command"}});
     let (_, read) = beside(odd).await;
-    assert_eq!(read.unwrap().management, Management::Special);
+    assert_eq!(read.unwrap().management, Management::Auxiliary);
 }
 
 #[tokio::test(start_paused = true)]
@@ -279,7 +279,7 @@ async fn a_machine_without_a_state_or_a_region_is_still_there() {
     assert_eq!(read.detail.as_deref(), Some("state `hibernating`"));
     for region in [json!("-"), json!(null), json!([]), json!("")] {
         let (_, read) = beside(machine("d2", &json!({ "region": region }))).await;
-        assert!(!read.unwrap().region.is_told());
+        assert!(!read.unwrap().region.is_known());
     }
 }
 
@@ -505,10 +505,10 @@ async fn a_count_that_is_not_told_is_none_and_an_id_that_is_not_told_is_derived(
         let described = describe(json!({"id": id, "organization": organization}))
             .await
             .unwrap();
-        assert!(described.without_id, "{id}");
-        assert_eq!(described.scope, Lineage::without_id("acme", &app()));
+        assert!(described.scope_is_derived, "{id}");
+        assert_eq!(described.scope, Lineage::derive_from_names("acme", &app()));
     }
-    assert!(describe(json!({})).await.unwrap().without_id);
+    assert!(describe(json!({})).await.unwrap().scope_is_derived);
     assert_eq!(
         describe(json!({"id": 77})).await.unwrap().scope.as_str(),
         "77"
@@ -528,7 +528,7 @@ async fn without_an_id_the_lineage_of_the_state_stays() {
     known.lineage = Some(Lineage::new("real-id").unwrap());
     let observed = observe(&provider, &self::app(), &known).await.unwrap();
     assert_eq!(observed.description.scope.as_str(), "real-id");
-    assert!(observed.description.without_id);
+    assert!(observed.description.scope_is_derived);
 }
 
 #[tokio::test(start_paused = true)]

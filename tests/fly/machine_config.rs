@@ -191,7 +191,7 @@ async fn each_unknown_key_alone_is_sent_remembered_and_taken_back() {
 fn the_remembered_form_of_a_config_has_every_leaf_that_is_not_bookkeeping() {
     let lineage = aeroform::core::fleet::Lineage::new("l").unwrap();
     let config = MachineConfig::from_value(whole(CONFIG)).unwrap();
-    let stored = StoredConfig::of(&config, &lineage);
+    let stored = StoredConfig::from_config(&config, &lineage);
     let mut all = Vec::new();
     leaves(&whole(CONFIG), "", &mut all);
     for (path, _) in all {

@@ -498,7 +498,7 @@ async fn after_an_apply_nothing_is_left_and_of_changes_from_outside_only_owned_l
         let desk = platform();
         desk.world().respells = true;
         if dice.chance(2) {
-            desk.world().adds = json!({"services": [{"autostart": true, "ports": [{"force_https": true}]}],
+            desk.world().extra_defaults = json!({"services": [{"autostart": true, "ports": [{"force_https": true}]}],
                 "env": {"PLATFORM": "1"}, "stop_config": {"timeout": "70s"}});
         }
         let mut volume = None;

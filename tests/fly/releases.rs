@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aeroform::core::fleet::Desired;
 use aeroform::core::plan::{Event, Plan};
-use aeroform::emulator::http::Desk;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::http::Server;
+use aeroform::emulator::world::{Fault, FaultEffect};
 use serde_json::{Value, json};
 
 use crate::runs::{PLAIN, Team, wanted};
@@ -22,7 +22,7 @@ fn shop(image: &str, count: u32) -> Desired {
 }
 
 /// Number and status of each release, newest first.
-async fn registered(desk: &Desk) -> Vec<(u64, String)> {
+async fn registered(desk: &Server) -> Vec<(u64, String)> {
     let (_, list) = ask(desk, "GET", "/api/v1/apps/shop/releases", Value::Null).await;
     let releases = list["releases"].as_array().unwrap().iter();
     let of = |release: &Value| {
@@ -33,7 +33,7 @@ async fn registered(desk: &Desk) -> Vec<(u64, String)> {
 }
 
 /// The release that each Machine says it is of, with whether an id stands beside it.
-fn stamped(desk: &Desk) -> Vec<(String, bool)> {
+fn stamped(desk: &Server) -> Vec<(String, bool)> {
     let machines = desk.world().operator("shop").machines();
     let of = |machine: &Value| {
         let metadata = &machine["config"]["metadata"];
@@ -109,11 +109,11 @@ async fn what_machines_run_is_registered_and_how_many_of_them_is_not() {
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_makes_no_second_release() {
     let lost = [
-        (Effect::LoseAfter { status: 408 }, 1),
-        (Effect::LoseAfter { status: 502 }, 1),
-        (Effect::BreakAfter, 1),
-        (Effect::LoseBefore { status: 500 }, 1),
-        (Effect::BreakBefore, 1),
+        (FaultEffect::LoseAfter { status: 408 }, 1),
+        (FaultEffect::LoseAfter { status: 502 }, 1),
+        (FaultEffect::BreakAfter, 1),
+        (FaultEffect::LoseBefore { status: 500 }, 1),
+        (FaultEffect::BreakBefore, 1),
     ];
     for (effect, made) in lost {
         let desk = platform();
@@ -134,7 +134,7 @@ async fn waiting_for_the_rate_limit_of_releases_is_short_and_told() {
     let desk = platform();
     let provider = provider(&desk);
     let mut team = Team::of(&provider);
-    let limited = Effect::RateLimited {
+    let limited = FaultEffect::RateLimited {
         retry_after: Duration::from_secs(120),
     };
     let limited = Fault::on("release", limited);
@@ -163,8 +163,10 @@ async fn where_none_can_be_registered_the_run_goes_on_under_the_next_number_and_
         let mut team = Team::of(&provider);
         team.settle(&shop(ONE, 1)).await;
         let message = "no".to_owned();
-        desk.world()
-            .inject(Fault::on("release", Effect::Refuse { status, message }));
+        desk.world().inject(Fault::on(
+            "release",
+            FaultEffect::Refuse { status, message },
+        ));
         let ran = team.settle(&shop(TWO, 1)).await;
         let why = unregistered(&ran.events)[0].unwrap_or_default();
         assert!(why.contains(says), "{status}: {why}");
@@ -185,7 +187,7 @@ async fn a_run_that_fails_says_so_to_whoever_reads_the_releases() {
     let mut team = Team::of(&provider);
     team.settle(&shop(ONE, 1)).await;
     let message = "no".to_owned();
-    let refuse = Effect::Refuse {
+    let refuse = FaultEffect::Refuse {
         status: 422,
         message,
     };
@@ -208,7 +210,7 @@ async fn releases_that_cannot_be_read_are_told_and_those_that_nobody_keeps_are_n
     };
     team.settle(&shop(ONE, 1)).await;
     let message = "no".to_owned();
-    let refuse = Effect::Refuse {
+    let refuse = FaultEffect::Refuse {
         status: 400,
         message,
     };
@@ -216,7 +218,7 @@ async fn releases_that_cannot_be_read_are_told_and_those_that_nobody_keeps_are_n
     let (made, _) = team.planned(&shop(ONE, 1)).await;
     assert_eq!(codes(&made), ["release_unknown"]);
     let message = "no".to_owned();
-    let refuse = Effect::Refuse {
+    let refuse = FaultEffect::Refuse {
         status: 404,
         message,
     };

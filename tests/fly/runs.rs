@@ -7,8 +7,8 @@ use aeroform::apply::{Cancel, CancelHandle};
 use aeroform::core::fleet::{AppName, Desired, Known, Observed};
 use aeroform::core::manifest::{self, Overrides, SourceFile};
 use aeroform::core::plan::{Event, Options, Outcome, Plan, StepEvent, plan};
-use aeroform::emulator::http::Desk;
-use aeroform::emulator::world::{Effect, Fault};
+use aeroform::emulator::http::Server;
+use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::journal::memory::MemoryJournal;
 use aeroform::observe::observe;
 use aeroform::provider::Provider;
@@ -147,7 +147,7 @@ fn web(count: u32, image: u32) -> Desired {
     wanted(FLY, &ours)
 }
 
-async fn leased(desk: &Desk) -> Vec<String> {
+async fn leased(desk: &Server) -> Vec<String> {
     let machines = desk.world().operator("shop").machines();
     let mut found = Vec::new();
     for machine in machines {
@@ -192,16 +192,16 @@ async fn live_within_limits(documented: bool) {
 #[tokio::test(start_paused = true)]
 async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
     let effects = [
-        Effect::LoseBefore { status: 500 },
-        Effect::LoseAfter { status: 408 },
-        Effect::LoseAfter { status: 503 },
-        Effect::BreakBefore,
-        Effect::BreakAfter,
-        Effect::RateLimited {
+        FaultEffect::LoseBefore { status: 500 },
+        FaultEffect::LoseAfter { status: 408 },
+        FaultEffect::LoseAfter { status: 503 },
+        FaultEffect::BreakBefore,
+        FaultEffect::BreakAfter,
+        FaultEffect::RateLimited {
             retry_after: Duration::from_secs(3),
         },
-        Effect::LeaseHeld(Duration::from_secs(9)),
-        Effect::ListLag(Duration::from_secs(4)),
+        FaultEffect::LeaseHeld(Duration::from_secs(9)),
+        FaultEffect::ListLag(Duration::from_secs(4)),
     ];
     for action in [
         "create", "update", "lease", "get", "list", "wait", "destroy", "stop",
@@ -216,11 +216,11 @@ async fn whichever_answer_is_lost_there_is_one_machine_for_one_intent() {
             // Two more, three changed, then two gone.
             team.apply(&web(5, 2)).await;
             team.apply(&web(3, 2)).await;
-            desk.world().calm();
+            desk.world().clear_faults();
             tokio::time::sleep(Duration::from_secs(60)).await;
             team.apply(&web(3, 2)).await;
             team.settle(&web(3, 2)).await;
-            let made = desk.world().operator("shop").ever_made();
+            let made = desk.world().operator("shop").created_count();
             assert_eq!(made, 5, "{action} {effect:?}");
             assert_eq!(leased(&desk).await, [""; 0], "{action} {effect:?}");
         }
@@ -250,7 +250,7 @@ async fn a_run_that_is_stopped_leaves_no_lease_behind() {
         assert_eq!(leased(&desk).await, [""; 0], "after {after} ms");
         team.apply(&wanted).await;
         team.settle(&wanted).await;
-        assert_eq!(desk.world().operator("shop").ever_made(), 9);
+        assert_eq!(desk.world().operator("shop").created_count(), 9);
     }
 }
 

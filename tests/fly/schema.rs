@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use aeroform::emulator::http::Desk;
+use aeroform::emulator::http::Server;
 use aeroform::provider::fly::{FlyProvider, Request, Response, Transport, TransportError};
-use aeroform::provider::{LogQuery, LogsOf, Provider};
+use aeroform::provider::{LogQuery, LogScope, Provider};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
@@ -224,7 +224,7 @@ fn rich(web: u32, image: u32) -> aeroform::core::fleet::Desired {
 }
 
 /// Everything that the client asks for: a fleet of rich configs from its first create to its last destroy.
-async fn life(desk: &Desk) -> Vec<Exchange> {
+async fn life(desk: &Server) -> Vec<Exchange> {
     let tape = Tape::default();
     let transport = Taped(InProcess::to(desk), tape.clone());
     let provider = FlyProvider::new(transport, access("http://127.0.0.1:4280"));
@@ -240,8 +240,8 @@ async fn life(desk: &Desk) -> Vec<Exchange> {
     };
     provider.call(&app, &stamp).await.unwrap();
     let query = LogQuery {
-        listed: std::collections::BTreeSet::new(),
-        of: LogsOf::App,
+        known_machines: std::collections::BTreeSet::new(),
+        scope: LogScope::App,
         follow: false,
         tail: None,
     };
@@ -251,7 +251,7 @@ async fn life(desk: &Desk) -> Vec<Exchange> {
 }
 
 /// What the client does not ask for and the emulator serves all the same.
-async fn others(desk: &Desk) -> Vec<Exchange> {
+async fn others(desk: &Server) -> Vec<Exchange> {
     let machine = desk.world().operator("shop").machines()[0]["id"].clone();
     let at = |rest: &str| format!("/v1/apps/shop/machines/{}{rest}", machine.as_str().unwrap());
     let body = json!({"name": "logs", "region": "ams"});

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aeroform::core::fleet::{AppName, Known, MachineId, Until};
+use aeroform::core::fleet::{AppName, Known, MachineId, WaitUntil};
 use aeroform::observe::observe;
 use aeroform::provider::fly::{
     FlyProvider, HttpTransport, Request, Response, Transport, TransportError,
@@ -29,10 +29,11 @@ impl Transport for Silent {
 async fn a_server_that_never_answers_is_given_up_and_it_is_said_what_is_waited_for() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&lines);
-    let provider =
-        FlyProvider::new(Silent, access("http://127.0.0.1:9")).telling(Arc::new(move |line| {
+    let provider = FlyProvider::new(Silent, access("http://127.0.0.1:9")).with_progress(Arc::new(
+        move |line| {
             told.lock().unwrap().push(line.to_owned());
-        }));
+        },
+    ));
     let app = AppName::new("shop").unwrap();
     let begun = Instant::now();
     let known = Known::empty(app.clone(), "fly");
@@ -78,17 +79,18 @@ impl Transport for Waits {
 async fn a_wait_that_lasts_as_long_as_it_was_asked_to_is_no_silence() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&lines);
-    let provider =
-        FlyProvider::new(Waits, access("http://127.0.0.1:9")).telling(Arc::new(move |line| {
+    let provider = FlyProvider::new(Waits, access("http://127.0.0.1:9")).with_progress(Arc::new(
+        move |line| {
             told.lock().unwrap().push(line.to_owned());
-        }));
+        },
+    ));
     let (app, id) = (
         AppName::new("shop").unwrap(),
         MachineId::new("148ed599c14189").unwrap(),
     );
     let begun = Instant::now();
     let at_most = Duration::from_secs(40);
-    let waited = provider.wait(&app, &id, Until::Started, at_most).await;
+    let waited = provider.wait(&app, &id, WaitUntil::Started, at_most).await;
     waited.unwrap_err();
     assert!(begun.elapsed() >= Duration::from_secs(10));
     assert_eq!(*lines.lock().unwrap(), [""; 0]);

@@ -121,7 +121,7 @@ async fn an_operator_s_limit_holds_over_all_requests_and_waiting_for_it_is_told(
         sent: Arc::clone(&sent),
     };
     let provider = FlyProvider::new(transport, access("http://127.0.0.1:4280"));
-    let provider = provider.at_most(NonZeroU32::new(10).unwrap());
+    let provider = provider.with_max_rps(NonZeroU32::new(10).unwrap());
     let mut team = Team::of(&provider);
     let ran = team.settle(&groups(&[("a", 10, 1)])).await;
     let sent = sent.lock().unwrap();

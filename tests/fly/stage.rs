@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aeroform::emulator::TokioClock;
-use aeroform::emulator::http::{Desk, router};
+use aeroform::emulator::http::{Server, router};
 use aeroform::emulator::world::World;
 use aeroform::provider::fly::{Access, FlyProvider, HttpTransport};
 use axum::body::{Body, to_bytes};
@@ -16,16 +16,16 @@ use crate::in_process::{FLY, InProcess};
 pub(crate) const TOKEN: &str = "fm2_s3cret";
 
 /// A platform with this one app.
-pub(crate) fn platform() -> Desk {
+pub(crate) fn platform() -> Server {
     let mut world = World::new("seed", Arc::new(TokioClock::start()));
     world.fills_in = true;
     world.add_app("shop");
-    Desk::new(world)
+    Server::new(world)
 }
 
 /// The access to a platform at this address.
 pub(crate) fn access(base: &str) -> Access {
-    Access::of_vars(|name| match name {
+    Access::from_vars(|name| match name {
         "FLY_API_TOKEN" => Some(TOKEN),
         "FLY_FLAPS_BASE_URL" => Some(base),
         _ => None,
@@ -34,8 +34,8 @@ pub(crate) fn access(base: &str) -> Access {
 }
 
 /// The provider over a platform in process that it takes for Fly itself.
-pub(crate) fn as_fly(desk: &Desk) -> FlyProvider<InProcess> {
-    let access = Access::of_vars(|name| match name {
+pub(crate) fn as_fly(desk: &Server) -> FlyProvider<InProcess> {
+    let access = Access::from_vars(|name| match name {
         "FLY_API_TOKEN" => Some(TOKEN),
         "FLY_API_BASE_URL" => Some(FLY),
         _ => None,
@@ -44,12 +44,12 @@ pub(crate) fn as_fly(desk: &Desk) -> FlyProvider<InProcess> {
 }
 
 /// The provider over a platform in process.
-pub(crate) fn provider(desk: &Desk) -> FlyProvider<InProcess> {
+pub(crate) fn provider(desk: &Server) -> FlyProvider<InProcess> {
     FlyProvider::new(InProcess::to(desk), access("http://127.0.0.1:4280"))
 }
 
 /// The provider over a platform behind a socket of this computer.
-pub(crate) async fn over_http(desk: &Desk) -> FlyProvider<HttpTransport> {
+pub(crate) async fn over_http(desk: &Server) -> FlyProvider<HttpTransport> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let app = router(desk.clone());
@@ -59,13 +59,13 @@ pub(crate) async fn over_http(desk: &Desk) -> FlyProvider<HttpTransport> {
 }
 
 /// One bare request in process, by somebody with a token.
-pub(crate) async fn ask(desk: &Desk, method: &str, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn ask(desk: &Server, method: &str, path: &str, body: Value) -> (u16, Value) {
     ask_with(desk, method, path, body, None).await
 }
 
 /// The same with a lease.
 pub(crate) async fn ask_with(
-    desk: &Desk,
+    desk: &Server,
     method: &str,
     path: &str,
     body: Value,

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use aeroform::core::fleet::schema::{Check, Service};
-use aeroform::core::fleet::{Call, CheckState, Machine, MachineConfig, MachineState, Until};
-use aeroform::provider::{ErrorClass, LogLine, LogQuery, LogsOf, Provider};
+use aeroform::core::fleet::{Call, CheckState, Machine, MachineConfig, MachineState, WaitUntil};
+use aeroform::provider::{ErrorClass, LogLine, LogQuery, LogScope, Provider};
 
 use crate::ports::free_ports;
 use crate::world::*;
@@ -42,7 +42,7 @@ async fn a_crash_is_restarted_with_growing_pauses_until_the_retries_are_used_up(
 
     let waited = world
         .provider
-        .wait(&world.app, &machine.id, Until::Started, LIMIT);
+        .wait(&world.app, &machine.id, WaitUntil::Started, LIMIT);
     let error = waited.await.unwrap_err();
     assert_eq!(
         (error.code, &error.class),
@@ -60,7 +60,7 @@ async fn waiting_for_a_machine_that_keeps_ending_ends_early_with_its_last_words(
     let patience = Duration::from_secs(300);
     let waited = world
         .provider
-        .wait(&world.app, &machine.id, Until::Started, patience);
+        .wait(&world.app, &machine.id, WaitUntil::Started, patience);
     let error = tokio::time::timeout(patience / 5, waited)
         .await
         .expect("it does not wait to the end")
@@ -92,7 +92,7 @@ async fn each_restart_policy_does_what_it_says_after_a_good_end() {
         })
         .await;
     for machine in [&never, &absent] {
-        let stopped = world.wait(machine, Until::Stopped).await;
+        let stopped = world.wait(machine, WaitUntil::Stopped).await;
         assert_eq!(
             (
                 stopped.restarts,
@@ -103,10 +103,10 @@ async fn each_restart_policy_does_what_it_says_after_a_good_end() {
         assert_eq!(stopped.detail.as_deref(), Some("exit code 0"));
     }
     // A job that is never restarted and ended well was started; a server that ended was not.
-    world.wait(&never, Until::Started).await;
+    world.wait(&never, WaitUntil::Started).await;
     let waited = world
         .provider
-        .wait(&world.app, &absent.id, Until::Started, LIMIT);
+        .wait(&world.app, &absent.id, WaitUntil::Started, LIMIT);
     assert_eq!(waited.await.unwrap_err().code, "machine_stopped");
 }
 
@@ -372,8 +372,8 @@ async fn a_log_keeps_the_newest_lines_within_its_cap() {
     let machine = world.started("web-1", script(text)).await;
     world.file("end").await;
     let query = |tail| LogQuery {
-        listed: std::collections::BTreeSet::new(),
-        of: LogsOf::Machine(machine.id.clone()),
+        known_machines: std::collections::BTreeSet::new(),
+        scope: LogScope::Machine(machine.id.clone()),
         follow: false,
         tail,
     };
@@ -403,8 +403,8 @@ async fn followed_logs_of_two_machines_come_as_they_are_written() {
     let one = world.started("web-1", script(text)).await;
     let two = world.started("web-2", script(text)).await;
     let query = LogQuery {
-        listed: std::collections::BTreeSet::new(),
-        of: LogsOf::Group(one.group.clone().unwrap()),
+        known_machines: std::collections::BTreeSet::new(),
+        scope: LogScope::Group(one.group.clone().unwrap()),
         follow: true,
         tail: Some(0),
     };

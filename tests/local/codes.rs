@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aeroform::core::fleet::schema::StopConfig;
-use aeroform::core::fleet::{Call, MachineId, MachineState, Until};
+use aeroform::core::fleet::{Call, MachineId, MachineState, WaitUntil};
 use aeroform::provider::Provider;
 use aeroform::provider::local::{LocalConfig, LocalProvider, codes};
 use rustix::process::Signal;
@@ -51,13 +51,13 @@ async fn every_code_of_local_machines_is_provoked() {
     let short = Duration::from_millis(20);
     let waited = world
         .provider
-        .wait(&world.app, &machine.id, Until::Stopped, short);
+        .wait(&world.app, &machine.id, WaitUntil::Stopped, short);
     see(waited.await.unwrap_err());
 
     world.stop(&machine).await;
     let waited = world
         .provider
-        .wait(&world.app, &machine.id, Until::Started, LIMIT);
+        .wait(&world.app, &machine.id, WaitUntil::Started, LIMIT);
     see(waited.await.unwrap_err());
 
     for program in ["/nowhere/aeroform", "/bin/true"] {

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use aeroform::core::fleet::call::CreateCall;
-use aeroform::core::fleet::{Call, MachineState, Until};
+use aeroform::core::fleet::{Call, MachineState, WaitUntil};
 use aeroform::provider::{ErrorClass, Provider};
 use rustix::process::Signal;
 
@@ -40,7 +40,7 @@ async fn an_update_repairs_a_machine_whose_supervisor_was_killed() {
         .until(&machine, |now| now.state == MachineState::Failed)
         .await;
     world.update(&failed, script("exec sleep 1013")).await;
-    let repaired = world.wait(&machine, Until::Started).await;
+    let repaired = world.wait(&machine, WaitUntil::Started).await;
     assert!(!is_alive(orphan));
     assert_eq!(world.processes(), [pid_of(&repaired)]);
     assert_eq!(repaired.port, machine.port);
@@ -172,7 +172,7 @@ async fn a_machine_that_nobody_started_is_failed_at_once_and_started_by_whoever_
     let now = world.get(&machine).await;
     assert_eq!(now.state, MachineState::Failed);
     assert_eq!(now.detail.as_deref(), Some("its supervisor never started"));
-    let now = world.wait(&machine, Until::Started).await;
+    let now = world.wait(&machine, WaitUntil::Started).await;
     assert_eq!(world.processes(), [pid_of(&now)]);
     world.has_one_supervisor().await;
 }
@@ -229,7 +229,7 @@ async fn a_supervisor_survives_the_hangup_and_obeys_a_polite_end() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(is_alive(supervisor) && is_alive(pid_of(&machine)));
     kill(supervisor, Signal::TERM);
-    world.wait(&machine, Until::Stopped).await;
+    world.wait(&machine, WaitUntil::Stopped).await;
     assert!(world.processes().is_empty());
 }
 
@@ -324,6 +324,6 @@ async fn creates_one_machine() {
     let app = aeroform::core::fleet::AppName::new("shop").unwrap();
     let call = Call::Create(Box::new(create_call("web-1", sleeper())));
     let machine = provider.call(&app, &call).await.unwrap().machine.unwrap();
-    let waited = provider.wait(&app, &machine.id, Until::Started, LIMIT);
+    let waited = provider.wait(&app, &machine.id, WaitUntil::Started, LIMIT);
     waited.await.unwrap();
 }

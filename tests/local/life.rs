@@ -1,6 +1,6 @@
 //! Starting, stopping, updating and destroying, until nothing is left.
 
-use aeroform::core::fleet::{Call, MachineState, Until};
+use aeroform::core::fleet::{Call, MachineState, WaitUntil};
 use aeroform::provider::{ErrorClass, Provider};
 use rustix::process::Signal;
 
@@ -23,13 +23,13 @@ async fn a_machine_is_created_stopped_started_updated_and_destroyed() {
 
     let id = machine.id.clone();
     world.call(Call::Start { id: id.clone() }).await.unwrap();
-    let again = world.wait(&machine, Until::Started).await;
+    let again = world.wait(&machine, WaitUntil::Started).await;
     assert_eq!(again.instance, machine.instance);
 
     let mut config = sleeper();
     config.env = Some([("A".to_owned(), "1".to_owned())].into());
     world.update(&again, config.clone()).await;
-    let updated = world.wait(&machine, Until::Started).await;
+    let updated = world.wait(&machine, WaitUntil::Started).await;
     assert_eq!(
         (&updated.id, &updated.name, updated.port),
         (&machine.id, &machine.name, machine.port)
@@ -108,7 +108,7 @@ async fn a_killed_supervisor_is_seen_at_once_and_repaired_without_an_orphan() {
 
     let id = machine.id.clone();
     world.call(Call::Start { id: id.clone() }).await.unwrap();
-    let repaired = world.wait(&machine, Until::Started).await;
+    let repaired = world.wait(&machine, WaitUntil::Started).await;
     assert!(before.iter().all(|pid| !is_alive(*pid)));
     eventually("its own child", || {
         (world.processes().len() == 2).then_some(())

@@ -7,7 +7,7 @@ use aeroform::core::fleet::call::{CreateCall, UpdateCall};
 use aeroform::core::fleet::schema::{Init, Restart, StopConfig};
 use aeroform::core::fleet::{
     AppName, Call, GroupName, Machine, MachineConfig, MachineName, MachineState, Region, Stamps,
-    Until,
+    WaitUntil,
 };
 use aeroform::provider::local::{LocalConfig, LocalProvider};
 use aeroform::provider::{Provider, ProviderError};
@@ -66,10 +66,10 @@ impl World {
     /// Creates and waits until it is started.
     pub(crate) async fn started(&self, name: &str, config: MachineConfig) -> Machine {
         let machine = self.try_create(name, config).await.unwrap();
-        self.wait(&machine, Until::Started).await
+        self.wait(&machine, WaitUntil::Started).await
     }
 
-    pub(crate) async fn wait(&self, machine: &Machine, until: Until) -> Machine {
+    pub(crate) async fn wait(&self, machine: &Machine, until: WaitUntil) -> Machine {
         let waited = self.provider.wait(&self.app, &machine.id, until, LIMIT);
         waited.await.unwrap()
     }
@@ -98,7 +98,7 @@ impl World {
     pub(crate) async fn stop(&self, machine: &Machine) -> Machine {
         let id = machine.id.clone();
         self.call(Call::Stop { id }).await.unwrap();
-        self.wait(machine, Until::Stopped).await
+        self.wait(machine, WaitUntil::Stopped).await
     }
 
     pub(crate) async fn update(&self, machine: &Machine, config: MachineConfig) -> Machine {

@@ -114,7 +114,9 @@ fn recorded_configs_are_valid() {
                 continue;
             };
             // Answers spell some values in other ways than a config that is sent.
-            let config = MachineConfig::read(&config.to_string()).unwrap().to_value();
+            let config = MachineConfig::parse(&config.to_string())
+                .unwrap()
+                .to_value();
             let errors: Vec<String> = schema
                 .iter_errors(&config)
                 .map(|error| format!("{}: {error}", error.instance_path()))

@@ -97,7 +97,7 @@ fn verdict(number: &str, loaded: &Loaded) -> String {
     let groups = desired.groups.values();
     let digests: Vec<String> = groups
         .map(|group| {
-            let digest = StoredConfig::of(&group.template, &lineage).digest();
+            let digest = StoredConfig::from_config(&group.template, &lineage).digest();
             digest.as_str()[..8].to_owned()
         })
         .collect();

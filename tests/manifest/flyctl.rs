@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aeroform::core::fleet::schema::CONFIG;
-use aeroform::core::fleet::{AppName, Base, GroupName, MachineConfig, difference, normal};
+use aeroform::core::fleet::{AppName, ConfigBase, GroupName, MachineConfig, diff, normalise};
 use aeroform::core::manifest::{Loaded, LocalFile, Overrides, Severity, SourceFile, wanted_files};
 use serde_json::Value;
 
@@ -74,14 +74,14 @@ fn configs(loaded: &Loaded) -> BTreeMap<String, Value> {
     let groups = loaded.desired.iter().flat_map(|desired| &desired.groups);
     groups
         .map(|(name, group)| {
-            let config = group.config_for(Base::default(), &[], &[]);
+            let config = group.config_for(ConfigBase::default(), &[], &[]);
             (name.to_string(), without_image(config.to_value()))
         })
         .collect()
 }
 
 fn without_image(tree: Value) -> Value {
-    let mut tree = normal::normal(CONFIG, tree);
+    let mut tree = normalise::normalise_tree(CONFIG, tree);
     if let Some(map) = tree.as_object_mut() {
         map.remove("image");
     }
@@ -115,7 +115,7 @@ fn compared(row: &Value, name: &str, bytes: &[u8]) -> Option<String> {
             told.push(format!("no group {group}"));
             continue;
         };
-        for change in difference::between(CONFIG, &without_image(config.clone()), own) {
+        for change in diff::diff_by_table(CONFIG, &without_image(config.clone()), own) {
             let path = change.path.join(".");
             let (before, after) = (
                 change.before.unwrap_or_default(),
@@ -232,12 +232,12 @@ fn existing_machines_become_what_flyctl_makes_of_them() {
             MachineConfig::from_value(row[key].clone()).expect("a config of the platform's")
         };
         let (live, after) = (config("live"), config("after"));
-        let base = Base {
+        let base = ConfigBase {
             existing: Some(&live),
             sent: None,
         };
         let ours = desired.groups[&group].config_for(base, &[], &[]);
-        let told: Vec<String> = difference::between(
+        let told: Vec<String> = diff::diff_by_table(
             CONFIG,
             &without_image(after.to_value()),
             &without_image(ours.to_value()),

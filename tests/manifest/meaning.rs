@@ -199,9 +199,9 @@ fn a_whole_aeroform_toml_is_understood() {
         }
     );
     assert_eq!(web.wait_timeout_s, 90);
-    assert_eq!(web.places.group.as_deref(), Some("fly.toml:5"));
-    assert_eq!(web.places.settings.as_deref(), Some("aeroform.toml:6"));
-    assert_eq!(desired.moved[0].place, "aeroform.toml:17");
+    assert_eq!(web.locations.group.as_deref(), Some("fly.toml:5"));
+    assert_eq!(web.locations.settings.as_deref(), Some("aeroform.toml:6"));
+    assert_eq!(desired.moved[0].location, "aeroform.toml:17");
     assert_eq!(desired.policy.max_destroy, Some(Limit::Share(0.25)));
     assert_eq!(
         (desired.moved_machines.len(), desired.removed_machines.len()),

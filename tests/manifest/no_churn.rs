@@ -1,9 +1,9 @@
 //! Every section against its config as the Machines API returns it: with nulls, defaults filled in and
 //! other spellings it is what we would send, and one line more or less in fly.toml is a change.
 
-use aeroform::core::fleet::difference::changes_of;
+use aeroform::core::fleet::diff::required_changes;
 use aeroform::core::fleet::{
-    Base, Desired, DesiredGroup, Filled, Lineage, MachineConfig, StoredConfig,
+    ComputedFields, ConfigBase, Desired, DesiredGroup, Lineage, MachineConfig, StoredConfig,
 };
 use serde_json::{Value, json};
 
@@ -256,13 +256,13 @@ fn paths(
     existing: &MachineConfig,
     sent: Option<&StoredConfig>,
 ) -> Vec<String> {
-    let base = Base {
+    let base = ConfigBase {
         existing: Some(existing),
         sent,
     };
     let after = group.config_for(base, &[], &[]);
     let lineage = Lineage::new("l").expect("it is valid");
-    let found = changes_of(existing, &after, &Filled::default(), &lineage);
+    let found = required_changes(existing, &after, &ComputedFields::default(), &lineage);
     found.iter().map(|change| change.path.join(".")).collect()
 }
 
@@ -275,7 +275,7 @@ fn a_config_as_the_platform_returns_it_is_what_we_would_send() {
             returned(&section.returned),
             desired(section.what, section.fly),
         );
-        let sent = StoredConfig::of(&group(&wanted).template, &lineage);
+        let sent = StoredConfig::from_config(&group(&wanted).template, &lineage);
         for sent in [None, Some(&sent)] {
             assert_eq!(
                 paths(group(&wanted), &existing, sent),
@@ -295,7 +295,7 @@ fn one_word_more_is_a_change_of_its_own_field() {
         assert_eq!(section.fly.matches(from).count(), 1, "{}", section.what);
         let existing = returned(&section.returned);
         let before = desired(section.what, section.fly);
-        let sent = StoredConfig::of(&group(&before).template, &lineage);
+        let sent = StoredConfig::from_config(&group(&before).template, &lineage);
         let wanted = desired(section.what, &section.fly.replace(from, to));
         for sent in [None, Some(&sent)] {
             let found = paths(group(&wanted), &existing, sent);

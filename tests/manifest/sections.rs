@@ -38,9 +38,9 @@ fn what_a_deploy_runs_is_part_of_what_is_wanted() {
     let (desired, codes) = load(&fly, &on("fly"));
     assert_eq!(codes, Vec::<&str>::new());
     let release = desired.rollout.release_command.clone().unwrap();
-    assert_eq!(release.words, ["bin/rails", "db:migrate"]);
+    assert_eq!(release.argv, ["bin/rails", "db:migrate"]);
     assert_eq!(
-        (release.timeout_s, release.place.as_str()),
+        (release.timeout_s, release.location.as_str()),
         (Some(90), "fly.toml:8")
     );
     assert_eq!(release.guest.unwrap().memory_mb, Some(2048));

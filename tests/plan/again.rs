@@ -55,7 +55,7 @@ fn a_new_group_without_a_count_is_completed_after_a_run_that_failed() {
     ");
     stage.apply(&wanted);
     assert_eq!(stage.observed.machines.len(), 4);
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_create_that_is_owed_stays_owed_until_something_is_certain() {
     stage.carry_out_but(&wanted, &plan, |step| {
         (step == second).then(|| unknown.clone())
     });
-    let owed = stage.known.pending.clone();
+    let owed = stage.known.pending_creates.clone();
     assert_eq!(owed.len(), 1);
     assert_eq!(
         (owed[0].group.clone(), owed[0].region.clone()),
@@ -195,10 +195,10 @@ fn a_create_that_is_owed_stays_owed_until_something_is_certain() {
     for outcome in [Outcome::NotStarted, failed()] {
         let plan = stage.plan(&wanted);
         stage.carry_out_but(&wanted, &plan, |_| Some(outcome.clone()));
-        assert_eq!(stage.known.pending, owed);
+        assert_eq!(stage.known.pending_creates, owed);
     }
     stage.apply(&wanted);
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn an_owed_create_that_did_happen_is_owed_no_more() {
     stage.observed = other.observed;
     let plan = stage.apply(&wanted);
     assert_eq!((plan.summary().wait, plan.summary().create), (1, 0));
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn what_is_not_wanted_any_more_is_not_owed() {
             .count(1)
             .config(json!({"env": {"LOG": "debug"}})),
     )]));
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn a_vanished_machine_and_the_create_that_is_owed_for_it_are_one() {
             Outcome::NotStarted
         })
     });
-    assert_eq!(stage.known.pending.len(), 1);
+    assert_eq!(stage.known.pending_creates.len(), 1);
     assert_snapshot!(lines(&stage.apply(&wanted)), @"
     group web: 2->3 changed (ams 1->1, fra 0->1, gru 1->1)
     forget web fra m00002
@@ -543,9 +543,9 @@ fn a_create_that_is_owed_is_paid_by_one_in_another_region() {
         _ if step == create => Some(failed()),
         _ => Some(Outcome::Skipped { because: create }),
     });
-    assert_eq!(stage.known.pending.len(), 2);
+    assert_eq!(stage.known.pending_creates.len(), 2);
     stage.apply(&at("bog"));
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
     assert!(stage.plan(&at("bog")).is_empty());
 }
 
@@ -560,7 +560,7 @@ fn what_is_owed_is_found_under_the_groups_new_name() {
             message: "no answer".to_owned(),
         })
     });
-    let owed = stage.known.pending[0].launch.clone();
+    let owed = stage.known.pending_creates[0].launch.clone();
     let mut renamed = desired([("jobs", group("jobs").serves())]);
     renamed.moved = vec![moved("worker", "jobs")];
     let made = stage.apply(&renamed);

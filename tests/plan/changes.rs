@@ -1,6 +1,8 @@
 //! What changes of a Machine, how, and what is left as it is.
 
-use aeroform::core::fleet::{DesiredGroup, Exit, HostStatus, MachineState, Occurred, Occurrence};
+use aeroform::core::fleet::{
+    DesiredGroup, Exit, HostStatus, MachineState, ProcessEvent, ProcessEventKind,
+};
 use aeroform::core::plan::required_approval;
 use insta::assert_snapshot;
 use serde_json::json;
@@ -246,13 +248,13 @@ fn a_group_of_which_nothing_runs_is_warned_of_unless_it_is_meant_to_rest() {
             code: Some(code),
             ..Exit::default()
         };
-        vec![Occurrence {
-            mark: 1,
-            what: Occurred::Exited(exit),
+        vec![ProcessEvent {
+            id: 1,
+            kind: ProcessEventKind::Exited(exit),
         }]
     };
     let warned =
-        |change: &dyn Fn(DesiredGroup) -> DesiredGroup, events: &[Occurrence], up: bool| {
+        |change: &dyn Fn(DesiredGroup) -> DesiredGroup, events: &[ProcessEvent], up: bool| {
             let wanted = desired([("web", change(group("web").count(2)))]);
             let mut stage = Stage::with(&wanted);
             for id in ["m00001", "m00002"] {

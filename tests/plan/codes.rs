@@ -1,6 +1,6 @@
 //! Every code of a plan, provoked.
 
-use aeroform::core::fleet::quiet::{self, FilledIn};
+use aeroform::core::fleet::computed::{self, MachineComputedFields};
 use aeroform::core::fleet::{
     Desired, DesiredGroup, HostStatus, Lineage, MachineCheck, MachineConfig, MachineState,
     Management, Release, ReleaseCommand, StoredConfig, UnsupportedStrategy, Volume, VolumeId,
@@ -47,12 +47,12 @@ fn added() -> Vec<String> {
     let plan = stage.plan(&wanted);
     let lineage = Lineage::new("scope-1").unwrap();
     let config = |value| MachineConfig::from_value(value).unwrap();
-    let stored = |value| StoredConfig::of(&config(value), &lineage);
+    let stored = |value| StoredConfig::from_config(&config(value), &lineage);
     let shown = stored(json!({"stop_config": {"timeout": "7s"}, "env": {"PLATFORM": "1"}}));
-    let filled = quiet::echo(&shown, &stored(json!({})));
-    let filled_in = FilledIn {
-        filled,
-        kept: [String::from("env/PLATFORM")].into(),
+    let filled = computed::detect_computed(&shown, &stored(json!({})));
+    let filled_in = MachineComputedFields {
+        fields: filled,
+        not_removed: [String::from("env/PLATFORM")].into(),
     };
     let result = StepResult {
         outcome: Outcome::Done,
@@ -97,7 +97,7 @@ fn history() -> Vec<Plan> {
         }),
         with(&|stage| stage.known = Stage::empty().known),
         with(&|stage| stage.observed.lagging.push(id("m00001"))),
-        with(&|stage| stage.known.exposed = 1),
+        with(&|stage| stage.known.configs_with_cleartext = 1),
     ]
 }
 
@@ -139,10 +139,10 @@ fn rollouts() -> Vec<Plan> {
     let changed = changed.with(|group| group.unsupported_strategy = unsupported);
     let mut wanted = desired([("web", changed)]);
     wanted.rollout.release_command = Some(Box::new(ReleaseCommand {
-        words: vec!["bin/migrate".to_owned()],
+        argv: vec!["bin/migrate".to_owned()],
         timeout_s: None,
         guest: None,
-        place: "fly.toml:7".to_owned(),
+        location: "fly.toml:7".to_owned(),
     }));
     vec![
         stage.plan(&wanted),
@@ -275,14 +275,14 @@ fn notes() -> Vec<Plan> {
     let moved_done = stage.plan(&renamed);
     let mut others = Stage::with(&web);
     for (name, management) in [
-        ("e0001", Management::Special),
-        ("e0002", Management::Stranger),
+        ("e0001", Management::Auxiliary),
+        ("e0002", Management::Unmanaged),
     ] {
         others.clone_machine("m00001", name);
         others.touch(name, |machine| machine.management = management);
     }
     others.clone_machine("m00001", "e0003");
-    others.known.ignored.insert(id("e0003"));
+    others.known.ignored_machines.insert(id("e0003"));
     others.clone_machine("m00001", "e0004");
     others.touch("e0004", |machine| {
         machine.host = HostStatus::Unreachable;
@@ -291,7 +291,7 @@ fn notes() -> Vec<Plan> {
     let mut theirs = others.observed.machines[&id("m00001")].clone();
     theirs.id = id("e0005");
     theirs.project = Some("/there".to_owned());
-    others.observed.others.insert(id("e0005"), theirs);
+    others.observed.other_projects.insert(id("e0005"), theirs);
     others.observed.description.capabilities.enforces_sizes = false;
     let one = desired([("web", group("web").count(1))]);
     let mut late = Stage::with(&web);
@@ -375,7 +375,7 @@ fn images() -> Vec<Plan> {
 fn releases() -> Vec<Plan> {
     let web = desired([("web", group("web").count(1))]);
     let mut unknown = Stage::with(&web);
-    unknown.observed.release_unknown = Some("GET /x answered 400: no".to_owned());
+    unknown.observed.release_error = Some("GET /x answered 400: no".to_owned());
     let mut under_way = Stage::with(&web);
     under_way.observed.release = Some(Release {
         id: "r43".to_owned(),

@@ -63,8 +63,8 @@ fn no_number_that_others_have_written_is_too_large_to_plan_with() {
         machine.stamps.release = Some(Box::new(ReleaseStamp {
             version: u64::MAX,
             id: None,
-            by_us: false,
-            since_us: false,
+            registered_by_us: false,
+            newer_than_ours: false,
         }));
         machine.stamps.serial = Some(u64::MAX);
     });
@@ -93,8 +93,8 @@ fn changed_outside(count: u32, releases: [u64; 2]) -> Stage {
             machine.stamps.release = Some(Box::new(ReleaseStamp {
                 version,
                 id: None,
-                by_us: false,
-                since_us: false,
+                registered_by_us: false,
+                newer_than_ours: false,
             }));
         });
     }

@@ -167,8 +167,8 @@ fn of_release(stage: &mut Stage, name: &str, version: u64) {
         machine.stamps.release = Some(Box::new(ReleaseStamp {
             version,
             id: None,
-            by_us: false,
-            since_us: false,
+            registered_by_us: false,
+            newer_than_ours: false,
         }));
     });
 }

@@ -32,9 +32,9 @@ fn turned_up_late(first: &Desired, then: &Desired) -> Stage {
             message: "no answer".to_owned(),
         })
     });
-    assert_eq!(stage.known.pending.len(), 1);
+    assert_eq!(stage.known.pending_creates.len(), 1);
     stage.apply(then);
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
     let mut machines = shadow.observed.machines.into_values();
     let mut late = machines.find(|machine| machine.name == name).unwrap();
     late.id = id("l00001");
@@ -115,5 +115,5 @@ fn what_turned_up_late_does_not_keep_a_group_from_losing_its_protection() {
     let mut stage = turned_up_late(&wanted(web("ams bog")), &wanted(web("fra gru").protected()));
     let made = stage.apply(&wanted(web("fra gru")));
     assert_eq!((made.summary().adopt, made.groups[0].after), (1, 3));
-    assert!(stage.known.protect.is_empty());
+    assert!(stage.known.protected_groups.is_empty());
 }

@@ -1,6 +1,6 @@
 //! Machines and states that others made, and answers that nobody should act on.
 
-use aeroform::core::fleet::{LaunchId, Management, Pending};
+use aeroform::core::fleet::{LaunchId, Management, PendingCreate};
 use aeroform::core::plan::{ApprovalFlags, Options, required_approval};
 use insta::assert_snapshot;
 use serde_json::json;
@@ -63,8 +63,8 @@ fn special_machines_and_strangers_are_named_and_left_alone() {
     let wanted = desired([("web", group("web").count(1))]);
     let mut stage = Stage::with(&wanted);
     for (name, management) in [
-        ("e0001", Management::Special),
-        ("e0002", Management::Stranger),
+        ("e0001", Management::Auxiliary),
+        ("e0002", Management::Unmanaged),
     ] {
         stage.clone_machine("m00001", name);
         stage.touch(name, |machine| machine.management = management);
@@ -88,7 +88,7 @@ fn machines_of_another_project_folder_are_named_and_no_part_of_the_plan() {
     // The other folder made its Machines of the same serial, so with the names that come first.
     for (id, mut machine) in theirs.observed.machines {
         machine.project = Some("/there".to_owned());
-        stage.observed.others.insert(id, machine);
+        stage.observed.other_projects.insert(id, machine);
     }
     stage.observed.description.machine_count = Some(2);
     let made = stage.plan(&wanted);
@@ -284,12 +284,12 @@ fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {
     for serial in [0, 3] {
         let mut stage = Stage::with(&wanted);
         // The run that made them has written no state; one before it may have left what was owed.
-        stage.known.pending = stage
+        stage.known.pending_creates = stage
             .observed
             .machines
             .values()
             .filter(|_| serial > 0)
-            .map(|m| Pending {
+            .map(|m| PendingCreate {
                 launch: LaunchId::new(m.stamps.launch.clone().unwrap()).unwrap(),
                 group: group_name("web"),
                 region: m.region.clone(),
@@ -313,32 +313,38 @@ fn what_a_lost_run_has_made_stays_beside_what_others_have_added() {
 fn a_pending_create_is_spent_first() {
     let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
     let launch = aeroform::core::fleet::LaunchId::new("abcdefghij").unwrap();
-    stage.known.pending.push(aeroform::core::fleet::Pending {
-        launch,
-        group: group_name("web"),
-        region: crate::support::region("ams"),
-        standby: false,
-        replaces: None,
-    });
+    stage
+        .known
+        .pending_creates
+        .push(aeroform::core::fleet::PendingCreate {
+            launch,
+            group: group_name("web"),
+            region: crate::support::region("ams"),
+            standby: false,
+            replaces: None,
+        });
     let plan = stage.apply(&desired([("web", group("web").count(2))]));
     assert!(
         plan.changes()
             .any(|(_, change)| change.machine.name.as_str() == "web-abcdefghij")
     );
-    assert_eq!(stage.known.pending, []);
+    assert_eq!(stage.known.pending_creates, []);
 }
 
 #[test]
 fn a_launch_id_that_stands_twice_in_the_state_is_spent_once() {
     let mut stage = Stage::with(&desired([("web", group("web").count(1))]));
     for region in ["ams", "fra"] {
-        stage.known.pending.push(aeroform::core::fleet::Pending {
-            launch: aeroform::core::fleet::LaunchId::new("abcdefghij").unwrap(),
-            group: group_name("web"),
-            region: crate::support::region(region),
-            standby: false,
-            replaces: None,
-        });
+        stage
+            .known
+            .pending_creates
+            .push(aeroform::core::fleet::PendingCreate {
+                launch: aeroform::core::fleet::LaunchId::new("abcdefghij").unwrap(),
+                group: group_name("web"),
+                region: crate::support::region(region),
+                standby: false,
+                replaces: None,
+            });
     }
     stage.apply(&desired([(
         "web",

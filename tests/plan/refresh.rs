@@ -77,7 +77,7 @@ fn a_field_that_no_manifest_writes_never_enters_the_state() {
     stage.clone_machine("m00001", "e0001");
     let plan = stage.plan_with(&wanted, &to_the_state());
     stage.carry_out(&wanted, &plan);
-    let stored = stage.known.sent(&id("e0001")).unwrap();
+    let stored = stage.known.sent_config(&id("e0001")).unwrap();
     assert!(!stored.tree().to_string().contains("daily"));
 }
 

@@ -1,7 +1,8 @@
 //! A Machine whose last change nobody has seen work goes first, and nobody else goes down before it passes.
 
 use aeroform::core::fleet::{
-    CheckState, CheckStatus, Desired, Exit, Machine, MachineState, Occurred, Occurrence, OnFailure,
+    CheckState, CheckStatus, Desired, Exit, Machine, MachineState, OnFailure, ProcessEvent,
+    ProcessEventKind,
 };
 use aeroform::core::plan::{
     Action, GateKind, Options, Outcome, Plan, PlanMode, Requested, StepId, check,
@@ -53,9 +54,9 @@ fn exits(code: i32) -> impl Fn(&mut Machine) {
             code: Some(code),
             ..Exit::default()
         };
-        machine.events = vec![Occurrence {
-            mark: 1,
-            what: Occurred::Exited(exit),
+        machine.events = vec![ProcessEvent {
+            id: 1,
+            kind: ProcessEventKind::Exited(exit),
         }];
     }
 }

@@ -18,10 +18,10 @@ use crate::support::{GroupWords, Stage, desired, group, group_name, id, moved};
 fn migrates(groups: impl IntoIterator<Item = (&'static str, DesiredGroup)>) -> Desired {
     let mut wanted = desired(groups);
     wanted.rollout.release_command = Some(Box::new(ReleaseCommand {
-        words: vec!["bin/migrate".to_owned()],
+        argv: vec!["bin/migrate".to_owned()],
         timeout_s: None,
         guest: None,
-        place: "fly.toml:7".to_owned(),
+        location: "fly.toml:7".to_owned(),
     }));
     wanted
 }

@@ -66,7 +66,7 @@ fn a_saved_plan_is_another_when_what_it_only_records_or_inherits_is() {
     let more = desired([("web", group("web").count(3))]);
     let saved = SavedPlan::of(&stage.plan(&more));
     let mut guarded = stage.clone();
-    guarded.known.protect.insert(group_name("web"));
+    guarded.known.protected_groups.insert(group_name("web"));
     assert_snapshot!(saved.differences(&guarded.plan(&more)).join("\n"), @"what is only recorded differs");
     for name in ["m00001", "m00002"] {
         stage.touch(name, |machine| {

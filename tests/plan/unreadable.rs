@@ -209,14 +209,14 @@ fn a_stranger_that_can_be_read_keeps_nothing_from_being_made() {
     let wanted = desired([("web", group("web").count(1))]);
     let mut stage = forgotten(Stage::with(&wanted));
     stage.touch("m00001", |machine| {
-        machine.management = Management::Stranger;
+        machine.management = Management::Unmanaged;
         machine.group = None;
     });
     assert!(stage.plan(&wanted).refusals.is_empty());
     // Nor does a release-command Machine whose host is away.
     stage.touch("m00001", |machine| {
         in_part(machine);
-        machine.management = Management::Special;
+        machine.management = Management::Auxiliary;
     });
     assert!(stage.plan(&wanted).refusals.is_empty());
 }
@@ -263,7 +263,7 @@ fn a_region_that_is_not_told_is_the_states_and_without_a_state_the_machine_is_un
     let wanted = desired([("web", group("web").exact(&[("ams", 2)]))]);
     let mut stage = Stage::with(&wanted);
     stage.touch("m00001", |machine| {
-        machine.region = aeroform::core::fleet::Region::untold();
+        machine.region = aeroform::core::fleet::Region::unknown();
     });
     assert!(stage.plan(&wanted).is_empty());
     let stage = forgotten(stage);
@@ -335,12 +335,12 @@ fn an_empty_list_without_a_count_is_no_empty_app() {
 fn an_id_that_is_told_later_takes_the_place_of_a_derived_one() {
     let wanted = desired([("web", group("web").count(1))]);
     let mut stage = Stage::empty();
-    stage.observed.description.scope = Lineage::without_id("personal", &wanted.app);
-    stage.observed.description.without_id = true;
+    stage.observed.description.scope = Lineage::derive_from_names("personal", &wanted.app);
+    stage.observed.description.scope_is_derived = true;
     let plan = stage.apply(&wanted);
     assert_eq!(plan.warnings[0].code, "app_id_unknown");
     stage.observed.description.scope = Lineage::new("scope-1").unwrap();
-    stage.observed.description.without_id = false;
+    stage.observed.description.scope_is_derived = false;
     let plan = stage.apply(&wanted);
     assert!(plan.refusals.is_empty());
     assert_eq!(plan.records[0].code, "lineage_told");
@@ -370,11 +370,11 @@ pub(crate) fn provoked() -> Vec<Plan> {
     away.touch("e0001", unknown);
     odd.observed.unreadable = vec!["entry 3 of the list of Machines: it has no id".to_owned()];
     let mut nameless = Stage::empty();
-    nameless.observed.description.scope = Lineage::without_id("personal", &wanted.app);
-    nameless.observed.description.without_id = true;
+    nameless.observed.description.scope = Lineage::derive_from_names("personal", &wanted.app);
+    nameless.observed.description.scope_is_derived = true;
     let first = nameless.apply(&wanted);
     nameless.observed.description.scope = Lineage::new("scope-1").unwrap();
-    nameless.observed.description.without_id = false;
+    nameless.observed.description.scope_is_derived = false;
     vec![
         odd.plan(&desired([("web", group("web").count(0))])),
         odd.plan(&desired([("web", group("web").count(3))])),

@@ -48,7 +48,7 @@ pub(crate) fn walk(plan: &Plan, seed: u64) -> Vec<Taken> {
         };
         let mut down = Vec::new();
         if let Work::Change(change) = &plan.steps[id.0 as usize].work {
-            let runs = change.state.is_none_or(MachineState::runs);
+            let runs = change.state.is_none_or(MachineState::should_run);
             let by = match (&change.action, begin) {
                 (Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. }, true) => -1,
                 (Action::Update { .. } | Action::Move { .. }, false) => 1,

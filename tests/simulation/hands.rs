@@ -64,7 +64,7 @@ pub(crate) fn lay(story: &Story, random: &mut Random) {
         }
         11 => {
             let gone = random.chance(60);
-            hand.host(id, gone);
+            hand.set_host_unreachable(id, gone);
             format!("takes the host of {id} away: {gone}")
         }
         12 | 13 => {
@@ -105,7 +105,7 @@ pub(crate) fn stranger(story: &Story, random: &mut Random) {
     let region = REGIONS[random.below(3) as usize];
     let id = hand.add(&name, region, config).unwrap();
     let unreachable = random.chance(20);
-    hand.host(&id, unreachable);
+    hand.set_host_unreachable(&id, unreachable);
     let shown = hand
         .machines()
         .into_iter()
@@ -122,13 +122,17 @@ pub(crate) fn mend(story: &Story) {
     let strangers = story.strangers();
     for machine in story.machines() {
         let id = text(&machine, "id");
-        story.sim.world().operator(APP).mend(&id);
+        story.sim.world().operator(APP).fix_checks(&id);
         if ["started", "starting"].contains(&text(&machine, "state").as_str()) {
             // From now on it stays up.
             story.sim.world().operator(APP).start(&id);
         }
         if machine["unreachable"] == true && !strangers.contains_key(&id) {
-            story.sim.world().operator(APP).host(&id, false);
+            story
+                .sim
+                .world()
+                .operator(APP)
+                .set_host_unreachable(&id, false);
         }
     }
 }

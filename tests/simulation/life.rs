@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aeroform::core::fleet::{
-    AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, Until,
+    AppName, Call, Description, Lineage, Machine, MachineId, Receipt, RunId, WaitUntil,
 };
 use aeroform::journal::{
     Journal, JournalError, MemoryJournal, OpenRun, ResultRow, RunRow, RunStatus, StartedRow,
@@ -153,12 +153,12 @@ pub(crate) fn way(story: &Story) -> Box<dyn Provider> {
     if !story.over_fly {
         return Box::new(sim.clone());
     }
-    let access = Access::of_vars(|name| match name {
+    let access = Access::from_vars(|name| match name {
         "FLY_API_TOKEN" => Some("fm2_token"),
         "FLY_FLAPS_BASE_URL" => Some("http://127.0.0.1:4280"),
         _ => None,
     });
-    let transport = InProcess::to(&sim.desk());
+    let transport = InProcess::to(&sim.server());
     Box::new(FlyProvider::new(transport, access.unwrap()))
 }
 
@@ -218,23 +218,34 @@ impl Provider for MortalProvider {
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         let wait = self.sim.wait(app, id, until, at_most);
         self.life.pass("wait", wait).await
     }
 
-    async fn lease(&self, app: &AppName, id: &MachineId, why: &str) -> Result<(), ProviderError> {
-        self.life.pass("lease", self.sim.lease(app, id, why)).await
+    async fn acquire_lease(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        why: &str,
+    ) -> Result<(), ProviderError> {
+        self.life
+            .pass("lease", self.sim.acquire_lease(app, id, why))
+            .await
     }
 
-    async fn prolong(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
-        self.life.pass("prolong", self.sim.prolong(app, id)).await
+    async fn refresh_lease(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        self.life
+            .pass("prolong", self.sim.refresh_lease(app, id))
+            .await
     }
 
-    async fn let_go(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
-        self.life.pass("let go", self.sim.let_go(app, id)).await
+    async fn release_lease(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        self.life
+            .pass("let go", self.sim.release_lease(app, id))
+            .await
     }
 
     async fn logs(

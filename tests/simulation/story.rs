@@ -212,14 +212,14 @@ impl Story {
         let mut machines = shown;
         if !dead.is_empty() {
             for id in &dead {
-                operator.host(id, false);
+                operator.set_host_unreachable(id, false);
             }
             machines = operator.machines();
             for id in &dead {
                 if in_part.contains(id) {
                     operator.host_in_part(id);
                 } else {
-                    operator.host(id, true);
+                    operator.set_host_unreachable(id, true);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::world::{Effect, ExitsAfter, Fault, FaultId, Refused};
+use aeroform::emulator::world::{ExitsAfter, Fault, FaultEffect, FaultId, RefusalKind};
 
 use crate::random::Random;
 use crate::story::Story;
@@ -36,7 +36,7 @@ impl Trouble {
 
     /// Ends it, and counts what fired.
     pub(crate) fn end(self, story: &Story) {
-        story.sim.world().calm();
+        story.sim.world().clear_faults();
         for (id, said) in self.0 {
             let fired = story.sim.world().fired(id);
             if fired > 0 {
@@ -53,7 +53,7 @@ impl Trouble {
     }
 }
 
-fn some(random: &mut Random) -> (&'static str, Effect) {
+fn some(random: &mut Random) -> (&'static str, FaultEffect) {
     let seconds =
         |random: &mut Random, most| Duration::from_secs(u64::from(1 + random.below(most)));
     let lost = [408, 500, 504][random.below(3) as usize];
@@ -64,60 +64,60 @@ fn some(random: &mut Random) -> (&'static str, Effect) {
     match random.below(22) {
         0 => (
             change,
-            Effect::Refuse {
+            FaultEffect::Refuse {
                 status: 422,
                 message: "no".to_owned(),
             },
         ),
         1 | 2 => (
             any,
-            Effect::RateLimited {
+            FaultEffect::RateLimited {
                 retry_after: seconds(random, 5),
             },
         ),
-        3 | 4 => (any, Effect::LoseBefore { status: lost }),
-        5 | 6 => (change, Effect::LoseAfter { status: lost }),
-        7 => (any, Effect::SlowAnswer(seconds(random, 10))),
-        8 => (starts, Effect::SlowStart(seconds(random, 30))),
-        9 => (starts, Effect::FailStart),
-        10 => (starts, Effect::ChecksNeverPass),
+        3 | 4 => (any, FaultEffect::LoseBefore { status: lost }),
+        5 | 6 => (change, FaultEffect::LoseAfter { status: lost }),
+        7 => (any, FaultEffect::SlowAnswer(seconds(random, 10))),
+        8 => (starts, FaultEffect::SlowStart(seconds(random, 30))),
+        9 => (starts, FaultEffect::FailStart),
+        10 => (starts, FaultEffect::ChecksNeverPass),
         11 | 12 => (
             ["update", "update", "create"][random.below(3) as usize],
-            Effect::NoRoom { message: None },
+            FaultEffect::NoRoom { message: None },
         ),
-        13 => ("create", Effect::ListLag(seconds(random, 8))),
-        14 | 15 => (starts, Effect::ExitsAfter(ends_by_itself(random))),
-        16 => ("update", Effect::Reverts),
-        17 => ("create", Effect::WrongRegion("gru".to_owned())),
+        13 => ("create", FaultEffect::ListLag(seconds(random, 8))),
+        14 | 15 => (starts, FaultEffect::ExitsAfter(ends_by_itself(random))),
+        16 => ("update", FaultEffect::Reverts),
+        17 => ("create", FaultEffect::WrongRegion("gru".to_owned())),
         18 => random
             .pick(&[
-                ("create", Effect::StaysCreated),
-                ("update", Effect::StartsStopped),
+                ("create", FaultEffect::StaysCreated),
+                ("update", FaultEffect::StartsStopped),
             ])
             .cloned()
             .unwrap(),
         19 => refusal(random),
         20 => {
             let in_part = random.chance(80);
-            (starts, Effect::HostUnreachable { in_part })
+            (starts, FaultEffect::HostUnreachable { in_part })
         }
-        _ => (starts, Effect::Migrates),
+        _ => (starts, FaultEffect::Migrates),
     }
 }
 
 /// A refusal in the platform's own words, of a call that it is given to.
-fn refusal(random: &mut Random) -> (&'static str, Effect) {
+fn refusal(random: &mut Random) -> (&'static str, FaultEffect) {
     let all = [
-        ("create-volume", Refused::Capacity),
-        ("update", Refused::Capacity),
-        ("create", Refused::Quota),
-        ("create", Refused::MachineLimit),
-        ("create", Refused::NameTaken),
-        ("create", Refused::ImageUnknown),
-        ("update", Refused::ImageUnknown),
+        ("create-volume", RefusalKind::Capacity),
+        ("update", RefusalKind::Capacity),
+        ("create", RefusalKind::Quota),
+        ("create", RefusalKind::MachineLimit),
+        ("create", RefusalKind::NameTaken),
+        ("create", RefusalKind::ImageUnknown),
+        ("update", RefusalKind::ImageUnknown),
     ];
     let (action, refused) = random.pick(&all).copied().unwrap();
-    (action, Effect::Refusal(refused))
+    (action, FaultEffect::Refusal(refused))
 }
 
 /// A process that is up for some seconds and ends, once or again and again.

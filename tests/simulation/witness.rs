@@ -413,7 +413,7 @@ pub(crate) fn protected(
         moved.map_or_else(|| name.clone(), |moved| moved.to.clone())
     };
     let mut counts: BTreeMap<GroupName, usize> = known
-        .protect
+        .protected_groups
         .iter()
         .map(|name| (renamed(name), 0))
         .collect();

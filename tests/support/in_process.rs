@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aeroform::emulator::http::{Desk, router};
+use aeroform::emulator::http::{Server, router};
 use aeroform::provider::fly::{Request, Response, Transport, TransportError};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -16,7 +16,7 @@ pub(crate) const FLY: &str = "https://api.machines.dev";
 pub(crate) struct InProcess(Router);
 
 impl InProcess {
-    pub(crate) fn to(desk: &Desk) -> Self {
+    pub(crate) fn to(desk: &Server) -> Self {
         Self(router(desk.clone()))
     }
 }

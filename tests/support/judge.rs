@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use aeroform::core::fleet::{Count, Desired, GroupName, Places, Regions};
+use aeroform::core::fleet::{Count, Desired, GroupLocations, GroupName, Regions};
 use aeroform::core::manifest::edit::{Edit, Size};
 use toml_parser::lexer::TokenKind;
 
@@ -11,10 +11,10 @@ use toml_parser::lexer::TokenKind;
 pub(crate) fn bare(mut desired: Desired) -> Desired {
     desired.definition = None;
     for group in desired.groups.values_mut() {
-        group.places = Places::default();
+        group.locations = GroupLocations::default();
     }
     for moved in &mut desired.moved {
-        moved.place.clear();
+        moved.location.clear();
     }
     desired
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aeroform::core::fleet::{
-    AppName, Base, Capabilities, Count, Description, Desired, DesiredGroup, GroupName, Known,
-    Limit, Lineage, Machine, MachineConfig, MachineId, MachineState, Moved, NewVolume, Observed,
-    Places, Policy, Region, Regions, Rollout, RunId, Stamps, StoredConfig, Strategy, VolumeId,
+    AppName, Capabilities, ConfigBase, Count, Description, Desired, DesiredGroup, GroupLocations,
+    GroupName, Known, Limit, Lineage, Machine, MachineConfig, MachineId, MachineState, MovedGroup,
+    NewVolume, Observed, Policy, Region, Regions, Rollout, RunId, Stamps, StoredConfig, Strategy,
+    VolumeId,
 };
 use aeroform::core::plan::{
     Action, Change, Options, Outcome, Plan, RunInfo, StandbyTarget, StepId, StepResult,
@@ -44,7 +45,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
             "env": {"FLY_PROCESS_GROUP": name},
         }))
         .unwrap(),
-        image_by_flag: false,
+        image_from_flag: false,
         count: Count::Unwritten,
         regions: Regions::Unwritten,
         max_per_region: None,
@@ -59,7 +60,7 @@ pub(crate) fn group(name: &str) -> DesiredGroup {
         steady_ms: None,
         machine_checks: Vec::new(),
         new_volume: NewVolume::default(),
-        places: Places::default(),
+        locations: GroupLocations::default(),
     }
 }
 
@@ -129,8 +130,8 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
     Desired {
         app: AppName::new("shop").unwrap(),
         provider: "test".to_owned(),
-        provider_unwritten: false,
-        named_by: None,
+        provider_from_flag: false,
+        app_name_source: None,
         groups: groups
             .into_iter()
             .map(|(name, group)| (group_name(name), group))
@@ -147,11 +148,11 @@ pub(crate) fn desired(groups: impl IntoIterator<Item = (&'static str, DesiredGro
     }
 }
 
-pub(crate) fn moved(from: &str, to: &str) -> Moved {
-    Moved {
+pub(crate) fn moved(from: &str, to: &str) -> MovedGroup {
+    MovedGroup {
         from: group_name(from),
         to: group_name(to),
-        place: "aeroform.toml:9".to_owned(),
+        location: "aeroform.toml:9".to_owned(),
     }
 }
 
@@ -177,7 +178,7 @@ impl Stage {
                 app,
                 description: Description {
                     scope: Lineage::new("scope-1").unwrap(),
-                    without_id: false,
+                    scope_is_derived: false,
                     machine_count: Some(0),
                     is_pending: false,
                     project: None,
@@ -188,12 +189,12 @@ impl Stage {
                     },
                 },
                 machines: BTreeMap::new(),
-                others: BTreeMap::new(),
+                other_projects: BTreeMap::new(),
                 gone: Vec::new(),
                 lagging: Vec::new(),
                 volumes: Vec::new(),
                 release: None,
-                release_unknown: None,
+                release_error: None,
                 unreadable: Vec::new(),
             },
             made: 0,
@@ -330,7 +331,7 @@ impl Stage {
                     machine.events.clear();
                 }
                 let machine = &self.observed.machines[change.machine.id.as_ref().unwrap()];
-                let sent = adopted_config(group, machine, &self.known.filled, &lineage);
+                let sent = adopted_config(group, machine, &self.known.computed_fields, &lineage);
                 done(Some(machine.clone()), Some(sent))
             }
             Action::Forget => done(None, None),
@@ -356,7 +357,9 @@ impl Stage {
             unreachable!()
         };
         // The old half of a replacement may be gone already; its config was in the snapshot.
-        let sent = change.config_source().and_then(|old| self.known.sent(old));
+        let sent = change
+            .config_source()
+            .and_then(|old| self.known.sent_config(old));
         let old = change
             .config_source()
             .and_then(|old| self.snapshot.get(old));
@@ -364,7 +367,7 @@ impl Stage {
             self.observed.machines.contains_key(&old.id)
                 && replaces.is_some()
                 && old.host == aeroform::core::fleet::HostStatus::Ok
-                && old.state.rests()
+                && old.state.is_inactive()
         };
         let base = inherits.base(old);
         self.made += 1;
@@ -386,7 +389,7 @@ impl Stage {
                 MachineState::Stopped
             },
             config: Some(Arc::new(group.config_for(
-                Base {
+                ConfigBase {
                     existing: Some(&base),
                     sent,
                 },
@@ -411,7 +414,7 @@ impl Stage {
         self.observed
             .machines
             .insert(machine.id.clone(), machine.clone());
-        let sent = StoredConfig::of(&group.template, &self.observed.description.scope);
+        let sent = StoredConfig::from_config(&group.template, &self.observed.description.scope);
         done(Some(machine), Some(sent))
     }
 
@@ -423,11 +426,11 @@ impl Stage {
         stamps: Stamps,
     ) -> StepResult {
         let id = change.machine.id.as_ref().unwrap();
-        let before = self.known.sent(id).cloned();
+        let before = self.known.sent_config(id).cloned();
         let machine = self.observed.machines.get_mut(id).unwrap();
-        let there = machine.resolved(group.template.image.as_deref());
+        let there = machine.resolved_config(group.template.image.as_deref());
         let there = there.map(std::borrow::Cow::into_owned);
-        let base = Base {
+        let base = ConfigBase {
             existing: there.as_ref(),
             sent: before.as_ref(),
         };
@@ -442,7 +445,7 @@ impl Stage {
         if machine.state == MachineState::Failed {
             machine.state = MachineState::Started;
         }
-        let sent = StoredConfig::of(&group.template, &self.observed.description.scope);
+        let sent = StoredConfig::from_config(&group.template, &self.observed.description.scope);
         done(Some(machine.clone()), Some(sent))
     }
 

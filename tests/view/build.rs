@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{
-    AppName, Count, DesiredGroup, Effect, FieldChange, GroupName, LaunchId, Lineage, MachineConfig,
-    MachineId, MachineName, MachineState, NewVolume, OnFailure, Places, Region, Regions, RunId,
-    RunRecord, Strategy, VolumeId, difference,
+    AppName, Count, DesiredGroup, Effect, FieldChange, GroupLocations, GroupName, LaunchId,
+    Lineage, MachineConfig, MachineId, MachineName, MachineState, NewVolume, OnFailure, Region,
+    Regions, RunId, RunRecord, Strategy, VolumeId, diff,
 };
 use aeroform::core::plan::types::FORMAT_VERSION;
 use aeroform::core::plan::{
@@ -304,7 +304,7 @@ pub(crate) fn standby(group: &str, at: &str, n: u16, of: &str) -> Change {
 /// The fields in which two configs differ.
 pub(crate) fn fields(before: Value, after: Value) -> Vec<FieldChange> {
     let config = |value| MachineConfig::from_value(value).unwrap();
-    difference::changes(&config(before), &config(after))
+    diff::diff_configs(&config(before), &config(after))
 }
 
 pub(crate) fn field(path: &[&str], before: Value, after: Value) -> FieldChange {
@@ -347,7 +347,7 @@ pub(crate) fn unwritten(template: MachineConfig) -> DesiredGroup {
     DesiredGroup {
         command: None,
         template,
-        image_by_flag: false,
+        image_from_flag: false,
         count: Count::Unwritten,
         regions: Regions::Unwritten,
         max_per_region: None,
@@ -360,7 +360,7 @@ pub(crate) fn unwritten(template: MachineConfig) -> DesiredGroup {
         wait_timeout_s: 300,
         machine_checks: Vec::new(),
         new_volume: NewVolume::default(),
-        places: Places::default(),
+        locations: GroupLocations::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use aeroform::core::fleet::{
     AppName, CheckState, CheckStatus, ConfigDigest, KnownMachine, Machine, MachineConfig,
-    MachineEvent, MachineName, MachineState, difference,
+    MachineEvent, MachineName, MachineState, diff,
 };
 use aeroform::core::view::status::Other;
 use aeroform::core::view::{OneView, Style, json, terminal};
@@ -69,7 +69,7 @@ fn one() -> OneView {
         event("start", "started", None),
         event("exit", "stopped", Some("exit code 137, out of memory")),
     ];
-    let drift = difference::changes(&config("info"), &config("debug"));
+    let drift = diff::diff_configs(&config("info"), &config("debug"));
     OneView::of(&machine, Some(known), drift, events)
 }
 

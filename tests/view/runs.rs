@@ -72,19 +72,19 @@ fn observed(machines: Vec<Machine>) -> Observed {
         app: AppName::new("shop").unwrap(),
         description: Description {
             scope: Lineage::new("lineage").unwrap(),
-            without_id: false,
+            scope_is_derived: false,
             machine_count: Some(machines.len() as u64),
             is_pending: false,
             project: None,
             capabilities: Capabilities::default(),
         },
         machines: machines.into_iter().map(|m| (m.id.clone(), m)).collect(),
-        others: BTreeMap::new(),
+        other_projects: BTreeMap::new(),
         gone: Vec::new(),
         lagging: Vec::new(),
         volumes: Vec::new(),
         release: None,
-        release_unknown: None,
+        release_error: None,
         unreadable: Vec::new(),
     }
 }
@@ -98,8 +98,8 @@ fn wanted(groups: &[(&str, Count, Option<u32>)]) -> Desired {
     Desired {
         app: AppName::new("shop").unwrap(),
         provider: "local".to_owned(),
-        provider_unwritten: false,
-        named_by: None,
+        provider_from_flag: false,
+        app_name_source: None,
         groups: groups
             .iter()
             .map(|(name, count, standby)| (group_name(name), group(*count, *standby)))
@@ -147,7 +147,7 @@ pub(crate) fn statuses_machine() -> Machine {
     stranger.group = None;
     stranger.config = None;
     stranger.host = HostStatus::Unreachable;
-    stranger.management = Management::Stranger;
+    stranger.management = Management::Unmanaged;
     stranger
 }
 
@@ -226,7 +226,7 @@ fn trouble() -> StatusView {
     standby.standby_for = vec![id("0123456789")];
     let mut stranger = machine("5555555555", "web", "ams", 9);
     stranger.group = None;
-    stranger.management = Management::Stranger;
+    stranger.management = Management::Unmanaged;
     let mut orphaned = served(
         machine("f6a7b8c9d0", "web", "ams", 1),
         CheckState::Critical,

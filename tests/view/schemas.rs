@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aeroform::core::fleet::{
     AppName, ConfigDigest, Known, KnownMachine, LaunchId, Lineage, MachineConfig, MachineName,
-    Pending, ReleaseRecord, RunRecord, StoredConfig,
+    PendingCreate, ReleaseRecord, RunRecord, StoredConfig,
 };
 use aeroform::core::view::json;
 use aeroform::core::view::json::config::{self, Secrets};
@@ -82,7 +82,7 @@ fn known() -> Known {
         ("API_TOKEN".to_owned(), "hunter2".to_owned()),
         ("LOG_LEVEL".to_owned(), "info".to_owned()),
     ]);
-    let config = StoredConfig::of(
+    let config = StoredConfig::from_config(
         &MachineConfig {
             env: Some(env),
             ..MachineConfig::default()
@@ -116,8 +116,8 @@ fn known() -> Known {
     known.lineage = Some(lineage);
     known.serial = 13;
     known.run = Some(run.run.clone());
-    known.protect = BTreeSet::from([group_name("web")]);
-    known.pending = vec![Pending {
+    known.protected_groups = BTreeSet::from([group_name("web")]);
+    known.pending_creates = vec![PendingCreate {
         launch,
         group: group_name("web"),
         region: region("ams"),

@@ -19,7 +19,7 @@ use crate::apply::wanted::{Wanted, watched};
 use crate::core::fleet::call::CreateCall;
 use crate::core::fleet::{
     Call, DesiredGroup, HostStatus, LaunchId, Machine, MachineConfig, MachineId, MachineName,
-    MachineState, Region, Until, VolumeId,
+    MachineState, Region, VolumeId, WaitUntil,
 };
 use crate::core::plan::codes::STATE_BEHIND;
 use crate::core::plan::{Action, Change, GateKind, StepId};
@@ -191,7 +191,7 @@ impl Bearing {
             runs: match live.state {
                 // Without being started on purpose, or on its way to its first start.
                 MachineState::Created => !wanted.is_settled(&live),
-                state => !state.rests() || Brought::of(wanted, &live).launched,
+                state => !state.is_inactive() || Brought::of(wanted, &live).launched,
             },
             cordoned: live.cordoned,
         })
@@ -267,7 +267,7 @@ async fn freed(hands: &Hands<'_>, volumes: &[VolumeId]) -> Part {
 async fn leaves(hands: &Hands<'_>, holder: &MachineId, what: &str) -> Part {
     hands.waiting(format!("{holder} to let {what} go"), LEAVES);
     let deadline = Instant::now() + LEAVES;
-    hands.wait(holder, Until::Destroyed, deadline).await?;
+    hands.wait(holder, WaitUntil::Destroyed, deadline).await?;
     Ok(())
 }
 

@@ -9,9 +9,9 @@ use crate::apply::codes;
 use crate::apply::ends::{End, Part, Refused, Waited};
 use crate::apply::hands::Hands;
 use crate::apply::{others, pin};
-use crate::core::fleet::normal::parse_duration;
+use crate::core::fleet::normalise::parse_duration;
 use crate::core::fleet::{
-    Call, HostStatus, Machine, MachineConfig, MachineId, MachineState, Until,
+    Call, HostStatus, Machine, MachineConfig, MachineId, MachineState, WaitUntil,
 };
 use crate::core::plan::{Change, Precondition};
 
@@ -108,7 +108,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
         .as_deref()
         .is_some_and(MachineConfig::has_services);
     let id = || live.id.clone();
-    if live.state.runs() && serves && capabilities.cordon && !live.cordoned {
+    if live.state.should_run() && serves && capabilities.cordon && !live.cordoned {
         repeatable(hands, &Call::Cordon { id: id() }).await?;
     }
     match live.state {
@@ -128,7 +128,7 @@ async fn stopped(hands: &Hands<'_>, progress: &mut Progress, live: &Machine) -> 
     let at_most = kill_timeout(live) + MARGIN;
     hands.waiting("it to stop", at_most);
     match hands
-        .wait(&live.id, Until::Stopped, Instant::now() + at_most)
+        .wait(&live.id, WaitUntil::Stopped, Instant::now() + at_most)
         .await?
     {
         Waited::Reached(machine) => {
@@ -191,7 +191,7 @@ pub(super) async fn repeatable(hands: &Hands<'_>, call: &Call) -> Part {
 async fn gone(hands: &Hands<'_>, progress: &mut Progress, id: &MachineId) -> Part {
     hands.waiting("it to be gone", DESTROY);
     match hands
-        .wait(id, Until::Destroyed, Instant::now() + DESTROY)
+        .wait(id, WaitUntil::Destroyed, Instant::now() + DESTROY)
         .await?
     {
         Waited::Reached(_) | Waited::Gone => {}

@@ -135,7 +135,7 @@ async fn put(
     let base = Inherited::default().base(Some(old));
     // One that rests is replaced by one that rests.
     let is_down = old.has_crashed() || wanted.is_to_come_up(old);
-    let is_to_run = (old.state.runs() || is_down) && !wanted.is_standby();
+    let is_to_run = (old.state.should_run() || is_down) && !wanted.is_standby();
     let config = wanted.over(Some(&base));
     let written = wanted.written(&config, Some(old));
     let call = Call::Create(Box::new(CreateCall {

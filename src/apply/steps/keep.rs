@@ -36,7 +36,12 @@ pub(super) fn take<'a>(
     };
     let group = job.desired.groups.get(&change.group);
     let lineage = &job.observed.description.scope;
-    progress.sent = Some(adopted_config(group, machine, &job.known.filled, lineage));
+    progress.sent = Some(adopted_config(
+        group,
+        machine,
+        &job.known.computed_fields,
+        lineage,
+    ));
     progress.machine = Some(machine.clone());
     Ok(Taken { machine, group })
 }
@@ -65,7 +70,7 @@ pub(super) async fn wait(hands: &Hands<'_>, progress: &mut Progress, change: &Ch
     let live = live.filter(|live| !live.state.is_gone());
     let live = live.ok_or_else(|| End::conflict(format!("{} is gone", machine.id)))?;
     let created = live.state == MachineState::Created && change.gate == GateKind::Settled;
-    let rests = created || live.state.rests();
+    let rests = created || live.state.is_inactive();
     let serves = group.template.has_services() || group.template.has_checks();
     let bad = live
         .last_exit()

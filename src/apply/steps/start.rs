@@ -39,10 +39,10 @@ pub(super) async fn start(hands: &Hands<'_>, progress: &mut Progress, change: &C
         if live.state == MachineState::Failed {
             break update(hands, progress, change, &live).await?;
         }
-        if live.state.rests() && !live.ended_by_itself() {
+        if live.state.is_inactive() && !live.exited_by_itself() {
             return Ok(());
         }
-        if live.state.runs() {
+        if live.state.should_run() {
             break Before::untouched(&live);
         }
         // A start gives no new instance.

@@ -101,8 +101,8 @@ pub(super) async fn start(
         let live = hands.settled(id, patience).await?;
         let live = live.filter(|live| !live.state.is_gone());
         let live = live.ok_or_else(|| End::conflict(format!("{id} is gone")))?;
-        let down =
-            !live.state.runs() && !live.state.is_transient() || live.state == MachineState::Created;
+        let down = !live.state.should_run() && !live.state.is_transient()
+            || live.state == MachineState::Created;
         progress.machine = Some(live);
         if !down {
             return Ok(());
@@ -303,7 +303,7 @@ impl Brought {
             && !wanted.is_scheduled();
         Self {
             before: Before::of(live),
-            launched: live.state.runs() || crashed,
+            launched: live.state.should_run() || crashed,
             crashed,
             sent: true,
         }

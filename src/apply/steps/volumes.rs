@@ -247,7 +247,7 @@ async fn turned_up(
         if tries == 0 {
             hands.waiting(format!("volume `{}` to be listed", wanted.name), left);
         }
-        hands.rest(backoff.pause(tries).min(left)).await?;
+        hands.rest(backoff.delay(tries).min(left)).await?;
         tries += 1;
     }
 }

@@ -36,8 +36,8 @@ pub use world::{Emulator, Fill, Import, RateLimits};
 
 use super::consent::AllowDestroy;
 use crate::core::fleet::ids::InvalidName;
-use crate::core::fleet::normal::{names_image, parse_duration};
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::normalise::{is_valid_image_ref, parse_duration};
+use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{AppName, GroupName, MachineId, Region, RunId};
 use crate::env::Env;
 use crate::ui::{ColorChoice, Loudness};
@@ -564,7 +564,7 @@ fn app_name(text: &str) -> Result<AppName, String> {
 }
 
 fn image(text: &str) -> Result<String, String> {
-    if names_image(text) {
+    if is_valid_image_ref(text) {
         Ok(text.to_owned())
     } else {
         Err("it names no image; is a variable of it not set?".to_owned())

@@ -71,7 +71,7 @@ fn milliseconds(steady: Duration) -> u64 {
 
 fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
     PossibleValuesParser::new(OnFailure::ALL.map(|(word, _)| word))
-        .map(|word| OnFailure::named(&word).unwrap_or_default())
+        .map(|word| OnFailure::parse(&word).unwrap_or_default())
 }
 
 fn release_command(text: &str) -> Result<ReleaseCommandMode, String> {

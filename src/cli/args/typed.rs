@@ -3,7 +3,7 @@
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::quoting::shell_word;
 
 /// What nobody repeats: consent is given again, and how things are shown matters to nobody else. What names the
 /// project stands before the verb.

@@ -15,7 +15,7 @@ use super::super::{Context, codes};
 use super::{named, of_other_project};
 use crate::apply::{Seen, Watch};
 use crate::conduct::{Anchor, awaited};
-use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, Until};
+use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, WaitUntil};
 use crate::core::plan::{Requested, steady_ms};
 use crate::core::view::json::machine as document;
 use crate::core::view::words::span;
@@ -61,7 +61,8 @@ pub(super) async fn run(context: &Context<'_>, deed: Deed, args: &Act) -> Result
     let mut targets: Vec<&Machine> = Vec::new();
     for id in &args.ids {
         let machine = named(machines.iter(), id)?;
-        if described.is_of_other_project(machine) && !known.machines.contains_key(&machine.id) {
+        if described.belongs_to_other_project(machine) && !known.machines.contains_key(&machine.id)
+        {
             return Err(of_other_project(machine));
         }
         if !targets.iter().any(|target| target.id == machine.id) {
@@ -227,7 +228,7 @@ impl Hand<'_> {
     /// A Machine that was started has to stay up for a while: until then its start is no success.
     async fn stays_up(&self, before: &Machine, after: Machine) -> Result<Machine, Failure> {
         let window = self.window(before);
-        if self.deed.until() != Some(Until::Started) || window.is_zero() {
+        if self.deed.until() != Some(WaitUntil::Started) || window.is_zero() {
             return Ok(after);
         }
         let id = &before.id;
@@ -299,8 +300,8 @@ impl Hand<'_> {
                 Err(error) => error,
             };
             let pause = match error.class {
-                ErrorClass::RateLimited(pause) => pause.unwrap_or_default() + backoff.pause(tries),
-                ErrorClass::Conflict | ErrorClass::Transient => backoff.pause(tries),
+                ErrorClass::RateLimited(pause) => pause.unwrap_or_default() + backoff.delay(tries),
+                ErrorClass::Conflict | ErrorClass::Transient => backoff.delay(tries),
                 ErrorClass::Unknown
                 | ErrorClass::Invalid
                 | ErrorClass::NoRoom
@@ -358,11 +359,11 @@ impl Deed {
     }
 
     /// What is waited for after the call.
-    fn until(self) -> Option<Until> {
+    fn until(self) -> Option<WaitUntil> {
         match self {
-            Self::Start | Self::Restart => Some(Until::Started),
+            Self::Start | Self::Restart => Some(WaitUntil::Started),
             // A suspended Machine counts as one that does not run.
-            Self::Stop | Self::Suspend => Some(Until::Stopped),
+            Self::Stop | Self::Suspend => Some(WaitUntil::Stopped),
             Self::Cordon | Self::Uncordon => None,
         }
     }

@@ -10,7 +10,7 @@ use super::super::edit::{self, Ground};
 use super::super::{Context, codes, scale};
 use super::places::{Numbers, Place};
 use crate::core::fleet::GroupName;
-use crate::core::fleet::difference::changes;
+use crate::core::fleet::diff::diff_configs;
 use crate::core::fleet::overlay::config_for;
 use crate::core::plan::{CloneSource, Inherited, Requested};
 use crate::ui::{Exit, Failure, Ui};
@@ -75,7 +75,7 @@ fn left_behind(ui: &Ui, ground: &Ground<'_>, source: &Place, group: &GroupName) 
     let like = config_for(template, Some(&inherited.base(Some(machine))), None);
     let alone = config_for(template, Some(&inherited.base(None)), None);
     // Its volume is its own, whoever makes it.
-    let fields: BTreeSet<String> = changes(&alone, &like)
+    let fields: BTreeSet<String> = diff_configs(&alone, &like)
         .into_iter()
         .filter_map(|change| change.path.into_iter().next())
         .filter(|field| field != "mounts")

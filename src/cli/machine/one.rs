@@ -19,7 +19,7 @@ pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failu
         let remembered = session.remember_if_possible(ui).await;
         let known = remembered.unwrap_or_else(|| session.nothing_known());
         let observed = observe(&*provider, app, &known).await?;
-        let machine = named(observed.all(), &args.id)?.clone();
+        let machine = named(observed.all_machines(), &args.id)?.clone();
         let events = match provider.events(app, &machine.id).await {
             Ok(events) => events,
             // What there is of it is worth seeing without its history.
@@ -46,7 +46,7 @@ pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failu
     let drift = drift.map(|drift| drift.changes).unwrap_or_default();
     let known = known.machines.get(&machine.id).cloned();
     let mut view = OneView::of(&machine, known, drift, events);
-    if observed.others.contains_key(&machine.id) {
+    if observed.other_projects.contains_key(&machine.id) {
         view.status.other_project.clone_from(&machine.project);
     }
     if ui.json() {

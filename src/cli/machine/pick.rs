@@ -22,7 +22,7 @@ pub(super) async fn machines(
     let mut signals = Signals::listen()?;
     let mut view = look(context, &mut signals).await?;
     view.machines
-        .retain(|machine| matches!(machine.management, Management::Ours | Management::Launch));
+        .retain(|machine| matches!(machine.management, Management::Ours | Management::FlyLaunch));
     if view.machines.is_empty() {
         return Err(Failure::new(
             codes::NO_MACHINE_NAMED,

@@ -37,7 +37,7 @@ impl Place {
         }
         let seen = &ground.look.observed;
         let is_it = |m: &&Machine| m.id.as_str() == wanted || m.name.as_str() == wanted;
-        let mut others = seen.iter().flat_map(|seen| seen.others.values());
+        let mut others = seen.iter().flat_map(|seen| seen.other_projects.values());
         if let Some(other) = others.find(is_it) {
             return Err(of_other_project(other));
         }

@@ -142,7 +142,7 @@ pub struct Receipt {
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Until {
+pub enum WaitUntil {
     /// It runs.
     Started,
     /// It does not run.

@@ -19,15 +19,15 @@ pub struct Desired {
     /// The app.
     pub app: AppName,
     /// Where the app's name came from; none where fly.toml says it.
-    pub named_by: Option<NamedBy>,
+    pub app_name_source: Option<AppNameSource>,
     /// Provider by name (`local`, `fly`, …).
     pub provider: String,
     /// A flag names the provider, and there is no aeroform.toml that could.
-    pub provider_unwritten: bool,
+    pub provider_from_flag: bool,
     /// Every wanted group; a group that is not here is wanted gone.
     pub groups: BTreeMap<GroupName, DesiredGroup>,
     /// Renamed groups.
-    pub moved: Vec<Moved>,
+    pub moved: Vec<MovedGroup>,
     /// Single Machines that go to another group.
     pub moved_machines: Vec<MovedMachine>,
     /// Single Machines that go; ignored once true.
@@ -48,16 +48,17 @@ pub struct Desired {
 
 /// Where an app's name came from, where that is not fly.toml.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NamedBy {
+pub struct AppNameSource {
     /// What said it: `--app`, `FLY_APP`, or a state file.
-    pub by: String,
+    #[serde(rename = "by")]
+    pub source: String,
     /// The manifest that names another app, and that app.
     pub file: Option<(String, AppName)>,
 }
 
-impl fmt::Display for NamedBy {
+impl fmt::Display for AppNameSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.by)?;
+        f.write_str(&self.source)?;
         match &self.file {
             Some((file, app)) => write!(f, "; {file} names {app}"),
             None => Ok(()),
@@ -73,7 +74,7 @@ pub struct DesiredGroup {
     /// What fly.toml says of this group's Machines. `guest: None` leaves sizes as they are.
     pub template: MachineConfig,
     /// Its image was named for this run alone (`--image`): no file writes it.
-    pub image_by_flag: bool,
+    pub image_from_flag: bool,
     /// How many primaries.
     pub count: Count,
     /// Where.
@@ -101,12 +102,12 @@ pub struct DesiredGroup {
     /// What a volume has that is made for it.
     pub new_volume: NewVolume,
     /// Where the group and its count are written (`fly.toml:7`, `aeroform.toml:12`), for reasons.
-    pub places: Places,
+    pub locations: GroupLocations,
 }
 
 /// Where things were written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Places {
+pub struct GroupLocations {
     /// The group's entry in `[processes]`.
     pub group: Option<String>,
     /// The group's `[groups.x]` table.
@@ -185,7 +186,7 @@ pub enum Limit {
 impl Limit {
     /// How many of `of` this allows: a share is rounded up, as flyctl does with `max_unavailable`
     /// (docs/platform/fly-toml.md 12.1).
-    pub fn of(self, of: usize) -> usize {
+    pub fn to_count_ceil(self, of: usize) -> usize {
         match self {
             Self::Count(n) => n as usize,
             #[expect(
@@ -201,7 +202,7 @@ impl Limit {
 
 impl Limit {
     /// How many of `of` this allows at most, rounded down: a limit on what may be lost.
-    pub fn at_most(self, of: usize) -> usize {
+    pub fn to_count_floor(self, of: usize) -> usize {
         match self {
             Self::Count(n) => n as usize,
             #[expect(
@@ -218,14 +219,14 @@ impl Limit {
 
 /// `[[moved]] from = …, to = …`: Machines of one group become those of another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Moved {
+pub struct MovedGroup {
     /// The name that the Machines have now.
     pub from: GroupName,
     /// The name that they get.
     pub to: GroupName,
     /// Where it is written.
     #[serde(skip)]
-    pub place: String,
+    pub location: String,
 }
 
 /// `[[moved]] machine = …, to = …`.
@@ -251,12 +252,12 @@ impl Desired {
     }
 
     /// What a verb stands on that needs no manifest: the app, where it runs, and no wish at all.
-    pub fn of_nothing(app: AppName, named_by: Option<NamedBy>, provider: &str) -> Self {
+    pub fn empty(app: AppName, named_by: Option<AppNameSource>, provider: &str) -> Self {
         Self {
             app,
-            named_by,
+            app_name_source: named_by,
             provider: provider.to_owned(),
-            provider_unwritten: false,
+            provider_from_flag: false,
             groups: BTreeMap::new(),
             moved: Vec::new(),
             moved_machines: Vec::new(),
@@ -291,7 +292,7 @@ impl Desired {
             .iter()
             .map(|(name, group)| {
                 let body = serde_json::json!({
-                    "template": StoredConfig::of(&group.template, lineage),
+                    "template": StoredConfig::from_config(&group.template, lineage),
                     "count": group.count,
                     "regions": group.regions,
                     "max_per_region": group.max_per_region,
@@ -325,7 +326,7 @@ impl Desired {
 
 /// What a group's template is laid over.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Base<'a> {
+pub struct ConfigBase<'a> {
     /// The config that the Machine has; none for a new one.
     pub existing: Option<&'a MachineConfig>,
     /// The config that we sent last.
@@ -338,7 +339,7 @@ impl DesiredGroup {
     /// (docs/design/2026-11-22-config-for.md).
     pub fn config_for(
         &self,
-        base: Base<'_>,
+        base: ConfigBase<'_>,
         volumes: &[VolumeId],
         standby_for: &[MachineId],
     ) -> MachineConfig {

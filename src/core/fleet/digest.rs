@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Lineage, MachineConfig, normal, secret};
+use super::{Lineage, MachineConfig, normalise, secret};
 
 /// How a hidden value is written: this and the hex of an HMAC. A literal that begins with it is
 /// hidden as well, so that nothing can pass for a hidden value.
@@ -31,23 +31,23 @@ pub struct ConfigDigest(String);
 
 impl StoredConfig {
     /// The form of this config that may be remembered.
-    pub fn of(config: &MachineConfig, lineage: &Lineage) -> Self {
-        Self(hide(normal::normalised(config), lineage))
+    pub fn from_config(config: &MachineConfig, lineage: &Lineage) -> Self {
+        Self(hide_secrets(normalise::normalise_config(config), lineage))
     }
 
     /// Takes a tree that is in the remembered form already.
-    pub(super) fn of_tree(tree: Value) -> Self {
+    pub(super) fn from_tree(tree: Value) -> Self {
         Self(tree)
     }
 
     /// The form without what an earlier version left in it in clear; none where it is this one.
-    pub(super) fn without_secrets(&self, lineage: &Lineage) -> Option<Self> {
+    pub(super) fn redacted(&self, lineage: &Lineage) -> Option<Self> {
         let mut tree = self.0.clone();
         secret::replace(&mut tree, &mut |name, text| {
             if is_hidden(text) {
                 text.to_owned()
             } else {
-                hidden(lineage, name, text)
+                hidden_value(lineage, name, text)
             }
         });
         (tree != self.0).then_some(Self(tree))
@@ -60,7 +60,7 @@ impl StoredConfig {
 
     /// The same without this field.
     #[must_use]
-    pub fn without(&self, field: &str) -> Self {
+    pub fn without_field(&self, field: &str) -> Self {
         let mut tree = self.0.clone();
         if let Value::Object(fields) = &mut tree {
             fields.remove(field);
@@ -69,8 +69,8 @@ impl StoredConfig {
     }
 
     /// Whether both mean the same, although versions may have remembered them that knew other spellings.
-    pub fn is_as(&self, other: &Self) -> bool {
-        self == other || normal::again(&self.0) == normal::again(&other.0)
+    pub fn is_equivalent_to(&self, other: &Self) -> bool {
+        self == other || normalise::renormalise(&self.0) == normalise::renormalise(&other.0)
     }
 
     /// The digest under which the state keeps this config.
@@ -110,14 +110,16 @@ fn is_hidden(text: &str) -> bool {
 }
 
 /// A config's tree with every secret value in its remembered form.
-pub(super) fn hide(mut tree: Value, lineage: &Lineage) -> Value {
-    secret::replace(&mut tree, &mut |name, text| hidden(lineage, name, text));
+pub(super) fn hide_secrets(mut tree: Value, lineage: &Lineage) -> Value {
+    secret::replace(&mut tree, &mut |name, text| {
+        hidden_value(lineage, name, text)
+    });
     tree
 }
 
 /// HMAC-sha256 of a value under a key derived from the lineage: it shows that a value changed and
 /// protects nothing, since the lineage is no secret.
-fn hidden(lineage: &Lineage, key: &str, value: &str) -> String {
+fn hidden_value(lineage: &Lineage, key: &str, value: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(lineage.as_str().as_bytes())
         .expect("HMAC takes a key of any length");
     mac.update(key.as_bytes());
@@ -141,7 +143,7 @@ mod tests {
             "services": [{"internal_port": 80, "autostop": true, "checks": [{"interval": "60s"}]}],
             "new": {"b": [null, 1], "a": 1.5}
         }));
-        let stored = StoredConfig::of(&config.unwrap(), &Lineage::new("l1").unwrap());
+        let stored = StoredConfig::from_config(&config.unwrap(), &Lineage::new("l1").unwrap());
         assert_eq!(stored.digest().as_str(), "e7f7f8fca1e2dd9e2e98000df0bb161f");
         let turned: Value = serde_json::from_str(r#"{"b": 1, "a": 2}"#).unwrap();
         assert_eq!(turned.to_string(), r#"{"a":2,"b":1}"#, "keys are sorted");
@@ -158,15 +160,15 @@ mod tests {
             "processes": [{"env": {"API_TOKEN": "hunter2"}}]
         }));
         let config = config.unwrap();
-        let stored = StoredConfig::of(&config, &Lineage::new("l1").unwrap());
+        let stored = StoredConfig::from_config(&config, &Lineage::new("l1").unwrap());
         assert!(!stored.tree().to_string().contains("hunter2"));
         let nothing = MachineConfig::default();
         for changes in [
-            crate::core::fleet::difference::changes(&nothing, &config),
-            crate::core::fleet::difference::changes(&config, &nothing),
-            crate::core::fleet::difference::tree_changes(
+            crate::core::fleet::diff::diff_configs(&nothing, &config),
+            crate::core::fleet::diff::diff_configs(&config, &nothing),
+            crate::core::fleet::diff::diff_stored(
                 stored.tree(),
-                StoredConfig::of(&nothing, &Lineage::new("l1").unwrap()).tree(),
+                StoredConfig::from_config(&nothing, &Lineage::new("l1").unwrap()).tree(),
             ),
         ] {
             let text = serde_json::to_string(&changes).unwrap();
@@ -182,7 +184,7 @@ mod tests {
         let lineage = Lineage::new("l1").unwrap();
         let with = |value: &str| {
             let env = [("API_TOKEN".to_owned(), value.to_owned())].into();
-            StoredConfig::of(
+            StoredConfig::from_config(
                 &MachineConfig {
                     env: Some(env),
                     ..MachineConfig::default()

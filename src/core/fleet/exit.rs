@@ -56,17 +56,19 @@ impl fmt::Display for Exit {
 
 /// One event of a Machine, as far as it tells what its process did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Occurrence {
+pub struct ProcessEvent {
     /// Tells it from the Machine's other events.
-    pub mark: u64,
+    #[serde(rename = "mark")]
+    pub id: u64,
     /// What happened.
-    pub what: Occurred,
+    #[serde(rename = "what")]
+    pub kind: ProcessEventKind,
 }
 
 /// What an event of a Machine says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Occurred {
+pub enum ProcessEventKind {
     /// It was made, or got a new version.
     Changed,
     /// It starts, or has started.
@@ -81,19 +83,19 @@ pub enum Occurred {
 
 /// How the process ended last, of events with the newest first; none once it was started after that. A stop
 /// that somebody asked for after it counts as the end.
-pub(super) fn last_exit(events: &[Occurrence]) -> Option<Exit> {
+pub(super) fn last_exit(events: &[ProcessEvent]) -> Option<Exit> {
     for event in events {
-        match event.what {
-            Occurred::Exited(exit) => return Some(exit),
-            Occurred::Started => return None,
-            Occurred::StopRequested => {
+        match event.kind {
+            ProcessEventKind::Exited(exit) => return Some(exit),
+            ProcessEventKind::Started => return None,
+            ProcessEventKind::StopRequested => {
                 return Some(Exit {
                     requested: true,
                     restarting: Some(false),
                     ..Exit::default()
                 });
             }
-            Occurred::Changed | Occurred::Other => {}
+            ProcessEventKind::Changed | ProcessEventKind::Other => {}
         }
     }
     None

@@ -9,7 +9,7 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::typed::toml_key;
+use super::quoting::toml_key;
 
 /// Why a text is not a valid name or id; says what would be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -192,7 +192,7 @@ impl GroupName {
 impl Lineage {
     /// The part of it that belongs to one project folder: another one for each folder.
     #[must_use]
-    pub fn of_project(&self, folder: &str) -> Self {
+    pub fn for_project(&self, folder: &str) -> Self {
         let digest = BASE32_NOPAD.encode(&Sha256::digest(folder.as_bytes()));
         let digest = digest[..12].to_ascii_lowercase();
         // Short enough to be a lineage, whatever its letters are.
@@ -201,32 +201,32 @@ impl Lineage {
         Self(format!("{scope}@{digest}"))
     }
 
-    const WITHOUT_ID: &str = "app-without-id-";
+    const DERIVED_PREFIX: &str = "app-without-id-";
 
     /// The lineage of an app whose id the platform does not tell. The same names give the same one.
-    pub fn without_id(organization: &str, app: &AppName) -> Self {
+    pub fn derive_from_names(organization: &str, app: &AppName) -> Self {
         let hash = Sha256::digest(format!("{organization}/{app}"));
         Self(format!(
             "{}{}",
-            Self::WITHOUT_ID,
+            Self::DERIVED_PREFIX,
             HEXLOWER.encode(&hash[..16])
         ))
     }
 
     /// Whether it was derived from names because there was no id.
-    pub fn is_without_id(&self) -> bool {
-        self.0.starts_with(Self::WITHOUT_ID)
+    pub fn is_derived_from_names(&self) -> bool {
+        self.0.starts_with(Self::DERIVED_PREFIX)
     }
 }
 
 impl Region {
     /// The region of a Machine of which none was told.
-    pub fn untold() -> Self {
+    pub fn unknown() -> Self {
         Self("unknown".to_owned())
     }
 
     /// Whether a region was told.
-    pub fn is_told(&self) -> bool {
+    pub fn is_known(&self) -> bool {
         self.0 != "unknown"
     }
 }
@@ -249,7 +249,7 @@ impl LaunchId {
     /// Derives the id of the intent to replace a Machine, should its host have no room. The Machine's own
     /// id goes in, so no other intent of the plan has a part in it, and none of theirs moves when one
     /// of these comes or goes.
-    pub fn derive_successor(
+    pub fn derive_replacement(
         lineage: &Lineage,
         serial: u64,
         group: &GroupName,
@@ -284,13 +284,13 @@ impl MachineName {
 
     /// Whether this Machine answers the intent with that launch id (rule 4: the name decides, since
     /// other tools copy metadata).
-    pub fn answers(&self, launch: &LaunchId) -> bool {
-        self.launch_part()
+    pub fn matches_launch(&self, launch: &LaunchId) -> bool {
+        self.launch_suffix()
             .is_some_and(|part| part == launch.as_str())
     }
 
     /// The last dash-separated part, where a launch id would stand.
-    pub fn launch_part(&self) -> Option<&str> {
+    pub fn launch_suffix(&self) -> Option<&str> {
         self.0.rsplit_once('-').map(|(_, last)| last)
     }
 }
@@ -331,12 +331,12 @@ mod tests {
         );
         let successor = |old: &str| {
             let old = MachineId::new(old).unwrap();
-            LaunchId::derive_successor(&lineage, 3, &group("web"), &ams, &old, 0)
+            LaunchId::derive_replacement(&lineage, 3, &group("web"), &ams, &old, 0)
         };
         assert_ne!(id, successor("m1"));
         assert_ne!(successor("m1"), successor("m2"));
         assert!(LaunchId::new(id.as_str()).is_ok());
-        assert!(MachineName::for_launch(&group("web"), &id).answers(&id));
+        assert!(MachineName::for_launch(&group("web"), &id).matches_launch(&id));
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AppName, ConfigDigest, Filled, GroupName, LaunchId, Lineage, MachineId, MachineName, Region,
-    RunId, StoredConfig, VolumeId,
+    AppName, ComputedFields, ConfigDigest, GroupName, LaunchId, Lineage, MachineId, MachineName,
+    Region, RunId, StoredConfig, VolumeId,
 };
 
 /// What the state file says. Holds what we *sent*, never what the platform added.
@@ -27,11 +27,11 @@ pub struct Known {
     /// The newest release that we made or saw.
     pub release: Option<u64>,
     /// Protected groups; outlives the manifest that set it (rule 33).
-    pub protect: BTreeSet<GroupName>,
+    pub protected_groups: BTreeSet<GroupName>,
     /// Machines that `state rm` took out, ignored until they are imported again.
-    pub ignored: BTreeSet<MachineId>,
+    pub ignored_machines: BTreeSet<MachineId>,
     /// Creates whose outcome was unknown when their run ended.
-    pub pending: Vec<Pending>,
+    pub pending_creates: Vec<PendingCreate>,
     /// The last 50 runs, oldest first.
     pub runs: Vec<RunRecord>,
     /// The last 10 releases, oldest first.
@@ -39,12 +39,12 @@ pub struct Known {
     /// Configs by their digest; exactly those that machines and releases name.
     pub configs: BTreeMap<ConfigDigest, StoredConfig>,
     /// What the platform added by itself to Machines of a config (rule 10).
-    pub filled: BTreeMap<ConfigDigest, Filled>,
+    pub computed_fields: BTreeMap<ConfigDigest, ComputedFields>,
     /// Machines by id.
     pub machines: BTreeMap<MachineId, KnownMachine>,
     /// So many configs held a secret in clear where this was read from. They do not here, and will not where
     /// it is written to.
-    pub exposed: usize,
+    pub configs_with_cleartext: usize,
 }
 
 /// One remembered Machine.
@@ -83,7 +83,7 @@ pub struct KnownMachine {
 /// ask for it again. The next plan spends this id first (rule 4).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pending {
+pub struct PendingCreate {
     /// Its launch id.
     pub launch: LaunchId,
     /// For which group.
@@ -167,20 +167,20 @@ impl Known {
             run: None,
             parent: None,
             release: None,
-            protect: BTreeSet::new(),
-            ignored: BTreeSet::new(),
-            pending: Vec::new(),
+            protected_groups: BTreeSet::new(),
+            ignored_machines: BTreeSet::new(),
+            pending_creates: Vec::new(),
             runs: Vec::new(),
             releases: Vec::new(),
             configs: BTreeMap::new(),
-            filled: BTreeMap::new(),
+            computed_fields: BTreeMap::new(),
             machines: BTreeMap::new(),
-            exposed: 0,
+            configs_with_cleartext: 0,
         }
     }
 
     /// The config that we last sent to this Machine.
-    pub fn sent(&self, id: &MachineId) -> Option<&StoredConfig> {
+    pub fn sent_config(&self, id: &MachineId) -> Option<&StoredConfig> {
         self.configs.get(&self.machines.get(id)?.config)
     }
 }

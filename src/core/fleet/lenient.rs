@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
-use super::normal::format_duration;
+use super::normalise::format_duration;
 
 /// Fields that are durations: text for Go, and a number means nanoseconds.
 const DURATIONS: &[&str] = &["grace_period", "interval", "timeout"];
@@ -49,12 +49,12 @@ impl Path<'_> {
             text if text.is_empty() => "it".to_owned(),
             text => format!("`{text}`"),
         };
-        format!("{place} is {} and not {expected}", kind(value))
+        format!("{place} is {} and not {expected}", type_name(value))
     }
 }
 
 /// What a value is, in words that do not repeat it.
-fn kind(value: &Value) -> &'static str {
+fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
@@ -73,7 +73,7 @@ impl Lenient for String {
     fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
         match value {
             Value::String(_) => {}
-            Value::Number(_) if at.is_duration() => match whole(value) {
+            Value::Number(_) if at.is_duration() => match as_whole_number(value) {
                 Some(nanos) => *value = format_duration(nanos).into(),
                 None => problems.push(at.problem("a duration", value)),
             },
@@ -106,7 +106,7 @@ impl Lenient for bool {
 }
 
 /// The whole number that this value says.
-pub fn whole(value: &Value) -> Option<u64> {
+pub fn as_whole_number(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64().or_else(|| integral(number)),
         Value::String(text) => text.trim().parse().ok(),
@@ -130,7 +130,7 @@ macro_rules! whole_numbers {
     ($($ty:ty),*) => {$(
         impl Lenient for $ty {
             fn mend(value: &mut Value, at: &Path<'_>, problems: &mut Vec<String>) {
-                match whole(value).and_then(|number| <$ty>::try_from(number).ok()) {
+                match as_whole_number(value).and_then(|number| <$ty>::try_from(number).ok()) {
                     Some(number) => *value = number.into(),
                     None if value.is_number() => {
                         problems.push(format!("`{}` is no number from 0 to {}", at.text(), <$ty>::MAX));
@@ -207,14 +207,14 @@ fn is_empty_list(value: &Value) -> bool {
 }
 
 /// The texts of a map, as far as its values say texts: metadata of which more cannot be read.
-pub fn texts(value: &Value) -> BTreeMap<String, String> {
+pub fn as_text_map(value: &Value) -> BTreeMap<String, String> {
     let entries = value.as_object().into_iter().flatten();
-    let texts = entries.filter_map(|(key, value)| Some((key.clone(), text(value)?)));
+    let texts = entries.filter_map(|(key, value)| Some((key.clone(), as_text(value)?)));
     texts.collect()
 }
 
 /// The text that a single value says.
-pub fn text(value: &Value) -> Option<String> {
+pub fn as_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::exit::{self, Exit, Occurrence};
+use super::exit::{self, Exit, ProcessEvent};
 use super::{
     AppName, GroupName, Lineage, MachineConfig, MachineId, MachineName, Region, Release,
-    ReleaseStamp, RunId, VolumeId, normal,
+    ReleaseStamp, RunId, VolumeId, normalise,
 };
 
 /// One Machine as its provider reports it now.
@@ -84,7 +84,7 @@ pub struct Machine {
     pub restarts: u32,
     /// Its last events, newest first, where the provider tells them; perhaps not all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub events: Vec<Occurrence>,
+    pub events: Vec<ProcessEvent>,
     /// What a person should know about its state ("supervisor is gone", "exit code 3").
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -93,7 +93,7 @@ pub struct Machine {
 /// Starts in a row that came to nothing, after which waiting for the next one is in vain. With the
 /// pauses of provider `local` that is some six seconds: enough for a process that only waits for its
 /// neighbour, and about what flyctl's own smoke checks grant.
-const KEEPS_ENDING: u32 = 6;
+const RESTART_LOOP_THRESHOLD: u32 = 6;
 
 impl Machine {
     /// What it runs: its image by digest where that is known, else as it was sent.
@@ -103,13 +103,16 @@ impl Machine {
             None => self.partial_image.as_deref()?,
         };
         let digest = self.image_digest.as_deref();
-        Some(digest.map_or_else(|| image.to_owned(), |digest| normal::pinned(image, digest)))
+        Some(digest.map_or_else(
+            || image.to_owned(),
+            |digest| normalise::pin_to_digest(image, digest),
+        ))
     }
 
     /// Its config, to lay this image over or none, or to compare it with that. What goes on running is named
     /// by digest, for the tag in the config may have moved; so it is where the same digest is wanted. A
     /// wanted tag is compared with the tag that was sent.
-    pub fn resolved(&self, wanted: Option<&str>) -> Option<Cow<'_, MachineConfig>> {
+    pub fn resolved_config(&self, wanted: Option<&str>) -> Option<Cow<'_, MachineConfig>> {
         let config = self.config.as_deref()?;
         let same = |wanted: &str| {
             let digest = wanted.split_once('@').map(|(_, digest)| digest);
@@ -142,29 +145,29 @@ impl Machine {
     }
 
     /// Whether it is at rest since its process ended, and not because somebody stopped it.
-    pub fn ended_by_itself(&self) -> bool {
-        self.state.rests() && self.last_exit().is_some_and(|exit| !exit.requested)
+    pub fn exited_by_itself(&self) -> bool {
+        self.state.is_inactive() && self.last_exit().is_some_and(|exit| !exit.requested)
     }
 
     /// Why it cannot be changed in place: its host does not answer, or its config cannot be read.
-    pub fn obstacle(&self) -> Option<Obstacle<'_>> {
+    pub fn update_blocker(&self) -> Option<UpdateBlocker<'_>> {
         match (&self.unreadable, self.host) {
-            (_, HostStatus::Unknown | HostStatus::Unreachable) => Some(Obstacle::Host),
-            (Some(why), HostStatus::Ok) => Some(Obstacle::Config(why)),
-            (None, HostStatus::Ok) if self.config.is_none() => Some(Obstacle::NoConfig),
+            (_, HostStatus::Unknown | HostStatus::Unreachable) => Some(UpdateBlocker::Host),
+            (Some(why), HostStatus::Ok) => Some(UpdateBlocker::Config(why)),
+            (None, HostStatus::Ok) if self.config.is_none() => Some(UpdateBlocker::NoConfig),
             (None, HostStatus::Ok) => None,
         }
     }
 
     /// Whether it starts and ends over and over, so that it is not about to be started for good.
-    pub fn keeps_ending(&self) -> bool {
-        self.state == MachineState::Starting && self.restarts >= KEEPS_ENDING
+    pub fn is_restart_looping(&self) -> bool {
+        self.state == MachineState::Starting && self.restarts >= RESTART_LOOP_THRESHOLD
     }
 }
 
 /// What keeps a Machine from being changed in place (rule 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Obstacle<'a> {
+pub enum UpdateBlocker<'a> {
     /// Its host does not answer, or nobody knows whether it does.
     Host,
     /// Its config was told and cannot be understood; why.
@@ -173,7 +176,7 @@ pub enum Obstacle<'a> {
     NoConfig,
 }
 
-impl Obstacle<'_> {
+impl UpdateBlocker<'_> {
     /// What it is, for people.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -251,12 +254,12 @@ impl MachineState {
 
     /// Whether an update leaves it running: started, starting and failed Machines are launched, all
     /// others stay as they are (rule 23).
-    pub fn runs(self) -> bool {
+    pub fn should_run(self) -> bool {
         matches!(self, Self::Started | Self::Starting | Self::Failed)
     }
 
     /// Whether somebody or the platform has put it to rest, or is about to.
-    pub fn rests(self) -> bool {
+    pub fn is_inactive(self) -> bool {
         matches!(
             self,
             Self::Stopping | Self::Stopped | Self::Suspending | Self::Suspended
@@ -290,11 +293,14 @@ pub enum Management {
     #[default]
     Ours,
     /// Fly Launch manages it (`fly_platform_version = v2`): it may be adopted.
-    Launch,
+    #[serde(rename = "launch")]
+    FlyLaunch,
     /// A release-command, console or test Machine, or a leftover canary: named, never adopted.
-    Special,
+    #[serde(rename = "special")]
+    Auxiliary,
     /// Anything else: named, never touched.
-    Stranger,
+    #[serde(rename = "stranger")]
+    Unmanaged,
     /// Nothing that can be read of it tells whose it is (rule 9).
     Unknown,
 }
@@ -401,7 +407,8 @@ pub struct Description {
     /// The provider does not tell that id: the scope is the state's lineage, or derived from names, and an app
     /// that was deleted and made again cannot be told from the one before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub without_id: bool,
+    #[serde(rename = "without_id")]
+    pub scope_is_derived: bool,
     /// How many Machines the app has by the provider's own count: the second witness beside the list
     /// (rule 8). None where it does not say, which is no agreement with an empty list.
     pub machine_count: Option<u64>,
@@ -419,7 +426,7 @@ pub struct Description {
 impl Description {
     /// Whether this Machine belongs to another project folder than the one that asks. Such a Machine is left
     /// alone unless the state lists it.
-    pub fn is_of_other_project(&self, machine: &Machine) -> bool {
+    pub fn belongs_to_other_project(&self, machine: &Machine) -> bool {
         machine.project.is_some() && machine.project != self.project
     }
 
@@ -429,7 +436,7 @@ impl Description {
     pub fn journal_lineage(&self) -> Lineage {
         match &self.project {
             None => self.scope.clone(),
-            Some(project) => self.scope.of_project(project),
+            Some(project) => self.scope.for_project(project),
         }
     }
 }
@@ -486,7 +493,8 @@ pub struct Observed {
     /// Machines of other project folders that the state does not list: named and left alone. Their names,
     /// ports and launch ids are taken.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub others: BTreeMap<MachineId, Machine>,
+    #[serde(rename = "others")]
+    pub other_projects: BTreeMap<MachineId, Machine>,
     /// Known Machines that the list lacked and that are gone by their own id (404 or destroyed).
     pub gone: Vec<MachineId>,
     /// Known Machines that the list lacked but that exist by id: the list lags (rule 8).
@@ -496,7 +504,8 @@ pub struct Observed {
     /// The app's newest release, where there is one and it can be read.
     pub release: Option<Release>,
     /// Why it is not known, where the platform keeps releases and did not say it; foreign text.
-    pub release_unknown: Option<String>,
+    #[serde(rename = "release_unknown")]
+    pub release_error: Option<String>,
     /// Entries of the list of which not even an id can be read; what is wrong with each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
@@ -504,8 +513,8 @@ pub struct Observed {
 
 impl Observed {
     /// Every Machine whose name and port are taken, those of other project folders included.
-    pub fn all(&self) -> impl Iterator<Item = &Machine> {
-        self.machines.values().chain(self.others.values())
+    pub fn all_machines(&self) -> impl Iterator<Item = &Machine> {
+        self.machines.values().chain(self.other_projects.values())
     }
 
     /// Whether an empty list is all that says that the app has no Machine (rule 8).
@@ -513,6 +522,6 @@ impl Observed {
         let description = &self.description;
         description.machine_count.is_none()
             && !description.is_pending
-            && self.all().next().is_none()
+            && self.all_machines().next().is_none()
     }
 }

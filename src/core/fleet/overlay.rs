@@ -6,9 +6,9 @@
 
 use serde_json::{Map, Value};
 
-use super::entries::matches;
+use super::list_entries::match_entries;
 use super::schema::{CONFIG, Kind, Owner, Row, Table, UNKNOWN};
-use super::{MachineConfig, StoredConfig, normal};
+use super::{MachineConfig, StoredConfig, normalise};
 
 /// The config that a Machine gets: `template` laid over what exists. `sent` is what we sent last:
 /// a key of it that is not wanted any more is taken back; a key that only the platform has stays.
@@ -19,9 +19,9 @@ pub fn config_for(
 ) -> MachineConfig {
     let existing = existing.map_or_else(|| Value::Object(Map::new()), MachineConfig::to_value);
     let mut wanted = template.to_value();
-    normal::drop_empty(&mut wanted);
+    normalise::drop_empty(&mut wanted);
     keep_unnamed_mounts(&existing, &mut wanted);
-    let tree = laid(CONFIG, &existing, sent.map(StoredConfig::tree), &wanted);
+    let tree = overlay_by_table(CONFIG, &existing, sent.map(StoredConfig::tree), &wanted);
     MachineConfig::from_value(tree)
         .expect("laying two configs over each other keeps every field's type")
 }
@@ -50,38 +50,42 @@ fn keep_unnamed_mounts(existing: &Value, wanted: &mut Value) {
 }
 
 /// The same over remembered forms, where no live config is at hand or none may be shown.
-pub fn stored_for(template: &StoredConfig, existing: &StoredConfig, sent: &StoredConfig) -> Value {
-    laid(CONFIG, existing.tree(), Some(sent.tree()), template.tree())
+pub fn stored_config_for(
+    template: &StoredConfig,
+    existing: &StoredConfig,
+    sent: &StoredConfig,
+) -> Value {
+    overlay_by_table(CONFIG, existing.tree(), Some(sent.tree()), template.tree())
 }
 
 /// Of what exists only the keys that `template` writes: what adopting it may remember. A field that
 /// nobody writes never enters the state, where its absence would become a removal (rule 10).
-pub fn written_of(template: &StoredConfig, existing: &StoredConfig) -> StoredConfig {
+pub fn restrict_to_template(template: &StoredConfig, existing: &StoredConfig) -> StoredConfig {
     let kept = match (existing.tree(), template.tree()) {
-        (Value::Object(there), Value::Object(written)) => written_section(CONFIG, there, written),
+        (Value::Object(there), Value::Object(written)) => restrict_section(CONFIG, there, written),
         (_, _) => Map::new(),
     };
-    StoredConfig::of_tree(Value::Object(kept))
+    StoredConfig::from_tree(Value::Object(kept))
 }
 
-fn written_section(
+fn restrict_section(
     table: &Table,
     existing: &Map<String, Value>,
     template: &Map<String, Value>,
 ) -> Map<String, Value> {
     let both = existing.iter().filter_map(|(key, there)| {
         let row = table.row(key).unwrap_or(&UNKNOWN);
-        let part = written_part(row.kind(), row.spec.found_by, there, template.get(key)?);
+        let part = restrict_value(row.kind(), row.spec.found_by, there, template.get(key)?);
         Some((key.clone(), part))
     });
     both.collect()
 }
 
 /// The part of one value that `template` writes, too; entries of a list are found again by their names.
-fn written_part(kind: Kind, keys: &[&str], existing: &Value, template: &Value) -> Value {
+fn restrict_value(kind: Kind, keys: &[&str], existing: &Value, template: &Value) -> Value {
     let entry = |table: &'static Table, there: &Value, written: &Value| match (there, written) {
         (Value::Object(there), Value::Object(written)) => {
-            written_section(table, there, written).into()
+            restrict_section(table, there, written).into()
         }
         (there, _) => there.clone(),
     };
@@ -99,7 +103,7 @@ fn written_part(kind: Kind, keys: &[&str], existing: &Value, template: &Value) -
             both.collect::<Map<_, _>>().into()
         }
         (Kind::List(table), Value::Array(there), Value::Array(written)) => {
-            let found = matches(keys, written, there);
+            let found = match_entries(keys, written, there);
             let pairs = written.iter().zip(found);
             pairs
                 .filter_map(|(written, at)| Some(entry(table, there.get(at?)?, written)))
@@ -111,25 +115,30 @@ fn written_part(kind: Kind, keys: &[&str], existing: &Value, template: &Value) -
 }
 
 /// What is wanted laid over what exists, by any table.
-pub fn laid(table: &Table, existing: &Value, sent: Option<&Value>, wanted: &Value) -> Value {
+pub fn overlay_by_table(
+    table: &Table,
+    existing: &Value,
+    sent: Option<&Value>,
+    wanted: &Value,
+) -> Value {
     let empty = Map::new();
     let (existing, wanted) = (existing.as_object(), wanted.as_object().unwrap_or(&empty));
-    lay_section(table, existing, sent, wanted, Leaves::ByOwner).into()
+    overlay_section(table, existing, sent, wanted, UnwantedLeaves::ByOwner).into()
 }
 
 /// What becomes of the leaves of a section that are not wanted.
 #[derive(Clone, Copy, PartialEq)]
-enum Leaves {
+enum UnwantedLeaves {
     ByOwner,
-    Stay,
+    Keep,
 }
 
-fn lay_section(
+fn overlay_section(
     table: &Table,
     existing: Option<&Map<String, Value>>,
     sent: Option<&Value>,
     wanted: &Map<String, Value>,
-    leaves: Leaves,
+    leaves: UnwantedLeaves,
 ) -> Map<String, Value> {
     let mut result = Map::new();
     let mut keys: Vec<&String> = wanted.keys().collect();
@@ -144,9 +153,9 @@ fn lay_section(
         let old = existing.and_then(|existing| existing.get(key));
         let sent = sent.and_then(|sent| sent.get(key));
         let laid = match wanted.get(key) {
-            None if leaves == Leaves::Stay => old.cloned(),
-            None => unwanted(row, old, sent),
-            Some(new) => Some(lay(row, old, sent, new)),
+            None if leaves == UnwantedLeaves::Keep => old.cloned(),
+            None => value_if_unwanted(row, old, sent),
+            Some(new) => Some(overlay_field(row, old, sent, new)),
         };
         if let Some(value) = laid {
             result.insert(key.clone(), value);
@@ -156,7 +165,7 @@ fn lay_section(
 }
 
 /// What is left of a field that is not wanted.
-fn unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) -> Option<Value> {
+fn value_if_unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) -> Option<Value> {
     let stays = |sent: Option<&Value>| match row.spec.owner {
         Owner::Deploy => false,
         Owner::Platform => sent.is_none(),
@@ -165,7 +174,8 @@ fn unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) -> Option
     match (row.kind(), existing) {
         // Of a table goes what is ours, and the table with it if that was all.
         (Kind::Section(table), Some(Value::Object(old))) if row.spec.owner != Owner::Running => {
-            let left = lay_section(table, Some(old), sent, &Map::new(), Leaves::ByOwner);
+            let left =
+                overlay_section(table, Some(old), sent, &Map::new(), UnwantedLeaves::ByOwner);
             (!left.is_empty() || old.is_empty()).then(|| left.into())
         }
         (Kind::TextMap, Some(Value::Object(old))) if row.spec.owner == Owner::Platform => {
@@ -180,12 +190,17 @@ fn unwanted(row: &Row, existing: Option<&Value>, sent: Option<&Value>) -> Option
     }
 }
 
-fn lay(row: &Row, existing: Option<&Value>, sent: Option<&Value>, wanted: &Value) -> Value {
+fn overlay_field(
+    row: &Row,
+    existing: Option<&Value>,
+    sent: Option<&Value>,
+    wanted: &Value,
+) -> Value {
     let entry =
         |table: &'static Table, old: Option<&Value>, sent: Option<&Value>, new: &Value| match new {
             Value::Object(new) => {
                 let old = old.and_then(Value::as_object);
-                lay_section(table, old, sent, new, Leaves::ByOwner).into()
+                overlay_section(table, old, sent, new, UnwantedLeaves::ByOwner).into()
             }
             new => new.clone(),
         };
@@ -193,12 +208,12 @@ fn lay(row: &Row, existing: Option<&Value>, sent: Option<&Value>, wanted: &Value
         (Kind::Section(table), Value::Object(new)) => {
             let old = existing.and_then(Value::as_object);
             // Without `[[vm]]` a size stays as it is, whoever set it, and a host is laid over it.
-            let leaves = if row.spec.owner == Owner::Running && says_no_size(wanted) {
-                Leaves::Stay
+            let leaves = if row.spec.owner == Owner::Running && has_no_size(wanted) {
+                UnwantedLeaves::Keep
             } else {
-                Leaves::ByOwner
+                UnwantedLeaves::ByOwner
             };
-            lay_section(table, old, sent, new, leaves).into()
+            overlay_section(table, old, sent, new, leaves).into()
         }
         (Kind::Entries(table), Value::Object(new)) => new
             .iter()
@@ -214,7 +229,10 @@ fn lay(row: &Row, existing: Option<&Value>, sent: Option<&Value>, wanted: &Value
                 |list: Option<&Value>| list.and_then(Value::as_array).cloned().unwrap_or_default();
             let (old, sent) = (items(existing), items(sent));
             let keys = row.spec.found_by;
-            let (in_old, in_sent) = (matches(keys, new, &old), matches(keys, new, &sent));
+            let (in_old, in_sent) = (
+                match_entries(keys, new, &old),
+                match_entries(keys, new, &sent),
+            );
             let pairs = new.iter().zip(in_old.iter().zip(&in_sent));
             pairs
                 .map(|(new, (at_old, at_sent))| {
@@ -225,7 +243,7 @@ fn lay(row: &Row, existing: Option<&Value>, sent: Option<&Value>, wanted: &Value
                 .into()
         }
         (Kind::TextMap, Value::Object(new)) => {
-            let mut result = match unwanted(row, existing, sent) {
+            let mut result = match value_if_unwanted(row, existing, sent) {
                 Some(Value::Object(left)) => left,
                 _ => Map::new(),
             };
@@ -236,7 +254,7 @@ fn lay(row: &Row, existing: Option<&Value>, sent: Option<&Value>, wanted: &Value
     }
 }
 
-fn says_no_size(guest: &Value) -> bool {
+fn has_no_size(guest: &Value) -> bool {
     guest.get("cpus").is_none() && guest.get("memory_mb").is_none()
 }
 
@@ -246,14 +264,14 @@ mod tests {
 
     use super::*;
     use crate::core::fleet::Lineage;
-    use crate::core::fleet::difference::{FieldChange, changes};
+    use crate::core::fleet::diff::{FieldChange, diff_configs};
 
     fn config(value: Value) -> MachineConfig {
         MachineConfig::from_value(value).unwrap()
     }
 
     fn sent(value: Value) -> StoredConfig {
-        StoredConfig::of(&config(value), &Lineage::new("l").unwrap())
+        StoredConfig::from_config(&config(value), &Lineage::new("l").unwrap())
     }
 
     fn lines(changes: &[FieldChange]) -> Vec<String> {
@@ -290,7 +308,7 @@ mod tests {
             "services": [{"internal_port": 80, "protocol": "tcp", "concurrency": {"soft_limit": 5}}]}));
         let result = config_for(&wanted, Some(&existing), Some(&before));
         assert_eq!(
-            lines(&changes(&existing, &result)),
+            lines(&diff_configs(&existing, &result)),
             [
                 r#"env.KEEP "1" -> "2""#,
                 r#"env.OLD "1" -> -"#,
@@ -387,6 +405,6 @@ mod tests {
             {"internal_port": 80, "autostart": false}]}));
         let kept = sent(json!({"env": {"A": "1"}, "services": [
             {"internal_port": 80, "autostart": true}]}));
-        assert_eq!(written_of(&wanted, &there), kept);
+        assert_eq!(restrict_to_template(&wanted, &there), kept);
     }
 }

@@ -24,11 +24,11 @@ pub struct ProviderProfile {
     /// Who it is.
     pub kind: ProviderKind,
     /// What its Machines are, for people.
-    pub what: &'static str,
+    pub machine_description: &'static str,
     /// What choosing it means for a new aeroform.toml, for people.
-    pub beginning: &'static str,
+    pub init_description: &'static str,
     /// Machines and volumes have a price.
-    pub prices: bool,
+    pub has_prices: bool,
     /// The region where nobody names one.
     pub default_region: Option<&'static str>,
     /// Machines run images; else they run commands of this computer, which `[groups.NAME.local]` may name.
@@ -38,65 +38,65 @@ pub struct ProviderProfile {
     /// Groups share the external ports of the app.
     pub shares_ports: bool,
     /// Fly's sizes and regions hold for it.
-    pub sizes: bool,
+    pub has_fly_sizes: bool,
     /// Mounts are volumes, which are chosen or made.
-    pub volumes: bool,
+    pub has_volumes: bool,
     /// `fly deploy` works on the same app and registers releases.
     pub deployed_by_flyctl: bool,
     /// Its state belongs to one computer; else to whoever works on the app.
-    pub state_of_one_computer: bool,
+    pub state_is_local: bool,
 }
 
 /// Fly.
 pub const FLY: ProviderProfile = ProviderProfile {
     name: "fly",
     kind: ProviderKind::Fly,
-    what: "Fly Machines",
-    beginning: "Machines of the app on Fly: counts stay as they are there",
-    prices: true,
+    machine_description: "Fly Machines",
+    init_description: "Machines of the app on Fly: counts stay as they are there",
+    has_prices: true,
     default_region: None,
     runs_images: true,
     needs_image: true,
     shares_ports: true,
-    sizes: true,
-    volumes: true,
+    has_fly_sizes: true,
+    has_volumes: true,
     deployed_by_flyctl: true,
-    state_of_one_computer: false,
+    state_is_local: false,
 };
 
 /// This computer.
 pub const LOCAL: ProviderProfile = ProviderProfile {
     name: "local",
     kind: ProviderKind::Local,
-    what: "processes of this computer",
-    beginning: "processes of this computer: counts are written",
-    prices: false,
+    machine_description: "processes of this computer",
+    init_description: "processes of this computer: counts are written",
+    has_prices: false,
     // Regions are only names on one computer, and each Machine is somewhere.
     default_region: Some("local"),
     runs_images: false,
     needs_image: false,
     shares_ports: false,
-    sizes: false,
-    volumes: false,
+    has_fly_sizes: false,
+    has_volumes: false,
     deployed_by_flyctl: false,
-    state_of_one_computer: true,
+    state_is_local: true,
 };
 
 /// One that is not known here: nothing is taken for granted.
 const OTHER: ProviderProfile = ProviderProfile {
     name: "",
     kind: ProviderKind::Other,
-    what: "",
-    beginning: "",
-    prices: false,
+    machine_description: "",
+    init_description: "",
+    has_prices: false,
     default_region: None,
     runs_images: true,
     needs_image: false,
     shares_ports: true,
-    sizes: false,
-    volumes: false,
+    has_fly_sizes: false,
+    has_volumes: false,
     deployed_by_flyctl: true,
-    state_of_one_computer: false,
+    state_is_local: false,
 };
 
 /// Those that manifests may name.

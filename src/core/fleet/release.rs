@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How long a release that somebody has begun is believed to be under way, seconds.
-pub const UNDER_WAY_S: i64 = 15 * 60;
+pub const MAX_IN_PROGRESS_S: i64 = 15 * 60;
 
 /// A release as the platform tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,9 +27,9 @@ pub struct Release {
 impl Release {
     /// How many seconds it may still be under way; none when it is over, or so old that whoever made it
     /// has most probably died.
-    pub fn under_way(&self, now: i64) -> Option<i64> {
+    pub fn in_progress_seconds_left(&self, now: i64) -> Option<i64> {
         let age = now - self.created_at.filter(|_| self.in_progress)?;
-        (age < UNDER_WAY_S).then_some(UNDER_WAY_S - age.max(0))
+        (age < MAX_IN_PROGRESS_S).then_some(MAX_IN_PROGRESS_S - age.max(0))
     }
 }
 
@@ -89,10 +89,12 @@ pub struct ReleaseStamp {
     pub id: Option<String>,
     /// Whether an apply registered it, so that it is nobody else's who may still be at work.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub by_us: bool,
+    #[serde(rename = "by_us")]
+    pub registered_by_us: bool,
     /// Whether somebody else brought it after the last change of ours, by our own stamps on the Machine.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub since_us: bool,
+    #[serde(rename = "since_us")]
+    pub newer_than_ours: bool,
 }
 
 #[cfg(test)]
@@ -109,11 +111,26 @@ mod tests {
             image: None,
             created_at,
         };
-        assert_eq!(release(Some(1000), true).under_way(1000), Some(900));
-        assert_eq!(release(Some(1000), true).under_way(1899), Some(1));
-        assert_eq!(release(Some(1000), true).under_way(1900), None);
-        assert_eq!(release(Some(1000), true).under_way(900), Some(900));
-        assert_eq!(release(Some(1000), false).under_way(1000), None);
-        assert_eq!(release(None, true).under_way(1000), None);
+        assert_eq!(
+            release(Some(1000), true).in_progress_seconds_left(1000),
+            Some(900)
+        );
+        assert_eq!(
+            release(Some(1000), true).in_progress_seconds_left(1899),
+            Some(1)
+        );
+        assert_eq!(
+            release(Some(1000), true).in_progress_seconds_left(1900),
+            None
+        );
+        assert_eq!(
+            release(Some(1000), true).in_progress_seconds_left(900),
+            Some(900)
+        );
+        assert_eq!(
+            release(Some(1000), false).in_progress_seconds_left(1000),
+            None
+        );
+        assert_eq!(release(None, true).in_progress_seconds_left(1000), None);
     }
 }

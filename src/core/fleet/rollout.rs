@@ -40,7 +40,7 @@ impl OnFailure {
     pub const ALL: [(&'static str, Self); 2] = [("stop", Self::Stop), ("group", Self::Group)];
 
     /// The one of this name.
-    pub fn named(word: &str) -> Option<Self> {
+    pub fn parse(word: &str) -> Option<Self> {
         let mut all = Self::ALL.into_iter();
         Some(all.find(|(name, _)| *name == word)?.1)
     }
@@ -50,7 +50,8 @@ impl OnFailure {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReleaseCommand {
     /// Its words.
-    pub words: Vec<String>,
+    #[serde(rename = "words")]
+    pub argv: Vec<String>,
     /// How long it may take, seconds; none means for ever.
     pub timeout_s: Option<u64>,
     /// The size of its Machine, where one is written.
@@ -58,7 +59,7 @@ pub struct ReleaseCommand {
     pub guest: Option<Guest>,
     /// Where it is written (`fly.toml:12`), for reasons.
     #[serde(skip)]
-    pub place: String,
+    pub location: String,
 }
 
 /// What runs in a test Machine beside one that was updated (`machine_checks`).

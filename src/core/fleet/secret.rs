@@ -1,11 +1,11 @@
 //! Which values of a config are kept out of every output (rule 37).
 //!
-//! A name decides ([`name`]), and the form of a text where it gives one away ([`form`]). Nothing here hashes
+//! A name decides ([`name`]), and the form of a text where it gives one away ([`patterns`]). Nothing here hashes
 //! or prints.
 
-pub mod form;
 mod issuers;
 pub mod name;
+pub mod patterns;
 mod value;
 
 use serde_json::Value;
@@ -13,20 +13,20 @@ use serde_json::Value;
 use super::digest::HIDDEN_PREFIX;
 use crate::core::scrub;
 
-pub use name::hides;
+pub use name::is_secret_name;
 
 /// What stands for a value that is not shown.
 pub const HIDDEN: &str = "(hidden)";
 
 /// Whether a text is a secret by its form, or has one in it: a hidden value, a private key, a token that its
 /// issuer marks, an address with a password, a flag with its value, or this process's own token.
-pub fn in_text(text: &str) -> bool {
-    text.starts_with(HIDDEN_PREFIX) || form::is_in(text) || scrub::holds(text)
+pub fn text_has_secret(text: &str) -> bool {
+    text.starts_with(HIDDEN_PREFIX) || patterns::has_secret(text) || scrub::contains_token(text)
 }
 
 /// Whether the value of a variable looks like a secret that somebody wrote into a file.
-pub fn is_written(name: &str, value: &str) -> bool {
-    value::is_secret(name::says(name), value) || form::is_in(value)
+pub fn is_cleartext_secret(name: &str, value: &str) -> bool {
+    value::is_secret(name::classify_name(name), value) || patterns::has_secret(value)
 }
 
 /// Puts something else in the place of every secret value in a config or a part of one, at any depth:
@@ -38,10 +38,10 @@ pub fn replace(value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
 
 fn replace_under(under: &str, value: &mut Value, with: &mut impl FnMut(&str, &str) -> String) {
     match value {
-        Value::String(text) if in_text(text) => *text = with(under, text),
+        Value::String(text) if text_has_secret(text) => *text = with(under, text),
         Value::Array(items) => {
             let words = items.iter().map(|item| item.as_str().unwrap_or_default());
-            let secret = form::in_words(words);
+            let secret = patterns::secret_words(words);
             for (item, is_secret) in items.iter_mut().zip(secret) {
                 match item {
                     Value::String(text) if is_secret => *text = with(under, text),
@@ -57,14 +57,18 @@ fn replace_under(under: &str, value: &mut Value, with: &mut impl FnMut(&str, &st
                     ("env", Value::Object(env)) => {
                         for (name, child) in env {
                             match child {
-                                Value::String(text) if hides(name) || in_text(text) => {
+                                Value::String(text)
+                                    if is_secret_name(name) || text_has_secret(text) =>
+                                {
                                     *text = with(name, text);
                                 }
                                 child => replace_under(name, child, with),
                             }
                         }
                     }
-                    ("values", Value::Array(values)) if header.as_deref().is_some_and(hides) => {
+                    ("values", Value::Array(values))
+                        if header.as_deref().is_some_and(is_secret_name) =>
+                    {
                         let name = header.as_deref().unwrap_or_default();
                         for child in values {
                             if let Value::String(text) = child {
@@ -86,8 +90,8 @@ mod tests {
 
     #[test]
     fn secret_looking_values() {
-        assert!(in_text("redis://:hunter2@cache:6379/0"));
-        assert!(in_text("https://ana:hunter2@example.com"));
+        assert!(text_has_secret("redis://:hunter2@cache:6379/0"));
+        assert!(text_has_secret("https://ana:hunter2@example.com"));
         for text in [
             "FlyV1 fm2_lJPECAAAAAAAAAAA",
             "fo1_abcdefghijklmnopqrstuvwxyz",
@@ -96,7 +100,7 @@ mod tests {
             "AKIAIOSFODNN7EXAMPLE",
             " -----BEGIN EC PRIVATE KEY-----\nMHc\n-----END EC PRIVATE KEY-----\n",
         ] {
-            assert!(in_text(text), "{text}");
+            assert!(text_has_secret(text), "{text}");
         }
         for text in [
             "fm2_short",
@@ -107,7 +111,7 @@ mod tests {
             "redis://cache:6379",
             "",
         ] {
-            assert!(!in_text(text), "{text}");
+            assert!(!text_has_secret(text), "{text}");
         }
     }
 }

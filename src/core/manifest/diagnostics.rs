@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::core::code::Code;
 use crate::core::escape::safe;
-use crate::core::fleet::secret::form;
+use crate::core::fleet::secret::patterns;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,7 +230,7 @@ pub(super) fn shown(text: &str) -> String {
         .char_indices()
         .nth(ENOUGH)
         .map_or(text, |(end, _)| &text[..end]);
-    let text = form::hidden(enough);
+    let text = patterns::redact(enough);
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("`{}…`", safe(&text[..end])),
         None => format!("`{}`", safe(&text)),

@@ -1,7 +1,7 @@
 //! Durations as fly.toml writes them: strings with units, and numbers whose unit depends on the
 //! key.
 
-use crate::core::fleet::normal::{format_duration, parse_duration};
+use crate::core::fleet::normalise::{format_duration, parse_duration};
 
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::codes;
 use crate::core::fleet::profile::{ProviderKind, ProviderProfile, profile};
 use crate::core::fleet::{
-    AppName, Count, Desired, DesiredGroup, GroupName, MachineConfig, Moved, MovedMachine, NamedBy,
-    Places, Regions, Rollout,
+    AppName, AppNameSource, Count, Desired, DesiredGroup, GroupLocations, GroupName, MachineConfig,
+    MovedGroup, MovedMachine, Regions, Rollout,
 };
 
 use super::aeroform::Aeroform;
@@ -76,9 +76,9 @@ impl Both<'_> {
         let moves = &self.aeroform.moves;
         Some(Desired {
             app: self.app()?,
-            named_by: self.named_by(),
+            app_name_source: self.named_by(),
             provider: self.settings.provider.clone(),
-            provider_unwritten: self.aero.is_none() && self.overrides.provider.is_some(),
+            provider_from_flag: self.aero.is_none() && self.overrides.provider.is_some(),
             groups,
             moved: self.moved(),
             moved_machines: moves
@@ -125,13 +125,13 @@ impl Both<'_> {
     }
 
     /// Who said the app's name, where that was not fly.toml.
-    fn named_by(&self) -> Option<NamedBy> {
+    fn named_by(&self) -> Option<AppNameSource> {
         let app = self.overrides.app.as_ref()?;
         let by = self.overrides.app_by.clone();
         let written = self.document.app.as_ref().map(|written| &written.value);
         let other = written.filter(|written| *written != app);
-        Some(NamedBy {
-            by: by.unwrap_or_else(|| "--app".to_owned()),
+        Some(AppNameSource {
+            source: by.unwrap_or_else(|| "--app".to_owned()),
             file: other.map(|other| (self.fly.source.path.to_owned(), other.clone())),
         })
     }
@@ -188,7 +188,7 @@ impl Both<'_> {
         DesiredGroup {
             command,
             template: config,
-            image_by_flag: image.is_some() && image != self.written_image(),
+            image_from_flag: image.is_some() && image != self.written_image(),
             count: count(settings),
             regions: settings
                 .and_then(|settings| settings.regions.clone())
@@ -203,7 +203,7 @@ impl Both<'_> {
             steady_ms: settings.and_then(|settings| self.steady(settings)),
             machine_checks: template.machine_checks,
             new_volume: template.new_volume,
-            places: Places {
+            locations: GroupLocations {
                 group: process.map(|p| self.fly.source.line_ref(p.name.span.start)),
                 settings: self
                     .aero
@@ -244,7 +244,7 @@ impl Both<'_> {
         }
     }
 
-    fn moved(&self) -> Vec<Moved> {
+    fn moved(&self) -> Vec<MovedGroup> {
         let place = |at: usize| {
             self.aero
                 .map(|aero| aero.source.line_ref(at))
@@ -252,10 +252,10 @@ impl Both<'_> {
         };
         let moved = self.aeroform.moves.groups.iter();
         moved
-            .map(|moved| Moved {
+            .map(|moved| MovedGroup {
                 from: moved.from.value.clone(),
                 to: moved.to.value.clone(),
-                place: place(moved.span.start),
+                location: place(moved.span.start),
             })
             .collect()
     }

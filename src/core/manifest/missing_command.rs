@@ -1,7 +1,7 @@
 //! A group without a command: on Fly it runs its image's own, with provider `local` there is none.
 
 use super::codes;
-use crate::core::fleet::typed::{toml_key, toml_string};
+use crate::core::fleet::quoting::{toml_key, toml_string};
 use crate::core::fleet::{GroupName, MachineConfig};
 
 use super::diagnostics::{Diagnostic, shown};

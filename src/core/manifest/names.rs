@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::core::fleet::ids::InvalidName;
 use crate::core::fleet::{AppName, GroupName, MachineId, Region};
-use crate::core::platform::{REGIONS_OF, regions};
+use crate::core::platform::{REGIONS_AS_OF, regions};
 
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};
@@ -47,7 +47,7 @@ fn on_fly(file: &File<'_>, region: Region, span: Range<usize>) -> Option<Region>
         if file.was_named(&region) {
             return Some(region);
         }
-        let listed = || format!("`aeroform platform regions` lists them, as of {REGIONS_OF}");
+        let listed = || format!("`aeroform platform regions` lists them, as of {REGIONS_AS_OF}");
         let help = file.suggestion(region.as_str(), regions::open_codes());
         let help = help.unwrap_or_else(listed);
         if file.regions_are_known() {
@@ -57,7 +57,7 @@ fn on_fly(file: &File<'_>, region: Region, span: Range<usize>) -> Option<Region>
             return None;
         }
         // Fly opens regions, and the list that comes with the program grows old.
-        let message = format!("{code} is not on the list of Fly's regions of {REGIONS_OF}");
+        let message = format!("{code} is not on the list of Fly's regions of {REGIONS_AS_OF}");
         let found = Diagnostic::warning(codes::UNKNOWN_REGION, message);
         file.report(found.at(file.place(span, "")).help(help));
         return Some(region);

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::core::fleet::secret::{self, form};
+use crate::core::fleet::secret::{self, patterns};
 
 use super::codes;
 use super::diagnostics::{Diagnostic, shown};
@@ -27,7 +27,7 @@ fn look(file: &File<'_>, path: &str, key: &str, span: &Range<usize>, node: &Node
             let words = items
                 .iter()
                 .map(|item| item.get_ref().as_str().unwrap_or_default());
-            let secret = form::in_words(words);
+            let secret = patterns::secret_words(words);
             if secret.contains(&true) {
                 report(file, path, span.clone());
             }
@@ -54,10 +54,10 @@ fn look(file: &File<'_>, path: &str, key: &str, span: &Range<usize>, node: &Node
 fn is_secret(key: &str, text: &str) -> bool {
     match key {
         // The content of a file, often encoded: most of them look random.
-        "raw_value" => !form::certain(text).is_empty(),
+        "raw_value" => !patterns::find_certain(text).is_empty(),
         // It only names one.
-        "secret_name" => form::is_in(text),
-        _ => secret::is_written(key, text) && !text.starts_with('$'),
+        "secret_name" => patterns::has_secret(text),
+        _ => secret::is_cleartext_secret(key, text) && !text.starts_with('$'),
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::codes;
 use super::diagnostics::{Diagnostic, Place};
 use crate::core::escape::safe_excerpt;
-use crate::core::fleet::secret::form;
+use crate::core::fleet::secret::patterns;
 
 /// A manifest as it was read.
 #[derive(Debug, Clone, Copy)]
@@ -121,7 +121,7 @@ impl<'a> Source<'a> {
             .floor((caret_end + CONTEXT).min(line_end))
             .max(caret_end);
         let spot = start - from..caret_end - from;
-        let (hidden, spot) = form::hidden_around(&self.text[from..to], spot);
+        let (hidden, spot) = patterns::redact_excerpt(&self.text[from..to], spot);
         let (mut excerpt, mut caret) = safe_excerpt(&hidden, spot);
         if from > line_start {
             excerpt.insert(0, '…');

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::core::fleet::Region;
-use crate::core::fleet::normal::names_image;
+use crate::core::fleet::normalise::is_valid_image_ref;
 use crate::core::fleet::profile::profile;
 
 use super::codes;
@@ -84,7 +84,7 @@ impl<'s> File<'s> {
     pub(super) fn runs_on_fly(&self) -> bool {
         self.provider
             .get()
-            .is_some_and(|provider| profile(provider).sizes)
+            .is_some_and(|provider| profile(provider).has_fly_sizes)
     }
 
     /// Says which regions the platform itself has named, beside those that are known here.
@@ -167,7 +167,7 @@ impl<'s> File<'s> {
 
     /// The text, where it can name an image.
     pub(super) fn image(&self, text: At<String>) -> Option<At<String>> {
-        if names_image(&text.value) {
+        if is_valid_image_ref(&text.value) {
             return Some(text);
         }
         let message = format!("{} names no image", shown(&text.value));

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::codes;
 use super::types::{Plan, StepId, StepResult, Work};
 use crate::core::code::Code;
+use crate::core::fleet::computed::parse_path;
 use crate::core::fleet::digest::HIDDEN_PREFIX;
-use crate::core::fleet::quiet::path_steps;
 use crate::core::fleet::{GroupName, Known};
 
 /// A field that the platform has added to Machines of a group.
@@ -44,7 +44,7 @@ impl Addition {
 /// What the Machines of this run have that was not sent to them, as far as the state does not say so already.
 pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addition> {
     let is_known = |path: &str, value: Option<&Value>| {
-        let mut configs = known.filled.values();
+        let mut configs = known.computed_fields.values();
         configs.any(|filled| filled.has(path, value))
     };
     let mut found: BTreeMap<(&GroupName, bool, &str), (Option<&Value>, usize)> = BTreeMap::new();
@@ -55,8 +55,8 @@ pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addi
         else {
             continue;
         };
-        for (path, value) in seen.filled.iter() {
-            let kept = seen.kept.contains(path);
+        for (path, value) in seen.fields.iter() {
+            let kept = seen.not_removed.contains(path);
             if !kept && is_known(path, value) {
                 continue;
             }
@@ -79,7 +79,7 @@ pub fn additions(known: &Known, plan: &Plan, results: &[StepResult]) -> Vec<Addi
             Addition {
                 group: group.clone(),
                 http_service: http_service(group),
-                path: path_steps(path),
+                path: parse_path(path),
                 value: value.filter(|_| !hidden).cloned(),
                 hidden,
                 machines,

@@ -9,7 +9,7 @@ use super::options::PlanMode;
 use super::provenance::{Provenance, ProvenanceSource};
 use super::summary::Revert;
 use super::types::{Action, GroupVerdict, Plan, Removal};
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{GroupName, RunId};
 
 /// What must be asked.

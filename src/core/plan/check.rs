@@ -14,8 +14,8 @@ use std::fmt;
 use super::options::PlanMode;
 use super::types::{Action, Change, Plan, Removal, StepId, Work};
 use crate::core::fleet::{
-    Count, Desired, GroupName, Known, KnownMachine, MachineId, Management, Moved, Observed, Region,
-    Regions,
+    Count, Desired, GroupName, Known, KnownMachine, MachineId, Management, MovedGroup, Observed,
+    Region, Regions,
 };
 
 /// Something that a plan must never be.
@@ -73,7 +73,7 @@ fn is_named_removal(action: &Action) -> bool {
 fn allowed_excess(known: &Known, observed: Option<&Observed>) -> u32 {
     let machines = observed.into_iter().flat_map(|o| &o.machines);
     let unread = machines.filter(|(id, machine)| {
-        let counts = matches!(machine.management, Management::Ours | Management::Launch);
+        let counts = matches!(machine.management, Management::Ours | Management::FlyLaunch);
         counts && machine.config.is_none() && !known.machines.contains_key(*id)
     });
     u32::try_from(unread.count()).unwrap_or(u32::MAX)
@@ -117,7 +117,7 @@ impl<'a> Checker<'a> {
     fn check_identities(&mut self, known: &Known, observed: Option<&Observed>) {
         let mut touched: BTreeSet<&MachineId> = BTreeSet::new();
         let mut names = BTreeSet::new();
-        let all = || observed.into_iter().flat_map(Observed::all);
+        let all = || observed.into_iter().flat_map(Observed::all_machines);
         let in_use = observed
             .into_iter()
             .flat_map(|o| &o.description.capabilities.ports_in_use);
@@ -138,7 +138,7 @@ impl<'a> Checker<'a> {
                             id.0, change.machine.name
                         ));
                     }
-                    if !change.machine.name.answers(launch) || change.machine.id.is_some() {
+                    if !change.machine.name.matches_launch(launch) || change.machine.id.is_some() {
                         self.report(format!(
                             "step {} has a name that does not answer its launch id",
                             id.0
@@ -193,12 +193,16 @@ impl<'a> Checker<'a> {
                 let ours = known.machines.contains_key(machine)
                     || match seen.management {
                         // What nobody can read goes only when it is named.
-                        Management::Ours | Management::Launch => {
+                        Management::Ours | Management::FlyLaunch => {
                             seen.config.is_some() || is_named_removal(&change.action)
                         }
-                        Management::Special | Management::Stranger | Management::Unknown => false,
+                        Management::Auxiliary | Management::Unmanaged | Management::Unknown => {
+                            false
+                        }
                     };
-                if !ours || known.ignored.contains(machine) && !known.machines.contains_key(machine)
+                if !ours
+                    || known.ignored_machines.contains(machine)
+                        && !known.machines.contains_key(machine)
                 {
                     self.report(format!("Machine {machine} is changed and is not ours"));
                 }
@@ -321,10 +325,10 @@ impl<'a> Checker<'a> {
             let wanted = desired.groups.get(&group.name).is_some_and(|g| g.protect);
             // Several groups may be renamed to one.
             let is_it = |name: &GroupName| {
-                let renamed = |moved: &Moved| moved.to == group.name && moved.from == *name;
+                let renamed = |moved: &MovedGroup| moved.to == group.name && moved.from == *name;
                 *name == group.name || desired.moved.iter().any(renamed)
             };
-            let remembered = known.protect.iter().any(is_it);
+            let remembered = known.protected_groups.iter().any(is_it);
             let refused = self
                 .plan
                 .refusals

@@ -11,8 +11,8 @@ use super::members::Member;
 use super::types::{Cost, Plan};
 use crate::core::fleet::schema::{Guest, Service};
 use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineConfig, MachineState, Region};
-use crate::core::platform::PRICES_OF;
-use crate::core::platform::prices::{Monthly, monthly, volume};
+use crate::core::platform::PRICES_AS_OF;
+use crate::core::platform::prices::{MonthlyPrice, machine_price, volume_price};
 
 /// The difference that these decisions make; none with a provider that costs nothing, and none where a
 /// Machine that comes, goes or changes its size has no known price.
@@ -21,7 +21,7 @@ pub(super) fn estimate(
     decisions: &BTreeMap<GroupName, GroupDecision<'_>>,
     plan: &Plan,
 ) -> Option<Cost> {
-    if !desired.profile().prices {
+    if !desired.profile().has_prices {
         return None;
     }
     let mut sum = CostSum::default();
@@ -29,17 +29,17 @@ pub(super) fn estimate(
         sum.add(decision)?;
     }
     let new = plan.changes().flat_map(|(_, change)| change.new_volumes());
-    sum.total.0 += new.map(|new| volume(new.size_gb).0).sum::<i128>();
+    sum.total.0 += new.map(|new| volume_price(new.size_gb).0).sum::<i128>();
     Some(Cost {
         cents_per_month: sum.total.cents(),
         if_always_running: sum.has_stopping_machines,
-        prices_date: PRICES_OF.to_owned(),
+        prices_date: PRICES_AS_OF.to_owned(),
     })
 }
 
 #[derive(Default)]
 struct CostSum {
-    total: Monthly,
+    total: MonthlyPrice,
     /// Some of what is counted is not meant to run all the time.
     has_stopping_machines: bool,
 }
@@ -95,14 +95,14 @@ impl CostSum {
     }
 
     fn count(&mut self, times: i128, guest: Option<&Guest>, region: &Region) -> Option<()> {
-        self.total.0 += times * monthly(guest?, region)?.0;
+        self.total.0 += times * machine_price(guest?, region)?.0;
         Some(())
     }
 }
 
 /// What a Machine of the group gets: the written size, else the given one, on the host that is written.
 fn size_of(group: &DesiredGroup, given: Option<&Guest>) -> Option<Guest> {
-    let size = group.template.written_size().or(given)?;
+    let size = group.template.explicit_size().or(given)?;
     let host = |guest: &Guest| guest.host_dedication_id.clone();
     Some(Guest {
         host_dedication_id: group.template.guest.as_ref().and_then(host),
@@ -142,5 +142,5 @@ fn is_stopped(member: &Member<'_>) -> bool {
 /// Whether the proxy stops Machines that have nothing to do.
 fn stops_by_itself(config: &MachineConfig) -> bool {
     let mut services = config.services.iter().flatten();
-    services.any(Service::stops_by_itself)
+    services.any(Service::has_autostop)
 }

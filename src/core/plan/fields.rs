@@ -11,8 +11,8 @@ use super::FieldChange;
 use super::members::Member;
 use super::types::Precondition;
 use crate::core::fleet::{
-    Base, ConfigDigest, DesiredGroup, Effect, Filled, Known, Lineage, Machine, MachineConfig,
-    StoredConfig, difference, normal, overlay, quiet,
+    ComputedFields, ConfigBase, ConfigDigest, DesiredGroup, Effect, Known, Lineage, Machine,
+    MachineConfig, StoredConfig, computed, diff, normalise, overlay,
 };
 
 /// How many results are looked through for one that fits. In a group whose Machines all differ (each has
@@ -24,14 +24,14 @@ pub(super) const CACHE_SIZE: usize = 8;
 pub(super) struct CompareContext<'a> {
     pub(super) lineage: &'a Lineage,
     /// What the platform filled in.
-    pub(super) filled: &'a BTreeMap<ConfigDigest, Filled>,
+    pub(super) filled: &'a BTreeMap<ConfigDigest, ComputedFields>,
 }
 
 impl<'a> CompareContext<'a> {
     pub(super) fn of(known: &'a Known, lineage: &'a Lineage) -> Self {
         Self {
             lineage,
-            filled: &known.filled,
+            filled: &known.computed_fields,
         }
     }
 }
@@ -40,7 +40,7 @@ impl<'a> CompareContext<'a> {
 pub(super) struct ConfigComparer<'a> {
     group: Option<&'a DesiredGroup>,
     lineage: &'a Lineage,
-    filled: &'a BTreeMap<ConfigDigest, Filled>,
+    filled: &'a BTreeMap<ConfigDigest, ComputedFields>,
     template: Option<StoredConfig>,
     compared: Vec<CachedComparison<'a>>,
     digests: Vec<(&'a MachineConfig, ConfigDigest)>,
@@ -73,7 +73,7 @@ impl ConfigDiff {
 impl<'a> ConfigComparer<'a> {
     pub(super) fn of(group: Option<&'a DesiredGroup>, remembered: CompareContext<'a>) -> Self {
         let CompareContext { lineage, filled } = remembered;
-        let template = group.map(|group| StoredConfig::of(&group.template, lineage));
+        let template = group.map(|group| StoredConfig::from_config(&group.template, lineage));
         Self {
             group,
             lineage,
@@ -103,22 +103,25 @@ impl<'a> ConfigComparer<'a> {
             return Rc::clone(&hit.diff);
         }
         let written = group.template.image.as_deref();
-        let resolved = member.observed.and_then(|seen| seen.resolved(written));
+        let resolved = member
+            .observed
+            .and_then(|seen| seen.resolved_config(written));
         let changes = match (resolved, member.sent) {
             (Some(existing), sent) => {
-                let base = Base {
+                let base = ConfigBase {
                     existing: Some(&existing),
                     sent,
                 };
                 let filled = filled_of(self.filled, [sent, Some(template)]);
                 let after = group.config_for(base, &[], &[]);
-                let mut changes = difference::changes_of(&existing, &after, &filled, self.lineage);
+                let mut changes = diff::required_changes(&existing, &after, &filled, self.lineage);
                 mark_unsent(&mut changes, &existing, sent, self.lineage);
                 changes
             }
-            (None, Some(sent)) => {
-                difference::tree_changes(sent.tree(), &overlay::stored_for(template, sent, sent))
-            }
+            (None, Some(sent)) => diff::diff_stored(
+                sent.tree(),
+                &overlay::stored_config_for(template, sent, sent),
+            ),
             (None, None) => Vec::new(),
         };
         let record_lags = changes.is_empty()
@@ -159,7 +162,7 @@ impl<'a> ConfigComparer<'a> {
         if let Some((_, digest)) = last.find(|(known, _)| *known == config) {
             return digest.clone();
         }
-        let digest = StoredConfig::of(config, self.lineage).digest();
+        let digest = StoredConfig::from_config(config, self.lineage).digest();
         self.digests.push((config, digest.clone()));
         digest
     }
@@ -177,16 +180,16 @@ fn mark_unsent(
     if !changes.iter().any(goes) {
         return;
     }
-    let existing = StoredConfig::of(existing, lineage);
+    let existing = StoredConfig::from_config(existing, lineage);
     let unsent = match sent {
-        Some(sent) => quiet::echo(&existing, sent),
-        None => quiet::echo(
+        Some(sent) => computed::detect_computed(&existing, sent),
+        None => computed::detect_computed(
             &existing,
-            &StoredConfig::of(&MachineConfig::default(), lineage),
+            &StoredConfig::from_config(&MachineConfig::default(), lineage),
         ),
     };
     for change in changes.iter_mut().filter(|change| goes(change)) {
-        let path = quiet::path_text(change.path.iter().map(String::as_str));
+        let path = computed::join_path(change.path.iter().map(String::as_str));
         let inside = |other: &str| {
             let rest = other.strip_prefix(&path);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -209,28 +212,32 @@ pub(super) fn is_recorded(
     sent: &StoredConfig,
     member: &Member<'_>,
 ) -> bool {
-    if sent.is_as(recorded) {
+    if sent.is_equivalent_to(recorded) {
         return true;
     }
-    let by_file = group.template.image.is_some() && !group.image_by_flag;
+    let by_file = group.template.image.is_some() && !group.image_from_flag;
     let remembered = sent.tree().get("image").and_then(Value::as_str);
     let runs = remembered.is_none_or(|remembered| {
         let live = member
             .observed
-            .and_then(|seen| seen.resolved(Some(remembered)));
-        let live = live.and_then(|config| config.image.as_deref().map(normal::image));
-        live == Some(normal::image(remembered))
+            .and_then(|seen| seen.resolved_config(Some(remembered)));
+        let live = live.and_then(|config| config.image.as_deref().map(normalise::normalise_image));
+        live == Some(normalise::normalise_image(remembered))
     });
-    !by_file && runs && sent.without("image").is_as(&recorded.without("image"))
+    !by_file
+        && runs
+        && sent
+            .without_field("image")
+            .is_equivalent_to(&recorded.without_field("image"))
 }
 
 /// What the platform filled in at Machines of these configs: a Machine that nobody has changed shows what it
 /// shows under the config that it has, and will show the same under the one that it gets.
 pub fn filled_of(
-    filled: &BTreeMap<ConfigDigest, Filled>,
+    filled: &BTreeMap<ConfigDigest, ComputedFields>,
     configs: [Option<&StoredConfig>; 2],
-) -> Filled {
-    let mut all = Filled::default();
+) -> ComputedFields {
+    let mut all = ComputedFields::default();
     if !filled.is_empty() {
         for config in configs.into_iter().flatten() {
             if let Some(known) = filled.get(&config.digest()) {
@@ -246,26 +253,26 @@ pub fn filled_of(
 pub fn adopted_config(
     group: Option<&DesiredGroup>,
     machine: &Machine,
-    filled: &BTreeMap<ConfigDigest, Filled>,
+    filled: &BTreeMap<ConfigDigest, ComputedFields>,
     lineage: &Lineage,
 ) -> StoredConfig {
     let template = match group {
-        Some(group) => StoredConfig::of(&group.template, lineage),
-        None => StoredConfig::of(&MachineConfig::default(), lineage),
+        Some(group) => StoredConfig::from_config(&group.template, lineage),
+        None => StoredConfig::from_config(&MachineConfig::default(), lineage),
     };
-    let existing = group.and_then(|group| machine.resolved(group.template.image.as_deref()));
+    let existing = group.and_then(|group| machine.resolved_config(group.template.image.as_deref()));
     let (Some(group), Some(existing)) = (group, existing) else {
         return template;
     };
-    let base = Base {
+    let base = ConfigBase {
         existing: Some(&existing),
         sent: None,
     };
     let filled = filled_of(filled, [Some(&template), None]);
     let after = group.config_for(base, &[], &[]);
-    if difference::changes_of(&existing, &after, &filled, lineage).is_empty() {
+    if diff::required_changes(&existing, &after, &filled, lineage).is_empty() {
         template
     } else {
-        overlay::written_of(&template, &StoredConfig::of(&existing, lineage))
+        overlay::restrict_to_template(&template, &StoredConfig::from_config(&existing, lineage))
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::members::{CreateMatch, Member, MissingMachine, count_successor_pairs};
 use super::reconcile::{GroupReconciler, count_by_region, to_count};
-use crate::core::fleet::{Count, MachineId, Pending, Region, Regions};
+use crate::core::fleet::{Count, MachineId, PendingCreate, Region, Regions};
 
 /// How many are wanted.
 pub(super) struct DesiredCounts {
@@ -32,8 +32,9 @@ impl<'a> GroupReconciler<'_, 'a> {
             let vanished = self.missing.iter().any(|vanished| vanished.id == old);
             vanished || primaries.iter().any(|member| member.id == old)
         };
-        let adds =
-            |pending: &&&Pending| !pending.standby && !pending.replaces.as_ref().is_some_and(there);
+        let adds = |pending: &&&PendingCreate| {
+            !pending.standby && !pending.replaces.as_ref().is_some_and(there)
+        };
         for pending in self.pending_creates.iter().filter(adds) {
             *remade.entry(pending.region.clone()).or_default() += 1;
         }

@@ -243,7 +243,10 @@ pub(super) fn unused_moves_notes(desired: &Desired, fleet: &Fleet<'_>) -> Vec<No
                 moved.from, moved.to
             ),
         )
-        .with_hint(format!("the `[[moved]]` entry at {} can go", moved.place))
+        .with_hint(format!(
+            "the `[[moved]]` entry at {} can go",
+            moved.location
+        ))
     })
     .collect()
 }
@@ -280,12 +283,12 @@ pub(super) fn has_unenforced_settings(desired: &Desired) -> bool {
         || desired
             .groups
             .values()
-            .any(|group| group.template.written_size().is_some())
+            .any(|group| group.template.explicit_size().is_some())
 }
 
 /// The size of a group's Machines, or of its new ones where no `[[vm]]` says one, with the reason.
 pub(super) fn size_text(decision: &GroupDecision<'_>) -> Option<String> {
-    if let Some(written) = decision.desired?.template.written_size() {
+    if let Some(written) = decision.desired?.template.explicit_size() {
         return Some(format_size(written));
     }
     let size = format_size(decision.inherits.guest.as_ref()?);
@@ -305,7 +308,7 @@ fn format_size(guest: &Guest) -> String {
     };
     let memory = guest
         .memory_mb
-        .map_or_else(String::new, |mb| format!(" {}", sizes::memory(mb)));
+        .map_or_else(String::new, |mb| format!(" {}", sizes::format_memory(mb)));
     format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1))
 }
 

@@ -32,7 +32,7 @@ pub(super) fn protected(
         .filter(|(_, group)| group.protect)
         .map(|(name, _)| name);
     let remembered = known
-        .protect
+        .protected_groups
         .iter()
         .map(|name| moved.get(name).copied().unwrap_or(name));
     // With a state the stamps say nothing new; without one they are all that is left of the flag.
@@ -255,7 +255,7 @@ fn refuse_max_destroy(
         .map(|d| replacements_leaving_volumes(d).count())
         .sum();
     let destroys = destroys + replaced;
-    let allowed = limit.at_most(fleet_size);
+    let allowed = limit.to_count_floor(fleet_size);
     (destroys > allowed).then(|| {
         note(
             codes::MAX_DESTROY,
@@ -302,7 +302,7 @@ fn warn_not_running(name: &GroupName, decision: &GroupDecision<'_>) -> Option<No
     let group = decision.desired?;
     let template = &group.template;
     let mut services = template.services.iter().flatten();
-    if services.any(Service::stops_by_itself)
+    if services.any(Service::has_autostop)
         || template.schedule.is_some()
         || !decision.creates.is_empty()
     {
@@ -326,12 +326,12 @@ fn warn_not_running(name: &GroupName, decision: &GroupDecision<'_>) -> Option<No
         .filter(|m| !m.is_standby() && !goes(m))
     {
         let seen = member.observed.filter(|_| member.host_ok())?;
-        if !seen.state.rests() && !member.stays_created() {
+        if !seen.state.is_inactive() && !member.stays_created() {
             return None;
         }
         let config = seen.config.as_deref()?;
         let mut services = config.services.iter().flatten();
-        if services.any(Service::stops_by_itself) {
+        if services.any(Service::has_autostop) {
             return None;
         }
         let done = config.schedule.is_some()
@@ -494,7 +494,7 @@ fn warn_autostop(name: &GroupName, template: &MachineConfig) -> Option<Note> {
         .services
         .iter()
         .flatten()
-        .filter(|service| service.stops_by_itself())
+        .filter(|service| service.has_autostop())
         .find(|service| service.autostart != Some(true));
     odd.map(|service| {
         let started = match service.autostart {

@@ -39,7 +39,7 @@ fn check_lineage(known: &Known, observed: &Observed, options: &Options, history:
     if known
         .lineage
         .as_ref()
-        .is_some_and(|lineage| lineage != scope && !lineage.is_without_id())
+        .is_some_and(|lineage| lineage != scope && !lineage.is_derived_from_names())
         && !options.take_over
     {
         history.refusals.push(
@@ -60,7 +60,7 @@ fn check_lineage(known: &Known, observed: &Observed, options: &Options, history:
 
 /// That an app which was deleted and made again could not be recognised.
 pub(super) fn missing_app_id_warning(observed: &Observed) -> Option<Note> {
-    observed.description.without_id.then(|| {
+    observed.description.scope_is_derived.then(|| {
         note(
             codes::APP_ID_UNKNOWN,
             format!(
@@ -75,8 +75,11 @@ pub(super) fn missing_app_id_warning(observed: &Observed) -> Option<Note> {
 /// That the state's lineage changes from one that was derived from names to the app's id.
 pub(super) fn lineage_change_note(known: &Known, observed: &Observed) -> Option<Note> {
     let description = &observed.description;
-    let derived = known.lineage.as_ref().is_some_and(Lineage::is_without_id);
-    (derived && !description.without_id).then(|| {
+    let derived = known
+        .lineage
+        .as_ref()
+        .is_some_and(Lineage::is_derived_from_names);
+    (derived && !description.scope_is_derived).then(|| {
         note(
             codes::LINEAGE_TOLD,
             "the platform tells the id of the app now: the state takes it as its lineage",
@@ -104,7 +107,7 @@ fn check_missing(
         && !fleet.members.values().flatten().any(ours);
     let count = observed.description.machine_count;
     let accepted = options.accept_missing || options.take_over || options.mode == PlanMode::Destroy;
-    if let (Some(count @ 1..), true) = (count, observed.all().next().is_none()) {
+    if let (Some(count @ 1..), true) = (count, observed.all_machines().next().is_none()) {
         history.refusals.push(
             note(
                 codes::FLEET_VANISHED,

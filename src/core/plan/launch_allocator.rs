@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::members::GroupResolver;
 use crate::core::fleet::{
-    Desired, GroupName, Known, LaunchId, Lineage, MachineId, MachineName, Observed, Pending, Region,
+    Desired, GroupName, Known, LaunchId, Lineage, MachineId, MachineName, Observed, PendingCreate,
+    Region,
 };
 
 /// Hands out intents: derived, never random, never one that a Machine already answers.
@@ -14,7 +15,7 @@ pub(super) struct LaunchAllocator<'a> {
     /// Launch parts of all names that are taken.
     taken: BTreeSet<&'a str>,
     /// Creates of an earlier run that may have happened; their ids are spent first.
-    pending: BTreeMap<(GroupName, Region), VecDeque<&'a Pending>>,
+    pending: BTreeMap<(GroupName, Region), VecDeque<&'a PendingCreate>>,
     slots: BTreeMap<(GroupName, Region), u32>,
     next_port: Option<u16>,
     ports: BTreeSet<u16>,
@@ -34,7 +35,7 @@ impl<'a> LaunchAllocator<'a> {
         observed: Option<&'a Observed>,
         lineage: &'a Lineage,
     ) -> Self {
-        let seen = observed.into_iter().flat_map(Observed::all);
+        let seen = observed.into_iter().flat_map(Observed::all_machines);
         let seen = seen.map(|m| &m.name);
         // Offline the known names are all there is; online a Machine that is gone frees nothing
         // either, since its name may still be refused for a while.
@@ -43,10 +44,10 @@ impl<'a> LaunchAllocator<'a> {
             .values()
             .map(|machine| &machine.name)
             .chain(seen);
-        let mut taken: BTreeSet<&str> = names.filter_map(MachineName::launch_part).collect();
+        let mut taken: BTreeSet<&str> = names.filter_map(MachineName::launch_suffix).collect();
         let labels = GroupResolver::of(desired);
         let mut pending: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
-        let mut all_owed: Vec<_> = known.pending.iter().collect();
+        let mut all_owed: Vec<_> = known.pending_creates.iter().collect();
         all_owed.sort_by(|a, b| a.launch.cmp(&b.launch));
         for owed in all_owed {
             // Each id is spent once, even if a file that was edited by hand has it twice.
@@ -107,7 +108,7 @@ impl<'a> LaunchAllocator<'a> {
         let owed = self.take_pending_successor(group, region, old);
         owed.unwrap_or_else(|| {
             let derive = |slot| {
-                LaunchId::derive_successor(self.lineage, self.serial, group, region, old, slot)
+                LaunchId::derive_replacement(self.lineage, self.serial, group, region, old, slot)
             };
             let mut launches = (0..).map(derive);
             let free = launches.find(|launch| !self.taken.contains(launch.as_str()));
@@ -146,12 +147,12 @@ pub(super) fn taken_ports(observed: Option<&Observed>) -> BTreeSet<u16> {
         return BTreeSet::new();
     };
     let in_use = &observed.description.capabilities.ports_in_use;
-    let borne = observed.all().filter_map(|machine| machine.port);
+    let borne = observed.all_machines().filter_map(|machine| machine.port);
     borne.chain(in_use.iter().copied()).collect()
 }
 
 /// The same intent once more: what it may have made bears the name that its group had then.
-fn pending_name(owed: &Pending) -> (LaunchId, MachineName) {
+fn pending_name(owed: &PendingCreate) -> (LaunchId, MachineName) {
     let name = MachineName::for_launch(&owed.group, &owed.launch);
     (owed.launch.clone(), name)
 }

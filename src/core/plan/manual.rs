@@ -35,7 +35,7 @@ pub fn forget_machine(known: &Known, id: &MachineId, facts: &RunInfo) -> Known {
     for machine in next.machines.values_mut() {
         machine.replaces.take_if(|replaced| replaced == id);
     }
-    next.ignored.insert(id.clone());
+    next.ignored_machines.insert(id.clone());
     let named: BTreeSet<ConfigDigest> = next
         .machines
         .values()
@@ -49,7 +49,8 @@ pub fn forget_machine(known: &Known, id: &MachineId, facts: &RunInfo) -> Known {
         .cloned()
         .collect();
     next.configs.retain(|digest, _| named.contains(digest));
-    next.filled.retain(|digest, _| named.contains(digest));
+    next.computed_fields
+        .retain(|digest, _| named.contains(digest));
     list_run(next, known, facts)
 }
 
@@ -62,7 +63,7 @@ pub fn check_adoptable(known: &Known, machine: &Machine) -> Result<(), AdoptErro
         Err(AdoptError::AlreadyKnown)
     } else if machine.config.is_none() {
         Err(AdoptError::Unreachable)
-    } else if machine.management == Management::Special {
+    } else if machine.management == Management::Auxiliary {
         Err(AdoptError::Special)
     } else {
         Ok(())
@@ -83,14 +84,14 @@ pub fn adopt_machine(
     let sent = adopted_config(
         desired.groups.get(&group),
         machine,
-        &known.filled,
+        &known.computed_fields,
         &facts.lineage,
     );
     let launch = machine.stamps.launch.clone();
     let ours = machine.stamps.lineage.as_ref() == Some(&facts.lineage);
     let launch = launch
         .and_then(|launch| LaunchId::new(launch).ok())
-        .filter(|launch| ours && machine.name.answers(launch));
+        .filter(|launch| ours && machine.name.matches_launch(launch));
     record_machine(&mut next, machine, &group, &sent, launch, None);
     list_run(next, known, facts)
 }

@@ -15,8 +15,8 @@ use super::provenance::creating_run;
 use super::types::{Drift, DriftKind, MachineRef, Note};
 use crate::core::fleet::{
     Desired, GroupName, Known, KnownMachine, Machine, MachineId, MachineName, MachineState,
-    Management, Observed, Obstacle, Pending, Region, RunId, StoredConfig, VolumeId, difference,
-    overlay,
+    Management, Observed, PendingCreate, Region, RunId, StoredConfig, UpdateBlocker, VolumeId,
+    diff, overlay,
 };
 
 /// One Machine of the fleet.
@@ -176,8 +176,8 @@ impl Member<'_> {
     }
 
     /// Why it cannot be changed in place.
-    pub(super) fn obstacle(&self) -> Option<Obstacle<'_>> {
-        self.observed.and_then(Machine::obstacle)
+    pub(super) fn obstacle(&self) -> Option<UpdateBlocker<'_>> {
+        self.observed.and_then(Machine::update_blocker)
     }
 }
 
@@ -198,7 +198,7 @@ pub(super) struct Fleet<'a> {
     /// Groups whose protection this plan takes away, and that it leaves as they are.
     pub(super) unprotected: BTreeSet<GroupName>,
     /// Creates that are owed and that nothing answers, with the group that they count for.
-    pub(super) pending_creates: Vec<(GroupName, &'a Pending)>,
+    pub(super) pending_creates: Vec<(GroupName, &'a PendingCreate)>,
     /// Machines that nothing tells the group of: neither the state nor what can be read of them.
     pub(super) unidentified: Vec<&'a MachineId>,
     /// Machines of other project folders.
@@ -261,17 +261,20 @@ pub(super) fn join_fleet<'a>(
     for member in fleet.members.values_mut().flatten() {
         member.requested_region = placement::requested(member, known, primary, scope);
     }
-    let seen = observed.into_iter().flat_map(Observed::all);
+    let seen = observed.into_iter().flat_map(Observed::all_machines);
     let names = known.machines.values().map(|machine| &machine.name);
     let taken: BTreeSet<&str> = names
         .chain(seen.map(|machine| &machine.name))
-        .filter_map(MachineName::launch_part)
+        .filter_map(MachineName::launch_suffix)
         .collect();
-    let was_protected = known.protect.iter().map(|name| labels.renamed_group(name));
+    let was_protected = known
+        .protected_groups
+        .iter()
+        .map(|name| labels.renamed_group(name));
     fleet.unprotected = was_protected
         .filter(|name| desired.groups.get(name).is_some_and(|g| !g.protect))
         .collect();
-    let owed = known.pending.iter();
+    let owed = known.pending_creates.iter();
     fleet.pending_creates = owed
         .filter(|pending| !taken.contains(pending.launch.as_str()))
         .map(|pending| (labels.renamed_group(&pending.group), pending))
@@ -286,8 +289,8 @@ fn join_observed<'a>(
     digest: &str,
     fleet: &mut Fleet<'a>,
 ) {
-    let owed: BTreeMap<&str, &Pending> = known
-        .pending
+    let owed: BTreeMap<&str, &PendingCreate> = known
+        .pending_creates
         .iter()
         .map(|pending| (pending.launch.as_str(), pending))
         .collect();
@@ -298,18 +301,18 @@ fn join_observed<'a>(
             continue;
         }
         let record = known.machines.get(id);
-        if record.is_none() && known.ignored.contains(id) {
+        if record.is_none() && known.ignored_machines.contains(id) {
             outsiders.entry("ignored").or_default().push(id);
             continue;
         }
         // Without a region nobody can say which place it fills.
-        if record.is_none() && !machine.region.is_told() {
+        if record.is_none() && !machine.region.is_known() {
             fleet.unidentified.push(id);
             continue;
         }
         match (machine.management, record) {
-            (Management::Ours | Management::Launch, _) | (_, Some(_)) => {}
-            (Management::Special, None) => {
+            (Management::Ours | Management::FlyLaunch, _) | (_, Some(_)) => {}
+            (Management::Auxiliary, None) => {
                 outsiders.entry("special").or_default().push(id);
                 continue;
             }
@@ -317,7 +320,7 @@ fn join_observed<'a>(
                 fleet.unidentified.push(id);
                 continue;
             }
-            (Management::Stranger, None) => {
+            (Management::Unmanaged, None) => {
                 outsiders.entry("stranger").or_default().push(id);
                 continue;
             }
@@ -328,7 +331,7 @@ fn join_observed<'a>(
             .clone()
             .or_else(|| record.map(|r| r.group.clone()))
             .unwrap_or(default);
-        let launch = machine.name.launch_part().filter(|_| record.is_none());
+        let launch = machine.name.launch_suffix().filter(|_| record.is_none());
         let answers = launch.and_then(|launch| owed.get(launch).copied());
         let member = Member {
             id,
@@ -337,7 +340,7 @@ fn join_observed<'a>(
             moved_from: labels.moved_from(id, &group),
             leaves_group: labels.group_left(id, &group),
             region: match record {
-                Some(record) if !machine.region.is_told() => &record.region,
+                Some(record) if !machine.region.is_known() => &record.region,
                 Some(_) | None => &machine.region,
             },
             requested_region: None,
@@ -382,9 +385,9 @@ fn join_observed<'a>(
     for (kind, ids) in outsiders {
         fleet.notes.push(notes::outsiders_note(kind, &ids));
     }
-    fleet.others.extend(observed.others.values());
+    fleet.others.extend(observed.other_projects.values());
     let mut folders: BTreeMap<&str, Vec<&MachineId>> = BTreeMap::new();
-    for (id, machine) in &observed.others {
+    for (id, machine) in &observed.other_projects {
         let folder = machine.project.as_deref().unwrap_or_default();
         folders.entry(folder).or_default().push(id);
     }
@@ -450,7 +453,7 @@ fn is_from_unrecorded_run(
             .is_some_and(|serial| serial.checked_sub(1) == Some(known.serial))
         && stamps.desired.as_deref() == Some(digest)
         && launch.is_some()
-        && machine.name.launch_part() == launch
+        && machine.name.launch_suffix() == launch
 }
 
 /// Whether a run that the state lists made this Machine: its answer was lost, and nobody knew of it.
@@ -538,11 +541,11 @@ pub(super) fn drift_from(
     let CompareContext { lineage, filled } = remembered;
     // What was sent by digest is there by digest, however the platform's config names it.
     let image = sent.tree().get("image").and_then(Value::as_str);
-    let config = seen.resolved(image)?;
-    let there = StoredConfig::of(&config, lineage);
-    let back = overlay::stored_for(sent, &there, sent);
+    let config = seen.resolved_config(image)?;
+    let there = StoredConfig::from_config(&config, lineage);
+    let back = overlay::stored_config_for(sent, &there, sent);
     let filled = filled_of(filled, [Some(sent), None]);
-    Some(difference::drift_of(&back, there.tree(), &filled, lineage))
+    Some(diff::drift_changes(&back, there.tree(), &filled, lineage))
 }
 
 /// Which group a Machine counts for.

@@ -9,8 +9,8 @@ use super::options::PlanMode;
 use super::types::{Action, AdoptedRun, Change, Outcome, Plan, Removal, StepResult};
 use super::{history, pending_creates, placement, releases, unproven};
 use crate::core::fleet::{
-    ConfigDigest, Desired, Filled, GroupName, Known, KnownMachine, LaunchId, Lineage, Machine,
-    MachineId, ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
+    ComputedFields, ConfigDigest, Desired, GroupName, Known, KnownMachine, LaunchId, Lineage,
+    Machine, MachineId, ReleaseRecord, ReleasedGroup, RunId, RunRecord, StoredConfig,
 };
 use crate::core::state::{RELEASES_KEPT, RUNS_KEPT};
 
@@ -51,7 +51,7 @@ pub fn next_state(
     let mut next = known.clone();
     next.lineage = Some(facts.lineage.clone());
     // What is written from here on has none.
-    next.exposed = 0;
+    next.configs_with_cleartext = 0;
     let places = pending_creates::replaced_by_create(plan, known, desired);
     for (id, change) in plan.changes() {
         if let Some(result) = results.get(id.0 as usize) {
@@ -63,7 +63,7 @@ pub fn next_state(
     record_platform_fields(&mut next, known, results);
     pending_creates::settle_successors(&mut next, plan, results);
     pending_creates::settle_pending(&mut next, known, plan, desired, results, &places);
-    next.protect = protected_groups(&next, plan, desired);
+    next.protected_groups = protected_groups(&next, plan, desired);
     if let Some(number) = facts
         .release
         .filter(|_| left_stamps(plan, results) || has_removed_group_machine(plan, results))
@@ -71,7 +71,7 @@ pub fn next_state(
         let made = release_record(&next, desired, number, facts);
         for group in made.groups.keys() {
             if let Some(template) = desired.groups.get(group).map(|group| &group.template) {
-                let template = StoredConfig::of(template, &facts.lineage);
+                let template = StoredConfig::from_config(template, &facts.lineage);
                 next.configs.entry(template.digest()).or_insert(template);
             }
         }
@@ -103,9 +103,10 @@ pub fn next_state(
         )
         .collect();
     next.configs.retain(|digest, _| used.contains(digest));
-    next.filled.retain(|digest, _| used.contains(digest));
-    next.pending.sort();
-    next.pending.dedup();
+    next.computed_fields
+        .retain(|digest, _| used.contains(digest));
+    next.pending_creates.sort();
+    next.pending_creates.dedup();
     if next == *known && !left_stamps(plan, results) {
         return next;
     }
@@ -213,7 +214,7 @@ fn release_record(next: &Known, desired: &Desired, number: u64, facts: &RunInfo)
         }
         let most = configs.into_iter().max_by_key(|(_, n)| *n);
         let config = most.map_or_else(
-            || StoredConfig::of(&group.template, &facts.lineage).digest(),
+            || StoredConfig::from_config(&group.template, &facts.lineage).digest(),
             |(config, _)| config.clone(),
         );
         (name.clone(), ReleasedGroup { config, placement })
@@ -317,8 +318,8 @@ fn apply_successor(
 /// that config were not written by this run, they may show other values than those that were. What was known of
 /// the config that a Machine had before goes on holding: the platform may add it later this time.
 fn record_platform_fields(next: &mut Known, known: &Known, results: &[StepResult]) {
-    let mut seen: BTreeMap<ConfigDigest, (Filled, BTreeSet<&MachineId>)> = BTreeMap::new();
-    let mut before: BTreeMap<ConfigDigest, Filled> = BTreeMap::new();
+    let mut seen: BTreeMap<ConfigDigest, (ComputedFields, BTreeSet<&MachineId>)> = BTreeMap::new();
+    let mut before: BTreeMap<ConfigDigest, ComputedFields> = BTreeMap::new();
     for result in results {
         let (Some(machine), Some(sent), Some(found)) =
             (&result.machine, &result.sent, &result.filled)
@@ -327,27 +328,27 @@ fn record_platform_fields(next: &mut Known, known: &Known, results: &[StepResult
         };
         let digest = sent.digest();
         let (filled, machines) = seen.entry(digest.clone()).or_default();
-        filled.merge(&found.filled);
+        filled.merge(&found.fields);
         machines.insert(&machine.id);
         let had = known.machines.get(&machine.id);
-        if let Some(had) = had.and_then(|had| known.filled.get(&had.config)) {
+        if let Some(had) = had.and_then(|had| known.computed_fields.get(&had.config)) {
             before.entry(digest).or_default().merge(had);
         }
     }
     for (digest, (filled, machines)) in seen {
         let others = next.machines.iter();
         let others = others.filter(|(id, other)| other.config == digest && !machines.contains(id));
-        let mut all = next.filled.remove(&digest).unwrap_or_default();
+        let mut all = next.computed_fields.remove(&digest).unwrap_or_default();
         if others.count() > 0 {
             all.merge(&filled);
         } else {
             all.update(&filled);
         }
         if let Some(before) = before.get(&digest) {
-            all.inherit(before);
+            all.add_missing(before);
         }
         if !all.is_empty() {
-            next.filled.insert(digest, all);
+            next.computed_fields.insert(digest, all);
         }
     }
 }
@@ -359,7 +360,7 @@ fn launch_of(next: &Known, machine: &Machine, lineage: &Lineage) -> Option<Launc
     }
     let launch = LaunchId::new(machine.stamps.launch.clone()?).ok()?;
     let ours = machine.stamps.lineage.as_ref() == Some(lineage);
-    (ours && machine.name.answers(&launch)).then_some(launch)
+    (ours && machine.name.matches_launch(&launch)).then_some(launch)
 }
 
 pub(super) fn record_machine(
@@ -374,7 +375,7 @@ pub(super) fn record_machine(
     next.configs
         .entry(config.clone())
         .or_insert_with(|| sent.clone());
-    next.ignored.remove(&machine.id);
+    next.ignored_machines.remove(&machine.id);
     let mut standby_for: Vec<MachineId> = machine.standby_for.clone();
     standby_for.sort();
     let before = next.machines.get(&machine.id);
@@ -412,8 +413,8 @@ fn keep_unproven(
             continue;
         };
         let group = desired.groups.get(&change.group);
-        let shown =
-            group.is_none_or(|group| unproven::is_observable(group, machine.obstacle().is_none()));
+        let shown = group
+            .is_none_or(|group| unproven::is_observable(group, machine.update_blocker().is_none()));
         if plan.mode != PlanMode::RefreshOnly && (change.action != Action::Adopt || shown) {
             continue;
         }
@@ -448,7 +449,7 @@ fn protected_groups(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<Gr
         .map(|machine| &machine.group)
         .collect();
     let wanted = desired.groups.iter().filter(|(name, group)| {
-        let was = next.protect.contains(*name);
+        let was = next.protected_groups.contains(*name);
         if plan.mode == PlanMode::Destroy {
             was
         } else {
@@ -457,7 +458,7 @@ fn protected_groups(next: &Known, plan: &Plan, desired: &Desired) -> BTreeSet<Gr
     });
     let wanted = wanted.map(|(name, _)| name);
     let others = next
-        .protect
+        .protected_groups
         .iter()
         .map(|name| moved.get(name).copied().unwrap_or(name))
         .filter(|name| !desired.groups.contains_key(*name));

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::change::Verb;
 use super::options::PlanMode;
 use super::types::{Action, Change, Outcome, Plan, Removal, StepId, StepResult};
-use crate::core::fleet::{Count, Desired, GroupName, Known, LaunchId, MachineId, Pending};
+use crate::core::fleet::{Count, Desired, GroupName, Known, LaunchId, MachineId, PendingCreate};
 
 /// Whose place each create takes: the one that it replaces, one that vanished, or one that goes so that
 /// its group is even.
@@ -86,7 +86,7 @@ pub(super) fn settle_pending(
         let group = desired.groups.get(name);
         group.is_none_or(|group| matches!(group.count, Count::Written(_)))
     };
-    let before: BTreeSet<&LaunchId> = known.pending.iter().map(|p| &p.launch).collect();
+    let before: BTreeSet<&LaunchId> = known.pending_creates.iter().map(|p| &p.launch).collect();
     let mut owed = Vec::new();
     for (id, change) in plan.changes() {
         if let (Some(successor), Some(result)) = (change.successor(), results.get(id.0 as usize)) {
@@ -112,7 +112,7 @@ pub(super) fn settle_pending(
             .is_some_and(|old| next.machines.contains_key(old));
         let missing = !counted(&change.group) && !stays;
         if !made && (unknown || missing || before.contains(launch)) {
-            owed.push(Pending {
+            owed.push(PendingCreate {
                 launch: launch.clone(),
                 group: change.group.clone(),
                 region: change.region.clone(),
@@ -121,13 +121,17 @@ pub(super) fn settle_pending(
             });
         }
     }
-    let answered = |launch: &LaunchId| next.machines.values().any(|m| m.name.answers(launch));
+    let answered = |launch: &LaunchId| {
+        next.machines
+            .values()
+            .any(|m| m.name.matches_launch(launch))
+    };
     if plan.mode == PlanMode::RefreshOnly {
-        let kept = known.pending.iter();
+        let kept = known.pending_creates.iter();
         owed.extend(kept.filter(|pending| !answered(&pending.launch)).cloned());
     }
-    next.pending = owed;
-    for pending in &mut next.pending {
+    next.pending_creates = owed;
+    for pending in &mut next.pending_creates {
         let there = |old: &MachineId| next.machines.contains_key(old);
         pending.replaces = pending.replaces.take().filter(there);
     }
@@ -139,7 +143,7 @@ fn pending_successor(
     launch: &LaunchId,
     result: &StepResult,
     was_owed: bool,
-) -> Option<Pending> {
+) -> Option<PendingCreate> {
     let made = result
         .replace_fallback
         .as_ref()
@@ -147,7 +151,7 @@ fn pending_successor(
         && result.sent.is_some();
     let unknown =
         result.replace_fallback.is_some() && matches!(result.outcome, Outcome::Unknown { .. });
-    (!made && (unknown || was_owed)).then(|| Pending {
+    (!made && (unknown || was_owed)).then(|| PendingCreate {
         launch: launch.clone(),
         group: change.group.clone(),
         region: change.region.clone(),

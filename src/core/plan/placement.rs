@@ -25,7 +25,7 @@ pub(super) fn named_by<'r>(
     lineage: &Lineage,
     regions: impl IntoIterator<Item = &'r Region>,
 ) -> Option<&'r Region> {
-    let part = name.launch_part()?;
+    let part = name.launch_suffix()?;
     let base = serial?.checked_sub(1)?;
     let mut regions = regions.into_iter();
     regions.find(|region| {
@@ -42,8 +42,8 @@ fn of_new(
     primary: Option<&Region>,
     lineage: &Lineage,
 ) -> Option<Region> {
-    let part = machine.name.launch_part()?;
-    let mut pending = known.pending.iter();
+    let part = machine.name.launch_suffix()?;
+    let mut pending = known.pending_creates.iter();
     if let Some(pending) = pending.find(|pending| pending.launch.as_str() == part) {
         return Some(pending.region.clone());
     }

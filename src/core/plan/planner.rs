@@ -30,7 +30,7 @@ use super::types::{
 use super::unreadable;
 use super::volumes::{self, VolumeAllocator};
 use crate::core::code::Code;
-use crate::core::fleet::secret::form;
+use crate::core::fleet::secret::patterns;
 use crate::core::fleet::{
     Capabilities, Desired, GroupName, Known, Lineage, MachineId, Observed, Region,
 };
@@ -90,8 +90,8 @@ pub fn plan(
         format_version: FORMAT_VERSION,
         app: desired.app.clone(),
         provider: desired.provider.clone(),
-        provider_unwritten: desired.provider_unwritten,
-        named_by: desired.named_by.clone(),
+        provider_unwritten: desired.provider_from_flag,
+        named_by: desired.app_name_source.clone(),
         lineage: scope.cloned(),
         serial: known.serial,
         desired: digest,
@@ -249,7 +249,7 @@ fn add_notes(
             "which Machines go is decided at apply: this plan was made without asking the provider",
         ));
     }
-    if !plan.online && desired.profile().volumes && creates_mounts(plan, desired) {
+    if !plan.online && desired.profile().has_volumes && creates_mounts(plan, desired) {
         plan.notes.push(note(
             codes::DECIDED_AT_APPLY,
             "which volumes new Machines take, and which are made, is decided at apply: this plan was made \
@@ -278,7 +278,7 @@ fn creates_mounts(plan: &Plan, desired: &Desired) -> bool {
 
 /// That secrets were written in clear, which no later state undoes.
 fn exposed_secrets_warning(known: &Known) -> Option<Note> {
-    (known.exposed > 0).then(|| {
+    (known.configs_with_cleartext > 0).then(|| {
         note(
             codes::SECRETS_IN_STATE,
             "the state file has a secret in clear, and so has its history, in git for instance, also after an \
@@ -299,8 +299,8 @@ fn record_notes(
     if options.mode == PlanMode::Destroy {
         return found;
     }
-    if known.exposed > 0 {
-        let configs = match known.exposed {
+    if known.configs_with_cleartext > 0 {
+        let configs = match known.configs_with_cleartext {
             1 => "1 config of the state has a secret in clear".to_owned(),
             n => format!("{n} configs of the state have a secret in clear"),
         };
@@ -310,11 +310,11 @@ fn record_notes(
         ));
     }
     for (name, group) in &desired.groups {
-        let remembered = known.protect.contains(name)
+        let remembered = known.protected_groups.contains(name)
             || desired
                 .moved
                 .iter()
-                .any(|m| m.to == *name && known.protect.contains(&m.from));
+                .any(|m| m.to == *name && known.protected_groups.contains(&m.from));
         let exists = fleet.members.contains_key(name);
         match (group.protect, remembered) {
             (true, false) if exists => {
@@ -334,7 +334,7 @@ fn record_notes(
         }
     }
     for name in known
-        .protect
+        .protected_groups
         .iter()
         .filter(|name| !desired.groups.contains_key(*name))
     {
@@ -403,7 +403,7 @@ fn group_change(name: &GroupName, decision: &GroupDecision<'_>, touched: bool) -
         command: decision
             .desired
             .and_then(|group| group.command.as_deref())
-            .map(|command| form::hidden(command).into_owned()),
+            .map(|command| patterns::redact(command).into_owned()),
         before,
         after,
         verdict,
@@ -418,7 +418,7 @@ fn group_change(name: &GroupName, decision: &GroupDecision<'_>, touched: bool) -
         size: group_notes::size_text(decision),
         http_service: decision
             .desired
-            .and_then(|group| group.places.http_service.clone()),
+            .and_then(|group| group.locations.http_service.clone()),
     }
 }
 

@@ -65,6 +65,6 @@ pub(super) fn creating_run<'a>(machine: &'a Machine, observed: &Observed) -> Opt
     let launch = stamps.launch.as_deref();
     let ours = stamps.lineage.as_ref() == Some(&observed.description.scope)
         && launch.is_some()
-        && machine.name.launch_part() == launch;
+        && machine.name.launch_suffix() == launch;
     stamps.run.as_ref().filter(|_| ours)
 }

@@ -17,7 +17,7 @@ use super::types::Removal;
 use super::unhealthy;
 use super::unproven::{self, Evidence};
 use super::unreadable;
-use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineState, Pending, Region};
+use crate::core::fleet::{Desired, DesiredGroup, GroupName, MachineState, PendingCreate, Region};
 
 /// Decides every group, wanted or existing, in order of name.
 pub(super) fn decide<'a>(
@@ -129,7 +129,7 @@ pub(super) struct GroupReconciler<'g, 'a> {
     pub(super) running: &'g RunningImage,
     pub(super) requested: &'g Requested,
     pub(super) unprotected: bool,
-    pub(super) pending_creates: Vec<&'a Pending>,
+    pub(super) pending_creates: Vec<&'a PendingCreate>,
 }
 
 impl<'a> GroupReconciler<'_, 'a> {
@@ -237,7 +237,7 @@ impl<'a> GroupReconciler<'_, 'a> {
             return;
         }
         let template = &self.desired_group.template;
-        if template.written_size().is_none() {
+        if template.explicit_size().is_none() {
             let default = || running::default_guest(self.desired, &self.members);
             decision.inherits.guest = running::latest_guest(&self.members).or_else(default);
         }

@@ -111,7 +111,7 @@ impl UnmanagedFields {
         let lags = member.is_record_outdated() && member.moved_from.is_none();
         let same = |sent: &StoredConfig| match wanted {
             Some(group) => is_recorded(group, &recorded, sent, member),
-            None => sent.is_as(&recorded),
+            None => sent.is_equivalent_to(&recorded),
         };
         member.is_adopted() || lags || !member.sent.is_some_and(same)
     }

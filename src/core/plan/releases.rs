@@ -52,7 +52,9 @@ pub(super) fn after_refresh<'m>(
     let stamps = machines
         .into_iter()
         .filter_map(|m| m.stamps.release.as_ref());
-    let theirs = stamps.filter(|stamp| stamp.since_us).map(|s| s.version);
+    let theirs = stamps
+        .filter(|stamp| stamp.newer_than_ours)
+        .map(|s| s.version);
     theirs
         .min()
         .map_or(newest, |first| Some(first.saturating_sub(1)))
@@ -202,7 +204,7 @@ impl<'a> Newer<'a> {
         let is_newer = match self.seen {
             Some(seen) => stamp.version > seen && !is_ours,
             // Without a state our own stamps tell it.
-            None => machine.stamps.lineage.as_ref() == Some(self.lineage) && stamp.since_us,
+            None => machine.stamps.lineage.as_ref() == Some(self.lineage) && stamp.newer_than_ours,
         };
         is_newer.then_some(stamp.version)
     }
@@ -281,7 +283,7 @@ fn reverts_to_our_release(
 
 /// Whether it changes an image of which the state remembers nothing, so that no drift tells of it.
 fn changes_unknown_image(change: &Change, known: &Known, id: &MachineId) -> bool {
-    let sent = known.sent(id);
+    let sent = known.sent_config(id);
     let forgotten = sent.is_some_and(|sent| sent.tree().get("image").is_none());
     forgotten && change.changes.iter().any(|field| field.path == ["image"])
 }
@@ -320,7 +322,7 @@ fn reverts_drift(change: &Change, drift: &Drift) -> bool {
 pub(super) fn warnings(observed: &Observed, options: &Options) -> Vec<Note> {
     let mut found = Vec::new();
     let app = &observed.app;
-    if let Some(why) = &observed.release_unknown {
+    if let Some(why) = &observed.release_error {
         found.push(note(
             codes::RELEASE_UNKNOWN,
             format!("the newest release of `{app}` is not known: {why}"),
@@ -353,10 +355,10 @@ pub fn release_in_progress<'r, 'm>(
     now: Option<i64>,
 ) -> Option<(&'r Release, i64)> {
     let release = newest?;
-    let left = release.under_way(now?)?;
+    let left = release.in_progress_seconds_left(now?)?;
     let ours = |machine: &Machine| {
         let stamp = machine.stamps.release.as_ref();
-        stamp.is_some_and(|stamp| stamp.by_us && stamp.id.as_ref() == Some(&release.id))
+        stamp.is_some_and(|stamp| stamp.registered_by_us && stamp.id.as_ref() == Some(&release.id))
     };
     let ours = own.contains(&release.id) || machines.into_iter().any(ours);
     (!ours).then_some((release, left))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::members::Member;
 use super::requested::Requested;
-use crate::core::fleet::{CheckState, MachineId, MachineState, Obstacle};
+use crate::core::fleet::{CheckState, MachineId, MachineState, UpdateBlocker};
 
 /// Machines that are named, and by what.
 #[derive(Clone, Copy)]
@@ -151,7 +151,7 @@ impl RemovalRank {
             }
             Self::Named => "named by a `[[removed]]` entry",
             Self::Late => "it turned up when its place was taken",
-            Self::HostUnreachable => member.obstacle().map_or("", Obstacle::as_str),
+            Self::HostUnreachable => member.obstacle().map_or("", UpdateBlocker::as_str),
             Self::Cordoned => "cordoned",
             Self::FailingChecks => "its checks fail",
             Self::NotStarted => "not started",

@@ -16,7 +16,7 @@ use super::requested::ReleaseCommandMode;
 use super::types::{Action, Change, Note, Plan};
 use crate::core::fleet::{
     Desired, FieldChange, GroupName, Known, Lineage, MachineState, ReleaseCommand, StoredConfig,
-    UnsupportedStrategy, difference, overlay,
+    UnsupportedStrategy, diff, overlay,
 };
 
 /// Groups that are named in one sentence.
@@ -105,7 +105,7 @@ impl<'a> RolloutCheck<'_, 'a> {
         {
             let message = format!(
                 "the release command ({}) has to run before this, and this version does not run it: {why}",
-                command.place
+                command.location
             );
             found.push(note(codes::RELEASE_COMMAND_NEEDED, message).with_hint(
                 "run it by hand, then add `--release-command=never`: this plan goes on without it",
@@ -122,7 +122,7 @@ impl<'a> RolloutCheck<'_, 'a> {
         let (command, why) = self.required_release_command()?;
         let message = format!(
             "the release command ({}) does not run, as `--release-command=never` says: {why}",
-            command.place
+            command.location
         );
         Some(note(codes::RELEASE_COMMAND_SKIPPED, message))
     }
@@ -188,12 +188,12 @@ impl<'a> RolloutCheck<'_, 'a> {
             return BTreeSet::new();
         };
         if decision.members.is_empty() {
-            let template = StoredConfig::of(&wanted.template, self.lineage);
+            let template = StoredConfig::from_config(&wanted.template, self.lineage);
             let Some(before) = self.last_config(name) else {
                 return BTreeSet::new();
             };
-            let after = overlay::stored_for(&template, before, before);
-            return changed_parts(&difference::tree_changes(before.tree(), &after)).collect();
+            let after = overlay::stored_config_for(&template, before, before);
+            return changed_parts(&diff::diff_stored(before.tree(), &after)).collect();
         }
         let remembered = CompareContext::of(self.known, self.lineage);
         let mut fields = ConfigComparer::of(Some(wanted), remembered);

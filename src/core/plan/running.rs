@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::members::Member;
 use super::releases;
 use crate::core::fleet::schema::Guest;
-use crate::core::fleet::{Desired, Machine, normal};
+use crate::core::fleet::{Desired, Machine, normalise};
 use crate::core::platform::sizes;
 
 /// The image of a set of Machines, by digest where that is known.
@@ -50,7 +50,9 @@ pub(super) fn running_image<'m, 'a: 'm>(
             (0, serial) => (0, serial),
             (release, _) => (release, 0),
         };
-        let entry = images.entry(normal::image(image)).or_insert((age, image));
+        let entry = images
+            .entry(normalise::normalise_image(image))
+            .or_insert((age, image));
         entry.0 = entry.0.max(age);
     }
     let newest = images.values().map(|(age, _)| *age).max();
@@ -92,8 +94,8 @@ fn sent_image(machine: &Machine) -> Option<&str> {
 /// What flyctl takes for a group that has no Machine yet (docs/platform/fly-toml.md 10.3); of Machines
 /// whose size cannot be seen nothing is guessed.
 pub(super) fn default_guest(desired: &Desired, members: &[Member<'_>]) -> Option<Guest> {
-    let usual = || Some(sizes::find(sizes::DEFAULT)?.guest());
-    (desired.profile().sizes && members.is_empty())
+    let usual = || Some(sizes::find(sizes::DEFAULT_SIZE)?.guest());
+    (desired.profile().has_fly_sizes && members.is_empty())
         .then(usual)
         .flatten()
 }

@@ -10,11 +10,11 @@ use super::branch::{Branch, ReplaceFallback};
 use super::options::PlanMode;
 use super::provenance::Provenance;
 use super::requested::Requested;
-use crate::core::fleet::quiet::FilledIn;
+use crate::core::fleet::computed::MachineComputedFields;
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{
-    AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine, MachineConfig,
-    MachineId, MachineName, MachineState, NamedBy, OnFailure, Region, ReleaseStrategy, RunId,
+    AppName, AppNameSource, ConfigDigest, FieldChange, GroupName, LaunchId, Lineage, Machine,
+    MachineConfig, MachineId, MachineName, MachineState, OnFailure, Region, ReleaseStrategy, RunId,
     StoredConfig, VolumeId,
 };
 
@@ -35,7 +35,7 @@ pub struct Plan {
     pub provider_unwritten: bool,
     /// Where the app's name came from; none where fly.toml says it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub named_by: Option<NamedBy>,
+    pub named_by: Option<AppNameSource>,
     /// The scope; none when planned offline from no state.
     pub lineage: Option<Lineage>,
     /// Serial of the state that it was made from.
@@ -339,7 +339,7 @@ impl Inherited {
     /// it is to be like, if there is one and that can be read, with the image by its digest and without its
     /// volumes; else what is inherited.
     pub fn base(&self, of: Option<&Machine>) -> MachineConfig {
-        let Some(old) = of.and_then(|machine| machine.resolved(None)) else {
+        let Some(old) = of.and_then(|machine| machine.resolved_config(None)) else {
             return MachineConfig {
                 image: self.image.clone(),
                 guest: self.guest.clone(),
@@ -571,7 +571,7 @@ pub struct StepResult {
     /// What the platform added by itself to the config that was sent; none where nothing was sent, or its answer
     /// is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub filled: Option<Box<FilledIn>>,
+    pub filled: Option<Box<MachineComputedFields>>,
     /// What there is to say of a change that is done, for people (a Machine that ended by itself).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,

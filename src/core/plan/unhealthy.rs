@@ -54,7 +54,7 @@ pub(super) fn wait_for_unhealthy<'a>(
 }
 
 fn is_serving(member: &Member<'_>) -> bool {
-    member.state().is_none_or(MachineState::runs) && !is_failing_checks(member)
+    member.state().is_none_or(MachineState::should_run) && !is_failing_checks(member)
 }
 
 fn is_failing_checks(member: &Member<'_>) -> bool {

@@ -112,7 +112,7 @@ fn ended_badly(group: &DesiredGroup, seen: &Machine) -> bool {
     let badly = seen
         .last_exit()
         .is_some_and(|exit| exit.is_crash() || serves);
-    seen.ended_by_itself() && badly && !scheduled
+    seen.exited_by_itself() && badly && !scheduled
 }
 
 /// Machines that a run has changed and that nobody has seen work, where others are to be changed, too: they are kept to show

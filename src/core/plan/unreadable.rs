@@ -11,7 +11,7 @@ use super::members::{Fleet, Member};
 use super::notes::{format_ids, format_machine_count, note};
 use super::options::{Options, PlanMode};
 use super::types::{Action, Note, Step, Work};
-use crate::core::fleet::{GroupName, Known, MachineId, Observed, Obstacle};
+use crate::core::fleet::{GroupName, Known, MachineId, Observed, UpdateBlocker};
 
 /// What becomes of a Machine that must change and cannot be changed in place: without a mount it is
 /// replaced, new one first; with one a person must decide.
@@ -22,7 +22,7 @@ pub(super) fn change_unreadable<'a>(
     fields: &mut ConfigComparer<'a>,
     decision: &mut GroupDecision<'a>,
 ) {
-    let obstacle = member.obstacle().map_or("", Obstacle::as_str);
+    let obstacle = member.obstacle().map_or("", UpdateBlocker::as_str);
     if member.is_unlisted_and_unreadable() || !member.volumes().is_empty() {
         let volume = if member.is_unlisted_and_unreadable() {
             "nobody knows whether it has a volume"
@@ -88,7 +88,7 @@ pub(super) fn warnings(
     let members = || decisions.values().flat_map(|decision| &decision.members);
     let mut found = Vec::new();
     let dead: Vec<_> = members()
-        .filter(|member| member.obstacle() == Some(Obstacle::Host))
+        .filter(|member| member.obstacle() == Some(UpdateBlocker::Host))
         .collect();
     if !dead.is_empty() {
         let message = format!(
@@ -99,14 +99,14 @@ pub(super) fn warnings(
         found.push(with_unlisted(note(codes::HOST_UNREACHABLE, message), &dead));
     }
     let odd = members().filter_map(|member| match member.obstacle()? {
-        Obstacle::Host => None,
-        obstacle @ (Obstacle::Config(_) | Obstacle::NoConfig) => Some((member, obstacle)),
+        UpdateBlocker::Host => None,
+        obstacle @ (UpdateBlocker::Config(_) | UpdateBlocker::NoConfig) => Some((member, obstacle)),
     });
     let odd: Vec<_> = odd.collect();
     if let Some((_, first)) = odd.first() {
         let why = match first {
-            Obstacle::Config(why) => (*why).to_owned(),
-            Obstacle::Host | Obstacle::NoConfig => first.as_str().to_owned(),
+            UpdateBlocker::Config(why) => (*why).to_owned(),
+            UpdateBlocker::Host | UpdateBlocker::NoConfig => first.as_str().to_owned(),
         };
         let members: Vec<_> = odd.iter().map(|(member, _)| *member).collect();
         let message = format!(

@@ -14,7 +14,7 @@ use crate::core::fleet::{
     AppName, Desired, DesiredGroup, GroupName, HostStatus, MachineId, Observed, Region, Volume,
     VolumeId,
 };
-use crate::core::platform::prices::volume;
+use crate::core::platform::prices::volume_price;
 
 /// flyctl's size of a new volume where none is written (docs/platform/fly-toml.md 10.5).
 const DEFAULT_SIZE_GB: u32 = 1;
@@ -91,7 +91,7 @@ impl<'a> VolumeAllocator<'a> {
             taken: kept.to_vec(),
             new_volumes: Vec::new(),
         };
-        let guest = group.template.written_size().or(inherited);
+        let guest = group.template.explicit_size().or(inherited);
         for mount in group.template.mounts.iter().flatten().skip(kept.len()) {
             let Some(name) = &mount.name else {
                 break;
@@ -190,7 +190,7 @@ fn find_forked<'v>(
 
 /// What a move to another host left behind, with what it costs as long as it stays.
 pub fn forked_text(machine: &MachineId, left: &Volume, new: &VolumeId) -> String {
-    let cents = volume(left.size_gb).cents();
+    let cents = volume_price(left.size_gb).cents();
     format!(
         "a move to another host gave Machine {machine} volume {new} in place of {}, which no Machine has and \
          which costs ${}.{:02} a month ({} GB)",

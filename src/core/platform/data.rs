@@ -3,40 +3,40 @@
 
 use super::prices::Rates;
 use super::regions::PlatformRegion;
-use super::sizes::{CpuKind, KindRules, VmSize};
+use super::sizes::{CpuKind, CpuKindRules, VmSize};
 
 /// When the sizes and their rules were read: fly-go 22d6e51 (`machine_types.go`) and flyctl ad0172f
 /// (`internal/machine/update.go`).
-pub const SIZES_OF: &str = "2026-08-21";
+pub const SIZES_AS_OF: &str = "2026-08-21";
 
 /// When the list of regions was read: superfly/docs, `reference/regions`, commit 1d7355d.
-pub const REGIONS_OF: &str = "2025-10-28";
+pub const REGIONS_AS_OF: &str = "2025-10-28";
 
 /// When the prices were read: the tables of <https://fly.io/docs/about/pricing/>, one per region. The
 /// page's later text repeats the price of memory and no longer holds the tables.
-pub const PRICES_OF: &str = "2025-08-19";
+pub const PRICES_AS_OF: &str = "2025-08-19";
 
 /// CPUs, memory and rate of each kind. Memory beside the CPUs costs the same for both kinds.
 ///
 /// The step of memory is the one that flyctl checks; for `performance` Fly's own pages name three
 /// (256, 1024, 2048), so a size that breaks only that rule is not refused.
-pub(super) const KINDS: [KindRules; 2] = [
-    KindRules {
+pub(super) const CPU_KINDS: [CpuKindRules; 2] = [
+    CpuKindRules {
         kind: CpuKind::Shared,
         cpus: &[1, 2, 4, 6, 8],
-        least_mb_per_cpu: 256,
-        most_mb_per_cpu: 2048,
+        min_mb_per_cpu: 256,
+        max_mb_per_cpu: 2048,
         step_mb: 256,
         rates: Rates {
             cpu_nanodollars_per_second: 750,
             priced_cpus: &[1, 2, 4, 8],
         },
     },
-    KindRules {
+    CpuKindRules {
         kind: CpuKind::Performance,
         cpus: &[1, 2, 4, 6, 8, 10, 12, 14, 16, 32, 64, 128],
-        least_mb_per_cpu: 2048,
-        most_mb_per_cpu: 8192,
+        min_mb_per_cpu: 2048,
+        max_mb_per_cpu: 8192,
         step_mb: 1024,
         rates: Rates {
             cpu_nanodollars_per_second: 11_960,
@@ -79,41 +79,41 @@ pub(super) const SIZES: [VmSize; 18] = [
 /// The regions, those that take no new Machines any more last. The number is the price against `iad` in
 /// ten-thousandths; for `bom` and `sin` newer notes contradict the tables.
 pub(super) const REGIONS: [PlatformRegion; 35] = [
-    open("ams", "Amsterdam, Netherlands", Some(10_385)),
-    open("arn", "Stockholm, Sweden", Some(10_385)),
-    open("bom", "Mumbai, India", None),
-    open("cdg", "Paris, France", Some(11_346)),
-    open("dfw", "Dallas, Texas (US)", Some(12_500)),
-    open("ewr", "Secaucus, NJ (US)", Some(10_000)),
-    open("fra", "Frankfurt, Germany", Some(11_538)),
-    open("gru", "Sao Paulo, Brazil", Some(16_154)),
-    open("iad", "Ashburn, Virginia (US)", Some(10_000)),
-    open("jnb", "Johannesburg, South Africa", Some(13_029)),
-    open("lax", "Los Angeles, California (US)", Some(11_995)),
-    open("lhr", "London, United Kingdom", Some(11_346)),
-    open("nrt", "Tokyo, Japan", Some(13_077)),
-    open("ord", "Chicago, Illinois (US)", Some(12_500)),
-    open("sin", "Singapore, Singapore", None),
-    open("sjc", "San Jose, California (US)", Some(11_923)),
-    open("syd", "Sydney, Australia", Some(12_692)),
-    open("yyz", "Toronto, Canada", Some(11_154)),
-    retired("atl", "Atlanta, Georgia (US)", Some(12_500)),
-    retired("bog", "Bogotá, Colombia", Some(16_154)),
-    retired("bos", "Boston, Massachusetts (US)", Some(12_500)),
-    retired("den", "Denver, Colorado (US)", Some(12_500)),
-    retired("eze", "Ezeiza, Argentina", Some(18_582)),
-    retired("gdl", "Guadalajara, Mexico", Some(13_510)),
-    retired("gig", "Rio de Janeiro, Brazil", Some(16_154)),
-    retired("hkg", "Hong Kong, Hong Kong", Some(14_038)),
-    retired("mad", "Madrid, Spain", Some(10_962)),
-    retired("mia", "Miami, Florida (US)", Some(12_500)),
-    retired("otp", "Bucharest, Romania", Some(13_269)),
-    retired("phx", "Phoenix, Arizona (US)", Some(12_500)),
-    retired("qro", "Querétaro, Mexico", Some(13_510)),
-    retired("scl", "Santiago, Chile", Some(16_971)),
-    retired("sea", "Seattle, Washington (US)", Some(12_500)),
-    retired("waw", "Warsaw, Poland", Some(13_269)),
-    retired("yul", "Montreal, Canada", Some(11_154)),
+    open_region("ams", "Amsterdam, Netherlands", Some(10_385)),
+    open_region("arn", "Stockholm, Sweden", Some(10_385)),
+    open_region("bom", "Mumbai, India", None),
+    open_region("cdg", "Paris, France", Some(11_346)),
+    open_region("dfw", "Dallas, Texas (US)", Some(12_500)),
+    open_region("ewr", "Secaucus, NJ (US)", Some(10_000)),
+    open_region("fra", "Frankfurt, Germany", Some(11_538)),
+    open_region("gru", "Sao Paulo, Brazil", Some(16_154)),
+    open_region("iad", "Ashburn, Virginia (US)", Some(10_000)),
+    open_region("jnb", "Johannesburg, South Africa", Some(13_029)),
+    open_region("lax", "Los Angeles, California (US)", Some(11_995)),
+    open_region("lhr", "London, United Kingdom", Some(11_346)),
+    open_region("nrt", "Tokyo, Japan", Some(13_077)),
+    open_region("ord", "Chicago, Illinois (US)", Some(12_500)),
+    open_region("sin", "Singapore, Singapore", None),
+    open_region("sjc", "San Jose, California (US)", Some(11_923)),
+    open_region("syd", "Sydney, Australia", Some(12_692)),
+    open_region("yyz", "Toronto, Canada", Some(11_154)),
+    retired_region("atl", "Atlanta, Georgia (US)", Some(12_500)),
+    retired_region("bog", "Bogotá, Colombia", Some(16_154)),
+    retired_region("bos", "Boston, Massachusetts (US)", Some(12_500)),
+    retired_region("den", "Denver, Colorado (US)", Some(12_500)),
+    retired_region("eze", "Ezeiza, Argentina", Some(18_582)),
+    retired_region("gdl", "Guadalajara, Mexico", Some(13_510)),
+    retired_region("gig", "Rio de Janeiro, Brazil", Some(16_154)),
+    retired_region("hkg", "Hong Kong, Hong Kong", Some(14_038)),
+    retired_region("mad", "Madrid, Spain", Some(10_962)),
+    retired_region("mia", "Miami, Florida (US)", Some(12_500)),
+    retired_region("otp", "Bucharest, Romania", Some(13_269)),
+    retired_region("phx", "Phoenix, Arizona (US)", Some(12_500)),
+    retired_region("qro", "Querétaro, Mexico", Some(13_510)),
+    retired_region("scl", "Santiago, Chile", Some(16_971)),
+    retired_region("sea", "Seattle, Washington (US)", Some(12_500)),
+    retired_region("waw", "Warsaw, Poland", Some(13_269)),
+    retired_region("yul", "Montreal, Canada", Some(11_154)),
 ];
 
 const fn shared(name: &'static str, cpus: u32) -> VmSize {
@@ -147,7 +147,7 @@ const fn gpu(name: &'static str, gpu: &'static str) -> VmSize {
     }
 }
 
-const fn open(code: &'static str, name: &'static str, ratio: Option<u32>) -> PlatformRegion {
+const fn open_region(code: &'static str, name: &'static str, ratio: Option<u32>) -> PlatformRegion {
     PlatformRegion {
         code,
         name,
@@ -156,9 +156,13 @@ const fn open(code: &'static str, name: &'static str, ratio: Option<u32>) -> Pla
     }
 }
 
-const fn retired(code: &'static str, name: &'static str, ratio: Option<u32>) -> PlatformRegion {
+const fn retired_region(
+    code: &'static str,
+    name: &'static str,
+    ratio: Option<u32>,
+) -> PlatformRegion {
     PlatformRegion {
         retired: true,
-        ..open(code, name, ratio)
+        ..open_region(code, name, ratio)
     }
 }

@@ -8,4 +8,4 @@ pub mod prices;
 pub mod regions;
 pub mod sizes;
 
-pub use data::{PRICES_OF, REGIONS_OF, SIZES_OF};
+pub use data::{PRICES_AS_OF, REGIONS_AS_OF, SIZES_AS_OF};

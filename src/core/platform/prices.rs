@@ -21,9 +21,9 @@ pub(super) struct Rates {
 
 /// A price of a month in billionths of a dollar, so that sums of many Machines round once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Monthly(pub i128);
+pub struct MonthlyPrice(pub i128);
 
-impl Monthly {
+impl MonthlyPrice {
     /// In whole cents, halves away from zero.
     pub fn cents(self) -> i64 {
         let half = if self.0 < 0 { -5_000_000 } else { 5_000_000 };
@@ -34,7 +34,7 @@ impl Monthly {
 
 /// What a Machine of this size costs there in a month if it never stops; none where Fly has published no
 /// price for it.
-pub fn monthly(guest: &Guest, region: &Region) -> Option<Monthly> {
+pub fn machine_price(guest: &Guest, region: &Region) -> Option<MonthlyPrice> {
     let Guest {
         cpu_kind,
         cpus,
@@ -52,9 +52,9 @@ pub fn monthly(guest: &Guest, region: &Region) -> Option<Monthly> {
     if gpu_kind.is_some() || gpus.is_some_and(|n| n > 0) || host_dedication_id.is_some() {
         return None;
     }
-    let rules = sizes::rules(cpu_kind.as_deref()?)?;
+    let rules = sizes::find_rules(cpu_kind.as_deref()?)?;
     let (cpus, memory_mb) = ((*cpus)?, (*memory_mb)?);
-    let extra_mb = memory_mb.checked_sub(cpus.checked_mul(rules.least_mb_per_cpu)?)?;
+    let extra_mb = memory_mb.checked_sub(cpus.checked_mul(rules.min_mb_per_cpu)?)?;
     if !rules.rates.priced_cpus.contains(&cpus) {
         return None;
     }
@@ -63,12 +63,14 @@ pub fn monthly(guest: &Guest, region: &Region) -> Option<Monthly> {
     let cpu = u128::from(cpus) * u128::from(rules.rates.cpu_nanodollars_per_second) * 1024;
     let memory = u128::from(extra_mb) * u128::from(MEMORY_NANODOLLARS_PER_GB_SECOND);
     let month = (cpu + memory) * u128::from(SECONDS_PER_MONTH) * u128::from(ratio);
-    i128::try_from(month / (1024 * 10_000)).ok().map(Monthly)
+    i128::try_from(month / (1024 * 10_000))
+        .ok()
+        .map(MonthlyPrice)
 }
 
 /// What a volume of this size costs in a month, attached or not; the same in every region.
-pub fn volume(size_gb: u32) -> Monthly {
-    Monthly(i128::from(size_gb) * i128::from(VOLUME_NANODOLLARS_PER_GB_MONTH))
+pub fn volume_price(size_gb: u32) -> MonthlyPrice {
+    MonthlyPrice(i128::from(size_gb) * i128::from(VOLUME_NANODOLLARS_PER_GB_MONTH))
 }
 
 #[cfg(test)]
@@ -78,7 +80,7 @@ mod tests {
     fn cents(size: &str, memory_mb: Option<u32>, region: &str) -> Option<i64> {
         let mut guest = sizes::find(size).unwrap().guest();
         guest.memory_mb = memory_mb.or(guest.memory_mb);
-        Some(monthly(&guest, &Region::new(region).unwrap())?.cents())
+        Some(machine_price(&guest, &Region::new(region).unwrap())?.cents())
     }
 
     /// Rows of the published tables; they round a rate per second to eight places first.
@@ -119,22 +121,28 @@ mod tests {
             host_dedication_id: Some("host".to_owned()),
             ..sizes::find("shared-cpu-1x").unwrap().guest()
         };
-        assert_eq!(monthly(&dedicated, &Region::new("iad").unwrap()), None);
         assert_eq!(
-            monthly(&Guest::default(), &Region::new("iad").unwrap()),
+            machine_price(&dedicated, &Region::new("iad").unwrap()),
+            None
+        );
+        assert_eq!(
+            machine_price(&Guest::default(), &Region::new("iad").unwrap()),
             None
         );
     }
 
     #[test]
     fn cents_round_half_away_from_zero() {
-        assert_eq!(Monthly(1_944_000_000).cents(), 194);
-        assert_eq!(Monthly(-1_945_000_000).cents(), -195);
-        assert_eq!(Monthly(0).cents(), 0);
+        assert_eq!(MonthlyPrice(1_944_000_000).cents(), 194);
+        assert_eq!(MonthlyPrice(-1_945_000_000).cents(), -195);
+        assert_eq!(MonthlyPrice(0).cents(), 0);
     }
 
     #[test]
     fn a_volume_costs_by_its_size() {
-        assert_eq!((volume(1).cents(), volume(10).cents()), (15, 150));
+        assert_eq!(
+            (volume_price(1).cents(), volume_price(10).cents()),
+            (15, 150)
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! VM sizes: those with a name, and what a custom one may be.
 
-use super::data::{KINDS, SIZES};
+use super::data::{CPU_KINDS, SIZES};
 use super::prices::Rates;
 use crate::core::fleet::schema::Guest;
 
@@ -25,15 +25,15 @@ impl CpuKind {
 
 /// What VMs of one kind may be.
 #[derive(Debug, Clone, Copy)]
-pub struct KindRules {
+pub struct CpuKindRules {
     /// The kind.
     pub kind: CpuKind,
     /// How many CPUs there can be.
     pub cpus: &'static [u32],
     /// Memory that each CPU brings, and the least there is, MB.
-    pub least_mb_per_cpu: u32,
+    pub min_mb_per_cpu: u32,
     /// The most memory per CPU, MB.
-    pub most_mb_per_cpu: u32,
+    pub max_mb_per_cpu: u32,
     /// Memory comes in multiples of this, MB.
     pub step_mb: u32,
     pub(super) rates: Rates,
@@ -55,13 +55,13 @@ pub struct VmSize {
 }
 
 /// What flyctl takes where nothing names a size (docs/platform/fly-toml.md 6).
-pub const DEFAULT: &str = "shared-cpu-1x";
+pub const DEFAULT_SIZE: &str = "shared-cpu-1x";
 
 /// What flyctl takes for a GPU where nothing names a size.
-pub const DEFAULT_WITH_GPU: &str = "performance-8x";
+pub const DEFAULT_GPU_SIZE: &str = "performance-8x";
 
 /// All memory is a multiple of this, whatever the kind (the API's own page).
-const LEAST_STEP_MB: u32 = 256;
+const MIN_STEP_MB: u32 = 256;
 
 impl VmSize {
     /// The same as it stands in a Machine's config.
@@ -77,8 +77,8 @@ impl VmSize {
     }
 
     /// The most memory that it takes, MB.
-    pub fn most_mb(&self) -> u32 {
-        of(self.kind).most_mb_per_cpu * self.cpus
+    pub fn max_memory_mb(&self) -> u32 {
+        rules_for(self.kind).max_mb_per_cpu * self.cpus
     }
 }
 
@@ -93,18 +93,18 @@ pub fn find(name: &str) -> Option<&'static VmSize> {
 }
 
 /// The rules of a kind by its name.
-pub fn rules(kind: &str) -> Option<&'static KindRules> {
-    KINDS.iter().find(|rules| rules.kind.as_str() == kind)
+pub fn find_rules(kind: &str) -> Option<&'static CpuKindRules> {
+    CPU_KINDS.iter().find(|rules| rules.kind.as_str() == kind)
 }
 
 /// The rules of a kind.
-pub fn of(kind: CpuKind) -> &'static KindRules {
-    let found = KINDS.iter().find(|rules| rules.kind == kind);
+pub fn rules_for(kind: CpuKind) -> &'static CpuKindRules {
+    let found = CPU_KINDS.iter().find(|rules| rules.kind == kind);
     found.expect("every kind has its rules")
 }
 
 /// Memory for people: `512 MB`, `2 GB`.
-pub fn memory(mb: u32) -> String {
+pub fn format_memory(mb: u32) -> String {
     if mb >= 1024 && mb.is_multiple_of(1024) {
         format!("{} GB", mb / 1024)
     } else {
@@ -114,7 +114,7 @@ pub fn memory(mb: u32) -> String {
 
 /// What of a size cannot be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum SizeField {
     /// `cpu_kind`.
     Kind,
     /// `cpus`.
@@ -125,9 +125,9 @@ pub enum Part {
 
 /// Why a size cannot be, and what could.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Misfit {
+pub struct SizeViolation {
     /// The part that does not fit.
-    pub part: Part,
+    pub part: SizeField,
     /// What is wrong, for people.
     pub problem: String,
     /// The nearest that fits, for people.
@@ -138,14 +138,14 @@ pub struct Misfit {
 
 /// Holds a size against the platform's rules. A part that is missing breaks none: the platform fills it.
 /// GPU sizes have rules of their own, which nobody needs any more.
-pub fn misfit(guest: &Guest) -> Option<Misfit> {
+pub fn check_size(guest: &Guest) -> Option<SizeViolation> {
     if guest.gpu_kind.is_some() {
         return None;
     }
     let kind = guest.cpu_kind.as_deref()?;
-    let Some(rules) = rules(kind) else {
-        return Some(Misfit {
-            part: Part::Kind,
+    let Some(rules) = find_rules(kind) else {
+        return Some(SizeViolation {
+            part: SizeField::Kind,
             problem: format!("there are no CPUs of the kind `{}`", kind.escape_debug()),
             help: "the kinds are `shared` and `performance`".to_owned(),
             only_flyctl: false,
@@ -153,60 +153,71 @@ pub fn misfit(guest: &Guest) -> Option<Misfit> {
     };
     let cpus = guest.cpus?;
     if !rules.cpus.contains(&cpus) {
-        return Some(Misfit {
-            part: Part::Cpus,
+        return Some(SizeViolation {
+            part: SizeField::Cpus,
             problem: format!("a VM cannot have {cpus} {kind} CPU{}", plural(cpus)),
             help: format!("the nearest: {}", nearest_cpus(rules, cpus)),
             only_flyctl: false,
         });
     }
-    memory_misfit(rules, cpus, guest.memory_mb?)
+    check_memory(rules, cpus, guest.memory_mb?)
 }
 
-fn memory_misfit(rules: &KindRules, cpus: u32, mb: u32) -> Option<Misfit> {
-    let (least, most) = (cpus * rules.least_mb_per_cpu, cpus * rules.most_mb_per_cpu);
+fn check_memory(rules: &CpuKindRules, cpus: u32, mb: u32) -> Option<SizeViolation> {
+    let (least, most) = (cpus * rules.min_mb_per_cpu, cpus * rules.max_mb_per_cpu);
     let kind = rules.kind.as_str();
     let problem = if mb < least || mb > most {
         format!(
             "{cpus} {kind} CPU{} {} to {} of memory, not {}",
             if cpus == 1 { " takes" } else { "s take" },
-            memory(least),
-            memory(most),
-            memory(mb)
+            format_memory(least),
+            format_memory(most),
+            format_memory(mb)
         )
     } else if mb.is_multiple_of(rules.step_mb) {
         return None;
     } else {
-        let step = memory(rules.step_mb);
-        format!("{} of memory is no multiple of {step}", memory(mb))
+        let step = format_memory(rules.step_mb);
+        format!("{} of memory is no multiple of {step}", format_memory(mb))
     };
     let below = (mb / rules.step_mb * rules.step_mb).clamp(least, most);
     let above = (below + rules.step_mb).clamp(least, most);
     let mut help = match (below, above) {
-        _ if mb < least => format!("the least is {}", written(least)),
-        _ if mb > most => format!("the most is {}", written(most)),
-        (below, above) => format!("the nearest: {} or {}", written(below), written(above)),
+        _ if mb < least => format!("the least is {}", format_memory_toml(least)),
+        _ if mb > most => format!("the most is {}", format_memory_toml(most)),
+        (below, above) => format!(
+            "the nearest: {} or {}",
+            format_memory_toml(below),
+            format_memory_toml(above)
+        ),
     };
-    if let Some(size) = for_memory(rules.kind, mb).filter(|size| size.cpus != cpus) {
-        help = format!("{help}; {} of memory fits `{}`", memory(mb), size.name);
+    if let Some(size) = smallest_for_memory(rules.kind, mb).filter(|size| size.cpus != cpus) {
+        help = format!(
+            "{help}; {} of memory fits `{}`",
+            format_memory(mb),
+            size.name
+        );
     }
-    Some(Misfit {
-        part: Part::Memory,
+    Some(SizeViolation {
+        part: SizeField::Memory,
         problem,
         help,
-        only_flyctl: (least..=most).contains(&mb) && mb.is_multiple_of(LEAST_STEP_MB),
+        only_flyctl: (least..=most).contains(&mb) && mb.is_multiple_of(MIN_STEP_MB),
     })
 }
 
 /// The size of this kind that takes so much memory with the fewest CPUs.
-fn for_memory(kind: CpuKind, mb: u32) -> Option<&'static VmSize> {
+fn smallest_for_memory(kind: CpuKind, mb: u32) -> Option<&'static VmSize> {
     SIZES.iter().find(|size| {
-        let fits = (size.memory_mb..=size.most_mb()).contains(&mb);
-        size.kind == kind && size.gpu.is_none() && fits && mb.is_multiple_of(of(kind).step_mb)
+        let fits = (size.memory_mb..=size.max_memory_mb()).contains(&mb);
+        size.kind == kind
+            && size.gpu.is_none()
+            && fits
+            && mb.is_multiple_of(rules_for(kind).step_mb)
     })
 }
 
-fn nearest_cpus(rules: &KindRules, cpus: u32) -> String {
+fn nearest_cpus(rules: &CpuKindRules, cpus: u32) -> String {
     let below = rules.cpus.iter().rev().find(|n| **n < cpus);
     let above = rules.cpus.iter().find(|n| **n > cpus);
     let both: Vec<String> = below.into_iter().chain(above).map(u32::to_string).collect();
@@ -214,7 +225,7 @@ fn nearest_cpus(rules: &KindRules, cpus: u32) -> String {
 }
 
 /// Memory as fly.toml writes it, in its quotes.
-pub fn written(mb: u32) -> String {
+pub fn format_memory_toml(mb: u32) -> String {
     if mb.is_multiple_of(1024) {
         format!("\"{}gb\"", mb / 1024)
     } else {
@@ -230,8 +241,8 @@ fn plural(n: u32) -> &'static str {
 mod tests {
     use super::*;
 
-    fn of(kind: &str, cpus: u32, memory_mb: u32) -> Option<Misfit> {
-        misfit(&Guest {
+    fn of(kind: &str, cpus: u32, memory_mb: u32) -> Option<SizeViolation> {
+        check_size(&Guest {
             cpu_kind: Some(kind.to_owned()),
             cpus: Some(cpus),
             memory_mb: Some(memory_mb),
@@ -247,15 +258,15 @@ mod tests {
     #[test]
     fn every_size_with_a_name_fits() {
         for size in all() {
-            assert_eq!(misfit(&size.guest()), None, "{}", size.name);
+            assert_eq!(check_size(&size.guest()), None, "{}", size.name);
             if size.gpu.is_none() {
                 assert_eq!(
                     size.memory_mb,
-                    super::of(size.kind).least_mb_per_cpu * size.cpus
+                    super::rules_for(size.kind).min_mb_per_cpu * size.cpus
                 );
                 assert_eq!(
-                    misfit(&Guest {
-                        memory_mb: Some(size.most_mb()),
+                    check_size(&Guest {
+                        memory_mb: Some(size.max_memory_mb()),
                         ..size.guest()
                     }),
                     None

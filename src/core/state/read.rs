@@ -35,7 +35,9 @@ pub fn read(text: &str, app: &AppName) -> Result<Known, StateError> {
     }
     let named = named_configs(&known).map_err(damaged_without_line)?;
     known.configs.retain(|digest, _| named.contains(digest));
-    known.filled.retain(|digest, _| named.contains(digest));
+    known
+        .computed_fields
+        .retain(|digest, _| named.contains(digest));
     known.hide_secrets();
     Ok(known)
 }
@@ -117,8 +119,8 @@ impl<'de> Visitor<'de> for StateVisitor<'_> {
             }
         }
         // What is owed is a set; a merge by hand may have left it in another order, or a line twice.
-        known.pending.sort();
-        known.pending.dedup();
+        known.pending_creates.sort();
+        known.pending_creates.dedup();
         Ok(known)
     }
 }
@@ -131,19 +133,19 @@ fn damaged_without_line(what: String) -> StateError {
 fn add_record(known: &mut Known, record: Record) -> Result<(), String> {
     let twice = |what: &str, id: &dyn fmt::Display| Err(format!("{what} `{id}` stands here twice"));
     match record {
-        Record::Protect(group) if known.protect.contains(&group) => {
+        Record::Protect(group) if known.protected_groups.contains(&group) => {
             return twice("the protected group", &group);
         }
         Record::Protect(group) => {
-            known.protect.insert(group);
+            known.protected_groups.insert(group);
         }
-        Record::Ignored(id) if known.ignored.contains(&id) => {
+        Record::Ignored(id) if known.ignored_machines.contains(&id) => {
             return twice("the ignored Machine", &id);
         }
         Record::Ignored(id) => {
-            known.ignored.insert(id);
+            known.ignored_machines.insert(id);
         }
-        Record::Pending(pending) => known.pending.push(pending),
+        Record::Pending(pending) => known.pending_creates.push(pending),
         Record::Machine(record) => {
             let (id, machine) = record.into_parts();
             if known.machines.contains_key(&id) {
@@ -156,7 +158,9 @@ fn add_record(known: &mut Known, record: Record) -> Result<(), String> {
                 return Err(format!("config `{}` is not what was sent", record.digest));
             }
             if !record.filled.is_empty() {
-                known.filled.insert(record.digest.clone(), record.filled);
+                known
+                    .computed_fields
+                    .insert(record.digest.clone(), record.filled);
             }
             if known
                 .configs
@@ -216,7 +220,7 @@ fn explain_parse_error(text: &str, error: &serde_json::Error) -> StateError {
             format!("it ends too early ({message})")
         } else if message.starts_with("invalid ") {
             // A path in aeroform.toml may lead to any file of the project: its values are not quoted.
-            scrub::form(message)
+            scrub::describe_parse_error(message)
         } else {
             message.to_owned()
         },

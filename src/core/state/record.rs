@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::fleet::{
-    AppName, ConfigDigest, Filled, GroupName, KnownMachine, LaunchId, Lineage, MachineId,
-    MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord, StoredConfig, VolumeId,
+    AppName, ComputedFields, ConfigDigest, GroupName, KnownMachine, LaunchId, Lineage, MachineId,
+    MachineName, PendingCreate, Region, ReleaseRecord, RunId, RunRecord, StoredConfig, VolumeId,
 };
 
 /// The first element.
@@ -35,7 +35,7 @@ pub(super) struct Header {
 pub(super) enum Record {
     Protect(GroupName),
     Ignored(MachineId),
-    Pending(Pending),
+    Pending(PendingCreate),
     Machine(MachineRecord),
     Config(ConfigRecord),
     Release(ReleaseRecord),
@@ -48,8 +48,8 @@ pub(super) enum Record {
 pub(super) struct ConfigRecord {
     pub(super) digest: ConfigDigest,
     pub(super) body: StoredConfig,
-    #[serde(default, skip_serializing_if = "Filled::is_empty")]
-    pub(super) filled: Filled,
+    #[serde(default, skip_serializing_if = "ComputedFields::is_empty")]
+    pub(super) filled: ComputedFields,
 }
 
 /// A Machine with its id. Written out, since serde cannot both flatten and refuse unknown fields.

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::*;
 use crate::core::fleet::known::ReleasedGroup;
 use crate::core::fleet::{
-    AppName, ConfigDigest, Filled, GroupName, Known, KnownMachine, LaunchId, Lineage,
-    MachineConfig, MachineId, MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord,
+    AppName, ComputedFields, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage,
+    MachineConfig, MachineId, MachineName, PendingCreate, Region, ReleaseRecord, RunId, RunRecord,
     StoredConfig, VolumeId,
 };
 
@@ -42,7 +42,7 @@ fn config(command: &str) -> StoredConfig {
         "not_known_to_us": {"ratio": 0.1, "list": [1, "two", null, true]},
     });
     let lineage = Lineage::new("k2v9").expect("it is valid");
-    StoredConfig::of(
+    StoredConfig::from_config(
         &MachineConfig::from_value(tree).expect("it is valid"),
         &lineage,
     )
@@ -64,7 +64,7 @@ fn machine(name: &str, of: &str, place: &str, config: &StoredConfig) -> KnownMac
 }
 
 /// What the platform was seen to add: with a value, and with any.
-fn filled() -> Filled {
+fn filled() -> ComputedFields {
     let filled = r#"{"services/8080 tcp/autostart": true, "stop_config/timeout": null}"#;
     serde_json::from_str(filled).expect("it is valid")
 }
@@ -96,9 +96,9 @@ fn full() -> Known {
         run: RunId::new("7f3kabcdef").ok(),
         parent: Some(digest("the one before")),
         release: Some(43),
-        protect: [group("web")].into(),
-        ignored: [id("3d8d9014b32789")].into(),
-        pending: vec![Pending {
+        protected_groups: [group("web")].into(),
+        ignored_machines: [id("3d8d9014b32789")].into(),
+        pending_creates: vec![PendingCreate {
             launch: LaunchId::new("zzzzzzzzz2").expect("it is valid"),
             group: group("web"),
             region: region("gru"),
@@ -121,7 +121,7 @@ fn full() -> Known {
             by: "ana".to_owned(),
             groups: [(group("web"), released)].into(),
         }],
-        filled: [(web.digest(), filled())].into(),
+        computed_fields: [(web.digest(), filled())].into(),
         configs: [web, jobs, old].map(|c| (c.digest(), c)).into(),
         machines: [
             (id("148ed599c14189"), launched),
@@ -148,7 +148,7 @@ fn changed_lines(before: &Known, after: &Known) -> (Vec<String>, Vec<String>) {
 #[test]
 fn the_golden_file_of_format_1_always_reads() {
     let known = Known {
-        filled: BTreeMap::new(),
+        computed_fields: BTreeMap::new(),
         ..full()
     };
     assert_eq!(read(FORMAT_1, &app()), Ok(known));
@@ -166,7 +166,7 @@ fn this_version_still_writes_the_golden_file_byte_by_byte() {
 
 #[test]
 fn a_small_state_is_laid_out_for_diff() {
-    let web = StoredConfig::of(
+    let web = StoredConfig::from_config(
         &MachineConfig {
             image: Some("nginx".to_owned()),
             ..MachineConfig::default()
@@ -177,7 +177,7 @@ fn a_small_state_is_laid_out_for_diff() {
         lineage: Lineage::new("k2v9").ok(),
         serial: 1,
         run: RunId::new("r1").ok(),
-        protect: [group("web")].into(),
+        protected_groups: [group("web")].into(),
         configs: [(web.digest(), web.clone())].into(),
         machines: [
             (id("a"), machine("web-a", "web", "gru", &web)),
@@ -381,7 +381,10 @@ fn a_create_that_is_owed_twice_over_is_owed_once() {
     let other = line.replace("gru", "bog");
     let text = GOLDEN.replacen(line, &format!("{line}\n{other}\n{line}"), 1);
     let merged = read(&text, &app()).unwrap();
-    assert_eq!(merged.pending.len(), known.pending.len() + 1);
+    assert_eq!(
+        merged.pending_creates.len(),
+        known.pending_creates.len() + 1
+    );
     assert_eq!(read(&write(&merged), &app()).unwrap(), merged);
 }
 
@@ -506,7 +509,7 @@ fn a_secret_in_clear_is_hidden_as_it_is_read_and_not_written_again() {
         "image": "shop:1", "init": {"cmd": ["bin/x", "--token=sk_live_0123456789"]},
     });
     let clear: StoredConfig = serde_json::from_value(body.clone()).unwrap();
-    let wanted = StoredConfig::of(&MachineConfig::from_value(body).unwrap(), &lineage);
+    let wanted = StoredConfig::from_config(&MachineConfig::from_value(body).unwrap(), &lineage);
     let known = Known {
         lineage: Some(lineage),
         serial: 1,
@@ -518,10 +521,13 @@ fn a_secret_in_clear_is_hidden_as_it_is_read_and_not_written_again() {
     let text = write(&known);
     assert!(text.contains("sk_live_"));
     let read = read(&text, &app()).unwrap();
-    assert_eq!(read.exposed, 1);
+    assert_eq!(read.configs_with_cleartext, 1);
     assert_eq!(read.machines[&id("a")].config, wanted.digest());
     assert_eq!(read.configs[&wanted.digest()], wanted);
     let text = write(&read);
     assert!(!text.contains("sk_live_"), "{text}");
-    assert_eq!(super::read(&text, &app()).unwrap().exposed, 0);
+    assert_eq!(
+        super::read(&text, &app()).unwrap().configs_with_cleartext,
+        0
+    );
 }

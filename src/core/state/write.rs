@@ -20,7 +20,7 @@ use crate::core::fleet::{ConfigDigest, Known, KnownMachine, MachineId, ReleaseRe
 /// [`read`](super::read()) refuses): what a run has made must reach the disk.
 pub fn write(known: &Known) -> String {
     let Known {
-        exposed: _,
+        configs_with_cleartext: _,
         app,
         provider,
         lineage,
@@ -28,13 +28,13 @@ pub fn write(known: &Known) -> String {
         run,
         parent,
         release,
-        protect,
-        ignored,
-        pending,
+        protected_groups: protect,
+        ignored_machines: ignored,
+        pending_creates: pending,
         runs,
         releases,
         configs,
-        filled,
+        computed_fields: filled,
         machines,
     } = known;
     let identity = fields(&[

@@ -1,6 +1,6 @@
 //! Which command does what a run has left undone, as it can be pasted.
 
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{GroupName, MachineId, OnFailure};
 use crate::core::plan::{ChosenStrategy, ReleaseCommandMode, Requested, RestartScope};
 

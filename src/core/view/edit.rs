@@ -2,7 +2,7 @@
 
 use similar::{ChangeTag, TextDiff};
 
-use crate::core::fleet::secret::form;
+use crate::core::fleet::secret::patterns;
 
 /// One file before and after.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl FileEdit {
                 };
                 let line = change.value().trim_end_matches(['\n', '\r']);
                 let line = line.trim_start_matches('\u{feff}');
-                (side, form::hidden(line).into_owned())
+                (side, patterns::redact(line).into_owned())
             });
             without_blank_ends(lines.collect())
         };

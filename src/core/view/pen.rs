@@ -104,7 +104,7 @@ impl<'a> Pen<'a> {
         let mut rest = text;
         loop {
             if self.fresh && rest.starts_with("::") {
-                self.write(label, escape::COLON)?;
+                self.write(label, escape::ESCAPED_COLON)?;
                 rest = &rest[1..];
             }
             let whole = !rest.contains(GLUE) && !self.style.cut_words;

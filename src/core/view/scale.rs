@@ -49,7 +49,7 @@ impl ScaleView {
         let groups = plan.groups.iter().map(|group| {
             let guest = observed.and_then(|observed| guest(observed, &group.name));
             let written = desired.groups.get(&group.name);
-            let written = written.and_then(|group| group.template.written_size());
+            let written = written.and_then(|group| group.template.explicit_size());
             GroupScale {
                 name: group.name.clone(),
                 actual: numbers(group, group.before, |(before, _)| *before, guest),
@@ -85,7 +85,8 @@ impl ScaleView {
             Some(observed) => {
                 for machine in observed.machines.values().filter(|m| !m.state.is_gone()) {
                     let recorded = known.machines.get(&machine.id);
-                    let ours = matches!(machine.management, Management::Ours | Management::Launch);
+                    let ours =
+                        matches!(machine.management, Management::Ours | Management::FlyLaunch);
                     let theirs = machine.group.as_ref().filter(|_| ours);
                     if let Some(group) = recorded.map(|known| &known.group).or(theirs) {
                         count(group, &machine.region);

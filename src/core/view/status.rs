@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::core::fleet::{
-    AppName, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known, Machine,
-    MachineId, MachineName, MachineState, Management, NamedBy, Observed, Region, RunRecord,
+    AppName, AppNameSource, CheckState, CheckStatus, Count, Desired, GroupName, HostStatus, Known,
+    Machine, MachineId, MachineName, MachineState, Management, Observed, Region, RunRecord,
     VolumeId, schema::Guest,
 };
 use crate::core::plan::{DriftKind, Note, Plan, Summary, codes};
@@ -18,7 +18,7 @@ pub struct StatusView {
     /// The app.
     pub app: AppName,
     /// Where the app's name came from; none where fly.toml says it.
-    pub named_by: Option<NamedBy>,
+    pub named_by: Option<AppNameSource>,
     /// The provider by name.
     pub provider: String,
     /// Serial of the state; none without one.
@@ -195,7 +195,7 @@ impl StatusView {
             .collect();
         Self {
             app: observed.app.clone(),
-            named_by: desired.and_then(|desired| desired.named_by.clone()),
+            named_by: desired.and_then(|desired| desired.app_name_source.clone()),
             provider: provider.to_owned(),
             serial: known.map(|k| k.serial).filter(|serial| *serial > 0),
             groups: groups(desired, &machines, &missing),
@@ -260,7 +260,7 @@ impl MachineStatus {
         let standby_for = standby_for.map_or(&machine.standby_for, |record| &record.standby_for);
         let volumes = unread.filter(|_| machine.volumes.is_empty());
         let volumes = volumes.map_or(&machine.volumes, |record| &record.volumes);
-        let region = record.filter(|_| !machine.region.is_told());
+        let region = record.filter(|_| !machine.region.is_known());
         Self {
             id: machine.id.clone(),
             name: machine.name.clone(),
@@ -292,8 +292,8 @@ impl MachineStatus {
             other_project: None,
             known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
             counts: record.is_some()
-                || matches!(machine.management, Management::Ours | Management::Launch)
-                    && !known.is_some_and(|known| known.ignored.contains(&machine.id)),
+                || matches!(machine.management, Management::Ours | Management::FlyLaunch)
+                    && !known.is_some_and(|known| known.ignored_machines.contains(&machine.id)),
             management: machine.management,
         }
     }
@@ -330,7 +330,7 @@ fn size(guest: &Guest) -> String {
 
 fn others(observed: &Observed) -> Vec<Other> {
     let mut others: Vec<Other> = observed
-        .others
+        .other_projects
         .values()
         .map(|machine| Other {
             project: machine.project.clone().unwrap_or_default(),

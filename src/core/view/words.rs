@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::core::fleet::NamedBy;
+use crate::core::fleet::AppNameSource;
 
 /// Where an app's name came from, beside that name; nothing where fly.toml says it.
-pub(super) fn named_by(named_by: Option<&NamedBy>) -> String {
+pub(super) fn named_by(named_by: Option<&AppNameSource>) -> String {
     named_by.map_or_else(String::new, |by| format!(" ({by})"))
 }
 

@@ -5,29 +5,33 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::desk::Desk;
 use super::query::Query;
+use super::server::Server;
 use crate::emulator::world::World;
 
 pub(super) async fn list(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let query = Query::of(raw.as_deref());
+    let query = Query::parse(raw.as_deref());
     let slug = query.text("org_slug").unwrap_or_default();
     desk.serve(&headers, StatusCode::OK, |world| world.list_apps(slug))
         .await
 }
 
-pub(super) async fn create(State(desk): State<Desk>, headers: HeaderMap, bytes: Bytes) -> Response {
+pub(super) async fn create(
+    State(desk): State<Server>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
     let created = StatusCode::CREATED;
     desk.serve_body(&headers, created, &bytes, World::create_app)
         .await
 }
 
 pub(super) async fn read(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
 ) -> Response {
@@ -36,12 +40,12 @@ pub(super) async fn read(
 }
 
 pub(super) async fn delete(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(app): Path<String>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let force = Query::of(raw.as_deref()).is_set("force");
+    let force = Query::parse(raw.as_deref()).is_set("force");
     let accepted = StatusCode::ACCEPTED;
     desk.serve(&headers, accepted, |world| world.delete_app(&app, force))
         .await

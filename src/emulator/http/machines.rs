@@ -9,39 +9,39 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::answer;
-use super::desk::Desk;
 use super::query::{self, Query};
-use crate::emulator::world::{Refusal, Wanted};
+use super::response;
+use super::server::Server;
+use crate::emulator::world::{ListFilter, Refusal};
 
 const OK: StatusCode = StatusCode::OK;
 
 /// The app and the Machine's id in an address.
-type Place = Path<(String, String)>;
+type MachinePath = Path<(String, String)>;
 
 /// The same with a key of its metadata, or an action.
-type Within = Path<(String, String, String)>;
+type MachineSubPath = Path<(String, String, String)>;
 
 pub(super) async fn list(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(app): Path<String>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let query = Query::of(raw.as_deref());
-    let wanted = Wanted {
+    let query = Query::parse(raw.as_deref());
+    let wanted = ListFilter {
         deleted: query.is_set("include_deleted"),
         region: query.text("region").map(str::to_owned),
         states: query.all("state").map(str::to_owned).collect(),
-        metadata: query.under("metadata."),
+        metadata: query.with_prefix("metadata."),
         summary: query.is_set("summary"),
     };
-    desk.serve(&headers, OK, |world| world.list_some(&app, &wanted))
+    desk.serve(&headers, OK, |world| world.list_filtered(&app, &wanted))
         .await
 }
 
 pub(super) async fn create(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
@@ -51,16 +51,16 @@ pub(super) async fn create(
 }
 
 pub(super) async fn read(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
     desk.serve(&headers, OK, |world| world.get(&app, &id)).await
 }
 
 pub(super) async fn update(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
@@ -71,20 +71,20 @@ pub(super) async fn update(
 }
 
 pub(super) async fn destroy(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let query = Query::of(raw.as_deref());
+    let query = Query::parse(raw.as_deref());
     let force = query.is_set("force") || query.is_set("kill");
     desk.serve(&headers, OK, |world| world.destroy(&app, &id, force))
         .await
 }
 
 pub(super) async fn act(
-    State(desk): State<Desk>,
-    Path((app, id, action)): Within,
+    State(desk): State<Server>,
+    Path((app, id, action)): MachineSubPath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
@@ -118,17 +118,17 @@ pub(super) async fn act(
             })
             .await
         }
-        _ => super::nothing_here().await,
+        _ => super::route_not_found().await,
     }
 }
 
 pub(super) async fn events(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    match Query::of(raw.as_deref()).number("limit") {
+    match Query::parse(raw.as_deref()).number("limit") {
         Ok(limit) => {
             let most = usize::try_from(limit.unwrap_or(20).min(50)).unwrap_or(50);
             desk.serve(&headers, OK, |world| world.events(&app, &id, most))
@@ -139,8 +139,8 @@ pub(super) async fn events(
 }
 
 pub(super) async fn versions(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
     desk.serve(&headers, OK, |world| world.versions(&app, &id))
@@ -148,8 +148,8 @@ pub(super) async fn versions(
 }
 
 pub(super) async fn processes(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
     desk.serve(&headers, OK, |world| world.processes(&app, &id))
@@ -157,8 +157,8 @@ pub(super) async fn processes(
 }
 
 pub(super) async fn read_lease(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
     desk.serve(&headers, OK, |world| world.read_lease(&app, &id))
@@ -166,16 +166,16 @@ pub(super) async fn read_lease(
 }
 
 pub(super) async fn lease(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
     // The documentation has the ttl in the body, flyctl in the query (docs/platform/machines-api.md 7).
-    let asked = query::body(&bytes).and_then(|body| {
+    let asked = query::parse_body(&bytes).and_then(|body| {
         let written = body.get("ttl").and_then(Value::as_u64);
-        let asked = Query::of(raw.as_deref()).number("ttl")?;
+        let asked = Query::parse(raw.as_deref()).number("ttl")?;
         Ok((asked.or(written), body))
     });
     match asked {
@@ -192,8 +192,8 @@ pub(super) async fn lease(
 }
 
 pub(super) async fn release_lease(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
     desk.serve(&headers, OK, |world| world.release_lease(&app, &id))
@@ -201,8 +201,8 @@ pub(super) async fn release_lease(
 }
 
 pub(super) async fn read_metadata(
-    State(desk): State<Desk>,
-    Path((app, id)): Place,
+    State(desk): State<Server>,
+    Path((app, id)): MachinePath,
     headers: HeaderMap,
 ) -> Response {
     desk.serve(&headers, OK, |world| world.read_metadata(&app, &id))
@@ -210,8 +210,8 @@ pub(super) async fn read_metadata(
 }
 
 pub(super) async fn put_metadata(
-    State(desk): State<Desk>,
-    place: Place,
+    State(desk): State<Server>,
+    place: MachinePath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
@@ -219,8 +219,8 @@ pub(super) async fn put_metadata(
 }
 
 pub(super) async fn patch_metadata(
-    State(desk): State<Desk>,
-    place: Place,
+    State(desk): State<Server>,
+    place: MachinePath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
@@ -228,13 +228,13 @@ pub(super) async fn patch_metadata(
 }
 
 async fn write_metadata(
-    desk: &Desk,
-    Path((app, id)): Place,
+    desk: &Server,
+    Path((app, id)): MachinePath,
     headers: &HeaderMap,
     bytes: &Bytes,
     whole: bool,
 ) -> Response {
-    let asked = query::body(bytes).and_then(|body| Ok((entries(&body)?, body)));
+    let asked = query::parse_body(bytes).and_then(|body| Ok((entries(&body)?, body)));
     match asked {
         Ok((entries, body)) => {
             let version = body.get("machine_version").and_then(Value::as_str);
@@ -248,7 +248,7 @@ async fn write_metadata(
 }
 
 fn entries(body: &Value) -> Result<BTreeMap<String, Option<String>>, Refusal> {
-    let refused = || answer::refusal(400, "invalid_argument: metadata is no map of texts");
+    let refused = || response::refusal(400, "invalid_argument: metadata is no map of texts");
     let written = body.get("metadata").and_then(Value::as_object);
     let pairs = written.ok_or_else(refused)?.iter();
     pairs
@@ -261,29 +261,29 @@ fn entries(body: &Value) -> Result<BTreeMap<String, Option<String>>, Refusal> {
 }
 
 pub(super) async fn read_entry(
-    State(desk): State<Desk>,
-    Path((app, id, key)): Within,
+    State(desk): State<Server>,
+    Path((app, id, key)): MachineSubPath,
     headers: HeaderMap,
 ) -> Response {
     let all = desk
-        .ask(&headers, |world| world.read_metadata(&app, &id))
+        .call_world(&headers, |world| world.read_metadata(&app, &id))
         .await;
     let entry = all.and_then(|all| {
         let value = all.get(&key).cloned();
-        value.ok_or_else(|| answer::refusal(404, "not_found: metadata key not found"))
+        value.ok_or_else(|| response::refusal(404, "not_found: metadata key not found"))
     });
     desk.answer(OK, entry.map(|value| json!({ "value": value })))
 }
 
 pub(super) async fn write_entry(
-    State(desk): State<Desk>,
-    Path((app, id, key)): Within,
+    State(desk): State<Server>,
+    Path((app, id, key)): MachineSubPath,
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Response {
-    let value = query::body(&bytes).and_then(|body| {
+    let value = query::parse_body(&bytes).and_then(|body| {
         let value = body.get("value").and_then(Value::as_str);
-        let missing = || answer::refusal(400, "invalid_argument: value is required");
+        let missing = || response::refusal(400, "invalid_argument: value is required");
         value.map(str::to_owned).ok_or_else(missing)
     });
     match value {
@@ -298,8 +298,8 @@ pub(super) async fn write_entry(
 }
 
 pub(super) async fn delete_entry(
-    State(desk): State<Desk>,
-    Path((app, id, key)): Within,
+    State(desk): State<Server>,
+    Path((app, id, key)): MachineSubPath,
     headers: HeaderMap,
 ) -> Response {
     desk.serve(&headers, StatusCode::NO_CONTENT, |world| {

@@ -4,13 +4,13 @@
 //! [`World`](super::world::World)'s. Calls take as long as the world says, on tokio's clock, so that a
 //! paused clock moves them. Opens no socket; start at [`router`].
 
-mod answer;
 mod apps;
-mod desk;
 mod machines;
 mod query;
 mod regions;
 mod releases;
+mod response;
+mod server;
 mod volumes;
 mod wait;
 
@@ -20,10 +20,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post, put};
 
-pub use desk::Desk;
+pub use server::Server;
 
 /// The API over the world behind this desk.
-pub fn router(desk: Desk) -> Router {
+pub fn router(desk: Server) -> Router {
     let machine = "/v1/apps/{app}/machines/{id}";
     let volume = "/v1/apps/{app}/volumes/{id}";
     let under = |base: &str, rest: &str| format!("{base}/{rest}");
@@ -82,14 +82,14 @@ pub fn router(desk: Desk) -> Router {
             "/api/v1/apps/{app}/releases/current",
             get(releases::current),
         )
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(nothing_here)
+        .fallback(route_not_found)
+        .method_not_allowed_fallback(route_not_found)
         // The platform documents no limit of its own.
         .layer(DefaultBodyLimit::disable())
         .with_state(desk)
 }
 
 /// What the API says of a path that it does not serve, before it asks who calls.
-async fn nothing_here() -> Response {
+async fn route_not_found() -> Response {
     (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
 }

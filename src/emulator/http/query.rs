@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use axum::body::Bytes;
 use serde_json::Value;
 
-use super::answer;
+use super::response;
 use crate::emulator::world::Refusal;
 
 /// The pairs of a query, in order.
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub(super) fn of(raw: Option<&str>) -> Self {
+    pub(super) fn parse(raw: Option<&str>) -> Self {
         let pairs = form_urlencoded::parse(raw.unwrap_or_default().as_bytes());
         Self(pairs.into_owned().collect())
     }
@@ -40,12 +40,12 @@ impl Query {
 
     /// A whole number; one that cannot be read is refused.
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
-        let refused = |_| answer::refusal(400, &format!("invalid_argument: invalid {name}"));
+        let refused = |_| response::refusal(400, &format!("invalid_argument: invalid {name}"));
         self.text(name).map(str::parse).transpose().map_err(refused)
     }
 
     /// The pairs whose names begin so, without that beginning.
-    pub(super) fn under(&self, prefix: &str) -> BTreeMap<String, String> {
+    pub(super) fn with_prefix(&self, prefix: &str) -> BTreeMap<String, String> {
         let pairs = self.0.iter();
         pairs
             .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
@@ -54,16 +54,17 @@ impl Query {
 }
 
 /// A body of JSON; none is `{}`.
-pub(super) fn body(bytes: &Bytes) -> Result<Value, Refusal> {
+pub(super) fn parse_body(bytes: &Bytes) -> Result<Value, Refusal> {
     if bytes.is_empty() {
         return Ok(Value::Object(serde_json::Map::new()));
     }
-    let refused = |error| answer::refusal(400, &format!("invalid_argument: invalid JSON: {error}"));
+    let refused =
+        |error| response::refusal(400, &format!("invalid_argument: invalid JSON: {error}"));
     let value: Value = serde_json::from_slice(bytes).map_err(refused)?;
     if value.is_object() {
         Ok(value)
     } else {
-        Err(answer::refusal(
+        Err(response::refusal(
             400,
             "invalid_argument: the body is no object",
         ))

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
-use super::desk::Desk;
+use super::server::Server;
 use crate::emulator::world::Answer;
 
 /// Code and name. `emu` is no region of Fly: whoever has it has asked.
@@ -21,7 +21,7 @@ const REGIONS: [(&str, &str); 7] = [
     ("syd", "Sydney, Australia"),
 ];
 
-pub(super) async fn list(State(desk): State<Desk>, headers: HeaderMap) -> Response {
+pub(super) async fn list(State(desk): State<Server>, headers: HeaderMap) -> Response {
     desk.serve(&headers, StatusCode::OK, |_| {
         let rows = REGIONS.map(|(code, name)| {
             json!({"code": code, "name": name, "latitude": 0, "longitude": 0,

@@ -5,21 +5,25 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::desk::Desk;
 use super::query::Query;
+use super::server::Server;
 use crate::emulator::world::World;
 
 /// Rows of a list that says nothing of it.
 const ROWS: u64 = 25;
 
-pub(super) async fn create(State(desk): State<Desk>, headers: HeaderMap, bytes: Bytes) -> Response {
+pub(super) async fn create(
+    State(desk): State<Server>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Response {
     let created = StatusCode::CREATED;
     desk.serve_body(&headers, created, &bytes, World::create_release)
         .await
 }
 
 pub(super) async fn update(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(id): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
@@ -31,12 +35,12 @@ pub(super) async fn update(
 }
 
 pub(super) async fn list(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(app): Path<String>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    match Query::of(raw.as_deref()).number("limit") {
+    match Query::parse(raw.as_deref()).number("limit") {
         Ok(limit) => {
             let most = usize::try_from(limit.unwrap_or(ROWS)).unwrap_or(usize::MAX);
             desk.serve(&headers, StatusCode::OK, |world| world.releases(&app, most))
@@ -47,7 +51,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn current(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
 ) -> Response {

@@ -5,12 +5,12 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
-use super::desk::Desk;
+use super::server::Server;
 
 const OK: StatusCode = StatusCode::OK;
 
 pub(super) async fn list(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
 ) -> Response {
@@ -18,7 +18,7 @@ pub(super) async fn list(
 }
 
 pub(super) async fn create(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path(app): Path<String>,
     headers: HeaderMap,
     bytes: Bytes,
@@ -30,7 +30,7 @@ pub(super) async fn create(
 }
 
 pub(super) async fn read(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {
@@ -39,7 +39,7 @@ pub(super) async fn read(
 }
 
 pub(super) async fn update(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
     bytes: Bytes,
@@ -51,7 +51,7 @@ pub(super) async fn update(
 }
 
 pub(super) async fn extend(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
     bytes: Bytes,
@@ -63,7 +63,7 @@ pub(super) async fn extend(
 }
 
 pub(super) async fn delete(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path((app, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Response {

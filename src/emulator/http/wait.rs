@@ -8,15 +8,15 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep_until};
 
-use super::answer;
-use super::desk::Desk;
 use super::query::Query;
+use super::response;
+use super::server::Server;
 use crate::emulator::world::Refusal;
 
 /// The longest that one call waits.
-const MOST: u64 = 60;
+const MAX_WAIT_S: u64 = 60;
 /// How often a Machine that does not change by itself is looked at: somebody may change it.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The states that can be waited for.
 const STATES: &[&str] = &[
@@ -28,26 +28,29 @@ const STATES: &[&str] = &[
     "settled",
 ];
 
-struct Wanted {
+struct WaitRequest {
     states: Vec<String>,
     version: Option<String>,
     at_most: Duration,
 }
 
-impl Wanted {
-    fn of(query: &Query) -> Result<Self, Refusal> {
+impl WaitRequest {
+    fn parse(query: &Query) -> Result<Self, Refusal> {
         let mut states: Vec<String> = query.all("state").map(str::to_owned).collect();
         if let Some(odd) = states
             .iter()
             .find(|state| !STATES.contains(&state.as_str()))
         {
             let message = format!("invalid_argument: invalid state '{odd}'");
-            return Err(answer::refusal(400, &message));
+            return Err(response::refusal(400, &message));
         }
         if states.is_empty() {
             states.push("started".to_owned());
         }
-        let seconds = query.number("timeout")?.unwrap_or(MOST).clamp(1, MOST);
+        let seconds = query
+            .number("timeout")?
+            .unwrap_or(MAX_WAIT_S)
+            .clamp(1, MAX_WAIT_S);
         let version = query.text("version").or(query.text("instance_id"));
         Ok(Self {
             states,
@@ -70,27 +73,29 @@ impl Wanted {
 }
 
 pub(super) async fn wait(
-    State(desk): State<Desk>,
+    State(desk): State<Server>,
     Path((app, id)): Path<(String, String)>,
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let result = match Wanted::of(&Query::of(raw.as_deref())) {
-        Ok(wanted) => watch(&desk, &app, &id, &headers, &wanted).await,
+    let result = match WaitRequest::parse(&Query::parse(raw.as_deref())) {
+        Ok(wanted) => wait_until_met(&desk, &app, &id, &headers, &wanted).await,
         Err(refusal) => Err(refusal),
     };
     desk.answer(StatusCode::OK, result)
 }
 
-async fn watch(
-    desk: &Desk,
+async fn wait_until_met(
+    desk: &Server,
     app: &str,
     id: &str,
     headers: &HeaderMap,
-    wanted: &Wanted,
+    wanted: &WaitRequest,
 ) -> Result<Value, Refusal> {
     let deadline = Instant::now() + wanted.at_most;
-    let mut shown = desk.ask(headers, |world| world.wait(app, id)).await?;
+    let mut shown = desk
+        .call_world(headers, |world| world.wait(app, id))
+        .await?;
     loop {
         if wanted.is_met(&shown) {
             let event = shown.pointer("/events/0/id").cloned();
@@ -105,15 +110,15 @@ async fn watch(
                 "deadline_exceeded: machine failed to reach desired state, {}, currently {current}",
                 wanted.states.join(",")
             );
-            return Err(answer::refusal(408, &message));
+            return Err(response::refusal(408, &message));
         }
         let pause = {
             let world = desk.world();
             let own = world.next_change(app, id);
-            own.map_or(LOOK_AGAIN, |at| at.saturating_sub(world.now()))
+            own.map_or(POLL_INTERVAL, |at| at.saturating_sub(world.now()))
         };
-        let pause = pause.clamp(Duration::from_millis(1), LOOK_AGAIN);
+        let pause = pause.clamp(Duration::from_millis(1), POLL_INTERVAL);
         sleep_until((Instant::now() + pause).min(deadline)).await;
-        shown = desk.world().look(app, id)?;
+        shown = desk.world().inspect(app, id)?;
     }
 }

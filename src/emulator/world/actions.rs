@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::faults::Subject;
-use super::filled::add;
+use super::faults::FaultSubject;
 use super::lease::Lease;
-use super::lifecycle::{Script, State, Timeline};
-use super::machine::{Birth, Record, group_of, volumes_of};
-use super::place::{Answer, Refusal, World};
+use super::lifecycle::{StartOverrides, State, Timeline};
+use super::machine::{EmulatedMachine, NewEmulatedMachine, group_of, volumes_of};
+use super::platform_defaults::fill_missing;
+use super::simulation::{Answer, Refusal, World};
 
-fn precondition(message: impl std::fmt::Display) -> Refusal {
+fn precondition_failed(message: impl std::fmt::Display) -> Refusal {
     Refusal::new(412, format!("failed_precondition: {message}"))
 }
 
@@ -21,38 +21,40 @@ impl World {
     /// `POST /apps/{app}/machines`.
     pub fn create(&mut self, app: &str, body: &Value) -> Answer {
         let name = body.get("name").and_then(Value::as_str);
-        let call = Subject {
+        let call = FaultSubject {
             action: "create",
             app,
             id: None,
             name,
             group: body.get("config").and_then(group_of),
         };
-        self.serve(&call, |world, script| world.make(app, body, &script))
+        self.serve(&call, |world, script| {
+            world.create_machine(app, body, &script)
+        })
     }
 
     /// `POST /apps/{app}/machines/{id}`.
     pub fn update(&mut self, app: &str, id: &str, body: &Value) -> Answer {
-        self.about_machine("update", app, id, |world, script| {
-            world.renew(app, id, body, &script)
+        self.serve_machine_call("update", app, id, |world, script| {
+            world.replace_version(app, id, body, &script)
         })
     }
 
     /// `POST …/start`.
     pub fn start(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("start", app, id, |world, script| {
-            let state = world.acting(app, id)?;
+        self.serve_machine_call("start", app, id, |world, script| {
+            let state = world.require_active_state(app, id)?;
             match state {
                 State::Started | State::Starting => {
                     return Ok(json!({"previous_state": state.as_str()}));
                 }
                 State::Replacing => {
                     let message = "machine getting replaced, refusing to start";
-                    return Err(precondition(message));
+                    return Err(precondition_failed(message));
                 }
                 State::Stopped if world.is_still_active(app, id) => {
                     let message = "machine still active, refusing to start";
-                    return Err(precondition(message));
+                    return Err(precondition_failed(message));
                 }
                 State::Stopped | State::Suspended | State::Failed => {}
                 State::Created
@@ -61,14 +63,17 @@ impl World {
                 | State::Destroying
                 | State::Destroyed => {
                     let message = "unable to start machine from current state";
-                    return Err(precondition(format!("{message}: '{}'", state.as_str())));
+                    return Err(precondition_failed(format!(
+                        "{message}: '{}'",
+                        state.as_str()
+                    )));
                 }
             }
             let times = world.times();
             let boot = times.timings.boot;
             let record = world.record(app, id)?;
             record.checks_never_pass = script.checks_never_pass;
-            let timeline = Timeline::launching(
+            let timeline = Timeline::starting(
                 times.now,
                 State::Starting,
                 Duration::ZERO,
@@ -76,30 +81,36 @@ impl World {
                 &script,
                 &record.config,
             );
-            record.turn(&times, timeline);
+            record.set_timeline(&times, timeline);
             Ok(json!({"previous_state": state.as_str()}))
         })
     }
 
     /// `POST …/stop`.
     pub fn stop(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("stop", app, id, |world, _| {
-            let state = world.acting(app, id)?;
+        self.serve_machine_call("stop", app, id, |world, _| {
+            let state = world.require_active_state(app, id)?;
             let times = world.times();
             let (now, stop) = (times.now, times.timings.stop);
             let record = world.record(app, id)?;
             match state {
                 State::Started | State::Starting | State::Suspending => {
                     let last = State::Stopped;
-                    record.turn(&times, Timeline::passing(now, State::Stopping, stop, last));
+                    record.set_timeline(
+                        &times,
+                        Timeline::transition(now, State::Stopping, stop, last),
+                    );
                 }
                 State::Suspended | State::Failed => {
-                    record.turn(&times, Timeline::resting(now, State::Stopped));
+                    record.set_timeline(&times, Timeline::constant(now, State::Stopped));
                 }
                 State::Stopped | State::Stopping => {}
                 State::Created | State::Replacing | State::Destroying | State::Destroyed => {
                     let message = "unable to stop machine from current state";
-                    return Err(precondition(format!("{message}: '{}'", state.as_str())));
+                    return Err(precondition_failed(format!(
+                        "{message}: '{}'",
+                        state.as_str()
+                    )));
                 }
             }
             Ok(json!({"ok": true}))
@@ -108,56 +119,65 @@ impl World {
 
     /// `POST …/suspend`.
     pub fn suspend(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("suspend", app, id, |world, _| {
-            let state = world.acting(app, id)?;
+        self.serve_machine_call("suspend", app, id, |world, _| {
+            let state = world.require_active_state(app, id)?;
             let times = world.times();
             match state {
                 State::Suspending | State::Suspended => return Ok(json!({"ok": true})),
                 State::Started => {}
                 _ => {
                     let message = "unable to suspend machine from current state";
-                    return Err(precondition(format!("{message}: '{}'", state.as_str())));
+                    return Err(precondition_failed(format!(
+                        "{message}: '{}'",
+                        state.as_str()
+                    )));
                 }
             }
             let last = State::Suspended;
             let timeline =
-                Timeline::passing(times.now, State::Suspending, times.timings.stop, last);
-            world.record(app, id)?.turn(&times, timeline);
+                Timeline::transition(times.now, State::Suspending, times.timings.stop, last);
+            world.record(app, id)?.set_timeline(&times, timeline);
             Ok(json!({"ok": true}))
         })
     }
 
     /// `POST …/restart`: the same instance, once more.
     pub fn restart(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("restart", app, id, |world, script| {
-            let state = world.acting(app, id)?;
+        self.serve_machine_call("restart", app, id, |world, script| {
+            let state = world.require_active_state(app, id)?;
             if state != State::Started {
                 let message = "unable to restart machine from current state";
-                return Err(precondition(format!("{message}: '{}'", state.as_str())));
+                return Err(precondition_failed(format!(
+                    "{message}: '{}'",
+                    state.as_str()
+                )));
             }
             let times = world.times();
             let (stop, boot) = (times.timings.stop, times.timings.boot);
             let record = world.record(app, id)?;
             let stopping = State::Stopping;
             let timeline =
-                Timeline::launching(times.now, stopping, stop, boot, &script, &record.config);
-            record.turn(&times, timeline);
+                Timeline::starting(times.now, stopping, stop, boot, &script, &record.config);
+            record.set_timeline(&times, timeline);
             Ok(json!({"ok": true}))
         })
     }
 
     /// `POST …/signal`: one that kills ends the Machine, any other is only heard.
     pub fn signal(&mut self, app: &str, id: &str, kills: bool) -> Answer {
-        self.about_machine("signal", app, id, |world, _| {
-            let state = world.acting(app, id)?;
+        self.serve_machine_call("signal", app, id, |world, _| {
+            let state = world.require_active_state(app, id)?;
             if state != State::Started {
                 let message = "unable to signal machine from current state";
-                return Err(precondition(format!("{message}: '{}'", state.as_str())));
+                return Err(precondition_failed(format!(
+                    "{message}: '{}'",
+                    state.as_str()
+                )));
             }
             if kills {
                 let times = world.times();
-                let timeline = Timeline::resting(times.now, State::Failed);
-                world.record(app, id)?.turn(&times, timeline);
+                let timeline = Timeline::constant(times.now, State::Failed);
+                world.record(app, id)?.set_timeline(&times, timeline);
             }
             Ok(json!({"ok": true}))
         })
@@ -165,8 +185,8 @@ impl World {
 
     /// `DELETE …?force=…`.
     pub fn destroy(&mut self, app: &str, id: &str, force: bool) -> Answer {
-        self.about_machine("destroy", app, id, |world, _| {
-            let state = world.acting(app, id)?;
+        self.serve_machine_call("destroy", app, id, |world, _| {
+            let state = world.require_active_state(app, id)?;
             let times = world.times();
             match state {
                 State::Destroying => return Ok(json!({"ok": true})),
@@ -181,14 +201,14 @@ impl World {
                 | State::Destroyed => {
                     if !force {
                         let message = "unable to destroy machine, not currently stopped";
-                        return Err(precondition(message));
+                        return Err(precondition_failed(message));
                     }
                 }
             }
             let last = State::Destroyed;
             let timeline =
-                Timeline::passing(times.now, State::Destroying, times.timings.destroy, last);
-            world.record(app, id)?.turn(&times, timeline);
+                Timeline::transition(times.now, State::Destroying, times.timings.destroy, last);
+            world.record(app, id)?.set_timeline(&times, timeline);
             Ok(json!({"ok": true}))
         })
     }
@@ -196,8 +216,8 @@ impl World {
     /// `POST …/cordon` or `…/uncordon`.
     pub fn cordon(&mut self, app: &str, id: &str, out: bool) -> Answer {
         let action = if out { "cordon" } else { "uncordon" };
-        self.about_machine(action, app, id, |world, _| {
-            world.acting(app, id)?;
+        self.serve_machine_call(action, app, id, |world, _| {
+            world.require_active_state(app, id)?;
             world.record(app, id)?.cordoned = out;
             Ok(json!({"ok": true}))
         })
@@ -205,8 +225,8 @@ impl World {
 
     /// `POST …/metadata/{key}`, or `DELETE` without a value: no new instance, no restart.
     pub fn metadata(&mut self, app: &str, id: &str, key: &str, value: Option<&str>) -> Answer {
-        self.about_machine("metadata", app, id, |world, _| {
-            world.acting(app, id)?;
+        self.serve_machine_call("metadata", app, id, |world, _| {
+            world.require_active_state(app, id)?;
             let entry = [(key.to_owned(), value.map(str::to_owned))];
             world.write_metadata(app, id, entry)?;
             Ok(Value::Null)
@@ -222,11 +242,11 @@ impl World {
         version: Option<&str>,
         whole: bool,
     ) -> Answer {
-        self.about_machine("metadata", app, id, |world, _| {
-            world.acting(app, id)?;
+        self.serve_machine_call("metadata", app, id, |world, _| {
+            world.require_active_state(app, id)?;
             let record = world.record(app, id)?;
             if version.is_some_and(|version| version != record.instance) {
-                return Err(precondition("machine version mismatch"));
+                return Err(precondition_failed("machine version mismatch"));
             }
             if whole {
                 record.config["metadata"] = json!({});
@@ -266,17 +286,17 @@ impl World {
     }
 
     /// Serves a call about one Machine.
-    pub(super) fn about_machine(
+    pub(super) fn serve_machine_call(
         &mut self,
         action: &'static str,
         app: &str,
         id: &str,
-        work: impl FnOnce(&mut Self, Script) -> Result<Value, Refusal>,
+        work: impl FnOnce(&mut Self, StartOverrides) -> Result<Value, Refusal>,
     ) -> Answer {
         let record = self.apps.get(app).and_then(|found| found.record(id));
-        let group = record.and_then(Record::group).map(str::to_owned);
+        let group = record.and_then(EmulatedMachine::group).map(str::to_owned);
         let name = record.map(|record| record.name.clone());
-        let call = Subject {
+        let call = FaultSubject {
             action,
             app,
             id: Some(id),
@@ -287,9 +307,9 @@ impl World {
             let (unreachable, in_part, migrates) =
                 (script.unreachable, script.in_part, script.migrates);
             let done = work(world, script);
-            if unreachable && let Ok(found) = world.found_mut(app) {
-                found.host(id, true, in_part);
-                world.touch(app, None);
+            if unreachable && let Ok(found) = world.require_app_mut(app) {
+                found.set_host_unreachable(id, true, in_part);
+                world.mark_changed(app, None);
             }
             if migrates {
                 world.migrate(app, id);
@@ -310,7 +330,7 @@ impl World {
         for old in held {
             let id = format!("vol_{}", &self.draw()[..16]);
             let now = self.now();
-            let Ok(found) = self.found_mut(app) else {
+            let Ok(found) = self.require_app_mut(app) else {
                 return;
             };
             let Some(mut disk) = found.volumes.iter().find(|disk| disk.id == old).cloned() else {
@@ -329,50 +349,61 @@ impl World {
         }
         let (instance, now) = (self.draw_instance(), self.now());
         if let Ok(record) = self.record(app, id) {
-            record.revise(config, instance, now);
+            record.set_config(config, instance, now);
         }
-        self.touch(app, None);
+        self.mark_changed(app, None);
     }
 
-    pub(super) fn record(&mut self, app: &str, id: &str) -> Result<&mut Record, Refusal> {
+    pub(super) fn record(&mut self, app: &str, id: &str) -> Result<&mut EmulatedMachine, Refusal> {
         let missing = || Refusal::new(404, "not_found: machine not found");
-        self.found_mut(app)?.record_mut(id).ok_or_else(missing)
+        self.require_app_mut(app)?
+            .record_mut(id)
+            .ok_or_else(missing)
     }
 
-    fn make(&mut self, app: &str, body: &Value, script: &Script) -> Result<Value, Refusal> {
+    fn create_machine(
+        &mut self,
+        app: &str,
+        body: &Value,
+        script: &StartOverrides,
+    ) -> Result<Value, Refusal> {
         let now = self.now();
         let mut config = body.get("config").cloned().unwrap_or(Value::Null);
-        add(&mut config, &self.adds);
+        fill_missing(&mut config, &self.extra_defaults);
         if config.get("image").and_then(Value::as_str).is_none() {
             return Err(Refusal::new(400, "invalid config: image is required"));
         }
         let text = |key: &str| body.get(key).and_then(Value::as_str);
         let given = text("name").filter(|name| !name.is_empty());
         let unique = given.filter(|_| self.unique_names);
-        if let Some(holder) = unique.and_then(|name| self.apps.get(app)?.named(name, now)) {
+        if let Some(holder) = unique.and_then(|name| self.apps.get(app)?.find_by_name(name, now)) {
             let message = format!(
                 "already_exists: unique machine name violation, machine ID {} already exists with name {:?}",
                 holder.id, holder.name
             );
             return Err(Refusal::new(409, message));
         }
-        self.claimable(app, &config)?;
+        self.check_volumes_free(app, &config)?;
         let id = self.draw()[..14].to_owned();
         let instance = self.draw_instance();
         let (prepare, boot) = (self.timings.prepare, self.timings.boot);
         let rests = body.get("skip_launch") == Some(&Value::Bool(true));
         let timeline = if rests && script.stays_created {
-            Timeline::resting(now, State::Created)
+            Timeline::constant(now, State::Created)
         } else if rests {
-            Timeline::passing(now, State::Created, prepare, State::Stopped)
+            Timeline::transition(now, State::Created, prepare, State::Stopped)
         } else {
-            Timeline::launching(now, State::Created, prepare, boot, script, &config)
+            Timeline::starting(now, State::Created, prepare, boot, script, &config)
         };
         let name = given.map_or_else(|| format!("calm-river-{}", &id[..4]), str::to_owned);
         let moved = self.moved_image(&config);
-        let mut record = Record::new(Birth {
+        let mut record = EmulatedMachine::new(NewEmulatedMachine {
             name,
-            region: self.placed(app, &config, script.elsewhere.as_deref().or(text("region")))?,
+            region: self.resolve_region(
+                app,
+                &config,
+                script.region_override.as_deref().or(text("region")),
+            )?,
             id,
             config,
             instance,
@@ -384,13 +415,13 @@ impl World {
         record.cordoned = body.get("skip_service_registration") == Some(&Value::Bool(true));
         record.checks_never_pass = script.checks_never_pass;
         let ttl = body.get("lease_ttl").and_then(Value::as_u64);
-        let nonce = ttl.map(|ttl| self.lease_newborn(&mut record, Duration::from_secs(ttl)));
+        let nonce = ttl.map(|ttl| self.lease_new_machine(&mut record, Duration::from_secs(ttl)));
         let id = record.id.clone();
-        self.touch(app, Some(&id));
-        let found = self.found_mut(app)?;
+        self.mark_changed(app, Some(&id));
+        let found = self.require_app_mut(app)?;
         found.add(record);
-        found.host(&id, script.unreachable, script.in_part);
-        let mut shown = self.look(app, &id)?;
+        found.set_host_unreachable(&id, script.unreachable, script.in_part);
+        let mut shown = self.inspect(app, &id)?;
         if let Some(nonce) = nonce {
             shown["nonce"] = nonce.into();
         }
@@ -398,17 +429,22 @@ impl World {
     }
 
     /// Where a Machine comes to be: with its volume, whatever was asked for.
-    fn placed(&self, app: &str, config: &Value, region: Option<&str>) -> Result<String, Refusal> {
+    fn resolve_region(
+        &self,
+        app: &str,
+        config: &Value,
+        region: Option<&str>,
+    ) -> Result<String, Refusal> {
         let volume = volumes_of(config).next();
-        let mut disks = self.found(app)?.volumes.iter();
+        let mut disks = self.require_app(app)?.volumes.iter();
         let disk = volume.and_then(|volume| disks.find(|disk| disk.id == volume));
         let there = disk.map(|disk| disk.region.as_str()).or(region);
         Ok(there.unwrap_or("iad").to_owned())
     }
 
-    fn lease_newborn(&mut self, record: &mut Record, ttl: Duration) -> String {
+    fn lease_new_machine(&mut self, record: &mut EmulatedMachine, ttl: Duration) -> String {
         let nonce = self.draw()[..12].to_owned();
-        let owner = self.bearer().owner.clone();
+        let owner = self.caller().owner.clone();
         record.set_lease(Some(Lease {
             nonce: nonce.clone(),
             owner: owner.unwrap_or_else(|| "somebody".to_owned()),
@@ -419,8 +455,8 @@ impl World {
     }
 
     /// Refuses a config that mounts a volume which is not there or which another Machine has.
-    fn claimable(&self, app: &str, config: &Value) -> Result<(), Refusal> {
-        let found = self.found(app)?;
+    fn check_volumes_free(&self, app: &str, config: &Value) -> Result<(), Refusal> {
+        let found = self.require_app(app)?;
         if volumes_of(config).next().is_none() {
             return Ok(());
         }
@@ -437,7 +473,7 @@ impl World {
                 return Err(Refusal::new(412, message));
             }
             if let Some(holder) = holders.get(volume) {
-                return Err(precondition(format!(
+                return Err(precondition_failed(format!(
                     "volume already claimed by machine {holder}"
                 )));
             }
@@ -445,18 +481,18 @@ impl World {
         Ok(())
     }
 
-    fn renew(
+    fn replace_version(
         &mut self,
         app: &str,
         id: &str,
         body: &Value,
-        script: &Script,
+        script: &StartOverrides,
     ) -> Result<Value, Refusal> {
-        let state = self.acting(app, id)?;
+        let state = self.require_active_state(app, id)?;
         let times = self.times();
         let (now, timings) = (times.now, &times.timings);
         let mut config = body.get("config").cloned().unwrap_or(Value::Null);
-        add(&mut config, &self.adds);
+        fill_missing(&mut config, &self.extra_defaults);
         if config.get("image").and_then(Value::as_str).is_none() {
             return Err(Refusal::new(400, "invalid config: image is required"));
         }
@@ -487,25 +523,27 @@ impl World {
             | State::Suspending
             | State::Destroying
             | State::Destroyed => {
-                return Err(precondition("machine getting replaced, refusing to update"));
+                return Err(precondition_failed(
+                    "machine getting replaced, refusing to update",
+                ));
             }
         };
         let (replace, boot) = (timings.replace, timings.boot);
         let timeline = if launches || script.reverts {
-            Timeline::launching(now, State::Replacing, replace, boot, script, &config)
+            Timeline::starting(now, State::Replacing, replace, boot, script, &config)
         } else {
-            Timeline::passing(now, State::Replacing, replace, State::Stopped)
+            Timeline::transition(now, State::Replacing, replace, State::Stopped)
         };
-        record.turn(&times, timeline);
+        record.set_timeline(&times, timeline);
         let before = (record.config.clone(), record.instance.clone());
-        record.revise(config, instance, now);
+        record.set_config(config, instance, now);
         record.pull(moved);
         record.checks_never_pass = script.checks_never_pass;
-        let shown = self.look(app, id)?;
+        let shown = self.inspect(app, id)?;
         if script.reverts {
             let record = self.record(app, id)?;
             let (config, instance) = before;
-            record.revise(config, instance, now);
+            record.set_config(config, instance, now);
         }
         Ok(shown)
     }

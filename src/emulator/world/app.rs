@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::Calendar;
-use super::machine::Record;
+use super::machine::EmulatedMachine;
 use super::releases::Release;
 
 /// An app. Machines are found by id and by name; lists follow the order of creation.
@@ -18,18 +18,18 @@ pub(super) struct App {
     pub(super) network: String,
     pub(super) releases: Vec<Release>,
     #[serde(skip)]
-    records: Vec<Record>,
+    records: Vec<EmulatedMachine>,
     #[serde(skip)]
     by_id: BTreeMap<String, usize>,
     /// The newest Machine of each name.
     #[serde(skip)]
     by_name: BTreeMap<String, usize>,
-    pub(super) volumes: Vec<Disk>,
+    pub(super) volumes: Vec<EmulatedVolume>,
 }
 
 /// A volume.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Disk {
+pub(super) struct EmulatedVolume {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) region: String,
@@ -49,7 +49,7 @@ pub(super) struct Disk {
     pub(super) unreachable: bool,
 }
 
-impl Disk {
+impl EmulatedVolume {
     pub(super) fn new(id: String, name: &str, region: &str, now: Duration) -> Self {
         Self {
             id,
@@ -67,7 +67,7 @@ impl Disk {
     }
 
     /// The volume as the platform shows it.
-    pub(super) fn shown(&self, holder: Option<&str>, calendar: Calendar) -> Value {
+    pub(super) fn render(&self, holder: Option<&str>, calendar: Calendar) -> Value {
         let host_status = if self.unreachable {
             "unreachable"
         } else {
@@ -97,8 +97,8 @@ impl App {
     }
 
     /// The app as the platform shows it.
-    pub(super) fn shown(&self, name: &str, now: Duration) -> Value {
-        let alive = |record: &&Record| !record.is_destroyed(now);
+    pub(super) fn render(&self, name: &str, now: Duration) -> Value {
+        let alive = |record: &&EmulatedMachine| !record.is_destroyed(now);
         let count = self.records.iter().filter(alive).count();
         let status = if self.records.is_empty() {
             "pending"
@@ -112,31 +112,31 @@ impl App {
         })
     }
 
-    pub(super) fn records(&self) -> &[Record] {
+    pub(super) fn records(&self) -> &[EmulatedMachine] {
         &self.records
     }
 
-    pub(super) fn record(&self, id: &str) -> Option<&Record> {
+    pub(super) fn record(&self, id: &str) -> Option<&EmulatedMachine> {
         self.by_id.get(id).map(|at| &self.records[*at])
     }
 
-    pub(super) fn record_mut(&mut self, id: &str) -> Option<&mut Record> {
+    pub(super) fn record_mut(&mut self, id: &str) -> Option<&mut EmulatedMachine> {
         self.by_id.get(id).map(|at| &mut self.records[*at])
     }
 
     /// Where a Machine stands in the order of lists.
-    pub(super) fn place(&self, id: &str) -> Option<u64> {
+    pub(super) fn list_position(&self, id: &str) -> Option<u64> {
         let place = self.by_id.get(id).copied()?;
         u64::try_from(place).ok()
     }
 
     /// The Machine that has this name; a destroyed one has it no more.
-    pub(super) fn named(&self, name: &str, now: Duration) -> Option<&Record> {
+    pub(super) fn find_by_name(&self, name: &str, now: Duration) -> Option<&EmulatedMachine> {
         let record = &self.records[*self.by_name.get(name)?];
         (!record.is_destroyed(now)).then_some(record)
     }
 
-    pub(super) fn add(&mut self, record: Record) {
+    pub(super) fn add(&mut self, record: EmulatedMachine) {
         let at = self.records.len();
         self.by_id.insert(record.id.clone(), at);
         self.by_name.insert(record.name.clone(), at);
@@ -176,7 +176,7 @@ impl App {
     }
 
     /// Takes the host of a Machine and its volumes away, or brings it back.
-    pub(super) fn host(&mut self, id: &str, unreachable: bool, in_part: bool) {
+    pub(super) fn set_host_unreachable(&mut self, id: &str, unreachable: bool, in_part: bool) {
         let Some(record) = self.record_mut(id) else {
             return;
         };
@@ -192,12 +192,12 @@ impl App {
         }
     }
 
-    pub(super) fn shown_volumes(&self, now: Duration, calendar: Calendar) -> Value {
+    pub(super) fn render_volumes(&self, now: Duration, calendar: Calendar) -> Value {
         let holders = self.holders(now);
-        let holder = |disk: &Disk| holders.get(disk.id.as_str()).copied();
+        let holder = |disk: &EmulatedVolume| holders.get(disk.id.as_str()).copied();
         let disks = self.volumes.iter().filter(|disk| disk.listed_from <= now);
         disks
-            .map(|disk| disk.shown(holder(disk), calendar))
+            .map(|disk| disk.render(holder(disk), calendar))
             .collect()
     }
 }

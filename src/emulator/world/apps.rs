@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::lifecycle::State;
-use super::place::{Answer, Refusal, World};
-use super::reads::about;
+use super::reads::app_call;
+use super::simulation::{Answer, Refusal, World};
 
 impl World {
     /// `POST /apps`.
@@ -14,7 +14,7 @@ impl World {
         // The documentation says `app_name`, every client says `name` (docs/platform/machines-api.md 19).
         let name = text("name").or(text("app_name")).unwrap_or_default();
         let (organization, network) = (text("org_slug"), text("network"));
-        self.serve(&about("create-app", name), |world, _| {
+        self.serve(&app_call("create-app", name), |world, _| {
             let Some(organization) = organization.filter(|slug| !slug.is_empty()) else {
                 let message = "authorization: request doesn't contain org_slug";
                 return Err(Refusal::new(400, message));
@@ -31,7 +31,7 @@ impl World {
             let mut app = App::new(world.draw()[..16].to_owned());
             organization.clone_into(&mut app.organization);
             network.unwrap_or("default").clone_into(&mut app.network);
-            let mut shown = app.shown(name, world.now());
+            let mut shown = app.render(name, world.now());
             shown["created_at"] = world.calendar.millis(world.now()).into();
             world.apps.insert(name.to_owned(), app);
             Ok(shown)
@@ -40,7 +40,7 @@ impl World {
 
     /// `GET /apps?org_slug=…`.
     pub fn list_apps(&mut self, organization: &str) -> Answer {
-        self.serve(&about("apps", organization), |world, _| {
+        self.serve(&app_call("apps", organization), |world, _| {
             if organization.is_empty() {
                 let message = "authorization: request doesn't contain org_slug";
                 return Err(Refusal::new(400, message));
@@ -48,16 +48,16 @@ impl World {
             let now = world.now();
             let of_it = world.apps.iter();
             let of_it = of_it.filter(|(_, app)| app.organization == organization);
-            let apps: Vec<Value> = of_it.map(|(name, app)| app.shown(name, now)).collect();
+            let apps: Vec<Value> = of_it.map(|(name, app)| app.render(name, now)).collect();
             Ok(json!({"total_apps": apps.len(), "apps": apps}))
         })
     }
 
     /// `DELETE /apps/{app}`: with its Machines, which `force` need not stop before.
     pub fn delete_app(&mut self, app: &str, force: bool) -> Answer {
-        self.serve(&about("delete-app", app), |world, _| {
+        self.serve(&app_call("delete-app", app), |world, _| {
             let now = world.now();
-            let found = world.found(app)?;
+            let found = world.require_app(app)?;
             let runs = |state| matches!(state, State::Started | State::Starting);
             let mut records = found.records().iter();
             if !force && records.any(|record| runs(record.state(now))) {

@@ -34,7 +34,7 @@ pub(super) enum Idle {
 
 impl Event {
     /// The event as the platform shows it, the `number`th of that Machine.
-    pub(super) fn shown(&self, machine: &str, number: usize, calendar: Calendar) -> Value {
+    pub(super) fn render(&self, machine: &str, number: usize, calendar: Calendar) -> Value {
         let (kind, status, source) = match (self.state, self.idle) {
             (_, Some(Idle::Made)) => ("launch", "stopped", "flyd"),
             (_, Some(Idle::Updated)) => ("update", "stopped", "flyd"),

@@ -54,12 +54,12 @@ pub struct Fault {
     times: u32,
     /// Of a thousand calls that it could touch, so many are.
     chance: u32,
-    effect: Effect,
+    effect: FaultEffect,
 }
 
 /// What happens to a call that a fault touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
+pub enum FaultEffect {
     /// It is refused for certain.
     Refuse {
         /// Status of the answer (4xx).
@@ -73,7 +73,7 @@ pub enum Effect {
         message: Option<String>,
     },
     /// It is refused as the platform was seen to refuse it (docs/platform/machines-api.md 20a).
-    Refusal(Refused),
+    Refusal(RefusalKind),
     /// It came too fast.
     RateLimited {
         /// `Retry-After` of the answer.
@@ -100,7 +100,7 @@ pub enum Effect {
     /// The start that the call causes fails.
     FailStart,
     /// The process that the call starts ends at once by itself, with this exit code, and stays down.
-    Ends(i32),
+    ExitsAtOnce(i32),
     /// The process that the call starts is up for a while and ends by itself.
     ExitsAfter(ExitsAfter),
     /// The update is answered and undone: the version before it runs again.
@@ -129,12 +129,12 @@ pub enum Effect {
     /// Somebody else takes the Machine's lease for so long before the call is looked at.
     LeaseHeld(Duration),
     /// The call answers as if it had worked and does nothing.
-    Lie,
+    FalseSuccess,
 }
 
 /// A refusal of the platform that has words of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum RefusalKind {
     /// The region has no room for a volume, or the host no memory for a start or an update.
     Capacity,
     /// The organisation may have no more.
@@ -147,7 +147,7 @@ pub enum Refused {
     NameTaken,
 }
 
-impl Refused {
+impl RefusalKind {
     /// Status and words of the answer to a call of this action.
     pub(super) fn answer(self, action: &str) -> (u16, &'static str) {
         match self {
@@ -170,7 +170,7 @@ pub struct FaultId(usize);
 
 impl Fault {
     /// A fault of the first call of this action: one of [`ACTIONS`].
-    pub fn on(action: impl Into<String>, effect: Effect) -> Self {
+    pub fn on(action: impl Into<String>, effect: FaultEffect) -> Self {
         Self {
             action: action.into(),
             group: None,
@@ -226,7 +226,7 @@ impl Fault {
         drawn % 1000 < self.chance
     }
 
-    fn fits(&self, call: &Subject<'_>) -> bool {
+    fn fits(&self, call: &FaultSubject<'_>) -> bool {
         let fits_machine = self.machine.as_deref().is_none_or(|wanted| {
             call.id.is_some_and(|id| id == wanted) || call.name.is_some_and(|name| name == wanted)
         });
@@ -241,7 +241,7 @@ impl Fault {
 
 /// What a call is about, as faults select by it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub(super) struct FaultSubject<'a> {
     pub(super) action: &'static str,
     pub(super) app: &'a str,
     pub(super) id: Option<&'a str>,
@@ -250,18 +250,18 @@ pub(super) struct Subject<'a> {
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Faults(Vec<Armed>);
+pub(super) struct Faults(Vec<ArmedFault>);
 
 #[derive(Debug, Clone)]
-struct Armed {
+struct ArmedFault {
     fault: Fault,
     seen: u32,
     fired: u32,
 }
 
 impl Faults {
-    pub(super) fn arm(&mut self, fault: Fault) -> FaultId {
-        self.0.push(Armed {
+    pub(super) fn add(&mut self, fault: Fault) -> FaultId {
+        self.0.push(ArmedFault {
             fault,
             seen: 0,
             fired: 0,
@@ -274,14 +274,14 @@ impl Faults {
     }
 
     /// Nothing more goes wrong; what has fired stays counted.
-    pub(super) fn calm(&mut self) {
+    pub(super) fn clear(&mut self) {
         for armed in &mut self.0 {
             armed.fault.times = 0;
         }
     }
 
     /// The effects on this call, in the order in which their faults were injected.
-    pub(super) fn hit(&mut self, call: &Subject<'_>, world: &str) -> Vec<Effect> {
+    pub(super) fn effects_on(&mut self, call: &FaultSubject<'_>, world: &str) -> Vec<FaultEffect> {
         let mut effects = Vec::new();
         for armed in &mut self.0 {
             if !armed.fault.fits(call) {

@@ -10,7 +10,10 @@ use sha2::{Digest, Sha256};
 pub(super) fn reference(image: &str, moved: Option<&str>) -> Value {
     let (name, digest) = match image.split_once('@') {
         Some((name, digest)) => (name, digest.to_owned()),
-        None => (image, moved.map_or_else(|| made_up(image), str::to_owned)),
+        None => (
+            image,
+            moved.map_or_else(|| fake_digest(image), str::to_owned),
+        ),
     };
     let slash = name.rfind('/').map_or(0, |at| at + 1);
     let (path, tag) = match name[slash..].split_once(':') {
@@ -32,7 +35,7 @@ pub(super) fn reference(image: &str, moved: Option<&str>) -> Value {
 /// Where names without a host come from.
 const HUB: &str = "registry-1.docker.io";
 
-fn made_up(image: &str) -> String {
+fn fake_digest(image: &str) -> String {
     format!("sha256:{}", HEXLOWER.encode(&Sha256::digest(image)))
 }
 

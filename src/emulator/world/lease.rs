@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::Calendar;
-use super::machine::Record;
-use super::place::{Answer, Refusal, World};
+use super::machine::EmulatedMachine;
+use super::simulation::{Answer, Refusal, World};
 
 /// How long a lease lasts that asks for nothing. The platform's own default is not known.
 const DEFAULT_TTL: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    fn shown(&self, version: &str, calendar: Calendar) -> Value {
+    fn render(&self, version: &str, calendar: Calendar) -> Value {
         json!({"status": "success", "data": {
             "nonce": self.nonce, "expires_at": calendar.unix(self.expires), "owner": self.owner,
             "description": self.description, "version": version,
@@ -38,17 +38,18 @@ impl Lease {
 /// What guards a Machine against this call, if anything does.
 pub(super) fn refusal(
     action: &str,
-    record: &Record,
+    record: &EmulatedMachine,
     nonce: Option<&str>,
     now: Duration,
     calendar: Calendar,
 ) -> Option<Refusal> {
     let lease = record.lease(now)?;
     let ours = nonce == Some(lease.nonce.as_str());
-    (GUARDED.contains(&action) && !ours).then(|| Refusal::new(409, held(record, lease, calendar)))
+    (GUARDED.contains(&action) && !ours)
+        .then(|| Refusal::new(409, describe_holder(record, lease, calendar)))
 }
 
-fn held(record: &Record, lease: &Lease, calendar: Calendar) -> String {
+fn describe_holder(record: &EmulatedMachine, lease: &Lease, calendar: Calendar) -> String {
     format!(
         "machine ID {} lease currently held by {}, expires at {}",
         record.id,
@@ -66,9 +67,9 @@ impl World {
         ttl: Option<Duration>,
         description: &str,
     ) -> Answer {
-        let bearer = self.bearer().clone();
-        self.about_machine("lease", app, id, |world, _| {
-            world.acting(app, id)?;
+        let bearer = self.caller().clone();
+        self.serve_machine_call("lease", app, id, |world, _| {
+            world.require_active_state(app, id)?;
             let (now, calendar) = (world.now(), world.calendar);
             let drawn = world.draw()[..12].to_owned();
             let record = world.record(app, id)?;
@@ -79,7 +80,7 @@ impl World {
                     ..lease.clone()
                 },
                 Some(lease) => {
-                    let message = held(record, lease, calendar);
+                    let message = describe_holder(record, lease, calendar);
                     return Err(Refusal::new(409, message).enveloped());
                 }
                 None => Lease {
@@ -89,7 +90,7 @@ impl World {
                     expires,
                 },
             };
-            let shown = lease.shown(&record.instance, calendar);
+            let shown = lease.render(&record.instance, calendar);
             record.set_lease(Some(lease));
             Ok(shown)
         })
@@ -97,12 +98,12 @@ impl World {
 
     /// `GET …/lease`.
     pub fn read_lease(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("read-lease", app, id, |world, _| {
-            world.acting(app, id)?;
+        self.serve_machine_call("read-lease", app, id, |world, _| {
+            world.require_active_state(app, id)?;
             let (now, calendar) = (world.now(), world.calendar);
             let record = world.record(app, id)?;
-            let lease = record.lease(now).ok_or_else(none)?;
-            let mut shown = lease.shown(&record.instance, calendar);
+            let lease = record.lease(now).ok_or_else(no_lease)?;
+            let mut shown = lease.render(&record.instance, calendar);
             // Whoever only looks must not be able to act with it.
             shown["data"]["nonce"] = "".into();
             Ok(shown)
@@ -111,12 +112,12 @@ impl World {
 
     /// `DELETE …/lease`: only with its nonce.
     pub fn release_lease(&mut self, app: &str, id: &str) -> Answer {
-        let bearer = self.bearer().clone();
-        self.about_machine("release-lease", app, id, |world, _| {
-            world.acting(app, id)?;
+        let bearer = self.caller().clone();
+        self.serve_machine_call("release-lease", app, id, |world, _| {
+            world.require_active_state(app, id)?;
             let now = world.now();
             let record = world.record(app, id)?;
-            let lease = record.lease(now).ok_or_else(none)?;
+            let lease = record.lease(now).ok_or_else(no_lease)?;
             if bearer.nonce.as_deref() != Some(lease.nonce.as_str()) {
                 return Err(Refusal::new(400, "invalid lease nonce").enveloped());
             }
@@ -126,6 +127,6 @@ impl World {
     }
 }
 
-fn none() -> Refusal {
+fn no_lease() -> Refusal {
     Refusal::new(404, "lease not found").enveloped()
 }

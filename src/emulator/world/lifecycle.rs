@@ -132,7 +132,7 @@ pub(super) struct Exit {
     clippy::struct_excessive_bools,
     reason = "independent faults, any of which may come together"
 )]
-pub(super) struct Script {
+pub(super) struct StartOverrides {
     pub(super) slower: Duration,
     pub(super) fails: bool,
     pub(super) ends: Option<i32>,
@@ -151,7 +151,7 @@ pub(super) struct Script {
     /// A Machine that does not run is started by its update.
     pub(super) starts_stopped: bool,
     /// The new Machine comes to be in this region, whatever was asked for.
-    pub(super) elsewhere: Option<String>,
+    pub(super) region_override: Option<String>,
 }
 
 /// A process that is up for a while and ends by itself.
@@ -171,7 +171,7 @@ pub struct ExitsAfter {
 }
 
 /// A policy that never gives up; more restarts than any test waits for.
-const ENDLESS: u32 = 500;
+const UNLIMITED_RESTARTS: u32 = 500;
 /// What the platform grants under `on-failure` when nothing is written (docs/platform/machines-api.md 15.1).
 const RETRIES: u32 = 10;
 
@@ -184,13 +184,15 @@ impl ExitsAfter {
         let restart = config.get("restart");
         let written = |key: &str| restart.and_then(|restart| restart.get(key));
         let restarts = match written("policy").and_then(Value::as_str) {
-            Some("always") => ENDLESS,
+            Some("always") => UNLIMITED_RESTARTS,
             Some("no") => 0,
             _ if self.code == 0 && self.signal.is_none() && !self.oom_killed => 0,
             _ => written("max_retries")
                 .and_then(Value::as_u64)
-                .map_or(RETRIES, |most| u32::try_from(most).unwrap_or(ENDLESS))
-                .min(ENDLESS),
+                .map_or(RETRIES, |most| {
+                    u32::try_from(most).unwrap_or(UNLIMITED_RESTARTS)
+                })
+                .min(UNLIMITED_RESTARTS),
         };
         (restarts, false)
     }
@@ -210,23 +212,23 @@ impl ExitsAfter {
 
 impl Timeline {
     /// One state from now on.
-    pub(super) fn resting(now: Duration, state: State) -> Self {
-        Self::along(vec![(now, state)])
+    pub(super) fn constant(now: Duration, state: State) -> Self {
+        Self::from_moments(vec![(now, state)])
     }
 
     /// `first` for so long, then a start.
-    pub(super) fn launching(
+    pub(super) fn starting(
         now: Duration,
         first: State,
         lasts: Duration,
         boot: Duration,
-        script: &Script,
+        script: &StartOverrides,
         config: &Value,
     ) -> Self {
         let starting = now + lasts;
         let started = starting + boot + script.slower;
         let moments = vec![(now, first), (starting, State::Starting)];
-        let mut timeline = Self::along(moments);
+        let mut timeline = Self::from_moments(moments);
         if script.fails {
             timeline.moments.push((started, State::Failed));
         } else if let Some(code) = script.ends {
@@ -273,11 +275,11 @@ impl Timeline {
     }
 
     /// `first` for so long, then `last`.
-    pub(super) fn passing(now: Duration, first: State, lasts: Duration, last: State) -> Self {
-        Self::along(vec![(now, first), (now + lasts, last)])
+    pub(super) fn transition(now: Duration, first: State, lasts: Duration, last: State) -> Self {
+        Self::from_moments(vec![(now, first), (now + lasts, last)])
     }
 
-    fn along(moments: Vec<(Duration, State)>) -> Self {
+    fn from_moments(moments: Vec<(Duration, State)>) -> Self {
         Self {
             moments,
             exits: Vec::new(),

@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::app::Disk;
+use super::app::EmulatedVolume;
 use super::clock::Calendar;
 use super::events::{Event, Idle};
-use super::filled::{filled_in, respell};
 use super::image;
 use super::lease::Lease;
 use super::lifecycle::{State, Timeline, Timings};
+use super::platform_defaults::{fill_defaults, respell};
 
 /// What the world keeps of a Machine. The config is the JSON that came.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ use super::lifecycle::{State, Timeline, Timings};
     clippy::struct_excessive_bools,
     reason = "independent facts, not a state machine"
 )]
-pub(super) struct Record {
+pub(super) struct EmulatedMachine {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) region: String,
@@ -53,7 +53,7 @@ pub(super) struct Record {
 const VERSIONS: usize = 20;
 
 /// What a new Machine is made of.
-pub(super) struct Birth {
+pub(super) struct NewEmulatedMachine {
     pub(super) id: String,
     pub(super) name: String,
     pub(super) region: String,
@@ -65,22 +65,22 @@ pub(super) struct Birth {
 
 /// Which time it is, and how long things take.
 #[derive(Clone)]
-pub(super) struct Times {
+pub(super) struct TimeContext {
     pub(super) now: Duration,
     pub(super) timings: Timings,
     pub(super) calendar: Calendar,
 }
 
 /// What is needed to show a Machine.
-pub(super) struct Light<'a> {
-    pub(super) times: Times,
+pub(super) struct RenderContext<'a> {
+    pub(super) times: TimeContext,
     /// The app's volumes, where the platform fills in what a config leaves out.
-    pub(super) fills_in: Option<&'a [Disk]>,
+    pub(super) fills_in: Option<&'a [EmulatedVolume]>,
     pub(super) respells: bool,
 }
 
-impl Record {
-    pub(super) fn new(birth: Birth) -> Self {
+impl EmulatedMachine {
+    pub(super) fn new(birth: NewEmulatedMachine) -> Self {
         Self {
             id: birth.id,
             name: birth.name,
@@ -138,14 +138,14 @@ impl Record {
 
     /// Follows this timeline from now on; what was before stays in its events and in the results of
     /// its checks.
-    pub(super) fn turn(&mut self, times: &Times, timeline: Timeline) {
+    pub(super) fn set_timeline(&mut self, times: &TimeContext, timeline: Timeline) {
         self.old_results = self.checks(times.now, &times.timings, times.calendar);
-        self.past = self.happened(times.now);
+        self.past = self.all_events(times.now);
         self.timeline = timeline;
     }
 
     /// What happened to it, oldest first.
-    fn happened(&self, now: Duration) -> Vec<Event> {
+    fn all_events(&self, now: Duration) -> Vec<Event> {
         let mut events = self.past.clone();
         for (at, state) in self.timeline.begun(now) {
             let ended = self.timeline.exit_at(at);
@@ -178,14 +178,14 @@ impl Record {
 
     /// Its events as the platform shows them, newest first.
     pub(super) fn events(&self, now: Duration, calendar: Calendar, most: usize) -> Vec<Value> {
-        let happened = self.happened(now);
+        let happened = self.all_events(now);
         let numbered = happened.iter().enumerate().rev();
-        let shown = numbered.map(|(number, event)| event.shown(&self.id, number, calendar));
+        let shown = numbered.map(|(number, event)| event.render(&self.id, number, calendar));
         shown.take(most).collect()
     }
 
     /// Takes another config, which is a new version.
-    pub(super) fn revise(&mut self, config: Value, instance: String, now: Duration) {
+    pub(super) fn set_config(&mut self, config: Value, instance: String, now: Duration) {
         let config = std::mem::replace(&mut self.config, config);
         let instance = std::mem::replace(&mut self.instance, instance);
         self.replaced.push_back((instance, config));
@@ -223,7 +223,7 @@ impl Record {
     }
 
     /// The Machine as the platform shows it.
-    pub(super) fn shown(&self, light: &Light<'_>) -> Value {
+    pub(super) fn render(&self, light: &RenderContext<'_>) -> Value {
         let (now, calendar) = (light.times.now, light.times.calendar);
         let mut shown = Map::new();
         for (key, text) in [
@@ -257,7 +257,7 @@ impl Record {
             }
         } else {
             let mut config = match light.fills_in {
-                Some(disks) => filled_in(&self.config, disks),
+                Some(disks) => fill_defaults(&self.config, disks),
                 None => self.config.clone(),
             };
             if light.respells {

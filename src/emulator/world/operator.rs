@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::lifecycle::{ExitsAfter, State, Timeline};
-use super::machine::{Birth, Record};
-use super::place::World;
+use super::machine::{EmulatedMachine, NewEmulatedMachine};
+use super::simulation::World;
 
 /// The hand of somebody else. What it does takes no time, meets no fault and stands in no log; a
 /// Machine that is not there is left alone.
@@ -23,11 +23,11 @@ impl<'a> Operator<'a> {
         let Some(app) = self.world.apps.get(self.app) else {
             return Vec::new();
         };
-        let light = self.world.light(app);
+        let light = self.world.render_context(app);
         let records = app.records().iter();
         records
             .filter(|record| !record.is_destroyed(light.times.now))
-            .map(|record| record.shown(&light))
+            .map(|record| record.render(&light))
             .collect()
     }
 
@@ -41,13 +41,13 @@ impl<'a> Operator<'a> {
         disks
             .map(|disk| {
                 let holder = holders.get(disk.id.as_str()).copied();
-                disk.shown(holder, self.world.calendar)
+                disk.render(holder, self.world.calendar)
             })
             .collect()
     }
 
     /// How many Machines the app ever had, destroyed ones included.
-    pub fn ever_made(&self) -> usize {
+    pub fn created_count(&self) -> usize {
         let app = self.world.apps.get(self.app);
         app.map_or(0, |app| app.records().len())
     }
@@ -57,13 +57,13 @@ impl<'a> Operator<'a> {
         let now = self.world.now();
         let id = self.world.draw()[..14].to_owned();
         let instance = self.world.draw_instance();
-        let record = Record::new(Birth {
+        let record = EmulatedMachine::new(NewEmulatedMachine {
             id: id.clone(),
             name: name.to_owned(),
             region: region.to_owned(),
             config,
             instance,
-            timeline: Timeline::resting(now, State::Started),
+            timeline: Timeline::constant(now, State::Started),
             now,
         });
         self.world.apps.get_mut(self.app)?.add(record);
@@ -92,37 +92,37 @@ impl<'a> Operator<'a> {
 
     /// Destroys a Machine at once.
     pub fn destroy(&mut self, id: &str) {
-        self.rest(id, State::Destroyed);
+        self.set_resting_state(id, State::Destroyed);
     }
 
     /// Lets a Machine's process end for good.
     pub fn fail(&mut self, id: &str) {
-        self.rest(id, State::Failed);
+        self.set_resting_state(id, State::Failed);
     }
 
     /// Lets a Machine's process end with this code from now on, as the fault would.
     pub fn exit(&mut self, id: &str, exits: ExitsAfter) {
         let times = self.world.times();
         if let Some(record) = self.record(id) {
-            let mut timeline = Timeline::resting(times.now, State::Started);
+            let mut timeline = Timeline::constant(times.now, State::Started);
             timeline.exit(times.now, exits, times.timings.boot, &record.config);
-            record.turn(&times, timeline);
+            record.set_timeline(&times, timeline);
         }
     }
 
     /// Stops a Machine.
     pub fn stop(&mut self, id: &str) {
-        self.rest(id, State::Stopped);
+        self.set_resting_state(id, State::Stopped);
     }
 
     /// Starts a Machine.
     pub fn start(&mut self, id: &str) {
-        self.rest(id, State::Started);
+        self.set_resting_state(id, State::Started);
     }
 
     /// Suspends a Machine.
     pub fn suspend(&mut self, id: &str) {
-        self.rest(id, State::Suspended);
+        self.set_resting_state(id, State::Suspended);
     }
 
     /// Takes a Machine out of the proxy's rotation, or puts it back.
@@ -133,9 +133,9 @@ impl<'a> Operator<'a> {
     }
 
     /// Takes a Machine's host away, or brings it back.
-    pub fn host(&mut self, id: &str, unreachable: bool) {
+    pub fn set_host_unreachable(&mut self, id: &str, unreachable: bool) {
         if let Some(app) = self.world.apps.get_mut(self.app) {
-            app.host(id, unreachable, false);
+            app.set_host_unreachable(id, unreachable, false);
         }
     }
 
@@ -148,12 +148,12 @@ impl<'a> Operator<'a> {
     /// Takes a Machine's host away; what it ran is still told as an incomplete config.
     pub fn host_in_part(&mut self, id: &str) {
         if let Some(app) = self.world.apps.get_mut(self.app) {
-            app.host(id, true, true);
+            app.set_host_unreachable(id, true, true);
         }
     }
 
     /// Lets a Machine's checks pass from now on: what they ask for is there again.
-    pub fn mend(&mut self, id: &str) {
+    pub fn fix_checks(&mut self, id: &str) {
         if let Some(record) = self.record(id) {
             record.checks_never_pass = false;
         }
@@ -166,7 +166,7 @@ impl<'a> Operator<'a> {
         if let Some(record) = self.record(id) {
             let mut config = record.config.clone();
             change(&mut config);
-            record.revise(config, instance, now);
+            record.set_config(config, instance, now);
         }
         self.pull(id);
     }
@@ -187,14 +187,14 @@ impl<'a> Operator<'a> {
         }
     }
 
-    fn rest(&mut self, id: &str, state: State) {
+    fn set_resting_state(&mut self, id: &str, state: State) {
         let times = self.world.times();
         if let Some(record) = self.record(id) {
-            record.turn(&times, Timeline::resting(times.now, state));
+            record.set_timeline(&times, Timeline::constant(times.now, state));
         }
     }
 
-    fn record(&mut self, id: &str) -> Option<&mut Record> {
+    fn record(&mut self, id: &str) -> Option<&mut EmulatedMachine> {
         self.world.apps.get_mut(self.app)?.record_mut(id)
     }
 }

@@ -5,66 +5,66 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::faults::Subject;
-use super::machine::Record;
-use super::place::{Answer, Refusal, World};
+use super::faults::FaultSubject;
+use super::machine::EmulatedMachine;
+use super::simulation::{Answer, Refusal, World};
 
 impl World {
     /// `GET /apps/{app}`.
     pub fn app(&mut self, app: &str) -> Answer {
-        self.serve(&about("app", app), |world, _| {
-            Ok(world.found(app)?.shown(app, world.now()))
+        self.serve(&app_call("app", app), |world, _| {
+            Ok(world.require_app(app)?.render(app, world.now()))
         })
     }
 
     /// `GET /apps/{app}/machines`: in order of creation, without destroyed ones.
     pub fn list(&mut self, app: &str) -> Answer {
-        self.list_some(app, &Wanted::default())
+        self.list_filtered(app, &ListFilter::default())
     }
 
     /// The same with the platform's filters.
-    pub fn list_some(&mut self, app: &str, wanted: &Wanted) -> Answer {
-        self.serve(&about("list", app), |world, _| {
-            let found = world.found(app)?;
-            let light = world.light(found);
+    pub fn list_filtered(&mut self, app: &str, wanted: &ListFilter) -> Answer {
+        self.serve(&app_call("list", app), |world, _| {
+            let found = world.require_app(app)?;
+            let light = world.render_context(found);
             let now = light.times.now;
             let records = found.records().iter();
             Ok(records
-                .filter(|record| record.listed_from <= now && wanted.has(record, now))
-                .map(|record| wanted.part_of(record.shown(&light)))
+                .filter(|record| record.listed_from <= now && wanted.matches(record, now))
+                .map(|record| wanted.apply_summary(record.render(&light)))
                 .collect())
         })
     }
 
     /// `GET /apps/{app}/machines/{id}`.
     pub fn get(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("get", app, id, |world, _| world.look(app, id))
+        self.serve_machine_call("get", app, id, |world, _| world.inspect(app, id))
     }
 
     /// `GET …/wait`, answered with the Machine as it is now: whoever waits looks again with
-    /// [`World::look`] until it is as wanted.
+    /// [`World::inspect`] until it is as wanted.
     pub fn wait(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("wait", app, id, |world, _| world.look(app, id))
+        self.serve_machine_call("wait", app, id, |world, _| world.inspect(app, id))
     }
 
     /// What `GET …/machines/{id}` would answer, without a call: no fault, no latency, no log.
     ///
     /// # Errors
     /// 404 for an app or Machine that is not there, or not any more.
-    pub fn look(&self, app: &str, id: &str) -> Result<Value, Refusal> {
+    pub fn inspect(&self, app: &str, id: &str) -> Result<Value, Refusal> {
         let now = self.now();
-        let found = self.found(app)?;
+        let found = self.require_app(app)?;
         found
             .record(id)
             .filter(|record| !record.is_forgotten(now, &self.timings))
-            .map(|record| self.shown(found, record))
+            .map(|record| self.render(found, record))
             .ok_or_else(|| Refusal::new(404, "not_found: machine not found"))
     }
 
     /// `GET …/events`: newest first.
     pub fn events(&mut self, app: &str, id: &str, most: usize) -> Answer {
-        self.about_machine("events", app, id, |world, _| {
-            world.look(app, id)?;
+        self.serve_machine_call("events", app, id, |world, _| {
+            world.inspect(app, id)?;
             let (now, calendar) = (world.now(), world.calendar);
             Ok(world.record(app, id)?.events(now, calendar, most).into())
         })
@@ -72,24 +72,24 @@ impl World {
 
     /// `GET …/versions`: newest first.
     pub fn versions(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("versions", app, id, |world, _| {
-            world.look(app, id)?;
+        self.serve_machine_call("versions", app, id, |world, _| {
+            world.inspect(app, id)?;
             Ok(world.record(app, id)?.versions().into())
         })
     }
 
     /// `GET …/ps`: Machines run nothing here, so nothing runs in them.
     pub fn processes(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("ps", app, id, |world, _| {
-            world.look(app, id)?;
+        self.serve_machine_call("ps", app, id, |world, _| {
+            world.inspect(app, id)?;
             Ok(json!([]))
         })
     }
 
     /// `GET …/metadata`.
     pub fn read_metadata(&mut self, app: &str, id: &str) -> Answer {
-        self.about_machine("read-metadata", app, id, |world, _| {
-            world.acting(app, id)?;
+        self.serve_machine_call("read-metadata", app, id, |world, _| {
+            world.require_active_state(app, id)?;
             let metadata = world.record(app, id)?.config.get("metadata").cloned();
             Ok(metadata.unwrap_or_else(|| json!({})))
         })
@@ -97,15 +97,17 @@ impl World {
 
     /// `GET /apps/{app}/volumes`.
     pub fn volumes(&mut self, app: &str) -> Answer {
-        self.serve(&about("volumes", app), |world, _| {
-            Ok(world.found(app)?.shown_volumes(world.now(), world.calendar))
+        self.serve(&app_call("volumes", app), |world, _| {
+            Ok(world
+                .require_app(app)?
+                .render_volumes(world.now(), world.calendar))
         })
     }
 }
 
 /// Which Machines a list is to have, and how much of them.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct ListFilter {
     /// Destroyed ones too.
     pub deleted: bool,
     /// Only of this region.
@@ -118,8 +120,8 @@ pub struct Wanted {
     pub summary: bool,
 }
 
-impl Wanted {
-    fn has(&self, record: &Record, now: Duration) -> bool {
+impl ListFilter {
+    fn matches(&self, record: &EmulatedMachine, now: Duration) -> bool {
         let state = record.state(now).as_str();
         let entry = |key: &str| record.config.get("metadata")?.get(key)?.as_str();
         (self.deleted || !record.is_destroyed(now))
@@ -134,7 +136,7 @@ impl Wanted {
                 .all(|(key, value)| entry(key) == Some(value))
     }
 
-    fn part_of(&self, mut shown: Value) -> Value {
+    fn apply_summary(&self, mut shown: Value) -> Value {
         if self.summary
             && let Some(fields) = shown.as_object_mut()
         {
@@ -146,8 +148,8 @@ impl Wanted {
     }
 }
 
-pub(super) fn about<'a>(action: &'static str, app: &'a str) -> Subject<'a> {
-    Subject {
+pub(super) fn app_call<'a>(action: &'static str, app: &'a str) -> FaultSubject<'a> {
+    FaultSubject {
         action,
         app,
         id: None,

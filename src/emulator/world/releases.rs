@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::clock::Calendar;
-use super::place::{Answer, Refusal, World};
-use super::reads::about;
+use super::reads::app_call;
+use super::simulation::{Answer, Refusal, World};
 
 /// A release as it was registered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub(super) struct Release {
 }
 
 impl Release {
-    fn shown(&self, calendar: Calendar) -> Value {
+    fn render(&self, calendar: Calendar) -> Value {
         let open = matches!(self.status.as_str(), "pending" | "running");
         json!({
             "id": self.id, "version": self.version, "stable": !open, "in_progress": open,
@@ -37,11 +37,11 @@ impl World {
     pub fn create_release(&mut self, body: &Value) -> Answer {
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
         let app = text("app_name");
-        self.serve(&about("release", app), |world, _| {
-            let user = world.bearer().owner.clone();
+        self.serve(&app_call("release", app), |world, _| {
+            let user = world.caller().owner.clone();
             let (id, created_at) = (world.draw()[..25].to_owned(), world.now());
             let calendar = world.calendar;
-            let found = world.found_mut(app)?;
+            let found = world.require_app_mut(app)?;
             let newest = found.releases.last().map_or(0, |release| release.version);
             let release = Release {
                 id,
@@ -52,7 +52,7 @@ impl World {
                 user: user.unwrap_or_else(|| "somebody".to_owned()),
                 created_at,
             };
-            let shown = json!({"release": release.shown(calendar)});
+            let shown = json!({"release": release.render(calendar)});
             found.releases.push(release);
             Ok(shown)
         })
@@ -60,7 +60,7 @@ impl World {
 
     /// `PATCH /api/v1/releases/{id}`.
     pub fn update_release(&mut self, id: &str, body: &Value) -> Answer {
-        self.serve(&about("release", id), |world, _| {
+        self.serve(&app_call("release", id), |world, _| {
             let calendar = world.calendar;
             let mut releases = world.apps.iter_mut().flat_map(|(app, found)| {
                 let releases = found.releases.iter_mut();
@@ -73,26 +73,26 @@ impl World {
             if let Some(status) = body.get("status").and_then(Value::as_str) {
                 status.clone_into(&mut release.status);
             }
-            Ok(json!({"release": release.shown(calendar)}))
+            Ok(json!({"release": release.render(calendar)}))
         })
     }
 
     /// `GET /api/v1/apps/{app}/releases`: newest first.
     pub fn releases(&mut self, app: &str, most: usize) -> Answer {
-        self.serve(&about("releases", app), |world, _| {
+        self.serve(&app_call("releases", app), |world, _| {
             let calendar = world.calendar;
-            let releases = world.found(app)?.releases.iter().rev().take(most);
-            let shown: Vec<Value> = releases.map(|release| release.shown(calendar)).collect();
+            let releases = world.require_app(app)?.releases.iter().rev().take(most);
+            let shown: Vec<Value> = releases.map(|release| release.render(calendar)).collect();
             Ok(json!({"releases": shown}))
         })
     }
 
     /// `GET /api/v1/apps/{app}/releases/current`.
     pub fn current_release(&mut self, app: &str) -> Answer {
-        self.serve(&about("releases", app), |world, _| {
-            let newest = world.found(app)?.releases.last();
+        self.serve(&app_call("releases", app), |world, _| {
+            let newest = world.require_app(app)?.releases.last();
             let newest = newest.ok_or_else(|| Refusal::new(404, "release not found"))?;
-            Ok(json!({"release": newest.shown(world.calendar)}))
+            Ok(json!({"release": newest.render(world.calendar)}))
         })
     }
 }

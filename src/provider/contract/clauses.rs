@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Clause, Subject, Verdict, ensure};
+use super::{Clause, ContractContext, Verdict, ensure};
 use crate::core::fleet::{
-    Call, Machine, MachineConfig, MachineId, MachineState, Stamps, Until, normal,
+    Call, Machine, MachineConfig, MachineId, MachineState, Stamps, WaitUntil, normalise,
 };
-use crate::provider::{ErrorClass, LogQuery, LogsOf, ProviderError};
+use crate::provider::{ErrorClass, LogQuery, LogScope, ProviderError};
 
 /// Every clause.
 pub(super) const ALL: &[(&str, Clause)] = &[
@@ -83,7 +83,7 @@ pub(super) const ALL: &[(&str, Clause)] = &[
     ),
 ];
 
-async fn scopes(s: &Subject<'_>) -> Verdict {
+async fn scopes(s: &ContractContext<'_>) -> Verdict {
     let text = |error: ProviderError| format!("describe failed: {error}");
     let first = s.provider.describe(&s.app).await.map_err(text)?;
     s.started("web-a").await?;
@@ -102,10 +102,10 @@ async fn scopes(s: &Subject<'_>) -> Verdict {
     )
 }
 
-async fn created(s: &Subject<'_>) -> Verdict {
+async fn created(s: &ContractContext<'_>) -> Verdict {
     let call = s.create_call("web-a");
     let answer = s.create(call.clone()).await?;
-    let found = s.wait(&answer.id, Until::Started).await?;
+    let found = s.wait(&answer.id, WaitUntil::Started).await?;
     ensure(found.state == MachineState::Started, "it is not started")?;
     ensure(found.name == call.name, "another name")?;
     ensure(found.group.as_ref() == Some(&call.group), "another group")?;
@@ -141,18 +141,18 @@ fn has(machine: &Machine, sent: &MachineConfig) -> bool {
             _ => shown == sent,
         }
     }
-    let shown = machine.config.as_deref().map(normal::normalised);
-    shown.is_some_and(|shown| is_in(&shown, &normal::normalised(sent)))
+    let shown = machine.config.as_deref().map(normalise::normalise_config);
+    shown.is_some_and(|shown| is_in(&shown, &normalise::normalise_config(sent)))
 }
 
-async fn one_name(s: &Subject<'_>) -> Verdict {
+async fn one_name(s: &ContractContext<'_>) -> Verdict {
     s.create(s.create_call("web-a")).await?;
     let again = s.call(Call::Create(Box::new(s.create_call("web-a")))).await;
     refused(again, &ErrorClass::Conflict)?;
     ensure(s.list().await?.len() == 1, "it was made all the same")
 }
 
-async fn name_race(s: &Subject<'_>) -> Verdict {
+async fn name_race(s: &ContractContext<'_>) -> Verdict {
     let create = || s.call(Call::Create(Box::new(s.create_call("web-a"))));
     let (one, two) = futures_util::future::join(create(), create()).await;
     ensure(one.is_ok() != two.is_ok(), "not exactly one of them won")?;
@@ -160,21 +160,21 @@ async fn name_race(s: &Subject<'_>) -> Verdict {
     ensure(s.list().await?.len() == 1, "there is not exactly one")
 }
 
-async fn skip_launch(s: &Subject<'_>) -> Verdict {
+async fn skip_launch(s: &ContractContext<'_>) -> Verdict {
     let mut call = s.create_call("web-a");
     call.skip_launch = true;
     let id = s.create(call).await?.id;
-    let at_rest = s.wait(&id, Until::Settled).await?;
+    let at_rest = s.wait(&id, WaitUntil::Settled).await?;
     ensure(at_rest.state == MachineState::Stopped, "it is not stopped")?;
-    s.must(Call::Start { id: id.clone() }).await?;
-    s.wait(&id, Until::Started).await.map(drop)
+    s.expect_ok(Call::Start { id: id.clone() }).await?;
+    s.wait(&id, WaitUntil::Started).await.map(drop)
 }
 
-async fn updated(s: &Subject<'_>) -> Verdict {
+async fn updated(s: &ContractContext<'_>) -> Verdict {
     let before = s.started("web-a").await?;
     let call = s.update_call(&before);
-    s.must(Call::Update(Box::new(call.clone()))).await?;
-    let after = s.wait(&before.id, Until::Started).await?;
+    s.expect_ok(Call::Update(Box::new(call.clone()))).await?;
+    let after = s.wait(&before.id, WaitUntil::Started).await?;
     ensure(after.instance != before.instance, "the same instance")?;
     ensure(after.group.as_ref() == Some(&call.group), "another group")?;
     ensure(after.stamps == call.stamps, "other stamps")?;
@@ -186,60 +186,60 @@ async fn updated(s: &Subject<'_>) -> Verdict {
     ensure(s.list().await?.len() == 1, "there is another Machine now")
 }
 
-async fn stale_update(s: &Subject<'_>) -> Verdict {
+async fn stale_update(s: &ContractContext<'_>) -> Verdict {
     let first = s.started("web-a").await?;
     let call = s.update_call(&first);
-    s.must(Call::Update(Box::new(call.clone()))).await?;
-    let second = s.wait(&first.id, Until::Started).await?;
+    s.expect_ok(Call::Update(Box::new(call.clone()))).await?;
+    let second = s.wait(&first.id, WaitUntil::Started).await?;
     let again = s.call(Call::Update(Box::new(call))).await;
     refused(again, &ErrorClass::Conflict)?;
     let now = s.get(&first.id).await?;
     ensure(now.instance == second.instance, "it changed all the same")
 }
 
-async fn update_stopped(s: &Subject<'_>) -> Verdict {
+async fn update_stopped(s: &ContractContext<'_>) -> Verdict {
     let machine = s.started("web-a").await?;
     let id = machine.id.clone();
-    s.must(Call::Stop { id: id.clone() }).await?;
-    s.wait(&id, Until::Stopped).await?;
+    s.expect_ok(Call::Stop { id: id.clone() }).await?;
+    s.wait(&id, WaitUntil::Stopped).await?;
     let mut call = s.update_call(&machine);
     call.skip_launch = true;
-    s.must(Call::Update(Box::new(call))).await?;
-    let after = s.wait(&id, Until::Settled).await?;
+    s.expect_ok(Call::Update(Box::new(call))).await?;
+    let after = s.wait(&id, WaitUntil::Settled).await?;
     ensure(after.state == MachineState::Stopped, "it was started")?;
     ensure(after.instance != machine.instance, "it was not updated")
 }
 
-async fn stop_and_start(s: &Subject<'_>) -> Verdict {
+async fn stop_and_start(s: &ContractContext<'_>) -> Verdict {
     let machine = s.started("web-a").await?;
     let id = machine.id;
     for _ in 0..2 {
-        s.must(Call::Stop { id: id.clone() }).await?;
-        s.wait(&id, Until::Stopped).await?;
+        s.expect_ok(Call::Stop { id: id.clone() }).await?;
+        s.wait(&id, WaitUntil::Stopped).await?;
     }
     for _ in 0..2 {
-        s.must(Call::Start { id: id.clone() }).await?;
-        let now = s.wait(&id, Until::Started).await?;
+        s.expect_ok(Call::Start { id: id.clone() }).await?;
+        let now = s.wait(&id, WaitUntil::Started).await?;
         ensure(now.instance == machine.instance, "another instance")?;
     }
     Ok(())
 }
 
-async fn restart(s: &Subject<'_>) -> Verdict {
+async fn restart(s: &ContractContext<'_>) -> Verdict {
     let machine = s.started("web-a").await?;
     let id = machine.id;
-    s.must(Call::Restart { id: id.clone() }).await?;
-    let now = s.wait(&id, Until::Started).await?;
+    s.expect_ok(Call::Restart { id: id.clone() }).await?;
+    let now = s.wait(&id, WaitUntil::Started).await?;
     ensure(now.instance == machine.instance, "another instance")?;
-    s.must(Call::Stop { id: id.clone() }).await?;
-    s.wait(&id, Until::Stopped).await?;
+    s.expect_ok(Call::Stop { id: id.clone() }).await?;
+    s.wait(&id, WaitUntil::Stopped).await?;
     let refused = s.call(Call::Restart { id: id.clone() }).await;
     ensure(refused.is_err(), "a stopped Machine was restarted")?;
     let still = s.get(&id).await?;
     ensure(still.state == MachineState::Stopped, "it runs")
 }
 
-async fn suspend(s: &Subject<'_>) -> Verdict {
+async fn suspend(s: &ContractContext<'_>) -> Verdict {
     let machine = s.started("web-a").await?;
     let id = machine.id;
     if let Err(error) = s.call(Call::Suspend { id: id.clone() }).await {
@@ -247,14 +247,14 @@ async fn suspend(s: &Subject<'_>) -> Verdict {
         let still = s.get(&id).await?;
         return ensure(still.state == MachineState::Started, "it runs no more");
     }
-    let now = s.wait(&id, Until::Stopped).await?;
+    let now = s.wait(&id, WaitUntil::Stopped).await?;
     ensure(now.state == MachineState::Suspended, "it is not suspended")?;
-    s.must(Call::Start { id: id.clone() }).await?;
-    let now = s.wait(&id, Until::Started).await?;
+    s.expect_ok(Call::Start { id: id.clone() }).await?;
+    let now = s.wait(&id, WaitUntil::Started).await?;
     ensure(now.instance == machine.instance, "another instance")
 }
 
-async fn destroy(s: &Subject<'_>) -> Verdict {
+async fn destroy(s: &ContractContext<'_>) -> Verdict {
     let id = s.started("web-a").await?.id;
     let force = false;
     let running = s
@@ -266,9 +266,9 @@ async fn destroy(s: &Subject<'_>) -> Verdict {
     refused(running, &ErrorClass::Invalid)?;
     let still = s.get(&id).await?;
     ensure(still.state == MachineState::Started, "it runs no more")?;
-    s.must(Call::Stop { id: id.clone() }).await?;
-    s.wait(&id, Until::Stopped).await?;
-    s.must(Call::Destroy {
+    s.expect_ok(Call::Stop { id: id.clone() }).await?;
+    s.wait(&id, WaitUntil::Stopped).await?;
+    s.expect_ok(Call::Destroy {
         id: id.clone(),
         force,
     })
@@ -276,10 +276,10 @@ async fn destroy(s: &Subject<'_>) -> Verdict {
     is_gone(s, &id).await
 }
 
-async fn destroy_by_force(s: &Subject<'_>) -> Verdict {
+async fn destroy_by_force(s: &ContractContext<'_>) -> Verdict {
     let id = s.started("web-a").await?.id;
     let force = true;
-    s.must(Call::Destroy {
+    s.expect_ok(Call::Destroy {
         id: id.clone(),
         force,
     })
@@ -287,8 +287,8 @@ async fn destroy_by_force(s: &Subject<'_>) -> Verdict {
     is_gone(s, &id).await
 }
 
-async fn is_gone(s: &Subject<'_>, id: &MachineId) -> Verdict {
-    let last = s.wait(id, Until::Destroyed).await?;
+async fn is_gone(s: &ContractContext<'_>, id: &MachineId) -> Verdict {
+    let last = s.wait(id, WaitUntil::Destroyed).await?;
     ensure(last.state == MachineState::Destroyed, "it is not destroyed")?;
     match s.provider.get(&s.app, id).await {
         Ok(machine) => ensure(machine.state.is_gone(), "get still finds it")?,
@@ -297,7 +297,7 @@ async fn is_gone(s: &Subject<'_>, id: &MachineId) -> Verdict {
     ensure(s.list().await?.is_empty(), "the list still has it")
 }
 
-async fn not_found(s: &Subject<'_>) -> Verdict {
+async fn not_found(s: &ContractContext<'_>) -> Verdict {
     let id = MachineId::new("0000deadbeef00").expect("a valid id");
     let stamps = Stamps::default();
     let calls = [
@@ -321,19 +321,19 @@ async fn not_found(s: &Subject<'_>) -> Verdict {
     refused(got, &ErrorClass::NotFound)?;
     let waited = s
         .provider
-        .wait(&s.app, &id, Until::Started, super::PATIENCE);
+        .wait(&s.app, &id, WaitUntil::Started, super::PATIENCE);
     refused(waited.await.map(Some), &ErrorClass::NotFound)?;
-    s.wait(&id, Until::Destroyed).await.map(drop)
+    s.wait(&id, WaitUntil::Destroyed).await.map(drop)
 }
 
-async fn stamped(s: &Subject<'_>) -> Verdict {
+async fn stamped(s: &ContractContext<'_>) -> Verdict {
     let before = s.started("web-a").await?;
     let stamps = Stamps {
         commit: Some("c0ffee".to_owned()),
         ..Stamps::default()
     };
     let id = before.id.clone();
-    s.must(Call::Stamp {
+    s.expect_ok(Call::Stamp {
         id: id.clone(),
         stamps: stamps.clone(),
     })
@@ -346,14 +346,17 @@ async fn stamped(s: &Subject<'_>) -> Verdict {
     )
 }
 
-async fn wait_in_vain(s: &Subject<'_>) -> Verdict {
+async fn wait_in_vain(s: &ContractContext<'_>) -> Verdict {
     let id = s.started("web-a").await?.id;
     let short = Duration::from_millis(50);
-    let waited = s.provider.wait(&s.app, &id, Until::Stopped, short).await;
+    let waited = s
+        .provider
+        .wait(&s.app, &id, WaitUntil::Stopped, short)
+        .await;
     refused(waited.map(Some), &ErrorClass::Transient)
 }
 
-async fn carried(s: &Subject<'_>) -> Verdict {
+async fn carried(s: &ContractContext<'_>) -> Verdict {
     let mut call = s.create_call("web-a");
     let unknown = (
         "aeroform_contract".to_owned(),
@@ -368,10 +371,10 @@ async fn carried(s: &Subject<'_>) -> Verdict {
     )
 }
 
-async fn volumes(s: &Subject<'_>) -> Verdict {
+async fn volumes(s: &ContractContext<'_>) -> Verdict {
     let text = |error: ProviderError| format!("describe failed: {error}");
     let described = s.provider.describe(&s.app).await.map_err(text)?;
-    let call = Subject::volume_call();
+    let call = ContractContext::volume_call();
     let create = Call::CreateVolume(Box::new(call.clone()));
     let answer = s.provider.call(&s.app, &create).await;
     if !described.capabilities.volumes {
@@ -395,25 +398,25 @@ async fn volumes(s: &Subject<'_>) -> Verdict {
     let again = Call::Create(Box::new(s.mounting("web-b", &made)));
     refused(s.call(again).await, &ErrorClass::Conflict)?;
     let id = first.id;
-    s.wait(&id, Until::Started).await?;
+    s.wait(&id, WaitUntil::Started).await?;
     let gone = Call::Destroy {
         id: id.clone(),
         force: true,
     };
-    s.must(gone).await?;
-    s.wait(&id, Until::Destroyed).await?;
+    s.expect_ok(gone).await?;
+    s.wait(&id, WaitUntil::Destroyed).await?;
     ensure(s.volumes().await? == [made], "it went with its Machine")
 }
 
-async fn logs(s: &Subject<'_>) -> Verdict {
+async fn logs(s: &ContractContext<'_>) -> Verdict {
     let id = s.started("web-a").await?.id;
     let query = |of| LogQuery {
-        listed: std::collections::BTreeSet::new(),
-        of,
+        known_machines: std::collections::BTreeSet::new(),
+        scope: of,
         follow: false,
         tail: Some(2),
     };
-    for of in [LogsOf::App, LogsOf::Machine(id.clone())] {
+    for of in [LogScope::App, LogScope::Machine(id.clone())] {
         let mut lines = Vec::new();
         let mut sink = |line| {
             lines.push(line);

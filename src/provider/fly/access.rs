@@ -8,14 +8,14 @@ use reqwest::Url;
 
 use super::codes;
 use crate::core::code::Code;
-use crate::core::scrub::Scrub;
+use crate::core::scrub::TokenScrubber;
 
 const MACHINES: &str = "https://api.machines.dev";
 const RELEASES: &str = "https://api.fly.io";
 const MACHINES_VAR: &str = "FLY_FLAPS_BASE_URL";
 const RELEASES_VAR: &str = "FLY_API_BASE_URL";
 /// The variables that hold a token, the first that is set counts.
-pub const TOKENS: [&str; 2] = ["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
+pub const TOKEN_VARS: [&str; 2] = ["FLY_API_TOKEN", "FLY_ACCESS_TOKEN"];
 
 /// The addresses and the token. `Debug` shows the addresses alone.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ pub struct Access {
     machines_header: String,
     releases_header: String,
     /// What must not be shown, whoever shows it back.
-    scrub: Scrub,
+    scrub: TokenScrubber,
 }
 
 impl fmt::Debug for Access {
@@ -52,53 +52,55 @@ pub struct AccessError {
 impl Access {
     /// Takes both from variables: `FLY_API_TOKEN` or `FLY_ACCESS_TOKEN`, `FLY_FLAPS_BASE_URL`,
     /// `FLY_API_BASE_URL`. Manifests have no say in either (rule 38).
-    pub fn of_vars<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Result<Self, AccessError> {
+    pub fn from_vars<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Result<Self, AccessError> {
         let machines = var(MACHINES_VAR)
-            .map(|text| base(MACHINES_VAR, text))
+            .map(|text| parse_base_url(MACHINES_VAR, text))
             .transpose()?;
         let releases = match (var(RELEASES_VAR), &machines) {
-            (Some(text), _) => base(RELEASES_VAR, text)?,
+            (Some(text), _) => parse_base_url(RELEASES_VAR, text)?,
             // Whoever serves Machines elsewhere is not Fly: Fly's own host must not be asked about them.
-            (None, Some(machines)) if !is_of_fly(machines) => machines.clone(),
-            (None, _) => known(RELEASES),
+            (None, Some(machines)) if !is_fly_url(machines) => machines.clone(),
+            (None, _) => parse_known_url(RELEASES),
         };
-        let found = TOKENS.into_iter().find_map(|name| Some((name, var(name)?)));
+        let found = TOKEN_VARS
+            .into_iter()
+            .find_map(|name| Some((name, var(name)?)));
         let (name, token) = found.ok_or_else(|| AccessError {
             code: codes::NO_TOKEN,
             message: "there is no token for Fly".to_owned(),
             hint: "`export FLY_API_TOKEN=$(fly auth token)`; in a pipeline, the output of `fly tokens create deploy`",
         })?;
-        let tokens = Tokens::of(token).map_err(|what| AccessError {
+        let tokens = Tokens::parse(token).map_err(|what| AccessError {
             code: codes::BAD_TOKEN,
             message: format!("the token in `{name}` is none: {what}"),
             hint: "`export FLY_API_TOKEN=$(fly auth token)`",
         })?;
         Ok(Self {
-            machines: machines.unwrap_or_else(|| known(MACHINES)),
+            machines: machines.unwrap_or_else(|| parse_known_url(MACHINES)),
             releases,
             machines_header: tokens.for_machines(),
             releases_header: tokens.for_releases(),
-            scrub: Scrub::of([token]),
+            scrub: TokenScrubber::new([token]),
         })
     }
 
     /// The variable that has a token, be it a good one or not.
     pub fn token_variable<'a>(var: impl Fn(&str) -> Option<&'a str>) -> Option<&'static str> {
-        TOKENS.into_iter().find(|name| var(name).is_some())
+        TOKEN_VARS.into_iter().find(|name| var(name).is_some())
     }
 
     /// The whole address of a path of the Machines API, and what it is asked with.
-    pub(super) fn machines(&self, path: &str) -> (String, &str) {
-        (joined(&self.machines, path), &self.machines_header)
+    pub(super) fn machines_endpoint(&self, path: &str) -> (String, &str) {
+        (join_url(&self.machines, path), &self.machines_header)
     }
 
     /// The same for releases.
-    pub(super) fn releases(&self, path: &str) -> (String, &str) {
-        (joined(&self.releases, path), &self.releases_header)
+    pub(super) fn releases_endpoint(&self, path: &str) -> (String, &str) {
+        (join_url(&self.releases, path), &self.releases_header)
     }
 
     /// Foreign text without the token: some servers and proxies show back what they were sent.
-    pub(super) fn without_token(&self, text: String) -> String {
+    pub(super) fn scrub_token(&self, text: String) -> String {
         match self.scrub.scrubbed(&text) {
             Cow::Borrowed(_) => text,
             Cow::Owned(hidden) => hidden,
@@ -106,13 +108,13 @@ impl Access {
     }
 
     /// Whether a token or a piece of one is in this text.
-    pub(super) fn gives_token(&self, text: &str) -> bool {
-        self.scrub.holds(text)
+    pub(super) fn contains_token(&self, text: &str) -> bool {
+        self.scrub.contains_token(text)
     }
 
     /// Whether it is Fly that is asked, whose limits are documented.
-    pub(super) fn is_of_fly(&self) -> bool {
-        is_of_fly(&self.machines)
+    pub(super) fn is_fly(&self) -> bool {
+        is_fly_url(&self.machines)
     }
 
     /// Whether the Machines API is this computer's own.
@@ -121,7 +123,7 @@ impl Access {
     }
 }
 
-fn joined(base: &Url, path: &str) -> String {
+fn join_url(base: &Url, path: &str) -> String {
     format!("{}{path}", base.as_str().trim_end_matches('/'))
 }
 
@@ -133,11 +135,11 @@ pub(super) fn origin(url: &str) -> String {
     )
 }
 
-fn known(text: &str) -> Url {
+fn parse_known_url(text: &str) -> Url {
     Url::parse(text).expect("a constant of this file is an address")
 }
 
-fn base(name: &str, text: &str) -> Result<Url, AccessError> {
+fn parse_base_url(name: &str, text: &str) -> Result<Url, AccessError> {
     let bad = || AccessError {
         code: codes::BAD_BASE_URL,
         message: format!("`{name}` is `{text}`, which is no address to ask at"),
@@ -184,18 +186,18 @@ fn is_internal(url: &Url) -> bool {
     host(url).ends_with(".internal")
 }
 
-fn is_of_fly(url: &Url) -> bool {
-    is_internal(url) || Some(host(url)) == known(MACHINES).host_str()
+fn is_fly_url(url: &Url) -> bool {
+    is_internal(url) || Some(host(url)) == parse_known_url(MACHINES).host_str()
 }
 
 /// The parts of a token: macaroons, and tokens of people.
 struct Tokens {
     macaroons: Vec<String>,
-    others: Vec<String>,
+    user_tokens: Vec<String>,
 }
 
 impl Tokens {
-    fn of(text: &str) -> Result<Self, &'static str> {
+    fn parse(text: &str) -> Result<Self, &'static str> {
         let mut rest = text.trim();
         // What `fly tokens create` prints begins with the scheme's word.
         loop {
@@ -207,7 +209,7 @@ impl Tokens {
         }
         let mut tokens = Self {
             macaroons: Vec::new(),
-            others: Vec::new(),
+            user_tokens: Vec::new(),
         };
         let parts = rest.split(',').map(str::trim);
         for part in parts.filter(|part| !part.is_empty()) {
@@ -218,10 +220,10 @@ impl Tokens {
             if matches!(kind, Some("fm1r" | "fm1a" | "fm2")) {
                 tokens.macaroons.push(part.to_owned());
             } else {
-                tokens.others.push(part.to_owned());
+                tokens.user_tokens.push(part.to_owned());
             }
         }
-        if tokens.macaroons.is_empty() && tokens.others.is_empty() {
+        if tokens.macaroons.is_empty() && tokens.user_tokens.is_empty() {
             return Err("it is empty");
         }
         Ok(tokens)
@@ -229,14 +231,14 @@ impl Tokens {
 
     fn for_machines(&self) -> String {
         if self.macaroons.is_empty() {
-            format!("Bearer {}", self.others.join(","))
+            format!("Bearer {}", self.user_tokens.join(","))
         } else {
             format!("FlyV1 {}", self.macaroons.join(","))
         }
     }
 
     fn for_releases(&self) -> String {
-        let all = self.macaroons.iter().chain(&self.others);
+        let all = self.macaroons.iter().chain(&self.user_tokens);
         let all: Vec<&str> = all.map(String::as_str).collect();
         format!("Bearer {}", all.join(","))
     }
@@ -253,7 +255,7 @@ mod tests {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        Access::of_vars(|name| vars.get(name).map(String::as_str))
+        Access::from_vars(|name| vars.get(name).map(String::as_str))
     }
 
     fn headers(token: &str) -> (String, String) {
@@ -295,7 +297,7 @@ mod tests {
         let access = access(&[("FLY_API_TOKEN", "fm2_s3cret,fm2_s3cret_too,none")]).unwrap();
         let said = "none of FlyV1 fm2_s3cret,fm2_s3cret_too is good".to_owned();
         assert_eq!(
-            access.without_token(said),
+            access.scrub_token(said),
             "none of FlyV1 (the token),(the token) is good"
         );
     }
@@ -304,7 +306,10 @@ mod tests {
     fn releases_of_machines_that_are_served_elsewhere_are_not_asked_of_fly() {
         let releases = |vars: &[(&str, &str)]| {
             let token = [("FLY_API_TOKEN", "t")];
-            access(&[&token, vars].concat()).unwrap().releases("/x").0
+            access(&[&token, vars].concat())
+                .unwrap()
+                .releases_endpoint("/x")
+                .0
         };
         let flaps = |url| (MACHINES_VAR, url);
         assert_eq!(releases(&[]), "https://api.fly.io/x");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
-use crate::core::fleet::normal::is_bookkeeping;
+use crate::core::fleet::normalise::is_bookkeeping;
 use crate::core::fleet::{GroupName, MachineConfig, Stamps};
 use crate::provider::bookkeeping;
 
@@ -21,7 +21,7 @@ pub(in crate::provider) fn create(
         Some(_) => Metadata::new(),
         None => inherited,
     };
-    let config = written(&call.config, &call.stamps, &call.group, inherited);
+    let config = config_with_metadata(&call.config, &call.stamps, &call.group, inherited);
     let mut body = json!({
         "name": call.name, "region": call.region, "config": config, "skip_launch": call.skip_launch,
     });
@@ -36,11 +36,11 @@ pub(in crate::provider) fn create(
 pub(in crate::provider) fn update(call: &UpdateCall, mut live: Metadata) -> Value {
     let released = call.stamps.release.is_some();
     live.retain(|key, _| {
-        let replaced = released && bookkeeping::is_of_release(key);
-        is_bookkeeping(key) && !bookkeeping::is_ours(key) && !replaced
+        let replaced = released && bookkeeping::is_release_key(key);
+        is_bookkeeping(key) && !bookkeeping::is_stamp_key(key) && !replaced
     });
     json!({
-        "config": written(&call.config, &call.stamps, &call.group, live),
+        "config": config_with_metadata(&call.config, &call.stamps, &call.group, live),
         "skip_launch": call.skip_launch, "current_version": call.instance,
     })
 }
@@ -68,33 +68,38 @@ pub(in crate::provider) fn create_volume(call: &VolumeCall) -> Value {
 }
 
 /// The metadata that turns the stamps on a live Machine into these: values, and keys that go.
-pub(in crate::provider) fn stamps(
+pub(in crate::provider) fn stamp_changes(
     stamps: &Stamps,
     live: &Metadata,
 ) -> BTreeMap<String, Option<String>> {
-    let group = bookkeeping::group(live);
-    let old = live.keys().filter(|key| bookkeeping::is_ours(key));
+    let group = bookkeeping::parse_group(live);
+    let old = live.keys().filter(|key| bookkeeping::is_stamp_key(key));
     let mut entries: BTreeMap<_, _> = old.map(|key| (key.clone(), None)).collect();
-    let new = bookkeeping::written(stamps, group.as_ref());
+    let new = bookkeeping::to_metadata(stamps, group.as_ref());
     entries.extend(new.into_iter().map(|(key, value)| (key, Some(value))));
     entries
 }
 
 /// The bookkeeping in this metadata that belongs to a release.
-pub(super) fn of_release(metadata: &Metadata) -> Metadata {
+pub(super) fn release_metadata(metadata: &Metadata) -> Metadata {
     let entries = metadata.iter();
     entries
-        .filter(|(key, _)| bookkeeping::is_of_release(key))
+        .filter(|(key, _)| bookkeeping::is_release_key(key))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect()
 }
 
-fn written(config: &MachineConfig, stamps: &Stamps, group: &GroupName, kept: Metadata) -> Value {
+fn config_with_metadata(
+    config: &MachineConfig,
+    stamps: &Stamps,
+    group: &GroupName,
+    kept: Metadata,
+) -> Value {
     let mut config = config.clone();
     let metadata = config.metadata.get_or_insert_default();
     metadata.extend(kept);
-    metadata.extend(bookkeeping::written(stamps, Some(group)));
-    bookkeeping::note_release(metadata);
+    metadata.extend(bookkeeping::to_metadata(stamps, Some(group)));
+    bookkeeping::add_release_stamp(metadata);
     if let Some(watched) = config.standbys.as_ref().filter(|ids| !ids.is_empty()) {
         let watched = watched.join(",");
         let env = config.env.get_or_insert_default();

@@ -8,77 +8,77 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::access::{self, Access};
-use super::pace::Pace;
+use super::rate_limit::RateLimiter;
 use super::transport::{Method, Request, Response, Transport, TransportError};
-use super::{answers, names};
+use super::{errors, token_fields};
 use crate::provider::ProviderError;
 
 /// The longest that an answer may take: the platform's own proxy gives up after some 60 s.
-const PATIENCE: Duration = Duration::from_secs(75);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// After so long without an answer it is said what is waited for.
-const SILENCE: Duration = Duration::from_secs(5);
+const SLOW_RESPONSE_AFTER: Duration = Duration::from_secs(5);
 
 /// Asks the API through a transport.
 pub(super) struct Client<T> {
     transport: T,
     access: Access,
     /// Over everything that is asked.
-    pub(super) pace: Option<Pace>,
+    pub(super) rate_limiter: Option<RateLimiter>,
     /// Who is told what is waited for.
-    pub(super) tells: Option<Teller>,
+    pub(super) on_progress: Option<ProgressCallback>,
 }
 
 /// Takes a line about what is waited for.
-pub type Teller = Arc<dyn Fn(&str) + Send + Sync>;
+pub type ProgressCallback = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// What is asked.
-pub(super) struct Ask<'a> {
+pub(super) struct ApiRequest<'a> {
     pub(super) method: Method,
     /// The path under the API's address, query included.
     pub(super) path: String,
     pub(super) body: Option<Value>,
     /// The lease that the caller holds.
     pub(super) nonce: Option<&'a str>,
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     /// How long the platform holds its answer back on purpose: it waits for a Machine, and whoever asked it to
     /// says so.
-    pub(super) held: Duration,
+    pub(super) expected_wait: Duration,
 }
 
-impl Ask<'_> {
+impl ApiRequest<'_> {
     pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,
             path: path.into(),
             body: None,
             nonce: None,
-            patience: PATIENCE,
-            held: Duration::ZERO,
+            timeout: DEFAULT_TIMEOUT,
+            expected_wait: Duration::ZERO,
         }
     }
 
     /// How messages name it; queries say nothing that the path does not.
-    fn named(&self) -> String {
+    fn label(&self) -> String {
         let path = self.path.split('?').next().unwrap_or_default();
         format!("{} {path}", self.method.as_str())
     }
 }
 
 /// A success, and how messages name the question.
-pub(super) struct Told {
-    asked: String,
+pub(super) struct ApiResponse {
+    label: String,
     body: Vec<u8>,
 }
 
-impl Told {
+impl ApiResponse {
     /// What it says, in this form.
-    pub(super) fn read<A: DeserializeOwned>(&self) -> Result<A, ProviderError> {
+    pub(super) fn parse<A: DeserializeOwned>(&self) -> Result<A, ProviderError> {
         serde_json::from_slice(&self.body).map_err(|why| self.unreadable(why))
     }
 
     /// What it says, read by this function.
-    pub(super) fn read_with<'a, A, E: std::fmt::Display>(
+    pub(super) fn parse_with<'a, A, E: std::fmt::Display>(
         &'a self,
         read: impl FnOnce(&'a [u8]) -> Result<A, E>,
     ) -> Result<A, ProviderError> {
@@ -86,7 +86,7 @@ impl Told {
     }
 
     pub(super) fn unreadable(&self, why: impl std::fmt::Display) -> ProviderError {
-        answers::unreadable(&self.asked, why)
+        errors::unreadable_response(&self.label, why)
     }
 }
 
@@ -95,30 +95,36 @@ impl<T: Transport> Client<T> {
         Self {
             transport,
             access,
-            pace: None,
-            tells: None,
+            rate_limiter: None,
+            on_progress: None,
         }
     }
 
     /// Whether it is Fly that is asked.
-    pub(super) fn is_of_fly(&self) -> bool {
-        self.access.is_of_fly()
+    pub(super) fn is_fly(&self) -> bool {
+        self.access.is_fly()
     }
 
     /// Asks the Machines API.
-    pub(super) async fn machines(&self, ask: Ask<'_>) -> Result<Told, ProviderError> {
-        let (url, token) = self.access.machines(&ask.path);
+    pub(super) async fn call_machines_api(
+        &self,
+        ask: ApiRequest<'_>,
+    ) -> Result<ApiResponse, ProviderError> {
+        let (url, token) = self.access.machines_endpoint(&ask.path);
         self.send(ask, url, token).await
     }
 
     /// Asks about releases.
-    pub(super) async fn releases(&self, ask: Ask<'_>) -> Result<Told, ProviderError> {
-        let (url, token) = self.access.releases(&ask.path);
+    pub(super) async fn call_releases_api(
+        &self,
+        ask: ApiRequest<'_>,
+    ) -> Result<ApiResponse, ProviderError> {
+        let (url, token) = self.access.releases_endpoint(&ask.path);
         self.send(ask, url, token).await
     }
 
     /// Sends, and says so once the answer takes long. What waits on purpose says so itself.
-    async fn patiently(
+    async fn send_with_progress(
         &self,
         request: Request,
         asked: &str,
@@ -126,14 +132,18 @@ impl<T: Transport> Client<T> {
         (patience, held): (Duration, Duration),
     ) -> Result<Response, TransportError> {
         let answer = self.transport.send(request);
-        let Some(tell) = self.tells.as_ref().filter(|_| patience == PATIENCE) else {
+        let Some(tell) = self
+            .on_progress
+            .as_ref()
+            .filter(|_| patience == DEFAULT_TIMEOUT)
+        else {
             return answer.await;
         };
         tokio::pin!(answer);
         tokio::select! {
             biased;
             answered = &mut answer => return answered,
-            () = sleep(held + SILENCE) => {}
+            () = sleep(held + SLOW_RESPONSE_AFTER) => {}
         }
         let seconds = patience.as_secs();
         tell(&format!(
@@ -142,8 +152,13 @@ impl<T: Transport> Client<T> {
         answer.await
     }
 
-    async fn send(&self, ask: Ask<'_>, url: String, token: &str) -> Result<Told, ProviderError> {
-        let asked = ask.named();
+    async fn send(
+        &self,
+        ask: ApiRequest<'_>,
+        url: String,
+        token: &str,
+    ) -> Result<ApiResponse, ProviderError> {
+        let asked = ask.label();
         let at = access::origin(&url);
         let mut headers = vec![("authorization", token.to_owned())];
         if let Some(nonce) = ask.nonce {
@@ -154,29 +169,30 @@ impl<T: Transport> Client<T> {
             url,
             headers,
             body: ask.body.map(|body| body.to_string().into_bytes()),
-            timeout: ask.patience,
+            timeout: ask.timeout,
         };
-        if let Some(pace) = &self.pace {
-            pace.turn().await;
+        if let Some(pace) = &self.rate_limiter {
+            pace.acquire().await;
         }
-        let times = (ask.patience, ask.held);
-        let mut error = match self.patiently(request, &asked, &at, times).await {
+        let times = (ask.timeout, ask.expected_wait);
+        let mut error = match self.send_with_progress(request, &asked, &at, times).await {
             Ok(Response { status, body, .. }) if (200..300).contains(&status) => {
-                if let Some(place) = names::with_token(&ask.path, &body, &self.access) {
-                    return Err(answers::with_token(&asked, &place));
+                if let Some(place) = token_fields::find_token_field(&ask.path, &body, &self.access)
+                {
+                    return Err(errors::token_in_response(&asked, &place));
                 }
-                return Ok(Told { asked, body });
+                return Ok(ApiResponse { label: asked, body });
             }
             Ok(mut refusal) => {
                 // Before a long text is cut, perhaps in the middle of it.
                 let said = String::from_utf8_lossy(&refusal.body).into_owned();
-                refusal.body = self.access.without_token(said).into_bytes();
-                let error = answers::refused(&asked, &refusal);
-                answers::with_trouble(error, refusal.status, &at, self.is_of_fly())
+                refusal.body = self.access.scrub_token(said).into_bytes();
+                let error = errors::error_from_response(&asked, &refusal);
+                errors::with_outage_hint(error, refusal.status, &at, self.is_fly())
             }
-            Err(error) => answers::unanswered(&asked, &at, error, self.is_of_fly()),
+            Err(error) => errors::error_from_transport(&asked, &at, error, self.is_fly()),
         };
-        error.message = self.access.without_token(error.message);
+        error.message = self.access.scrub_token(error.message);
         Err(error)
     }
 }

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::core::fleet::{Exit, MachineEvent, Occurred, Occurrence};
+use crate::core::fleet::{Exit, MachineEvent, ProcessEvent, ProcessEventKind};
 
 #[derive(Deserialize)]
-struct Shown {
+struct EventJson {
     #[serde(default)]
     id: Option<Value>,
     #[serde(rename = "type", default)]
@@ -26,28 +26,28 @@ struct Shown {
 }
 
 /// Reads the answer of the platform; what is no event is left out.
-pub(in crate::provider) fn read(shown: &Value) -> Vec<MachineEvent> {
+pub(in crate::provider) fn parse_events(shown: &Value) -> Vec<MachineEvent> {
     let rows = shown.as_array().into_iter().flatten();
-    rows.filter_map(|row| Shown::deserialize(row).ok())
-        .map(Shown::event)
+    rows.filter_map(|row| EventJson::deserialize(row).ok())
+        .map(EventJson::into_machine_event)
         .collect()
 }
 
 /// What a Machine's own list of events says of its process, newest first.
-pub(super) fn occurrences(shown: &RawValue) -> Vec<Occurrence> {
+pub(super) fn parse_process_events(shown: &RawValue) -> Vec<ProcessEvent> {
     let rows: Vec<Value> = serde_json::from_str(shown.get()).unwrap_or_default();
     rows.iter()
-        .filter_map(|row| Shown::deserialize(row).ok())
-        .map(|event| Occurrence {
-            mark: event.mark(),
-            what: event.what(),
+        .filter_map(|row| EventJson::deserialize(row).ok())
+        .map(|event| ProcessEvent {
+            id: event.event_id(),
+            kind: event.process_event_kind(),
         })
         .collect()
 }
 
-impl Shown {
+impl EventJson {
     /// Its id, or what it says where it has none.
-    fn mark(&self) -> u64 {
+    fn event_id(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         match self.id.as_ref().and_then(Value::as_str) {
             Some(id) => id.hash(&mut hasher),
@@ -56,14 +56,14 @@ impl Shown {
         hasher.finish()
     }
 
-    fn what(&self) -> Occurred {
+    fn process_event_kind(&self) -> ProcessEventKind {
         match (self.kind.as_str(), self.status.as_str()) {
-            ("exit", _) => Occurred::Exited(self.exit()),
-            ("launch" | "update", _) => Occurred::Changed,
+            ("exit", _) => ProcessEventKind::Exited(self.exit()),
+            ("launch" | "update", _) => ProcessEventKind::Changed,
             // What a start that somebody asks for says while the Machine still stops is no start.
-            ("start" | "restart" | "resume", "starting" | "started") => Occurred::Started,
-            ("stop" | "suspend", _) => Occurred::StopRequested,
-            _ => Occurred::Other,
+            ("start" | "restart" | "resume", "starting" | "started") => ProcessEventKind::Started,
+            ("stop" | "suspend", _) => ProcessEventKind::StopRequested,
+            _ => ProcessEventKind::Other,
         }
     }
 
@@ -100,7 +100,7 @@ impl Shown {
         nested.or_else(|| request.get("exit_event"))
     }
 
-    fn event(self) -> MachineEvent {
+    fn into_machine_event(self) -> MachineEvent {
         let at = jiff::Timestamp::from_millisecond(self.timestamp);
         MachineEvent {
             at: at.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string(),
@@ -146,7 +146,7 @@ mod tests {
             {"type": "launch", "status": "created", "source": "flyd"},
             7,
         ]);
-        let told: Vec<_> = read(&shown)
+        let told: Vec<_> = parse_events(&shown)
             .into_iter()
             .map(|event| (event.at, event.info))
             .collect();
@@ -159,6 +159,6 @@ mod tests {
                 at("1970-01-01T00:00:00Z", "moved to another host"),
             ]
         );
-        assert_eq!(read(&Value::Null), []);
+        assert_eq!(parse_events(&Value::Null), []);
     }
 }

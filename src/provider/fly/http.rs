@@ -12,11 +12,11 @@ use super::codes;
 use super::transport::{Method, Request, Response, Transport, TransportError};
 
 /// Until a connection must stand.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// As much memory is set aside at most on the word of a header, bytes.
-const FORESEEN: usize = 64 << 20;
+const MAX_PREALLOCATED_BODY: usize = 64 << 20;
 /// The largest body that is read, bytes. A list of ten thousand Machines has a fifth of it.
-const LARGEST: usize = 256 << 20;
+const MAX_BODY: usize = 256 << 20;
 
 /// Carries requests over the network. A proxy of the environment is asked for a tunnel and nothing else:
 /// what goes without encryption goes straight to its host, or whoever runs the proxy would read the token.
@@ -33,13 +33,13 @@ impl HttpTransport {
         let builder = || {
             Client::builder()
                 .user_agent(concat!("aeroform/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(CONNECT)
+                .connect_timeout(CONNECT_TIMEOUT)
                 // A token follows nobody to another address.
                 .redirect(redirect::Policy::none())
         };
         let failed = |error: reqwest::Error| AccessError {
             code: codes::NO_TLS,
-            message: format!("cannot speak TLS: {}", told(&error)),
+            message: format!("cannot speak TLS: {}", error_chain(&error)),
             hint: "install the certificates of the system, or name a file of them in `SSL_CERT_FILE`",
         };
         let direct = builder().no_proxy().build().map_err(failed)?;
@@ -79,7 +79,7 @@ impl Transport for HttpTransport {
         if let Some(body) = request.body {
             asked = asked.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let answer = asked.send().await.map_err(failed)?;
+        let answer = asked.send().await.map_err(to_transport_error)?;
         let status = answer.status().as_u16();
         let text = |headers: &HeaderMap, name: &str| {
             let value = headers.get(name)?.to_str().ok()?;
@@ -88,10 +88,11 @@ impl Transport for HttpTransport {
         let request_id = text(answer.headers(), "fly-request-id");
         let retry_after = text(answer.headers(), RETRY_AFTER.as_str());
         let date = text(answer.headers(), DATE.as_str());
-        let body = whole(answer).await?;
+        let body = read_body(answer).await?;
         Ok(Response {
             status,
-            retry_after: retry_after.and_then(|text| pause(text.trim(), date.as_deref())),
+            retry_after: retry_after
+                .and_then(|text| parse_retry_after(text.trim(), date.as_deref())),
             request_id,
             body,
         })
@@ -99,21 +100,21 @@ impl Transport for HttpTransport {
 }
 
 /// The whole body, once: a list of a large fleet has tens of megabytes.
-async fn whole(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> {
+async fn read_body(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> {
     let too_large = |n: usize| {
-        (n > LARGEST).then(|| {
-            TransportError::TooLarge(format!("the answer has more than {} MB", LARGEST >> 20))
+        (n > MAX_BODY).then(|| {
+            TransportError::TooLarge(format!("the answer has more than {} MB", MAX_BODY >> 20))
         })
     };
     // The head of an answer was there already, so something was done with the request.
-    let lost = |error: reqwest::Error| TransportError::Lost(told(&error));
+    let lost = |error: reqwest::Error| TransportError::Lost(error_chain(&error));
     let said = answer
         .content_length()
         .map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     if let Some(error) = said.and_then(too_large) {
         return Err(error);
     }
-    let mut body = Vec::with_capacity(said.unwrap_or_default().min(FORESEEN));
+    let mut body = Vec::with_capacity(said.unwrap_or_default().min(MAX_PREALLOCATED_BODY));
     while let Some(chunk) = answer.chunk().await.map_err(lost)? {
         if let Some(error) = too_large(body.len() + chunk.len()) {
             return Err(error);
@@ -124,7 +125,7 @@ async fn whole(mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError>
 }
 
 /// How long `Retry-After` asks to wait: seconds, or a date, which counts from the server's own.
-fn pause(text: &str, date: Option<&str>) -> Option<Duration> {
+fn parse_retry_after(text: &str, date: Option<&str>) -> Option<Duration> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // A number that no clock can be set by is a very long time.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
@@ -139,9 +140,9 @@ fn pause(text: &str, date: Option<&str>) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
-fn failed(error: reqwest::Error) -> TransportError {
+fn to_transport_error(error: reqwest::Error) -> TransportError {
     let certain = error.is_connect() || error.is_builder();
-    let what = told(&error.without_url());
+    let what = error_chain(&error.without_url());
     if certain {
         TransportError::NotSent(what)
     } else {
@@ -150,7 +151,7 @@ fn failed(error: reqwest::Error) -> TransportError {
 }
 
 /// The error with its causes; the outer one alone says little.
-fn told(error: &reqwest::Error) -> String {
+fn error_chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -167,13 +168,16 @@ mod tests {
     #[test]
     fn a_pause_is_a_number_or_a_date_that_counts_from_the_servers_own() {
         let now = Some("Fri, 02 Jan 2026 03:04:05 GMT");
-        let seconds = |text: &str| pause(text, now).map(|pause| pause.as_secs());
+        let seconds = |text: &str| parse_retry_after(text, now).map(|pause| pause.as_secs());
         assert_eq!(seconds("7"), Some(7));
         assert_eq!(seconds("99999999999999999999999999"), Some(u64::MAX));
         assert_eq!(seconds("Fri, 02 Jan 2026 03:04:15 GMT"), Some(10));
         assert_eq!(seconds("Thu, 01 Jan 2026 03:04:05 GMT"), Some(0));
         assert!(seconds("Sat, 02 Jan 2099 03:04:05 GMT").is_none_or(|n| n > 1 << 30));
         assert_eq!(seconds("soon"), None);
-        assert_eq!(pause("Fri, 02 Jan 2026 03:04:15 GMT", None), None);
+        assert_eq!(
+            parse_retry_after("Fri, 02 Jan 2026 03:04:15 GMT", None),
+            None
+        );
     }
 }

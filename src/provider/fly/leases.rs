@@ -6,11 +6,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::core::fleet::{AppName, MachineId};
 
 #[derive(Default)]
-pub(super) struct Leases(Mutex<BTreeMap<Key, Held>>);
+pub(super) struct Leases(Mutex<BTreeMap<Key, HeldLease>>);
 
 type Key = (AppName, MachineId);
 
-struct Held {
+struct HeldLease {
     nonce: String,
     why: String,
     holders: u32,
@@ -19,7 +19,7 @@ struct Held {
 impl Leases {
     /// The nonce that calls about this Machine bear.
     pub(super) fn nonce(&self, app: &AppName, id: &MachineId) -> Option<String> {
-        let held = self.held();
+        let held = self.lock();
         let found = held
             .get(&key(app, id))
             .filter(|held| !held.nonce.is_empty());
@@ -28,13 +28,13 @@ impl Leases {
 
     /// Why it is held; none where nobody holds it.
     pub(super) fn why(&self, app: &AppName, id: &MachineId) -> Option<String> {
-        self.held().get(&key(app, id)).map(|held| held.why.clone())
+        self.lock().get(&key(app, id)).map(|held| held.why.clone())
     }
 
     /// One more holds on to it under this nonce.
-    pub(super) fn hold(&self, app: &AppName, id: &MachineId, nonce: String, why: &str) {
-        let mut table = self.held();
-        let held = table.entry(key(app, id)).or_insert_with(|| Held {
+    pub(super) fn acquire(&self, app: &AppName, id: &MachineId, nonce: String, why: &str) {
+        let mut table = self.lock();
+        let held = table.entry(key(app, id)).or_insert_with(|| HeldLease {
             nonce: String::new(),
             why: why.to_owned(),
             holders: 0,
@@ -45,14 +45,14 @@ impl Leases {
 
     /// The same lease under the nonce that prolonging it gave; nothing where nobody holds on to it.
     pub(super) fn renew(&self, app: &AppName, id: &MachineId, nonce: String) {
-        if let Some(held) = self.held().get_mut(&key(app, id)) {
+        if let Some(held) = self.lock().get_mut(&key(app, id)) {
             held.nonce = nonce;
         }
     }
 
     /// One less; the nonce, when nobody is left to hold it.
-    pub(super) fn let_go(&self, app: &AppName, id: &MachineId) -> Option<String> {
-        let mut table = self.held();
+    pub(super) fn release(&self, app: &AppName, id: &MachineId) -> Option<String> {
+        let mut table = self.lock();
         let key = key(app, id);
         let held = table.get_mut(&key)?;
         held.holders = held.holders.saturating_sub(1);
@@ -64,13 +64,13 @@ impl Leases {
     }
 
     /// The platform does not know this nonce any more: the next call bears none until it is taken anew.
-    pub(super) fn lose(&self, app: &AppName, id: &MachineId) {
-        if let Some(held) = self.held().get_mut(&key(app, id)) {
+    pub(super) fn invalidate(&self, app: &AppName, id: &MachineId) {
+        if let Some(held) = self.lock().get_mut(&key(app, id)) {
             held.nonce.clear();
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, BTreeMap<Key, Held>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, HeldLease>> {
         // Nothing between lock and unlock can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -88,12 +88,12 @@ mod tests {
     fn a_lease_that_two_hold_is_let_go_of_by_the_second() {
         let (leases, app) = (Leases::default(), AppName::new("shop").unwrap());
         let id = MachineId::new("a1").unwrap();
-        assert_eq!(leases.let_go(&app, &id), None);
-        leases.hold(&app, &id, "n1".to_owned(), "");
-        leases.hold(&app, &id, "n1".to_owned(), "");
+        assert_eq!(leases.release(&app, &id), None);
+        leases.acquire(&app, &id, "n1".to_owned(), "");
+        leases.acquire(&app, &id, "n1".to_owned(), "");
         assert_eq!(leases.nonce(&app, &id), Some("n1".to_owned()));
-        assert_eq!(leases.let_go(&app, &id), None);
-        assert_eq!(leases.let_go(&app, &id), Some("n1".to_owned()));
+        assert_eq!(leases.release(&app, &id), None);
+        assert_eq!(leases.release(&app, &id), Some("n1".to_owned()));
         assert_eq!(leases.nonce(&app, &id), None);
     }
 }

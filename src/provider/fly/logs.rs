@@ -5,18 +5,18 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::client::{Ask, Told};
+use super::client::{ApiRequest, ApiResponse};
 use super::codes;
-use super::provider::{FlyProvider, list_path};
+use super::provider::{FlyProvider, machines_path};
 use super::transport::{Method, Transport};
 use crate::core::fleet::{AppName, GroupName, MachineId};
-use crate::provider::{ErrorClass, LogLine, LogQuery, LogSink, LogsOf, ProviderError};
+use crate::provider::{ErrorClass, LogLine, LogQuery, LogScope, LogSink, ProviderError};
 
 /// How often a list is asked for that comes too fast.
-const TRIES: u32 = 5;
+const MAX_TRIES: u32 = 5;
 
 impl<T: Transport> FlyProvider<T> {
-    pub(super) async fn tell(
+    pub(super) async fn send_machine_events(
         &self,
         app: &AppName,
         query: &LogQuery,
@@ -27,11 +27,11 @@ impl<T: Transport> FlyProvider<T> {
             let error = ProviderError::new(ErrorClass::Invalid, codes::LOGS_ELSEWHERE, message);
             return Err(error.hint(format!("`fly logs -a {app}` follows them")));
         }
-        let shown: Vec<Value> = self.listed(app).await?.read()?;
+        let shown: Vec<Value> = self.fetch_machines(app).await?.parse()?;
         let mut lines: Vec<LogLine> = shown
             .iter()
-            .filter(|machine| is_asked(machine, &query.of))
-            .flat_map(of_machine)
+            .filter(|machine| is_in_scope(machine, &query.scope))
+            .flat_map(machine_log_lines)
             .collect();
         lines.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.machine.cmp(&b.machine)));
         let skipped = query
@@ -46,16 +46,16 @@ impl<T: Transport> FlyProvider<T> {
     }
 
     /// The list of Machines; nobody above waits for a limit here.
-    async fn listed(&self, app: &AppName) -> Result<Told, ProviderError> {
+    async fn fetch_machines(&self, app: &AppName) -> Result<ApiResponse, ProviderError> {
         let mut tries = 0;
         loop {
-            let ask = Ask::new(Method::Get, list_path(app));
-            let error = match self.client.machines(ask).await {
+            let ask = ApiRequest::new(Method::Get, machines_path(app));
+            let error = match self.client.call_machines_api(ask).await {
                 Ok(told) => return Ok(told),
                 Err(error) => error,
             };
             match error.class {
-                ErrorClass::RateLimited(pause) if tries < TRIES => {
+                ErrorClass::RateLimited(pause) if tries < MAX_TRIES => {
                     sleep(pause.unwrap_or(Duration::from_secs(1))).await;
                 }
                 _ => return Err(error),
@@ -70,15 +70,15 @@ fn group(shown: &Value) -> Option<GroupName> {
     GroupName::new(name.as_str()?).ok()
 }
 
-fn is_asked(shown: &Value, of: &LogsOf) -> bool {
+fn is_in_scope(shown: &Value, of: &LogScope) -> bool {
     match of {
-        LogsOf::App => true,
-        LogsOf::Group(name) => group(shown).as_ref() == Some(name),
-        LogsOf::Machine(id) => shown.get("id").and_then(Value::as_str) == Some(id.as_str()),
+        LogScope::App => true,
+        LogScope::Group(name) => group(shown).as_ref() == Some(name),
+        LogScope::Machine(id) => shown.get("id").and_then(Value::as_str) == Some(id.as_str()),
     }
 }
 
-fn of_machine(shown: &Value) -> Vec<LogLine> {
+fn machine_log_lines(shown: &Value) -> Vec<LogLine> {
     let id = shown.get("id").and_then(Value::as_str);
     let Some(machine) = id.and_then(|id| MachineId::new(id).ok()) else {
         return Vec::new();
@@ -90,7 +90,7 @@ fn of_machine(shown: &Value) -> Vec<LogLine> {
         Some(LogLine {
             machine: machine.clone(),
             group: group(shown),
-            at: moment(Duration::from_millis(millis)),
+            at: format_timestamp(Duration::from_millis(millis)),
             text: format!(
                 "{} {} ({}){}",
                 text("type"),
@@ -119,7 +119,7 @@ fn exit(event: &Value) -> String {
     format!(": exit code {code}{why}")
 }
 
-fn moment(since: Duration) -> String {
+fn format_timestamp(since: Duration) -> String {
     let millis = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
     let moment = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);
     format!("{moment:.3}")

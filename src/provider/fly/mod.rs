@@ -6,27 +6,27 @@
 //! else. Start at [`FlyProvider`]; [`Access`] says where it asks and as whom.
 
 mod access;
-mod apps;
+mod app_suggestions;
 pub(super) mod body;
 mod client;
 pub mod codes;
+mod created;
 pub(super) mod events;
 mod http;
 mod leases;
 mod logs;
-mod names;
-mod newborn;
-mod pace;
 mod provider;
+mod rate_limit;
 mod releases;
+mod token_fields;
 mod transport;
 mod wait;
 pub(super) mod wire;
 
-pub(super) mod answers;
+pub(super) mod errors;
 
-pub use access::{Access, AccessError, TOKENS};
-pub use client::Teller;
+pub use access::{Access, AccessError, TOKEN_VARS};
+pub use client::ProgressCallback;
 pub use http::HttpTransport;
 pub use provider::FlyProvider;
 pub use transport::{Method, Request, Response, Transport, TransportError};

@@ -12,32 +12,32 @@ use serde_json::{Value, json};
 
 use super::access::Access;
 use super::body::{self, Metadata};
-use super::client::{Ask, Client, Teller};
+use super::client::{ApiRequest, Client, ProgressCallback};
+use super::created::CreatedMachines;
 use super::events;
 use super::leases::Leases;
-use super::newborn::Newborn;
-use super::pace::Pace;
+use super::rate_limit::RateLimiter;
 use super::transport::{Method, Transport};
-use super::wire::{self, Read};
+use super::wire::{self, ParsedMachine};
 use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::profile::FLY;
 use crate::core::fleet::{
     AppName, Call, Capabilities, Description, GroupName, Machine, MachineEvent, MachineId,
-    NewRelease, Receipt, Region, Release, ReleaseStatus, Until, Volume, lenient,
+    NewRelease, Receipt, Region, Release, ReleaseStatus, Volume, WaitUntil, lenient,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
 
 /// The time of a lease, seconds (rule 27).
-const LEASE_TTL: u64 = 15;
+const LEASE_TTL_S: u64 = 15;
 /// So much of what somebody else says a lease is for is passed on, in characters.
-const MOST_OF_A_REASON: usize = 80;
+const MAX_REASON_LEN: usize = 80;
 
 /// Machines of the Fly Machines API.
 pub struct FlyProvider<T> {
     pub(super) client: Client<T>,
     leases: Leases,
-    pub(super) newborn: Newborn,
+    pub(super) created: CreatedMachines,
     /// The release that each group's newest Machines are of, as last listed.
     releases: Mutex<BTreeMap<(AppName, GroupName), Metadata>>,
 }
@@ -46,7 +46,7 @@ pub struct FlyProvider<T> {
 /// (docs/platform/machines-api.md 7).
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum LeaseAnswer {
+enum LeaseResponse {
     Enveloped { data: LeaseData },
     Bare(LeaseData),
 }
@@ -64,7 +64,7 @@ impl LeaseData {
     /// What it is held for, in short.
     fn reason(&self) -> Option<String> {
         let why = self.description.as_deref().filter(|why| !why.is_empty());
-        why.map(|why| why.chars().take(MOST_OF_A_REASON).collect())
+        why.map(|why| why.chars().take(MAX_REASON_LEN).collect())
     }
 
     /// When it ends if nobody refreshes it.
@@ -73,8 +73,8 @@ impl LeaseData {
     }
 }
 
-impl LeaseAnswer {
-    fn lease(self) -> LeaseData {
+impl LeaseResponse {
+    fn into_data(self) -> LeaseData {
         match self {
             Self::Enveloped { data } | Self::Bare(data) => data,
         }
@@ -82,12 +82,12 @@ impl LeaseAnswer {
 }
 
 /// The path of a Machine, and what stands behind it.
-pub(super) fn path(app: &AppName, id: &MachineId, rest: &str) -> String {
+pub(super) fn machine_path(app: &AppName, id: &MachineId, rest: &str) -> String {
     format!("/v1/apps/{app}/machines/{id}{rest}")
 }
 
 /// The path of all Machines.
-pub(super) fn list_path(app: &AppName) -> String {
+pub(super) fn machines_path(app: &AppName) -> String {
     format!("/v1/apps/{app}/machines")
 }
 
@@ -101,22 +101,22 @@ impl<T: Transport> FlyProvider<T> {
         Self {
             client: Client::new(transport, access),
             leases: Leases::default(),
-            newborn: Newborn::default(),
+            created: CreatedMachines::default(),
             releases: Mutex::default(),
         }
     }
 
     /// The same, and never more than so many requests a second in all.
     #[must_use]
-    pub fn at_most(mut self, per_second: NonZeroU32) -> Self {
-        self.client.pace = Some(Pace::of(per_second));
+    pub fn with_max_rps(mut self, per_second: NonZeroU32) -> Self {
+        self.client.rate_limiter = Some(RateLimiter::new(per_second));
         self
     }
 
     /// The same, which says what it waits for where an answer takes long.
     #[must_use]
-    pub fn telling(mut self, tells: Teller) -> Self {
-        self.client.tells = Some(tells);
+    pub fn with_progress(mut self, tells: ProgressCallback) -> Self {
+        self.client.on_progress = Some(tells);
         self
     }
 
@@ -132,40 +132,44 @@ impl<T: Transport> FlyProvider<T> {
         struct Row {
             code: String,
         }
-        let ask = Ask::new(Method::Get, "/v1/platform/regions");
-        let list: List = self.client.machines(ask).await?.read()?;
+        let ask = ApiRequest::new(Method::Get, "/v1/platform/regions");
+        let list: List = self.client.call_machines_api(ask).await?.parse()?;
         let codes = list.regions.into_iter().map(|row| Region::new(row.code));
         Ok(codes.filter_map(Result::ok).collect())
     }
 
     /// Reads one Machine.
-    pub(super) async fn read(&self, app: &AppName, id: &MachineId) -> Result<Read, ProviderError> {
-        let ask = Ask::new(Method::Get, path(app, id, ""));
-        let told = self.client.machines(ask).await;
-        told.map_err(|error| self.newborn.passes(app, id, error))?
-            .read_with(wire::machine)
+    pub(super) async fn read(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+    ) -> Result<ParsedMachine, ProviderError> {
+        let ask = ApiRequest::new(Method::Get, machine_path(app, id, ""));
+        let told = self.client.call_machines_api(ask).await;
+        told.map_err(|error| self.created.retry_if_just_created(app, id, error))?
+            .parse_with(wire::parse_machine)
     }
 
     /// Does something to a Machine, under its lease where we have it.
-    async fn act(
+    async fn send_machine_request(
         &self,
         app: &AppName,
         id: &MachineId,
         method: Method,
         rest: &str,
         body: Option<Value>,
-    ) -> Result<super::client::Told, ProviderError> {
+    ) -> Result<super::client::ApiResponse, ProviderError> {
         let nonce = self.leases.nonce(app, id);
-        let ask = Ask {
+        let ask = ApiRequest {
             body,
             nonce: nonce.as_deref(),
-            ..Ask::new(method, path(app, id, rest))
+            ..ApiRequest::new(method, machine_path(app, id, rest))
         };
-        let answer = self.client.machines(ask).await;
+        let answer = self.client.call_machines_api(ask).await;
         if let Err(error) = &answer
             && error.code == answers::LEASED.name()
         {
-            self.leases.lose(app, id);
+            self.leases.invalidate(app, id);
         }
         answer
     }
@@ -175,15 +179,19 @@ impl<T: Transport> FlyProvider<T> {
             let releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
             releases.get(&(app.clone(), call.group.clone())).cloned()
         };
-        let body = body::create(call, inherited.unwrap_or_default(), Some(LEASE_TTL));
-        let ask = Ask {
+        let body = body::create(call, inherited.unwrap_or_default(), Some(LEASE_TTL_S));
+        let ask = ApiRequest {
             body: Some(body),
-            ..Ask::new(Method::Post, list_path(app))
+            ..ApiRequest::new(Method::Post, machines_path(app))
         };
-        let read = self.client.machines(ask).await?.read_with(wire::machine)?;
-        self.newborn.made(app, &read.machine.id);
+        let read = self
+            .client
+            .call_machines_api(ask)
+            .await?
+            .parse_with(wire::parse_machine)?;
+        self.created.insert(app, &read.machine.id);
         if let Some(nonce) = read.nonce {
-            self.leases.hold(app, &read.machine.id, nonce, "");
+            self.leases.acquire(app, &read.machine.id, nonce, "");
         }
         Ok(read.machine)
     }
@@ -202,9 +210,9 @@ impl<T: Transport> FlyProvider<T> {
         }
         let body = body::update(call, live.metadata);
         let told = self
-            .act(app, &call.id, Method::Post, "", Some(body))
+            .send_machine_request(app, &call.id, Method::Post, "", Some(body))
             .await?;
-        Ok(told.read_with(wire::machine)?.machine)
+        Ok(told.parse_with(wire::parse_machine)?.machine)
     }
 
     async fn stamp(
@@ -213,39 +221,39 @@ impl<T: Transport> FlyProvider<T> {
         id: &MachineId,
         stamps: &crate::core::fleet::Stamps,
     ) -> Result<(), ProviderError> {
-        let ask = Ask::new(Method::Get, path(app, id, "/metadata"));
-        let live: Metadata = self.client.machines(ask).await?.read()?;
+        let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/metadata"));
+        let live: Metadata = self.client.call_machines_api(ask).await?.parse()?;
         // An empty text takes a key away (docs/platform/machines-api.md 8).
-        let entries: Metadata = body::stamps(stamps, &live)
+        let entries: Metadata = body::stamp_changes(stamps, &live)
             .into_iter()
             .map(|(key, value)| (key, value.unwrap_or_default()))
             .collect();
-        let ask = Ask {
+        let ask = ApiRequest {
             body: Some(json!({ "metadata": entries })),
-            ..Ask::new(Method::Patch, path(app, id, "/metadata"))
+            ..ApiRequest::new(Method::Patch, machine_path(app, id, "/metadata"))
         };
-        self.client.machines(ask).await.map(drop)
+        self.client.call_machines_api(ask).await.map(drop)
     }
 
     async fn list_machines(
         &self,
         app: &AppName,
     ) -> Result<(Vec<Machine>, Vec<String>), ProviderError> {
-        let ask = Ask::new(Method::Get, list_path(app));
-        let told = self.client.machines(ask).await?;
-        let (read, unreadable) = told.read_with(wire::machines)?;
-        self.learn_releases(app, &read);
+        let ask = ApiRequest::new(Method::Get, machines_path(app));
+        let told = self.client.call_machines_api(ask).await?;
+        let (read, unreadable) = told.parse_with(wire::parse_machines)?;
+        self.remember_releases(app, &read);
         let machines = read.into_iter().map(|read| read.machine).collect();
         Ok((machines, unreadable))
     }
 
-    fn learn_releases(&self, app: &AppName, read: &[Read]) {
+    fn remember_releases(&self, app: &AppName, read: &[ParsedMachine]) {
         let mut newest: BTreeMap<&GroupName, (u64, Metadata)> = BTreeMap::new();
         for one in read {
             let Some(group) = &one.machine.group else {
                 continue;
             };
-            let release = body::of_release(&one.metadata);
+            let release = body::release_metadata(&one.metadata);
             let version = release.get("fly_release_version");
             let version = version.and_then(|text| text.parse().ok()).unwrap_or(0);
             let known = newest.get(group).map_or(0, |(known, _)| *known);
@@ -264,50 +272,52 @@ impl<T: Transport> FlyProvider<T> {
         app: &AppName,
         call: &VolumeCall,
     ) -> Result<Volume, ProviderError> {
-        let ask = Ask {
+        let ask = ApiRequest {
             body: Some(body::create_volume(call)),
-            ..Ask::new(Method::Post, volumes_path(app))
+            ..ApiRequest::new(Method::Post, volumes_path(app))
         };
-        let told = self.client.machines(ask).await?;
-        let shown: Value = told.read()?;
-        wire::volume(&shown).ok_or_else(|| told.unreadable("this is no volume"))
+        let told = self.client.call_machines_api(ask).await?;
+        let shown: Value = told.parse()?;
+        wire::parse_volume(&shown).ok_or_else(|| told.unreadable("this is no volume"))
     }
 
     async fn list_volumes(&self, app: &AppName) -> Result<Vec<Volume>, ProviderError> {
-        let ask = Ask::new(Method::Get, volumes_path(app));
-        let told = self.client.machines(ask).await?;
-        let shown: Value = told.read()?;
-        wire::volumes(&shown).map_err(|why| told.unreadable(why))
+        let ask = ApiRequest::new(Method::Get, volumes_path(app));
+        let told = self.client.call_machines_api(ask).await?;
+        let shown: Value = told.parse()?;
+        wire::parse_volumes(&shown).map_err(|why| told.unreadable(why))
     }
 
-    async fn ask_lease(
+    async fn request_lease(
         &self,
         app: &AppName,
         id: &MachineId,
         why: &str,
     ) -> Result<String, ProviderError> {
         // The documentation has the ttl in the body, flyctl in the query (docs/platform/machines-api.md 7).
-        let rest = format!("/lease?ttl={LEASE_TTL}");
-        let body = json!({"ttl": LEASE_TTL, "description": why});
-        let told = self.act(app, id, Method::Post, &rest, Some(body)).await?;
-        let answer: LeaseAnswer = told.read()?;
-        let nonce = answer.lease().nonce.filter(|nonce| !nonce.is_empty());
+        let rest = format!("/lease?ttl={LEASE_TTL_S}");
+        let body = json!({"ttl": LEASE_TTL_S, "description": why});
+        let told = self
+            .send_machine_request(app, id, Method::Post, &rest, Some(body))
+            .await?;
+        let answer: LeaseResponse = told.parse()?;
+        let nonce = answer.into_data().nonce.filter(|nonce| !nonce.is_empty());
         nonce.ok_or_else(|| told.unreadable("a lease without a nonce"))
     }
 
     /// Adds to a refusal what the holder says about the lease.
-    async fn with_holder(
+    async fn with_lease_holder(
         &self,
         app: &AppName,
         id: &MachineId,
         mut error: ProviderError,
     ) -> ProviderError {
-        let ask = Ask::new(Method::Get, path(app, id, "/lease"));
-        let told = self.client.machines(ask).await;
+        let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/lease"));
+        let told = self.client.call_machines_api(ask).await;
         let why = told
-            .and_then(|told| told.read::<LeaseAnswer>())
+            .and_then(|told| told.parse::<LeaseResponse>())
             .ok()
-            .and_then(|answer| answer.lease().reason());
+            .and_then(|answer| answer.into_data().reason());
         if let Some(why) = why {
             error.message = format!("{}: {why}", error.message);
         }
@@ -321,28 +331,33 @@ impl<T: Transport> Provider for FlyProvider<T> {
         FLY.name
     }
 
-    fn owed(&self) -> Duration {
-        self.client.pace.as_ref().map_or(Duration::ZERO, Pace::owed)
+    fn rate_limit_wait(&self) -> Duration {
+        self.client
+            .rate_limiter
+            .as_ref()
+            .map_or(Duration::ZERO, RateLimiter::wait_time)
     }
 
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
-        let ask = Ask::new(Method::Get, format!("/v1/apps/{app}"));
-        let told = match self.client.machines(ask).await {
+        let ask = ApiRequest::new(Method::Get, format!("/v1/apps/{app}"));
+        let told = match self.client.call_machines_api(ask).await {
             Err(error) if error.class == ErrorClass::NotFound => {
-                return Err(error.hint(self.other_apps(app).await));
+                return Err(error.hint(self.suggest_apps(app).await));
             }
             told => told?,
         };
-        let shown: Value = told.read()?;
-        let scope = wire::scope(app, &shown).map_err(|why| told.unreadable(why))?;
+        let shown: Value = told.parse()?;
+        let scope = wire::parse_scope(app, &shown).map_err(|why| told.unreadable(why))?;
         // Fly documents its limits (docs/platform/machines-api.md 1.5); whoever else serves this API says when it is
         // too fast.
-        let documented = self.client.is_of_fly();
+        let documented = self.client.is_fly();
         let or_none = |limit: u32| if documented { limit } else { 0 };
         Ok(Description {
-            without_id: scope.is_without_id(),
+            scope_is_derived: scope.is_derived_from_names(),
             scope,
-            machine_count: shown.get("machine_count").and_then(lenient::whole),
+            machine_count: shown
+                .get("machine_count")
+                .and_then(lenient::as_whole_number),
             is_pending: shown
                 .get("status")
                 .is_some_and(|status| status == "pending"),
@@ -382,7 +397,7 @@ impl<T: Transport> Provider for FlyProvider<T> {
     }
 
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
-        let act = |id, rest, body| self.act(app, id, Method::Post, rest, body);
+        let act = |id, rest, body| self.send_machine_request(app, id, Method::Post, rest, body);
         let machine = match call {
             Call::CreateVolume(volume) => {
                 return Ok(Receipt {
@@ -400,9 +415,10 @@ impl<T: Transport> Provider for FlyProvider<T> {
             Call::Cordon { id } => act(id, "/cordon", None).await.map(|_| None)?,
             Call::Uncordon { id } => act(id, "/uncordon", None).await.map(|_| None)?,
             Call::Destroy { id, force } => {
-                self.newborn.ends(app, id);
+                self.created.remove(app, id);
                 let rest = if *force { "?force=true" } else { "" };
-                self.act(app, id, Method::Delete, rest, None).await?;
+                self.send_machine_request(app, id, Method::Delete, rest, None)
+                    .await?;
                 None
             }
             Call::Stamp { id, stamps } => {
@@ -420,20 +436,25 @@ impl<T: Transport> Provider for FlyProvider<T> {
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         self.wait_for(app, id, until, at_most).await
     }
 
-    async fn lease(&self, app: &AppName, id: &MachineId, why: &str) -> Result<(), ProviderError> {
-        match self.ask_lease(app, id, why).await {
+    async fn acquire_lease(
+        &self,
+        app: &AppName,
+        id: &MachineId,
+        why: &str,
+    ) -> Result<(), ProviderError> {
+        match self.request_lease(app, id, why).await {
             Ok(nonce) => {
-                self.leases.hold(app, id, nonce, why);
+                self.leases.acquire(app, id, nonce, why);
                 Ok(())
             }
             Err(error) if error.class == ErrorClass::Conflict => {
-                Err(self.with_holder(app, id, error).await)
+                Err(self.with_lease_holder(app, id, error).await)
             }
             Err(error) => Err(error),
         }
@@ -447,9 +468,9 @@ impl<T: Transport> Provider for FlyProvider<T> {
         if self.leases.nonce(app, id).is_some() {
             return Ok(None);
         }
-        let ask = Ask::new(Method::Get, path(app, id, "/lease"));
-        let lease = match self.client.machines(ask).await {
-            Ok(told) => told.read::<LeaseAnswer>()?.lease(),
+        let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/lease"));
+        let lease = match self.client.call_machines_api(ask).await {
+            Ok(told) => told.parse::<LeaseResponse>()?.into_data(),
             Err(error) if error.class == ErrorClass::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -463,25 +484,25 @@ impl<T: Transport> Provider for FlyProvider<T> {
         )))
     }
 
-    async fn prolong(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+    async fn refresh_lease(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
         // A lease that nobody here holds would be let go of by nobody, and keep ourselves away.
         let Some(why) = self.leases.why(app, id) else {
             return Ok(());
         };
-        let nonce = self.ask_lease(app, id, &why).await?;
+        let nonce = self.request_lease(app, id, &why).await?;
         self.leases.renew(app, id, nonce);
         Ok(())
     }
 
-    async fn let_go(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
-        let Some(nonce) = self.leases.let_go(app, id) else {
+    async fn release_lease(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+        let Some(nonce) = self.leases.release(app, id) else {
             return Ok(());
         };
-        let ask = Ask {
+        let ask = ApiRequest {
             nonce: Some(&nonce),
-            ..Ask::new(Method::Delete, path(app, id, "/lease"))
+            ..ApiRequest::new(Method::Delete, machine_path(app, id, "/lease"))
         };
-        match self.client.machines(ask).await {
+        match self.client.call_machines_api(ask).await {
             Err(error) if !matches!(error.class, ErrorClass::NotFound | ErrorClass::Invalid) => {
                 Err(error)
             }
@@ -501,13 +522,13 @@ impl<T: Transport> Provider for FlyProvider<T> {
         self.new_release(app, release).await
     }
 
-    async fn mark_release(
+    async fn set_release_status(
         &self,
         _app: &AppName,
         id: &str,
         status: ReleaseStatus,
     ) -> Result<(), ProviderError> {
-        self.release_is(id, status).await
+        self.send_release_status(id, status).await
     }
 
     async fn events(
@@ -515,9 +536,9 @@ impl<T: Transport> Provider for FlyProvider<T> {
         app: &AppName,
         id: &MachineId,
     ) -> Result<Vec<MachineEvent>, ProviderError> {
-        let ask = Ask::new(Method::Get, path(app, id, "/events?limit=20"));
-        let shown: Value = self.client.machines(ask).await?.read()?;
-        Ok(events::read(&shown))
+        let ask = ApiRequest::new(Method::Get, machine_path(app, id, "/events?limit=20"));
+        let shown: Value = self.client.call_machines_api(ask).await?.parse()?;
+        Ok(events::parse_events(&shown))
     }
 
     async fn logs(
@@ -526,6 +547,6 @@ impl<T: Transport> Provider for FlyProvider<T> {
         query: &LogQuery,
         sink: &mut LogSink<'_>,
     ) -> Result<(), ProviderError> {
-        self.tell(app, query, sink).await
+        self.send_machine_events(app, query, sink).await
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Ask, Told};
+use super::client::{ApiRequest, ApiResponse};
 use super::provider::FlyProvider;
 use super::transport::{Method, Transport};
 use crate::core::fleet::{AppName, NewRelease, Release, ReleaseStatus};
@@ -16,10 +16,10 @@ use crate::provider::codes::{NO_ACCESS, RATE_LIMITED};
 use crate::provider::{ErrorClass, ProviderError};
 
 /// How long an answer may take: from some networks that host cannot be reached, and nothing depends on it.
-const PATIENCE: Duration = Duration::from_secs(5);
+const RELEASES_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Deserialize)]
-struct Shown {
+struct ReleaseJson {
     id: Value,
     version: u64,
     in_progress: Option<bool>,
@@ -37,8 +37,8 @@ impl<T: Transport> FlyProvider<T> {
         app: &AppName,
     ) -> Result<Option<Release>, ProviderError> {
         let path = format!("/api/v1/apps/{app}/releases/current");
-        let told = self.ask_of_releases(Method::Get, path, None).await?;
-        told.map(|told| read(&told)).transpose()
+        let told = self.call_releases_api(Method::Get, path, None).await?;
+        told.map(|told| parse_release(&told)).transpose()
     }
 
     pub(super) async fn new_release(
@@ -54,42 +54,44 @@ impl<T: Transport> FlyProvider<T> {
             body["definition"] = definition.clone();
         }
         let path = "/api/v1/releases".to_owned();
-        let told = self.ask_of_releases(Method::Post, path, Some(body)).await?;
-        told.map(|told| read(&told)).transpose()
+        let told = self
+            .call_releases_api(Method::Post, path, Some(body))
+            .await?;
+        told.map(|told| parse_release(&told)).transpose()
     }
 
-    pub(super) async fn release_is(
+    pub(super) async fn send_release_status(
         &self,
         id: &str,
         status: ReleaseStatus,
     ) -> Result<(), ProviderError> {
         let path = format!("/api/v1/releases/{id}");
         let body = json!({"status": status.as_str()});
-        let told = self.ask_of_releases(Method::Patch, path, Some(body));
+        let told = self.call_releases_api(Method::Patch, path, Some(body));
         told.await.map(drop)
     }
 
-    async fn ask_of_releases(
+    async fn call_releases_api(
         &self,
         method: Method,
         path: String,
         body: Option<Value>,
-    ) -> Result<Option<Told>, ProviderError> {
-        let ask = Ask {
+    ) -> Result<Option<ApiResponse>, ProviderError> {
+        let ask = ApiRequest {
             body,
-            patience: PATIENCE,
-            ..Ask::new(method, path)
+            timeout: RELEASES_TIMEOUT,
+            ..ApiRequest::new(method, path)
         };
-        match self.client.releases(ask).await {
+        match self.client.call_releases_api(ask).await {
             Ok(told) => Ok(Some(told)),
             Err(error) if error.class == ErrorClass::NotFound => Ok(None),
             Err(error) if error.code == NO_ACCESS.name() => Ok(None),
             Err(mut error) => {
                 if let ErrorClass::RateLimited(Some(pause)) = &mut error.class {
-                    *pause = PATIENCE.min(*pause);
+                    *pause = RELEASES_TIMEOUT.min(*pause);
                 } else if error.code == RATE_LIMITED.name() && error.class == ErrorClass::Fatal {
                     // Whoever asks to wait for years is asked once more in a moment: a run does without releases.
-                    error.class = ErrorClass::RateLimited(Some(PATIENCE));
+                    error.class = ErrorClass::RateLimited(Some(RELEASES_TIMEOUT));
                 }
                 Err(error)
             }
@@ -97,10 +99,10 @@ impl<T: Transport> FlyProvider<T> {
     }
 }
 
-fn read(told: &Told) -> Result<Release, ProviderError> {
-    let tree: Value = told.read()?;
+fn parse_release(told: &ApiResponse) -> Result<Release, ProviderError> {
+    let tree: Value = told.parse()?;
     let shown = tree.get("release").unwrap_or(&tree).clone();
-    let shown: Shown = serde_json::from_value(shown).map_err(|why| told.unreadable(why))?;
+    let shown: ReleaseJson = serde_json::from_value(shown).map_err(|why| told.unreadable(why))?;
     // An id goes into a path again.
     let id = match &shown.id {
         Value::String(id) => id.clone(),
@@ -115,20 +117,20 @@ fn read(told: &Told) -> Result<Release, ProviderError> {
         id,
         version: shown.version,
         in_progress: shown.in_progress.unwrap_or(false),
-        user: user(&shown.user),
+        user: parse_user(&shown.user),
         image: shown.image_ref.filter(|image| !image.is_empty()),
-        created_at: moment(&shown.created_at),
+        created_at: parse_timestamp(&shown.created_at),
     })
 }
 
 /// The form of a user is not documented: a text, or an object with one of these.
-fn user(shown: &Value) -> Option<String> {
+fn parse_user(shown: &Value) -> Option<String> {
     let inside = ["email", "name", "id"].iter().map(|key| shown.get(key));
     let mut texts = std::iter::once(Some(shown)).chain(inside).flatten();
     texts.find_map(|value| Some(value.as_str()?.to_owned()))
 }
 
-fn moment(shown: &Value) -> Option<i64> {
+fn parse_timestamp(shown: &Value) -> Option<i64> {
     let parsed: Option<jiff::Timestamp> = shown.as_str().and_then(|text| text.parse().ok());
     parsed.map(jiff::Timestamp::as_second).or(shown.as_i64())
 }
@@ -139,12 +141,12 @@ mod tests {
 
     #[test]
     fn a_user_and_a_moment_have_several_forms() {
-        assert_eq!(user(&json!("ana")).as_deref(), Some("ana"));
+        assert_eq!(parse_user(&json!("ana")).as_deref(), Some("ana"));
         let email = json!({"id": "u1", "email": "ana@example.com"});
-        assert_eq!(user(&email).as_deref(), Some("ana@example.com"));
-        assert_eq!(user(&Value::Null), None);
-        assert_eq!(moment(&json!("1970-01-01T00:01:00Z")), Some(60));
-        assert_eq!(moment(&json!(60)), Some(60));
-        assert_eq!(moment(&json!("then")), None);
+        assert_eq!(parse_user(&email).as_deref(), Some("ana@example.com"));
+        assert_eq!(parse_user(&Value::Null), None);
+        assert_eq!(parse_timestamp(&json!("1970-01-01T00:01:00Z")), Some(60));
+        assert_eq!(parse_timestamp(&json!(60)), Some(60));
+        assert_eq!(parse_timestamp(&json!("then")), None);
     }
 }

@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::client::Ask;
-use super::provider::{FlyProvider, path};
+use super::client::ApiRequest;
+use super::provider::{FlyProvider, machine_path};
 use super::transport::{Method, Transport};
 use super::wire;
-use crate::core::fleet::{AppName, Machine, MachineId, MachineState, Until};
+use crate::core::fleet::{AppName, Machine, MachineId, MachineState, WaitUntil};
 use crate::provider::backoff::Backoff;
 use crate::provider::{ErrorClass, ProviderError, codes};
 
 /// The longest single wait. A Machine that somebody stops meanwhile is noticed after this.
-const ONE_WAIT: u64 = 10;
+const MAX_SINGLE_WAIT_S: u64 = 10;
 
 impl<T: Transport> FlyProvider<T> {
     pub(super) async fn wait_for(
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         let deadline = Instant::now() + at_most;
@@ -31,27 +31,27 @@ impl<T: Transport> FlyProvider<T> {
         loop {
             let looked = timeout_at(deadline, self.wait_once(app, id, until, deadline)).await;
             let Ok(looked) = looked else {
-                return Err(not_reached(last.as_ref()));
+                return Err(wait_timeout_error(last.as_ref()));
             };
             let pause = match looked {
-                Ok(machine) if reached(machine.state, until) => return Ok(machine),
+                Ok(machine) if has_reached(machine.state, until) => return Ok(machine),
                 Ok(machine) => {
                     let in_vain = !machine.state.is_transient();
                     last = Some(machine);
                     if in_vain || Instant::now() >= deadline {
-                        return Err(not_reached(last.as_ref()));
+                        return Err(wait_timeout_error(last.as_ref()));
                     }
-                    backoff.pause(0)
+                    backoff.delay(0)
                 }
                 Err(error) => match error.class {
-                    ErrorClass::NotFound if until == Until::Destroyed => {
-                        return Ok(wire::destroyed(id));
+                    ErrorClass::NotFound if until == WaitUntil::Destroyed => {
+                        return Ok(wire::destroyed_machine(id));
                     }
                     ErrorClass::RateLimited(pause) => {
-                        pause.unwrap_or_default() + backoff.pause(tries)
+                        pause.unwrap_or_default() + backoff.delay(tries)
                     }
                     ErrorClass::Transient | ErrorClass::Unknown if tries < 5 => {
-                        backoff.pause(tries)
+                        backoff.delay(tries)
                     }
                     _ => return Err(error),
                 },
@@ -67,41 +67,41 @@ impl<T: Transport> FlyProvider<T> {
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         deadline: Instant,
     ) -> Result<Machine, ProviderError> {
         let states = match until {
-            Until::Started => "state=started&state=failed",
-            Until::Stopped => "state=stopped&state=suspended&state=failed",
-            Until::Destroyed => "state=destroyed",
-            Until::Settled => "state=settled",
+            WaitUntil::Started => "state=started&state=failed",
+            WaitUntil::Stopped => "state=stopped&state=suspended&state=failed",
+            WaitUntil::Destroyed => "state=destroyed",
+            WaitUntil::Settled => "state=settled",
         };
         let left = deadline.saturating_duration_since(Instant::now());
-        let seconds = left.as_secs().clamp(1, ONE_WAIT);
-        let path = path(app, id, &format!("/wait?{states}&timeout={seconds}"));
-        let ask = Ask {
-            held: Duration::from_secs(seconds),
-            ..Ask::new(Method::Get, path)
+        let seconds = left.as_secs().clamp(1, MAX_SINGLE_WAIT_S);
+        let path = machine_path(app, id, &format!("/wait?{states}&timeout={seconds}"));
+        let ask = ApiRequest {
+            expected_wait: Duration::from_secs(seconds),
+            ..ApiRequest::new(Method::Get, path)
         };
-        match self.client.machines(ask).await {
+        match self.client.call_machines_api(ask).await {
             Ok(_) => {}
             Err(error) if error.code == codes::TIMED_OUT.name() => {}
-            Err(error) => return Err(self.newborn.passes(app, id, error)),
+            Err(error) => return Err(self.created.retry_if_just_created(app, id, error)),
         }
         Ok(self.read(app, id).await?.machine)
     }
 }
 
-fn reached(state: MachineState, until: Until) -> bool {
+fn has_reached(state: MachineState, until: WaitUntil) -> bool {
     match until {
-        Until::Started => state == MachineState::Started,
-        Until::Stopped => matches!(state, MachineState::Stopped | MachineState::Suspended),
-        Until::Destroyed => state == MachineState::Destroyed,
-        Until::Settled => !state.is_transient(),
+        WaitUntil::Started => state == MachineState::Started,
+        WaitUntil::Stopped => matches!(state, MachineState::Stopped | MachineState::Suspended),
+        WaitUntil::Destroyed => state == MachineState::Destroyed,
+        WaitUntil::Settled => !state.is_transient(),
     }
 }
 
-fn not_reached(last: Option<&Machine>) -> ProviderError {
+fn wait_timeout_error(last: Option<&Machine>) -> ProviderError {
     let message = match last {
         Some(machine) => format!(
             "machine failed to reach desired state, currently {}",

@@ -14,16 +14,16 @@ use serde_json::value::RawValue;
 
 use super::body::Metadata;
 use super::events;
-use crate::core::fleet::normal::{is_bookkeeping, is_image_digest};
+use crate::core::fleet::normalise::{is_bookkeeping, is_image_digest};
 use crate::core::fleet::{
     AppName, CheckState, CheckStatus, HostStatus, Lineage, Machine, MachineConfig, MachineId,
-    MachineName, MachineState, Occurred, Occurrence, Region, Volume, VolumeId, lenient,
+    MachineName, MachineState, ProcessEvent, ProcessEventKind, Region, Volume, VolumeId, lenient,
 };
 use crate::provider::bookkeeping;
 
 /// A Machine as the API shows it.
 #[derive(Deserialize)]
-pub(in crate::provider) struct Shown<'a> {
+pub(in crate::provider) struct MachineJson<'a> {
     #[serde(borrow)]
     id: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -49,7 +49,7 @@ pub(in crate::provider) struct Shown<'a> {
     #[serde(borrow, default)]
     image_ref: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    checks: Option<Vec<Check<'a>>>,
+    checks: Option<Vec<CheckJson<'a>>>,
     #[serde(borrow, default)]
     events: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -65,7 +65,7 @@ struct ImageRef<'a> {
 }
 
 #[derive(Deserialize)]
-struct Check<'a> {
+struct CheckJson<'a> {
     #[serde(borrow, default)]
     name: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -77,7 +77,7 @@ struct Check<'a> {
 }
 
 /// A Machine, and what stands beside it in an answer.
-pub(in crate::provider) struct Read {
+pub(in crate::provider) struct ParsedMachine {
     pub(in crate::provider) machine: Machine,
     /// All metadata, bookkeeping included.
     pub(in crate::provider) metadata: Metadata,
@@ -86,40 +86,45 @@ pub(in crate::provider) struct Read {
 }
 
 /// The id of an app, or its substitute where the answer has none.
-pub(in crate::provider) fn scope(app: &AppName, shown: &Value) -> Result<Lineage, String> {
+pub(in crate::provider) fn parse_scope(app: &AppName, shown: &Value) -> Result<Lineage, String> {
     if !shown.is_object() {
         return Err("it is no map".to_owned());
     }
-    let text = |pointer: &str| shown.pointer(pointer).and_then(lenient::text);
+    let text = |pointer: &str| shown.pointer(pointer).and_then(lenient::as_text);
     if let Some(id) = text("/id").filter(|id| !id.is_empty()) {
         return Lineage::new(id).map_err(|error| error.rule.to_owned());
     }
     let organization = text("/organization/slug").or_else(|| text("/organization/name"));
-    Ok(Lineage::without_id(&organization.unwrap_or_default(), app))
+    Ok(Lineage::derive_from_names(
+        &organization.unwrap_or_default(),
+        app,
+    ))
 }
 
 /// The longest description of what is wrong with an answer, in characters: it may name foreign keys.
-const LONGEST_PROBLEM: usize = 200;
+const MAX_PROBLEM_LEN: usize = 200;
 
 /// Reads one Machine; the reason where it is none.
-pub(in crate::provider) fn machine(body: &[u8]) -> Result<Read, String> {
-    one(serde_json::from_slice(body).map_err(|_| NO_JSON.to_owned())?)
+pub(in crate::provider) fn parse_machine(body: &[u8]) -> Result<ParsedMachine, String> {
+    parse_list_entry(serde_json::from_slice(body).map_err(|_| INVALID_JSON.to_owned())?)
 }
 
-const NO_JSON: &str = "it is no JSON";
+const INVALID_JSON: &str = "it is no JSON";
 
 /// Reads a list of them, and says of each entry that is no Machine what is wrong with it.
-pub(in crate::provider) fn machines(body: &[u8]) -> Result<(Vec<Read>, Vec<String>), String> {
+pub(in crate::provider) fn parse_machines(
+    body: &[u8],
+) -> Result<(Vec<ParsedMachine>, Vec<String>), String> {
     // A Go server writes an empty list as null.
     let rows: Option<Vec<&RawValue>> = match serde_json::from_slice(body) {
         Ok(rows) => rows,
         Err(error) if error.is_data() => return Err("it is no list".to_owned()),
-        Err(_) => return Err(NO_JSON.to_owned()),
+        Err(_) => return Err(INVALID_JSON.to_owned()),
     };
-    let mut alike = Alike::default();
+    let mut alike = ConfigCache::default();
     let (mut machines, mut unreadable) = (Vec::new(), Vec::new());
     for (number, row) in (1..).zip(rows.unwrap_or_default()) {
-        match one(row) {
+        match parse_list_entry(row) {
             Ok(mut read) => {
                 read.machine.config = read.machine.config.take().map(|config| alike.share(config));
                 machines.push(read);
@@ -130,17 +135,18 @@ pub(in crate::provider) fn machines(body: &[u8]) -> Result<(Vec<Read>, Vec<Strin
     Ok((machines, unreadable))
 }
 
-fn one(row: &RawValue) -> Result<Read, String> {
-    if let Ok(shown) = serde_json::from_str::<Shown<'_>>(row.get()) {
+fn parse_list_entry(row: &RawValue) -> Result<ParsedMachine, String> {
+    if let Ok(shown) = serde_json::from_str::<MachineJson<'_>>(row.get()) {
         return shown.read();
     }
-    let mended = mended(row.get())?;
-    let shown: Shown<'_> = serde_json::from_str(&mended).map_err(|_| "it has no id".to_owned())?;
+    let mended = repair_fields(row.get())?;
+    let shown: MachineJson<'_> =
+        serde_json::from_str(&mended).map_err(|_| "it has no id".to_owned())?;
     shown.read()
 }
 
 /// A Machine whose fields have the types of the schema; what says nothing in those is left out.
-fn mended(text: &str) -> Result<String, String> {
+fn repair_fields(text: &str) -> Result<String, String> {
     let rows: BTreeMap<String, &RawValue> =
         serde_json::from_str(text).map_err(|_| "it is no map".to_owned())?;
     let mut fields = serde_json::Map::new();
@@ -151,76 +157,79 @@ fn mended(text: &str) -> Result<String, String> {
             ("config", Err(_)) => Some(Value::String(String::new())),
             (_, Err(_)) => None,
             ("config" | "incomplete_config" | "image_ref" | "events", Ok(value)) => Some(value),
-            ("cordoned", Ok(value)) => lenient::text(&value)
+            ("cordoned", Ok(value)) => lenient::as_text(&value)
                 .and_then(|text| text.parse().ok())
                 .map(Value::Bool),
-            ("checks", Ok(value)) => Some(Value::Array(checks(&value))),
-            (_, Ok(value)) => lenient::text(&value).map(Value::String),
+            ("checks", Ok(value)) => Some(Value::Array(repair_checks(&value))),
+            (_, Ok(value)) => lenient::as_text(&value).map(Value::String),
         };
         fields.extend(kept.map(|value| (key, value)));
     }
     Ok(Value::Object(fields).to_string())
 }
 
-fn checks(shown: &Value) -> Vec<Value> {
+fn repair_checks(shown: &Value) -> Vec<Value> {
     let rows = shown.as_array().into_iter().flatten();
     rows.filter(|row| row.is_object())
-        .map(|row| serde_json::json!(lenient::texts(row)))
+        .map(|row| serde_json::json!(lenient::as_text_map(row)))
         .collect()
 }
 
 /// The last different configs of a list. A group's Machines have few, and ten thousand trees of the same
 /// are most of the memory that a list takes.
 #[derive(Default)]
-struct Alike(VecDeque<Arc<MachineConfig>>);
+struct ConfigCache(VecDeque<Arc<MachineConfig>>);
 
-impl Alike {
-    const REMEMBERED: usize = 8;
+impl ConfigCache {
+    const CAPACITY: usize = 8;
 
     fn share(&mut self, config: Arc<MachineConfig>) -> Arc<MachineConfig> {
         let equal = self.0.iter().find(|other| **other == config);
         if let Some(equal) = equal {
             return Arc::clone(equal);
         }
-        self.0.truncate(Self::REMEMBERED - 1);
+        self.0.truncate(Self::CAPACITY - 1);
         self.0.push_front(Arc::clone(&config));
         config
     }
 }
 
 /// What is left to say of a Machine that is not there any more.
-pub(in crate::provider) fn destroyed(id: &MachineId) -> Machine {
+pub(in crate::provider) fn destroyed_machine(id: &MachineId) -> Machine {
     let body = serde_json::json!({
         "id": id, "name": id, "region": "unknown", "state": "destroyed",
     });
-    let read = machine(body.to_string().as_bytes());
+    let read = parse_machine(body.to_string().as_bytes());
     read.expect("this is a Machine").machine
 }
 
-impl Shown<'_> {
-    fn read(&self) -> Result<Read, String> {
+impl MachineJson<'_> {
+    fn read(&self) -> Result<ParsedMachine, String> {
         let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
-        let (mut config, unreadable) = match told(self.config).map(MachineConfig::read) {
+        let (mut config, unreadable) = match non_null(self.config).map(MachineConfig::parse) {
             None => (None, None),
             Some(Ok(config)) => (Some(config), None),
             Some(Err(why)) => {
-                let why: String = why.chars().take(LONGEST_PROBLEM).collect();
+                let why: String = why.chars().take(MAX_PROBLEM_LEN).collect();
                 (None, Some(why))
             }
         };
         let partial = if config.is_none() {
             self.partial()
         } else {
-            Partial::default()
+            PartialConfig::default()
         };
         let mut metadata = partial.metadata;
         if let Some(own) = config.as_mut().and_then(|config| config.metadata.as_mut()) {
             metadata.clone_from(own);
             own.retain(|key, _| !is_bookkeeping(key));
         }
-        let (state, unknown) = state(self.state.as_deref());
-        let events = self.events.map(events::occurrences).unwrap_or_default();
-        let ended = self.ended(&events);
+        let (state, unknown) = parse_state(self.state.as_deref());
+        let events = self
+            .events
+            .map(events::parse_process_events)
+            .unwrap_or_default();
+        let ended = self.exit_summary(&events);
         let mounts = config.iter().flat_map(|c| c.mounts.iter().flatten());
         let volumes = mounts.filter_map(|mount| VolumeId::new(mount.volume.clone()?).ok());
         let standbys = config.iter().flat_map(|c| c.standbys.iter().flatten());
@@ -235,20 +244,20 @@ impl Shown<'_> {
         let machine = Machine {
             id: MachineId::new(self.id.as_ref()).map_err(|error| error.to_string())?,
             management: if config.is_some() {
-                bookkeeping::management(&name, &metadata)
+                bookkeeping::classify_management(&name, &metadata)
             } else {
-                bookkeeping::management_in_part(&name, &metadata)
+                bookkeeping::classify_partial_metadata(&name, &metadata)
             },
             name,
-            group: bookkeeping::group(&metadata),
-            region: region.unwrap_or_else(Region::untold),
+            group: bookkeeping::parse_group(&metadata),
+            region: region.unwrap_or_else(Region::unknown),
             state,
             instance: text(if self.instance_id.is_some() {
                 &self.instance_id
             } else {
                 &self.version
             }),
-            stamps: bookkeeping::stamps(&metadata),
+            stamps: bookkeeping::parse_stamps(&metadata),
             volumes: volumes.collect(),
             standby_for: standbys
                 .filter_map(|id| MachineId::new(id.as_str()).ok())
@@ -260,7 +269,12 @@ impl Shown<'_> {
             },
             cordoned: self.cordoned.unwrap_or(false),
             project: None,
-            checks: self.checks.iter().flatten().filter_map(check).collect(),
+            checks: self
+                .checks
+                .iter()
+                .flatten()
+                .filter_map(parse_check)
+                .collect(),
             created_at: text(&self.created_at),
             config: config.map(Arc::new),
             unreadable,
@@ -273,7 +287,7 @@ impl Shown<'_> {
             events,
             detail: problem.or(unknown).or(ended.detail),
         };
-        Ok(Read {
+        Ok(ParsedMachine {
             machine,
             metadata,
             nonce: self.nonce.as_deref().map(str::to_owned),
@@ -282,12 +296,14 @@ impl Shown<'_> {
 
     /// What is known of a Machine whose config cannot be read: from an incomplete config, or of one that cannot
     /// be understood, only these (rule 9).
-    fn partial(&self) -> Partial {
-        let raw = told(self.config).or_else(|| told(self.incomplete_config));
+    fn partial(&self) -> PartialConfig {
+        let raw = non_null(self.config).or_else(|| non_null(self.incomplete_config));
         let tree: Option<Value> = raw.and_then(|text| serde_json::from_str(text).ok());
         let field = |key: &str| tree.as_ref().and_then(|tree| tree.get(key));
-        Partial {
-            metadata: field("metadata").map(lenient::texts).unwrap_or_default(),
+        PartialConfig {
+            metadata: field("metadata")
+                .map(lenient::as_text_map)
+                .unwrap_or_default(),
             image: field("image").and_then(Value::as_str).map(str::to_owned),
         }
     }
@@ -306,17 +322,17 @@ impl Shown<'_> {
     }
 
     /// How its process ended last, where it is down or on its way up again without having been told to.
-    fn ended(&self, events: &[Occurrence]) -> Ended {
+    fn exit_summary(&self, events: &[ProcessEvent]) -> ExitSummary {
         let down = !matches!(self.state.as_deref(), Some("started" | "suspended"));
         let last = events
             .iter()
             .filter(|_| down)
-            .find_map(|event| match event.what {
-                Occurred::Exited(exit) => Some(exit),
+            .find_map(|event| match event.kind {
+                ProcessEventKind::Exited(exit) => Some(exit),
                 _ => None,
             });
         last.filter(|exit| !exit.requested)
-            .map_or_else(Ended::default, |exit| Ended {
+            .map_or_else(ExitSummary::default, |exit| ExitSummary {
                 restarts: exit.restarts,
                 detail: Some(if exit.oom_killed {
                     "it ran out of memory".to_owned()
@@ -328,24 +344,24 @@ impl Shown<'_> {
 }
 
 #[derive(Default)]
-struct Ended {
+struct ExitSummary {
     restarts: u32,
     detail: Option<String>,
 }
 
 #[derive(Default)]
-struct Partial {
+struct PartialConfig {
     metadata: Metadata,
     image: Option<String>,
 }
 
 /// The text of a value that is there.
-fn told(raw: Option<&RawValue>) -> Option<&str> {
+fn non_null(raw: Option<&RawValue>) -> Option<&str> {
     raw.map(RawValue::get).filter(|text| *text != "null")
 }
 
 /// The states of the platform, with what is to be said of one that is not told or that nobody knows.
-fn state(text: Option<&str>) -> (MachineState, Option<String>) {
+fn parse_state(text: Option<&str>) -> (MachineState, Option<String>) {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         let said = "the platform does not tell its state".to_owned();
         return (MachineState::Unknown, Some(said));
@@ -367,7 +383,7 @@ fn state(text: Option<&str>) -> (MachineState, Option<String>) {
     (state, None)
 }
 
-fn check(shown: &Check<'_>) -> Option<CheckStatus> {
+fn parse_check(shown: &CheckJson<'_>) -> Option<CheckStatus> {
     let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
     let name = text(&shown.name);
     // The server's own, which say nothing of the app (docs/platform/machines-api.md 16).
@@ -387,11 +403,11 @@ fn check(shown: &Check<'_>) -> Option<CheckStatus> {
 }
 
 /// Reads a list of volumes; those that are on their way out are not there.
-pub(in crate::provider) fn volumes(shown: &Value) -> Result<Vec<Volume>, String> {
+pub(in crate::provider) fn parse_volumes(shown: &Value) -> Result<Vec<Volume>, String> {
     match shown {
         // A Go server writes an empty list as null.
         Value::Null => Ok(Vec::new()),
-        Value::Array(rows) => Ok(rows.iter().filter_map(volume).collect()),
+        Value::Array(rows) => Ok(rows.iter().filter_map(parse_volume).collect()),
         Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
             Err("it is no list".to_owned())
         }
@@ -399,8 +415,8 @@ pub(in crate::provider) fn volumes(shown: &Value) -> Result<Vec<Volume>, String>
 }
 
 /// Reads one volume; none where it is on its way out or no volume.
-pub(in crate::provider) fn volume(shown: &Value) -> Option<Volume> {
-    let text = |key: &str| shown.get(key).and_then(lenient::text);
+pub(in crate::provider) fn parse_volume(shown: &Value) -> Option<Volume> {
+    let text = |key: &str| shown.get(key).and_then(lenient::as_text);
     let dying = [
         "scheduling_destroy",
         "fork_cleanup",
@@ -412,7 +428,7 @@ pub(in crate::provider) fn volume(shown: &Value) -> Option<Volume> {
     if text("state").is_some_and(|state| dying.contains(&state.as_str())) {
         return None;
     }
-    let size = shown.get("size_gb").and_then(lenient::whole);
+    let size = shown.get("size_gb").and_then(lenient::as_whole_number);
     Some(Volume {
         id: VolumeId::new(text("id")?).ok()?,
         name: text("name")?,
@@ -440,7 +456,7 @@ mod tests {
         let digest = |image_ref: Value| {
             let shown = json!({"id": "e784903ce01d83", "name": "calm-river-4821", "state": "started",
                 "region": "ams", "config": {"image": "shop:1"}, "image_ref": image_ref});
-            let read = machine(shown.to_string().as_bytes()).unwrap();
+            let read = parse_machine(shown.to_string().as_bytes()).unwrap();
             assert_eq!(
                 read.machine.config.unwrap().image.as_deref(),
                 Some("shop:1")

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::http;
-use super::record::Record;
-use crate::core::fleet::normal::parse_duration;
+use super::record::LocalRecord;
+use crate::core::fleet::normalise::parse_duration;
 use crate::core::fleet::schema::Check;
 use crate::core::fleet::{CheckState, CheckStatus};
 use crate::env::Env;
@@ -23,11 +23,11 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_GRACE: Duration = Duration::from_secs(1);
 /// How often a check runs that has not passed since the start: whoever waits for a server that needs
 /// half a second shall not wait for a whole interval.
-const EAGER: Duration = Duration::from_millis(250);
+const STARTUP_INTERVAL: Duration = Duration::from_millis(250);
 
 /// One check with its target.
 #[derive(Debug, Clone)]
-struct Planned {
+struct CheckTarget {
     name: String,
     check: Check,
     port: Option<u16>,
@@ -37,7 +37,7 @@ struct Planned {
 
 /// What one run of one check found.
 #[derive(Debug)]
-pub(super) struct Finding {
+pub(super) struct CheckResult {
     index: usize,
     result: Result<String, String>,
 }
@@ -45,10 +45,10 @@ pub(super) struct Finding {
 /// The checks of one running process. Dropping it ends them.
 #[derive(Debug)]
 pub(super) struct Checks {
-    planned: Vec<Planned>,
+    targets: Vec<CheckTarget>,
     since: Instant,
     statuses: Vec<CheckStatus>,
-    findings: mpsc::Receiver<Finding>,
+    results: mpsc::Receiver<CheckResult>,
     _tasks: JoinSet<()>,
 }
 
@@ -59,11 +59,11 @@ impl Checks {
     }
 
     /// Starts all checks of this Machine.
-    pub(super) fn start(record: &Record) -> Self {
-        Self::run(planned(record))
+    pub(super) fn start(record: &LocalRecord) -> Self {
+        Self::run(check_targets(record))
     }
 
-    fn run(planned: Vec<Planned>) -> Self {
+    fn run(planned: Vec<CheckTarget>) -> Self {
         let (sender, findings) = mpsc::channel(16);
         let mut tasks = JoinSet::new();
         for (index, one) in planned.iter().cloned().enumerate() {
@@ -71,25 +71,25 @@ impl Checks {
         }
         let statuses = planned.iter().map(not_yet_run).collect();
         Self {
-            planned,
+            targets: planned,
             since: Instant::now(),
             statuses,
-            findings,
+            results: findings,
             _tasks: tasks,
         }
     }
 
     /// The next finding; never, when there are no checks.
-    pub(super) async fn next(&mut self) -> Finding {
-        match self.findings.recv().await {
+    pub(super) async fn next(&mut self) -> CheckResult {
+        match self.results.recv().await {
             Some(finding) => finding,
             None => std::future::pending().await,
         }
     }
 
     /// Takes a finding over into the statuses and says whether the check passed.
-    pub(super) fn take(&mut self, finding: Finding) -> bool {
-        let grace = duration(self.planned[finding.index].check.grace_period.as_deref());
+    pub(super) fn apply_result(&mut self, finding: CheckResult) -> bool {
+        let grace = duration(self.targets[finding.index].check.grace_period.as_deref());
         let in_grace = self.since.elapsed() < grace.unwrap_or(DEFAULT_GRACE);
         let status = &mut self.statuses[finding.index];
         let passed = finding.result.is_ok();
@@ -108,7 +108,7 @@ impl Checks {
     }
 }
 
-fn not_yet_run(planned: &Planned) -> CheckStatus {
+fn not_yet_run(planned: &CheckTarget) -> CheckStatus {
     CheckStatus {
         name: planned.name.clone(),
         status: CheckState::Warning,
@@ -120,13 +120,13 @@ fn not_yet_run(planned: &Planned) -> CheckStatus {
 /// Top-level checks by their name and services' checks, which have none, by what they do. A check on
 /// a service's internal port, or on none, goes to the Machine's own port: that is where its process
 /// was told to listen.
-fn planned(record: &Record) -> Vec<Planned> {
+fn check_targets(record: &LocalRecord) -> Vec<CheckTarget> {
     let services: Vec<_> = record.config.services.iter().flatten().collect();
     let internal: BTreeSet<u16> = services.iter().filter_map(|s| s.internal_port).collect();
-    let mut found: Vec<Planned> = Vec::new();
+    let mut found: Vec<CheckTarget> = Vec::new();
     for (name, check) in record.config.checks.iter().flatten() {
         let own = check.port.filter(|port| !internal.contains(port));
-        found.push(Planned {
+        found.push(CheckTarget {
             name: name.clone(),
             check: check.clone(),
             port: own.or(record.port).or(check.port),
@@ -138,7 +138,7 @@ fn planned(record: &Record) -> Vec<Planned> {
             let port = record.port.or(service.internal_port);
             let name = service_check_name(check, service.internal_port);
             let same = found.iter().filter(|other| other.name == name).count();
-            found.push(Planned {
+            found.push(CheckTarget {
                 name: if same == 0 {
                     name
                 } else {
@@ -173,7 +173,7 @@ fn duration(text: Option<&str>) -> Option<Duration> {
     text.and_then(parse_duration).map(Duration::from_nanos)
 }
 
-async fn repeat(index: usize, planned: Planned, findings: mpsc::Sender<Finding>) {
+async fn repeat(index: usize, planned: CheckTarget, findings: mpsc::Sender<CheckResult>) {
     let interval = duration(planned.check.interval.as_deref()).unwrap_or(DEFAULT_INTERVAL);
     // An interval of nothing would be a loop without a pause.
     let interval = interval.max(Duration::from_millis(100));
@@ -181,19 +181,19 @@ async fn repeat(index: usize, planned: Planned, findings: mpsc::Sender<Finding>)
     loop {
         let result = run_once(&planned).await;
         has_passed |= result.is_ok();
-        if findings.send(Finding { index, result }).await.is_err() {
+        if findings.send(CheckResult { index, result }).await.is_err() {
             return;
         }
         sleep(if has_passed {
             interval
         } else {
-            interval.min(EAGER)
+            interval.min(STARTUP_INTERVAL)
         })
         .await;
     }
 }
 
-async fn run_once(planned: &Planned) -> Result<String, String> {
+async fn run_once(planned: &CheckTarget) -> Result<String, String> {
     let limit = duration(planned.check.timeout.as_deref()).unwrap_or(DEFAULT_TIMEOUT);
     match timeout(limit, connect_and_ask(planned)).await {
         Ok(result) => result,
@@ -201,7 +201,7 @@ async fn run_once(planned: &Planned) -> Result<String, String> {
     }
 }
 
-async fn connect_and_ask(planned: &Planned) -> Result<String, String> {
+async fn connect_and_ask(planned: &CheckTarget) -> Result<String, String> {
     let Some(port) = planned.port else {
         return Err("neither the check nor the Machine has a port".to_owned());
     };

@@ -9,48 +9,48 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
-use super::checks::{Checks, Finding};
+use super::checks::{CheckResult, Checks};
 use super::log::LogWriter;
 
 /// How often a supervisor looks at its folder without being woken: soon enough for a folder that was
 /// removed under it or a provider that died between wish and wake, rare enough to cost nothing.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const RECORD_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What happened.
 #[derive(Debug)]
-pub(super) enum Event {
+pub(super) enum SupervisorEvent {
     /// Some child ended.
     Child,
     /// The record may have changed.
-    Look,
+    CheckRecord,
     /// Somebody asks the supervisor to end.
     Terminate,
     /// A check has run.
-    Check(Finding),
+    Check(CheckResult),
     /// The deadline has come.
     Deadline,
 }
 
 /// Everything that a supervisor listens to.
 #[derive(Debug)]
-pub(super) struct Events {
+pub(super) struct SupervisorEvents {
     child: Signal,
     wake: Signal,
     terminate: Signal,
     interrupt: Signal,
     /// A limit on the size of files loses log lines, like a full disk, and must not kill.
     _limit: Signal,
-    look: Interval,
+    record_poll: Interval,
     output: Option<Receiver>,
     log: LogWriter,
     /// The checks of the process that runs.
     pub(super) checks: Checks,
 }
 
-impl Events {
+impl SupervisorEvents {
     /// Begins to listen. From here on no signal of these ends the process.
     pub(super) fn listen(log: LogWriter) -> io::Result<Self> {
-        let mut look = interval(LOOK_EVERY);
+        let mut look = interval(RECORD_POLL_INTERVAL);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             child: signal(SignalKind::child())?,
@@ -60,7 +60,7 @@ impl Events {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             _limit: signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
-            look,
+            record_poll: look,
             output: None,
             log,
             checks: Checks::none(),
@@ -68,16 +68,16 @@ impl Events {
     }
 
     /// The next event, at the latest the deadline.
-    pub(super) async fn next(&mut self, deadline: Option<Instant>) -> Event {
+    pub(super) async fn next(&mut self, deadline: Option<Instant>) -> SupervisorEvent {
         loop {
             tokio::select! {
-                _ = self.child.recv() => return Event::Child,
-                _ = self.wake.recv() => return Event::Look,
-                _ = self.terminate.recv() => return Event::Terminate,
-                _ = self.interrupt.recv() => return Event::Terminate,
-                _ = self.look.tick() => return Event::Look,
-                finding = self.checks.next() => return Event::Check(finding),
-                () = until(deadline) => return Event::Deadline,
+                _ = self.child.recv() => return SupervisorEvent::Child,
+                _ = self.wake.recv() => return SupervisorEvent::CheckRecord,
+                _ = self.terminate.recv() => return SupervisorEvent::Terminate,
+                _ = self.interrupt.recv() => return SupervisorEvent::Terminate,
+                _ = self.record_poll.tick() => return SupervisorEvent::CheckRecord,
+                finding = self.checks.next() => return SupervisorEvent::Check(finding),
+                () = sleep_until_deadline(deadline) => return SupervisorEvent::Deadline,
                 () = readable(self.output.as_ref()) => {
                     self.move_output();
                 }
@@ -86,7 +86,7 @@ impl Events {
     }
 
     /// Takes the output of a new process over into the log.
-    pub(super) fn follow(&mut self, output: PipeReader) -> io::Result<()> {
+    pub(super) fn attach_output(&mut self, output: PipeReader) -> io::Result<()> {
         self.drain();
         self.output = Some(Receiver::from_owned_fd(OwnedFd::from(output))?);
         Ok(())
@@ -97,12 +97,12 @@ impl Events {
     pub(super) fn drain(&mut self) {
         while self.move_output() {}
         self.output = None;
-        self.said(LogWriter::finish);
+        self.ignore_log_error(LogWriter::finish);
     }
 
     /// Writes a line of the supervisor's own into the log.
-    pub(super) fn say(&mut self, text: &str) {
-        self.said(|log| log.say(text));
+    pub(super) fn log_line(&mut self, text: &str) {
+        self.ignore_log_error(|log| log.say(text));
     }
 
     /// Moves one piece and says whether there may be more.
@@ -114,11 +114,11 @@ impl Events {
         match output.try_read(&mut buffer) {
             Ok(0) => {
                 self.output = None;
-                self.said(LogWriter::finish);
+                self.ignore_log_error(LogWriter::finish);
                 false
             }
             Ok(size) => {
-                self.said(|log| log.take(&buffer[..size]));
+                self.ignore_log_error(|log| log.take(&buffer[..size]));
                 true
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
@@ -130,12 +130,12 @@ impl Events {
     }
 
     /// A full disk loses log lines; it must not stop the Machine, which would block on its pipe.
-    fn said(&mut self, write: impl FnOnce(&mut LogWriter) -> io::Result<()>) {
+    fn ignore_log_error(&mut self, write: impl FnOnce(&mut LogWriter) -> io::Result<()>) {
         let _ = write(&mut self.log);
     }
 }
 
-async fn until(deadline: Option<Instant>) {
+async fn sleep_until_deadline(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,

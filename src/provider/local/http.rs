@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use crate::core::fleet::schema::Check;
 
 /// As much of an answer as is read: the head and the beginning of the body.
-const MOST: u64 = 4096;
+const MAX_RESPONSE_BYTES: u64 = 4096;
 
 /// Sends the check's request and says what came back: `Ok` with the status line for 2xx, else what is
 /// wrong, with the beginning of the body.
@@ -17,7 +17,7 @@ pub(super) async fn probe(stream: &mut TcpStream, check: &Check) -> Result<Strin
         .await
         .map_err(said)?;
     let mut answer = Vec::new();
-    let mut limited = stream.take(MOST);
+    let mut limited = stream.take(MAX_RESPONSE_BYTES);
     // A server that closes hard after its answer has answered none the less.
     if let Err(error) = limited.read_to_end(&mut answer).await
         && answer.is_empty()

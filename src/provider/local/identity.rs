@@ -8,7 +8,7 @@ use super::procfs;
 
 /// One process, for ever.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Identity {
+pub(super) struct ProcessIdentity {
     /// The kernel's id of the boot in which it ran.
     pub(super) boot: String,
     /// Its number in that boot.
@@ -17,7 +17,7 @@ pub(super) struct Identity {
     pub(super) start: u64,
 }
 
-impl Identity {
+impl ProcessIdentity {
     /// This process's own.
     pub(super) fn own() -> Self {
         let pid = rustix::process::getpid();

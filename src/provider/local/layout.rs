@@ -75,7 +75,7 @@ impl AppDir {
         }
         let draft = MachineDir(parent.join(format!(".new-{id}")));
         make_dir(&draft.0)?;
-        write_json(&draft.record(), record, Durable::Yes)?;
+        write_json(&draft.record(), record, Durability::Yes)?;
         fs::rename(&draft.0, parent.join(id.as_str()))?;
         File::open(&parent)?.sync_all()
     }
@@ -140,14 +140,18 @@ pub(super) fn open_private(path: &Path) -> io::Result<File> {
 
 /// Whether a file must survive a crash of the computer.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Durable {
+pub(super) enum Durability {
     Yes,
     /// After a crash of the computer nothing in it is true any more.
     No,
 }
 
 /// Writes a file whole: temporary, rename. One writer per file, so the temporary name is fixed.
-pub(super) fn write_json<T: Serialize>(path: &Path, value: &T, durable: Durable) -> io::Result<()> {
+pub(super) fn write_json<T: Serialize>(
+    path: &Path,
+    value: &T,
+    durable: Durability,
+) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     let mut file = OpenOptions::new()
         .write(true)
@@ -156,11 +160,11 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T, durable: Durable)
         .mode(0o600)
         .open(&temporary)?;
     file.write_all(&serde_json::to_vec(value)?)?;
-    if durable == Durable::Yes {
+    if durable == Durability::Yes {
         file.sync_all()?;
     }
     fs::rename(&temporary, path)?;
-    if durable == Durable::Yes
+    if durable == Durability::Yes
         && let Some(parent) = path.parent()
     {
         File::open(parent)?.sync_all()?;

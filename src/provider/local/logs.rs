@@ -11,26 +11,26 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::layout::MachineDir;
-use super::observe::snapshot;
 use super::provider::LocalProvider;
-use super::record::Record;
+use super::record::LocalRecord;
+use super::snapshot::snapshot;
 use crate::core::fleet::{AppName, GroupName, MachineId};
-use crate::provider::{LogLine, LogQuery, LogSink, LogsOf, ProviderError};
+use crate::provider::{LogLine, LogQuery, LogScope, LogSink, ProviderError};
 
 /// How often a followed log is looked at.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How much of one log is read at a time.
-const PIECE: u64 = 1024 * 1024;
+const READ_CHUNK: u64 = 1024 * 1024;
 
 /// Sends what there is, and with `follow` what comes, until the sink has enough. Following one Machine
 /// ends when that Machine is gone.
-pub(super) async fn send(
+pub(super) async fn stream_logs(
     provider: &LocalProvider,
     app: &AppName,
     query: &LogQuery,
     sink: &mut LogSink<'_>,
 ) -> Result<(), ProviderError> {
-    if let LogsOf::Machine(id) = &query.of {
+    if let LogScope::Machine(id) = &query.scope {
         provider.snapshot(app, id)?;
     }
     let mut readers = BTreeMap::new();
@@ -44,17 +44,17 @@ pub(super) async fn send(
                 return Ok(());
             }
         }
-        if !query.follow || matches!(&query.of, LogsOf::Machine(_)) && readers.is_empty() {
+        if !query.follow || matches!(&query.scope, LogScope::Machine(_)) && readers.is_empty() {
             return Ok(());
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_INTERVAL).await;
         lines = collect(provider, app, query, &mut readers)?;
     }
 }
 
 /// The last lines of one Machine's output, for an error that has to say what happened.
 pub(super) fn last_lines(dir: &MachineDir, count: usize) -> Vec<String> {
-    let mut texts: Vec<String> = Reader::default()
+    let mut texts: Vec<String> = LogReader::default()
         .read(dir)
         .unwrap_or_default()
         .into_iter()
@@ -69,12 +69,12 @@ fn collect(
     provider: &LocalProvider,
     app: &AppName,
     query: &LogQuery,
-    readers: &mut BTreeMap<MachineId, Reader>,
+    readers: &mut BTreeMap<MachineId, LogReader>,
 ) -> Result<Vec<LogLine>, ProviderError> {
     let app_dir = provider.app_dir(app);
-    let ids = match &query.of {
-        LogsOf::Machine(id) => vec![id.clone()],
-        LogsOf::App | LogsOf::Group(_) => app_dir
+    let ids = match &query.scope {
+        LogScope::Machine(id) => vec![id.clone()],
+        LogScope::App | LogScope::Group(_) => app_dir
             .machine_ids()
             .map_err(|error| provider.app_error(app, &error))?,
     };
@@ -86,7 +86,7 @@ fn collect(
             readers.remove(&id);
             continue;
         };
-        if !is_of(provider, query, &now.record) {
+        if !matches_query(provider, query, &now.record) {
             continue;
         }
         let reader = readers.entry(id.clone()).or_default();
@@ -106,45 +106,47 @@ fn collect(
     Ok(lines)
 }
 
-fn is_of(provider: &LocalProvider, query: &LogQuery, record: &Record) -> bool {
+fn matches_query(provider: &LocalProvider, query: &LogQuery, record: &LocalRecord) -> bool {
     let folder = record.folder.as_ref();
-    let is_here =
-        folder.is_none_or(|folder| *folder == provider.folder) || query.listed.contains(&record.id);
-    match &query.of {
-        LogsOf::Machine(_) => true,
-        LogsOf::App => is_here,
-        LogsOf::Group(group) => is_here && record.group == *group,
+    let is_here = folder.is_none_or(|folder| *folder == provider.canonical_project)
+        || query.known_machines.contains(&record.id);
+    match &query.scope {
+        LogScope::Machine(_) => true,
+        LogScope::App => is_here,
+        LogScope::Group(group) => is_here && record.group == *group,
     }
 }
 
 /// How far one Machine's log was read.
 #[derive(Debug, Default)]
-struct Reader {
-    place: Option<Place>,
+struct LogReader {
+    position: Option<LogPosition>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Place {
+struct LogPosition {
     inode: u64,
     offset: u64,
 }
 
-impl Reader {
+impl LogReader {
     /// Every whole line after the last one that was read. A log that was turned over in between is
     /// read to its end first; one that was turned over twice has lost lines.
     fn read(&mut self, dir: &MachineDir) -> io::Result<Vec<(String, String)>> {
         let mut lines = Vec::new();
         let newest = inode(&dir.log())?;
-        let is_on_newest = self.place.is_some_and(|place| Some(place.inode) == newest);
+        let is_on_newest = self
+            .position
+            .is_some_and(|place| Some(place.inode) == newest);
         if !is_on_newest {
             if let Some(older) = inode(&dir.older_log())? {
-                let begun = self.place.filter(|place| place.inode == older);
+                let begun = self.position.filter(|place| place.inode == older);
                 let offset = begun.map_or(0, |place| place.offset);
                 read_from(&dir.older_log(), older, offset, &mut lines)?;
             }
-            self.place = newest.map(|inode| Place { inode, offset: 0 });
+            self.position = newest.map(|inode| LogPosition { inode, offset: 0 });
         }
-        if let Some(place) = &mut self.place {
+        if let Some(place) = &mut self.position {
             place.offset = read_from(&dir.log(), place.inode, place.offset, &mut lines)?;
         }
         Ok(lines)
@@ -174,7 +176,7 @@ fn read_from(
     file.seek(SeekFrom::Start(offset))?;
     loop {
         let mut bytes = Vec::new();
-        file.by_ref().take(PIECE).read_to_end(&mut bytes)?;
+        file.by_ref().take(READ_CHUNK).read_to_end(&mut bytes)?;
         let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
             return Ok(offset);
         };

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use super::codes;
 use super::procfs;
-use super::record::Record;
+use super::record::LocalRecord;
 use crate::provider::{ErrorClass, ProviderError};
 
 /// Enough of a command line to know it by.
@@ -14,7 +14,7 @@ const LONGEST_COMMAND: usize = 80;
 
 /// A port, and why it is not the one that was wanted.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Assigned {
+pub(super) struct PortAssignment {
     pub(super) port: u16,
     pub(super) remark: Option<String>,
 }
@@ -23,13 +23,13 @@ pub(super) struct Assigned {
 pub(super) struct Ports<'a> {
     /// Where the app's ports begin.
     base: u16,
-    others: &'a [Record],
+    others: &'a [LocalRecord],
     listening: BTreeSet<u16>,
 }
 
 impl<'a> Ports<'a> {
     /// Looks at what listens now. `others` are all Machines of the app but the one that wants a port.
-    pub(super) fn of(base: u16, others: &'a [Record]) -> Self {
+    pub(super) fn of(base: u16, others: &'a [LocalRecord]) -> Self {
         Self {
             base,
             others,
@@ -39,15 +39,15 @@ impl<'a> Ports<'a> {
 
     /// The wanted port if it is free, else the next one that is. A race with a process that takes it a
     /// moment later is lost: then the Machine's own process says so in its log.
-    pub(super) fn assign(&self, wanted: u16) -> Result<Assigned, ProviderError> {
-        let Some(why) = self.taken(wanted) else {
-            return Ok(Assigned {
+    pub(super) fn assign(&self, wanted: u16) -> Result<PortAssignment, ProviderError> {
+        let Some(why) = self.conflict_reason(wanted) else {
+            return Ok(PortAssignment {
                 port: wanted,
                 remark: None,
             });
         };
         let port = self.lowest(wanted.saturating_add(1))?;
-        Ok(Assigned {
+        Ok(PortAssignment {
             port,
             remark: Some(format!("{why}: the Machine gets port {port}")),
         })
@@ -59,17 +59,22 @@ impl<'a> Ports<'a> {
         let first = first.max(self.base);
         let mut ports = (first..=u16::MAX).chain(self.base..first);
         ports
-            .find(|port| !borne.contains(port) && self.refusal(*port).is_none())
-            .ok_or_else(none_free)
+            .find(|port| !borne.contains(port) && self.bind_error(*port).is_none())
+            .ok_or_else(no_free_port)
     }
 
     /// The same for a Machine that has this port already and is about to start: what its own processes
     /// listen on is free for it.
-    pub(super) fn keep(&self, own: &Record) -> Result<Option<Assigned>, ProviderError> {
+    pub(super) fn reassign_if_taken(
+        &self,
+        own: &LocalRecord,
+    ) -> Result<Option<PortAssignment>, ProviderError> {
         let Some(port) = own.port else {
             return Ok(None);
         };
-        let marks = own.marks().map(|(key, value)| format!("{key}={value}"));
+        let marks = own
+            .process_markers()
+            .map(|(key, value)| format!("{key}={value}"));
         let holders = procfs::socket_holders(&procfs::listeners(port));
         let is_own = |pid: &i32| procfs::has_environment(*pid, &marks);
         if !holders.is_empty() && holders.iter().all(is_own) {
@@ -80,14 +85,14 @@ impl<'a> Ports<'a> {
     }
 
     /// Why this port is not free.
-    fn taken(&self, port: u16) -> Option<String> {
+    fn conflict_reason(&self, port: u16) -> Option<String> {
         let other = self.others.iter().find(|other| other.port == Some(port));
         if let Some(other) = other {
             let (id, group) = (&other.id, &other.group);
             return Some(format!("port {port} belongs to Machine {id} ({group})"));
         }
-        Some(match self.refusal(port)? {
-            ErrorKind::AddrInUse => match holder(port) {
+        Some(match self.bind_error(port)? {
+            ErrorKind::AddrInUse => match port_holder(port) {
                 Some(holder) => format!("port {port} is in use by {holder}"),
                 None => {
                     format!("port {port} is in use, by a process that the system does not show")
@@ -98,7 +103,7 @@ impl<'a> Ports<'a> {
     }
 
     /// What listens on any address would be in the way of a process that wants all of them.
-    fn refusal(&self, port: u16) -> Option<ErrorKind> {
+    fn bind_error(&self, port: u16) -> Option<ErrorKind> {
         if self.listening.contains(&port) {
             return Some(ErrorKind::AddrInUse);
         }
@@ -107,14 +112,14 @@ impl<'a> Ports<'a> {
     }
 }
 
-fn none_free() -> ProviderError {
+fn no_free_port() -> ProviderError {
     let message = "no port is free";
     ProviderError::new(ErrorClass::Invalid, codes::PORT_IN_USE, message)
         .hint("stop what uses the ports, or set `AEROFORM_LOCAL_PORTS` to a lower number")
 }
 
 /// Process and command of whoever listens there, where the system shows it.
-fn holder(port: u16) -> Option<String> {
+fn port_holder(port: u16) -> Option<String> {
     let inodes = procfs::listeners(port);
     if inodes.is_empty() {
         return None;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::Pid;
 
-use super::record::Record;
+use super::record::LocalRecord;
 use crate::core::fleet::MachineConfig;
 
 /// What a Machine takes over from the environment of whoever started its supervisor; nothing else
@@ -32,7 +32,7 @@ pub(super) fn is_inherited(key: &str) -> bool {
 
 /// The words that are run: `exec`, else `entrypoint` and `cmd`. Empty when the image's own command
 /// would run, of which there is none here.
-pub(super) fn words(config: &MachineConfig) -> Vec<String> {
+pub(super) fn command_words(config: &MachineConfig) -> Vec<String> {
     let init = config.init.clone().unwrap_or_default();
     let exec = init.exec.unwrap_or_default();
     if !exec.is_empty() {
@@ -45,8 +45,8 @@ pub(super) fn words(config: &MachineConfig) -> Vec<String> {
 
 /// Starts the main process in a process group of its own. Its output and its errors come through the
 /// one pipe, so that they keep their order.
-pub(super) fn start(record: &Record) -> Result<(Pid, PipeReader), String> {
-    let words = words(&record.config);
+pub(super) fn start(record: &LocalRecord) -> Result<(Pid, PipeReader), String> {
+    let words = command_words(&record.config);
     let Some((program, arguments)) = words.split_first() else {
         return Err("no command to run".to_owned());
     };
@@ -60,7 +60,7 @@ pub(super) fn start(record: &Record) -> Result<(Pid, PipeReader), String> {
         .args(arguments)
         .current_dir(&record.project)
         .envs(record.config.env.iter().flatten())
-        .envs(own_environment(record))
+        .envs(machine_environment(record))
         .stdin(Stdio::null())
         .stdout(writer.try_clone().map_err(explain)?)
         .stderr(writer)
@@ -71,7 +71,7 @@ pub(super) fn start(record: &Record) -> Result<(Pid, PipeReader), String> {
 }
 
 /// What the provider sets; it comes after the config's own, which therefore can override none of it.
-fn own_environment(record: &Record) -> Vec<(&'static str, String)> {
+fn machine_environment(record: &LocalRecord) -> Vec<(&'static str, String)> {
     let configured = record.config.env.as_ref();
     let primary = configured
         .and_then(|env| env.get("PRIMARY_REGION").cloned())
@@ -83,7 +83,7 @@ fn own_environment(record: &Record) -> Vec<(&'static str, String)> {
         ("PRIMARY_REGION", primary),
         ("FLY_PRIVATE_IP", "127.0.0.1".to_owned()),
     ];
-    environment.extend(record.marks());
+    environment.extend(record.process_markers());
     environment.extend(record.port.map(|port| ("PORT", port.to_string())));
     environment
 }

@@ -11,13 +11,13 @@ use tokio::time::{Instant, sleep};
 
 use super::codes;
 use super::layout::{AppDir, MachineDir};
-use super::observe::{Snapshot, snapshot};
-use super::wake::{Supervisors, io_error};
+use super::snapshot::{MachineSnapshot, snapshot};
+use super::supervisors::{Supervisors, io_error};
 use super::{logs, procfs, scope};
 use crate::core::fleet::profile::LOCAL;
 use crate::core::fleet::{
     AppName, Call, Capabilities, Description, Machine, MachineId, MachineName, MachineState,
-    Management, Receipt, Region, Stamps, Until,
+    Management, Receipt, Region, Stamps, WaitUntil,
 };
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -45,7 +45,7 @@ pub struct LocalProvider {
     pub(super) root: PathBuf,
     pub(super) project: PathBuf,
     /// The same with links resolved: the folder that its Machines belong to.
-    pub(super) folder: PathBuf,
+    pub(super) canonical_project: PathBuf,
     pub(super) supervisors: Supervisors,
     pub(super) log_cap: u64,
     pub(super) first_port: u16,
@@ -64,7 +64,7 @@ impl LocalProvider {
         let project = absolute(project);
         Self {
             root: absolute(dir),
-            folder: std::fs::canonicalize(&project).unwrap_or_else(|_| project.clone()),
+            canonical_project: std::fs::canonicalize(&project).unwrap_or_else(|_| project.clone()),
             project,
             supervisors: Supervisors::new(absolute(program)),
             log_cap: LOG_CAP,
@@ -95,7 +95,7 @@ impl LocalProvider {
         &self,
         app: &AppName,
         id: &MachineId,
-    ) -> Result<(MachineDir, Snapshot), ProviderError> {
+    ) -> Result<(MachineDir, MachineSnapshot), ProviderError> {
         let dir = self.app_dir(app).machine(id);
         match snapshot(&dir) {
             Ok(Some(snapshot)) => Ok((dir, snapshot)),
@@ -117,11 +117,13 @@ impl LocalProvider {
 
     /// Why it is in vain to wait for a Machine to start or to settle: it is at rest, or starts and ends
     /// over and over. Its last output is the hint.
-    fn in_vain(&self, app: &AppName, machine: &Machine) -> Option<ProviderError> {
+    fn unreachable_state_error(&self, app: &AppName, machine: &Machine) -> Option<ProviderError> {
         let (code, what) = match machine.state {
             MachineState::Failed => (answers::MACHINE_FAILED, "failed"),
             MachineState::Stopped => (codes::MACHINE_STOPPED, "has stopped"),
-            _ if machine.keeps_ending() => (answers::MACHINE_KEEPS_ENDING, "does not stay up"),
+            _ if machine.is_restart_looping() => {
+                (answers::MACHINE_KEEPS_ENDING, "does not stay up")
+            }
             _ => return None,
         };
         let (dir, snapshot) = self.snapshot(app, &machine.id).ok()?;
@@ -144,10 +146,12 @@ impl LocalProvider {
 
     /// Sees to it that somebody is at work on what a Machine waits for: whoever wished it may have died
     /// before he started a supervisor. Where one lives or is on its way, this only waits for its word.
-    async fn wake(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
+    async fn ensure_supervisor(&self, app: &AppName, id: &MachineId) -> Result<(), ProviderError> {
         match self.snapshot(app, id) {
-            Ok((dir, now)) if now.is_forgotten() => {
-                self.supervisors.obey(&dir, now.record.wish).await
+            Ok((dir, now)) if now.needs_supervisor() => {
+                self.supervisors
+                    .notify_and_wait(&dir, now.record.generation)
+                    .await
             }
             Ok(_) => Ok(()),
             Err(error) if error.class == ErrorClass::NotFound => Ok(()),
@@ -162,7 +166,7 @@ impl LocalProvider {
             && machine.state == MachineState::Stopped
             && self.snapshot(app, &machine.id).is_ok_and(|(_, snapshot)| {
                 let exit = snapshot.status.and_then(|status| status.last_exit);
-                exit.is_some_and(super::record::Exit::is_success)
+                exit.is_some_and(super::record::ProcessExit::is_success)
             })
     }
 }
@@ -175,14 +179,14 @@ impl Provider for LocalProvider {
 
     /// Counts the folders with a record, readable or not, so that damaged ones are missed.
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
-        let scope = scope::of(&self.root, &self.app_dir(app), self.first_port)
+        let scope = scope::load_or_create(&self.root, &self.app_dir(app), self.first_port)
             .map_err(|error| self.app_error(app, &error))?;
         Ok(Description {
             scope: scope.id,
-            without_id: false,
+            scope_is_derived: false,
             machine_count: Some(self.ids(app)?.len() as u64),
             is_pending: false,
-            project: Some(self.folder.display().to_string()),
+            project: Some(self.canonical_project.display().to_string()),
             capabilities: Capabilities {
                 port_base: Some(scope.port_base),
                 ports_in_use: procfs::listening_from(scope.port_base),
@@ -217,7 +221,7 @@ impl Provider for LocalProvider {
     /// Returns when the Machine's supervisor has seen what is wanted; a destroy, when all of it is
     /// gone. Dropped before that, the wish stands and comes true by itself where a supervisor lives.
     async fn call(&self, app: &AppName, call: &Call) -> Result<Receipt, ProviderError> {
-        self.carry_out(app, call).await
+        self.execute_call(app, call).await
     }
 
     /// Ends early when the Machine cannot get there by itself. A Machine whose policy is never to
@@ -227,32 +231,34 @@ impl Provider for LocalProvider {
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         let deadline = Instant::now() + at_most;
-        self.wake(app, id).await?;
+        self.ensure_supervisor(app, id).await?;
         let mut last = None;
         loop {
             let machine = match self.get(app, id).await {
-                Err(error) if error.class == ErrorClass::NotFound && until == Until::Destroyed => {
-                    return Ok(gone(last.unwrap_or_else(|| unseen(id))));
+                Err(error)
+                    if error.class == ErrorClass::NotFound && until == WaitUntil::Destroyed =>
+                {
+                    return Ok(as_destroyed(last.unwrap_or_else(|| destroyed_machine(id))));
                 }
                 other => other?,
             };
             let is_there = match until {
-                Until::Started => {
+                WaitUntil::Started => {
                     machine.state == MachineState::Started || self.has_run(app, &machine)
                 }
-                Until::Stopped => machine.state == MachineState::Stopped,
-                Until::Destroyed => false,
-                Until::Settled => !machine.state.is_transient(),
+                WaitUntil::Stopped => machine.state == MachineState::Stopped,
+                WaitUntil::Destroyed => false,
+                WaitUntil::Settled => !machine.state.is_transient(),
             };
             if is_there {
                 return Ok(machine);
             }
-            if matches!(until, Until::Started | Until::Settled)
-                && let Some(error) = self.in_vain(app, &machine)
+            if matches!(until, WaitUntil::Started | WaitUntil::Settled)
+                && let Some(error) = self.unreachable_state_error(app, &machine)
             {
                 return Err(error);
             }
@@ -277,7 +283,7 @@ impl Provider for LocalProvider {
         query: &LogQuery,
         sink: &mut LogSink<'_>,
     ) -> Result<(), ProviderError> {
-        logs::send(self, app, query, sink).await
+        logs::stream_logs(self, app, query, sink).await
     }
 }
 
@@ -286,7 +292,7 @@ pub(super) fn not_found(id: &MachineId) -> ProviderError {
     ProviderError::new(ErrorClass::NotFound, codes::MACHINE_NOT_FOUND, message)
 }
 
-fn gone(machine: Machine) -> Machine {
+fn as_destroyed(machine: Machine) -> Machine {
     Machine {
         state: MachineState::Destroyed,
         pid: None,
@@ -298,7 +304,7 @@ fn gone(machine: Machine) -> Machine {
 }
 
 /// A Machine of which nothing is left but its id.
-fn unseen(id: &MachineId) -> Machine {
+fn destroyed_machine(id: &MachineId) -> Machine {
     Machine {
         id: id.clone(),
         name: MachineName::new(id.as_str()).expect("a Machine id is a valid Machine name"),

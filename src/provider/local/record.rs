@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::Identity;
+use super::identity::ProcessIdentity;
 use crate::core::fleet::{
     AppName, CheckStatus, GroupName, MachineConfig, MachineId, MachineName, MachineState, Region,
     Stamps,
@@ -16,7 +16,7 @@ use crate::core::fleet::{
 
 /// What is wanted of one Machine.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(super) struct LocalRecord {
     pub(super) id: MachineId,
     pub(super) app: AppName,
     /// The scope's id; one of the marks in the environment of its processes.
@@ -40,18 +40,20 @@ pub(super) struct Record {
     /// Bytes after which its log is turned over.
     pub(super) log_cap: u64,
     /// Rises with every change of what is wanted.
-    pub(super) wish: u64,
-    pub(super) wanted: Wanted,
+    #[serde(rename = "wish")]
+    pub(super) generation: u64,
+    #[serde(rename = "wanted")]
+    pub(super) desired_state: DesiredState,
     /// Who wished it: as long as that process lives, it may be about to start a supervisor. None where
     /// the system does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) writer: Option<Identity>,
+    pub(super) writer: Option<ProcessIdentity>,
 }
 
 /// What its supervisor is to bring about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Wanted {
+pub(super) enum DesiredState {
     /// Run it, by its restart policy.
     Running,
     /// Have nothing of it left.
@@ -60,16 +62,16 @@ pub(super) enum Wanted {
     Destroyed,
 }
 
-impl Record {
+impl LocalRecord {
     /// A new wish.
-    pub(super) fn want(&mut self, wanted: Wanted) {
-        self.wish += 1;
-        self.wanted = wanted;
-        self.writer = Identity::of(rustix::process::getpid());
+    pub(super) fn set_desired_state(&mut self, wanted: DesiredState) {
+        self.generation += 1;
+        self.desired_state = wanted;
+        self.writer = ProcessIdentity::of(rustix::process::getpid());
     }
 
     /// The entries by which its processes are known again whatever became of their parents.
-    pub(super) fn marks(&self) -> [(&'static str, String); 2] {
+    pub(super) fn process_markers(&self) -> [(&'static str, String); 2] {
         [
             ("FLY_MACHINE_ID", self.id.to_string()),
             ("AEROFORM_SCOPE", self.scope.clone()),
@@ -79,18 +81,19 @@ impl Record {
 
 /// What is so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Status {
+pub(super) struct LocalStatus {
     /// The wish that this obeys.
-    pub(super) wish: u64,
+    #[serde(rename = "wish")]
+    pub(super) observed_generation: u64,
     pub(super) state: MachineState,
     /// Whoever wrote this.
-    pub(super) supervisor: Identity,
+    pub(super) supervisor: ProcessIdentity,
     /// The main process, while it runs.
-    pub(super) main: Option<Identity>,
+    pub(super) main: Option<ProcessIdentity>,
     /// Restarts since the last start.
     pub(super) restarts: u32,
     /// How the main process ended last.
-    pub(super) last_exit: Option<Exit>,
+    pub(super) last_exit: Option<ProcessExit>,
     /// For people.
     pub(super) detail: Option<String>,
     pub(super) checks: Vec<CheckStatus>,
@@ -101,20 +104,24 @@ pub(super) struct Status {
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Exit {
+pub(super) enum ProcessExit {
     /// By itself, with this code.
     Code(i32),
     /// By this signal.
     Signal(i32),
 }
 
-impl Exit {
+impl ProcessExit {
     pub(super) fn is_success(self) -> bool {
         self == Self::Code(0)
     }
 
     /// The same for the rest of the program; the code of a signal is the one that a shell gives.
-    pub(super) fn told(self, restarting: bool, restarts: u32) -> crate::core::fleet::Exit {
+    pub(super) fn to_machine_exit(
+        self,
+        restarting: bool,
+        restarts: u32,
+    ) -> crate::core::fleet::Exit {
         let (code, signal) = match self {
             Self::Code(code) => (code, None),
             Self::Signal(number) => (128 + number, Some(number)),
@@ -129,7 +136,7 @@ impl Exit {
     }
 }
 
-impl std::fmt::Display for Exit {
+impl std::fmt::Display for ProcessExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exit code {code}"),

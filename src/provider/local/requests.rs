@@ -9,13 +9,13 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::codes;
-use super::identity::Identity;
-use super::layout::{AppDir, Durable, MachineDir, open_private, random_hex, write_json};
-use super::observe::snapshot;
-use super::port::{Assigned, Ports};
+use super::identity::ProcessIdentity;
+use super::layout::{AppDir, Durability, MachineDir, open_private, random_hex, write_json};
+use super::port::{PortAssignment, Ports};
 use super::provider::{LocalProvider, not_found};
-use super::record::{Record, Wanted};
-use super::wake::io_error;
+use super::record::{DesiredState, LocalRecord};
+use super::snapshot::snapshot;
+use super::supervisors::io_error;
 use super::{process, scope, signals};
 use crate::core::fleet::call::{CreateCall, UpdateCall};
 use crate::core::fleet::{AppName, Call, Machine, MachineConfig, MachineId, MachineState, Receipt};
@@ -25,22 +25,22 @@ use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, ProviderError};
 
 /// How long a call waits for other calls of its app. Each holds the lock for a few file writes.
-const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a destroy waits for the folder to go once everything was killed.
-const DESTROY_PATIENCE: Duration = Duration::from_secs(30);
+const DESTROY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a change of a record asks for afterwards.
-enum Then {
+enum FollowUp {
     /// Nothing; only the record changed, or nothing did.
-    Rest,
+    Nothing,
     /// A supervisor has to see it.
-    Wake,
+    Notify,
     /// The same, and the Machine's port has to be free: nothing of it runs now.
     Start,
 }
 
 impl LocalProvider {
-    pub(super) async fn carry_out(
+    pub(super) async fn execute_call(
         &self,
         app: &AppName,
         call: &Call,
@@ -50,35 +50,35 @@ impl LocalProvider {
             Call::Update(update) => self.update(app, update).await,
             Call::Start { id } => self.start(app, id).await,
             Call::Stop { id } => {
-                let stop = |record: &mut Record, now: &Machine| {
+                let stop = |record: &mut LocalRecord, now: &Machine| {
                     if now.state == MachineState::Stopped {
-                        return Ok(Then::Rest);
+                        return Ok(FollowUp::Nothing);
                     }
-                    record.want(Wanted::Stopped);
-                    Ok(Then::Wake)
+                    record.set_desired_state(DesiredState::Stopped);
+                    Ok(FollowUp::Notify)
                 };
-                self.change(app, id, stop).await
+                self.edit_record(app, id, stop).await
             }
             Call::Suspend { .. } => Err(cannot_suspend()),
             Call::Restart { id } => {
-                let restart = |record: &mut Record, now: &Machine| {
+                let restart = |record: &mut LocalRecord, now: &Machine| {
                     if now.state != MachineState::Started {
                         return Err(not_started(id, now.state));
                     }
-                    record.want(Wanted::Running);
-                    Ok(Then::Wake)
+                    record.set_desired_state(DesiredState::Running);
+                    Ok(FollowUp::Notify)
                 };
-                self.change(app, id, restart).await
+                self.edit_record(app, id, restart).await
             }
             Call::Destroy { id, force } => self.destroy(app, id, *force).await,
             Call::Cordon { id } => self.set_cordoned(app, id, true).await,
             Call::Uncordon { id } => self.set_cordoned(app, id, false).await,
             Call::Stamp { id, stamps } => {
-                let stamp = |record: &mut Record, _: &Machine| {
+                let stamp = |record: &mut LocalRecord, _: &Machine| {
                     record.stamps = stamps.clone();
-                    Ok(Then::Rest)
+                    Ok(FollowUp::Nothing)
                 };
-                self.change(app, id, stamp).await
+                self.edit_record(app, id, stamp).await
             }
             Call::CreateVolume(volume) => {
                 let message = format!(
@@ -95,23 +95,23 @@ impl LocalProvider {
         check_runnable(&call.config)?;
         let dir = self.app_dir(app);
         let failed = |error| self.app_error(app, &error);
-        let scope = scope::of(&self.root, &dir, self.first_port).map_err(failed)?;
+        let scope = scope::load_or_create(&self.root, &dir, self.first_port).map_err(failed)?;
         let lock = self.lock(app, &dir).await?;
         let others = records(&dir).map_err(failed)?;
         if let Some(other) = others.iter().find(|other| other.name == call.name) {
             return Err(already_exists(other));
         }
         let ports = Ports::of(scope.port_base, &others);
-        let Assigned { port, remark } = match call.port {
+        let PortAssignment { port, remark } = match call.port {
             Some(port) => ports.assign(port)?,
-            None => Assigned {
+            None => PortAssignment {
                 port: ports.lowest(scope.port_base)?,
                 remark: None,
             },
         };
         let id = random_hex::<7>().map_err(failed)?;
         let id = MachineId::new(id).expect("lower-case hex is a valid Machine id");
-        let record = Record {
+        let record = LocalRecord {
             id: id.clone(),
             app: app.clone(),
             scope: scope.id.to_string(),
@@ -125,21 +125,21 @@ impl LocalProvider {
             created_at: Env::precise_now(),
             cordoned: false,
             project: self.project.clone(),
-            folder: Some(self.folder.clone()),
+            folder: Some(self.canonical_project.clone()),
             log_cap: self.log_cap,
-            wish: 1,
-            wanted: if call.skip_launch {
-                Wanted::Stopped
+            generation: 1,
+            desired_state: if call.skip_launch {
+                DesiredState::Stopped
             } else {
-                Wanted::Running
+                DesiredState::Running
             },
-            writer: Identity::of(rustix::process::getpid()),
+            writer: ProcessIdentity::of(rustix::process::getpid()),
         };
         dir.make_machine(&id, &record).map_err(failed)?;
         drop(lock);
-        if record.wanted == Wanted::Running {
+        if record.desired_state == DesiredState::Running {
             self.supervisors
-                .obey(&dir.machine(&id), record.wish)
+                .notify_and_wait(&dir.machine(&id), record.generation)
                 .await?;
         }
         self.receipt(app, &id, remark)
@@ -148,7 +148,7 @@ impl LocalProvider {
     async fn update(&self, app: &AppName, call: &UpdateCall) -> Result<Receipt, ProviderError> {
         check_runnable(&call.config)?;
         let instance = random_hex::<8>().map_err(|error| self.app_error(app, &error))?;
-        let update = |record: &mut Record, now: &Machine| {
+        let update = |record: &mut LocalRecord, now: &Machine| {
             if record.instance != call.instance {
                 let message = format!("Machine {} was changed in the meantime", call.id);
                 let class = ErrorClass::Conflict;
@@ -159,36 +159,36 @@ impl LocalProvider {
             record.config = call.config.clone();
             record.stamps = call.stamps.clone();
             record.project.clone_from(&self.project);
-            record.folder = Some(self.folder.clone());
-            record.want(if call.skip_launch {
-                Wanted::Stopped
+            record.folder = Some(self.canonical_project.clone());
+            record.set_desired_state(if call.skip_launch {
+                DesiredState::Stopped
             } else {
-                Wanted::Running
+                DesiredState::Running
             });
             // A stopped Machine that stays stopped needs nobody to tell.
             Ok(match (call.skip_launch, now.state) {
-                (true, MachineState::Stopped) => Then::Rest,
-                (false, MachineState::Stopped | MachineState::Failed) => Then::Start,
-                _ => Then::Wake,
+                (true, MachineState::Stopped) => FollowUp::Nothing,
+                (false, MachineState::Stopped | MachineState::Failed) => FollowUp::Start,
+                _ => FollowUp::Notify,
             })
         };
-        self.change(app, &call.id, update).await
+        self.edit_record(app, &call.id, update).await
     }
 
     async fn start(&self, app: &AppName, id: &MachineId) -> Result<Receipt, ProviderError> {
-        let start = |record: &mut Record, now: &Machine| {
+        let start = |record: &mut LocalRecord, now: &Machine| {
             match now.state {
                 // Woken all the same: whoever wished this may have died before he woke anybody.
                 MachineState::Started | MachineState::Starting | MachineState::Replacing => {
-                    return Ok(Then::Wake);
+                    return Ok(FollowUp::Notify);
                 }
                 _ => {}
             }
             record.project.clone_from(&self.project);
-            record.want(Wanted::Running);
-            Ok(Then::Start)
+            record.set_desired_state(DesiredState::Running);
+            Ok(FollowUp::Start)
         };
-        self.change(app, id, start).await
+        self.edit_record(app, id, start).await
     }
 
     async fn destroy(
@@ -198,7 +198,7 @@ impl LocalProvider {
         force: bool,
     ) -> Result<Receipt, ProviderError> {
         let dir = self.app_dir(app);
-        let lock = self.lock_of(app, &dir, id).await?;
+        let lock = self.lock_app_of(app, &dir, id).await?;
         let (machine_dir, now) = self.snapshot(app, id)?;
         let state = now.machine().state;
         if !force && state != MachineState::Stopped {
@@ -207,18 +207,21 @@ impl LocalProvider {
             return Err(ProviderError::new(class, answers::NOT_STOPPED, message));
         }
         // A supervisor may be on its way to what was wished and not yet seen: that one has to be told.
-        let is_expected = now.record.wanted == Wanted::Running && !now.is_obeyed();
+        let is_expected =
+            now.record.desired_state == DesiredState::Running && !now.is_acknowledged();
         if now.is_at_rest() && !is_expected {
             let done = machine_dir.discard();
             done.map_err(|error| io_error("remove", &machine_dir, &error))?;
             return Ok(Receipt::default());
         }
         let mut record = now.record;
-        record.want(Wanted::Destroyed);
+        record.set_desired_state(DesiredState::Destroyed);
         save(&machine_dir, &record)?;
         drop(lock);
-        self.supervisors.obey(&machine_dir, record.wish).await?;
-        let deadline = Instant::now() + DESTROY_PATIENCE;
+        self.supervisors
+            .notify_and_wait(&machine_dir, record.generation)
+            .await?;
+        let deadline = Instant::now() + DESTROY_TIMEOUT;
         while machine_dir.record().exists() {
             if Instant::now() >= deadline {
                 let message = format!("processes of Machine {id} do not end when killed");
@@ -236,52 +239,56 @@ impl LocalProvider {
         id: &MachineId,
         cordoned: bool,
     ) -> Result<Receipt, ProviderError> {
-        let cordon = |record: &mut Record, _: &Machine| {
+        let cordon = |record: &mut LocalRecord, _: &Machine| {
             record.cordoned = cordoned;
-            Ok(Then::Rest)
+            Ok(FollowUp::Nothing)
         };
-        self.change(app, id, cordon).await
+        self.edit_record(app, id, cordon).await
     }
 
     /// Changes one record and has a supervisor see it if the change says so.
-    async fn change(
+    async fn edit_record(
         &self,
         app: &AppName,
         id: &MachineId,
-        edit: impl FnOnce(&mut Record, &Machine) -> Result<Then, ProviderError> + Send,
+        edit: impl FnOnce(&mut LocalRecord, &Machine) -> Result<FollowUp, ProviderError> + Send,
     ) -> Result<Receipt, ProviderError> {
         let dir = self.app_dir(app);
-        let lock = self.lock_of(app, &dir, id).await?;
+        let lock = self.lock_app_of(app, &dir, id).await?;
         let (machine_dir, now) = self.snapshot(app, id)?;
         let machine = now.machine();
         let mut record = now.record;
         let then = edit(&mut record, &machine)?;
         let remark = match then {
-            Then::Start => self.keep_port(app, &dir, &mut record)?,
-            Then::Wake | Then::Rest => None,
+            FollowUp::Start => self.ensure_port(app, &dir, &mut record)?,
+            FollowUp::Notify | FollowUp::Nothing => None,
         };
         save(&machine_dir, &record)?;
         drop(lock);
         match then {
-            Then::Rest => {}
-            Then::Wake | Then::Start => self.supervisors.obey(&machine_dir, record.wish).await?,
+            FollowUp::Nothing => {}
+            FollowUp::Notify | FollowUp::Start => {
+                self.supervisors
+                    .notify_and_wait(&machine_dir, record.generation)
+                    .await?
+            }
         }
         self.receipt(app, id, remark)
     }
 
     /// Gives a Machine that is about to start another port where somebody else has taken its own, and says
     /// so. What is left of its own processes is cleared away before it starts.
-    fn keep_port(
+    fn ensure_port(
         &self,
         app: &AppName,
         dir: &AppDir,
-        record: &mut Record,
+        record: &mut LocalRecord,
     ) -> Result<Option<String>, ProviderError> {
         let failed = |error| self.app_error(app, &error);
-        let scope = scope::of(&self.root, dir, self.first_port).map_err(failed)?;
+        let scope = scope::load_or_create(&self.root, dir, self.first_port).map_err(failed)?;
         let mut others = records(dir).map_err(failed)?;
         others.retain(|other| other.id != record.id);
-        let Some(new) = Ports::of(scope.port_base, &others).keep(record)? else {
+        let Some(new) = Ports::of(scope.port_base, &others).reassign_if_taken(record)? else {
             return Ok(None);
         };
         record.port = Some(new.port);
@@ -303,7 +310,7 @@ impl LocalProvider {
     }
 
     /// The app's lock, for a Machine that is there.
-    async fn lock_of(
+    async fn lock_app_of(
         &self,
         app: &AppName,
         dir: &AppDir,
@@ -318,7 +325,7 @@ impl LocalProvider {
 
     async fn lock(&self, app: &AppName, dir: &AppDir) -> Result<File, ProviderError> {
         let file = open_private(&dir.lock()).map_err(|error| self.app_error(app, &error))?;
-        let deadline = Instant::now() + LOCK_PATIENCE;
+        let deadline = Instant::now() + LOCK_TIMEOUT;
         loop {
             // Never a blocking lock: who holds it may be another task of this thread.
             match file.try_lock() {
@@ -335,12 +342,13 @@ impl LocalProvider {
     }
 }
 
-fn save(dir: &MachineDir, record: &Record) -> Result<(), ProviderError> {
-    write_json(&dir.record(), record, Durable::Yes).map_err(|error| io_error("write", dir, &error))
+fn save(dir: &MachineDir, record: &LocalRecord) -> Result<(), ProviderError> {
+    write_json(&dir.record(), record, Durability::Yes)
+        .map_err(|error| io_error("write", dir, &error))
 }
 
 /// Every record of the app that can be read.
-fn records(dir: &AppDir) -> std::io::Result<Vec<Record>> {
+fn records(dir: &AppDir) -> std::io::Result<Vec<LocalRecord>> {
     let ids = dir.machine_ids()?;
     Ok(ids
         .iter()
@@ -349,7 +357,7 @@ fn records(dir: &AppDir) -> std::io::Result<Vec<Record>> {
 }
 
 fn check_runnable(config: &MachineConfig) -> Result<(), ProviderError> {
-    if process::words(config).is_empty() {
+    if process::command_words(config).is_empty() {
         let message = "there is no command to run, and no image whose own command could be";
         return Err(
             ProviderError::new(ErrorClass::Invalid, manifest_codes::NO_COMMAND, message)
@@ -385,7 +393,7 @@ fn not_started(id: &MachineId, state: MachineState) -> ProviderError {
     ProviderError::new(ErrorClass::Invalid, answers::FAILED_PRECONDITION, message)
 }
 
-fn already_exists(other: &Record) -> ProviderError {
+fn already_exists(other: &LocalRecord) -> ProviderError {
     let message = format!("Machine {} has the name `{}`", other.id, other.name);
     ProviderError::new(ErrorClass::Conflict, answers::ALREADY_EXISTS, message)
 }

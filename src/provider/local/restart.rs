@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::record::Exit;
+use super::record::ProcessExit;
 use crate::core::fleet::schema::Restart;
 
 /// A process that was up for so long has proven itself: retries and backoff begin anew.
-const PROVEN_AFTER: Duration = Duration::from_secs(10);
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// What the platform grants under `on-failure` when nothing is written (docs/platform/machines-api.md 3).
 const DEFAULT_RETRIES: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -14,7 +14,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// When to start again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Policy {
+enum RestartPolicy {
     Always,
     OnFailure { retries: u32 },
     Never,
@@ -22,9 +22,9 @@ enum Policy {
 
 /// What to do after an exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum RestartDecision {
     /// Start again after this pause.
-    Again(Duration),
+    Restart(Duration),
     /// It has done its work.
     Done,
     /// It is given up.
@@ -34,7 +34,7 @@ pub(super) enum Next {
 /// The restarts of one start.
 #[derive(Debug, Clone)]
 pub(super) struct Restarts {
-    policy: Policy,
+    policy: RestartPolicy,
     in_a_row: u32,
     /// All since the start, for people.
     pub(super) total: u32,
@@ -42,11 +42,11 @@ pub(super) struct Restarts {
 
 impl Restarts {
     /// Under this policy; absent and unknown ones mean `on-failure`, as on the platform.
-    pub(super) fn under(restart: Option<&Restart>) -> Self {
+    pub(super) fn from_config(restart: Option<&Restart>) -> Self {
         let policy = match restart.and_then(|restart| restart.policy.as_deref()) {
-            Some("always") => Policy::Always,
-            Some("no") => Policy::Never,
-            _ => Policy::OnFailure {
+            Some("always") => RestartPolicy::Always,
+            Some("no") => RestartPolicy::Never,
+            _ => RestartPolicy::OnFailure {
                 retries: restart
                     .and_then(|restart| restart.max_retries)
                     .unwrap_or(DEFAULT_RETRIES),
@@ -60,14 +60,14 @@ impl Restarts {
     }
 
     /// Decides, and counts the restart that it decides on.
-    pub(super) fn after(&mut self, exit: Exit, up: Duration) -> Next {
-        if up >= PROVEN_AFTER {
+    pub(super) fn decide_after_exit(&mut self, exit: ProcessExit, up: Duration) -> RestartDecision {
+        if up >= STABLE_AFTER {
             self.in_a_row = 0;
         }
         let again = match self.policy {
-            Policy::Always => true,
-            Policy::OnFailure { retries } => !exit.is_success() && self.in_a_row < retries,
-            Policy::Never => false,
+            RestartPolicy::Always => true,
+            RestartPolicy::OnFailure { retries } => !exit.is_success() && self.in_a_row < retries,
+            RestartPolicy::Never => false,
         };
         if again {
             let pause = FIRST_PAUSE
@@ -75,12 +75,12 @@ impl Restarts {
                 .min(LONGEST_PAUSE);
             self.in_a_row += 1;
             self.total += 1;
-            return Next::Again(pause);
+            return RestartDecision::Restart(pause);
         }
         if exit.is_success() {
-            Next::Done
+            RestartDecision::Done
         } else {
-            Next::GiveUp
+            RestartDecision::GiveUp
         }
     }
 }
@@ -89,11 +89,11 @@ impl Restarts {
 mod tests {
     use super::*;
 
-    const CRASH: Exit = Exit::Code(3);
+    const CRASH: ProcessExit = ProcessExit::Code(3);
     const SHORT: Duration = Duration::from_millis(50);
 
     fn under(policy: Option<&str>, max_retries: Option<u32>) -> Restarts {
-        Restarts::under(Some(&Restart {
+        Restarts::from_config(Some(&Restart {
             policy: policy.map(str::to_owned),
             max_retries,
             ..Restart::default()
@@ -103,8 +103,8 @@ mod tests {
     #[test]
     fn pauses_double_up_to_a_limit_and_begin_anew_once_it_was_up_for_a_while() {
         let mut restarts = under(Some("always"), None);
-        let mut pause = |up| match restarts.after(CRASH, up) {
-            Next::Again(pause) => pause.as_millis(),
+        let mut pause = |up| match restarts.decide_after_exit(CRASH, up) {
+            RestartDecision::Restart(pause) => pause.as_millis(),
             other => panic!("{other:?}"),
         };
         assert_eq!([pause(SHORT), pause(SHORT), pause(SHORT)], [200, 400, 800]);
@@ -112,30 +112,48 @@ mod tests {
             pause(SHORT);
         }
         assert_eq!(pause(SHORT), 30_000);
-        assert_eq!(pause(PROVEN_AFTER), 200);
+        assert_eq!(pause(STABLE_AFTER), 200);
         assert_eq!(restarts.total, 45);
     }
 
     #[test]
     fn on_failure_is_the_default_and_ends_after_its_retries() {
         let mut restarts = under(None, Some(1));
-        assert_eq!(restarts.after(Exit::Code(0), SHORT), Next::Done);
-        assert!(matches!(restarts.after(CRASH, SHORT), Next::Again(_)));
-        assert_eq!(restarts.after(CRASH, SHORT), Next::GiveUp);
+        assert_eq!(
+            restarts.decide_after_exit(ProcessExit::Code(0), SHORT),
+            RestartDecision::Done
+        );
+        assert!(matches!(
+            restarts.decide_after_exit(CRASH, SHORT),
+            RestartDecision::Restart(_)
+        ));
+        assert_eq!(
+            restarts.decide_after_exit(CRASH, SHORT),
+            RestartDecision::GiveUp
+        );
         assert_eq!(restarts.total, 1);
-        let mut absent = Restarts::under(None);
-        assert!((0..10).all(|_| matches!(absent.after(CRASH, SHORT), Next::Again(_))));
-        assert_eq!(absent.after(CRASH, SHORT), Next::GiveUp);
+        let mut absent = Restarts::from_config(None);
+        assert!((0..10).all(|_| matches!(
+            absent.decide_after_exit(CRASH, SHORT),
+            RestartDecision::Restart(_)
+        )));
+        assert_eq!(
+            absent.decide_after_exit(CRASH, SHORT),
+            RestartDecision::GiveUp
+        );
     }
 
     #[test]
     fn always_starts_again_after_success_and_no_never_does() {
-        let always = under(Some("always"), None).after(Exit::Code(0), SHORT);
-        assert!(matches!(always, Next::Again(_)));
+        let always = under(Some("always"), None).decide_after_exit(ProcessExit::Code(0), SHORT);
+        assert!(matches!(always, RestartDecision::Restart(_)));
         assert_eq!(
-            under(Some("no"), None).after(Exit::Code(0), SHORT),
-            Next::Done
+            under(Some("no"), None).decide_after_exit(ProcessExit::Code(0), SHORT),
+            RestartDecision::Done
         );
-        assert_eq!(under(Some("no"), None).after(CRASH, SHORT), Next::GiveUp);
+        assert_eq!(
+            under(Some("no"), None).decide_after_exit(CRASH, SHORT),
+            RestartDecision::GiveUp
+        );
     }
 }

@@ -9,7 +9,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{AppDir, Durable, make_dir, open_private, random_hex, read_json, write_json};
+use super::layout::{
+    AppDir, Durability, make_dir, open_private, random_hex, read_json, write_json,
+};
 use crate::core::fleet::Lineage;
 
 /// The first port of the first app, where nothing else is said.
@@ -28,7 +30,7 @@ pub(super) struct Scope {
 }
 
 /// The scope of this app, made if there is none; the first app's ports begin at `first_port`. A crash leaves it whole or absent.
-pub(super) fn of(root: &Path, app: &AppDir, first_port: u16) -> io::Result<Scope> {
+pub(super) fn load_or_create(root: &Path, app: &AppDir, first_port: u16) -> io::Result<Scope> {
     if let Some(scope) = read_json(&app.scope())? {
         return Ok(scope);
     }
@@ -43,7 +45,7 @@ pub(super) fn of(root: &Path, app: &AppDir, first_port: u16) -> io::Result<Scope
         id: Lineage::new(id).map_err(io::Error::other)?,
         port_base: free_base(root, first_port)?,
     };
-    write_json(&app.scope(), &scope, Durable::Yes)?;
+    write_json(&app.scope(), &scope, Durability::Yes)?;
     Ok(scope)
 }
 

@@ -19,35 +19,35 @@ use rustix::process::{Pid, WaitOptions};
 use tokio::time::Instant;
 
 use super::checks::Checks;
-use super::events::{Event, Events};
-use super::identity::Identity;
-use super::layout::{Durable, MachineDir, open_private, read_json, write_json};
+use super::events::{SupervisorEvent, SupervisorEvents};
+use super::identity::ProcessIdentity;
+use super::layout::{Durability, MachineDir, open_private, read_json, write_json};
 use super::log::LogWriter;
 use super::process;
-use super::record::{Exit, Record, Status, Wanted};
-use super::restart::{Next, Restarts};
+use super::record::{DesiredState, LocalRecord, LocalStatus, ProcessExit};
+use super::restart::{RestartDecision, Restarts};
 use crate::core::fleet::MachineState;
-use stop::{Manner, StopRule};
+use stop::{StopMode, StopRule};
 
 /// A process that lives so long, or passes a check, is started; one that ends before was none.
-const SETTLES_AFTER: Duration = Duration::from_millis(500);
+const STARTED_AFTER: Duration = Duration::from_millis(500);
 
 /// Keeps the Machine whose folder this is; the hidden `__supervise DIR` of the program calls it.
 /// Returns when the Machine is at rest, its folder is gone, or another supervisor keeps it. Killed, it
 /// leaves its processes running and a status that is not final: its successor finds and ends them.
 pub fn supervise(dir: &Path) -> ExitCode {
-    match keep(&MachineDir::at(dir)) {
+    match run_supervisor(&MachineDir::at(dir)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn keep(dir: &MachineDir) -> io::Result<()> {
+fn run_supervisor(dir: &MachineDir) -> io::Result<()> {
     // Fails only for the leader of a process group, which then already stands apart.
     let _ = rustix::process::setsid();
     #[cfg(target_os = "linux")]
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    let Some(record) = read_json::<Record>(&dir.record())? else {
+    let Some(record) = read_json::<LocalRecord>(&dir.record())? else {
         return Ok(());
     };
     tokio::runtime::Builder::new_current_thread()
@@ -55,7 +55,7 @@ fn keep(dir: &MachineDir) -> io::Result<()> {
         .build()?
         .block_on(async {
             // Listen first, lock then: whoever sees the lock may send a signal.
-            let events = Events::listen(LogWriter::open(dir, record.log_cap)?)?;
+            let events = SupervisorEvents::listen(LogWriter::open(dir, record.log_cap)?)?;
             // Opened once and never again by this process: a lock of this kind goes with the first of
             // its files that is closed.
             let lock = open_private(&dir.lock())?;
@@ -63,13 +63,13 @@ fn keep(dir: &MachineDir) -> io::Result<()> {
                 Err(Errno::AGAIN | Errno::ACCESS) => return Ok(()),
                 other => other?,
             }
-            let Some(record) = read_json::<Record>(&dir.record())? else {
+            let Some(record) = read_json::<LocalRecord>(&dir.record())? else {
                 return Ok(());
             };
-            let predecessor = read_json::<Status>(&dir.status()).unwrap_or_default();
+            let predecessor = read_json::<LocalStatus>(&dir.status()).unwrap_or_default();
             let mut supervisor = Supervisor::new(dir, lock, events, record);
-            supervisor.sweep(predecessor.as_ref()).await;
-            supervisor.obey().await;
+            supervisor.kill_orphans(predecessor.as_ref()).await;
+            supervisor.run_until_at_rest().await;
             Ok(())
         })
 }
@@ -77,48 +77,48 @@ fn keep(dir: &MachineDir) -> io::Result<()> {
 struct Supervisor {
     dir: MachineDir,
     lock: File,
-    events: Events,
-    record: Record,
-    status: Status,
+    events: SupervisorEvents,
+    record: LocalRecord,
+    status: LocalStatus,
     /// What is so could not be written; it is tried again at every look.
-    unwritten: bool,
+    status_unwritten: bool,
     /// The written status says that processes of this supervisor may run: without it, nobody would look
     /// for them after its death.
-    announced: bool,
-    main: Option<Main>,
+    status_written: bool,
+    main: Option<MainProcess>,
     /// How what runs is to be stopped: as it was started, whatever is wanted by now.
     stop_rule: StopRule,
 }
 
-struct Main {
+struct MainProcess {
     pid: Pid,
     since: Instant,
 }
 
 /// Why nothing runs any more, or shall not.
-enum End {
+enum SupervisionEnd {
     /// It came to rest by itself or was asked to, and nothing of it is left.
     Rest(MachineState, Option<String>),
     /// Something else is wanted.
-    Wish,
+    DesiredStateChanged,
     /// Its folder is gone.
-    Gone,
+    FolderRemoved,
 }
 
 /// What a look at the folder found.
 #[derive(PartialEq)]
-enum Look {
-    Same,
+enum RecordCheck {
+    Unchanged,
     Changed,
-    Gone,
+    FolderRemoved,
 }
 
 impl Supervisor {
-    fn new(dir: &MachineDir, lock: File, events: Events, record: Record) -> Self {
-        let status = Status {
-            wish: record.wish,
+    fn new(dir: &MachineDir, lock: File, events: SupervisorEvents, record: LocalRecord) -> Self {
+        let status = LocalStatus {
+            observed_generation: record.generation,
             state: MachineState::Starting,
-            supervisor: Identity::own(),
+            supervisor: ProcessIdentity::own(),
             main: None,
             restarts: 0,
             last_exit: None,
@@ -133,40 +133,42 @@ impl Supervisor {
             stop_rule: StopRule::of(&record.config),
             record,
             status,
-            unwritten: false,
-            announced: false,
+            status_unwritten: false,
+            status_written: false,
             main: None,
         }
     }
 
     /// Brings about what the record wants, until that is rest.
-    async fn obey(&mut self) {
+    async fn run_until_at_rest(&mut self) {
         loop {
             self.acknowledge();
-            let end = match self.record.wanted {
-                Wanted::Running => self.run().await,
-                Wanted::Stopped => {
-                    let wish = self.record.wish;
-                    self.empty(Manner::Gentle).await;
+            let end = match self.record.desired_state {
+                DesiredState::Running => self.run().await,
+                DesiredState::Stopped => {
+                    let wish = self.record.generation;
+                    self.stop_all_processes(StopMode::Graceful).await;
                     self.changed_since(wish)
-                        .unwrap_or(End::Rest(MachineState::Stopped, None))
+                        .unwrap_or(SupervisionEnd::Rest(MachineState::Stopped, None))
                 }
-                Wanted::Destroyed => End::Gone,
+                DesiredState::Destroyed => SupervisionEnd::FolderRemoved,
             };
             match end {
-                End::Rest(state, detail) => {
-                    self.rest(state, detail);
-                    if self.look() != Look::Changed {
+                SupervisionEnd::Rest(state, detail) => {
+                    self.set_final_state(state, detail);
+                    if self.reload_record() != RecordCheck::Changed {
                         return;
                     }
                 }
-                End::Wish if self.record.wanted == Wanted::Running => {
+                SupervisionEnd::DesiredStateChanged
+                    if self.record.desired_state == DesiredState::Running =>
+                {
                     self.acknowledge();
-                    self.empty(Manner::Gentle).await;
+                    self.stop_all_processes(StopMode::Graceful).await;
                 }
-                End::Wish => {}
-                End::Gone => {
-                    self.empty(Manner::AtOnce).await;
+                SupervisionEnd::DesiredStateChanged => {}
+                SupervisionEnd::FolderRemoved => {
+                    self.stop_all_processes(StopMode::Immediate).await;
                     // Whatever stays behind is hidden by its name and holds nothing that runs.
                     let _ = self.dir.discard();
                     return;
@@ -176,40 +178,45 @@ impl Supervisor {
     }
 
     /// Runs the main process by its restart policy.
-    async fn run(&mut self) -> End {
-        let mut restarts = Restarts::under(self.record.config.restart.as_ref());
+    async fn run(&mut self) -> SupervisionEnd {
+        let mut restarts = Restarts::from_config(self.record.config.restart.as_ref());
         self.stop_rule = StopRule::of(&self.record.config);
         self.status.last_exit = None;
         loop {
             self.status.restarts = restarts.total;
-            if let Some(end) = self.until_announced().await {
+            if let Some(end) = self.wait_until_status_written().await {
                 return end;
             }
             if let Err(why) = self.start() {
-                self.events.say(&why);
-                return End::Rest(MachineState::Failed, Some(why));
+                self.events.log_line(&why);
+                return SupervisionEnd::Rest(MachineState::Failed, Some(why));
             }
-            let (exit, up) = match self.watch().await {
+            let (exit, up) = match self.wait_for_exit().await {
                 Ok(ended) => ended,
                 Err(end) => return end,
             };
             self.status.last_exit = Some(exit);
             self.forget_main(MachineState::Stopping);
-            let wish = self.record.wish;
-            self.empty(Manner::Gentle).await;
+            let wish = self.record.generation;
+            self.stop_all_processes(StopMode::Graceful).await;
             if let Some(end) = self.changed_since(wish) {
                 return end;
             }
-            match restarts.after(exit, up) {
-                Next::Done => return End::Rest(MachineState::Stopped, Some(exit.to_string())),
-                Next::GiveUp => {
-                    return End::Rest(MachineState::Failed, Some(given_up(exit, restarts.total)));
+            match restarts.decide_after_exit(exit, up) {
+                RestartDecision::Done => {
+                    return SupervisionEnd::Rest(MachineState::Stopped, Some(exit.to_string()));
                 }
-                Next::Again(pause) => {
+                RestartDecision::GiveUp => {
+                    return SupervisionEnd::Rest(
+                        MachineState::Failed,
+                        Some(given_up(exit, restarts.total)),
+                    );
+                }
+                RestartDecision::Restart(pause) => {
                     let detail = format!("{exit}; restart {} in {pause:?}", restarts.total);
-                    self.events.say(&detail);
-                    self.set(MachineState::Starting, Some(detail));
-                    if let Some(end) = self.pause(pause).await {
+                    self.events.log_line(&detail);
+                    self.set_state(MachineState::Starting, Some(detail));
+                    if let Some(end) = self.wait_before_restart(pause).await {
                         return end;
                     }
                 }
@@ -219,10 +226,10 @@ impl Supervisor {
 
     /// Starts nothing before the status that names this supervisor is written. A full disk is waited
     /// out.
-    async fn until_announced(&mut self) -> Option<End> {
-        while !self.announced {
+    async fn wait_until_status_written(&mut self) -> Option<SupervisionEnd> {
+        while !self.status_written {
             let event = self.events.next(None).await;
-            if let Some(end) = self.interrupted(&event).await {
+            if let Some(end) = self.handle_event(&event).await {
                 return Some(end);
             }
         }
@@ -231,45 +238,46 @@ impl Supervisor {
 
     fn start(&mut self) -> Result<(), String> {
         let (pid, output) = process::start(&self.record)?;
-        self.main = Some(Main {
+        self.main = Some(MainProcess {
             pid,
             since: Instant::now(),
         });
-        if let Err(error) = self.events.follow(output) {
-            self.events.say(&format!("cannot read its output: {error}"));
+        if let Err(error) = self.events.attach_output(output) {
+            self.events
+                .log_line(&format!("cannot read its output: {error}"));
         }
         self.events.checks = Checks::start(&self.record);
-        self.status.main = Identity::of(pid);
-        self.set(MachineState::Starting, None);
+        self.status.main = ProcessIdentity::of(pid);
+        self.set_state(MachineState::Starting, None);
         Ok(())
     }
 
     /// Waits for the main process to end; says how, and how long it was up.
-    async fn watch(&mut self) -> Result<(Exit, Duration), End> {
+    async fn wait_for_exit(&mut self) -> Result<(ProcessExit, Duration), SupervisionEnd> {
         loop {
             let since = self
                 .main
                 .as_ref()
                 .map_or_else(Instant::now, |main| main.since);
             let is_starting = self.status.state == MachineState::Starting;
-            let settled = is_starting.then(|| since + SETTLES_AFTER);
+            let settled = is_starting.then(|| since + STARTED_AFTER);
             match self.events.next(settled).await {
-                Event::Child => {
+                SupervisorEvent::Child => {
                     if let Some(exit) = self.reap() {
                         return Ok((exit, since.elapsed()));
                     }
                 }
-                Event::Deadline => self.set(MachineState::Started, None),
-                Event::Check(finding) => {
-                    let passed = self.events.checks.take(finding);
+                SupervisorEvent::Deadline => self.set_state(MachineState::Started, None),
+                SupervisorEvent::Check(finding) => {
+                    let passed = self.events.checks.apply_result(finding);
                     let state = match self.status.state {
                         MachineState::Starting if passed => MachineState::Started,
                         state => state,
                     };
-                    self.set(state, None);
+                    self.set_state(state, None);
                 }
                 other => {
-                    if let Some(end) = self.interrupted(&other).await {
+                    if let Some(end) = self.handle_event(&other).await {
                         return Err(end);
                     }
                 }
@@ -278,15 +286,15 @@ impl Supervisor {
     }
 
     /// Lets time pass before a restart.
-    async fn pause(&mut self, pause: Duration) -> Option<End> {
+    async fn wait_before_restart(&mut self, pause: Duration) -> Option<SupervisionEnd> {
         let deadline = Instant::now() + pause;
         loop {
             match self.events.next(Some(deadline)).await {
-                Event::Deadline => return None,
-                Event::Child => drop(self.reap()),
-                Event::Check(_) => {}
+                SupervisorEvent::Deadline => return None,
+                SupervisorEvent::Child => drop(self.reap()),
+                SupervisorEvent::Check(_) => {}
                 other => {
-                    if let Some(end) = self.interrupted(&other).await {
+                    if let Some(end) = self.handle_event(&other).await {
                         return Some(end);
                     }
                 }
@@ -295,65 +303,67 @@ impl Supervisor {
     }
 
     /// What an event from outside means for the Machine that runs.
-    async fn interrupted(&mut self, event: &Event) -> Option<End> {
+    async fn handle_event(&mut self, event: &SupervisorEvent) -> Option<SupervisionEnd> {
         match event {
-            Event::Terminate => {
-                self.set(MachineState::Stopping, None);
-                let wish = self.record.wish;
-                self.empty(Manner::Gentle).await;
+            SupervisorEvent::Terminate => {
+                self.set_state(MachineState::Stopping, None);
+                let wish = self.record.generation;
+                self.stop_all_processes(StopMode::Graceful).await;
                 self.status.last_exit = None;
                 let detail = "its supervisor was asked to end".to_owned();
-                let rest = End::Rest(MachineState::Stopped, Some(detail));
+                let rest = SupervisionEnd::Rest(MachineState::Stopped, Some(detail));
                 Some(self.changed_since(wish).unwrap_or(rest))
             }
-            Event::Look => match self.look() {
-                Look::Same => None,
-                Look::Changed => Some(End::Wish),
-                Look::Gone => Some(End::Gone),
+            SupervisorEvent::CheckRecord => match self.reload_record() {
+                RecordCheck::Unchanged => None,
+                RecordCheck::Changed => Some(SupervisionEnd::DesiredStateChanged),
+                RecordCheck::FolderRemoved => Some(SupervisionEnd::FolderRemoved),
             },
-            Event::Child | Event::Check(_) | Event::Deadline => None,
+            SupervisorEvent::Child | SupervisorEvent::Check(_) | SupervisorEvent::Deadline => None,
         }
     }
 
     /// Reaps everything that ended; says how the main process did, if it was among that.
-    fn reap(&mut self) -> Option<Exit> {
+    fn reap(&mut self) -> Option<ProcessExit> {
         let mut exit = None;
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
             if self.main.as_ref().is_some_and(|main| main.pid == pid) {
                 self.main = None;
                 exit = status
                     .exit_status()
-                    .map(Exit::Code)
-                    .or_else(|| status.terminating_signal().map(Exit::Signal));
+                    .map(ProcessExit::Code)
+                    .or_else(|| status.terminating_signal().map(ProcessExit::Signal));
             }
         }
         exit
     }
 
     /// Reads the record again and takes over what is wanted; writes what could not be written.
-    fn look(&mut self) -> Look {
-        if self.unwritten {
+    fn reload_record(&mut self) -> RecordCheck {
+        if self.status_unwritten {
             self.write();
         }
         if self.lock.metadata().is_ok_and(|lock| lock.nlink() == 0) {
-            return Look::Gone;
+            return RecordCheck::FolderRemoved;
         }
-        match read_json::<Record>(&self.dir.record()) {
-            Ok(None) => Look::Gone,
-            Ok(Some(record)) if record.wish != self.record.wish => {
+        match read_json::<LocalRecord>(&self.dir.record()) {
+            Ok(None) => RecordCheck::FolderRemoved,
+            Ok(Some(record)) if record.generation != self.record.generation => {
                 self.record = record;
-                Look::Changed
+                RecordCheck::Changed
             }
             // A record that cannot be read now changes nothing.
-            Ok(Some(_)) | Err(_) => Look::Same,
+            Ok(Some(_)) | Err(_) => RecordCheck::Unchanged,
         }
     }
 
     /// What became of this wish while something else was waited for.
-    fn changed_since(&mut self, wish: u64) -> Option<End> {
-        match self.look() {
-            Look::Gone => Some(End::Gone),
-            Look::Same | Look::Changed => (self.record.wish != wish).then_some(End::Wish),
+    fn changed_since(&mut self, wish: u64) -> Option<SupervisionEnd> {
+        match self.reload_record() {
+            RecordCheck::FolderRemoved => Some(SupervisionEnd::FolderRemoved),
+            RecordCheck::Unchanged | RecordCheck::Changed => {
+                (self.record.generation != wish).then_some(SupervisionEnd::DesiredStateChanged)
+            }
         }
     }
 
@@ -362,34 +372,34 @@ impl Supervisor {
         self.events.checks = Checks::none();
         self.status.restarts = 0;
         self.status.last_exit = None;
-        self.status.wish = self.record.wish;
+        self.status.observed_generation = self.record.generation;
         self.status.is_final = false;
-        let state = match self.record.wanted {
-            Wanted::Running if self.main.is_some() => MachineState::Replacing,
-            Wanted::Running => MachineState::Starting,
-            Wanted::Stopped => MachineState::Stopping,
-            Wanted::Destroyed => MachineState::Destroying,
+        let state = match self.record.desired_state {
+            DesiredState::Running if self.main.is_some() => MachineState::Replacing,
+            DesiredState::Running => MachineState::Starting,
+            DesiredState::Stopped => MachineState::Stopping,
+            DesiredState::Destroyed => MachineState::Destroying,
         };
-        self.set(state, None);
+        self.set_state(state, None);
     }
 
     fn forget_main(&mut self, state: MachineState) {
         self.main = None;
         self.status.main = None;
         self.events.checks = Checks::none();
-        self.set(state, None);
+        self.set_state(state, None);
     }
 
-    fn rest(&mut self, state: MachineState, detail: Option<String>) {
+    fn set_final_state(&mut self, state: MachineState, detail: Option<String>) {
         self.main = None;
         self.status.main = None;
         self.events.checks = Checks::none();
         self.events.drain();
         self.status.is_final = true;
-        self.set(state, detail);
+        self.set_state(state, detail);
     }
 
-    fn set(&mut self, state: MachineState, detail: Option<String>) {
+    fn set_state(&mut self, state: MachineState, detail: Option<String>) {
         let restarted = || match (self.status.last_exit, self.status.restarts) {
             (Some(exit), 1..) => Some(format!("restarted after {exit}")),
             _ => None,
@@ -406,15 +416,15 @@ impl Supervisor {
     /// Without its folder there is nobody to tell, and the next look finds that it is gone; without
     /// room on the disk, the next look tries again.
     fn write(&mut self) {
-        let written = write_json(&self.dir.status(), &self.status, Durable::No);
-        self.unwritten = written.is_err();
-        if !self.unwritten {
-            self.announced = !self.status.is_final;
+        let written = write_json(&self.dir.status(), &self.status, Durability::No);
+        self.status_unwritten = written.is_err();
+        if !self.status_unwritten {
+            self.status_written = !self.status.is_final;
         }
     }
 }
 
-fn given_up(exit: Exit, restarts: u32) -> String {
+fn given_up(exit: ProcessExit, restarts: u32) -> String {
     match restarts {
         0 => exit.to_string(),
         1 => format!("{exit}, given up after 1 restart"),

@@ -10,10 +10,10 @@ use tokio::time::Instant;
 use super::translate;
 use crate::core::fleet::{
     AppName, Call, Capabilities, Description, Machine, MachineEvent, MachineId, MachineState,
-    Receipt, Until,
+    Receipt, WaitUntil,
 };
 use crate::emulator::TokioClock;
-use crate::emulator::http::Desk;
+use crate::emulator::http::Server;
 use crate::emulator::world::{Answer, World};
 use crate::provider::codes as answers;
 use crate::provider::{ErrorClass, Listing, LogQuery, LogSink, Provider, ProviderError};
@@ -53,7 +53,7 @@ impl SimProvider {
     #[must_use]
     pub fn fork(&self) -> Self {
         let world = self.world();
-        let clock = TokioClock::from(world.now());
+        let clock = TokioClock::starting_at(world.now());
         Self {
             world: Arc::new(Mutex::new(world.fork(Arc::new(clock)))),
             capabilities: self.capabilities.clone(),
@@ -67,11 +67,14 @@ impl SimProvider {
     }
 
     /// The same world behind its HTTP API.
-    pub fn desk(&self) -> Desk {
-        Desk::over(Arc::clone(&self.world))
+    pub fn server(&self) -> Server {
+        Server::from_shared(Arc::clone(&self.world))
     }
 
-    async fn ask(&self, ask: impl FnOnce(&mut World) -> Answer) -> Result<Value, ProviderError> {
+    async fn call_world(
+        &self,
+        ask: impl FnOnce(&mut World) -> Answer,
+    ) -> Result<Value, ProviderError> {
         let answer = ask(&mut self.world());
         if !answer.delay.is_zero() {
             tokio::time::sleep(answer.delay).await;
@@ -84,40 +87,52 @@ impl SimProvider {
         match call {
             Call::Create(create) => {
                 let body = translate::create_body(create);
-                self.ask(|world| world.create(app, &body)).await
+                self.call_world(|world| world.create(app, &body)).await
             }
             Call::Update(update) => {
                 let id = update.id.as_str();
-                self.ask(|world| {
-                    let live = world.look(app, id).unwrap_or_default();
+                self.call_world(|world| {
+                    let live = world.inspect(app, id).unwrap_or_default();
                     world.update(app, id, &translate::update_body(update, &live))
                 })
                 .await
             }
-            Call::Start { id } => self.ask(|world| world.start(app, id.as_str())).await,
-            Call::Stop { id } => self.ask(|world| world.stop(app, id.as_str())).await,
-            Call::Suspend { id } => self.ask(|world| world.suspend(app, id.as_str())).await,
-            Call::Restart { id } => self.ask(|world| world.restart(app, id.as_str())).await,
-            Call::Destroy { id, force } => {
-                self.ask(|world| world.destroy(app, id.as_str(), *force))
+            Call::Start { id } => self.call_world(|world| world.start(app, id.as_str())).await,
+            Call::Stop { id } => self.call_world(|world| world.stop(app, id.as_str())).await,
+            Call::Suspend { id } => {
+                self.call_world(|world| world.suspend(app, id.as_str()))
                     .await
             }
-            Call::Cordon { id } => self.ask(|world| world.cordon(app, id.as_str(), true)).await,
+            Call::Restart { id } => {
+                self.call_world(|world| world.restart(app, id.as_str()))
+                    .await
+            }
+            Call::Destroy { id, force } => {
+                self.call_world(|world| world.destroy(app, id.as_str(), *force))
+                    .await
+            }
+            Call::Cordon { id } => {
+                self.call_world(|world| world.cordon(app, id.as_str(), true))
+                    .await
+            }
             Call::Uncordon { id } => {
-                self.ask(|world| world.cordon(app, id.as_str(), false))
+                self.call_world(|world| world.cordon(app, id.as_str(), false))
                     .await
             }
             Call::Stamp { id, stamps } => {
-                let live = self.world().look(app, id.as_str()).unwrap_or_default();
+                let live = self.world().inspect(app, id.as_str()).unwrap_or_default();
                 for (key, value) in translate::stamp_entries(stamps, &live) {
-                    self.ask(|world| world.metadata(app, id.as_str(), &key, value.as_deref()))
-                        .await?;
+                    self.call_world(|world| {
+                        world.metadata(app, id.as_str(), &key, value.as_deref())
+                    })
+                    .await?;
                 }
                 Ok(Value::Null)
             }
             Call::CreateVolume(volume) => {
                 let body = translate::volume_body(volume);
-                self.ask(|world| world.create_volume(app, &body)).await
+                self.call_world(|world| world.create_volume(app, &body))
+                    .await
             }
         }
     }
@@ -130,10 +145,10 @@ impl Provider for SimProvider {
     }
 
     async fn describe(&self, app: &AppName) -> Result<Description, ProviderError> {
-        let shown = self.ask(|world| world.app(app.as_str())).await?;
+        let shown = self.call_world(|world| world.app(app.as_str())).await?;
         let scope = translate::scope(app, &shown)?;
         Ok(Description {
-            without_id: scope.is_without_id(),
+            scope_is_derived: scope.is_derived_from_names(),
             scope,
             machine_count: shown.get("machine_count").and_then(Value::as_u64),
             is_pending: shown
@@ -145,8 +160,8 @@ impl Provider for SimProvider {
     }
 
     async fn list(&self, app: &AppName) -> Result<Listing, ProviderError> {
-        let machines = self.ask(|world| world.list(app.as_str())).await?;
-        let volumes = self.ask(|world| world.volumes(app.as_str())).await?;
+        let machines = self.call_world(|world| world.list(app.as_str())).await?;
+        let volumes = self.call_world(|world| world.volumes(app.as_str())).await?;
         let (machines, unreadable) = translate::machines(&machines)?;
         Ok(Listing {
             machines,
@@ -157,7 +172,7 @@ impl Provider for SimProvider {
 
     async fn get(&self, app: &AppName, id: &MachineId) -> Result<Machine, ProviderError> {
         let shown = self
-            .ask(|world| world.get(app.as_str(), id.as_str()))
+            .call_world(|world| world.get(app.as_str(), id.as_str()))
             .await?;
         translate::machine(&shown)
     }
@@ -186,23 +201,25 @@ impl Provider for SimProvider {
         &self,
         app: &AppName,
         id: &MachineId,
-        until: Until,
+        until: WaitUntil,
         at_most: Duration,
     ) -> Result<Machine, ProviderError> {
         let deadline = Instant::now() + at_most;
         let (name, key) = (app.as_str(), id.as_str());
-        let mut looked = self.ask(|world| world.wait(name, key)).await;
+        let mut looked = self.call_world(|world| world.wait(name, key)).await;
         loop {
             let machine = match looked {
-                Err(error) if error.class == ErrorClass::NotFound && until == Until::Destroyed => {
+                Err(error)
+                    if error.class == ErrorClass::NotFound && until == WaitUntil::Destroyed =>
+                {
                     return Ok(translate::destroyed(id));
                 }
                 looked => translate::machine(&looked?)?,
             };
-            if reached(machine.state, until) {
+            if has_reached(machine.state, until) {
                 return Ok(machine);
             }
-            if is_in_vain(machine.state, until) || Instant::now() >= deadline {
+            if is_unreachable(machine.state, until) || Instant::now() >= deadline {
                 let message = format!(
                     "machine failed to reach desired state, currently {}",
                     machine.state.as_str()
@@ -218,10 +235,10 @@ impl Provider for SimProvider {
                 let world = self.world();
                 (world.now(), world.next_change(name, key))
             };
-            let own = next.map_or(LOOK_AGAIN, |next| next.saturating_sub(now));
-            let pause = own.min(LOOK_AGAIN).max(Duration::from_millis(1));
+            let own = next.map_or(POLL_INTERVAL, |next| next.saturating_sub(now));
+            let pause = own.min(POLL_INTERVAL).max(Duration::from_millis(1));
             tokio::time::sleep_until((Instant::now() + pause).min(deadline)).await;
-            let answer = self.world().look(name, key);
+            let answer = self.world().inspect(name, key);
             looked = answer.map_err(|refusal| translate::error(&refusal));
         }
     }
@@ -231,7 +248,7 @@ impl Provider for SimProvider {
         app: &AppName,
         id: &MachineId,
     ) -> Result<Vec<MachineEvent>, ProviderError> {
-        let shown = self.ask(|world| world.events(app.as_str(), id.as_str(), 20));
+        let shown = self.call_world(|world| world.events(app.as_str(), id.as_str(), 20));
         Ok(translate::events(&shown.await?))
     }
 
@@ -246,18 +263,18 @@ impl Provider for SimProvider {
     }
 }
 
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-fn reached(state: MachineState, until: Until) -> bool {
+fn has_reached(state: MachineState, until: WaitUntil) -> bool {
     match until {
-        Until::Started => state == MachineState::Started,
-        Until::Stopped => matches!(state, MachineState::Stopped | MachineState::Suspended),
-        Until::Destroyed => state == MachineState::Destroyed,
-        Until::Settled => !state.is_transient(),
+        WaitUntil::Started => state == MachineState::Started,
+        WaitUntil::Stopped => matches!(state, MachineState::Stopped | MachineState::Suspended),
+        WaitUntil::Destroyed => state == MachineState::Destroyed,
+        WaitUntil::Settled => !state.is_transient(),
     }
 }
 
 /// Whether a Machine in this state never gets there by itself.
-fn is_in_vain(state: MachineState, until: Until) -> bool {
-    !reached(state, until) && !state.is_transient()
+fn is_unreachable(state: MachineState, until: WaitUntil) -> bool {
+    !has_reached(state, until) && !state.is_transient()
 }

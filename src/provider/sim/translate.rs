@@ -8,7 +8,7 @@ use crate::core::fleet::call::{CreateCall, UpdateCall, VolumeCall};
 use crate::core::fleet::{AppName, Lineage, Machine, MachineEvent, MachineId, Stamps, Volume};
 use crate::emulator::world::Refusal;
 use crate::provider::ProviderError;
-use crate::provider::fly::{answers, body, events, wire};
+use crate::provider::fly::{body, errors, events, wire};
 
 type Metadata = BTreeMap<String, String>;
 
@@ -23,12 +23,12 @@ pub(super) fn update_body(call: &UpdateCall, live: &Value) -> Value {
 
 /// The metadata that turns the stamps on a live Machine into these: values, and keys that go.
 pub(super) fn stamp_entries(stamps: &Stamps, live: &Value) -> BTreeMap<String, Option<String>> {
-    body::stamps(stamps, &metadata_of(live))
+    body::stamp_changes(stamps, &metadata_of(live))
 }
 
 /// What is left to say of a Machine that is not there any more.
 pub(super) fn destroyed(id: &MachineId) -> Machine {
-    wire::destroyed(id)
+    wire::destroyed_machine(id)
 }
 
 fn metadata_of(shown: &Value) -> Metadata {
@@ -40,12 +40,12 @@ fn metadata_of(shown: &Value) -> Metadata {
 
 /// The id of an app.
 pub(super) fn scope(app: &AppName, shown: &Value) -> Result<Lineage, ProviderError> {
-    wire::scope(app, shown).map_err(|why| answers::unreadable("the world", why))
+    wire::parse_scope(app, shown).map_err(|why| errors::unreadable_response("the world", why))
 }
 
 pub(super) fn machine(shown: &Value) -> Result<Machine, ProviderError> {
-    let read = wire::machine(shown.to_string().as_bytes());
-    let read = read.map_err(|why| answers::unreadable("the world", why))?;
+    let read = wire::parse_machine(shown.to_string().as_bytes());
+    let read = read.map_err(|why| errors::unreadable_response("the world", why))?;
     Ok(read.machine)
 }
 
@@ -54,17 +54,18 @@ pub(super) fn volume_body(call: &VolumeCall) -> Value {
 }
 
 pub(super) fn volume(shown: &Value) -> Result<Volume, ProviderError> {
-    wire::volume(shown).ok_or_else(|| answers::unreadable("the world", "this is no volume"))
+    wire::parse_volume(shown)
+        .ok_or_else(|| errors::unreadable_response("the world", "this is no volume"))
 }
 
 pub(super) fn volumes(shown: &Value) -> Result<Vec<Volume>, ProviderError> {
-    wire::volumes(shown).map_err(|why| answers::unreadable("the world", why))
+    wire::parse_volumes(shown).map_err(|why| errors::unreadable_response("the world", why))
 }
 
 /// The Machines of a list, and what is wrong with its other entries.
 pub(super) fn machines(shown: &Value) -> Result<(Vec<Machine>, Vec<String>), ProviderError> {
-    let read = wire::machines(shown.to_string().as_bytes());
-    let (read, unreadable) = read.map_err(|why| answers::unreadable("the world", why))?;
+    let read = wire::parse_machines(shown.to_string().as_bytes());
+    let (read, unreadable) = read.map_err(|why| errors::unreadable_response("the world", why))?;
     Ok((
         read.into_iter().map(|read| read.machine).collect(),
         unreadable,
@@ -72,7 +73,7 @@ pub(super) fn machines(shown: &Value) -> Result<(Vec<Machine>, Vec<String>), Pro
 }
 
 pub(super) fn events(shown: &Value) -> Vec<MachineEvent> {
-    events::read(shown)
+    events::parse_events(shown)
 }
 
 /// What a refusal means for what may be done next.
@@ -81,6 +82,6 @@ pub(super) fn error(refusal: &Refusal) -> ProviderError {
     if let Some(kind) = refusal.kind {
         message = format!("{message} ({kind})");
     }
-    let (class, code) = answers::class(refusal.status, &message, refusal.retry_after);
+    let (class, code) = errors::classify(refusal.status, &message, refusal.retry_after);
     ProviderError::new(class, code, message)
 }

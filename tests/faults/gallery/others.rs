@@ -1,6 +1,6 @@
 //! Plans that find what others did: by hand, by Fly Launch, by a run that did not come to its end.
 
-use aeroform::core::fleet::{Known, LaunchId, Pending};
+use aeroform::core::fleet::{Known, LaunchId, PendingCreate};
 use aeroform::emulator::world::World;
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ pub(super) fn all() -> Vec<Chapter> {
         )
         .meanwhile(|world, _, _| {
             let all = ids(world, "web");
-            world.operator("shop").host(&all[1], true);
+            world.operator("shop").set_host_unreachable(&all[1], true);
         }),
         chapter("surplus-cut", vec![("web", web(2))], vec![("web", web(2))])
             .meanwhile(|world, _, _| {
@@ -90,7 +90,7 @@ pub(super) fn all() -> Vec<Chapter> {
             let (group, region) = (group_name("web"), region("ams"));
             let lineage = known.lineage.clone().unwrap();
             let launch = LaunchId::derive(&lineage, 7, &group, &region, 0);
-            known.pending.push(Pending {
+            known.pending_creates.push(PendingCreate {
                 launch,
                 group,
                 region,

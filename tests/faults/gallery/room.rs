@@ -1,7 +1,7 @@
 //! Plans whose Machines stand on hosts without room.
 
 use aeroform::core::fleet::{Desired, Known};
-use aeroform::emulator::world::{Effect, Fault, World};
+use aeroform::emulator::world::{Fault, FaultEffect, World};
 use serde_json::json;
 
 use super::{Chapter, chapter, ids, standby, two, unwritten, web, worker};
@@ -9,7 +9,7 @@ use crate::support::GroupWords;
 
 /// No update of this Machine finds room any more.
 fn full(world: &mut World, machine: &str) {
-    let no_room = Effect::NoRoom { message: None };
+    let no_room = FaultEffect::NoRoom { message: None };
     let fault = Fault::on("update", no_room).of_machine(machine);
     world.inject(fault.times(1000));
 }

@@ -8,7 +8,7 @@ use super::Effect::{Bookkeeping, InPlace, Replace};
 use super::Owner::{Deploy, Platform, Running};
 use super::spec::{Form, Kind, PlatformDefault, Secret, Spelling, Toml, field};
 use super::{CARRIED, Check, Guest, Init, Mount, Service, config_struct};
-use crate::core::fleet::normal::{is_bookkeeping, is_standby_stamp};
+use crate::core::fleet::normalise::{is_bookkeeping, is_standby_stamp};
 
 config_struct!(
     /// The whole configuration of one Machine. Absent and `null` mean the same everywhere.

@@ -99,7 +99,7 @@ use config_struct;
 
 impl Service {
     /// Whether the proxy stops Machines that have nothing to do.
-    pub fn stops_by_itself(&self) -> bool {
+    pub fn has_autostop(&self) -> bool {
         let stops = |value: &Value| !matches!(value.as_str(), Some("off")) && *value != false;
         self.autostop.as_ref().is_some_and(stops)
     }
@@ -112,7 +112,7 @@ impl MachineConfig {
     }
 
     /// The size that is written; a guest that only names a host says none.
-    pub fn written_size(&self) -> Option<&Guest> {
+    pub fn explicit_size(&self) -> Option<&Guest> {
         let says = |guest: &&Guest| guest.cpus.or(guest.memory_mb).is_some();
         self.guest.as_ref().filter(says)
     }
@@ -141,7 +141,7 @@ impl MachineConfig {
     ///
     /// # Errors
     /// What cannot be understood, by its place; no value is repeated.
-    pub fn read(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         if let Ok(config) = serde_json::from_str(text) {
             return Ok(config);
         }

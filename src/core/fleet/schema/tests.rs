@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::core::fleet::quiet::without_quiet;
-use crate::core::fleet::{Filled, Lineage, difference, normal, overlay};
+use crate::core::fleet::computed::without_computed;
+use crate::core::fleet::{ComputedFields, Lineage, diff, normalise, overlay};
 use cases::Silence::{Goes, Stays};
 use cases::{Case, cases};
 
@@ -85,14 +85,16 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
         return Some(format!("the owner of its row is {:?}", row.spec.owner));
     }
     let lineage = Lineage::new("l").expect("it is valid");
-    let normal = |value: Option<&Value>| normal::normal(table, with(case.path, value));
-    let told = |before: &Value, after: &Value| difference::between(table, before, after);
+    let normalised =
+        |value: Option<&Value>| normalise::normalise_tree(table, with(case.path, value));
+    let told = |before: &Value, after: &Value| diff::diff_by_table(table, before, after);
     let (there, none) = (with(case.path, Some(&case.one)), with(case.path, None));
     // On a Machine, and written by nobody.
-    let laid = normal::normal(table, overlay::laid(table, &there, None, &none));
+    let laid =
+        normalise::normalise_tree(table, overlay::overlay_by_table(table, &there, None, &none));
     let wanted = match case.silence {
-        Goes => normal(None),
-        Stays => normal(Some(&case.one)),
+        Goes => normalised(None),
+        Stays => normalised(Some(&case.one)),
     };
     // An entry without what it is found by is another one.
     if laid != wanted && !is_key {
@@ -100,54 +102,54 @@ fn broken(table: &Table, case: &Case) -> Option<String> {
     }
     // Sent once, and written by nobody any more: what runs stays, and bookkeeping has its own place.
     let running = ["image", "guest"].contains(&case.path);
-    let again = overlay::laid(table, &there, Some(&there), &none);
-    let goes = normal::normal(table, again) == normal(None);
+    let again = overlay::overlay_by_table(table, &there, Some(&there), &none);
+    let goes = normalise::normalise_tree(table, again) == normalised(None);
     if case.forces.is_some() && !is_key && goes == running {
         return Some("what we sent and nobody writes".to_owned());
     }
     // Changed.
-    let found = told(&normal(Some(&case.one)), &normal(Some(&case.other)));
+    let found = told(&normalised(Some(&case.one)), &normalised(Some(&case.other)));
     let effect = found.iter().map(|change| change.effect).max();
     if effect != case.forces {
         return Some(format!("a change of it forces {effect:?}"));
     }
     for nothing in &case.nothing {
-        if normal(Some(nothing)) != normal(None) {
+        if normalised(Some(nothing)) != normalised(None) {
             return Some(format!("{nothing} is not as nothing"));
         }
     }
     if case.nothing.is_empty()
         && case.forces.is_some()
-        && normal(Some(&zero(&case.one))) == normal(None)
+        && normalised(Some(&zero(&case.one))) == normalised(None)
         && zero(&case.one) != Value::Null
     {
         return Some("its empty value is as nothing".to_owned());
     }
     for (one, other) in &case.same {
-        if normal(Some(one)) != normal(Some(other)) {
+        if normalised(Some(one)) != normalised(Some(other)) {
             return Some(format!("{one} is not {other}"));
         }
     }
     if case.same.is_empty() && case.forces.is_some() {
         for (one, other) in [(json!("60s"), json!("1m")), (json!("a"), json!("A"))] {
-            if case.one.is_string() && normal(Some(&one)) == normal(Some(&other)) {
+            if case.one.is_string() && normalised(Some(&one)) == normalised(Some(&other)) {
                 return Some(format!("{one} is {other}"));
             }
         }
         if let Value::Array(list) = &case.one {
             let turned: Vec<Value> = list.iter().rev().cloned().collect();
-            if list.len() > 1 && normal(Some(&turned.into())) == normal(Some(&case.one)) {
+            if list.len() > 1 && normalised(Some(&turned.into())) == normalised(Some(&case.one)) {
                 return Some("its order means nothing".to_owned());
             }
         }
     }
     // What the platform fills in.
     let quiet = |value: &Value| {
-        let (there, silent) = (normal(Some(value)), normal(None));
-        let left = without_quiet(table, &there, &silent, &Filled::default(), &lineage);
+        let (there, silent) = (normalised(Some(value)), normalised(None));
+        let left = without_computed(table, &there, &silent, &ComputedFields::default(), &lineage);
         told(&left, &silent).is_empty()
     };
-    let written = |value: &Value| told(&normal(None), &normal(Some(value))).is_empty();
+    let written = |value: &Value| told(&normalised(None), &normalised(Some(value))).is_empty();
     match &case.default {
         Some(default) if !quiet(default) => Some(format!("{default} is no default")),
         Some(default) if written(default) => Some("a written default is no change".to_owned()),
@@ -334,7 +336,7 @@ fn a_default_of_the_platform_counts_as_silence_and_not_the_other_way_round() {
     let lineage = Lineage::new("l").expect("it is valid");
     let config = |value: Value| MachineConfig::from_value(value).expect("it is a config");
     let changes = |there: &MachineConfig, after: &MachineConfig| {
-        difference::changes_of(there, after, &Filled::default(), &lineage)
+        diff::required_changes(there, after, &ComputedFields::default(), &lineage)
     };
     let filled = config(json!({
         "restart": {"policy": "on-failure", "max_retries": 10},

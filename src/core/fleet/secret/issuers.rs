@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// A mark, and how many characters follow it at least: with fewer it is the beginning of a word.
-const MARKS: [(&str, usize); 77] = [
+const TOKEN_PREFIXES: [(&str, usize); 77] = [
     ("fm1_", 12),
     ("fm1a_", 12),
     ("fm1r_", 12),
@@ -92,10 +92,10 @@ const WEBHOOKS: [&str; 4] = [
 ];
 
 /// How much of a word is looked at; hostile texts are long, and have many beginnings of words.
-const ENOUGH: usize = 256;
+const MAX_SCAN_LEN: usize = 256;
 
 /// The parts of a text that bear a mark.
-pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
+pub(super) fn find_issuer_tokens(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut before = None;
     let mut passed = 0;
@@ -107,15 +107,15 @@ pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
             continue;
         }
         let rest = &text[at..];
-        let end = if is_marked(rest) {
+        let end = if has_token_prefix(rest) {
             // A full stop ends a sentence.
-            let whole = &rest[..end_of(rest, is_of_token)];
+            let whole = &rest[..prefix_len(rest, is_token_char)];
             Some((0, whole.trim_end_matches('.').len()))
         } else if let Some(key) = rest.strip_prefix("FlyV1 ") {
-            let end = end_of(key, |c| is_of_token(c) || c == ',');
+            let end = prefix_len(key, |c| is_token_char(c) || c == ',');
             (end >= 8).then_some((6, 6 + end))
         } else {
-            telegram(rest).map(|end| (0, end))
+            telegram_token_len(rest).map(|end| (0, end))
         };
         if let Some((from, to)) = end {
             found.push(at + from..at + to);
@@ -127,7 +127,7 @@ pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
             let from = at + hook.len();
             let rest = &text[from..];
             let end = rest
-                .find(|c: char| !is_of_token(c) && c != '/')
+                .find(|c: char| !is_token_char(c) && c != '/')
                 .unwrap_or(rest.len());
             if end >= 16 {
                 found.push(from..from + end);
@@ -137,26 +137,28 @@ pub(super) fn marked(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-fn is_marked(rest: &str) -> bool {
+fn has_token_prefix(rest: &str) -> bool {
     const OTHERS: [&str; 5] = ["AKIA", "ASIA", "eyJ", "sk-", "SG."];
     let begins = |mark: &str| rest.starts_with(mark);
-    if !MARKS.iter().any(|(mark, _)| begins(mark)) && !OTHERS.iter().any(|mark| begins(mark)) {
+    if !TOKEN_PREFIXES.iter().any(|(mark, _)| begins(mark))
+        && !OTHERS.iter().any(|mark| begins(mark))
+    {
         return false;
     }
-    let short = &rest[..super::form::floor(rest, ENOUGH)];
-    let body = &short[..end_of(short, is_of_token)];
-    let marked = MARKS
+    let short = &rest[..super::patterns::floor_char_boundary(rest, MAX_SCAN_LEN)];
+    let body = &short[..prefix_len(short, is_token_char)];
+    let marked = TOKEN_PREFIXES
         .iter()
         .any(|(mark, least)| body.starts_with(mark) && body.len() >= mark.len() + least);
     marked || is_cloud_key(body) || is_jwt(body) || is_plain_sk(body) || is_sendgrid(body)
 }
 
-fn is_of_token(c: char) -> bool {
+fn is_token_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '+' | '/' | '=')
 }
 
 /// How many bytes at the start of a text are made of such characters.
-fn end_of(text: &str, is_of_it: impl Fn(char) -> bool) -> usize {
+fn prefix_len(text: &str, is_of_it: impl Fn(char) -> bool) -> usize {
     text.find(|c: char| !is_of_it(c)).unwrap_or(text.len())
 }
 
@@ -193,7 +195,7 @@ fn is_sendgrid(text: &str) -> bool {
 }
 
 /// A bot's token of Telegram, its length in bytes.
-fn telegram(text: &str) -> Option<usize> {
+fn telegram_token_len(text: &str) -> Option<usize> {
     let of_bot = text.strip_prefix("bot").unwrap_or(text);
     let lead = text.len() - of_bot.len();
     let id = of_bot
@@ -231,7 +233,7 @@ mod tests {
             "sk-abcdEFGH1234567890abcd",
             "123456789:AAabcdefghijklmnopqrstuvwxyz0123456",
         ] {
-            assert_eq!(marked(text).len().min(1), 1, "{text}");
+            assert_eq!(find_issuer_tokens(text).len().min(1), 1, "{text}");
         }
         for text in [
             "fm2_short",
@@ -241,7 +243,7 @@ mod tests {
             "ghp_",
             "notaghp_abcdefghijklmnopqrstuvwxyz",
         ] {
-            assert!(marked(text).is_empty(), "{text}");
+            assert!(find_issuer_tokens(text).is_empty(), "{text}");
         }
     }
 }

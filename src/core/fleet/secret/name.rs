@@ -2,17 +2,17 @@
 
 /// What a name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
+pub enum NameHint {
     /// That its value is a secret, unless the value plainly is none.
     Secret,
     /// That its value may be one: the value decides.
-    Perhaps,
+    Possible,
     /// Nothing.
-    Nothing,
+    Unrelated,
 }
 
 /// Whether the value of a variable or header of this name is kept out of every output, whatever it is.
-pub fn hides(name: &str) -> bool {
+pub fn is_secret_name(name: &str) -> bool {
     const WORDS: [&str; 12] = [
         "SECRET",
         "TOKEN",
@@ -38,17 +38,17 @@ pub fn hides(name: &str) -> bool {
 }
 
 /// What this name says about its value.
-pub fn says(name: &str) -> Says {
+pub fn classify_name(name: &str) -> NameHint {
     if name.is_empty() || name.len() > 80 {
-        return Says::Nothing;
+        return NameHint::Unrelated;
     }
-    let words = words(name);
+    let words = split_words(name);
     let Some(last) = words
         .iter()
         .rev()
         .find(|word| !word.bytes().all(|b| b.is_ascii_digit()))
     else {
-        return Says::Nothing;
+        return NameHint::Unrelated;
     };
     let before = words.iter().rev().skip_while(|word| *word != last).nth(1);
     let before = before.map(String::as_str).unwrap_or_default();
@@ -74,16 +74,16 @@ pub fn says(name: &str) -> Says {
         _ => last.ends_with("PASSWORD") || last.ends_with("TOKEN") && last.len() > 5,
     };
     if is_secret {
-        Says::Secret
-    } else if hides(&words.join("_")) {
-        Says::Perhaps
+        NameHint::Secret
+    } else if is_secret_name(&words.join("_")) {
+        NameHint::Possible
     } else {
-        Says::Nothing
+        NameHint::Unrelated
     }
 }
 
 /// `apiKey`, `api-key`, `API_KEY` and `db.api.key` in the same words.
-fn words(name: &str) -> Vec<String> {
+fn split_words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = '_';
     for c in name.chars() {
@@ -119,7 +119,7 @@ mod tests {
             "Authorization",
             "X-Api-Key",
         ] {
-            assert!(hides(name), "{name}");
+            assert!(is_secret_name(name), "{name}");
         }
         for name in [
             "PORT",
@@ -130,27 +130,27 @@ mod tests {
             "BASE_URL",
             "X-Forwarded-Proto",
         ] {
-            assert!(!hides(name), "{name}");
+            assert!(!is_secret_name(name), "{name}");
         }
     }
 
     #[test]
     fn a_name_says_secret_perhaps_or_nothing() {
         for (name, what) in [
-            ("API_TOKEN", Says::Secret),
-            ("apiKey", Says::Secret),
-            ("x-api-key", Says::Secret),
-            ("API_KEY_2", Says::Secret),
-            ("PGPASSWORD", Says::Secret),
-            ("SECRET_KEY_BASE", Says::Secret),
-            ("WORKER_QUEUE_KEY", Says::Perhaps),
-            ("AUTH_BACKEND", Says::Perhaps),
-            ("TOKEN_TTL", Says::Perhaps),
-            ("SECRET_NAME", Says::Perhaps),
-            ("PORT", Says::Nothing),
-            ("", Says::Nothing),
+            ("API_TOKEN", NameHint::Secret),
+            ("apiKey", NameHint::Secret),
+            ("x-api-key", NameHint::Secret),
+            ("API_KEY_2", NameHint::Secret),
+            ("PGPASSWORD", NameHint::Secret),
+            ("SECRET_KEY_BASE", NameHint::Secret),
+            ("WORKER_QUEUE_KEY", NameHint::Possible),
+            ("AUTH_BACKEND", NameHint::Possible),
+            ("TOKEN_TTL", NameHint::Possible),
+            ("SECRET_NAME", NameHint::Possible),
+            ("PORT", NameHint::Unrelated),
+            ("", NameHint::Unrelated),
         ] {
-            assert_eq!(says(name), what, "{name}");
+            assert_eq!(classify_name(name), what, "{name}");
         }
     }
 }

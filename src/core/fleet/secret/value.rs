@@ -3,16 +3,18 @@
 //! What plainly is none is left alone: a placeholder, a switch, a number, a path, a class or a function. Names are
 //! judged in [`super::name`], and texts that hold a value somewhere in [`super::form`].
 
-use super::name::Says;
+use super::name::NameHint;
 
 /// Whether a value is one, by what its name says.
-pub(super) fn is_secret(says: Says, value: &str) -> bool {
-    let plain =
-        is_placeholder(value) || is_switch(value) || is_place(value) || is_identifier(value);
+pub(super) fn is_secret(says: NameHint, value: &str) -> bool {
+    let plain = is_placeholder(value)
+        || is_flag_or_number(value)
+        || is_path_or_url(value)
+        || is_identifier(value);
     match says {
-        Says::Secret => value.len() >= 4 && !value.starts_with("--") && !plain,
-        Says::Perhaps => !plain && is_random(value),
-        Says::Nothing => false,
+        NameHint::Secret => value.len() >= 4 && !value.starts_with("--") && !plain,
+        NameHint::Possible => !plain && is_random(value),
+        NameHint::Unrelated => false,
     }
 }
 
@@ -50,7 +52,7 @@ pub(super) fn is_placeholder(value: &str) -> bool {
 }
 
 /// What switches something, and what is counted or measured.
-fn is_switch(value: &str) -> bool {
+fn is_flag_or_number(value: &str) -> bool {
     const WORDS: [&str; 12] = [
         "true", "false", "yes", "no", "on", "off", "none", "null", "enabled", "disabled", "auto",
         "default",
@@ -65,7 +67,7 @@ fn is_switch(value: &str) -> bool {
 }
 
 /// A path, a file, or an address; what is secret in one is found by itself.
-fn is_place(value: &str) -> bool {
+fn is_path_or_url(value: &str) -> bool {
     value.contains("://")
         || ["/", "./", "../", "~/"]
             .iter()

@@ -108,7 +108,7 @@ fn deploy(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
 
 fn on_failure(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
     let word = fields.string("on_failure")?;
-    let chosen = OnFailure::named(&word.value);
+    let chosen = OnFailure::parse(&word.value);
     if chosen.is_none() {
         let path = fields.path("on_failure");
         let message = format!("`{path}`: {} is not known", shown(&word.value));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Edit, Layout};
 use crate::core::fleet::{
-    Count, Desired, DesiredGroup, GroupName, Moved, MovedMachine, Places, Regions,
+    Count, Desired, DesiredGroup, GroupLocations, GroupName, MovedGroup, MovedMachine, Regions,
 };
 
 /// Whether the manifests say already what the edit would make them say.
@@ -106,10 +106,10 @@ fn rename(wanted: &mut Desired, from: &GroupName, to: &GroupName) {
             moved.to = to.clone();
         }
     }
-    wanted.moved.push(Moved {
+    wanted.moved.push(MovedGroup {
         from: from.clone(),
         to: to.clone(),
-        place: String::new(),
+        location: String::new(),
     });
 }
 
@@ -132,17 +132,17 @@ fn lay_out(group: &mut DesiredGroup, layout: &Layout) {
 /// What is wanted without where and how it is written; entries whose order says nothing in one order.
 fn meaning(mut desired: Desired) -> Desired {
     // What is written is no part of what it means.
-    desired.provider_unwritten = false;
-    desired.named_by = None;
+    desired.provider_from_flag = false;
+    desired.app_name_source = None;
     desired.definition = None;
     for group in desired.groups.values_mut() {
-        group.places = Places::default();
+        group.locations = GroupLocations::default();
         if let Regions::Exact(map) = &mut group.regions {
             map.retain(|_, n| *n > 0);
         }
     }
     for moved in &mut desired.moved {
-        moved.place.clear();
+        moved.location.clear();
     }
     desired.moved.sort_by(|a, b| a.from.cmp(&b.from));
     desired

@@ -71,7 +71,7 @@ impl Size {
     }
 
     fn memory(&self) -> String {
-        sizes::written(self.memory_mb)
+        sizes::format_memory_toml(self.memory_mb)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::core::fleet::normal::parse_duration;
+use crate::core::fleet::normalise::parse_duration;
 use crate::core::fleet::schema::{Kind, Row, Spelling, Table};
 
 /// The same with the keys of the table as it has them: flyctl knows them in any case.

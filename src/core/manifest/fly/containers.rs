@@ -72,7 +72,7 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
     // Only the text says where in it something is wrong.
     let placed = |error| {
         let of_text = serde_json::from_slice::<MachineConfig>(bytes).err();
-        scrub::form(&of_text.unwrap_or(error).to_string())
+        scrub::describe_parse_error(&of_text.unwrap_or(error).to_string())
     };
     let read = tree.and_then(MachineConfig::from_value).map_err(placed);
     let config = match read.and_then(|config| misfit.map_or(Ok(config), Err)) {

@@ -107,13 +107,13 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<At<ReleaseCommand>> {
     let At { value: words, span } = command?;
     let place = fields.file.source.line_ref(span.start);
     let command = ReleaseCommand {
-        words,
+        argv: words,
         timeout_s: match timeout {
             None => Some(RELEASE_TIMEOUT_S),
             Some(at) => Some(whole_seconds(at.value)).filter(|seconds| *seconds > 0),
         },
         guest,
-        place,
+        location: place,
     };
     Some(At::new(command, span))
 }

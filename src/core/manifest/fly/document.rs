@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use crate::core::fleet::quoting::toml_key;
 use crate::core::fleet::schema::{
     File as MachineFile, Guest, Metrics, Restart, Static, StopConfig,
 };
-use crate::core::fleet::typed::toml_key;
 use crate::core::fleet::{AppName, MachineCheck, Region};
 
 use super::super::codes;

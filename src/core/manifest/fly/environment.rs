@@ -49,7 +49,7 @@ fn warn(table: &Fields<'_, '_>, key: &str, span: Range<usize>, node: &Node<'_>, 
     if key.starts_with("FLY_") {
         let message = format!("{}: names that begin with `FLY_` are Fly's own", shown(key));
         file.report(Diagnostic::warning(codes::RESERVED_NAME, message).at(file.place(span, "")));
-    } else if node.get_ref().as_str().is_some() && secret::is_written(key, text) {
+    } else if node.get_ref().as_str().is_some() && secret::is_cleartext_secret(key, text) {
         let message = format!(
             "{} looks like a secret, and everybody who reads this file reads it",
             shown(key)

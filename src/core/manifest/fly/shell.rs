@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::core::fleet::typed::toml_string;
+use crate::core::fleet::quoting::toml_string;
 
 use super::super::codes;
 use super::super::command::split;

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::core::fleet::schema::Guest;
-use crate::core::platform::sizes::{self, Part};
+use crate::core::platform::sizes::{self, SizeField};
 
 use super::super::codes;
 use super::super::diagnostics::{Diagnostic, shown};
@@ -106,13 +106,13 @@ fn judge(fields: &Fields<'_, '_>, guest: &Guest, places: Places) {
         );
         return;
     }
-    let Some(misfit) = sizes::misfit(guest) else {
+    let Some(misfit) = sizes::check_size(guest) else {
         return;
     };
     let place = match misfit.part {
-        Part::Kind => places.kind,
-        Part::Cpus => places.cpus,
-        Part::Memory => places.memory,
+        SizeField::Kind => places.kind,
+        SizeField::Cpus => places.cpus,
+        SizeField::Memory => places.memory,
     };
     let diagnostic = if file.runs_on_fly() && !misfit.only_flyctl {
         Diagnostic::error(codes::IMPOSSIBLE_SIZE, misfit.problem)
@@ -125,9 +125,9 @@ fn judge(fields: &Fields<'_, '_>, guest: &Guest, places: Places) {
 /// The named size, or what is usual without one; none when there is no such size, which is told.
 fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Option<At<Guest>> {
     let usual = if gpu {
-        sizes::DEFAULT_WITH_GPU
+        sizes::DEFAULT_GPU_SIZE
     } else {
-        sizes::DEFAULT
+        sizes::DEFAULT_SIZE
     };
     let written = fields.string("size").filter(|size| !size.value.is_empty());
     let written = written.unwrap_or_else(|| At::new(usual.to_owned(), fields.span.clone()));

@@ -17,7 +17,7 @@ impl Checker<'_> {
             .filter(|(_, change)| matches!(change.action, Action::Create { .. }))
             .map(|(_, change)| &change.machine.name)
             .collect();
-        let machines = observed.into_iter().flat_map(Observed::all);
+        let machines = observed.into_iter().flat_map(Observed::all_machines);
         names.extend(machines.map(|machine| &machine.name));
         let touched: BTreeSet<&MachineId> = changes
             .iter()
@@ -76,7 +76,7 @@ impl Checker<'_> {
         if volumes {
             self.report(format!("step {} may leave a volume for want of room", id.0));
         }
-        if !successor.name.answers(&successor.launch) {
+        if !successor.name.matches_launch(&successor.launch) {
             self.report(format!(
                 "step {} may make a Machine whose name does not answer",
                 id.0

@@ -174,7 +174,10 @@ impl Checker<'_> {
             // One that does not serve takes no capacity away.
             let id = change.machine.id.as_ref();
             let down = id.is_some_and(|id| unproven.get(id) == Some(&UnprovenState::Down));
-            if in_place(&change.action) && !down && change.state.is_none_or(MachineState::runs) {
+            if in_place(&change.action)
+                && !down
+                && change.state.is_none_or(MachineState::should_run)
+            {
                 takes_down.insert(pool, &change.group);
             }
         }
@@ -185,7 +188,7 @@ impl Checker<'_> {
             else {
                 continue;
             };
-            if pool.size > max_unavailable.of(sizes[&id]).max(1) || !pool.first_alone {
+            if pool.size > max_unavailable.to_count_ceil(sizes[&id]).max(1) || !pool.first_alone {
                 self.findings.push(Finding(format!(
                     "pool `{}` takes down too many at once",
                     pool.name

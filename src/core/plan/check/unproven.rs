@@ -33,7 +33,7 @@ pub(super) fn unproven_machines<'o>(
         let record = known.machines.get(&machine.id);
         let part = machine.name.as_str().rsplit('-').next();
         let owed = known
-            .pending
+            .pending_creates
             .iter()
             .any(|pending| Some(pending.launch.as_str()) == part);
         record.is_some_and(|record| record.unproven)
@@ -64,8 +64,8 @@ fn stamped_since(machine: &Machine, known: &Known, scope: &Lineage) -> bool {
 /// None where nothing is left to be seen.
 fn unproven_state(machine: &Machine, group: &DesiredGroup, known: &Known) -> Option<UnprovenState> {
     let ours = known.machines.contains_key(&machine.id)
-        || matches!(machine.management, Management::Ours | Management::Launch)
-            && !known.ignored.contains(&machine.id);
+        || matches!(machine.management, Management::Ours | Management::FlyLaunch)
+            && !known.ignored_machines.contains(&machine.id);
     let config = machine.config.as_deref()?;
     let awaits = matches!(group.strategy, Strategy::Rolling { .. });
     if !ours || !awaits || machine.host != HostStatus::Ok || !machine.standby_for.is_empty() {

@@ -127,8 +127,8 @@ pub(super) fn may_serve(change: &Change, observed: Option<&Observed>) -> bool {
 /// Whether it counts for this group, runs, and fails its checks.
 fn is_unhealthy(machine: &Machine, group: &GroupName, known: &Known) -> bool {
     let ours = known.machines.contains_key(&machine.id)
-        || matches!(machine.management, Management::Ours | Management::Launch)
-            && !known.ignored.contains(&machine.id);
+        || matches!(machine.management, Management::Ours | Management::FlyLaunch)
+            && !known.ignored_machines.contains(&machine.id);
     ours && machine.group.as_ref() == Some(group)
         && machine.standby_for.is_empty()
         && machine.host == HostStatus::Ok

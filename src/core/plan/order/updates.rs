@@ -47,10 +47,10 @@ impl StepBuilder<'_, '_, '_> {
                 (Strategy::Rolling { max_unavailable }, _) => {
                     let (what, size) = match wave {
                         Wave::Failing | Wave::Down => {
-                            ("those that are down", max_unavailable.of(n))
+                            ("those that are down", max_unavailable.to_count_ceil(n))
                         }
-                        Wave::Unproven => ("never seen to work", max_unavailable.of(n)),
-                        Wave::Serving => ("running", max_unavailable.of(n)),
+                        Wave::Unproven => ("never seen to work", max_unavailable.to_count_ceil(n)),
+                        Wave::Serving => ("running", max_unavailable.to_count_ceil(n)),
                         Wave::Resting => ("stopped", n.min(COLD_POOL)),
                     };
                     self.add_pool(

@@ -35,7 +35,7 @@ fn some_config() -> impl Strategy<Value = StoredConfig> {
             other,
             ..MachineConfig::default()
         };
-        StoredConfig::of(&config, &Lineage::new("l").expect("it is valid"))
+        StoredConfig::from_config(&config, &Lineage::new("l").expect("it is valid"))
     })
 }
 
@@ -140,7 +140,7 @@ fn some_run_record() -> impl Strategy<Value = RunRecord> {
     )
 }
 
-fn some_pending() -> impl Strategy<Value = Vec<Pending>> {
+fn some_pending() -> impl Strategy<Value = Vec<PendingCreate>> {
     let pending = (
         some_launch(),
         some_group(),
@@ -148,7 +148,7 @@ fn some_pending() -> impl Strategy<Value = Vec<Pending>> {
         any::<bool>(),
         option::of(some_id()),
     )
-        .prop_map(|(launch, group, region, standby, replaces)| Pending {
+        .prop_map(|(launch, group, region, standby, replaces)| PendingCreate {
             launch,
             group,
             region,
@@ -197,9 +197,9 @@ fn some_known() -> impl Strategy<Value = Known> {
                 .cloned()
                 .collect();
             Known {
-                protect,
-                ignored,
-                pending,
+                protected_groups: protect,
+                ignored_machines: ignored,
+                pending_creates: pending,
                 runs,
                 configs: configs
                     .iter()
@@ -239,7 +239,7 @@ proptest! {
 
     #[test]
     fn every_machine_and_every_record_is_one_line(known in some_known()) {
-        let records = known.protect.len() + known.ignored.len() + known.pending.len()
+        let records = known.protected_groups.len() + known.ignored_machines.len() + known.pending_creates.len()
             + known.machines.len() + known.configs.len() + known.releases.len() + known.runs.len();
         let header = 2 + usize::from(known.release.is_some());
         let text = write(&known);

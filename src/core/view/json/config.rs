@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::secret::HIDDEN;
-use crate::core::fleet::{AppName, Base, DesiredGroup, GroupName, secret};
+use crate::core::fleet::{AppName, ConfigBase, DesiredGroup, GroupName, secret};
 
 /// Whether values that look secret are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn config<'a>(app: &'a AppName, groups: Vec<GroupConfig<'a>>) -> ConfigDocum
 /// One group's config as it is sent, keys in order of the alphabet. The contents of files are hidden with
 /// the secrets: many of them are some.
 pub fn group<'a>(name: &'a GroupName, group: &DesiredGroup, secrets: Secrets) -> GroupConfig<'a> {
-    let mut config = group.config_for(Base::default(), &[], &[]).to_value();
+    let mut config = group.config_for(ConfigBase::default(), &[], &[]).to_value();
     if secrets == Secrets::Hidden {
         secret::replace(&mut config, &mut |_, _| HIDDEN.to_owned());
     }

@@ -7,7 +7,7 @@ use similar::TextDiff;
 use super::FORMAT_VERSION;
 use super::plan::{PlanDocument, plan as plan_document};
 use crate::core::fleet::AppName;
-use crate::core::fleet::secret::form;
+use crate::core::fleet::secret::patterns;
 use crate::core::plan::Plan;
 use crate::core::view::edit::FileEdit;
 
@@ -58,6 +58,6 @@ pub(super) fn file(file: &FileEdit) -> File<'_> {
     File {
         path: &file.path,
         new: file.before.is_none(),
-        diff: form::hidden(&diff.unified_diff().context_radius(3).to_string()).into_owned(),
+        diff: patterns::redact(&diff.unified_diff().context_radius(3).to_string()).into_owned(),
     }
 }

@@ -117,7 +117,7 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
     PlanDocument {
         format_version: FORMAT_VERSION,
         app: &plan.app,
-        app_from: plan.named_by.as_ref().map(|named| named.by.as_str()),
+        app_from: plan.named_by.as_ref().map(|named| named.source.as_str()),
         provider: &plan.provider,
         serial: plan.serial,
         online: plan.online,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::FORMAT_VERSION;
 use crate::core::fleet::Region;
 use crate::core::platform::sizes::VmSize;
-use crate::core::platform::{PRICES_OF, REGIONS_OF, SIZES_OF, prices, regions, sizes};
+use crate::core::platform::{PRICES_AS_OF, REGIONS_AS_OF, SIZES_AS_OF, prices, regions, sizes};
 
 /// The sizes that are sold.
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ pub const PRICES_IN: &str = "iad";
 /// What a size costs in a month in [`PRICES_IN`], in cents; none where no price is known.
 pub fn cents(size: &VmSize) -> Option<i64> {
     let region = Region::new(PRICES_IN).expect("`iad` is a region");
-    Some(prices::monthly(&size.guest(), &region)?.cents())
+    Some(prices::machine_price(&size.guest(), &region)?.cents())
 }
 
 /// The document of the sizes.
@@ -62,8 +62,8 @@ pub fn vm_sizes() -> VmSizesDocument {
     let sold = sizes::all().filter(|size| size.gpu.is_none());
     VmSizesDocument {
         format_version: FORMAT_VERSION,
-        as_of: SIZES_OF,
-        prices_of: PRICES_OF,
+        as_of: SIZES_AS_OF,
+        prices_of: PRICES_AS_OF,
         prices_in: PRICES_IN,
         sizes: sold
             .map(|size| Size {
@@ -71,8 +71,8 @@ pub fn vm_sizes() -> VmSizesDocument {
                 cpu_kind: size.kind.as_str(),
                 cpus: size.cpus,
                 memory_mb: size.memory_mb,
-                max_memory_mb: size.most_mb(),
-                memory_step_mb: sizes::of(size.kind).step_mb,
+                max_memory_mb: size.max_memory_mb(),
+                memory_step_mb: sizes::rules_for(size.kind).step_mb,
                 cents_per_month: cents(size),
             })
             .collect(),
@@ -83,8 +83,8 @@ pub fn vm_sizes() -> VmSizesDocument {
 pub fn regions() -> RegionsDocument {
     RegionsDocument {
         format_version: FORMAT_VERSION,
-        as_of: REGIONS_OF,
-        prices_of: PRICES_OF,
+        as_of: REGIONS_AS_OF,
+        prices_of: PRICES_AS_OF,
         regions: regions::all()
             .map(|region| RegionRow {
                 code: region.code,

@@ -10,7 +10,7 @@ use crate::core::fleet::digest::HIDDEN_PREFIX;
 use crate::core::fleet::secret::HIDDEN;
 use crate::core::fleet::{
     AppName, ConfigDigest, GroupName, Known, KnownMachine, LaunchId, Lineage, MachineId,
-    MachineName, Pending, Region, ReleaseRecord, RunId, RunRecord, VolumeId,
+    MachineName, PendingCreate, Region, ReleaseRecord, RunId, RunRecord, VolumeId,
 };
 
 /// The remembered Machines.
@@ -56,7 +56,7 @@ pub struct StateShow<'a> {
     release: Option<u64>,
     protect: &'a BTreeSet<GroupName>,
     ignored: &'a BTreeSet<MachineId>,
-    pending: &'a [Pending],
+    pending: &'a [PendingCreate],
     runs: &'a [RunRecord],
     releases: &'a [ReleaseRecord],
     configs: BTreeMap<&'a ConfigDigest, Value>,
@@ -95,9 +95,9 @@ pub fn show(known: &Known) -> StateShow<'_> {
         serial: known.serial,
         run: known.run.as_ref(),
         release: known.release,
-        protect: &known.protect,
-        ignored: &known.ignored,
-        pending: &known.pending,
+        protect: &known.protected_groups,
+        ignored: &known.ignored_machines,
+        pending: &known.pending_creates,
         runs: &known.runs,
         releases: &known.releases,
         configs: configs.collect(),

@@ -144,7 +144,7 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
     StatusDocument {
         format_version: FORMAT_VERSION,
         app: &view.app,
-        app_from: view.named_by.as_ref().map(|named| named.by.as_str()),
+        app_from: view.named_by.as_ref().map(|named| named.source.as_str()),
         provider: &view.provider,
         serial: view.serial,
         groups: groups.collect(),

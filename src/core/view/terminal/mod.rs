@@ -3,7 +3,7 @@
 //! Each view takes data, a [`Style`](super::Style) and a writer. Destroys and refusals come last, next
 //! to the prompt.
 
-mod diff;
+mod config_diff;
 pub mod edit;
 pub mod machine;
 pub mod plan;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::core::platform::sizes::{self, CpuKind};
-use crate::core::platform::{PRICES_OF, REGIONS_OF, SIZES_OF, regions};
+use crate::core::platform::{PRICES_AS_OF, REGIONS_AS_OF, SIZES_AS_OF, regions};
 use crate::core::view::json::platform::{PRICES_IN, cents};
 use crate::core::view::line::{Line, Page, columns};
 use crate::core::view::style::{Label, Style};
@@ -18,17 +18,17 @@ pub fn vm_sizes(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
         [
             size.name.to_owned(),
             format!("{} {}", size.cpus, size.kind.as_str()),
-            sizes::memory(size.memory_mb),
-            sizes::memory(size.most_mb()),
+            sizes::format_memory(size.memory_mb),
+            sizes::format_memory(size.max_memory_mb()),
             price,
         ]
     });
     let month = format!("A MONTH IN {}", PRICES_IN.to_uppercase());
     table(["SIZE", "CPUS", "MEMORY", "AT MOST", &month], rows, page)?;
-    let step = |kind| sizes::memory(sizes::of(kind).step_mb);
+    let step = |kind| sizes::format_memory(sizes::rules_for(kind).step_mb);
     let text = format!(
-        "Memory comes in steps of {} (shared) and {} (performance), as of {SIZES_OF}. Prices are for the \
-         first number of memory, always running, as of {PRICES_OF}; - is a price that is not known.",
+        "Memory comes in steps of {} (shared) and {} (performance), as of {SIZES_AS_OF}. Prices are for the \
+         first number of memory, always running, as of {PRICES_AS_OF}; - is a price that is not known.",
         step(CpuKind::Shared),
         step(CpuKind::Performance)
     );
@@ -49,8 +49,8 @@ pub fn regions(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     });
     table(["REGION", "PLACE", "PRICE", ""], rows, page)?;
     let text = format!(
-        "Prices are against {PRICES_IN}, as of {PRICES_OF}; - is one that is not known. Retired regions are \
-         not on Fly's list of {REGIONS_OF}."
+        "Prices are against {PRICES_IN}, as of {PRICES_AS_OF}; - is one that is not known. Retired regions are \
+         not on Fly's list of {REGIONS_AS_OF}."
     );
     page.line(&Line::new(0).hang(0).push(Label::Dim, text))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::progress::subject;
 use crate::core::fleet::MachineId;
-use crate::core::fleet::typed::shell_word;
+use crate::core::fleet::quoting::shell_word;
 use crate::core::plan::partial_rollout::{
     GroupVersions, MachineHealth, PartialRollout, VersionCount,
 };

@@ -37,7 +37,7 @@ fn row(group: &GroupScale) -> [String; 6] {
         both(&|scale| scale.count.to_string()),
         both(&|scale| some(scale.cpu_kind.clone())),
         both(&|scale| some(scale.cpus.map(|n| n.to_string()))),
-        both(&|scale| some(scale.memory_mb.map(sizes::memory))),
+        both(&|scale| some(scale.memory_mb.map(sizes::format_memory))),
         both(&regions),
     ]
 }

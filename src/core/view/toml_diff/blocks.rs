@@ -196,7 +196,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::core::fleet::{GroupName, MachineConfig, difference};
+    use crate::core::fleet::{GroupName, MachineConfig, diff};
 
     fn diff(before: Value, after: Value) -> String {
         told(before, after, None)
@@ -204,7 +204,7 @@ mod tests {
 
     fn told(before: Value, after: Value, http: Option<&str>) -> String {
         let config = |value| MachineConfig::from_value(value).unwrap();
-        let changes = difference::changes(&config(before), &config(after));
+        let changes = diff::diff_configs(&config(before), &config(after));
         let mut rows = Vec::new();
         for block in blocks(&GroupName::new("web").unwrap(), http, &changes) {
             let which = block.which.map_or(String::new(), |w| format!("  # {w}"));

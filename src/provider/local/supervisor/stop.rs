@@ -5,16 +5,16 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process_group};
 use tokio::time::{Instant, sleep};
 
-use super::{Look, Supervisor};
+use super::{RecordCheck, Supervisor};
 use crate::core::fleet::MachineConfig;
-use crate::core::fleet::normal::parse_duration;
-use crate::provider::local::record::{Status, Wanted};
-use crate::provider::local::{events::Event, signals, tree};
+use crate::core::fleet::normalise::parse_duration;
+use crate::provider::local::record::{DesiredState, LocalStatus};
+use crate::provider::local::{events::SupervisorEvent, process_tree, signals};
 
 /// The platform's own wait before it kills.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the tree is looked at while it ends. The end of a grandchild wakes nobody else.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Pauses between two rounds of killing. A process that the kernel holds on to (a dead disk) is waited
 /// for as long as it takes, and not at the price of a busy processor.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -29,11 +29,11 @@ pub(super) struct StopRule {
 
 /// How much time a stop grants.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Manner {
+pub(super) enum StopMode {
     /// Its own signal and timeout, then death.
-    Gentle,
+    Graceful,
     /// Death.
-    AtOnce,
+    Immediate,
 }
 
 impl StopRule {
@@ -56,14 +56,14 @@ impl Supervisor {
     /// Ends everything that descends from here. The main process and its process group get the
     /// Machine's own signal, as from a terminal; what it leaves behind gets `SIGTERM` and the rest of
     /// the timeout; what is there then is killed. Returns when nothing is left.
-    pub(super) async fn empty(&mut self, manner: Manner) {
-        if manner == Manner::Gentle {
-            self.ask_to_end().await;
+    pub(super) async fn stop_all_processes(&mut self, manner: StopMode) {
+        if manner == StopMode::Graceful {
+            self.send_stop_signals().await;
         }
         let mut pause = FIRST_PAUSE;
         loop {
             self.reap();
-            let left = left();
+            let left = remaining_processes();
             match &self.main {
                 None if left.is_empty() => break,
                 None => {}
@@ -78,7 +78,7 @@ impl Supervisor {
         self.events.drain();
     }
 
-    async fn ask_to_end(&mut self) {
+    async fn send_stop_signals(&mut self) {
         let deadline = Instant::now() + self.stop_rule.timeout;
         if let Some(main) = &self.main {
             // It leads its group until it is reaped, so the number means it. It may be gone already.
@@ -87,7 +87,7 @@ impl Supervisor {
         let mut asked_the_rest = false;
         loop {
             self.reap();
-            let left = left();
+            let left = remaining_processes();
             if left.is_empty() && self.main.is_none() {
                 return;
             }
@@ -99,37 +99,40 @@ impl Supervisor {
             if now >= deadline {
                 return;
             }
-            let event = self.events.next(Some(deadline.min(now + LOOK_AGAIN))).await;
-            if matches!(event, Event::Look) && self.must_hurry() {
+            let event = self
+                .events
+                .next(Some(deadline.min(now + POLL_INTERVAL)))
+                .await;
+            if matches!(event, SupervisorEvent::CheckRecord) && self.must_kill_now() {
                 return;
             }
         }
     }
 
     /// Whether what is wanted by now leaves no time for a gentle stop.
-    fn must_hurry(&mut self) -> bool {
-        match self.look() {
-            Look::Gone => true,
-            Look::Same => false,
-            Look::Changed => {
+    fn must_kill_now(&mut self) -> bool {
+        match self.reload_record() {
+            RecordCheck::FolderRemoved => true,
+            RecordCheck::Unchanged => false,
+            RecordCheck::Changed => {
                 self.acknowledge();
-                self.record.wanted == Wanted::Destroyed
+                self.record.desired_state == DesiredState::Destroyed
             }
         }
     }
 
     /// Kills what a supervisor that died left behind, before anything else is done.
-    pub(super) async fn sweep(&mut self, predecessor: Option<&Status>) {
+    pub(super) async fn kill_orphans(&mut self, predecessor: Option<&LocalStatus>) {
         let marks: Vec<String> = self
             .record
-            .marks()
+            .process_markers()
             .iter()
             .map(|(key, value)| format!("{key}={value}"))
             .collect();
         let predecessor = predecessor.map(|status| &status.supervisor);
         let mut pause = FIRST_PAUSE;
         loop {
-            let left = tree::orphans(predecessor, &marks);
+            let left = process_tree::orphans(predecessor, &marks);
             if left.is_empty() {
                 return;
             }
@@ -140,12 +143,12 @@ impl Supervisor {
     }
 }
 
-fn left() -> Vec<tree::Seen> {
-    tree::descendants(rustix::process::getpid().as_raw_pid())
+fn remaining_processes() -> Vec<process_tree::ProcessRef> {
+    process_tree::descendants(rustix::process::getpid().as_raw_pid())
 }
 
-fn send_all(processes: &[tree::Seen], signal: Signal) {
+fn send_all(processes: &[process_tree::ProcessRef], signal: Signal) {
     for process in processes {
-        signals::send_if(process.pid, signal, || process.is_still_there());
+        signals::send_if(process.pid, signal, || process.is_same_process());
     }
 }

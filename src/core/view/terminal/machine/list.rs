@@ -69,7 +69,7 @@ pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
 fn is_foreign(machine: &MachineStatus) -> bool {
     matches!(
         machine.management,
-        Management::Special | Management::Stranger
+        Management::Auxiliary | Management::Unmanaged
     )
 }
 

@@ -3,11 +3,11 @@
 
 use std::fmt;
 
-use crate::core::fleet::{GroupName, MachineConfig, MachineId, VolumeId, difference};
+use crate::core::fleet::{GroupName, MachineConfig, MachineId, VolumeId, diff};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::one::OneView;
 use crate::core::view::style::{Label, Style};
-use crate::core::view::terminal::diff;
+use crate::core::view::terminal::config_diff;
 use crate::core::view::terminal::status::cells::{self, label, remarks};
 
 /// Events that are shown.
@@ -21,14 +21,14 @@ pub fn one(view: &OneView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Resu
     if let Some(config) = &view.config {
         title("Config", page)?;
         // Of nothing at all every field differs: that is the config, with what is secret hidden.
-        let fields = difference::changes(&MachineConfig::default(), config);
-        diff::plain(&group(view), &fields, 2, page)?;
+        let fields = diff::diff_configs(&MachineConfig::default(), config);
+        config_diff::plain(&group(view), &fields, 2, page)?;
     }
     checks(view, page)?;
     events(view, page)?;
     if !view.drift.is_empty() {
         title("Drift: what was changed outside since the last apply", page)?;
-        diff::fields(&group(view), None, &view.drift, 4, page)?;
+        config_diff::fields(&group(view), None, &view.drift, 4, page)?;
     }
     Ok(())
 }

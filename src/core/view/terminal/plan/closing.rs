@@ -6,7 +6,7 @@ use std::fmt;
 use crate::core::fleet::profile::profile;
 use crate::core::fleet::{Region, VolumeId};
 use crate::core::plan::{Action, Change, Plan, PlanMode};
-use crate::core::platform::{PRICES_OF, regions};
+use crate::core::platform::{PRICES_AS_OF, regions};
 use crate::core::view::bundle::Item;
 use crate::core::view::line::{Line, Page};
 use crate::core::view::outline::Outline;
@@ -171,7 +171,7 @@ fn cost(plan: &Plan) -> Option<String> {
 }
 
 fn unpriced(plan: &Plan) -> Option<String> {
-    if !profile(&plan.provider).prices {
+    if !profile(&plan.provider).has_prices {
         return None;
     }
     let comes_or_goes = |change: &&Change| {
@@ -196,7 +196,7 @@ fn unpriced(plan: &Plan) -> Option<String> {
     }
     let regions: Vec<&str> = regions.into_iter().collect();
     Some(format!(
-        "What it costs is not known: the prices of {PRICES_OF} have none for {}.",
+        "What it costs is not known: the prices of {PRICES_AS_OF} have none for {}.",
         regions.join(", ")
     ))
 }

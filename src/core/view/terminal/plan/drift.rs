@@ -8,7 +8,7 @@ use crate::core::view::drifted::{DriftBundle, Fate};
 use crate::core::view::line::{Line, Page};
 use crate::core::view::outline::Outline;
 use crate::core::view::style::{Label, Style};
-use crate::core::view::terminal::diff;
+use crate::core::view::terminal::config_diff;
 use crate::core::view::words;
 
 /// Ids that are listed per entry.
@@ -126,7 +126,7 @@ fn entry(bundle: &DriftBundle<'_>, page: &mut Page<'_>) -> fmt::Result {
         ids.add(Label::Dim, format!(" + {} more", words::number(more)));
     }
     page.line(&ids)?;
-    diff::fields(bundle.group, None, bundle.fields, 10, page)
+    config_diff::fields(bundle.group, None, bundle.fields, 10, page)
 }
 
 fn changed(fate: Option<Fate>) -> &'static str {

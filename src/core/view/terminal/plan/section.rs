@@ -9,7 +9,7 @@ use crate::core::view::bundle::{Bundle, Item, Kind, Order};
 use crate::core::view::line::{Line, Page, cut};
 use crate::core::view::outline::Section;
 use crate::core::view::style::Label;
-use crate::core::view::terminal::diff;
+use crate::core::view::terminal::config_diff;
 use crate::core::view::toml_diff::{self, Written};
 use crate::core::view::words;
 
@@ -107,7 +107,7 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
     let http_service = section
         .group
         .and_then(|group| group.http_service.as_deref());
-    diff::fields(section.name, http_service, bundle.fields, 10, page)?;
+    config_diff::fields(section.name, http_service, bundle.fields, 10, page)?;
     unsent(section.name, http_service, bundle.fields, page)?;
     if matches!(bundle.kind, Kind::Replace(Order::NewFirst)) {
         create::replaced(bundle, page)?;

@@ -190,24 +190,24 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
     match machine.management {
         // The state says whose it is, whatever can be read of it.
         _ if machine.known && machine.counts => {}
-        Management::Ours | Management::Launch if !machine.counts => {
+        Management::Ours | Management::FlyLaunch if !machine.counts => {
             found.push((Label::Dim, "taken out of the state, left alone".to_owned()));
         }
         Management::Unknown => {
             found.push((Label::Change, "nothing says whose it is".to_owned()));
         }
-        Management::Stranger => found.push((Label::Dim, "not managed by Aeroform".to_owned())),
-        Management::Special => {
+        Management::Unmanaged => found.push((Label::Dim, "not managed by Aeroform".to_owned())),
+        Management::Auxiliary => {
             found.push((
                 Label::Dim,
                 "of a release or a console, or a canary that was left; counts for no group"
                     .to_owned(),
             ));
         }
-        Management::Ours | Management::Launch if !machine.known => {
+        Management::Ours | Management::FlyLaunch if !machine.known => {
             found.push((Label::Change, "not in the state yet".to_owned()));
         }
-        Management::Ours | Management::Launch => {}
+        Management::Ours | Management::FlyLaunch => {}
     }
     found
 }

@@ -10,37 +10,37 @@ use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{answer, query};
-use crate::emulator::data::Keeper;
-use crate::emulator::world::{Answer, Bearer, Refusal, World};
+use super::{query, response};
+use crate::emulator::storage::WorldStore;
+use crate::emulator::world::{Answer, Caller, Refusal, World};
 
 /// The world as the API's handlers reach it. Clones share it.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Server {
     world: Arc<Mutex<World>>,
-    keeper: Option<Arc<Mutex<Keeper>>>,
+    store: Option<Arc<Mutex<WorldStore>>>,
     served: Arc<AtomicU64>,
 }
 
-impl Desk {
+impl Server {
     /// A desk in front of this world.
     pub fn new(world: World) -> Self {
-        Self::over(Arc::new(Mutex::new(world)))
+        Self::from_shared(Arc::new(Mutex::new(world)))
     }
 
     /// A desk in front of a world that others reach, too.
-    pub fn over(world: Arc<Mutex<World>>) -> Self {
+    pub fn from_shared(world: Arc<Mutex<World>>) -> Self {
         Self {
             world,
-            keeper: None,
+            store: None,
             served: Arc::default(),
         }
     }
 
     /// The same, which keeps what happens in a file.
     #[must_use]
-    pub fn kept_by(mut self, keeper: Keeper) -> Self {
-        self.keeper = Some(Arc::new(Mutex::new(keeper)));
+    pub fn with_store(mut self, keeper: WorldStore) -> Self {
+        self.store = Some(Arc::new(Mutex::new(keeper)));
         self
     }
 
@@ -57,7 +57,7 @@ impl Desk {
         success: StatusCode,
         call: impl FnOnce(&mut World) -> Answer,
     ) -> Response {
-        let result = self.ask(headers, call).await;
+        let result = self.call_world(headers, call).await;
         self.answer(success, result)
     }
 
@@ -69,7 +69,7 @@ impl Desk {
         bytes: &Bytes,
         call: impl FnOnce(&mut World, &Value) -> Answer,
     ) -> Response {
-        match query::body(bytes) {
+        match query::parse_body(bytes) {
             Ok(body) => {
                 self.serve(headers, success, |world| call(world, &body))
                     .await
@@ -79,16 +79,16 @@ impl Desk {
     }
 
     /// The same without an answer yet.
-    pub(super) async fn ask(
+    pub(super) async fn call_world(
         &self,
         headers: &HeaderMap,
         call: impl FnOnce(&mut World) -> Answer,
     ) -> Result<Value, Refusal> {
-        let bearer = bearer(headers)?;
+        let bearer = parse_caller(headers)?;
         let answer = {
             let mut world = self.world();
-            let answer = call(world.bearing(bearer));
-            self.keep(&mut world)?;
+            let answer = call(world.as_caller(bearer));
+            self.save(&mut world)?;
             answer
         };
         if !answer.delay.is_zero() {
@@ -97,31 +97,31 @@ impl Desk {
         answer.result
     }
 
-    fn keep(&self, world: &mut World) -> Result<(), Refusal> {
-        let Some(keeper) = &self.keeper else {
+    fn save(&self, world: &mut World) -> Result<(), Refusal> {
+        let Some(keeper) = &self.store else {
             return Ok(());
         };
         let mut keeper = keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        let failed = |why: String| answer::refusal(500, &format!("the data file: {why}"));
-        keeper.keep(world).map_err(failed)
+        let failed = |why: String| response::refusal(500, &format!("the data file: {why}"));
+        keeper.save(world).map_err(failed)
     }
 
     /// An answer of the API, with a request id.
     pub(super) fn answer(&self, success: StatusCode, result: Result<Value, Refusal>) -> Response {
         let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
-        answer::of(success, result, &format!("emulated-{number:08}"))
+        response::to_response(success, result, &format!("emulated-{number:08}"))
     }
 }
 
 /// Who calls. Any token is taken, a missing one is not.
-fn bearer(headers: &HeaderMap) -> Result<Bearer, Refusal> {
+fn parse_caller(headers: &HeaderMap) -> Result<Caller, Refusal> {
     let text = |name: &str| headers.get(name)?.to_str().ok();
     let words = text(header::AUTHORIZATION.as_str()).unwrap_or_default();
     let token = match words.split_once(' ') {
         Some(("Bearer" | "FlyV1", token)) if !token.trim().is_empty() => token,
         _ => {
             let message = "Authenticate: token validation error";
-            return Err(answer::refusal(401, message));
+            return Err(response::refusal(401, message));
         }
     };
     let hex = HEXLOWER.encode(&Sha256::digest(token.as_bytes())[..16]);
@@ -133,7 +133,7 @@ fn bearer(headers: &HeaderMap) -> Result<Bearer, Refusal> {
         &hex[20..],
     ]
     .join("-");
-    Ok(Bearer {
+    Ok(Caller {
         nonce: text("fly-machine-lease-nonce").map(str::to_owned),
         owner: Some(format!("{uuid}@tokens.fly.io")),
     })

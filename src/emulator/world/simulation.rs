@@ -9,15 +9,15 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Clock;
-use super::app::{App, Disk};
+use super::app::{App, EmulatedVolume};
 use super::clock::Calendar;
-use super::faults::{Effect, Fault, FaultId, Faults, Subject};
-use super::kept::Changed;
+use super::faults::{Fault, FaultEffect, FaultId, FaultSubject, Faults};
 use super::lease::{self, Lease};
-use super::lifecycle::{Script, State, Timings};
+use super::lifecycle::{StartOverrides, State, Timings};
 use super::limits::Limits;
-use super::machine::{Light, Record, Times};
+use super::machine::{EmulatedMachine, RenderContext, TimeContext};
 use super::operator::Operator;
+use super::persisted::ChangedItem;
 
 /// The whole platform, on one clock and one seed.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct World {
     pub fills_in: bool,
     /// What the platform adds besides to every config that is sent to it, where that is not said: defaults that
     /// nobody has heard of yet. A list has one entry, which is added to every entry that was sent.
-    pub adds: Value,
+    pub extra_defaults: Value,
     /// Whether shown configs have lists in another order and durations in another spelling than they were sent in,
     /// where that means nothing.
     pub respells: bool,
@@ -44,8 +44,8 @@ pub struct World {
     pub(super) moved_tags: BTreeMap<String, String>,
     pub(super) calendar: Calendar,
     limits: Option<Limits>,
-    bearer: Bearer,
-    pub(super) changed: BTreeSet<Changed>,
+    caller: Caller,
+    pub(super) changed: BTreeSet<ChangedItem>,
     pub(super) drawn: u64,
     pub(super) apps: BTreeMap<String, App>,
     faults: Faults,
@@ -54,7 +54,7 @@ pub struct World {
 
 /// What comes with a call beside its body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bearer {
+pub struct Caller {
     /// The lease that the caller says it holds.
     pub nonce: Option<String>,
     /// Who calls, as leases name their owner.
@@ -129,13 +129,13 @@ impl World {
             timings: Timings::default(),
             unique_names: true,
             fills_in: false,
-            adds: Value::Null,
+            extra_defaults: Value::Null,
             respells: false,
             zones: None,
             moved_tags: BTreeMap::new(),
             calendar: Calendar::default(),
             limits: None,
-            bearer: Bearer::default(),
+            caller: Caller::default(),
             changed: BTreeSet::new(),
             drawn: 0,
             apps: BTreeMap::new(),
@@ -165,13 +165,13 @@ impl World {
     }
 
     /// What comes with the next call.
-    pub fn bearing(&mut self, bearer: Bearer) -> &mut Self {
-        self.bearer = bearer;
+    pub fn as_caller(&mut self, bearer: Caller) -> &mut Self {
+        self.caller = bearer;
         self
     }
 
-    pub(super) fn bearer(&self) -> &Bearer {
-        &self.bearer
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Adds an app without Machines, or begins it anew under a new id; gives the id.
@@ -190,7 +190,7 @@ impl World {
         size_gb: u32,
     ) -> Option<String> {
         let id = format!("vol_{}", &self.draw()[..16]);
-        let mut disk = Disk::new(id.clone(), name, region, self.now());
+        let mut disk = EmulatedVolume::new(id.clone(), name, region, self.now());
         disk.size_gb = size_gb;
         let found = self.apps.get_mut(app)?;
         disk.zone = found.zone(name, region, None, true).unwrap_or(1);
@@ -200,7 +200,7 @@ impl World {
 
     /// Scripts a fault.
     pub fn inject(&mut self, fault: Fault) -> FaultId {
-        self.faults.arm(fault)
+        self.faults.add(fault)
     }
 
     /// How often it happened.
@@ -209,8 +209,8 @@ impl World {
     }
 
     /// Lets no scripted fault happen any more; those that come later do.
-    pub fn calm(&mut self) {
-        self.faults.calm();
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
     }
 
     /// Every call so far, in order.
@@ -244,8 +244,8 @@ impl World {
         self.clock.now()
     }
 
-    pub(super) fn times(&self) -> Times {
-        Times {
+    pub(super) fn times(&self) -> TimeContext {
+        TimeContext {
             now: self.now(),
             timings: self.timings.clone(),
             calendar: self.calendar,
@@ -253,8 +253,8 @@ impl World {
     }
 
     /// What is needed to show Machines of this app.
-    pub(super) fn light<'a>(&self, app: &'a App) -> Light<'a> {
-        Light {
+    pub(super) fn render_context<'a>(&self, app: &'a App) -> RenderContext<'a> {
+        RenderContext {
             times: self.times(),
             fills_in: self.fills_in.then_some(app.volumes.as_slice()),
             respells: self.respells,
@@ -262,8 +262,8 @@ impl World {
     }
 
     /// A Machine of this app as the platform shows it.
-    pub(super) fn shown(&self, app: &App, record: &Record) -> Value {
-        record.shown(&self.light(app))
+    pub(super) fn render(&self, app: &App, record: &EmulatedMachine) -> Value {
+        record.render(&self.render_context(app))
     }
 
     /// What the tag of this config's image names now, if somebody has moved it.
@@ -288,8 +288,8 @@ impl World {
     /// Passes one call through log, limits and faults to its work.
     pub(super) fn serve(
         &mut self,
-        call: &Subject<'_>,
-        work: impl FnOnce(&mut Self, Script) -> Result<Value, Refusal>,
+        call: &FaultSubject<'_>,
+        work: impl FnOnce(&mut Self, StartOverrides) -> Result<Value, Refusal>,
     ) -> Answer {
         let now = self.now();
         self.log.push(LoggedCall {
@@ -302,40 +302,42 @@ impl World {
         let id = call.id.unwrap_or(call.app);
         let limited = self.limits.as_mut();
         if let Some(Err(pause)) = limited.map(|limits| limits.take(now, call.action, id)) {
-            self.bearer = Bearer::default();
+            self.caller = Caller::default();
             return Answer {
-                result: Err(too_fast(pause)),
+                result: Err(rate_limited(pause)),
                 delay: latency,
             };
         }
-        let mut altered = Altered::default();
-        for effect in self.faults.hit(call, &self.seed) {
+        let mut altered = FaultedCall::default();
+        for effect in self.faults.effects_on(call, &self.seed) {
             altered.take(call.action, effect);
         }
         if let (Some(ttl), Some(id)) = (altered.leased, call.id) {
             self.lease_to_another(call.app, id, ttl);
         }
-        let guarded = self.guarded(call).filter(|_| altered.instead.is_none());
-        let done = match (altered.instead, guarded) {
-            (Some(Instead::Refused(refusal)), _) | (None, Some(refusal)) => Err(refusal),
-            (Some(Instead::Empty), _) => Ok(Value::Array(Vec::new())),
-            (Some(Instead::Untouched), _) => Ok(self.untouched(call)),
+        let guarded = self
+            .check_lease(call)
+            .filter(|_| altered.replaced_outcome.is_none());
+        let done = match (altered.replaced_outcome, guarded) {
+            (Some(ReplacedOutcome::Refused(refusal)), _) | (None, Some(refusal)) => Err(refusal),
+            (Some(ReplacedOutcome::Empty), _) => Ok(Value::Array(Vec::new())),
+            (Some(ReplacedOutcome::Untouched), _) => Ok(self.false_success(call)),
             (None, None) => {
-                self.touch(call.app, call.id);
+                self.mark_changed(call.app, call.id);
                 work(self, altered.script)
             }
         };
-        self.bearer = Bearer::default();
+        self.caller = Caller::default();
         let done = done.map(|answer| without(answer, &altered.omitted));
         Answer {
-            result: altered.afterwards.map_or(done, Err),
+            result: altered.refusal_after.map_or(done, Err),
             delay: latency + altered.slower,
         }
     }
 
-    fn guarded(&self, call: &Subject<'_>) -> Option<Refusal> {
+    fn check_lease(&self, call: &FaultSubject<'_>) -> Option<Refusal> {
         let record = self.apps.get(call.app)?.record(call.id?)?;
-        let nonce = self.bearer.nonce.as_deref();
+        let nonce = self.caller.nonce.as_deref();
         lease::refusal(call.action, record, nonce, self.now(), self.calendar)
     }
 
@@ -355,29 +357,29 @@ impl World {
     }
 
     /// What a liar answers: the Machine as it is, or the bare success of calls that show none.
-    fn untouched(&self, call: &Subject<'_>) -> Value {
+    fn false_success(&self, call: &FaultSubject<'_>) -> Value {
         let app = self.apps.get(call.app);
         let found = app.and_then(|app| Some((app, app.record(call.id?)?)));
         match (call.action, found) {
-            ("update", Some((app, record))) => self.shown(app, record),
+            ("update", Some((app, record))) => self.render(app, record),
             _ => serde_json::json!({"ok": true}),
         }
     }
 
-    pub(super) fn found(&self, app: &str) -> Result<&App, Refusal> {
+    pub(super) fn require_app(&self, app: &str) -> Result<&App, Refusal> {
         let missing = || Refusal::new(404, "app not found");
         self.apps.get(app).ok_or_else(missing)
     }
 
-    pub(super) fn found_mut(&mut self, app: &str) -> Result<&mut App, Refusal> {
+    pub(super) fn require_app_mut(&mut self, app: &str) -> Result<&mut App, Refusal> {
         let missing = || Refusal::new(404, "app not found");
         self.apps.get_mut(app).ok_or_else(missing)
     }
 
     /// The state of a Machine that can still be acted upon.
-    pub(super) fn acting(&self, app: &str, id: &str) -> Result<State, Refusal> {
+    pub(super) fn require_active_state(&self, app: &str, id: &str) -> Result<State, Refusal> {
         let now = self.now();
-        self.found(app)?
+        self.require_app(app)?
             .record(id)
             .map(|record| record.state(now))
             .filter(|state| *state != State::Destroyed)
@@ -387,11 +389,11 @@ impl World {
 
 /// What faults make of a call.
 #[derive(Default)]
-struct Altered {
-    script: Script,
+struct FaultedCall {
+    script: StartOverrides,
     slower: Duration,
-    instead: Option<Instead>,
-    afterwards: Option<Refusal>,
+    replaced_outcome: Option<ReplacedOutcome>,
+    refusal_after: Option<Refusal>,
     leased: Option<Duration>,
     /// Fields that the answer lacks.
     omitted: Vec<String>,
@@ -410,98 +412,102 @@ fn without(mut answer: Value, fields: &[String]) -> Value {
 }
 
 /// What happens in place of the work.
-enum Instead {
+enum ReplacedOutcome {
     Refused(Refusal),
     Empty,
     Untouched,
 }
 
-impl Altered {
-    fn take(&mut self, action: &str, effect: Effect) {
+impl FaultedCall {
+    fn take(&mut self, action: &str, effect: FaultEffect) {
         let lost = |status| Refusal::new(status, "the answer was lost");
         let instead = match effect {
-            Effect::Refuse { status, message } => Instead::Refused(Refusal::new(status, message)),
-            Effect::NoRoom { message } => Instead::Refused(no_room(action, message)),
-            Effect::Refusal(refused) => {
+            FaultEffect::Refuse { status, message } => {
+                ReplacedOutcome::Refused(Refusal::new(status, message))
+            }
+            FaultEffect::NoRoom { message } => ReplacedOutcome::Refused(no_room(action, message)),
+            FaultEffect::Refusal(refused) => {
                 let (status, message) = refused.answer(action);
-                Instead::Refused(Refusal::new(status, message))
+                ReplacedOutcome::Refused(Refusal::new(status, message))
             }
-            Effect::RateLimited { retry_after } => Instead::Refused(too_fast(retry_after)),
-            Effect::LoseBefore { status } => Instead::Refused(lost(status)),
-            Effect::BreakBefore => Instead::Refused(lost(0)),
-            Effect::EmptyList => Instead::Empty,
-            Effect::Lie => Instead::Untouched,
-            Effect::LoseAfter { status } => {
-                self.afterwards = Some(lost(status));
+            FaultEffect::RateLimited { retry_after } => {
+                ReplacedOutcome::Refused(rate_limited(retry_after))
+            }
+            FaultEffect::LoseBefore { status } => ReplacedOutcome::Refused(lost(status)),
+            FaultEffect::BreakBefore => ReplacedOutcome::Refused(lost(0)),
+            FaultEffect::EmptyList => ReplacedOutcome::Empty,
+            FaultEffect::FalseSuccess => ReplacedOutcome::Untouched,
+            FaultEffect::LoseAfter { status } => {
+                self.refusal_after = Some(lost(status));
                 return;
             }
-            Effect::BreakAfter => {
-                self.afterwards = Some(lost(0));
+            FaultEffect::BreakAfter => {
+                self.refusal_after = Some(lost(0));
                 return;
             }
-            Effect::SlowAnswer(by) => {
+            FaultEffect::SlowAnswer(by) => {
                 self.slower += by;
                 return;
             }
-            Effect::Omits(field) => {
+            FaultEffect::Omits(field) => {
                 self.omitted.push(field);
                 return;
             }
-            Effect::LeaseHeld(ttl) => {
+            FaultEffect::LeaseHeld(ttl) => {
                 self.leased = Some(ttl);
                 return;
             }
-            Effect::SlowStart(by) => {
+            FaultEffect::SlowStart(by) => {
                 self.script.slower += by;
                 return;
             }
-            Effect::ListLag(by) => {
+            FaultEffect::ListLag(by) => {
                 self.script.unlisted += by;
                 return;
             }
-            Effect::FailStart => {
+            FaultEffect::FailStart => {
                 self.script.fails = true;
                 return;
             }
-            Effect::Ends(code) => {
+            FaultEffect::ExitsAtOnce(code) => {
                 self.script.ends = Some(code);
                 return;
             }
-            Effect::ExitsAfter(exits) => {
+            FaultEffect::ExitsAfter(exits) => {
                 self.script.exits = Some(exits);
                 return;
             }
-            Effect::Reverts => {
+            FaultEffect::Reverts => {
                 self.script.reverts = true;
                 return;
             }
-            Effect::StartsStopped => {
+            FaultEffect::StartsStopped => {
                 self.script.starts_stopped = true;
                 return;
             }
-            Effect::StaysCreated => {
+            FaultEffect::StaysCreated => {
                 self.script.stays_created = true;
                 return;
             }
-            Effect::WrongRegion(region) => {
-                self.script.elsewhere = Some(region);
+            FaultEffect::WrongRegion(region) => {
+                self.script.region_override = Some(region);
                 return;
             }
-            Effect::ChecksNeverPass => {
+            FaultEffect::ChecksNeverPass => {
                 self.script.checks_never_pass = true;
                 return;
             }
-            Effect::Migrates => {
+            FaultEffect::Migrates => {
                 self.script.migrates = true;
                 return;
             }
-            Effect::HostUnreachable { in_part } => {
+            FaultEffect::HostUnreachable { in_part } => {
                 self.script.unreachable = true;
                 self.script.in_part = in_part;
                 return;
             }
         };
-        self.instead = Some(instead);
+        self.replaced_outcome = Some(instead);
     }
 }
 
@@ -517,7 +523,7 @@ fn no_room(action: &str, message: Option<String>) -> Refusal {
     }
 }
 
-fn too_fast(pause: Duration) -> Refusal {
+fn rate_limited(pause: Duration) -> Refusal {
     let mut refusal = Refusal::new(429, "rate limit exceeded");
     refusal.retry_after = Some(pause);
     refusal

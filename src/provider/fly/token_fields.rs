@@ -10,7 +10,7 @@ use super::access::Access;
 
 /// What stands at a place of an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FieldRole {
     /// A name, an id, a time: all of it is remembered or decides something.
     Name,
     /// The value of a config.
@@ -22,56 +22,56 @@ enum Kind {
 }
 
 /// Where the answer has the token in a name; none where it has not.
-pub(super) fn with_token(path: &str, body: &[u8], access: &Access) -> Option<String> {
+pub(super) fn find_token_field(path: &str, body: &[u8], access: &Access) -> Option<String> {
     let text = String::from_utf8_lossy(body);
-    if !access.gives_token(&text) {
+    if !access.contains_token(&text) {
         return None;
     }
     // What is no JSON is refused by who reads it.
     let tree: Value = serde_json::from_str(&text).ok()?;
     let kind = if path.ends_with("/metadata") {
-        Kind::Metadata
+        FieldRole::Metadata
     } else {
-        Kind::Name
+        FieldRole::Name
     };
     find(&tree, kind, "", access)
 }
 
-fn find(value: &Value, kind: Kind, place: &str, access: &Access) -> Option<String> {
+fn find(value: &Value, kind: FieldRole, place: &str, access: &Access) -> Option<String> {
     match value {
         Value::String(text) => {
-            (kind == Kind::Name && access.gives_token(text)).then(|| place.to_owned())
+            (kind == FieldRole::Name && access.contains_token(text)).then(|| place.to_owned())
         }
         Value::Array(items) => items
             .iter()
             .find_map(|item| find(item, kind, place, access)),
         Value::Object(map) => map.iter().find_map(|(key, value)| {
-            if kind != Kind::Text && access.gives_token(key) {
+            if kind != FieldRole::Text && access.contains_token(key) {
                 return Some(format!(
                     "a key of {}",
                     if place.is_empty() { "it" } else { place }
                 ));
             }
-            find(value, below(kind, key), key, access)
+            find(value, role_of_child(kind, key), key, access)
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
 /// What stands under a key.
-fn below(kind: Kind, key: &str) -> Kind {
+fn role_of_child(kind: FieldRole, key: &str) -> FieldRole {
     match (kind, key) {
-        (Kind::Name, "config" | "incomplete_config") => Kind::Config,
-        (Kind::Name, "checks" | "events" | "error" | "message" | "description" | "nonce") => {
-            Kind::Text
+        (FieldRole::Name, "config" | "incomplete_config") => FieldRole::Config,
+        (FieldRole::Name, "checks" | "events" | "error" | "message" | "description" | "nonce") => {
+            FieldRole::Text
         }
-        (Kind::Config, "metadata") => Kind::Metadata,
-        (Kind::Metadata, key) => {
+        (FieldRole::Config, "metadata") => FieldRole::Metadata,
+        (FieldRole::Metadata, key) => {
             let is_name = ["fly_", "aeroform_", "process_group"];
             if is_name.iter().any(|lead| key.starts_with(lead)) {
-                Kind::Name
+                FieldRole::Name
             } else {
-                Kind::Config
+                FieldRole::Config
             }
         }
         (kind, _) => kind,

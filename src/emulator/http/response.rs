@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::emulator::world::Refusal;
 
 /// The answer with this status if it is a success.
-pub(super) fn of(
+pub(super) fn to_response(
     success: StatusCode,
     result: Result<Value, Refusal>,
     request_id: &str,
@@ -19,8 +19,8 @@ pub(super) fn of(
     let mut response = match result {
         Ok(Value::Null) => success.into_response(),
         Ok(value) => json_with(success, &value),
-        Err(refusal) if refusal.status == 0 => broken(),
-        Err(refusal) => refused(&refusal),
+        Err(refusal) if refusal.status == 0 => truncated_response(),
+        Err(refusal) => refusal_response(&refusal),
     };
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("fly-request-id", id);
@@ -44,7 +44,7 @@ fn json_with(status: StatusCode, value: &Value) -> Response {
     (status, json, value.to_string()).into_response()
 }
 
-fn refused(refusal: &Refusal) -> Response {
+fn refusal_response(refusal: &Refusal) -> Response {
     let body = match refusal.kind {
         _ if refusal.enveloped => {
             json!({"status": "error", "message": refusal.message, "code": "invalid"})
@@ -65,7 +65,7 @@ fn refused(refusal: &Refusal) -> Response {
 
 /// A connection that ends after the first bytes of an answer: whoever reads it cannot know what it
 /// would have said.
-fn broken() -> Response {
+fn truncated_response() -> Response {
     let parts = [
         Ok(Bytes::from_static(b"{")),
         Err(io::Error::from(io::ErrorKind::ConnectionReset)),

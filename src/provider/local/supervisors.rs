@@ -14,14 +14,14 @@ use tokio::time::{Instant, sleep};
 
 use super::codes;
 use super::layout::MachineDir;
-use super::observe::{Keeper, keeper, snapshot};
+use super::snapshot::{SupervisorPresence, find_supervisor, snapshot};
 use super::{process, signals};
 use crate::env::Env;
 use crate::provider::{ErrorClass, ProviderError};
 
 /// A supervisor that was woken answers in milliseconds; on a computer that is overloaded, later.
-const PATIENCE: Duration = Duration::from_secs(20);
-const STARTS: u32 = 3;
+const ACKNOWLEDGE_TIMEOUT: Duration = Duration::from_secs(20);
+const MAX_STARTS: u32 = 3;
 
 /// Starts supervisors and reaps those that have ended.
 #[derive(Debug)]
@@ -49,8 +49,12 @@ impl Supervisors {
 
     /// Returns once a supervisor has seen this wish, or the folder is gone. An error of class
     /// `Unknown` when none answers: the wish is written and may yet come true.
-    pub(super) async fn obey(&self, dir: &MachineDir, wish: u64) -> Result<(), ProviderError> {
-        let deadline = Instant::now() + PATIENCE;
+    pub(super) async fn notify_and_wait(
+        &self,
+        dir: &MachineDir,
+        wish: u64,
+    ) -> Result<(), ProviderError> {
+        let deadline = Instant::now() + ACKNOWLEDGE_TIMEOUT;
         let mut woken = None;
         let mut starts = 0;
         let mut started_at = None;
@@ -58,33 +62,36 @@ impl Supervisors {
             let Some(now) = snapshot(dir).map_err(|error| io_error("read", dir, &error))? else {
                 return Ok(());
             };
-            if now.record.wish != wish || now.is_obeyed() {
+            if now.record.generation != wish || now.is_acknowledged() {
                 return Ok(());
             }
-            match now.keeper {
-                Keeper::Alive(Some(pid)) if woken != Some(pid) => {
-                    let is_keeper = || keeper(dir).is_ok_and(|now| now == Keeper::Alive(Some(pid)));
+            match now.supervisor {
+                SupervisorPresence::Alive(Some(pid)) if woken != Some(pid) => {
+                    let is_keeper = || {
+                        find_supervisor(dir)
+                            .is_ok_and(|now| now == SupervisorPresence::Alive(Some(pid)))
+                    };
                     signals::send_if(pid.as_raw_pid(), Signal::HUP, is_keeper);
                     woken = Some(pid);
                 }
-                Keeper::None if !self.is_coming(started_at) => {
-                    if starts == STARTS {
-                        return Err(silent(dir));
+                SupervisorPresence::None if !self.is_starting(started_at) => {
+                    if starts == MAX_STARTS {
+                        return Err(no_answer_error(dir));
                     }
                     starts += 1;
                     started_at = Some(self.start(dir)?);
                 }
-                Keeper::Alive(_) | Keeper::None => {}
+                SupervisorPresence::Alive(_) | SupervisorPresence::None => {}
             }
             if Instant::now() >= deadline {
-                return Err(silent(dir));
+                return Err(no_answer_error(dir));
             }
             sleep(Duration::from_millis(5)).await;
         }
     }
 
     /// Whether the supervisor of this number still runs and may be about to take the lock.
-    fn is_coming(&self, pid: Option<u32>) -> bool {
+    fn is_starting(&self, pid: Option<u32>) -> bool {
         self.reap();
         let started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         started.iter().any(|child| Some(child.id()) == pid)
@@ -124,7 +131,7 @@ impl Supervisors {
     }
 }
 
-fn silent(dir: &MachineDir) -> ProviderError {
+fn no_answer_error(dir: &MachineDir) -> ProviderError {
     let place = dir.path().display();
     ProviderError::new(
         ErrorClass::Unknown,

@@ -4,46 +4,46 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::app::App;
-use super::machine::Record;
-use super::place::World;
+use super::machine::EmulatedMachine;
+use super::simulation::World;
 
 /// An app, or one of its Machines.
-pub(super) type Changed = (String, Option<String>);
+pub(super) type ChangedItem = (String, Option<String>);
 
 /// One row to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct PersistedRow {
     /// The app.
     pub app: String,
     /// One of its Machines; none for the app itself.
     pub machine: Option<String>,
     /// The Machine's place in the order of lists.
-    pub place: u64,
+    pub position: u64,
     /// What it is; none for an app that is there no more, with its Machines.
     pub text: Option<String>,
 }
 
 impl World {
     /// Notes that this app, or this Machine of it, may be another now.
-    pub(super) fn touch(&mut self, app: &str, machine: Option<&str>) {
+    pub(super) fn mark_changed(&mut self, app: &str, machine: Option<&str>) {
         self.changed
             .insert((app.to_owned(), machine.map(str::to_owned)));
     }
 
     /// What may have changed since this was asked last, and how many ids were drawn in all.
-    pub fn changes(&mut self) -> (Vec<Kept>, u64) {
+    pub fn take_changes(&mut self) -> (Vec<PersistedRow>, u64) {
         let changed = std::mem::take(&mut self.changed);
         let rows = changed.into_iter().filter_map(|(name, machine)| {
             let app = self.apps.get(&name);
             let (place, text) = match (&machine, app) {
-                (None, app) => (0, app.map(written)),
-                (Some(id), Some(app)) => (app.place(id)?, app.record(id).map(written)),
+                (None, app) => (0, app.map(to_json_text)),
+                (Some(id), Some(app)) => (app.list_position(id)?, app.record(id).map(to_json_text)),
                 (Some(_), None) => return None,
             };
-            Some(Kept {
+            Some(PersistedRow {
                 app: name,
                 machine,
-                place,
+                position: place,
                 text,
             })
         });
@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Takes back changes that could not be kept: they are to be kept with the next ones.
-    pub fn unkept(&mut self, rows: Vec<Kept>) {
+    pub fn requeue_changes(&mut self, rows: Vec<PersistedRow>) {
         let rows = rows.into_iter();
         self.changed.extend(rows.map(|row| (row.app, row.machine)));
     }
@@ -60,14 +60,14 @@ impl World {
     ///
     /// # Errors
     /// The reason why a row is none of ours.
-    pub fn restore(&mut self, rows: &[Kept], drawn: u64) -> Result<(), String> {
+    pub fn restore(&mut self, rows: &[PersistedRow], drawn: u64) -> Result<(), String> {
         for row in rows {
             let text = row.text.as_deref().unwrap_or_default();
             if row.machine.is_none() {
-                let app: App = read(text)?;
+                let app: App = from_json_text(text)?;
                 self.apps.insert(row.app.clone(), app);
             } else {
-                let record: Record = read(text)?;
+                let record: EmulatedMachine = from_json_text(text)?;
                 let app = self.apps.get_mut(&row.app);
                 let missing = || format!("a Machine of `{}`, which is no app", row.app);
                 app.ok_or_else(missing)?.add(record);
@@ -78,10 +78,10 @@ impl World {
     }
 }
 
-fn written(value: &impl Serialize) -> String {
+fn to_json_text(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data always serialises")
 }
 
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+fn from_json_text<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }

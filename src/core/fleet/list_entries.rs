@@ -7,7 +7,11 @@ use serde_json::Value;
 /// Which of `items` each wanted entry is: the one of the same name; else, of those left over, the first
 /// that says nothing else where the wanted one says something. The platform may have filled in a key
 /// that nobody wrote, and its entry is the same one all the same.
-pub(super) fn matches(keys: &[&str], wanted: &[Value], items: &[Value]) -> Vec<Option<usize>> {
+pub(super) fn match_entries(
+    keys: &[&str],
+    wanted: &[Value],
+    items: &[Value],
+) -> Vec<Option<usize>> {
     let names = entry_names(keys, items);
     let places: BTreeMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
     let mut found: Vec<Option<usize>> = entry_names(keys, wanted)
@@ -33,8 +37,8 @@ pub(super) fn matches(keys: &[&str], wanted: &[Value], items: &[Value]) -> Vec<O
 }
 
 /// The entry of `before` that each of `after` is, whichever of the two says more of its keys.
-pub(super) fn pairs(keys: &[&str], before: &[Value], after: &[Value]) -> Vec<Option<usize>> {
-    let mut found = matches(keys, after, before);
+pub(super) fn pair_entries(keys: &[&str], before: &[Value], after: &[Value]) -> Vec<Option<usize>> {
+    let mut found = match_entries(keys, after, before);
     let taken: BTreeSet<usize> = found.iter().flatten().copied().collect();
     let left: Vec<usize> = (0..before.len()).filter(|at| !taken.contains(at)).collect();
     let open: Vec<usize> = (0..after.len()).filter(|at| found[*at].is_none()).collect();
@@ -43,7 +47,7 @@ pub(super) fn pairs(keys: &[&str], before: &[Value], after: &[Value]) -> Vec<Opt
     }
     let of =
         |list: &[Value], at: &[usize]| at.iter().map(|at| list[*at].clone()).collect::<Vec<_>>();
-    let back = matches(keys, &of(before, &left), &of(after, &open));
+    let back = match_entries(keys, &of(before, &left), &of(after, &open));
     for (at, other) in left.iter().zip(back) {
         if let Some(other) = other {
             found[open[other]] = Some(*at);
@@ -101,7 +105,7 @@ mod tests {
             json!({"port": 80, "protocol": "tcp"}),
             json!({"port": 80, "protocol": "udp"}),
         ];
-        let found = |wanted: &[Value]| matches(&keys, wanted, &there);
+        let found = |wanted: &[Value]| match_entries(&keys, wanted, &there);
         assert_eq!(found(&[json!({"port": 80, "protocol": "udp"})]), [Some(1)]);
         assert_eq!(
             found(&[json!({"port": 80}), json!({"port": 80})]),

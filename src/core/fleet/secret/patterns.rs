@@ -3,49 +3,49 @@
 //! One detector for commands, addresses, headers, paths, image references, lines of a file and values of
 //! variables. It looks inside words: at what issuers mark, at passwords in addresses, at flags and
 //! assignments whose name says what their value is, and at long strings that no person has thought up.
-//! Start at [`find`]. Names are judged in [`super::name`], single values in [`super::value`].
+//! Start at [`find_secrets`]. Names are judged in [`super::name`], single values in [`super::value`].
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::HIDDEN;
 use super::issuers;
-use super::name::{Says, says};
+use super::name::{NameHint, classify_name};
 use super::value::{is_placeholder, is_random, is_secret};
 
 /// The parts of a text that are secrets, in order and apart from each other.
-pub fn find(text: &str) -> Vec<Range<usize>> {
+pub fn find_secrets(text: &str) -> Vec<Range<usize>> {
     let mut found = certain_parts(text);
     found.extend(assignments(text));
     found.extend(flags(text));
     found.extend(schemes_of_headers(text));
     found.extend(random_words(text));
-    merged(text, found)
+    merge_ranges(text, found)
 }
 
 /// Those that cannot be anything else: what issuers mark, private keys, and passwords in addresses.
-pub fn certain(text: &str) -> Vec<Range<usize>> {
-    merged(text, certain_parts(text))
+pub fn find_certain(text: &str) -> Vec<Range<usize>> {
+    merge_ranges(text, certain_parts(text))
 }
 
 /// Whether something in the text is a secret.
-pub fn is_in(text: &str) -> bool {
-    !find(text).is_empty()
+pub fn has_secret(text: &str) -> bool {
+    !find_secrets(text).is_empty()
 }
 
 /// The text with [`HIDDEN`] in the place of each secret.
-pub fn hidden(text: &str) -> Cow<'_, str> {
-    without(text, &find(text))
+pub fn redact(text: &str) -> Cow<'_, str> {
+    redact_ranges(text, &find_secrets(text))
 }
 
 /// The same for secrets that are certain.
-pub fn hidden_certain(text: &str) -> Cow<'_, str> {
-    without(text, &certain(text))
+pub fn redact_certain(text: &str) -> Cow<'_, str> {
+    redact_ranges(text, &find_certain(text))
 }
 
-/// [`hidden`] for a line of a file, with the byte range of a spot in it moved along.
-pub fn hidden_around(text: &str, spot: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
-    let found = find(text);
+/// [`redact`] for a line of a file, with the byte range of a spot in it moved along.
+pub fn redact_excerpt(text: &str, spot: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
+    let found = find_secrets(text);
     let moved = |at: usize, is_end: bool| {
         let mut shift = at;
         for range in &found {
@@ -60,33 +60,33 @@ pub fn hidden_around(text: &str, spot: Range<usize>) -> (Cow<'_, str>, Range<usi
         shift
     };
     let spot = moved(spot.start, false)..moved(spot.end, true);
-    (without(text, &found), spot)
+    (redact_ranges(text, &found), spot)
 }
 
 /// Which of the words of a command are secrets or have some in them: the value of a flag may be the next word.
-pub fn in_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
+pub fn secret_words<'a>(words: impl IntoIterator<Item = &'a str>) -> Vec<bool> {
     let mut program = "";
     let mut before = "";
     let judged = words.into_iter().enumerate().map(|(at, word)| {
         if at == 0 || before == "&&" || before == "|" {
             program = word;
         }
-        let announced = announces(program, before, word);
+        let announced = precedes_secret(program, before, word);
         before = word;
-        announced || is_in(word)
+        announced || has_secret(word)
     });
     judged.collect()
 }
 
 fn certain_parts(text: &str) -> Vec<Range<usize>> {
-    let mut found = issuers::marked(text);
-    found.extend(logins(text));
+    let mut found = issuers::find_issuer_tokens(text);
+    found.extend(login_passwords(text));
     found.extend(private_keys(text));
-    found.extend(addresses(text));
+    found.extend(url_passwords(text));
     found
 }
 
-fn merged(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
+fn merge_ranges(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     found.retain(|range| !range.is_empty() && &text[range.clone()] != HIDDEN);
     found.sort_by_key(|range| range.start);
     let mut apart: Vec<Range<usize>> = Vec::new();
@@ -99,7 +99,7 @@ fn merged(text: &str, mut found: Vec<Range<usize>>) -> Vec<Range<usize>> {
     apart
 }
 
-fn without<'t>(text: &'t str, found: &[Range<usize>]) -> Cow<'t, str> {
+fn redact_ranges<'t>(text: &'t str, found: &[Range<usize>]) -> Cow<'t, str> {
     if found.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -120,7 +120,7 @@ fn private_keys(text: &str) -> Vec<Range<usize>> {
     let mut from = 0;
     while let Some(at) = text[from..].find("-----BEGIN ").map(|at| from + at) {
         let head = &text[at..];
-        let kind = &head[11..floor(head, 11 + 64)];
+        let kind = &head[11..floor_char_boundary(head, 11 + 64)];
         let is_private = kind
             .find("PRIVATE KEY")
             .is_some_and(|at| !kind[..at].contains("-----"));
@@ -141,16 +141,16 @@ fn private_keys(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Passwords and tokens in addresses: `scheme://user:PASSWORD@host`, `https://TOKEN@host`.
-fn addresses(text: &str) -> Vec<Range<usize>> {
+fn url_passwords(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("://") {
-        let scheme = text[ceil(text, at.saturating_sub(32))..at]
+        let scheme = text[ceil_char_boundary(text, at.saturating_sub(32))..at]
             .rsplit(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '+' | '-' | '.'))
             .next()
             .unwrap_or_default();
         let from = at + 3;
         let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>' | '\\');
-        let whole = &text[from..floor(text, from + ENOUGH)];
+        let whole = &text[from..floor_char_boundary(text, from + MAX_SCAN_LEN)];
         let whole = &whole[..whole.find(ends).unwrap_or(whole.len())];
         let authority = whole.split(['/', '?', '#']).next().unwrap_or_default();
         let user = match authority.rsplit_once('@') {
@@ -184,10 +184,10 @@ fn addresses(text: &str) -> Vec<Range<usize>> {
 }
 
 /// `user:PASSWORD@host` without a scheme, as in references of images.
-fn logins(text: &str) -> Vec<Range<usize>> {
+fn login_passwords(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices('@') {
-        let behind = ceil(text, at.saturating_sub(ENOUGH));
+        let behind = ceil_char_boundary(text, at.saturating_sub(MAX_SCAN_LEN));
         let before = &text[behind..at];
         let start = before
             .rmatch_indices(|c: char| {
@@ -199,7 +199,7 @@ fn logins(text: &str) -> Vec<Range<usize>> {
             continue;
         };
         let start = behind + start;
-        let host = &text[at + 1..floor(text, at + 1 + ENOUGH)];
+        let host = &text[at + 1..floor_char_boundary(text, at + 1 + MAX_SCAN_LEN)];
         let host = &host[..host
             .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '/' | ','))
             .unwrap_or(host.len())];
@@ -226,14 +226,14 @@ fn assignments(text: &str) -> Vec<Range<usize>> {
         if at < passed {
             continue;
         }
-        let behind = ceil(text, at.saturating_sub(ENOUGH));
+        let behind = ceil_char_boundary(text, at.saturating_sub(MAX_SCAN_LEN));
         let before = text[behind..at].trim_end_matches([' ', '\t', '"', '\'', '\\']);
         let name = before
-            .rsplit(|c: char| !is_of_name(c))
+            .rsplit(|c: char| !is_name_char(c))
             .next()
             .unwrap_or_default();
-        let says = says(name);
-        if says == Says::Nothing {
+        let says = classify_name(name);
+        if says == NameHint::Unrelated {
             continue;
         }
         let rest = &text[at + 1..];
@@ -263,7 +263,7 @@ fn assignments(text: &str) -> Vec<Range<usize>> {
         if is_secret(says, value) {
             found.push(start..start + value.len());
         }
-        passed = if value.len() > ENOUGH {
+        passed = if value.len() > MAX_SCAN_LEN {
             start + value.len()
         } else {
             passed
@@ -285,7 +285,7 @@ fn flags(text: &str) -> Vec<Range<usize>> {
         // Variables before a program are none.
         begins = begins && word.contains('=') || matches!(word, "&&" | "|" | ";");
         let bare = word.trim_matches(['"', '\'', '`']);
-        if announces(program, before, bare) {
+        if precedes_secret(program, before, bare) {
             let start = at + word.find(bare).unwrap_or(0);
             found.push(start..start + bare.len());
         }
@@ -356,10 +356,10 @@ fn random_words(text: &str) -> Vec<Range<usize>> {
 
 /// As much as is looked at around a sign: longer is no name, no address and no password, and hostile texts have
 /// many signs.
-const ENOUGH: usize = 256;
+const MAX_SCAN_LEN: usize = 256;
 
 /// The nearest boundary of characters at or before this byte.
-pub(super) fn floor(text: &str, at: usize) -> usize {
+pub(super) fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
@@ -368,7 +368,7 @@ pub(super) fn floor(text: &str, at: usize) -> usize {
 }
 
 /// The nearest one at or after it.
-fn ceil(text: &str, at: usize) -> usize {
+fn ceil_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at += 1;
@@ -376,7 +376,7 @@ fn ceil(text: &str, at: usize) -> usize {
     at
 }
 
-fn is_of_name(c: char) -> bool {
+fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
 }
 
@@ -406,7 +406,7 @@ fn value_at(text: &str, at: usize) -> (usize, &str) {
 }
 
 /// Whether a flag says that the word after it is a secret.
-fn announces(program: &str, flag: &str, word: &str) -> bool {
+fn precedes_secret(program: &str, flag: &str, word: &str) -> bool {
     let program = program.rsplit('/').next().unwrap_or(program);
     let flag = flag.trim_matches(['"', '\'', '`']);
     match flag {
@@ -418,7 +418,7 @@ fn announces(program: &str, flag: &str, word: &str) -> bool {
         }
         _ => {
             let name = flag.strip_prefix("--").filter(|name| !name.contains('='));
-            name.is_some_and(|name| says(name) == Says::Secret) && is_value(word)
+            name.is_some_and(|name| classify_name(name) == NameHint::Secret) && is_value(word)
         }
     }
 }
@@ -430,7 +430,7 @@ fn is_mysql(program: &str) -> bool {
 
 /// Whether this could be the value of something secret at all.
 fn is_value(text: &str) -> bool {
-    is_secret(Says::Secret, text)
+    is_secret(NameHint::Secret, text)
 }
 
 #[cfg(test)]
@@ -503,8 +503,8 @@ mod tests {
                 "a (hidden)\nb",
             ),
         ] {
-            assert_eq!(hidden(text), shown);
-            assert!(!is_in(&hidden(text)), "{shown} is clean");
+            assert_eq!(redact(text), shown);
+            assert!(!has_secret(&redact(text)), "{shown} is clean");
         }
     }
 
@@ -550,7 +550,7 @@ mod tests {
             "token expired for this organisation",
             "cannot read the token: invalid character",
         ] {
-            assert_eq!(hidden(text), text);
+            assert_eq!(redact(text), text);
         }
     }
 
@@ -564,7 +564,7 @@ mod tests {
             ("token=kj", "token=(hidden)"),
         ] {
             let at = text.rfind(spot).unwrap();
-            let (hidden, moved) = hidden_around(text, at..at + spot.len());
+            let (hidden, moved) = redact_excerpt(text, at..at + spot.len());
             assert_eq!(&hidden[moved], shown, "{spot}");
         }
     }
@@ -584,7 +584,7 @@ mod tests {
                 &[false, false, true],
             ),
         ] {
-            assert_eq!(in_words(words.iter().copied()), secret, "{words:?}");
+            assert_eq!(secret_words(words.iter().copied()), secret, "{words:?}");
         }
     }
 }

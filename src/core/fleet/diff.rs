@@ -7,11 +7,11 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::entries::{entry_names, pairs};
-use super::quiet::{Filled, without_quiet};
+use super::computed::{ComputedFields, without_computed};
+use super::list_entries::{entry_names, pair_entries};
 use super::schema::{CONFIG, Effect, Kind, Less, Row, Secret, Table, UNKNOWN};
-use super::secret::{self, HIDDEN, hides};
-use super::{Lineage, MachineConfig, normal};
+use super::secret::{self, HIDDEN, is_secret_name};
+use super::{Lineage, MachineConfig, normalise};
 
 /// One field that changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,82 +46,94 @@ pub struct FieldChange {
 }
 
 /// The fields in which two configs differ, normalised first, in a stable order, secrets hidden.
-pub fn changes(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldChange> {
-    between(
+pub fn diff_configs(before: &MachineConfig, after: &MachineConfig) -> Vec<FieldChange> {
+    diff_by_table(
         CONFIG,
-        &normal::normalised(before),
-        &normal::normalised(after),
+        &normalise::normalise_config(before),
+        &normalise::normalise_config(after),
     )
 }
 
 /// What a Machine with this config has to change to become this: its fields that nobody has to change are
 /// left out (rule 10).
-pub fn changes_of(
+pub fn required_changes(
     existing: &MachineConfig,
     after: &MachineConfig,
-    filled: &Filled,
+    filled: &ComputedFields,
     lineage: &Lineage,
 ) -> Vec<FieldChange> {
-    let (before, after) = (normal::normalised(existing), normal::normalised(after));
-    let before = without_quiet(CONFIG, &before, &after, filled, lineage);
-    between(CONFIG, &before, &after)
+    let (before, after) = (
+        normalise::normalise_config(existing),
+        normalise::normalise_config(after),
+    );
+    let before = without_computed(CONFIG, &before, &after, filled, lineage);
+    diff_by_table(CONFIG, &before, &after)
 }
 
 /// How a Machine differs from what was sent to it: what is there, taken from `back`, which is what it would
 /// be had nobody changed it.
-pub fn drift_of(
+pub fn drift_changes(
     back: &Value,
     there: &Value,
-    filled: &Filled,
+    filled: &ComputedFields,
     lineage: &Lineage,
 ) -> Vec<FieldChange> {
     if back == there {
         return Vec::new();
     }
-    let (back, there) = (normal::again(back), normal::again(there));
-    let there = without_quiet(CONFIG, &there, &back, filled, lineage);
-    between(CONFIG, &back, &there)
+    let (back, there) = (normalise::renormalise(back), normalise::renormalise(there));
+    let there = without_computed(CONFIG, &there, &back, filled, lineage);
+    diff_by_table(CONFIG, &back, &there)
 }
 
 /// The same for two remembered forms, whichever version remembered them.
-pub fn tree_changes(before: &Value, after: &Value) -> Vec<FieldChange> {
+pub fn diff_stored(before: &Value, after: &Value) -> Vec<FieldChange> {
     if before == after {
         return Vec::new();
     }
-    between(CONFIG, &normal::again(before), &normal::again(after))
+    diff_by_table(
+        CONFIG,
+        &normalise::renormalise(before),
+        &normalise::renormalise(after),
+    )
 }
 
 /// The fields in which two normalised trees differ, by any table.
-pub fn between(table: &Table, before: &Value, after: &Value) -> Vec<FieldChange> {
-    let mut found = Found::default();
+pub fn diff_by_table(table: &Table, before: &Value, after: &Value) -> Vec<FieldChange> {
+    let mut found = DiffCollector::default();
     let empty = Map::new();
     let section = |tree: &'_ Value| tree.as_object().cloned().unwrap_or_else(|| empty.clone());
     if before != after {
-        found.section(table, &section(before), &section(after), Whole::No);
+        found.section(
+            table,
+            &section(before),
+            &section(after),
+            AbsentTable::PerField,
+        );
     }
     found.changes
 }
 
 /// Whether a table that one side lacks is one change.
 #[derive(Clone, Copy, PartialEq)]
-enum Whole {
-    Yes,
-    No,
+enum AbsentTable {
+    OneChange,
+    PerField,
 }
 
 #[derive(Default)]
-struct Found {
+struct DiffCollector {
     path: Vec<String>,
     changes: Vec<FieldChange>,
 }
 
-impl Found {
+impl DiffCollector {
     fn section(
         &mut self,
         table: &Table,
         before: &Map<String, Value>,
         after: &Map<String, Value>,
-        whole: Whole,
+        whole: AbsentTable,
     ) {
         let known = table.rows.iter().map(|row| row.name);
         let mut keys: Vec<&str> = before
@@ -144,28 +156,32 @@ impl Found {
         }
     }
 
-    fn field(&mut self, row: &Row, old: Option<&Value>, new: Option<&Value>, whole: Whole) {
+    fn field(&mut self, row: &Row, old: Option<&Value>, new: Option<&Value>, whole: AbsentTable) {
         let empty = Value::Object(Map::new());
         // At the top a missing table and an empty one are the same: its lines are told one by one.
         let (old, new) = match row.kind() {
-            Kind::Section(_) | Kind::Entries(_) | Kind::TextMap if whole == Whole::No => {
+            Kind::Section(_) | Kind::Entries(_) | Kind::TextMap
+                if whole == AbsentTable::PerField =>
+            {
                 (Some(old.unwrap_or(&empty)), Some(new.unwrap_or(&empty)))
             }
             _ => (old, new),
         };
         match (row.kind(), old, new) {
             (Kind::Section(table), Some(Value::Object(a)), Some(Value::Object(b))) => {
-                self.section(table, a, b, Whole::Yes);
+                self.section(table, a, b, AbsentTable::OneChange);
             }
             (Kind::Entries(_) | Kind::TextMap, Some(Value::Object(a)), Some(Value::Object(b))) => {
                 self.entries(row, a, b);
             }
             // Whether a value is shown says the name beside it.
-            (Kind::List(table), _, _) if named_secrets(table) => self.tell(row, old, new),
+            (Kind::List(table), _, _) if has_named_secrets(table) => {
+                self.push_change(row, old, new)
+            }
             (Kind::List(table), Some(Value::Array(a)), Some(Value::Array(b))) => {
                 self.list(row, table, a, b);
             }
-            (_, old, new) => self.tell(row, old, new),
+            (_, old, new) => self.push_change(row, old, new),
         }
     }
 
@@ -181,9 +197,9 @@ impl Found {
             self.path.push(key.clone());
             match (row.kind(), old, new) {
                 (Kind::Entries(table), Some(Value::Object(a)), Some(Value::Object(b))) => {
-                    self.section(table, a, b, Whole::Yes);
+                    self.section(table, a, b, AbsentTable::OneChange);
                 }
-                (_, old, new) => self.tell(row, old, new),
+                (_, old, new) => self.push_change(row, old, new),
             }
             self.path.pop();
         }
@@ -191,7 +207,7 @@ impl Found {
 
     fn list(&mut self, row: &Row, table: &Table, before: &[Value], after: &[Value]) {
         let keys = row.spec.found_by;
-        let pairs = pairs(keys, before, after);
+        let pairs = pair_entries(keys, before, after);
         let (old_names, new_names) = (entry_names(keys, before), entry_names(keys, after));
         let told = self.changes.len();
         for (at, old) in before.iter().enumerate() {
@@ -201,9 +217,9 @@ impl Found {
             match (old, new.map(|new| &after[new])) {
                 (old, Some(new)) if old == new => {}
                 (Value::Object(a), Some(Value::Object(b))) => {
-                    self.section(table, a, b, Whole::Yes);
+                    self.section(table, a, b, AbsentTable::OneChange);
                 }
-                (old, new) => self.tell(row, Some(old), new),
+                (old, new) => self.push_change(row, Some(old), new),
             }
             self.path.pop();
         }
@@ -212,23 +228,26 @@ impl Found {
             .filter(|(_, pair)| pair.is_none())
         {
             self.path.push(name.clone());
-            self.tell(row, None, Some(new));
+            self.push_change(row, None, Some(new));
             self.path.pop();
         }
         if self.changes.len() == told {
             // The same entries in another order, where the first of several may win; other lists are sorted.
-            self.tell(row, Some(&before.into()), Some(&after.into()));
+            self.push_change(row, Some(&before.into()), Some(&after.into()));
         }
     }
 
-    fn tell(&mut self, row: &Row, before: Option<&Value>, after: Option<&Value>) {
+    fn push_change(&mut self, row: &Row, before: Option<&Value>, after: Option<&Value>) {
         let name = self.path.last().map_or("", String::as_str);
-        let by_form =
-            |value: Option<&Value>| value.and_then(Value::as_str).is_some_and(secret::in_text);
+        let by_form = |value: Option<&Value>| {
+            value
+                .and_then(Value::as_str)
+                .is_some_and(secret::text_has_secret)
+        };
         let hidden = match row.spec.secret {
             Secret::Always => true,
             Secret::ByName if matches!(row.kind(), Kind::TextMap) => {
-                hides(name) || by_form(before) || by_form(after)
+                is_secret_name(name) || by_form(before) || by_form(after)
             }
             Secret::ByName | Secret::No => by_form(before) || by_form(after),
         };
@@ -253,7 +272,7 @@ impl Found {
             }
             None => None,
         };
-        let shrinks = is_less(row, before, after);
+        let shrinks = is_smaller(row, before, after);
         let line_ends = only_line_ends(name, before, after);
         let (mut before, mut after) = (show(before), show(after));
         // What differs is within what is hidden.
@@ -302,13 +321,13 @@ fn all_with_lf(value: &Value) -> Value {
     }
 }
 
-fn named_secrets(table: &Table) -> bool {
+fn has_named_secrets(table: &Table) -> bool {
     let named =
         |row: &Row| row.spec.secret == Secret::ByName && !matches!(row.kind(), Kind::TextMap);
     table.rows.iter().any(named)
 }
 
-fn is_less(row: &Row, before: Option<&Value>, after: Option<&Value>) -> bool {
+fn is_smaller(row: &Row, before: Option<&Value>, after: Option<&Value>) -> bool {
     let number = |value: Option<&Value>| value.and_then(Value::as_u64);
     match row.spec.less {
         Less::Nothing => false,
@@ -332,7 +351,7 @@ mod tests {
     #[test]
     fn the_ends_of_lines_are_told_as_such() {
         let found = |before: Value, after: Value| {
-            let found = changes(&config(before), &config(after));
+            let found = diff_configs(&config(before), &config(after));
             found
                 .iter()
                 .map(|change| change.line_ends)
@@ -359,10 +378,10 @@ mod tests {
         };
         let none = with(Value::Null);
         for zero in ["0s", "0ms", "0", ""] {
-            assert_eq!(changes(&none, &with(json!(zero))), [], "{zero}");
-            assert_eq!(changes(&with(json!(zero)), &none), [], "{zero}");
+            assert_eq!(diff_configs(&none, &with(json!(zero))), [], "{zero}");
+            assert_eq!(diff_configs(&with(json!(zero)), &none), [], "{zero}");
         }
-        assert_eq!(changes(&none, &with(json!("1s"))).len(), 2);
+        assert_eq!(diff_configs(&none, &with(json!("1s"))).len(), 2);
     }
 
     fn config(value: Value) -> MachineConfig {
@@ -379,7 +398,7 @@ mod tests {
             !printed.contains("hunter2") && printed.contains("\"A\":\"1\""),
             "{printed}"
         );
-        let found = changes(
+        let found = diff_configs(
             &config(
                 json!({"env": {"API_TOKEN": "hunter2"}, "files": [{"guest_path": "/a", "raw_value": "aGk="}]}),
             ),
@@ -394,7 +413,7 @@ mod tests {
     fn mounts_that_come_or_go_replace_and_others_do_not() {
         let with = |value| config(json!({"mounts": value}));
         let data = json!([{"name": "data", "path": "/data"}]);
-        let effect = |a: Value, b: Value| changes(&with(a), &with(b))[0].effect;
+        let effect = |a: Value, b: Value| diff_configs(&with(a), &with(b))[0].effect;
         assert_eq!(effect(json!([]), data.clone()), Effect::Replace);
         assert_eq!(effect(data.clone(), json!([])), Effect::Replace);
         assert_eq!(
@@ -410,7 +429,7 @@ mod tests {
     #[test]
     fn the_content_of_a_file_stands_in_no_change_of_it() {
         let file = |text: &str| config(json!({"files": [{"guest_path": "/a", "raw_value": text}]}));
-        let found = changes(&file("aGk="), &file("aG8="));
+        let found = diff_configs(&file("aGk="), &file("aG8="));
         assert_eq!(found[0].path, ["files", "/a", "raw_value"]);
         assert!(found[0].hidden);
         assert_eq!(found[0].after, Some(Value::from(HIDDEN)));
@@ -423,33 +442,34 @@ mod tests {
                 json!({"statics": urls.map(|url| json!({"url_prefix": url, "guest_path": "/"}))}),
             )
         };
-        let found = changes(&statics(["/", "/a"]), &statics(["/a", "/"]));
+        let found = diff_configs(&statics(["/", "/a"]), &statics(["/a", "/"]));
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].path, ["statics"]);
         let services = |ports: [u16; 2]| {
             config(json!({"services": ports.map(|port| json!({"internal_port": port}))}))
         };
-        assert_eq!(changes(&services([1, 2]), &services([2, 1])), []);
+        assert_eq!(diff_configs(&services([1, 2]), &services([2, 1])), []);
     }
 
     #[test]
     fn what_becomes_of_a_size_says_whether_it_shrinks() {
         let with = |guest: Value| config(json!({"guest": guest}));
-        let shrinks = |before: Value, after: Value| changes(&with(before), &with(after))[0].shrinks;
+        let shrinks =
+            |before: Value, after: Value| diff_configs(&with(before), &with(after))[0].shrinks;
         assert!(shrinks(json!({"cpus": 2}), json!({"cpus": 1})));
         assert!(!shrinks(json!({"cpus": 1}), json!({"cpus": 2})));
         let kind = |kind: &str| json!({"cpu_kind": kind});
         assert!(shrinks(kind("performance"), kind("shared")));
         assert!(!shrinks(kind("shared"), kind("performance")));
-        let host = changes(&with(json!({})), &with(json!({"host_dedication_id": "h"})));
+        let host = diff_configs(&with(json!({})), &with(json!({"host_dedication_id": "h"})));
         assert_eq!(host[0].effect, Effect::Replace);
     }
 
     #[test]
     fn less_memory_shrinks_and_more_does_not() {
         let with = |mb: u32| config(json!({"guest": {"memory_mb": mb}}));
-        assert!(changes(&with(512), &with(256))[0].shrinks);
-        assert!(!changes(&with(256), &with(512))[0].shrinks);
+        assert!(diff_configs(&with(512), &with(256))[0].shrinks);
+        assert!(!diff_configs(&with(256), &with(512))[0].shrinks);
     }
 
     #[test]
@@ -458,10 +478,7 @@ mod tests {
             "checks": [{"timeout": "2m0s"}], "ports": [{"port": 443}, {"port": 80, "force_https": false}]}]});
         let new = json!({"services": [{"internal_port": 80, "checks": [{"timeout": "1m0s"}],
             "ports": [{"port": 80}, {"port": 443}]}]});
-        assert_eq!(tree_changes(&old, &new), []);
-        assert_eq!(
-            tree_changes(&json!({"x": [1]}), &json!({"x": [2]})).len(),
-            1
-        );
+        assert_eq!(diff_stored(&old, &new), []);
+        assert_eq!(diff_stored(&json!({"x": [1]}), &json!({"x": [2]})).len(), 1);
     }
 }

@@ -15,7 +15,7 @@ impl Known {
         let mut renamed: BTreeMap<ConfigDigest, ConfigDigest> = BTreeMap::new();
         let mut configs = BTreeMap::new();
         for (digest, config) in std::mem::take(&mut self.configs) {
-            match config.without_secrets(lineage) {
+            match config.redacted(lineage) {
                 Some(hidden) => {
                     renamed.insert(digest, hidden.digest());
                     configs.insert(hidden.digest(), hidden);
@@ -27,11 +27,11 @@ impl Known {
         }
         self.configs = configs;
         for (old, new) in &renamed {
-            if let Some(filled) = self.filled.remove(old) {
-                self.filled.insert(new.clone(), filled);
+            if let Some(filled) = self.computed_fields.remove(old) {
+                self.computed_fields.insert(new.clone(), filled);
             }
         }
-        self.exposed = renamed.len();
+        self.configs_with_cleartext = renamed.len();
         let machines = self
             .machines
             .values_mut()

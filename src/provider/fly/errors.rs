@@ -13,7 +13,7 @@ use crate::provider::{ErrorClass, ProviderError};
 
 /// What the words of a refusal mean, whatever its status between 400 and 499 is: the platform says the same
 /// with several (docs/platform/machines-api.md 1.7, 20a). The first row that fits counts.
-const WORDS: &[(&[&str], ErrorClass, Code)] = &[
+const REFUSAL_PATTERNS: &[(&[&str], ErrorClass, Code)] = &[
     (
         &[
             "could not reserve resource for machine",
@@ -55,19 +55,19 @@ const WORDS: &[(&[&str], ErrorClass, Code)] = &[
 ];
 
 /// The words of a Machine that is between two states.
-const BUSY: &[&str] = &["getting replaced", "still active", "current state"];
+const BUSY_PHRASES: &[&str] = &["getting replaced", "still active", "current state"];
 
 /// The words of a lease that somebody else holds.
-pub(super) const LEASED: &str = "lease currently held by";
+pub(super) const LEASE_HELD_PHRASE: &str = "lease currently held by";
 
 /// No answer keeps anybody away for longer, whatever it says.
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(600);
 
 /// Who asks to wait longer is not waited for at all.
-const TOO_LONG: Duration = Duration::from_secs(60 * 60);
+const FATAL_RETRY_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// What a refusal means.
-pub(in crate::provider) fn class(
+pub(in crate::provider) fn classify(
     status: u16,
     message: &str,
     retry_after: Option<Duration>,
@@ -76,8 +76,8 @@ pub(in crate::provider) fn class(
     // A lease's owner and the names in a message are foreign text.
     if (400..500).contains(&status)
         && !matches!(status, 401 | 404 | 408 | 429)
-        && !message.contains(LEASED)
-        && let Some((_, class, code)) = WORDS.iter().find(|(words, _, _)| says(words))
+        && !message.contains(LEASE_HELD_PHRASE)
+        && let Some((_, class, code)) = REFUSAL_PATTERNS.iter().find(|(words, _, _)| says(words))
     {
         return (class.clone(), *code);
     }
@@ -85,18 +85,18 @@ pub(in crate::provider) fn class(
         401 | 403 => (ErrorClass::Fatal, shared::NO_ACCESS),
         404 => (ErrorClass::NotFound, shared::NOT_FOUND),
         408 => (ErrorClass::Unknown, shared::TIMED_OUT),
-        429 if retry_after.is_some_and(|pause| pause > TOO_LONG) => {
+        429 if retry_after.is_some_and(|pause| pause > FATAL_RETRY_DELAY) => {
             (ErrorClass::Fatal, shared::RATE_LIMITED)
         }
         429 => {
-            let pause = retry_after.map(|pause| pause.min(LONGEST_PAUSE));
+            let pause = retry_after.map(|pause| pause.min(MAX_RETRY_DELAY));
             (ErrorClass::RateLimited(pause), shared::RATE_LIMITED)
         }
         // No answer at all, or one that says nothing of what was done.
         0 | 500.. => (ErrorClass::Unknown, shared::SERVER_ERROR),
-        409 if message.contains(LEASED) => (ErrorClass::Conflict, shared::LEASED),
+        409 if message.contains(LEASE_HELD_PHRASE) => (ErrorClass::Conflict, shared::LEASED),
         409 => (ErrorClass::Conflict, shared::CONFLICT),
-        412 if says(BUSY) => (ErrorClass::Conflict, shared::BUSY),
+        412 if says(BUSY_PHRASES) => (ErrorClass::Conflict, shared::BUSY),
         412 if message.contains("not currently stopped") => {
             (ErrorClass::Invalid, shared::NOT_STOPPED)
         }
@@ -109,22 +109,22 @@ pub(in crate::provider) fn class(
 }
 
 /// The error of an answer that is no success.
-pub(super) fn refused(asked: &str, answer: &Response) -> ProviderError {
-    let said = said(&answer.body);
-    let (class, code) = class(answer.status, &said.text, answer.retry_after);
+pub(super) fn error_from_response(asked: &str, answer: &Response) -> ProviderError {
+    let said = parse_error_body(&answer.body);
+    let (class, code) = classify(answer.status, &said.text, answer.retry_after);
     if class == ErrorClass::Conflict
-        && let Some(held) = held(&said.text)
+        && let Some(held) = lease_holder(&said.text)
     {
         return ProviderError::new(class, code, held);
     }
     let mut message = format!("{asked} answered {}: {}", answer.status, said.text);
     let too_long = answer
         .retry_after
-        .filter(|pause| answer.status == 429 && *pause > TOO_LONG);
+        .filter(|pause| answer.status == 429 && *pause > FATAL_RETRY_DELAY);
     if let Some(pause) = too_long {
         message = format!(
             "{message}; it asks to wait {}, which is not done",
-            long(pause)
+            format_long_delay(pause)
         );
     }
     if let Some(id) = &answer.request_id {
@@ -153,7 +153,7 @@ pub(super) fn refused(asked: &str, answer: &Response) -> ProviderError {
 }
 
 /// Hours, days or years.
-fn long(pause: Duration) -> String {
+fn format_long_delay(pause: Duration) -> String {
     let hours = pause.as_secs() / 3600;
     match hours {
         0..48 => format!("{hours} hours"),
@@ -163,8 +163,11 @@ fn long(pause: Duration) -> String {
 }
 
 /// Somebody else's lease: of which Machine, whose, until when.
-fn held(said: &str) -> Option<String> {
-    let (id, rest) = said.split_once("machine ID ")?.1.split_once(LEASED)?;
+fn lease_holder(said: &str) -> Option<String> {
+    let (id, rest) = said
+        .split_once("machine ID ")?
+        .1
+        .split_once(LEASE_HELD_PHRASE)?;
     let (owner, until) = rest.split_once(", expires at ")?;
     Some(format!(
         "Machine {} is leased by {} until {}",
@@ -176,7 +179,7 @@ fn held(said: &str) -> Option<String> {
 
 /// A refusal that says that the other side has trouble, with what to do. `at` is where it was asked, `fly` whether
 /// that is Fly itself.
-pub(super) fn with_trouble(
+pub(super) fn with_outage_hint(
     error: ProviderError,
     status: u16,
     at: &str,
@@ -197,7 +200,7 @@ pub(super) fn with_trouble(
 }
 
 /// What to do where no connection came about, by the words of the system.
-fn unconnected(why: &str, fly: bool) -> &'static str {
+fn connection_hint(why: &str, fly: bool) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
     match (says(&["dns error", "lookup address"]), fly) {
         (true, true) => "the name of the host is not found: is this computer online?",
@@ -214,14 +217,19 @@ fn unconnected(why: &str, fly: bool) -> &'static str {
 }
 
 /// The error of a request without an answer. `at` is where the answer was looked for.
-pub(super) fn unanswered(asked: &str, at: &str, error: TransportError, fly: bool) -> ProviderError {
+pub(super) fn error_from_transport(
+    asked: &str,
+    at: &str,
+    error: TransportError,
+    fly: bool,
+) -> ProviderError {
     match error {
         TransportError::NotSent(why) => ProviderError::new(
             ErrorClass::Transient,
             own::NO_CONNECTION,
             format!("{asked} could not be asked at {at}: {why}"),
         )
-        .hint(unconnected(&why, fly)),
+        .hint(connection_hint(&why, fly)),
         // Read again, it would be as large.
         TransportError::TooLarge(why) => ProviderError::new(
             if asked.starts_with("GET ") {
@@ -243,7 +251,7 @@ pub(super) fn unanswered(asked: &str, at: &str, error: TransportError, fly: bool
 }
 
 /// The error of a success that has the token in a name, which would be remembered. `place` is the field.
-pub(super) fn with_token(asked: &str, place: &str) -> ProviderError {
+pub(super) fn token_in_response(asked: &str, place: &str) -> ProviderError {
     let message = format!("{asked} answered with the token that it was sent, in `{place}`");
     let class = if asked.starts_with("GET ") {
         ErrorClass::Fatal
@@ -256,21 +264,24 @@ pub(super) fn with_token(asked: &str, place: &str) -> ProviderError {
 }
 
 /// The error of an answer that is a success and cannot be read. Whatever it was to tell may be so.
-pub(in crate::provider) fn unreadable(asked: &str, why: impl std::fmt::Display) -> ProviderError {
-    let why = scrub::form(&why.to_string());
+pub(in crate::provider) fn unreadable_response(
+    asked: &str,
+    why: impl std::fmt::Display,
+) -> ProviderError {
+    let why = scrub::describe_parse_error(&why.to_string());
     let message = format!("{asked} answered something else than the API's form: {why}");
     ProviderError::new(ErrorClass::Unknown, shared::UNREADABLE_ANSWER, message)
 }
 
-struct Said {
+struct ApiErrorBody {
     text: String,
 }
 
 /// The most of a foreign message that is passed on.
-const MOST: usize = 500;
+const MAX_MESSAGE_LEN: usize = 500;
 
 /// What a body says is wrong: `message`, else `error`, else what it holds.
-fn said(body: &[u8]) -> Said {
+fn parse_error_body(body: &[u8]) -> ApiErrorBody {
     let tree: Option<Value> = serde_json::from_slice(body).ok();
     let field = |name: &str| {
         let text = tree.as_ref()?.get(name)?.as_str()?;
@@ -286,8 +297,8 @@ fn said(body: &[u8]) -> Said {
     if text.is_empty() {
         "nothing".clone_into(&mut text);
     }
-    Said {
-        text: text.chars().take(MOST).collect(),
+    ApiErrorBody {
+        text: text.chars().take(MAX_MESSAGE_LEN).collect(),
     }
 }
 
@@ -301,7 +312,7 @@ mod tests {
             body: body.as_bytes().to_vec(),
             ..Response::default()
         };
-        let error = refused("GET /x", &answer);
+        let error = error_from_response("GET /x", &answer);
         (error.class, error.code)
     }
 
@@ -454,7 +465,7 @@ mod tests {
             body: br#"{"error":"over the allowed quota"}"#.to_vec(),
             ..Response::default()
         };
-        let hint = refused("POST /x", &answer).hint.unwrap();
+        let hint = error_from_response("POST /x", &answer).hint.unwrap();
         assert!(hint.contains("limit") && !hint.contains("token"), "{hint}");
     }
 
@@ -471,7 +482,7 @@ mod tests {
                 ..Response::default()
             };
             assert_eq!(
-                refused("POST /v1/apps/shop/machines/1/lease", &answer).message,
+                error_from_response("POST /v1/apps/shop/machines/1/lease", &answer).message,
                 "Machine 1 is leased by ana@example.com until 2026-01-02T03:04:05Z"
             );
         }
@@ -479,10 +490,10 @@ mod tests {
 
     #[test]
     fn nobody_is_kept_away_for_ever() {
-        let too_fast = |retry_after| class(429, "", retry_after).0;
+        let too_fast = |retry_after| classify(429, "", retry_after).0;
         let some = Some(Duration::from_secs(7));
         assert_eq!(too_fast(some), ErrorClass::RateLimited(some));
-        let most = ErrorClass::RateLimited(Some(LONGEST_PAUSE));
+        let most = ErrorClass::RateLimited(Some(MAX_RETRY_DELAY));
         assert_eq!(too_fast(Some(Duration::from_secs(3600))), most);
         for (seconds, asks) in [
             (7200, "2 hours"),
@@ -494,7 +505,7 @@ mod tests {
                 retry_after: Some(Duration::from_secs(seconds)),
                 ..Response::default()
             };
-            let error = refused("GET /x", &answer);
+            let error = error_from_response("GET /x", &answer);
             assert_eq!(
                 (&error.class, error.code),
                 (&ErrorClass::Fatal, "rate_limited")
@@ -515,7 +526,7 @@ mod tests {
             ..Response::default()
         };
         assert_eq!(
-            refused("POST /v1/apps/shop/machines", &answer).message,
+            error_from_response("POST /v1/apps/shop/machines", &answer).message,
             "POST /v1/apps/shop/machines answered 400: invalid config (request 01R)"
         );
     }

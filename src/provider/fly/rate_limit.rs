@@ -9,22 +9,22 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// A limit over all requests.
-pub(super) struct Pace {
-    apart: Duration,
+pub(super) struct RateLimiter {
+    interval: Duration,
     /// When the next one may be sent.
     next: Mutex<Option<Instant>>,
 }
 
-impl Pace {
-    pub(super) fn of(per_second: NonZeroU32) -> Self {
+impl RateLimiter {
+    pub(super) fn new(per_second: NonZeroU32) -> Self {
         Self {
-            apart: Duration::from_secs(1) / per_second.get(),
+            interval: Duration::from_secs(1) / per_second.get(),
             next: Mutex::default(),
         }
     }
 
     /// How long a request would wait that came now.
-    pub(super) fn owed(&self) -> Duration {
+    pub(super) fn wait_time(&self) -> Duration {
         let next = *self.next.lock().unwrap_or_else(PoisonError::into_inner);
         next.map_or(Duration::ZERO, |next| {
             next.saturating_duration_since(Instant::now())
@@ -32,12 +32,12 @@ impl Pace {
     }
 
     /// Waits for this request's turn. Dropped while it waits, its turn passes unused.
-    pub(super) async fn turn(&self) {
+    pub(super) async fn acquire(&self) {
         let from = {
             let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
             let from = next.map_or(now, |next| next.max(now));
-            *next = Some(from + self.apart);
+            *next = Some(from + self.interval);
             from
         };
         sleep_until(from).await;

@@ -2,18 +2,18 @@
 //! and without a difference between upper and lower case. Each byte knows the place in the text that it comes from.
 
 /// An escape sequence within an escape sequence within one: deeper nobody writes.
-const DEPTH: usize = 4;
+const MAX_NESTED_ESCAPES: usize = 4;
 
 /// One byte of a text in the form in which it is compared, and where it comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unit {
+pub(super) struct MappedByte {
     pub(super) byte: u8,
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
 /// Upper and lower case, and both alphabets of base64, are one.
-pub(super) fn folded(byte: u8) -> u8 {
+pub(super) fn fold_byte(byte: u8) -> u8 {
     match byte {
         b'-' => b'+',
         b'_' => b'/',
@@ -22,8 +22,8 @@ pub(super) fn folded(byte: u8) -> u8 {
 }
 
 /// The text as it is compared: escape sequences read, without white space and colours.
-pub(super) fn canonical(text: &str) -> Vec<Unit> {
-    let mut units: Vec<Unit> = Vec::with_capacity(text.len());
+pub(super) fn canonical(text: &str) -> Vec<MappedByte> {
+    let mut units: Vec<MappedByte> = Vec::with_capacity(text.len());
     let mut escapes = false;
     let mut skip = 0;
     for (start, c) in text.char_indices() {
@@ -38,10 +38,10 @@ pub(super) fn canonical(text: &str) -> Vec<Unit> {
         match u8::try_from(c) {
             Ok(byte) if byte.is_ascii() => {
                 escapes |= matches!(byte, b'%' | b'\\' | b'&' | b'=');
-                units.push(Unit { byte, start, end });
+                units.push(MappedByte { byte, start, end });
             }
             _ if crate::core::escape::is_hazard(c) || c.is_whitespace() => {}
-            _ => units.push(Unit {
+            _ => units.push(MappedByte {
                 byte: 0xff,
                 start,
                 end,
@@ -49,8 +49,8 @@ pub(super) fn canonical(text: &str) -> Vec<Unit> {
         }
     }
     if escapes {
-        for _ in 0..DEPTH {
-            let Some(decoded) = decoded(&units) else {
+        for _ in 0..MAX_NESTED_ESCAPES {
+            let Some(decoded) = decode_once(&units) else {
                 break;
             };
             units = decoded;
@@ -58,13 +58,13 @@ pub(super) fn canonical(text: &str) -> Vec<Unit> {
     }
     units.retain(|unit| !unit.byte.is_ascii_whitespace() && !unit.byte.is_ascii_control());
     for unit in &mut units {
-        unit.byte = folded(unit.byte);
+        unit.byte = fold_byte(unit.byte);
     }
     units
 }
 
 /// One level of escape sequences read; none where there are none.
-fn decoded(units: &[Unit]) -> Option<Vec<Unit>> {
+fn decode_once(units: &[MappedByte]) -> Option<Vec<MappedByte>> {
     let mut out = Vec::with_capacity(units.len());
     let mut changed = false;
     let mut at = 0;
@@ -83,7 +83,7 @@ fn decoded(units: &[Unit]) -> Option<Vec<Unit>> {
         changed = true;
         if let Some(byte) = byte {
             let (start, end) = (units[at].start, units[at + length - 1].end);
-            out.push(Unit { byte, start, end });
+            out.push(MappedByte { byte, start, end });
         }
         at += length;
     }
@@ -103,12 +103,12 @@ fn ascii(code: u32) -> Option<u8> {
 }
 
 /// A number in hex, from `least` to `most` digits; the byte before it belongs to the sequence.
-fn hex(units: &[Unit], from: usize, least: usize, most: usize) -> Option<Sequence> {
+fn hex(units: &[MappedByte], from: usize, least: usize, most: usize) -> Option<Sequence> {
     let (code, digits) = number(units, from, most, 16)?;
     (digits >= least).then(|| (ascii(code), digits + 1))
 }
 
-fn number(units: &[Unit], from: usize, most: usize, radix: u32) -> Option<(u32, usize)> {
+fn number(units: &[MappedByte], from: usize, most: usize, radix: u32) -> Option<(u32, usize)> {
     let digits = units[from.min(units.len())..].iter().take(most);
     let mut code: u32 = 0;
     let mut count = 0;
@@ -123,7 +123,7 @@ fn number(units: &[Unit], from: usize, most: usize, radix: u32) -> Option<(u32, 
 }
 
 /// `\/`, `\"`, `\\`, `\n`, `\x2f`, `\u002f`, `\u{2f}`.
-fn backslash(units: &[Unit], at: usize) -> Option<Sequence> {
+fn backslash(units: &[MappedByte], at: usize) -> Option<Sequence> {
     let next = units.get(at + 1)?.byte;
     match next {
         b'/' | b'"' | b'\\' | b'\'' => Some((Some(next), 2)),
@@ -143,7 +143,7 @@ fn backslash(units: &[Unit], at: usize) -> Option<Sequence> {
 }
 
 /// `&#47;`, `&#x2f;`, `&amp;`.
-fn entity(units: &[Unit], at: usize) -> Option<Sequence> {
+fn entity(units: &[MappedByte], at: usize) -> Option<Sequence> {
     const NAMES: [(&str, u8); 10] = [
         ("amp;", b'&'),
         ("sol;", b'/'),

@@ -5,10 +5,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::app::Disk;
+use super::app::EmulatedVolume;
 
 /// The config as it is shown: with the platform's defaults, and with what it knows of these volumes.
-pub(super) fn filled_in(config: &Value, disks: &[Disk]) -> Value {
+pub(super) fn fill_defaults(config: &Value, disks: &[EmulatedVolume]) -> Value {
     let mut config = config.clone();
     let Some(fields) = config.as_object_mut() else {
         return config;
@@ -34,12 +34,12 @@ pub(super) fn filled_in(config: &Value, disks: &[Disk]) -> Value {
 }
 
 /// Adds to a config what it does not say. A list of one entry is added to every entry that is there.
-pub(super) fn add(config: &mut Value, added: &Value) {
+pub(super) fn fill_missing(config: &mut Value, added: &Value) {
     match (config, added) {
         (Value::Object(config), Value::Object(added)) => {
             for (key, added) in added {
                 match config.get_mut(key) {
-                    Some(there) if !there.is_null() => add(there, added),
+                    Some(there) if !there.is_null() => fill_missing(there, added),
                     Some(_) | None if added.is_array() => {}
                     Some(_) | None => {
                         config.insert(key.clone(), added.clone());
@@ -50,7 +50,7 @@ pub(super) fn add(config: &mut Value, added: &Value) {
         (Value::Array(entries), Value::Array(added)) => {
             for entry in entries {
                 for added in added {
-                    add(entry, added);
+                    fill_missing(entry, added);
                 }
             }
         }

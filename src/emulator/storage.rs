@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::world::{Kept, World};
+use super::world::{PersistedRow, World};
 
 /// Our files, told from others': the ASCII letters of `aero`.
-const APPLICATION: i64 = 0x6165_726f;
+const APPLICATION_ID: i64 = 0x6165_726f;
 
 const PUT: &str = "INSERT OR REPLACE INTO number VALUES (?1, ?2)";
 
 /// A file that keeps a world.
-pub struct Keeper {
+pub struct WorldStore {
     file: Connection,
 }
 
-impl Keeper {
+impl WorldStore {
     /// Opens the file, or makes it.
     ///
     /// # Errors
@@ -28,12 +28,12 @@ impl Keeper {
             let tables: i64 =
                 file.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
             let of: i64 = file.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-            if tables > 0 && of != APPLICATION {
+            if tables > 0 && of != APPLICATION_ID {
                 return Ok(None);
             }
             file.pragma_update(None, "journal_mode", "WAL")?;
             file.pragma_update(None, "synchronous", "NORMAL")?;
-            file.pragma_update(None, "application_id", APPLICATION)?;
+            file.pragma_update(None, "application_id", APPLICATION_ID)?;
             file.execute_batch(
                 "CREATE TABLE IF NOT EXISTS row (
                      app TEXT NOT NULL, machine TEXT NOT NULL, place INTEGER NOT NULL,
@@ -75,16 +75,16 @@ impl Keeper {
     /// # Errors
     /// When the file cannot be read, or a row of it is none of ours.
     pub fn restore(&self, world: &mut World) -> Result<(), String> {
-        let read = || -> rusqlite::Result<(Vec<Kept>, Option<i64>)> {
+        let read = || -> rusqlite::Result<(Vec<PersistedRow>, Option<i64>)> {
             let mut rows = self.file.prepare(
                 "SELECT app, machine, place, text FROM row ORDER BY machine != '', place",
             )?;
             let rows = rows.query_map([], |row| {
                 let machine: String = row.get(1)?;
-                Ok(Kept {
+                Ok(PersistedRow {
                     app: row.get(0)?,
                     machine: (!machine.is_empty()).then_some(machine),
-                    place: row.get::<_, i64>(2)?.unsigned_abs(),
+                    position: row.get::<_, i64>(2)?.unsigned_abs(),
                     text: Some(row.get(3)?),
                 })
             })?;
@@ -101,8 +101,8 @@ impl Keeper {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn keep(&mut self, world: &mut World) -> Result<(), String> {
-        let (rows, drawn) = world.changes();
+    pub fn save(&mut self, world: &mut World) -> Result<(), String> {
+        let (rows, drawn) = world.take_changes();
         let elapsed = u64::try_from(world.now().as_millis()).unwrap_or(u64::MAX);
         let mut write = || -> rusqlite::Result<()> {
             let change = self.file.transaction()?;
@@ -111,7 +111,7 @@ impl Keeper {
                 match &row.text {
                     Some(text) => change.execute(
                         "INSERT OR REPLACE INTO row VALUES (?1, ?2, ?3, ?4)",
-                        params![row.app, machine, row.place.cast_signed(), text],
+                        params![row.app, machine, row.position.cast_signed(), text],
                     )?,
                     None => change.execute("DELETE FROM row WHERE app = ?1", params![row.app])?,
                 };
@@ -123,7 +123,7 @@ impl Keeper {
         };
         let written = write().map_err(|error| error.to_string());
         if written.is_err() {
-            world.unkept(rows);
+            world.requeue_changes(rows);
         }
         written
     }

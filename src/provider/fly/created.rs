@@ -11,26 +11,26 @@ use crate::core::fleet::{AppName, MachineId};
 use crate::provider::{ErrorClass, ProviderError};
 
 /// How long one may not be known yet: as long as lists may lag.
-const UNKNOWN: Duration = Duration::from_secs(10);
+const VISIBILITY_LAG: Duration = Duration::from_secs(10);
 
 #[derive(Default)]
-pub(super) struct Newborn(Mutex<BTreeMap<(AppName, MachineId), Instant>>);
+pub(super) struct CreatedMachines(Mutex<BTreeMap<(AppName, MachineId), Instant>>);
 
-impl Newborn {
+impl CreatedMachines {
     /// This one was made now.
-    pub(super) fn made(&self, app: &AppName, id: &MachineId) {
+    pub(super) fn insert(&self, app: &AppName, id: &MachineId) {
         let mut table = self.table();
-        table.retain(|_, at| at.elapsed() < UNKNOWN);
+        table.retain(|_, at| at.elapsed() < VISIBILITY_LAG);
         table.insert((app.clone(), id.clone()), Instant::now());
     }
 
     /// It is not waited for any more: somebody destroys it.
-    pub(super) fn ends(&self, app: &AppName, id: &MachineId) {
+    pub(super) fn remove(&self, app: &AppName, id: &MachineId) {
         self.table().remove(&(app.clone(), id.clone()));
     }
 
     /// The error, which passes where it says that there is no such Machine and there was one a moment ago.
-    pub(super) fn passes(
+    pub(super) fn retry_if_just_created(
         &self,
         app: &AppName,
         id: &MachineId,
@@ -38,7 +38,7 @@ impl Newborn {
     ) -> ProviderError {
         let key = (app.clone(), id.clone());
         let made = self.table().get(&key).copied();
-        let young = made.is_some_and(|at| at.elapsed() < UNKNOWN);
+        let young = made.is_some_and(|at| at.elapsed() < VISIBILITY_LAG);
         if error.class == ErrorClass::NotFound && young {
             error.class = ErrorClass::Transient;
         }

@@ -25,31 +25,31 @@ pub fn is_standby_stamp(name: &str) -> bool {
 
 /// The config as a tree in which equal configs are equal trees: no bookkeeping, no empty values, one
 /// spelling of every value and one order of lists whose order means nothing, as the table says.
-pub fn normalised(config: &MachineConfig) -> Value {
-    normal(CONFIG, config.to_value())
+pub fn normalise_config(config: &MachineConfig) -> Value {
+    normalise_tree(CONFIG, config.to_value())
 }
 
 /// The same of a tree, by any table.
-pub fn normal(table: &Table, mut tree: Value) -> Value {
+pub fn normalise_tree(table: &Table, mut tree: Value) -> Value {
     if let Value::Object(map) = &mut tree {
-        normal_section(table, map, Inside::Machine);
+        normalise_section(table, map, CheckScope::Machine);
     }
     tree
 }
 
 /// A remembered form as this version would remember it: an older one may have known fewer spellings.
-pub fn again(tree: &Value) -> Value {
-    normal(CONFIG, tree.clone())
+pub fn renormalise(tree: &Value) -> Value {
+    normalise_tree(CONFIG, tree.clone())
 }
 
 /// Where a check stands: the platform keeps the times of a service's within limits.
 #[derive(Clone, Copy, PartialEq)]
-enum Inside {
+enum CheckScope {
     Machine,
     Service,
 }
 
-impl Inside {
+impl CheckScope {
     fn of(self, table: &Table) -> Self {
         if table.name == Service::TABLE.name {
             Self::Service
@@ -59,30 +59,30 @@ impl Inside {
     }
 }
 
-fn normal_section(table: &Table, map: &mut Map<String, Value>, inside: Inside) {
+fn normalise_section(table: &Table, map: &mut Map<String, Value>, inside: CheckScope) {
     let inside = inside.of(table);
     map.retain(|key, value| {
         let row = table.row(key).unwrap_or(&UNKNOWN);
-        is_kept(row, value, inside)
+        normalise_field(row, value, inside)
     });
 }
 
 /// Brings the value of a field to its one spelling, and says whether anything is left of it.
-fn is_kept(row: &Row, value: &mut Value, inside: Inside) -> bool {
+fn normalise_field(row: &Row, value: &mut Value, inside: CheckScope) -> bool {
     let spec = &row.spec;
     if spec.effect == Effect::Bookkeeping {
         return false;
     }
     match (row.kind(), &mut *value) {
-        (Kind::Section(table), Value::Object(map)) => normal_section(table, map, inside),
+        (Kind::Section(table), Value::Object(map)) => normalise_section(table, map, inside),
         (Kind::Entries(table), Value::Object(map)) => {
             for entry in map.values_mut() {
-                normal_entry(table, entry, inside);
+                normalise_entry(table, entry, inside);
             }
         }
         (Kind::List(table), Value::Array(entries)) => {
             for entry in &mut *entries {
-                normal_entry(table, entry, inside);
+                normalise_entry(table, entry, inside);
             }
             if spec.equals.any_order {
                 sort(entries, spec.found_by);
@@ -96,39 +96,39 @@ fn is_kept(row: &Row, value: &mut Value, inside: Inside) -> bool {
         }
         (_, value) => {
             drop_empty(value);
-            if let Some(spelt) = spelt(spec.equals.spelling, value, inside) {
+            if let Some(spelt) = canonical_spelling(spec.equals.spelling, value, inside) {
                 *value = spelt;
             }
-            let is_absent = spec.equals.empty_is_absent && says_nothing(value);
+            let is_absent = spec.equals.empty_is_absent && is_zero_value(value);
             return !is_empty(value) && !is_absent;
         }
     }
     !is_empty(value)
 }
 
-fn normal_entry(table: &Table, entry: &mut Value, inside: Inside) {
+fn normalise_entry(table: &Table, entry: &mut Value, inside: CheckScope) {
     match entry {
-        Value::Object(map) => normal_section(table, map, inside),
+        Value::Object(map) => normalise_section(table, map, inside),
         other => drop_empty(other),
     }
 }
 
 /// The one spelling of a value; none where it is that already. `null` is what the platform takes for none.
-fn spelt(spelling: Spelling, value: &Value, inside: Inside) -> Option<Value> {
+fn canonical_spelling(spelling: Spelling, value: &Value, inside: CheckScope) -> Option<Value> {
     match (spelling, value) {
-        (Spelling::Duration, Value::String(text)) => Some(normal_duration(text).into()),
+        (Spelling::Duration, Value::String(text)) => Some(normalise_duration(text).into()),
         // No time at all, where that may be written, is what is meant where nothing is.
         (Spelling::Clamped(0, _), Value::String(text)) if parse_duration(text) == Some(0) => {
             Some(Value::Null)
         }
         (Spelling::Clamped(least, most), Value::String(text)) => {
             let clamped = |nanos: u64| match inside {
-                Inside::Service => nanos.clamp(least, most),
-                Inside::Machine => nanos,
+                CheckScope::Service => nanos.clamp(least, most),
+                CheckScope::Machine => nanos,
             };
             Some(format_duration(clamped(parse_duration(text)?)).into())
         }
-        (Spelling::Image, Value::String(text)) => Some(image(text).into()),
+        (Spelling::Image, Value::String(text)) => Some(normalise_image(text).into()),
         (Spelling::AnyCase, Value::String(text)) => Some(text.to_ascii_uppercase().into()),
         (Spelling::Autostop, Value::Bool(true)) => Some("stop".into()),
         (Spelling::Autostop, Value::Bool(false)) => Some(Value::Null),
@@ -192,7 +192,7 @@ pub(super) fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn says_nothing(value: &Value) -> bool {
+fn is_zero_value(value: &Value) -> bool {
     match value {
         Value::Bool(flag) => !flag,
         Value::Number(number) => number.as_f64() == Some(0.0),
@@ -203,7 +203,7 @@ fn says_nothing(value: &Value) -> bool {
 }
 
 /// A reference with a digest is the same with and without a tag.
-pub fn image(image: &str) -> String {
+pub fn normalise_image(image: &str) -> String {
     let Some((name, digest)) = image.split_once('@') else {
         return image.to_owned();
     };
@@ -215,7 +215,7 @@ pub fn image(image: &str) -> String {
 }
 
 /// This image by this digest; one that names its digest names it already.
-pub fn pinned(image: &str, digest: &str) -> String {
+pub fn pin_to_digest(image: &str, digest: &str) -> String {
     if image.contains('@') {
         image.to_owned()
     } else {
@@ -233,7 +233,7 @@ pub fn is_image_digest(text: &str) -> bool {
 
 /// Whether a text can name an image: something a registry could be asked for. A variable that is not set in a
 /// pipeline leaves an empty text, or an empty tag behind the name.
-pub fn names_image(text: &str) -> bool {
+pub fn is_valid_image_ref(text: &str) -> bool {
     let (name, digest) = match text.split_once('@') {
         Some((name, digest)) => (name, Some(digest)),
         None => (text, None),
@@ -248,7 +248,7 @@ pub fn names_image(text: &str) -> bool {
 }
 
 /// `60s`, `1m` and `1m0s` become `1m0s`; what is no duration stays as it is.
-fn normal_duration(text: &str) -> String {
+fn normalise_duration(text: &str) -> String {
     match parse_duration(text) {
         Some(nanos) => format_duration(nanos),
         None => text.to_owned(),
@@ -340,7 +340,7 @@ mod tests {
             ("10 s", "10 s"),
             ("abc", "abc"),
         ] {
-            assert_eq!(normal_duration(text), normal, "{text}");
+            assert_eq!(normalise_duration(text), normal, "{text}");
         }
     }
 
@@ -367,7 +367,7 @@ mod tests {
             "statics": [{"guest_path": "/public", "url_prefix": "/", "tigris_bucket": "",
                 "index_document": ""}]
         });
-        let read = |value| normalised(&MachineConfig::from_value(value).unwrap());
+        let read = |value| normalise_config(&MachineConfig::from_value(value).unwrap());
         assert_eq!(read(ours), read(theirs));
     }
 
@@ -380,7 +380,7 @@ mod tests {
                 "checks": paths.map(check)})
         };
         let file = |path: &str| json!({"guest_path": path});
-        let read = |value| normalised(&MachineConfig::from_value(value).unwrap());
+        let read = |value| normalise_config(&MachineConfig::from_value(value).unwrap());
         assert_eq!(
             read(json!({"files": [file("/a"), file("/b")],
                 "services": [service(80, [1, 2], ["/a", "/b"]), service(81, [3, 4], ["/", "/c"])]})),
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn what_the_platform_clamps_or_writes_as_a_number_is_equal() {
-        let read = |value| normalised(&MachineConfig::from_value(value).unwrap());
+        let read = |value| normalise_config(&MachineConfig::from_value(value).unwrap());
         let times = |grace: &str, interval: &str, timeout: &str| {
             read(json!({"services": [{"checks": [
                 {"grace_period": grace, "interval": interval, "timeout": timeout}]}]}))
@@ -407,8 +407,11 @@ mod tests {
 
     #[test]
     fn an_image_is_pinned_once_and_by_nothing_but_a_digest() {
-        assert_eq!(pinned("shop:1", "sha256:ab"), "shop:1@sha256:ab");
-        assert_eq!(pinned("shop@sha256:cd", "sha256:ab"), "shop@sha256:cd");
+        assert_eq!(pin_to_digest("shop:1", "sha256:ab"), "shop:1@sha256:ab");
+        assert_eq!(
+            pin_to_digest("shop@sha256:cd", "sha256:ab"),
+            "shop@sha256:cd"
+        );
         assert!(is_image_digest("sha256:0aB9"));
         for text in ["", "sha256:", ":ab", "sha256", "sha256:xy", "sha256:ab cd"] {
             assert!(!is_image_digest(text), "{text}");

@@ -11,9 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::entries::{entry_names, pairs};
+use super::list_entries::{entry_names, pair_entries};
 use super::schema::{CONFIG, Kind, Owner, PlatformDefault, Row, Section, Service, Table};
-use super::{Lineage, StoredConfig, digest, normal};
+use super::{Lineage, StoredConfig, digest, normalise};
 
 /// What the platform filled in at Machines of one config: by the path of the field, in which `/` parts the
 /// steps and the entries of lists bear the names of their keys (`services/8080 tcp/autostart`). Without a
@@ -21,9 +21,9 @@ use super::{Lineage, StoredConfig, digest, normal};
 /// values are hidden like all others that are remembered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Filled(BTreeMap<String, Option<Value>>);
+pub struct ComputedFields(BTreeMap<String, Option<Value>>);
 
-impl Filled {
+impl ComputedFields {
     /// Whether nothing was filled in.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -70,7 +70,7 @@ impl Filled {
     }
 
     /// Takes up the paths of another one that are not here.
-    pub fn inherit(&mut self, other: &Self) {
+    pub fn add_missing(&mut self, other: &Self) {
         for (path, value) in &other.0 {
             let entry = self.0.entry(path.clone());
             entry.or_insert_with(|| value.clone());
@@ -84,7 +84,7 @@ impl Filled {
         }
     }
 
-    fn hides(&self) -> bool {
+    fn has_hidden(&self) -> bool {
         let hidden = |value: &Value| value.to_string().contains(digest::HIDDEN_PREFIX);
         self.0.values().flatten().any(hidden)
     }
@@ -92,16 +92,18 @@ impl Filled {
 
 /// What one Machine showed at the instance that our own call made, without it having been sent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct FilledIn {
+pub struct MachineComputedFields {
     /// The fields and their values.
-    pub filled: Filled,
+    #[serde(rename = "filled")]
+    pub fields: ComputedFields,
     /// Those that the Machine had before and that the call was to remove.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub kept: BTreeSet<String>,
+    #[serde(rename = "kept")]
+    pub not_removed: BTreeSet<String>,
 }
 
-/// The steps of a path as a key of [`Filled`].
-pub fn path_text<'p>(path: impl IntoIterator<Item = &'p str>) -> String {
+/// The steps of a path as a key of [`ComputedFields`].
+pub fn join_path<'p>(path: impl IntoIterator<Item = &'p str>) -> String {
     let steps = path.into_iter();
     let steps: Vec<String> = steps
         .map(|step| step.replace('~', "~0").replace('/', "~1"))
@@ -110,24 +112,26 @@ pub fn path_text<'p>(path: impl IntoIterator<Item = &'p str>) -> String {
 }
 
 /// The steps of such a key.
-pub fn path_steps(text: &str) -> Vec<String> {
+pub fn parse_path(text: &str) -> Vec<String> {
     text.split('/')
         .map(|step| step.replace("~1", "/").replace("~0", "~"))
         .collect()
 }
 
 /// What is there, normalised, without what the other side does not say and nobody has to change.
-pub fn without_quiet<'t>(
+pub fn without_computed<'t>(
     table: &Table,
     there: &'t Value,
     other: &Value,
-    filled: &Filled,
+    filled: &ComputedFields,
     lineage: &Lineage,
 ) -> Cow<'t, Value> {
     // Both trees have the same shape, so that a place in one is a place in the other.
-    let hidden = filled.hides().then(|| digest::hide(there.clone(), lineage));
+    let hidden = filled
+        .has_hidden()
+        .then(|| digest::hide_secrets(there.clone(), lineage));
     let mut places = Vec::new();
-    extras(table, hidden.as_ref().unwrap_or(there), other, |extra| {
+    visit_extra_fields(table, hidden.as_ref().unwrap_or(there), other, |extra| {
         if extra.is_default || filled.has(&extra.path, Some(extra.value)) {
             places.push(extra.at.to_vec());
         }
@@ -137,16 +141,16 @@ pub fn without_quiet<'t>(
     }
     let mut left = there.clone();
     for place in places.iter().rev() {
-        remove(&mut left, place);
+        remove_at(&mut left, place);
     }
-    Cow::Owned(normal::normal(table, left))
+    Cow::Owned(normalise::normalise_tree(table, left))
 }
 
 /// The fields that are ours, that a Machine shows and that were not sent to it, its defaults aside. Read of
 /// it while it is at the instance that our own write made, the platform filled them in.
-pub fn echo(shown: &StoredConfig, sent: &StoredConfig) -> Filled {
-    let mut filled = Filled::default();
-    extras(CONFIG, shown.tree(), sent.tree(), |extra| {
+pub fn detect_computed(shown: &StoredConfig, sent: &StoredConfig) -> ComputedFields {
+    let mut filled = ComputedFields::default();
+    visit_extra_fields(CONFIG, shown.tree(), sent.tree(), |extra| {
         if extra.owner == Owner::Deploy && !extra.is_default {
             filled.0.insert(extra.path, Some(extra.value.clone()));
         }
@@ -155,45 +159,50 @@ pub fn echo(shown: &StoredConfig, sent: &StoredConfig) -> Filled {
 }
 
 /// One field or entry that is there and that the other side does not have.
-struct Extra<'e> {
+struct ExtraField<'e> {
     path: String,
-    at: &'e [Step],
+    at: &'e [PathSegment],
     value: &'e Value,
     owner: Owner,
     is_default: bool,
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum PathSegment {
     Key(String),
     Index(usize),
 }
 
-fn remove(tree: &mut Value, place: &[Step]) {
+fn remove_at(tree: &mut Value, place: &[PathSegment]) {
     let Some((last, way)) = place.split_last() else {
         return;
     };
     let parent = way.iter().try_fold(tree, |tree, step| match step {
-        Step::Key(key) => tree.get_mut(key.as_str()),
-        Step::Index(at) => tree.get_mut(*at),
+        PathSegment::Key(key) => tree.get_mut(key.as_str()),
+        PathSegment::Index(at) => tree.get_mut(*at),
     });
     match (parent, last) {
-        (Some(Value::Object(map)), Step::Key(key)) => {
+        (Some(Value::Object(map)), PathSegment::Key(key)) => {
             map.remove(key);
         }
-        (Some(Value::Array(items)), Step::Index(at)) => {
+        (Some(Value::Array(items)), PathSegment::Index(at)) => {
             items.remove(*at);
         }
         _ => {}
     }
 }
 
-fn extras(table: &Table, there: &Value, other: &Value, tell: impl FnMut(Extra<'_>)) {
+fn visit_extra_fields(
+    table: &Table,
+    there: &Value,
+    other: &Value,
+    tell: impl FnMut(ExtraField<'_>),
+) {
     let empty = Map::new();
-    let mut walk = Walk {
+    let mut walk = ExtraFieldVisitor {
         path: Vec::new(),
         at: Vec::new(),
-        tell,
+        on_extra: tell,
     };
     if let Value::Object(there) = there {
         walk.section(table, there, other.as_object().unwrap_or(&empty), None);
@@ -201,21 +210,21 @@ fn extras(table: &Table, there: &Value, other: &Value, tell: impl FnMut(Extra<'_
 }
 
 /// The service that a field stands in, if any.
-type Around<'s> = Option<&'s Map<String, Value>>;
+type EnclosingService<'s> = Option<&'s Map<String, Value>>;
 
-struct Walk<F> {
+struct ExtraFieldVisitor<F> {
     path: Vec<String>,
-    at: Vec<Step>,
-    tell: F,
+    at: Vec<PathSegment>,
+    on_extra: F,
 }
 
-impl<F: FnMut(Extra<'_>)> Walk<F> {
+impl<F: FnMut(ExtraField<'_>)> ExtraFieldVisitor<F> {
     fn section(
         &mut self,
         table: &Table,
         there: &Map<String, Value>,
         other: &Map<String, Value>,
-        service: Around<'_>,
+        service: EnclosingService<'_>,
     ) {
         let service = if table.name == Service::TABLE.name {
             Some(there)
@@ -227,13 +236,13 @@ impl<F: FnMut(Extra<'_>)> Walk<F> {
             .iter()
             .filter_map(|(key, value)| Some((key, table.row(key)?, value)));
         for (key, row, value) in known {
-            self.inside(key, Step::Key(key.clone()), |walk| {
+            self.inside(key, PathSegment::Key(key.clone()), |walk| {
                 walk.field(row, value, other.get(key), service);
             });
         }
     }
 
-    fn inside(&mut self, name: &str, step: Step, then: impl FnOnce(&mut Self)) {
+    fn inside(&mut self, name: &str, step: PathSegment, then: impl FnOnce(&mut Self)) {
         self.path.push(name.to_owned());
         self.at.push(step);
         then(self);
@@ -241,7 +250,13 @@ impl<F: FnMut(Extra<'_>)> Walk<F> {
         self.path.pop();
     }
 
-    fn field(&mut self, row: &Row, value: &Value, other: Option<&Value>, service: Around<'_>) {
+    fn field(
+        &mut self,
+        row: &Row,
+        value: &Value,
+        other: Option<&Value>,
+        service: EnclosingService<'_>,
+    ) {
         let empty = Map::new();
         let section = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
         match (row.kind(), value) {
@@ -254,7 +269,7 @@ impl<F: FnMut(Extra<'_>)> Walk<F> {
             (Kind::Entries(_) | Kind::TextMap, Value::Object(there)) => {
                 let other = section(other).unwrap_or_default();
                 for (name, value) in there {
-                    self.inside(name, Step::Key(name.clone()), |walk| {
+                    self.inside(name, PathSegment::Key(name.clone()), |walk| {
                         match (row.kind(), value, other.get(name)) {
                             (_, value, None) => walk.extra(row, value, false),
                             (Kind::Entries(table), Value::Object(a), Some(Value::Object(b))) => {
@@ -284,14 +299,14 @@ impl<F: FnMut(Extra<'_>)> Walk<F> {
         table: &Table,
         there: &[Value],
         other: &[Value],
-        service: Around<'_>,
+        service: EnclosingService<'_>,
     ) {
         let keys = row.spec.found_by;
-        let found = pairs(keys, other, there);
+        let found = pair_entries(keys, other, there);
         let (names, other_names) = (entry_names(keys, there), entry_names(keys, other));
         for (at, (value, pair)) in there.iter().zip(found).enumerate() {
             let name = pair.map_or(&names[at], |pair| &other_names[pair]);
-            self.inside(name, Step::Index(at), |walk| {
+            self.inside(name, PathSegment::Index(at), |walk| {
                 match (value, pair.map(|pair| &other[pair])) {
                     (value, None) => walk.extra(row, value, false),
                     (Value::Object(a), Some(Value::Object(b))) => {
@@ -304,8 +319,8 @@ impl<F: FnMut(Extra<'_>)> Walk<F> {
     }
 
     fn extra(&mut self, row: &Row, value: &Value, is_default: bool) {
-        (self.tell)(Extra {
-            path: path_text(self.path.iter().map(String::as_str)),
+        (self.on_extra)(ExtraField {
+            path: join_path(self.path.iter().map(String::as_str)),
             at: &self.at,
             value,
             owner: row.spec.owner,
@@ -314,7 +329,7 @@ impl<F: FnMut(Extra<'_>)> Walk<F> {
     }
 }
 
-fn is_default(row: &Row, value: &Value, service: Around<'_>) -> bool {
+fn is_default(row: &Row, value: &Value, service: EnclosingService<'_>) -> bool {
     match row.spec.equals.default {
         PlatformDefault::Nothing => false,
         PlatformDefault::Text(text) => value.as_str() == Some(text),

@@ -6,23 +6,25 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use super::client::Ask;
+use super::client::ApiRequest;
 use super::provider::FlyProvider;
 use super::transport::{Method, Transport};
 use crate::core::fleet::AppName;
 use crate::core::manifest::did_you_mean;
 
 /// A suggestion is not worth a longer wait.
-const SUGGESTS: Duration = Duration::from_secs(5);
+const SUGGESTION_TIMEOUT: Duration = Duration::from_secs(5);
 /// Organisations whose apps are looked through.
-const ORGANISATIONS: usize = 8;
+const MAX_ORGANISATIONS: usize = 8;
 
 impl<T: Transport> FlyProvider<T> {
     /// What to do where there is no such app: the nearest of those that exist comes first. A token that may not
     /// list them gets no suggestion.
-    pub(super) async fn other_apps(&self, app: &AppName) -> String {
+    pub(super) async fn suggest_apps(&self, app: &AppName) -> String {
         let make = format!("`fly apps create {app}` makes it");
-        let listed = timeout(SUGGESTS, self.apps()).await.unwrap_or_default();
+        let listed = timeout(SUGGESTION_TIMEOUT, self.list_visible_apps())
+            .await
+            .unwrap_or_default();
         match did_you_mean(app.as_str(), listed.iter().map(AppName::as_str)) {
             Some(meant) => format!("{meant} Otherwise {make}"),
             None => format!("{make}, if the name is right"),
@@ -30,7 +32,7 @@ impl<T: Transport> FlyProvider<T> {
     }
 
     /// The apps that the token may see, as far as it may.
-    async fn apps(&self) -> Vec<AppName> {
+    async fn list_visible_apps(&self) -> Vec<AppName> {
         #[derive(Deserialize)]
         struct Tokens {
             tokens: Vec<Token>,
@@ -49,8 +51,8 @@ impl<T: Transport> FlyProvider<T> {
         }
         let of_tokens = self
             .client
-            .machines(Ask::new(Method::Get, "/v1/tokens/current"));
-        let tokens = of_tokens.await.and_then(|told| told.read::<Tokens>());
+            .call_machines_api(ApiRequest::new(Method::Get, "/v1/tokens/current"));
+        let tokens = of_tokens.await.and_then(|told| told.parse::<Tokens>());
         let tokens = tokens.map_or_else(|_| Vec::new(), |list| list.tokens);
         let mut slugs: BTreeSet<String> = tokens.into_iter().filter_map(|t| t.org_slug).collect();
         // Every person has it, and tokens of people name no organisation.
@@ -60,10 +62,10 @@ impl<T: Transport> FlyProvider<T> {
             bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         let mut apps = Vec::new();
-        for slug in slugs.iter().filter(is_slug).take(ORGANISATIONS) {
-            let ask = Ask::new(Method::Get, format!("/v1/apps?org_slug={slug}"));
-            let told = self.client.machines(ask).await;
-            if let Ok(list) = told.and_then(|told| told.read::<List>()) {
+        for slug in slugs.iter().filter(is_slug).take(MAX_ORGANISATIONS) {
+            let ask = ApiRequest::new(Method::Get, format!("/v1/apps?org_slug={slug}"));
+            let told = self.client.call_machines_api(ask).await;
+            if let Ok(list) = told.and_then(|told| told.parse::<List>()) {
                 let names = list.apps.into_iter().map(|row| AppName::new(row.name));
                 apps.extend(names.filter_map(Result::ok));
             }
