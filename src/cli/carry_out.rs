@@ -24,8 +24,8 @@ use crate::core::plan::{
     AlreadyApplied, ApprovalFlags, Options, Plan, PlanMode, Requested, SavedPlan, changed_ports,
 };
 use crate::core::view::escape;
-use crate::core::view::terminal::questions::WRITE;
-use crate::core::view::words::span;
+use crate::core::view::phrases::human_duration;
+use crate::core::view::terminal::questions::CONFIRM_WRITE;
 use crate::journal::Journal;
 use crate::provider::{ErrorClass, Provider, ProviderError};
 use crate::store::{Holder, StateLock, StoreError};
@@ -220,7 +220,7 @@ impl Work<'_> {
                 )
                 .hint("after a review of the edit add `--auto-approve`, or `--edit-only`"));
             }
-            if !prompt::yes_or_no(ui, signals, WRITE).await? {
+            if !prompt::yes_or_no(ui, signals, CONFIRM_WRITE).await? {
                 ui.say("nothing was changed");
                 return Ok(Exit::Refused);
             }
@@ -332,7 +332,8 @@ impl Work<'_> {
         }
         let ui = self.context.ui;
         let mut waiting = |waiting: &Waiting<'_>| {
-            let limit = span(u64::try_from(waiting.at_most.as_millis()).unwrap_or(u64::MAX));
+            let limit =
+                human_duration(u64::try_from(waiting.at_most.as_millis()).unwrap_or(u64::MAX));
             let (release, until) = (named_release(waiting.release), &waiting.until);
             let text = format!(
                 "waits for {release}, which is in progress, at most {limit} (until {until}); \
@@ -352,7 +353,7 @@ impl Work<'_> {
         let ui = self.context.ui;
         let patience = self.errand.doing.lock_timeout.max(ANCHOR_PATIENCE);
         let mut waiting = |holder: &str| {
-            let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
             let text = format!("waits for a lease, at most {limit}: {holder}");
             ui.talk(&escape::safe(&text));
         };
@@ -414,7 +415,7 @@ impl Work<'_> {
         let mut waiting = |error: &ProviderError| {
             let conflict = error.class == ErrorClass::Conflict;
             self.waited.fetch_or(conflict, Ordering::Relaxed);
-            let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
             let text = format!(
                 "waits for {}, at most {limit}: {}",
                 awaited(error),

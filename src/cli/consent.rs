@@ -90,7 +90,7 @@ pub(super) async fn ask(
         return Err(unanswered(&open));
     }
     if open.typed.is_empty() && open.reverts.is_empty() {
-        let yes = prompt::yes_or_no(ui, signals, words::CONFIRM).await?;
+        let yes = prompt::yes_or_no(ui, signals, words::CONFIRM_APPLY).await?;
         return Ok(if yes { Consent::Given } else { Consent::Denied });
     }
     for typed in &open.typed {
@@ -102,10 +102,12 @@ pub(super) async fn ask(
     }
     for number in open.reverted_releases() {
         for revert in open.reverts.iter().filter(|of| of.release == number) {
-            show::talk(ui, |style, text| words::reverted(revert, style, text));
+            show::talk(ui, |style, text| {
+                words::release_question(revert, style, text)
+            });
         }
         let name = format!("v{number}");
-        let prompt = words::prompt_of_release(&name);
+        let prompt = words::release_prompt(&name);
         if !prompt::typed_name(ui, signals, &prompt, &name).await? {
             return Ok(Consent::Denied);
         }

@@ -316,7 +316,7 @@ fn refused(ui: &Ui, error: EditError) -> Failure {
                 format!("`{path}` is not TOML, and only TOML is edited; nothing was changed");
             (Failure::new(codes::NOT_TOML, message), change)
         }
-        EditError::Exotic { path, change } => {
+        EditError::UnsupportedForm { path, change } => {
             let message = format!(
                 "`{path}` is written in a form that cannot be edited without changing more; \
                  nothing was changed"

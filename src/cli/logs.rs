@@ -144,7 +144,7 @@ async fn say_folder(
 fn print(ui: &Ui, line: &LogLine) {
     if ui.json() {
         let document = json::logs::log(&line.machine, line.group.as_ref(), &line.at, &line.text);
-        ui.data_with_secrets(&format!("{}\n", json::text(&document)));
+        ui.data_with_secrets(&format!("{}\n", json::to_line(&document)));
         return;
     }
     let group = line.group.as_ref().map_or("-", GroupName::as_str);

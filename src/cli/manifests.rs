@@ -21,7 +21,7 @@ use crate::core::manifest::{
 };
 use crate::core::state;
 use crate::core::view::diagnostics;
-use crate::core::view::words::count;
+use crate::core::view::phrases::count_noun;
 use crate::provider::fly::Access;
 use crate::ui::{Failure, Ui};
 
@@ -161,8 +161,8 @@ pub(super) fn read_with(
         ..overrides(global, purpose)?
     };
     let (settings, _) = manifest::settings(ours.as_ref().map(Source::file), &overrides);
-    let mut provider_named = settings.provider_named;
-    overrides.provider_otherwise = match purpose {
+    let mut provider_named = settings.is_provider_explicit;
+    overrides.fallback_provider = match purpose {
         Purpose::Run | Purpose::Plan | Purpose::Look if provider_named => None,
         Purpose::Run | Purpose::Plan | Purpose::Look => {
             let remembered = remembered(global, &pair, &settings, theirs.file());
@@ -230,7 +230,10 @@ fn remembered(
     settings: &Settings,
     theirs: SourceFile<'_>,
 ) -> Option<String> {
-    let app = global.app.clone().or_else(|| manifest::app_of(theirs))?;
+    let app = global
+        .app
+        .clone()
+        .or_else(|| manifest::find_app_name(theirs))?;
     let StateLocation::Path(path) = settings.state_location(&app) else {
         return None;
     };
@@ -247,11 +250,11 @@ fn overrides(global: &Global, purpose: Purpose) -> Result<Overrides, Failure> {
     }
     Ok(Overrides {
         app: global.app.clone(),
-        app_by: Some(global.app_by().to_owned()),
+        app_source: Some(global.app_by().to_owned()),
         provider: global.provider.clone(),
         image: global.image.clone(),
         strict: matches!(purpose, Purpose::Validate { strict: true }),
-        only_validates: matches!(purpose, Purpose::Validate { .. }),
+        validate_only: matches!(purpose, Purpose::Validate { .. }),
         ..Overrides::default()
     })
 }
@@ -280,7 +283,7 @@ fn local_files(
     fly: &Path,
     source: SourceFile<'_>,
 ) -> BTreeMap<String, LocalFile> {
-    let wanted = manifest::wanted_files(source).into_iter();
+    let wanted = manifest::referenced_files(source).into_iter();
     wanted
         .map(|written| {
             let found = match project.read(&fly.with_file_name("").join(&written)) {
@@ -392,7 +395,7 @@ impl Manifests {
     fn take_for_fly(&mut self, context: &Context<'_>) {
         let is_open = !self.provider_named && context.global.provider.is_none();
         if is_open && self.may_be_on_fly(context) && self.loaded.diagnostics.has_errors() {
-            self.texts.overrides.provider_otherwise = Some(FLY.name.to_owned());
+            self.texts.overrides.fallback_provider = Some(FLY.name.to_owned());
             self.loaded = self.texts.load();
         }
     }
@@ -408,7 +411,7 @@ impl Manifests {
     fn first_settings(&self, context: &Context<'_>) -> &'static str {
         let is_valid = |provider: Option<&str>| {
             let mut texts = self.texts.clone();
-            texts.overrides.provider_otherwise = provider.map(str::to_owned);
+            texts.overrides.fallback_provider = provider.map(str::to_owned);
             !texts.load().diagnostics.has_errors()
         };
         let is_said = context.global.provider.is_some() || self.may_be_on_fly(context);
@@ -461,11 +464,11 @@ impl Manifests {
     ) -> Result<(Self, FileEdits), EditError> {
         let texts = &self.texts;
         let place = texts.place.display().to_string();
-        let files = edit::Files {
+        let files = edit::ManifestFiles {
             fly: texts.theirs.file(),
-            ours_path: &place,
-            ours: texts.ours.as_ref().map(|ours| ours.bytes.as_slice()),
-            beginning,
+            aeroform_path: &place,
+            aeroform: texts.ours.as_ref().map(|ours| ours.bytes.as_slice()),
+            new_file_header: beginning,
         };
         let made = edit::edit(files, &texts.overrides, before, edits)?;
         let mut changes = FileEdits::default();
@@ -474,7 +477,7 @@ impl Manifests {
             changes.add(self.fly.clone(), Some(texts.theirs.bytes), &after);
             texts.theirs.bytes = after.into_bytes();
         }
-        if let Some(after) = made.ours {
+        if let Some(after) = made.aeroform {
             let ours = texts.ours.take().map(|ours| ours.bytes);
             changes.add(texts.place.clone(), ours, &after);
             texts.ours = Some(Source::new(&texts.place, after.into_bytes()));
@@ -551,13 +554,13 @@ pub(super) fn makes_no_sense(found: &Diagnostics) -> Failure {
         .iter()
         .filter(|diagnostic| diagnostic.severity == Severity::Error);
     let files: BTreeSet<&str> = errors
-        .filter_map(|diagnostic| Some(diagnostic.place.as_ref()?.file.as_str()))
+        .filter_map(|diagnostic| Some(diagnostic.location.as_ref()?.file.as_str()))
         .collect();
     let what = match files.len() {
         1 => format!("`{}`", files.into_iter().collect::<String>()),
         _ => "the manifests".to_owned(),
     };
-    let errors = count(found.errors(), "error");
+    let errors = count_noun(found.errors(), "error");
     let message = format!("cannot make sense of {what}: {errors}");
     Failure {
         diagnostics: found.iter().cloned().collect(),

@@ -9,7 +9,7 @@ use super::{Context, codes, scale_show};
 use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::{Count, GroupName, Region, Regions};
 use crate::core::manifest::did_you_mean;
-use crate::core::manifest::edit::{Edit, Layout};
+use crate::core::manifest::edit::{Edit, GroupLayout};
 use crate::core::plan::Requested;
 use crate::core::platform::regions;
 use crate::ui::{Exit, Failure};
@@ -199,7 +199,7 @@ fn taken(
 
 fn exact(ground: &Ground<'_>, group: GroupName, regions: BTreeMap<Region, u32>) -> Edit {
     Edit::Layout {
-        layout: Layout {
+        layout: GroupLayout {
             standby: standbys(ground, &group, &regions),
             regions,
         },

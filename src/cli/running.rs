@@ -14,8 +14,10 @@ use crate::core::plan::partial_rollout::PartialRollout;
 use crate::core::plan::{
     Action, Outcome, Plan, PlanMode, Requested, RestartScope, StepResult, Work,
 };
-use crate::core::view::again::{Again, GoesOn, flags, spaced};
-use crate::core::view::{RunEnd, RunReport, json};
+use crate::core::view::next_command::{
+    Continuation, NextCommand, request_flags, with_leading_spaces,
+};
+use crate::core::view::{RunOutcome, RunReport, json};
 use crate::store::StateLock;
 use crate::ui::progress::Progress;
 use crate::ui::{Exit, Failure, Signals, Stop, Ui};
@@ -47,10 +49,12 @@ pub(super) async fn run(
     let verb = if touched { rest } else { errand.command };
     say(context, look, &ended, verb, errand.command);
     let exit = match ended.end(look) {
-        RunEnd::Complete => Exit::Done,
-        RunEnd::Failed if matches!(ended.report.halted, Some(Halt::StateBehind(_))) => Exit::Stale,
-        RunEnd::Failed | RunEnd::Overtaken => Exit::Incomplete,
-        RunEnd::Interrupted => Exit::Interrupted,
+        RunOutcome::Complete => Exit::Done,
+        RunOutcome::Failed if matches!(ended.report.halted, Some(Halt::StateBehind(_))) => {
+            Exit::Stale
+        }
+        RunOutcome::Failed | RunOutcome::Overtaken => Exit::Incomplete,
+        RunOutcome::Interrupted => Exit::Interrupted,
     };
     Ok(Ran {
         exit,
@@ -83,7 +87,7 @@ async fn watched(
     let mut progress = Progress::new(ui, &look.plan);
     let mut events = |event: &_| {
         if ui.json()
-            && let Some(line) = json::apply::event(&look.plan, event)
+            && let Some(line) = json::apply::event_line(&look.plan, event)
         {
             ui.document(&line);
         }
@@ -152,10 +156,10 @@ fn say(context: &Context<'_>, look: &Look, ended: &Ended, verb: &str, typed: &st
         additions: &report.additions,
         overtaken: &report.overtaken,
         state: &ended.state,
-        left: left.as_ref(),
+        partial_rollout: left.as_ref(),
         program: &context.global.program(),
         verb,
-        again: Some(&again),
+        next_command: Some(&again),
     };
     show::report(ui, &told);
 }
@@ -166,13 +170,13 @@ fn again(
     look: &Look,
     results: &[StepResult],
     (verb, typed_verb): (&str, &str),
-) -> Again {
+) -> NextCommand {
     let typed = &context.global.typed;
     let plan = &look.plan;
     let asked = &plan.requested;
     let kept = kept(context, asked);
-    let options = spaced(&flags(&kept));
-    let options_without_image = spaced(&flags(&Requested {
+    let options = with_leading_spaces(&request_flags(&kept));
+    let options_without_image = with_leading_spaces(&request_flags(&Requested {
         image: None,
         ..kept.clone()
     }));
@@ -186,19 +190,19 @@ fn again(
     let apply = || format!("apply{options}");
     let (command, how) = match verb {
         "apply" if look.reviewed.is_some() && plan.mode == PlanMode::Destroy => {
-            (format!("destroy{options}"), GoesOn::Instead)
+            (format!("destroy{options}"), Continuation::OtherCommand)
         }
         "apply" if look.reviewed.is_some() => {
-            let more = spaced(&flags(&beyond));
-            (format!("{}{more}", apply()), GoesOn::Instead)
+            let more = with_leading_spaces(&request_flags(&beyond));
+            (format!("{}{more}", apply()), Continuation::OtherCommand)
         }
         "apply" if typed_verb == "apply" => {
-            let command = typed.without(&["replace", "restart"], &flags(&beyond));
-            (command, GoesOn::Again)
+            let command = typed.without(&["replace", "restart"], &request_flags(&beyond));
+            (command, Continuation::SameCommand)
         }
         // The files say already what the verb said.
-        "apply" => (apply(), GoesOn::Instead),
-        "machine replace" if beyond.replace.is_empty() => (apply(), GoesOn::Instead),
+        "apply" => (apply(), Continuation::OtherCommand),
+        "machine replace" if beyond.replace.is_empty() => (apply(), Continuation::OtherCommand),
         "machine replace" => {
             let ids: Vec<String> = beyond
                 .replace
@@ -207,10 +211,10 @@ fn again(
                 .collect();
             (
                 format!("{} {}", typed.without(&["ids"], &[]), ids.join(" ")),
-                GoesOn::Again,
+                Continuation::SameCommand,
             )
         }
-        _ => (typed.without(&[], &[]), GoesOn::Again),
+        _ => (typed.without(&[], &[]), Continuation::SameCommand),
     };
     let restarted = plan.changes().any(|(id, change)| {
         asked.restart.covers(&change.group)
@@ -219,9 +223,13 @@ fn again(
                 .get(id.0 as usize)
                 .is_some_and(|result| result.outcome == Outcome::Done)
     });
-    Again {
+    NextCommand {
         command,
-        how: if restarted { GoesOn::Anew } else { how },
+        continuation: if restarted {
+            Continuation::StartsOver
+        } else {
+            how
+        },
         options,
         options_without_image,
     }
@@ -243,7 +251,7 @@ fn kept(context: &Context<'_>, asked: &Requested) -> Requested {
 
 /// The flags that ask the same of the next plan, each after a space.
 pub(super) fn options(context: &Context<'_>, asked: &Requested) -> String {
-    spaced(&flags(&kept(context, asked)))
+    with_leading_spaces(&request_flags(&kept(context, asked)))
 }
 
 /// The Machines, by id and name, that others have replaced.

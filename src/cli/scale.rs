@@ -6,7 +6,7 @@ use super::args::{Count, Scale as Args};
 use super::edit::{self, Ground};
 use super::{Context, codes, scale_show, size};
 use crate::core::fleet::{Count as Written, Desired, GroupName, Region, Regions};
-use crate::core::manifest::edit::{Edit, Layout};
+use crate::core::manifest::edit::{Edit, GroupLayout};
 use crate::core::plan::{Plan, Requested, ScaleAmount, ScaleError, ScaleRequest};
 use crate::ui::{Exit, Failure};
 
@@ -75,7 +75,7 @@ fn layout(
     regions: &[Region],
     name: &GroupName,
     amount: ScaleAmount,
-) -> Result<Layout, Failure> {
+) -> Result<GroupLayout, Failure> {
     let group = &ground.desired.groups[name];
     let current = there(ground.desired, &ground.look.plan, name);
     let most = args.max_per_region.map(u32::from).or(group.max_per_region);
@@ -89,7 +89,7 @@ fn layout(
     let after = scale
         .counts_per_region(&current)
         .map_err(|error| fits_not(name, &error))?;
-    Ok(Layout {
+    Ok(GroupLayout {
         standby: standbys(ground, name, &after),
         regions: after,
     })

@@ -46,9 +46,9 @@ pub(super) async fn run(
             let provider = session.provider(context)?;
             let looked = observe(&*provider, &known.app, &known);
             let observed = signals.or_interrupted(looked).await??;
-            ScaleView::there(&known, Some(&observed))
+            ScaleView::from_known(&known, Some(&observed))
         }
-        (false, None) => ScaleView::there(&session.remember().await?.known, None),
+        (false, None) => ScaleView::from_known(&session.remember().await?.known, None),
     };
     if let Some(name) = only {
         let is_there = view.groups.iter().any(|group| group.name == *name);

@@ -17,7 +17,7 @@ use crate::core::fleet::{AppName, Desired, Known};
 use crate::core::manifest::{Settings, StateLocation, did_you_mean};
 use crate::core::plan::codes::FLEET_VANISHED;
 use crate::core::plan::{Options, PlanMode, Requested};
-use crate::core::view::words::span;
+use crate::core::view::phrases::human_duration;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::{Journal, RunStatus};
 use crate::observe::ObserveError;
@@ -412,7 +412,7 @@ pub(super) async fn lock(
 ) -> Result<Box<dyn StateLock>, Failure> {
     let mut waiting = |holder: Option<&Holder>| {
         let who = holder.map_or_else(|| "another process".to_owned(), who);
-        let limit = span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+        let limit = human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
         ui.talk(&format!(
             "waits for the state's lock, held by {who}, at most {limit}"
         ));

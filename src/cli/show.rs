@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::core::plan::Plan;
-use crate::core::view::{RunReport, StateEnd, Style, json, terminal};
+use crate::core::view::{RunReport, StateOutcome, Style, json, terminal};
 use crate::ui::{Loudness, Ui};
 
 /// How text for standard output is written.
@@ -59,9 +59,9 @@ pub(super) fn plan_before_question(ui: &Ui, plan: &Plan) {
 /// That there is nothing to carry out.
 pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
     if ui.json() {
-        let state = StateEnd::Unchanged;
-        ui.document(&json::apply::started_without_run(nothing));
-        ui.document(&json::apply::finished(&RunReport {
+        let state = StateOutcome::Unchanged;
+        ui.document(&json::apply::empty_run_line(nothing));
+        ui.document(&json::apply::finished_line(&RunReport {
             plan: nothing,
             results: &[],
             interrupted: false,
@@ -70,8 +70,8 @@ pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
             additions: &[],
             overtaken: &[],
             state: &state,
-            left: None,
-            again: None,
+            partial_rollout: None,
+            next_command: None,
             program: "",
             verb: "",
         }));
@@ -83,7 +83,7 @@ pub(super) fn nothing_to_do(ui: &Ui, nothing: &Plan) {
 /// What came of a run.
 pub(super) fn report(ui: &Ui, report: &RunReport<'_>) {
     if ui.json() {
-        ui.document(&json::apply::finished(report));
+        ui.document(&json::apply::finished_line(report));
     } else {
         data(ui, |style, text| terminal::report(report, style, text));
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::core::fleet::Desired;
 use crate::core::view::json;
-use crate::core::view::json::config::{self, GroupConfig, Secrets};
+use crate::core::view::json::config::{self, GroupConfig, SecretDisplay};
 use crate::ui::{Exit, Failure};
 
 /// Prints the config of each group, or of one.
@@ -20,31 +20,31 @@ pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Fail
         .accept(ui, Warnings::BesidePlan)?
         .desired;
     let secrets = if args.show_secrets {
-        Secrets::Shown
+        SecretDisplay::Shown
     } else {
-        Secrets::Hidden
+        SecretDisplay::Hidden
     };
     let print = |text: &str| match secrets {
-        Secrets::Shown => ui.data_with_secrets(text),
-        Secrets::Hidden => ui.data(text),
+        SecretDisplay::Shown => ui.data_with_secrets(text),
+        SecretDisplay::Hidden => ui.data(text),
     };
     let groups = chosen(&desired, args, secrets)?;
-    if groups.iter().any(GroupConfig::hides) {
+    if groups.iter().any(GroupConfig::has_hidden_values) {
         ui.say("values that look secret are hidden; `--show-secrets` shows them");
     }
     if ui.json() {
         let document = config::config(&desired.app, groups);
-        print(&format!("{}\n", json::text(&document)));
+        print(&format!("{}\n", json::to_line(&document)));
         return Ok(Exit::Done);
     }
     let text = match (groups.as_slice(), &args.group) {
-        ([only], Some(_)) => json::pretty(&only.config),
+        ([only], Some(_)) => json::to_pretty(&only.config),
         (all, _) => {
             let by_name: BTreeMap<_, _> = all
                 .iter()
                 .map(|group| (group.name, &group.config))
                 .collect();
-            json::pretty(&by_name)
+            json::to_pretty(&by_name)
         }
     };
     print(&text);
@@ -54,14 +54,14 @@ pub(super) fn run(context: &Context<'_>, args: &ShowConfig) -> Result<Exit, Fail
 fn chosen<'a>(
     desired: &'a Desired,
     args: &ShowConfig,
-    secrets: Secrets,
+    secrets: SecretDisplay,
 ) -> Result<Vec<GroupConfig<'a>>, Failure> {
     let wanted = |name: &_| args.group.as_ref().is_none_or(|group| group == name);
     let groups: Vec<_> = desired
         .groups
         .iter()
         .filter(|(name, _)| wanted(name))
-        .map(|(name, group)| config::group(name, group, secrets))
+        .map(|(name, group)| config::group_config(name, group, secrets))
         .collect();
     match &args.group {
         Some(group) if groups.is_empty() => {

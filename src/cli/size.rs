@@ -7,7 +7,7 @@ use super::scale::{group, list};
 use crate::core::fleet::quoting::shell_word;
 use crate::core::fleet::schema::Guest;
 use crate::core::fleet::{Desired, GroupName, MachineId};
-use crate::core::manifest::edit::{Edit, Size};
+use crate::core::manifest::edit::{Edit, MachineSize};
 use crate::core::platform::sizes;
 use crate::ui::Failure;
 
@@ -18,7 +18,7 @@ pub(super) fn vm(args: &Vm, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
         let message = format!("there is no VM size `{}`", args.size);
         return Err(Failure::new(codes::BAD_SIZE, message).hint(sizes_like(&args.size)));
     };
-    let size = Size {
+    let size = MachineSize {
         cpu_kind: found.kind.as_str().to_owned(),
         cpus: found.cpus,
         memory_mb: args.memory.unwrap_or(found.memory_mb),
@@ -33,7 +33,7 @@ pub(super) fn vm(args: &Vm, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
 pub(super) fn memory(args: &Memory, ground: &Ground<'_>) -> Result<Vec<Edit>, Failure> {
     let group = the_group(ground.desired, args.of.group.as_ref())?;
     let (cpu_kind, cpus) = cpus(ground, &group)?;
-    let size = Size {
+    let size = MachineSize {
         cpu_kind,
         cpus,
         memory_mb: args.memory,
@@ -52,7 +52,7 @@ fn sizes_like(word: &str) -> String {
     format!("the sizes are {}", names.join(", "))
 }
 
-fn edit(group: GroupName, size: Size) -> Result<Edit, Failure> {
+fn edit(group: GroupName, size: MachineSize) -> Result<Edit, Failure> {
     let guest = Guest {
         cpu_kind: Some(size.cpu_kind.clone()),
         cpus: Some(size.cpus),

@@ -73,7 +73,7 @@ fn show(context: &Context<'_>, known: &Known) {
     if ui.json() {
         ui.document(&document);
     } else {
-        ui.data(&json::pretty(&document));
+        ui.data(&json::to_pretty(&document));
     }
 }
 

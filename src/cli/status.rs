@@ -9,7 +9,7 @@ use super::session::{self, Session};
 use super::{Context, scale, show};
 use crate::core::fleet::GroupName;
 use crate::core::plan::{PlanMode, Requested, plan};
-use crate::core::view::words::span;
+use crate::core::view::phrases::human_duration;
 use crate::core::view::{StatusView, Style, escape, json, terminal};
 use crate::observe::observe;
 use crate::provider::Provider;
@@ -60,13 +60,13 @@ async fn look(
     let mut view = StatusView::of(provider.name(), wanted, remembered.as_ref(), &observed);
     view.named_by.clone_from(&session.desired.app_name_source);
     if let (Some(desired), Some(known)) = (wanted, &remembered) {
-        view = view.beside(&plan(desired, known, Some(&observed), &options));
+        view = view.with_plan(&plan(desired, known, Some(&observed), &options));
     }
     let Some(group) = only else {
         return Ok(view);
     };
     if view.groups.iter().any(|there| there.name == *group) {
-        Ok(view.only(group))
+        Ok(view.for_group(group))
     } else {
         scale::group(&session.desired, group.as_str()).map(|_| view)
     }
@@ -182,7 +182,7 @@ impl Watch<'_> {
         };
         let mut text = String::new();
         terminal::status(view, &style, &mut text).expect("writing to a String cannot fail");
-        let every = span(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+        let every = human_duration(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
         let foot = match trouble {
             None => format!(
                 "{} · again in {every} · Ctrl-C ends",

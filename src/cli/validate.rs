@@ -3,7 +3,7 @@
 use super::Context;
 use super::args::{Format, Validate};
 use super::manifests::{self, Purpose};
-use crate::core::view::words::count;
+use crate::core::view::phrases::count_noun;
 use crate::core::view::{github, json};
 use crate::ui::{Exit, Failure};
 
@@ -21,18 +21,19 @@ pub(super) fn run(context: &Context<'_>, args: &Validate) -> Result<Exit, Failur
         let document = json::validate::validate(diagnostics.iter().map(Into::into).collect());
         context
             .ui
-            .document(&document.and_more(diagnostics.untold()));
+            .document(&document.with_more(diagnostics.omitted()));
     } else if args.format == Format::Github {
         let mut text = String::new();
         let path = |shown: &str| found.project.in_repository(shown);
-        github::annotations(diagnostics, path, &mut text).expect("writing to a String cannot fail");
+        github::render_annotations(diagnostics, path, &mut text)
+            .expect("writing to a String cannot fail");
         context.ui.verbatim(&text);
     } else {
         found.say(context.ui);
         if !diagnostics.has_errors() {
             let (what, desired) = (found.fly.display(), found.loaded.desired.as_ref());
             let groups = desired.map_or(0, |desired| desired.groups.len());
-            let groups = count(groups, "process group");
+            let groups = count_noun(groups, "process group");
             context.ui.data(&format!("`{what}` is valid: {groups}\n"));
         }
     }

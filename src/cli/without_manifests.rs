@@ -50,8 +50,8 @@ pub(super) fn accepted(global: &Global, ui: &Ui, problem: Problem) -> Result<Acc
     };
     let remembered = left.whose(&place).filter(|whose| whose.app == app);
     let written = Some(&left.settings.provider);
-    let written =
-        written.filter(|name| left.settings.provider_named && PROVIDERS.contains(&name.as_str()));
+    let written = written
+        .filter(|name| left.settings.is_provider_explicit && PROVIDERS.contains(&name.as_str()));
     let provider = global.provider.as_ref().or(written).cloned();
     let provider = provider.or_else(|| Some(remembered?.provider));
     if provider.is_none() && left.may_name_a_provider {
@@ -104,7 +104,7 @@ impl Problem {
             let causes = failure.causes.iter().map(|cause| format!(": {cause}"));
             return format!("{}{}", failure.message, causes.collect::<String>());
         };
-        let place = first.place.as_ref().map_or_else(String::new, |place| {
+        let place = first.location.as_ref().map_or_else(String::new, |place| {
             format!("{}:{}:{}: ", place.file, place.line, place.column)
         });
         let more = match errors.count() {
@@ -158,7 +158,7 @@ impl Left {
                 path: &shown,
                 bytes: &bytes,
             };
-            Some((shown.clone(), manifest::app_of(file)?))
+            Some((shown.clone(), manifest::find_app_name(file)?))
         });
         let ours = match &pair.ours {
             Ours::There(place) => Some(place),

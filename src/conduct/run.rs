@@ -7,7 +7,7 @@ use crate::apply::{self, ApplyOptions, Cancel, Job, Report};
 use crate::core::fleet::{Known, Lineage, RunId};
 use crate::core::plan::{Event, RunInfo, SavedPlan, next_state};
 use crate::core::state;
-use crate::core::view::{RunEnd, RunReport, StateEnd};
+use crate::core::view::{RunOutcome, RunReport, StateOutcome};
 use crate::journal::{JournalError, RunRow, RunStatus};
 use crate::store::{StateLock, write_copy};
 
@@ -30,7 +30,7 @@ pub struct Ended {
     /// Of its steps.
     pub report: Report,
     /// Of its state.
-    pub state: StateEnd,
+    pub state: StateOutcome,
     /// The journal could not be told that the run is over; why.
     pub unmarked: Option<String>,
     /// The state could be kept nowhere.
@@ -48,7 +48,7 @@ pub struct Spill {
 
 impl Ended {
     /// How the run ended, for the exit code and the record.
-    pub fn end(&self, look: &Look) -> RunEnd {
+    pub fn end(&self, look: &Look) -> RunOutcome {
         end(&self.report, &self.state, look)
     }
 }
@@ -113,13 +113,13 @@ impl Ground<'_> {
     ) -> Ended {
         let next = self.next(look, errand, lineage, &report);
         let (state, spill) = if next == look.remembered.known {
-            (StateEnd::Unchanged, None)
+            (StateOutcome::Unchanged, None)
         } else {
             self.write(look, errand, &next).await
         };
         let status = match &state {
-            StateEnd::Unchanged | StateEnd::Written { .. } => RunStatus::Closed,
-            StateEnd::Unpublished { .. } => RunStatus::Unpublished,
+            StateOutcome::Unchanged | StateOutcome::Written { .. } => RunStatus::Closed,
+            StateOutcome::Unpublished { .. } => RunStatus::Unpublished,
         };
         // The state is what counts; a journal that cannot be written is no reason to fail now.
         let unmarked = self
@@ -151,11 +151,11 @@ impl Ground<'_> {
 
     /// What the state says now: whatever is certain, however the run ended.
     fn next(&self, look: &Look, errand: &Errand<'_>, lineage: &Lineage, report: &Report) -> Known {
-        let outcome = match end(report, &StateEnd::Unchanged, look) {
-            RunEnd::Complete => "complete",
-            RunEnd::Failed => "failed",
-            RunEnd::Overtaken => "overtaken",
-            RunEnd::Interrupted => "interrupted",
+        let outcome = match end(report, &StateOutcome::Unchanged, look) {
+            RunOutcome::Complete => "complete",
+            RunOutcome::Failed => "failed",
+            RunOutcome::Overtaken => "overtaken",
+            RunOutcome::Interrupted => "interrupted",
         };
         let facts = RunInfo {
             run: errand.run.clone(),
@@ -184,19 +184,25 @@ impl Ground<'_> {
         look: &Look,
         errand: &Errand<'_>,
         next: &Known,
-    ) -> (StateEnd, Option<Spill>) {
+    ) -> (StateOutcome, Option<Spill>) {
         let text = state::write(next);
         let cause = match self.store.write(&text, &look.remembered.version).await {
             Ok(_) => {
                 let (place, serial) = (self.store.place(), next.serial);
-                return (StateEnd::Written { place, serial }, None);
+                return (
+                    StateOutcome::Written {
+                        location: place,
+                        serial,
+                    },
+                    None,
+                );
             }
             Err(error) => error.to_string(),
         };
         let name = format!("{}.unpublished.json", next.app);
         match write_copy(errand.copies, &name, &text) {
             Ok(path) => (
-                StateEnd::Unpublished {
+                StateOutcome::Unpublished {
                     cause,
                     copy: path.display().to_string(),
                 },
@@ -207,13 +213,13 @@ impl Ground<'_> {
                     cause: error.to_string(),
                     text,
                 };
-                (StateEnd::Unpublished { cause, copy: name }, Some(spill))
+                (StateOutcome::Unpublished { cause, copy: name }, Some(spill))
             }
         }
     }
 }
 
-fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
+fn end(report: &Report, state: &StateOutcome, look: &Look) -> RunOutcome {
     RunReport {
         plan: &look.plan,
         results: &report.results,
@@ -223,10 +229,10 @@ fn end(report: &Report, state: &StateEnd, look: &Look) -> RunEnd {
         additions: &report.additions,
         overtaken: &report.overtaken,
         state,
-        left: None,
-        again: None,
+        partial_rollout: None,
+        next_command: None,
         program: "",
         verb: "",
     }
-    .end()
+    .outcome()
 }

@@ -9,7 +9,7 @@ use super::{Exit, codes};
 use crate::core::code::Code;
 use crate::core::manifest::Diagnostic;
 use crate::core::state::StateError;
-use crate::core::view::line::{Line, Page};
+use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::style::Label;
 use crate::core::view::{Style, json};
 use crate::journal::JournalError;
@@ -109,7 +109,7 @@ impl Failure {
     /// The text for people, with a line end.
     pub fn render(&self, style: &Style) -> String {
         let mut text = String::new();
-        let page = &mut Page::new(style, &mut text);
+        let page = &mut LineWriter::new(style, &mut text);
         let hint = self.hint.iter().flat_map(|hint| {
             let mut rows = hint.lines();
             let first = Line::new(0).push(Label::Hint, "hint:").plain(" ");
@@ -141,7 +141,7 @@ impl Failure {
             self.hint.as_deref(),
             self.exit.code(),
         )
-        .with(self.diagnostics.iter().map(Into::into).collect())
+        .with_diagnostics(self.diagnostics.iter().map(Into::into).collect())
     }
 }
 

@@ -23,7 +23,7 @@ use super::color::{Ink, paint};
 use super::terminal::LEAST_WIDTH;
 use super::{Failure, Signals, Ui};
 use crate::core::view::escape::safe;
-use crate::core::view::line::{columns, cut};
+use crate::core::view::line::{display_width, truncate};
 
 /// What dialoguer writes before each row.
 const MARK: usize = 2;
@@ -199,7 +199,7 @@ impl Sheet {
         let picked = match picked {
             Ok(Some(at)) => {
                 let said = format!("{} {}", self.question, self.rows[at]);
-                Picked::Row(at, cut(&said, self.width).into_owned())
+                Picked::Row(at, truncate(&said, self.width).into_owned())
             }
             Ok(None) => Picked::Nothing,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
@@ -227,12 +227,12 @@ impl Sheet {
     /// character stays.
     fn head(&self, before: &str, after: &str) -> String {
         let most = self.width.saturating_sub(TYPED).max(self.width / 2);
-        let question = cut(&self.question, most);
-        let room = self.width.saturating_sub(columns(&question) + 2);
+        let question = truncate(&self.question, most);
+        let room = self.width.saturating_sub(display_width(&question) + 2);
         let before = cut_front(before, room - usize::from(!after.is_empty()));
-        let after = cut(after, room - columns(&before));
+        let after = truncate(after, room - display_width(&before));
         let how = if before.is_empty() && after.is_empty() {
-            paint(&cut(HOW, room), Ink::Dim, self.color)
+            paint(&truncate(HOW, room), Ink::Dim, self.color)
         } else {
             String::new()
         };
@@ -263,7 +263,7 @@ impl Theme for Sheet {
 fn fitting(row: &str, room: usize, columns: usize) -> String {
     (0..=room)
         .rev()
-        .map(|room| cut(row, room))
+        .map(|room| truncate(row, room))
         .find(|row| row.len() <= columns)
         .unwrap_or_default()
         .into_owned()
@@ -272,14 +272,14 @@ fn fitting(row: &str, room: usize, columns: usize) -> String {
 /// The text cut at its front to so many columns, with `…` where something is missing.
 fn cut_front(text: &str, room: usize) -> String {
     let text = safe(text);
-    if columns(&text) <= room {
+    if display_width(&text) <= room {
         return text.into_owned();
     }
     let mut starts = text.char_indices().map(|(at, _)| at);
     let rest = starts
-        .find(|at| columns(&text[*at..]) < room)
+        .find(|at| display_width(&text[*at..]) < room)
         .map_or("", |at| &text[at..]);
-    cut(&format!("…{rest}"), room).into_owned()
+    truncate(&format!("…{rest}"), room).into_owned()
 }
 
 #[cfg(test)]
@@ -305,7 +305,7 @@ mod tests {
             for before in ["", "web", &long, "日本"] {
                 for after in ["", "x", &long] {
                     let head = sheet(width).head(before, after);
-                    assert!(columns(&head) <= width, "{width}: {head:?}");
+                    assert!(display_width(&head) <= width, "{width}: {head:?}");
                 }
             }
         }
@@ -332,7 +332,7 @@ mod tests {
     fn a_row_has_no_more_columns_than_its_room_and_no_more_bytes_than_the_terminal_has_columns() {
         assert_eq!(fitting("148ed599c14189  web", 12, 15), "148ed599c14…");
         let row = fitting(&"日本".repeat(20), 37, 40);
-        assert!(columns(&row) <= 37 && row.len() <= 40, "{row:?}");
+        assert!(display_width(&row) <= 37 && row.len() <= 40, "{row:?}");
         assert!(row.ends_with('…'), "{row:?}");
     }
 }

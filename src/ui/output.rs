@@ -12,7 +12,7 @@ use super::terminal::{self, Streams};
 use super::{Exit, Failure, codes};
 use crate::core::fleet::secret::patterns;
 use crate::core::scrub;
-use crate::core::view::commands::{pasteable, pasteable_json};
+use crate::core::view::command_hints::{expand_commands, expand_commands_in_json};
 use crate::core::view::escape::sanitize_output;
 use crate::core::view::line::Line;
 use crate::core::view::style::Label;
@@ -165,7 +165,7 @@ impl Ui {
 
     /// Writes one JSON document and a line end to standard output.
     pub fn document(&self, value: &impl Serialize) {
-        let text = pasteable_json(&json::text(value), self.program).into_owned() + "\n";
+        let text = expand_commands_in_json(&json::to_line(value), self.program).into_owned() + "\n";
         self.verbatim(&leaving(&text, self.color.data));
     }
 
@@ -191,7 +191,7 @@ impl Ui {
     }
 
     fn escaped<'t>(&self, text: &'t str, color: bool) -> Cow<'t, str> {
-        match pasteable(text, self.program) {
+        match expand_commands(text, self.program) {
             Cow::Borrowed(text) => leaving(text, color),
             Cow::Owned(text) => Cow::Owned(leaving(&text, color).into_owned()),
         }

@@ -11,9 +11,9 @@ use super::terminal::SilentInterrupt;
 use super::{Loudness, Ui};
 use crate::core::fleet::MachineId;
 use crate::core::plan::{Event, Outcome, Plan, StepEvent, StepId};
-use crate::core::view::run::change;
+use crate::core::view::run_report::step_change;
 use crate::core::view::terminal::event;
-use crate::core::view::terminal::progress::{happening, subject};
+use crate::core::view::terminal::progress::{step_event_text, subject};
 use crate::core::view::{Style, Tally};
 
 /// Steps at work that get a row of their own; more would push the count off a small terminal.
@@ -64,7 +64,7 @@ impl<'a> Progress<'a> {
             }
         }
         if let (Some(bars), Event::Step { step, what }) = (&mut self.bars, what) {
-            let made = self.tally.made(*step);
+            let made = self.tally.created_machine(*step);
             bars.step(self.ui, self.plan, (*step, made), what, &self.style);
             bars.count(&self.tally);
         }
@@ -141,7 +141,7 @@ impl Bars {
         what: &StepEvent,
         style: &Style,
     ) {
-        let Some(change) = change(plan, step) else {
+        let Some(change) = step_change(plan, step) else {
             return;
         };
         match what {
@@ -159,7 +159,7 @@ impl Bars {
                 return;
             }
         }
-        let Some((label, text)) = happening(change, what) else {
+        let Some((label, text)) = step_event_text(change, what) else {
             return;
         };
         if self.rows.len() < ROWS || self.rows.contains_key(&step) {

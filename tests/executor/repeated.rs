@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, DesiredGroup, Strategy};
-use aeroform::core::view::RunEnd;
+use aeroform::core::view::RunOutcome;
 use aeroform::emulator::world::{Fault, FaultEffect};
 use aeroform::journal::MemoryJournal;
 use aeroform::provider::sim::SimProvider;
@@ -55,7 +55,7 @@ impl Stage {
         if !before.groups.is_empty() {
             let process = Process::new(&place, End::Whole);
             let (look, ended) = process.apply(&before, "before").await.unwrap();
-            assert_eq!(ended.end(&look), RunEnd::Complete);
+            assert_eq!(ended.end(&look), RunOutcome::Complete);
         }
         let machines = place.sim.world().operator("shop").machines();
         let names = machines.iter().map(|machine| {
@@ -95,7 +95,7 @@ impl Stage {
         let ended = Process::new(place, end).apply(&self.after, run).await;
         if end == End::Whole {
             let (look, ended) = ended.unwrap();
-            assert_eq!(ended.end(&look), RunEnd::Complete);
+            assert_eq!(ended.end(&look), RunOutcome::Complete);
         }
         self.calls(place)
     }

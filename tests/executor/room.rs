@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aeroform::core::fleet::{Desired, DesiredGroup, MachineId};
 use aeroform::core::plan::{Branch, Outcome};
-use aeroform::core::view::RunEnd;
+use aeroform::core::view::RunOutcome;
 use aeroform::emulator::world::{Fault, FaultEffect, FaultId};
 use aeroform::journal::MemoryJournal;
 use aeroform::provider::sim::SimProvider;
@@ -269,7 +269,7 @@ async fn killed_anywhere(before: Desired, after: Desired, count: usize) {
     let whole = |place: Place, run: &'static str, wanted: Desired| async move {
         let process = Process::new(&place, End::Whole);
         let (look, ended) = process.apply(&wanted, run).await.unwrap();
-        assert_eq!(ended.end(&look), RunEnd::Complete, "{:?}", ended.report);
+        assert_eq!(ended.end(&look), RunOutcome::Complete, "{:?}", ended.report);
         (
             look,
             process.passed(),

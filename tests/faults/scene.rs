@@ -10,7 +10,7 @@ use aeroform::conduct::{Ended, Errand, Ground, Look, Remembered};
 use aeroform::core::fleet::{AppName, Desired, Known};
 use aeroform::core::plan::{Note, Options, Plan};
 use aeroform::core::state;
-use aeroform::core::view::RunEnd;
+use aeroform::core::view::RunOutcome;
 use aeroform::emulator::world::LoggedCall;
 use aeroform::env::Env;
 use aeroform::journal::MemoryJournal;
@@ -51,7 +51,7 @@ pub(crate) struct Ran {
     pub(crate) plan: Plan,
     #[expect(dead_code, reason = "Debug shows it when a case fails")]
     pub(crate) ended: Ended,
-    pub(crate) end: RunEnd,
+    pub(crate) end: RunOutcome,
 }
 
 /// What is there between two processes: the world, the state, the journal.
@@ -77,7 +77,7 @@ impl Life {
     pub(crate) fn is_success(&self) -> bool {
         match self {
             Self::Idle => true,
-            Self::Ran(ran) => ran.end == RunEnd::Complete,
+            Self::Ran(ran) => ran.end == RunOutcome::Complete,
             Self::Died | Self::StoppedEarly | Self::Refused(_) => false,
         }
     }

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{Desired, GroupName, MachineId, Region};
-use aeroform::core::manifest::edit::{Edit, EditError, Files, Layout, Size, edit};
+use aeroform::core::manifest::edit::{
+    Edit, EditError, GroupLayout, MachineSize, ManifestFiles, edit,
+};
 use aeroform::core::manifest::{Overrides, SourceFile, load};
 
 use super::engine::Target;
@@ -106,14 +108,14 @@ fn all(desired: &Desired, chance: usize) -> Vec<Edit> {
     };
     let layout = |pairs: &[(&str, u32)], standby| Edit::Layout {
         group: group(),
-        layout: Layout {
+        layout: GroupLayout {
             regions: map(pairs),
             standby,
         },
     };
     let size = |kind: &str, memory_mb| Edit::Size {
         group: group(),
-        size: Size {
+        size: MachineSize {
             cpu_kind: kind.to_owned(),
             cpus: 2,
             memory_mb,
@@ -161,22 +163,22 @@ fn all(desired: &Desired, chance: usize) -> Vec<Edit> {
 
 /// Makes one edit, and judges what came of it.
 fn tried(fly: &str, ours: Option<&str>, before: &Desired, made: &Edit) -> String {
-    let files = Files {
+    let files = ManifestFiles {
         fly: file("fly.toml", fly),
-        ours_path: "aeroform.toml",
-        ours: ours.map(str::as_bytes),
-        beginning: "provider = \"local\"\n",
+        aeroform_path: "aeroform.toml",
+        aeroform: ours.map(str::as_bytes),
+        new_file_header: "provider = \"local\"\n",
     };
     let kind = format!("{made:?}");
     let kind = kind.split([' ', '{']).next().unwrap_or_default();
     let edited = match edit(files, &overrides(), before, std::slice::from_ref(made)) {
         Ok(edited) => edited,
         Err(EditError::NotToml { .. }) => panic!("fly.toml is TOML"),
-        Err(EditError::Exotic { .. }) => return format!("{kind}:exotic"),
+        Err(EditError::UnsupportedForm { .. }) => return format!("{kind}:exotic"),
         Err(EditError::Invalid { .. }) => return format!("{kind}:invalid"),
     };
     let fly_after = edited.fly.as_deref().unwrap_or(fly);
-    let ours_after = edited.ours.as_deref().or(ours);
+    let ours_after = edited.aeroform.as_deref().or(ours);
     let after = wanted(fly_after, ours_after).expect("what was edited can be read");
     assert_eq!(bare(after), bare(edited.desired.clone()));
     says_what_was_meant(before, &edited.desired, made);
@@ -185,5 +187,9 @@ fn tried(fly: &str, ours: Option<&str>, before: &Desired, made: &Edit) -> String
         touches_nothing_else(text, after, before, made);
     }
     let changed = |new: &Option<String>| if new.is_some() { "~" } else { "=" };
-    format!("{kind}:{}{}", changed(&edited.fly), changed(&edited.ours))
+    format!(
+        "{kind}:{}{}",
+        changed(&edited.fly),
+        changed(&edited.aeroform)
+    )
 }

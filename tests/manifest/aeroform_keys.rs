@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use aeroform::core::manifest::aeroform_keys::{Exclusive, Key, Table, Takes, page, schema, tables};
+use aeroform::core::manifest::aeroform_keys::{
+    AeroformKey, AeroformTable, KeyRule, ValueType, page, schema, tables,
+};
 use aeroform::core::manifest::{Loaded, Overrides};
 use jsonschema::Validator;
 
@@ -46,16 +48,16 @@ fn fits(validator: &Validator, text: &str) -> Result<(), String> {
 }
 
 /// The header of a table, with the keys that it requires beside `key`.
-fn header(table: &Table, key: &str) -> String {
+fn header(table: &AeroformTable, key: &str) -> String {
     let path = table.path.replace('*', "web");
     let mut text = match table.path {
         "" => String::new(),
         "moved" | "removed" => format!("[[{path}]]\n"),
         _ => format!("[{path}]\n"),
     };
-    let more: &[&str] = match table.exclusive {
-        Exclusive::OneWith(_, with) if key == with => &["from"],
-        Exclusive::OneWith(_, with) => &[with],
+    let more: &[&str] = match table.key_rule {
+        KeyRule::OneWith(_, with) if key == with => &["from"],
+        KeyRule::OneWith(_, with) => &[with],
         _ => &[],
     };
     for name in more {
@@ -66,20 +68,20 @@ fn header(table: &Table, key: &str) -> String {
 }
 
 /// A file with one key, written as its example.
-fn example(table: &Table, key: &Key) -> String {
+fn example(table: &AeroformTable, key: &AeroformKey) -> String {
     let above = if table.path.is_empty() {
         String::new()
     } else {
         header(table, key.name)
     };
-    match key.takes {
-        Takes::List(path) => header(
+    match key.value_type {
+        ValueType::List(path) => header(
             tables().iter().find(|table| table.path == path).unwrap(),
             "to",
         )
         .replace("[[removed]]\n", "[[removed]]\nmachine = \"a1\"\n")
         .replace("[[moved]]\n", "[[moved]]\nto = \"jobs\"\n"),
-        Takes::Table(_) | Takes::Named(_) => format!("{}\n", key.example),
+        ValueType::Table(_) | ValueType::Named(_) => format!("{}\n", key.example),
         _ => format!("{above}{}\n", key.example),
     }
 }
@@ -101,7 +103,7 @@ fn every_key_of_the_list_is_read() {
             let text = format!("{}{} = 1979-05-27\n", header(table, key.name), key.name);
             let found = load(&text);
             let is_read = found.diagnostics.iter().any(|diagnostic| {
-                let place = diagnostic.place.as_ref();
+                let place = diagnostic.location.as_ref();
                 let here = place.is_some_and(|place| place.excerpt.starts_with(key.name));
                 here && diagnostic.code == "wrong_type"
             });

@@ -2,14 +2,14 @@
 
 use std::fmt::Write;
 
-use aeroform::core::manifest::{Loaded, LocalFile, Overrides, SourceFile, wanted_files};
+use aeroform::core::manifest::{Loaded, LocalFile, Overrides, SourceFile, referenced_files};
 
 use crate::slips::{FLY, IN_AEROFORM, IN_FLY, ON_FLY};
 use crate::{on, project, rendered};
 
 /// What is told of a project on Fly whose local files are all missing.
 pub(crate) fn on_fly(fly: &str, aeroform: &str) -> Loaded {
-    let files = wanted_files(SourceFile {
+    let files = referenced_files(SourceFile {
         path: "fly.toml",
         bytes: fly.as_bytes(),
     });

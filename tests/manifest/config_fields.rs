@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aeroform::core::fleet::MachineConfig;
 use aeroform::core::fleet::schema::{CONFIG, Kind, Section as _, Table, Toml};
 use aeroform::core::manifest::config_fields::{page, schema};
-use aeroform::core::manifest::reference::{Fate, sections};
+use aeroform::core::manifest::reference::{KeySupport, sections};
 use serde_json::{Value, json};
 
 use crate::assert_printed;
@@ -49,7 +49,12 @@ fn every_key_of_fly_toml_that_a_row_names_is_one_that_is_read() {
     rows(CONFIG, &mut named);
     let read: Vec<&str> = sections()
         .flat_map(|section| section.keys)
-        .filter(|key| matches!(key.fate, Fate::Supported | Fate::Carried))
+        .filter(|key| {
+            matches!(
+                key.support,
+                KeySupport::Supported | KeySupport::PassedThrough
+            )
+        })
         .map(|key| key.name)
         .collect();
     let unknown: Vec<_> = named

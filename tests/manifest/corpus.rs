@@ -23,7 +23,7 @@ fn files() -> Option<Vec<PathBuf>> {
 /// As `validate` reads them, with the platform's own lists.
 fn validates(provider: &str) -> Overrides {
     Overrides {
-        only_validates: true,
+        validate_only: true,
         ..on(provider)
     }
 }

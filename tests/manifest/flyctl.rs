@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use aeroform::core::fleet::schema::CONFIG;
 use aeroform::core::fleet::{AppName, ConfigBase, GroupName, MachineConfig, diff, normalise};
-use aeroform::core::manifest::{Loaded, LocalFile, Overrides, Severity, SourceFile, wanted_files};
+use aeroform::core::manifest::{
+    Loaded, LocalFile, Overrides, Severity, SourceFile, referenced_files,
+};
 use serde_json::Value;
 
 use crate::{named, on, rendered};
@@ -42,11 +44,11 @@ fn read(name: &str, bytes: &[u8]) -> Loaded {
     let with = |provider: &str| {
         let overrides = Overrides {
             app: Some(AppName::new("shop").expect("it is a name")),
-            files: wanted_files(SourceFile { path: name, bytes })
+            files: referenced_files(SourceFile { path: name, bytes })
                 .into_iter()
                 .map(|path| (path, LocalFile::Missing))
                 .collect(),
-            only_validates: true,
+            validate_only: true,
             ..on(provider)
         };
         named(name, bytes, &overrides)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use aeroform::core::manifest::reference::{Fate, Key, Section, page, sections};
+use aeroform::core::manifest::reference::{FlyKey, FlySection, KeySupport, page, sections};
 
 use crate::{assert_printed, on, project, rendered};
 
@@ -12,9 +12,9 @@ fn the_page_is_what_the_code_knows() {
 }
 
 /// A fly.toml with one key, whose value is of a type that no key takes.
-fn with(section: &Section, key: &Key) -> String {
+fn with(section: &FlySection, key: &FlyKey) -> String {
     let mut text = "app = \"a\"\n".to_owned();
-    let mut above: Vec<&Section> = sections()
+    let mut above: Vec<&FlySection> = sections()
         .filter(|other| {
             let within = section.path.strip_prefix(other.path);
             !other.path.is_empty() && within.is_some_and(|rest| rest.starts_with('.'))
@@ -23,7 +23,7 @@ fn with(section: &Section, key: &Key) -> String {
     above.push(section);
     for section in above.iter().filter(|section| !section.path.is_empty()) {
         let path = section.path.replace('*', "x");
-        if section.written.starts_with("`[[") {
+        if section.syntax.starts_with("`[[") {
             writeln!(text, "[[{path}]]").expect("a string takes any text");
         } else {
             writeln!(text, "[{path}]").expect("a string takes any text");
@@ -48,18 +48,18 @@ fn every_key_is_read_or_left_alone_as_the_page_says() {
             let found = project(text.as_bytes(), None, &on("fly"));
             let of_key = |code: Option<&str>| {
                 found.diagnostics.iter().any(|diagnostic| {
-                    let place = diagnostic.place.as_ref();
+                    let place = diagnostic.location.as_ref();
                     let here = place.is_some_and(|place| place.excerpt.starts_with(key.name));
                     here && code.is_none_or(|code| code == diagnostic.code)
                 })
             };
             assert!(!of_key(Some("unknown_key")), "{text}\n{}", rendered(&found));
-            match key.fate {
-                Fate::Supported | Fate::Carried => {
+            match key.support {
+                KeySupport::Supported | KeySupport::PassedThrough => {
                     assert!(of_key(Some("wrong_type")), "{text}\n{}", rendered(&found));
                 }
-                Fate::Refused => assert!(of_key(None), "{text}\n{}", rendered(&found)),
-                Fate::Ignored => {}
+                KeySupport::Refused => assert!(of_key(None), "{text}\n{}", rendered(&found)),
+                KeySupport::Ignored => {}
             }
         }
     }
@@ -68,7 +68,7 @@ fn every_key_is_read_or_left_alone_as_the_page_says() {
 #[test]
 fn a_key_that_is_not_on_the_page_is_unknown_in_every_section() {
     for section in sections().filter(|section| !section.keys.is_empty()) {
-        let unknown = Key {
+        let unknown = FlyKey {
             name: "zzz",
             ..section.keys[0]
         };

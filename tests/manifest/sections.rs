@@ -142,7 +142,7 @@ fn files_of_the_project_reach_every_group() {
 #[test]
 fn a_file_that_is_only_validated_may_lack_what_a_deploy_supplies() {
     let validates = Overrides {
-        only_validates: true,
+        validate_only: true,
         ..on("fly")
     };
     let (_, codes) = load("primary_region = \"ams\"\n", &validates);

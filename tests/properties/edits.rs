@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use aeroform::core::fleet::{Desired, GroupName, Machine, MachineId, Region};
-use aeroform::core::manifest::edit::{Edit, Files, Layout, Size, edit};
+use aeroform::core::manifest::edit::{Edit, GroupLayout, MachineSize, ManifestFiles, edit};
 use aeroform::core::manifest::{Overrides, SourceFile, load};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -80,7 +80,7 @@ fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> 
     Some(vec![match verb {
         Verb::Layout(at, map) => Edit::Layout {
             group: group(at),
-            layout: Layout {
+            layout: GroupLayout {
                 regions: map.iter().map(|(r, n)| (region(REGIONS[*r]), *n)).collect(),
                 standby: None,
             },
@@ -92,7 +92,7 @@ fn meant(verb: &Verb, desired: &Desired, there: &Machines) -> Option<Vec<Edit>> 
         },
         Verb::Size(at, gb, shared) => Edit::Size {
             group: group(at),
-            size: Size {
+            size: MachineSize {
                 cpu_kind: if *shared { "shared" } else { "performance" }.to_owned(),
                 cpus: 2,
                 memory_mb: gb * 1024,
@@ -151,7 +151,7 @@ fn numbers(there: &Machines, group: &GroupName, region: &Region, by: i32) -> Edi
     *n = n.checked_add_signed(by).unwrap();
     Edit::Layout {
         group: group.clone(),
-        layout: Layout {
+        layout: GroupLayout {
             regions,
             standby: None,
         },
@@ -160,20 +160,20 @@ fn numbers(there: &Machines, group: &GroupName, region: &Region, by: i32) -> Edi
 
 /// Makes the edit, and gives the texts after it.
 fn made(texts: &Texts, before: &Desired, made: &Edit) -> (Texts, Desired) {
-    let files = Files {
+    let files = ManifestFiles {
         fly: SourceFile {
             path: "fly.toml",
             bytes: texts.fly.as_bytes(),
         },
-        ours_path: "aeroform.toml",
-        ours: texts.ours.as_deref().map(str::as_bytes),
-        beginning: "provider = \"local\"\n",
+        aeroform_path: "aeroform.toml",
+        aeroform: texts.ours.as_deref().map(str::as_bytes),
+        new_file_header: "provider = \"local\"\n",
     };
     let edited = edit(files, &overrides(), before, std::slice::from_ref(made));
     let edited = edited.unwrap_or_else(|error| panic!("{made:?}: {error:?}\n{texts:#?}"));
     let after = Texts {
         fly: edited.fly.unwrap_or_else(|| texts.fly.clone()),
-        ours: edited.ours.or_else(|| texts.ours.clone()),
+        ours: edited.aeroform.or_else(|| texts.ours.clone()),
     };
     (after, edited.desired)
 }

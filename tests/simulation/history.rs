@@ -7,7 +7,7 @@ use std::time::Duration;
 use aeroform::conduct::Ground;
 use aeroform::core::fleet::GroupName;
 use aeroform::core::plan::{Note, Options, Plan};
-use aeroform::core::view::RunEnd;
+use aeroform::core::view::RunOutcome;
 use aeroform::journal::MemoryJournal;
 use aeroform::journal::memory::FailCommit;
 use aeroform::store::memory::FailWrite;
@@ -321,7 +321,7 @@ impl History {
             let end = self.ana.apply(&self.story, &self.manifests, &manner).await;
             match end {
                 End::Nothing => break,
-                End::Ended(RunEnd::Complete) if applies < APPLIES => applies += 1,
+                End::Ended(RunOutcome::Complete) if applies < APPLIES => applies += 1,
                 End::Refused(notes) if answer(&notes, &mut options) => {}
                 End::Refused(notes) if !eased && protects(&notes) => {
                     eased = true;
@@ -355,7 +355,7 @@ impl History {
         {
             end = self.ana.apply(&self.story, &eased, &manner(options)).await;
         }
-        if !matches!(end, End::Ended(RunEnd::Complete) | End::Nothing) {
+        if !matches!(end, End::Ended(RunOutcome::Complete) | End::Nothing) {
             self.story
                 .breach(&format!("taking protection away ended {end:?}"));
         }

@@ -9,7 +9,7 @@ use aeroform::conduct::{ConductError, Errand, Ground, Look};
 use aeroform::core::fleet::RunId;
 use aeroform::core::plan::{Action, Change, Note, Options, Plan, Removal, RestartScope};
 use aeroform::core::state;
-use aeroform::core::view::{RunEnd, StateEnd};
+use aeroform::core::view::{RunOutcome, StateOutcome};
 use aeroform::env::Env;
 use aeroform::journal::{Journal as _, MemoryJournal, RunStatus};
 use aeroform::store::{Holder, StateStore, StoreError};
@@ -51,7 +51,7 @@ pub(crate) enum End {
     Held,
     Stale,
     Broken(String),
-    Ended(RunEnd),
+    Ended(RunOutcome),
     Died,
 }
 
@@ -268,7 +268,7 @@ impl Person {
             witness::report(story, ground.desired, &fresh, &ended, end);
         }
         story.known();
-        if matches!(ended.state, StateEnd::Unpublished { .. }) {
+        if matches!(ended.state, StateOutcome::Unpublished { .. }) {
             story.count("states that could not be written");
         }
         tell_report(story, &fresh, &ended.report);
@@ -335,10 +335,10 @@ impl Person {
             End::Held => "locked out",
             End::Stale => "stale",
             End::Broken(_) => "broken off",
-            End::Ended(RunEnd::Complete) => "complete",
-            End::Ended(RunEnd::Failed) => "failed",
-            End::Ended(RunEnd::Overtaken) => "overtaken",
-            End::Ended(RunEnd::Interrupted) => "interrupted",
+            End::Ended(RunOutcome::Complete) => "complete",
+            End::Ended(RunOutcome::Failed) => "failed",
+            End::Ended(RunOutcome::Overtaken) => "overtaken",
+            End::Ended(RunOutcome::Interrupted) => "interrupted",
             End::Died => "killed",
         };
         story.count(&format!("ends {word}"));

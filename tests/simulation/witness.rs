@@ -8,7 +8,7 @@ use aeroform::core::fleet::{
     Count, Desired, DesiredGroup, GroupName, HostStatus, Known, Regions, Strategy, VolumeId,
 };
 use aeroform::core::plan::{Action, Change, GateKind, Outcome, StepResult};
-use aeroform::core::view::RunEnd;
+use aeroform::core::view::RunOutcome;
 use serde_json::Value;
 
 use crate::hands::text;
@@ -16,7 +16,13 @@ use crate::manifests::SECRET;
 use crate::story::Story;
 
 /// A report says only what is so. Nobody else has touched anything since the run looked.
-pub(crate) fn report(story: &Story, desired: &Desired, look: &Look, ended: &Ended, end: RunEnd) {
+pub(crate) fn report(
+    story: &Story,
+    desired: &Desired,
+    look: &Look,
+    ended: &Ended,
+    end: RunOutcome,
+) {
     let machines = plain(story, &look.remembered.known);
     let all = story.machines();
     if ended.report.findings.is_empty() {
@@ -24,7 +30,7 @@ pub(crate) fn report(story: &Story, desired: &Desired, look: &Look, ended: &Ende
             let result = &ended.report.results[id.0 as usize];
             // Nobody waits for one of an immediate group, and an interrupted run looks no further: that the platform
             // went back to the version before shows in the next plan.
-            if end == RunEnd::Interrupted && change.gate == GateKind::None {
+            if end == RunOutcome::Interrupted && change.gate == GateKind::None {
                 continue;
             }
             if result.outcome == Outcome::Done
@@ -34,7 +40,7 @@ pub(crate) fn report(story: &Story, desired: &Desired, look: &Look, ended: &Ende
             }
         }
     }
-    if end == RunEnd::Complete {
+    if end == RunOutcome::Complete {
         for what in unlike(desired, &machines) {
             story.breach(&format!("complete, they say, and {what}"));
         }

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use aeroform::core::fleet::{Count, Desired, GroupLocations, GroupName, Regions};
-use aeroform::core::manifest::edit::{Edit, Size};
+use aeroform::core::manifest::edit::{Edit, MachineSize};
 use toml_parser::lexer::TokenKind;
 
 /// What one group is without where that is written.
@@ -66,7 +66,7 @@ pub(crate) fn says_what_was_meant(before: &Desired, after: &Desired, made: &Edit
         Edit::Size { group, size } => {
             let (old, new) = (&before.groups[group], &after.groups[group]);
             let guest = new.template.guest.as_ref().unwrap();
-            assert_eq!(Size::of(guest).as_ref(), Some(size));
+            assert_eq!(MachineSize::from_guest(guest).as_ref(), Some(size));
             assert_eq!((old.count, &old.regions), (new.count, &new.regions));
         }
         Edit::MoveMachine { machine, to } => {

@@ -4,8 +4,8 @@ use aeroform::core::fleet::{
     AppName, CheckState, CheckStatus, ConfigDigest, KnownMachine, Machine, MachineConfig,
     MachineEvent, MachineName, MachineState, diff,
 };
-use aeroform::core::view::status::Other;
-use aeroform::core::view::{OneView, Style, json, terminal};
+use aeroform::core::view::status::OtherProjectMachine;
+use aeroform::core::view::{MachineView, Style, json, terminal};
 use insta::assert_snapshot;
 use serde_json::json;
 
@@ -44,7 +44,7 @@ fn machine() -> Machine {
     machine
 }
 
-fn one() -> OneView {
+fn one() -> MachineView {
     let machine = machine();
     let known = KnownMachine {
         name: machine.name.clone(),
@@ -70,12 +70,12 @@ fn one() -> OneView {
         event("exit", "stopped", Some("exit code 137, out of memory")),
     ];
     let drift = diff::diff_configs(&config("info"), &config("debug"));
-    OneView::of(&machine, Some(known), drift, events)
+    MachineView::of(&machine, Some(known), drift, events)
 }
 
 #[test]
 fn one_machine_is_shown_with_everything_but_its_secrets() {
-    let text = written(|out| terminal::machine::one(&one(), &style(80), out));
+    let text = written(|out| terminal::machine::detail(&one(), &style(80), out));
     assert_snapshot!(text, @r#"
     148ed599c14189  web  gru  started
       name            web-148ed599c14189
@@ -118,8 +118,8 @@ fn one_machine_is_shown_with_everything_but_its_secrets() {
       -   LOG_LEVEL = "info"
       +   LOG_LEVEL = "debug"
     "#);
-    let view = OneView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
-    let text = written(|out| terminal::machine::one(&view, &style(80), out));
+    let view = MachineView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
+    let text = written(|out| terminal::machine::detail(&view, &style(80), out));
     assert_snapshot!(text, @"
     5555555555  of no group  ams  started
       host unreachable · not managed by Aeroform
@@ -127,14 +127,14 @@ fn one_machine_is_shown_with_everything_but_its_secrets() {
       pid             4209
       the state       does not know it
     ");
-    let document = json::text(&json::machine::one(&app(), &one()));
+    let document = json::to_line(&json::machine::detail(&app(), &one()));
     assert!(!document.contains("hunter2"), "{document}");
 }
 
 #[test]
 fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
     let mut view = runs::statuses().remove(1).1;
-    view.others = vec![Other {
+    view.other_project_machines = vec![OtherProjectMachine {
         project: "/home/ana/shop-2".to_owned(),
         id: id("77777777777777"),
         name: MachineName::new("web-77777777777777").unwrap(),
@@ -185,7 +185,7 @@ fn every_machine_is_a_row_and_narrow_terminals_get_fewer_columns() {
 fn the_verdict_of_checks_is_never_cut_and_the_address_goes_first() {
     let mut view = runs::statuses().remove(0).1;
     view.last_run = None;
-    view.now = None;
+    view.plan_totals = None;
     let check = |name: &str, status| CheckStatus {
         name: name.to_owned(),
         status,
@@ -257,7 +257,7 @@ fn what_a_verb_did_is_one_line() {
     let mut after = machine();
     after.state = MachineState::Stopped;
     after.cordoned = true;
-    let text = written(|out| terminal::machine::acted(&before, &after, &style(80), out));
+    let text = written(|out| terminal::machine::action(&before, &after, &style(80), out));
     assert_snapshot!(text, @"148ed599c14189  web  gru  stopped, was started, now cordoned");
 }
 
@@ -267,17 +267,20 @@ fn the_documents_are_as_published() {
     let view = runs::statuses().remove(1).1;
     let value = valid(&schema("machine-list"), &json::machine::list(&view));
     rejects_changes(&schema("machine-list"), &value, &[]);
-    let value = valid(&schema("machine-status"), &json::machine::one(&app, &one()));
+    let value = valid(
+        &schema("machine-status"),
+        &json::machine::detail(&app, &one()),
+    );
     rejects_changes(&schema("machine-status"), &value, &[]);
-    let stranger = OneView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
+    let stranger = MachineView::of(&runs::statuses_machine(), None, Vec::new(), Vec::new());
     valid(
         &schema("machine-status"),
-        &json::machine::one(&app, &stranger),
+        &json::machine::detail(&app, &stranger),
     );
     let (before, after) = (machine(), machine());
     let value = valid(
         &schema("machine-act"),
-        &json::machine::acted("stop", &before, &after),
+        &json::machine::action("stop", &before, &after),
     );
     rejects_changes(&schema("machine-act"), &value, &[]);
 }

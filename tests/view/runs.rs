@@ -14,8 +14,8 @@ use aeroform::core::plan::{
     Action, Addition, Event, InFlight, Outcome, Plan, ReplaceFallback, StepEvent, StepId,
     StepResult, Unconfirmed,
 };
-use aeroform::core::view::again::Again;
-use aeroform::core::view::{RunReport, StateEnd, StatusView, terminal};
+use aeroform::core::view::next_command::NextCommand;
+use aeroform::core::view::{RunReport, StateOutcome, StatusView, terminal};
 
 use serde_json::Value;
 
@@ -251,7 +251,7 @@ fn trouble() -> StatusView {
         ("jobs", Count::Written(2), None),
     ]);
     let plan = gallery::everything_at_once();
-    StatusView::of("local", Some(&desired), Some(&state), &observed(machines)).beside(&plan)
+    StatusView::of("local", Some(&desired), Some(&state), &observed(machines)).with_plan(&plan)
 }
 
 fn all_gone() -> StatusView {
@@ -386,9 +386,9 @@ pub(crate) struct Run {
     remarks: Vec<String>,
     additions: Vec<Addition>,
     overtaken: Vec<String>,
-    state: StateEnd,
+    state: StateOutcome,
     left: Option<PartialRollout>,
-    again: Again,
+    again: NextCommand,
 }
 
 impl Run {
@@ -402,29 +402,29 @@ impl Run {
             additions: &self.additions,
             overtaken: &self.overtaken,
             state: &self.state,
-            left: self.left.as_ref(),
+            partial_rollout: self.left.as_ref(),
             program: "aeroform",
             verb: "apply",
-            again: Some(&self.again),
+            next_command: Some(&self.again),
         }
     }
 }
 
-fn again() -> Again {
-    Again {
+fn again() -> NextCommand {
+    NextCommand {
         command: "apply".to_owned(),
-        ..Again::default()
+        ..NextCommand::default()
     }
 }
 
-fn written() -> StateEnd {
-    StateEnd::Written {
-        place: "state/shop.json".to_owned(),
+fn written() -> StateOutcome {
+    StateOutcome::Written {
+        location: "state/shop.json".to_owned(),
         serial: 13,
     }
 }
 
-fn run(outcome: impl Fn(usize) -> Outcome, state: StateEnd) -> Run {
+fn run(outcome: impl Fn(usize) -> Outcome, state: StateOutcome) -> Run {
     let plan = gallery::everything_at_once();
     let results = (0..plan.steps.len())
         .map(|step| StepResult {
@@ -538,7 +538,7 @@ pub(crate) fn ends() -> Vec<(&'static str, Run)> {
     };
     let unpublished = run(
         |_| Outcome::Done,
-        StateEnd::Unpublished {
+        StateOutcome::Unpublished {
             cause: "state/shop.json was changed since it was read".to_owned(),
             copy: "state/shop.json.run-7f3k2m4n6p".to_owned(),
         },

@@ -10,9 +10,9 @@ use aeroform::core::fleet::{
     PendingCreate, ReleaseRecord, RunRecord, StoredConfig,
 };
 use aeroform::core::view::json;
-use aeroform::core::view::json::config::{self, Secrets};
-use aeroform::core::view::json::validate::{Diagnostic, Place, Severity};
-use aeroform::core::view::scale::{GroupScale, Scale};
+use aeroform::core::view::json::config::{self, SecretDisplay};
+use aeroform::core::view::json::validate::{DiagnosticDocument, LocationDocument, Severity};
+use aeroform::core::view::scale::{GroupScale, ScaleCounts};
 use aeroform::core::view::{FileEdit, ScaleView, Style, escape, terminal};
 use insta::assert_snapshot;
 use jsonschema::Validator;
@@ -35,7 +35,7 @@ pub(crate) fn schema(name: &str) -> Validator {
 
 /// The document as it is printed, read back and found to be as published.
 pub(crate) fn valid(schema: &Validator, document: &impl Serialize) -> Value {
-    let text = json::text(document);
+    let text = json::to_line(document);
     assert!(!text.chars().any(escape::is_hazard), "{text}");
     let value: Value = serde_json::from_str(&text).unwrap();
     let errors: Vec<String> = schema
@@ -66,11 +66,11 @@ pub(crate) fn rejects_changes(schema: &Validator, value: &Value, optional: &[&st
 /// Holds rule 37.
 #[test]
 fn no_secret_is_in_any_document() {
-    let text = json::text(&json::plan::plan(&plans::named("hidden_secrets")));
+    let text = json::to_line(&json::plan::plan(&plans::named("hidden_secrets")));
     for secret in ["sk_live", "postgres:", "aGVsbG8", "d29ybGQ", "hmac"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
-    let text = json::text(&json::state::show(&known()));
+    let text = json::to_line(&json::state::show(&known()));
     for secret in ["hunter2", "hmac"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
@@ -160,7 +160,7 @@ fn an_edit_is_a_document_with_the_change_of_each_file() {
 #[test]
 fn scale_show_is_a_document_of_what_is_and_what_is_wanted() {
     let schema = schema("scale-show");
-    let numbers = |count, cpus| Scale {
+    let numbers = |count, cpus| ScaleCounts {
         count,
         cpu_kind: Some("shared".to_owned()),
         cpus: Some(cpus),
@@ -173,7 +173,7 @@ fn scale_show_is_a_document_of_what_is_and_what_is_wanted() {
         groups: vec![GroupScale {
             name: group_name("web"),
             actual: numbers(3, 1),
-            wanted: Some(numbers(5, 2)),
+            desired: Some(numbers(5, 2)),
         }],
     };
     let value = valid(&schema, &json::scale::scale(&view));
@@ -265,7 +265,7 @@ fn the_other_documents_are_as_published() {
         &|s| valid(s, &json::unlock::unlock(false, None)),
         &[],
     );
-    let diagnostic = |severity| Diagnostic {
+    let diagnostic = |severity| DiagnosticDocument {
         severity,
         code: "unknown_key",
         message: "unknown key `cuont`",
@@ -273,7 +273,7 @@ fn the_other_documents_are_as_published() {
         file: "aeroform.toml",
         line: Some(3),
         column: Some(1),
-        also: vec![Place {
+        also: vec![LocationDocument {
             label: Some("the group stands here"),
             file: "fly.toml",
             line: 2,
@@ -289,7 +289,7 @@ fn the_other_documents_are_as_published() {
         Some("plan again"),
         4,
     )
-    .with(vec![diagnostic(Severity::Error)]);
+    .with_diagnostics(vec![diagnostic(Severity::Error)]);
     check("error", &|s| valid(s, &error), &[]);
     let found = json::validate::validate(vec![
         diagnostic(Severity::Error),
@@ -313,11 +313,11 @@ fn what_fly_offers_and_what_is_wanted_are_as_published() {
     }));
     let wanted = unwritten(template.unwrap());
     let app = AppName::new("shop").unwrap();
-    let group = |secrets| config::group(&web, &wanted, secrets);
+    let group = |secrets| config::group_config(&web, &wanted, secrets);
     let document = schema("show-config");
     let hidden = valid(
         &document,
-        &config::config(&app, vec![group(Secrets::Hidden)]),
+        &config::config(&app, vec![group(SecretDisplay::Hidden)]),
     );
     rejects_changes(&document, &hidden, &[]);
     let text = hidden.to_string();
@@ -328,15 +328,18 @@ fn what_fly_offers_and_what_is_wanted_are_as_published() {
     assert!(text.contains("debug"), "{text}");
     let shown = valid(
         &document,
-        &config::config(&app, vec![group(Secrets::Shown)]),
+        &config::config(&app, vec![group(SecretDisplay::Shown)]),
     );
     assert_eq!(shown["groups"][0]["config"]["env"]["API_TOKEN"], "hunter2");
-    assert!(group(Secrets::Hidden).hides() && !group(Secrets::Shown).hides());
+    assert!(
+        group(SecretDisplay::Hidden).has_hidden_values()
+            && !group(SecretDisplay::Shown).has_hidden_values()
+    );
 }
 
 #[test]
 fn only_an_error_makes_manifests_invalid() {
-    let warned = json::validate::validate(vec![Diagnostic {
+    let warned = json::validate::validate(vec![DiagnosticDocument {
         severity: Severity::Warning,
         code: "unknown_key",
         message: "unknown key",
@@ -349,6 +352,6 @@ fn only_an_error_makes_manifests_invalid() {
     }]);
     let value = valid(&schema("validate"), &warned);
     assert_eq!(value["valid"], true);
-    let value = valid(&schema("validate"), &warned.and_more(7));
+    let value = valid(&schema("validate"), &warned.with_more(7));
     assert_eq!(value["more"], 7);
 }

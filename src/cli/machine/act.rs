@@ -18,7 +18,7 @@ use crate::conduct::{Anchor, awaited};
 use crate::core::fleet::{AppName, Call, Capabilities, Desired, Machine, MachineState, WaitUntil};
 use crate::core::plan::{Requested, steady_ms};
 use crate::core::view::json::machine as document;
-use crate::core::view::words::span;
+use crate::core::view::phrases::human_duration;
 use crate::core::view::{escape, terminal};
 use crate::observe::persistently;
 use crate::provider::backoff::Backoff;
@@ -324,11 +324,11 @@ impl Hand<'_> {
     fn tell(&self, before: &Machine, after: &Machine) {
         if self.ui.json() {
             self.ui
-                .document(&document::acted(self.deed.word(), before, after));
+                .document(&document::action(self.deed.word(), before, after));
             return;
         }
         super::super::show::data(self.ui, |style, text| {
-            terminal::machine::acted(before, after, style, text)
+            terminal::machine::action(before, after, style, text)
         });
     }
 }
@@ -420,7 +420,7 @@ impl Deed {
 }
 
 fn limit(patience: Duration) -> String {
-    span(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+    human_duration(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn gone(target: &Machine) -> Failure {

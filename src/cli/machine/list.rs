@@ -14,7 +14,7 @@ pub(super) async fn run(context: &Context<'_>, args: &List) -> Result<Exit, Fail
         let group = args.group.is_none() || machine.group == args.group;
         group && (args.region.is_empty() || args.region.contains(&machine.region))
     });
-    view.others
+    view.other_project_machines
         .retain(|other| args.group.is_none() || other.group == args.group);
     let ui = context.ui;
     if ui.json() {

@@ -5,7 +5,7 @@ use super::super::session::{self, Session};
 use super::super::{Context, show};
 use super::named;
 use crate::core::plan::{DriftKind, PlanMode, Requested, plan};
-use crate::core::view::{OneView, json, terminal};
+use crate::core::view::{MachineView, json, terminal};
 use crate::observe::observe;
 use crate::ui::{Exit, Failure, Signals};
 
@@ -45,14 +45,16 @@ pub(super) async fn run(context: &Context<'_>, args: &One) -> Result<Exit, Failu
     });
     let drift = drift.map(|drift| drift.changes).unwrap_or_default();
     let known = known.machines.get(&machine.id).cloned();
-    let mut view = OneView::of(&machine, known, drift, events);
+    let mut view = MachineView::of(&machine, known, drift, events);
     if observed.other_projects.contains_key(&machine.id) {
         view.status.other_project.clone_from(&machine.project);
     }
     if ui.json() {
-        ui.document(&json::machine::one(app, &view));
+        ui.document(&json::machine::detail(app, &view));
     } else {
-        show::data(ui, |style, text| terminal::machine::one(&view, style, text));
+        show::data(ui, |style, text| {
+            terminal::machine::detail(&view, style, text)
+        });
     }
     Ok(Exit::Done)
 }

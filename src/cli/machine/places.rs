@@ -8,7 +8,7 @@ use super::super::edit::Ground;
 use super::super::scale;
 use super::of_other_project;
 use crate::core::fleet::{GroupName, Machine, MachineId, MachineState, Region};
-use crate::core::manifest::edit::{Edit, Layout};
+use crate::core::manifest::edit::{Edit, GroupLayout};
 use crate::core::plan::{Action, Removal};
 use crate::ui::Failure;
 
@@ -207,7 +207,7 @@ impl<'g> Numbers<'g> {
             } else {
                 scale::standbys(self.ground, &name, &primaries)
             };
-            let layout = Layout {
+            let layout = GroupLayout {
                 regions: primaries,
                 standby,
             };

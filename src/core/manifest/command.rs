@@ -27,7 +27,7 @@ impl std::error::Error for SplitError {}
 
 /// Where the reader stands.
 #[derive(Clone, Copy, PartialEq)]
-enum Within {
+enum SplitState {
     /// Between two words.
     Gap,
     /// In a word, outside of quotes.
@@ -47,43 +47,45 @@ enum Within {
 pub fn split(text: &str) -> Result<Vec<String>, SplitError> {
     let mut words = Vec::new();
     let mut word = String::new();
-    let mut within = Within::Gap;
+    let mut within = SplitState::Gap;
     let mut chars = text.char_indices();
     while let Some((at, c)) = chars.next() {
         within = match (within, c) {
-            (Within::Comment, '\n') | (Within::Gap, ' ' | '\t' | '\r' | '\n') => Within::Gap,
-            (Within::Comment, _) | (Within::Gap, '#') => Within::Comment,
-            (Within::Word, ' ' | '\t' | '\r' | '\n') => {
-                words.push(std::mem::take(&mut word));
-                Within::Gap
+            (SplitState::Comment, '\n') | (SplitState::Gap, ' ' | '\t' | '\r' | '\n') => {
+                SplitState::Gap
             }
-            (Within::Gap | Within::Word, '\'') => Within::Single(at),
-            (Within::Gap | Within::Word, '"') => Within::Double(at),
-            (Within::Single(_), '\'') | (Within::Double(_), '"') => Within::Word,
-            (Within::Gap | Within::Word | Within::Double(_), '\\') => {
+            (SplitState::Comment, _) | (SplitState::Gap, '#') => SplitState::Comment,
+            (SplitState::Word, ' ' | '\t' | '\r' | '\n') => {
+                words.push(std::mem::take(&mut word));
+                SplitState::Gap
+            }
+            (SplitState::Gap | SplitState::Word, '\'') => SplitState::Single(at),
+            (SplitState::Gap | SplitState::Word, '"') => SplitState::Double(at),
+            (SplitState::Single(_), '\'') | (SplitState::Double(_), '"') => SplitState::Word,
+            (SplitState::Gap | SplitState::Word | SplitState::Double(_), '\\') => {
                 word.push(chars.next().ok_or(SplitError::Escape)?.1);
                 match within {
-                    Within::Double(open) => Within::Double(open),
-                    _ => Within::Word,
+                    SplitState::Double(open) => SplitState::Double(open),
+                    _ => SplitState::Word,
                 }
             }
-            (Within::Gap | Within::Word, c) => {
+            (SplitState::Gap | SplitState::Word, c) => {
                 word.push(c);
-                Within::Word
+                SplitState::Word
             }
-            (Within::Single(_) | Within::Double(_), c) => {
+            (SplitState::Single(_) | SplitState::Double(_), c) => {
                 word.push(c);
                 within
             }
         };
     }
     match within {
-        Within::Single(open) | Within::Double(open) => Err(SplitError::Quote(open)),
-        Within::Word => {
+        SplitState::Single(open) | SplitState::Double(open) => Err(SplitError::Quote(open)),
+        SplitState::Word => {
             words.push(word);
             Ok(words)
         }
-        Within::Gap | Within::Comment => Ok(words),
+        SplitState::Gap | SplitState::Comment => Ok(words),
     }
 }
 

@@ -43,11 +43,11 @@ fn section(page: &mut String, table: &Table, title: &str, path: &str) {
         write(format!(
             "| `{}` | {} | {} | {} | {} | {} | {} |\n",
             row.name,
-            takes(row),
-            whose(row),
-            change(row),
-            in_fly_toml(row),
-            same(row),
+            type_text(row),
+            owner_text(row),
+            change_text(row),
+            fly_toml_text(row),
+            equivalent_text(row),
             row.doc.trim().replace('|', "\\|"),
         ));
     }
@@ -67,7 +67,7 @@ fn section(page: &mut String, table: &Table, title: &str, path: &str) {
     }
 }
 
-fn takes(row: &Row) -> &'static str {
+fn type_text(row: &Row) -> &'static str {
     match (row.kind(), row.spec.equals.spelling) {
         (_, Spelling::Duration | Spelling::Clamped(..)) => "duration",
         (Kind::Flag, _) => "true or false",
@@ -82,7 +82,7 @@ fn takes(row: &Row) -> &'static str {
     }
 }
 
-fn whose(row: &Row) -> &'static str {
+fn owner_text(row: &Row) -> &'static str {
     match row.spec.owner {
         Owner::Deploy => "deploy",
         Owner::Platform => "platform",
@@ -90,7 +90,7 @@ fn whose(row: &Row) -> &'static str {
     }
 }
 
-fn change(row: &Row) -> &'static str {
+fn change_text(row: &Row) -> &'static str {
     match row.spec.effect {
         Effect::Bookkeeping => "bookkeeping",
         Effect::InPlace => "in place",
@@ -98,7 +98,7 @@ fn change(row: &Row) -> &'static str {
     }
 }
 
-fn in_fly_toml(row: &Row) -> String {
+fn fly_toml_text(row: &Row) -> String {
     match row.spec.toml {
         Toml::Nowhere => String::new(),
         Toml::Key(key, _) => format!("`{key}`"),
@@ -110,7 +110,7 @@ fn in_fly_toml(row: &Row) -> String {
     }
 }
 
-fn same(row: &Row) -> String {
+fn equivalent_text(row: &Row) -> String {
     let equals = row.spec.equals;
     let mut all: Vec<String> = Vec::new();
     if equals.empty_is_absent {
@@ -139,7 +139,7 @@ fn same(row: &Row) -> String {
 
 /// The JSON Schema of a config, as text. Other keys are allowed at every level.
 pub fn schema() -> String {
-    let mut schema = of_table(CONFIG);
+    let mut schema = table_schema(CONFIG);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("A Machine's config");
     let mut text = String::new();
@@ -148,15 +148,15 @@ pub fn schema() -> String {
     text
 }
 
-fn of_table(table: &Table) -> Value {
+fn table_schema(table: &Table) -> Value {
     let fields = table.rows.iter();
-    let fields = fields.map(|row| (row.name.to_owned(), of_row(row)));
+    let fields = fields.map(|row| (row.name.to_owned(), row_schema(row)));
     let fields: Map<String, Value> = fields.collect();
     json!({"type": "object", "properties": fields})
 }
 
 /// What the platform shows as `null` is as good as no field.
-fn of_row(row: &Row) -> Value {
+fn row_schema(row: &Row) -> Value {
     let mut schema = match row.kind() {
         Kind::Flag => json!({"type": ["boolean", "null"]}),
         Kind::Number(most) => json!({"type": ["integer", "null"], "minimum": 0, "maximum": most}),
@@ -167,14 +167,14 @@ fn of_row(row: &Row) -> Value {
         }
         Kind::Any => json!({}),
         Kind::Section(inner) => {
-            let mut table = of_table(inner);
+            let mut table = table_schema(inner);
             table["type"] = json!(["object", "null"]);
             table
         }
-        Kind::List(inner) => json!({"type": ["array", "null"], "items": of_table(inner)}),
+        Kind::List(inner) => json!({"type": ["array", "null"], "items": table_schema(inner)}),
         Kind::Entries(inner) if inner.rows.is_empty() => json!({"type": ["object", "null"]}),
         Kind::Entries(inner) => {
-            json!({"type": ["object", "null"], "additionalProperties": of_table(inner)})
+            json!({"type": ["object", "null"], "additionalProperties": table_schema(inner)})
         }
     };
     schema["description"] = json!(row.doc.trim());

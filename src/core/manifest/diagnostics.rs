@@ -20,7 +20,7 @@ pub enum Severity {
 
 /// A spot in a file, with as much of its line as is worth showing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceLocation {
     /// The file, as shown to people.
     pub file: String,
     /// Byte range in the file.
@@ -37,9 +37,9 @@ pub struct Place {
     pub label: Option<String>,
 }
 
-impl Place {
+impl SourceLocation {
     /// The same spot without the rest of its line, in place of which stands `instead`.
-    pub(super) fn only(mut self, instead: &str) -> Self {
+    pub(super) fn with_excerpt(mut self, instead: &str) -> Self {
         let spot = self.excerpt[self.caret].to_owned();
         self.caret = 0..spot.len();
         self.excerpt = format!("{spot} = {instead}");
@@ -57,9 +57,9 @@ pub struct Diagnostic {
     /// What is wrong and why.
     pub message: String,
     /// Where; none when it is about a file as a whole or about something that is missing.
-    pub place: Option<Place>,
+    pub location: Option<SourceLocation>,
     /// Other places that take part in it.
-    pub also: Vec<Place>,
+    pub related: Vec<SourceLocation>,
     /// What to do.
     pub help: Option<String>,
 }
@@ -71,8 +71,8 @@ impl Diagnostic {
             severity: Severity::Error,
             code: code.name(),
             message: message.into(),
-            place: None,
-            also: Vec::new(),
+            location: None,
+            related: Vec::new(),
             help: None,
         }
     }
@@ -87,15 +87,15 @@ impl Diagnostic {
 
     /// Says where.
     #[must_use]
-    pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+    pub fn with_location(mut self, place: SourceLocation) -> Self {
+        self.location = Some(place);
         self
     }
 
     /// Names another place that takes part.
     #[must_use]
-    pub fn also(mut self, place: Place) -> Self {
-        self.also.push(place);
+    pub fn with_related(mut self, place: SourceLocation) -> Self {
+        self.related.push(place);
         self
     }
 
@@ -108,7 +108,7 @@ impl Diagnostic {
 }
 
 /// So many of each severity are kept; of more nobody reads, and they are only counted.
-const KEPT: usize = 100;
+const MAX_KEPT: usize = 100;
 
 /// What was found in the manifests of one run: the first of each severity, and how many there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Diagnostics {
             Severity::Warning => &mut self.warnings,
         };
         *count += 1;
-        if *count <= KEPT {
+        if *count <= MAX_KEPT {
             self.items.push(diagnostic);
         }
     }
@@ -174,14 +174,14 @@ impl Diagnostics {
     }
 
     /// How many are only counted.
-    pub fn untold(&self) -> usize {
+    pub fn omitted(&self) -> usize {
         self.len() - self.items.len()
     }
 
     /// Takes all that is quoted of a file out of what is said about it: places stay.
-    pub(super) fn without_quotes(&mut self, file: &str) {
+    pub(super) fn redact_excerpts(&mut self, file: &str) {
         for item in &mut self.items {
-            let places = item.place.iter_mut().chain(&mut item.also);
+            let places = item.location.iter_mut().chain(&mut item.related);
             let mut quoted = false;
             for place in places.filter(|place| place.file == file) {
                 place.excerpt.clear();
@@ -190,7 +190,7 @@ impl Diagnostics {
                 quoted = true;
             }
             if quoted {
-                let line = item.place.as_ref().map_or(0, |place| place.line);
+                let line = item.location.as_ref().map_or(0, |place| place.line);
                 item.message = format!(
                     "line {line} is not what a manifest has there; it is not shown, since the file is no manifest \
                      by its name"
@@ -215,14 +215,14 @@ impl Diagnostics {
     }
 
     /// Puts those of one file in the order in which a reader meets them.
-    pub(super) fn sort_by_place(&mut self) {
+    pub(super) fn sort_by_location(&mut self) {
         self.items
-            .sort_by_key(|d| d.place.as_ref().map_or(0, |place| place.span.start));
+            .sort_by_key(|d| d.location.as_ref().map_or(0, |place| place.span.start));
     }
 }
 
 /// Text out of a file, in backticks, short, and safe to print.
-pub(super) fn shown(text: &str) -> String {
+pub(super) fn quote_text(text: &str) -> String {
     const LONGEST: usize = 60;
     // As much as is shown, and what would give a secret away that begins in it.
     const ENOUGH: usize = 400;
@@ -244,10 +244,10 @@ mod tests {
 
     #[test]
     fn text_of_a_file_is_short_and_harmless_in_a_message() {
-        assert_eq!(shown("web"), "`web`");
-        assert_eq!(shown("a\u{1b}[31m\u{202e}"), "`a\\u{1b}[31m\\u{202e}`");
-        assert_eq!(shown("::error::x"), "`\\u{3a}:error::x`");
-        assert_eq!(shown(&"x".repeat(1000)).chars().count(), 63);
+        assert_eq!(quote_text("web"), "`web`");
+        assert_eq!(quote_text("a\u{1b}[31m\u{202e}"), "`a\\u{1b}[31m\\u{202e}`");
+        assert_eq!(quote_text("::error::x"), "`\\u{3a}:error::x`");
+        assert_eq!(quote_text(&"x".repeat(1000)).chars().count(), 63);
     }
 
     #[test]
@@ -262,8 +262,8 @@ mod tests {
         both.extend(found);
         assert_eq!((both.errors(), both.warnings()), (60_000, 2));
         let kept: Vec<_> = both.iter().collect();
-        assert_eq!(kept.len(), KEPT + 2);
-        assert_eq!(kept[KEPT - 1].message, "99");
+        assert_eq!(kept.len(), MAX_KEPT + 2);
+        assert_eq!(kept[MAX_KEPT - 1].message, "99");
         let none = both.without(&[codes::CLAMPED]);
         assert_eq!((none.errors(), none.warnings()), (60_000, 0));
     }

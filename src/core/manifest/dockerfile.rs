@@ -1,7 +1,7 @@
 //! The command that a Dockerfile's image would run, for a hint; reads no more of it than that.
 
 /// The command of the last stage as one line for fly.toml or aeroform.toml.
-pub(super) fn command(text: &str) -> Option<String> {
+pub(super) fn find_command(text: &str) -> Option<String> {
     let (mut entrypoint, mut cmd) = (None, None);
     let mut lines = text
         .lines()
@@ -15,8 +15,8 @@ pub(super) fn command(text: &str) -> Option<String> {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
         match word.to_ascii_uppercase().as_str() {
             "FROM" => (entrypoint, cmd) = (None, None),
-            "ENTRYPOINT" => entrypoint = Some(words(rest)),
-            "CMD" => cmd = Some(words(rest)),
+            "ENTRYPOINT" => entrypoint = Some(command_words(rest)),
+            "CMD" => cmd = Some(command_words(rest)),
             _ => {}
         }
     }
@@ -25,7 +25,7 @@ pub(super) fn command(text: &str) -> Option<String> {
 }
 
 /// The exec form is a JSON list; the shell form runs under a shell where it needs one.
-fn words(text: &str) -> Vec<String> {
+fn command_words(text: &str) -> Vec<String> {
     let text = text.trim();
     if let Ok(words) = serde_json::from_str::<Vec<String>>(text) {
         return words.iter().map(|word| quoted(word)).collect();
@@ -72,7 +72,7 @@ mod tests {
             ("FROM a\n# CMD x", None),
             ("", None),
         ] {
-            assert_eq!(command(text).as_deref(), found, "{text}");
+            assert_eq!(find_command(text).as_deref(), found, "{text}");
         }
     }
 }

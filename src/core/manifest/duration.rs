@@ -4,15 +4,15 @@
 use crate::core::fleet::normalise::{format_duration, parse_duration};
 
 use super::codes;
-use super::diagnostics::{Diagnostic, shown};
+use super::diagnostics::{Diagnostic, quote_text};
 use super::fields::Fields;
 use super::format::Format;
-use super::tree::At;
+use super::tree::Located;
 use super::value::{Node, Value};
 
 /// What a bare number means (docs/platform/fly-toml.md 13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Number {
+pub(super) enum NumberUnit {
     /// `kill_timeout`.
     Seconds,
     /// Checks of `[[services]]` and `[checks]`.
@@ -23,36 +23,44 @@ pub(super) enum Number {
 
 impl Fields<'_, '_> {
     /// A duration in nanoseconds; an empty string is none.
-    pub(super) fn duration(&mut self, key: &'static str, number: Number) -> Option<At<u64>> {
+    pub(super) fn duration(
+        &mut self,
+        key: &'static str,
+        number: NumberUnit,
+    ) -> Option<Located<u64>> {
         let node = self.take(key)?;
         // Where flyctl does not patch old syntax, Go reads the value.
         let number = if self.patches(key) {
             number
         } else {
-            Number::Nanoseconds
+            NumberUnit::Nanoseconds
         };
-        let patched = number != Number::Nanoseconds;
+        let patched = number != NumberUnit::Nanoseconds;
         let nanos = match node.get_ref() {
             Value::String(text) if text.is_empty() && patched => return None,
             Value::Integer(integer) if patched && self.file.format() == Format::Yaml => {
                 self.number_in_yaml(key, node, integer.as_str(), number);
                 return None;
             }
-            Value::String(text) => self.written(key, node, text),
+            Value::String(text) => self.read_duration(key, node, text),
             Value::Integer(integer) => {
-                let nanos = integer.whole().and_then(|value| scaled(value, number));
+                let nanos = integer.as_i64().and_then(|value| scaled(value, number));
                 if nanos.is_none() {
-                    let text = shown(integer.as_str());
+                    let text = quote_text(integer.as_str());
                     let message = format!("`{}` cannot be {text}", self.path(key));
                     self.file.bad_value(node.span(), message, None);
                 }
-                nanos.inspect(|nanos| self.explain(key, node, number, *nanos))
+                nanos.inspect(|nanos| self.warn_nanoseconds(key, node, number, *nanos))
             }
-            Value::Float(float) if number != Number::Nanoseconds => {
-                let unit = if number == Number::Seconds { "s" } else { "ms" };
+            Value::Float(float) if number != NumberUnit::Nanoseconds => {
+                let unit = if number == NumberUnit::Seconds {
+                    "s"
+                } else {
+                    "ms"
+                };
                 let nanos = parse_duration(&format!("{}{unit}", float.as_str()));
                 if nanos.is_none() {
-                    let text = shown(float.as_str());
+                    let text = quote_text(float.as_str());
                     let message = format!("`{}` cannot be {text}", self.path(key));
                     self.file.bad_value(node.span(), message, None);
                 }
@@ -69,27 +77,35 @@ impl Fields<'_, '_> {
                 None
             }
         };
-        Some(At::new(nanos?, node.span()))
+        Some(Located::new(nanos?, node.span()))
     }
 
     /// flyctl's patches know the numbers of TOML and JSON; those of YAML have another type in Go.
-    fn number_in_yaml(&self, key: &str, node: &Node<'_>, text: &str, number: Number) {
-        let unit = if number == Number::Seconds { "s" } else { "ms" };
+    fn number_in_yaml(&self, key: &str, node: &Node<'_>, text: &str, number: NumberUnit) {
+        let unit = if number == NumberUnit::Seconds {
+            "s"
+        } else {
+            "ms"
+        };
         let message = format!(
             "flyctl ignores a whole number in `{}` of a YAML file: no time is set",
             self.path(key)
         );
         self.file.report(
             Diagnostic::warning(codes::NUMBER_IGNORED, message)
-                .at(self.file.place(node.span(), ""))
+                .with_location(self.file.location(node.span(), ""))
                 .help(format!("give it a unit: `{key}: \"{text}{unit}\"`")),
         );
     }
 
-    fn written(&self, key: &str, node: &Node<'_>, text: &str) -> Option<u64> {
+    fn read_duration(&self, key: &str, node: &Node<'_>, text: &str) -> Option<u64> {
         let nanos = parse_duration(text);
         if nanos.is_none() {
-            let message = format!("`{}`: {} is not a duration", self.path(key), shown(text));
+            let message = format!(
+                "`{}`: {} is not a duration",
+                self.path(key),
+                quote_text(text)
+            );
             let help = if text.is_empty() {
                 "take the key away, or give it a duration".to_owned()
             } else if text.bytes().all(|b| b.is_ascii_digit()) {
@@ -103,8 +119,8 @@ impl Fields<'_, '_> {
     }
 
     /// A bare number where Fly counts nanoseconds is a mistake that nothing else would show.
-    fn explain(&self, key: &str, node: &Node<'_>, number: Number, nanos: u64) {
-        if number != Number::Nanoseconds || nanos == 0 {
+    fn warn_nanoseconds(&self, key: &str, node: &Node<'_>, number: NumberUnit, nanos: u64) {
+        if number != NumberUnit::Nanoseconds || nanos == 0 {
             return;
         }
         let path = self.path(key);
@@ -116,14 +132,17 @@ impl Fields<'_, '_> {
                     format_duration(nanos)
                 ),
             )
-            .at(self.file.place(node.span(), ""))
-            .help(format!("give it a unit: `{key} = \"{}\"`", meant(nanos))),
+            .with_location(self.file.location(node.span(), ""))
+            .help(format!(
+                "give it a unit: `{key} = \"{}\"`",
+                suggested_duration(nanos)
+            )),
         );
     }
 }
 
 /// What a number most likely means: milliseconds, as Fly's docs write them, or a few seconds.
-fn meant(number: u64) -> String {
+fn suggested_duration(number: u64) -> String {
     let unit = if number < 1000 {
         1_000_000_000
     } else {
@@ -132,11 +151,11 @@ fn meant(number: u64) -> String {
     format_duration(number.saturating_mul(unit))
 }
 
-fn scaled(value: i64, number: Number) -> Option<u64> {
+fn scaled(value: i64, number: NumberUnit) -> Option<u64> {
     let unit = match number {
-        Number::Seconds => 1_000_000_000,
-        Number::Milliseconds => 1_000_000,
-        Number::Nanoseconds => 1,
+        NumberUnit::Seconds => 1_000_000_000,
+        NumberUnit::Milliseconds => 1_000_000,
+        NumberUnit::Nanoseconds => 1,
     };
     // A Go duration ends at 2^63 nanoseconds.
     let nanos = u64::try_from(value).ok()?.checked_mul(unit)?;
@@ -144,7 +163,7 @@ fn scaled(value: i64, number: Number) -> Option<u64> {
 }
 
 /// A duration as the platform writes it.
-pub(super) fn text(At { value, .. }: At<u64>) -> String {
+pub(super) fn to_platform_text(Located { value, .. }: Located<u64>) -> String {
     format_duration(value)
 }
 
@@ -156,17 +175,32 @@ mod tests {
     #[test]
     fn the_unit_of_a_number_depends_on_the_key() {
         for (value, number, nanos, says) in [
-            ("\"1m30s\"", Number::Nanoseconds, Some(90_000_000_000), ""),
-            ("5", Number::Seconds, Some(5_000_000_000), ""),
-            ("1.5", Number::Seconds, Some(1_500_000_000), ""),
-            ("10000", Number::Milliseconds, Some(10_000_000_000), ""),
-            ("10000", Number::Nanoseconds, Some(10_000), "this is 10µs"),
-            ("\"\"", Number::Seconds, None, ""),
-            ("\"10\"", Number::Seconds, None, "is not a duration"),
-            ("-5", Number::Seconds, None, "cannot be"),
-            ("9223372036854775807", Number::Seconds, None, "cannot be"),
-            ("1e400", Number::Seconds, None, "cannot be"),
-            ("true", Number::Seconds, None, "takes a duration"),
+            (
+                "\"1m30s\"",
+                NumberUnit::Nanoseconds,
+                Some(90_000_000_000),
+                "",
+            ),
+            ("5", NumberUnit::Seconds, Some(5_000_000_000), ""),
+            ("1.5", NumberUnit::Seconds, Some(1_500_000_000), ""),
+            ("10000", NumberUnit::Milliseconds, Some(10_000_000_000), ""),
+            (
+                "10000",
+                NumberUnit::Nanoseconds,
+                Some(10_000),
+                "this is 10µs",
+            ),
+            ("\"\"", NumberUnit::Seconds, None, ""),
+            ("\"10\"", NumberUnit::Seconds, None, "is not a duration"),
+            ("-5", NumberUnit::Seconds, None, "cannot be"),
+            (
+                "9223372036854775807",
+                NumberUnit::Seconds,
+                None,
+                "cannot be",
+            ),
+            ("1e400", NumberUnit::Seconds, None, "cannot be"),
+            ("true", NumberUnit::Seconds, None, "takes a duration"),
         ] {
             let (read, found) = fly_fields(&format!("d = {value}"), |fields| {
                 fields.duration("d", number).map(|at| at.value)

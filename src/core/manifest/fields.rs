@@ -8,14 +8,14 @@ use std::ops::Range;
 
 use super::aeroform_keys;
 use super::codes;
-use super::diagnostics::{Diagnostic, shown};
-use super::reference::{self, Fate, Section};
-use super::tree::{At, Dialect, File};
+use super::diagnostics::{Diagnostic, quote_text};
+use super::reference::{self, FlySection, KeySupport};
+use super::tree::{Dialect, Located, ManifestFile};
 use super::value::{Node, Table, Value};
 
-/// The keys of one table, asked for one by one; [`Fields::finish`] reports the rest.
+/// The keys of one table, asked for one by one; [`Fields::report_unknown_keys`] reports the rest.
 pub(super) struct Fields<'f, 't> {
-    pub(super) file: &'f File<'f>,
+    pub(super) file: &'f ManifestFile<'f>,
     /// Where the table is: its header, or the whole of an inline table.
     pub(super) span: Range<usize>,
     /// Its path, as `services.ports`; empty for the file itself.
@@ -27,12 +27,12 @@ pub(super) struct Fields<'f, 't> {
     patched: bool,
     /// The keys that are not in lower case, by their lower-case form.
     folded: BTreeMap<String, &'t str>,
-    asked: Vec<&'static str>,
+    requested: Vec<&'static str>,
 }
 
 impl<'f, 't> Fields<'f, 't> {
     pub(super) fn new(
-        file: &'f File<'f>,
+        file: &'f ManifestFile<'f>,
         table: &'t Table<'t>,
         span: Range<usize>,
         name: String,
@@ -55,7 +55,7 @@ impl<'f, 't> Fields<'f, 't> {
             table,
             patched: true,
             folded,
-            asked,
+            requested: asked,
         }
     }
 
@@ -71,7 +71,7 @@ impl<'f, 't> Fields<'f, 't> {
     }
 
     /// The same fields as those of a table under `key` of `parent`.
-    pub(super) fn below(mut self, parent: &Fields<'_, '_>, key: &str) -> Self {
+    pub(super) fn under_parent(mut self, parent: &Fields<'_, '_>, key: &str) -> Self {
         self.patched = parent.patches(key);
         self
     }
@@ -91,7 +91,7 @@ impl<'f, 't> Fields<'f, 't> {
 
     /// The same with the key's own place.
     pub(super) fn take_entry(&mut self, key: &'static str) -> Option<(Range<usize>, &'t Node<'t>)> {
-        self.asked.push(key);
+        self.requested.push(key);
         self.find(key)
     }
 
@@ -109,13 +109,18 @@ impl<'f, 't> Fields<'f, 't> {
     }
 
     /// Whether this is a key of the table that something comes of, and nobody has read it yet.
-    pub(super) fn is_to_be_read(&self, key: &str) -> bool {
+    pub(super) fn is_unread(&self, key: &str) -> bool {
         let listed = self.section().filter(|section| !section.keys.is_empty());
-        let has = |section: &Section| {
+        let has = |section: &FlySection| {
             let key = section.keys.iter().find(|listed| listed.name == key);
-            key.is_some_and(|key| matches!(key.fate, Fate::Supported | Fate::Carried))
+            key.is_some_and(|key| {
+                matches!(
+                    key.support,
+                    KeySupport::Supported | KeySupport::PassedThrough
+                )
+            })
         };
-        listed.is_none_or(has) && !self.asked.contains(&key)
+        listed.is_none_or(has) && !self.requested.contains(&key)
     }
 
     pub(super) fn has(&self, key: &'static str) -> bool {
@@ -126,7 +131,7 @@ impl<'f, 't> Fields<'f, 't> {
         self.table.is_empty()
     }
 
-    pub(super) fn string(&mut self, key: &'static str) -> Option<At<String>> {
+    pub(super) fn string(&mut self, key: &'static str) -> Option<Located<String>> {
         let node = self.take(key)?;
         self.file.string(&self.path(key), node)
     }
@@ -139,25 +144,29 @@ impl<'f, 't> Fields<'f, 't> {
 
     /// The same where Fly documents the words that it takes; flyctl passes any on, so another is told and
     /// taken.
-    pub(super) fn word(&mut self, key: &'static str, known: &[&str]) -> Option<String> {
+    pub(super) fn documented_word(&mut self, key: &'static str, known: &[&str]) -> Option<String> {
         let text = self.string(key).filter(|at| !at.value.is_empty())?;
-        self.warn_of_word(key, &text, known);
+        self.warn_unknown_word(key, &text, known);
         Some(text.value)
     }
 
-    pub(super) fn warn_of_word(&self, key: &str, word: &At<String>, known: &[&str]) {
+    pub(super) fn warn_unknown_word(&self, key: &str, word: &Located<String>, known: &[&str]) {
         if known.contains(&word.value.as_str()) {
             return;
         }
-        let message = format!("`{}`: Fly knows no {}", self.path(key), shown(&word.value));
+        let message = format!(
+            "`{}`: Fly knows no {}",
+            self.path(key),
+            quote_text(&word.value)
+        );
         let found = Diagnostic::warning(codes::UNLISTED_WORD, message)
-            .at(self.file.place(word.span.clone(), ""));
+            .with_location(self.file.location(word.span.clone(), ""));
         let suggestion = self.file.suggestion(&word.value, known.iter().copied());
         let all = || format!("the words are {}", known.join(", "));
         self.file.report(found.help(suggestion.unwrap_or_else(all)));
     }
 
-    pub(super) fn integer(&mut self, key: &'static str, range: Range<u32>) -> Option<At<u32>> {
+    pub(super) fn integer(&mut self, key: &'static str, range: Range<u32>) -> Option<Located<u32>> {
         let node = self.take(key)?;
         self.file.integer(&self.path(key), node, range)
     }
@@ -167,7 +176,7 @@ impl<'f, 't> Fields<'f, 't> {
         Some(self.file.boolean(&self.path(key), node)?.value)
     }
 
-    pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<At<String>>> {
+    pub(super) fn strings(&mut self, key: &'static str) -> Option<Vec<Located<String>>> {
         let node = self.take(key)?;
         self.file.strings(&self.path(key), node)
     }
@@ -175,7 +184,7 @@ impl<'f, 't> Fields<'f, 't> {
     pub(super) fn table(&mut self, key: &'static str) -> Option<Self> {
         let node = self.take(key)?;
         let table = self.file.table(&self.path(key), node)?;
-        Some(table.below(self, key))
+        Some(table.under_parent(self, key))
     }
 
     /// The tables of a `[[key]]`.
@@ -194,12 +203,12 @@ impl<'f, 't> Fields<'f, 't> {
             return Vec::new();
         };
         let tables = self.file.tables(&path, node, single).into_iter();
-        tables.map(|table| table.below(self, key)).collect()
+        tables.map(|table| table.under_parent(self, key)).collect()
     }
 
     /// The tables of a section that flyctl collects from its old names and its own, in that order. It looks
     /// for names in lower case: a list under another spelling is ignored, and one table there is an error.
-    pub(super) fn collected(&mut self, old: &[&'static str], key: &'static str) -> Vec<Self> {
+    pub(super) fn collect_tables(&mut self, old: &[&'static str], key: &'static str) -> Vec<Self> {
         let mut tables = Vec::new();
         for name in old.iter().chain([&key]) {
             if self.patches(name) {
@@ -219,9 +228,12 @@ impl<'f, 't> Fields<'f, 't> {
                     format!("{message}: it ignores this section"),
                 )
             };
-            let place = self.file.place(span, "");
-            self.file
-                .report(diagnostic.at(place).help(format!("write `{name}`")));
+            let place = self.file.location(span, "");
+            self.file.report(
+                diagnostic
+                    .with_location(place)
+                    .help(format!("write `{name}`")),
+            );
         }
         tables
     }
@@ -237,7 +249,7 @@ impl<'f, 't> Fields<'f, 't> {
                     codes::UNKNOWN_KEY,
                     format!("{message}: it ignores this key"),
                 )
-                .at(self.file.place(span, ""))
+                .with_location(self.file.location(span, ""))
                 .help(format!("write `{}`", self.path(key))),
             );
         }
@@ -246,17 +258,17 @@ impl<'f, 't> Fields<'f, 't> {
 
     /// Keys that are right and that nobody has to ask for.
     pub(super) fn accept(&mut self, keys: &[&'static str]) {
-        self.asked.extend(keys);
+        self.requested.extend(keys);
     }
 
     /// The same fields as those of a section whose path has a name of the author's in it.
-    pub(super) fn of_section(mut self, path: &'static str) -> Self {
+    pub(super) fn with_section(mut self, path: &'static str) -> Self {
         self.section = Some(path);
         self
     }
 
     /// The names of the keys that a table of this path has; none where the keys are names of the author's.
-    fn listed(&self) -> Option<Vec<&'static str>> {
+    fn known_keys(&self) -> Option<Vec<&'static str>> {
         let names: Vec<&str> = match self.file.dialect {
             Dialect::Aeroform => {
                 let table = aeroform_keys::table(self.section.unwrap_or(&self.name))?;
@@ -270,7 +282,7 @@ impl<'f, 't> Fields<'f, 't> {
     }
 
     /// The section of fly.toml that this table is.
-    pub(super) fn section(&self) -> Option<&'static Section> {
+    pub(super) fn section(&self) -> Option<&'static FlySection> {
         match self.file.dialect {
             Dialect::Aeroform => None,
             Dialect::Fly | Dialect::FlyStrict => {
@@ -288,19 +300,19 @@ impl<'f, 't> Fields<'f, 't> {
 
     /// What to say of a key of the top level that a section has swallowed, which in TOML is every key below
     /// its header.
-    fn belongs_above(&self, key: &str) -> Option<String> {
+    fn misplaced_key_hint(&self, key: &str) -> Option<String> {
         let is_fly = !matches!(self.file.dialect, Dialect::Aeroform);
-        (is_fly && !self.name.is_empty() && reference::section("")?.knows(key)).then(|| {
+        (is_fly && !self.name.is_empty() && reference::section("")?.has_key(key)).then(|| {
             format!(
                 "{} is a key of the top level: write it above the first `[section]`",
-                shown(key)
+                quote_text(key)
             )
         })
     }
 
     /// Warns of the names in a table of names that are keys of the top level or of `[http_service]`: lines
     /// that slipped below a header. Of those that take tables nobody writes a line.
-    pub(super) fn warn_of_keys(&self) {
+    pub(super) fn warn_misplaced_keys(&self) {
         for (name, span, _) in self.entries() {
             let found = [("", "the top level"), ("http_service", "`[http_service]`")]
                 .into_iter()
@@ -311,7 +323,11 @@ impl<'f, 't> Fields<'f, 't> {
             let Some((path, whose)) = found else {
                 continue;
             };
-            let message = format!("{} in `[{}]` is a key of {whose}", shown(name), self.name);
+            let message = format!(
+                "{} in `[{}]` is a key of {whose}",
+                quote_text(name),
+                self.name
+            );
             let help = if path.is_empty() {
                 "write it above the first `[section]`".to_owned()
             } else {
@@ -319,14 +335,14 @@ impl<'f, 't> Fields<'f, 't> {
             };
             self.file.report(
                 Diagnostic::warning(codes::KEY_OF_ANOTHER_TABLE, message)
-                    .at(self.file.place(span, ""))
+                    .with_location(self.file.location(span, ""))
                     .help(help),
             );
         }
     }
 
     /// What to write in place of a key that other tools or older versions of the file have.
-    fn instead(&self, key: &str) -> Option<&'static str> {
+    fn replacement_hint(&self, key: &str) -> Option<&'static str> {
         let section = self.section.unwrap_or(&self.name);
         Some(match (section, key) {
             ("services", "checks") => {
@@ -342,15 +358,15 @@ impl<'f, 't> Fields<'f, 't> {
     }
 
     /// Reports every key that is not known: that the reference does not list, or nobody asked for.
-    pub(super) fn finish(self) {
-        let listed = self.listed();
+    pub(super) fn report_unknown_keys(self) {
+        let listed = self.known_keys();
         if let Some(listed) = &listed {
-            for key in &self.asked {
+            for key in &self.requested {
                 debug_assert!(listed.contains(key), "{key} is missing in {}", self.name);
             }
         }
         let folds = listed.is_some() && !matches!(self.file.dialect, Dialect::Aeroform);
-        let known = listed.unwrap_or_else(|| self.asked.clone());
+        let known = listed.unwrap_or_else(|| self.requested.clone());
         let is_known = |key: &str| {
             let mut names = known.iter();
             names.any(|name| *name == key || folds && name.eq_ignore_ascii_case(key))
@@ -358,8 +374,8 @@ impl<'f, 't> Fields<'f, 't> {
         let unknown = self.entries().into_iter();
         for (key, span, _) in unknown.filter(|(key, _, _)| !is_known(key)) {
             let what = match self.name.as_str() {
-                "" => format!("unknown key {}", shown(key)),
-                name => format!("unknown key {} in `{name}`", shown(key)),
+                "" => format!("unknown key {}", quote_text(key)),
+                name => format!("unknown key {} in `{name}`", quote_text(key)),
             };
             let diagnostic = match self.file.dialect {
                 Dialect::Fly => {
@@ -370,12 +386,12 @@ impl<'f, 't> Fields<'f, 't> {
                 }
             };
             let help = self
-                .instead(key)
+                .replacement_hint(key)
                 .map(str::to_owned)
                 .filter(|_| !matches!(self.file.dialect, Dialect::Aeroform))
-                .or_else(|| self.belongs_above(key))
+                .or_else(|| self.misplaced_key_hint(key))
                 .or_else(|| self.file.suggestion(key, known.iter().copied()));
-            let diagnostic = diagnostic.at(self.file.place(span, ""));
+            let diagnostic = diagnostic.with_location(self.file.location(span, ""));
             self.file.report(Diagnostic { help, ..diagnostic });
         }
     }
@@ -426,7 +442,7 @@ mod tests {
     fn a_key_of_the_top_level_below_a_header_is_told_where_it_belongs() {
         let ((), found) = fly_fields("[build]\nprimary_region = \"ams\"\n", |fields| {
             if let Some(build) = fields.table("build") {
-                build.finish();
+                build.report_unknown_keys();
             }
         });
         let help = found.iter().find_map(|found| found.help.clone());

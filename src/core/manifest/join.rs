@@ -9,43 +9,43 @@ use crate::core::fleet::{
     MovedGroup, MovedMachine, Regions, Rollout,
 };
 
-use super::aeroform::Aeroform;
-use super::aeroform::groups::GroupSettings;
+use super::aeroform::AeroformDocument;
+use super::aeroform::group_settings::GroupSettings;
 use super::diagnostics::Diagnostic;
-use super::fly::document::Document;
-use super::fly::groups::Groups;
+use super::fly::document::FlyDocument;
+use super::fly::group_scope::AppGroups;
 use super::fly::processes::Process;
 use super::fly::template::{Template, templates};
 use super::missing_command;
 use super::settings::{Overrides, Settings};
-use super::tree::File;
+use super::tree::ManifestFile;
 use super::value::Table;
 
 /// Stands for the app of a file that is only validated and names none.
-const UNNAMED: &str = "unnamed";
+const UNNAMED_APP: &str = "unnamed";
 
 /// Both manifests, read.
-pub(super) struct Both<'j> {
-    pub(super) fly: &'j File<'j>,
+pub(super) struct ParsedManifests<'j> {
+    pub(super) fly_file: &'j ManifestFile<'j>,
     /// What it says, whatever it means.
     pub(super) tree: &'j Table<'j>,
-    pub(super) document: &'j Document,
+    pub(super) document: &'j FlyDocument,
     /// aeroform.toml, where there is one.
-    pub(super) aero: Option<&'j File<'j>>,
-    pub(super) aeroform: &'j Aeroform,
+    pub(super) aeroform_file: Option<&'j ManifestFile<'j>>,
+    pub(super) aeroform: &'j AeroformDocument,
     pub(super) settings: &'j Settings,
     pub(super) overrides: &'j Overrides,
 }
 
-impl Both<'_> {
+impl ParsedManifests<'_> {
     fn profile(&self) -> &'static ProviderProfile {
         profile(&self.settings.provider)
     }
 
     /// What is wanted; none when no app is named.
     pub(super) fn desired(&self) -> Option<Desired> {
-        let groups = Groups::of(&self.document.processes);
-        let templates = templates(self.fly, self.document, &groups);
+        let groups = AppGroups::of(&self.document.processes);
+        let templates = templates(self.fly_file, self.document, &groups);
         self.check_groups(&groups);
         self.check_moves(&groups);
         let image = self.image();
@@ -78,7 +78,7 @@ impl Both<'_> {
             app: self.app()?,
             app_name_source: self.named_by(),
             provider: self.settings.provider.clone(),
-            provider_from_flag: self.aero.is_none() && self.overrides.provider.is_some(),
+            provider_from_flag: self.aeroform_file.is_none() && self.overrides.provider.is_some(),
             groups,
             moved: self.moved(),
             moved_machines: moves
@@ -107,17 +107,17 @@ impl Both<'_> {
             return Some(app.clone());
         }
         if !self.document.has_app {
-            let message = format!("{} names no app", self.fly.source.path);
-            let place = self.fly.place(0..0, "");
+            let message = format!("{} names no app", self.fly_file.source.path);
+            let place = self.fly_file.location(0..0, "");
             let help = "add `app = \"name\"` as its first line, or say `--app NAME` each time";
-            if self.overrides.only_validates && !self.document.is_empty {
+            if self.overrides.validate_only && !self.document.is_empty {
                 let found = Diagnostic::warning(codes::NO_APP, message);
-                self.fly.report(found.at(place).help(help));
-                return Some(AppName::new(UNNAMED).expect("a word is a valid name"));
+                self.fly_file.report(found.with_location(place).help(help));
+                return Some(AppName::new(UNNAMED_APP).expect("a word is a valid name"));
             }
-            self.fly.report(
+            self.fly_file.report(
                 Diagnostic::error(codes::NO_APP, message)
-                    .at(place)
+                    .with_location(place)
                     .help(help),
             );
         }
@@ -127,12 +127,12 @@ impl Both<'_> {
     /// Who said the app's name, where that was not fly.toml.
     fn named_by(&self) -> Option<AppNameSource> {
         let app = self.overrides.app.as_ref()?;
-        let by = self.overrides.app_by.clone();
+        let by = self.overrides.app_source.clone();
         let written = self.document.app.as_ref().map(|written| &written.value);
         let other = written.filter(|written| *written != app);
         Some(AppNameSource {
             source: by.unwrap_or_else(|| "--app".to_owned()),
-            file: other.map(|other| (self.fly.source.path.to_owned(), other.clone())),
+            file: other.map(|other| (self.fly_file.source.path.to_owned(), other.clone())),
         })
     }
 
@@ -158,14 +158,14 @@ impl Both<'_> {
     ) -> DesiredGroup {
         let service = template.service;
         if let Some(least) = &template.min_running {
-            self.check_least(name, least, settings);
+            self.check_min_running(name, least, settings);
         }
         let mut config = MachineConfig {
             image: image.cloned(),
             ..template.config
         };
         self.document
-            .start
+            .base_config
             .with_image(&mut config, image.map(String::as_str));
         let mut command = process
             .map(|process| process.command.value.clone())
@@ -177,9 +177,9 @@ impl Both<'_> {
                 config.init.get_or_insert_default().cmd = Some(words);
                 command = Some(text);
             }
-            if !told && !missing_command::runs_something(&config) {
-                self.fly
-                    .report(missing_command::diagnostic(self, name, process));
+            if !told && !missing_command::has_command(&config) {
+                self.fly_file
+                    .report(missing_command::missing_command(self, name, process));
             }
         }
         if let (Some(settings), Some(service)) = (settings, service) {
@@ -189,7 +189,7 @@ impl Both<'_> {
             command,
             template: config,
             image_from_flag: image.is_some() && image != self.written_image(),
-            count: count(settings),
+            count: group_count(settings),
             regions: settings
                 .and_then(|settings| settings.regions.clone())
                 .unwrap_or(Regions::Unwritten),
@@ -204,9 +204,9 @@ impl Both<'_> {
             machine_checks: template.machine_checks,
             new_volume: template.new_volume,
             locations: GroupLocations {
-                group: process.map(|p| self.fly.source.line_ref(p.name.span.start)),
+                group: process.map(|p| self.fly_file.source.line_ref(p.name.span.start)),
                 settings: self
-                    .aero
+                    .aeroform_file
                     .zip(settings)
                     .map(|(aero, settings)| aero.source.line_ref(settings.span.start)),
                 http_service: template.http_service,
@@ -218,7 +218,7 @@ impl Both<'_> {
     fn steady(&self, settings: &GroupSettings) -> Option<u64> {
         let window = settings.steady.as_ref()?;
         let most = self.document.deploy.wait_timeout_s;
-        if let Some(aero) = self.aero
+        if let Some(aero) = self.aeroform_file
             && window.value >= most.saturating_mul(1000)
         {
             let message = format!(
@@ -246,7 +246,7 @@ impl Both<'_> {
 
     fn moved(&self) -> Vec<MovedGroup> {
         let place = |at: usize| {
-            self.aero
+            self.aeroform_file
                 .map(|aero| aero.source.line_ref(at))
                 .unwrap_or_default()
         };
@@ -261,7 +261,7 @@ impl Both<'_> {
     }
 }
 
-pub(super) fn count(settings: Option<&GroupSettings>) -> Count {
+pub(super) fn group_count(settings: Option<&GroupSettings>) -> Count {
     let Some(settings) = settings else {
         return Count::Unwritten;
     };

@@ -4,19 +4,19 @@ use super::codes;
 use crate::core::fleet::Desired;
 use crate::core::fleet::profile::FLY;
 
-use super::aeroform::{Aeroform, read};
+use super::aeroform::{AeroformDocument, read};
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::fly::document;
-use super::join::Both;
+use super::join::ParsedManifests;
 use super::secrets;
 use super::settings::{DEFAULT_PROVIDER, LocalFile, Overrides, Settings};
 use super::source::{Source, SourceFile, is_manifest};
-use super::tree::{Dialect, File};
+use super::tree::{Dialect, ManifestFile};
 use super::value::Table;
 
 /// Most bytes that the templates of all groups may come to: every group has its own copy of what
 /// fly.toml says to all of them.
-const MOST_BYTES: usize = 128 << 20;
+const MAX_TEMPLATE_BYTES: usize = 128 << 20;
 
 /// The manifests as a whole.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub fn settings(
 ) -> (Settings, Diagnostics) {
     let Some(file) = aeroform else {
         return (
-            Settings::of(&Aeroform::default(), overrides, DEFAULT_PROVIDER),
+            Settings::resolve(&AeroformDocument::default(), overrides, DEFAULT_PROVIDER),
             Diagnostics::default(),
         );
     };
@@ -46,15 +46,15 @@ pub fn settings(
         Ok(source) => source,
         Err(diagnostic) => {
             return (
-                Settings::of(&Aeroform::default(), overrides, DEFAULT_PROVIDER),
-                only(*diagnostic),
+                Settings::resolve(&AeroformDocument::default(), overrides, DEFAULT_PROVIDER),
+                single_diagnostic(*diagnostic),
             );
         }
     };
-    let file = File::new(&source, Dialect::Aeroform);
+    let file = ManifestFile::new(&source, Dialect::Aeroform);
     let tree = file.parse();
     let aeroform = tree.map(|tree| read(&file, &tree, DEFAULT_PROVIDER));
-    let settings = Settings::of(&aeroform.unwrap_or_default(), overrides, DEFAULT_PROVIDER);
+    let settings = Settings::resolve(&aeroform.unwrap_or_default(), overrides, DEFAULT_PROVIDER);
     (settings, file.into_diagnostics())
 }
 
@@ -78,15 +78,17 @@ pub fn load(
     } else {
         Dialect::Fly
     };
-    let fly_file = fly_source.as_ref().map(|source| File::new(source, dialect));
+    let fly_file = fly_source
+        .as_ref()
+        .map(|source| ManifestFile::new(source, dialect));
     let aero_file = match &aero_source {
-        Some(Some(source)) => Some(File::new(source, Dialect::Aeroform)),
+        Some(Some(source)) => Some(ManifestFile::new(source, Dialect::Aeroform)),
         Some(None) | None => None,
     };
-    let both = Files {
+    let both = ParsedFiles {
         fly: fly_file.as_ref(),
-        aero: aero_file.as_ref(),
-        has_aero: aero_source.is_some(),
+        aeroform: aero_file.as_ref(),
+        has_aeroform: aero_source.is_some(),
     };
     let (desired, settings, has_image) = both.read(overrides);
     let files = [fly_file, aero_file].into_iter().flatten();
@@ -95,7 +97,7 @@ pub fn load(
     }
     let desired = desired.filter(|_| !diagnostics.has_errors());
     if !is_manifest(fly.path) {
-        diagnostics.without_quotes(fly.path);
+        diagnostics.redact_excerpts(fly.path);
     }
     Loaded {
         desired,
@@ -106,49 +108,50 @@ pub fn load(
 }
 
 /// Both files, as far as they are text.
-struct Files<'f> {
-    fly: Option<&'f File<'f>>,
-    aero: Option<&'f File<'f>>,
+struct ParsedFiles<'f> {
+    fly: Option<&'f ManifestFile<'f>>,
+    aeroform: Option<&'f ManifestFile<'f>>,
     /// Whether there is an aeroform.toml at all.
-    has_aero: bool,
+    has_aeroform: bool,
 }
 
-impl Files<'_> {
+impl ParsedFiles<'_> {
     /// What is wanted, the settings, and whether an image is named or built.
     fn read(&self, overrides: &Overrides) -> (Option<Desired>, Settings, bool) {
-        for file in [self.fly, self.aero].into_iter().flatten() {
-            file.has_regions(&overrides.regions);
+        for file in [self.fly, self.aeroform].into_iter().flatten() {
+            file.set_platform_regions(&overrides.regions);
         }
-        let fly_tree = self.fly.and_then(File::parse);
-        let aero_tree = self.aero.and_then(File::parse);
-        for (file, tree) in [(self.fly, &fly_tree), (self.aero, &aero_tree)] {
+        let fly_tree = self.fly.and_then(ManifestFile::parse);
+        let aero_tree = self.aeroform.and_then(ManifestFile::parse);
+        for (file, tree) in [(self.fly, &fly_tree), (self.aeroform, &aero_tree)] {
             if let (Some(file), Some(tree)) = (file, tree) {
-                secrets::warn(file, tree);
+                secrets::warn_secrets(file, tree);
             }
         }
         let has_image = overrides.image.is_some()
-            || says(fly_tree.as_ref(), "build")
-            || says(aero_tree.as_ref(), "image");
+            || has_key(fly_tree.as_ref(), "build")
+            || has_key(aero_tree.as_ref(), "image");
         // Whoever has an image, or builds one, means Fly: processes of this computer have none.
         let usual = if has_image {
             FLY.name
         } else {
             DEFAULT_PROVIDER
         };
-        let otherwise = overrides.provider_otherwise.as_deref().unwrap_or(usual);
-        if let (Some(file), Some(provider)) = (self.aero, &overrides.provider) {
-            file.runs_on(provider);
+        let otherwise = overrides.fallback_provider.as_deref().unwrap_or(usual);
+        if let (Some(file), Some(provider)) = (self.aeroform, &overrides.provider) {
+            file.set_provider(provider);
         }
-        let aeroform = match (self.aero, &aero_tree) {
+        let aeroform = match (self.aeroform, &aero_tree) {
             (Some(file), Some(tree)) => Some(read(file, tree, otherwise)),
-            _ if self.has_aero => None,
-            _ => Some(Aeroform::default()),
+            _ if self.has_aeroform => None,
+            _ => Some(AeroformDocument::default()),
         };
-        let nothing = Aeroform::default();
-        let settings = Settings::of(aeroform.as_ref().unwrap_or(&nothing), overrides, otherwise);
+        let nothing = AeroformDocument::default();
+        let settings =
+            Settings::resolve(aeroform.as_ref().unwrap_or(&nothing), overrides, otherwise);
         let desired = self.fly.zip(fly_tree.as_ref()).and_then(|(file, tree)| {
-            file.runs_on(&settings.provider);
-            let aero = self.aero;
+            file.set_provider(&settings.provider);
+            let aero = self.aeroform;
             read_fly(file, tree, aero, aeroform.as_ref(), &settings, overrides)
         });
         (desired, settings, has_image)
@@ -156,7 +159,7 @@ impl Files<'_> {
 }
 
 /// Whether a file says anything of this key, in whichever case flyctl takes it.
-fn says(tree: Option<&Table<'_>>, key: &str) -> bool {
+fn has_key(tree: Option<&Table<'_>>, key: &str) -> bool {
     let is_it = |name: &str| name.eq_ignore_ascii_case(key);
     let mut keys = tree.into_iter().flat_map(Table::iter);
     keys.any(|(name, _, node)| is_it(name) && !node.is_null())
@@ -165,10 +168,10 @@ fn says(tree: Option<&Table<'_>>, key: &str) -> bool {
 /// Reads fly.toml and joins the two; where the syntax of one is broken, nothing is said of how they
 /// fit together.
 fn read_fly(
-    file: &File<'_>,
+    file: &ManifestFile<'_>,
     tree: &Table<'_>,
-    aero: Option<&File<'_>>,
-    aeroform: Option<&Aeroform>,
+    aero: Option<&ManifestFile<'_>>,
+    aeroform: Option<&AeroformDocument>,
     settings: &Settings,
     overrides: &Overrides,
 ) -> Option<Desired> {
@@ -179,17 +182,19 @@ fn read_fly(
         LocalFile::Missing | LocalFile::Refused(_) => 0,
     });
     let each = file.source.text.len().saturating_add(files.sum());
-    if groups.max(1).saturating_mul(each) > MOST_BYTES {
+    if groups.max(1).saturating_mul(each) > MAX_TEMPLATE_BYTES {
         let message = format!("{groups} process groups are too many for files of this size");
-        file.report(Diagnostic::error(codes::TOO_LARGE, message).at(file.place(0..0, "")));
+        file.report(
+            Diagnostic::error(codes::TOO_LARGE, message).with_location(file.location(0..0, "")),
+        );
         return None;
     }
     let (document, aeroform) = (&document, aeroform?);
-    Both {
-        fly: file,
+    ParsedManifests {
+        fly_file: file,
         tree,
         document,
-        aero,
+        aeroform_file: aero,
         aeroform,
         settings,
         overrides,
@@ -197,7 +202,7 @@ fn read_fly(
     .desired()
 }
 
-fn only(diagnostic: Diagnostic) -> Diagnostics {
+fn single_diagnostic(diagnostic: Diagnostic) -> Diagnostics {
     let mut found = Diagnostics::default();
     found.push(diagnostic);
     found

@@ -4,29 +4,29 @@ use super::codes;
 use crate::core::fleet::quoting::{toml_key, toml_string};
 use crate::core::fleet::{GroupName, MachineConfig};
 
-use super::diagnostics::{Diagnostic, shown};
+use super::diagnostics::{Diagnostic, quote_text};
 use super::dockerfile;
 use super::fly::processes::Process;
-use super::join::Both;
+use super::join::ParsedManifests;
 
 /// Whether a config says by itself what to run.
-pub(super) fn runs_something(config: &MachineConfig) -> bool {
+pub(super) fn has_command(config: &MachineConfig) -> bool {
     let some = |words: &Option<Vec<String>>| words.as_ref().is_some_and(|words| !words.is_empty());
     let init = config.init.as_ref();
     init.is_some_and(|init| some(&init.exec) || some(&init.entrypoint) || some(&init.cmd))
 }
 
 /// What is missing, where, and the way out.
-pub(super) fn diagnostic(
-    both: &Both<'_>,
+pub(super) fn missing_command(
+    both: &ParsedManifests<'_>,
     name: &GroupName,
     process: Option<&Process>,
 ) -> Diagnostic {
-    let fly = both.fly;
+    let fly = both.fly_file;
     let message = format!(
         "process group {} has no command: its image would run its own, and provider `local` has \
          no image",
-        shown(name.as_str())
+        quote_text(name.as_str())
     );
     let span = match process {
         Some(process) => process.command.span.clone(),
@@ -37,12 +37,14 @@ pub(super) fn diagnostic(
     } else {
         "no [processes]: the one group `app`"
     };
-    let file = both.aero.map_or("aeroform.toml", |aero| aero.source.path);
+    let file = both
+        .aeroform_file
+        .map_or("aeroform.toml", |aero| aero.source.path);
     let known = both
         .overrides
         .dockerfile
         .as_deref()
-        .and_then(dockerfile::command);
+        .and_then(dockerfile::find_command);
     let command = known.as_deref().unwrap_or("…");
     let from = if known.is_some() {
         " (the Dockerfile's command)"
@@ -52,13 +54,13 @@ pub(super) fn diagnostic(
     let table = toml_key(name.as_str());
     let command = toml_string(command);
     // Nobody chose `local` where there is no aeroform.toml.
-    let elsewhere = if both.aero.is_none() {
+    let elsewhere = if both.aeroform_file.is_none() {
         "\nor, for an app on Fly, begin with `aeroform init --provider fly`"
     } else {
         ""
     };
     Diagnostic::error(codes::NO_COMMAND, message)
-        .at(fly.place(span, label))
+        .with_location(fly.location(span, label))
         .help(format!(
             "write in {file}{from}:\n[groups.{table}.local]\ncommand = {command}{elsewhere}"
         ))

@@ -10,10 +10,10 @@
 
 mod aeroform;
 pub mod aeroform_keys;
-mod agree;
 pub mod codes;
 pub mod command;
 pub mod config_fields;
+mod consistency;
 pub mod diagnostics;
 mod dockerfile;
 mod duration;
@@ -26,6 +26,7 @@ mod load;
 mod missing_command;
 mod names;
 mod nesting;
+mod prescan;
 pub mod reference;
 mod secrets;
 mod settings;
@@ -36,12 +37,11 @@ mod suggest;
 mod testing;
 mod tree;
 mod value;
-mod wanted;
 
-pub use diagnostics::{Diagnostic, Diagnostics, Place, Severity};
+pub use diagnostics::{Diagnostic, Diagnostics, Severity, SourceLocation};
 pub use load::{Loaded, load, settings};
+pub use prescan::{find_app_name, referenced_files};
 pub use settings::{LocalFile, Overrides, PROVIDERS, Settings, StateLocation};
 pub use size::memory_mb;
 pub use source::SourceFile;
 pub use suggest::did_you_mean;
-pub use wanted::{app_of, wanted_files};

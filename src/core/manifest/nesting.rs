@@ -7,10 +7,10 @@
 use std::ops::Range;
 
 /// Most levels that a manifest may have; real ones have five.
-pub(super) const DEEPEST: usize = 60;
+pub(super) const MAX_DEPTH: usize = 60;
 
 /// Where the text goes deeper than any manifest does.
-pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {
+pub(super) fn find_too_deep(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     // The dots of the keys that each open bracket stands under.
     let mut open: Vec<usize> = Vec::new();
@@ -41,7 +41,7 @@ pub(super) fn too_deep(text: &str) -> Option<Range<usize>> {
             }
             _ => {}
         }
-        if open.len() + below + dots > DEEPEST {
+        if open.len() + below + dots > MAX_DEPTH {
             return Some(at..at + 1);
         }
         at += 1;
@@ -76,12 +76,12 @@ mod tests {
 
     #[test]
     fn depth_is_the_sum_of_brackets_and_dotted_keys() {
-        assert_eq!(too_deep("[a.b]\nc.d = [{e.f = 1.5}]\n"), None);
-        assert_eq!(too_deep(&"a = 1.5\n[b.c]\n".repeat(1000)), None);
-        assert!(too_deep(&format!("a = {}", "[".repeat(100))).is_some());
-        assert!(too_deep(&format!("a{} = 1", ".a".repeat(100))).is_some());
+        assert_eq!(find_too_deep("[a.b]\nc.d = [{e.f = 1.5}]\n"), None);
+        assert_eq!(find_too_deep(&"a = 1.5\n[b.c]\n".repeat(1000)), None);
+        assert!(find_too_deep(&format!("a = {}", "[".repeat(100))).is_some());
+        assert!(find_too_deep(&format!("a{} = 1", ".a".repeat(100))).is_some());
         let product = "{a.a.a.a.a.a.a.a=".repeat(10);
-        assert!(too_deep(&format!("a = {product}1")).is_some());
+        assert!(find_too_deep(&format!("a = {product}1")).is_some());
     }
 
     #[test]
@@ -95,7 +95,7 @@ mod tests {
             format!("a = '''{many}\n{many}'''"),
             format!("a = \"\\\"{many}\""),
         ] {
-            assert_eq!(too_deep(&text), None, "{text}");
+            assert_eq!(find_too_deep(&text), None, "{text}");
         }
     }
 }

@@ -6,40 +6,40 @@ use std::ops::Range;
 use crate::core::fleet::secret::{self, patterns};
 
 use super::codes;
-use super::diagnostics::{Diagnostic, shown};
-use super::tree::{Dialect, File};
+use super::diagnostics::{Diagnostic, quote_text};
+use super::tree::{Dialect, ManifestFile};
 use super::value::{Node, Table, Value};
 
 /// Warns of each key whose value is a secret or has one in it.
-pub(super) fn warn(file: &File<'_>, tree: &Table<'_>) {
+pub(super) fn warn_secrets(file: &ManifestFile<'_>, tree: &Table<'_>) {
     for (key, span, node) in tree.iter() {
         let has_reader = file.dialect != Dialect::Aeroform && key.eq_ignore_ascii_case("env");
         if !has_reader {
-            look(file, key, key, &span, node);
+            scan_node(file, key, key, &span, node);
         }
     }
 }
 
-fn look(file: &File<'_>, path: &str, key: &str, span: &Range<usize>, node: &Node<'_>) {
+fn scan_node(file: &ManifestFile<'_>, path: &str, key: &str, span: &Range<usize>, node: &Node<'_>) {
     match node.get_ref() {
-        Value::String(text) if is_secret(key, text) => report(file, path, span.clone()),
+        Value::String(text) if is_secret(key, text) => warn_secret(file, path, span.clone()),
         Value::Array(items) => {
             let words = items
                 .iter()
                 .map(|item| item.get_ref().as_str().unwrap_or_default());
             let secret = patterns::secret_words(words);
             if secret.contains(&true) {
-                report(file, path, span.clone());
+                warn_secret(file, path, span.clone());
             }
             for item in items {
                 if item.get_ref().as_str().is_none() {
-                    look(file, path, key, span, item);
+                    scan_node(file, path, key, span, item);
                 }
             }
         }
         Value::Table(table) => {
             for (key, span, node) in table.iter() {
-                look(file, &format!("{path}.{key}"), key, &span, node);
+                scan_node(file, &format!("{path}.{key}"), key, &span, node);
             }
         }
         Value::Null
@@ -61,16 +61,16 @@ fn is_secret(key: &str, text: &str) -> bool {
     }
 }
 
-fn report(file: &File<'_>, path: &str, span: Range<usize>) {
+fn warn_secret(file: &ManifestFile<'_>, path: &str, span: Range<usize>) {
     let message = format!(
         "{} looks like a secret or has one in it, and everybody who reads this file reads it",
-        shown(path)
+        quote_text(path)
     );
     // Its line would show it once more, in a log that others read.
-    let place = file.place(span, "").only("(hidden)");
+    let place = file.location(span, "").with_excerpt("(hidden)");
     file.report(
         Diagnostic::warning(codes::SECRET_IN_TEXT, message)
-            .at(place)
+            .with_location(place)
             .help(
                 "set it with `fly secrets set`, and let the program read it from its environment",
             ),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::core::fleet::profile::{FLY, LOCAL};
 use crate::core::fleet::{AppName, Region};
 
-use super::aeroform::Aeroform;
+use super::aeroform::AeroformDocument;
 
 /// Where Machines run unless somebody says otherwise.
 pub(super) const DEFAULT_PROVIDER: &str = LOCAL.name;
@@ -29,11 +29,11 @@ pub struct Overrides {
     /// Beats `app`.
     pub app: Option<AppName>,
     /// What says so (`--app` unless named).
-    pub app_by: Option<String>,
+    pub app_source: Option<String>,
     /// Beats `provider`.
     pub provider: Option<String>,
     /// Where Machines run, where neither a flag nor aeroform.toml says so.
-    pub provider_otherwise: Option<String>,
+    pub fallback_provider: Option<String>,
     /// Beats every image in the files (rule 18).
     pub image: Option<String>,
     /// Unknown keys in fly.toml are errors.
@@ -48,7 +48,7 @@ pub struct Overrides {
     pub regions: BTreeSet<Region>,
     /// Nothing will be done with it: an app without a name and a file that is missing, which a flag
     /// or a build may yet supply, are only warned about.
-    pub only_validates: bool,
+    pub validate_only: bool,
 }
 
 /// What was found where fly.toml asks for a file.
@@ -68,7 +68,7 @@ pub struct Settings {
     /// Provider by name.
     pub provider: String,
     /// Whether a flag or aeroform.toml names it.
-    pub provider_named: bool,
+    pub is_provider_explicit: bool,
     /// Path of fly.toml, from the folder of aeroform.toml, if it is written.
     pub config: Option<String>,
     /// Where the state stands, if it is written.
@@ -83,13 +83,17 @@ impl Settings {
     }
 
     /// `otherwise` is where Machines run, where nothing says so.
-    pub(super) fn of(aeroform: &Aeroform, overrides: &Overrides, otherwise: &str) -> Self {
+    pub(super) fn resolve(
+        aeroform: &AeroformDocument,
+        overrides: &Overrides,
+        fallback_provider: &str,
+    ) -> Self {
         let written = aeroform.provider.clone();
         let named = overrides.provider.clone().or(written);
         let provider_named = named.is_some();
         Self {
-            provider: named.unwrap_or_else(|| otherwise.to_owned()),
-            provider_named,
+            provider: named.unwrap_or_else(|| fallback_provider.to_owned()),
+            is_provider_explicit: provider_named,
             config: aeroform.config.clone(),
             state: aeroform.state.clone(),
         }
@@ -102,9 +106,10 @@ mod tests {
 
     #[test]
     fn what_is_not_written_has_a_usual_value() {
-        let settings = Settings::of(&Aeroform::default(), &Overrides::default(), "local");
+        let settings =
+            Settings::resolve(&AeroformDocument::default(), &Overrides::default(), "local");
         assert_eq!(
-            (settings.provider.as_str(), settings.provider_named),
+            (settings.provider.as_str(), settings.is_provider_explicit),
             ("local", false)
         );
         let app = AppName::new("shop").unwrap();

@@ -2,12 +2,12 @@
 //! (docs/platform/fly-toml.md 6.4 and 7.1).
 
 use super::fields::Fields;
-use super::tree::At;
+use super::tree::Located;
 use super::value::Value;
 
 impl Fields<'_, '_> {
     /// A size as text, be it written as a string or as a number; an empty string is none.
-    pub(super) fn size(&mut self, key: &'static str, like: &str) -> Option<At<String>> {
+    pub(super) fn size(&mut self, key: &'static str, like: &str) -> Option<Located<String>> {
         let node = self.take(key)?;
         let text = match node.get_ref() {
             Value::String(text) => text.clone().into_owned(),
@@ -20,7 +20,7 @@ impl Fields<'_, '_> {
                 return None;
             }
         };
-        (!text.is_empty()).then(|| At::new(text, node.span()))
+        (!text.is_empty()).then(|| Located::new(text, node.span()))
     }
 }
 
@@ -30,7 +30,7 @@ pub fn memory_mb(text: &str) -> Option<u32> {
     if let Ok(mb) = text.parse::<u32>() {
         return Some(mb);
     }
-    whole(bytes(text, 1024.0)? / (1024.0 * 1024.0))
+    to_whole(bytes(text, 1024.0)? / (1024.0 * 1024.0))
 }
 
 /// A volume's size in GB: a bare whole number is GB, a unit counts in powers of 1000.
@@ -38,7 +38,7 @@ pub(super) fn gigabytes(text: &str) -> Option<u32> {
     if let Ok(gb) = text.parse::<u32>() {
         return Some(gb);
     }
-    whole(bytes(text, 1000.0)? / 1e9)
+    to_whole(bytes(text, 1000.0)? / 1e9)
 }
 
 /// `1.5gb`, `512 MiB`, `1k` in bytes.
@@ -67,7 +67,7 @@ fn bytes(text: &str, base: f64) -> Option<f64> {
     Some(number * base.powi(power))
 }
 
-fn whole(value: f64) -> Option<u32> {
+fn to_whole(value: f64) -> Option<u32> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::codes;
-use super::diagnostics::{Diagnostic, Place};
+use super::diagnostics::{Diagnostic, SourceLocation};
 use crate::core::escape::safe_excerpt;
 use crate::core::fleet::secret::patterns;
 
@@ -25,7 +25,7 @@ const CONTEXT: usize = 400;
 
 /// Beyond this column, columns count bytes: counting the characters of a line of a megabyte once
 /// for every mistake in it would take quadratic time.
-const COUNTED: usize = 16 * 1024;
+const MAX_COUNTED_COLUMN: usize = 16 * 1024;
 
 /// Whether a file is a manifest by its name, and may be quoted where it is wrong. Whoever names another one in
 /// aeroform.toml could have it printed otherwise, line by line.
@@ -58,10 +58,10 @@ impl<'a> Source<'a> {
     /// Takes the bytes as UTF-8; where they are not, says where and goes no further.
     pub(super) fn read(file: SourceFile<'a>) -> Result<Self, Box<Diagnostic>> {
         let error = match std::str::from_utf8(file.bytes) {
-            Ok(text) => return Ok(Self::of(file.path, Cow::Borrowed(text))),
+            Ok(text) => return Ok(Self::from_text(file.path, Cow::Borrowed(text))),
             Err(error) => error,
         };
-        let source = Self::of(file.path, String::from_utf8_lossy(file.bytes));
+        let source = Self::from_text(file.path, String::from_utf8_lossy(file.bytes));
         let at = error.valid_up_to();
         let utf16 = file.bytes.starts_with(&[0xff, 0xfe]) || file.bytes.starts_with(&[0xfe, 0xff]);
         let message = if utf16 {
@@ -71,12 +71,12 @@ impl<'a> Source<'a> {
         };
         let label = file.bytes.get(at).map(|byte| format!("byte 0x{byte:02x}"));
         let diagnostic = Diagnostic::error(codes::NOT_UTF8, message)
-            .at(source.place(at..at + 1, label))
+            .with_location(source.location(at..at + 1, label))
             .help("save the file as UTF-8");
         Err(Box::new(diagnostic))
     }
 
-    fn of(path: &'a str, text: Cow<'a, str>) -> Self {
+    fn from_text(path: &'a str, text: Cow<'a, str>) -> Self {
         let after_newlines = text.match_indices('\n').map(|(at, _)| at + 1);
         let starts = std::iter::once(0).chain(after_newlines).collect();
         Self { path, text, starts }
@@ -109,16 +109,16 @@ impl<'a> Source<'a> {
     }
 
     /// The place of a byte range; whatever of it lies beyond its first line is left out.
-    pub(super) fn place(&self, span: Range<usize>, label: Option<String>) -> Place {
-        let start = self.floor(span.start.min(self.text.len()));
+    pub(super) fn location(&self, span: Range<usize>, label: Option<String>) -> SourceLocation {
+        let start = self.char_boundary(span.start.min(self.text.len()));
         let line = self.line(start);
         let line_start = self.starts[line - 1];
         let line_end = line_start + self.line_text(line).len();
-        let end = self.floor(span.end.clamp(start, line_end.max(start)));
-        let from = self.floor(start.saturating_sub(CONTEXT).max(line_start));
-        let caret_end = end.min(self.floor(start + CONTEXT));
+        let end = self.char_boundary(span.end.clamp(start, line_end.max(start)));
+        let from = self.char_boundary(start.saturating_sub(CONTEXT).max(line_start));
+        let caret_end = end.min(self.char_boundary(start + CONTEXT));
         let to = self
-            .floor((caret_end + CONTEXT).min(line_end))
+            .char_boundary((caret_end + CONTEXT).min(line_end))
             .max(caret_end);
         let spot = start - from..caret_end - from;
         let (hidden, spot) = patterns::redact_excerpt(&self.text[from..to], spot);
@@ -132,10 +132,10 @@ impl<'a> Source<'a> {
         }
         let prefix = &self.text[line_start..start];
         let column = match prefix.len() {
-            0..COUNTED => prefix.chars().count() + 1,
+            0..MAX_COUNTED_COLUMN => prefix.chars().count() + 1,
             bytes => bytes + 1,
         };
-        Place {
+        SourceLocation {
             file: self.path.to_owned(),
             span: start..end,
             line,
@@ -147,11 +147,11 @@ impl<'a> Source<'a> {
     }
 
     /// The same place without its line, for a mistake that is only counted.
-    pub(super) fn bare_place(&self, span: Range<usize>) -> Place {
-        let start = self.floor(span.start.min(self.text.len()));
+    pub(super) fn bare_location(&self, span: Range<usize>) -> SourceLocation {
+        let start = self.char_boundary(span.start.min(self.text.len()));
         let line = self.line(start);
         let column = start - self.starts[line - 1] + 1;
-        Place {
+        SourceLocation {
             file: self.path.to_owned(),
             span: start..start,
             line,
@@ -162,7 +162,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn floor(&self, offset: usize) -> usize {
+    fn char_boundary(&self, offset: usize) -> usize {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
@@ -183,21 +183,21 @@ mod tests {
     #[test]
     fn lines_and_columns_count_from_one_and_columns_count_characters() {
         let source = source("a = 1\r\né = \"ü\" x\n");
-        let place = source.place(14..15, None);
+        let place = source.location(14..15, None);
         assert_eq!((place.line, place.column), (2, 6));
         assert_eq!(place.excerpt, "é = \"ü\" x");
         assert_eq!(source.line_ref(0), "f:1");
-        assert_eq!(source.place(99..120, None).line, 3);
+        assert_eq!(source.location(99..120, None).line, 3);
     }
 
     #[test]
     fn a_long_line_is_shown_in_part_and_a_span_of_many_lines_by_its_first() {
         let text = format!("{}X{}\nnext", "a".repeat(5000), "b".repeat(5000));
-        let place = source(&text).place(5000..5001, None);
+        let place = source(&text).location(5000..5001, None);
         assert!(place.excerpt.len() < 900, "{}", place.excerpt.len());
         assert_eq!(&place.excerpt[place.caret.clone()], "X");
         assert_eq!(place.column, 5001);
-        let place = source("a = [\n1]\n").place(4..8, None);
+        let place = source("a = [\n1]\n").location(4..8, None);
         assert_eq!(&place.excerpt[place.caret], "[");
     }
 
@@ -205,7 +205,7 @@ mod tests {
     fn bytes_that_are_no_text_are_refused_with_their_place() {
         let refused = |bytes: &[u8]| {
             let found = Source::read(SourceFile { path: "f", bytes }).err().unwrap();
-            let place = found.place.unwrap();
+            let place = found.location.unwrap();
             (found.message, place.line, place.column, place.label)
         };
         let (message, line, column, label) = refused(b"app = 1\n  \xff = 2");

@@ -1,7 +1,7 @@
 //! "Did you mean": the closest of the words that would have been right.
 
 /// Words longer than this are no slip of the finger.
-const LONGEST: usize = 64;
+const MAX_WORD: usize = 64;
 
 /// The candidate that a person most likely meant by `word`, if one is close: at most a third of its
 /// letters differ, case aside; of several, the closest, and of equals the first.
@@ -9,7 +9,7 @@ pub(super) fn closest<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
-    if word.len() > LONGEST {
+    if word.len() > MAX_WORD {
         return None;
     }
     let lower = word.to_lowercase();
@@ -21,7 +21,7 @@ pub(super) fn closest<'c>(
     };
     candidates
         .into_iter()
-        .filter(|candidate| candidate.len() <= LONGEST && *candidate != word)
+        .filter(|candidate| candidate.len() <= MAX_WORD && *candidate != word)
         .filter_map(|candidate| Some((distance(candidate)?, candidate)))
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)

@@ -12,7 +12,7 @@ use crate::core::fleet::normalise::is_valid_image_ref;
 use crate::core::fleet::profile::profile;
 
 use super::codes;
-use super::diagnostics::{Diagnostic, Diagnostics, Place, shown};
+use super::diagnostics::{Diagnostic, Diagnostics, SourceLocation, quote_text};
 use super::fields::Fields;
 use super::format::{self, Format};
 use super::source::Source;
@@ -20,10 +20,10 @@ use super::suggest::did_you_mean;
 use super::value::{Node, Table, Value};
 
 /// Most diagnostics of one file that are worth the search for a similar word.
-const SUGGESTED: usize = 50;
+const MAX_SUGGESTIONS: usize = 50;
 
 /// So many mistakes have their line quoted; fewer are kept.
-const QUOTED: usize = 200;
+const MAX_QUOTED: usize = 200;
 
 /// Whose rules a file obeys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,31 +38,31 @@ pub(super) enum Dialect {
 
 /// Something read, and where.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct At<T> {
+pub(super) struct Located<T> {
     pub(super) value: T,
     pub(super) span: Range<usize>,
 }
 
-impl<T> At<T> {
+impl<T> Located<T> {
     pub(super) fn new(value: T, span: Range<usize>) -> Self {
         Self { value, span }
     }
 
-    pub(super) fn map<U>(self, with: impl FnOnce(T) -> U) -> At<U> {
-        At::new(with(self.value), self.span)
+    pub(super) fn map<U>(self, with: impl FnOnce(T) -> U) -> Located<U> {
+        Located::new(with(self.value), self.span)
     }
 }
 
 /// A manifest that is being read, and what was found wrong with it.
-pub(super) struct File<'s> {
+pub(super) struct ManifestFile<'s> {
     pub(super) source: &'s Source<'s>,
     pub(super) dialect: Dialect,
     provider: OnceCell<String>,
     regions: OnceCell<BTreeSet<Region>>,
-    found: RefCell<Diagnostics>,
+    diagnostics: RefCell<Diagnostics>,
 }
 
-impl<'s> File<'s> {
+impl<'s> ManifestFile<'s> {
     pub(super) fn new(source: &'s Source<'s>, dialect: Dialect) -> Self {
         let found = RefCell::default();
         Self {
@@ -70,12 +70,12 @@ impl<'s> File<'s> {
             dialect,
             provider: OnceCell::new(),
             regions: OnceCell::new(),
-            found,
+            diagnostics: found,
         }
     }
 
     /// Says where the Machines of this file run; who says it first is believed.
-    pub(super) fn runs_on(&self, provider: &str) {
+    pub(super) fn set_provider(&self, provider: &str) {
         self.provider.get_or_init(|| provider.to_owned());
     }
 
@@ -88,17 +88,17 @@ impl<'s> File<'s> {
     }
 
     /// Says which regions the platform itself has named, beside those that are known here.
-    pub(super) fn has_regions(&self, regions: &BTreeSet<Region>) {
+    pub(super) fn set_platform_regions(&self, regions: &BTreeSet<Region>) {
         self.regions.get_or_init(|| regions.clone());
     }
 
     /// Whether the platform was asked for its regions.
-    pub(super) fn regions_are_known(&self) -> bool {
+    pub(super) fn has_platform_regions(&self) -> bool {
         self.regions.get().is_some_and(|named| !named.is_empty())
     }
 
     /// Whether the platform itself has named this region.
-    pub(super) fn was_named(&self, region: &Region) -> bool {
+    pub(super) fn is_platform_region(&self, region: &Region) -> bool {
         let named = self.regions.get();
         named.is_some_and(|regions| regions.contains(region))
     }
@@ -114,24 +114,24 @@ impl<'s> File<'s> {
     }
 
     pub(super) fn report(&self, diagnostic: Diagnostic) {
-        self.found.borrow_mut().push(diagnostic);
+        self.diagnostics.borrow_mut().push(diagnostic);
     }
 
-    pub(super) fn place(&self, span: Range<usize>, label: impl Into<String>) -> Place {
+    pub(super) fn location(&self, span: Range<usize>, label: impl Into<String>) -> SourceLocation {
         let label = label.into();
         // Looking through a long line for secrets costs too much for mistakes that nobody is shown.
-        let found = self.found.borrow();
-        if found.len() > QUOTED {
-            return self.source.bare_place(span);
+        let found = self.diagnostics.borrow();
+        if found.len() > MAX_QUOTED {
+            return self.source.bare_location(span);
         }
         self.source
-            .place(span, (!label.is_empty()).then_some(label))
+            .location(span, (!label.is_empty()).then_some(label))
     }
 
     /// Everything found, in the order of the file.
     pub(super) fn into_diagnostics(self) -> Diagnostics {
-        let mut found = self.found.into_inner();
-        found.sort_by_place();
+        let mut found = self.diagnostics.into_inner();
+        found.sort_by_location();
         found
     }
 
@@ -141,60 +141,66 @@ impl<'s> File<'s> {
         word: &str,
         candidates: impl IntoIterator<Item = &'c str>,
     ) -> Option<String> {
-        if self.found.borrow().len() > SUGGESTED {
+        if self.diagnostics.borrow().len() > MAX_SUGGESTIONS {
             return None;
         }
         did_you_mean(word, candidates)
     }
 
     /// Reports a value of another type than the key takes.
-    pub(super) fn wrong_type(&self, key: &str, node: &Node<'_>, wanted: &str) {
+    pub(super) fn wrong_type(&self, key: &str, node: &Node<'_>, expected: &str) {
         let found = node.get_ref().kind();
         self.report(
             Diagnostic::error(
                 codes::WRONG_TYPE,
-                format!("`{key}` takes {wanted}, not {found}"),
+                format!("`{key}` takes {expected}, not {found}"),
             )
-            .at(self.place(node.span(), found)),
+            .with_location(self.location(node.span(), found)),
         );
     }
 
     /// Reports a value that has the right type and cannot be.
     pub(super) fn bad_value(&self, span: Range<usize>, message: String, help: Option<String>) {
-        let diagnostic = Diagnostic::error(codes::BAD_VALUE, message).at(self.place(span, ""));
+        let diagnostic =
+            Diagnostic::error(codes::BAD_VALUE, message).with_location(self.location(span, ""));
         self.report(Diagnostic { help, ..diagnostic });
     }
 
     /// The text, where it can name an image.
-    pub(super) fn image(&self, text: At<String>) -> Option<At<String>> {
+    pub(super) fn image(&self, text: Located<String>) -> Option<Located<String>> {
         if is_valid_image_ref(&text.value) {
             return Some(text);
         }
-        let message = format!("{} names no image", shown(&text.value));
+        let message = format!("{} names no image", quote_text(&text.value));
         let help = "write it as `registry/name:tag`, or with its digest: `registry/name@sha256:…`";
         self.bad_value(text.span, message, Some(help.to_owned()));
         None
     }
 
-    pub(super) fn string(&self, key: &str, node: &Node<'_>) -> Option<At<String>> {
+    pub(super) fn string(&self, key: &str, node: &Node<'_>) -> Option<Located<String>> {
         let Some(text) = node.get_ref().as_str() else {
             self.wrong_type(key, node, "a string");
             return None;
         };
-        Some(At::new(text.to_owned(), node.span()))
+        Some(Located::new(text.to_owned(), node.span()))
     }
 
-    pub(super) fn integer(&self, key: &str, node: &Node<'_>, range: Range<u32>) -> Option<At<u32>> {
+    pub(super) fn integer(
+        &self,
+        key: &str,
+        node: &Node<'_>,
+        range: Range<u32>,
+    ) -> Option<Located<u32>> {
         let Value::Integer(integer) = node.get_ref() else {
             self.wrong_type(key, node, "a number");
             return None;
         };
-        let value = integer.whole();
+        let value = integer.as_i64();
         let value = value.and_then(|value| u32::try_from(value).ok());
         let fits = value.filter(|value| range.contains(value));
         if fits.is_none() {
             let (least, most) = (range.start, range.end - 1);
-            let number = shown(integer.as_str());
+            let number = quote_text(integer.as_str());
             let message = if range.end < u32::MAX {
                 format!("`{key}` is from {least} to {most}, not {number}")
             } else if integer.as_str().starts_with('-') {
@@ -204,24 +210,24 @@ impl<'s> File<'s> {
             };
             self.bad_value(node.span(), message, None);
         }
-        Some(At::new(fits?, node.span()))
+        Some(Located::new(fits?, node.span()))
     }
 
-    pub(super) fn boolean(&self, key: &str, node: &Node<'_>) -> Option<At<bool>> {
+    pub(super) fn boolean(&self, key: &str, node: &Node<'_>) -> Option<Located<bool>> {
         let Value::Boolean(value) = node.get_ref() else {
             self.wrong_type(key, node, "true or false");
             return None;
         };
-        Some(At::new(*value, node.span()))
+        Some(Located::new(*value, node.span()))
     }
 
     /// A list of strings.
-    pub(super) fn strings(&self, key: &str, node: &Node<'_>) -> Option<Vec<At<String>>> {
+    pub(super) fn strings(&self, key: &str, node: &Node<'_>) -> Option<Vec<Located<String>>> {
         let Value::Array(items) = node.get_ref() else {
             let found = node.get_ref().kind();
             let message = format!("`{key}` takes a list of strings, not {found}");
             let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message);
-            let diagnostic = diagnostic.at(self.place(node.span(), found));
+            let diagnostic = diagnostic.with_location(self.location(node.span(), found));
             let text = node.get_ref().as_str();
             let help = text.map(|text| format!("write it as [{}]", serde_json::Value::from(text)));
             self.report(Diagnostic { help, ..diagnostic });
@@ -232,7 +238,8 @@ impl<'s> File<'s> {
             let found = item.get_ref().kind();
             let message = format!("`{key}` takes a list of strings, and one of these is {found}");
             self.report(
-                Diagnostic::error(codes::WRONG_TYPE, message).at(self.place(item.span(), found)),
+                Diagnostic::error(codes::WRONG_TYPE, message)
+                    .with_location(self.location(item.span(), found)),
             );
             return None;
         }
@@ -270,7 +277,7 @@ impl<'s> File<'s> {
                 let found = other.kind();
                 let message = format!("`{key}` takes a list of tables, not {found}");
                 let diagnostic = Diagnostic::error(codes::WRONG_TYPE, message)
-                    .at(self.place(node.span(), found))
+                    .with_location(self.location(node.span(), found))
                     .help(format!("write it as `[[{key}]]`"));
                 self.report(diagnostic);
                 Vec::new()

@@ -100,7 +100,7 @@ impl<'t> Value<'t> {
             Self::Null => Json::Null,
             Self::String(text) => Json::from(text.as_ref()),
             Self::Integer(number) => number
-                .whole()
+                .as_i64()
                 .map_or_else(|| Json::from(number.as_str()), Json::from),
             Self::Float(number) => number
                 .as_str()
@@ -115,19 +115,19 @@ impl<'t> Value<'t> {
 
     /// Its own text and that of everything below it, with a little for each value: what copying it
     /// costs.
-    pub(super) fn weight(&self) -> usize {
-        const ITSELF: usize = 64;
-        ITSELF
+    pub(super) fn copy_cost(&self) -> usize {
+        const NODE_COST: usize = 64;
+        NODE_COST
             + match self {
                 Self::Null | Self::Boolean(_) => 0,
                 Self::String(text) => text.len(),
                 Self::Integer(number) | Self::Float(number) => number.text.len(),
                 Self::Datetime(text) => text.len(),
-                Self::Array(items) => items.iter().map(|item| item.value.weight()).sum(),
+                Self::Array(items) => items.iter().map(|item| item.value.copy_cost()).sum(),
                 Self::Table(table) => {
                     let entries = table.entries.iter();
                     entries
-                        .map(|(key, (_, node))| key.len() + node.value.weight())
+                        .map(|(key, (_, node))| key.len() + node.value.copy_cost())
                         .sum()
                 }
             }
@@ -164,7 +164,7 @@ impl<'t> Number<'t> {
     }
 
     /// The whole number, where it fits.
-    pub(super) fn whole(&self) -> Option<i64> {
+    pub(super) fn as_i64(&self) -> Option<i64> {
         i64::from_str_radix(&self.text, self.radix).ok()
     }
 }
@@ -205,7 +205,7 @@ impl<'t> Table<'t> {
     }
 
     /// Takes over what another table has and this one lacks.
-    pub(super) fn complete(&mut self, other: Self) {
+    pub(super) fn merge_missing(&mut self, other: Self) {
         for (key, entry) in other.entries {
             self.entries.entry(key).or_insert(entry);
         }

@@ -8,10 +8,10 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use crate::core::escape::{safe, safe_lines};
-use crate::core::manifest::{Diagnostic, Diagnostics, Place, Severity};
+use crate::core::manifest::{Diagnostic, Diagnostics, Severity, SourceLocation};
 
 /// Most diagnostics that are shown at once.
-const SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
 /// Writes the first twenty, errors before warnings, and how many there are. Each sentence is one line.
 pub fn render(
@@ -39,24 +39,24 @@ pub fn render_wrapped(
     let renderer = renderer
         .decor_style(DecorStyle::Ascii)
         .term_width(width.max(20));
-    for diagnostic in diagnostics.iter().take(SHOWN) {
+    for diagnostic in diagnostics.iter().take(MAX_SHOWN) {
         writeln!(
             out,
             "{}\n",
-            arrows(&renderer.render(&[group(diagnostic, sentences)]))
+            replace_ci_command_marks(&renderer.render(&[annotation_group(diagnostic, sentences)]))
         )?;
     }
     let (errors, warnings) = (diagnostics.errors(), diagnostics.warnings());
-    let hidden = (errors + warnings).saturating_sub(SHOWN);
+    let hidden = (errors + warnings).saturating_sub(MAX_SHOWN);
     if hidden > 0 {
-        writeln!(out, "… and {hidden} more: {}", counts(errors, warnings))?;
+        writeln!(out, "… and {hidden} more: {}", count_text(errors, warnings))?;
     }
     Ok(())
 }
 
 /// The renderer begins the line of another place with `:::`, which a CI runner takes for the beginning of a command;
 /// where it names no place the line says nothing.
-fn arrows(text: &str) -> String {
+fn replace_ci_command_marks(text: &str) -> String {
     let mut lines: Vec<Cow<'_, str>> = Vec::new();
     for line in text.lines() {
         let color =
@@ -71,7 +71,7 @@ fn arrows(text: &str) -> String {
 }
 
 /// `2 errors, 1 warning`; empty when there is nothing.
-pub fn counts(errors: usize, warnings: usize) -> String {
+pub fn count_text(errors: usize, warnings: usize) -> String {
     let part = |count: usize, word: &str| match count {
         0 => None,
         1 => Some(format!("1 {word}")),
@@ -122,7 +122,7 @@ fn unbroken(rest: &str) -> usize {
     length
 }
 
-fn group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
+fn annotation_group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
     let (level, begin) = match diagnostic.severity {
         Severity::Error => (Level::ERROR, "error[]: "),
         Severity::Warning => (Level::WARNING, "warning[]: "),
@@ -134,17 +134,17 @@ fn group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
         .id(diagnostic.code);
     let mut group = Group::with_title(title);
     let primary = diagnostic
-        .place
+        .location
         .iter()
         .map(|place| (AnnotationKind::Primary, place));
     let others = diagnostic
-        .also
+        .related
         .iter()
         .map(|place| (AnnotationKind::Context, place));
     for (kind, place) in primary.chain(others) {
         // The renderer counts columns in what it is given: of a line that is shown in part, it
         // would count wrong.
-        group = if is_cut(place) {
+        group = if is_truncated(place) {
             let origin = Origin::path(safe(&place.file))
                 .line(place.line)
                 .char_column(place.column);
@@ -155,7 +155,7 @@ fn group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
     }
     match &diagnostic.help {
         Some(help) => {
-            let numbers = diagnostic.place.iter().chain(&diagnostic.also);
+            let numbers = diagnostic.location.iter().chain(&diagnostic.related);
             let widest = numbers.map(|place| place.line.to_string().len()).max();
             let help = wrapped(
                 safe_lines(help),
@@ -167,11 +167,14 @@ fn group(diagnostic: &Diagnostic, sentences: usize) -> Group<'_> {
     }
 }
 
-fn is_cut(place: &Place) -> bool {
+fn is_truncated(place: &SourceLocation) -> bool {
     place.excerpt[..place.caret.start].chars().count() + 1 != place.column
 }
 
-fn snippet(kind: AnnotationKind, place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+fn snippet(
+    kind: AnnotationKind,
+    place: &SourceLocation,
+) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
     let label = place.label.as_deref().map(safe);
     Snippet::source(&place.excerpt)
         .line_start(place.line)

@@ -5,12 +5,12 @@
 
 use std::fmt::{self, Write};
 
-use crate::core::manifest::{Diagnostics, Place, Severity};
+use crate::core::manifest::{Diagnostics, Severity, SourceLocation};
 use crate::core::view::escape;
 
 /// Writes one command per diagnostic, errors first: of each kind GitHub keeps ten per step and drops the
 /// rest. `path` turns a file as it is shown into its path from the top of the repository.
-pub fn annotations(
+pub fn render_annotations(
     diagnostics: &Diagnostics,
     path: impl Fn(&str) -> String,
     out: &mut dyn Write,
@@ -21,19 +21,19 @@ pub fn annotations(
             Severity::Warning => "warning",
         };
         write!(out, "::{command} ")?;
-        if let Some(place) = &diagnostic.place {
-            write!(out, "{},", spot(place, &path))?;
+        if let Some(place) = &diagnostic.location {
+            write!(out, "{},", location_properties(place, &path))?;
         }
-        write!(out, "title={}::", property(diagnostic.code))?;
+        write!(out, "title={}::", escape_property(diagnostic.code))?;
         let mut message = diagnostic.message.clone();
         if let Some(label) = diagnostic
-            .place
+            .location
             .as_ref()
             .and_then(|place| place.label.as_ref())
         {
             write!(message, " ({label})")?;
         }
-        for place in &diagnostic.also {
+        for place in &diagnostic.related {
             let label = place.label.as_deref().unwrap_or("see");
             write!(
                 message,
@@ -44,22 +44,22 @@ pub fn annotations(
         if let Some(help) = &diagnostic.help {
             write!(message, "\nhelp: {help}")?;
         }
-        writeln!(out, "{}", data(&message))?;
+        writeln!(out, "{}", escape_data(&message))?;
     }
     Ok(())
 }
 
-fn spot(place: &Place, path: impl Fn(&str) -> String) -> String {
+fn location_properties(place: &SourceLocation, path: impl Fn(&str) -> String) -> String {
     format!(
         "file={},line={},col={}",
-        property(&path(&place.file)),
+        escape_property(&path(&place.file)),
         place.line,
         place.column
     )
 }
 
 /// The text of a message: hazards are shown, line ends stay as GitHub writes them.
-fn data(text: &str) -> String {
+fn escape_data(text: &str) -> String {
     let lines: Vec<String> = text
         .split('\n')
         .map(|line| escape::safe(line).replace('%', "%25"))
@@ -68,8 +68,8 @@ fn data(text: &str) -> String {
 }
 
 /// The value of a property, in which colons and commas mean something.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
@@ -78,7 +78,7 @@ mod tests {
     use crate::core::manifest::{Diagnostic, codes};
 
     fn written(file: &str, message: &str) -> String {
-        let place = Place {
+        let place = SourceLocation {
             file: file.to_owned(),
             span: 0..1,
             line: 3,
@@ -91,11 +91,11 @@ mod tests {
         found.push(Diagnostic::warning(codes::CLAMPED, "a warning"));
         found.push(
             Diagnostic::error(codes::BAD_VALUE, message)
-                .at(place)
+                .with_location(place)
                 .help("two\r\nlines"),
         );
         let mut out = String::new();
-        annotations(&found, str::to_owned, &mut out).unwrap();
+        render_annotations(&found, str::to_owned, &mut out).unwrap();
         out
     }
 

@@ -6,9 +6,9 @@ use std::fmt;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::commands::pasteable;
+use super::command_hints::expand_commands;
 use super::escape;
-use super::pen::{FIRM, GLUE, Pen, end_within};
+use super::line_wrapper::{COMMAND_SPACE, LineWrapper, UNBREAKABLE_SPACE, prefix_within};
 use super::style::{Label, Style};
 
 /// Both sides of an arrow belong together.
@@ -77,20 +77,20 @@ impl Line {
     }
 
     /// Adds a piece that is not broken at its blanks, but for those at its start.
-    pub fn add_whole(&mut self, label: Label, text: impl AsRef<str>) {
+    pub fn add_unbroken(&mut self, label: Label, text: impl AsRef<str>) {
         let text = escape::safe(text.as_ref());
         let body = text.trim_start_matches(' ');
         let lead = " ".repeat(text.len() - body.len());
         let glued: String = body
             .chars()
-            .map(|c| if c == ' ' { GLUE } else { c })
+            .map(|c| if c == ' ' { UNBREAKABLE_SPACE } else { c })
             .collect();
         self.pieces.push((label, lead + &glued));
     }
 
     /// Fills up with blanks to this column.
     #[must_use]
-    pub fn to_column(self, column: usize) -> Self {
+    pub fn pad_to_column(self, column: usize) -> Self {
         let missing = column.saturating_sub(self.width());
         self.plain(" ".repeat(missing))
     }
@@ -115,10 +115,10 @@ impl Line {
         let width = style.width.max(1);
         // A deep indent on a narrow terminal would leave no room to read in.
         let hang = self.hang.min(width / 3);
-        let mut pen = Pen::new(style, hang, out);
+        let mut pen = LineWrapper::new(style, hang, out);
         pen.blanks(self.indent.min(width / 2));
-        for word in words(&self.shown(style)) {
-            if pen.has_room(word.gap + word.width) {
+        for word in split_words(&self.prepared_pieces(style)) {
+            if pen.fits(word.gap + word.width) {
                 pen.blanks(word.gap);
             } else {
                 pen.new_line()?;
@@ -127,16 +127,16 @@ impl Line {
                 pen.write(*label, text)?;
             }
         }
-        pen.end()
+        pen.end_line()
     }
 
     /// The pieces with commands as they are typed here, and never broken.
-    fn shown(&self, style: &Style) -> Vec<(Label, Cow<'_, str>)> {
+    fn prepared_pieces(&self, style: &Style) -> Vec<(Label, Cow<'_, str>)> {
         let pieces = self.pieces.iter();
         pieces
             .map(|(label, text)| {
-                let text = pasteable(text, style.program);
-                let text = match firm(&text) {
+                let text = expand_commands(text, style.program);
+                let text = match with_unbreakable_commands(&text) {
                     Some(firm) => Cow::Owned(firm),
                     None => text,
                 };
@@ -147,7 +147,7 @@ impl Line {
 }
 
 /// The text with every blank between two backticks as one that does not break; none where there is none.
-fn firm(text: &str) -> Option<String> {
+fn with_unbreakable_commands(text: &str) -> Option<String> {
     let ends: Vec<usize> = text.match_indices('`').map(|(at, _)| at).collect();
     let spans = || ends.chunks_exact(2).map(|span| span[0]..span[1]);
     if !spans().any(|span| text[span].contains(' ')) {
@@ -158,13 +158,17 @@ fn firm(text: &str) -> Option<String> {
     for span in spans() {
         shown.push_str(&text[from..span.start]);
         from = span.end;
-        shown.extend(text[span].chars().map(|c| if c == ' ' { FIRM } else { c }));
+        shown.extend(
+            text[span]
+                .chars()
+                .map(|c| if c == ' ' { COMMAND_SPACE } else { c }),
+        );
     }
     shown.push_str(&text[from..]);
     Some(shown)
 }
 
-fn words<'t>(pieces: &'t [(Label, Cow<'t, str>)]) -> Vec<Word<'t>> {
+fn split_words<'t>(pieces: &'t [(Label, Cow<'t, str>)]) -> Vec<Word<'t>> {
     let mut words: Vec<Word<'_>> = Vec::new();
     let mut gap = 0;
     let mut open = false;
@@ -197,28 +201,28 @@ fn words<'t>(pieces: &'t [(Label, Cow<'t, str>)]) -> Vec<Word<'t>> {
 
 /// The text cut to so many columns, with `…` where something is missing. Escaped first, so that the
 /// columns are those that will be seen.
-pub fn cut(text: &str, columns: usize) -> Cow<'_, str> {
+pub fn truncate(text: &str, columns: usize) -> Cow<'_, str> {
     let text = escape::safe(text);
     if text.width() <= columns {
         return text;
     }
-    let end = end_within(&text, columns.saturating_sub(1));
+    let end = prefix_within(&text, columns.saturating_sub(1));
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
 /// Columns of the text as it will be seen.
-pub fn columns(text: &str) -> usize {
+pub fn display_width(text: &str) -> usize {
     escape::safe(text).width()
 }
 
 /// A sheet to write lines on.
-pub struct Page<'a> {
+pub struct LineWriter<'a> {
     /// How.
     pub style: &'a Style,
     out: &'a mut dyn fmt::Write,
 }
 
-impl<'a> Page<'a> {
+impl<'a> LineWriter<'a> {
     /// A sheet that ends up in this writer.
     pub fn new(style: &'a Style, out: &'a mut dyn fmt::Write) -> Self {
         Self { style, out }

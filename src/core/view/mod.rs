@@ -4,30 +4,30 @@
 //! Decides nothing either: whatever a view says stands in the data. Start at [`terminal`] for people
 //! and at [`json`] for programs; [`escape`] is what every foreign text passes on its way out.
 
-pub mod again;
-pub mod bundle;
-pub mod commands;
+pub mod change_bundle;
+pub mod command_hints;
 pub mod diagnostics;
-pub mod drifted;
-pub mod edit;
+pub mod drift_bundle;
+pub mod file_edit;
 pub mod github;
 pub mod json;
 pub mod line;
-pub mod one;
+mod line_wrapper;
+pub mod machine;
+pub mod next_command;
 pub mod outline;
-mod pen;
-pub mod run;
+pub mod phrases;
+pub mod run_report;
 pub mod scale;
 pub mod status;
 pub mod style;
 pub mod terminal;
 pub mod toml_diff;
-pub mod words;
 
 pub use super::escape;
-pub use edit::FileEdit;
-pub use one::OneView;
-pub use run::{RunEnd, RunReport, StateEnd, Tally};
+pub use file_edit::FileEdit;
+pub use machine::MachineView;
+pub use run_report::{RunOutcome, RunReport, StateOutcome, Tally};
 pub use scale::ScaleView;
 pub use status::StatusView;
 pub use style::{Label, Style};

@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::bundle::{Bundle, Item, Kind, Order, Role, Why};
-use super::drifted::{self, DriftBundle};
+use super::change_bundle::{
+    ChangeBundle, ChangeKind, MachineChange, NewMachineRole, RemovalReason, ReplaceOrder,
+};
+use super::drift_bundle::{self, DriftBundle};
 use crate::core::fleet::{FieldChange, GroupName, MachineId};
 use crate::core::plan::{Action, Branch, Change, GroupChange, GroupVerdict, Plan, Removal, StepId};
 
@@ -28,7 +30,7 @@ pub struct Section<'a> {
     /// Its line of the plan.
     pub group: Option<&'a GroupChange>,
     /// Its changes, destroys last.
-    pub bundles: Vec<Bundle<'a>>,
+    pub bundles: Vec<ChangeBundle<'a>>,
     /// Whether the world was asked: without it, what is left behind is only what the state remembers of
     /// Machines that are chosen at apply.
     pub online: bool,
@@ -42,21 +44,21 @@ impl<'a> Outline<'a> {
             .iter()
             .map(|group| (&group.name, Section::new(plan, &group.name, Some(group))))
             .collect();
-        let mut places: HashMap<(&GroupName, Kind<'_>, String), usize> = HashMap::new();
-        for (kind, fields, item) in items(plan) {
+        let mut places: HashMap<(&GroupName, ChangeKind<'_>, String), usize> = HashMap::new();
+        for (kind, fields, item) in machine_changes(plan) {
             let change = item.change;
             let section = sections
                 .entry(&change.group)
                 .or_insert_with(|| Section::new(plan, &change.group, None));
-            let key = (&change.group, kind, sameness(fields, &change.branches));
+            let key = (&change.group, kind, grouping_key(fields, &change.branches));
             let place = *places.entry(key).or_insert(section.bundles.len());
             match section.bundles.get_mut(place) {
-                Some(bundle) => bundle.items.push(item),
-                None => section.bundles.push(Bundle {
+                Some(bundle) => bundle.machines.push(item),
+                None => section.bundles.push(ChangeBundle {
                     kind,
                     fields,
                     branches: &change.branches,
-                    items: vec![item],
+                    machines: vec![item],
                 }),
             }
         }
@@ -67,10 +69,10 @@ impl<'a> Outline<'a> {
         for section in &mut sections {
             section.bundles.sort_by_key(|bundle| bundle.kind);
         }
-        sections.sort_by_key(Section::rank);
+        sections.sort_by_key(Section::display_rank);
         Self {
             sections,
-            drift: drifted::bundles(plan),
+            drift: drift_bundle::drift_bundles(plan),
         }
     }
 
@@ -91,17 +93,17 @@ impl<'a> Section<'a> {
     }
 
     /// Whether the whole group goes.
-    pub fn goes(&self) -> bool {
+    pub fn is_removed(&self) -> bool {
         self.group
             .is_some_and(|group| group.verdict == GroupVerdict::Removed)
     }
 
-    fn rank(&self) -> u8 {
-        self.group.map_or(0, |group| rank(group.verdict))
+    fn display_rank(&self) -> u8 {
+        self.group.map_or(0, |group| verdict_rank(group.verdict))
     }
 
     /// The kind that all its changes are, if they are all of one.
-    pub fn only_kind(&self) -> Option<Kind<'a>> {
+    pub fn only_kind(&self) -> Option<ChangeKind<'a>> {
         let first = self.bundles.first()?.kind;
         self.bundles
             .iter()
@@ -111,7 +113,7 @@ impl<'a> Section<'a> {
 }
 
 /// The order in which groups are read: what is there and changes, what is new, what goes, what stays.
-pub fn rank(verdict: GroupVerdict) -> u8 {
+pub fn verdict_rank(verdict: GroupVerdict) -> u8 {
     match verdict {
         GroupVerdict::Changed => 0,
         GroupVerdict::Added => 1,
@@ -121,7 +123,9 @@ pub fn rank(verdict: GroupVerdict) -> u8 {
 }
 
 /// The changes of a plan with the halves of replacements put together.
-fn items(plan: &Plan) -> impl Iterator<Item = (Kind<'_>, &[FieldChange], Item<'_>)> {
+fn machine_changes(
+    plan: &Plan,
+) -> impl Iterator<Item = (ChangeKind<'_>, &[FieldChange], MachineChange<'_>)> {
     let mut old_halves: HashMap<&MachineId, (StepId, &Change)> = HashMap::new();
     let mut replaced: HashMap<&MachineId, StepId> = HashMap::new();
     for (id, change) in plan.changes() {
@@ -148,35 +152,47 @@ fn items(plan: &Plan) -> impl Iterator<Item = (Kind<'_>, &[FieldChange], Item<'_
         }
     }
     plan.changes().filter_map(move |(id, change)| {
-        let alone = |kind| Some((kind, &change.changes[..], Item { change, old: None }));
+        let alone = |kind| {
+            Some((
+                kind,
+                &change.changes[..],
+                MachineChange { change, old: None },
+            ))
+        };
         match &change.action {
-            Action::Wait => alone(Kind::Wait),
-            Action::Start => alone(Kind::Start),
-            Action::Adopt => alone(Kind::Adopt),
-            Action::Forget => alone(Kind::Forget),
-            Action::Move { from, .. } => alone(Kind::Move(from)),
-            Action::Update { .. } => alone(Kind::Update),
+            Action::Wait => alone(ChangeKind::Wait),
+            Action::Start => alone(ChangeKind::Start),
+            Action::Adopt => alone(ChangeKind::Adopt),
+            Action::Forget => alone(ChangeKind::Forget),
+            Action::Move { from, .. } => alone(ChangeKind::Move(from)),
+            Action::Update { .. } => alone(ChangeKind::Update),
             Action::Create {
                 replaces: Some(machine),
                 ..
             } => {
                 let old = old_halves.get(machine);
                 let order = match old {
-                    Some((old, _)) if *old < id => Order::OldFirst,
-                    _ => Order::NewFirst,
+                    Some((old, _)) if *old < id => ReplaceOrder::OldFirst,
+                    _ => ReplaceOrder::NewFirst,
                 };
                 let old = old.map(|(_, change)| *change);
                 let fields = match old {
                     Some(old) if change.changes.is_empty() => &old.changes[..],
                     _ => &change.changes[..],
                 };
-                Some((Kind::Replace(order), fields, Item { change, old }))
+                Some((
+                    ChangeKind::Replace(order),
+                    fields,
+                    MachineChange { change, old },
+                ))
             }
-            Action::Create { standby_for, .. } => alone(Kind::Create(if standby_for.is_empty() {
-                Role::Primary
-            } else {
-                Role::Standby
-            })),
+            Action::Create { standby_for, .. } => {
+                alone(ChangeKind::Create(if standby_for.is_empty() {
+                    NewMachineRole::Primary
+                } else {
+                    NewMachineRole::Standby
+                }))
+            }
             Action::Destroy { removal, .. } => {
                 let paired = change
                     .machine
@@ -186,14 +202,14 @@ fn items(plan: &Plan) -> impl Iterator<Item = (Kind<'_>, &[FieldChange], Item<'_
                 if *removal == Removal::Replaced && paired {
                     return None;
                 }
-                alone(Kind::Destroy(Why::of(*removal)))
+                alone(ChangeKind::Destroy(RemovalReason::from_removal(*removal)))
             }
         }
     })
 }
 
 /// A text that is equal for equal changes; field values are JSON and have no hash of their own.
-fn sameness(fields: &[FieldChange], branches: &[Branch]) -> String {
+fn grouping_key(fields: &[FieldChange], branches: &[Branch]) -> String {
     if fields.is_empty() && branches.is_empty() {
         return String::new();
     }

@@ -23,14 +23,14 @@ pub struct GroupScale {
     /// Its name.
     pub name: GroupName,
     /// What is there.
-    pub actual: Scale,
+    pub actual: ScaleCounts,
     /// What the files want; none where they cannot be read.
-    pub wanted: Option<Scale>,
+    pub desired: Option<ScaleCounts>,
 }
 
 /// Numbers of one group.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Scale {
+pub struct ScaleCounts {
     /// Machines, standbys included.
     pub count: u32,
     /// `shared` or `performance`.
@@ -47,13 +47,13 @@ impl ScaleView {
     /// Puts the two beside each other. A plan knows both.
     pub fn of(desired: &Desired, plan: &Plan, observed: Option<&Observed>) -> Self {
         let groups = plan.groups.iter().map(|group| {
-            let guest = observed.and_then(|observed| guest(observed, &group.name));
+            let guest = observed.and_then(|observed| first_guest(observed, &group.name));
             let written = desired.groups.get(&group.name);
             let written = written.and_then(|group| group.template.explicit_size());
             GroupScale {
                 name: group.name.clone(),
-                actual: numbers(group, group.before, |(before, _)| *before, guest),
-                wanted: Some(numbers(
+                actual: scale_counts(group, group.before, |(before, _)| *before, guest),
+                desired: Some(scale_counts(
                     group,
                     group.after,
                     |(_, after)| *after,
@@ -69,10 +69,10 @@ impl ScaleView {
     }
 
     /// What there is, where no file says what is wanted. Machines of nobody's known group are not counted.
-    pub fn there(known: &Known, observed: Option<&Observed>) -> Self {
-        let mut groups: BTreeMap<&GroupName, Scale> = BTreeMap::new();
+    pub fn from_known(known: &Known, observed: Option<&Observed>) -> Self {
+        let mut groups: BTreeMap<&GroupName, ScaleCounts> = BTreeMap::new();
         let mut count = |group, region: &Region| {
-            let scale: &mut Scale = groups.entry(group).or_default();
+            let scale: &mut ScaleCounts = groups.entry(group).or_default();
             scale.count += 1;
             *scale.regions.entry(region.clone()).or_default() += 1;
         };
@@ -95,11 +95,11 @@ impl ScaleView {
             }
         }
         let groups = groups.into_iter().map(|(name, scale)| {
-            let guest = observed.and_then(|observed| guest(observed, name));
+            let guest = observed.and_then(|observed| first_guest(observed, name));
             GroupScale {
                 name: name.clone(),
-                actual: scale.of_size(guest),
-                wanted: None,
+                actual: scale.with_guest(guest),
+                desired: None,
             }
         });
         Self {
@@ -110,8 +110,8 @@ impl ScaleView {
     }
 }
 
-impl Scale {
-    fn of_size(self, guest: Option<&Guest>) -> Self {
+impl ScaleCounts {
+    fn with_guest(self, guest: Option<&Guest>) -> Self {
         Self {
             cpu_kind: guest.and_then(|guest| guest.cpu_kind.clone()),
             cpus: guest.and_then(|guest| guest.cpus),
@@ -122,26 +122,26 @@ impl Scale {
 }
 
 /// The size of the group's first Machine stands for all, as it does for Fly.
-fn guest<'o>(observed: &'o Observed, name: &GroupName) -> Option<&'o Guest> {
+fn first_guest<'o>(observed: &'o Observed, name: &GroupName) -> Option<&'o Guest> {
     let machines = observed.machines.values();
     let mut its = machines.filter(|machine| machine.group.as_ref() == Some(name));
     its.find_map(|machine| machine.config.as_ref()?.guest.as_ref())
 }
 
-fn numbers(
+fn scale_counts(
     group: &GroupChange,
     count: u32,
     of: impl Fn(&(u32, u32)) -> u32,
     guest: Option<&Guest>,
-) -> Scale {
+) -> ScaleCounts {
     let regions = group
         .regions
         .iter()
         .map(|(region, n)| (region.clone(), of(n)));
-    let scale = Scale {
+    let scale = ScaleCounts {
         count,
         regions: regions.filter(|(_, n)| *n > 0).collect(),
-        ..Scale::default()
+        ..ScaleCounts::default()
     };
-    scale.of_size(guest)
+    scale.with_guest(guest)
 }

@@ -28,21 +28,21 @@ pub struct StatusView {
     /// Machines by group, region and id; Machines of no group come last.
     pub machines: Vec<MachineStatus>,
     /// Machines that the state has and the provider has not.
-    pub missing: Vec<Missing>,
+    pub missing: Vec<MissingMachineStatus>,
     /// Machines of the same app that belong to other project folders and are left alone, by folder and id.
-    pub others: Vec<Other>,
+    pub other_project_machines: Vec<OtherProjectMachine>,
     /// The last run that the state lists.
     pub last_run: Option<RunRecord>,
     /// That nobody can say whether the app has no Machine, and groups of which nothing runs although they want
     /// Machines.
     pub warnings: Vec<Note>,
     /// What a plan says now; none where nobody planned.
-    pub now: Option<Now>,
+    pub plan_totals: Option<PlanTotals>,
 }
 
 /// What a plan made of the same look says, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Now {
+pub struct PlanTotals {
     /// Machines whose fields were changed outside.
     pub changed: usize,
     /// Machines that are known and gone.
@@ -50,7 +50,7 @@ pub struct Now {
     /// Machines that the state does not list.
     pub added: usize,
     /// What an apply would do.
-    pub to_do: Summary,
+    pub summary: Summary,
     /// Why it would not, in how many points.
     pub refusals: usize,
 }
@@ -61,7 +61,7 @@ pub struct GroupStatus {
     /// Its name.
     pub name: GroupName,
     /// How many are wanted, standbys included; none when nobody wrote it or no manifest was read.
-    pub wanted: Option<u32>,
+    pub desired_count: Option<u32>,
     /// How many there are, standbys included.
     pub actual: u32,
     /// How many of those are started.
@@ -69,7 +69,7 @@ pub struct GroupStatus {
     /// How many of those are started and pass every check that they report.
     pub healthy: u32,
     /// Whether the manifests want it; true as well when none was read.
-    pub desired: bool,
+    pub is_desired: bool,
     /// How many there are in each region, standbys included.
     pub regions: BTreeMap<Region, u32>,
     /// How many there are of each release, where that is told.
@@ -125,14 +125,14 @@ pub struct MachineStatus {
     pub known: bool,
     /// Whether it counts for its group, as it does for a plan: what belongs to a release or a console, and what
     /// was taken out of the state, does not.
-    pub counts: bool,
+    pub counts_for_group: bool,
     /// Who manages it.
     pub management: Management,
 }
 
 /// A Machine that belongs to another project folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Other {
+pub struct OtherProjectMachine {
     /// That folder.
     pub project: String,
     /// Its id.
@@ -147,7 +147,7 @@ pub struct Other {
 
 /// A Machine that is remembered and not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingMachineStatus {
     /// Its id.
     pub id: MachineId,
     /// Its name.
@@ -182,11 +182,11 @@ impl StatusView {
                 .get(id)
                 .is_some_and(|machine| machine.state != MachineState::Destroyed)
         };
-        let missing: Vec<Missing> = known
+        let missing: Vec<MissingMachineStatus> = known
             .into_iter()
             .flat_map(|known| &known.machines)
             .filter(|(id, _)| !there(id))
-            .map(|(id, machine)| Missing {
+            .map(|(id, machine)| MissingMachineStatus {
                 id: id.clone(),
                 name: machine.name.clone(),
                 group: machine.group.clone(),
@@ -198,28 +198,28 @@ impl StatusView {
             named_by: desired.and_then(|desired| desired.app_name_source.clone()),
             provider: provider.to_owned(),
             serial: known.map(|k| k.serial).filter(|serial| *serial > 0),
-            groups: groups(desired, &machines, &missing),
+            groups: group_statuses(desired, &machines, &missing),
             machines,
             missing,
-            others: others(observed),
+            other_project_machines: other_project_machines(observed),
             last_run: known.and_then(|known| known.runs.last().cloned()),
             warnings: Note::unconfirmed_app(observed).into_iter().collect(),
-            now: None,
+            plan_totals: None,
         }
     }
 
     /// The same beside a plan that was made of the same look.
     #[must_use]
-    pub fn beside(mut self, plan: &Plan) -> Self {
+    pub fn with_plan(mut self, plan: &Plan) -> Self {
         let of = |kind| plan.drift.iter().filter(|drift| drift.kind == kind).count();
         let not_running = |note: &&Note| note.code == codes::NOT_RUNNING.name();
         let not_running = plan.warnings.iter().filter(not_running);
         self.warnings.extend(not_running.cloned());
-        self.now = Some(Now {
+        self.plan_totals = Some(PlanTotals {
             changed: of(DriftKind::Changed),
             missing: of(DriftKind::Missing),
             added: of(DriftKind::Added),
-            to_do: plan.summary(),
+            summary: plan.summary(),
             refusals: plan.refusals.len(),
         });
         self
@@ -235,16 +235,16 @@ impl StatusView {
 
     /// Only this group's. What an apply would do, and to whom, is the whole app's and left out.
     #[must_use]
-    pub fn only(mut self, group: &GroupName) -> Self {
+    pub fn for_group(mut self, group: &GroupName) -> Self {
         self.groups.retain(|there| there.name == *group);
         self.machines
             .retain(|machine| machine.group.as_ref() == Some(group));
         self.missing.retain(|missing| missing.group == *group);
-        self.others
+        self.other_project_machines
             .retain(|other| other.group.as_ref() == Some(group));
         self.warnings
             .retain(|note| note.group.as_ref().is_none_or(|named| named == group));
-        self.now = None;
+        self.plan_totals = None;
         self
     }
 }
@@ -286,12 +286,14 @@ impl MachineStatus {
                 .as_ref()
                 .map(|release| release.version),
             image: config.and_then(|config| config.image.clone()),
-            size: config.and_then(|config| config.guest.as_ref()).map(size),
+            size: config
+                .and_then(|config| config.guest.as_ref())
+                .map(size_text),
             volumes: volumes.clone(),
             created_at: machine.created_at.clone(),
             other_project: None,
             known: known.is_none_or(|known| known.machines.contains_key(&machine.id)),
-            counts: record.is_some()
+            counts_for_group: record.is_some()
                 || matches!(machine.management, Management::Ours | Management::FlyLaunch)
                     && !known.is_some_and(|known| known.ignored_machines.contains(&machine.id)),
             management: machine.management,
@@ -299,25 +301,25 @@ impl MachineStatus {
     }
 
     /// Whether it is started and passes every check that it reports.
-    pub fn healthy(&self) -> bool {
+    pub fn is_healthy(&self) -> bool {
         self.state == MachineState::Started
             && self.host == HostStatus::Ok
             && self.checks.iter().all(|c| c.status == CheckState::Passing)
     }
 
     /// Whether a person should look at it: not running although nothing says that it should not.
-    pub fn troubled(&self) -> bool {
+    pub fn needs_attention(&self) -> bool {
         let resting = self.standby || self.state.is_gone();
         let stopped = matches!(self.state, MachineState::Stopped | MachineState::Suspended);
         self.host != HostStatus::Ok
             || self.state == MachineState::Failed
             || self.checks.iter().any(|c| c.status == CheckState::Critical)
-            || (self.detail.is_some() && !resting && (stopped || !self.healthy()))
+            || (self.detail.is_some() && !resting && (stopped || !self.is_healthy()))
     }
 }
 
 /// A size as Fly prints it: `shared-cpu-1x:256MB`.
-fn size(guest: &Guest) -> String {
+fn size_text(guest: &Guest) -> String {
     let kind = match guest.cpu_kind.as_deref() {
         Some("shared") | None => "shared-cpu",
         Some(other) => other,
@@ -328,11 +330,11 @@ fn size(guest: &Guest) -> String {
     format!("{kind}-{}x{memory}", guest.cpus.unwrap_or(1))
 }
 
-fn others(observed: &Observed) -> Vec<Other> {
-    let mut others: Vec<Other> = observed
+fn other_project_machines(observed: &Observed) -> Vec<OtherProjectMachine> {
+    let mut others: Vec<OtherProjectMachine> = observed
         .other_projects
         .values()
-        .map(|machine| Other {
+        .map(|machine| OtherProjectMachine {
             project: machine.project.clone().unwrap_or_default(),
             id: machine.id.clone(),
             name: machine.name.clone(),
@@ -344,10 +346,10 @@ fn others(observed: &Observed) -> Vec<Other> {
     others
 }
 
-fn groups(
+fn group_statuses(
     desired: Option<&Desired>,
     machines: &[MachineStatus],
-    missing: &[Missing],
+    missing: &[MissingMachineStatus],
 ) -> Vec<GroupStatus> {
     let mut groups: BTreeMap<&GroupName, GroupStatus> = BTreeMap::new();
     let wanted = desired.into_iter().flat_map(|desired| &desired.groups);
@@ -359,25 +361,25 @@ fn groups(
         let group = desired.and_then(|desired| desired.groups.get(name));
         groups.entry(name).or_insert_with(|| GroupStatus {
             name: name.clone(),
-            wanted: group.and_then(|group| match group.count {
+            desired_count: group.and_then(|group| match group.count {
                 Count::Written(n) => Some(n + group.standby.unwrap_or(0)),
                 Count::Unwritten => None,
             }),
             actual: 0,
             started: 0,
             healthy: 0,
-            desired: desired.is_none() || group.is_some(),
+            is_desired: desired.is_none() || group.is_some(),
             regions: BTreeMap::new(),
             releases: BTreeMap::new(),
         });
     }
-    for machine in machines.iter().filter(|machine| machine.counts) {
+    for machine in machines.iter().filter(|machine| machine.counts_for_group) {
         let Some(group) = machine.group.as_ref().and_then(|name| groups.get_mut(name)) else {
             continue;
         };
         group.actual += 1;
         group.started += u32::from(machine.state == MachineState::Started);
-        group.healthy += u32::from(machine.healthy());
+        group.healthy += u32::from(machine.is_healthy());
         *group.regions.entry(machine.region.clone()).or_default() += 1;
         if let Some(release) = machine.release {
             *group.releases.entry(release).or_default() += 1;

@@ -45,17 +45,17 @@ pub enum Label {
     /// The word `warning`.
     Warning,
     /// It is well.
-    Good,
+    Success,
 }
 
 impl Label {
-    fn look(self) -> owo_colors::Style {
+    fn ansi_style(self) -> owo_colors::Style {
         let style = owo_colors::Style::new();
         match self {
             Self::Plain => style,
             Self::Strong => style.bold(),
             Self::Dim => style.dimmed(),
-            Self::Create | Self::Good => style.green(),
+            Self::Create | Self::Success => style.green(),
             Self::CreateEmphasis => style.green().bold().underline(),
             Self::Change => style.yellow(),
             Self::Destroy => style.red(),
@@ -71,7 +71,7 @@ impl Style {
     /// Writes text that is safe already.
     pub(super) fn paint(&self, label: Label, text: &str, out: &mut dyn fmt::Write) -> fmt::Result {
         if self.color && label != Label::Plain && !text.is_empty() {
-            write!(out, "{}", label.look().style(text))
+            write!(out, "{}", label.ansi_style().style(text))
         } else {
             out.write_str(text)
         }

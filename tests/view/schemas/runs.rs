@@ -94,15 +94,15 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
     let plan = gallery::everything_at_once();
     let mut lines = Vec::new();
     for event in &runs::events() {
-        if let Some(line) = json::apply::event(&plan, event) {
+        if let Some(line) = json::apply::event_line(&plan, event) {
             let value = valid(&schema, &line);
             let optional = ["run", "up_to_ms", "part"];
             rejects_changes(&schema, &value, &optional);
-            lines.push(json::text(&line));
+            lines.push(json::to_line(&line));
         }
     }
     for (_, run) in runs::ends() {
-        let line = json::apply::finished(&run.report());
+        let line = json::apply::finished_line(&run.report());
         let value = valid(&schema, &line);
         rejects_changes(
             &schema,
@@ -118,9 +118,9 @@ fn a_run_is_a_line_per_event_from_the_version_to_the_outcome() {
                 "unpublished",
             ],
         );
-        lines.push(json::text(&line));
+        lines.push(json::to_line(&line));
     }
-    valid(&schema, &json::apply::started_without_run(&plan));
+    valid(&schema, &json::apply::empty_run_line(&plan));
     assert_snapshot!(lines.join("\n"), @r#"
     {"event":"started","format_version":1,"run":"7f3k2m4n6p","app":"shop","steps":12,"summary":{"create":6,"update":4,"replace":0,"move":0,"destroy":2,"wait":0,"start":0,"adopt":0,"forget":0,"new_volumes":0}}
     {"event":"waiting","on":"the rate limit of releases","up_to_ms":5000}

@@ -3,18 +3,18 @@
 use crate::core::fleet::{Limit, OnFailure, Policy};
 use crate::core::manifest::codes;
 
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::settings::{PROVIDERS, StateLocation};
 use super::super::suggest::closest;
-use super::super::tree::{At, File};
+use super::super::tree::{Located, ManifestFile};
 use super::super::value::{Table, Value};
-use super::groups::{self, GroupSettings};
+use super::group_settings::{self, GroupSettings};
 use super::moved::{self, Moves};
 
 /// What aeroform.toml says.
 #[derive(Debug, Default)]
-pub(in crate::core::manifest) struct Aeroform {
+pub(in crate::core::manifest) struct AeroformDocument {
     pub(in crate::core::manifest) provider: Option<String>,
     pub(in crate::core::manifest) config: Option<String>,
     pub(in crate::core::manifest) image: Option<String>,
@@ -29,32 +29,32 @@ pub(in crate::core::manifest) struct Aeroform {
 ///
 /// Where it does not say where Machines run, that is `otherwise`.
 pub(in crate::core::manifest) fn read(
-    file: &File<'_>,
+    file: &ManifestFile<'_>,
     tree: &Table<'_>,
     otherwise: &str,
-) -> Aeroform {
+) -> AeroformDocument {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
     let provider = provider(&mut fields);
-    file.runs_on(provider.as_deref().unwrap_or(otherwise));
-    let aeroform = Aeroform {
+    file.set_provider(provider.as_deref().unwrap_or(otherwise));
+    let aeroform = AeroformDocument {
         provider,
-        config: written(&mut fields, "config"),
+        config: string_value(&mut fields, "config"),
         image: image(&mut fields),
         state: state(&mut fields),
-        groups: groups::read(&mut fields),
+        groups: group_settings::read(&mut fields),
         moves: moved::read(&mut fields),
         policy: policy(&mut fields),
         on_failure: deploy(&mut fields),
     };
-    fields.finish();
+    fields.report_unknown_keys();
     aeroform
 }
 
 /// A provider that there is. Another is told and taken, so that nothing is said of what it would mean.
 fn provider(fields: &mut Fields<'_, '_>) -> Option<String> {
-    let text = something(fields, "provider")?;
+    let text = non_empty_string(fields, "provider")?;
     if !PROVIDERS.contains(&text.value.as_str()) {
-        let message = format!("there is no provider {}", shown(&text.value));
+        let message = format!("there is no provider {}", quote_text(&text.value));
         let meant = fields.file.suggestion(&text.value, PROVIDERS);
         let all = || "the providers are `local` and `fly`".to_owned();
         let help = meant.unwrap_or_else(all);
@@ -64,16 +64,16 @@ fn provider(fields: &mut Fields<'_, '_>) -> Option<String> {
 }
 
 fn image(fields: &mut Fields<'_, '_>) -> Option<String> {
-    let text = something(fields, "image")?;
+    let text = non_empty_string(fields, "image")?;
     Some(fields.file.image(text)?.value)
 }
 
-fn written(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
-    Some(something(fields, key)?.value)
+fn string_value(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
+    Some(non_empty_string(fields, key)?.value)
 }
 
 /// A string that says something.
-fn something(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String>> {
+fn non_empty_string(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<String>> {
     let text = fields.string(key)?;
     if text.value.is_empty() {
         let message = format!("`{}` is empty", fields.path(key));
@@ -86,15 +86,18 @@ fn something(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<String
 
 fn state(fields: &mut Fields<'_, '_>) -> Option<StateLocation> {
     let mut fields = fields.table("state")?;
-    let (path, url) = (written(&mut fields, "path"), written(&mut fields, "url"));
+    let (path, url) = (
+        string_value(&mut fields, "path"),
+        string_value(&mut fields, "url"),
+    );
     if path.is_some() && url.is_some() {
         fields.file.report(
             Diagnostic::error(codes::STATE_TWICE, "[state] has a `path` and a `url`")
-                .at(fields.file.place(fields.span.clone(), ""))
+                .with_location(fields.file.location(fields.span.clone(), ""))
                 .help("keep the one where the state really is"),
         );
     }
-    fields.finish();
+    fields.report_unknown_keys();
     path.map(StateLocation::Path)
         .or(url.map(StateLocation::Url))
 }
@@ -102,7 +105,7 @@ fn state(fields: &mut Fields<'_, '_>) -> Option<StateLocation> {
 fn deploy(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
     let mut fields = fields.table("deploy")?;
     let chosen = on_failure(&mut fields);
-    fields.finish();
+    fields.report_unknown_keys();
     chosen
 }
 
@@ -111,7 +114,7 @@ fn on_failure(fields: &mut Fields<'_, '_>) -> Option<OnFailure> {
     let chosen = OnFailure::parse(&word.value);
     if chosen.is_none() {
         let path = fields.path("on_failure");
-        let message = format!("`{path}`: {} is not known", shown(&word.value));
+        let message = format!("`{path}`: {} is not known", quote_text(&word.value));
         let help = match closest(&word.value, OnFailure::ALL.map(|(name, _)| name)) {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => {
@@ -131,7 +134,7 @@ fn policy(fields: &mut Fields<'_, '_>) -> Policy {
     let policy = Policy {
         max_destroy: max_destroy(&mut fields),
     };
-    fields.finish();
+    fields.report_unknown_keys();
     policy
 }
 
@@ -140,7 +143,9 @@ fn max_destroy(fields: &mut Fields<'_, '_>) -> Option<Limit> {
     let node = fields.take("max_destroy")?;
     let path = fields.path("max_destroy");
     let Value::String(text) = node.get_ref() else {
-        let count = fields.file.integer(&path, node, 0..groups::MOST + 1)?;
+        let count = fields
+            .file
+            .integer(&path, node, 0..group_settings::MAX_COUNT + 1)?;
         return Some(Limit::Count(count.value));
     };
     let percent = text
@@ -148,7 +153,10 @@ fn max_destroy(fields: &mut Fields<'_, '_>) -> Option<Limit> {
         .and_then(|number| number.trim().parse::<f64>().ok());
     let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
     if percent.is_none() {
-        let message = format!("`{path}`: {} is neither a number nor a share", shown(text));
+        let message = format!(
+            "`{path}`: {} is neither a number nor a share",
+            quote_text(text)
+        );
         let help = "write 2, or \"25%\"".to_owned();
         fields.file.bad_value(node.span(), message, Some(help));
     }

@@ -4,8 +4,8 @@
 //! in [`super::agree`].
 
 pub(super) mod document;
-pub(super) mod groups;
+pub(super) mod group_settings;
 pub(super) mod moved;
 mod regions;
 
-pub(super) use document::{Aeroform, read};
+pub(super) use document::{AeroformDocument, read};

@@ -7,14 +7,14 @@ use std::ops::Range;
 use crate::core::fleet::{GroupName, Region, Regions};
 use crate::core::manifest::codes;
 
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::names;
-use super::super::tree::{At, File};
+use super::super::tree::{Located, ManifestFile};
 use super::super::value::{Node, Value};
-use super::groups::MOST;
+use super::group_settings::MAX_COUNT;
 
 /// `regions`: a list is evened out, a table is exact.
-pub(super) fn read(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
+pub(super) fn read(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     let regions = match node.get_ref() {
         Value::Array(_) => list(file, path, node)?,
         Value::Table(_) => map(file, path, node)?,
@@ -25,7 +25,7 @@ pub(super) fn read(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regio
                     codes::WRONG_TYPE,
                     format!("`{path}` takes a list of regions or a table of numbers, not {found}"),
                 )
-                .at(file.place(node.span(), found))
+                .with_location(file.location(node.span(), found))
                 .help("write [\"gru\", \"bog\"] to even out, or { gru = 5, bog = 3 } to be exact"),
             );
             return None;
@@ -46,7 +46,7 @@ pub(super) fn read(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regio
 }
 
 /// `None` where an entry was wrong, so that nothing is said of the rest.
-fn list(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
+fn list(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     let Value::Array(items) = node.get_ref() else {
         return None;
     };
@@ -55,7 +55,7 @@ fn list(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     for item in items {
         let Some(region) = file
             .string(path, item)
-            .and_then(|written| names::region(file, written))
+            .and_then(|written| names::parse_region(file, written))
         else {
             continue;
         };
@@ -65,8 +65,8 @@ fn list(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
                     codes::DUPLICATE_REGION,
                     format!("`{path}` names {region} twice"),
                 )
-                .at(file.place(item.span(), "again here"))
-                .also(file.place(first.clone(), "first here"))
+                .with_location(file.location(item.span(), "again here"))
+                .with_related(file.location(first.clone(), "first here"))
                 .help("a list is evened out; to weigh regions write { gru = 5, bog = 3 }"),
             );
         } else {
@@ -77,21 +77,21 @@ fn list(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     (list.len() == items.len()).then_some(Regions::List(list))
 }
 
-fn map(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
+fn map(file: &ManifestFile<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
     let table = file.table(path, node)?;
     let entries = table.entries();
     let wanted = entries.len();
     let exact: BTreeMap<Region, u32> = entries
         .into_iter()
         .filter_map(|(name, span, value)| {
-            let count = file.integer(&table.path(name), value, 0..MOST + 1);
-            let region = names::region(file, At::new(name.to_owned(), span));
+            let count = file.integer(&table.path(name), value, 0..MAX_COUNT + 1);
+            let region = names::parse_region(file, Located::new(name.to_owned(), span));
             Some((region?, count?.value))
         })
         .collect();
     let sum: u64 = exact.values().map(|n| u64::from(*n)).sum();
-    if sum > u64::from(MOST) {
-        let message = format!("`{path}` adds up to {sum}, and the most is {MOST}");
+    if sum > u64::from(MAX_COUNT) {
+        let message = format!("`{path}` adds up to {sum}, and the most is {MAX_COUNT}");
         file.bad_value(node.span(), message, None);
         return None;
     }
@@ -99,16 +99,16 @@ fn map(file: &File<'_>, path: &str, node: &Node<'_>) -> Option<Regions> {
 }
 
 /// The regions of a group, held against its numbers.
-pub(super) struct Layout<'l> {
-    pub(super) file: &'l File<'l>,
+pub(super) struct RegionLimits<'l> {
+    pub(super) file: &'l ManifestFile<'l>,
     pub(super) regions: &'l Regions,
     pub(super) span: Range<usize>,
     pub(super) name: &'l GroupName,
 }
 
-impl Layout<'_> {
+impl RegionLimits<'_> {
     /// An exact map gives the count; a count beside it has to be the same.
-    pub(super) fn agree_on_count(&self, count: Option<&At<u32>>) {
+    pub(super) fn check_count(&self, count: Option<&Located<u32>>) {
         let (Regions::Exact(map), Some(count)) = (self.regions, count) else {
             return;
         };
@@ -116,7 +116,7 @@ impl Layout<'_> {
         if sum == u64::from(count.value) {
             return;
         }
-        let name = shown(self.name.as_str());
+        let name = quote_text(self.name.as_str());
         self.file.report(
             Diagnostic::error(
                 codes::COUNT_AND_REGIONS,
@@ -125,14 +125,21 @@ impl Layout<'_> {
                     count.value
                 ),
             )
-            .at(self.file.place(count.span.clone(), ""))
-            .also(self.file.place(self.span.clone(), format!("{sum} in all")))
+            .with_location(self.file.location(count.span.clone(), ""))
+            .with_related(
+                self.file
+                    .location(self.span.clone(), format!("{sum} in all")),
+            )
             .help("an exact table needs no `count`; to even out a count write a list of regions"),
         );
     }
 
     /// No region may have to take more than `max_per_region`.
-    pub(super) fn fit(&self, count: Option<&At<u32>>, most: Option<&At<u32>>) {
+    pub(super) fn check_max_per_region(
+        &self,
+        count: Option<&Located<u32>>,
+        most: Option<&Located<u32>>,
+    ) {
         let Some(most) = most else {
             return;
         };
@@ -161,14 +168,14 @@ impl Layout<'_> {
             (Regions::List(_) | Regions::Unwritten, _) => None,
         };
         if let Some(problem) = problem {
-            let name = shown(self.name.as_str());
+            let name = quote_text(self.name.as_str());
             self.file.report(
                 Diagnostic::error(
                     codes::TOO_MANY_PER_REGION,
                     format!("group {name}: {problem}"),
                 )
-                .at(self.file.place(most.span.clone(), ""))
-                .also(self.file.place(self.span.clone(), "these regions"))
+                .with_location(self.file.location(most.span.clone(), ""))
+                .with_related(self.file.location(self.span.clone(), "these regions"))
                 .help("raise `max_per_region`, or name more regions"),
             );
         }

@@ -1,167 +1,167 @@
 //! The list itself.
 
 use super::super::settings::PROVIDERS;
-use super::{Exclusive, Key, Table, Takes};
+use super::{AeroformKey, AeroformTable, KeyRule, ValueType};
 use crate::core::fleet::OnFailure;
 
 const ON_FAILURE: &[&str] = &[OnFailure::ALL[0].0, OnFailure::ALL[1].0];
 
 /// All tables, in the order of the page.
-pub fn tables() -> &'static [Table] {
+pub fn tables() -> &'static [AeroformTable] {
     TABLES
 }
 
-const TABLES: &[Table] = &[
-    Table {
+const TABLES: &[AeroformTable] = &[
+    AeroformTable {
         path: "",
         heading: "Top level",
         about: "Write these keys above the first `[table]`.",
         keys: TOP,
-        exclusive: Exclusive::No,
+        key_rule: KeyRule::No,
     },
-    Table {
+    AeroformTable {
         path: "state",
         heading: "`[state]`",
         about: "Where the state file is. See [state-format.md](state-format.md) for what it holds.",
         keys: STATE,
-        exclusive: Exclusive::AtMostOne(&["path", "url"]),
+        key_rule: KeyRule::AtMostOne(&["path", "url"]),
     },
-    Table {
+    AeroformTable {
         path: "groups.*",
         heading: "`[groups.NAME]`",
         about: "One process group of fly.toml: how many Machines it has, and where. Without `[processes]` in \
                 fly.toml the only group is `app`. A table for a group that fly.toml does not have is an error, \
                 unless a `[[moved]]` renames that group.",
         keys: GROUP,
-        exclusive: Exclusive::No,
+        key_rule: KeyRule::No,
     },
-    Table {
+    AeroformTable {
         path: "groups.*.deploy",
         heading: "`[groups.NAME.deploy]`",
         about: "How changes of this group are carried out. The strategy and its limits are in `[deploy]` of \
                 fly.toml, see [fly-toml.md](fly-toml.md).",
         keys: GROUP_DEPLOY,
-        exclusive: Exclusive::No,
+        key_rule: KeyRule::No,
     },
-    Table {
+    AeroformTable {
         path: "groups.*.local",
         heading: "`[groups.NAME.local]`",
         about: "What holds with provider `local` only.",
         keys: GROUP_LOCAL,
-        exclusive: Exclusive::No,
+        key_rule: KeyRule::No,
     },
-    Table {
+    AeroformTable {
         path: "moved",
         heading: "`[[moved]]`",
         about: "A group got another name, or a Machine belongs to another group. The Machines get \
                 the config of their new group in place; none is destroyed for it. Write `to`, and either `from` or `machine`.",
         keys: MOVED,
-        exclusive: Exclusive::OneWith(&["from", "machine"], "to"),
+        key_rule: KeyRule::OneWith(&["from", "machine"], "to"),
     },
-    Table {
+    AeroformTable {
         path: "removed",
         heading: "`[[removed]]`",
         about: "Which Machine goes first when a group gets smaller. The entry chooses the Machine and does not \
                 lower a written `count`; without a `count` the group loses that Machine. It has no effect once the \
                 Machine is gone.",
         keys: REMOVED,
-        exclusive: Exclusive::Required("machine"),
+        key_rule: KeyRule::Required("machine"),
     },
-    Table {
+    AeroformTable {
         path: "deploy",
         heading: "`[deploy]`",
         about: "How a release is carried out, for all groups.",
         keys: DEPLOY,
-        exclusive: Exclusive::No,
+        key_rule: KeyRule::No,
     },
-    Table {
+    AeroformTable {
         path: "policy",
         heading: "`[policy]`",
         about: "Limits on every plan. A plan beyond a limit is shown and refused; no flag lifts the limit.",
         keys: POLICY,
-        exclusive: Exclusive::No,
+        key_rule: KeyRule::No,
     },
 ];
 
-const TOP: &[Key] = &[
-    Key {
+const TOP: &[AeroformKey] = &[
+    AeroformKey {
         name: "provider",
-        takes: Takes::Word(&PROVIDERS),
+        value_type: ValueType::Word(&PROVIDERS),
         default: "`local`; must be written where a Fly token is set or an image is named",
         about: "Where Machines run: on Fly, or as processes of this computer. `--provider` overrides it. See \
                 [providers.md](providers.md).",
         example: "provider = \"fly\"",
     },
-    Key {
+    AeroformKey {
         name: "config",
-        takes: Takes::Text,
+        value_type: ValueType::Text,
         default: "the fly.toml that goes with the name of this file",
         about: "The fly.toml of this app, relative to the folder of this file. \
                 [fly-toml.md](fly-toml.md#what-holds-everywhere) says which names go together.",
         example: "config = \"deploy/fly.toml\"",
     },
-    Key {
+    AeroformKey {
         name: "image",
-        takes: Takes::Text,
+        value_type: ValueType::Text,
         default: "`[build] image` of fly.toml; without it, the image that runs",
         about: "The image of every group. `--image` overrides it.",
         example: "image = \"registry.example/shop:v43\"",
     },
-    Key {
+    AeroformKey {
         name: "state",
-        takes: Takes::Table("state"),
+        value_type: ValueType::Table("state"),
         default: "",
         about: "Where the state file is.",
         example: "[state]",
     },
-    Key {
+    AeroformKey {
         name: "groups",
-        takes: Takes::Named("groups.*"),
+        value_type: ValueType::Named("groups.*"),
         default: "",
         about: "The process groups.",
         example: "[groups.web]",
     },
-    Key {
+    AeroformKey {
         name: "moved",
-        takes: Takes::List("moved"),
+        value_type: ValueType::List("moved"),
         default: "",
         about: "Renamed groups, and Machines that change their group.",
         example: "[[moved]]",
     },
-    Key {
+    AeroformKey {
         name: "removed",
-        takes: Takes::List("removed"),
+        value_type: ValueType::List("removed"),
         default: "",
         about: "Machines that go first.",
         example: "[[removed]]",
     },
-    Key {
+    AeroformKey {
         name: "deploy",
-        takes: Takes::Table("deploy"),
+        value_type: ValueType::Table("deploy"),
         default: "",
         about: "How a release is carried out.",
         example: "[deploy]",
     },
-    Key {
+    AeroformKey {
         name: "policy",
-        takes: Takes::Table("policy"),
+        value_type: ValueType::Table("policy"),
         default: "",
         about: "Limits on every plan.",
         example: "[policy]",
     },
 ];
 
-const STATE: &[Key] = &[
-    Key {
+const STATE: &[AeroformKey] = &[
+    AeroformKey {
         name: "path",
-        takes: Takes::Text,
+        value_type: ValueType::Text,
         default: "`state/APP.json`",
         about: "The state file, relative to the folder of this file. Two apps need two files.",
         example: "path = \"state/shop.json\"",
     },
-    Key {
+    AeroformKey {
         name: "url",
-        takes: Takes::Text,
+        value_type: ValueType::Text,
         default: "",
         about: "Reserved for a remote store. This version reads the key, and every command that needs the state \
                 stops with `state_url`.",
@@ -169,136 +169,136 @@ const STATE: &[Key] = &[
     },
 ];
 
-const GROUP: &[Key] = &[
-    Key {
+const GROUP: &[AeroformKey] = &[
+    AeroformKey {
         name: "count",
-        takes: Takes::Count(0),
+        value_type: ValueType::Count(0),
         default: "the Machines that the group has; a new group gets 2 with services, 1 with a mount, and 1 with \
                   a standby otherwise",
         about: "How many Machines serve or work. Standbys are not counted. With `count` and no `standby` the \
                 group has no standbys. 0 keeps the group in the files and removes its Machines.",
         example: "count = 8",
     },
-    Key {
+    AeroformKey {
         name: "regions",
-        takes: Takes::Regions,
+        value_type: ValueType::Regions,
         default: "every Machine stays where it is; a new group starts in `primary_region` of fly.toml",
         about: "A list is evened out: counts differ by at most 1, within `max_per_region`, and a Machine with a \
                 mount is never moved for that. A table is exact and gives the count as well; a `count` beside it \
                 must be the sum.",
         example: "regions = { gru = 5, bog = 3 }",
     },
-    Key {
+    AeroformKey {
         name: "max_per_region",
-        takes: Takes::Count(1),
+        value_type: ValueType::Count(1),
         default: "no limit",
         about: "The most Machines of the group in one region. Additions respect it. With a list of regions the \
                 count must fit.",
         example: "max_per_region = 5",
     },
-    Key {
+    AeroformKey {
         name: "standby",
-        takes: Takes::FlagOrCount,
+        value_type: ValueType::FlagOrCount,
         default: "0 where `count` is written; a new group without services and mounts gets 1",
         about: "Machines that stay stopped and start when the Machine that they stand by for is lost. `true` is \
                 1. An error for a group with services.",
         example: "standby = true",
     },
-    Key {
+    AeroformKey {
         name: "ha",
-        takes: Takes::Flag,
+        value_type: ValueType::Flag,
         default: "`true`",
         about: "`false` gives a new group 1 Machine and no standby where no `count` is written. It changes \
                 nothing for a group that has Machines.",
         example: "ha = false",
     },
-    Key {
+    AeroformKey {
         name: "protect",
-        takes: Takes::Flag,
+        value_type: ValueType::Flag,
         default: "`false`",
         about: "`true` refuses every plan that lowers the count of the group or leaves one of its volumes \
                 behind. The state remembers it: the plan that lifts it still refuses, and only the next one may \
                 destroy.",
         example: "protect = true",
     },
-    Key {
+    AeroformKey {
         name: "deploy",
-        takes: Takes::Table("groups.*.deploy"),
+        value_type: ValueType::Table("groups.*.deploy"),
         default: "",
         about: "How changes of this group are carried out.",
         example: "[groups.web.deploy]",
     },
-    Key {
+    AeroformKey {
         name: "local",
-        takes: Takes::Table("groups.*.local"),
+        value_type: ValueType::Table("groups.*.local"),
         default: "",
         about: "What holds with provider `local` only.",
         example: "[groups.web.local]",
     },
 ];
 
-const GROUP_DEPLOY: &[Key] = &[Key {
+const GROUP_DEPLOY: &[AeroformKey] = &[AeroformKey {
     name: "steady",
-    takes: Takes::Duration,
+    value_type: ValueType::Duration,
     default: "`10s` on Fly, `3s` with provider `local`, at most half of `wait_timeout`",
     about: "How long a Machine must stay up after its start before its change counts as done; 0 turns it off. \
             It must be shorter than `wait_timeout` of fly.toml. `--steady` overrides it.",
     example: "steady = \"30s\"",
 }];
 
-const GROUP_LOCAL: &[Key] = &[Key {
+const GROUP_LOCAL: &[AeroformKey] = &[AeroformKey {
     name: "command",
-    takes: Takes::Text,
+    value_type: ValueType::Text,
     default: "the command of the group in `[processes]`",
     about: "The command that runs on this computer in place of the one in fly.toml. It is split into words as \
             Fly splits commands: there is no shell.",
     example: "command = \"python3 -m http.server 8080\"",
 }];
 
-const MOVED: &[Key] = &[
-    Key {
+const MOVED: &[AeroformKey] = &[
+    AeroformKey {
         name: "from",
-        takes: Takes::Group,
+        value_type: ValueType::Group,
         default: "",
         about: "The old name of the group. fly.toml must not have a group of this name any more.",
         example: "from = \"worker\"",
     },
-    Key {
+    AeroformKey {
         name: "to",
-        takes: Takes::Group,
+        value_type: ValueType::Group,
         default: "required",
         about: "The group of fly.toml that the Machines belong to from now on.",
         example: "to = \"jobs\"",
     },
-    Key {
+    AeroformKey {
         name: "machine",
-        takes: Takes::Machine,
+        value_type: ValueType::Machine,
         default: "",
         about: "The one Machine that changes its group.",
         example: "machine = \"148ed599c14189\"",
     },
 ];
 
-const REMOVED: &[Key] = &[Key {
+const REMOVED: &[AeroformKey] = &[AeroformKey {
     name: "machine",
-    takes: Takes::Machine,
+    value_type: ValueType::Machine,
     default: "required",
     about: "The Machine that goes.",
     example: "machine = \"148ed599c14189\"",
 }];
 
-const DEPLOY: &[Key] = &[Key {
+const DEPLOY: &[AeroformKey] = &[AeroformKey {
     name: "on_failure",
-    takes: Takes::Word(ON_FAILURE),
+    value_type: ValueType::Word(ON_FAILURE),
     default: "`\"stop\"`",
     about: "What the first change that fails, or whose outcome is unknown, stops: the release in all groups, or \
             in its own group only. `--on-failure` overrides it.",
     example: "on_failure = \"group\"",
 }];
 
-const POLICY: &[Key] = &[Key {
+const POLICY: &[AeroformKey] = &[AeroformKey {
     name: "max_destroy",
-    takes: Takes::CountOrShare,
+    value_type: ValueType::CountOrShare,
     default: "no limit",
     about: "The most Machines that one plan may remove; a percentage is one of all Machines, rounded down. \
             Counted are removals that lower a group's count, and replacements that leave a volume behind.",

@@ -14,7 +14,7 @@ pub use schema::{is_schema, schema};
 
 /// A table of aeroform.toml.
 #[derive(Debug, Clone, Copy)]
-pub struct Table {
+pub struct AeroformTable {
     /// Its path, `groups.*.deploy`; empty for the file itself, `*` for a name that the author chooses.
     pub path: &'static str,
     /// Its heading on the page.
@@ -22,18 +22,18 @@ pub struct Table {
     /// What it is for.
     pub about: &'static str,
     /// Its keys.
-    pub keys: &'static [Key],
+    pub keys: &'static [AeroformKey],
     /// Keys that exclude each other.
-    pub exclusive: Exclusive,
+    pub key_rule: KeyRule,
 }
 
 /// A key of a table.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub struct AeroformKey {
     /// Its name; case matters.
     pub name: &'static str,
     /// The values that it takes.
-    pub takes: Takes,
+    pub value_type: ValueType,
     /// What holds where it is not written.
     pub default: &'static str,
     /// What it means.
@@ -44,7 +44,7 @@ pub struct Key {
 
 /// The values that a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
+pub enum ValueType {
     /// A string that is not empty.
     Text,
     /// One of these strings.
@@ -75,7 +75,7 @@ pub enum Takes {
 
 /// Keys of one table that exclude each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exclusive {
+pub enum KeyRule {
     /// There are none.
     No,
     /// At most one of these is written.
@@ -86,14 +86,14 @@ pub enum Exclusive {
     Required(&'static str),
 }
 
-impl Table {
+impl AeroformTable {
     /// The key of this name.
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
+    pub fn key(&self, name: &str) -> Option<&'static AeroformKey> {
         self.keys.iter().find(|key| key.name == name)
     }
 }
 
 /// The table of a path.
-pub(super) fn table(path: &str) -> Option<&'static Table> {
+pub(super) fn table(path: &str) -> Option<&'static AeroformTable> {
     tables().iter().find(|table| table.path == path)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Key, Takes, tables};
+use super::{AeroformKey, ValueType, tables};
 
 const INTRO: &str = "# aeroform.toml, key by key
 
@@ -67,11 +67,11 @@ pub fn page() -> String {
 
 const ANY: &str = "a string takes any text";
 
-fn row(key: &Key) -> String {
+fn row(key: &AeroformKey) -> String {
     format!(
         "| `{}` | {} | {} | {} | `{}` |",
         key.name,
-        words(key.takes),
+        type_text(key.value_type),
         if key.default.is_empty() {
             "none"
         } else {
@@ -83,25 +83,25 @@ fn row(key: &Key) -> String {
 }
 
 /// The type of a key, in words.
-fn words(takes: Takes) -> String {
+fn type_text(takes: ValueType) -> String {
     match takes {
-        Takes::Text => "string".to_owned(),
-        Takes::Word(words) => {
+        ValueType::Text => "string".to_owned(),
+        ValueType::Word(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
             words.join(" or ")
         }
-        Takes::Flag => "`true` or `false`".to_owned(),
-        Takes::Count(least) => format!("number, at least {least}"),
-        Takes::FlagOrCount => "`true`, `false` or a number".to_owned(),
-        Takes::CountOrShare => "number, or a percentage in a string".to_owned(),
-        Takes::Regions => "list of regions, or table of numbers by region".to_owned(),
-        Takes::Duration => {
+        ValueType::Flag => "`true` or `false`".to_owned(),
+        ValueType::Count(least) => format!("number, at least {least}"),
+        ValueType::FlagOrCount => "`true`, `false` or a number".to_owned(),
+        ValueType::CountOrShare => "number, or a percentage in a string".to_owned(),
+        ValueType::Regions => "list of regions, or table of numbers by region".to_owned(),
+        ValueType::Duration => {
             "duration in a string (`\"10s\"`, `\"1m30s\"`), or a number of seconds".to_owned()
         }
-        Takes::Group => "name of a process group".to_owned(),
-        Takes::Machine => "id of a Machine".to_owned(),
-        Takes::Table(_) => "table".to_owned(),
-        Takes::Named(_) => "table with a table per name".to_owned(),
-        Takes::List(_) => "list of tables".to_owned(),
+        ValueType::Group => "name of a process group".to_owned(),
+        ValueType::Machine => "id of a Machine".to_owned(),
+        ValueType::Table(_) => "table".to_owned(),
+        ValueType::Named(_) => "table with a table per name".to_owned(),
+        ValueType::List(_) => "list of tables".to_owned(),
     }
 }

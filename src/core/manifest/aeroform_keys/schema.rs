@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::aeroform::groups::MOST;
-use super::{Exclusive, Key, Table, Takes, table};
+use super::super::aeroform::group_settings::MAX_COUNT;
+use super::{AeroformKey, AeroformTable, KeyRule, ValueType, table};
 
 /// Lower-case letters, digits and dashes: the form of regions and of Machine ids.
 const SLUG: &str = "^[a-z0-9-]+$";
@@ -31,7 +31,7 @@ pub fn is_schema(text: &str) -> bool {
 /// Draft 7, which the editors know that read `#:schema`.
 pub fn schema() -> String {
     let top = table("").expect("the list begins with the top level");
-    let Value::Object(mut schema) = of_table(top) else {
+    let Value::Object(mut schema) = table_schema(top) else {
         unreachable!("the schema of a table is an object");
     };
     schema.insert(
@@ -47,21 +47,21 @@ pub fn schema() -> String {
     text.expect("a value of JSON is text") + "\n"
 }
 
-fn of_table(table: &Table) -> Value {
+fn table_schema(table: &AeroformTable) -> Value {
     let properties: Map<String, Value> = table
         .keys
         .iter()
-        .map(|key| (key.name.to_owned(), of_key(key)))
+        .map(|key| (key.name.to_owned(), key_schema(key)))
         .collect();
     let mut schema = json!({
         "type": "object",
         "additionalProperties": false,
         "properties": properties,
     });
-    match table.exclusive {
-        Exclusive::No => {}
-        Exclusive::AtMostOne(keys) => schema["not"] = json!({ "required": keys }),
-        Exclusive::OneWith(keys, with) => {
+    match table.key_rule {
+        KeyRule::No => {}
+        KeyRule::AtMostOne(keys) => schema["not"] = json!({ "required": keys }),
+        KeyRule::OneWith(keys, with) => {
             let one: Vec<Value> = keys
                 .iter()
                 .map(|key| json!({ "required": [key] }))
@@ -69,13 +69,13 @@ fn of_table(table: &Table) -> Value {
             schema["oneOf"] = json!(one);
             schema["required"] = json!([with]);
         }
-        Exclusive::Required(key) => schema["required"] = json!([key]),
+        KeyRule::Required(key) => schema["required"] = json!([key]),
     }
     schema
 }
 
-fn of_key(key: &Key) -> Value {
-    let mut schema = of_type(key.takes);
+fn key_schema(key: &AeroformKey) -> Value {
+    let mut schema = type_schema(key.value_type);
     let about = without_links(key.about);
     let text = if key.default.is_empty() || key.default == "required" {
         about
@@ -100,18 +100,18 @@ fn without_links(text: &str) -> String {
     out + rest
 }
 
-fn of_type(takes: Takes) -> Value {
-    let count = |least: u32| json!({ "type": "integer", "minimum": least, "maximum": MOST });
+fn type_schema(takes: ValueType) -> Value {
+    let count = |least: u32| json!({ "type": "integer", "minimum": least, "maximum": MAX_COUNT });
     match takes {
-        Takes::Text => json!({ "type": "string", "minLength": 1 }),
-        Takes::Word(words) => json!({ "enum": words }),
-        Takes::Flag => json!({ "type": "boolean" }),
-        Takes::Count(least) => count(least),
-        Takes::FlagOrCount => json!({ "anyOf": [{ "type": "boolean" }, count(0)] }),
-        Takes::CountOrShare => {
+        ValueType::Text => json!({ "type": "string", "minLength": 1 }),
+        ValueType::Word(words) => json!({ "enum": words }),
+        ValueType::Flag => json!({ "type": "boolean" }),
+        ValueType::Count(least) => count(least),
+        ValueType::FlagOrCount => json!({ "anyOf": [{ "type": "boolean" }, count(0)] }),
+        ValueType::CountOrShare => {
             json!({ "anyOf": [count(0), { "type": "string", "pattern": SHARE }] })
         }
-        Takes::Regions => json!({ "anyOf": [
+        ValueType::Regions => json!({ "anyOf": [
             {
                 "type": "array",
                 "items": { "type": "string", "pattern": SLUG, "maxLength": 32 },
@@ -125,22 +125,22 @@ fn of_type(takes: Takes) -> Value {
                 "minProperties": 1,
             },
         ] }),
-        Takes::Duration => json!({ "anyOf": [
+        ValueType::Duration => json!({ "anyOf": [
             { "type": "string", "pattern": DURATION },
             { "type": "number", "minimum": 0 },
         ] }),
-        Takes::Group => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
-        Takes::Machine => json!({ "type": "string", "pattern": SLUG, "maxLength": 64 }),
-        Takes::Table(path) => of_table(known(path)),
-        Takes::Named(path) => json!({
+        ValueType::Group => json!({ "type": "string", "minLength": 1, "maxLength": 100 }),
+        ValueType::Machine => json!({ "type": "string", "pattern": SLUG, "maxLength": 64 }),
+        ValueType::Table(path) => table_schema(table_at(path)),
+        ValueType::Named(path) => json!({
             "type": "object",
             "propertyNames": { "minLength": 1, "maxLength": 100 },
-            "additionalProperties": of_table(known(path)),
+            "additionalProperties": table_schema(table_at(path)),
         }),
-        Takes::List(path) => json!({ "type": "array", "items": of_table(known(path)) }),
+        ValueType::List(path) => json!({ "type": "array", "items": table_schema(table_at(path)) }),
     }
 }
 
-fn known(path: &str) -> &'static Table {
+fn table_at(path: &str) -> &'static AeroformTable {
     table(path).expect("a key names a table of the list")
 }

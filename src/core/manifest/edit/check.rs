@@ -2,37 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use super::{Edit, Layout};
+use super::{Edit, GroupLayout};
 use crate::core::fleet::{
     Count, Desired, DesiredGroup, GroupLocations, GroupName, MovedGroup, MovedMachine, Regions,
 };
 
 /// Whether the manifests say already what the edit would make them say.
-pub(super) fn holds(desired: &Desired, edit: &Edit) -> bool {
+pub(super) fn is_already_applied(desired: &Desired, edit: &Edit) -> bool {
     match edit {
         Edit::Layout { .. }
         | Edit::Regions { .. }
         | Edit::Size { .. }
         | Edit::MoveMachine { .. }
-        | Edit::RemoveMachine { .. } => is_what_was_meant(desired, desired, edit),
+        | Edit::RemoveMachine { .. } => matches_intent(desired, desired, edit),
         Edit::AddGroup { .. } | Edit::RenameGroup { .. } | Edit::RemoveGroup { .. } => false,
     }
 }
 
 /// Whether the manifests say after the edit what they are to say.
-pub(super) fn is_what_was_meant(before: &Desired, after: &Desired, edit: &Edit) -> bool {
+pub(super) fn matches_intent(before: &Desired, after: &Desired, edit: &Edit) -> bool {
     let mut wanted = before.clone();
-    intend(&mut wanted, after, edit);
-    meaning(wanted) == meaning(after.clone())
+    apply_to_desired(&mut wanted, after, edit);
+    without_spelling(wanted) == without_spelling(after.clone())
 }
 
 /// Makes an edit to what is wanted. What a new group is, only its file says; what is known of it beforehand
 /// is held against that.
-fn intend(wanted: &mut Desired, after: &Desired, edit: &Edit) {
+fn apply_to_desired(desired: &mut Desired, after: &Desired, edit: &Edit) {
     match edit {
         Edit::Layout { group, layout } => {
-            if let Some(group) = wanted.groups.get_mut(group) {
-                lay_out(group, layout);
+            if let Some(group) = desired.groups.get_mut(group) {
+                set_layout(group, layout);
             }
         }
         Edit::Regions {
@@ -40,7 +40,7 @@ fn intend(wanted: &mut Desired, after: &Desired, edit: &Edit) {
             regions,
             count,
         } => {
-            if let Some(group) = wanted.groups.get_mut(group) {
+            if let Some(group) = desired.groups.get_mut(group) {
                 group.regions = Regions::List(regions.clone());
                 group.count = count.map_or(group.count, Count::Written);
             }
@@ -50,70 +50,70 @@ fn intend(wanted: &mut Desired, after: &Desired, edit: &Edit) {
             command,
             count,
         } => {
-            wanted.has_processes = true;
-            wanted.moved.retain(|moved| moved.from != *group);
+            desired.has_processes = true;
+            desired.moved.retain(|moved| moved.from != *group);
             let is_it = |made: &&DesiredGroup| {
                 made.command.as_deref().unwrap_or_default() == command
                     && made.count == count.map_or(Count::Unwritten, Count::Written)
             };
             let made = after.groups.get(group).filter(is_it);
-            wanted
+            desired
                 .groups
                 .extend(made.map(|made| (group.clone(), made.clone())));
         }
-        Edit::RenameGroup { from, to } => rename(wanted, from, to),
+        Edit::RenameGroup { from, to } => rename(desired, from, to),
         Edit::RemoveGroup { group } => {
-            wanted.groups.remove(group);
-            wanted.moved.retain(|moved| moved.to != *group);
-            wanted.moved_machines.retain(|moved| moved.to != *group);
+            desired.groups.remove(group);
+            desired.moved.retain(|moved| moved.to != *group);
+            desired.moved_machines.retain(|moved| moved.to != *group);
         }
         Edit::Size { group, size } => {
-            if let Some(group) = wanted.groups.get_mut(group) {
-                group.template.guest = Some(size.over(group.template.guest.as_ref()));
+            if let Some(group) = desired.groups.get_mut(group) {
+                group.template.guest = Some(size.apply_to_guest(group.template.guest.as_ref()));
             }
         }
         Edit::MoveMachine { machine, to } => {
-            wanted.removed_machines.remove(machine);
+            desired.removed_machines.remove(machine);
             let moved = MovedMachine {
                 machine: machine.clone(),
                 to: to.clone(),
             };
-            wanted.moved_machines.retain(|m| m.machine != *machine);
-            wanted.moved_machines.push(moved);
+            desired.moved_machines.retain(|m| m.machine != *machine);
+            desired.moved_machines.push(moved);
         }
         Edit::RemoveMachine { machine } => {
-            wanted.moved_machines.retain(|m| m.machine != *machine);
-            wanted.removed_machines.insert(machine.clone());
+            desired.moved_machines.retain(|m| m.machine != *machine);
+            desired.removed_machines.insert(machine.clone());
         }
     }
 }
 
-fn rename(wanted: &mut Desired, from: &GroupName, to: &GroupName) {
-    wanted.has_processes = true;
-    if let Some(mut group) = wanted.groups.remove(from) {
+fn rename(desired: &mut Desired, from: &GroupName, to: &GroupName) {
+    desired.has_processes = true;
+    if let Some(mut group) = desired.groups.remove(from) {
         let env = group.template.env.get_or_insert_default();
         env.insert("FLY_PROCESS_GROUP".to_owned(), to.to_string());
-        wanted.groups.insert(to.clone(), group);
+        desired.groups.insert(to.clone(), group);
     }
-    wanted.moved.retain(|moved| moved.from != *to);
-    for moved in &mut wanted.moved {
+    desired.moved.retain(|moved| moved.from != *to);
+    for moved in &mut desired.moved {
         if moved.to == *from {
             moved.to = to.clone();
         }
     }
-    for moved in &mut wanted.moved_machines {
+    for moved in &mut desired.moved_machines {
         if moved.to == *from {
             moved.to = to.clone();
         }
     }
-    wanted.moved.push(MovedGroup {
+    desired.moved.push(MovedGroup {
         from: from.clone(),
         to: to.clone(),
         location: String::new(),
     });
 }
 
-fn lay_out(group: &mut DesiredGroup, layout: &Layout) {
+fn set_layout(group: &mut DesiredGroup, layout: &GroupLayout) {
     let some: BTreeMap<_, _> = layout
         .regions
         .iter()
@@ -130,7 +130,7 @@ fn lay_out(group: &mut DesiredGroup, layout: &Layout) {
 }
 
 /// What is wanted without where and how it is written; entries whose order says nothing in one order.
-fn meaning(mut desired: Desired) -> Desired {
+fn without_spelling(mut desired: Desired) -> Desired {
     // What is written is no part of what it means.
     desired.provider_from_flag = false;
     desired.app_name_source = None;

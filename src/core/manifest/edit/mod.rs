@@ -3,28 +3,28 @@
 //! A verb says what it wants as an [`Edit`]; here that becomes the smallest change of fly.toml and
 //! aeroform.toml that says it. Comments, order, quotes and line ends survive, and whatever is not meant is
 //! byte for byte what it was. Afterwards both files are read again: they must say exactly what was
-//! intended and nothing else, or the edit is refused ([`EditError::Exotic`]). Never writes a file, and
+//! intended and nothing else, or the edit is refused ([`EditError::UnsupportedForm`]). Never writes a file, and
 //! never touches one that is not TOML.
 //!
 //! Start at [`edit()`]; `script` is how a text is cut up, `table` how entries are set and taken away in
 //! whichever form they stand, `check` what an edit is held against.
 
 mod check;
-mod groups;
-mod items;
-mod like;
-mod machines;
-mod parts;
-mod regions;
-mod script;
-mod table;
+mod description;
+mod group_edits;
+mod group_sections;
+mod list_items;
+mod machine_entries;
+mod quoting;
+mod region_edits;
+mod toml_entries;
+mod toml_source;
 mod vm;
-mod words;
 
-pub use regions::Layout;
-pub use vm::Size;
+pub use region_edits::GroupLayout;
+pub use vm::MachineSize;
 
-use groups::Groups;
+use group_edits::GroupNames;
 
 use super::diagnostics::Diagnostics;
 use super::format::Format;
@@ -41,7 +41,7 @@ pub enum Edit {
         /// The group.
         group: GroupName,
         /// Its numbers.
-        layout: Layout,
+        layout: GroupLayout,
     },
     /// The regions that a group's Machines are evened out over.
     Regions {
@@ -78,7 +78,7 @@ pub enum Edit {
         /// The group.
         group: GroupName,
         /// Its size, whole.
-        size: Size,
+        size: MachineSize,
     },
     /// One Machine goes to another group.
     MoveMachine {
@@ -96,15 +96,15 @@ pub enum Edit {
 
 /// The manifests as they were read.
 #[derive(Debug, Clone, Copy)]
-pub struct Files<'a> {
+pub struct ManifestFiles<'a> {
     /// fly.toml.
     pub fly: SourceFile<'a>,
     /// Where aeroform.toml is or would be, as people are shown it.
-    pub ours_path: &'a str,
+    pub aeroform_path: &'a str,
     /// aeroform.toml, where there is one.
-    pub ours: Option<&'a [u8]>,
+    pub aeroform: Option<&'a [u8]>,
     /// What a new aeroform.toml begins with.
-    pub beginning: &'a str,
+    pub new_file_header: &'a str,
 }
 
 /// The manifests after an edit; none of a file that stays as it is.
@@ -113,7 +113,7 @@ pub struct Edited {
     /// fly.toml.
     pub fly: Option<String>,
     /// aeroform.toml.
-    pub ours: Option<String>,
+    pub aeroform: Option<String>,
     /// What both say now.
     pub desired: Desired,
 }
@@ -131,7 +131,7 @@ pub enum EditError {
     },
     /// It is written in a form in which the edit would change something else, too.
     #[error("`{path}` is written in a form that cannot be edited without changing more")]
-    Exotic {
+    UnsupportedForm {
         /// The file.
         path: String,
         /// What to write.
@@ -152,56 +152,60 @@ pub enum EditError {
 /// # Errors
 /// When one of them cannot be made, or would say something else than it means; then none is.
 pub fn edit(
-    files: Files<'_>,
+    files: ManifestFiles<'_>,
     overrides: &Overrides,
     before: &Desired,
     edits: &[Edit],
 ) -> Result<Edited, EditError> {
-    let mut work = Work {
+    let mut work = Editor {
         files,
         overrides,
         fly: String::from_utf8_lossy(files.fly.bytes).into_owned(),
-        ours: files
-            .ours
+        aeroform: files
+            .aeroform
             .map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
         desired: before.clone(),
     };
     for edit in edits {
-        work.make(edit)?;
+        work.apply(edit)?;
     }
     let changed = |new: String, old: &[u8]| (new.as_bytes() != old).then_some(new);
     Ok(Edited {
         fly: changed(work.fly, files.fly.bytes),
-        ours: work
-            .ours
-            .and_then(|new| changed(new, files.ours.unwrap_or_default())),
+        aeroform: work
+            .aeroform
+            .and_then(|new| changed(new, files.aeroform.unwrap_or_default())),
         desired: work.desired,
     })
 }
 
-struct Work<'a> {
-    files: Files<'a>,
+struct Editor<'a> {
+    files: ManifestFiles<'a>,
     overrides: &'a Overrides,
     fly: String,
-    ours: Option<String>,
+    aeroform: Option<String>,
     desired: Desired,
 }
 
-impl Work<'_> {
-    fn make(&mut self, edit: &Edit) -> Result<(), EditError> {
-        if check::holds(&self.desired, edit) {
+impl Editor<'_> {
+    fn apply(&mut self, edit: &Edit) -> Result<(), EditError> {
+        if check::is_already_applied(&self.desired, edit) {
             return Ok(());
         }
         match edit {
             Edit::Layout { group, layout } => {
-                self.ours(edit, |text| regions::write(text, group, layout))?;
+                self.edit_aeroform_toml(edit, |text| {
+                    region_edits::write_layout(text, group, layout)
+                })?;
             }
             Edit::Regions {
                 group,
                 regions,
                 count,
             } => {
-                self.ours(edit, |text| regions::list(text, group, regions, *count))?;
+                self.edit_aeroform_toml(edit, |text| {
+                    region_edits::write_region_list(text, group, regions, *count)
+                })?;
             }
             Edit::AddGroup {
                 group,
@@ -209,56 +213,68 @@ impl Work<'_> {
                 count,
             } => {
                 let groups = self.groups();
-                self.fly(edit, |text| {
-                    groups::added(text, &groups, group.as_str(), command)
+                self.edit_fly_toml(edit, |text| {
+                    group_edits::add_to_fly_toml(text, &groups, group.as_str(), command)
                 })?;
-                if self.ours.is_some() {
-                    self.ours(edit, |text| groups::settings_freed(text, group))?;
+                if self.aeroform.is_some() {
+                    self.edit_aeroform_toml(edit, |text| {
+                        group_edits::remove_moved_from(text, group)
+                    })?;
                 }
                 if let Some(count) = count {
                     let path = ["groups", group.as_str(), "count"];
-                    self.ours(edit, |text| table::set(text, &path, &count.to_string()))?;
+                    self.edit_aeroform_toml(edit, |text| {
+                        toml_entries::set_entry(text, &path, &count.to_string())
+                    })?;
                 }
             }
             Edit::RenameGroup { from, to } => {
                 let groups = self.groups();
-                self.fly(edit, |text| {
-                    groups::renamed(text, &groups, from.as_str(), to.as_str())
+                self.edit_fly_toml(edit, |text| {
+                    group_edits::rename_in_fly_toml(text, &groups, from.as_str(), to.as_str())
                 })?;
-                self.ours(edit, |text| groups::settings_renamed(text, from, to))?;
+                self.edit_aeroform_toml(edit, |text| {
+                    group_edits::rename_in_aeroform_toml(text, from, to)
+                })?;
             }
             Edit::RemoveGroup { group } => {
                 let groups = self.groups();
-                self.fly(edit, |text| groups::removed(text, &groups, group.as_str()))?;
-                if self.ours.is_some() {
-                    self.ours(edit, |text| groups::settings_removed(text, group))?;
+                self.edit_fly_toml(edit, |text| {
+                    group_edits::remove_from_fly_toml(text, &groups, group.as_str())
+                })?;
+                if self.aeroform.is_some() {
+                    self.edit_aeroform_toml(edit, |text| {
+                        group_edits::remove_from_aeroform_toml(text, group)
+                    })?;
                 }
             }
             Edit::Size { group, size } => {
                 let is_only = self.desired.groups.len() == 1;
-                self.fly(edit, |text| vm::sized(text, group.as_str(), is_only, size))?;
+                self.edit_fly_toml(edit, |text| {
+                    vm::set_group_size(text, group.as_str(), is_only, size)
+                })?;
             }
             Edit::MoveMachine { machine, to } => {
-                self.ours(edit, |text| machines::moved(text, machine, to))?;
+                self.edit_aeroform_toml(edit, |text| machine_entries::add_move(text, machine, to))?;
             }
             Edit::RemoveMachine { machine } => {
-                self.ours(edit, |text| machines::removed(text, machine))?;
+                self.edit_aeroform_toml(edit, |text| machine_entries::add_removal(text, machine))?;
             }
         }
-        self.desired = self.judged(edit)?;
+        self.desired = self.reload_and_verify(edit)?;
         Ok(())
     }
 
-    fn groups(&self) -> Groups {
+    fn groups(&self) -> GroupNames {
         let names = self.desired.groups.keys();
-        Groups {
+        GroupNames {
             names: names.map(|name| name.as_str().to_owned()).collect(),
-            written: self.desired.has_processes,
+            has_processes: self.desired.has_processes,
         }
     }
 
     /// Changes fly.toml.
-    fn fly(
+    fn edit_fly_toml(
         &mut self,
         edit: &Edit,
         with: impl FnOnce(&str) -> Option<String>,
@@ -269,24 +285,27 @@ impl Work<'_> {
                 change: edit.to_string(),
             });
         }
-        self.fly = with(&self.fly).ok_or_else(|| self.exotic(edit))?;
+        self.fly = with(&self.fly).ok_or_else(|| self.unsupported_form(edit))?;
         Ok(())
     }
 
     /// Changes aeroform.toml, which begins here if there is none.
-    fn ours(
+    fn edit_aeroform_toml(
         &mut self,
         edit: &Edit,
         with: impl FnOnce(&str) -> Option<String>,
     ) -> Result<(), EditError> {
-        let text = self.ours.as_deref().unwrap_or(self.files.beginning);
-        let edited = with(text).ok_or_else(|| self.exotic(edit))?;
-        self.ours = Some(edited);
+        let text = self
+            .aeroform
+            .as_deref()
+            .unwrap_or(self.files.new_file_header);
+        let edited = with(text).ok_or_else(|| self.unsupported_form(edit))?;
+        self.aeroform = Some(edited);
         Ok(())
     }
 
     /// What both files say now, if it is what the edit was to make them say.
-    fn judged(&self, edit: &Edit) -> Result<Desired, EditError> {
+    fn reload_and_verify(&self, edit: &Edit) -> Result<Desired, EditError> {
         let Loaded {
             desired,
             diagnostics,
@@ -298,10 +317,10 @@ impl Work<'_> {
                 change: edit.to_string(),
             });
         };
-        if check::is_what_was_meant(&self.desired, &desired, edit) {
+        if check::matches_intent(&self.desired, &desired, edit) {
             Ok(desired)
         } else {
-            Err(self.exotic(edit))
+            Err(self.unsupported_form(edit))
         }
     }
 
@@ -310,20 +329,20 @@ impl Work<'_> {
             bytes: self.fly.as_bytes(),
             ..self.files.fly
         };
-        let ours = self.ours.as_ref().map(|text| SourceFile {
-            path: self.files.ours_path,
+        let ours = self.aeroform.as_ref().map(|text| SourceFile {
+            path: self.files.aeroform_path,
             bytes: text.as_bytes(),
         });
         load(fly, ours, self.overrides)
     }
 
-    fn exotic(&self, edit: &Edit) -> EditError {
+    fn unsupported_form(&self, edit: &Edit) -> EditError {
         let path = if edit.is_of_fly_toml() {
             self.files.fly.path
         } else {
-            self.files.ours_path
+            self.files.aeroform_path
         };
-        EditError::Exotic {
+        EditError::UnsupportedForm {
             path: path.to_owned(),
             change: edit.to_string(),
         }

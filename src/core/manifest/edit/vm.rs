@@ -1,13 +1,15 @@
 //! `[[vm]]`: a complete size for exactly one group (rule 19).
 
-use super::parts::{Nameless, Part, names_it, parts, unname};
-use super::script::{Entry, Script, Value};
-use super::table::{Comments, leaves, new_section, quoted, remove, splice};
+use super::group_sections::{
+    GroupSection, UnnamedScope, group_sections, names_group, remove_group_from_section,
+};
+use super::toml_entries::{Comments, all_entries, new_section, remove_entry, splice, toml_string};
+use super::toml_source::{TomlEntry, TomlSource, TomlValue};
 use crate::core::fleet::schema::Guest;
 use crate::core::platform::sizes;
 
 /// The keys that say how large it is.
-const OF_SIZE: [&str; 8] = [
+const SIZE_KEYS: [&str; 8] = [
     "size",
     "memory",
     "memory_mb",
@@ -20,7 +22,7 @@ const OF_SIZE: [&str; 8] = [
 
 /// A whole size.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Size {
+pub struct MachineSize {
     /// `shared` or `performance`.
     pub cpu_kind: String,
     /// How many.
@@ -29,7 +31,7 @@ pub struct Size {
     pub memory_mb: u32,
 }
 
-impl Size {
+impl MachineSize {
     /// The name of a size with these CPUs, whatever its memory.
     pub fn name(&self) -> Option<&'static str> {
         let mut sold = sizes::all().filter(|size| size.gpu.is_none());
@@ -38,7 +40,7 @@ impl Size {
     }
 
     /// The size of a guest; none where part of it is not said.
-    pub fn of(guest: &Guest) -> Option<Self> {
+    pub fn from_guest(guest: &Guest) -> Option<Self> {
         Some(Self {
             cpu_kind: guest.cpu_kind.clone()?,
             cpus: guest.cpus?,
@@ -47,7 +49,7 @@ impl Size {
     }
 
     /// A guest of this size that is in everything else like another.
-    pub(super) fn over(&self, guest: Option<&Guest>) -> Guest {
+    pub(super) fn apply_to_guest(&self, guest: Option<&Guest>) -> Guest {
         let mut guest = guest.cloned().unwrap_or_default();
         guest.cpu_kind = Some(self.cpu_kind.clone());
         guest.cpus = Some(self.cpus);
@@ -58,11 +60,11 @@ impl Size {
     }
 
     /// The lines that say it.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(super) fn toml_lines(&self) -> Vec<String> {
         let mut lines = match self.name() {
-            Some(name) => vec![format!("size = {}", quoted(name))],
+            Some(name) => vec![format!("size = {}", toml_string(name))],
             None => vec![
-                format!("cpu_kind = {}", quoted(&self.cpu_kind)),
+                format!("cpu_kind = {}", toml_string(&self.cpu_kind)),
                 format!("cpus = {}", self.cpus),
             ],
         };
@@ -77,33 +79,41 @@ impl Size {
 
 /// fly.toml with this size for one group; others keep theirs. `is_only` says that the app has no other
 /// group, so that a section for all is a section for this one.
-pub(super) fn sized(text: &str, group: &str, is_only: bool, size: &Size) -> Option<String> {
-    let script = Script::read(text)?;
+pub(super) fn set_group_size(
+    text: &str,
+    group: &str,
+    is_only: bool,
+    size: &MachineSize,
+) -> Option<String> {
+    let script = TomlSource::parse(text)?;
     let all = vms(&script);
-    let named = all.iter().rev().find(|part| names_it(&script, part, group));
+    let named = all
+        .iter()
+        .rev()
+        .find(|part| names_group(&script, part, group));
     let common = all
         .iter()
-        .find(|part| part.names(&script).is_empty() && part.nameless() == Nameless::All);
+        .find(|part| part.names(&script).is_empty() && part.unnamed_scope() == UnnamedScope::All);
     match named.or(common) {
         Some(part) if named.is_none() && is_only || part.names(&script) == [group] => {
-            rewritten(text, part, size)
+            replace_size(text, part, size)
         }
         Some(part) => {
-            let like = others(&script, part);
+            let like = other_keys(&script, part);
             let text = if named.is_some() {
-                unname(text, part, group)?
+                remove_group_from_section(text, part, group)?
             } else {
                 text.to_owned()
             };
-            more(&text, group, size, like)
+            add_vm_section(&text, group, size, like)
         }
-        None => more(text, group, size, Vec::new()),
+        None => add_vm_section(text, group, size, Vec::new()),
     }
 }
 
 /// The sizes in the order in which flyctl reads them.
-fn vms(script: &Script<'_>) -> Vec<Part> {
-    let all = parts(script);
+fn vms(script: &TomlSource<'_>) -> Vec<GroupSection> {
+    let all = group_sections(script);
     let of = |kind: &'static str| {
         let of_kind = all.iter().filter(move |part| part.kind() == kind);
         of_kind.cloned()
@@ -115,16 +125,20 @@ fn vms(script: &Script<'_>) -> Vec<Part> {
 }
 
 /// What a size says beside how large it is; it goes along.
-fn others(script: &Script<'_>, part: &Part) -> Vec<String> {
-    let line = |entry: &Entry| script.text[entry.span()].to_owned();
-    let is_other = |key: &str| !OF_SIZE.iter().any(|known| key.eq_ignore_ascii_case(known));
+fn other_keys(script: &TomlSource<'_>, part: &GroupSection) -> Vec<String> {
+    let line = |entry: &TomlEntry| script.text[entry.span()].to_owned();
+    let is_other = |key: &str| {
+        !SIZE_KEYS
+            .iter()
+            .any(|known| key.eq_ignore_ascii_case(known))
+    };
     match (part, part.entries(script)) {
         (_, Some(entries)) => entries
             .iter()
             .filter(|entry| entry.keys.first().is_some_and(|key| is_other(&key.name)))
             .map(line)
             .collect(),
-        (Part::Table(path), None) => leaves(script)
+        (GroupSection::Table(path), None) => all_entries(script)
             .iter()
             .filter(|leaf| leaf.path.len() == path.len() + 1 && leaf.path[0] == path[0])
             .filter(|leaf| is_other(&leaf.key.name))
@@ -133,15 +147,15 @@ fn others(script: &Script<'_>, part: &Part) -> Vec<String> {
                 format!("{} = {value}", leaf.key.name)
             })
             .collect(),
-        (Part::Nth(..), None) => Vec::new(),
+        (GroupSection::Nth(..), None) => Vec::new(),
     }
 }
 
 /// A section that is there, with another size.
-fn rewritten(text: &str, part: &Part, size: &Size) -> Option<String> {
+fn replace_size(text: &str, part: &GroupSection, size: &MachineSize) -> Option<String> {
     let mut text = text.to_owned();
     let says = |text: &str, key: &str| -> Option<bool> {
-        Some(part.value(&Script::read(text)?, key).is_some())
+        Some(part.value(&TomlSource::parse(text)?, key).is_some())
     };
     let in_parts = says(&text, "cpu_kind")? && says(&text, "cpus")? && !says(&text, "size")?;
     if let Some(name) = size.name().filter(|_| !in_parts) {
@@ -161,7 +175,7 @@ fn rewritten(text: &str, part: &Part, size: &Size) -> Option<String> {
         text = part.set(&text, "memory_mb", &size.memory_mb.to_string())?;
         return part.unset(&text, "memory");
     }
-    let script = Script::read(&text)?;
+    let script = TomlSource::parse(&text)?;
     let memory = part.value(&script, "memory");
     let bare = memory.is_some_and(|value| script.number(value).is_some());
     let memory = if bare {
@@ -177,8 +191,8 @@ fn rewritten(text: &str, part: &Part, size: &Size) -> Option<String> {
     })
 }
 
-fn set_string(text: &str, part: &Part, key: &str, value: &str) -> Option<String> {
-    set_unless(text, part, key, &quoted(value), |script, written| {
+fn set_string(text: &str, part: &GroupSection, key: &str, value: &str) -> Option<String> {
+    set_unless(text, part, key, &toml_string(value), |script, written| {
         script.string(written).as_deref() == Some(value)
     })
 }
@@ -186,12 +200,12 @@ fn set_string(text: &str, part: &Part, key: &str, value: &str) -> Option<String>
 /// Sets a key that does not say so already in other words.
 fn set_unless(
     text: &str,
-    part: &Part,
+    part: &GroupSection,
     key: &str,
     value: &str,
-    says: impl Fn(&Script<'_>, &Value) -> bool,
+    says: impl Fn(&TomlSource<'_>, &TomlValue) -> bool,
 ) -> Option<String> {
-    let script = Script::read(text)?;
+    let script = TomlSource::parse(text)?;
     if part
         .value(&script, key)
         .is_some_and(|written| says(&script, written))
@@ -202,11 +216,16 @@ fn set_unless(
 }
 
 /// A section more.
-fn more(text: &str, group: &str, size: &Size, like: Vec<String>) -> Option<String> {
-    let mut entries = size.lines();
+fn add_vm_section(
+    text: &str,
+    group: &str,
+    size: &MachineSize,
+    like: Vec<String>,
+) -> Option<String> {
+    let mut entries = size.toml_lines();
     entries.extend(like);
-    entries.push(format!("processes = [{}]", quoted(group)));
-    let script = Script::read(text)?;
+    entries.push(format!("processes = [{}]", toml_string(group)));
+    let script = TomlSource::parse(text)?;
     // `[vm]` alone becomes the first of a list, and so may have others beside it.
     let single = script.sections.iter().find_map(|section| {
         let is_single = !section.is_list() && matches!(section.path()[..], [kind] if kind == "vm");
@@ -215,26 +234,26 @@ fn more(text: &str, group: &str, size: &Size, like: Vec<String>) -> Option<Strin
     if let Some(header) = single {
         let name = &text[header.span.start + 1..header.span.end - 1];
         let text = splice(text, vec![(header.span.clone(), format!("[[{name}]]"))]);
-        let script = Script::read(&text)?;
+        let script = TomlSource::parse(&text)?;
         return Some(new_section(&script, &["vm"], true, &entries));
     }
-    let leaves = leaves(&script);
+    let leaves = all_entries(&script);
     let inline = leaves.iter().find(|leaf| leaf.path == ["vm"]);
     match inline.map(|leaf| &leaf.entry.value) {
-        Some(Value::Table(span, _)) => {
+        Some(TomlValue::Table(span, _)) => {
             let item = format!("[{}, {{ {} }}]", &text[span.clone()], entries.join(", "));
             Some(splice(text, vec![(span.clone(), item)]))
         }
-        Some(_) => super::machines::listed(text, "vm", &entries),
-        None if leaves.iter().any(|leaf| leaf.path[0] == "vm") => listed_with(text, &entries),
+        Some(_) => super::machine_entries::append_table(text, "vm", &entries),
+        None if leaves.iter().any(|leaf| leaf.path[0] == "vm") => convert_to_list(text, &entries),
         None => Some(new_section(&script, &["vm"], true, &entries)),
     }
 }
 
 /// `vm.memory = …` and its like become the first of a list, where the first of them stands.
-fn listed_with(text: &str, entries: &[String]) -> Option<String> {
-    let script = Script::read(text)?;
-    let leaves = leaves(&script);
+fn convert_to_list(text: &str, entries: &[String]) -> Option<String> {
+    let script = TomlSource::parse(text)?;
+    let leaves = all_entries(&script);
     let own: Vec<_> = leaves.iter().filter(|leaf| leaf.path[0] == "vm").collect();
     if own.iter().any(|leaf| leaf.path.len() != 2) {
         return None;
@@ -252,7 +271,7 @@ fn listed_with(text: &str, entries: &[String]) -> Option<String> {
     let (first, rest) = own.split_first()?;
     let mut shorter = splice(text, vec![(first.entry.span(), list)]);
     for leaf in rest {
-        shorter = remove(&shorter, &leaf.path, Comments::Stay)?;
+        shorter = remove_entry(&shorter, &leaf.path, Comments::Stay)?;
     }
     Some(shorter)
 }

@@ -1,10 +1,10 @@
 //! `[build]`: of all its keys only `image` says something about Machines.
 
 use super::super::codes;
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::settings::Overrides;
-use super::local;
+use super::local_files;
 
 /// What a build says of Machines.
 #[derive(Debug, Default)]
@@ -24,9 +24,9 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Build 
         .string("image")
         .filter(|image| !image.value.is_empty());
     let image = image.and_then(|image| fields.file.image(image));
-    two_ways(&mut fields);
+    warn_two_builds(&mut fields);
     compression(&mut fields);
-    types(&mut fields);
+    check_build_types(&mut fields);
     let mut compose = None;
     if let Some((span, _)) = fields.take_entry("compose") {
         compose = Some(fields.file.source.line_ref(span.start));
@@ -34,15 +34,15 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Build 
                        makes new ones on Fly is refused";
         fields.file.report(
             Diagnostic::warning(codes::COMPOSE_NOT_READ, message)
-                .at(fields.file.place(span, ""))
+                .with_location(fields.file.location(span, ""))
                 .help("write the containers as `machine_config`"),
         );
         let named = fields.table("compose");
         if let Some(path) = named.and_then(|mut compose| compose.string("file")) {
-            local::must_be_there(fields.file, &path, overrides);
+            local_files::check_exists(fields.file, &path, overrides);
         }
     }
-    fields.finish();
+    fields.report_unknown_keys();
     Build {
         image: image.map(|image| image.value),
         compose,
@@ -50,7 +50,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Build 
 }
 
 /// flyctl builds in one way and says nothing of the other.
-fn two_ways(fields: &mut Fields<'_, '_>) {
+fn warn_two_builds(fields: &mut Fields<'_, '_>) {
     let ways = [
         &["image"][..],
         &["builder", "buildpacks"],
@@ -71,14 +71,14 @@ fn two_ways(fields: &mut Fields<'_, '_>) {
     );
     fields.file.report(
         Diagnostic::warning(codes::TWO_BUILDS, message)
-            .at(fields.file.place(second.1, "the second one"))
-            .also(fields.file.place(first.1, "the first one"))
+            .with_location(fields.file.location(second.1, "the second one"))
+            .with_related(fields.file.location(first.1, "the first one"))
             .help("keep the one that is meant"),
     );
 }
 
 /// The types that flyctl wants of what only a build reads.
-fn types(fields: &mut Fields<'_, '_>) {
+fn check_build_types(fields: &mut Fields<'_, '_>) {
     for key in [
         "builder",
         "builtin",
@@ -106,14 +106,14 @@ fn types(fields: &mut Fields<'_, '_>) {
                 codes::WRONG_TYPE,
                 format!("`{}` takes a string, not {found}", shown_path(&path)),
             )
-            .at(fields.file.place(value.span(), found))
+            .with_location(fields.file.location(value.span(), found))
             .help("write it in quotes"),
         );
     }
 }
 
 fn shown_path(path: &str) -> String {
-    shown(path).trim_matches('`').to_owned()
+    quote_text(path).trim_matches('`').to_owned()
 }
 
 fn compression(fields: &mut Fields<'_, '_>) {
@@ -123,7 +123,7 @@ fn compression(fields: &mut Fields<'_, '_>) {
     if !matches!(word.value.as_str(), "" | "gzip" | "zstd") {
         let message = format!(
             "`build.compression` is gzip or zstd, not {}",
-            shown(&word.value)
+            quote_text(&word.value)
         );
         fields.file.bad_value(word.span, message, None);
     }

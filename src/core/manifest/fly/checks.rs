@@ -3,27 +3,27 @@
 use crate::core::fleet::schema::{Check, Header};
 use crate::core::manifest::codes;
 
-use super::super::diagnostics::{Diagnostic, shown};
-use super::super::duration::{Number, text};
+use super::super::diagnostics::{Diagnostic, quote_text};
+use super::super::duration::{NumberUnit, to_platform_text};
 use super::super::fields::Fields;
-use super::super::tree::At;
+use super::super::tree::Located;
 use super::super::value::{Node, Value};
 use super::environment;
-use super::groups::For;
-use super::plain;
+use super::group_scope::GroupScoped;
+use super::plain_keys;
 
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 
 /// A top-level check with its name; its port may still have to be taken from `[http_service]`.
 #[derive(Debug, Clone)]
-pub(super) struct Named {
+pub(super) struct NamedCheck {
     pub(super) name: String,
     pub(super) check: Check,
 }
 
 /// Reads `[checks]`: a table by name, or the old list whose entries have a `name`.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<GroupScoped<NamedCheck>> {
     let file = fields.file;
     let Some(node) = fields.take("checks") else {
         return Vec::new();
@@ -34,11 +34,13 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
             .filter_map(|mut table| {
                 let Some(name) = table.string("name") else {
                     let message = "an entry of `[[checks]]` needs a `name`";
-                    let place = file.place(table.span.clone(), "");
-                    file.report(Diagnostic::error(codes::MISSING_KEY, message).at(place));
+                    let place = file.location(table.span.clone(), "");
+                    file.report(
+                        Diagnostic::error(codes::MISSING_KEY, message).with_location(place),
+                    );
                     return None;
                 };
-                Some(top_level(table.of_section("checks.*"), name.value))
+                Some(top_level(table.with_section("checks.*"), name.value))
             })
             .collect();
     }
@@ -50,13 +52,13 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Named>> {
         .filter_map(|(name, _, value)| {
             let below = file
                 .table(&table.path(name), value)?
-                .below(fields, "checks");
-            Some(top_level(below.of_section("checks.*"), name.to_owned()))
+                .under_parent(fields, "checks");
+            Some(top_level(below.with_section("checks.*"), name.to_owned()))
         })
         .collect()
 }
 
-fn top_level(mut fields: Fields<'_, '_>, name: String) -> For<Named> {
+fn top_level(mut fields: Fields<'_, '_>, name: String) -> GroupScoped<NamedCheck> {
     let file = fields.file;
     let kind = fields.string("type");
     if kind
@@ -69,42 +71,45 @@ fn top_level(mut fields: Fields<'_, '_>, name: String) -> For<Named> {
         file.report(
             Diagnostic::error(
                 codes::BAD_CHECK,
-                format!("check {} needs the type \"http\" or \"tcp\"", shown(&name)),
+                format!(
+                    "check {} needs the type \"http\" or \"tcp\"",
+                    quote_text(&name)
+                ),
             )
-            .at(file.place(span, ""))
+            .with_location(file.location(span, ""))
             .help("add `type = \"http\"`"),
         );
     }
-    let mut check = http_parts(&mut fields, Number::Milliseconds);
+    let mut check = http_parts(&mut fields, NumberUnit::Milliseconds);
     if let Some(method) = &mut check.method {
         // flyctl upper-cases the method of these checks, and of no others.
         *method = method.to_uppercase();
     }
-    let (interval, timeout, grace) = times(&mut fields, Number::Milliseconds);
-    limit(&fields, &name, "interval", interval.as_ref(), |nanos| {
+    let (interval, timeout, grace) = times(&mut fields, NumberUnit::Milliseconds);
+    check_limit(&fields, &name, "interval", interval.as_ref(), |nanos| {
         nanos < 2 * SECOND
     });
-    limit(&fields, &name, "timeout", timeout.as_ref(), |nanos| {
+    check_limit(&fields, &name, "timeout", timeout.as_ref(), |nanos| {
         nanos > MINUTE
     });
     let check = Check {
         r#type: kind.map(|kind| kind.value),
-        interval: interval.map(text),
-        timeout: timeout.map(text),
-        grace_period: grace.map(text),
+        interval: interval.map(to_platform_text),
+        timeout: timeout.map(to_platform_text),
+        grace_period: grace.map(to_platform_text),
         ..check
     };
-    let section = For::of(&mut fields, Named { name, check });
-    fields.finish();
+    let section = GroupScoped::of(&mut fields, NamedCheck { name, check });
+    fields.report_unknown_keys();
     section
 }
 
 /// flyctl refuses top-level checks beyond these limits.
-fn limit(
+fn check_limit(
     fields: &Fields<'_, '_>,
     name: &str,
     key: &str,
-    value: Option<&At<u64>>,
+    value: Option<&Located<u64>>,
     beyond: fn(u64) -> bool,
 ) {
     let Some(value) = value.filter(|at| beyond(at.value)) else {
@@ -115,20 +120,20 @@ fn limit(
     } else {
         "at most 60 seconds"
     };
-    let message = format!("the {key} of check {} has to be {rule}", shown(name));
+    let message = format!("the {key} of check {} has to be {rule}", quote_text(name));
     fields.file.bad_value(value.span.clone(), message, None);
 }
 
 /// The checks of a service under `key`, all of one type.
-pub(super) fn of_service(
+pub(super) fn service_checks(
     fields: &mut Fields<'_, '_>,
     key: &'static str,
     kind: &'static str,
-    number: Number,
+    number: NumberUnit,
 ) -> Vec<Check> {
     let tables = match number {
-        Number::Milliseconds => fields.one_or_more(key),
-        Number::Seconds | Number::Nanoseconds => fields.tables(key),
+        NumberUnit::Milliseconds => fields.one_or_more(key),
+        NumberUnit::Seconds | NumberUnit::Nanoseconds => fields.tables(key),
     };
     let checks = tables.into_iter().map(|mut table| {
         let check = if kind == "http" {
@@ -138,15 +143,15 @@ pub(super) fn of_service(
         };
         let (interval, timeout, grace) = times(&mut table, number);
         for (key, value) in [("interval", &interval), ("timeout", &timeout)] {
-            clamped(&table, key, value.as_ref(), SECOND);
+            warn_clamped(&table, key, value.as_ref(), SECOND);
         }
-        clamped(&table, "grace_period", grace.as_ref(), 1);
-        table.finish();
+        warn_clamped(&table, "grace_period", grace.as_ref(), 1);
+        table.report_unknown_keys();
         Check {
             r#type: Some(kind.to_owned()),
-            interval: interval.map(text),
-            timeout: timeout.map(text),
-            grace_period: grace.map(text),
+            interval: interval.map(to_platform_text),
+            timeout: timeout.map(to_platform_text),
+            grace_period: grace.map(to_platform_text),
             ..check
         }
     });
@@ -154,8 +159,8 @@ pub(super) fn of_service(
 }
 
 /// The platform raises and lowers these times by itself, without a word.
-fn clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&At<u64>>, least: u64) {
-    let Some(At { value, span }) = value else {
+fn warn_clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&Located<u64>>, least: u64) {
+    let Some(Located { value, span }) = value else {
         return;
     };
     let (why, then) = match *value {
@@ -165,15 +170,19 @@ fn clamped(fields: &Fields<'_, '_>, key: &str, value: Option<&At<u64>>, least: u
         _ => return,
     };
     let message = format!("`{}` is {why}: Fly {then}", fields.path(key));
-    let place = fields.file.place(span.clone(), "");
+    let place = fields.file.location(span.clone(), "");
     fields
         .file
-        .report(Diagnostic::warning(codes::CLAMPED, message).at(place));
+        .report(Diagnostic::warning(codes::CLAMPED, message).with_location(place));
 }
 
-type Times = (Option<At<u64>>, Option<At<u64>>, Option<At<u64>>);
+type Times = (
+    Option<Located<u64>>,
+    Option<Located<u64>>,
+    Option<Located<u64>>,
+);
 
-fn times(fields: &mut Fields<'_, '_>, number: Number) -> Times {
+fn times(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Times {
     (
         fields.duration("interval", number),
         fields.duration("timeout", number),
@@ -181,11 +190,11 @@ fn times(fields: &mut Fields<'_, '_>, number: Number) -> Times {
     )
 }
 
-fn http_parts(fields: &mut Fields<'_, '_>, number: Number) -> Check {
+fn http_parts(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Check {
     Check {
-        protocol: fields.word("protocol", &["http", "https"]),
+        protocol: fields.documented_word("protocol", &["http", "https"]),
         headers: headers(fields, number),
-        ..plain::read(fields)
+        ..plain_keys::read(fields)
     }
 }
 
@@ -193,21 +202,21 @@ fn http_parts(fields: &mut Fields<'_, '_>, number: Number) -> Check {
 fn value_of(fields: &Fields<'_, '_>, path: &str, node: &Node<'_>, patched: bool) -> Option<String> {
     let file = fields.file;
     if patched && !matches!(node.get_ref(), Value::Array(_) | Value::Table(_)) {
-        return environment::printed(node, file.format());
+        return environment::go_print(node, file.format());
     }
     Some(file.string(path, node)?.value)
 }
 
 /// `headers`: a table, or the old list of `{name, value}`, which flyctl patches where it patches numbers.
-fn headers(fields: &mut Fields<'_, '_>, number: Number) -> Option<Vec<Header>> {
+fn headers(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Option<Vec<Header>> {
     let node = fields.take("headers")?;
     let path = fields.path("headers");
-    let patched = number != Number::Nanoseconds && fields.patches("headers");
+    let patched = number != NumberUnit::Nanoseconds && fields.patches("headers");
     if let (Value::Array(_), false) = (node.get_ref(), patched) {
         let message = format!("`{path}` takes a table, not a list");
         fields.file.report(
             Diagnostic::error(codes::WRONG_TYPE, message)
-                .at(fields.file.place(node.span(), "a list"))
+                .with_location(fields.file.location(node.span(), "a list"))
                 .help("write it as `headers = { Name = \"value\" }`"),
         );
         return None;
@@ -221,7 +230,7 @@ fn headers(fields: &mut Fields<'_, '_>, number: Number) -> Option<Vec<Header>> {
         let section = fields.section().map_or("", |section| section.path);
         let tables = fields.file.tables(&path, node, false).into_iter();
         let tables = tables.map(|table| match section {
-            "checks.*" => table.of_section("checks.*.headers"),
+            "checks.*" => table.with_section("checks.*.headers"),
             _ => table,
         });
         tables
@@ -230,15 +239,15 @@ fn headers(fields: &mut Fields<'_, '_>, number: Number) -> Option<Vec<Header>> {
                 let value = table.take("value");
                 if name.is_none() && !table.has("name") {
                     let message = format!("an entry of `{path}` needs a `name`");
-                    let place = fields.file.place(table.span.clone(), "");
-                    let found = Diagnostic::error(codes::MISSING_KEY, message).at(place);
+                    let place = fields.file.location(table.span.clone(), "");
+                    let found = Diagnostic::error(codes::MISSING_KEY, message).with_location(place);
                     fields.file.report(found);
                 }
                 let value = match value {
                     Some(node) => value_of(fields, &table.path("value"), node, patched),
                     None => Some(String::new()),
                 };
-                table.finish();
+                table.report_unknown_keys();
                 Some(header(name?.value, value?))
             })
             .collect()

@@ -8,22 +8,22 @@ use crate::core::fleet::schema::{CONFIG, Kind, Owner};
 use crate::core::scrub;
 
 use super::super::codes;
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::settings::Overrides;
-use super::super::tree::At;
+use super::super::tree::Located;
 use super::config_tree::{in_lower_case, misfit};
-use super::local::{self, Missing};
+use super::local_files::{self, MissingFile};
 
 /// What stands for the image of the app.
-const OWN_IMAGE: &str = ".";
+const APP_IMAGE_PLACEHOLDER: &str = ".";
 
 /// The container that runs the image, where none is named.
-const USUAL: &str = "app";
+const DEFAULT_CONTAINER: &str = "app";
 
 /// What every group's config starts from.
 #[derive(Debug, Clone, Default)]
-pub(in crate::core::manifest) struct Start {
+pub(in crate::core::manifest) struct BaseConfig {
     pub(super) config: MachineConfig,
     container: Option<String>,
 }
@@ -36,36 +36,40 @@ pub(in crate::core::manifest) fn is_inline(text: &str) -> bool {
 /// Reads both keys; `experimental` is the older place of the first, which wins.
 pub(super) fn read(
     fields: &mut Fields<'_, '_>,
-    experimental: Option<At<String>>,
+    experimental: Option<Located<String>>,
     overrides: &Overrides,
-) -> Start {
+) -> BaseConfig {
     let container = fields.text("container");
     let own = fields.string("machine_config");
     let written = experimental.or(own).filter(|text| !text.value.is_empty());
     let Some(written) = written else {
-        return Start {
+        return BaseConfig {
             container,
-            ..Start::default()
+            ..BaseConfig::default()
         };
     };
     let config = if is_inline(&written.value) {
         config(fields, &written, written.value.as_bytes())
     } else {
-        local::content(fields.file, &written, overrides, Missing::Refused)
+        local_files::content(fields.file, &written, overrides, MissingFile::Refused)
             .and_then(|bytes| config(fields, &written, bytes))
     };
     let read = config.is_some();
-    let start = Start {
+    let start = BaseConfig {
         config: config.unwrap_or_default(),
         container,
     };
     if read {
-        judge(fields, &written, &start);
+        check_containers(fields, &written, &start);
     }
     start
 }
 
-fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option<MachineConfig> {
+fn config(
+    fields: &Fields<'_, '_>,
+    written: &Located<String>,
+    bytes: &[u8],
+) -> Option<MachineConfig> {
     let file = fields.file;
     let tree = serde_json::from_slice(bytes).map(|tree| in_lower_case(CONFIG, tree));
     let misfit = tree.as_ref().ok().and_then(|tree| misfit(CONFIG, tree, ""));
@@ -81,11 +85,11 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
             let what = if is_inline(&written.value) {
                 "`machine_config`".to_owned()
             } else {
-                shown(&written.value)
+                quote_text(&written.value)
             };
             let message = format!("{what} is not a Machine config: {why}");
             let found = Diagnostic::error(codes::BAD_MACHINE_CONFIG, message)
-                .at(file.place(written.span.clone(), ""));
+                .with_location(file.location(written.span.clone(), ""));
             let is_yaml = [".yaml", ".yml"]
                 .iter()
                 .any(|end| written.value.ends_with(end));
@@ -98,7 +102,7 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
             return None;
         }
     };
-    let replaced: Vec<String> = replaced(&config)
+    let replaced: Vec<String> = overridden_fields(&config)
         .iter()
         .map(|name| format!("`{name}`"))
         .collect();
@@ -109,7 +113,7 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
         );
         file.report(
             Diagnostic::warning(codes::MACHINE_CONFIG_REPLACED, message)
-                .at(file.place(written.span.clone(), ""))
+                .with_location(file.location(written.span.clone(), ""))
                 .help("write them as sections of fly.toml"),
         );
     }
@@ -117,7 +121,7 @@ fn config(fields: &Fields<'_, '_>, written: &At<String>, bytes: &[u8]) -> Option
 }
 
 /// What fly.toml has a section or a key for: flyctl takes it from there, also where it is not written.
-fn replaced(config: &MachineConfig) -> Vec<String> {
+fn overridden_fields(config: &MachineConfig) -> Vec<String> {
     let tree = config.to_value();
     let mut found = Vec::new();
     for row in CONFIG.rows {
@@ -142,7 +146,7 @@ fn replaced(config: &MachineConfig) -> Vec<String> {
 }
 
 /// flyctl refuses a `container` that names none, and any other container without an image.
-fn judge(fields: &Fields<'_, '_>, written: &At<String>, start: &Start) {
+fn check_containers(fields: &Fields<'_, '_>, written: &Located<String>, start: &BaseConfig) {
     let containers: Vec<_> = start
         .config
         .containers
@@ -155,7 +159,7 @@ fn judge(fields: &Fields<'_, '_>, written: &At<String>, start: &Start) {
         Some(wanted) if (0..containers.len()).all(|at| name(at) != Some(wanted)) => {
             let message = format!(
                 "`container` names {}, and there is no such container",
-                shown(wanted)
+                quote_text(wanted)
             );
             let names = containers
                 .iter()
@@ -164,7 +168,7 @@ fn judge(fields: &Fields<'_, '_>, written: &At<String>, start: &Start) {
             Some((message, help))
         }
         _ => {
-            let chosen = start.chosen(&containers);
+            let chosen = start.app_container(&containers);
             let lacks = |container: &serde_json::Map<String, Value>| {
                 let image = container.get("image").and_then(Value::as_str);
                 image.is_none_or(str::is_empty)
@@ -172,7 +176,7 @@ fn judge(fields: &Fields<'_, '_>, written: &At<String>, start: &Start) {
             (0..containers.len())
                 .find(|at| Some(*at) != chosen && lacks(containers[*at]))
                 .map(|at| {
-                    let which = name(at).map_or_else(|| format!("number {}", at + 1), shown);
+                    let which = name(at).map_or_else(|| format!("number {}", at + 1), quote_text);
                     let message = format!("the container {which} has no `image`");
                     let help = "add its image, or \".\" for the image of the app";
                     (message, Some(help.to_owned()))
@@ -184,13 +188,13 @@ fn judge(fields: &Fields<'_, '_>, written: &At<String>, start: &Start) {
     }
 }
 
-impl Start {
+impl BaseConfig {
     /// Which container runs the app's image: the one that is named, else `app`, else the first.
-    fn chosen<C: std::borrow::Borrow<serde_json::Map<String, Value>>>(
+    fn app_container<C: std::borrow::Borrow<serde_json::Map<String, Value>>>(
         &self,
         containers: &[C],
     ) -> Option<usize> {
-        let name = self.container.as_deref().unwrap_or(USUAL);
+        let name = self.container.as_deref().unwrap_or(DEFAULT_CONTAINER);
         let named = containers.iter().position(|container| {
             container.borrow().get("name").and_then(Value::as_str) == Some(name)
         });
@@ -207,9 +211,10 @@ impl Start {
         let containers = config.containers.iter_mut().flatten();
         let mut containers: Vec<_> = containers.filter_map(Value::as_object_mut).collect();
         let borrowed: Vec<_> = containers.iter().map(|container| &**container).collect();
-        let chosen = self.chosen(&borrowed);
+        let chosen = self.app_container(&borrowed);
         for (at, container) in containers.iter_mut().enumerate() {
-            let asks = container.get("image").and_then(Value::as_str) == Some(OWN_IMAGE);
+            let asks =
+                container.get("image").and_then(Value::as_str) == Some(APP_IMAGE_PLACEHOLDER);
             if Some(at) == chosen || asks {
                 match image {
                     Some(image) => container.insert("image".to_owned(), Value::from(image)),
@@ -218,7 +223,7 @@ impl Start {
             }
             let files = container.get_mut("files").and_then(Value::as_array_mut);
             for file in files.into_iter().flatten() {
-                if let (Some(OWN_IMAGE), Some(image)) =
+                if let (Some(APP_IMAGE_PLACEHOLDER), Some(image)) =
                     (file.get("image_config").and_then(Value::as_str), image)
                 {
                     file["image_config"] = Value::from(image);

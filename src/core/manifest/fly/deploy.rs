@@ -4,12 +4,12 @@
 use crate::core::fleet::{Limit, ReleaseCommand, Strategy, UnsupportedStrategy};
 
 use super::super::codes;
-use super::super::diagnostics::{Diagnostic, shown};
-use super::super::duration::Number;
+use super::super::diagnostics::{Diagnostic, quote_text};
+use super::super::duration::NumberUnit;
 use super::super::fields::Fields;
-use super::super::tree::At;
+use super::super::tree::Located;
 use super::super::value::Value;
-use super::processes::words;
+use super::processes::split_command;
 use super::vm;
 
 /// flyctl's `wait_timeout`.
@@ -24,8 +24,8 @@ pub(in crate::core::manifest) struct Deploy {
     pub(in crate::core::manifest) unsupported_strategy: Option<UnsupportedStrategy>,
     pub(in crate::core::manifest) wait_timeout_s: u64,
     /// Where `canary` is written: it cannot go with mounts.
-    pub(super) canary: Option<At<()>>,
-    pub(in crate::core::manifest) release_command: Option<At<ReleaseCommand>>,
+    pub(super) canary: Option<Located<()>>,
+    pub(in crate::core::manifest) release_command: Option<Located<ReleaseCommand>>,
     pub(in crate::core::manifest) seed_command: Option<Vec<String>>,
 }
 
@@ -57,24 +57,24 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Deploy {
     {
         let message = format!(
             "`deploy.max_unavailable` says nothing to the strategy {}",
-            shown(&name.value)
+            quote_text(&name.value)
         );
-        let place = fields.file.place(span, "");
+        let place = fields.file.location(span, "");
         fields.file.report(
             Diagnostic::warning(codes::MAX_UNAVAILABLE_IGNORED, message)
-                .at(place)
-                .also(fields.file.place(name.span.clone(), "the strategy"))
+                .with_location(place)
+                .with_related(fields.file.location(name.span.clone(), "the strategy"))
                 .help("it is for `strategy = \"rolling\"` and `\"canary\"`"),
         );
     }
-    let wait = fields.duration("wait_timeout", Number::Nanoseconds);
+    let wait = fields.duration("wait_timeout", NumberUnit::Nanoseconds);
     let release_command = release_command(&mut fields);
     let seed_command = command(&mut fields, "seed_command").map(|at| at.value);
     let (strategy, unsupported_strategy) = strategy(&fields, name.as_ref(), limit);
     let canary = name
         .filter(|name| name.value == "canary")
         .map(|name| name.map(|_| ()));
-    fields.finish();
+    fields.report_unknown_keys();
     Deploy {
         strategy,
         unsupported_strategy,
@@ -93,18 +93,20 @@ fn whole_seconds(nanos: u64) -> u64 {
 }
 
 /// The words of a command, where there are any.
-fn command(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<Vec<String>>> {
+fn command(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<Vec<String>>> {
     let text = fields.string(key)?;
     let whose = format!("`deploy.{key}`");
-    let words = words(fields.file, &whose, &text.value, &text.span)?;
-    (!words.is_empty()).then(|| At::new(words, text.span))
+    let words = split_command(fields.file, &whose, &text.value, &text.span)?;
+    (!words.is_empty()).then(|| Located::new(words, text.span))
 }
 
-fn release_command(fields: &mut Fields<'_, '_>) -> Option<At<ReleaseCommand>> {
+fn release_command(fields: &mut Fields<'_, '_>) -> Option<Located<ReleaseCommand>> {
     let command = command(fields, "release_command");
-    let timeout = fields.duration("release_command_timeout", Number::Nanoseconds);
-    let guest = fields.table("release_command_vm").map(vm::alone);
-    let At { value: words, span } = command?;
+    let timeout = fields.duration("release_command_timeout", NumberUnit::Nanoseconds);
+    let guest = fields
+        .table("release_command_vm")
+        .map(vm::release_command_guest);
+    let Located { value: words, span } = command?;
     let place = fields.file.source.line_ref(span.start);
     let command = ReleaseCommand {
         argv: words,
@@ -115,13 +117,13 @@ fn release_command(fields: &mut Fields<'_, '_>) -> Option<At<ReleaseCommand>> {
         guest,
         location: place,
     };
-    Some(At::new(command, span))
+    Some(Located::new(command, span))
 }
 
 /// The strategy, and its name where it is one that this version does not have: `rolling` stands in for it.
 fn strategy(
     fields: &Fields<'_, '_>,
-    name: Option<&At<String>>,
+    name: Option<&Located<String>>,
     limit: Option<Limit>,
 ) -> (Strategy, Option<UnsupportedStrategy>) {
     const WORDS: [&str; 4] = ["rolling", "immediate", "canary", "bluegreen"];
@@ -134,10 +136,11 @@ fn strategy(
     let unsupported = |unsupported: UnsupportedStrategy| {
         let message = format!(
             "the strategy {} is not part of this version: a plan that updates running Machines is refused",
-            shown(unsupported.as_str())
+            quote_text(unsupported.as_str())
         );
-        let place = fields.file.place(name.span.clone(), "");
-        let warning = Diagnostic::warning(codes::STRATEGY_NOT_SUPPORTED, message).at(place);
+        let place = fields.file.location(name.span.clone(), "");
+        let warning =
+            Diagnostic::warning(codes::STRATEGY_NOT_SUPPORTED, message).with_location(place);
         let help = "`--strategy rolling` updates a few at a time instead";
         fields.file.report(warning.help(help));
         (rolling, Some(unsupported))
@@ -152,7 +155,7 @@ fn strategy(
             let all = || format!("the strategies are {}", WORDS.join(", "));
             fields.file.bad_value(
                 name.span.clone(),
-                format!("{} is not a strategy", shown(other)),
+                format!("{} is not a strategy", quote_text(other)),
                 Some(help.unwrap_or_else(all)),
             );
             (rolling, None)

@@ -11,17 +11,17 @@ use crate::core::fleet::schema::{
 use crate::core::fleet::{AppName, MachineCheck, Region};
 
 use super::super::codes;
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::names;
 use super::super::settings::Overrides;
-use super::super::tree::{At, File};
+use super::super::tree::{Located, ManifestFile};
 use super::super::value::Table;
-use super::checks::Named;
-use super::containers::Start;
+use super::checks::NamedCheck;
+use super::containers::BaseConfig;
 use super::deploy::Deploy;
 use super::experimental::Experimental;
-use super::groups::For;
+use super::group_scope::GroupScoped;
 use super::processes::{self, Process};
 use super::{
     build, checks, containers, deploy, environment, experimental, files, machine_checks, metrics,
@@ -29,8 +29,8 @@ use super::{
 };
 
 /// What fly.toml says.
-pub(in crate::core::manifest) struct Document {
-    pub(in crate::core::manifest) app: Option<At<AppName>>,
+pub(in crate::core::manifest) struct FlyDocument {
+    pub(in crate::core::manifest) app: Option<Located<AppName>>,
     /// Whether an app is written, be it a valid one or not.
     pub(in crate::core::manifest) has_app: bool,
     /// Whether it says anything at all.
@@ -42,26 +42,26 @@ pub(in crate::core::manifest) struct Document {
     pub(in crate::core::manifest) build: build::Build,
     pub(in crate::core::manifest) deploy: Deploy,
     pub(super) env: BTreeMap<String, String>,
-    pub(super) http_service: Option<For<services::Written>>,
-    pub(super) services: Vec<For<services::Written>>,
-    pub(super) checks: Vec<For<Named>>,
-    pub(super) vms: Vec<For<Guest>>,
+    pub(super) http_service: Option<GroupScoped<services::ServiceEntry>>,
+    pub(super) services: Vec<GroupScoped<services::ServiceEntry>>,
+    pub(super) checks: Vec<GroupScoped<NamedCheck>>,
+    pub(super) vms: Vec<GroupScoped<Guest>>,
     /// The host of Machines whose size no `[[vm]]` says; a `[[vm]]` has it already.
-    pub(super) host_dedication_id: Option<At<String>>,
-    pub(super) mounts: Vec<For<mounts::Written>>,
-    pub(super) restarts: Vec<For<Restart>>,
-    pub(super) metrics: Vec<For<Metrics>>,
+    pub(super) host_dedication_id: Option<Located<String>>,
+    pub(super) mounts: Vec<GroupScoped<mounts::MountEntry>>,
+    pub(super) restarts: Vec<GroupScoped<Restart>>,
+    pub(super) metrics: Vec<GroupScoped<Metrics>>,
     pub(super) statics: Vec<Static>,
-    pub(super) files: Vec<For<MachineFile>>,
+    pub(super) files: Vec<GroupScoped<MachineFile>>,
     pub(super) stop: Option<StopConfig>,
     pub(super) experimental: Experimental,
     pub(super) swap_size_mb: Option<u32>,
-    pub(in crate::core::manifest) start: Start,
+    pub(in crate::core::manifest) base_config: BaseConfig,
     pub(super) machine_checks: Vec<MachineCheck>,
 }
 
 /// flyctl's patches refuse a section that is null; where none looks, null is as good as not written.
-fn null_sections(file: &File<'_>, tree: &Table<'_>) {
+fn report_null_sections(file: &ManifestFile<'_>, tree: &Table<'_>) {
     const PATCHED: [&str; 13] = [
         "build",
         "checks",
@@ -81,20 +81,24 @@ fn null_sections(file: &File<'_>, tree: &Table<'_>) {
         if let Some((_, node)) = tree.get(key).filter(|(_, node)| node.is_null()) {
             let message = format!("`{key}` is null, and flyctl refuses a section without a value");
             let found = Diagnostic::error(codes::WRONG_TYPE, message);
-            let place = file.place(node.span(), "");
-            file.report(found.at(place).help(format!("take `{key}` away")));
+            let place = file.location(node.span(), "");
+            file.report(
+                found
+                    .with_location(place)
+                    .help(format!("take `{key}` away")),
+            );
         }
     }
 }
 
 /// Reads every section of a parsed fly.toml.
 pub(in crate::core::manifest) fn read(
-    file: &File<'_>,
+    file: &ManifestFile<'_>,
     tree: &Table<'_>,
     overrides: &Overrides,
-) -> Document {
+) -> FlyDocument {
     let mut fields = Fields::new(file, tree, 0..0, String::new());
-    null_sections(file, tree);
+    report_null_sections(file, tree);
     let app = fields.string("app");
     let empty = app.as_ref().is_some_and(|app| app.value.is_empty());
     let has_app = fields.has("app") && !empty;
@@ -104,9 +108,9 @@ pub(in crate::core::manifest) fn read(
         .filter(|host| !host.value.is_empty());
     let experimental = experimental::read(&mut fields);
     if let Some(command) = fields.string("console_command") {
-        processes::words(file, "`console_command`", &command.value, &command.span);
+        processes::split_command(file, "`console_command`", &command.value, &command.span);
     }
-    let document = Document {
+    let document = FlyDocument {
         has_app,
         is_empty: tree.is_empty(),
         app_span: app.as_ref().map(|app| app.span.clone()),
@@ -114,13 +118,13 @@ pub(in crate::core::manifest) fn read(
             // A placeholder that is no name stands in nobody's way once another name is chosen.
             Some(_) => AppName::new(app.value)
                 .ok()
-                .map(|name| At::new(name, app.span)),
-            None => names::app(file, app),
+                .map(|name| Located::new(name, app.span)),
+            None => names::parse_app(file, app),
         }),
         primary_region: fields
             .string("primary_region")
             .filter(|region| !region.value.is_empty())
-            .and_then(|written| names::region(file, written)),
+            .and_then(|written| names::parse_region(file, written)),
         processes: processes::read(&mut fields),
         build: build::read(&mut fields, overrides),
         deploy: deploy::read(&mut fields),
@@ -143,29 +147,29 @@ pub(in crate::core::manifest) fn read(
             .integer("swap_size_mb", 0..u32::MAX)
             .map(|at| at.value)
             .filter(|mb| *mb > 0),
-        start: containers::read(&mut fields, experimental.machine_config.clone(), overrides),
+        base_config: containers::read(&mut fields, experimental.machine_config.clone(), overrides),
         machine_checks: machine_checks::read(&mut fields),
         experimental,
     };
-    fields.finish();
+    fields.report_unknown_keys();
     if document.experimental.entrypoint.is_none() {
-        for_shells(file, tree, &document.processes);
+        warn_shell_commands(file, tree, &document.processes);
     }
     document
 }
 
 /// Commands that a Machine starts without an entrypoint of fly.toml, which could be a shell.
-fn for_shells(file: &File<'_>, tree: &Table<'_>, processes: &[Process]) {
+fn warn_shell_commands(file: &ManifestFile<'_>, tree: &Table<'_>, processes: &[Process]) {
     for process in processes {
         let name = process.name.value.as_str();
-        let whose = format!("process group {}", shown(name));
+        let whose = format!("process group {}", quote_text(name));
         let command = &process.command;
         let key = if process.listed {
             "command".into()
         } else {
             toml_key(name)
         };
-        shell::warn(file, &whose, &key, &command.value, &command.span);
+        shell::warn_shell_syntax(file, &whose, &key, &command.value, &command.span);
     }
     let deploy = tree
         .get("deploy")
@@ -175,6 +179,6 @@ fn for_shells(file: &File<'_>, tree: &Table<'_>, processes: &[Process]) {
         && let Some(text) = node.get_ref().as_str()
     {
         let whose = "`deploy.release_command`";
-        shell::warn(file, whose, "release_command", text, &node.span());
+        shell::warn_shell_syntax(file, whose, "release_command", text, &node.span());
     }
 }

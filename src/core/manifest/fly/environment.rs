@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::core::fleet::secret;
 
 use super::super::codes;
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::format::Format;
 use super::super::value::{Node, Value};
@@ -16,19 +16,19 @@ use super::super::value::{Node, Value};
 pub(super) fn read(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {
     let mut env = BTreeMap::new();
     for table in sections(fields) {
-        table.warn_of_keys();
+        table.warn_misplaced_keys();
         for (key, span, value) in table.entries() {
             if !table.patches_values() && value.get_ref().as_str().is_none() {
                 let path = table.path(key);
                 table.file.wrong_type(&path, value, "a string");
                 continue;
             }
-            match printed(value, table.file.format()) {
+            match go_print(value, table.file.format()) {
                 Some(text) => {
-                    warn(&table, key, span, value, &text);
+                    warn_variable(&table, key, span, value, &text);
                     env.insert(key.to_owned(), text);
                 }
-                None => refuse(&table, key, value),
+                None => report_invalid_value(&table, key, value),
             }
         }
     }
@@ -44,28 +44,40 @@ fn sections<'f, 't>(fields: &mut Fields<'f, 't>) -> Vec<Fields<'f, 't>> {
 }
 
 /// What Fly takes and its author may not have meant.
-fn warn(table: &Fields<'_, '_>, key: &str, span: Range<usize>, node: &Node<'_>, text: &str) {
+fn warn_variable(
+    table: &Fields<'_, '_>,
+    key: &str,
+    span: Range<usize>,
+    node: &Node<'_>,
+    text: &str,
+) {
     let file = table.file;
     if key.starts_with("FLY_") {
-        let message = format!("{}: names that begin with `FLY_` are Fly's own", shown(key));
-        file.report(Diagnostic::warning(codes::RESERVED_NAME, message).at(file.place(span, "")));
+        let message = format!(
+            "{}: names that begin with `FLY_` are Fly's own",
+            quote_text(key)
+        );
+        file.report(
+            Diagnostic::warning(codes::RESERVED_NAME, message)
+                .with_location(file.location(span, "")),
+        );
     } else if node.get_ref().as_str().is_some() && secret::is_cleartext_secret(key, text) {
         let message = format!(
             "{} looks like a secret, and everybody who reads this file reads it",
-            shown(key)
+            quote_text(key)
         );
         // Its line would show it once more, in a log that others read.
-        let place = file.place(span, "").only("(hidden)");
+        let place = file.location(span, "").with_excerpt("(hidden)");
         file.report(
             Diagnostic::warning(codes::SECRET_IN_ENV, message)
-                .at(place)
+                .with_location(place)
                 .help("set it with `fly secrets set`, and take the line away"),
         );
     }
 }
 
 /// Says why a value cannot be one of a variable.
-fn refuse(table: &Fields<'_, '_>, key: &str, node: &Node<'_>) {
+fn report_invalid_value(table: &Fields<'_, '_>, key: &str, node: &Node<'_>) {
     let path = table.path(key);
     let Value::Integer(number) = node.get_ref() else {
         table.file.wrong_type(&path, node, "a string");
@@ -77,12 +89,12 @@ fn refuse(table: &Fields<'_, '_>, key: &str, node: &Node<'_>) {
 }
 
 /// A value as Go's `%v` prints what the format's parser makes of it: every number of JSON is a float.
-pub(super) fn printed(node: &Node<'_>, format: Format) -> Option<String> {
+pub(super) fn go_print(node: &Node<'_>, format: Format) -> Option<String> {
     Some(match node.get_ref() {
         Value::String(text) => text.clone().into_owned(),
         Value::Boolean(value) => value.to_string(),
         Value::Integer(number) if format == Format::Json => go_float(number.as_str().parse().ok()?),
-        Value::Integer(number) => number.whole()?.to_string(),
+        Value::Integer(number) => number.as_i64()?.to_string(),
         Value::Float(float) => go_float(float.as_str().parse().ok()?),
         Value::Datetime(text) => go_time(text),
         Value::Null | Value::Array(_) | Value::Table(_) => return None,

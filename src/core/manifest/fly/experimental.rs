@@ -2,9 +2,9 @@
 
 use crate::core::fleet::schema::Metrics;
 
-use super::super::duration::Number;
+use super::super::duration::NumberUnit;
 use super::super::fields::Fields;
-use super::super::tree::At;
+use super::super::tree::Located;
 use super::super::value::Value;
 use super::service_parts::port;
 use super::signals;
@@ -19,11 +19,11 @@ pub(super) struct Experimental {
     /// Replaces both, in every group.
     pub(super) exec: Option<Vec<String>>,
     /// Old place of `kill_timeout`.
-    pub(super) kill_timeout: Option<At<u64>>,
+    pub(super) kill_timeout: Option<Located<u64>>,
     /// Old place of `[metrics]`.
     pub(super) metrics: Option<Metrics>,
     /// Older place of the top-level key, which it beats.
-    pub(super) machine_config: Option<At<String>>,
+    pub(super) machine_config: Option<Located<String>>,
 }
 
 /// Reads the section.
@@ -41,7 +41,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
         .flatten();
     let kill_timeout = fields
         .is_moved("kill_timeout")
-        .then(|| signals::timeout(&mut fields, Number::Seconds))
+        .then(|| signals::timeout(&mut fields, NumberUnit::Seconds))
         .flatten();
     let experimental = Experimental {
         cmd: words(&mut fields, "cmd"),
@@ -64,7 +64,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Experimental {
         fields.boolean(key);
     }
     fields.table("attached");
-    fields.finish();
+    fields.report_unknown_keys();
     experimental
 }
 

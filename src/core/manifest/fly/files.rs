@@ -9,17 +9,20 @@ use crate::core::manifest::codes;
 use super::super::diagnostics::Diagnostic;
 use super::super::fields::Fields;
 use super::super::settings::Overrides;
-use super::super::tree::At;
-use super::groups::For;
-use super::local::{self, Missing};
+use super::super::tree::Located;
+use super::group_scope::GroupScoped;
+use super::local_files::{self, MissingFile};
 
 /// Shorter texts are base64 by chance.
-const ENCODED: usize = 8;
+const MIN_BASE64_LENGTH: usize = 8;
 
 /// Reads the section. Of two entries for one path the later one counts, and one without any content
 /// takes the earlier away.
-pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Vec<For<MachineFile>> {
-    let mut files: Vec<Option<For<MachineFile>>> = Vec::new();
+pub(super) fn read(
+    fields: &mut Fields<'_, '_>,
+    overrides: &Overrides,
+) -> Vec<GroupScoped<MachineFile>> {
+    let mut files: Vec<Option<GroupScoped<MachineFile>>> = Vec::new();
     let mut places = std::collections::BTreeMap::new();
     for table in fields.tables("files") {
         let Some((path, entry)) = entry(table, overrides) else {
@@ -42,7 +45,10 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, overrides: &Overrides) -> Vec<Fo
     files.into_iter().flatten().collect()
 }
 
-fn entry(mut fields: Fields<'_, '_>, overrides: &Overrides) -> Option<(String, For<MachineFile>)> {
+fn entry(
+    mut fields: Fields<'_, '_>,
+    overrides: &Overrides,
+) -> Option<(String, GroupScoped<MachineFile>)> {
     let file = fields.file;
     let local = fields
         .string("local_path")
@@ -53,12 +59,15 @@ fn entry(mut fields: Fields<'_, '_>, overrides: &Overrides) -> Option<(String, F
         .filter(|text| !text.value.is_empty());
     let guest_path = fields.text("guest_path");
     if guest_path.is_none() {
-        let place = file.place(fields.span.clone(), "");
-        file.report(Diagnostic::error(codes::MISSING_KEY, "a file needs `guest_path`").at(place));
+        let place = file.location(fields.span.clone(), "");
+        file.report(
+            Diagnostic::error(codes::MISSING_KEY, "a file needs `guest_path`").with_location(place),
+        );
     }
     let (secret_name, raw_value) = match (&local, secret, &raw) {
         (Some(local), _, _) => {
-            let content = local::content(file, local, overrides, Missing::RefusedByDeploys);
+            let content =
+                local_files::content(file, local, overrides, MissingFile::RefusedByDeploys);
             (None, content.map(|bytes| BASE64.encode(bytes)))
         }
         (None, Some(secret), _) => (Some(secret), None),
@@ -69,7 +78,7 @@ fn entry(mut fields: Fields<'_, '_>, overrides: &Overrides) -> Option<(String, F
         (None, None, None) => {
             file.report(
                 Diagnostic::warning(codes::FILE_WITHOUT_CONTENT, "this file has no content")
-                    .at(file.place(fields.span.clone(), ""))
+                    .with_location(file.location(fields.span.clone(), ""))
                     .help("add `local_path`, `secret_name` or `raw_value`"),
             );
             (None, None)
@@ -81,23 +90,23 @@ fn entry(mut fields: Fields<'_, '_>, overrides: &Overrides) -> Option<(String, F
         raw_value,
         ..MachineFile::default()
     };
-    let section = For::of(&mut fields, entry);
-    fields.finish();
+    let section = GroupScoped::of(&mut fields, entry);
+    fields.report_unknown_keys();
     Some((guest_path?, section))
 }
 
 /// Fly's docs ask for base64, and flyctl encodes whatever stands there: who follows the docs gets a
 /// file of base64.
-fn warn_of_base64(fields: &Fields<'_, '_>, raw: &At<String>) {
+fn warn_of_base64(fields: &Fields<'_, '_>, raw: &Located<String>) {
     let text = raw.value.trim();
-    if text.len() < ENCODED || BASE64.decode(text.as_bytes()).is_err() {
+    if text.len() < MIN_BASE64_LENGTH || BASE64.decode(text.as_bytes()).is_err() {
         return;
     }
     let message = "`raw_value` is base64 already, and flyctl encodes it once more: the file will hold \
                    this very text";
     fields.file.report(
         Diagnostic::warning(codes::ENCODED_TWICE, message)
-            .at(fields.file.place(raw.span.clone(), ""))
+            .with_location(fields.file.location(raw.span.clone(), ""))
             .help("write the content as it is, or keep it in a file and name it with `local_path`"),
     );
 }
@@ -136,7 +145,7 @@ mod tests {
         let text = "[[files]]\nguest_path = \"/a\"\nlocal_path = \"x\"\n";
         let found = |provider: &'static str, overrides: Overrides| {
             let (_, found) = fly_fields(text, |f| {
-                f.file.runs_on(provider);
+                f.file.set_provider(provider);
                 read(f, &overrides)
             });
             (found.errors(), found.warnings())
@@ -144,7 +153,7 @@ mod tests {
         assert_eq!(found("fly", with(LocalFile::Missing)), (1, 0));
         assert_eq!(found("local", with(LocalFile::Missing)), (0, 1));
         let validates = Overrides {
-            only_validates: true,
+            validate_only: true,
             ..with(LocalFile::Missing)
         };
         assert_eq!(found("fly", validates), (0, 1));

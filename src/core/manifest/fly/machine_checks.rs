@@ -5,7 +5,7 @@ use crate::core::fleet::MachineCheck;
 
 use super::super::codes;
 use super::super::diagnostics::Diagnostic;
-use super::super::duration::{Number, text};
+use super::super::duration::{NumberUnit, to_platform_text};
 use super::super::fields::Fields;
 use super::signals;
 
@@ -23,11 +23,11 @@ fn entry(mut fields: Fields<'_, '_>) -> Option<MachineCheck> {
     };
     let command = words(&mut fields, "command");
     if command.is_none() && !fields.has("command") {
-        let place = fields.file.place(fields.span.clone(), "");
+        let place = fields.file.location(fields.span.clone(), "");
         let message = "a machine check needs a `command`";
         fields.file.report(
             Diagnostic::error(codes::MISSING_KEY, message)
-                .at(place)
+                .with_location(place)
                 .help("add `command = [\"…\"]`, a list of words"),
         );
     }
@@ -35,10 +35,10 @@ fn entry(mut fields: Fields<'_, '_>) -> Option<MachineCheck> {
         image: fields.text("image"),
         entrypoint: words(&mut fields, "entrypoint"),
         kill_signal: signals::signal(&mut fields),
-        kill_timeout: signals::timeout(&mut fields, Number::Nanoseconds).map(text),
+        kill_timeout: signals::timeout(&mut fields, NumberUnit::Nanoseconds).map(to_platform_text),
         command: command.unwrap_or_default(),
     };
-    fields.finish();
+    fields.report_unknown_keys();
     (!check.command.is_empty()).then_some(check)
 }
 

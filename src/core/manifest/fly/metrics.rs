@@ -3,16 +3,16 @@
 use crate::core::fleet::schema::{Metrics, Static};
 
 use super::super::fields::Fields;
-use super::groups::For;
-use super::plain;
+use super::group_scope::GroupScoped;
+use super::plain_keys;
 
 /// Reads `metric` and `metrics`, the singular entries first.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Metrics>> {
-    let tables = fields.collected(&["metric"], "metrics");
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<GroupScoped<Metrics>> {
+    let tables = fields.collect_tables(&["metric"], "metrics");
     let entries = tables.into_iter().map(|mut table| {
-        let metrics = plain::read(&mut table);
-        let section = For::of(&mut table, metrics);
-        table.finish();
+        let metrics = plain_keys::read(&mut table);
+        let section = GroupScoped::of(&mut table, metrics);
+        table.report_unknown_keys();
         section
     });
     entries.collect()
@@ -21,8 +21,8 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Metrics>> {
 /// Reads `[[statics]]`.
 pub(super) fn statics(fields: &mut Fields<'_, '_>) -> Vec<Static> {
     let entries = fields.tables("statics").into_iter().map(|mut table| {
-        let entry = plain::read(&mut table);
-        table.finish();
+        let entry = plain_keys::read(&mut table);
+        table.report_unknown_keys();
         entry
     });
     entries.collect()

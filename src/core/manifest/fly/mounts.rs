@@ -4,22 +4,22 @@ use crate::core::fleet::NewVolume;
 use crate::core::fleet::schema::Mount;
 use crate::core::manifest::codes;
 
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::size::gigabytes;
-use super::super::tree::At;
-use super::groups::For;
+use super::super::tree::Located;
+use super::group_scope::GroupScoped;
 
 /// A mount, and what its volume has when it is made.
 #[derive(Debug, Clone)]
-pub(super) struct Written {
+pub(super) struct MountEntry {
     pub(super) mount: Mount,
     pub(super) volume: NewVolume,
 }
 
 /// Reads `mount` and `mounts`, the singular entries first.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Written>> {
-    let tables = fields.collected(&["mount"], "mounts");
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<GroupScoped<MountEntry>> {
+    let tables = fields.collect_tables(&["mount"], "mounts");
     let alone = tables.len() == 1;
     tables
         .into_iter()
@@ -28,16 +28,16 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Written>> {
         .collect()
 }
 
-fn entry(mut fields: Fields<'_, '_>) -> For<Written> {
+fn entry(mut fields: Fields<'_, '_>) -> GroupScoped<MountEntry> {
     let file = fields.file;
     for key in ["source", "destination"] {
         if !fields.has(key) {
-            let place = file.place(fields.span.clone(), "");
+            let place = file.location(fields.span.clone(), "");
             let message = format!("a mount needs `{key}`");
-            file.report(Diagnostic::error(codes::MISSING_KEY, message).at(place));
+            file.report(Diagnostic::error(codes::MISSING_KEY, message).with_location(place));
         }
     }
-    let growth = growth(&mut fields);
+    let growth = auto_extend(&mut fields);
     let mount = Mount {
         name: fields.text("source"),
         path: fields.text("destination"),
@@ -55,20 +55,21 @@ fn entry(mut fields: Fields<'_, '_>) -> For<Written> {
             .map(|at| at.value),
         scheduled_snapshots: fields.boolean("scheduled_snapshots"),
     };
-    let section = For::of(&mut fields, Written { mount, volume });
-    fields.finish();
+    let section = GroupScoped::of(&mut fields, MountEntry { mount, volume });
+    fields.report_unknown_keys();
     section
 }
 
 /// How it is extended by itself: flyctl wants all of it or nothing, within limits.
-fn growth(fields: &mut Fields<'_, '_>) -> Mount {
+fn auto_extend(fields: &mut Fields<'_, '_>) -> Mount {
     const THRESHOLD: &str = "auto_extend_size_threshold";
     const INCREMENT: &str = "auto_extend_size_increment";
     const LIMIT: &str = "auto_extend_size_limit";
     let threshold = fields.integer(THRESHOLD, 0..101);
-    let increment = as_text(fields, INCREMENT);
-    let limit = as_text(fields, LIMIT);
-    let value = |at: &Option<At<u32>>| at.as_ref().map(|at| at.value).filter(|value| *value > 0);
+    let increment = size_string(fields, INCREMENT);
+    let limit = size_string(fields, LIMIT);
+    let value =
+        |at: &Option<Located<u32>>| at.as_ref().map(|at| at.value).filter(|value| *value > 0);
     let mount = Mount {
         extend_threshold_percent: value(&threshold),
         add_size_gb: value(&increment),
@@ -102,7 +103,7 @@ fn growth(fields: &mut Fields<'_, '_>) -> Mount {
                 let message = format!("a volume that grows by itself needs `{path}`");
                 file.report(
                     Diagnostic::error(codes::MISSING_KEY, message)
-                        .at(file.place(first.span.clone(), "it is to grow"))
+                        .with_location(file.location(first.span.clone(), "it is to grow"))
                         .help(format!("add `{key}`, from {least} to {most}")),
                 );
             }
@@ -113,7 +114,7 @@ fn growth(fields: &mut Fields<'_, '_>) -> Mount {
 }
 
 /// A size that flyctl takes as a string only.
-fn as_text(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<u32>> {
+fn size_string(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<u32>> {
     match fields.peek(key) {
         Some((_, node)) if node.get_ref().as_str().is_none() => {
             let path = fields.path(key);
@@ -127,15 +128,15 @@ fn as_text(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<u32>> {
     }
 }
 
-fn size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<At<u32>> {
-    let At { value: text, span } = fields.size(key, "10gb")?;
+fn size(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<Located<u32>> {
+    let Located { value: text, span } = fields.size(key, "10gb")?;
     let gb = gigabytes(&text);
     if gb.is_none() {
-        let message = format!("{} is not a size of a volume", shown(&text));
+        let message = format!("{} is not a size of a volume", quote_text(&text));
         let help = "write it like \"10gb\"; a number alone counts GB".to_owned();
         fields.file.bad_value(span.clone(), message, Some(help));
     }
-    Some(At::new(gb?, span))
+    Some(Located::new(gb?, span))
 }
 
 #[cfg(test)]

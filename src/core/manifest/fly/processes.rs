@@ -7,18 +7,18 @@ use crate::core::fleet::GroupName;
 use crate::core::manifest::codes;
 
 use super::super::command::{SplitError, split};
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::names;
-use super::super::tree::{At, File};
+use super::super::tree::{Located, ManifestFile};
 use super::super::value::Value;
 
 /// One entry.
 #[derive(Debug, Clone)]
 pub(in crate::core::manifest) struct Process {
-    pub(in crate::core::manifest) name: At<GroupName>,
+    pub(in crate::core::manifest) name: Located<GroupName>,
     /// The command as written.
-    pub(in crate::core::manifest) command: At<String>,
+    pub(in crate::core::manifest) command: Located<String>,
     /// It stands in a list, as `command`, and not under the group's name.
     pub(super) listed: bool,
     /// Its words; none when there is no command, or when it cannot be split.
@@ -48,32 +48,33 @@ pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<Process> {
             let (name, command) = (entry.string("name"), entry.string("command"));
             let lacks = ["name", "command"].into_iter().find(|key| !entry.has(key));
             if let Some(key) = lacks {
-                file.report(lacking(file, &entry, key));
+                file.report(missing_key(file, &entry, key));
             }
             // flyctl takes a group without a command: it runs the image's own.
-            let own = (!entry.has("command")).then(|| At::new(String::new(), entry.span.clone()));
+            let own =
+                (!entry.has("command")).then(|| Located::new(String::new(), entry.span.clone()));
             let both = name.zip(command.or(own));
             processes.extend(both.and_then(|(n, c)| process(file, n, c, true)));
-            entry.finish();
+            entry.report_unknown_keys();
         }
     } else if let Some(table) = file.table("processes", node) {
-        table.warn_of_keys();
+        table.warn_misplaced_keys();
         for (name, span, value) in table.entries() {
             let command = file.string(&table.path(name), value);
-            let name = At::new(name.to_owned(), span);
+            let name = Located::new(name.to_owned(), span);
             processes.extend(command.and_then(|command| process(file, name, command, false)));
         }
     }
     without_duplicates(file, processes)
 }
 
-fn lacking(file: &File<'_>, entry: &Fields<'_, '_>, key: &str) -> Diagnostic {
-    let place = file.place(entry.span.clone(), "");
+fn missing_key(file: &ManifestFile<'_>, entry: &Fields<'_, '_>, key: &str) -> Diagnostic {
+    let place = file.location(entry.span.clone(), "");
     if key == "name" {
         let message = "an entry of `[[processes]]` needs a `name`";
         let help = "write it as `[processes]` with one line per group: web = \"…\"";
         return Diagnostic::error(codes::MISSING_KEY, message)
-            .at(place)
+            .with_location(place)
             .help(help);
     }
     let message = "an entry of `[[processes]]` has no `command`: the group runs the image's own";
@@ -83,26 +84,26 @@ fn lacking(file: &File<'_>, entry: &Fields<'_, '_>, key: &str) -> Diagnostic {
         "add `command = \"…\"`"
     };
     Diagnostic::warning(codes::PROCESS_WITHOUT_COMMAND, message)
-        .at(place)
+        .with_location(place)
         .help(help)
 }
 
 fn process(
-    file: &File<'_>,
-    name: At<String>,
-    command: At<String>,
+    file: &ManifestFile<'_>,
+    name: Located<String>,
+    command: Located<String>,
     listed: bool,
 ) -> Option<Process> {
     let words = match command.value.as_str() {
         "" => None,
-        text => words(
+        text => split_command(
             file,
-            &format!("process group {}", shown(&name.value)),
+            &format!("process group {}", quote_text(&name.value)),
             text,
             &command.span,
         ),
     };
-    let name = names::group(file, name)?;
+    let name = names::parse_group(file, name)?;
     Some(Process {
         name,
         command,
@@ -112,8 +113,8 @@ fn process(
 }
 
 /// Splits a command and reports one that cannot be split.
-pub(in crate::core::manifest) fn words(
-    file: &File<'_>,
+pub(in crate::core::manifest) fn split_command(
+    file: &ManifestFile<'_>,
     whose: &str,
     text: &str,
     span: &Range<usize>,
@@ -131,25 +132,28 @@ pub(in crate::core::manifest) fn words(
             codes::BAD_COMMAND,
             format!("the command of {whose} cannot be split into words: {error}"),
         )
-        .at(file.place(span.clone(), ""))
+        .with_location(file.location(span.clone(), ""))
         .help(help),
     );
     None
 }
 
-fn without_duplicates(file: &File<'_>, processes: Vec<Process>) -> Vec<Process> {
+fn without_duplicates(file: &ManifestFile<'_>, processes: Vec<Process>) -> Vec<Process> {
     let mut first: BTreeMap<GroupName, Range<usize>> = BTreeMap::new();
     let mut kept = Vec::with_capacity(processes.len());
     for process in processes {
-        let At { value: name, span } = process.name.clone();
+        let Located { value: name, span } = process.name.clone();
         if let Some(first) = first.get(&name) {
             file.report(
                 Diagnostic::error(
                     codes::DUPLICATE_GROUP,
-                    format!("process group {} is written twice", shown(name.as_str())),
+                    format!(
+                        "process group {} is written twice",
+                        quote_text(name.as_str())
+                    ),
                 )
-                .at(file.place(span, "again here"))
-                .also(file.place(first.clone(), "first here"))
+                .with_location(file.location(span, "again here"))
+                .with_related(file.location(first.clone(), "first here"))
                 .help("keep one of the two"),
             );
             continue;

@@ -2,16 +2,16 @@
 
 use crate::core::fleet::schema::Restart;
 
-use super::super::diagnostics::shown;
+use super::super::diagnostics::quote_text;
 use super::super::fields::Fields;
-use super::groups::For;
+use super::group_scope::GroupScoped;
 
 /// Reads `[[restart]]`.
-pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<For<Restart>> {
+pub(super) fn read(fields: &mut Fields<'_, '_>) -> Vec<GroupScoped<Restart>> {
     fields.tables("restart").into_iter().map(entry).collect()
 }
 
-fn entry(mut fields: Fields<'_, '_>) -> For<Restart> {
+fn entry(mut fields: Fields<'_, '_>) -> GroupScoped<Restart> {
     const WORDS: [&str; 3] = ["always", "on-failure", "never"];
     let policy = fields.string("policy");
     let word = policy.as_ref().map_or("", |policy| policy.value.as_str());
@@ -27,7 +27,7 @@ fn entry(mut fields: Fields<'_, '_>) -> For<Restart> {
         let found = if word.is_empty() {
             "missing".to_owned()
         } else {
-            shown(word)
+            quote_text(word)
         };
         let message = format!(
             "a restart policy is \"always\", \"on-failure\" or \"never\"; this one is {found}"
@@ -46,8 +46,8 @@ fn entry(mut fields: Fields<'_, '_>) -> For<Restart> {
             .filter(|retries| *retries > 0),
         ..Restart::default()
     };
-    let section = For::of(&mut fields, restart);
-    fields.finish();
+    let section = GroupScoped::of(&mut fields, restart);
+    fields.report_unknown_keys();
     section
 }
 

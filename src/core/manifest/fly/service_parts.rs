@@ -7,10 +7,10 @@ use serde_json::Value;
 use crate::core::fleet::schema::{Concurrency, Port};
 use crate::core::manifest::codes;
 
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::value::Value as Written;
-use super::plain;
+use super::plain_keys;
 
 /// The handlers that Fly Proxy has.
 const HANDLERS: [&str; 5] = ["http", "tls", "pg_tls", "proxy_proto", "tcp"];
@@ -23,7 +23,7 @@ pub(super) fn port(fields: &mut Fields<'_, '_>, key: &'static str, quoted: bool)
         Written::String(text) if quoted && fields.patches(key) => {
             let number = text.parse::<u16>().ok();
             if number.is_none() {
-                let message = format!("`{path}`: {} is not a port", shown(text));
+                let message = format!("`{path}`: {} is not a port", quote_text(text));
                 fields.file.bad_value(node.span(), message, None);
             }
             return number;
@@ -44,14 +44,14 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
     let place = node.map_or_else(|| fields.span.clone(), super::super::value::Node::span);
     let handlers = fields.strings("handlers");
     for handler in handlers.iter().flatten() {
-        fields.warn_of_word("handlers", handler, &HANDLERS);
+        fields.warn_unknown_word("handlers", handler, &HANDLERS);
     }
     let port = Port {
         port: port(&mut fields, "port", true),
         start_port: port(&mut fields, "start_port", false),
         end_port: port(&mut fields, "end_port", false),
         handlers: handlers.map(|list| list.into_iter().map(|at| at.value).collect()),
-        ..plain::read(&mut fields)
+        ..plain_keys::read(&mut fields)
     };
     if let (Some(first), Some(last)) = (port.start_port, port.end_port)
         && first > last
@@ -60,7 +60,7 @@ fn external(mut fields: Fields<'_, '_>) -> (Port, Range<usize>) {
         let help = format!("write `start_port = {last}` and `end_port = {first}`");
         fields.file.bad_value(place.clone(), message, Some(help));
     }
-    fields.finish();
+    fields.report_unknown_keys();
     (port, place)
 }
 
@@ -73,7 +73,7 @@ pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<C
         let limits = text.split_once(',');
         let number = |text: &str| text.parse::<u32>().ok();
         let Some((soft, hard)) = limits.and_then(|(s, h)| Some((number(s)?, number(h)?))) else {
-            let message = format!("`{path}`: {} is not `soft,hard`", shown(text));
+            let message = format!("`{path}`: {} is not `soft,hard`", quote_text(text));
             let help = "write two numbers without a space, or [services.concurrency] with type, soft_limit and hard_limit";
             fields
                 .file
@@ -89,10 +89,10 @@ pub(super) fn concurrency(fields: &mut Fields<'_, '_>, quoted: bool) -> Option<C
     }
     let mut table = fields.file.table(&path, node)?;
     let limits = Concurrency {
-        r#type: table.word("type", &["connections", "requests"]),
-        ..plain::read(&mut table)
+        r#type: table.documented_word("type", &["connections", "requests"]),
+        ..plain_keys::read(&mut table)
     };
-    table.finish();
+    table.report_unknown_keys();
     Some(limits)
 }
 
@@ -114,7 +114,7 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
                 };
                 let message = format!(
                     "`{path}` is \"off\", \"stop\" or \"suspend\", not {}",
-                    shown(other)
+                    quote_text(other)
                 );
                 fields.file.bad_value(node.span(), message, help);
                 None
@@ -128,7 +128,7 @@ pub(super) fn autostop(fields: &mut Fields<'_, '_>) -> Option<Value> {
                     codes::WRONG_TYPE,
                     format!("`{path}` takes {words}, not {found}"),
                 )
-                .at(fields.file.place(node.span(), found)),
+                .with_location(fields.file.location(node.span(), found)),
             );
             None
         }

@@ -9,8 +9,8 @@ use crate::core::fleet::quoting::toml_string;
 
 use super::super::codes;
 use super::super::command::split;
-use super::super::diagnostics::{Diagnostic, shown};
-use super::super::tree::File;
+use super::super::diagnostics::{Diagnostic, quote_text};
+use super::super::tree::ManifestFile;
 
 /// Programs that read the syntax of a shell.
 const SHELLS: [&str; 9] = [
@@ -21,21 +21,27 @@ const SHELLS: [&str; 9] = [
 const BUILTINS: [&str; 6] = [".", "cd", "exec", "export", "set", "source"];
 
 /// Warns where a command has syntax that no shell will read. `key` is how its line begins, for the help.
-pub(super) fn warn(file: &File<'_>, whose: &str, key: &str, command: &str, span: &Range<usize>) {
-    let Some(found) = syntax(command) else {
+pub(super) fn warn_shell_syntax(
+    file: &ManifestFile<'_>,
+    whose: &str,
+    key: &str,
+    command: &str,
+    span: &Range<usize>,
+) {
+    let Some(found) = find_shell_syntax(command) else {
         return;
     };
     let message = format!("the command of {whose} has {found}, and no shell reads it");
-    let line = toml_string(&in_shell(command));
+    let line = toml_string(&shell_command(command));
     file.report(
         Diagnostic::warning(codes::SHELL_SYNTAX, message)
-            .at(file.place(span.clone(), ""))
+            .with_location(file.location(span.clone(), ""))
             .help(format!("write it for a shell: {key} = {line}")),
     );
 }
 
 /// The first piece of shell syntax in a command that starts no shell, as it is named in a message.
-fn syntax(command: &str) -> Option<String> {
+fn find_shell_syntax(command: &str) -> Option<String> {
     let words = split(command).ok()?;
     let first = words.first()?;
     let program = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
@@ -46,15 +52,15 @@ fn syntax(command: &str) -> Option<String> {
         return None;
     }
     if BUILTINS.contains(&first.as_str()) {
-        return Some(format!("{} as its first word", shown(first)));
+        return Some(format!("{} as its first word", quote_text(first)));
     }
-    if assigns(first) {
-        return Some(format!("the assignment {}", shown(first)));
+    if is_assignment(first) {
+        return Some(format!("the assignment {}", quote_text(first)));
     }
-    outside_quotes(command).map(|found| shown(&found))
+    find_unquoted_syntax(command).map(|found| quote_text(&found))
 }
 
-fn assigns(word: &str) -> bool {
+fn is_assignment(word: &str) -> bool {
     word.split_once('=').is_some_and(|(name, _)| {
         let mut chars = name.chars();
         chars
@@ -65,7 +71,7 @@ fn assigns(word: &str) -> bool {
 }
 
 /// The first operator outside of quotes, or the first variable or backtick outside of single quotes.
-fn outside_quotes(command: &str) -> Option<String> {
+fn find_unquoted_syntax(command: &str) -> Option<String> {
     let chars: Vec<char> = command.chars().collect();
     let at = |index: usize| chars.get(index).copied();
     let is_gap = |c: Option<char>| c.is_none_or(char::is_whitespace);
@@ -111,7 +117,7 @@ fn outside_quotes(command: &str) -> Option<String> {
 }
 
 /// The same command for a shell, quoted as Fly splits it.
-fn in_shell(command: &str) -> String {
+fn shell_command(command: &str) -> String {
     let command = command.trim();
     if command.contains('\'') {
         let escaped = command.replace('\\', "\\\\").replace('"', "\\\"");
@@ -144,7 +150,11 @@ mod tests {
             ("serve -p ${PORT:-80}", "`${`"),
             ("run `hostname`", "```"),
         ] {
-            assert_eq!(syntax(command).as_deref(), Some(found), "{command}");
+            assert_eq!(
+                find_shell_syntax(command).as_deref(),
+                Some(found),
+                "{command}"
+            );
         }
     }
 
@@ -166,14 +176,14 @@ mod tests {
             "price $5",
             "",
         ] {
-            assert_eq!(syntax(command), None, "{command}");
+            assert_eq!(find_shell_syntax(command), None, "{command}");
         }
     }
 
     #[test]
     fn the_way_out_splits_into_the_shell_and_one_word() {
         for command in ["a && b", "echo 'x' && b", "echo \"x\" 'y' \\ && b"] {
-            let words = split(&in_shell(command)).unwrap();
+            let words = split(&shell_command(command)).unwrap();
             assert_eq!(words, ["sh", "-c", command], "{command}");
         }
     }

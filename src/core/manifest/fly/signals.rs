@@ -4,10 +4,10 @@
 use crate::core::fleet::schema::StopConfig;
 
 use super::super::codes;
-use super::super::diagnostics::{Diagnostic, shown};
-use super::super::duration::{Number, text};
+use super::super::diagnostics::{Diagnostic, quote_text};
+use super::super::duration::{NumberUnit, to_platform_text};
 use super::super::fields::Fields;
-use super::super::tree::At;
+use super::super::tree::Located;
 
 /// Those that the Machines API lists for `stop_config.signal`.
 const SIGNALS: [&str; 7] = [
@@ -15,21 +15,23 @@ const SIGNALS: [&str; 7] = [
 ];
 
 /// Those that exist besides; whether the platform takes them is not known.
-const OTHERS: [&str; 12] = [
+const UNLISTED_SIGNALS: [&str; 12] = [
     "SIGABRT", "SIGALRM", "SIGCHLD", "SIGCONT", "SIGFPE", "SIGILL", "SIGPIPE", "SIGSEGV",
     "SIGSTOP", "SIGTRAP", "SIGTSTP", "SIGWINCH",
 ];
 
 /// The longest that Fly waits, nanoseconds.
-const LONGEST: u64 = 300 * 1_000_000_000;
+const MAX_KILL_TIMEOUT: u64 = 300 * 1_000_000_000;
 
 /// Reads the two top-level keys; `old_timeout` is what `[experimental]` says.
 pub(super) fn stop(
     fields: &mut Fields<'_, '_>,
-    old_timeout: Option<At<u64>>,
+    old_timeout: Option<Located<u64>>,
 ) -> Option<StopConfig> {
     let signal = signal(fields);
-    let timeout = timeout(fields, Number::Seconds).or(old_timeout).map(text);
+    let timeout = timeout(fields, NumberUnit::Seconds)
+        .or(old_timeout)
+        .map(to_platform_text);
     if signal.is_none() && timeout.is_none() {
         return None;
     }
@@ -58,14 +60,14 @@ pub(super) fn signal(fields: &mut Fields<'_, '_>) -> Option<String> {
     } else {
         format!("SIG{upper}")
     };
-    let known = SIGNALS.contains(&whole.as_str()) || OTHERS.contains(&whole.as_str());
+    let known = SIGNALS.contains(&whole.as_str()) || UNLISTED_SIGNALS.contains(&whole.as_str());
     let diagnostic = if known {
-        let message = format!("`{path}`: Fly lists no signal {}", shown(name));
+        let message = format!("`{path}`: Fly lists no signal {}", quote_text(name));
         Diagnostic::warning(codes::UNLISTED_SIGNAL, message)
     } else {
         Diagnostic::error(
             codes::NO_SUCH_SIGNAL,
-            format!("there is no signal {}", shown(name)),
+            format!("there is no signal {}", quote_text(name)),
         )
     };
     let all = || format!("the signals are {}", SIGNALS.join(", "));
@@ -74,22 +76,26 @@ pub(super) fn signal(fields: &mut Fields<'_, '_>) -> Option<String> {
     } else {
         file.suggestion(&whole, SIGNALS).unwrap_or_else(all)
     };
-    file.report(diagnostic.at(file.place(signal.span, "")).help(help));
+    file.report(
+        diagnostic
+            .with_location(file.location(signal.span, ""))
+            .help(help),
+    );
     Some(signal.value)
 }
 
 /// `kill_timeout`, in nanoseconds.
-pub(super) fn timeout(fields: &mut Fields<'_, '_>, number: Number) -> Option<At<u64>> {
+pub(super) fn timeout(fields: &mut Fields<'_, '_>, number: NumberUnit) -> Option<Located<u64>> {
     let timeout = fields.duration("kill_timeout", number)?;
-    if timeout.value > LONGEST {
+    if timeout.value > MAX_KILL_TIMEOUT {
         let message = format!(
             "`{}` is more than 5 minutes, the longest that Fly waits",
             fields.path("kill_timeout")
         );
-        let place = fields.file.place(timeout.span.clone(), "");
+        let place = fields.file.location(timeout.span.clone(), "");
         fields.file.report(
             Diagnostic::warning(codes::KILL_TIMEOUT_TOO_LONG, message)
-                .at(place)
+                .with_location(place)
                 .help("write at most \"5m\""),
         );
     }
@@ -110,7 +116,7 @@ mod tests {
             (Some("SIGTERM"), None)
         );
         assert_eq!(fly_fields("", |f| super::stop(f, None)).0, None);
-        let old = |f: &mut Fields<'_, '_>| super::stop(f, Some(At::new(3_000_000_000, 0..0)));
+        let old = |f: &mut Fields<'_, '_>| super::stop(f, Some(Located::new(3_000_000_000, 0..0)));
         assert_eq!(
             fly_fields("", old).0.unwrap().timeout.as_deref(),
             Some("3s")

@@ -8,12 +8,12 @@ use crate::core::fleet::schema::{Guest, Init, Mount, Service};
 use crate::core::fleet::{GroupName, MachineCheck, MachineConfig, NewVolume};
 
 use super::super::codes;
-use super::super::diagnostics::{Diagnostic, shown};
-use super::super::tree::{At, File};
-use super::across;
-use super::checks::Named;
-use super::document::Document;
-use super::groups::{For, Groups, Unknown};
+use super::super::diagnostics::{Diagnostic, quote_text};
+use super::super::tree::{Located, ManifestFile};
+use super::checks::NamedCheck;
+use super::cross_checks;
+use super::document::FlyDocument;
+use super::group_scope::{AppGroups, GroupScoped, UnknownGroup};
 use super::mounts;
 use super::services;
 
@@ -23,7 +23,7 @@ pub(in crate::core::manifest) struct Template {
     /// Its first service.
     pub(in crate::core::manifest) service: Option<Range<usize>>,
     /// Most of its services' `min_machines_running`.
-    pub(in crate::core::manifest) min_running: Option<At<u32>>,
+    pub(in crate::core::manifest) min_running: Option<Located<u32>>,
     pub(in crate::core::manifest) machine_checks: Vec<MachineCheck>,
     pub(in crate::core::manifest) new_volume: NewVolume,
     /// The service that `[http_service]` made, as field changes name it.
@@ -35,24 +35,24 @@ type Templates = BTreeMap<GroupName, Template>;
 
 /// The template of every group.
 pub(in crate::core::manifest) fn templates(
-    file: &File<'_>,
-    doc: &Document,
-    groups: &Groups,
+    file: &ManifestFile<'_>,
+    doc: &FlyDocument,
+    groups: &AppGroups,
 ) -> Templates {
     let mut all: Templates = groups
         .names
         .iter()
-        .map(|name| (name.clone(), base(doc, name)))
+        .map(|name| (name.clone(), base_template(doc, name)))
         .collect();
-    commands(doc, &mut all);
-    serve(file, doc, groups, &mut all);
-    across::shared_ports(file, doc, groups);
-    across::grouped_files(file, doc, groups);
-    checks(file, doc, groups, &mut all);
-    guests(file, doc, groups, &mut all);
-    mount(file, doc, groups, &mut all);
+    apply_commands(doc, &mut all);
+    apply_services(file, doc, groups, &mut all);
+    cross_checks::warn_shared_ports(file, doc, groups);
+    cross_checks::warn_files_with_groups(file, doc, groups);
+    apply_checks(file, doc, groups, &mut all);
+    apply_guests(file, doc, groups, &mut all);
+    apply_mounts(file, doc, groups, &mut all);
     for section in &doc.metrics {
-        for name in groups.members(file, section, "[[metrics]]", Unknown::Dropped) {
+        for name in groups.target_groups(file, section, "[[metrics]]", UnknownGroup::Dropped) {
             if let Some(template) = all.get_mut(&name) {
                 template
                     .config
@@ -70,8 +70,8 @@ pub(in crate::core::manifest) fn templates(
         template.config.metrics = Some(metrics.clone());
     }
     for section in &doc.restarts {
-        across::lonely_restart(file, section, groups);
-        for name in groups.members(file, section, "[[restart]]", Unknown::Refused) {
+        cross_checks::warn_restart_without_groups(file, section, groups);
+        for name in groups.target_groups(file, section, "[[restart]]", UnknownGroup::Refused) {
             if let Some(template) = all.get_mut(&name) {
                 template.config.restart = Some(section.body.clone());
             }
@@ -81,13 +81,13 @@ pub(in crate::core::manifest) fn templates(
 }
 
 /// What every group has.
-fn base(doc: &Document, group: &GroupName) -> Template {
+fn base_template(doc: &FlyDocument, group: &GroupName) -> Template {
     let mut env = doc.env.clone();
     env.insert("FLY_PROCESS_GROUP".to_owned(), group.to_string());
     if let Some(region) = &doc.primary_region {
         env.insert("PRIMARY_REGION".to_owned(), region.to_string());
     }
-    let start = doc.start.config.clone();
+    let start = doc.base_config.config.clone();
     let files: Vec<_> = doc.files.iter().map(|file| file.body.clone()).collect();
     let config = MachineConfig {
         checks: None,
@@ -98,12 +98,12 @@ fn base(doc: &Document, group: &GroupName) -> Template {
             swap_size_mb: doc.swap_size_mb,
             ..start.init.unwrap_or_default()
         }),
-        files: some(&files),
+        files: non_empty(&files),
         metrics: None,
         mounts: None,
         restart: None,
         services: None,
-        statics: some(&doc.statics),
+        statics: non_empty(&doc.statics),
         stop_config: doc.stop.clone(),
         ..start
     };
@@ -119,7 +119,7 @@ fn base(doc: &Document, group: &GroupName) -> Template {
 }
 
 /// A group's own command, or the one of `[experimental]` where there is none at all.
-fn commands(doc: &Document, all: &mut Templates) {
+fn apply_commands(doc: &FlyDocument, all: &mut Templates) {
     let own: BTreeMap<_, _> = doc
         .processes
         .iter()
@@ -132,24 +132,29 @@ fn commands(doc: &Document, all: &mut Templates) {
     }
 }
 
-fn serve(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+fn apply_services(
+    file: &ManifestFile<'_>,
+    doc: &FlyDocument,
+    groups: &AppGroups,
+    all: &mut Templates,
+) {
     let http = doc
         .http_service
         .iter()
         .map(|service| (service, "[http_service]"));
     let others = doc.services.iter().map(|service| (service, "[[services]]"));
     for (section, what) in http.chain(others) {
-        if section.names_none() && groups.written {
+        if section.is_unscoped() && groups.has_processes {
             unassigned(file, section, what, groups);
             continue;
         }
-        for name in groups.members(file, section, what, Unknown::Refused) {
+        for name in groups.target_groups(file, section, what, UnknownGroup::Refused) {
             let Some(template) = all.get_mut(&name) else {
                 continue;
             };
             let written = &section.body;
             template.service.get_or_insert_with(|| section.span.clone());
-            let least = |at: &Option<At<u32>>| at.as_ref().map_or(0, |at| at.value);
+            let least = |at: &Option<Located<u32>>| at.as_ref().map_or(0, |at| at.value);
             if least(&written.min_running) > least(&template.min_running) {
                 template.min_running.clone_from(&written.min_running);
             }
@@ -179,40 +184,50 @@ fn serve(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) 
 }
 
 fn second_service(
-    file: &File<'_>,
-    section: &For<services::Written>,
+    file: &ManifestFile<'_>,
+    section: &GroupScoped<services::ServiceEntry>,
     group: &GroupName,
     port: u16,
     protocol: &str,
 ) -> Diagnostic {
     let message = format!(
         "two services of process group {} listen on port {port} ({protocol})",
-        shown(group.as_str())
+        quote_text(group.as_str())
     );
     Diagnostic::warning(codes::SERVICE_TWICE, message)
-        .at(file.place(section.span.clone(), "the second one"))
+        .with_location(file.location(section.span.clone(), "the second one"))
         .help(
             "write all external ports under one service, or give this one its own `internal_port`",
         )
 }
 
-fn unassigned(file: &File<'_>, section: &For<services::Written>, what: &str, groups: &Groups) {
+fn unassigned(
+    file: &ManifestFile<'_>,
+    section: &GroupScoped<services::ServiceEntry>,
+    what: &str,
+    groups: &AppGroups,
+) {
     file.report(
         Diagnostic::error(
             codes::SERVICE_WITHOUT_GROUP,
             format!(
                 "{what} does not say which process groups serve it, and there are {}",
-                groups.list()
+                groups.name_list()
             ),
         )
-        .at(file.place(section.span.clone(), ""))
+        .with_location(file.location(section.span.clone(), ""))
         .help(format!("add `processes = [\"{}\"]`", groups.default)),
     );
 }
 
-fn checks(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+fn apply_checks(
+    file: &ManifestFile<'_>,
+    doc: &FlyDocument,
+    groups: &AppGroups,
+    all: &mut Templates,
+) {
     for section in &doc.checks {
-        for name in groups.members(file, section, "[checks]", Unknown::Dropped) {
+        for name in groups.target_groups(file, section, "[checks]", UnknownGroup::Dropped) {
             let Some(template) = all.get_mut(&name) else {
                 continue;
             };
@@ -222,7 +237,7 @@ fn checks(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
                 let http = doc
                     .http_service
                     .as_ref()
-                    .filter(|http| serves(http, groups, &name));
+                    .filter(|http| serves_group(http, groups, &name));
                 file.report(without_port(file, section, &name, http.is_some()));
                 continue;
             }
@@ -233,12 +248,12 @@ fn checks(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
 }
 
 fn without_port(
-    file: &File<'_>,
-    section: &For<Named>,
+    file: &ManifestFile<'_>,
+    section: &GroupScoped<NamedCheck>,
     group: &GroupName,
     beside_http: bool,
 ) -> Diagnostic {
-    let (check, group) = (shown(&section.body.name), shown(group.as_str()));
+    let (check, group) = (quote_text(&section.body.name), quote_text(group.as_str()));
     let message = if beside_http {
         format!(
             "check {check} has no port, and the [http_service] of process group {group} names no `internal_port`"
@@ -249,18 +264,22 @@ fn without_port(
         )
     };
     Diagnostic::error(codes::CHECK_WITHOUT_PORT, message)
-        .at(file.place(section.span.clone(), ""))
+        .with_location(file.location(section.span.clone(), ""))
         .help("add `port = 8080`")
 }
 
 /// The port that `[http_service]` gives to the checks of a group.
-fn http_port(doc: &Document, groups: &Groups, group: &GroupName) -> Option<u16> {
+fn http_port(doc: &FlyDocument, groups: &AppGroups, group: &GroupName) -> Option<u16> {
     let section = doc.http_service.as_ref()?;
-    serves(section, groups, group).then_some(section.body.service.internal_port)?
+    serves_group(section, groups, group).then_some(section.body.service.internal_port)?
 }
 
-fn serves(section: &For<services::Written>, groups: &Groups, group: &GroupName) -> bool {
-    if section.names_none() {
+fn serves_group(
+    section: &GroupScoped<services::ServiceEntry>,
+    groups: &AppGroups,
+    group: &GroupName,
+) -> bool {
+    if section.is_unscoped() {
         return *group == groups.default;
     }
     let mut names = section.processes.iter();
@@ -272,11 +291,16 @@ fn serves(section: &For<services::Written>, groups: &Groups, group: &GroupName) 
 
 /// `[[vm]]`: the last entry that names the group, else the first that names none, else the guest of
 /// `machine_config`.
-fn guests(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
-    let mut common: Option<&For<Guest>> = None;
-    let mut own: BTreeMap<GroupName, &For<Guest>> = BTreeMap::new();
+fn apply_guests(
+    file: &ManifestFile<'_>,
+    doc: &FlyDocument,
+    groups: &AppGroups,
+    all: &mut Templates,
+) {
+    let mut common: Option<&GroupScoped<Guest>> = None;
+    let mut own: BTreeMap<GroupName, &GroupScoped<Guest>> = BTreeMap::new();
     for section in &doc.vms {
-        match groups.named(file, section, "[[vm]]", Unknown::Dropped) {
+        match groups.named_groups(file, section, "[[vm]]", UnknownGroup::Dropped) {
             None => match common {
                 None => common = Some(section),
                 Some(first) => file.report(second_size(file, section, first, None)),
@@ -301,40 +325,50 @@ fn guests(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates)
 
 /// flyctl takes one `[[vm]]` for a group and says nothing of the other.
 fn second_size(
-    file: &File<'_>,
-    unused: &For<Guest>,
-    used: &For<Guest>,
+    file: &ManifestFile<'_>,
+    unused: &GroupScoped<Guest>,
+    used: &GroupScoped<Guest>,
     group: Option<&GroupName>,
 ) -> Diagnostic {
     let (whose, rule) = match group {
         Some(group) => (
-            format!("process group {}", shown(group.as_str())),
+            format!("process group {}", quote_text(group.as_str())),
             "the last one counts",
         ),
         None => ("every process group".to_owned(), "the first one counts"),
     };
     let message = format!("two `[[vm]]` entries are for {whose}: {rule}, and this one is not used");
     Diagnostic::warning(codes::TWO_SIZES, message)
-        .at(file.place(unused.span.clone(), "not used"))
-        .also(file.place(used.span.clone(), "used"))
+        .with_location(file.location(unused.span.clone(), "not used"))
+        .with_related(file.location(used.span.clone(), "used"))
         .help("keep one of them, or name different groups in `processes`")
 }
 
-fn host_without_size(file: &File<'_>, host: &At<String>, group: &GroupName) -> Diagnostic {
+fn host_without_size(
+    file: &ManifestFile<'_>,
+    host: &Located<String>,
+    group: &GroupName,
+) -> Diagnostic {
     let message = format!(
         "`host_dedication_id` is sent with a `[[vm]]` only, and process group {} has none",
-        shown(group.as_str())
+        quote_text(group.as_str())
     );
     Diagnostic::warning(codes::HOST_WITHOUT_SIZE, message)
-        .at(file.place(host.span.clone(), ""))
+        .with_location(file.location(host.span.clone(), ""))
         .help("add a `[[vm]]` with `size` for the group")
 }
 
-fn mount(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) {
+fn apply_mounts(
+    file: &ManifestFile<'_>,
+    doc: &FlyDocument,
+    groups: &AppGroups,
+    all: &mut Templates,
+) {
     // What an empty one lacks is said already.
-    let written = |section: &&For<mounts::Written>| section.body.mount != Mount::default();
+    let written =
+        |section: &&GroupScoped<mounts::MountEntry>| section.body.mount != Mount::default();
     for section in doc.mounts.iter().filter(written) {
-        for name in groups.members(file, section, "[[mounts]]", Unknown::Dropped) {
+        for name in groups.target_groups(file, section, "[[mounts]]", UnknownGroup::Dropped) {
             let Some(template) = all.get_mut(&name) else {
                 continue;
             };
@@ -353,29 +387,29 @@ fn mount(file: &File<'_>, doc: &Document, groups: &Groups, all: &mut Templates) 
                 codes::CANARY_WITH_MOUNTS,
                 "the strategy `canary` cannot go with mounts",
             )
-            .at(file.place(canary.span.clone(), ""))
-            .also(file.place(mount.span.clone(), "the mount"))
+            .with_location(file.location(canary.span.clone(), ""))
+            .with_related(file.location(mount.span.clone(), "the mount"))
             .help("use `strategy = \"rolling\"`"),
         );
     }
 }
 
 fn second_mount(
-    file: &File<'_>,
-    section: &For<mounts::Written>,
+    file: &ManifestFile<'_>,
+    section: &GroupScoped<mounts::MountEntry>,
     first: &Range<usize>,
     group: &GroupName,
 ) -> Diagnostic {
     let message = format!(
         "process group {} has two mounts, and a Machine takes one volume",
-        shown(group.as_str())
+        quote_text(group.as_str())
     );
     Diagnostic::error(codes::TWO_MOUNTS, message)
-        .at(file.place(section.span.clone(), "the second one"))
-        .also(file.place(first.clone(), "the first one"))
+        .with_location(file.location(section.span.clone(), "the second one"))
+        .with_related(file.location(first.clone(), "the first one"))
         .help("give each mount its own group with `processes`")
 }
 
-fn some<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+fn non_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {
     (!list.is_empty()).then(|| list.to_vec())
 }

@@ -9,16 +9,19 @@ use crate::core::fleet::schema::Guest;
 use crate::core::platform::sizes::{self, SizeField};
 
 use super::super::codes;
-use super::super::diagnostics::{Diagnostic, shown};
+use super::super::diagnostics::{Diagnostic, quote_text};
 use super::super::fields::Fields;
 use super::super::size::memory_mb;
-use super::super::tree::At;
+use super::super::tree::Located;
 use super::super::value::Value as Written;
-use super::groups::For;
+use super::group_scope::GroupScoped;
 
 /// Reads all entries in the order in which flyctl joins the three names.
-pub(super) fn read(fields: &mut Fields<'_, '_>, dedicated: Option<&str>) -> Vec<For<Guest>> {
-    let tables = fields.collected(&["compute", "computes"], "vm");
+pub(super) fn read(
+    fields: &mut Fields<'_, '_>,
+    dedicated: Option<&str>,
+) -> Vec<GroupScoped<Guest>> {
+    let tables = fields.collect_tables(&["compute", "computes"], "vm");
     tables
         .into_iter()
         .map(|table| entry(table, dedicated))
@@ -26,7 +29,7 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, dedicated: Option<&str>) -> Vec<
 }
 
 /// A size that is no group's own (`[deploy.release_command_vm]`), where flyctl takes `memory` as a string only.
-pub(super) fn alone(fields: Fields<'_, '_>) -> Guest {
+pub(super) fn release_command_guest(fields: Fields<'_, '_>) -> Guest {
     if let Some((_, node)) = fields.peek("memory")
         && node.get_ref().as_str().is_none()
     {
@@ -37,7 +40,7 @@ pub(super) fn alone(fields: Fields<'_, '_>) -> Guest {
     entry(fields, None).body
 }
 
-fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> For<Guest> {
+fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> GroupScoped<Guest> {
     let number = |fields: &mut Fields<'_, '_>, key| {
         // Zero is Go's "not set".
         let number = fields.integer(key, 0..u32::MAX);
@@ -63,7 +66,7 @@ fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> For<Guest> {
         .as_ref()
         .map(|size| size.value.clone())
         .unwrap_or_default();
-    let value = |number: &Option<At<u32>>| number.as_ref().map(|at| at.value);
+    let value = |number: &Option<Located<u32>>| number.as_ref().map(|at| at.value);
     let guest = Guest {
         cpu_kind: kind.as_ref().map(|at| at.value.clone()).or(usual.cpu_kind),
         cpus: value(&cpus).or(usual.cpus),
@@ -74,27 +77,27 @@ fn entry(mut fields: Fields<'_, '_>, dedicated: Option<&str>) -> For<Guest> {
     };
     if let Some(size) = size {
         let whole = size.span;
-        let places = Places {
+        let places = SizeSpans {
             kind: kind.map_or_else(|| whole.clone(), |at| at.span),
             cpus: cpus.map_or_else(|| whole.clone(), |at| at.span),
             memory: memory_mb.map_or(whole, |at| at.span),
         };
-        judge(&fields, &guest, places);
+        check_size(&fields, &guest, places);
     }
-    let section = For::of(&mut fields, guest);
-    fields.finish();
+    let section = GroupScoped::of(&mut fields, guest);
+    fields.report_unknown_keys();
     section
 }
 
 /// Where the parts of a size are written; the size by name, or the table, where a part is not.
-struct Places {
+struct SizeSpans {
     kind: Range<usize>,
     cpus: Range<usize>,
     memory: Range<usize>,
 }
 
 /// Says what the platform does not offer. Where sizes are only shown, nothing fails for it.
-fn judge(fields: &Fields<'_, '_>, guest: &Guest, places: Places) {
+fn check_size(fields: &Fields<'_, '_>, guest: &Guest, places: SizeSpans) {
     let file = fields.file;
     if guest.gpu_kind.is_some() {
         file.report(
@@ -102,7 +105,7 @@ fn judge(fields: &Fields<'_, '_>, guest: &Guest, places: Places) {
                 codes::GPUS_WITHDRAWN,
                 "Fly offers no Machines with GPUs any more",
             )
-            .at(file.place(places.kind, "")),
+            .with_location(file.location(places.kind, "")),
         );
         return;
     }
@@ -119,22 +122,26 @@ fn judge(fields: &Fields<'_, '_>, guest: &Guest, places: Places) {
     } else {
         Diagnostic::warning(codes::IMPOSSIBLE_SIZE, misfit.problem)
     };
-    file.report(diagnostic.at(file.place(place, "")).help(misfit.help));
+    file.report(
+        diagnostic
+            .with_location(file.location(place, ""))
+            .help(misfit.help),
+    );
 }
 
 /// The named size, or what is usual without one; none when there is no such size, which is told.
-fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Option<At<Guest>> {
+fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Option<Located<Guest>> {
     let usual = if gpu {
         sizes::DEFAULT_GPU_SIZE
     } else {
         sizes::DEFAULT_SIZE
     };
     let written = fields.string("size").filter(|size| !size.value.is_empty());
-    let written = written.unwrap_or_else(|| At::new(usual.to_owned(), fields.span.clone()));
+    let written = written.unwrap_or_else(|| Located::new(usual.to_owned(), fields.span.clone()));
     if let Some(size) = sizes::find(&written.value) {
         return Some(written.map(|_| size.guest()));
     }
-    let message = format!("{} is not a VM size", shown(&written.value));
+    let message = format!("{} is not a VM size", quote_text(&written.value));
     let sold = || {
         sizes::all()
             .filter(|size| size.gpu.is_none())
@@ -153,12 +160,12 @@ fn size(fields: &mut Fields<'_, '_>, gpu: bool) -> Option<At<Guest>> {
     None
 }
 
-fn memory(fields: &mut Fields<'_, '_>) -> Option<At<u32>> {
-    let At { value: text, span } = fields.size("memory", "512mb")?;
+fn memory(fields: &mut Fields<'_, '_>) -> Option<Located<u32>> {
+    let Located { value: text, span } = fields.size("memory", "512mb")?;
     let problem = match memory_mb(&text) {
-        None => format!("{} is not an amount of memory", shown(&text)),
-        Some(0) => format!("{} is less than one MB of memory", shown(&text)),
-        Some(mb) => return Some(At::new(mb, span)),
+        None => format!("{} is not an amount of memory", quote_text(&text)),
+        Some(0) => format!("{} is less than one MB of memory", quote_text(&text)),
+        Some(mb) => return Some(Located::new(mb, span)),
     };
     let help = "write it like \"512mb\" or \"1gb\"; a number alone counts MB".to_owned();
     fields.file.bad_value(span, problem, Some(help));
@@ -175,7 +182,7 @@ fn persist_rootfs(fields: &mut Fields<'_, '_>) -> Option<Value> {
         Written::String(text) => WORDS.into_iter().find(|word| word == text),
         Written::Integer(number) => {
             let index = number
-                .whole()
+                .as_i64()
                 .and_then(|number| usize::try_from(number).ok());
             index.and_then(|index| WORDS.get(index).copied())
         }
@@ -193,7 +200,7 @@ fn persist_rootfs(fields: &mut Fields<'_, '_>) -> Option<Value> {
         };
         let message = format!(
             "`{path}` is \"never\", \"restart\" or \"always\", not {}",
-            shown(&text)
+            quote_text(&text)
         );
         let help = fields.file.suggestion(&text, WORDS);
         fields.file.bad_value(node.span(), message, help);
@@ -247,7 +254,7 @@ mod tests {
     fn what_the_platform_does_not_offer_is_an_error_on_fly_and_a_warning_elsewhere() {
         let on = |provider: &'static str, text: &str| {
             let (_, found) = fly_fields(&format!("[[vm]]\n{text}"), |fields| {
-                fields.file.runs_on(provider);
+                fields.file.set_provider(provider);
                 read(fields, None)
             });
             (found.errors(), found.warnings())

@@ -5,7 +5,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::super::diagnostics::Severity;
-use super::super::tree::File;
+use super::super::tree::ManifestFile;
 use super::super::value::{Node, Number, Table, Value};
 
 /// The parser takes more than JSON, unless it is told not to.
@@ -22,11 +22,11 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Node<'t>> {
+pub(super) fn parse<'t>(file: &ManifestFile<'_>, text: &'t str) -> Option<Node<'t>> {
     match parse_to_ast(text, &CollectOptions::default(), &STRICT) {
         Ok(result) => {
             if result.value.is_none() {
-                super::broken(file, 0..0, "it is empty");
+                super::report_syntax(file, 0..0, "it is empty");
             }
             result.value.map(|value| node(file, value))
         }
@@ -34,13 +34,13 @@ pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Node<'t>> {
             let range = error.range();
             let mut why = error.kind().to_string();
             why[..1].make_ascii_lowercase();
-            super::broken(file, range.start..range.end, &why);
+            super::report_syntax(file, range.start..range.end, &why);
             None
         }
     }
 }
 
-fn node<'t>(file: &File<'_>, value: Ast<'t>) -> Node<'t> {
+fn node<'t>(file: &ManifestFile<'_>, value: Ast<'t>) -> Node<'t> {
     let range = value.range();
     let value = match value {
         Ast::NullKeyword(_) => Value::Null,
@@ -65,7 +65,7 @@ fn node<'t>(file: &File<'_>, value: Ast<'t>) -> Node<'t> {
                 };
                 let value = node(file, property.value);
                 if let Some(first) = table.insert(key.clone(), span.clone(), value) {
-                    let mut found = super::twice(file, &key, first, span);
+                    let mut found = super::duplicate_key(file, &key, first, span);
                     found.severity = Severity::Warning;
                     found.message += ": Fly takes the last one";
                     file.report(found);

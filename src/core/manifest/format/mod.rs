@@ -5,7 +5,7 @@
 
 mod json;
 mod toml;
-mod toml_mistakes;
+mod toml_errors;
 mod yaml;
 mod yaml_scalar;
 
@@ -15,7 +15,7 @@ use std::path::Path;
 use super::codes;
 use super::diagnostics::Diagnostic;
 use super::nesting;
-use super::tree::File;
+use super::tree::ManifestFile;
 use super::value::{Node, Table, Value};
 
 /// How a manifest is written.
@@ -45,13 +45,13 @@ impl Format {
 }
 
 /// The tree of a file; none when its syntax is broken, which is then reported.
-pub(super) fn parse<'f>(file: &'f File<'_>) -> Option<Table<'f>> {
+pub(super) fn parse<'f>(file: &'f ManifestFile<'_>) -> Option<Table<'f>> {
     let text = &*file.source.text;
     let format = Format::of(file.source.path);
     if format != Format::Yaml
-        && let Some(span) = nesting::too_deep(text)
+        && let Some(span) = nesting::find_too_deep(text)
     {
-        too_deep(file, span);
+        report_too_deep(file, span);
         return None;
     }
     let root = match format {
@@ -63,50 +63,58 @@ pub(super) fn parse<'f>(file: &'f File<'_>) -> Option<Table<'f>> {
 }
 
 /// What the whole file holds; an empty one is an empty table.
-fn table<'t>(file: &File<'_>, root: Node<'t>) -> Option<Table<'t>> {
+fn table<'t>(file: &ManifestFile<'_>, root: Node<'t>) -> Option<Table<'t>> {
     let span = root.span();
     match root.into_value() {
         Value::Table(table) => Some(table),
         Value::Null => Some(Table::default()),
         other => {
-            if toml_mistakes::is_conflict_marker(file.source.line_text(1)) {
-                file.report(toml_mistakes::conflict(file, span));
+            if toml_errors::is_conflict_marker(file.source.line_text(1)) {
+                file.report(toml_errors::conflict(file, span));
                 return None;
             }
             let message = format!("the file has to be a table, not {}", other.kind());
-            file.report(Diagnostic::error(codes::WRONG_TYPE, message).at(file.place(span, "")));
+            file.report(
+                Diagnostic::error(codes::WRONG_TYPE, message)
+                    .with_location(file.location(span, "")),
+            );
             None
         }
     }
 }
 
-fn too_deep(file: &File<'_>, span: Range<usize>) {
+fn report_too_deep(file: &ManifestFile<'_>, span: Range<usize>) {
     file.report(
         Diagnostic::error(
             codes::TOO_DEEP,
             "the file is nested deeper than any manifest is",
         )
-        .at(file.place(span, "too many levels")),
+        .with_location(file.location(span, "too many levels")),
     );
 }
 
 /// A text that its parser refuses.
-fn broken(file: &File<'_>, span: Range<usize>, why: &str) {
+fn report_syntax(file: &ManifestFile<'_>, span: Range<usize>, why: &str) {
     let line = file.source.line_text(file.source.line(span.start));
-    if toml_mistakes::is_conflict_marker(line) {
-        file.report(toml_mistakes::conflict(file, span));
+    if toml_errors::is_conflict_marker(line) {
+        file.report(toml_errors::conflict(file, span));
         return;
     }
     let format = Format::of(file.source.path).name();
     let message = format!("the file is not valid {format}: {why}");
-    file.report(Diagnostic::error(codes::SYNTAX, message).at(file.place(span, "")));
+    file.report(Diagnostic::error(codes::SYNTAX, message).with_location(file.location(span, "")));
 }
 
 /// A key that stands twice.
-fn twice(file: &File<'_>, key: &str, first: Range<usize>, again: Range<usize>) -> Diagnostic {
-    let key = super::diagnostics::shown(key);
+fn duplicate_key(
+    file: &ManifestFile<'_>,
+    key: &str,
+    first: Range<usize>,
+    second: Range<usize>,
+) -> Diagnostic {
+    let key = super::diagnostics::quote_text(key);
     Diagnostic::error(codes::DUPLICATE_KEY, format!("key {key} is written twice"))
-        .at(file.place(again, "again here"))
-        .also(file.place(first, "first here"))
+        .with_location(file.location(second, "again here"))
+        .with_related(file.location(first, "first here"))
         .help("keep one of the two")
 }

@@ -3,16 +3,16 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::super::tree::File;
+use super::super::tree::ManifestFile;
 use super::super::value::{Node, Number, Table, Value};
-use super::toml_mistakes;
+use super::toml_errors;
 
-pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Table<'t>> {
+pub(super) fn parse<'t>(file: &ManifestFile<'_>, text: &'t str) -> Option<Table<'t>> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Some(table(tree.into_inner()));
     }
-    toml_mistakes::report(file, &errors);
+    toml_errors::report(file, &errors);
     None
 }
 

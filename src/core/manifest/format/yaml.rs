@@ -9,16 +9,16 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::super::nesting::DEEPEST;
-use super::super::tree::File;
+use super::super::nesting::MAX_DEPTH;
+use super::super::tree::ManifestFile;
 use super::super::value::{Node, Table, Value};
-use super::yaml_scalar::{plain, text_of};
+use super::yaml_scalar::{key_text, plain};
 
-/// Most that all aliases of a file may copy, by [`Value::weight`].
-const HEAVIEST: usize = 4 << 20;
+/// Most that all aliases of a file may copy, by [`Value::copy_cost`].
+const MAX_ALIAS_COST: usize = 4 << 20;
 
 /// A list or table that is being read.
-struct Open<'t> {
+struct OpenCollection<'t> {
     value: Value<'t>,
     /// The key whose value comes next, in a table.
     key: Option<(Cow<'t, str>, Range<usize>)>,
@@ -29,17 +29,17 @@ struct Open<'t> {
 }
 
 struct Reader<'f, 't> {
-    file: &'f File<'f>,
+    file: &'f ManifestFile<'f>,
     text: &'t str,
     /// The byte at which each character stands; empty where they are the same.
     bytes: Vec<usize>,
-    open: Vec<Open<'t>>,
+    open: Vec<OpenCollection<'t>>,
     anchors: HashMap<usize, Node<'t>>,
-    copied: usize,
+    alias_cost: usize,
     root: Option<Node<'t>>,
 }
 
-impl Open<'_> {
+impl OpenCollection<'_> {
     /// Whether the next value is the key of a table.
     fn expects_key(&self) -> bool {
         self.key.is_none() && self.value.as_table().is_some()
@@ -49,7 +49,7 @@ impl Open<'_> {
 /// A file that is refused, which has been told.
 struct Refused;
 
-pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Node<'t>> {
+pub(super) fn parse<'t>(file: &ManifestFile<'_>, text: &'t str) -> Option<Node<'t>> {
     let bytes = if text.is_ascii() {
         Vec::new()
     } else {
@@ -61,7 +61,7 @@ pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Node<'t>> {
         bytes,
         open: Vec::new(),
         anchors: HashMap::new(),
-        copied: 0,
+        alias_cost: 0,
         root: None,
     };
     for event in Parser::new_from_str(text) {
@@ -74,7 +74,7 @@ pub(super) fn parse<'t>(file: &File<'_>, text: &'t str) -> Option<Node<'t>> {
             }
             Err(error) => {
                 let at = reader.byte(error.marker().index());
-                super::broken(file, at..at, error.info());
+                super::report_syntax(file, at..at, error.info());
                 return None;
             }
         }
@@ -106,13 +106,13 @@ impl<'t> Reader<'_, 't> {
                 let is_text = tag
                     .as_ref()
                     .is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
-                let expects_key = self.open.last().is_some_and(Open::expects_key);
+                let expects_key = self.open.last().is_some_and(OpenCollection::expects_key);
                 let value = if style != ScalarStyle::Plain || is_text || expects_key {
                     Value::String(text)
                 } else {
                     plain(text)
                 };
-                self.put(Node::new(value, span), anchor)
+                self.attach(Node::new(value, span), anchor)
             }
             Event::SequenceStart(anchor, _) => self.open(Value::Array(Vec::new()), anchor, span),
             Event::MappingStart(anchor, _) => {
@@ -122,9 +122,9 @@ impl<'t> Reader<'_, 't> {
                 let open = self.open.pop().expect("the parser ends what it began");
                 let mut value = open.value;
                 if let Value::Table(table) = &mut value {
-                    table.complete(open.merged);
+                    table.merge_missing(open.merged);
                 }
-                self.put(Node::new(value, open.span), open.anchor)
+                self.attach(Node::new(value, open.span), open.anchor)
             }
             Event::Alias(anchor) => self.alias(anchor, span),
         }
@@ -132,7 +132,7 @@ impl<'t> Reader<'_, 't> {
 
     fn open(&mut self, value: Value<'t>, anchor: usize, span: Range<usize>) -> Result<(), Refused> {
         self.fits(0, &span)?;
-        self.open.push(Open {
+        self.open.push(OpenCollection {
             value,
             key: None,
             merged: Table::default(),
@@ -143,30 +143,30 @@ impl<'t> Reader<'_, 't> {
     }
 
     fn fits(&self, below: usize, span: &Range<usize>) -> Result<(), Refused> {
-        if self.open.len() + below <= DEEPEST {
+        if self.open.len() + below <= MAX_DEPTH {
             return Ok(());
         }
-        super::too_deep(self.file, span.clone());
+        super::report_too_deep(self.file, span.clone());
         Err(Refused)
     }
 
     fn alias(&mut self, anchor: usize, span: Range<usize>) -> Result<(), Refused> {
         let Some(node) = self.anchors.get(&anchor) else {
-            super::broken(self.file, span, "an alias stands in what it is an alias of");
+            super::report_syntax(self.file, span, "an alias stands in what it is an alias of");
             return Err(Refused);
         };
         self.fits(node.get_ref().depth(), &span)?;
-        self.copied += node.get_ref().weight();
-        if self.copied > HEAVIEST {
-            super::broken(self.file, span, "its aliases multiply beyond any manifest");
+        self.alias_cost += node.get_ref().copy_cost();
+        if self.alias_cost > MAX_ALIAS_COST {
+            super::report_syntax(self.file, span, "its aliases multiply beyond any manifest");
             return Err(Refused);
         }
         let node = node.clone();
-        self.put(node, 0)
+        self.attach(node, 0)
     }
 
     /// Puts a value where it belongs: into what is open, or at the root.
-    fn put(&mut self, node: Node<'t>, anchor: usize) -> Result<(), Refused> {
+    fn attach(&mut self, node: Node<'t>, anchor: usize) -> Result<(), Refused> {
         if anchor > 0 {
             self.anchors.insert(anchor, node.clone());
         }
@@ -179,8 +179,8 @@ impl<'t> Reader<'_, 't> {
             Value::Table(table) => match open.key.take() {
                 None => {
                     let span = node.span();
-                    let Some(key) = text_of(node.into_value()) else {
-                        super::broken(self.file, span, "a key has to be a text");
+                    let Some(key) = key_text(node.into_value()) else {
+                        super::report_syntax(self.file, span, "a key has to be a text");
                         return Err(Refused);
                     };
                     if table.is_empty() {
@@ -192,7 +192,8 @@ impl<'t> Reader<'_, 't> {
                 Some((key, span)) if key == "<<" => return self.merge(node, span),
                 Some((key, span)) => {
                     if let Some(first) = table.insert(key.clone(), span.clone(), node) {
-                        self.file.report(super::twice(self.file, &key, first, span));
+                        self.file
+                            .report(super::duplicate_key(self.file, &key, first, span));
                     }
                 }
             },
@@ -209,11 +210,11 @@ impl<'t> Reader<'_, 't> {
         };
         for source in sources {
             let Value::Table(source) = source else {
-                super::broken(self.file, span, "`<<` takes a table, or a list of them");
+                super::report_syntax(self.file, span, "`<<` takes a table, or a list of them");
                 return Err(Refused);
             };
-            if let Some(Open { merged, .. }) = self.open.last_mut() {
-                merged.complete(source);
+            if let Some(OpenCollection { merged, .. }) = self.open.last_mut() {
+                merged.merge_missing(source);
             }
         }
         Ok(())

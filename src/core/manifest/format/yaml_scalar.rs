@@ -25,7 +25,7 @@ pub(super) fn plain(text: Cow<'_, str>) -> Value<'_> {
 }
 
 /// A scalar as a key; a list or a table is none.
-pub(super) fn text_of(value: Value<'_>) -> Option<Cow<'_, str>> {
+pub(super) fn key_text(value: Value<'_>) -> Option<Cow<'_, str>> {
     match value {
         Value::String(text) => Some(text),
         _ => None,

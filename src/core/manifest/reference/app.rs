@@ -1,8 +1,8 @@
 //! The file itself, and the sections that speak of all groups.
 
-use super::{Key, Section, carried, ignored, key};
+use super::{FlyKey, FlySection, ignored, key, passed_through};
 
-const ROOT: &[Key] = &[
+const ROOT: &[FlyKey] = &[
     key("app", "name", "the app; `--app` beats it"),
     key(
         "primary_region",
@@ -81,7 +81,7 @@ const ROOT: &[Key] = &[
     key("experimental", "table", "see `[experimental]`"),
 ];
 
-const EXPERIMENTAL: &[Key] = &[
+const EXPERIMENTAL: &[FlyKey] = &[
     key(
         "cmd",
         "list of words; a string is one word",
@@ -142,14 +142,14 @@ const EXPERIMENTAL: &[Key] = &[
     ),
 ];
 
-const STATICS: &[Key] = &[
-    carried("guest_path", "path", "`statics[].guest_path`"),
-    carried("url_prefix", "path", "`statics[].url_prefix`"),
-    carried("tigris_bucket", "name", "`statics[].tigris_bucket`"),
-    carried("index_document", "file name", "`statics[].index_document`"),
+const STATICS: &[FlyKey] = &[
+    passed_through("guest_path", "path", "`statics[].guest_path`"),
+    passed_through("url_prefix", "path", "`statics[].url_prefix`"),
+    passed_through("tigris_bucket", "name", "`statics[].tigris_bucket`"),
+    passed_through("index_document", "file name", "`statics[].index_document`"),
 ];
 
-const FILES: &[Key] = &[
+const FILES: &[FlyKey] = &[
     key("guest_path", "path", "`files[].guest_path`"),
     key(
         "local_path",
@@ -175,46 +175,46 @@ const FILES: &[Key] = &[
     ),
 ];
 
-pub(super) const SECTIONS: &[Section] = &[
-    Section {
+pub(super) const SECTIONS: &[FlySection] = &[
+    FlySection {
         path: "",
-        written: "top level",
+        syntax: "top level",
         about: "",
         keys: ROOT,
     },
-    Section {
+    FlySection {
         path: "env",
-        written: "`[env]`, of old `[[env]]`",
+        syntax: "`[env]`, of old `[[env]]`",
         about: "Every group. The keys are the names of variables, and become `env`; a number or a \
                 true is printed as flyctl prints it. `FLY_PROCESS_GROUP` and `PRIMARY_REGION` are \
                 set on top. A variable that looks like a secret, or that begins with `FLY_`, is \
                 warned about.",
         keys: &[],
     },
-    Section {
+    FlySection {
         path: "processes",
-        written: "`[processes]`, of old `[[processes]]` with `name` and `command`",
+        syntax: "`[processes]`, of old `[[processes]]` with `name` and `command`",
         about: "The keys are the names of the groups, the values their commands: `init.cmd`, split \
                 as flyctl does. An empty command runs the image's own. Without the section there \
                 is the one group `app`.",
         keys: &[],
     },
-    Section {
+    FlySection {
         path: "statics",
-        written: "`[[statics]]`",
+        syntax: "`[[statics]]`",
         about: "Every group.",
         keys: STATICS,
     },
-    Section {
+    FlySection {
         path: "files",
-        written: "`[[files]]`",
+        syntax: "`[[files]]`",
         about: "Every group, whatever `processes` says. Of two entries for one path the later one \
                 counts.",
         keys: FILES,
     },
-    Section {
+    FlySection {
         path: "experimental",
-        written: "`[experimental]`",
+        syntax: "`[experimental]`",
         about: "Every group.",
         keys: EXPERIMENTAL,
     },

@@ -1,42 +1,42 @@
 //! What a Machine is: its size, its volume, how it ends, what is scraped.
 
-use super::{Key, Section, carried, key};
+use super::{FlyKey, FlySection, key, passed_through};
 
-const PROCESSES: Key = key("processes", "groups", "which groups have it");
+const PROCESSES: FlyKey = key("processes", "groups", "which groups have it");
 
-const SIZE: Key = key(
+const SIZE: FlyKey = key(
     "size",
     "name of a size",
     "`guest.cpu_kind`, `cpus`, `memory_mb`; else `shared-cpu-1x`, with a GPU `performance-8x`",
 );
-const MEMORY: Key = key(
+const MEMORY: FlyKey = key(
     "memory",
     "`\"512mb\"`, `\"1gb\"`; a number counts MiB",
     "`guest.memory_mb`, instead of the size's",
 );
-const CPU_KIND: Key = key(
+const CPU_KIND: FlyKey = key(
     "cpu_kind",
     "`\"shared\"` or `\"performance\"`",
     "`guest.cpu_kind`, instead of the size's",
 );
-const CPUS: Key = key("cpus", "number", "`guest.cpus`, instead of the size's");
-const MEMORY_MB: Key = key("memory_mb", "MiB", "`guest.memory_mb`; beats `memory`");
-const MAX_MEMORY: Key = key("max_memory_mb", "MiB", "`guest.max_memory_mb`");
-const GPU_KIND: Key = key("gpu_kind", "text", "`guest.gpu_kind`");
-const GPUS: Key = key("gpus", "number", "`guest.gpus`");
-const HOST: Key = key(
+const CPUS: FlyKey = key("cpus", "number", "`guest.cpus`, instead of the size's");
+const MEMORY_MB: FlyKey = key("memory_mb", "MiB", "`guest.memory_mb`; beats `memory`");
+const MAX_MEMORY: FlyKey = key("max_memory_mb", "MiB", "`guest.max_memory_mb`");
+const GPU_KIND: FlyKey = key("gpu_kind", "text", "`guest.gpu_kind`");
+const GPUS: FlyKey = key("gpus", "number", "`guest.gpus`");
+const HOST: FlyKey = key(
     "host_dedication_id",
     "text",
     "`guest.host_dedication_id`; beats the top-level key",
 );
-const KERNEL_ARGS: Key = key(
+const KERNEL_ARGS: FlyKey = key(
     "kernel_args",
     "list of words",
     "`guest.kernel_args`; a text, as the docs show it, is refused by flyctl as well",
 );
-const ROOTFS: Key = key("persist_rootfs", "text", "`guest.persist_rootfs`");
+const ROOTFS: FlyKey = key("persist_rootfs", "text", "`guest.persist_rootfs`");
 
-const VM: &[Key] = &[
+const VM: &[FlyKey] = &[
     SIZE,
     MEMORY,
     CPU_KIND,
@@ -51,7 +51,7 @@ const VM: &[Key] = &[
     PROCESSES,
 ];
 
-pub(super) const RELEASE_VM: &[Key] = &[
+pub(super) const RELEASE_VM: &[FlyKey] = &[
     SIZE,
     MEMORY,
     CPU_KIND,
@@ -66,7 +66,7 @@ pub(super) const RELEASE_VM: &[Key] = &[
     PROCESSES,
 ];
 
-const MOUNTS: &[Key] = &[
+const MOUNTS: &[FlyKey] = &[
     key(
         "source",
         "name of a volume",
@@ -106,7 +106,7 @@ const MOUNTS: &[Key] = &[
     PROCESSES,
 ];
 
-const RESTART: &[Key] = &[
+const RESTART: &[FlyKey] = &[
     key(
         "policy",
         "`\"always\"`, `\"on-failure\"` or `\"never\"`",
@@ -116,39 +116,39 @@ const RESTART: &[Key] = &[
     PROCESSES,
 ];
 
-const METRICS: &[Key] = &[
+const METRICS: &[FlyKey] = &[
     key("port", "port", "`metrics.port`"),
     key("path", "path", "`metrics.path`"),
-    carried("https", "true or false", "`metrics.https`"),
+    passed_through("https", "true or false", "`metrics.https`"),
     PROCESSES,
 ];
 
-pub(super) const SECTIONS: &[Section] = &[
-    Section {
+pub(super) const SECTIONS: &[FlySection] = &[
+    FlySection {
         path: "vm",
-        written: "`[[vm]]` or one `[vm]`, of old `compute` and `computes`",
+        syntax: "`[[vm]]` or one `[vm]`, of old `compute` and `computes`",
         about: "The groups of `processes`; without it every group that no other entry names. Of \
                 several entries that name a group the last one counts, of several that name none \
                 the first. Without any, a Machine keeps the size that it has.",
         keys: VM,
     },
-    Section {
+    FlySection {
         path: "mounts",
-        written: "`[[mounts]]` or one `[mounts]`, of old `mount`",
+        syntax: "`[[mounts]]` or one `[mounts]`, of old `mount`",
         about: "The groups of `processes`; without it the default group. A Machine takes one: two \
                 of a group are an error.",
         keys: MOUNTS,
     },
-    Section {
+    FlySection {
         path: "restart",
-        written: "`[[restart]]`",
+        syntax: "`[[restart]]`",
         about: "The groups of `processes`; without it the default group only, which is warned about \
                 where there are others. The last one counts.",
         keys: RESTART,
     },
-    Section {
+    FlySection {
         path: "metrics",
-        written: "`[[metrics]]` or one `[metrics]`, of old `metric`",
+        syntax: "`[[metrics]]` or one `[metrics]`, of old `metric`",
         about: "The groups of `processes`; without it the default group. The first one counts.",
         keys: METRICS,
     },

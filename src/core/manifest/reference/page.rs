@@ -74,7 +74,7 @@ const RULES: &str = "## What holds everywhere
 pub fn page() -> String {
     let mut out = format!("{INTRO}{RULES}");
     for section in sections() {
-        writeln!(out, "## {}\n", section.written).expect("a string takes any text");
+        writeln!(out, "## {}\n", section.syntax).expect("a string takes any text");
         if !section.about.is_empty() {
             writeln!(out, "{}\n", section.about).expect("a string takes any text");
         }
@@ -87,8 +87,8 @@ pub fn page() -> String {
                 out,
                 "| `{}` | {} | {} | {} |",
                 key.name,
-                key.takes,
-                key.fate.word(),
+                key.value_text,
+                key.support.label(),
                 key.becomes
             )
             .expect("a string takes any text");

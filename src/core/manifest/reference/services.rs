@@ -1,31 +1,31 @@
 //! What serves, and how it is checked.
 
-use super::{Key, Section, carried, ignored, key};
+use super::{FlyKey, FlySection, ignored, key, passed_through};
 
-const PROCESSES: Key = key("processes", "groups", "which groups have it");
-const MACHINE_CHECKS: Key = key(
+const PROCESSES: FlyKey = key("processes", "groups", "which groups have it");
+const MACHINE_CHECKS: FlyKey = key(
     "machine_checks",
     "list of tables",
     "see `[[machine_checks]]`",
 );
-const AUTOSTOP: Key = key(
+const AUTOSTOP: FlyKey = key(
     "auto_stop_machines",
     "`\"off\"`, `\"stop\"`, `\"suspend\"`, true or false",
     "`services[].autostop`; no default is filled in",
 );
-const AUTOSTART: Key = key(
+const AUTOSTART: FlyKey = key(
     "auto_start_machines",
     "true or false",
     "`services[].autostart`; no default is filled in",
 );
-const MIN_RUNNING: Key = key(
+const MIN_RUNNING: FlyKey = key(
     "min_machines_running",
     "number",
     "`services[].min_machines_running`; above the group's count a warning",
 );
-const RESTART_LIMIT: Key = ignored("restart_limit", "number", "Fly has long stopped reading it");
+const RESTART_LIMIT: FlyKey = ignored("restart_limit", "number", "Fly has long stopped reading it");
 
-const HTTP_SERVICE: &[Key] = &[
+const HTTP_SERVICE: &[FlyKey] = &[
     key(
         "internal_port",
         "port",
@@ -37,13 +37,13 @@ const HTTP_SERVICE: &[Key] = &[
     MIN_RUNNING,
     PROCESSES,
     key("concurrency", "table", "see `[http_service.concurrency]`"),
-    carried("http_options", "table", "`http_options` of both ports"),
-    carried("tls_options", "table", "`tls_options` of port 443"),
+    passed_through("http_options", "table", "`http_options` of both ports"),
+    passed_through("tls_options", "table", "`tls_options` of port 443"),
     key("checks", "list of tables", "see `[[http_service.checks]]`"),
     MACHINE_CHECKS,
 ];
 
-const SERVICES: &[Key] = &[
+const SERVICES: &[FlyKey] = &[
     key(
         "protocol",
         "`\"tcp\"` or `\"udp\"`",
@@ -82,22 +82,22 @@ const SERVICES: &[Key] = &[
     ),
 ];
 
-const PORTS: &[Key] = &[
+const PORTS: &[FlyKey] = &[
     key("port", "port, also as a text", "`ports[].port`"),
     key("start_port", "port", "`ports[].start_port`"),
     key("end_port", "port", "`ports[].end_port`"),
     key("handlers", "list of words", "`ports[].handlers`"),
     key("force_https", "true or false", "`ports[].force_https`"),
-    carried("http_options", "table", "`ports[].http_options`"),
-    carried("tls_options", "table", "`ports[].tls_options`"),
-    carried(
+    passed_through("http_options", "table", "`ports[].http_options`"),
+    passed_through("tls_options", "table", "`ports[].tls_options`"),
+    passed_through(
         "proxy_proto_options",
         "table",
         "`ports[].proxy_proto_options`",
     ),
 ];
 
-const CONCURRENCY: &[Key] = &[
+const CONCURRENCY: &[FlyKey] = &[
     key(
         "type",
         "`\"connections\"` or `\"requests\"`",
@@ -107,21 +107,21 @@ const CONCURRENCY: &[Key] = &[
     key("hard_limit", "number", "`concurrency.hard_limit`"),
 ];
 
-const METHOD: Key = key("method", "text", "`method`; in `[checks]` in capitals");
-const PATH: Key = key("path", "path", "`path`");
-const PROTOCOL: Key = key("protocol", "`\"http\"` or `\"https\"`", "`protocol`");
-const SKIP_VERIFY: Key = key("tls_skip_verify", "true or false", "`tls_skip_verify`");
-const SERVER_NAME: Key = key("tls_server_name", "text", "`tls_server_name`");
-const HEADERS: Key = key(
+const METHOD: FlyKey = key("method", "text", "`method`; in `[checks]` in capitals");
+const PATH: FlyKey = key("path", "path", "`path`");
+const PROTOCOL: FlyKey = key("protocol", "`\"http\"` or `\"https\"`", "`protocol`");
+const SKIP_VERIFY: FlyKey = key("tls_skip_verify", "true or false", "`tls_skip_verify`");
+const SERVER_NAME: FlyKey = key("tls_server_name", "text", "`tls_server_name`");
+const HEADERS: FlyKey = key(
     "headers",
     "table; of old a list of `{name, value}`",
     "`headers`, sorted by name",
 );
-const HEADERS_TABLE: Key = key("headers", "table", "`headers`, sorted by name");
+const HEADERS_TABLE: FlyKey = key("headers", "table", "`headers`, sorted by name");
 const NANOSECONDS: &str = "duration; a number counts nanoseconds, and is warned about";
 const MILLISECONDS: &str = "duration; a number counts milliseconds";
 
-const HTTP_SERVICE_CHECKS: &[Key] = &[
+const HTTP_SERVICE_CHECKS: &[FlyKey] = &[
     key("interval", NANOSECONDS, "`interval`"),
     key("timeout", NANOSECONDS, "`timeout`"),
     key("grace_period", NANOSECONDS, "`grace_period`"),
@@ -139,7 +139,7 @@ const HTTP_SERVICE_CHECKS: &[Key] = &[
     ),
 ];
 
-const SERVICE_HTTP_CHECKS: &[Key] = &[
+const SERVICE_HTTP_CHECKS: &[FlyKey] = &[
     key("interval", MILLISECONDS, "`interval`"),
     key("timeout", MILLISECONDS, "`timeout`"),
     key("grace_period", MILLISECONDS, "`grace_period`"),
@@ -157,7 +157,7 @@ const SERVICE_HTTP_CHECKS: &[Key] = &[
     ),
 ];
 
-const TCP_CHECKS: &[Key] = &[
+const TCP_CHECKS: &[FlyKey] = &[
     key("interval", MILLISECONDS, "`interval`"),
     key("timeout", MILLISECONDS, "`timeout`"),
     key("grace_period", MILLISECONDS, "`grace_period`"),
@@ -169,7 +169,7 @@ const TCP_CHECKS: &[Key] = &[
     ),
 ];
 
-const CHECKS: &[Key] = &[
+const CHECKS: &[FlyKey] = &[
     key(
         "type",
         "`\"http\"` or `\"tcp\"`",
@@ -202,12 +202,12 @@ const CHECKS: &[Key] = &[
     RESTART_LIMIT,
 ];
 
-const HEADER: &[Key] = &[
+const HEADER: &[FlyKey] = &[
     key("name", "text", "`headers[].name`"),
     key("value", "text", "`headers[].values`"),
 ];
 
-const MACHINE_CHECK: &[Key] = &[
+const MACHINE_CHECK: &[FlyKey] = &[
     key("command", "list of words", "what the test Machine runs"),
     key(
         "image",
@@ -224,91 +224,91 @@ const GROUPS: &str = "The groups of `processes`; without it the default group. B
 const OWN_MACHINE: &str = "Run by a deploy, each in a test Machine of its own; no part of a Machine \
                            config, and not run yet.";
 
-pub(super) const SECTIONS: &[Section] = &[
-    Section {
+pub(super) const SECTIONS: &[FlySection] = &[
+    FlySection {
         path: "http_service",
-        written: "`[http_service]`",
+        syntax: "`[http_service]`",
         about: "The groups of `processes`; without it the default group. One tcp service on ports \
                 80 (`http`) and 443 (`http`, `tls`), before those of `[[services]]`.",
         keys: HTTP_SERVICE,
     },
-    Section {
+    FlySection {
         path: "http_service.concurrency",
-        written: "`[http_service.concurrency]`",
+        syntax: "`[http_service.concurrency]`",
         about: "",
         keys: CONCURRENCY,
     },
-    Section {
+    FlySection {
         path: "http_service.checks",
-        written: "`[[http_service.checks]]`",
+        syntax: "`[[http_service.checks]]`",
         about: "Of type http. Times below a second or above a minute are warned about: Fly changes \
                 them by itself.",
         keys: HTTP_SERVICE_CHECKS,
     },
-    Section {
+    FlySection {
         path: "http_service.machine_checks",
-        written: "`[[http_service.machine_checks]]`",
+        syntax: "`[[http_service.machine_checks]]`",
         about: OWN_MACHINE,
         keys: MACHINE_CHECK,
     },
-    Section {
+    FlySection {
         path: "services",
-        written: "`[[services]]` or one `[services]`",
+        syntax: "`[[services]]` or one `[services]`",
         about: GROUPS,
         keys: SERVICES,
     },
-    Section {
+    FlySection {
         path: "services.ports",
-        written: "`[[services.ports]]` or one `[services.ports]`",
+        syntax: "`[[services.ports]]` or one `[services.ports]`",
         about: "A port that two groups serve from two sections is warned about: Fly Proxy balances \
                 between them.",
         keys: PORTS,
     },
-    Section {
+    FlySection {
         path: "services.concurrency",
-        written: "`[services.concurrency]`",
+        syntax: "`[services.concurrency]`",
         about: "",
         keys: CONCURRENCY,
     },
-    Section {
+    FlySection {
         path: "services.tcp_checks",
-        written: "`[[services.tcp_checks]]`",
+        syntax: "`[[services.tcp_checks]]`",
         about: "",
         keys: TCP_CHECKS,
     },
-    Section {
+    FlySection {
         path: "services.http_checks",
-        written: "`[[services.http_checks]]`",
+        syntax: "`[[services.http_checks]]`",
         about: "",
         keys: SERVICE_HTTP_CHECKS,
     },
-    Section {
+    FlySection {
         path: "services.http_checks.headers",
-        written: "`[[services.http_checks.headers]]`",
+        syntax: "`[[services.http_checks.headers]]`",
         about: "The old form; else a table of names and values.",
         keys: HEADER,
     },
-    Section {
+    FlySection {
         path: "services.machine_checks",
-        written: "`[[services.machine_checks]]`",
+        syntax: "`[[services.machine_checks]]`",
         about: OWN_MACHINE,
         keys: MACHINE_CHECK,
     },
-    Section {
+    FlySection {
         path: "checks.*",
-        written: "`[checks.NAME]`, of old `[[checks]]` with `name`",
+        syntax: "`[checks.NAME]`, of old `[[checks]]` with `name`",
         about: "The groups of `processes`; without it the default group.",
         keys: CHECKS,
     },
-    Section {
+    FlySection {
         path: "checks.*.headers",
-        written: "`[[checks.NAME.headers]]`",
+        syntax: "`[[checks.NAME.headers]]`",
         about: "The old form; else a table of names and values.",
         keys: HEADER,
     },
-    Section {
+    FlySection {
         path: "machine_checks",
-        written: "`[[machine_checks]]`",
+        syntax: "`[[machine_checks]]`",
         about: "Every group. Run by a deploy, each in a test Machine of its own; no part of a \
                 Machine config, and not run yet.",
         keys: MACHINE_CHECK,

@@ -11,7 +11,7 @@ use crate::core::plan::{
     Addition, Event, MachineRef, Outcome, Plan, ReplaceHalf, StepEvent, StepId, Summary,
     Unconfirmed, Verb,
 };
-use crate::core::view::run::{RunEnd, RunReport, StateEnd, change};
+use crate::core::view::run_report::{RunOutcome, RunReport, StateOutcome, step_change};
 use crate::core::view::toml_diff;
 
 /// One line.
@@ -101,7 +101,7 @@ pub enum EventLine<'a> {
         unregistered: Option<&'a str>,
     },
     /// The run ended; the last line.
-    Finished(Finished<'a>),
+    Finished(FinishedLine<'a>),
 }
 
 /// A step in a line.
@@ -118,8 +118,8 @@ pub struct StepRef<'a> {
 
 /// The last line.
 #[derive(Debug, Serialize)]
-pub struct Finished<'a> {
-    outcome: RunWord,
+pub struct FinishedLine<'a> {
+    outcome: FinishedStatus,
     total: usize,
     done: usize,
     failed: usize,
@@ -127,7 +127,7 @@ pub struct Finished<'a> {
     skipped: usize,
     not_started: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    replaced: Vec<Replaced<'a>>,
+    replaced: Vec<ReplacedMachine<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     serving: &'a [GroupVersions],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +137,7 @@ pub struct Finished<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     remarks: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    additions: Vec<Added<'a>>,
+    additions: Vec<AddedField<'a>>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     overtaken: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -145,12 +145,12 @@ pub struct Finished<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    unpublished: Option<Unpublished<'a>>,
+    unpublished: Option<UnpublishedCopy<'a>>,
 }
 
 /// A Machine whose host had no room, and the one that took its place.
 #[derive(Debug, Serialize)]
-struct Replaced<'a> {
+struct ReplacedMachine<'a> {
     group: &'a GroupName,
     region: &'a Region,
     machine: &'a MachineRef,
@@ -159,7 +159,7 @@ struct Replaced<'a> {
 
 /// A field that the platform has added by itself.
 #[derive(Debug, Serialize)]
-struct Added<'a> {
+struct AddedField<'a> {
     code: &'a str,
     group: &'a GroupName,
     machines: usize,
@@ -172,9 +172,9 @@ struct Added<'a> {
     lines: Vec<String>,
 }
 
-impl<'a> Added<'a> {
+impl<'a> AddedField<'a> {
     fn of(addition: &'a Addition) -> Self {
-        let written = toml_diff::added(addition);
+        let written = toml_diff::lines_for_addition(addition);
         Self {
             code: addition.code().name(),
             group: &addition.group,
@@ -192,14 +192,14 @@ impl<'a> Added<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Unpublished<'a> {
+struct UnpublishedCopy<'a> {
     cause: &'a str,
     copy: &'a str,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum RunWord {
+enum FinishedStatus {
     Complete,
     /// What was to be done is done, and fly.toml has to say the rest.
     Incomplete,
@@ -209,7 +209,7 @@ enum RunWord {
 }
 
 /// The line of an event; none for what happens to a barrier.
-pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
+pub fn event_line<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
     let (step, what) = match event {
         Event::Started { run, app, steps } => {
             return Some(EventLine::Started {
@@ -259,7 +259,7 @@ pub fn event<'a>(plan: &'a Plan, event: &'a Event) -> Option<EventLine<'a>> {
 }
 
 /// The first line of an apply that has nothing to do and so never becomes a run.
-pub fn started_without_run(plan: &Plan) -> EventLine<'_> {
+pub fn empty_run_line(plan: &Plan) -> EventLine<'_> {
     EventLine::Started {
         format_version: FORMAT_VERSION,
         run: None,
@@ -270,22 +270,22 @@ pub fn started_without_run(plan: &Plan) -> EventLine<'_> {
 }
 
 /// The last line.
-pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
+pub fn finished_line<'a>(report: &RunReport<'a>) -> EventLine<'a> {
     let tally = report.tally();
-    let left_out = report.left_out();
-    let left = report.left.filter(|_| tally.done < tally.total);
+    let left_out = report.remaining_notes();
+    let left = report.partial_rollout.filter(|_| tally.done < tally.total);
     let (serial, unpublished) = match report.state {
-        StateEnd::Unchanged => (None, None),
-        StateEnd::Written { serial, .. } => (Some(*serial), None),
-        StateEnd::Unpublished { cause, copy } => (None, Some(Unpublished { cause, copy })),
+        StateOutcome::Unchanged => (None, None),
+        StateOutcome::Written { serial, .. } => (Some(*serial), None),
+        StateOutcome::Unpublished { cause, copy } => (None, Some(UnpublishedCopy { cause, copy })),
     };
-    EventLine::Finished(Finished {
-        outcome: match report.end() {
-            RunEnd::Complete if !left_out.is_empty() => RunWord::Incomplete,
-            RunEnd::Complete => RunWord::Complete,
-            RunEnd::Failed => RunWord::Failed,
-            RunEnd::Overtaken => RunWord::Overtaken,
-            RunEnd::Interrupted => RunWord::Interrupted,
+    EventLine::Finished(FinishedLine {
+        outcome: match report.outcome() {
+            RunOutcome::Complete if !left_out.is_empty() => FinishedStatus::Incomplete,
+            RunOutcome::Complete => FinishedStatus::Complete,
+            RunOutcome::Failed => FinishedStatus::Failed,
+            RunOutcome::Overtaken => FinishedStatus::Overtaken,
+            RunOutcome::Interrupted => FinishedStatus::Interrupted,
         },
         total: tally.total,
         done: tally.done,
@@ -294,8 +294,8 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         skipped: tally.skipped,
         not_started: tally.not_started,
         replaced: report
-            .replaced()
-            .map(|(change, new)| Replaced {
+            .replaced_machines()
+            .map(|(change, new)| ReplacedMachine {
                 group: &change.group,
                 region: &change.region,
                 machine: &change.machine,
@@ -309,7 +309,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
         image_before: left.and_then(|left| left.image_before.as_deref()),
         findings: report.findings,
         remarks: report.remarks,
-        additions: report.additions.iter().map(Added::of).collect(),
+        additions: report.additions.iter().map(AddedField::of).collect(),
         overtaken: report.overtaken,
         left_out,
         serial,
@@ -318,7 +318,7 @@ pub fn finished<'a>(report: &RunReport<'a>) -> EventLine<'a> {
 }
 
 fn step_ref(plan: &Plan, step: StepId) -> Option<StepRef<'_>> {
-    let change = change(plan, step)?;
+    let change = step_change(plan, step)?;
     let (action, part) = change.action.verb();
     Some(StepRef {
         step,

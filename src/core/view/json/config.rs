@@ -9,7 +9,7 @@ use crate::core::fleet::{AppName, ConfigBase, DesiredGroup, GroupName, secret};
 
 /// Whether values that look secret are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Secrets {
+pub enum SecretDisplay {
     /// `(hidden)` stands for them.
     Hidden,
     /// As they are written.
@@ -44,9 +44,13 @@ pub fn config<'a>(app: &'a AppName, groups: Vec<GroupConfig<'a>>) -> ConfigDocum
 
 /// One group's config as it is sent, keys in order of the alphabet. The contents of files are hidden with
 /// the secrets: many of them are some.
-pub fn group<'a>(name: &'a GroupName, group: &DesiredGroup, secrets: Secrets) -> GroupConfig<'a> {
+pub fn group_config<'a>(
+    name: &'a GroupName,
+    group: &DesiredGroup,
+    secrets: SecretDisplay,
+) -> GroupConfig<'a> {
     let mut config = group.config_for(ConfigBase::default(), &[], &[]).to_value();
-    if secrets == Secrets::Hidden {
+    if secrets == SecretDisplay::Hidden {
         secret::replace(&mut config, &mut |_, _| HIDDEN.to_owned());
     }
     GroupConfig { name, config }
@@ -54,7 +58,7 @@ pub fn group<'a>(name: &'a GroupName, group: &DesiredGroup, secrets: Secrets) ->
 
 impl GroupConfig<'_> {
     /// Whether something of it is hidden.
-    pub fn hides(&self) -> bool {
+    pub fn has_hidden_values(&self) -> bool {
         fn holds(value: &Value) -> bool {
             match value {
                 Value::String(text) => text == HIDDEN,

@@ -9,7 +9,7 @@ use super::plan::{PlanDocument, plan as plan_document};
 use crate::core::fleet::AppName;
 use crate::core::fleet::secret::patterns;
 use crate::core::plan::Plan;
-use crate::core::view::edit::FileEdit;
+use crate::core::view::file_edit::FileEdit;
 
 /// An edit.
 #[derive(Debug, Serialize)]
@@ -19,14 +19,14 @@ pub struct EditDocument<'a> {
     app: &'a AppName,
     /// Whether the files have been written; before an apply they have not.
     written: bool,
-    files: Vec<File<'a>>,
+    files: Vec<FileDiff<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanDocument<'a>>,
 }
 
 /// What changes in a file.
 #[derive(Debug, Serialize)]
-pub(super) struct File<'a> {
+pub(super) struct FileDiff<'a> {
     path: &'a str,
     new: bool,
     /// The change as a unified diff.
@@ -46,16 +46,16 @@ pub fn edit<'a>(
         format_version: FORMAT_VERSION,
         app,
         written,
-        files: files.iter().map(file).collect(),
+        files: files.iter().map(file_diff).collect(),
         plan: plan.map(plan_document),
     }
 }
 
 /// What changes in one file.
-pub(super) fn file(file: &FileEdit) -> File<'_> {
+pub(super) fn file_diff(file: &FileEdit) -> FileDiff<'_> {
     let before = file.before.as_deref().unwrap_or_default();
     let diff = TextDiff::from_lines(before, file.after.as_str());
-    File {
+    FileDiff {
         path: &file.path,
         new: file.before.is_none(),
         diff: patterns::redact(&diff.unified_diff().context_radius(3).to_string()).into_owned(),

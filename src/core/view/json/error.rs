@@ -2,17 +2,17 @@
 
 use serde::Serialize;
 
-use super::validate::Diagnostic;
+use super::validate::DiagnosticDocument;
 
 /// `{"error": {"code", "message", "causes", "hint"?, "exit", "diagnostics"?}}`.
 #[derive(Debug, Serialize)]
 pub struct ErrorDocument<'a> {
     format_version: u32,
-    error: Body<'a>,
+    error: ErrorBody<'a>,
 }
 
 #[derive(Debug, Serialize)]
-struct Body<'a> {
+struct ErrorBody<'a> {
     code: &'a str,
     message: &'a str,
     causes: &'a [String],
@@ -20,13 +20,13 @@ struct Body<'a> {
     hint: Option<&'a str>,
     exit: u8,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    diagnostics: Vec<Diagnostic<'a>>,
+    diagnostics: Vec<DiagnosticDocument<'a>>,
 }
 
 impl<'a> ErrorDocument<'a> {
     /// The same with what is wrong with the manifests, each with its place.
     #[must_use]
-    pub fn with(mut self, diagnostics: Vec<Diagnostic<'a>>) -> Self {
+    pub fn with_diagnostics(mut self, diagnostics: Vec<DiagnosticDocument<'a>>) -> Self {
         self.error.diagnostics = diagnostics;
         self
     }
@@ -43,7 +43,7 @@ pub fn error<'a>(
 ) -> ErrorDocument<'a> {
     ErrorDocument {
         format_version: super::FORMAT_VERSION,
-        error: Body {
+        error: ErrorBody {
             code,
             message,
             causes,

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::edit::{File, file};
-use crate::core::view::edit::FileEdit;
+use super::edit::{FileDiff, file_diff};
+use crate::core::view::file_edit::FileEdit;
 
 /// What was written.
 #[derive(Debug, Serialize)]
@@ -12,7 +12,7 @@ pub struct InitDocument<'a> {
     app: &'a str,
     written: &'a [String],
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    files: Vec<File<'a>>,
+    files: Vec<FileDiff<'a>>,
 }
 
 /// The document of an init: the app and the files that were written or added to.
@@ -28,7 +28,7 @@ pub fn init<'a>(app: &'a str, written: &'a [String]) -> InitDocument<'a> {
 /// The same with the lines that were written.
 pub fn import<'a>(app: &'a str, written: &'a [String], files: &'a [FileEdit]) -> InitDocument<'a> {
     InitDocument {
-        files: files.iter().map(file).collect(),
+        files: files.iter().map(file_diff).collect(),
         ..init(app, written)
     }
 }

@@ -4,13 +4,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::FORMAT_VERSION;
-use super::status::{self, MachineDocument, OtherDocument};
+use super::status::{self, MachineDocument, OtherProjectDocument};
 use crate::core::fleet::secret::{self, HIDDEN};
 use crate::core::fleet::{
     AppName, ConfigDigest, FieldChange, GroupName, LaunchId, Machine, MachineEvent, MachineId,
     MachineName, MachineState, Region, VolumeId,
 };
-use crate::core::view::one::OneView;
+use crate::core::view::machine::MachineView;
 use crate::core::view::status::StatusView;
 
 /// Every Machine of an app.
@@ -20,7 +20,7 @@ pub struct ListDocument<'a> {
     app: &'a AppName,
     machines: Vec<MachineDocument<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    others: Vec<OtherDocument<'a>>,
+    others: Vec<OtherProjectDocument<'a>>,
 }
 
 /// The document of a list.
@@ -28,14 +28,14 @@ pub fn list(view: &StatusView) -> ListDocument<'_> {
     ListDocument {
         format_version: FORMAT_VERSION,
         app: &view.app,
-        machines: view.machines.iter().map(status::machine).collect(),
-        others: status::others(&view.others),
+        machines: view.machines.iter().map(status::machine_document).collect(),
+        others: status::other_project_documents(&view.other_project_machines),
     }
 }
 
 /// One Machine.
 #[derive(Debug, Serialize)]
-pub struct OneDocument<'a> {
+pub struct MachineDetailDocument<'a> {
     format_version: u32,
     app: &'a AppName,
     machine: MachineDocument<'a>,
@@ -43,13 +43,13 @@ pub struct OneDocument<'a> {
     config: Option<Value>,
     standby_for: &'a [MachineId],
     events: &'a [MachineEvent],
-    state: Option<Remembered<'a>>,
+    state: Option<KnownMachineDocument<'a>>,
     drift: &'a [FieldChange],
 }
 
 /// What the state says of a Machine.
 #[derive(Debug, Serialize)]
-struct Remembered<'a> {
+struct KnownMachineDocument<'a> {
     group: &'a GroupName,
     config: &'a ConfigDigest,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,13 +64,13 @@ struct Remembered<'a> {
 }
 
 /// The document of one Machine.
-pub fn one<'a>(app: &'a AppName, view: &'a OneView) -> OneDocument<'a> {
+pub fn detail<'a>(app: &'a AppName, view: &'a MachineView) -> MachineDetailDocument<'a> {
     let config = view.config.as_ref().map(|config| {
         let mut tree = config.to_value();
         secret::replace(&mut tree, &mut |_, _| HIDDEN.to_owned());
         tree
     });
-    let state = view.known.as_ref().map(|known| Remembered {
+    let state = view.known.as_ref().map(|known| KnownMachineDocument {
         group: &known.group,
         config: &known.config,
         launch: known.launch.as_ref(),
@@ -80,10 +80,10 @@ pub fn one<'a>(app: &'a AppName, view: &'a OneView) -> OneDocument<'a> {
         requested_region: known.requested_region.as_ref(),
         unproven: known.unproven,
     });
-    OneDocument {
+    MachineDetailDocument {
         format_version: FORMAT_VERSION,
         app,
-        machine: status::machine(&view.status),
+        machine: status::machine_document(&view.status),
         config,
         standby_for: &view.standby_for,
         events: &view.events,
@@ -94,24 +94,24 @@ pub fn one<'a>(app: &'a AppName, view: &'a OneView) -> OneDocument<'a> {
 
 /// What was done to one Machine.
 #[derive(Debug, Serialize)]
-pub struct ActedDocument<'a> {
+pub struct ActionDocument<'a> {
     format_version: u32,
     action: &'a str,
     id: &'a MachineId,
     name: &'a MachineName,
     group: Option<&'a GroupName>,
     region: &'a Region,
-    before: Condition,
-    after: Condition,
+    before: MachineCondition,
+    after: MachineCondition,
 }
 
 #[derive(Debug, Serialize)]
-struct Condition {
+struct MachineCondition {
     state: MachineState,
     cordoned: bool,
 }
 
-impl Condition {
+impl MachineCondition {
     fn of(machine: &Machine) -> Self {
         Self {
             state: machine.state,
@@ -121,15 +121,15 @@ impl Condition {
 }
 
 /// The document of what was done.
-pub fn acted<'a>(action: &'a str, before: &Machine, after: &'a Machine) -> ActedDocument<'a> {
-    ActedDocument {
+pub fn action<'a>(action: &'a str, before: &Machine, after: &'a Machine) -> ActionDocument<'a> {
+    ActionDocument {
         format_version: FORMAT_VERSION,
         action,
         id: &after.id,
         name: &after.name,
         group: after.group.as_ref(),
         region: &after.region,
-        before: Condition::of(before),
-        after: Condition::of(after),
+        before: MachineCondition::of(before),
+        after: MachineCondition::of(after),
     }
 }

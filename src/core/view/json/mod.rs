@@ -16,14 +16,14 @@ pub mod machine;
 pub mod plan;
 pub mod platform;
 pub mod scale;
+mod serialize;
 pub mod state;
 pub mod status;
-mod text;
 pub mod unlock;
 pub mod validate;
 pub mod version;
 
-pub use text::{pretty, text};
+pub use serialize::{to_line, to_pretty};
 
 /// Version of every document in here; rises when a reader could break.
 pub const FORMAT_VERSION: u32 = 1;

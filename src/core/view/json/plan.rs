@@ -36,8 +36,8 @@ pub struct PlanDocument<'a> {
     cost: Option<&'a Cost>,
     #[serde(skip_serializing_if = "Option::is_none")]
     at_least_ms: Option<u64>,
-    groups: Vec<Group<'a>>,
-    steps: Vec<Step<'a>>,
+    groups: Vec<PlanGroup<'a>>,
+    steps: Vec<PlanStep<'a>>,
     drift: &'a [Drift],
     records: &'a [Note],
     notes: &'a [Note],
@@ -46,7 +46,7 @@ pub struct PlanDocument<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Group<'a> {
+struct PlanGroup<'a> {
     name: &'a GroupName,
     before: u32,
     after: u32,
@@ -75,7 +75,7 @@ struct RegionCounts {
 }
 
 #[derive(Debug, Serialize)]
-struct Step<'a> {
+struct PlanStep<'a> {
     id: StepId,
     action: Verb,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,10 +129,10 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
         release: plan.release.as_ref(),
         cost: plan.cost.as_deref(),
         at_least_ms: plan.at_least_ms,
-        groups: plan.groups.iter().map(group).collect(),
+        groups: plan.groups.iter().map(plan_group).collect(),
         steps: plan
             .changes()
-            .map(|(id, change)| step(id, change))
+            .map(|(id, change)| plan_step(id, change))
             .collect(),
         drift: &plan.drift,
         records: &plan.records,
@@ -142,8 +142,8 @@ pub fn plan(plan: &Plan) -> PlanDocument<'_> {
     }
 }
 
-fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
-    Group {
+fn plan_group(group: &crate::core::plan::GroupChange) -> PlanGroup<'_> {
+    PlanGroup {
         name: &group.name,
         before: group.before,
         after: group.after,
@@ -169,9 +169,9 @@ fn group(group: &crate::core::plan::GroupChange) -> Group<'_> {
     }
 }
 
-fn step(id: StepId, change: &Change) -> Step<'_> {
+fn plan_step(id: StepId, change: &Change) -> PlanStep<'_> {
     let (action, part) = change.action.verb();
-    let mut step = Step {
+    let mut step = PlanStep {
         id,
         action,
         part,

@@ -14,11 +14,11 @@ pub struct VmSizesDocument {
     as_of: &'static str,
     prices_of: &'static str,
     prices_in: &'static str,
-    sizes: Vec<Size>,
+    sizes: Vec<VmSizeRow>,
 }
 
 #[derive(Debug, Serialize)]
-struct Size {
+struct VmSizeRow {
     name: &'static str,
     cpu_kind: &'static str,
     cpus: u32,
@@ -49,11 +49,11 @@ struct RegionRow {
 }
 
 /// The region that prices of sizes are told of.
-pub const PRICES_IN: &str = "iad";
+pub const PRICE_REGION: &str = "iad";
 
-/// What a size costs in a month in [`PRICES_IN`], in cents; none where no price is known.
-pub fn cents(size: &VmSize) -> Option<i64> {
-    let region = Region::new(PRICES_IN).expect("`iad` is a region");
+/// What a size costs in a month in [`PRICE_REGION`], in cents; none where no price is known.
+pub fn monthly_cents(size: &VmSize) -> Option<i64> {
+    let region = Region::new(PRICE_REGION).expect("`iad` is a region");
     Some(prices::machine_price(&size.guest(), &region)?.cents())
 }
 
@@ -64,16 +64,16 @@ pub fn vm_sizes() -> VmSizesDocument {
         format_version: FORMAT_VERSION,
         as_of: SIZES_AS_OF,
         prices_of: PRICES_AS_OF,
-        prices_in: PRICES_IN,
+        prices_in: PRICE_REGION,
         sizes: sold
-            .map(|size| Size {
+            .map(|size| VmSizeRow {
                 name: size.name,
                 cpu_kind: size.kind.as_str(),
                 cpus: size.cpus,
                 memory_mb: size.memory_mb,
                 max_memory_mb: size.max_memory_mb(),
                 memory_step_mb: sizes::rules_for(size.kind).step_mb,
-                cents_per_month: cents(size),
+                cents_per_month: monthly_cents(size),
             })
             .collect(),
     }

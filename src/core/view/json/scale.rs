@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::FORMAT_VERSION;
 use crate::core::fleet::{AppName, GroupName, Region};
-use crate::core::view::scale::{Scale, ScaleView};
+use crate::core::view::scale::{ScaleCounts, ScaleView};
 
 /// All groups.
 #[derive(Debug, Serialize)]
@@ -14,19 +14,19 @@ pub struct ScaleDocument<'a> {
     format_version: u32,
     app: &'a AppName,
     online: bool,
-    groups: Vec<Group<'a>>,
+    groups: Vec<ScaleGroup<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Group<'a> {
+struct ScaleGroup<'a> {
     name: &'a GroupName,
-    actual: Numbers<'a>,
+    actual: ScaleNumbers<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    wanted: Option<Numbers<'a>>,
+    wanted: Option<ScaleNumbers<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct Numbers<'a> {
+struct ScaleNumbers<'a> {
     count: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     cpu_kind: Option<&'a str>,
@@ -39,10 +39,10 @@ struct Numbers<'a> {
 
 /// The document.
 pub fn scale(view: &ScaleView) -> ScaleDocument<'_> {
-    let groups = view.groups.iter().map(|group| Group {
+    let groups = view.groups.iter().map(|group| ScaleGroup {
         name: &group.name,
-        actual: numbers(&group.actual),
-        wanted: group.wanted.as_ref().map(numbers),
+        actual: scale_numbers(&group.actual),
+        wanted: group.desired.as_ref().map(scale_numbers),
     });
     ScaleDocument {
         format_version: FORMAT_VERSION,
@@ -52,8 +52,8 @@ pub fn scale(view: &ScaleView) -> ScaleDocument<'_> {
     }
 }
 
-fn numbers(scale: &Scale) -> Numbers<'_> {
-    Numbers {
+fn scale_numbers(scale: &ScaleCounts) -> ScaleNumbers<'_> {
+    ScaleNumbers {
         count: scale.count,
         cpu_kind: scale.cpu_kind.as_deref(),
         cpus: scale.cpus,

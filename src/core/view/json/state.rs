@@ -19,12 +19,12 @@ pub struct StateList<'a> {
     format_version: u32,
     app: &'a AppName,
     serial: u64,
-    machines: Vec<StateMachine<'a>>,
+    machines: Vec<KnownMachineRow<'a>>,
 }
 
 /// One remembered Machine.
 #[derive(Debug, Serialize)]
-pub struct StateMachine<'a> {
+pub struct KnownMachineRow<'a> {
     id: &'a MachineId,
     name: &'a MachineName,
     group: &'a GroupName,
@@ -60,7 +60,7 @@ pub struct StateShow<'a> {
     runs: &'a [RunRecord],
     releases: &'a [ReleaseRecord],
     configs: BTreeMap<&'a ConfigDigest, Value>,
-    machines: Vec<StateMachine<'a>>,
+    machines: Vec<KnownMachineRow<'a>>,
 }
 
 /// A state that was published.
@@ -77,7 +77,7 @@ pub fn list(known: &Known) -> StateList<'_> {
         format_version: FORMAT_VERSION,
         app: &known.app,
         serial: known.serial,
-        machines: machines(known),
+        machines: known_machine_rows(known),
     }
 }
 
@@ -86,7 +86,7 @@ pub fn show(known: &Known) -> StateShow<'_> {
     let configs = known
         .configs
         .iter()
-        .map(|(digest, config)| (digest, without_digests(config.tree())));
+        .map(|(digest, config)| (digest, hide_digests(config.tree())));
     StateShow {
         format_version: FORMAT_VERSION,
         app: &known.app,
@@ -101,7 +101,7 @@ pub fn show(known: &Known) -> StateShow<'_> {
         runs: &known.runs,
         releases: &known.releases,
         configs: configs.collect(),
-        machines: machines(known),
+        machines: known_machine_rows(known),
     }
 }
 
@@ -116,7 +116,7 @@ pub fn push(place: &str, serial: u64) -> StatePush<'_> {
 
 /// The state after one Machine was taken out of it, or in.
 #[derive(Debug, Serialize)]
-pub struct StateMachineChange<'a> {
+pub struct KnownMachineChange<'a> {
     format_version: u32,
     place: &'a str,
     serial: u64,
@@ -130,8 +130,8 @@ pub fn machine_change<'a>(
     serial: u64,
     machine: &'a MachineId,
     group: &'a GroupName,
-) -> StateMachineChange<'a> {
-    StateMachineChange {
+) -> KnownMachineChange<'a> {
+    KnownMachineChange {
         format_version: FORMAT_VERSION,
         place,
         serial,
@@ -140,16 +140,16 @@ pub fn machine_change<'a>(
     }
 }
 
-fn machines(known: &Known) -> Vec<StateMachine<'_>> {
+fn known_machine_rows(known: &Known) -> Vec<KnownMachineRow<'_>> {
     known
         .machines
         .iter()
-        .map(|(id, machine)| one(id, machine))
+        .map(|(id, machine)| known_machine_row(id, machine))
         .collect()
 }
 
-fn one<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> StateMachine<'a> {
-    StateMachine {
+fn known_machine_row<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> KnownMachineRow<'a> {
+    KnownMachineRow {
         id,
         name: &machine.name,
         group: &machine.group,
@@ -166,13 +166,13 @@ fn one<'a>(id: &'a MachineId, machine: &'a KnownMachine) -> StateMachine<'a> {
 
 /// The digest of a hidden value stands in the state file to show that the value changed; it is never
 /// printed (rule 37).
-fn without_digests(value: &Value) -> Value {
+fn hide_digests(value: &Value) -> Value {
     match value {
         Value::String(text) if text.starts_with(HIDDEN_PREFIX) => Value::from(HIDDEN),
-        Value::Array(items) => items.iter().map(without_digests).collect(),
+        Value::Array(items) => items.iter().map(hide_digests).collect(),
         Value::Object(map) => map
             .iter()
-            .map(|(key, value)| (key.clone(), without_digests(value)))
+            .map(|(key, value)| (key.clone(), hide_digests(value)))
             .collect::<serde_json::Map<_, _>>()
             .into(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),

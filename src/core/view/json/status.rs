@@ -10,7 +10,7 @@ use crate::core::fleet::{
     Region, RunRecord, VolumeId,
 };
 use crate::core::plan::{Note, Summary};
-use crate::core::view::status::{MachineStatus, Other, StatusView};
+use crate::core::view::status::{MachineStatus, OtherProjectMachine, StatusView};
 
 /// One app's Machines as they are.
 #[derive(Debug, Serialize)]
@@ -21,35 +21,35 @@ pub struct StatusDocument<'a> {
     app_from: Option<&'a str>,
     provider: &'a str,
     serial: Option<u64>,
-    groups: Vec<Group<'a>>,
+    groups: Vec<StatusGroup<'a>>,
     machines: Vec<MachineDocument<'a>>,
-    missing: Vec<Missing<'a>>,
+    missing: Vec<MissingDocument<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    others: Vec<OtherDocument<'a>>,
+    others: Vec<OtherProjectDocument<'a>>,
     last_run: Option<&'a RunRecord>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [Note],
     #[serde(skip_serializing_if = "Option::is_none")]
-    drift: Option<Drift>,
+    drift: Option<DriftCounts>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<Planned>,
+    plan: Option<PlanCounts>,
 }
 
 #[derive(Debug, Serialize)]
-struct Drift {
+struct DriftCounts {
     changed: usize,
     missing: usize,
     added: usize,
 }
 
 #[derive(Debug, Serialize)]
-struct Planned {
+struct PlanCounts {
     summary: Summary,
     refusals: usize,
 }
 
 #[derive(Debug, Serialize)]
-struct Group<'a> {
+struct StatusGroup<'a> {
     name: &'a GroupName,
     wanted: Option<u32>,
     actual: u32,
@@ -69,7 +69,7 @@ pub struct MachineDocument<'a> {
     group: Option<&'a GroupName>,
     region: &'a Region,
     state: MachineState,
-    checks: Vec<Check<'a>>,
+    checks: Vec<CheckDocument<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pid: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,7 +97,7 @@ pub struct MachineDocument<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Check<'a> {
+struct CheckDocument<'a> {
     name: &'a str,
     status: CheckState,
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -106,7 +106,7 @@ struct Check<'a> {
 
 /// A Machine of another project folder.
 #[derive(Debug, Serialize)]
-pub struct OtherDocument<'a> {
+pub struct OtherProjectDocument<'a> {
     project: &'a str,
     id: &'a MachineId,
     name: &'a MachineName,
@@ -116,7 +116,7 @@ pub struct OtherDocument<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Missing<'a> {
+struct MissingDocument<'a> {
     id: &'a MachineId,
     name: &'a MachineName,
     group: &'a GroupName,
@@ -125,17 +125,17 @@ struct Missing<'a> {
 
 /// The document of a status.
 pub fn status(view: &StatusView) -> StatusDocument<'_> {
-    let groups = view.groups.iter().map(|group| Group {
+    let groups = view.groups.iter().map(|group| StatusGroup {
         name: &group.name,
-        wanted: group.wanted,
+        wanted: group.desired_count,
         actual: group.actual,
         started: group.started,
         healthy: group.healthy,
-        desired: group.desired,
+        desired: group.is_desired,
         regions: &group.regions,
         releases: &group.releases,
     });
-    let missing = view.missing.iter().map(|missing| Missing {
+    let missing = view.missing.iter().map(|missing| MissingDocument {
         id: &missing.id,
         name: &missing.name,
         group: &missing.group,
@@ -148,27 +148,29 @@ pub fn status(view: &StatusView) -> StatusDocument<'_> {
         provider: &view.provider,
         serial: view.serial,
         groups: groups.collect(),
-        machines: view.machines.iter().map(machine).collect(),
+        machines: view.machines.iter().map(machine_document).collect(),
         missing: missing.collect(),
-        others: others(&view.others),
+        others: other_project_documents(&view.other_project_machines),
         last_run: view.last_run.as_ref(),
         warnings: &view.warnings,
-        drift: view.now.as_ref().map(|now| Drift {
+        drift: view.plan_totals.as_ref().map(|now| DriftCounts {
             changed: now.changed,
             missing: now.missing,
             added: now.added,
         }),
-        plan: view.now.as_ref().map(|now| Planned {
-            summary: now.to_do,
+        plan: view.plan_totals.as_ref().map(|now| PlanCounts {
+            summary: now.summary,
             refusals: now.refusals,
         }),
     }
 }
 
 /// Those of Machines of other project folders.
-pub(super) fn others(all: &[Other]) -> Vec<OtherDocument<'_>> {
+pub(super) fn other_project_documents(
+    all: &[OtherProjectMachine],
+) -> Vec<OtherProjectDocument<'_>> {
     all.iter()
-        .map(|other| OtherDocument {
+        .map(|other| OtherProjectDocument {
             project: &other.project,
             id: &other.id,
             name: &other.name,
@@ -179,8 +181,8 @@ pub(super) fn others(all: &[Other]) -> Vec<OtherDocument<'_>> {
 }
 
 /// The document of one Machine.
-pub(super) fn machine(machine: &MachineStatus) -> MachineDocument<'_> {
-    let checks = machine.checks.iter().map(|check| Check {
+pub(super) fn machine_document(machine: &MachineStatus) -> MachineDocument<'_> {
+    let checks = machine.checks.iter().map(|check| CheckDocument {
         name: &check.name,
         status: check.status,
         output: &check.output,

@@ -9,7 +9,7 @@ use crate::core::manifest;
 pub struct ValidateDocument<'a> {
     format_version: u32,
     valid: bool,
-    diagnostics: Vec<Diagnostic<'a>>,
+    diagnostics: Vec<DiagnosticDocument<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     more: Option<usize>,
 }
@@ -17,7 +17,7 @@ pub struct ValidateDocument<'a> {
 impl ValidateDocument<'_> {
     /// The same where so many more were found, and are not among the diagnostics.
     #[must_use]
-    pub fn and_more(mut self, more: usize) -> Self {
+    pub fn with_more(mut self, more: usize) -> Self {
         self.more = (more > 0).then_some(more);
         self
     }
@@ -25,7 +25,7 @@ impl ValidateDocument<'_> {
 
 /// One thing that is wrong.
 #[derive(Debug, Serialize)]
-pub struct Diagnostic<'a> {
+pub struct DiagnosticDocument<'a> {
     /// How bad.
     pub severity: Severity,
     /// Stable code.
@@ -45,7 +45,7 @@ pub struct Diagnostic<'a> {
     pub column: Option<usize>,
     /// Other places that take part.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub also: Vec<Place<'a>>,
+    pub also: Vec<LocationDocument<'a>>,
     /// What to do, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<&'a str>,
@@ -53,7 +53,7 @@ pub struct Diagnostic<'a> {
 
 /// Another place.
 #[derive(Debug, Serialize)]
-pub struct Place<'a> {
+pub struct LocationDocument<'a> {
     /// What stands there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<&'a str>,
@@ -65,8 +65,8 @@ pub struct Place<'a> {
     pub column: usize,
 }
 
-impl<'a> From<&'a manifest::Place> for Place<'a> {
-    fn from(place: &'a manifest::Place) -> Self {
+impl<'a> From<&'a manifest::SourceLocation> for LocationDocument<'a> {
+    fn from(place: &'a manifest::SourceLocation) -> Self {
         Self {
             label: place.label.as_deref(),
             file: &place.file,
@@ -76,9 +76,9 @@ impl<'a> From<&'a manifest::Place> for Place<'a> {
     }
 }
 
-impl<'a> From<&'a manifest::Diagnostic> for Diagnostic<'a> {
+impl<'a> From<&'a manifest::Diagnostic> for DiagnosticDocument<'a> {
     fn from(diagnostic: &'a manifest::Diagnostic) -> Self {
-        let place = diagnostic.place.as_ref();
+        let place = diagnostic.location.as_ref();
         Self {
             severity: match diagnostic.severity {
                 manifest::Severity::Error => Severity::Error,
@@ -90,7 +90,7 @@ impl<'a> From<&'a manifest::Diagnostic> for Diagnostic<'a> {
             file: place.map_or("", |place| &place.file),
             line: place.map(|place| place.line),
             column: place.map(|place| place.column),
-            also: diagnostic.also.iter().map(Into::into).collect(),
+            also: diagnostic.related.iter().map(Into::into).collect(),
             help: diagnostic.help.as_deref(),
         }
     }
@@ -107,7 +107,7 @@ pub enum Severity {
 }
 
 /// The document of a validation; valid means without an error.
-pub fn validate(diagnostics: Vec<Diagnostic<'_>>) -> ValidateDocument<'_> {
+pub fn validate(diagnostics: Vec<DiagnosticDocument<'_>>) -> ValidateDocument<'_> {
     ValidateDocument {
         format_version: super::FORMAT_VERSION,
         valid: diagnostics.iter().all(|d| d.severity != Severity::Error),

@@ -4,26 +4,26 @@ use std::fmt;
 
 use crate::core::fleet::{FieldChange, GroupName};
 use crate::core::view::escape;
-use crate::core::view::line::{Line, Page, columns, cut};
+use crate::core::view::line::{Line, LineWriter, display_width, truncate};
+use crate::core::view::phrases;
 use crate::core::view::style::Label;
-use crate::core::view::toml_diff::{self, DiffLine, Part};
-use crate::core::view::words;
+use crate::core::view::toml_diff::{self, DiffLine, DiffPart};
 
 /// Lines of one difference that are shown.
-const LINES: usize = 40;
+const MAX_LINES: usize = 40;
 
 /// Writes the changes with headers at this indent; signs stand two columns before it.
-pub(super) fn fields(
+pub(super) fn render_diff(
     group: &GroupName,
     http_service: Option<&str>,
     changes: &[FieldChange],
     indent: usize,
-    page: &mut Page<'_>,
+    page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let mut left = if page.style.verbose {
         usize::MAX
     } else {
-        LINES
+        MAX_LINES
     };
     let mut hidden = 0;
     for block in toml_diff::blocks(group, http_service, changes) {
@@ -50,18 +50,21 @@ pub(super) fn fields(
         }
     }
     if hidden > 0 {
-        let text = format!("+ {} (-v shows all)", words::count(hidden, "more line"));
+        let text = format!(
+            "+ {} (-v shows all)",
+            phrases::count_noun(hidden, "more line")
+        );
         page.line(&Line::new(indent).push(Label::Dim, text))?;
     }
     Ok(())
 }
 
 /// Writes what the changes lead to, without signs: a config instead of a difference.
-pub(super) fn plain(
+pub(super) fn render_values(
     group: &GroupName,
     changes: &[FieldChange],
     indent: usize,
-    page: &mut Page<'_>,
+    page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     for block in toml_diff::blocks(group, None, changes) {
         let mut inner = indent;
@@ -92,12 +95,17 @@ pub(super) fn plain(
     Ok(())
 }
 
-fn diff_line(line: &DiffLine, sign_at: usize, text_at: usize, page: &mut Page<'_>) -> fmt::Result {
+fn diff_line(
+    line: &DiffLine,
+    sign_at: usize,
+    text_at: usize,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     let start = |label, sign: &str| {
         Line::new(sign_at)
             .hang(text_at + 2)
             .push(label, sign)
-            .to_column(text_at)
+            .pad_to_column(text_at)
     };
     let room = |used: usize| {
         if page.style.verbose {
@@ -108,11 +116,11 @@ fn diff_line(line: &DiffLine, sign_at: usize, text_at: usize, page: &mut Page<'_
     };
     match line {
         DiffLine::Changed { key, before, after } => {
-            let used = text_at + columns(key) + 3;
+            let used = text_at + display_width(key) + 3;
             // Cut what will be seen, or an escape could be torn apart and a line grow too long.
             let (before, after) = (escape::safe(before), escape::safe(after));
-            let (before, after) = toml_diff::focus(&before, &after, room(used));
-            let side = |sign, label, emphasis, parts: &[Part]| {
+            let (before, after) = toml_diff::highlight_difference(&before, &after, room(used));
+            let side = |sign, label, emphasis, parts: &[DiffPart]| {
                 let mut line = start(label, sign).push(label, format!("{key} = "));
                 for part in parts {
                     line.add(if part.differs { emphasis } else { label }, &part.text);
@@ -123,12 +131,12 @@ fn diff_line(line: &DiffLine, sign_at: usize, text_at: usize, page: &mut Page<'_
             page.line(&side("+", Label::Create, Label::CreateEmphasis, &after))
         }
         DiffLine::Removed(depth, text) => {
-            let text = cut(text, room(text_at + depth * 2).max(16));
+            let text = truncate(text, room(text_at + depth * 2).max(16));
             let line = start(Label::Destroy, "-").plain("  ".repeat(*depth));
             page.line(&line.push(Label::Destroy, text))
         }
         DiffLine::Added(depth, text) => {
-            let text = cut(text, room(text_at + depth * 2).max(16));
+            let text = truncate(text, room(text_at + depth * 2).max(16));
             let line = start(Label::Create, "+").plain("  ".repeat(*depth));
             page.line(&line.push(Label::Create, text))
         }

@@ -4,17 +4,17 @@ use std::fmt;
 
 use crate::core::platform::sizes::{self, CpuKind};
 use crate::core::platform::{PRICES_AS_OF, REGIONS_AS_OF, SIZES_AS_OF, regions};
-use crate::core::view::json::platform::{PRICES_IN, cents};
-use crate::core::view::line::{Line, Page, columns};
+use crate::core::view::json::platform::{PRICE_REGION, monthly_cents};
+use crate::core::view::line::{Line, LineWriter, display_width};
+use crate::core::view::phrases;
 use crate::core::view::style::{Label, Style};
-use crate::core::view::words;
 
 /// Writes the sizes that are sold.
 pub fn vm_sizes(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let page = &mut Page::new(style, out);
+    let page = &mut LineWriter::new(style, out);
     let sold = sizes::all().filter(|size| size.gpu.is_none());
     let rows = sold.map(|size| {
-        let price = cents(size).map_or_else(|| "-".to_owned(), words::dollars);
+        let price = monthly_cents(size).map_or_else(|| "-".to_owned(), phrases::format_dollars);
         [
             size.name.to_owned(),
             format!("{} {}", size.cpus, size.kind.as_str()),
@@ -23,7 +23,7 @@ pub fn vm_sizes(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
             price,
         ]
     });
-    let month = format!("A MONTH IN {}", PRICES_IN.to_uppercase());
+    let month = format!("A MONTH IN {}", PRICE_REGION.to_uppercase());
     table(["SIZE", "CPUS", "MEMORY", "AT MOST", &month], rows, page)?;
     let step = |kind| sizes::format_memory(sizes::rules_for(kind).step_mb);
     let text = format!(
@@ -37,7 +37,7 @@ pub fn vm_sizes(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
 
 /// Writes the regions, retired ones last.
 pub fn regions(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let page = &mut Page::new(style, out);
+    let page = &mut LineWriter::new(style, out);
     let rows = regions::all().map(|region| {
         let ratio = region.price_ratio();
         [
@@ -49,7 +49,7 @@ pub fn regions(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
     });
     table(["REGION", "PLACE", "PRICE", ""], rows, page)?;
     let text = format!(
-        "Prices are against {PRICES_IN}, as of {PRICES_AS_OF}; - is one that is not known. Retired regions are \
+        "Prices are against {PRICE_REGION}, as of {PRICES_AS_OF}; - is one that is not known. Retired regions are \
          not on Fly's list of {REGIONS_AS_OF}."
     );
     page.line(&Line::new(0).hang(0).push(Label::Dim, text))
@@ -59,13 +59,13 @@ pub fn regions(style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
 pub(super) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
-    page: &mut Page<'_>,
+    page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let rows: Vec<[String; N]> = rows.collect();
-    let mut widths = heads.map(columns);
+    let mut widths = heads.map(display_width);
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(columns(cell));
+            *width = (*width).max(display_width(cell));
         }
     }
     let line = |label: Label, cells: &[String; N]| {
@@ -74,7 +74,7 @@ pub(super) fn table<const N: usize>(
         for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {
             // Blanks behind the last cell are nobody's.
             if !cell.is_empty() {
-                line = line.to_column(column);
+                line = line.pad_to_column(column);
             }
             line.add(
                 if at == 0 && label == Label::Plain {

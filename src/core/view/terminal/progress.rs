@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::core::fleet::MachineId;
 use crate::core::plan::{Action, Change, Event, InFlight, Outcome, Plan, StepEvent, Unconfirmed};
-use crate::core::view::line::{Line, Page};
-use crate::core::view::run::{Tally, change};
+use crate::core::view::line::{Line, LineWriter};
+use crate::core::view::phrases;
+use crate::core::view::run_report::{Tally, step_change};
 use crate::core::view::style::{Label, Style};
-use crate::core::view::words;
 
 /// A change in a few words, for a line or a progress bar (`~ web 148ed599c14189 gru`). A Machine is named by its id
 /// as soon as it has one, which is `made` for a new one, and before that by its name.
@@ -43,7 +43,7 @@ pub(super) fn symbol(action: &Action) -> (&'static str, Label) {
 }
 
 /// What is being done, and what was done.
-fn verbs(action: &Action) -> (&'static str, &'static str) {
+fn action_verbs(action: &Action) -> (&'static str, &'static str) {
     match action {
         Action::Create { .. } => ("creating", "created"),
         Action::Update { .. } => ("updating", "updated"),
@@ -58,19 +58,19 @@ fn verbs(action: &Action) -> (&'static str, &'static str) {
 
 /// What happens to a step, after its subject: `waits for check http, at most 30s`. None for the
 /// beginning and end of a barrier and for what the count says already.
-pub fn happening(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
-    let (doing, done) = verbs(&change.action);
+pub fn step_event_text(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
+    let (doing, done) = action_verbs(&change.action);
     Some(match what {
         StepEvent::Began => (Label::Plain, doing.to_owned()),
         StepEvent::Waiting { on, up_to_ms } => {
             let limit = up_to_ms
-                .map(|ms| format!(", at most {}", words::span(ms)))
+                .map(|ms| format!(", at most {}", phrases::human_duration(ms)))
                 .unwrap_or_default();
             (Label::Dim, format!("waits for {on}{limit}"))
         }
         StepEvent::Retrying { cause } => (Label::Change, format!("tries again: {cause}")),
         StepEvent::Remark { text } => (Label::Change, text.clone()),
-        StepEvent::Ended(Outcome::Done) => (Label::Good, done.to_owned()),
+        StepEvent::Ended(Outcome::Done) => (Label::Success, done.to_owned()),
         StepEvent::Ended(Outcome::Failed { code, message, .. }) => {
             (Label::Error, format!("failed: {message} ({code})"))
         }
@@ -85,7 +85,7 @@ pub fn happening(change: &Change, what: &StepEvent) -> Option<(Label, String)> {
 }
 
 /// `3 updates were sent and are not confirmed; the next apply checks them`, and which answers are waited for.
-fn left_open(stopping: &InFlight) -> String {
+fn unconfirmed_text(stopping: &InFlight) -> String {
     let Unconfirmed {
         create,
         update,
@@ -101,7 +101,9 @@ fn left_open(stopping: &InFlight) -> String {
         (start, "start"),
     ];
     let kinds = kinds.into_iter().filter(|(n, _)| *n > 0);
-    let kinds: Vec<String> = kinds.map(|(n, kind)| words::count(n, kind)).collect();
+    let kinds: Vec<String> = kinds
+        .map(|(n, kind)| phrases::count_noun(n, kind))
+        .collect();
     let mut text = match (kinds.as_slice(), stopping.sent.total()) {
         ([], _) => "nothing was sent that is not confirmed".to_owned(),
         (kinds, 1) => format!(
@@ -110,13 +112,13 @@ fn left_open(stopping: &InFlight) -> String {
         ),
         (kinds, _) => format!(
             "{} were sent and are not confirmed; the next apply checks them",
-            words::list(kinds)
+            phrases::join_with_and(kinds)
         ),
     };
     if stopping.unanswered > 0 {
-        let answers = words::count(stopping.unanswered, "answer");
+        let answers = phrases::count_noun(stopping.unanswered, "answer");
         let until = match stopping.up_to_ms {
-            Some(ms) => format!("at most {}", words::span(ms)),
+            Some(ms) => format!("at most {}", phrases::human_duration(ms)),
             None => "and Ctrl-C once more ends that".to_owned(),
         };
         text = format!("{text}; waits for {answers}, {until}");
@@ -132,20 +134,23 @@ pub fn event(
     style: &Style,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
-    let page = &mut Page::new(style, out);
+    let page = &mut LineWriter::new(style, out);
     match event {
         Event::Started { run, steps, .. } => {
-            let text = format!("{} (run {run})", words::count(*steps, "change"));
+            let text = format!("{} (run {run})", phrases::count_noun(*steps, "change"));
             page.line(&Line::new(0).push(Label::Strong, "Applying ").plain(text))
         }
         Event::Waiting { on, up_to_ms } => {
-            let text = format!("waits for {on}, at most {}", words::span(*up_to_ms));
+            let text = format!(
+                "waits for {on}, at most {}",
+                phrases::human_duration(*up_to_ms)
+            );
             page.line(&Line::new(0).push(Label::Dim, text))
         }
         Event::Interrupted(stopping) => page.line(
             &Line::new(0)
                 .push(Label::Warning, "stopping:")
-                .plain(format!(" {}", left_open(stopping))),
+                .plain(format!(" {}", unconfirmed_text(stopping))),
         ),
         Event::Release {
             release,
@@ -160,17 +165,17 @@ pub fn event(
                 .plain(format!(" release v{release} is not registered: {why}")),
         ),
         Event::Step { step, what } => {
-            let Some(change) = change(plan, *step) else {
+            let Some(change) = step_change(plan, *step) else {
                 return Ok(());
             };
-            let Some((label, text)) = happening(change, what) else {
+            let Some((label, text)) = step_event_text(change, what) else {
                 return Ok(());
             };
-            let mut line = subject(change, tally.made(*step))
+            let mut line = subject(change, tally.created_machine(*step))
                 .plain("  ")
                 .push(label, text);
             if matches!(what, StepEvent::Ended(_)) {
-                let count = format!("  {}/{}", tally.begun(), tally.total);
+                let count = format!("  {}/{}", tally.executed(), tally.total);
                 line.add(Label::Dim, count);
             }
             // The hint of a failure stands once, in the report.

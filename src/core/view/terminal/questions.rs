@@ -3,18 +3,18 @@
 use std::fmt;
 
 use crate::core::plan::{Revert, TypedConfirmation};
-use crate::core::view::line::{Line, Page};
+use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::style::{Label, Style};
 
 /// What is asked when y answers it.
-pub const CONFIRM: &str = "Apply this plan?";
+pub const CONFIRM_APPLY: &str = "Apply this plan?";
 
 /// What is asked where files change and no Machine does.
-pub const WRITE: &str = "Write this?";
+pub const CONFIRM_WRITE: &str = "Write this?";
 
 /// Writes what a typed name answers: what goes, and which name.
 pub fn question(typed: &TypedConfirmation, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let page = &mut Page::new(style, out);
+    let page = &mut LineWriter::new(style, out);
     let line = Line::new(0)
         .push(Label::Destroy, format!("This {}.", typed.why))
         .push(Label::Plain, " It cannot be undone.");
@@ -22,8 +22,8 @@ pub fn question(typed: &TypedConfirmation, style: &Style, out: &mut dyn fmt::Wri
 }
 
 /// Writes what a typed release number answers: what is taken back.
-pub fn reverted(revert: &Revert, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let page = &mut Page::new(style, out);
+pub fn release_question(revert: &Revert, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut LineWriter::new(style, out);
     let line = Line::new(0)
         .push(Label::Destroy, format!("This {}.", revert.describe()))
         .push(Label::Plain, " Somebody else deployed that release.");
@@ -31,7 +31,7 @@ pub fn reverted(revert: &Revert, style: &Style, out: &mut dyn fmt::Write) -> fmt
 }
 
 /// The prompt at which a release number is typed.
-pub fn prompt_of_release(number: &str) -> String {
+pub fn release_prompt(number: &str) -> String {
     format!("Type the release's number, {number}, to go on")
 }
 

@@ -10,23 +10,23 @@ use crate::core::plan::partial_rollout::{
     GroupVersions, MachineHealth, PartialRollout, VersionCount,
 };
 use crate::core::plan::{Action, Change, Outcome, PlanMode, StepResult};
-use crate::core::view::again::{Again, GoesOn};
-use crate::core::view::line::{Line, Page};
-use crate::core::view::run::{RunEnd, RunReport, StateEnd, successor};
+use crate::core::view::line::{Line, LineWriter};
+use crate::core::view::next_command::{Continuation, NextCommand};
+use crate::core::view::phrases;
+use crate::core::view::run_report::{RunOutcome, RunReport, StateOutcome, replacement_machine};
 use crate::core::view::style::{Label, Style};
-use crate::core::view::toml_diff::{self, Written};
-use crate::core::view::words;
+use crate::core::view::toml_diff::{self, TomlLines};
 
 /// Steps of one kind of failure that are listed.
-const LISTED: usize = 8;
+const MAX_LISTED: usize = 8;
 
 /// Writes the report.
 pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let page = &mut Page::new(style, out);
-    replaced(report, page)?;
+    let page = &mut LineWriter::new(style, out);
+    replaced_machines(report, page)?;
     failures(report, page)?;
     unknowns(report, page)?;
-    not_begun(report, page)?;
+    unstarted_steps(report, page)?;
     for finding in report.findings {
         page.line(
             &Line::new(0)
@@ -40,15 +40,15 @@ pub fn report(report: &RunReport<'_>, style: &Style, out: &mut dyn fmt::Write) -
         let line = Line::new(0).push(Label::Error, "overtaken:").plain(" ");
         page.line(&line.plain(text))?;
     }
-    state(report, page)?;
+    state_line(report, page)?;
     serving(report, page)?;
-    page.line(&verdict(report))?;
-    next(report, page)
+    page.line(&result_line(report))?;
+    next_steps(report, page)
 }
 
 /// Who took whose place because a host had no room.
-fn replaced(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let replaced: Vec<_> = report.replaced().collect();
+fn replaced_machines(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+    let replaced: Vec<_> = report.replaced_machines().collect();
     if replaced.is_empty() {
         return Ok(());
     }
@@ -59,7 +59,7 @@ fn replaced(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     let limit = if page.style.verbose {
         usize::MAX
     } else {
-        LISTED
+        MAX_LISTED
     };
     for (change, new) in replaced.iter().take(limit) {
         let line = subject(change, None)
@@ -68,19 +68,19 @@ fn replaced(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
             .plain(&new.id);
         page.line(&line)?;
     }
-    more(replaced.len().saturating_sub(limit), page)
+    more_line(replaced.len().saturating_sub(limit), page)
 }
 
-fn more(more: usize, page: &mut Page<'_>) -> fmt::Result {
+fn more_line(more: usize, page: &mut LineWriter<'_>) -> fmt::Result {
     if more == 0 {
         return Ok(());
     }
-    let text = format!("+ {} more", words::number(more));
+    let text = format!("+ {} more", phrases::group_digits(more));
     page.line(&Line::new(4).push(Label::Dim, text))
 }
 
 /// Failures of one cause together: 400 Machines that fail alike are one failure to a person.
-fn failures(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn failures(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     type Failed<'r> = Vec<(&'r Change, Option<&'r MachineId>)>;
     let mut causes: BTreeMap<(&str, &str, Option<&str>), Failed<'_>> = BTreeMap::new();
     for (change, result) in report.results() {
@@ -93,7 +93,7 @@ fn failures(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
             causes
                 .entry((code, message, hint.as_deref()))
                 .or_default()
-                .push((change, made(result)));
+                .push((change, created_machine(result)));
         }
     }
     for ((code, message, hint), changes) in causes {
@@ -110,11 +110,11 @@ fn failures(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn unknowns(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn unknowns(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut causes: BTreeMap<&str, Vec<(&Change, Option<&MachineId>)>> = BTreeMap::new();
     for (change, result) in report.results() {
         if let Outcome::Unknown { message } = &result.outcome {
-            let subject = (change, made(result));
+            let subject = (change, created_machine(result));
             causes.entry(message).or_default().push(subject);
         }
     }
@@ -129,26 +129,26 @@ fn unknowns(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
 }
 
 /// The Machine that a step has left, where it has one.
-fn made(result: &StepResult) -> Option<&MachineId> {
+fn created_machine(result: &StepResult) -> Option<&MachineId> {
     result.machine.as_ref().map(|machine| &machine.id)
 }
 
-fn subjects(changes: &[(&Change, Option<&MachineId>)], page: &mut Page<'_>) -> fmt::Result {
+fn subjects(changes: &[(&Change, Option<&MachineId>)], page: &mut LineWriter<'_>) -> fmt::Result {
     let limit = if page.style.verbose {
         usize::MAX
     } else {
-        LISTED
+        MAX_LISTED
     };
     for (change, made) in changes.iter().take(limit) {
         page.line(&subject(change, *made).indented(4))?;
     }
-    more(changes.len().saturating_sub(limit), page)
+    more_line(changes.len().saturating_sub(limit), page)
 }
 
 /// What was not begun, counted by group.
-fn not_begun(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn unstarted_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
-    for (change, outcome) in report.ended() {
+    for (change, outcome) in report.outcomes() {
         match outcome {
             Outcome::Skipped { .. } | Outcome::NotStarted => {
                 *groups.entry(change.group.as_str()).or_default() += 1;
@@ -162,21 +162,25 @@ fn not_begun(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     let total: usize = groups.values().sum();
     let texts: Vec<String> = groups
         .iter()
-        .map(|(group, n)| format!("{group} {}", words::number(*n)))
+        .map(|(group, n)| format!("{group} {}", phrases::group_digits(*n)))
         .collect();
     let line = Line::new(0)
         .push(Label::Warning, "not started:")
-        .plain(format!(" {}", words::count(total, "change")))
+        .plain(format!(" {}", phrases::count_noun(total, "change")))
         .push(Label::Dim, format!(" ({})", texts.join(", ")));
     page.line(&line)
 }
 
 /// What the platform has added by itself, each field once, with the line of fly.toml that decides about it.
-fn additions(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let mut told: BTreeMap<(bool, &str, Written), (BTreeSet<&str>, usize)> = BTreeMap::new();
+fn additions(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+    let mut told: BTreeMap<(bool, &str, TomlLines), (BTreeSet<&str>, usize)> = BTreeMap::new();
     for addition in report.additions {
         let code = addition.code().name();
-        let key = (addition.not_removed, code, toml_diff::added(addition));
+        let key = (
+            addition.not_removed,
+            code,
+            toml_diff::lines_for_addition(addition),
+        );
         let (groups, machines) = told.entry(key).or_default();
         groups.insert(addition.group.as_str());
         *machines += addition.machines;
@@ -185,7 +189,7 @@ fn additions(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
         let groups: Vec<&str> = groups.into_iter().collect();
         let of = format!(
             "{} of {}",
-            words::count(machines, "Machine"),
+            phrases::count_noun(machines, "Machine"),
             groups.join(", ")
         );
         let text = written.text();
@@ -209,16 +213,19 @@ fn additions(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn state(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn state_line(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     match report.state {
-        StateEnd::Unchanged => Ok(()),
-        StateEnd::Written { place, serial } => page.line(
+        StateOutcome::Unchanged => Ok(()),
+        StateOutcome::Written {
+            location: place,
+            serial,
+        } => page.line(
             &Line::new(0)
                 .push(Label::Dim, "state: ")
                 .push(Label::Hint, place)
                 .push(Label::Dim, format!(" is at serial {serial}")),
         ),
-        StateEnd::Unpublished { cause, copy } => {
+        StateOutcome::Unpublished { cause, copy } => {
             let line = Line::new(0)
                 .push(Label::Error, "not published:")
                 .plain(format!(" the state was not written: {cause}"));
@@ -234,14 +241,16 @@ fn state(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
 }
 
 /// `Apply complete: 6 created, 4 updated, 2 destroyed.`
-fn verdict(report: &RunReport<'_>) -> Line {
+fn result_line(report: &RunReport<'_>) -> Line {
     let mut done: BTreeMap<u8, (&str, usize)> = BTreeMap::new();
     for (change, result) in report.results() {
         if result.outcome != Outcome::Done {
             continue;
         }
         let (rank, word) = match &change.action {
-            Action::Update { .. } | Action::Move { .. } if successor(result).is_some() => {
+            Action::Update { .. } | Action::Move { .. }
+                if replacement_machine(result).is_some() =>
+            {
                 (3, "replaced")
             }
             Action::Create { .. } if result.updated => (1, "updated"),
@@ -258,7 +267,7 @@ fn verdict(report: &RunReport<'_>) -> Line {
     }
     let texts: Vec<String> = done
         .values()
-        .map(|(word, n)| format!("{} {word}", words::number(*n)))
+        .map(|(word, n)| format!("{} {word}", phrases::group_digits(*n)))
         .collect();
     let tally = report.tally();
     let rest = tally.total - tally.done;
@@ -266,7 +275,7 @@ fn verdict(report: &RunReport<'_>) -> Line {
     let is_untouched = tally.failed + tally.unknown == 0;
     let done = match (texts.is_empty(), report.state) {
         (false, _) => texts.join(", "),
-        (true, StateEnd::Written { .. }) if tally.total == 0 => {
+        (true, StateOutcome::Written { .. }) if tally.total == 0 => {
             "only the state was changed".to_owned()
         }
         (true, _) if is_untouched => "nothing was changed".to_owned(),
@@ -279,9 +288,9 @@ fn verdict(report: &RunReport<'_>) -> Line {
         PlanMode::RefreshOnly => "Refresh",
     };
     let line = Line::new(0);
-    let left_out = !report.left_out().is_empty();
-    match report.end() {
-        RunEnd::Complete if left_out => line
+    let left_out = !report.remaining_notes().is_empty();
+    match report.outcome() {
+        RunOutcome::Complete if left_out => line
             .push(Label::Warning, format!("{verb} incomplete:"))
             .plain(match report.plan.mode {
                 PlanMode::Destroy => format!(
@@ -292,50 +301,50 @@ fn verdict(report: &RunReport<'_>) -> Line {
                     format!(" {done}; fly.toml has to say the rest, see the note above.")
                 }
             }),
-        RunEnd::Complete => line
-            .push(Label::Good, format!("{verb} complete:"))
+        RunOutcome::Complete => line
+            .push(Label::Success, format!("{verb} complete:"))
             .plain(format!(" {done}.")),
-        RunEnd::Failed if rest == 0 => line
+        RunOutcome::Failed if rest == 0 => line
             .push(Label::Error, format!("{verb} incomplete:"))
             .plain(format!(" {done}, but see above.")),
-        RunEnd::Failed => line
+        RunOutcome::Failed => line
             .push(Label::Error, format!("{verb} incomplete:"))
             .plain(format!(
                 " {done}; {} of {} not done.",
-                words::number(rest),
-                words::count(tally.total, "change")
+                phrases::group_digits(rest),
+                phrases::count_noun(tally.total, "change")
             )),
-        RunEnd::Overtaken => line
+        RunOutcome::Overtaken => line
             .push(Label::Error, format!("{verb} overtaken:"))
             .plain(format!(
                 " {done}, and {} changed since by others.",
-                words::count(report.overtaken.len(), "Machine")
+                phrases::count_noun(report.overtaken.len(), "Machine")
             )),
-        RunEnd::Interrupted => line.push(Label::Warning, "Interrupted:").plain(format!(
+        RunOutcome::Interrupted => line.push(Label::Warning, "Interrupted:").plain(format!(
             " {done}; {} of {} not done.",
-            words::number(rest),
-            words::count(tally.total, "change")
+            phrases::group_digits(rest),
+            phrases::count_noun(tally.total, "change")
         )),
     }
 }
 
 /// What serves what: `now: web: 1 on v2 (failing), 5 on v1; worker: 3 on v1, not started`.
-fn serving(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let Some(left) = report.left.filter(|_| !is_done(report)) else {
+fn serving(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+    let Some(left) = report.partial_rollout.filter(|_| !is_done(report)) else {
         return Ok(());
     };
     let of_any = |group: &&GroupVersions| !group.versions.is_empty();
     let groups: Vec<&GroupVersions> = left.groups.iter().filter(of_any).collect();
-    if groups.is_empty() || report.tally().not_begun() == report.tally().total {
+    if groups.is_empty() || report.tally().not_started_total() == report.tally().total {
         return Ok(());
     }
     let limit = if page.style.verbose {
         usize::MAX
     } else {
-        LISTED
+        MAX_LISTED
     };
     let texts = groups.iter().take(limit).map(|group| {
-        let versions: Vec<String> = group.versions.iter().map(versioned).collect();
+        let versions: Vec<String> = group.versions.iter().map(version_text).collect();
         let not_started = if group.not_started {
             ", not started"
         } else {
@@ -346,7 +355,7 @@ fn serving(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     let mut text = texts.collect::<Vec<_>>().join("; ");
     let more = groups.len().saturating_sub(limit);
     if more > 0 {
-        text = format!("{text}; and {}", words::count(more, "more group"));
+        text = format!("{text}; and {}", phrases::count_noun(more, "more group"));
     }
     page.line(
         &Line::new(0)
@@ -356,7 +365,7 @@ fn serving(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
 }
 
 /// `5 on v1`, `1 on the new version (failing)`.
-fn versioned(of: &VersionCount) -> String {
+fn version_text(of: &VersionCount) -> String {
     let version = match (of.version.release, of.version.new) {
         (Some(release), _) => format!("v{release}"),
         (None, true) => "the new version".to_owned(),
@@ -368,17 +377,17 @@ fn versioned(of: &VersionCount) -> String {
         MachineHealth::Unknown => " (unknown)",
         MachineHealth::Stopped => " (stopped)",
     };
-    format!("{} on {version}{doing}", words::number(of.machines))
+    format!("{} on {version}{doing}", phrases::group_digits(of.machines))
 }
 
 fn is_done(report: &RunReport<'_>) -> bool {
     let tally = report.tally();
-    report.end() == RunEnd::Complete || tally.done == tally.total
+    report.outcome() == RunOutcome::Complete || tally.done == tally.total
 }
 
 /// Which command does what from here.
-fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
-    if report.end() == RunEnd::Overtaken {
+fn next_steps(report: &RunReport<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+    if report.outcome() == RunOutcome::Overtaken {
         let text = format!(
             "`{} plan` shows what there is now, and what an apply would change of it",
             report.program
@@ -388,14 +397,14 @@ fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     if is_done(report) {
         return Ok(());
     }
-    let Some(again) = report.again else {
+    let Some(again) = report.next_command else {
         return Ok(());
     };
     let program = report.program;
-    let begun = report.left.filter(|left| left.has_new());
+    let begun = report.partial_rollout.filter(|left| left.has_new());
     // Whoever else has changed a Machine would be undone by an apply that nobody looks at first.
     let conflict = report
-        .ended()
+        .outcomes()
         .any(|(_, outcome)| matches!(outcome, Outcome::Failed { code, .. } if code == "conflict"));
     if conflict {
         let options = &again.options;
@@ -406,32 +415,38 @@ fn next(report: &RunReport<'_>, page: &mut Page<'_>) -> fmt::Result {
     }
     let applies = begun.filter(|_| report.plan.mode == PlanMode::Normal && report.verb == "apply");
     let command = &again.command;
-    let on = match again.how {
-        GoesOn::Anew => {
+    let on = match again.continuation {
+        Continuation::StartsOver => {
             format!("`{program} {command}` starts over, with the Machines that are done as well")
         }
-        GoesOn::Again | GoesOn::Instead if applies.is_some() => {
+        Continuation::SameCommand | Continuation::OtherCommand if applies.is_some() => {
             format!("`{program} {command}` goes on with what is left")
         }
-        GoesOn::Again => format!("run `{program} {command}` again: it does what is left"),
-        GoesOn::Instead => format!("`{program} {command}` does what is left"),
+        Continuation::SameCommand => {
+            format!("run `{program} {command}` again: it does what is left")
+        }
+        Continuation::OtherCommand => format!("`{program} {command}` does what is left"),
     };
-    let back = applies.and_then(|left| back(report, again, left));
+    let back = applies.and_then(|left| rollback_command(report, again, left));
     let text = back.map_or_else(|| on.clone(), |back| format!("{on}; {back}"));
     page.line(&Line::new(0).push(Label::Hint, "hint: ").plain(text))
 }
 
 /// The command that takes a run back.
-fn back(report: &RunReport<'_>, again: &Again, left: &PartialRollout) -> Option<String> {
+fn rollback_command(
+    report: &RunReport<'_>,
+    next_command: &NextCommand,
+    partial_rollout: &PartialRollout,
+) -> Option<String> {
     let program = report.program;
-    if let Some(image) = &left.image_before {
-        let (image, options) = (shell_word(image), &again.options_without_image);
+    if let Some(image) = &partial_rollout.image_before {
+        let (image, options) = (shell_word(image), &next_command.options_without_image);
         return Some(format!(
             "`{program} apply --image {image}{options}` goes back"
         ));
     }
     let mut changes = report.plan.changes();
-    let options = &again.options;
+    let options = &next_command.options;
     changes
         .any(|(_, change)| !change.changes.is_empty())
         .then(|| {

@@ -4,13 +4,13 @@ use std::fmt;
 
 use super::platform::table;
 use crate::core::platform::sizes;
-use crate::core::view::line::{Line, Page};
-use crate::core::view::scale::{GroupScale, Scale, ScaleView};
+use crate::core::view::line::{Line, LineWriter};
+use crate::core::view::scale::{GroupScale, ScaleCounts, ScaleView};
 use crate::core::view::style::{Label, Style};
 
 /// Writes a line per group; what the files want otherwise stands behind an arrow.
 pub fn scale(view: &ScaleView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let page = &mut Page::new(style, out);
+    let page = &mut LineWriter::new(style, out);
     let mut title = Line::new(0).push(Label::Strong, view.app.as_str());
     if !view.online {
         title.add(Label::Dim, " · as the state knows it");
@@ -22,9 +22,9 @@ pub fn scale(view: &ScaleView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
 }
 
 fn row(group: &GroupScale) -> [String; 6] {
-    let both = |of: &dyn Fn(&Scale) -> String| {
+    let both = |of: &dyn Fn(&ScaleCounts) -> String| {
         let actual = of(&group.actual);
-        let wanted = group.wanted.as_ref().map_or_else(|| actual.clone(), of);
+        let wanted = group.desired.as_ref().map_or_else(|| actual.clone(), of);
         if actual == wanted {
             actual
         } else {
@@ -43,7 +43,7 @@ fn row(group: &GroupScale) -> [String; 6] {
 }
 
 /// `yyz(2),ams`, as Fly writes them.
-fn regions(scale: &Scale) -> String {
+fn regions(scale: &ScaleCounts) -> String {
     let regions = scale.regions.iter().map(|(region, n)| match n {
         1 => region.as_str().to_owned(),
         n => format!("{region}({n})"),

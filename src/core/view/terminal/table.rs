@@ -2,61 +2,61 @@
 
 use std::fmt;
 
-use crate::core::view::line::{Line, Page, columns, cut};
+use crate::core::view::line::{Line, LineWriter, display_width, truncate};
 use crate::core::view::style::Label;
 
 /// The widest that a column gets whose values may be cut.
-const COLUMN: usize = 30;
+const MAX_COLUMN_WIDTH: usize = 30;
 
 /// A row's cells with their labels, in the order of the heads.
 pub(super) type Cells<const N: usize> = [(Label, String); N];
 
 /// The head of a column.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Head {
+pub(super) struct Column {
     pub(super) name: &'static str,
     /// The lower, the longer the column stays on a narrow terminal; those below 2 always do.
-    pub(super) rank: u8,
+    pub(super) drop_rank: u8,
     /// Its values are there to be copied: never cut.
-    pub(super) whole: bool,
+    pub(super) never_truncated: bool,
 }
 
 /// A column whose values may be cut.
-pub(super) const fn head(name: &'static str, rank: u8) -> Head {
-    Head {
+pub(super) const fn cuttable_column(name: &'static str, rank: u8) -> Column {
+    Column {
         name,
-        rank,
-        whole: false,
+        drop_rank: rank,
+        never_truncated: false,
     }
 }
 
 /// A column whose values are there to be copied.
-pub(super) const fn whole(name: &'static str, rank: u8) -> Head {
-    Head {
+pub(super) const fn full_column(name: &'static str, rank: u8) -> Column {
+    Column {
         name,
-        rank,
-        whole: true,
+        drop_rank: rank,
+        never_truncated: true,
     }
 }
 
 /// Widths of the columns that fit.
-pub(super) struct Table<const N: usize> {
-    heads: [Head; N],
+pub(super) struct ColumnLayout<const N: usize> {
+    heads: [Column; N],
     /// Width of each column; zero leaves it out.
     widths: [usize; N],
 }
 
-impl<const N: usize> Table<N> {
+impl<const N: usize> ColumnLayout<N> {
     /// As wide as the rows need and the terminal allows.
-    pub(super) fn of<'a>(
-        heads: [Head; N],
+    pub(super) fn fit<'a>(
+        heads: [Column; N],
         rows: impl Iterator<Item = &'a Cells<N>>,
         width: usize,
     ) -> Self {
         let mut widths = [0; N];
         for cells in rows {
             for (width, (_, text)) in widths.iter_mut().zip(cells) {
-                *width = (*width).max(columns(text));
+                *width = (*width).max(display_width(text));
             }
         }
         for (width, head) in widths.iter_mut().zip(heads) {
@@ -64,18 +64,18 @@ impl<const N: usize> Table<N> {
             if *width > 0 {
                 *width = (*width).max(head.name.len());
             }
-            if !head.whole {
-                *width = (*width).min(COLUMN);
+            if !head.never_truncated {
+                *width = (*width).min(MAX_COLUMN_WIDTH);
             }
         }
         let mut table = Self { heads, widths };
-        let most = heads.iter().map(|head| head.rank).max().unwrap_or(0);
+        let most = heads.iter().map(|head| head.drop_rank).max().unwrap_or(0);
         for rank in (2..=most).rev() {
             if table.width() <= width {
                 break;
             }
             for (column, head) in table.widths.iter_mut().zip(heads) {
-                if head.rank == rank {
+                if head.drop_rank == rank {
                     *column = 0;
                 }
             }
@@ -84,7 +84,7 @@ impl<const N: usize> Table<N> {
     }
 
     /// Whether a column was left out.
-    pub(super) fn lacks(&self, column: usize) -> bool {
+    pub(super) fn is_dropped(&self, column: usize) -> bool {
         self.widths[column] == 0
     }
 
@@ -98,20 +98,22 @@ impl<const N: usize> Table<N> {
     }
 
     /// Writes the names of the columns.
-    pub(super) fn heads(&self, page: &mut Page<'_>) -> fmt::Result {
+    pub(super) fn write_header(&self, page: &mut LineWriter<'_>) -> fmt::Result {
         let cells = self.heads.map(|head| (Label::Dim, head.name.to_owned()));
-        self.row(&cells, page)
+        self.write_row(&cells, page)
     }
 
     /// Writes one row.
-    pub(super) fn row(&self, cells: &Cells<N>, page: &mut Page<'_>) -> fmt::Result {
+    pub(super) fn write_row(&self, cells: &Cells<N>, page: &mut LineWriter<'_>) -> fmt::Result {
         let mut line = Line::new(2).hang(4);
         let mut column = 2;
         for ((label, text), width) in cells.iter().zip(self.widths) {
             if width == 0 {
                 continue;
             }
-            line = line.to_column(column).push(*label, cut(text, width));
+            line = line
+                .pad_to_column(column)
+                .push(*label, truncate(text, width));
             column += width + 2;
         }
         page.line(&line)

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::place::{self, Place, place};
+use super::location::{self, TomlLocation, locate};
 use super::{http_service, value};
 use crate::core::fleet::{FieldChange, GroupName};
 
 /// Lines under one table of fly.toml.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Block {
+pub struct DiffBlock {
     /// The table's header (`[[vm]]`); none for top-level keys.
     pub header: Option<String>,
     /// Which of several (`internal_port 8080 tcp`), where the header alone does not say.
@@ -17,7 +17,7 @@ pub struct Block {
     pub lines: Vec<DiffLine>,
 }
 
-impl Block {
+impl DiffBlock {
     /// Whether it stands in the table of another one (`[[services.ports]]` in `[[services]]`).
     fn is_inside(&self, outer: &Self) -> bool {
         let name = |block: &Self| {
@@ -66,16 +66,16 @@ pub fn blocks(
     group: &GroupName,
     http_service: Option<&str>,
     changes: &[FieldChange],
-) -> Vec<Block> {
-    let mut ranked: Vec<(Rank, Block)> = Vec::new();
-    let mut changes = place::with_exchanges(&place::with_size_names(changes), http_service);
+) -> Vec<DiffBlock> {
+    let mut ranked: Vec<(BlockRank, DiffBlock)> = Vec::new();
+    let mut changes = location::merge_exchanges(&location::with_size_names(changes), http_service);
     if let Some(service) = http_service {
-        changes = http_service::told(&changes, service);
+        changes = http_service::as_http_service(&changes, service);
     }
     for change in &changes {
-        let place = place(group, &change.path);
-        let rank = Rank::of(&place);
-        let mut block = Block {
+        let place = locate(group, &change.path);
+        let rank = BlockRank::of(&place);
+        let mut block = DiffBlock {
             lines: lines(&place, change),
             header: place.header,
             which: place.which,
@@ -83,16 +83,16 @@ pub fn blocks(
         if let Some(service) = http_service
             && change.path.iter().take(2).eq(["services", service])
         {
-            block = http_service::block(block, service);
+            block = http_service::rename_block(block, service);
         }
-        let same = |(r, b): &&mut (Rank, Block)| {
+        let same = |(r, b): &&mut (BlockRank, DiffBlock)| {
             *r == rank && b.header == block.header && b.which == block.which
         };
         if let Some((_, before)) = ranked.iter_mut().find(same) {
             before.lines.extend(block.lines);
             continue;
         }
-        let inner = |(r, inner): &(Rank, Block)| *r == rank && inner.is_inside(&block);
+        let inner = |(r, inner): &(BlockRank, DiffBlock)| *r == rank && inner.is_inside(&block);
         let at = ranked.iter().position(inner).unwrap_or(ranked.len());
         ranked.insert(at, (rank, block));
     }
@@ -102,17 +102,17 @@ pub fn blocks(
 
 /// The order of blocks: top-level keys stand before the first table, as they must in a TOML file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+enum BlockRank {
     TopLevel,
     InTable,
     WholeTable,
     ConfigOnly,
 }
 
-impl Rank {
-    fn of(place: &Place) -> Self {
+impl BlockRank {
+    fn of(place: &TomlLocation) -> Self {
         match (&place.header, place.table) {
-            (Some(header), _) if header == place::CONFIG_ONLY => Self::ConfigOnly,
+            (Some(header), _) if header == location::CONFIG_ONLY => Self::ConfigOnly,
             (Some(_), _) => Self::InTable,
             (None, Some(_)) => Self::WholeTable,
             (None, None) => Self::TopLevel,
@@ -121,16 +121,16 @@ impl Rank {
 }
 
 /// The lines that say that there is less CPU or memory than before.
-pub fn shrinks(group: &GroupName, changes: &[FieldChange]) -> Vec<String> {
-    place::with_size_names(changes)
+pub fn lowered_resources(group: &GroupName, changes: &[FieldChange]) -> Vec<String> {
+    location::with_size_names(changes)
         .iter()
         .filter(|change| change.shrinks)
         .map(|change| {
-            let place = place(group, &change.path);
+            let place = locate(group, &change.path);
             let side = |value: &Option<Value>| {
                 value.as_ref().map_or_else(
                     || "nothing".to_owned(),
-                    |v| value::plain(&value::in_form(place.form, v)),
+                    |v| value::unquoted(&value::to_form(place.form, v)),
                 )
             };
             format!(
@@ -143,7 +143,7 @@ pub fn shrinks(group: &GroupName, changes: &[FieldChange]) -> Vec<String> {
         .collect()
 }
 
-fn lines(place: &Place, change: &FieldChange) -> Vec<DiffLine> {
+fn lines(place: &TomlLocation, change: &FieldChange) -> Vec<DiffLine> {
     let key = value::key(&place.key);
     if change.hidden {
         let what = match (&change.before, &change.after) {
@@ -173,7 +173,7 @@ fn lines(place: &Place, change: &FieldChange) -> Vec<DiffLine> {
         let added = after.into_iter().map(|(d, text)| DiffLine::Added(d, text));
         return removed.chain(added).collect();
     }
-    let text = |v: &Value| value::literal(&value::in_form(place.form, v));
+    let text = |v: &Value| value::literal(&value::to_form(place.form, v));
     match (&change.before, &change.after) {
         // What differs is a part that is not shown.
         (Some(before), Some(after)) if text(before) == text(after) => vec![DiffLine::Hidden {

@@ -4,7 +4,7 @@ use similar::{ChangeTag, TextDiff};
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct DiffPart {
     /// The text.
     pub text: String,
     /// Whether the other side has something else here.
@@ -13,7 +13,7 @@ pub struct Part {
 
 /// Above this many characters a value is not compared inside: nobody reads such a line closely, and
 /// the comparison would take long.
-const LONG: usize = 4_096;
+const MAX_COMPARED: usize = 4_096;
 
 /// Blank or not, a run of letters and digits, or a single other character.
 fn tokens(text: &str) -> Vec<&str> {
@@ -35,14 +35,14 @@ fn tokens(text: &str) -> Vec<&str> {
 }
 
 /// Both values in parts. Where too little is common, all of it is the change and nothing is marked.
-fn compare(before: &str, after: &str) -> (Vec<Part>, Vec<Part>) {
+fn compare(before: &str, after: &str) -> (Vec<DiffPart>, Vec<DiffPart>) {
     let plain = |text: &str| {
-        vec![Part {
+        vec![DiffPart {
             text: text.to_owned(),
             differs: false,
         }]
     };
-    if before.len() + after.len() > LONG {
+    if before.len() + after.len() > MAX_COMPARED {
         return (plain(before), plain(after));
     }
     let (old, new) = (tokens(before), tokens(after));
@@ -72,10 +72,10 @@ fn compare(before: &str, after: &str) -> (Vec<Part>, Vec<Part>) {
     (left, right)
 }
 
-fn push(parts: &mut Vec<Part>, text: &str, differs: bool) {
+fn push(parts: &mut Vec<DiffPart>, text: &str, differs: bool) {
     match parts.last_mut() {
         Some(last) if last.differs == differs => last.text.push_str(text),
-        _ => parts.push(Part {
+        _ => parts.push(DiffPart {
             text: text.to_owned(),
             differs,
         }),
@@ -84,7 +84,11 @@ fn push(parts: &mut Vec<Part>, text: &str, differs: bool) {
 
 /// Both values in parts, cut to so many characters around the first difference, so that two long
 /// values that differ at their ends do not look the same.
-pub fn focus(before: &str, after: &str, room: usize) -> (Vec<Part>, Vec<Part>) {
+pub fn highlight_difference(
+    before: &str,
+    after: &str,
+    room: usize,
+) -> (Vec<DiffPart>, Vec<DiffPart>) {
     let room = room.max(16);
     let longest = before.chars().count().max(after.chars().count());
     if longest <= room {
@@ -126,7 +130,7 @@ fn window(text: &str, start: usize, room: usize) -> String {
 mod tests {
     use super::*;
 
-    fn marked(parts: &[Part]) -> String {
+    fn marked(parts: &[DiffPart]) -> String {
         parts
             .iter()
             .map(|part| {
@@ -141,10 +145,10 @@ mod tests {
 
     #[test]
     fn only_the_part_that_differs_is_marked() {
-        let (a, b) = focus("\"shop:v41 --fast\"", "\"shop:v42 --fast\"", 80);
+        let (a, b) = highlight_difference("\"shop:v41 --fast\"", "\"shop:v42 --fast\"", 80);
         assert_eq!(marked(&a), "\"shop:<v41> --fast\"");
         assert_eq!(marked(&b), "\"shop:<v42> --fast\"");
-        let (a, b) = focus("\"512mb\"", "\"1gb\"", 80);
+        let (a, b) = highlight_difference("\"512mb\"", "\"1gb\"", 80);
         assert_eq!(
             (marked(&a), marked(&b)),
             ("\"512mb\"".into(), "\"1gb\"".into())
@@ -155,7 +159,7 @@ mod tests {
     fn long_values_are_cut_around_the_difference() {
         let digest =
             "registry.example/shop@sha256:0123456789abcdef0123456789abcdef0123456789abcdef";
-        let (a, b) = focus(&format!("{digest}aa"), &format!("{digest}bb"), 40);
+        let (a, b) = highlight_difference(&format!("{digest}aa"), &format!("{digest}bb"), 40);
         assert!(
             marked(&a).contains("aa") && marked(&b).contains("bb"),
             "{a:?} {b:?}"

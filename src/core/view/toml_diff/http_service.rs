@@ -3,17 +3,17 @@
 
 use serde_json::{Map, Value};
 
-use super::blocks::{Block, DiffLine};
+use super::blocks::{DiffBlock, DiffLine};
 use crate::core::fleet::FieldChange;
 
 /// The changes with those of this service told as changes of `[http_service]`.
-pub(super) fn told(changes: &[FieldChange], name: &str) -> Vec<FieldChange> {
+pub(super) fn as_http_service(changes: &[FieldChange], name: &str) -> Vec<FieldChange> {
     let mut told: Vec<FieldChange> = Vec::with_capacity(changes.len());
-    for change in &changes.iter().flat_map(one_by_one).collect::<Vec<_>>() {
+    for change in &changes.iter().flat_map(split_services).collect::<Vec<_>>() {
         let change = match change.path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["services", service] if service == name => FieldChange {
-                before: change.before.as_ref().map(table),
-                after: change.after.as_ref().map(table),
+                before: change.before.as_ref().map(http_service_table),
+                after: change.after.as_ref().map(http_service_table),
                 ..change.clone()
             },
             ["services", service, "ports", "80" | "443", ref keys @ ..]
@@ -36,7 +36,7 @@ pub(super) fn told(changes: &[FieldChange], name: &str) -> Vec<FieldChange> {
 }
 
 /// All services that come or go at once, each as a change of its own.
-fn one_by_one(change: &FieldChange) -> Vec<FieldChange> {
+fn split_services(change: &FieldChange) -> Vec<FieldChange> {
     let entries = match (change.path.as_slice(), &change.before, &change.after) {
         ([all], None, Some(Value::Array(entries))) | ([all], Some(Value::Array(entries)), None)
             if all == "services" =>
@@ -59,7 +59,7 @@ fn one_by_one(change: &FieldChange) -> Vec<FieldChange> {
 }
 
 /// A whole service as the table that made it.
-fn table(service: &Value) -> Value {
+fn http_service_table(service: &Value) -> Value {
     let Some(fields) = service.as_object() else {
         return service.clone();
     };
@@ -81,8 +81,8 @@ fn table(service: &Value) -> Value {
 }
 
 /// A block of lines of this service under the headers that people wrote.
-pub(super) fn block(mut block: Block, service: &str) -> Block {
-    block.header = block.header.map(|header| renamed(&header));
+pub(super) fn rename_block(mut block: DiffBlock, service: &str) -> DiffBlock {
+    block.header = block.header.map(|header| rename_header(&header));
     block.which = block.which.and_then(|which| {
         let of = format!("internal_port {service}");
         let rest = which.strip_suffix(&of)?;
@@ -95,13 +95,13 @@ pub(super) fn block(mut block: Block, service: &str) -> Block {
 
 fn line(line: DiffLine) -> DiffLine {
     match line {
-        DiffLine::Removed(depth, text) => DiffLine::Removed(depth, renamed(&text)),
-        DiffLine::Added(depth, text) => DiffLine::Added(depth, renamed(&text)),
+        DiffLine::Removed(depth, text) => DiffLine::Removed(depth, rename_header(&text)),
+        DiffLine::Added(depth, text) => DiffLine::Added(depth, rename_header(&text)),
         DiffLine::Changed { .. } | DiffLine::Hidden { .. } | DiffLine::Reordered(_) => line,
     }
 }
 
-fn renamed(header: &str) -> String {
+fn rename_header(header: &str) -> String {
     let name = match header {
         "[[services]]" => "[http_service]",
         "[services.concurrency]" => "[http_service.concurrency]",

@@ -7,10 +7,10 @@
 mod blocks;
 mod emphasis;
 mod http_service;
-mod place;
+mod location;
+mod toml_lines;
 mod value;
-mod written;
 
-pub use blocks::{Block, DiffLine, blocks, shrinks};
-pub use emphasis::{Part, focus};
-pub use written::{Written, added, written};
+pub use blocks::{DiffBlock, DiffLine, blocks, lowered_resources};
+pub use emphasis::{DiffPart, highlight_difference};
+pub use toml_lines::{TomlLines, lines_for_addition, lines_for_changes};

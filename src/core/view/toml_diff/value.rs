@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::place::{header_of, key_of, table_of};
+use super::location::{header_of, key_of, table_of};
 use crate::core::fleet::schema::{CARRIED, Form, Row, Toml};
 
 /// The value as fly.toml would have it, still as data.
-pub(super) fn in_form(form: Form, value: &Value) -> Value {
+pub(super) fn to_form(form: Form, value: &Value) -> Value {
     match (form, value) {
         (Form::Memory, Value::Number(mb)) => mb.as_u64().map_or_else(|| value.clone(), memory),
         (Form::Command, Value::Array(words)) => Value::from(command(words)),
@@ -112,7 +112,7 @@ pub(super) fn literal(value: &Value) -> String {
 }
 
 /// The same without the quotes of a string, for a sentence.
-pub(super) fn plain(value: &Value) -> String {
+pub(super) fn unquoted(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
@@ -174,7 +174,7 @@ fn push_table(
             own.sort_by_key(|(field, _)| !row.spec.found_by.contains(&field.as_str()));
             for (field, value) in own {
                 let (shown, form) = key_of(table, field);
-                let text = format!("{} = {}", key(shown), literal(&in_form(form, value)));
+                let text = format!("{} = {}", key(shown), literal(&to_form(form, value)));
                 lines.push((depth + 1, text));
             }
             for (field, value) in fields {

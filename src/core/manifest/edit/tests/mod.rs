@@ -16,7 +16,9 @@ const FLY: &str = "app = \"shop\"\nprimary_region = \"ams\"\n\n[processes]\nweb 
 fn ours(text: Option<&str>, edits: &[Edit]) -> Result<String, EditError> {
     both(FLY, text, edits).map(|edited| {
         assert_eq!(edited.fly, None);
-        edited.ours.unwrap_or_else(|| text.unwrap_or("").to_owned())
+        edited
+            .aeroform
+            .unwrap_or_else(|| text.unwrap_or("").to_owned())
     })
 }
 
@@ -26,14 +28,14 @@ fn both(fly: &str, text: Option<&str>, edits: &[Edit]) -> Result<Edited, EditErr
         provider: (!fly.contains("processes")).then(|| "fly".to_owned()),
         ..Overrides::default()
     };
-    let files = Files {
+    let files = ManifestFiles {
         fly: SourceFile {
             path: "fly.toml",
             bytes: fly.as_bytes(),
         },
-        ours_path: "aeroform.toml",
-        ours: text.map(str::as_bytes),
-        beginning: "provider = \"local\"\n",
+        aeroform_path: "aeroform.toml",
+        aeroform: text.map(str::as_bytes),
+        new_file_header: "provider = \"local\"\n",
     };
     let ours = text.map(|text| SourceFile {
         path: "aeroform.toml",
@@ -59,7 +61,7 @@ fn layout(name: &str, regions: &str) -> Edit {
         .collect();
     Edit::Layout {
         group: group(name),
-        layout: Layout {
+        layout: GroupLayout {
             regions,
             standby: None,
         },
@@ -86,7 +88,7 @@ fn shown(fly: &str, text: Option<&str>, edit: Edit) -> String {
     };
     let files = [
         ("fly.toml", Some(fly), edited.fly),
-        ("aeroform.toml", text, edited.ours),
+        ("aeroform.toml", text, edited.aeroform),
     ];
     let mut shown = String::new();
     for (name, before, after) in files {

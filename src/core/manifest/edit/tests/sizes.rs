@@ -5,7 +5,7 @@ use super::*;
 fn size(name: &str, kind: &str, cpus: u32, memory_mb: u32) -> Edit {
     Edit::Size {
         group: group(name),
-        size: Size {
+        size: MachineSize {
             cpu_kind: kind.to_owned(),
             cpus,
             memory_mb,
@@ -112,14 +112,14 @@ fn a_size_is_written_in_the_form_that_is_there() {
 
 #[test]
 fn a_fly_json_is_left_to_people() {
-    let files = Files {
+    let files = ManifestFiles {
         fly: SourceFile {
             path: "fly.json",
             bytes: br#"{"app": "shop"}"#,
         },
-        ours_path: "aeroform.toml",
-        ours: None,
-        beginning: "",
+        aeroform_path: "aeroform.toml",
+        aeroform: None,
+        new_file_header: "",
     };
     let overrides = Overrides {
         provider: Some("fly".to_owned()),

@@ -1,18 +1,20 @@
 //! Machines to choose one from: the row of each says what people know it by.
 
-use crate::core::view::line::Page;
+use crate::core::view::line::LineWriter;
 use crate::core::view::status::MachineStatus;
 use crate::core::view::style::{Label, Style};
-use crate::core::view::terminal::status::cells::label;
-use crate::core::view::terminal::table::{Cells, Head, Table, head, whole};
+use crate::core::view::terminal::status::cells::state_label;
+use crate::core::view::terminal::table::{
+    Cells, Column, ColumnLayout, cuttable_column, full_column,
+};
 
 /// Nobody reads heads above rows that move: the columns have none.
-const HEADS: [Head; 5] = [
-    whole("", 0),
-    head("", 3),
-    head("", 1),
-    head("", 2),
-    head("", 1),
+const HEADS: [Column; 5] = [
+    full_column("", 0),
+    cuttable_column("", 3),
+    cuttable_column("", 1),
+    cuttable_column("", 2),
+    cuttable_column("", 1),
 ];
 
 /// Where a row of a table begins.
@@ -21,7 +23,7 @@ const INDENT: usize = 2;
 /// A row for each of these, in columns, without those that so many columns have no room for.
 pub fn choices<'m>(machines: impl Iterator<Item = &'m MachineStatus>, width: usize) -> Vec<String> {
     let cells: Vec<_> = machines.map(cells).collect();
-    let table = Table::of(HEADS, cells.iter(), width.saturating_add(INDENT));
+    let table = ColumnLayout::fit(HEADS, cells.iter(), width.saturating_add(INDENT));
     let style = Style {
         color: false,
         width: usize::MAX,
@@ -31,7 +33,7 @@ pub fn choices<'m>(machines: impl Iterator<Item = &'m MachineStatus>, width: usi
     };
     let row = |cells| {
         let mut row = String::new();
-        let written = table.row(cells, &mut Page::new(&style, &mut row));
+        let written = table.write_row(cells, &mut LineWriter::new(&style, &mut row));
         written.expect("a String takes any text");
         row.trim().to_owned()
     };
@@ -49,6 +51,9 @@ fn cells(machine: &MachineStatus) -> Cells<5> {
             group.map_or_else(|| "of no group".to_owned(), ToString::to_string),
         ),
         (Label::Plain, machine.region.to_string()),
-        (label(machine.state), machine.state.as_str().to_owned()),
+        (
+            state_label(machine.state),
+            machine.state.as_str().to_owned(),
+        ),
     ]
 }

@@ -3,29 +3,31 @@
 use std::fmt;
 
 use crate::core::fleet::{HostStatus, Management, VolumeId};
-use crate::core::view::line::{Line, Page};
+use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::status::{MachineStatus, StatusView};
 use crate::core::view::style::{Label, Style};
-use crate::core::view::terminal::status::cells::{Naming, checks, label};
-use crate::core::view::terminal::status::{others, warnings};
-use crate::core::view::terminal::table::{Cells, Head, Table, head, whole};
+use crate::core::view::terminal::status::cells::{CheckNaming, checks_cell, state_label};
+use crate::core::view::terminal::status::{other_projects, warnings};
+use crate::core::view::terminal::table::{
+    Cells, Column, ColumnLayout, cuttable_column, full_column,
+};
 
-const HEADS: [Head; 10] = [
-    whole("MACHINE", 0),
-    head("GROUP", 1),
-    head("REGION", 2),
-    head("STATE", 1),
-    head("CHECKS", 1),
-    head("RELEASE", 5),
-    head("SIZE", 6),
-    head("NAME", 7),
-    head("VOLUME", 4),
-    head("IMAGE", 8),
+const HEADS: [Column; 10] = [
+    full_column("MACHINE", 0),
+    cuttable_column("GROUP", 1),
+    cuttable_column("REGION", 2),
+    cuttable_column("STATE", 1),
+    cuttable_column("CHECKS", 1),
+    cuttable_column("RELEASE", 5),
+    cuttable_column("SIZE", 6),
+    cuttable_column("NAME", 7),
+    cuttable_column("VOLUME", 4),
+    cuttable_column("IMAGE", 8),
 ];
 
 /// Writes a row for each of these, and what the signs in it mean.
 pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let page = &mut Page::new(style, out);
+    let page = &mut LineWriter::new(style, out);
     let machines = &view.machines;
     if machines.is_empty() {
         let text = if view.is_unconfirmed() {
@@ -35,13 +37,13 @@ pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
         };
         page.line(&Line::new(0).plain(text))?;
         warnings(view, page)?;
-        return others(&view.others, page);
+        return other_projects(&view.other_project_machines, page);
     }
     let rows: Vec<_> = machines.iter().map(cells).collect();
-    let table = Table::of(HEADS, rows.iter(), style.width);
-    table.heads(page)?;
+    let table = ColumnLayout::fit(HEADS, rows.iter(), style.width);
+    table.write_header(page)?;
     for row in &rows {
-        table.row(row, page)?;
+        table.write_row(row, page)?;
     }
     let any = |is: fn(&MachineStatus) -> bool| machines.iter().any(is);
     let mut legend = Vec::new();
@@ -54,7 +56,7 @@ pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
     if any(|machine| machine.cordoned) {
         legend.push("cordoned: out of the proxy's rotation");
     }
-    if any(is_foreign) {
+    if any(is_unmanaged) {
         legend.push("(-) of no group that Aeroform manages");
     }
     if !legend.is_empty() {
@@ -63,10 +65,10 @@ pub fn list(view: &StatusView, style: &Style, out: &mut dyn fmt::Write) -> fmt::
     for text in legend {
         page.line(&Line::new(0).push(Label::Dim, text))?;
     }
-    others(&view.others, page)
+    other_projects(&view.other_project_machines, page)
 }
 
-fn is_foreign(machine: &MachineStatus) -> bool {
+fn is_unmanaged(machine: &MachineStatus) -> bool {
     matches!(
         machine.management,
         Management::Auxiliary | Management::Unmanaged
@@ -81,7 +83,7 @@ fn cells(machine: &MachineStatus) -> Cells<10> {
         "*"
     };
     let group = match &machine.group {
-        Some(group) if is_foreign(machine) => format!("{group} (-)"),
+        Some(group) if is_unmanaged(machine) => format!("{group} (-)"),
         Some(group) => group.to_string(),
         None => "(-)".to_owned(),
     };
@@ -96,8 +98,8 @@ fn cells(machine: &MachineStatus) -> Cells<10> {
         (Label::Plain, format!("{}{dagger}{star}", machine.id)),
         (Label::Strong, group),
         (Label::Dim, machine.region.to_string()),
-        (label(machine.state), state),
-        checks(machine, Naming::Results),
+        (state_label(machine.state), state),
+        checks_cell(machine, CheckNaming::Results),
         (Label::Plain, release(machine)),
         (Label::Dim, machine.size.clone().unwrap_or_default()),
         (Label::Dim, machine.name.to_string()),

@@ -7,28 +7,32 @@ use crate::core::fleet::profile::profile;
 use crate::core::fleet::{Region, VolumeId};
 use crate::core::plan::{Action, Change, Plan, PlanMode};
 use crate::core::platform::{PRICES_AS_OF, regions};
-use crate::core::view::bundle::Item;
-use crate::core::view::line::{Line, Page};
+use crate::core::view::change_bundle::MachineChange;
+use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::outline::Outline;
+use crate::core::view::phrases;
 use crate::core::view::style::Label;
-use crate::core::view::words;
 
 /// Names that are listed in one sentence.
-const NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// Writes them.
-pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> fmt::Result {
+pub(super) fn closing(
+    plan: &Plan,
+    outline: &Outline<'_>,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     if plan.changes().next().is_none() {
         // What is refused may be the very thing that is wanted.
         if plan.refusals.is_empty() {
-            page.line(&nothing(plan))?;
+            page.line(&no_changes_line(plan))?;
         }
     } else {
-        page.line(&counts(plan))?;
-        if let Some(text) = cost(plan) {
+        page.line(&count_line(plan))?;
+        if let Some(text) = cost_text(plan) {
             page.line(&Line::new(0).plain(text))?;
         }
-        if let Some(text) = at_least(plan) {
+        if let Some(text) = minimum_duration(plan) {
             page.line(&Line::new(0).plain(text))?;
         }
         if let Some(release) = &plan.release {
@@ -50,7 +54,7 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
     if !plan.refusals.is_empty() {
         let refusals = match plan.refusals.len() {
             1 => "refusal".to_owned(),
-            n => format!("{} refusals", words::number(n)),
+            n => format!("{} refusals", phrases::group_digits(n)),
         };
         let text = format!("Refused: this plan cannot be applied, see the {refusals} above.");
         page.line(&Line::new(0).push(Label::Error, text))?;
@@ -58,12 +62,12 @@ pub(super) fn closing(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -
     Ok(())
 }
 
-fn nothing(plan: &Plan) -> Line {
-    let machines = words::count(plan.machines, "Machine");
+fn no_changes_line(plan: &Plan) -> Line {
+    let machines = phrases::count_noun(plan.machines, "Machine");
     let line = Line::new(0);
     if !plan.records.is_empty() {
         return line
-            .push(Label::Good, "No Machine changes.")
+            .push(Label::Success, "No Machine changes.")
             .plain(" Only the state file does.");
     }
     if plan.not_adopted().next().is_some() {
@@ -76,7 +80,7 @@ fn nothing(plan: &Plan) -> Line {
             .push(Label::Warning, "Nothing is destroyed.")
             .plain(" Machines stay that nobody can read, see above; once they answer, a destroy finds them.");
     }
-    let line = line.push(Label::Good, "No changes.");
+    let line = line.push(Label::Success, "No changes.");
     if plan.mode == PlanMode::Destroy {
         return line.plain(" There is nothing left to destroy.");
     }
@@ -103,7 +107,7 @@ fn nothing(plan: &Plan) -> Line {
     }
 }
 
-fn counts(plan: &Plan) -> Line {
+fn count_line(plan: &Plan) -> Line {
     let summary = plan.summary();
     let always = [
         (summary.create, "to create", Label::Create, true),
@@ -127,10 +131,10 @@ fn counts(plan: &Plan) -> Line {
         }
         first = false;
         let label = if n == 0 { Label::Plain } else { label };
-        line.add(label, format!("{} {what}", words::number(n)));
+        line.add(label, format!("{} {what}", phrases::group_digits(n)));
     }
     if summary.new_volumes > 0 {
-        let text = words::count(summary.new_volumes, "new volume");
+        let text = phrases::count_noun(summary.new_volumes, "new volume");
         line.add(Label::Plain, "; ");
         line.add(Label::Create, text);
     }
@@ -138,27 +142,30 @@ fn counts(plan: &Plan) -> Line {
 }
 
 /// How long it takes at least, where Machines that have to stay up for a while wait for each other.
-fn at_least(plan: &Plan) -> Option<String> {
+fn minimum_duration(plan: &Plan) -> Option<String> {
     let longest = plan
         .groups
         .iter()
         .filter_map(|group| group.steady_ms)
         .max()?;
     let at_least = plan.at_least_ms.filter(|ms| *ms > longest)?;
-    Some(format!("Takes at least {}.", words::span(at_least)))
+    Some(format!(
+        "Takes at least {}.",
+        phrases::human_duration(at_least)
+    ))
 }
 
 /// What it changes in the bill, where that is known and not nothing; where a region is why it is not known,
 /// that.
-fn cost(plan: &Plan) -> Option<String> {
+fn cost_text(plan: &Plan) -> Option<String> {
     let Some(cost) = &plan.cost else {
-        return unpriced(plan);
+        return unpriced_text(plan);
     };
     if cost.cents_per_month == 0 {
         return None;
     }
     let sign = if cost.cents_per_month > 0 { "+" } else { "" };
-    let amount = words::dollars(cost.cents_per_month);
+    let amount = phrases::format_dollars(cost.cents_per_month);
     let always = if cost.if_always_running {
         " if always running"
     } else {
@@ -170,7 +177,7 @@ fn cost(plan: &Plan) -> Option<String> {
     ))
 }
 
-fn unpriced(plan: &Plan) -> Option<String> {
+fn unpriced_text(plan: &Plan) -> Option<String> {
     if !profile(&plan.provider).has_prices {
         return None;
     }
@@ -212,21 +219,24 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
         };
         texts.push(format!("Destroys every Machine of {}{but}.", plan.app));
     } else {
-        texts.extend(emptied(plan, outline));
+        texts.extend(emptied_groups(plan, outline));
     }
     let reverts = plan.reverts();
-    let more = reverts.len().saturating_sub(NAMED);
-    let shown = reverts.iter().take(NAMED);
+    let more = reverts.len().saturating_sub(MAX_NAMED);
+    let shown = reverts.iter().take(MAX_NAMED);
     texts.extend(shown.map(|revert| sentence(&revert.describe())));
     if more > 0 {
-        texts.push(format!("Reverts {} more releases.", words::number(more)));
+        texts.push(format!(
+            "Reverts {} more releases.",
+            phrases::group_digits(more)
+        ));
     }
     let volumes: Vec<&str> = outline
         .sections
         .iter()
         .flat_map(|section| &section.bundles)
-        .flat_map(|bundle| &bundle.items)
-        .flat_map(Item::leaves)
+        .flat_map(|bundle| &bundle.machines)
+        .flat_map(MachineChange::unattached_volumes)
         .map(VolumeId::as_str)
         .collect();
     if !volumes.is_empty() {
@@ -234,26 +244,29 @@ fn irreversible(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
         let stays = if plan.online { "stays" } else { "may stay" };
         texts.push(format!(
             "Data {stays} behind on volume{s} {}.",
-            listed(&volumes)
+            name_list(&volumes)
         ));
     }
     let shrinking = plan.downsized_count();
     if shrinking > 0 {
         texts.push(format!(
             "Shrinks CPU or memory of {}.",
-            words::count(shrinking, "Machine")
+            phrases::count_noun(shrinking, "Machine")
         ));
     }
     texts
 }
 
 /// Groups that go, and those that stay in fly.toml and keep no Machine.
-fn emptied(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
+fn emptied_groups(plan: &Plan, outline: &Outline<'_>) -> Vec<String> {
     let named = |groups: &[&str], what: &str| {
         let s = if groups.len() == 1 { "" } else { "s" };
-        (!groups.is_empty()).then(|| format!("Destroys {what}group{s} {}.", listed(groups)))
+        (!groups.is_empty()).then(|| format!("Destroys {what}group{s} {}.", name_list(groups)))
     };
-    let removed = outline.sections.iter().filter(|section| section.goes());
+    let removed = outline
+        .sections
+        .iter()
+        .filter(|section| section.is_removed());
     let removed: Vec<&str> = removed.map(|section| section.name.as_str()).collect();
     let others = plan.emptied_groups().map(|group| group.name.as_str());
     let others: Vec<&str> = others.filter(|name| !removed.contains(name)).collect();
@@ -271,11 +284,11 @@ fn sentence(text: &str) -> String {
     )
 }
 
-fn listed(names: &[&str]) -> String {
-    let more = names.len().saturating_sub(NAMED);
-    let shown = names[..names.len().min(NAMED)].join(", ");
+fn name_list(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(MAX_NAMED);
+    let shown = names[..names.len().min(MAX_NAMED)].join(", ");
     if more > 0 {
-        format!("{shown} and {} more", words::number(more))
+        format!("{shown} and {} more", phrases::group_digits(more))
     } else {
         shown
     }

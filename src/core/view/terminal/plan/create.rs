@@ -5,38 +5,38 @@ use std::fmt;
 
 use crate::core::fleet::{Region, VolumeId};
 use crate::core::plan::{Action, GroupChange, PlannedVolume, StandbyTarget};
-use crate::core::view::bundle::{Bundle, Item, Role};
-use crate::core::view::line::{Line, Page};
+use crate::core::view::change_bundle::{ChangeBundle, MachineChange, NewMachineRole};
+use crate::core::view::line::{Line, LineWriter};
+use crate::core::view::phrases;
 use crate::core::view::style::Label;
-use crate::core::view::words;
 
 /// Ports that are listed one by one per region when they do not follow each other.
-const PORTS: usize = 8;
+const MAX_PORTS: usize = 8;
 
 /// A text shorter than this is not broken.
-const WHOLE: usize = 24;
+const MAX_UNBROKEN: usize = 24;
 
 /// Writes `+ 4 to create: 2 in gru, 2 in bog · shared-cpu-2x 1 GB`.
 pub(super) fn create(
-    role: Role,
-    bundle: &Bundle<'_>,
+    role: NewMachineRole,
+    bundle: &ChangeBundle<'_>,
     group: Option<&GroupChange>,
-    page: &mut Page<'_>,
+    page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let regions = bundle.by_region();
     let head = match role {
-        Role::Primary => "to create",
-        Role::Standby => "to create as standby",
+        NewMachineRole::Primary => "to create",
+        NewMachineRole::Standby => "to create as standby",
     };
     let mut line = Line::new(4).hang(8).push(
         Label::Create,
-        format!("+ {} {head}", words::number(bundle.items.len())),
+        format!("+ {} {head}", phrases::group_digits(bundle.machines.len())),
     );
     let counts: Vec<String> = regions
         .iter()
         .map(|(region, items)| match (items.len(), regions.len()) {
             (_, 1) => format!(" in {region}"),
-            (n, _) => format!("{} in {region}", words::number(n)),
+            (n, _) => format!("{} in {region}", phrases::group_digits(n)),
         })
         .collect();
     let colon = if counts.len() > 1 { ": " } else { "" };
@@ -46,7 +46,7 @@ pub(super) fn create(
     }
     let equipment: Vec<(&Region, String)> = regions
         .iter()
-        .map(|(region, items)| (*region, equipment(items, page.style.verbose)))
+        .map(|(region, items)| (*region, ports_and_volumes(items, page.style.verbose)))
         .filter(|(_, text)| !text.is_empty())
         .collect();
     if let ([_], [(_, text)]) = (counts.as_slice(), equipment.as_slice()) {
@@ -61,8 +61,8 @@ pub(super) fn create(
             }
             line.add(Label::Dim, region);
             line.add(Label::Plain, " ");
-            if text.len() < WHOLE {
-                line.add_whole(Label::Plain, text);
+            if text.len() < MAX_UNBROKEN {
+                line.add_unbroken(Label::Plain, text);
             } else {
                 line.add(Label::Plain, text);
             }
@@ -71,11 +71,11 @@ pub(super) fn create(
             page.line(&line)?;
         }
     }
-    if role == Role::Standby {
-        watched(bundle, page)?;
+    if role == NewMachineRole::Standby {
+        standby_targets(bundle, page)?;
     }
     if page.style.verbose {
-        for item in &bundle.items {
+        for item in &bundle.machines {
             let line = Line::new(8)
                 .push(Label::Dim, &item.change.region)
                 .plain(" ")
@@ -87,13 +87,13 @@ pub(super) fn create(
 }
 
 /// The ports and volumes of the new Machines of one region.
-fn equipment(items: &[&Item<'_>], verbose: bool) -> String {
-    let ports: Vec<u16> = items.iter().filter_map(|item| port(item)).collect();
+fn ports_and_volumes(items: &[&MachineChange<'_>], verbose: bool) -> String {
+    let ports: Vec<u16> = items.iter().filter_map(|item| local_port(item)).collect();
     let mut texts = Vec::new();
     if !ports.is_empty() {
         texts.push(listed_ports(
             ports,
-            if verbose { usize::MAX } else { PORTS },
+            if verbose { usize::MAX } else { MAX_PORTS },
         ));
     }
     texts.extend(volume_texts(items));
@@ -101,8 +101,11 @@ fn equipment(items: &[&Item<'_>], verbose: bool) -> String {
 }
 
 /// The volumes that replacements get beside what they leave, a line.
-pub(super) fn replaced(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let items: Vec<&Item<'_>> = bundle.items.iter().collect();
+pub(super) fn replacement_volumes(
+    bundle: &ChangeBundle<'_>,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
+    let items: Vec<&MachineChange<'_>> = bundle.machines.iter().collect();
     let texts = volume_texts(&items);
     if texts.is_empty() {
         return Ok(());
@@ -110,7 +113,7 @@ pub(super) fn replaced(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result 
     page.line(&Line::new(8).plain(texts.join(", ")))
 }
 
-fn volume_texts(items: &[&Item<'_>]) -> Vec<String> {
+fn volume_texts(items: &[&MachineChange<'_>]) -> Vec<String> {
     let taken: Vec<&str> = items
         .iter()
         .flat_map(|item| item.change.taken_volumes())
@@ -136,12 +139,12 @@ fn new_volumes<'a>(all: impl Iterator<Item = &'a PlannedVolume>) -> Vec<String> 
     let text = |((name, size, encrypted), n): ((&str, u32, bool), usize)| {
         let volumes = match n {
             1 => "a new volume".to_owned(),
-            n => format!("{} new volumes", words::number(n)),
+            n => format!("{} new volumes", phrases::group_digits(n)),
         };
         let plain = if encrypted { "" } else { ", not encrypted" };
         format!(
             "with {volumes} {name} of {} GB{plain}",
-            words::number(size as usize)
+            phrases::group_digits(size as usize)
         )
     };
     many.into_iter().map(text).collect()
@@ -153,17 +156,17 @@ fn listed_ports(mut ports: Vec<u16>, limit: usize) -> String {
         .chunk_by(|a, b| a.checked_add(1) == Some(*b))
         .collect();
     if runs.len() <= limit {
-        return words::ports(&ports);
+        return phrases::port_ranges(&ports);
     }
     let shown: usize = runs[..limit].iter().map(|run| run.len()).sum();
     format!(
         "{} + {} more",
-        words::ports(&ports[..shown]),
-        words::number(ports.len() - shown)
+        phrases::port_ranges(&ports[..shown]),
+        phrases::group_digits(ports.len() - shown)
     )
 }
 
-fn port(item: &Item<'_>) -> Option<u16> {
+fn local_port(item: &MachineChange<'_>) -> Option<u16> {
     match &item.change.action {
         Action::Create { port, .. } => *port,
         Action::Update { .. }
@@ -177,10 +180,10 @@ fn port(item: &Item<'_>) -> Option<u16> {
 }
 
 /// Which Machines the standbys stand by for, where they exist already.
-fn watched(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn standby_targets(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut ids = Vec::new();
     let mut coming = 0_usize;
-    for item in &bundle.items {
+    for item in &bundle.machines {
         for watched in item.change.standby_for() {
             match watched {
                 StandbyTarget::Machine(id) => ids.push(id.as_str()),
@@ -190,11 +193,11 @@ fn watched(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
     }
     ids.sort_unstable();
     ids.dedup();
-    let more = ids.len().saturating_sub(PORTS);
-    ids.truncate(PORTS);
+    let more = ids.len().saturating_sub(MAX_PORTS);
+    ids.truncate(MAX_PORTS);
     let mut texts = ids.iter().map(ToString::to_string).collect::<Vec<_>>();
     if more > 0 {
-        texts.push(format!("+ {} more", words::number(more)));
+        texts.push(format!("+ {} more", phrases::group_digits(more)));
     }
     if coming > 0 {
         texts.push("Machines that this plan creates".to_owned());

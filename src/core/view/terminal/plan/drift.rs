@@ -2,31 +2,31 @@
 
 use std::fmt;
 
-use super::{remarks, whole};
+use super::{full_plan, remarks};
 use crate::core::plan::{DriftKind, Note, Plan};
-use crate::core::view::drifted::{DriftBundle, Fate};
-use crate::core::view::line::{Line, Page};
+use crate::core::view::drift_bundle::{DriftBundle, DriftResolution};
+use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::outline::Outline;
+use crate::core::view::phrases;
 use crate::core::view::style::{Label, Style};
 use crate::core::view::terminal::config_diff;
-use crate::core::view::words;
 
 /// Ids that are listed per entry.
-const IDS: usize = 8;
+const MAX_IDS: usize = 8;
 
 /// Writes what differs between the state and the world, and nothing of what would be done about it.
-pub fn alone(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
-    let page = &mut Page::new(style, out);
-    page.line(&whole::header(plan))?;
+pub fn drift_only(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let page = &mut LineWriter::new(style, out);
+    page.line(&full_plan::header(plan))?;
     page.blank()?;
     let outline = Outline::of(plan);
     drift(plan, &outline, page)?;
     let unseen: Vec<Note> = plan.unverifiable_machines().cloned().collect();
-    remarks::kind("warning", Label::Warning, &unseen, page)?;
-    page.line(&tally(plan, unseen.is_empty()))
+    remarks::render_notes("warning", Label::Warning, &unseen, page)?;
+    page.line(&drift_counts(plan, unseen.is_empty()))
 }
 
-fn tally(plan: &Plan, all_seen: bool) -> Line {
+fn drift_counts(plan: &Plan, all_seen: bool) -> Line {
     let kinds = [
         (DriftKind::Changed, "changed", Label::Change),
         (DriftKind::Missing, "gone", Label::Destroy),
@@ -38,9 +38,9 @@ fn tally(plan: &Plan, all_seen: bool) -> Line {
     });
     let mut counts = counts.into_iter().filter(|(n, ..)| *n > 0).peekable();
     if counts.peek().is_none() {
-        let read = words::count(plan.machines, "Machine");
+        let read = phrases::count_noun(plan.machines, "Machine");
         return Line::new(0)
-            .push(Label::Good, "No drift.")
+            .push(Label::Success, "No drift.")
             .plain(if all_seen {
                 format!(" {read} read, as the state says.")
             } else {
@@ -49,7 +49,7 @@ fn tally(plan: &Plan, all_seen: bool) -> Line {
     }
     let mut line = Line::new(0).push(Label::Strong, "Drift:").plain(" ");
     while let Some((n, word, label)) = counts.next() {
-        line.add(label, format!("{} {word}", words::number(n)));
+        line.add(label, format!("{} {word}", phrases::group_digits(n)));
         let stop = if counts.peek().is_some() { ", " } else { "." };
         line.add(Label::Plain, stop);
     }
@@ -57,13 +57,13 @@ fn tally(plan: &Plan, all_seen: bool) -> Line {
 }
 
 /// Writes the section, if there is drift.
-pub(super) fn drift(plan: &Plan, outline: &Outline<'_>, page: &mut Page<'_>) -> fmt::Result {
+pub(super) fn drift(plan: &Plan, outline: &Outline<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     if outline.drift.is_empty() {
         return Ok(());
     }
     page.line(&heading(plan))?;
     for bundle in &outline.drift {
-        entry(bundle, page)?;
+        drift_entry(bundle, page)?;
     }
     page.blank()
 }
@@ -84,10 +84,10 @@ fn heading(plan: &Plan) -> Line {
     }
 }
 
-fn entry(bundle: &DriftBundle<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let n = words::count(bundle.items.len(), "Machine");
+fn drift_entry(bundle: &DriftBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+    let n = phrases::count_noun(bundle.machines.len(), "Machine");
     let (symbol, label, what) = match bundle.kind {
-        DriftKind::Changed => ("~", Label::Change, changed(bundle.fate)),
+        DriftKind::Changed => ("~", Label::Change, resolution_text(bundle.resolution)),
         DriftKind::Missing => ("-", Label::Destroy, "gone"),
         DriftKind::Added => ("+", Label::Create, "added"),
     };
@@ -97,10 +97,14 @@ fn entry(bundle: &DriftBundle<'_>, page: &mut Page<'_>) -> fmt::Result {
         .push(Label::Strong, bundle.group.as_str())
         .plain(format!("  {n} {what}"));
     page.line(&line)?;
-    let limit = if page.style.verbose { usize::MAX } else { IDS };
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        MAX_IDS
+    };
     let mut ids = Line::new(8);
     let mut region = None;
-    for drift in bundle.items.iter().take(limit) {
+    for drift in bundle.machines.iter().take(limit) {
         if region.is_some() {
             ids.add(Label::Plain, " ");
         }
@@ -121,19 +125,22 @@ fn entry(bundle: &DriftBundle<'_>, page: &mut Page<'_>) -> fmt::Result {
                 .map_or(machine.name.as_str(), |id| id.as_str()),
         );
     }
-    let more = bundle.items.len().saturating_sub(limit);
+    let more = bundle.machines.len().saturating_sub(limit);
     if more > 0 {
-        ids.add(Label::Dim, format!(" + {} more", words::number(more)));
+        ids.add(
+            Label::Dim,
+            format!(" + {} more", phrases::group_digits(more)),
+        );
     }
     page.line(&ids)?;
-    config_diff::fields(bundle.group, None, bundle.fields, 10, page)
+    config_diff::render_diff(bundle.group, None, bundle.fields, 10, page)
 }
 
-fn changed(fate: Option<Fate>) -> &'static str {
+fn resolution_text(fate: Option<DriftResolution>) -> &'static str {
     match fate {
         None => "changed",
-        Some(Fate::PutBack) => "changed, will be put back",
-        Some(Fate::ChangedAgain) => "changed, will change again",
-        Some(Fate::Stays) => "changed, will be left so",
+        Some(DriftResolution::Reverted) => "changed, will be put back",
+        Some(DriftResolution::ChangedFurther) => "changed, will change again",
+        Some(DriftResolution::Kept) => "changed, will be left so",
     }
 }

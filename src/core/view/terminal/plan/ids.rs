@@ -3,19 +3,23 @@
 use std::fmt;
 
 use crate::core::fleet::{MachineId, Region};
-use crate::core::view::bundle::Bundle;
-use crate::core::view::line::{Line, Page, columns};
+use crate::core::view::change_bundle::ChangeBundle;
+use crate::core::view::line::{Line, LineWriter, display_width};
+use crate::core::view::phrases;
 use crate::core::view::style::Label;
-use crate::core::view::words;
 
 /// Ids that are listed per region and change.
-const IDS: usize = 8;
+const MAX_IDS: usize = 8;
 /// Regions that are listed when they do not fit on one line.
-const REGIONS: usize = 6;
+const MAX_REGIONS: usize = 6;
 
 /// Writes `gru 148ed… 6e82… · bog 3d8d…` on one line, or a line per region where that is too long;
 /// nothing where no Machine has an id yet.
-pub(super) fn ids(bundle: &Bundle<'_>, indent: usize, page: &mut Page<'_>) -> fmt::Result {
+pub(super) fn ids(
+    bundle: &ChangeBundle<'_>,
+    indent: usize,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     let regions: Vec<(&Region, Vec<&MachineId>)> = bundle
         .by_region()
         .into_iter()
@@ -25,7 +29,11 @@ pub(super) fn ids(bundle: &Bundle<'_>, indent: usize, page: &mut Page<'_>) -> fm
     if regions.is_empty() {
         return Ok(());
     }
-    let limit = if page.style.verbose { usize::MAX } else { IDS };
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        MAX_IDS
+    };
     let mut line = Line::new(indent);
     for (at, (region, ids)) in regions.iter().enumerate() {
         if at > 0 {
@@ -39,9 +47,9 @@ pub(super) fn ids(bundle: &Bundle<'_>, indent: usize, page: &mut Page<'_>) -> fm
     let shown = if page.style.verbose {
         usize::MAX
     } else {
-        REGIONS
+        MAX_REGIONS
     };
-    let wide = |region: &Region| columns(region.as_str());
+    let wide = |region: &Region| display_width(region.as_str());
     let width = regions
         .iter()
         .take(shown)
@@ -58,8 +66,8 @@ pub(super) fn ids(bundle: &Bundle<'_>, indent: usize, page: &mut Page<'_>) -> fm
         let machines: usize = rest.iter().map(|(_, ids)| ids.len()).sum();
         let text = format!(
             "+ {} with {} (-v shows all)",
-            words::count(rest.len(), "more region"),
-            words::count(machines, "Machine")
+            phrases::count_noun(rest.len(), "more region"),
+            phrases::count_noun(machines, "Machine")
         );
         page.line(&Line::new(indent).push(Label::Dim, text))?;
     }
@@ -75,6 +83,9 @@ fn add(line: &mut Line, region: &Region, pad: usize, ids: &[&MachineId], limit: 
     }
     let more = ids.len().saturating_sub(limit);
     if more > 0 {
-        line.add_whole(Label::Dim, format!(" + {} more", words::number(more)));
+        line.add_unbroken(
+            Label::Dim,
+            format!(" + {} more", phrases::group_digits(more)),
+        );
     }
 }

@@ -7,12 +7,12 @@
 mod closing;
 mod create;
 mod drift;
-mod groups;
+mod full_plan;
+mod group_table;
 mod ids;
 mod remarks;
 mod removal;
 mod section;
-mod whole;
 
-pub use drift::alone as drift;
-pub use whole::plan;
+pub use drift::drift_only as drift;
+pub use full_plan::plan;

@@ -3,35 +3,40 @@
 use std::fmt;
 
 use crate::core::plan::{Note, Plan};
-use crate::core::view::line::{Line, Page};
+use crate::core::view::line::{Line, LineWriter};
+use crate::core::view::phrases;
 use crate::core::view::style::Label;
-use crate::core::view::words;
 
 /// Remarks of one kind that are shown.
-const SHOWN: usize = 20;
+const MAX_SHOWN: usize = 20;
 
 /// Writes every kind of remark that there is; refusals last.
-pub(super) fn remarks(plan: &Plan, page: &mut Page<'_>) -> fmt::Result {
-    kind(
+pub(super) fn remarks(plan: &Plan, page: &mut LineWriter<'_>) -> fmt::Result {
+    render_notes(
         "written to the state, no Machine changes",
         Label::Strong,
         &plan.records,
         page,
     )?;
-    kind("note", Label::Hint, &plan.notes, page)?;
-    kind("warning", Label::Warning, &plan.warnings, page)?;
-    kind("refused", Label::Error, &plan.refusals, page)
+    render_notes("note", Label::Hint, &plan.notes, page)?;
+    render_notes("warning", Label::Warning, &plan.warnings, page)?;
+    render_notes("refused", Label::Error, &plan.refusals, page)
 }
 
 /// Writes the remarks of one kind.
-pub(super) fn kind(word: &str, label: Label, notes: &[Note], page: &mut Page<'_>) -> fmt::Result {
+pub(super) fn render_notes(
+    word: &str,
+    label: Label,
+    notes: &[Note],
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
     if notes.is_empty() {
         return Ok(());
     }
     let limit = if page.style.verbose {
         usize::MAX
     } else {
-        SHOWN
+        MAX_SHOWN
     };
     for note in notes.iter().take(limit) {
         let mut line = Line::new(0).push(label, format!("{word}:")).plain(" ");
@@ -49,14 +54,17 @@ pub(super) fn kind(word: &str, label: Label, notes: &[Note], page: &mut Page<'_>
     }
     let more = notes.len().saturating_sub(limit);
     if more > 0 {
-        let text = format!("{word}: and {} more (-v shows all)", words::number(more));
+        let text = format!(
+            "{word}: and {} more (-v shows all)",
+            phrases::group_digits(more)
+        );
         page.line(&Line::new(0).push(label, text))?;
     }
     page.blank()
 }
 
 /// Writes a hint; what stands on lines of its own is there to be copied.
-fn hint(text: &str, page: &mut Page<'_>) -> fmt::Result {
+fn hint(text: &str, page: &mut LineWriter<'_>) -> fmt::Result {
     let mut rows = text.lines();
     let first = rows.next().unwrap_or("");
     let line = Line::new(2).hang(8).push(Label::Hint, "hint: ");

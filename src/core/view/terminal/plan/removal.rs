@@ -3,35 +3,37 @@
 use std::fmt;
 
 use crate::core::fleet::VolumeId;
-use crate::core::view::bundle::{Bundle, Why};
-use crate::core::view::line::{Line, Page};
+use crate::core::view::change_bundle::{ChangeBundle, RemovalReason};
+use crate::core::view::line::{Line, LineWriter};
 use crate::core::view::outline::Section;
+use crate::core::view::phrases;
 use crate::core::view::style::Label;
-use crate::core::view::words;
 
 /// Machines that are listed; more are counted.
-const LISTED: usize = 50;
+const MAX_LISTED: usize = 50;
 
 /// Writes `- 2 to destroy` and the Machines.
 pub(super) fn destroy(
     section: &Section<'_>,
-    why: Why,
-    bundle: &Bundle<'_>,
-    page: &mut Page<'_>,
+    why: RemovalReason,
+    bundle: &ChangeBundle<'_>,
+    page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let what = match why {
-        Why::Replaced => "to destroy: another took its place",
-        Why::Named => "to destroy, named by you",
-        Why::Rebalanced => "to destroy: another region gets one instead",
-        Why::CountLowered | Why::GroupRemoved | Why::AppDestroyed => "to destroy",
+        RemovalReason::Replaced => "to destroy: another took its place",
+        RemovalReason::ChosenByUser => "to destroy, named by you",
+        RemovalReason::Rebalanced => "to destroy: another region gets one instead",
+        RemovalReason::CountLowered | RemovalReason::GroupRemoved | RemovalReason::AppDestroyed => {
+            "to destroy"
+        }
     };
     let mut head = Line::new(4).push(
         Label::Destroy,
-        format!("- {} {what}", words::number(bundle.items.len())),
+        format!("- {} {what}", phrases::group_digits(bundle.machines.len())),
     );
     let reasons = bundle.reasons();
     let shared = match reasons.as_slice() {
-        [(reason, n)] if *n == bundle.items.len() => Some(*reason),
+        [(reason, n)] if *n == bundle.machines.len() => Some(*reason),
         _ => None,
     };
     if let Some(reason) = shared {
@@ -41,9 +43,9 @@ pub(super) fn destroy(
     let limit = if page.style.verbose {
         usize::MAX
     } else {
-        LISTED
+        MAX_LISTED
     };
-    for item in bundle.items.iter().take(limit) {
+    for item in bundle.machines.iter().take(limit) {
         let change = item.change;
         let id = item
             .id()
@@ -58,19 +60,19 @@ pub(super) fn destroy(
         if shared.is_none() && !change.reason.is_empty() {
             line.add(Label::Dim, format!(" · {}", change.reason));
         }
-        left_behind(section, item.leaves(), &mut line);
+        add_unattached_volumes(section, item.unattached_volumes(), &mut line);
         page.line(&line)?;
     }
-    let more = bundle.items.len().saturating_sub(limit);
+    let more = bundle.machines.len().saturating_sub(limit);
     if more > 0 {
-        let text = format!("+ {} more (-v shows all)", words::number(more));
+        let text = format!("+ {} more (-v shows all)", phrases::group_digits(more));
         page.line(&Line::new(8).push(Label::Destroy, text))?;
     }
     Ok(())
 }
 
 /// Adds ` · volume vol_x is left unattached`.
-pub(super) fn left_behind(section: &Section<'_>, volumes: &[VolumeId], line: &mut Line) {
+pub(super) fn add_unattached_volumes(section: &Section<'_>, volumes: &[VolumeId], line: &mut Line) {
     if volumes.is_empty() {
         return;
     }

@@ -2,27 +2,27 @@
 
 use std::fmt;
 
-use super::{create, groups, ids, removal};
+use super::{create, group_table, ids, removal};
 use crate::core::fleet::{FieldChange, GroupName};
 use crate::core::plan::Branch;
-use crate::core::view::bundle::{Bundle, Item, Kind, Order};
-use crate::core::view::line::{Line, Page, cut};
+use crate::core::view::change_bundle::{ChangeBundle, ChangeKind, MachineChange, ReplaceOrder};
+use crate::core::view::line::{Line, LineWriter, truncate};
 use crate::core::view::outline::Section;
+use crate::core::view::phrases;
 use crate::core::view::style::Label;
 use crate::core::view::terminal::config_diff;
-use crate::core::view::toml_diff::{self, Written};
-use crate::core::view::words;
+use crate::core::view::toml_diff::{self, TomlLines};
 
 /// Distinct reasons that are shown for one entry.
-const REASONS: usize = 3;
+const MAX_REASONS: usize = 3;
 /// Places that are named of what goes although fly.toml never said it.
-const UNSENT: usize = 8;
+const MAX_UNSENT: usize = 8;
 /// Machines of a replacement whose volumes are listed.
-const LEFT: usize = 50;
+const MAX_UNATTACHED: usize = 50;
 
 /// Writes the group's section and an empty line after it.
-pub(super) fn section(section: &Section<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let (symbol, label) = groups::mark(section.group, Some(section));
+pub(super) fn section(section: &Section<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
+    let (symbol, label) = group_table::group_symbol(section.group, Some(section));
     let mut head = Line::new(0).push(label, symbol).plain(" ").push(
         if label == Label::Destroy {
             label
@@ -36,7 +36,7 @@ pub(super) fn section(section: &Section<'_>, page: &mut Page<'_>) -> fmt::Result
         let shown = if page.style.verbose {
             command.into()
         } else {
-            cut(command, room)
+            truncate(command, room)
         };
         head.add(Label::Dim, format!("  {shown}"));
     }
@@ -53,8 +53,12 @@ pub(super) fn section(section: &Section<'_>, page: &mut Page<'_>) -> fmt::Result
     page.blank()
 }
 
-fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let n = words::number(bundle.items.len());
+fn entry(
+    section: &Section<'_>,
+    bundle: &ChangeBundle<'_>,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
+    let n = phrases::group_digits(bundle.machines.len());
     let strategy = section
         .group
         .map(|group| group.strategy.as_str())
@@ -65,7 +69,7 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
         head(Label::Change, format!("{symbol} {n} {what}")).push(Label::Dim, &strategy)
     };
     match bundle.kind {
-        Kind::Create(role) => {
+        ChangeKind::Create(role) => {
             create::create(role, bundle, section.group, page)?;
             return if page.style.verbose {
                 reasons(bundle, page)
@@ -73,31 +77,33 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
                 Ok(())
             };
         }
-        Kind::Destroy(why) => return removal::destroy(section, why, bundle, page),
-        Kind::Wait => page.line(&head(Label::Change, with_reason(bundle, "to wait for")))?,
-        Kind::Start => page.line(&head(Label::Change, with_reason(bundle, "to start again")))?,
-        Kind::Adopt => page.line(
+        ChangeKind::Destroy(why) => return removal::destroy(section, why, bundle, page),
+        ChangeKind::Wait => page.line(&head(Label::Change, with_reason(bundle, "to wait for")))?,
+        ChangeKind::Start => {
+            page.line(&head(Label::Change, with_reason(bundle, "to start again")))?
+        }
+        ChangeKind::Adopt => page.line(
             &head(Label::Create, format!("= {n} to adopt"))
                 .push(Label::Dim, "  taken into the state as it is"),
         )?,
-        Kind::Forget => page.line(
+        ChangeKind::Forget => page.line(
             &head(Label::Plain, format!(". {n} to forget"))
                 .push(Label::Dim, "  dropped from the state, nothing is destroyed"),
         )?,
-        Kind::Move(from) => page.line(&changed(">", &format!("to move from {from}")))?,
-        Kind::Update => page.line(&changed("~", "to update in place"))?,
-        Kind::Replace(Order::NewFirst) => {
+        ChangeKind::Move(from) => page.line(&changed(">", &format!("to move from {from}")))?,
+        ChangeKind::Update => page.line(&changed("~", "to update in place"))?,
+        ChangeKind::Replace(ReplaceOrder::NewFirst) => {
             page.line(&changed("+/-", "to replace, the new one first"))?;
         }
-        Kind::Replace(Order::OldFirst) => {
+        ChangeKind::Replace(ReplaceOrder::OldFirst) => {
             page.line(&changed("-/+", "to replace, the old one first"))?;
         }
     }
     ids::ids(bundle, 8, page)?;
-    if page.style.verbose || !explained(bundle) {
+    if page.style.verbose || !is_explained(bundle) {
         reasons(bundle, page)?;
     }
-    for text in toml_diff::shrinks(section.name, bundle.fields) {
+    for text in toml_diff::lowered_resources(section.name, bundle.fields) {
         page.line(
             &Line::new(8)
                 .push(Label::Error, "! shrinks ")
@@ -107,21 +113,21 @@ fn entry(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt
     let http_service = section
         .group
         .and_then(|group| group.http_service.as_deref());
-    config_diff::fields(section.name, http_service, bundle.fields, 10, page)?;
-    unsent(section.name, http_service, bundle.fields, page)?;
-    if matches!(bundle.kind, Kind::Replace(Order::NewFirst)) {
-        create::replaced(bundle, page)?;
+    config_diff::render_diff(section.name, http_service, bundle.fields, 10, page)?;
+    unsent_removals_hint(section.name, http_service, bundle.fields, page)?;
+    if matches!(bundle.kind, ChangeKind::Replace(ReplaceOrder::NewFirst)) {
+        create::replacement_volumes(bundle, page)?;
     }
     branches(bundle, page)?;
-    left(section, bundle, page)
+    unattached_volumes(section, bundle, page)
 }
 
 /// What goes although no file of ours ever said it: how to keep it.
-fn unsent(
+fn unsent_removals_hint(
     group: &GroupName,
     http_service: Option<&str>,
     fields: &[FieldChange],
-    page: &mut Page<'_>,
+    page: &mut LineWriter<'_>,
 ) -> fmt::Result {
     let goes = |field: &&FieldChange| field.before.is_some() && field.after.is_none();
     let unsent: Vec<FieldChange> = fields.iter().filter(|f| f.unsent).cloned().collect();
@@ -132,16 +138,19 @@ fn unsent(
             "fly.toml never said what goes here; to keep a line with `-`, write it there".to_owned()
         }
         _ => {
-            let lines = toml_diff::written(group, http_service, &unsent);
+            let lines = toml_diff::lines_for_changes(group, http_service, &unsent);
             let limit = if page.style.verbose {
                 usize::MAX
             } else {
-                UNSENT
+                MAX_UNSENT
             };
-            let shown: Vec<String> = lines.iter().take(limit).map(Written::text).collect();
+            let shown: Vec<String> = lines.iter().take(limit).map(TomlLines::text).collect();
             let more = match lines.len().saturating_sub(limit) {
                 0 => String::new(),
-                more => format!(" and {} (-v shows all)", words::count(more, "more table")),
+                more => format!(
+                    " and {} (-v shows all)",
+                    phrases::count_noun(more, "more table")
+                ),
             };
             let shown = shown.join(", ");
             format!("fly.toml never said {shown}{more}; to keep it, write it there")
@@ -156,55 +165,64 @@ fn unsent(
 }
 
 /// Whether the lines around it say why already: the fields that change, or the group that moves.
-fn explained(bundle: &Bundle<'_>) -> bool {
+fn is_explained(bundle: &ChangeBundle<'_>) -> bool {
     match bundle.kind {
-        Kind::Update => !bundle.fields.is_empty(),
-        Kind::Move(_) | Kind::Create(_) => true,
-        Kind::Wait | Kind::Start => shared_reason(bundle).is_some(),
-        Kind::Adopt | Kind::Forget | Kind::Replace(_) | Kind::Destroy(_) => false,
+        ChangeKind::Update => !bundle.fields.is_empty(),
+        ChangeKind::Move(_) | ChangeKind::Create(_) => true,
+        ChangeKind::Wait | ChangeKind::Start => shared_reason(bundle).is_some(),
+        ChangeKind::Adopt
+        | ChangeKind::Forget
+        | ChangeKind::Replace(_)
+        | ChangeKind::Destroy(_) => false,
     }
 }
 
 /// `~ 1 to start again: exited with code 1 after release v2`; where the Machines have different reasons, these
 /// follow on lines of their own.
-fn with_reason(bundle: &Bundle<'_>, what: &str) -> String {
-    let n = words::number(bundle.items.len());
+fn with_reason(bundle: &ChangeBundle<'_>, what: &str) -> String {
+    let n = phrases::group_digits(bundle.machines.len());
     let reason = shared_reason(bundle).map_or(String::new(), |reason| format!(": {reason}"));
     format!("~ {n} {what}{reason}")
 }
 
 /// The reason that all its Machines give, if it is one.
-fn shared_reason<'a>(bundle: &Bundle<'a>) -> Option<&'a str> {
-    let mut reasons = bundle.items.iter().map(|item| item.change.reason.as_str());
+fn shared_reason<'a>(bundle: &ChangeBundle<'a>) -> Option<&'a str> {
+    let mut reasons = bundle
+        .machines
+        .iter()
+        .map(|item| item.change.reason.as_str());
     let first = reasons.next()?;
     reasons.all(|reason| reason == first).then_some(first)
 }
 
 /// Why.
-fn reasons(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn reasons(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     let reasons = bundle.reasons();
     let limit = if page.style.verbose {
         usize::MAX
     } else {
-        REASONS
+        MAX_REASONS
     };
     for (reason, n) in reasons.iter().take(limit) {
         let mut line = Line::new(8);
         if reasons.len() > 1 {
-            line.add(Label::Dim, format!("{}: ", words::number(*n)));
+            line.add(Label::Dim, format!("{}: ", phrases::group_digits(*n)));
         }
         line.add(Label::Dim, reason);
         page.line(&line)?;
     }
     let more = reasons.len().saturating_sub(limit);
     if more > 0 {
-        let text = format!("+ {} (-v shows all)", words::count(more, "more reason"));
+        let text = format!(
+            "+ {} (-v shows all)",
+            phrases::count_noun(more, "more reason")
+        );
         page.line(&Line::new(8).push(Label::Dim, text))?;
     }
     Ok(())
 }
 
-fn branches(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
+fn branches(bundle: &ChangeBundle<'_>, page: &mut LineWriter<'_>) -> fmt::Result {
     for branch in bundle.branches {
         let text = match branch {
             Branch::NoRoomReplaced(_) => "if its host has no room: replaced by a new Machine",
@@ -218,24 +236,32 @@ fn branches(bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
 }
 
 /// Volumes that replacements leave.
-fn left(section: &Section<'_>, bundle: &Bundle<'_>, page: &mut Page<'_>) -> fmt::Result {
-    let leaving: Vec<&Item<'_>> = bundle
-        .items
+fn unattached_volumes(
+    section: &Section<'_>,
+    bundle: &ChangeBundle<'_>,
+    page: &mut LineWriter<'_>,
+) -> fmt::Result {
+    let leaving: Vec<&MachineChange<'_>> = bundle
+        .machines
         .iter()
-        .filter(|item| !item.leaves().is_empty())
+        .filter(|item| !item.unattached_volumes().is_empty())
         .collect();
-    let limit = if page.style.verbose { usize::MAX } else { LEFT };
+    let limit = if page.style.verbose {
+        usize::MAX
+    } else {
+        MAX_UNATTACHED
+    };
     for item in leaving.iter().take(limit) {
         let id = item.id().map_or("", |id| id.as_str());
         let mut line = Line::new(8).plain(id);
-        removal::left_behind(section, item.leaves(), &mut line);
+        removal::add_unattached_volumes(section, item.unattached_volumes(), &mut line);
         page.line(&line)?;
     }
     let more = leaving.len().saturating_sub(limit);
     if more > 0 {
         let text = format!(
             "+ {} that leave a volume",
-            words::count(more, "more Machine")
+            phrases::count_noun(more, "more Machine")
         );
         page.line(&Line::new(8).push(Label::Destroy, text))?;
     }

@@ -1,36 +1,38 @@
 //! What is said of one Machine, in its row and below it.
 
 use crate::core::fleet::{CheckState, CheckStatus, HostStatus, MachineState, Management};
-use crate::core::view::line::{Line, cut};
+use crate::core::view::line::{Line, truncate};
+use crate::core::view::phrases;
 use crate::core::view::status::MachineStatus;
 use crate::core::view::style::Label;
-use crate::core::view::terminal::table::{self, Head, Table, head, whole};
-use crate::core::view::words;
+use crate::core::view::terminal::table::{
+    self, Column, ColumnLayout, cuttable_column, full_column,
+};
 
 /// A Machine's cells.
-pub(super) type Cells = table::Cells<7>;
+pub(super) type StatusCells = table::Cells<7>;
 
 /// The columns.
-pub(super) const HEADS: [Head; 7] = [
-    whole("MACHINE", 0),
-    head("REGION", 3),
-    head("STATE", 1),
-    head("CHECKS", 1),
-    whole("ADDRESS", 6),
-    head("PID", 7),
-    head("RELEASE", 5),
+pub(super) const HEADS: [Column; 7] = [
+    full_column("MACHINE", 0),
+    cuttable_column("REGION", 3),
+    cuttable_column("STATE", 1),
+    cuttable_column("CHECKS", 1),
+    full_column("ADDRESS", 6),
+    cuttable_column("PID", 7),
+    cuttable_column("RELEASE", 5),
 ];
 
 /// Places in [`HEADS`].
-pub(super) const REGION: usize = 1;
-const ADDRESS: usize = 4;
+pub(super) const REGION_COLUMN: usize = 1;
+const ADDRESS_COLUMN: usize = 4;
 
 /// Characters of a failing check's output that are shown.
-const OUTPUT: usize = 160;
+const MAX_OUTPUT: usize = 160;
 
 /// How much the column of checks says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::core::view::terminal) enum Naming {
+pub(in crate::core::view::terminal) enum CheckNaming {
     /// A single check by its name.
     Named,
     /// Results only, where names have no room.
@@ -38,13 +40,16 @@ pub(in crate::core::view::terminal) enum Naming {
 }
 
 /// The cells of a Machine.
-pub(super) fn cells(machine: &MachineStatus, naming: Naming) -> Cells {
+pub(super) fn cells(machine: &MachineStatus, naming: CheckNaming) -> StatusCells {
     let dagger = if machine.standby { "†" } else { "" };
     [
         (Label::Plain, format!("{}{dagger}", machine.id)),
         (Label::Dim, machine.region.to_string()),
-        (label(machine.state), machine.state.as_str().to_owned()),
-        checks(machine, naming),
+        (
+            state_label(machine.state),
+            machine.state.as_str().to_owned(),
+        ),
+        checks_cell(machine, naming),
         (Label::Hint, machine.address.clone().unwrap_or_default()),
         (
             Label::Dim,
@@ -60,9 +65,9 @@ pub(super) fn cells(machine: &MachineStatus, naming: Naming) -> Cells {
 }
 
 /// The colour of a state.
-pub(in crate::core::view::terminal) fn label(state: MachineState) -> Label {
+pub(in crate::core::view::terminal) fn state_label(state: MachineState) -> Label {
     match state {
-        MachineState::Started => Label::Good,
+        MachineState::Started => Label::Success,
         MachineState::Failed | MachineState::Destroyed | MachineState::Destroying => Label::Destroy,
         MachineState::Created
         | MachineState::Starting
@@ -75,7 +80,9 @@ pub(in crate::core::view::terminal) fn label(state: MachineState) -> Label {
 }
 
 /// The checks that say something of the Machine now: what passed before it came to rest says nothing.
-pub(in crate::core::view::terminal) fn current(machine: &MachineStatus) -> Vec<&CheckStatus> {
+pub(in crate::core::view::terminal) fn current_checks(
+    machine: &MachineStatus,
+) -> Vec<&CheckStatus> {
     let up = matches!(
         machine.state,
         MachineState::Started | MachineState::Starting
@@ -86,9 +93,9 @@ pub(in crate::core::view::terminal) fn current(machine: &MachineStatus) -> Vec<&
 }
 
 /// The colour of a check's result.
-pub(in crate::core::view::terminal) fn verdict(state: CheckState) -> Label {
+pub(in crate::core::view::terminal) fn check_label(state: CheckState) -> Label {
     match state {
-        CheckState::Passing => Label::Good,
+        CheckState::Passing => Label::Success,
         CheckState::Warning => Label::Change,
         CheckState::Critical => Label::Destroy,
     }
@@ -96,14 +103,16 @@ pub(in crate::core::view::terminal) fn verdict(state: CheckState) -> Label {
 
 /// The verdict first, which no narrow column cuts: the result of one check before its name, the worst of
 /// several before their count.
-pub(in crate::core::view::terminal) fn checks(
+pub(in crate::core::view::terminal) fn checks_cell(
     machine: &MachineStatus,
-    naming: Naming,
+    naming: CheckNaming,
 ) -> (Label, String) {
-    let label = verdict;
-    match current(machine).as_slice() {
+    let label = check_label;
+    match current_checks(machine).as_slice() {
         [] => (Label::Dim, String::new()),
-        [one] if naming == Naming::Results => (label(one.status), one.status.as_str().to_owned()),
+        [one] if naming == CheckNaming::Results => {
+            (label(one.status), one.status.as_str().to_owned())
+        }
         [one] => (
             label(one.status),
             format!("{} {}", one.status.as_str(), one.name),
@@ -129,11 +138,15 @@ pub(in crate::core::view::terminal) fn checks(
 }
 
 /// What does not fit into a column: what a person should know, and the columns that had no room.
-pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table<7>) -> Vec<Line> {
+pub(super) fn detail_lines(
+    machine: &MachineStatus,
+    cells: &StatusCells,
+    table: &ColumnLayout<7>,
+) -> Vec<Line> {
     let mut lines = Vec::new();
-    let squeezed = |column: usize| table.lacks(column) && !cells[column].1.is_empty();
-    if squeezed(ADDRESS) {
-        let (label, text) = &cells[ADDRESS];
+    let squeezed = |column: usize| table.is_dropped(column) && !cells[column].1.is_empty();
+    if squeezed(ADDRESS_COLUMN) {
+        let (label, text) = &cells[ADDRESS_COLUMN];
         lines.push(Line::new(4).push(*label, text));
     }
     let mut line = Line::new(4);
@@ -149,7 +162,7 @@ pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table<7>) 
         .iter()
         .filter(|check| check.status == CheckState::Critical && !check.output.is_empty());
     lines.extend(failing.map(|check| {
-        let text = format!("{}: {}", check.name, cut(&check.output, OUTPUT));
+        let text = format!("{}: {}", check.name, truncate(&check.output, MAX_OUTPUT));
         Line::new(4).push(Label::Destroy, text)
     }));
     lines
@@ -158,7 +171,7 @@ pub(super) fn details(machine: &MachineStatus, cells: &Cells, table: &Table<7>) 
 pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(Label, String)> {
     let mut found: Vec<(Label, String)> = Vec::new();
     if let Some(detail) = &machine.detail {
-        let label = if machine.troubled() {
+        let label = if machine.needs_attention() {
             Label::Destroy
         } else {
             Label::Dim
@@ -168,7 +181,7 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
     if machine.restarts > 0 {
         let text = format!(
             "restarted {}",
-            words::count(machine.restarts as usize, "time")
+            phrases::count_noun(machine.restarts as usize, "time")
         );
         found.push((Label::Change, text));
     }
@@ -189,8 +202,8 @@ pub(in crate::core::view::terminal) fn remarks(machine: &MachineStatus) -> Vec<(
     }
     match machine.management {
         // The state says whose it is, whatever can be read of it.
-        _ if machine.known && machine.counts => {}
-        Management::Ours | Management::FlyLaunch if !machine.counts => {
+        _ if machine.known && machine.counts_for_group => {}
+        Management::Ours | Management::FlyLaunch if !machine.counts_for_group => {
             found.push((Label::Dim, "taken out of the state, left alone".to_owned()));
         }
         Management::Unknown => {

@@ -4,9 +4,9 @@
 //! One screen: of a large group only those that need attention are listed, and the rest is counted.
 
 pub(in crate::core::view::terminal) mod cells;
-mod others;
-mod whole;
+mod full_status;
+mod other_projects;
 
-pub(in crate::core::view::terminal) use others::others;
-pub use whole::status;
-pub(in crate::core::view::terminal) use whole::warnings;
+pub use full_status::status;
+pub(in crate::core::view::terminal) use full_status::warnings;
+pub(in crate::core::view::terminal) use other_projects::other_projects;

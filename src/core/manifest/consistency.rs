@@ -1,0 +1,202 @@
+//! Where fly.toml and aeroform.toml have to agree: groups that are named, moved and kept standing
+//! by.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::core::fleet::{Count, GroupName};
+
+use super::aeroform::group_settings::GroupSettings;
+use super::codes;
+use super::diagnostics::{Diagnostic, quote_text};
+use super::fly::group_scope::AppGroups;
+use super::join::{ParsedManifests, group_count};
+use super::tree::{Located, ManifestFile};
+
+impl ParsedManifests<'_> {
+    /// Rule 15: a standby would never serve, and a service wants all Machines to.
+    pub(super) fn check_standby(&self, settings: &GroupSettings, service: Range<usize>) {
+        let (Some(aero), Some(standby)) = (self.aeroform_file, &settings.standby) else {
+            return;
+        };
+        if standby.value == 0 {
+            return;
+        }
+        let name = quote_text(settings.name.value.as_str());
+        aero.report(
+            Diagnostic::error(
+                codes::STANDBY_WITH_SERVICES,
+                format!("group {name} has services, and a standby cannot serve"),
+            )
+            .with_location(aero.location(standby.span.clone(), ""))
+            .with_related(self.fly_file.location(service, "its service"))
+            .help("take `standby` away: with services, every Machine serves"),
+        );
+    }
+
+    /// A release command belongs to a new image, and without one an apply brings none.
+    pub(super) fn check_release_command(&self) {
+        let Some(command) = &self.document.deploy.release_command else {
+            return;
+        };
+        let message = "no image is named: an apply keeps the one that runs, and this version does not run the \
+                       release command";
+        self.fly_file.report(
+            Diagnostic::warning(codes::RELEASE_COMMAND_WITHOUT_IMAGE, message)
+                .with_location(self.fly_file.location(command.span.clone(), ""))
+                .help(
+                    "name the image (`--image`, `image` in aeroform.toml or [build] image), and run the command \
+                     by hand",
+                ),
+        );
+    }
+
+    /// Fly starts no Machine that is not there.
+    pub(super) fn check_min_running(
+        &self,
+        name: &GroupName,
+        least: &Located<u32>,
+        settings: Option<&GroupSettings>,
+    ) {
+        let Count::Written(count) = group_count(settings) else {
+            return;
+        };
+        if least.value <= count {
+            return;
+        }
+        let message = format!(
+            "group {} has {count} Machines, and `min_machines_running` is {}",
+            quote_text(name.as_str()),
+            least.value
+        );
+        let diagnostic = Diagnostic::warning(codes::MIN_ABOVE_COUNT, message)
+            .with_location(self.fly_file.location(least.span.clone(), ""))
+            .help("lower it, or raise the count");
+        self.fly_file.report(match (self.aeroform_file, settings) {
+            (Some(aero), Some(settings)) => {
+                diagnostic.with_related(aero.location(settings.span.clone(), "its count"))
+            }
+            (_, _) => diagnostic,
+        });
+    }
+
+    /// Rule 15: settings of a group that is not there are a slip, unless the group was renamed.
+    pub(super) fn check_groups(&self, groups: &AppGroups) {
+        let Some(aero) = self.aeroform_file else {
+            return;
+        };
+        let renamed: BTreeSet<_> = self
+            .aeroform
+            .moves
+            .groups
+            .iter()
+            .map(|moved| &moved.from.value)
+            .collect();
+        for group in &self.aeroform.groups {
+            let name = &group.name.value;
+            if !groups.names.contains(name) && !renamed.contains(name) {
+                let message = format!(
+                    "[groups] has settings for {}, which is not a process group of {}",
+                    quote_text(name.as_str()),
+                    self.fly_file.source.path
+                );
+                report_undefined_group(aero, groups, &group.name, message);
+            }
+        }
+    }
+
+    /// Rule 17.
+    pub(super) fn check_moves(&self, groups: &AppGroups) {
+        let Some(aero) = self.aeroform_file else {
+            return;
+        };
+        let moves = &self.aeroform.moves;
+        let mut seen: BTreeMap<&GroupName, &Located<GroupName>> = BTreeMap::new();
+        for moved in &moves.groups {
+            let from = &moved.from.value;
+            if groups.names.contains(from) {
+                aero.report(self.moved_from_defined(aero, &moved.from));
+            }
+            if let Some(first) = seen.insert(from, &moved.from) {
+                aero.report(
+                    Diagnostic::error(
+                        codes::MOVED_TWICE,
+                        format!("group {} is moved twice", quote_text(from.as_str())),
+                    )
+                    .with_location(aero.location(moved.from.span.clone(), "again here"))
+                    .with_related(aero.location(first.span.clone(), "first here"))
+                    .help("a group's Machines can become those of one other group only"),
+                );
+            }
+        }
+        let groups_to = moves.groups.iter().map(|moved| &moved.to);
+        for to in groups_to.chain(moves.machines.iter().map(|(_, to)| to)) {
+            if !groups.names.contains(&to.value) {
+                let name = quote_text(to.value.as_str());
+                let message = format!("[[moved]] goes to {name}, which is not a process group");
+                report_undefined_group(aero, groups, to, message);
+            }
+        }
+        let mut machines = BTreeMap::new();
+        for machine in moves
+            .machines
+            .iter()
+            .map(|(machine, _)| machine)
+            .chain(&moves.removed)
+        {
+            if let Some(first) = machines.insert(&machine.value, machine) {
+                aero.report(
+                    Diagnostic::error(
+                        codes::MACHINE_TWICE,
+                        format!("Machine `{}` is moved or removed twice", machine.value),
+                    )
+                    .with_location(aero.location(machine.span.clone(), "again here"))
+                    .with_related(aero.location(first.span.clone(), "first here"))
+                    .help("keep one of the two"),
+                );
+            }
+        }
+    }
+
+    fn moved_from_defined(&self, aero: &ManifestFile<'_>, from: &Located<GroupName>) -> Diagnostic {
+        let name = quote_text(from.value.as_str());
+        let message = format!("[[moved]] renames {name}, and {name} is still a process group");
+        let process = self
+            .document
+            .processes
+            .iter()
+            .find(|p| p.name.value == from.value);
+        let diagnostic = Diagnostic::error(codes::MOVED_FROM_DEFINED, message)
+            .with_location(aero.location(from.span.clone(), "renamed here"));
+        let diagnostic = match process {
+            Some(process) => diagnostic.with_related(
+                self.fly_file
+                    .location(process.name.span.clone(), "still defined here"),
+            ),
+            None => diagnostic,
+        };
+        diagnostic.help(format!(
+            "take {name} out of [processes], or the [[moved]] out of {}",
+            aero.source.path
+        ))
+    }
+}
+
+fn report_undefined_group(
+    aero: &ManifestFile<'_>,
+    groups: &AppGroups,
+    name: &Located<GroupName>,
+    message: String,
+) {
+    let help = aero
+        .suggestion(name.value.as_str(), groups.as_strs())
+        .unwrap_or_else(|| {
+            let all = groups.name_list();
+            format!("the groups are {all}; if it has gone on purpose, take it away here, too")
+        });
+    aero.report(
+        Diagnostic::error(codes::UNDEFINED_GROUP, message)
+            .with_location(aero.location(name.span.clone(), "no such group"))
+            .help(help),
+    );
+}

@@ -1,0 +1,106 @@
+//! An edit as a person would write it, for whoever has to.
+
+use std::fmt;
+
+use super::Edit;
+use super::region_edits::map_literal;
+use super::toml_entries::{toml_key, toml_string};
+
+impl Edit {
+    /// Whether it is about fly.toml, and not about aeroform.toml alone.
+    pub(super) fn is_of_fly_toml(&self) -> bool {
+        match self {
+            Self::AddGroup { .. }
+            | Self::RenameGroup { .. }
+            | Self::RemoveGroup { .. }
+            | Self::Size { .. } => true,
+            Self::Layout { .. }
+            | Self::Regions { .. }
+            | Self::MoveMachine { .. }
+            | Self::RemoveMachine { .. } => false,
+        }
+    }
+}
+
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout { group, layout } => {
+                writeln!(f, "[groups.{}]", toml_key(group.as_str()))?;
+                if layout.regions.values().all(|n| *n == 0) {
+                    write!(f, "count = 0")?;
+                } else {
+                    write!(f, "regions = {}", map_literal(&layout.regions))?;
+                }
+                match layout.standby {
+                    None => Ok(()),
+                    Some(n) => write!(f, "\nstandby = {n}"),
+                }
+            }
+            Self::Regions {
+                group,
+                regions,
+                count,
+            } => {
+                writeln!(f, "[groups.{}]", toml_key(group.as_str()))?;
+                write!(
+                    f,
+                    "regions = {}",
+                    super::region_edits::list_literal(regions)
+                )?;
+                match count {
+                    None => Ok(()),
+                    Some(n) => write!(f, "\ncount = {n}"),
+                }
+            }
+            Self::AddGroup {
+                group,
+                command,
+                count,
+            } => {
+                let group = toml_key(group.as_str());
+                write!(f, "[processes]\n{group} = {}", toml_string(command))?;
+                match count {
+                    None => Ok(()),
+                    Some(n) => write!(f, "\nin aeroform.toml:\n[groups.{group}]\ncount = {n}"),
+                }
+            }
+            Self::RenameGroup { from, to } => write!(
+                f,
+                "in fly.toml, `{from}` becomes `{to}` wherever it names the group\n\
+                 in aeroform.toml, [groups.{}] becomes [groups.{}] where there is one, and:\n\
+                 [[moved]]\nfrom = {}\nto = {}",
+                toml_key(from.as_str()),
+                toml_key(to.as_str()),
+                toml_string(from.as_str()),
+                toml_string(to.as_str())
+            ),
+            Self::RemoveGroup { group } => write!(
+                f,
+                "in fly.toml, `{group}` goes wherever [processes] and sections name it\n\
+                 in aeroform.toml, [groups.{}] goes where there is one",
+                toml_key(group.as_str())
+            ),
+            Self::Size { group, size } => {
+                writeln!(f, "[[vm]]")?;
+                for line in size.toml_lines() {
+                    writeln!(f, "{line}")?;
+                }
+                write!(f, "processes = [{}]", toml_string(group.as_str()))
+            }
+            Self::MoveMachine { machine, to } => write!(
+                f,
+                "[[moved]]\nmachine = {}\nto = {}",
+                toml_string(machine.as_str()),
+                toml_string(to.as_str())
+            ),
+            Self::RemoveMachine { machine } => {
+                write!(
+                    f,
+                    "[[removed]]\nmachine = {}",
+                    toml_string(machine.as_str())
+                )
+            }
+        }
+    }
+}

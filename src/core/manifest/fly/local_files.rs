@@ -1,0 +1,84 @@
+//! The content of a file that fly.toml names; it was read before, inside the project.
+
+use super::super::codes;
+use super::super::diagnostics::{Diagnostic, quote_text};
+use super::super::settings::{LocalFile, Overrides};
+use super::super::tree::{Located, ManifestFile};
+
+/// What flyctl makes of a file that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MissingFile {
+    /// It refuses the fly.toml that names it.
+    Refused,
+    /// A deploy refuses, and `fly config validate` does not look.
+    RefusedByDeploys,
+}
+
+/// The content of the file at a path, or none, which is told. One that is missing is an error where
+/// Machines would get it.
+pub(super) fn content<'o>(
+    file: &ManifestFile<'_>,
+    path: &Located<String>,
+    overrides: &'o Overrides,
+    missing: MissingFile,
+) -> Option<&'o [u8]> {
+    let name = quote_text(&path.value);
+    let place = file.location(path.span.clone(), "");
+    match overrides.files.get(&path.value) {
+        Some(LocalFile::Content(bytes)) => {
+            if overrides.ignored.contains(&path.value) {
+                let message = format!("{name} is ignored by git and would be sent to the Machines");
+                file.report(
+                    Diagnostic::warning(codes::FILE_IGNORED, message)
+                        .with_location(place)
+                        .help("what git ignores is often secret, or differs from one computer to the next: name a file of the repository, or set the value with `fly secrets set` and use `secret_name`"),
+                );
+            }
+            return Some(bytes);
+        }
+        Some(LocalFile::Refused(why)) => report_refused(file, path, why),
+        Some(LocalFile::Missing)
+            if missing == MissingFile::Refused
+                || file.runs_on_fly() && !overrides.validate_only =>
+        {
+            report_missing(file, path);
+        }
+        Some(LocalFile::Missing) => {
+            let message = format!("there is no file {name}: a deploy to Fly refuses without it");
+            file.report(
+                Diagnostic::warning(codes::NO_LOCAL_FILE, message)
+                    .with_location(place)
+                    .help("a path counts from the folder of fly.toml"),
+            );
+        }
+        None => {
+            let message = format!("{name} is not read");
+            file.report(Diagnostic::warning(codes::FILE_NOT_READ, message).with_location(place));
+        }
+    }
+    None
+}
+
+/// Tells where nothing is at a path that is not read further.
+pub(super) fn check_exists(file: &ManifestFile<'_>, path: &Located<String>, overrides: &Overrides) {
+    match overrides.files.get(&path.value) {
+        Some(LocalFile::Missing) => report_missing(file, path),
+        Some(LocalFile::Refused(why)) => report_refused(file, path, why),
+        Some(LocalFile::Content(_)) | None => {}
+    }
+}
+
+fn report_missing(file: &ManifestFile<'_>, path: &Located<String>) {
+    let message = format!("there is no file {}", quote_text(&path.value));
+    file.report(
+        Diagnostic::error(codes::NO_LOCAL_FILE, message)
+            .with_location(file.location(path.span.clone(), ""))
+            .help("a path counts from the folder of fly.toml"),
+    );
+}
+
+fn report_refused(file: &ManifestFile<'_>, path: &Located<String>, why: &str) {
+    let message = format!("{} cannot be read: {why}", quote_text(&path.value));
+    let place = file.location(path.span.clone(), "");
+    file.report(Diagnostic::error(codes::FILE_NOT_READ, message).with_location(place));
+}

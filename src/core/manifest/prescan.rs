@@ -1,0 +1,116 @@
+//! What has to be known of fly.toml before it is read for good: the app, and the files that it asks for.
+//! Nothing here can open one.
+
+use crate::core::fleet::AppName;
+
+use super::fields::Fields;
+use super::fly::containers::is_inline;
+use super::source::{Source, SourceFile};
+use super::tree::{Dialect, ManifestFile};
+
+/// The paths of the files whose content the manifest needs, as they are written; relative ones
+/// count from the folder of fly.toml. What is wrong with it is told by [`super::load()`].
+pub fn referenced_files(fly: SourceFile<'_>) -> Vec<String> {
+    let Ok(source) = Source::read(fly) else {
+        return Vec::new();
+    };
+    let file = ManifestFile::new(&source, Dialect::Fly);
+    let Some(tree) = file.parse() else {
+        return Vec::new();
+    };
+    let mut fields = Fields::new(&file, &tree, 0..0, String::new());
+    let mut wanted: Vec<String> = fields
+        .tables("files")
+        .iter_mut()
+        .filter_map(|entry| entry.text("local_path"))
+        .collect();
+    let experimental = fields.table("experimental");
+    wanted.extend(experimental.and_then(|mut fields| fields.text("machine_config")));
+    wanted.extend(fields.text("machine_config"));
+    let compose = fields
+        .table("build")
+        .and_then(|mut fields| fields.table("compose"));
+    wanted.extend(compose.and_then(|mut fields| fields.text("file")));
+    wanted.retain(|text| !is_inline(text));
+    wanted.sort();
+    wanted.dedup();
+    wanted
+}
+
+/// The app that fly.toml names, also where something else in it is wrong. Where its very syntax is broken
+/// and it is TOML, the one name that its lines before the first section give to `app`.
+pub fn find_app_name(fly: SourceFile<'_>) -> Option<AppName> {
+    let source = Source::read(fly).ok()?;
+    let file = ManifestFile::new(&source, Dialect::Fly);
+    let name = match file.parse() {
+        Some(tree) => Fields::new(&file, &tree, 0..0, String::new()).text("app")?,
+        None => find_app_line(&source.text)?,
+    };
+    AppName::new(name).ok()
+}
+
+fn find_app_line(text: &str) -> Option<String> {
+    let lines = text.lines().map(str::trim_start);
+    let top = lines.take_while(|line| !line.starts_with('['));
+    let values = top.filter_map(|line| {
+        let value = line.strip_prefix("app")?.trim_start().strip_prefix('=')?;
+        let value = value.trim_start();
+        let quote = value.chars().next().filter(|c| ['"', '\''].contains(c))?;
+        Some(value[1..].split_once(quote)?.0.to_owned())
+    });
+    let mut names: Vec<String> = values.collect();
+    names.dedup();
+    let only = names.pop()?;
+    names.is_empty().then_some(only)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_is_known_also_of_a_file_that_is_broken_elsewhere() {
+        let app = |path: &str, text: &str| {
+            let bytes = text.as_bytes();
+            find_app_name(SourceFile { path, bytes }).map(|app| app.to_string())
+        };
+        let shop = Some("shop".to_owned());
+        assert_eq!(
+            app("fly.toml", "app = \"shop\"\n[deploy]\nstrategy = 7"),
+            shop
+        );
+        assert_eq!(app("fly.toml", "APP = 'shop'"), shop);
+        assert_eq!(
+            app("fly.toml", "app = 'shop' # ours\n[processes\nweb = 1"),
+            shop
+        );
+        assert_eq!(app("fly.toml", "= 1\n  app=\"shop\""), shop);
+        assert_eq!(app("fly.json", r#"{"app": "shop"}"#), shop);
+        let conflict = "<<<<<<< HEAD\napp = \"shop\"\n=======\napp = \"other\"\n>>>>>>> x\n";
+        for (path, text) in [
+            ("fly.toml", conflict),
+            ("fly.toml", "= 1\n[x]\napp = \"shop\""),
+            ("fly.toml", "app = \"$NAME\""),
+            ("fly.toml", "app = 1\n= 2"),
+            ("fly.toml", "apps = \"shop\"\n= 2"),
+            ("fly.json", r#"{"app": "shop""#),
+        ] {
+            assert_eq!(app(path, text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_are_asked_for_by_their_paths_and_inline_configs_are_not() {
+        let text = "machine_config = '{\"init\": {}}'\n[experimental]\nmachine_config = \"m.json\"\n\
+            [[files]]\nlocal_path = \"b\"\n[[files]]\nraw_value = \"x\"\n[[files]]\nlocal_path = \"a\"\n";
+        let wanted = |text: &str| {
+            referenced_files(SourceFile {
+                path: "fly.toml",
+                bytes: text.as_bytes(),
+            })
+        };
+        assert_eq!(wanted(text), ["a", "b", "m.json"]);
+        assert_eq!(wanted("files = 7"), Vec::<String>::new());
+        assert_eq!(wanted("= broken"), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,104 @@
+//! The shape in which people read drift: the Machines of a group that differ in the same way, and come
+//! to the same end, together.
+//!
+//! Pure grouping, no words and no layout. What becomes of a difference is read off the plan's steps.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::core::fleet::{FieldChange, GroupName, MachineId};
+use crate::core::plan::{Action, Change, Drift, DriftKind, Plan, PlanMode};
+
+/// Machines that differ from the state in the same way.
+#[derive(Debug)]
+pub struct DriftBundle<'a> {
+    /// How.
+    pub kind: DriftKind,
+    /// Their group.
+    pub group: &'a GroupName,
+    /// What the plan does with the fields that differ; none where it was not asked, or the
+    /// Machine goes.
+    pub resolution: Option<DriftResolution>,
+    /// The fields that differ, sent → there.
+    pub fields: &'a [FieldChange],
+    /// The Machines, by region.
+    pub machines: Vec<&'a Drift>,
+}
+
+/// What a plan does with fields that somebody else changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DriftResolution {
+    /// They become what they were.
+    Reverted,
+    /// Some of them are changed, or to something else than what they were.
+    ChangedFurther,
+    /// They stay as they are.
+    Kept,
+}
+
+/// The drift of a plan, by group.
+pub(super) fn drift_bundles(plan: &Plan) -> Vec<DriftBundle<'_>> {
+    let steps: HashMap<&MachineId, &Change> = plan
+        .changes()
+        .map(|(_, change)| change)
+        .filter(|change| {
+            matches!(
+                change.action,
+                Action::Update { .. } | Action::Move { .. } | Action::Destroy { .. }
+            )
+        })
+        .filter_map(|change| Some((change.machine.id.as_ref()?, change)))
+        .collect();
+    let mut bundles: BTreeMap<_, DriftBundle<'_>> = BTreeMap::new();
+    for drift in &plan.drift {
+        let asked = plan.mode == PlanMode::Normal && drift.kind == DriftKind::Changed;
+        let fate = asked.then(|| drift_resolution(drift, &steps)).flatten();
+        let same = serde_json::to_string(&drift.changes).expect("plain data always serialises");
+        let bundle = bundles
+            .entry((&drift.group, kind_rank(drift.kind), fate, same))
+            .or_insert_with(|| DriftBundle {
+                kind: drift.kind,
+                group: &drift.group,
+                resolution: fate,
+                fields: &drift.changes,
+                machines: Vec::new(),
+            });
+        bundle.machines.push(drift);
+    }
+    let mut bundles: Vec<_> = bundles.into_values().collect();
+    for bundle in &mut bundles {
+        bundle.machines.sort_by_key(|drift| &drift.region);
+    }
+    bundles
+}
+
+fn kind_rank(kind: DriftKind) -> u8 {
+    match kind {
+        DriftKind::Changed => 0,
+        DriftKind::Missing => 1,
+        DriftKind::Added => 2,
+    }
+}
+
+fn drift_resolution(
+    drift: &Drift,
+    steps: &HashMap<&MachineId, &Change>,
+) -> Option<DriftResolution> {
+    let id = drift.machine.id.as_ref();
+    let Some(step) = id.and_then(|id| steps.get(id)) else {
+        return Some(DriftResolution::Kept);
+    };
+    if matches!(step.action, Action::Destroy { .. }) {
+        return None;
+    }
+    let again = |field: &FieldChange| step.changes.iter().find(|change| change.path == field.path);
+    let is_back = |field: &FieldChange| {
+        again(field).is_some_and(|change| field.hidden || change.after == field.before)
+    };
+    Some(if drift.changes.iter().all(is_back) {
+        DriftResolution::Reverted
+    } else if drift.changes.iter().any(|field| again(field).is_some()) {
+        DriftResolution::ChangedFurther
+    } else {
+        DriftResolution::Kept
+    })
+}

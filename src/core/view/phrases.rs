@@ -1,0 +1,119 @@
+//! Numbers and short phrases as every view says them.
+
+use std::fmt::Write;
+
+use crate::core::fleet::AppNameSource;
+
+/// Where an app's name came from, beside that name; nothing where fly.toml says it.
+pub(super) fn app_name_source(named_by: Option<&AppNameSource>) -> String {
+    named_by.map_or_else(String::new, |by| format!(" ({by})"))
+}
+
+/// A number with thousands set apart (`10,000`).
+pub fn group_digits(n: usize) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn join_with_and(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A number and what it counts (`1 Machine`, `12 Machines`).
+pub fn count_noun(n: usize, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", group_digits(n))
+}
+
+/// A before and an after (`2 → 4`), or the one number when nothing changes.
+pub fn before_after(before: u32, after: u32) -> String {
+    let text = group_digits(before as usize);
+    if before == after {
+        text
+    } else {
+        format!("{text} → {}", group_digits(after as usize))
+    }
+}
+
+/// Ports as short as they can be written (`port 8100`, `ports 8100-8103, 8110`).
+pub fn port_ranges(ports: &[u16]) -> String {
+    let mut sorted = ports.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut text = String::from(if sorted.len() == 1 { "port " } else { "ports " });
+    let runs = sorted.chunk_by(|a, b| a.checked_add(1) == Some(*b));
+    for (at, run) in runs.enumerate() {
+        if at > 0 {
+            text.push_str(", ");
+        }
+        let (first, last) = (run[0], run[run.len() - 1]);
+        let written = match run.len() {
+            1 => write!(text, "{first}"),
+            2 => write!(text, "{first}, {last}"),
+            _ => write!(text, "{first}-{last}"),
+        };
+        written.expect("writing to a string never fails");
+    }
+    text
+}
+
+/// Cents as dollars (`$14.20`, `$1,024`); whole dollars have no cents once there are a thousand of them.
+pub fn format_dollars(cents: i64) -> String {
+    let amount = cents.unsigned_abs();
+    let whole = group_digits(usize::try_from(amount / 100).unwrap_or(usize::MAX));
+    let text = if amount >= 100_000 {
+        let rounded = usize::try_from((amount + 50) / 100).unwrap_or(usize::MAX);
+        group_digits(rounded)
+    } else {
+        format!("{whole}.{:02}", amount % 100)
+    };
+    let sign = if cents < 0 { "-" } else { "" };
+    format!("{sign}${text}")
+}
+
+/// A span of time for people (`4s`, `5m`, `1m 30s`, `800ms`).
+pub fn human_duration(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match (seconds / 60, seconds % 60) {
+        (0, 0) => format!("{ms}ms"),
+        (0, s) => format!("{s}s"),
+        (m, 0) => format!("{m}m"),
+        (m, s) => format!("{m}m {s}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn phrases() {
+        assert_eq!(group_digits(0), "0");
+        assert_eq!(group_digits(1_234_567), "1,234,567");
+        assert_eq!(count_noun(1, "Machine"), "1 Machine");
+        assert_eq!(count_noun(10_000, "Machine"), "10,000 Machines");
+        assert_eq!(before_after(2, 4), "2 → 4");
+        assert_eq!(port_ranges(&[8100]), "port 8100");
+        assert_eq!(
+            port_ranges(&[8102, 8100, 8101, 8110, 8111]),
+            "ports 8100-8102, 8110, 8111"
+        );
+        assert_eq!(human_duration(90_000), "1m 30s");
+        assert_eq!(human_duration(800), "800ms");
+        assert_eq!(format_dollars(1420), "$14.20");
+        assert_eq!(format_dollars(-5), "-$0.05");
+        assert_eq!(format_dollars(12_345_678), "$123,457");
+    }
+}

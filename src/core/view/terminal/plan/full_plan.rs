@@ -1,0 +1,48 @@
+//! The plan from its first line to its last.
+
+use std::fmt;
+
+use super::{closing, drift, group_table, remarks, section};
+use crate::core::plan::Plan;
+use crate::core::view::line::{Line, LineWriter};
+use crate::core::view::outline::Outline;
+use crate::core::view::phrases;
+use crate::core::view::style::{Label, Style};
+
+/// Writes the plan.
+pub fn plan(plan: &Plan, style: &Style, out: &mut dyn fmt::Write) -> fmt::Result {
+    let outline = Outline::of(plan);
+    let page = &mut LineWriter::new(style, out);
+    page.line(&header(plan))?;
+    page.blank()?;
+    group_table::table(plan, &outline, page)?;
+    drift::drift(plan, &outline, page)?;
+    for section in &outline.sections {
+        section::section(section, page)?;
+    }
+    remarks::remarks(plan, page)?;
+    closing::closing(plan, &outline, page)
+}
+
+/// Which app, where, from which state and how much was looked at.
+pub(super) fn header(plan: &Plan) -> Line {
+    let state = match plan.serial {
+        0 => "no state yet".to_owned(),
+        serial => format!("serial {serial}"),
+    };
+    let seen = if plan.online {
+        format!("{} read", phrases::count_noun(plan.machines, "Machine"))
+    } else {
+        "planned from the state alone".to_owned()
+    };
+    let named = if plan.provider_unwritten {
+        " (no aeroform.toml names a provider: --provider does)"
+    } else {
+        ""
+    };
+    let by = phrases::app_name_source(plan.named_by.as_ref());
+    Line::new(0).push(Label::Strong, plan.app.as_str()).push(
+        Label::Dim,
+        format!("{by} · {}{named} · {state} · {seen}", plan.provider),
+    )
+}

@@ -1,0 +1,291 @@
+//! Where a field of a Machine's config stands in fly.toml (docs/platform/fly-toml.md 3 to 7, read
+//! backwards). A field that fly.toml has no word for is named by its path in the config.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::core::fleet::schema::{CONFIG, Form, Kind, Row, Table, Toml};
+use crate::core::fleet::{FieldChange, GroupName};
+
+/// Heads the fields that fly.toml has no word for.
+pub(super) const CONFIG_ONLY: &str = "# in the Machine's config, not in fly.toml";
+
+/// A field's place.
+#[derive(Debug, Clone)]
+pub(super) struct TomlLocation {
+    /// The table that it stands in.
+    pub(super) header: Option<String>,
+    /// Which of several such tables.
+    pub(super) which: Option<String>,
+    /// Its key there; of a whole table what its header needs besides.
+    pub(super) key: String,
+    /// How its value is written.
+    pub(super) form: Form,
+    /// The change is of a whole table or list of tables: the row of it.
+    pub(super) table: Option<&'static Row>,
+}
+
+/// How the header of a table is written; `*` in it stands for the name of the entry, or for its type.
+pub(super) fn header_of(row: &Row, name: &str) -> Option<String> {
+    let Toml::Table(header) = row.spec.toml else {
+        return None;
+    };
+    Some(match name {
+        "" => header.replace("*_", ""),
+        name => header.replace('*', &super::value::key(name)),
+    })
+}
+
+/// The row of a table, or of a list or map of them.
+pub(super) fn table_of(row: &Row) -> Option<&'static Table> {
+    match row.kind() {
+        Kind::Section(table) | Kind::List(table) | Kind::Entries(table) => Some(table),
+        Kind::Flag | Kind::Number(_) | Kind::Text | Kind::Texts | Kind::TextMap | Kind::Any => None,
+    }
+}
+
+/// What a key of a table is called in fly.toml, and how its value is written.
+pub(super) fn key_of<'k>(table: &Table, key: &'k str) -> (&'k str, Form) {
+    match table.row(key).map(|row| row.spec.toml) {
+        Some(Toml::Key(name, form)) => (name, form),
+        Some(Toml::At(..) | Toml::Named(_) | Toml::Table(_) | Toml::Nowhere) | None => {
+            (key, Form::Plain)
+        }
+    }
+}
+
+/// Where this path of the config stands in fly.toml.
+pub(super) fn locate(group: &GroupName, path: &[String]) -> TomlLocation {
+    let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+    in_table(group, CONFIG, &steps, None, None).unwrap_or_else(|| TomlLocation {
+        header: Some(CONFIG_ONLY.to_owned()),
+        which: None,
+        key: path.join("."),
+        form: Form::Plain,
+        table: None,
+    })
+}
+
+fn in_table(
+    group: &GroupName,
+    table: &Table,
+    steps: &[&str],
+    header: Option<&str>,
+    which: Option<&str>,
+) -> Option<TomlLocation> {
+    let (first, rest) = steps.split_first()?;
+    let here = |key: &str, form: Form| {
+        Some(TomlLocation {
+            header: header.map(str::to_owned),
+            which: which.map(str::to_owned),
+            key: key.to_owned(),
+            form,
+            table: None,
+        })
+    };
+    let Some(row) = table.row(first) else {
+        // Inside a table that people write, what nobody knows stands by its own name.
+        return header.and_then(|_| here(&steps.join("."), Form::Plain));
+    };
+    let whole = |name: &str| {
+        Some(TomlLocation {
+            table: Some(row),
+            ..here(name, Form::Plain)?
+        })
+    };
+    match (row.spec.toml, row.kind(), rest) {
+        (Toml::Table(_), Kind::TextMap, [key]) => Some(TomlLocation {
+            header: header_of(row, ""),
+            ..here(key, Form::Plain)?
+        }),
+        (Toml::Table(_), Kind::Section(_) | Kind::List(_), [])
+        | (Toml::Table(_), Kind::List(_), [_]) => whole(""),
+        (Toml::Table(_), Kind::Section(table), rest) => {
+            let header = header_of(row, "");
+            in_table(group, table, rest, header.as_deref(), which)
+        }
+        (Toml::Table(_), Kind::Entries(_), [name]) => whole(name),
+        (Toml::Table(_), Kind::Entries(table), [name, rest @ ..]) => {
+            let header = header_of(row, name);
+            in_table(group, table, rest, header.as_deref(), which)
+        }
+        (Toml::Table(text), Kind::List(table), [entry, rest @ ..]) => {
+            let (kind, name) = if text.contains('*') {
+                entry.split_once(' ').unwrap_or((entry, ""))
+            } else {
+                ("", *entry)
+            };
+            let name = match (row.name, name) {
+                (_, "") => None,
+                ("services", name) => Some(format!("internal_port {name}")),
+                ("ports", name) => Some(format!("port {name}")),
+                (_, name) => Some(name.to_owned()),
+            };
+            let which = match (name, which) {
+                (Some(name), Some(which)) => Some(format!("{name} of {which}")),
+                (name, which) => name.or_else(|| which.map(str::to_owned)),
+            };
+            let header = header_of(row, kind);
+            in_table(group, table, rest, header.as_deref(), which.as_deref())
+        }
+        (Toml::Key(key, form), _, []) => here(key, form),
+        // A table inside a table, on one line.
+        (Toml::Key(key, _), _, rest) => here(&format!("{key}.{}", rest.join(".")), Form::Plain),
+        (Toml::At(header, key, form), _, _) => Some(TomlLocation {
+            header: Some(header.to_owned()).filter(|header| !header.is_empty()),
+            which: None,
+            key: match key {
+                "" => group.to_string(),
+                key => key.to_owned(),
+            },
+            form,
+            table: None,
+        }),
+        (Toml::Named(header), _, _) => Some(TomlLocation {
+            header: Some(header.to_owned()),
+            ..here(row.name, Form::Plain)?
+        }),
+        (Toml::Nowhere, Kind::Section(table), [_, ..]) if header.is_none() => {
+            in_table(group, table, rest, header, which)
+        }
+        (Toml::Nowhere | Toml::Table(_), _, _) => {
+            header.and_then(|_| here(&steps.join("."), Form::Plain))
+        }
+    }
+}
+
+/// The changes with kind and number of CPUs told as the size's name where both are known: people write
+/// `size = "shared-cpu-2x"`.
+pub(super) fn with_size_names(changes: &[FieldChange]) -> Vec<FieldChange> {
+    let find = |key: &str| {
+        changes
+            .iter()
+            .position(|c| c.path.len() == 2 && c.path[0] == "guest" && c.path[1] == key)
+    };
+    let (Some(kind), Some(cpus)) = (find("cpu_kind"), find("cpus")) else {
+        return changes.to_vec();
+    };
+    let name = |kind: &Option<Value>, cpus: &Option<Value>| {
+        let (kind, cpus) = (kind.as_ref()?.as_str()?, cpus.as_ref()?.as_u64()?);
+        let kind = match kind {
+            "shared" => "shared-cpu",
+            other => other,
+        };
+        Some(Value::from(format!("{kind}-{cpus}x")))
+    };
+    let before = name(&changes[kind].before, &changes[cpus].before);
+    let after = name(&changes[kind].after, &changes[cpus].after);
+    if before.is_none() && after.is_none() {
+        return changes.to_vec();
+    }
+    let mut folded = Vec::with_capacity(changes.len() - 1);
+    for (at, change) in changes.iter().enumerate() {
+        if at == kind.min(cpus) {
+            folded.push(FieldChange {
+                path: vec!["guest".to_owned(), "size".to_owned()],
+                before: before.clone(),
+                after: after.clone(),
+                effect: changes[kind].effect.max(changes[cpus].effect),
+                hidden: false,
+                shrinks: changes[kind].shrinks || changes[cpus].shrinks,
+                unsent: changes[kind].unsent && changes[cpus].unsent,
+                line_ends: false,
+            });
+        } else if at != kind.max(cpus) {
+            folded.push(change.clone());
+        }
+    }
+    folded
+}
+
+/// The changes with a check or a port that goes and the only one that comes in its place told as one
+/// that changes: which path a check asks for is what identifies it, and one line of fly.toml to people.
+pub(super) fn merge_exchanges(
+    changes: &[FieldChange],
+    http_service: Option<&str>,
+) -> Vec<FieldChange> {
+    let mut told = Vec::with_capacity(changes.len());
+    for change in changes {
+        let Some((goes, comes)) = exchange(changes, change, http_service) else {
+            told.push(change.clone());
+            continue;
+        };
+        // It is told where the first of the two stands.
+        let other = if change == goes { comes } else { goes };
+        let place = |wanted: &FieldChange| changes.iter().position(|one| one == wanted);
+        if place(change) < place(other) {
+            told.extend(fields(goes, comes));
+        }
+    }
+    told
+}
+
+/// The two changes that exchange one entry for another, where this is one of them.
+fn exchange<'c>(
+    changes: &'c [FieldChange],
+    change: &FieldChange,
+    http_service: Option<&str>,
+) -> Option<(&'c FieldChange, &'c FieldChange)> {
+    let list = list_of(change)?;
+    let mut goes = Vec::new();
+    let mut comes = Vec::new();
+    for one in changes.iter().filter(|one| list_of(one) == Some(list)) {
+        match (&one.before, &one.after) {
+            (Some(Value::Object(_)), None) => goes.push(one),
+            (None, Some(Value::Object(_))) => comes.push(one),
+            _ => return None,
+        }
+    }
+    let (&[goes], &[comes]) = (goes.as_slice(), comes.as_slice()) else {
+        return None;
+    };
+    let kind = |value: &Option<Value>| value.as_ref()?.get("type").cloned();
+    // Of services only the one in [http_service] is known to be the same with another port.
+    if list.len() == 1 && comes.path.last().map(String::as_str) != http_service {
+        return None;
+    }
+    (kind(&goes.before) == kind(&comes.after)).then_some((goes, comes))
+}
+
+/// The list of services, or of checks or ports of one, that a change is an entry of.
+fn list_of(change: &FieldChange) -> Option<&[String]> {
+    match change.path.as_slice() {
+        [services, _, list, _]
+            if services == "services" && (list == "checks" || list == "ports") =>
+        {
+            Some(&change.path[..3])
+        }
+        [services, _] if services == "services" => Some(&change.path[..1]),
+        _ => None,
+    }
+}
+
+/// The keys that differ between two entries, under the path of the one that goes; a service's under that
+/// of the one that comes, which is how it is written.
+fn fields(goes: &FieldChange, comes: &FieldChange) -> Vec<FieldChange> {
+    let side = |value: &Option<Value>| match value {
+        Some(Value::Object(fields)) => fields.clone(),
+        _ => serde_json::Map::new(),
+    };
+    let (before, after) = (side(&goes.before), side(&comes.after));
+    let path = if goes.path.len() == 2 {
+        &comes.path
+    } else {
+        &goes.path
+    };
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    keys.into_iter()
+        .filter(|key| before.get(*key) != after.get(*key))
+        .map(|key| FieldChange {
+            path: path.iter().chain([key]).cloned().collect(),
+            before: before.get(key).cloned(),
+            after: after.get(key).cloned(),
+            effect: goes.effect.max(comes.effect),
+            hidden: goes.hidden || comes.hidden,
+            shrinks: false,
+            unsent: false,
+            line_ends: false,
+        })
+        .collect()
+}
